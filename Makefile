@@ -1,0 +1,42 @@
+# The few verbs of this checkout. `make` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := .venv/.done
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock fmt check test demo bench
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## make .venv with everything pinned
+
+$(SETUP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("mcp-cxr needs Python 3.11 or newer: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+lock: ## pin every version with its hashes anew
+	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --no-header --no-annotate --extra dev --output-file requirements.lock pyproject.toml
+
+fmt: $(SETUP) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: $(SETUP) ## lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+test: $(SETUP) ## run the tests; CXR_TEST_DATA names a folder of real films
+	$(BIN)/pytest
+
+demo: $(SETUP) ## draw films, ingest them, ask for them as a host does
+	$(BIN)/mcp-cxr demo --keep build/demo
+
+bench: $(SETUP) ## measure, side by side
+	$(BIN)/python -m tests.bench

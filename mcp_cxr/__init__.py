@@ -1,0 +1,26 @@
+"""Chest X-rays from your own archive, for agents: by words, by example, by facts in the reports.
+
+In a notebook::
+
+    from mcp_cxr import open_archive
+
+    async with open_archive() as archive:
+        page = await archive.search(query="left pleural effusion")
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mcp_cxr.archive import Archive, open_archive
+
+__all__ = ["Archive", "__version__", "open_archive"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    """Import the archive when it is first asked for: `mcp-cxr serve` answers its host before anything heavy loads."""
+    if name in {"Archive", "open_archive"}:
+        from mcp_cxr import archive
+
+        return getattr(archive, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

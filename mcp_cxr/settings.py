@@ -1,0 +1,139 @@
+"""The only reader of the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import platformdirs
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mcp_cxr.errors import ConfigError
+
+
+def _split(separator: str) -> BeforeValidator:
+    """Split one variable into its parts; blanks fall away."""
+
+    def split(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(separator) if part.strip())
+
+    return BeforeValidator(split)
+
+
+def _data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False))
+
+
+Paths = Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)]
+Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
+Shares = Annotated[tuple[Literal["reports", "pictures"], ...], NoDecode, _split(",")]
+
+
+class Settings(BaseSettings):
+    """What the environment says, checked. `docs/configuration.md` is kept in step with it by a test."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=True
+    )
+
+    store: Literal["embedded"] = Field(
+        "embedded", validation_alias="MCP_CXR_STORE", description="Where images and vectors rest."
+    )
+    data_dir: Path = Field(
+        default_factory=_data_dir,
+        validation_alias="MCP_CXR_DATA_DIR",
+        description="Folder of the embedded store and the id key; by default the platform's user data folder.",
+    )
+    embedder: Literal["nvclip", "offline"] = Field(
+        "nvclip",
+        validation_alias="MCP_CXR_EMBEDDER",
+        description="What turns pixels into vectors: an NV-CLIP service, or a pixel sketch that needs none.",
+    )
+    roots: Paths = Field(
+        (),
+        validation_alias="MCP_CXR_ROOTS",
+        description="Folders that `serve` may read and ingest, separated by the system's path separator.",
+    )
+    share: Shares = Field(
+        (),
+        validation_alias="MCP_CXR_SHARE",
+        description="What a host's model may be given: any of `reports,pictures`.",
+    )
+    ids: Literal["hash", "keep"] = Field(
+        "hash",
+        validation_alias="MCP_CXR_IDS",
+        description="Ids outside MIMIC's layout: a keyed hash of the header's, or the header's own.",
+    )
+    id_key_file: Path | None = Field(
+        None,
+        validation_alias="MCP_CXR_ID_KEY_FILE",
+        description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed.",
+    )
+    allow_remote: Names = Field(
+        (),
+        validation_alias="MCP_CXR_ALLOW_REMOTE",
+        description="Exact `host:port` (https) or `http://host:port` beyond loopback that pixels and text may go to.",
+    )
+    nvclip_base_url: str = Field(
+        "http://localhost:8002/v1", validation_alias="NVCLIP_BASE_URL", description="Where the embedding service is."
+    )
+    nvclip_model: str = Field(
+        "nvidia/nvclip-vit-h-14", validation_alias="NVCLIP_MODEL", description="Model asked of the service."
+    )
+    nvclip_dialect: Literal["nim", "infinity", "vllm"] = Field(
+        "nim", validation_alias="NVCLIP_DIALECT", description="How the service wants to be asked."
+    )
+    nvclip_image_size: int = Field(
+        224,
+        ge=32,
+        le=1024,
+        validation_alias="NVCLIP_IMAGE_SIZE",
+        description="Rows and columns of the picture sent; the model's own.",
+    )
+    nvidia_api_key: SecretStr | None = Field(
+        None, validation_alias="NVIDIA_API_KEY", description="Sent as bearer token where the service wants one."
+    )
+
+    @property
+    def key_file(self) -> Path:
+        """Where the key of hashed ids is."""
+        return self.id_key_file or self.data_dir / "id.key"
+
+
+def variables() -> dict[str, str]:
+    """Return every variable with its description, in the order of the documentation."""
+    return {str(field.validation_alias): field.description or "" for field in Settings.model_fields.values()}
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigError: A value is wrong, or a variable `MCP_CXR_...` is unknown.
+    """
+    known = list(variables())
+    for name in sorted(os.environ):
+        if name.startswith("MCP_CXR_") and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise ConfigError(f"Unknown variable {name}; did you mean {nearest}?")
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]  # each field has a default; it sees the aliases only
+    except ValidationError as exc:
+        first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ConfigError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
+
+
+def near_misses() -> list[str]:
+    """Return a warning for each variable that looks like a misspelt one of other programs' families."""
+    known = list(variables())
+    close = {
+        name: difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        for name in sorted(os.environ)
+        if name.startswith(("NVCLIP_", "IRIS_")) and name not in known
+    }
+    return [f"{name} is not a variable of mcp-cxr; did you mean {match[0]}?" for name, match in close.items() if match]

@@ -1,0 +1,41 @@
+"""What every test may lean on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REAL_FILMS = os.environ.get("CXR_TEST_DATA")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting of the person who runs the tests reaches them; what is written by default goes to a new folder."""
+    for name in list(os.environ):
+        if name.startswith(("MCP_CXR_", "IRIS_", "NVCLIP_", "NVIDIA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="session")
+def real_films() -> Path:
+    """The folder of real films that CXR_TEST_DATA names."""
+    if not REAL_FILMS:
+        pytest.skip("CXR_TEST_DATA names no folder of real films")
+    return Path(REAL_FILMS)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly when nothing real was read."""
+    if not REAL_FILMS:
+        terminalreporter.section("REAL FILMS WERE NOT READ", sep="!", red=True)
+        terminalreporter.write_line(
+            "Set CXR_TEST_DATA to the folder of real chest X-rays to run the tests marked `real`."
+        )

@@ -1,0 +1,216 @@
+"""Pixel data to stored values: integers of 8 or 16 bits, rows x columns, before any grey-scale step.
+
+Colour becomes grey here: the luma of ITU-R BT.601, which YBR data has as its first component.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import imagecodecs
+import numpy as np
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.uid import UID, RLELossless
+
+from mcp_cxr.errors import CorruptImage, UnsupportedImage
+from mcp_cxr.images._codestream import FrameFacts, frame_facts
+from mcp_cxr.images._dicom import UNDEFINED_LENGTH, syntax_name
+from mcp_cxr.images._edge import FAULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.images._dicom import DicomFile, Layout, PixelElement
+
+    Stored: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
+    """Stored values, shape (rows, columns)."""
+    Samples: TypeAlias = NDArray[Any]
+    """As decoded: shape (rows, columns) or (rows, columns, 3)."""
+
+_LUMA: Final = (0.299, 0.587, 0.114)
+_ITEM = b"\xfe\xff\x00\xe0"
+_PHOTOMETRICS = frozenset(
+    ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+)
+_NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"})
+
+
+def _jpeg(frame: bytes) -> Samples:
+    """Nothing is converted, as both sides are called RGB: the photometric interpretation says what the samples are."""
+    if frame_facts(frame).samples == 1:
+        return imagecodecs.jpeg8_decode(frame)
+    return imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
+
+
+_CODECS: Final[dict[str, Callable[[bytes], Samples]]] = {
+    "1.2.840.10008.1.2.4.50": _jpeg,
+    "1.2.840.10008.1.2.4.51": _jpeg,
+    "1.2.840.10008.1.2.4.57": _jpeg,
+    "1.2.840.10008.1.2.4.70": _jpeg,
+    "1.2.840.10008.1.2.4.80": imagecodecs.jpegls_decode,
+    "1.2.840.10008.1.2.4.81": imagecodecs.jpegls_decode,
+    "1.2.840.10008.1.2.4.90": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.4.91": imagecodecs.jpeg2k_decode,
+    "1.2.840.10008.1.2.4.201": imagecodecs.htj2k_decode,
+    "1.2.840.10008.1.2.4.202": imagecodecs.htj2k_decode,
+    "1.2.840.10008.1.2.4.203": imagecodecs.htj2k_decode,
+}
+_PLUGINS: Final = ("pylibjpeg", "pillow")
+"""pydicom's plugins tried where imagecodecs gives up. Never gdcm: CVE-2026-3650 is open."""
+
+
+def check_decodable(file: DicomFile, layout: Layout) -> PixelElement:
+    """Return the pixel element of a file whose pixels this module can read.
+
+    Raises:
+        UnsupportedImage: No pixels, or none of a kind that is known here.
+    """
+    if file.pixels is None:
+        raise UnsupportedImage("no pixel data")
+    if file.syntax not in _NATIVE and file.syntax not in _CODECS and file.syntax != RLELossless:
+        raise UnsupportedImage(f"transfer syntax not supported ({syntax_name(file.syntax)})")
+    if layout.photometric not in _PHOTOMETRICS:
+        raise UnsupportedImage("photometric interpretation not supported")
+    return file.pixels
+
+
+def stored_values(file: DicomFile, layout: Layout) -> Stored:
+    """Decode the one frame.
+
+    Raises:
+        UnsupportedImage: As `check_decodable`.
+        CorruptImage: The pixel data ends early, or is not what the header says.
+        Exception: Whatever a codec raises (`_edge.FAULTS`).
+    """
+    element = check_decodable(file, layout)
+    file.source.seek(element.offset)
+    if file.syntax in _NATIVE:
+        samples = _native(file, layout, element)
+    elif element.length != UNDEFINED_LENGTH:
+        raise CorruptImage("pixel data cannot be decoded")
+    else:
+        samples = _compressed(_frame(file.source.read()), file.syntax, layout)
+    shape = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
+    if samples.shape != shape or samples.dtype.kind not in "iu" or samples.dtype.itemsize > layout.bits_allocated // 8:
+        raise CorruptImage("pixel data does not match rows and columns")
+    return _grey(samples, file.facts, layout)
+
+
+def _native(file: DicomFile, layout: Layout, element: PixelElement) -> Samples:
+    expected = layout.rows * layout.columns * layout.samples * layout.bits_allocated // 8
+    if layout.photometric == "YBR_FULL_422":
+        expected = expected * 2 // 3  # two pixels share their colour, PS3.3 C.7.6.3.1.2
+    data = file.source.read(min(expected, element.length))
+    if len(data) < expected:
+        raise CorruptImage("truncated pixel data")
+    data += file.source.read(expected % 2) or b"\0" * (expected % 2)
+    facts = _pixel_facts(layout)
+    facts.add_new("PixelData", element.vr, data)
+    return get_decoder(file.syntax).as_array(facts, index=0, raw=True)[0]
+
+
+def _frame(encapsulated: bytes) -> bytes:
+    """Join the fragments of one frame, PS3.5 A.4; the first item is the offset table.
+
+    `pydicom.encaps` returns what there is of a fragment that is cut off; here that is an error.
+    """
+    fragments: list[bytes] = []
+    at = 0
+    while encapsulated[at : at + 4] == _ITEM:
+        start = at + 8
+        at = start + struct.unpack_from("<I", encapsulated, at + 4)[0]
+        if at > len(encapsulated):
+            raise CorruptImage("truncated pixel data")
+        fragments.append(encapsulated[start:at])
+    if len(fragments) < 2:  # noqa: PLR2004 # the offset table alone
+        raise CorruptImage("truncated pixel data")
+    return b"".join(fragments[1:])
+
+
+def _compressed(frame: bytes, syntax: UID, layout: Layout) -> Samples:
+    if syntax == RLELossless:
+        return _run_lengths(frame, layout)
+    said = frame_facts(frame)
+    if (said.rows, said.columns, said.samples) != (layout.rows, layout.columns, layout.samples):
+        raise CorruptImage("pixel data does not match rows and columns")
+    try:
+        samples = _CODECS[syntax](frame)
+    except FAULTS:
+        samples = _by_plugin(frame, syntax, layout)
+    return _signed(samples, said, layout)
+
+
+def _run_lengths(frame: bytes, layout: Layout) -> Samples:
+    """PS3.5 annex G; the samples of a pixel lie in planes. `out` bounds what a run may grow to."""
+    dtype = np.dtype(f"<{'i' if layout.signed else 'u'}{layout.bits_allocated // 8}")
+    room = bytearray(layout.rows * layout.columns * layout.samples * dtype.itemsize)
+    data = cast("bytes", imagecodecs.dicomrle_decode(frame, dtype=dtype, out=room))
+    if len(data) < len(room):
+        raise CorruptImage("truncated pixel data")
+    planes = np.frombuffer(data, dtype).reshape(layout.samples, layout.rows, layout.columns)
+    samples = planes[0] if layout.samples == 1 else np.moveaxis(planes, 0, -1)
+    return _within_stored_bits(samples, layout.bits_stored, signed=layout.signed)
+
+
+def _by_plugin(frame: bytes, syntax: UID, layout: Layout) -> Samples:
+    facts = _pixel_facts(layout)
+    facts.add_new("PixelData", "OB", encapsulate([frame]))
+    decoder = get_decoder(syntax)
+    for plugin in _PLUGINS:
+        if plugin in decoder.available_plugins:
+            return decoder.as_array(facts, index=0, raw=True, decoding_plugin=plugin)[0]
+    raise CorruptImage("pixel data cannot be decoded")
+
+
+def _pixel_facts(layout: Layout) -> Dataset:
+    """The part of a header that pydicom needs to decode pixels, from values already checked."""
+    facts = Dataset()
+    facts.Rows, facts.Columns, facts.SamplesPerPixel = layout.rows, layout.columns, layout.samples
+    facts.BitsAllocated, facts.BitsStored = layout.bits_allocated, layout.bits_stored
+    facts.HighBit, facts.PixelRepresentation = layout.bits_stored - 1, int(layout.signed)
+    facts.PhotometricInterpretation = layout.photometric
+    if layout.samples > 1:
+        facts.PlanarConfiguration = layout.planar
+    return facts
+
+
+def _signed(samples: Samples, said: FrameFacts, layout: Layout) -> Samples:
+    """Give decoded samples the header's sign and width; a stream that has a sign of its own (JPEG 2000) keeps it."""
+    if said.signed:
+        return samples
+    bits = max(said.bits, layout.bits_stored) if layout.signed else layout.bits_stored
+    return _within_stored_bits(samples, bits, signed=layout.signed)
+
+
+def _within_stored_bits(samples: Samples, bits: int, *, signed: bool) -> Samples:
+    """Drop what stands above `bits`, and extend the sign from there: (0028,0101) Bits Stored, PS3.5 8.1.1."""
+    unused = samples.dtype.itemsize * 8 - bits
+    if unused <= 0 and not signed:
+        return samples
+    kind = np.dtype(f"{'i' if signed else 'u'}{samples.dtype.itemsize}")
+    return np.right_shift(np.left_shift(samples.view(kind), max(unused, 0)), max(unused, 0))
+
+
+def _grey(samples: Samples, facts: Dataset, layout: Layout) -> Stored:
+    if layout.photometric == "PALETTE COLOR":
+        samples = apply_color_lut(samples, facts)
+    if samples.ndim == 2:  # noqa: PLR2004
+        return np.ascontiguousarray(samples)
+    if layout.photometric.startswith("YBR_FULL"):
+        return np.ascontiguousarray(samples[..., 0])
+    return _luma(samples)
+
+
+def _luma(samples: Samples) -> Stored:
+    """Return the grey of red, green and blue, ITU-R BT.601, in the same dtype; a colour at a time, to spare memory."""
+    grey = np.zeros(samples.shape[:2], np.float32)
+    for colour, weight in enumerate(_LUMA):
+        grey += samples[..., colour] * np.float32(weight)
+    return np.rint(grey).astype(samples.dtype)

@@ -1,0 +1,179 @@
+"""A DICOM file up to its pixels: the allow-listed elements, the transfer syntax, and where the pixel data stands."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.filereader import read_dataset, read_partial
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from mcp_cxr.errors import CorruptImage, UnsupportedImage
+from mcp_cxr.images._elements import integer, text
+from mcp_cxr.images._files import DEFLATE, inflated
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from pydicom.dataset import Dataset
+    from pydicom.tag import BaseTag
+
+MAX_PIXELS: Final = 64_000_000
+"""Largest rows x columns that is decoded; a film of 43 x 35 cm at 0.1 mm has 15 million."""
+UNDEFINED_LENGTH: Final = 0xFFFFFFFF
+
+SHOWN_TEXTS: Final = (
+    "Modality",
+    "BodyPartExamined",
+    "PhotometricInterpretation",
+    "BurnedInAnnotation",
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "PerformedProcedureStepDescription",
+    "Manufacturer",
+    "ManufacturerModelName",
+)
+"""Facts a header may show as text."""
+_READ: Final = (
+    *SHOWN_TEXTS,
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "DirectoryRecordSequence"),
+    *("ViewPosition", "ViewCodeSequence", "PatientOrientation", "AnatomicRegionSequence"),
+    *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"),
+    *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
+    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+)
+_READ_TAGS = [tag for keyword in _READ if (tag := tag_for_keyword(keyword)) is not None]
+"""The only elements that are read; names, birth dates, comments and private tags never enter memory as values."""
+_PIXEL_GROUP = 0x7FE0
+_META_GROUP = 0x0002
+
+
+@dataclass(frozen=True, slots=True)
+class PixelElement:
+    """(7FE0,0010) Pixel Data, not yet read."""
+
+    vr: str
+    length: int
+    offset: int
+    """Where its value begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the pixels are stored, PS3.3 C.7.6.3."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    signed: bool
+    photometric: str
+    planar: int
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile:
+    """A DICOM file whose pixels have not been read."""
+
+    facts: Dataset
+    """The allow-listed elements before the pixel data."""
+    syntax: UID
+    little_endian: bool
+    source: BinaryIO
+    pixels: PixelElement | None
+
+
+def open_dicom(source: BinaryIO) -> DicomFile:
+    """Read a header; `source` must stay open while the pixels are wanted.
+
+    Raises:
+        UnsupportedImage: A deflated data set that unpacks to too much.
+        CorruptImage: A deflated data set that ends early.
+        Exception: Whatever pydicom raises on a damaged file (`_edge.FAULTS`).
+    """
+    syntax = _meta_syntax(source)
+    if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a bound, even for a header
+        source, syntax = io.BytesIO(inflated(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
+    source.seek(0)
+    found: list[tuple[str | None, int]] = []
+
+    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if tag == 0x7FE00010:  # noqa: PLR2004 # Pixel Data
+            found.append((vr, length))
+        return tag.group >= _PIXEL_GROUP
+
+    facts = read_partial(source, stop_when=at_pixels, force=True, specific_tags=list(_READ_TAGS))
+    implicit, little_endian = facts.original_encoding
+    pixels = _pixel_element(*found[0], start=source.tell()) if found else None
+    if syntax is None:
+        explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+        syntax = ImplicitVRLittleEndian if implicit else explicit
+    return DicomFile(facts, syntax, bool(little_endian), source, pixels)
+
+
+def _meta_syntax(source: BinaryIO) -> UID | None:
+    """Return (0002,0010) Transfer Syntax UID and leave `source` where the data set begins."""
+    start = source.read(132)
+    source.seek(132 if start.endswith(b"DICM") else 0)
+    meta = read_dataset(
+        source, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != _META_GROUP
+    )
+    syntax = text(meta, "TransferSyntaxUID")
+    return UID(syntax) if syntax else None
+
+
+def _pixel_element(vr: str | None, length: int, *, start: int) -> PixelElement:
+    """`start` is where the tag stands; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1)."""
+    return PixelElement(vr or "OW", length, start + (8 if vr is None else 12))
+
+
+def layout_of(facts: Dataset) -> Layout:
+    """Check and return how the pixels are stored.
+
+    Raises:
+        CorruptImage: The header says nothing possible.
+        UnsupportedImage: More than one frame, too many pixels, or a layout no film has.
+    """
+    rows, columns = integer(facts, "Rows") or 0, integer(facts, "Columns") or 0
+    if rows < 1 or columns < 1:
+        raise CorruptImage("no rows or columns")
+    if rows * columns > MAX_PIXELS:
+        raise UnsupportedImage("more than 64 megapixels")
+    if (integer(facts, "NumberOfFrames") or 1) > 1:
+        raise UnsupportedImage("more than one frame")
+    samples = integer(facts, "SamplesPerPixel") or 1
+    allocated = integer(facts, "BitsAllocated") or 0
+    stored = integer(facts, "BitsStored") or allocated
+    if allocated not in (8, 16) or samples not in (1, 3):
+        raise UnsupportedImage("neither 8 nor 16 bits, or neither one nor three samples")
+    if not 1 <= stored <= allocated:
+        raise CorruptImage("more bits stored than allocated")
+    return Layout(
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        bits_allocated=allocated,
+        bits_stored=stored,
+        signed=integer(facts, "PixelRepresentation") == 1,
+        photometric=text(facts, "PhotometricInterpretation") or ("RGB" if samples > 1 else "MONOCHROME2"),
+        planar=integer(facts, "PlanarConfiguration") or 0,
+    )
+
+
+def syntax_name(syntax: UID) -> str:
+    """Return the registered name of a transfer syntax; an unknown one stays unnamed, for its UID is the file's text."""
+    return syntax.name if syntax.name != str(syntax) else "unknown"

@@ -1,0 +1,71 @@
+"""Bytes from files that may be anything: regular files only, and never more than fits a film."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from mcp_cxr.errors import CorruptImage, UnsupportedImage
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from typing import BinaryIO
+
+MAX_BYTES: Final = 256 * 2**20
+"""Largest file read, and largest that .gz or a deflated data set may become: twice a 64 Mpx film of 16 bits."""
+GZIP: Final = 16 + zlib.MAX_WBITS
+"""`wbits` of a gzip member."""
+DEFLATE: Final = -zlib.MAX_WBITS
+"""`wbits` of a deflate stream without a wrapper, PS3.5 A.5."""
+
+# O_NONBLOCK: a fifo that took the place of a file between `stat` and `open` must not stop us.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+@contextmanager
+def opened(path: Path) -> Generator[BinaryIO]:
+    """Open a regular file of at most `MAX_BYTES`; links are followed.
+
+    Raises:
+        UnsupportedImage: Something else, or too large.
+        OSError: As `open` does.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnsupportedImage("not a regular file")
+    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise UnsupportedImage("not a regular file")
+        if found.st_size > MAX_BYTES:
+            raise UnsupportedImage("larger than 256 MiB")
+        yield file
+
+
+def inflated(packed: bytes, *, wbits: int) -> bytes:
+    """Return what `packed` unpacks to; stops before it grows beyond `MAX_BYTES`.
+
+    Raises:
+        UnsupportedImage: It would grow beyond.
+        CorruptImage: It ends early.
+        zlib.error: It is damaged.
+    """
+    inflater = zlib.decompressobj(wbits)
+    data = inflater.decompress(packed, MAX_BYTES)
+    if inflater.eof:
+        return data
+    if len(data) >= MAX_BYTES:
+        raise UnsupportedImage("unpacks to more than 256 MiB")
+    raise CorruptImage("truncated compressed file")
+
+
+def first_inflated(packed: bytes, *, limit: int) -> bytes:
+    """Return at most the first `limit` bytes of a gzip member that may be cut off.
+
+    Raises:
+        zlib.error: It is damaged.
+    """
+    return zlib.decompressobj(GZIP).decompress(packed, limit)

@@ -1,0 +1,92 @@
+"""The facts of a file that may leave this room: an allow-list, cleaned and bounded."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mcp_cxr.images._dicom import SHOWN_TEXTS, syntax_name
+from mcp_cxr.images._elements import numbers, text
+from mcp_cxr.images._view_position import find_view
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mcp_cxr.images._dicom import DicomFile, Layout
+    from mcp_cxr.images._sniff import Kind
+
+_MAX_TEXT: Final = 200
+"""Characters of a shown text; LO, the longest VR among them, holds 64."""
+_DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a film before its pixels are decoded.
+
+    The three identifiers are as the file has them. They serve to compute keyed hashes: never store, log or show them.
+    """
+
+    kind: Kind
+    rows: int
+    columns: int
+    sop_instance_uid: str | None = field(default=None, repr=False)
+    study_instance_uid: str | None = field(default=None, repr=False)
+    patient_id: str | None = field(default=None, repr=False)
+    view_position: str = "UNKNOWN"
+    """One of `VIEWS`."""
+    view_source: str = "none"
+    """`ViewPosition`, `ViewCodeSequence`, `description`, `orientation` or `none`."""
+    study_date: str | None = None
+    """ISO date; None where absent or no date."""
+    tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Allow-listed facts by DICOM keyword, fit for JSON: never names, births, ages, accession numbers or comments."""
+
+
+def dicom_header(file: DicomFile, layout: Layout) -> Header:
+    """Return the facts of a DICOM file."""
+    facts = file.facts
+    view, source = find_view(facts)
+    return Header(
+        kind="dicom",
+        rows=layout.rows,
+        columns=layout.columns,
+        sop_instance_uid=text(facts, "SOPInstanceUID"),
+        study_instance_uid=text(facts, "StudyInstanceUID"),
+        patient_id=text(facts, "PatientID"),
+        view_position=view,
+        view_source=source,
+        study_date=_iso_date(text(facts, "StudyDate") or ""),
+        tags=_tags(file, layout),
+    )
+
+
+def _tags(file: DicomFile, layout: Layout) -> dict[str, Any]:
+    shown = {keyword: clean(value) for keyword in SHOWN_TEXTS if (value := text(file.facts, keyword))}
+    spacings = {each: found for each in ("PixelSpacing", "ImagerPixelSpacing") if (found := numbers(file.facts, each))}
+    return {keyword: value for keyword, value in shown.items() if value} | {
+        "Rows": layout.rows,
+        "Columns": layout.columns,
+        "BitsStored": layout.bits_stored,
+        **{keyword: found[:2] for keyword, found in spacings.items()},
+        "TransferSyntaxUID": syntax_name(file.syntax),
+    }
+
+
+def clean(value: str) -> str:
+    """Return `value` in NFC, without NUL and other control characters, blanks collapsed, at most 200 characters."""
+    normal = unicodedata.normalize("NFC", value)
+    printable = "".join(" " if unicodedata.category(char) in ("Cc", "Cs") else char for char in normal)
+    return " ".join(printable.split())[:_MAX_TEXT].rstrip()
+
+
+def _iso_date(value: str) -> str | None:
+    """`20040826`, or ACR-NEMA's `2004.08.26`."""
+    found = _DATE.fullmatch(value)
+    try:
+        return dt.date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None

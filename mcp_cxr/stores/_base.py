@@ -1,0 +1,186 @@
+"""The promise every store keeps; `tests/contract` holds each of them to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Several
+    from collections.abc import Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from mcp_cxr.records import (
+        Collection,
+        Filter,
+        Fingerprint,
+        ImageId,
+        ImageRecord,
+        Outcome,
+        Sample,
+        Scored,
+        Stored,
+        Study,
+        Totals,
+        Vector,
+        Vectors,
+    )
+
+SAMPLE_SIZE = 4096
+"""Images in the reference sample: the standard error of a percentile is then under 0.8 points."""
+
+
+class Store(ABC):
+    """Keeps images, studies and vectors, and ranks them. It does not embed, group, fuse or page.
+
+    Opened with `async with`. Every method may be called from several tasks and several processes at once. A method
+    that writes does all of it or nothing.
+
+    Raises:
+        StoreMissing: From any method but `create` and `drop`; nothing was made yet.
+        StoreUnavailable: From any method; a retry may help.
+        SchemaMismatch: From any method; made by another version of this package.
+    """
+
+    location: str
+    """Where it is, for people: a file or `host:port/namespace table`."""
+
+    @abstractmethod
+    async def __aenter__(self) -> Self:
+        """Open what can be opened without making anything."""
+
+    @abstractmethod
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close; never hides the error."""
+
+    @abstractmethod
+    async def create(
+        self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
+    ) -> bool:
+        """Make what is missing, and enter what is given into the collection; True if the tables were made now.
+
+        Idempotent. A root is added to those known. A fingerprint or key check is entered where there is none, and
+        compared where there is one.
+
+        Raises:
+            FingerprintMismatch: The collection holds vectors of another space (`Fingerprint.same_space`).
+            ConfigError: The collection's ids were hashed with another key.
+        """
+
+    @abstractmethod
+    async def renew(self, fingerprint: Fingerprint) -> None:
+        """Record another service version or dialect behind the same vectors; the caller has made sure they are.
+
+        Raises:
+            FingerprintMismatch: Another space, or the collection knows no embedder yet.
+        """
+
+    @abstractmethod
+    async def drop(self) -> None:
+        """Remove everything that `create` and all writing made; harmless where there is nothing."""
+
+    @abstractmethod
+    async def info(self) -> Collection:
+        """What the collection knows of itself."""
+
+    @abstractmethod
+    async def totals(self) -> Totals:
+        """How much it holds."""
+
+    @abstractmethod
+    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        """Those of `ids` that have a row of ours; foreign rows are not known."""
+
+    @abstractmethod
+    async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+        """Write images with their vectors in one transaction; an image that is there is replaced, a foreign one too.
+
+        A study that is not there yet is made, empty. Search by words finds the images by their tags at once.
+
+        Args:
+            images: Distinct ids.
+            vectors: float32, shape (len(images), dimension), any non-zero lengths; they are normalised here.
+
+        Raises:
+            DimensionMismatch: Not the collection's dimension.
+            VectorRefused: A vector is zero or not finite.
+            FingerprintMismatch: The collection does not know its embedder yet.
+        """
+
+    @abstractmethod
+    async def put_studies(self, studies: Sequence[Study]) -> int:
+        """Write studies in one transaction; return how many changed.
+
+        A field that is None or empty leaves what is stored; labels are one field. A study that has no image yet is
+        kept, and is found by its words once it has one.
+        """
+
+    @abstractmethod
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+        """Those of `ids` that are there, in their order; foreign ones too."""
+
+    @abstractmethod
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+        """Return at most `limit` images by cosine, best first; ties by image id. Exact. Foreign rows are left out.
+
+        Args:
+            vector: float32, shape (dimension,), any non-zero length; it is normalised here.
+            where: Only these images.
+            limit: At least 1.
+
+        Raises:
+            DimensionMismatch: Not the collection's dimension.
+            VectorRefused: The vector is zero or not finite.
+        """
+
+    @abstractmethod
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+        """Return at most `limit` images whose study holds any of `terms`, by BM25 of the study; ties by image id.
+
+        The document is the study's report, the names of its present labels and the tags of its images of ours; each
+        study that has one is a document. BM25 as FTS5 counts it: k1 = 1.2, b = 0.75, an idf of at least 1e-6 (SQLite
+        documentation, fts5 section 5.1.1). Higher is better. Foreign rows are left out.
+
+        Args:
+            terms: As `terms` of this package makes them, in any order; repeated ones count once.
+        """
+
+    @abstractmethod
+    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+        """Return at most `limit` images, newest study date first, undated ones last, then by image id."""
+
+    @abstractmethod
+    async def count(
+        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
+    ) -> int:
+        """Count images of ours, or their studies or subjects; with `terms`, only those `match` would return."""
+
+    @abstractmethod
+    async def sample(self) -> Sample:
+        """The reference sample: the `SAMPLE_SIZE` images of ours with the lowest `sample_key`, in that order."""
+
+    @abstractmethod
+    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+        """The next images by id after `after`, with vectors, foreign ones too; to walk the whole collection."""
+
+    @abstractmethod
+    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+        """What became of these files before; those never seen are left out."""
+
+    @abstractmethod
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep what became of files; an earlier outcome of the same path is replaced."""
+
+    @abstractmethod
+    async def forget(self, where: Filter) -> int:
+        """Remove images and the outcomes of their files, and studies left without any; return the images removed.
+
+        Foreign images too. Where `where` names a study or subject and nothing else, studies of it that never had an
+        image go too.
+
+        Raises:
+            ValueError: `where` is empty: that is `drop`.
+        """

@@ -1,0 +1,118 @@
+"""What the collection knows of itself: its schema version, fingerprint, roots and key check."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from mcp_cxr.errors import ConfigError, FingerprintMismatch, SchemaMismatch
+from mcp_cxr.records import Collection, Fingerprint
+from mcp_cxr.stores.embedded._errors import missing
+from mcp_cxr.stores.embedded._paths import from_cell, to_cell
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+SCHEMA_VERSION = 1
+_NOT_MADE = 0  # what SQLite gives for a new file
+
+_VALUE = "SELECT value FROM collection WHERE key = ?"
+_ENTER = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
+_ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
+_ROOTS = "SELECT path FROM roots ORDER BY number"
+
+
+def require(connection: Connection, location: str) -> None:
+    """Check that there is a collection, and that it is of this schema.
+
+    Raises:
+        StoreMissing: There is none.
+        SchemaMismatch: It is of another schema.
+    """
+    if not _is_made(connection, location):
+        raise missing(location)
+
+
+def make(
+    connection: Connection, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
+) -> bool:
+    """Make the tables if they are missing, enter what is given, and return whether they were made now."""
+    made_now = not _is_made(connection, location)
+    if made_now:
+        schema = resources.files("mcp_cxr.stores.embedded").joinpath("schema.sql").read_text(encoding="utf-8")
+        for statement in schema.split(";\n"):  # `executescript` would commit first
+            connection.execute(statement)
+    if fingerprint:
+        _claim_space(connection, fingerprint)
+    if key_check:
+        _claim_key(connection, key_check)
+    if root:
+        connection.execute(_ADD_ROOT, (to_cell(root),))
+    return made_now
+
+
+def renew(connection: Connection, fingerprint: Fingerprint) -> None:
+    """Enter another service behind the same space."""
+    stored = fingerprint_of(connection)
+    if stored is None:
+        raise FingerprintMismatch("The collection knows no embedder yet. Call `create` with its fingerprint.")
+    _claim_space(connection, fingerprint)
+    connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(fingerprint))))
+
+
+def collection(connection: Connection) -> Collection:
+    """Return what the collection knows of itself."""
+    return Collection(
+        schema_version=SCHEMA_VERSION,
+        fingerprint=fingerprint_of(connection),
+        roots=tuple(from_cell(path) for (path,) in connection.execute(_ROOTS)),
+        key_check=_value(connection, "key_check"),
+    )
+
+
+def fingerprint_of(connection: Connection) -> Fingerprint | None:
+    """Return what made the collection's vectors; None until the first ingest."""
+    stored = _value(connection, "fingerprint")
+    return Fingerprint(**json.loads(stored)) if stored else None
+
+
+def _is_made(connection: Connection, location: str) -> bool:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in (_NOT_MADE, SCHEMA_VERSION):
+        raise SchemaMismatch(
+            f"{location} has schema version {version}; this mcp-cxr reads and writes version {SCHEMA_VERSION}. Use the"
+            " mcp-cxr that made it, or `mcp-cxr table drop --force` and ingest again."
+        )
+    return version != _NOT_MADE
+
+
+def _claim_space(connection: Connection, given: Fingerprint) -> None:
+    stored = fingerprint_of(connection)
+    if stored is None:
+        connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(given))))
+    elif not stored.same_space(given):
+        raise FingerprintMismatch(
+            f"The collection's vectors are of {_space(stored)}, this embedder's of {_space(given)}. Set the embedder"
+            " that made the collection, or `mcp-cxr table drop --force` and ingest again."
+        )
+
+
+def _claim_key(connection: Connection, given: str) -> None:
+    stored = _value(connection, "key_check")
+    if stored is None:
+        connection.execute(_ENTER, ("key_check", given))
+    elif stored != given:
+        raise ConfigError(
+            "The collection's ids were hashed with another key. Set MCP_CXR_ID_KEY_FILE to the key it was made with."
+        )
+
+
+def _value(connection: Connection, key: str) -> str | None:
+    row = connection.execute(_VALUE, (key,)).fetchone()
+    return row[0] if row else None
+
+
+def _space(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.model} ({fingerprint.dimension} numbers, pixels prepared by {fingerprint.preprocessing})"

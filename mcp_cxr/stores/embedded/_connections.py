@@ -1,0 +1,160 @@
+"""The only module that opens SQLite: each transaction runs in a thread, on a connection no other thread uses meanwhile.
+
+A call that fails or is cancelled closes its connection, which rolls back; one that succeeds gives it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
+
+from mcp_cxr.stores.embedded._errors import missing, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+_SIZE = 4  # more readers at once than a laptop has fast cores bring nothing
+_PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
+_OPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
+
+
+class Connections:
+    """Borrows connections to one file.
+
+    Args:
+        path: The file. It is made by `prepare` only.
+        busy_timeout_s: How long to wait for another process that writes.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._idle: list[sqlite3.Connection] = []
+        self._threads = CapacityLimiter(_SIZE)
+        self._writing = Lock()  # SQLite's own queue of writers is unfair, and would hold a thread for each
+
+    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on one state of the file.
+
+        Raises:
+            StoreMissing: There is no file.
+        """
+        return await to_thread.run_sync(self._transact, "BEGIN", work, limiter=self._threads)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` as the only writer; all of it is kept, or nothing.
+
+        Raises:
+            StoreMissing: There is no file.
+        """
+        async with self._writing:
+            return await to_thread.run_sync(self._transact, "BEGIN IMMEDIATE", work, limiter=self._threads)
+
+    async def prepare(self) -> None:
+        """Make the folder and an empty file where they are missing."""
+        async with self._writing:
+            await to_thread.run_sync(self._prepare, limiter=self._threads)
+
+    async def empty(self) -> None:
+        """Take everything out of the file, whoever made it; nothing happens where there is none."""
+        async with self._writing:
+            await to_thread.run_sync(self._empty, limiter=self._threads)
+
+    async def close(self) -> None:
+        """Close what is not borrowed."""
+        with CancelScope(shield=True):
+            await to_thread.run_sync(self._close_idle, limiter=self._threads)
+
+    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        with translated(str(self._path)), self._borrowed() as connection:
+            connection.execute(begin)
+            result = work(connection)
+            connection.execute("COMMIT")
+            return result
+
+    def _prepare(self) -> None:
+        with translated(str(self._path)):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+            with closing(self._connect()) as connection:
+                connection.execute(_PAGE_SIZE)
+                _use_wal(connection)
+
+    def _empty(self) -> None:
+        """Copy an empty database over this one, in one transaction of SQLite's.
+
+        The file stays: a process that holds it open would go on writing to a removed one, and lose its rows.
+        """
+
+        def give_up(status: int, _remaining: int, _total: int) -> None:
+            if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE):  # or Python would try for ever
+                error = sqlite3.OperationalError("no exclusive access")
+                error.sqlite_errorcode = status
+                raise error
+
+        if not self._path.exists():
+            return
+        with (
+            translated(str(self._path)),
+            self._borrowed() as connection,
+            closing(sqlite3.connect(":memory:")) as nothing,
+        ):
+            nothing.execute(_PAGE_SIZE)
+            nothing.backup(connection, progress=give_up)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    @contextmanager
+    def _borrowed(self) -> Generator[sqlite3.Connection]:
+        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            yield connection
+        except BaseException as exc:
+            connection.close()
+            if isinstance(exc, sqlite3.OperationalError):
+                from_thread.check_cancelled()  # then it was the progress handler that stopped it
+            raise
+        self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.is_file():
+            raise missing(str(self._path))
+        connection = sqlite3.connect(
+            f"{self._path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,  # transactions are ours
+            check_same_thread=False,  # one thread at a time, but not always the same
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
+        connection.execute("PRAGMA synchronous = FULL")  # what was reported written outlives a power loss
+        connection.set_progress_handler(from_thread.check_cancelled, _OPS_BETWEEN_CHECKS)  # SQLite stops when it raises
+        return connection
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Let readers and a writer work side by side; kept in the file.
+
+    Of several processes that make the same file, SQLite refuses all but one without waiting (the others would have to
+    give up their read lock to let it through): so wait here, until the file is free once.
+    """
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        else:
+            return

@@ -1,0 +1,62 @@
+"""A `Filter` as the condition of a statement: constant text chosen by what is given, every value bound."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import LiteralString
+
+    from mcp_cxr.records import Filter
+
+Bound = dict[str, "str | int"]
+
+OURS = "i.made_by IS NOT NULL"
+
+_OF_IMAGE: dict[str, LiteralString] = {
+    "view": "i.view_position IN (SELECT value FROM json_each(:view))",
+    "image_id": "i.image_id = :image_id",
+    "study_id": "i.study_id = :study_id",
+    "subject_id": "i.subject_id = :subject_id",
+    "has_report": """EXISTS (
+        SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND report IS NOT NULL) = :has_report""",
+    "exclude_subject": "i.subject_id <> :exclude_subject",
+    "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
+}
+_JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
+_OF_STUDY: dict[str, LiteralString] = {
+    "labels": """s.number IN (
+        SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels)) AND value = 1
+        GROUP BY study HAVING count(*) = json_array_length(:labels))""",
+    "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
+        SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
+    "split": "s.split = :split",
+    "date_from": "s.study_date >= :date_from",
+    "date_to": "s.study_date <= :date_to",
+}
+
+
+def compose(
+    select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = ""
+) -> tuple[LiteralString, Bound]:
+    """Return a statement and its values.
+
+    Args:
+        select: Up to its WHERE, where it can still be joined; `i` is the image.
+        where: Everything given in it must hold,
+        more: and each of these.
+        then: Order and limit.
+    """
+    values = {field.name: getattr(where, field.name) for field in fields(where)}
+    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    join = _JOIN_STUDY if given.keys() & _OF_STUDY else ""
+    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
+    conditions = " AND ".join([*(known[name] for name in given), *more])
+    return select + join + " WHERE " + conditions + then, {name: _bound(value) for name, value in given.items()}
+
+
+def _bound(value: str | bool | tuple[str, ...]) -> str | int:
+    """Return a list as JSON without repetition: SQLite bounds the number of parameters, not their length."""
+    return json.dumps(sorted(set(value))) if isinstance(value, tuple) else value

@@ -1,0 +1,157 @@
+"""Images with their vectors: written, read one by one, and forgotten."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from mcp_cxr.errors import FingerprintMismatch
+from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, Study, StudyId, SubjectId
+from mcp_cxr.stores._words import sample_key
+from mcp_cxr.stores.embedded._collection import fingerprint_of
+from mcp_cxr.stores.embedded._documents import reindex
+from mcp_cxr.stores.embedded._filter import compose
+from mcp_cxr.stores.embedded._paths import from_cell, to_cell
+from mcp_cxr.stores.embedded._vectors import from_blob, to_blob, unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from sqlite3 import Connection
+    from typing import Any
+
+    from mcp_cxr.records import Vectors
+
+_REPLACED = """
+SELECT image_id, study_id, created_at FROM images WHERE image_id IN (SELECT value FROM json_each(?))"""
+_DELETE = "DELETE FROM images WHERE image_id IN (SELECT value FROM json_each(?))"
+_INSERT = """
+INSERT INTO images (image_id, study_id, subject_id, view_position, image_path, root, metadata, sample_key, made_by,
+    created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, coalesce(?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now')))"""
+_INSERT_VECTOR = "INSERT INTO vectors (slot, vector) VALUES (?, ?)"
+_MAKE_STUDY = "INSERT OR IGNORE INTO studies (study_id, subject_id) VALUES (?, ?)"
+
+_KNOWN = """
+SELECT image_id FROM images WHERE made_by IS NOT NULL AND image_id IN (SELECT value FROM json_each(?))"""
+_STORED = """
+SELECT i.image_id, i.study_id, i.subject_id, i.view_position, i.image_path, i.root, i.metadata, i.made_by,
+    s.subject_id, s.study_date, s.split, s.report,
+    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number),
+    CASE WHEN :vectors THEN (SELECT vector FROM vectors AS v WHERE v.slot = i.slot) END
+FROM images AS i LEFT JOIN studies AS s ON s.study_id = i.study_id
+WHERE i.image_id IN (SELECT value FROM json_each(:ids))"""
+_NEXT = "SELECT image_id FROM images WHERE image_id > ? ORDER BY image_id LIMIT ?"
+
+_TO_FORGET = "SELECT i.image_id, i.study_id FROM images AS i"
+_FORGET_FILES = "DELETE FROM files WHERE image_id IN (SELECT value FROM json_each(?))"
+_NAMED_STUDIES = """
+SELECT study_id FROM studies
+WHERE study_id = coalesce(:study_id, study_id) AND subject_id = coalesce(:subject_id, subject_id)"""
+_FORGET_STUDIES = """
+DELETE FROM studies WHERE study_id IN (SELECT value FROM json_each(?))
+AND NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"""
+_PURGE_WORDS = "INSERT INTO words (words) VALUES ('optimize')"  # until then deleted terms stay in older segments
+
+
+def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+    """Write images with their vectors; those that are there are replaced."""
+    fingerprint = fingerprint_of(connection)
+    if fingerprint is None:
+        raise FingerprintMismatch("The collection does not know its embedder yet. Call `create` with its fingerprint.")
+    if not images:
+        return
+    units = unit_rows(vectors, fingerprint.dimension)
+    ids = json.dumps([image.image_id for image in images])
+    replaced = {image_id: (study, made) for image_id, study, made in connection.execute(_REPLACED, (ids,))}
+    connection.execute(_DELETE, (ids,))
+    for image, unit in zip(images, units, strict=True):
+        _, created_at = replaced.get(image.image_id, (None, None))
+        slot = connection.execute(_INSERT, (*_cells(image), fingerprint.model, created_at)).lastrowid
+        connection.execute(_INSERT_VECTOR, (slot, to_blob(unit)))
+    connection.executemany(_MAKE_STUDY, {(image.study_id, image.subject_id) for image in images})
+    reindex(connection, [image.study_id for image in images] + [study for study, _ in replaced.values()])
+
+
+def known(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
+    """Return those of `ids` that are ours."""
+    return {ImageId(image_id) for (image_id,) in connection.execute(_KNOWN, (json.dumps(list(ids)),))}
+
+
+def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, Stored]:
+    """Return those of `ids` that are there, in that order."""
+    bound = {"ids": json.dumps(list(ids)), "vectors": vectors}
+    rows = connection.execute(_STORED, bound)
+    found = {stored.image.image_id: stored for stored in map(_stored, rows)}
+    return {image_id: found[image_id] for image_id in ids if image_id in found}
+
+
+def page(connection: Connection, after: ImageId | None, limit: int) -> list[Stored]:
+    """Return the next images by id."""
+    ids = [ImageId(image_id) for (image_id,) in connection.execute(_NEXT, (after or "", limit))]
+    return list(get(connection, ids, vectors=True).values())
+
+
+def forget(connection: Connection, where: Filter) -> int:
+    """Remove images, the outcomes of their files, and studies left without any."""
+    gone = connection.execute(*compose(_TO_FORGET, where)).fetchall()
+    ids = json.dumps([image_id for image_id, _ in gone])
+    connection.execute(_DELETE, (ids,))
+    connection.execute(_FORGET_FILES, (ids,))
+    studies = {study_id for _, study_id in gone} | _named_alone(connection, where)
+    reindex(connection, studies)
+    connection.execute(_FORGET_STUDIES, (json.dumps(sorted(studies)),))
+    connection.execute(_PURGE_WORDS)
+    return len(gone)
+
+
+def _named_alone(connection: Connection, where: Filter) -> set[str]:
+    """Return the studies that `where` names by study or subject and by nothing else: they may never have had images."""
+    if where != Filter(study_id=where.study_id, subject_id=where.subject_id):
+        return set()
+    rows = connection.execute(_NAMED_STUDIES, {"study_id": where.study_id, "subject_id": where.subject_id})
+    return {study_id for (study_id,) in rows}
+
+
+def _cells(image: ImageRecord) -> tuple[Any, ...]:
+    metadata = {"view_source": image.view_source, "tags": dict(image.tags), "grey_scale": dict(image.grey_scale)}
+    return (
+        image.image_id,
+        image.study_id,
+        image.subject_id,
+        image.view_position,
+        to_cell(image.image_path),
+        to_cell(image.root),
+        json.dumps(metadata),
+        sample_key(image.image_id),
+    )
+
+
+def _stored(row: tuple[Any, ...]) -> Stored:
+    image_id, study_id, subject_id, view, path, root, metadata, made_by, *of_study, blob = row
+    foreign = made_by is None
+    facts: dict[str, Any] = {} if foreign else json.loads(metadata)  # what others write there is not ours to read
+    image = ImageRecord(
+        ImageId(image_id),
+        StudyId(study_id),
+        SubjectId(subject_id),
+        view_position=view,
+        view_source=facts.get("view_source", "none"),
+        image_path=from_cell(path),
+        root=from_cell(root),
+        tags=facts.get("tags", {}),
+        grey_scale=facts.get("grey_scale", {}),
+    )
+    return Stored(image, _study(image, *of_study), foreign, from_blob(blob))
+
+
+def _study(
+    image: ImageRecord,
+    subject_id: str | None,
+    study_date: str | None,
+    split: str | None,
+    report: str | None,
+    labels: str,
+) -> Study:
+    """Return the image's study; a foreign image may have none, and then only its ids are known."""
+    subject = SubjectId(subject_id or image.subject_id)
+    return Study(image.study_id, subject, study_date, split, json.loads(labels), report)

@@ -1,0 +1,140 @@
+"""The `Store` over one SQLite file: each method is one transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+
+from mcp_cxr.records import Filter
+from mcp_cxr.stores._base import Store
+from mcp_cxr.stores.embedded import _collection, _documents, _files, _images, _nearest, _studies, _views
+from mcp_cxr.stores.embedded._connections import Connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Collection as Several
+    from pathlib import Path
+    from sqlite3 import Connection
+    from types import TracebackType
+    from typing import Self
+
+    from mcp_cxr.records import (
+        Collection,
+        Fingerprint,
+        ImageId,
+        ImageRecord,
+        Outcome,
+        Sample,
+        Scored,
+        Stored,
+        Study,
+        Totals,
+        Vector,
+        Vectors,
+    )
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILE_NAME = "archive.sqlite3"
+
+
+class EmbeddedStore(Store):
+    """An archive in one file, `archive.sqlite3`.
+
+    Args:
+        folder: Where the file is, or will be made.
+        busy_timeout_s: How long to wait for another process that writes, before `StoreUnavailable`.
+    """
+
+    def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
+        path = folder / FILE_NAME
+        self.location = str(path)
+        self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._connections.close()
+
+    async def create(
+        self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
+    ) -> bool:
+        await self._connections.prepare()
+        return await self._connections.write(
+            lambda connection: _collection.make(connection, self.location, fingerprint, root, key_check)
+        )
+
+    async def renew(self, fingerprint: Fingerprint) -> None:
+        await self._write(_collection.renew, fingerprint)
+
+    async def drop(self) -> None:
+        await self._connections.empty()
+
+    async def info(self) -> Collection:
+        return await self._read(_collection.collection)
+
+    async def totals(self) -> Totals:
+        return await self._read(_views.totals)
+
+    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        return await self._read(_images.known, ids)
+
+    async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+        await self._write(_images.put, images, vectors)
+
+    async def put_studies(self, studies: Sequence[Study]) -> int:
+        return await self._write(_studies.put_studies, studies)
+
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+        return await self._read(_images.get, ids, vectors)
+
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(_nearest.nearest, vector, where, limit)
+
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(_documents.match, terms, where, limit)
+
+    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(_views.browse, where, limit)
+
+    async def count(
+        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
+    ) -> int:
+        return await self._read(_views.count, where, terms, distinct)
+
+    async def sample(self) -> Sample:
+        return await self._read(_views.sample)
+
+    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+        return await self._read(_images.page, after, limit)
+
+    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+        return await self._read(_files.outcomes, paths)
+
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        await self._write(_files.record, outcomes)
+
+    async def forget(self, where: Filter) -> int:
+        if where == Filter():
+            raise ValueError("An empty filter would remove everything; that is `drop`.")
+        return await self._write(_images.forget, where)
+
+    async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._connections.read(self._on_sound(work, *args, **kwargs))
+
+    async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._connections.write(self._on_sound(work, *args, **kwargs))
+
+    def _on_sound(
+        self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[[Connection], T]:
+        """Return `work` as it is done on a collection that was made, and by this schema."""
+
+        def checked(connection: Connection) -> T:
+            _collection.require(connection, self.location)
+            return work(connection, *args, **kwargs)
+
+        return checked

@@ -1,0 +1,78 @@
+-- The embedded store, schema version 1. Made in one transaction; a change to it is a new version.
+-- No comment holds a semicolon, which ends a statement here.
+
+CREATE TABLE collection (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE roots (
+    number INTEGER PRIMARY KEY,
+    path TEXT NOT NULL UNIQUE
+);
+
+CREATE TABLE studies (
+    number INTEGER PRIMARY KEY,
+    study_id TEXT NOT NULL UNIQUE,
+    subject_id TEXT NOT NULL,
+    study_date TEXT,
+    split TEXT,
+    report TEXT
+);
+CREATE INDEX studies_by_subject ON studies (subject_id);
+CREATE INDEX studies_by_date ON studies (study_date);
+
+CREATE TABLE labels (
+    study INTEGER NOT NULL REFERENCES studies (number) ON DELETE CASCADE,
+    label TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    PRIMARY KEY (study, label)
+) WITHOUT ROWID;
+CREATE INDEX labels_by_value ON labels (label, value);
+
+-- AUTOINCREMENT: a slot is never given twice, so what is cached by slot can be stale but never wrong. A replaced image
+-- gets a new one. made_by is the model behind the vector, and NULL in rows that another program wrote (foreign): hence
+-- the defaults, which ask little of such a program. A foreign image need not have a study.
+CREATE TABLE images (
+    slot INTEGER PRIMARY KEY AUTOINCREMENT,
+    image_id TEXT NOT NULL UNIQUE,
+    study_id TEXT NOT NULL DEFAULT '',
+    subject_id TEXT NOT NULL DEFAULT '',
+    view_position TEXT NOT NULL DEFAULT 'UNKNOWN',
+    image_path TEXT NOT NULL DEFAULT '',
+    root TEXT NOT NULL DEFAULT '',
+    metadata TEXT,
+    sample_key INTEGER,
+    made_by TEXT,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+);
+CREATE INDEX images_by_study ON images (study_id);
+CREATE INDEX images_by_subject ON images (subject_id);
+CREATE INDEX images_by_view ON images (view_position);
+CREATE INDEX images_by_sample_key ON images (sample_key) WHERE sample_key IS NOT NULL;
+CREATE INDEX images_ours ON images (study_id, subject_id) WHERE made_by IS NOT NULL;
+CREATE INDEX images_foreign ON images (image_id) WHERE made_by IS NULL;
+
+-- Apart from images, so that questions about facts read no vectors. float32, little-endian, unit length.
+CREATE TABLE vectors (
+    slot INTEGER PRIMARY KEY REFERENCES images (slot) ON DELETE CASCADE,
+    vector BLOB NOT NULL
+);
+
+-- The document of each study that has an image of ours, by the study's number. The terms are made in Python, and are
+-- a-z and 0-9 only. They are kept beside their index: removing a document from a contentless one needs SQLite 3.43, or
+-- the very terms it was indexed with, which another version of the stemmer would not give.
+CREATE VIRTUAL TABLE words USING fts5 (terms, tokenize = 'ascii');
+
+-- What became of every file that was met.
+CREATE TABLE files (
+    path TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL,
+    image_id TEXT,
+    reason TEXT
+) WITHOUT ROWID;
+CREATE INDEX files_by_image ON files (image_id);
+
+PRAGMA user_version = 1;

@@ -1,0 +1,36 @@
+"""Every store there is, each as one parameter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.contract.stores.backends import BACKENDS
+from tests.contract.stores.making import FINGERPRINT
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from mcp_cxr.stores import Store
+    from tests.contract.stores.backends import Backend
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
+    return request.param(tmp_path / "archive")
+
+
+@pytest.fixture
+async def bare(backend: Backend) -> AsyncIterator[Store]:
+    """A store in which nothing was made."""
+    async with backend.store() as opened:
+        yield opened
+
+
+@pytest.fixture
+async def store(bare: Store) -> Store:
+    """A store with a collection that is empty."""
+    await bare.create(FINGERPRINT)
+    return bare

@@ -1,0 +1,165 @@
+"""Images are ranked by cosine, listed by date and counted, within any filter."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from tests.contract.stores.making import at_cosine, axis, ids, image, vectors
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores import Store
+
+FILTERS: dict[str, tuple[Filter, set[str]]] = {
+    "nothing": (Filter(), {"a1", "a2", "b1", "b2", "c1", "d1"}),
+    "one view": (Filter(view=("LATERAL",)), {"a2"}),
+    "views": (Filter(view=("PA", "AP")), {"a1", "b1", "b2", "d1"}),
+    "an image": (Filter(image_id=ImageId("b1")), {"b1"}),
+    "a study": (Filter(study_id=StudyId("sa")), {"a1", "a2"}),
+    "a subject": (Filter(subject_id=SubjectId("p1")), {"a1", "a2", "b1", "b2"}),
+    "a label": (Filter(labels=("Edema",)), {"a1", "a2", "c1"}),
+    "labels": (Filter(labels=("Edema", "Fracture")), {"a1", "a2"}),
+    "an absent label": (Filter(labels_absent=("Fracture",)), {"b1", "b2", "c1"}),
+    "absent labels": (Filter(labels_absent=("Fracture", "Pneumonia")), {"c1"}),
+    "a label never mentioned": (Filter(labels_absent=("Lung Lesion",)), {"a1", "a2", "b1", "b2", "c1"}),
+    "a label and an absent one": (Filter(labels=("Edema",), labels_absent=("Fracture",)), {"c1"}),
+    "a label twice": (Filter(labels=("Edema", "Edema")), {"a1", "a2", "c1"}),
+    "a split": (Filter(split="test"), {"c1"}),
+    "from": (Filter(date_from="2180-02-01"), {"b1", "b2", "c1"}),
+    "to": (Filter(date_to="2180-02-01"), {"a1", "a2", "b1", "b2"}),
+    "from and to": (Filter(date_from="2180-02-01", date_to="2180-02-01"), {"b1", "b2"}),
+    "a report": (Filter(has_report=True), {"a1", "a2"}),
+    "no report": (Filter(has_report=False), {"b1", "b2", "c1", "d1"}),
+    "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
+    "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
+}
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    await store.put(
+        [
+            image("a1", "sa", "p1"),
+            image("a2", "sa", "p1", view_position="LATERAL"),
+            image("b1", "sb", "p1", view_position="AP"),
+            image("b2", "sb", "p1"),
+            image("c1", "sc", "p2", view_position="LL"),
+            image("d1", "sd", "p3"),
+        ],
+        vectors(6),
+    )
+    p1, p2 = SubjectId("p1"), SubjectId("p2")
+    await store.put_studies(
+        [
+            Study(StudyId("sa"), p1, "2180-01-31", "train", {"Edema": 1, "Fracture": 1}, "Edema."),
+            Study(StudyId("sb"), p1, "2180-02-01", "train", {"Edema": 0, "Fracture": 0, "Pneumonia": -1}),
+            Study(StudyId("sc"), p2, "2181-01-01", "test", {"Edema": 1, "Fracture": 0}),
+        ]
+    )
+    return store
+
+
+def both(first: Filter, second: Filter) -> Filter | None:
+    """Return the filter in which both hold; None where they give the same field."""
+    names = [name for name in Filter.__slots__ if getattr(first, name) != getattr(Filter(), name)]
+    others = [name for name in Filter.__slots__ if getattr(second, name) != getattr(Filter(), name)]
+    if set(names) & set(others):
+        return None
+    given = {name: getattr(first, name) for name in names} | {name: getattr(second, name) for name in others}
+    return Filter(**given)
+
+
+async def assert_lets_through(store: Store, where: Filter, expected: set[str]) -> None:
+    everything = {hit.image_id: hit for hit in await store.nearest(axis(), Filter(), limit=99)}
+    near = await store.nearest(axis(), where, limit=99)
+    assert {hit.image_id for hit in near} == expected
+    assert near == [everything[hit.image_id] for hit in near], "the filter changes no score"
+    assert set(ids(await store.browse(where, limit=99))) == expected
+    assert set(ids(await store.match(["pa", "ap"], where, limit=99))) == expected - {"c1"}
+    assert await store.count(where) == len(expected)
+    assert await store.count(where, distinct="study") == len({name[0] for name in expected})
+    assert await store.count(where, terms=["pa", "ap"]) == len(expected - {"c1"})
+
+
+@pytest.mark.parametrize("name", FILTERS)
+async def test_each_filter_lets_through_what_it_says(filled: Store, name: str) -> None:
+    await assert_lets_through(filled, *FILTERS[name])
+
+
+async def test_filters_combine(filled: Store) -> None:
+    pairs = list(itertools.combinations(FILTERS.values(), 2))
+    combined = [(where, a & b) for (first, a), (second, b) in pairs if (where := both(first, second))]
+    for where, expected in combined:
+        assert set(ids(await filled.browse(where, limit=99))) == expected, where
+    assert len(combined) > 150
+
+
+async def test_every_field_of_a_filter_is_tried() -> None:
+    tried = {name for where, _ in FILTERS.values() for name in Filter.__slots__ if getattr(where, name)}
+    assert tried == set(Filter.__slots__)
+
+
+async def test_thousands_of_images_can_be_left_out(filled: Store) -> None:
+    many = tuple(ImageId(f"none{n}") for n in range(40_000))
+    assert ids(await filled.browse(Filter(exclude_images=(*many, ImageId("a1"))), limit=1)) == ["c1"]
+
+
+async def test_nearest_is_the_cosine_best_first(store: Store) -> None:
+    cosines = [0.3, -1.0, 0.9, 0.0, 1.0, 0.30001]
+    await store.put([image(name) for name in "abcdef"], at_cosine(*cosines) * np.float32(7))
+    found = await store.nearest(axis() * np.float32(0.01), Filter(), limit=99)
+    assert ids(found) == ["e", "c", "f", "a", "d", "b"]
+    assert [hit.score for hit in found] == pytest.approx(sorted(cosines, reverse=True), abs=1e-6)
+    assert all(-1 <= hit.score <= 1 for hit in found)
+    assert (found[0].study_id, found[0].subject_id) == ("s1", "p1")
+
+
+async def test_nearest_agrees_with_the_plain_way_over_several_blocks(store: Store) -> None:
+    count = 2500
+    rows = vectors(count)
+    names = [f"i{(n * 7919) % 10_000:04d}" for n in range(count)]
+    await store.put([image(name) for name in names], rows)
+    query = vectors(1, seed=1)[0]
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(query)
+    cosines = rows.astype(np.float64) @ query / lengths
+    best = np.argsort(-cosines)[:50]
+    found = await store.nearest(query, Filter(), limit=50)
+    assert ids(found) == [names[n] for n in best]
+    np.testing.assert_allclose([hit.score for hit in found], cosines[best], atol=1e-6)
+    alone = [await store.nearest(query, Filter(image_id=hit.image_id), limit=1) for hit in found]
+    assert alone == [[hit] for hit in found], "who else is compared changes no score"
+
+
+async def test_equal_vectors_tie_exactly_and_are_cut_by_image_id(store: Store) -> None:
+    count = 2200
+    twin = vectors(1)
+    names = [f"i{(n * 7919) % 10_000:04d}" for n in range(count)]
+    await store.put([image(name) for name in names], np.repeat(twin, count, axis=0))
+    await store.put([image("best"), image("worst")], np.stack([axis(), -axis()]))
+    found = await store.nearest(axis(), Filter(), limit=6)
+    assert ids(found) == ["best", *sorted(names)[:5]]
+    assert len({hit.score for hit in found[1:]}) == 1
+
+
+async def test_a_limit_beyond_what_is_there_gives_what_is_there(filled: Store) -> None:
+    assert len(await filled.nearest(axis(), Filter(), limit=1000)) == 6
+    assert await filled.nearest(axis(), Filter(subject_id=SubjectId("nobody")), limit=5) == []
+
+
+async def test_browse_lists_newest_first_undated_last_then_by_id(filled: Store) -> None:
+    found = await filled.browse(Filter(), limit=99)
+    assert ids(found) == ["c1", "b1", "b2", "a1", "a2", "d1"]
+    assert {hit.score for hit in found} == {0.0}
+    assert ids(await filled.browse(Filter(), limit=2)) == ["c1", "b1"]
+
+
+async def test_count_counts_images_studies_or_subjects(filled: Store) -> None:
+    assert await filled.count(Filter()) == 6
+    assert await filled.count(Filter(), distinct="study") == 4
+    assert await filled.count(Filter(), distinct="subject") == 3
+    assert await filled.count(Filter(view=("LL",)), terms=["edema"], distinct="subject") == 1
+    assert await filled.count(Filter(), terms=["nowher"]) == 0

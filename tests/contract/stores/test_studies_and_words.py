@@ -1,0 +1,153 @@
+"""Studies are merged, and their words are found at once and ranked by BM25."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.stores import document, terms
+from tests.contract.stores.making import bm25, ids, image, vectors
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mcp_cxr.stores import Store
+
+A = ImageId("a")
+S1, P1 = StudyId("s1"), SubjectId("p1")
+FULL = Study(S1, P1, "2180-05-06", "train", {"Edema": 1, "Pneumonia": -1}, "Small effusion.")
+
+
+async def matched(store: Store, text: str, where: Filter | None = None) -> list[str]:
+    return ids(await store.match(terms(text), where or Filter(), limit=100))
+
+
+async def test_put_studies_counts_what_changed(store: Store) -> None:
+    other = Study(StudyId("s2"), P1)
+    assert await store.put_studies([FULL, other]) == 2
+    assert await store.put_studies([FULL, other]) == 0
+    assert await store.put_studies([replace(FULL, split="test"), other]) == 1
+    assert await store.put_studies([]) == 0
+
+
+async def test_fields_that_are_empty_leave_what_is_stored(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([FULL])
+    assert await store.put_studies([Study(S1, P1), Study(S1, P1, report="", split="")]) == 0
+    assert (await store.get([A]))[A].study == FULL
+
+
+@pytest.mark.parametrize(
+    "change", [{"study_date": "2181-01-01"}, {"split": "test"}, {"labels": {"Fracture": 0}}, {"report": "Clear."}]
+)
+async def test_fields_that_are_given_replace_what_is_stored(store: Store, change: dict[str, Any]) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([FULL])
+    assert await store.put_studies([Study(S1, P1, **change)]) == 1
+    assert (await store.get([A]))[A].study == replace(FULL, **change)
+
+
+async def test_one_study_given_twice_is_merged_in_order_and_counts_once(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    assert await store.put_studies([Study(S1, P1, split="train"), Study(S1, P1, split="test", report="Clear.")]) == 1
+    assert (await store.get([A]))[A].study == Study(S1, P1, split="test", report="Clear.")
+
+
+async def test_a_study_is_found_by_its_report_present_labels_view_and_tags(store: Store) -> None:
+    await store.put([image("a", view_position="LATERAL", tags={"StudyDescription": "Portable", "KVP": 90})], vectors(1))
+    await store.put_studies([FULL])
+    for text in ("effusions", "Edema", "lateral", "portable"):
+        assert await matched(store, text) == ["a"]
+    for text in ("pneumonia", "90", "fracture"):
+        assert await matched(store, text) == []
+
+
+async def test_all_images_of_a_study_are_found_by_any_of_its_words(store: Store) -> None:
+    await store.put([image("b", tags={"StudyDescription": "Portable"}), image("a"), image("c", "s2")], vectors(3))
+    assert await matched(store, "portable") == ["a", "b"]
+
+
+async def test_words_change_with_the_report_the_labels_and_the_tags(store: Store) -> None:
+    await store.put([image("a", tags={"StudyDescription": "Portable"})], vectors(1))
+    await store.put_studies([FULL])
+    await store.put_studies([Study(S1, P1, report="Clear lungs.", labels={"Fracture": 1})])
+    await store.put([image("a", tags={"StudyDescription": "Upright"})], vectors(1))
+    for text in ("clear", "fracture", "upright"):
+        assert await matched(store, text) == ["a"]
+    for text in ("effusion", "edema", "portable"):
+        assert await matched(store, text) == []
+
+
+async def test_a_study_without_images_is_found_once_it_has_one(store: Store) -> None:
+    await store.put_studies([FULL])
+    assert await matched(store, "effusion") == []
+    assert await store.count(Filter(), terms=terms("effusion"), distinct="study") == 0
+    await store.put([image("a")], vectors(1))
+    assert await matched(store, "effusion") == ["a"]
+
+
+async def test_a_document_left_without_images_does_not_count_in_the_ranking(store: Store) -> None:
+    reports = {"s1": "effusion left", "s2": "effusion effusion", "s3": "clear lungs here", "s4": "clear effusion"}
+    await store.put([image(f"i{study}", study) for study in reports], vectors(4))
+    await store.put_studies([Study(StudyId(study), P1, report=text) for study, text in reports.items()])
+    await store.put([image("is3", "s2")], vectors(1))
+    now = {study: [*terms(text), "pa"] for study, text in reports.items() if study != "s3"}
+    await assert_ranked_as(store, now, "clear")
+
+
+async def assert_ranked_as(store: Store, documents: dict[str, list[str]], text: str) -> None:
+    expected = bm25(documents, terms(text))
+    found = await store.match(terms(text), Filter(), limit=1000)
+    assert {hit.study_id for hit in found} == expected.keys()
+    for hit in found:
+        assert hit.score == pytest.approx(expected[hit.study_id], rel=1e-9)
+    assert found == sorted(found, key=lambda hit: (-hit.score, hit.image_id))
+
+
+@pytest.mark.parametrize("text", ["effusion", "left effusion", "pneumothorax or edema left", "lung", "rib"])
+async def test_ranking_is_bm25_as_fts5_counts_it(store: Store, text: str) -> None:
+    draw = random.Random(7)  # noqa: S311  # not for security
+    words = ["lung"] * 12 + ["effusion"] * 5 + "left right edema small pneumothorax clear heart".split() * 2 + ["rib"]
+    reports = {f"s{n}": " ".join(draw.choices(words, k=draw.randint(1, 40))) for n in range(40)}
+    await store.put([image(f"i{study}", study) for study in reports], vectors(len(reports)))
+    await store.put_studies([Study(StudyId(study), P1, report=report) for study, report in reports.items()])
+    documents = {
+        study: document(Study(StudyId(study), P1, report=report), [("PA", {})]) for study, report in reports.items()
+    }
+    await assert_ranked_as(store, documents, text)
+
+
+async def test_terms_that_are_given_twice_count_once(store: Store) -> None:
+    await store.put([image("a"), image("b", "s2"), image("c", "s3")], vectors(3))
+    await store.put_studies([FULL])
+    once = await store.match(["effus", "small"], Filter(), limit=9)
+    assert await store.match(["small", "effus", "effus", "small"], Filter(), limit=9) == once
+
+
+async def test_terms_are_never_operators(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([Study(S1, P1, report="not near and or")])
+    assert ids(await store.match(["not", "near", 'a" OR "b', "", "*", "terms:"], Filter(), limit=9)) == ["a"]
+
+
+async def test_hundreds_of_terms_are_asked_at_once(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([FULL])
+    many = [f"word{n}" for n in range(800)] + ["effus"]
+    assert ids(await store.match(many, Filter(), limit=9)) == ["a"]
+    assert await store.count(Filter(), terms=many) == 1
+
+
+async def test_no_terms_match_nothing(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    assert await store.match([], Filter(), limit=9) == []
+
+
+async def test_equal_scores_are_ordered_by_image_id_and_cut_there(store: Store) -> None:
+    names = ["d", "b", "e", "a", "c"]
+    await store.put([image(name, f"s{name}") for name in names], vectors(5))
+    assert ids(await store.match(["pa"], Filter(), limit=3)) == ["a", "b", "c"]

@@ -1,0 +1,157 @@
+"""Several processes use one archive, and any of them may be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from mcp_cxr.errors import StoreMissing
+from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.stores import EmbeddedStore
+from tests.contract.stores.making import FINGERPRINT, axis, ids, image, vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHECKOUT = Path(__file__).parents[2]
+
+# Says "ready", waits for a line, then makes the archive and writes 10 batches of its own images and of shared ones.
+WRITER = """
+import sys, anyio
+from pathlib import Path
+from mcp_cxr.stores import EmbeddedStore
+from tests.contract.stores.making import FINGERPRINT, image, vectors
+
+async def write(folder, name):
+    async with EmbeddedStore(folder) as store:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        print(await store.create(FINGERPRINT), flush=True)
+        for batch in range(10):
+            own = [image(f"{name}-{batch}-{n}", f"s{name}", f"p{name}") for n in range(5)]
+            shared = [image(f"shared-{n}", f"s{name}", f"p{name}") for n in range(3)]
+            await store.put(own + shared, vectors(8, seed=batch))
+
+anyio.run(write, Path(sys.argv[1]), sys.argv[2])
+"""
+
+# Puts two images, and stops where all rows are written and nothing is committed.
+HALFWAY = """
+import sys, anyio
+from pathlib import Path
+from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.embedded import _images
+from tests.contract.stores.making import image, vectors
+
+reindex = _images.reindex
+
+def stop(connection, studies):
+    reindex(connection, studies)
+    print("halfway", flush=True)
+    sys.stdin.readline()
+
+async def put(folder):
+    async with EmbeddedStore(folder) as store:
+        await store.put([image("b")], vectors(1))
+        print("done", flush=True)
+        sys.stdin.readline()
+        _images.reindex = stop
+        await store.put([image("a", "s2"), image("c", "s3")], vectors(2))
+
+anyio.run(put, Path(sys.argv[1]))
+"""
+
+
+class Child:
+    """A process that says a line when it has come somewhere."""
+
+    def __init__(self, script: str, *arguments: object) -> None:
+        command = [sys.executable, "-c", script, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT)
+
+    async def line(self) -> str:
+        assert self.process.stdout
+        return (await to_thread.run_sync(self.process.stdout.readline)).strip()
+
+    def go_on(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    async def ended(self) -> int:
+        return await to_thread.run_sync(self.process.wait)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def children() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def start(children: ExitStack, script: str, *arguments: object) -> Child:
+    child = Child(script, *arguments)
+    children.callback(child.kill)
+    return child
+
+
+async def read_until(ended: anyio.Event, store: EmbeddedStore) -> None:
+    """Read again and again: what is read is always whole."""
+    while not ended.is_set():
+        try:
+            page = await store.page(None, limit=999)
+        except StoreMissing:
+            await anyio.lowlevel.checkpoint()
+            continue
+        found = await store.match(["pa"], Filter(), limit=999)
+        assert all(item.vector is not None and item.study.subject_id for item in page)
+        assert (len(page) - 3) % 5 == 0 or not page
+        assert len(found) >= len(page)
+
+
+async def test_four_processes_make_one_archive_and_lose_or_double_nothing(tmp_path: Path, children: ExitStack) -> None:
+    names = "wxyz"
+    writers = [start(children, WRITER, tmp_path, name) for name in names]
+    ended = anyio.Event()
+    with anyio.fail_after(25):
+        async with EmbeddedStore(tmp_path) as store, anyio.create_task_group() as tasks:
+            assert [await writer.line() for writer in writers] == ["ready"] * 4
+            tasks.start_soon(read_until, ended, store)
+            for writer in writers:
+                writer.go_on()
+            assert sorted([await writer.line() for writer in writers]) == ["False", "False", "False", "True"]
+            assert [await writer.ended() for writer in writers] == [0] * 4
+            ended.set()
+        async with EmbeddedStore(tmp_path) as store:
+            own = {f"{name}-{batch}-{n}" for name in names for batch in range(10) for n in range(5)}
+            expected = own | {f"shared-{n}" for n in range(3)}
+            assert {item.image.image_id for item in await store.page(None, limit=999)} == expected
+            assert set(ids(await store.match(["pa"], Filter(), limit=999))) == expected
+            assert len(await store.nearest(axis(), Filter(), limit=999)) == len(expected)
+
+
+async def test_a_process_killed_while_it_writes_leaves_all_or_nothing(tmp_path: Path, children: ExitStack) -> None:
+    async with EmbeddedStore(tmp_path) as store:
+        await store.create(FINGERPRINT)
+        await store.put([image("a", "s1")], vectors(1))
+        with anyio.fail_after(20):
+            child = start(children, HALFWAY, tmp_path)
+            assert await child.line() == "done"
+            child.go_on()
+            assert await child.line() == "halfway"
+            child.kill()
+        everything = {item.image.image_id: item.image.study_id for item in await store.page(None, limit=9)}
+        assert everything == {"a": "s1", "b": "s1"}
+        assert ids(await store.match(["pa"], Filter(), limit=9)) == ["a", "b"]
+        await store.put([image("c", "s3")], vectors(1))
+        assert await store.known([ImageId("c")]) == {"c"}

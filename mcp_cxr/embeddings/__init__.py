@@ -1,0 +1,7 @@
+"""Pictures or texts become vectors of one space."""
+
+from mcp_cxr.embeddings._base import Embedder
+from mcp_cxr.embeddings._offline import OfflineEmbedder
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, likely_truncated
+
+__all__ = ["Embedder", "NvclipConfig", "NvclipEmbedder", "OfflineEmbedder", "likely_truncated"]

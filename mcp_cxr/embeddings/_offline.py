@@ -1,0 +1,103 @@
+"""A pixel sketch: similar pictures by exposure and geometry, never by findings. No weights, no network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcp_cxr.errors import EmbeddingRejected
+from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.records import Picture, Vector, Vectors
+
+_SIZE = 64
+_LAYOUT = 16  # the picture as 16 x 16 mean greys: where it is bright
+_CELLS, _ANGLES = 8, 6  # edges in 8 x 8 cells by 6 directions: where contours run (after Dalal and Triggs, CVPR 2005)
+_LEVELS = 32  # how often each grey occurs: exposure
+_DIMENSION = _LAYOUT**2 + _CELLS**2 * _ANGLES + _LEVELS
+
+
+class OfflineEmbedder:
+    """Keeps `Embedder` without a service; it reads no text.
+
+    Args:
+        preprocessing: Version of the way from file to picture; part of the fingerprint.
+    """
+
+    name = "offline-sketch-1"
+    image_spec = ImageSpec(size=_SIZE, mode="L")
+    embeds_text = False
+
+    def __init__(self, *, preprocessing: str) -> None:
+        self._fingerprint = Fingerprint(self.name, _DIMENSION, preprocessing)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def fingerprint(self) -> Fingerprint:
+        """What makes these vectors."""
+        return self._fingerprint
+
+    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+        """Return the sketch of each picture."""
+        return [_sketch(picture.pixels) for picture in pictures]
+
+    async def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Refuse: pixels alone are sketched here."""
+        raise EmbeddingRejected("The offline embedder reads no text; set MCP_CXR_EMBEDDER=nvclip to search by meaning.")
+
+
+def _sketch(pixels: NDArray[np.uint8]) -> Vector | Rejected:
+    """Return layout, contours and exposure, each of unit length, as one unit vector."""
+    grey = pixels.astype(np.float32)
+    grey /= 255
+    if grey.min() == grey.max():
+        return Rejected("blank image")
+    parts = (_layout(grey), _contours(grey), 0.5 * _exposure(grey))
+    vector = np.concatenate(parts).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    return vector
+
+
+def _layout(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    means = _blocks(grey, _LAYOUT).mean(axis=(1, 3)).ravel()
+    return _unit(means - means.mean())
+
+
+def _contours(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Edge strength by cell and direction; a direction and its opposite are one."""
+    down, right = np.gradient(grey)
+    direction = (np.arctan2(down, right) % np.pi) * (_ANGLES / np.pi)
+    bins = direction.astype(np.intp) % _ANGLES
+    strength = np.hypot(down, right)
+    by_angle = [_blocks(np.where(bins == angle, strength, 0), _CELLS).sum(axis=(1, 3)) for angle in range(_ANGLES)]
+    return _unit(np.sqrt(np.stack(by_angle)).ravel())  # the root keeps a bright device from drowning the rest
+
+
+def _exposure(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    counts = np.histogram(grey, bins=_LEVELS, range=(0, 1))[0].astype(np.float32)
+    return _unit(np.sqrt(counts))
+
+
+def _blocks(grey: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """View as (count, rows, count, columns)."""
+    side = grey.shape[0] // count
+    return grey.reshape(count, side, count, side)
+
+
+def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = float(np.linalg.norm(values))
+    return values / length if length else values

@@ -1,0 +1,88 @@
+"""What the client is told, checked before anything leaves: where the service is, and how long to be patient with it."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import SplitResult, urlsplit
+
+from mcp_cxr.errors import ConfigError
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvclipConfig:
+    """Where the service is and how it wants to be asked.
+
+    Raises:
+        ConfigError: A value is unusable, or the address leads beyond loopback to a host that was not named.
+    """
+
+    base_url: str
+    """Address up to the part before `/embeddings`, such as `http://localhost:8002/v1`."""
+    model: str
+    dialect: Literal["nim", "infinity", "vllm"]
+    image_size: int
+    """Rows and columns of the pictures sent; the model's own, so that the service has nothing to resize."""
+    preprocessing: str
+    """Version of the way from file to picture; part of the fingerprint."""
+    api_key: str | None = field(default=None, repr=False)
+    """Sent as bearer token."""
+    allow_remote: tuple[str, ...] = ()
+    """Exact `host:port` (https) or `http://host:port` that pixels and texts may be sent to beyond loopback."""
+
+    def __post_init__(self) -> None:
+        _check_address(self.base_url, self.allow_remote)
+        if not self.model.strip():
+            raise ConfigError("NVCLIP_MODEL is empty; name the model that the service serves.")
+        # A header that cannot be sent would be quoted in the library's error.
+        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+            raise ConfigError("NVIDIA_API_KEY holds characters that no key has; set it again, without line breaks.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait for the service, in seconds; the defaults are for people, the tests are in a hurry."""
+
+    connect_s: float = 3
+    write_s: float = 20
+    read_s: float = 60
+    """Longest silence within a reply."""
+    pictures_s: float = 120
+    """Longest for one batch of pictures, retries included, from its turn on."""
+    question_s: float = 20
+    """The same for texts and for the service's identity: a person waits for these."""
+    retries: int = 4
+    backoff_s: float = 0.5
+    """The first wait is drawn from 0 to this; each further one from twice the range (full jitter)."""
+    down_s: float = 5
+    """After a failed connect or a missed deadline, calls fail at once for so long: a question then goes to words."""
+
+
+def _check_address(base_url: str, allow_remote: tuple[str, ...]) -> None:
+    try:
+        url = urlsplit(base_url)
+        port = url.port or _PORTS[url.scheme]
+    except (ValueError, KeyError):
+        url, port = SplitResult("", "", "", "", ""), 0
+    # The address is not quoted back where it may hold a password.
+    if not url.hostname or url.username is not None or url.query or url.fragment:
+        raise ConfigError(
+            "NVCLIP_BASE_URL is no plain address such as http://localhost:8002/v1 (a key goes into NVIDIA_API_KEY)."
+        )
+    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    name = f"{host}:{port}" if url.scheme == "https" else f"http://{host}:{port}"
+    if not _is_loopback(url.hostname) and name not in {allowed.lower().rstrip("/") for allowed in allow_remote}:
+        raise ConfigError(
+            f"NVCLIP_BASE_URL leads beyond this machine, and {name} was not named. Tunnel it to localhost, or set "
+            f"MCP_CXR_ALLOW_REMOTE={name} to let pixels and texts go there."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,179 @@
+"""How each kind of server is asked and answers; everything else is shared.
+
+`nim`: NVIDIA's NV-CLIP NIM. `infinity`: michaelfeil/infinity. `vllm`: vLLM's pooling server, whose pictures go to its
+Cohere-shaped `/v2/embed`. Facts and sources are in `docs/nvclip.md`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+class BadReply(Exception):
+    """The service answered, but not what was asked; the message quotes nothing from the reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, encoded."""
+
+    url: str
+    body: bytes | None = None
+
+
+class Nim:
+    """The NIM, and what the OpenAI-shaped servers share with it."""
+
+    max_items = 64
+
+    def __init__(self, base_url: str, model: str) -> None:
+        self.base = base_url.rstrip("/")
+        self.root = self.base.removesuffix("/v1")
+        self.model = model
+
+    @property
+    def health(self) -> Request:
+        """Answered with 200 once the model is loaded."""
+        return Request(f"{self.base}/health/ready")
+
+    @property
+    def identity(self) -> Request:
+        """Answered with what `version` reads."""
+        return Request(f"{self.base}/metadata")
+
+    def pictures(self, jpegs: Sequence[bytes]) -> Request:
+        """Ask for the vectors of JPEG files."""
+        return self._embeddings([data_uri(jpeg) for jpeg in jpegs])
+
+    def texts(self, texts: Sequence[str]) -> Request:
+        """Ask for the vectors of texts, which hold no line break."""
+        return self._embeddings(list(texts))
+
+    def rows(self, reply: dict[str, Any]) -> list[Any]:
+        """Return the embeddings in a reply, in the order of the inputs, not yet decoded."""
+        data = reply["data"]
+        numbers = [item["index"] for item in data]
+        first = min(numbers, default=0)
+        # The NIM's specification counts from 0, NVIDIA's sample of the service from 1.
+        if first not in (0, 1) or sorted(numbers) != list(range(first, first + len(numbers))):
+            raise BadReply("positions that are not consecutive")
+        return [item["embedding"] for item in sorted(data, key=lambda item: item["index"])]
+
+    def version(self, reply: dict[str, Any]) -> str:
+        """Return the version of the service and of the model files it runs."""
+        models: list[dict[str, Any]] = reply.get("modelInfo") or []
+        return " ".join([str(reply["version"]), *(str(model["shortName"]) for model in models)])
+
+    def _embeddings(self, inputs: list[str], **more: str) -> Request:
+        body = {"input": inputs, "model": self.model, "encoding_format": "base64", **more}
+        return Request(f"{self.base}/embeddings", _encode(body))
+
+
+class Infinity(Nim):
+    """One modality a request; health and version are its own."""
+
+    max_items = 32
+
+    @property
+    def health(self) -> Request:
+        """Outside of `--url-prefix`."""
+        return Request(f"{self.root}/health")
+
+    @property
+    def identity(self) -> Request:
+        """All models it serves."""
+        return Request(f"{self.base}/models")
+
+    def pictures(self, jpegs: Sequence[bytes]) -> Request:
+        """Ask with the modality: without it, the data URIs would be embedded as texts."""
+        return self._embeddings([data_uri(jpeg) for jpeg in jpegs], modality="image")
+
+    def version(self, reply: dict[str, Any]) -> str:
+        """Return how it runs our model; it does not name its own version."""
+        mine = next(model for model in reply["data"] if model["id"] == self.model)
+        facts = [mine.get(key) for key in ("backend", "dtype", "revision")]
+        return " ".join(str(fact) for fact in facts if fact)
+
+
+class Vllm(Nim):
+    """Pictures have an endpoint and a shape of their own."""
+
+    @property
+    def health(self) -> Request:
+        """Answered with an empty 200."""
+        return Request(f"{self.root}/health")
+
+    @property
+    def identity(self) -> Request:
+        """Names the version of vLLM, not of the model."""
+        return Request(f"{self.root}/version")
+
+    def pictures(self, jpegs: Sequence[bytes]) -> Request:
+        """Ask `/v2/embed`."""
+        body = {"model": self.model, "images": [data_uri(jpeg) for jpeg in jpegs], "embedding_types": ["float"]}
+        return Request(f"{self.root}/v2/embed", _encode(body))
+
+    def texts(self, texts: Sequence[str]) -> Request:
+        """Ask for padding where the model was trained with it: unpadded, SigLIP's vectors look right and are wrong."""
+        padding = {"padding": "max_length"} if "siglip" in self.model.lower() else {}
+        return self._embeddings(list(texts), **padding)
+
+    def rows(self, reply: dict[str, Any]) -> list[Any]:
+        """Read either shape."""
+        return reply["embeddings"]["float"] if "embeddings" in reply else super().rows(reply)
+
+    def version(self, reply: dict[str, Any]) -> str:
+        """Return vLLM's version."""
+        return str(reply["version"])
+
+
+DIALECTS = {"nim": Nim, "infinity": Infinity, "vllm": Vllm}
+_ILLEGIBLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
+def data_uri(jpeg: bytes) -> str:
+    """Return the picture as every dialect takes it."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def read_vectors(dialect: Nim, body: bytes) -> NDArray[np.float32]:
+    """Decode a reply as float32, shape (n, dimension), from base64 or from numbers, whichever came.
+
+    Raises:
+        BadReply: It is neither.
+    """
+    try:
+        vectors = [_vector(row) for row in dialect.rows(json.loads(body))]
+        return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
+    except _ILLEGIBLE:
+        raise BadReply("something that is no list of vectors of one length") from None
+
+
+def read_version(dialect: Nim, body: bytes) -> str | None:
+    """Return what the service says of itself, at most 200 characters; None where it says nothing legible."""
+    try:
+        version = " ".join(dialect.version(json.loads(body)).split())
+    except (*_ILLEGIBLE, StopIteration):
+        return None
+    return version[:200] or None
+
+
+def _vector(row: str | list[float]) -> NDArray[np.float32]:
+    if isinstance(row, str):
+        return np.frombuffer(base64.b64decode(row, validate=True), "<f4").astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused with its own words
+        return np.asarray(row, np.float32)
+
+
+def _encode(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,85 @@
+"""What makes a reply trustworthy, and the pictures and texts that a service is tried with."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcp_cxr.embeddings.nvclip._dialects import BadReply
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from mcp_cxr.records import Vectors
+
+CANNED_TEXTS = ("a chest radiograph with a large pleural effusion", "a bicycle leaning on a red wall")
+_NORM_TOLERANCE = 0.02
+_SAME = 0.9999  # cosine; a disc and bars are far below it in every CLIP
+_LEGIBLE_WORDS = 45  # of 77 tokens: a medical word takes more than one
+
+
+def likely_truncated(text: str) -> bool:
+    """Whether a CLIP text encoder (77 tokens) probably reads only the beginning of `text`, without saying so."""
+    return len(text.split()) > _LEGIBLE_WORDS
+
+
+@cache
+def canned_pictures() -> tuple[bytes, ...]:
+    """Return two drawn pictures as JPEG.
+
+    Their first 623 bytes are the same: a service that reads the data URI as text, and cuts it at 77 tokens, returns
+    one vector for both, and is found out.
+    """
+    folder = files("mcp_cxr.embeddings.nvclip") / "canned"
+    return tuple((folder / name).read_bytes() for name in ("disc.jpg", "bars.jpg"))
+
+
+def text_key(text: str) -> Hashable:
+    """Return what is left of `text` once an uncased, truncating tokenizer has read it; equal keys, equal vectors."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in folded if char.isascii() and not unicodedata.combining(char))
+    return " ".join(plain.split()[:_LEGIBLE_WORDS])
+
+
+def checked(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None) -> Vectors:
+    """Return the vectors with their lengths made exactly 1.
+
+    Args:
+        vectors: As they came.
+        keys: One for each input; different keys stand for inputs that cannot share a vector.
+        dimension: None: not known yet.
+
+    Raises:
+        BadReply: They cannot be the vectors of these inputs.
+    """
+    if len(vectors) != len(keys):
+        raise BadReply(f"{len(vectors)} vectors for {len(keys)} inputs")
+    if vectors.ndim != 2 or not vectors.shape[1] or (dimension is not None and vectors.shape[1] != dimension):  # noqa: PLR2004
+        raise BadReply(f"vectors of shape {vectors.shape[1:]} where the dimension is {dimension or 'to be one number'}")
+    if not np.isfinite(vectors).all():
+        raise BadReply("numbers that are not finite")
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (np.abs(norms - 1) > _NORM_TOLERANCE).any():
+        raise BadReply("vectors that are zero or not of unit length")
+    if len(set(keys)) > 1 and (vectors == vectors[0]).all():
+        raise BadReply("the same vector for different inputs")
+    return vectors / norms
+
+
+def check_canned(pictures: Vectors, texts: Vectors) -> None:
+    """Hold the vectors of the canned inputs against each other.
+
+    Raises:
+        BadReply: They differ in dimension, or hardly differ at all.
+    """
+    if pictures.shape != texts.shape:
+        raise BadReply(f"{pictures.shape[1]} dimensions for a picture and {texts.shape[1]} for a text")
+    together = np.vstack([pictures, texts])
+    cosines = together @ together.T
+    if (cosines[np.triu_indices(len(together), k=1)] > _SAME).any():
+        raise BadReply("the same vector for different inputs")

@@ -1,0 +1,68 @@
+"""Every embedder there is, each as one parameter: another one is another line here."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
+from mcp_cxr.records import Picture
+from tests.standins.nvclip import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from mcp_cxr.embeddings import Embedder
+
+PREPROCESSING = "test-1"
+
+
+@pytest.fixture(scope="session")
+def standins() -> Iterator[dict[str, StandIn]]:
+    """One process for each dialect; vLLM's model has the 1152 dimensions of MedSigLIP."""
+    with StandIn("nim") as nim, StandIn("infinity") as infinity, StandIn("vllm", dimension=1152) as vllm:
+        yield {"nim": nim, "infinity": infinity, "vllm": vllm}
+
+
+@pytest.fixture(params=["offline", "nim", "infinity", "vllm"])
+def new_embedder(request: pytest.FixtureRequest) -> Callable[[], Embedder]:
+    """Makes the embedder under test, not yet opened."""
+    if request.param == "offline":
+        return lambda: OfflineEmbedder(preprocessing=PREPROCESSING)
+    standin: StandIn = request.getfixturevalue("standins")[request.param]
+    config = NvclipConfig(
+        base_url=standin.base_url,
+        model=standin.model,
+        dialect=request.param,
+        image_size=64,
+        preprocessing=PREPROCESSING,
+    )
+    return lambda: NvclipEmbedder(config)
+
+
+@pytest.fixture
+async def embedder(new_embedder: Callable[[], Embedder]) -> AsyncIterator[Embedder]:
+    async with new_embedder() as opened:
+        yield opened
+
+
+@pytest.fixture
+def picture(new_embedder: Callable[[], Embedder]) -> Callable[[int], Picture]:
+    """Makes pictures as the embedder wants them, a different one for each number."""
+    spec = new_embedder().image_spec
+
+    def make(number: int) -> Picture:
+        grey = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        image = Image.fromarray(grey).resize((spec.size, spec.size)).convert(spec.mode)
+        if spec.jpeg_quality is None:
+            return Picture(np.asarray(image))
+        encoded = io.BytesIO()
+        image.save(encoded, "JPEG", quality=spec.jpeg_quality)
+        return Picture(np.asarray(image), encoded.getvalue())
+
+    return make

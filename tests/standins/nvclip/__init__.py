@@ -1,0 +1,11 @@
+"""A stand-in for the embedding services: a real process on loopback that speaks their dialects to the letter.
+
+Start it by hand with `python -m tests.standins.nvclip --dialect nim --model nvidia/nvclip-vit-h-14`. It knows no
+model: its vectors are drawn from the bytes of the input, or made from labels that a test hands it.
+"""
+
+from tests.standins.nvclip._client import config_for, film, films, hurried
+from tests.standins.nvclip._process import StandIn
+from tests.standins.nvclip._vectors import digest
+
+__all__ = ["StandIn", "config_for", "digest", "film", "films", "hurried"]

@@ -1,0 +1,51 @@
+"""The real client, in a hurry, and pictures to send."""
+
+from __future__ import annotations
+
+import functools
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, Patience
+from mcp_cxr.records import Picture
+
+if TYPE_CHECKING:
+    from tests.standins.nvclip._process import StandIn
+
+HURRY: dict[str, Any] = {
+    "connect_s": 0.5,
+    "write_s": 0.5,
+    "read_s": 0.3,
+    "pictures_s": 3.0,
+    "question_s": 1.0,
+    "backoff_s": 0.01,
+    "down_s": 60.0,
+}
+
+
+def config_for(standin: StandIn, **more: Any) -> NvclipConfig:
+    """What the client of `standin` is told; `more` replaces any of it."""
+    known: dict[str, Any] = {"image_size": 32, "preprocessing": "test-1", "dialect": standin.dialect}
+    known |= {"base_url": standin.base_url, "model": standin.model}
+    return NvclipConfig(**(known | more))
+
+
+def hurried(standin: StandIn, *, config: dict[str, Any] | None = None, **patience: Any) -> NvclipEmbedder:
+    """The client of `standin`, with waits that suit a test."""
+    return NvclipEmbedder(config_for(standin, **(config or {})), patience=Patience(**(HURRY | patience)))
+
+
+@functools.cache
+def film(number: int) -> Picture:
+    """A picture of 32 x 32, a different one for each number."""
+    pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=95)
+    return Picture(pixels, encoded.getvalue())
+
+
+def films(count: int) -> list[Picture]:
+    return [film(number) for number in range(count)]

@@ -1,0 +1,268 @@
+"""The composition root, and the API for notebooks.
+
+::
+
+    async with open_archive() as archive:
+        await archive.ingest("/data/films")
+        page = await archive.search(query="left pleural effusion", view=["PA"])
+        shown = await archive.show(page.images[0].image_id)
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from anyio import to_thread
+
+from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.errors import NotFound, PathRefused, StoreError, StoreMissing
+from mcp_cxr.images import PREPROCESSING, Reader, Viewing
+from mcp_cxr.ingest import IdKey, Listener, Plan, Signal, ingest
+from mcp_cxr.mimic import sections
+from mcp_cxr.records import Filter, ImageId, Overview, Shown
+from mcp_cxr.search import Searcher, ask
+from mcp_cxr.settings import Settings, load_settings
+from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.upkeep import Finding, ServiceWatch, examine, verify
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.images import View
+    from mcp_cxr.records import IngestSummary, Page, Picture, Stored, Verification
+    from mcp_cxr.stores import Store
+
+_SIBLINGS = 100  # images of one study that are listed
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings | None = None) -> AsyncIterator[Archive]:
+    """Open the archive that the settings, or else the environment, describe. Nothing is made and no service asked.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    settings = settings or load_settings()
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(EmbeddedStore(settings.data_dir))
+        embedder = await opened.enter_async_context(_embedder(settings))
+        reader = await opened.enter_async_context(Reader())
+        yield Archive(settings, store, embedder, reader)
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if settings.embedder == "offline":
+        return OfflineEmbedder(preprocessing=PREPROCESSING)
+    return NvclipEmbedder(
+        NvclipConfig(
+            base_url=settings.nvclip_base_url,
+            model=settings.nvclip_model,
+            dialect=settings.nvclip_dialect,
+            image_size=settings.nvclip_image_size,
+            preprocessing=f"{PREPROCESSING}/{settings.nvclip_image_size}px",
+            api_key=settings.nvidia_api_key.get_secret_value() if settings.nvidia_api_key else None,
+            allow_remote=settings.allow_remote,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which folders may be read."""
+
+    roots: tuple[Path, ...]
+
+    def resolve(self, path: str | Path) -> Path:
+        """Return the path without links, if it is there and lies below a root.
+
+        Raises:
+            PathRefused: It is missing or lies below no root.
+        """
+        asked = Path(path).expanduser()
+        try:
+            real = asked.resolve(strict=True)
+        except (OSError, RuntimeError):
+            raise PathRefused(f"{path} is not there; name a folder or file that exists.") from None
+        if not any(real.is_relative_to(root.resolve()) for root in self.roots):
+            raise PathRefused(f"{path} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
+        return real
+
+
+class Archive:
+    """Films, reports and vectors of one place, and what can be asked of them. Made by `open_archive`."""
+
+    def __init__(self, settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> None:
+        self.settings = settings
+        self.store = store
+        self.embedder = embedder
+        self._reader = reader
+        self._watch = ServiceWatch(store, embedder, self._develop)
+        self._searcher = Searcher(store, embedder, confirm=self._watch.confirm)
+
+    async def search(self, query: str | None = None, **how: Any) -> Page:  # noqa: ANN401 - see mcp_cxr.search.ask
+        """Answer a question; the arguments are those of the tool `search_medical_images`.
+
+        Raises:
+            QuestionError: It cannot be asked like this.
+            NotFound: An image named in it is not there.
+            FingerprintMismatch: The archive's vectors were made by another embedder.
+            StoreError: The store fails or was never made.
+        """
+        return await self._searcher.search(ask(query, **how))
+
+    async def ingest(
+        self,
+        path: str | Path,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        batch_size: int = 64,
+        retry_failed: bool = False,
+        any_body_part: bool = False,
+        companions: tuple[Path, ...] = (),
+        signal: Signal | None = None,
+        listener: Listener | None = None,
+    ) -> IngestSummary:
+        """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
+
+        The folder becomes a root of the archive.
+
+        Raises:
+            PathRefused: The path is missing, or holds nothing that looks like a film.
+            CxrError: As `mcp_cxr.ingest.ingest` says.
+        """
+        real = Allowed((Path("/"),)).resolve(path)
+        plan = Plan(
+            path=real,
+            limit=limit,
+            dry_run=dry_run,
+            batch_size=batch_size,
+            retry_failed=retry_failed,
+            any_body_part=any_body_part,
+            companions=companions,
+        )
+        return await ingest(
+            plan,
+            store=self.store,
+            embedder=self.embedder,
+            reader=self._reader,
+            confirm=self._watch.confirm,
+            id_policy=self.settings.ids,
+            id_key=IdKey(self.settings.key_file, may_make=True),
+            signal=signal,
+            listener=listener,
+        )
+
+    async def show(self, image_id: str) -> Shown:
+        """Return everything known of one image; the report by section.
+
+        Raises:
+            NotFound: No such image.
+            StoreError: The store fails or was never made.
+        """
+        stored = await self._stored(image_id)
+        image, study = stored.image, stored.study
+        siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_SIBLINGS)
+        return Shown(
+            image_id=image.image_id,
+            study_id=image.study_id,
+            subject_id=image.subject_id,
+            view_position=image.view_position,
+            view_source=image.view_source,
+            image_path=image.image_path,
+            study_date=study.study_date,
+            split=study.split,
+            labels=dict(study.labels),
+            tags=dict(image.tags),
+            grey_scale=dict(image.grey_scale),
+            report=sections(study.report) if study.report else None,
+            foreign=stored.foreign,
+            other_images=sorted(one.image_id for one in siblings if one.image_id != image.image_id),
+            warnings=[],
+        )
+
+    async def view(self, image_id: str, viewing: Viewing | None = None) -> View:
+        """Return one film as a picture.
+
+        Raises:
+            NotFound: No such image, or its file is gone or was changed.
+            PathRefused: Its file lies below no root.
+            ImageError: The file cannot become a picture.
+            StoreError: The store fails or was never made.
+            ValueError: The viewing is impossible.
+        """
+        stored = await self._stored(image_id)
+        return await self._reader.view(await self._file_of(stored), viewing or Viewing())
+
+    async def allowed(self) -> Allowed:
+        """Return the folders that may be read: those of the settings, and those ingested before."""
+        try:
+            recorded = (await self.store.info()).roots
+        except StoreMissing:
+            recorded = ()
+        return Allowed((*self.settings.roots, *(Path(root) for root in recorded)))
+
+    async def overview(self) -> Overview:
+        """Return what the archive holds, without asking the embedder.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        totals, collection = await self.store.totals(), await self.store.info()
+        made_with = collection.fingerprint
+        return Overview(
+            images=totals.images,
+            studies=totals.studies,
+            subjects=totals.subjects,
+            foreign=totals.foreign,
+            by_view=dict(totals.by_view),
+            by_label=dict(totals.by_label),
+            embedder={"configured": self.embedder.name, "made_with": asdict(made_with) if made_with else None},
+            store={"kind": self.settings.store, "schema_version": collection.schema_version},
+        )
+
+    async def verify(self) -> Verification:
+        """Walk the whole collection and count what is wrong.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        return await verify(self.store)
+
+    async def doctor(self) -> list[Finding]:
+        """Check what the archive leans on; never raises what it can report."""
+        try:
+            roots = (await self.allowed()).roots
+        except StoreError:  # reported by the examination itself
+            roots = self.settings.roots
+        return await examine(self.store, self.embedder, roots)
+
+    async def _stored(self, image_id: str) -> Stored:
+        asked = ImageId(image_id.strip())
+        stored = await self.store.get([asked])
+        if asked not in stored:
+            raise NotFound(f"No image {asked} in this archive; image ids come with the hits of a search.")
+        return stored[asked]
+
+    async def _develop(self, stored: Stored) -> Picture:
+        """Render a stored film as it was rendered for its vector."""
+        film = await self._reader.film(await self._file_of(stored), self.embedder.image_spec, any_body_part=True)
+        return film.picture
+
+    async def _file_of(self, stored: Stored) -> Path:
+        """Return the image's file, if it is the one that was ingested."""
+        place = Path(stored.image.root) / stored.image.image_path
+        allowed = await self.allowed()
+        try:
+            path = await to_thread.run_sync(allowed.resolve, place)
+        except PathRefused as exc:  # whose message names the whole path
+            raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
+        before = (await self.store.outcomes([str(place)])).get(str(place))
+        status = await to_thread.run_sync(path.stat)
+        if before and (before.size, before.mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise NotFound("The image's file was changed since it was ingested; ingest its folder again.")
+        return path

@@ -1,0 +1,9 @@
+"""Use case: a folder into the store."""
+
+from mcp_cxr.ingest._identity import IdKey
+from mcp_cxr.ingest._ingest import ingest
+from mcp_cxr.ingest._pipeline import Listener
+from mcp_cxr.ingest._plan import Plan, Signal
+from mcp_cxr.ingest._tally import Progress
+
+__all__ = ["IdKey", "Listener", "Plan", "Progress", "Signal", "ingest"]

@@ -1,0 +1,73 @@
+"""What is known of an image and its study beside the pixels: header, path, companion files, report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_cxr.images import normal_view
+from mcp_cxr.mimic import ids_of, report_places
+from mcp_cxr.records import ImageRecord, Study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.images import Film, Header
+    from mcp_cxr.ingest._plan import Plan
+    from mcp_cxr.mimic import Companions, MimicIds
+
+_STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
+_MAX_REPORT_BYTES = 1 << 20
+
+
+def image_record(path: Path, root: Path, ids: MimicIds, film: Film, companions: Companions) -> ImageRecord:
+    """Return the record of one film."""
+    view, source = view_of(ids, film.header, companions)
+    return ImageRecord(
+        image_id=ids.image_id,
+        study_id=ids.study_id,
+        subject_id=ids.subject_id,
+        view_position=view,
+        view_source=source,
+        image_path=path.relative_to(root).as_posix(),
+        root=str(root),
+        tags=film.header.tags,
+        grey_scale=film.grey_scale,
+    )
+
+
+def view_of(ids: MimicIds, header: Header, companions: Companions) -> tuple[str, str]:
+    """Return the view position and where it was read.
+
+    The header's own ViewPosition and ViewCodeSequence come first, then the companion file, then what the header's
+    descriptions and orientation suggest.
+    """
+    told = companions.images.get(ids.image_id)
+    companion_view = normal_view(told.view) if told else None
+    if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
+        return header.view_position, header.view_source
+    return companion_view, "companion CSV"
+
+
+def study_of(path: Path, ids: MimicIds, companions: Companions, plan: Plan, date: str | None = None) -> Study:
+    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study.
+
+    Raises:
+        OSError: A report is there and cannot be read.
+    """
+    told = companions.images.get(ids.image_id)
+    return Study(
+        study_id=ids.study_id,
+        subject_id=ids.subject_id,
+        study_date=(told.study_date if told else None) or date,
+        split=companions.splits.get(ids.study_id),
+        labels=companions.labels.get(ids.study_id, {}),
+        report=_report(path, plan.folders) if ids_of(path) else None,
+    )
+
+
+def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
+    for place in report_places(path, folders):
+        if place.is_file() and not place.is_symlink():
+            with place.open("rb") as handle:
+                return handle.read(_MAX_REPORT_BYTES).decode("utf-8", errors="replace").replace("\0", "")
+    return None

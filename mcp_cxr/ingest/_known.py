@@ -1,0 +1,149 @@
+"""Tells new and changed files from those that are done, and brings the study facts of these up to date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from anyio import to_thread
+
+from mcp_cxr.errors import ImageError
+from mcp_cxr.ingest._facts import study_of
+from mcp_cxr.ingest._plan import Failure, Item
+from mcp_cxr.mimic import MimicIds, ids_of
+from mcp_cxr.records import ImageId, Outcome, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcp_cxr.images import Reader
+    from mcp_cxr.ingest._identity import Identities
+    from mcp_cxr.ingest._plan import Plan
+    from mcp_cxr.ingest._walk import Candidate
+    from mcp_cxr.mimic import Companions
+    from mcp_cxr.records import Stored, Study
+    from mcp_cxr.stores import Store
+
+UNHASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
+"""Stands for ids that a dry run cannot tell, because the key would have to be made."""
+
+
+@dataclass(slots=True)
+class Sorted:
+    """What is to be done with a chunk of candidates."""
+
+    fresh: list[Item] = field(default_factory=list[Item])
+    skipped: int = 0
+    failures: list[Failure] = field(default_factory=list[Failure])
+    done: list[Outcome] = field(default_factory=list[Outcome])
+    """Images that are there already, met under a path that was never seen."""
+    studies_updated: int = 0
+
+
+@dataclass(slots=True)
+class KnownFiles:
+    """Sorts candidates by what the store knows of them.
+
+    Args:
+        made: Whether the store has been made; a dry run may come before that.
+    """
+
+    plan: Plan
+    store: Store
+    made: bool
+    reader: Reader
+    identities: Identities
+    companions: Companions
+    _last_study: StudyId | None = None
+
+    async def sort_out(self, chunk: list[Candidate]) -> Sorted:
+        """Sort one chunk; only facts of images that are there already are written here."""
+        result = Sorted()
+        past = await self.store.outcomes([str(file.path) for file in chunk]) if self.made else {}
+        items = await self._identified(chunk, past, result)
+        known = await self._known(item.ids.image_id for item in items)
+        settled = [item for item in items if item.ids.image_id in known and not item.again]
+        result.fresh = [item for item in items if item.ids.image_id not in known or item.again]
+        result.skipped += len(settled)
+        if self.made and not self.plan.dry_run:
+            await self._enter_key_check()
+            await self._relocate(settled)
+            result.studies_updated = await self._update_studies(settled)
+            result.done = [item.outcome() for item in settled if str(item.file.path) not in past]
+        return result
+
+    async def _known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        return await self.store.known(set(ids)) if self.made else set()
+
+    async def _identified(self, chunk: list[Candidate], past: dict[str, Outcome], result: Sorted) -> list[Item]:
+        """Give files their ids; those that have none go to `result`."""
+        remembered = await self._known(seen.image_id for seen in past.values() if seen.image_id)
+        items: list[Item] = []
+        for file in chunk:
+            met = past.get(str(file.path))
+            seen = _unchanged(met, file)
+            if seen and seen.reason and not self.plan.retry_failed:
+                result.skipped += 1
+                continue
+            found = await self._identify(file, seen.image_id if seen and seen.image_id in remembered else None)
+            if isinstance(found, Failure):
+                result.failures.append(found)
+            else:
+                items.append(Item(file, found, again=met is not None and (seen is None or seen.reason is not None)))
+        return items
+
+    async def _identify(self, file: Candidate, remembered: ImageId | None) -> MimicIds | Failure:
+        if ids := ids_of(file.path):
+            return ids
+        if remembered:  # unchanged since it became this image, which is there: no need to open the file
+            return MimicIds(remembered, StudyId(""), SubjectId(""))
+        try:
+            header = await self.reader.header(file.path, any_body_part=self.plan.any_body_part)
+        except ImageError as exc:
+            return Failure.of(file, exc)
+        if self.plan.dry_run and not self.identities.can_hash():
+            return UNHASHED
+        try:
+            return await to_thread.run_sync(self.identities.of, file.path, header)
+        except OSError:
+            return Failure(file, "file cannot be read", lasting=False)
+
+    async def _enter_key_check(self) -> None:
+        """Enter the check value of a key that was used for the first time, before any id that it made."""
+        if self.identities.new_key_check:
+            await self.store.create(key_check=self.identities.new_key_check)
+            self.identities.new_key_check = None
+
+    async def _relocate(self, items: list[Item]) -> None:
+        """Give images whose file is gone the place where they were met now."""
+        stored = await self.store.get([item.ids.image_id for item in items])
+        lost = {
+            item.ids.image_id: item.file.path.relative_to(self.plan.root).as_posix()
+            for item in items
+            if item.ids.image_id in stored and not await to_thread.run_sync(_place(stored[item.ids.image_id]).exists)
+        }
+        found = (await self.store.get(list(lost), vectors=True)).values() if lost else ()
+        moved = [(one.image, one.vector) for one in found if one.vector is not None]
+        images = [replace(image, root=str(self.plan.root), image_path=lost[image.image_id]) for image, _ in moved]
+        if images:
+            await self.store.put(images, np.stack([vector for _, vector in moved]))
+
+    async def _update_studies(self, items: list[Item]) -> int:
+        """Bring the studies of known images in MIMIC's layout up to date; the others have no companions."""
+        studies: list[Study] = []
+        for item in items:
+            if item.ids.study_id and item.ids.study_id != self._last_study:
+                self._last_study = item.ids.study_id
+                studies.append(await to_thread.run_sync(study_of, item.file.path, item.ids, self.companions, self.plan))
+        return await self.store.put_studies(studies) if studies else 0
+
+
+def _unchanged(past: Outcome | None, file: Candidate) -> Outcome | None:
+    """Return what became of this very content before."""
+    return past if past and (past.size, past.mtime_ns) == (file.size, file.mtime_ns) else None
+
+
+def _place(stored: Stored) -> Path:
+    return Path(stored.image.root) / stored.image.image_path

@@ -1,0 +1,91 @@
+"""The CSV files that come with MIMIC-CXR and MIMIC-CXR-JPG: metadata, split, labels; plain or gzipped."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.records import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+_T = TypeVar("_T")
+
+# mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; chexpert is read before negbio and wins.
+_NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.gz)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the metadata file says of one image."""
+
+    view: str
+    """ViewPosition, or else the meaning of the view code; as written."""
+    study_date: str | None
+    """ISO date."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """Everything the companion files say; empty where there are none."""
+
+    images: Mapping[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
+    """By dicom_id."""
+    splits: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By study with its letter."""
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, "Mapping[str, int]"])
+    """By study with its letter."""
+    files: tuple[str, ...] = ()
+    """Names of the files that were read."""
+
+
+def read_companions(folders: Iterable[Path]) -> Companions:
+    """Read the companion files of these folders; where a kind is found twice, the first folder wins.
+
+    Raises:
+        ConfigError: A file has this name but not its columns, or is damaged.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if name := _NAME.fullmatch(path.name):
+                found.setdefault(name[1], path)
+    labels = found.get("chexpert", found.get("negbio"))
+    used = [path for path in (found.get("metadata"), found.get("split"), labels) if path]
+    return Companions(
+        images=dict(_read(found.get("metadata"), _image_facts)),
+        splits=dict(_read(found.get("split"), lambda row: (f"s{row['study_id']}", row["split"]))),
+        labels=dict(_read(labels, _study_labels)),
+        files=tuple(path.name for path in used),
+    )
+
+
+def _read(path: Path | None, parse: Callable[[dict[str, str]], _T]) -> Iterator[_T]:
+    if path is None:
+        return
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8") as handle:
+            for row in csv.DictReader(handle):
+                yield parse(row)
+    except (OSError, EOFError, KeyError, ValueError, csv.Error) as exc:
+        raise ConfigError(f"Cannot read the companion file {path.name}: damaged, or not MIMIC-CXR's columns.") from exc
+
+
+def _image_facts(row: dict[str, str]) -> tuple[str, ImageFacts]:
+    view = row["ViewPosition"] or row.get("ViewCodeSequence_CodeMeaning", "")
+    return row["dicom_id"], ImageFacts(view, _iso_date(row.get("StudyDate", "")))
+
+
+def _study_labels(row: dict[str, str]) -> tuple[str, dict[str, int]]:
+    return f"s{row['study_id']}", {label: int(float(row[label])) for label in LABELS if row.get(label)}
+
+
+def _iso_date(text: str) -> str | None:
+    """Turn `21800506` into `2180-05-06`."""
+    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if re.fullmatch(r"\d{8}", text) else None

@@ -1,0 +1,48 @@
+"""MIMIC-CXR's folders: `p10/p10000032/s50414267/<dicom_id>.dcm`, the report at `p10/p10000032/s50414267.txt`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_cxr.records import ImageId, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_IMAGE = re.compile(
+    r"(?:^|/)p(?P<group>\d\d)/(?P<subject>p(?P=group)\d{6})/(?P<study>s\d{8})/"
+    r"(?P<image>[0-9a-f]{8}(?:-[0-9a-f]{8}){4})\.(?:dcm|dcm\.gz|png|jpe?g)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MimicIds:
+    """The ids a path of MIMIC's spells out."""
+
+    image_id: ImageId
+    study_id: StudyId
+    subject_id: SubjectId
+
+
+def ids_of(path: Path) -> MimicIds | None:
+    """Return the ids that an absolute path spells out; None where it is not MIMIC's layout."""
+    found = _IMAGE.search(path.as_posix())
+    if found is None:
+        return None
+    return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
+
+
+def report_places(path: Path, companions: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Return where the report of an image in MIMIC's layout may be, nearest first.
+
+    Args:
+        path: The image's file.
+        companions: Folders that may hold the reports' own tree (`files/p10/...`), as PhysioNet ships it.
+    """
+    study = path.parent
+    subject, group = study.parent, study.parent.parent
+    name = f"{study.name}.txt"
+    trees = (folder / part for folder in companions for part in ("files", "mimic-cxr-reports/files"))
+    return (subject / name, *(tree / group.name / subject.name / name for tree in trees))

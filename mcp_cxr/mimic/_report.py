@@ -1,0 +1,38 @@
+"""Radiology reports as MIMIC-CXR has them: sections headed in capitals, ` FINDINGS:`; `___` for what was removed."""
+
+from __future__ import annotations
+
+import re
+
+# A heading opens a line, in capitals, and ends with a colon; "FINAL REPORT" stands alone.
+_HEADING = re.compile(r"^[ \t]*(?:(?P<title>[A-Z][A-Z /,()&-]{2,60}?):|FINAL REPORT[ \t]*$)", re.MULTILINE)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9_])")
+_READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
+
+
+def sections(report: str) -> dict[str, str]:
+    """Return the report by heading, in its order, white space folded; text before any heading is `TEXT`.
+
+    A heading that comes twice is joined into one section.
+    """
+    found: dict[str, str] = {}
+    start, title = 0, "TEXT"
+    for heading in [*_HEADING.finditer(report), None]:
+        body = " ".join(report[start : heading.start() if heading else None].split())
+        if body:
+            found[title] = f"{found[title]} {body}" if title in found else body
+        if heading:
+            start, title = heading.end(), (heading["title"] or "TEXT").strip()
+    return found
+
+
+def sentences(text: str) -> list[str]:
+    """Split a section into sentences."""
+    return [sentence for sentence in _SENTENCE.split(text.strip()) if sentence]
+
+
+def main_text(report: str) -> str:
+    """Return what a reader looks at first: the impression, else the findings, else the last section."""
+    found = sections(report)
+    first = next((found[title] for title in _READ_FIRST if title in found), None)
+    return first if first is not None else next(reversed(found.values()), "")

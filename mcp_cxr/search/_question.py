@@ -1,0 +1,167 @@
+"""A question as people and models ask it, checked, and what it means."""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from mcp_cxr.errors import QuestionError
+from mcp_cxr.records import LABELS, VIEW_GROUPS, VIEWS, Filter, ImageId, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Group = Literal["study", "subject", "none"]
+Mode = Literal["auto", "vector", "words"]
+
+MAX_LIMIT = 100
+EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked, checked; made by `ask`."""
+
+    query: str | None
+    like: tuple[ImageId, ...]
+    unlike: tuple[ImageId, ...]
+    where: Filter
+    exclude_subject_of: ImageId | None
+    filters: dict[str, Any]
+    """The filters as they are shown back; those not given are left out."""
+    group: Group
+    mode: Mode
+    limit: int
+    offset: int
+
+
+def ask(
+    query: str | None = None,
+    *,
+    limit: int = 5,
+    offset: int = 0,
+    view: Sequence[str] = (),
+    subject_id: str | None = None,
+    study_id: str | None = None,
+    labels: Sequence[str] = (),
+    labels_absent: Sequence[str] = (),
+    split: str | None = None,
+    date_from: str | None = None,
+    date_to: str | None = None,
+    has_report: bool | None = None,
+    like: Sequence[str] = (),
+    unlike: Sequence[str] = (),
+    exclude_subject_of: str | None = None,
+    group: str = "study",
+    mode: str = "auto",
+) -> Question:
+    """Check a question; every argument means what the tool `search_medical_images` says of it.
+
+    Raises:
+        QuestionError: It cannot be asked like this; the message says what can.
+    """
+    where = Filter(
+        study_id=StudyId(study_id.strip()) if study_id else None,
+        subject_id=SubjectId(subject_id.strip()) if subject_id else None,
+        labels=_labels(labels),
+        labels_absent=_labels(labels_absent),
+        split=split.strip() if split else None,
+        date_from=_date("date_from", date_from),
+        date_to=_date("date_to", date_to),
+        has_report=has_report,
+    )
+    shown = {name: value for name, value in _shown(where, _named_views(view), exclude_subject_of).items() if value}
+    if has_report is not None:
+        shown["has_report"] = has_report
+    question = Question(
+        query=" ".join(query.split()) or None if query else None,
+        like=tuple(ImageId(image_id.strip()) for image_id in like),
+        unlike=tuple(ImageId(image_id.strip()) for image_id in unlike),
+        where=replace(where, view=_views(view)),
+        exclude_subject_of=ImageId(exclude_subject_of.strip()) if exclude_subject_of else None,
+        filters=shown,
+        group=_one_of("group", group, get_args(Group)),
+        mode=_one_of("mode", mode, get_args(Mode)),
+        limit=limit,
+        offset=offset,
+    )
+    _check(question)
+    return question
+
+
+def _check(question: Question) -> None:
+    """Refuse what cannot be answered."""
+    asked, like, mode = question.query, question.like, question.mode
+    if not 1 <= question.limit <= MAX_LIMIT:
+        raise QuestionError(f"limit must be 1 to {MAX_LIMIT}, not {question.limit}; use offset for the next page.")
+    if question.offset < 0:
+        raise QuestionError(f"offset must be 0 or more, not {question.offset}.")
+    if not (asked or like or question.unlike or question.filters):
+        raise QuestionError(f"Ask with words, an example image or a filter, such as {EXAMPLE}.")
+    if question.unlike and not like:
+        raise QuestionError("unlike steers away from an example: name one in like too.")
+    if mode == "words" and not asked:
+        raise QuestionError("mode='words' needs a query.")
+    if mode == "words" and like:
+        raise QuestionError("mode='words' compares no pixels: leave out like, or use mode='auto'.")
+    if mode == "vector" and not (asked or like):
+        raise QuestionError("mode='vector' needs a query or an example in like.")
+    where = question.where
+    if where.date_from and where.date_to and where.date_from > where.date_to:
+        raise QuestionError(f"date_from {where.date_from} is after date_to {where.date_to}.")
+
+
+def _shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> dict[str, Any]:
+    return {
+        "view": views,
+        "subject_id": where.subject_id,
+        "study_id": where.study_id,
+        "labels": list(where.labels),
+        "labels_absent": list(where.labels_absent),
+        "split": where.split,
+        "date_from": where.date_from,
+        "date_to": where.date_to,
+        "exclude_subject_of": exclude_subject_of,
+    }
+
+
+def _named_views(names: Sequence[str]) -> list[str]:
+    known = list(dict.fromkeys((*VIEWS, *VIEW_GROUPS)))
+    return [_closest("view", name, known) for name in names]
+
+
+def _views(names: Sequence[str]) -> tuple[str, ...]:
+    expanded = (view for name in _named_views(names) for view in VIEW_GROUPS.get(name, (name,)))
+    return tuple(dict.fromkeys(expanded))
+
+
+def _labels(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_closest("label", name, LABELS) for name in names))
+
+
+def _closest(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the known name, ignoring case; the error names the nearest one."""
+    by_folded = {one.casefold(): one for one in known}
+    folded = name.strip().casefold()
+    if folded in by_folded:
+        return by_folded[folded]
+    near = difflib.get_close_matches(folded, by_folded, n=1)
+    hint = f" Did you mean {by_folded[near[0]]}?" if near else ""
+    raise QuestionError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(by_folded.values())}.")
+
+
+def _one_of(name: str, value: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - the caller's Literal
+    if value not in known:
+        raise QuestionError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    return value
+
+
+def _date(name: str, text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        return dt.date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        raise QuestionError(f"{name} must be a date such as 2180-05-06, not {text!r}.") from None

@@ -1,0 +1,43 @@
+"""Where a cosine stands in the collection: raw cosines of CLIP models mean nothing by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Sample, Vector
+
+FEW = 100
+"""Below this many images in the reference sample, an answer warns that the standing is coarse."""
+
+
+class Standing:
+    """The cosines of one query with the reference sample.
+
+    Args:
+        query: float32, unit length.
+    """
+
+    def __init__(self, query: Vector, sample: Sample) -> None:
+        cosines = np.sort(sample.vectors @ query) if len(sample.ids) else np.empty(0, np.float32)
+        self._cosines = cosines
+        self._mean = float(cosines.mean()) if cosines.size else 0.0
+        self._deviation = float(cosines.std()) if cosines.size else 0.0
+
+    @property
+    def size(self) -> int:
+        """Images in the sample."""
+        return int(self._cosines.size)
+
+    def z(self, cosine: float) -> float | None:
+        """Return standard deviations above the sample's mean; None where all of it is the same."""
+        return round((cosine - self._mean) / self._deviation, 2) if self._deviation > 0 else None
+
+    def percentile(self, cosine: float) -> float | None:
+        """Return the share of the sample, in percent, that is less similar; None without a sample."""
+        if not self.size:
+            return None
+        below = int(np.searchsorted(self._cosines, np.float32(cosine), side="left"))
+        return round(100 * below / self.size, 2)

@@ -1,0 +1,7 @@
+"""Use case: the life of a collection."""
+
+from mcp_cxr.upkeep._doctor import Finding, examine
+from mcp_cxr.upkeep._service import ServiceWatch
+from mcp_cxr.upkeep._verify import PROBLEMS, verify
+
+__all__ = ["PROBLEMS", "Finding", "ServiceWatch", "examine", "verify"]

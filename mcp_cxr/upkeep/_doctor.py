@@ -1,0 +1,84 @@
+"""Checks what an archive leans on, and says what to do about each fault."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.embeddings import NvclipEmbedder
+from mcp_cxr.errors import EmbeddingError, StoreError, StoreMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.records import Fingerprint
+    from mcp_cxr.stores import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None = None
+    """What to do; None where nothing is to be done."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the finding for JSON."""
+        return asdict(self)
+
+
+async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[Finding]:
+    """Check the embedder, the store, whether both fit together, and the roots; one check's fault stops no other."""
+    embedding, own = await _embedder(embedder)
+    findings = [embedding, *await _store(store, own)]
+    findings += [
+        Finding(
+            "root", root.is_dir(), str(root), None if root.is_dir() else "This folder is gone; mount it or unset it."
+        )
+        for root in roots
+    ]
+    return findings
+
+
+async def _embedder(embedder: Embedder) -> tuple[Finding, Fingerprint | None]:
+    """Ask for everything a service can show: whether it is ready, what it is, a picture and a text with their times."""
+    try:
+        check = await embedder.check() if isinstance(embedder, NvclipEmbedder) else None
+        own = await embedder.fingerprint()
+    except EmbeddingError as exc:
+        return Finding("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
+    detail = f"{own.model}, {own.dimension} dimensions, preprocessing {own.preprocessing}"
+    if check:
+        detail += f", {_service(own)}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
+    return Finding("embedder", ok=True, detail=detail), own
+
+
+def _service(own: Fingerprint) -> str:
+    return f"{own.dialect} {own.service or 'of no known version'}"
+
+
+async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
+    try:
+        collection, totals = await store.info(), await store.totals()
+    except StoreMissing:
+        advice = "Nothing has been ingested yet: run `mcp-cxr ingest PATH`."
+        return [Finding("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
+    except StoreError as exc:
+        return [Finding("store", ok=False, detail=store.location, advice=str(exc))]
+    findings = [Finding("store", ok=True, detail=f"{store.location}: {totals.images} images")]
+    made_with = collection.fingerprint
+    if own and made_with:
+        fits = own.same_space(made_with)
+        advice = (
+            None if fits else f"Set the embedder this archive was made with ({made_with.model}), or make a new archive."
+        )
+        findings.append(Finding("fingerprint", fits, f"made with {made_with.model}", advice))
+    if totals.foreign:
+        advice = "Ingest their files again to make them searchable."
+        findings.append(Finding("foreign rows", ok=False, detail=f"{totals.foreign} of {totals.images}", advice=advice))
+    return findings

@@ -1,0 +1,125 @@
+"""mcp-cxr ingest."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal as signals
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_json, say, with_archive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.ingest import Progress, Signal
+    from mcp_cxr.records import IngestSummary
+
+_LINE_EVERY_S = 2.0
+_GO_ON = "Run the same command again to go on."
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many files, in path order, known ones included.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be added.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Images embedded at once."
+)
+@click.option(
+    "--companions",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    multiple=True,
+    help="More folders with MIMIC-CXR's CSV files or reports; PATH and its parent are always looked at.",
+)
+@click.option("--retry-failed", is_flag=True, help="Try files again that were recorded as bad.")
+@click.option("--any-body-part", is_flag=True, help="Take images that their header says are no chest films.")
+@as_json
+def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - click's options, passed on
+    """Bring the films below PATH into the archive. Films that are there are skipped, so it may be run again."""
+    printer = _Printer(would_add=note if as_json else say)
+    summary = with_archive(lambda archive: _ingest(archive, path, printer, **how))
+    if not how["dry_run"]:
+        note(f"Recorded {(path if path.is_dir() else path.parent).resolve()} as a root of this archive.")
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary, dry_run=how["dry_run"])
+    readable = summary.added or summary.skipped or summary.would_add
+    return DONE if readable and summary.next is None else FAILED
+
+
+async def _ingest(archive: Archive, path: Path, printer: _Printer, **how: Any) -> IngestSummary:  # noqa: ANN401
+    from mcp_cxr.ingest import Listener, Signal
+
+    signal, listener = Signal(), Listener(printer.progress, printer.would_add)
+    if not how["dry_run"]:
+        await archive.embedder.fingerprint()
+        note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
+    note("Scanning for DICOM files...")
+    _stop_on_interrupt(signal)
+    return await archive.ingest(path, signal=signal, listener=listener, **how)
+
+
+def _stop_on_interrupt(signal: Signal) -> None:
+    """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
+
+    def stop() -> None:
+        if signal.reason:
+            raise KeyboardInterrupt
+        note("Stopping after the batch in hand; once more to stop at once.")
+        signal.stop(f"Interrupted. {_GO_ON}")
+
+    with contextlib.suppress(NotImplementedError):  # Windows: the first one ends it at once
+        for number in (signals.SIGINT, signals.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+class _Printer:
+    """Prints how far a run has come: a line every two seconds, and one at the end.
+
+    Args:
+        would_add: Prints a line of a dry run.
+    """
+
+    def __init__(self, *, would_add: Callable[[str], None]) -> None:
+        self._would_add = would_add
+        self._next_line = time.monotonic() + _LINE_EVERY_S
+        self._told_found = False
+
+    async def progress(self, progress: Progress) -> None:
+        if progress.found is not None and not self._told_found:
+            self._told_found = True
+            note(f"Found {progress.found} DICOM files")
+        if progress.processed != progress.found and time.monotonic() < self._next_line:
+            return
+        self._next_line = time.monotonic() + _LINE_EVERY_S
+        total = "?" if progress.found is None else progress.found
+        note(
+            f"  {progress.processed}/{total}: Skipped {progress.skipped}, Added {progress.added}, "
+            f"Errors {progress.errors} ({progress.rate:.1f} img/sec)"
+        )
+
+    async def would_add(self, image_id: str, view: str) -> None:
+        self._would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
+
+
+def _print(summary: IngestSummary, *, dry_run: bool) -> None:
+    say("Ingestion Complete!" if summary.next is None else "Ingestion stopped.")
+    say(f"  Time elapsed: {summary.seconds:.1f} s")
+    say(f"  Images processed: {summary.processed}")
+    say(f"  Skipped (already exist): {summary.skipped}")
+    say(f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}")
+    say(f"  Errors: {summary.errors}")
+    for reason, count in summary.errors_by_reason.items():
+        say(f"    {reason}: {count}")
+    if summary.next:
+        say(f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}")
+    say(f"Total images in database: {summary.total_in_store}")
+    if summary.next:
+        note(f"Error: {summary.next}")

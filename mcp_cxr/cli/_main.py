@@ -1,0 +1,68 @@
+"""The command line: exit 0 done, 1 failed, 2 wrong use or configuration; one line on stderr says why."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import NoArgsIsHelpError
+
+from mcp_cxr import __version__
+from mcp_cxr.cli._common import FAILED, exit_code, note
+from mcp_cxr.cli._demo import demo
+from mcp_cxr.cli._doctor import doctor
+from mcp_cxr.cli._ingest import ingest
+from mcp_cxr.cli._search import search
+from mcp_cxr.cli._serve import serve
+from mcp_cxr.cli._show import show
+from mcp_cxr.cli._table import table
+from mcp_cxr.errors import CxrError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mcp-cxr")
+def cli() -> None:
+    """Chest X-rays from your own archive, for agents and people."""
+
+
+for _command in (serve, ingest, search, show, table, doctor, demo):
+    cli.add_command(_command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command of `mcp-cxr` and return its exit code."""
+    return run(cli, argv, name="mcp-cxr")
+
+
+def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str) -> int:
+    """Run a command and return its exit code.
+
+    Args:
+        name: What its help and its errors call it.
+    """
+    try:
+        code = command.main(args=argv, prog_name=name, standalone_mode=False)
+        sys.stdout.flush()
+    except CxrError as exc:
+        note(f"Error: {exc}")
+        return exit_code(exc)
+    except NoArgsIsHelpError as exc:
+        exc.show()
+        return exc.exit_code
+    except click.ClickException as exc:
+        asked = exc.ctx if isinstance(exc, click.UsageError) else None
+        help_line = f" See `{asked.command_path} --help`." if asked else ""
+        note(f"Error: {' '.join(exc.format_message().split())}{help_line}")
+        return exc.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        note("Interrupted.")
+        return FAILED
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,61 @@
+"""mcp-cxr search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Hit, Page
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--like", multiple=True, metavar="ID", help="Find films that look like this one.")
+@click.option("--unlike", multiple=True, metavar="ID", help="Steer away from this one; needs --like.")
+@click.option("--limit", type=int, default=5, show_default=True, help="Results on a page, 1 to 100.")
+@click.option("--offset", type=int, default=0, show_default=True, help="Results to pass over.")
+@click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN.")
+@click.option("--subject", "subject_id", help="One patient.")
+@click.option("--study", "study_id", help="One study.")
+@click.option("--label", "labels", multiple=True, help="A CheXpert label that is present.")
+@click.option("--no-label", "labels_absent", multiple=True, help="A label neither present nor uncertain.")
+@click.option("--split", help="Data split: train, validate or test.")
+@click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")
+@click.option("--to", "date_to", metavar="DATE", help="Latest study date.")
+@click.option("--has-report", is_flag=True, default=None, help="Only studies with a report.")
+@click.option("--exclude-subject-of", metavar="ID", help="Leave out the patient of this image.")
+@click.option("--group", type=click.Choice(["study", "subject", "none"]), default="study", show_default=True)
+@click.option("--mode", type=click.Choice(["auto", "vector", "words"]), default="auto", show_default=True)
+@as_json
+def search(query: str | None, *, as_json: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
+    """Find films by words, by example, by filters, or any mix."""
+    page = with_archive(lambda archive: archive.search(query, **how))
+    if as_json:
+        print_json(page)
+        return
+    for hit in page.images:
+        _print(hit)
+    _print_about(page)
+
+
+def _print(hit: Hit) -> None:
+    score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
+    standing = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
+    say(f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}")
+    say(f"        {standing}{'; '.join(hit.why)}")
+    if hit.report_excerpt:
+        say(f"        {hit.report_excerpt}")
+
+
+def _print_about(page: Page) -> None:
+    for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
+        note(f"Note: {warning}")
+    if not page.total_results:
+        note("No image matches.")
+        return
+    more = f"; more with --offset {page.next_offset}" if page.next_offset else ""
+    note(f"{page.results_count} of {page.total_results} ({page.search_mode}, {page.execution_time_ms:.0f} ms){more}")

@@ -1,0 +1,66 @@
+"""mcp-cxr show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+from mcp_cxr.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.records import Shown
+
+
+@click.command()
+@click.argument("image_id")
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the film there as a picture.")
+@as_json
+def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
+    """Show everything known of one image."""
+    shown = with_archive(lambda archive: _show(archive, image_id, png))
+    if as_json:
+        print_json(shown)
+    else:
+        _print(shown)
+
+
+async def _show(archive: Archive, image_id: str, png: Path | None) -> Shown:
+    shown = await archive.show(image_id)
+    if png:
+        from anyio import to_thread
+
+        from mcp_cxr.images import Viewing
+
+        view = await archive.view(image_id, Viewing())
+        try:
+            await to_thread.run_sync(png.write_bytes, view.data)
+        except OSError as exc:
+            raise ConfigError(f"Cannot write {png} ({exc.strerror}); name another place.") from exc
+        note(f"Wrote {png} ({view.width} x {view.height}).")
+    return shown
+
+
+def _print(shown: Shown) -> None:
+    facts = {
+        "Image": shown.image_id,
+        "Study": f"{shown.study_id}, {shown.study_date or 'no date'}",
+        "Patient": shown.subject_id,
+        "View": f"{shown.view_position} (from {shown.view_source})",
+        "File": shown.image_path,
+        "Split": shown.split or "-",
+        "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())
+        or "-",
+        "Grey scale": ", ".join(f"{step} {value}" for step, value in shown.grey_scale.items()),
+        "Other images": ", ".join(shown.other_images) or "-",
+        **{name: str(value) for name, value in shown.tags.items()},
+    }
+    for name, value in facts.items():
+        say(f"{name + ':':<28}{value}")
+    for title, text in (shown.report or {}).items():
+        say(f"\n{title}\n  {text}")
+    if shown.foreign:
+        note("Note: written by another program; it is not searched. Ingest its file again.")

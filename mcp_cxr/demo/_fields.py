@@ -1,0 +1,167 @@
+"""Soft shapes on a grid, and strokes between points: the pencils the phantoms are drawn with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    Field: TypeAlias = NDArray[np.floating]
+    """Broadcasts to (rows, columns); float32 in fact, which numpy's stubs lose when a Python float comes near."""
+
+Point: TypeAlias = tuple[float, float]
+"""(u, v) in fractions of the thorax."""
+Line: TypeAlias = "tuple[Sequence[Point], float]"
+"""Where a line runs, and its width in centimetres."""
+
+_OVERSAMPLED = 2
+_THICKEST_ROD_CM = 2.0
+"""Thicker ones are drawn as wide, but no thicker: 8 bits end here."""
+_FINE_PX = 4
+"""Lines up to this width need no rounded joints."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where the thorax lies on the film.
+
+    `u` runs across: 0 is the midline, -1 and 1 are the inner chest walls at their widest, as they appear from left to
+    right on the film. `v` runs down: 0 is the apex of the lungs, 1 the costophrenic angle.
+    """
+
+    u: Field
+    """Shape (rows, columns)."""
+    v: Field
+    """Shape (rows, 1)."""
+    half_width_cm: float
+    height_cm: float
+    px_per_cm: float
+    midline_px: float
+    apex_px: float
+    lean: float
+    """How far the midline moves to the right for each row down, in pixels."""
+
+    @classmethod
+    def on_film(
+        cls, shape: tuple[int, int], *, px_per_cm: float, thorax_cm: Point, origin_cm: Point, lean: float
+    ) -> Frame:
+        """Lay a thorax of (half width, height) on a film, its apex level's midline at `origin_cm` from the corner."""
+        rows, columns = shape
+        y = np.arange(rows, dtype=np.float32)[:, None]
+        x = np.arange(columns, dtype=np.float32)[None, :]
+        midline, apex = origin_cm[0] * px_per_cm, origin_cm[1] * px_per_cm
+        u = (x - midline - lean * (y - apex)) / (thorax_cm[0] * px_per_cm)
+        v = (y - apex) / (thorax_cm[1] * px_per_cm)
+        return cls(u, v, *thorax_cm, px_per_cm, midline, apex, lean)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self.u.shape[0], self.u.shape[1]
+
+    def folded(self) -> Frame:
+        """Return the frame with both sides laid over each other: what is drawn at a positive `u` comes on both."""
+        return replace(self, u=np.abs(self.u))
+
+    def pixel(self, point: Point) -> Point:
+        """Return (x, y) of a point on the film."""
+        y = self.apex_px + point[1] * self.height_cm * self.px_per_cm
+        return self.midline_px + point[0] * self.half_width_cm * self.px_per_cm + self.lean * (y - self.apex_px), y
+
+    def cm_from(self, point: Point) -> Field:
+        """Return each pixel's distance from a point, in centimetres."""
+        across = (self.u - point[0]) * self.half_width_cm
+        down = (self.v - point[1]) * self.height_cm
+        return np.sqrt(across * across + down * down)
+
+    def ellipse(self, centre: Point, axes: Point, *, degrees: float = 0.0) -> Field:
+        """Return the radius in units of an ellipse whose half axes are in fractions; 1 is its edge.
+
+        Args:
+            centre: Its middle.
+            axes: Half axes before it is turned, across and down.
+            degrees: How far it is turned, clockwise on the film.
+        """
+        across = (self.u - centre[0]) * self.half_width_cm
+        down = (self.v - centre[1]) * self.height_cm
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        along = (across * cos + down * sin) / (axes[0] * self.half_width_cm)
+        beside = (down * cos - across * sin) / (axes[1] * self.height_cm)
+        return np.sqrt(along * along + beside * beside)
+
+    def strokes(self, lines: Iterable[Line], *, blur_px: float = 0.0) -> Field:
+        """Draw lines, each with its width in centimetres, as round rods: the value is the rod's thickness in cm.
+
+        Thin lines give way to thick ones; nothing is added up.
+        """
+        scale = _OVERSAMPLED
+        rows, columns = self.shape
+        layer = Image.new("L", (columns * scale, rows * scale))
+        pen = ImageDraw.Draw(layer)
+        for points, width_cm in sorted(lines, key=lambda line: line[1]):
+            path = [(x * scale, y * scale) for x, y in map(self.pixel, points)]
+            grey = round(width_cm / _THICKEST_ROD_CM * 255)
+            width = max(1, round(width_cm * self.px_per_cm * scale))
+            pen.line(path, fill=min(grey, 255), width=width, joint="curve" if width > _FINE_PX else None)
+        soft = layer.reduce(scale)
+        if blur_px:
+            soft = soft.filter(ImageFilter.BoxBlur(blur_px))
+        return np.asarray(soft, dtype=np.float32) * (_THICKEST_ROD_CM / 255)
+
+
+def smoothstep(low: float, high: float, at: Field) -> Field:
+    """Rise from 0 at `low` to 1 at `high`, level at both; `low` above `high` falls."""
+    t = at - low
+    t *= 1 / (high - low)
+    np.clip(t, 0, 1, out=t)
+    rise = t * -2
+    rise += 3
+    rise *= t
+    rise *= t
+    return rise  # t * t * (3 - 2 * t), in place: most of the time of a film goes here
+
+
+def rounded(inside: Field, depth: float) -> Field:
+    """Thickness of something round, `inside` its edge: 0 at the edge, steep there, 1 from `depth` on."""
+    t = np.clip(inside / depth, 0, 1)
+    return np.sqrt(t * (2 - t))
+
+
+def ball(radius: Field) -> Field:
+    """Thickness of a ball where its edge is at radius 1: 1 in the middle."""
+    return np.sqrt(np.clip(1 - radius * radius, 0, 1))
+
+
+def bell(distance: Field, width: float) -> Field:
+    """Fall from 1 as a Gaussian: to 1/e at `width`."""
+    t = distance / width
+    return np.exp(-t * t)
+
+
+def profile(points: Sequence[Point], at: Field) -> Field:
+    """Return a curve through (place, value) points, its corners rounded, read at each place of `at`."""
+    places, values = [place for place, _ in points], [value for _, value in points]
+    fine = np.linspace(places[0], places[-1], 240)
+    window = np.hanning(23)
+    raw = np.pad(np.interp(fine, places, values), 11, mode="reflect", reflect_type="odd")
+    return np.interp(at, fine, np.convolve(raw, window / window.sum(), mode="valid")).astype(np.float32)
+
+
+def smooth_path(points: Sequence[Point], pieces: int = 8) -> list[Point]:
+    """Return a smooth line through the points (Catmull-Rom: each tangent points from neighbour to neighbour)."""
+    p = np.array([points[0], *points, points[-1]])
+    t = np.linspace(0, 1, pieces, endpoint=False)[:, None]
+    before, start, end, after = p[:-3], p[1:-2], p[2:-1], p[3:]
+    path: list[Point] = []
+    for a, b, c, d in zip(before, start, end, after, strict=True):
+        bend = 2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
+        path += [(float(u), float(v)) for u, v in bend / 2]
+    return [*path, points[-1]]

@@ -1,0 +1,217 @@
+"""What the demo's archive will hold: patients, studies and films, decided by one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from mcp_cxr.demo._patient import Finding
+from mcp_cxr.records import ImageId, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from mcp_cxr.demo._dicom import Syntax, Voi
+    from mcp_cxr.demo._patient import Grade, Side, Zone
+    from mcp_cxr.demo._phantom import View
+
+_T = TypeVar("_T")
+
+_FIRST_DAY = date(2120, 1, 1)
+_DAYS = 60 * 365
+_PORTRAITS = ((512, 416), (512, 416), (528, 430), (560, 456))
+_PORTABLES = (*_PORTRAITS, (416, 512), (430, 528))
+"""Some cassettes lie across the bed."""
+_VOI_SHARES: dict[Voi, int] = {"window": 6, "lut": 3, "none": 1}
+_SYNTAX_SHARES: dict[Syntax, int] = {"explicit": 4, "implicit": 1}
+_RLE_AT = 4
+"""Films dealt before the one that is compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFilm:
+    """One film."""
+
+    image_id: ImageId
+    view: View
+    shown_view: str
+    """ViewPosition as the file says it; empty where it does not."""
+    shape: tuple[int, int]
+    monochrome1: bool
+    voi: Voi
+    syntax: Syntax
+    exposure: int
+    """Seed of its position and noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStudy:
+    """One study with its films."""
+
+    subject_id: SubjectId
+    study_id: StudyId
+    patient: int
+    """Seed of the anatomy."""
+    day: date
+    seconds: float
+    """Since midnight."""
+    findings: tuple[Finding, ...]
+    follow_up: bool
+    films: tuple[PlannedFilm, ...]
+
+
+def plan(studies: int, seed: int) -> list[PlannedStudy]:
+    """Return the studies; every third patient has two of them."""
+    rng = random.Random(f"mcp-cxr phantom {seed}")  # noqa: S311  # draws phantoms
+    dealer = _Dealer(studies, rng)
+    planned: list[PlannedStudy] = []
+    for place, number in enumerate(rng.sample(range(10**6), studies)):
+        planned += dealer.visits(SubjectId(f"p19{number:06}"), 2 if place % 3 == 1 else 1)
+    return planned[:studies]
+
+
+class _Dealer:
+    """Deals studies and films, so that each property comes in its share, whatever the view."""
+
+    def __init__(self, studies: int, rng: random.Random) -> None:
+        self._rng = rng
+        self._numbers = iter(rng.sample(range(10**7), 2 * studies))
+        self._recipes = itertools.cycle(_RECIPES)
+        self._monochrome1 = _deck({True: 1, False: 3}, rng)
+        self._voi = _deck(_VOI_SHARES, rng)
+        self._syntax = _syntaxes(rng)
+        self._silent = _deck({True: 1, False: 9}, rng)
+
+    def visits(self, subject: SubjectId, times: int) -> Iterator[PlannedStudy]:
+        """Deal the studies of one patient."""
+        patient = self._rng.randrange(2**31)
+        day = _FIRST_DAY + timedelta(days=self._rng.randrange(_DAYS))
+        findings: tuple[Finding, ...] = ()
+        for visit in range(times):
+            findings = _with_lasting(next(self._recipes)(self._rng), findings)
+            study = StudyId(f"s5{next(self._numbers):07}")
+            yield PlannedStudy(
+                subject_id=subject,
+                study_id=study,
+                patient=patient,
+                day=day + timedelta(days=visit * self._rng.randrange(2, 400)),
+                seconds=round(self._rng.uniform(0, 86_399), 3),
+                findings=findings,
+                follow_up=visit > 0,
+                films=tuple(self._film(study, view) for view in _views(findings, self._rng)),
+            )
+
+    def _film(self, study: StudyId, view: View) -> PlannedFilm:
+        spelt = self._rng.choice(("LATERAL", "LL")) if view == "LATERAL" else view
+        shapes = _PORTABLES if view == "AP" else _PORTRAITS
+        return PlannedFilm(
+            image_id=_image_id(study, view),
+            view=view,
+            shown_view="" if next(self._silent) else spelt,
+            shape=self._rng.choice(shapes),
+            monochrome1=next(self._monochrome1),
+            voi=next(self._voi),
+            syntax=next(self._syntax),
+            exposure=self._rng.randrange(2**31),
+        )
+
+
+def _deck(shares: Mapping[_T, int], rng: random.Random) -> Iterator[_T]:
+    """Deal as many of each card as its share, shuffled; then again, for ever."""
+    cards = [card for card, share in shares.items() for _ in range(share)]
+    while True:
+        yield from rng.sample(cards, len(cards))
+
+
+def _syntaxes(rng: random.Random) -> Iterator[Syntax]:
+    deck = _deck(_SYNTAX_SHARES, rng)
+    yield from itertools.islice(deck, _RLE_AT)
+    yield "rle"
+    yield from deck
+
+
+def _image_id(study: StudyId, view: View) -> ImageId:
+    digest = hashlib.sha256(f"mcp-cxr phantom {study}/{view}".encode()).hexdigest()
+    return ImageId("-".join(digest[at : at + 8] for at in range(0, 40, 8)))
+
+
+def _views(findings: tuple[Finding, ...], rng: random.Random) -> tuple[View, ...]:
+    """Those with a tube or a line lie in bed; of the others one in six does."""
+    in_bed = any(finding.kind in ("endotracheal tube", "central line") for finding in findings)
+    return ("AP",) if in_bed or rng.random() < 1 / 6 else ("PA", "LATERAL")
+
+
+def _with_lasting(findings: tuple[Finding, ...], earlier: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Add what an earlier study showed and time does not take away."""
+    kinds = {finding.kind for finding in findings}
+    lasting = ("cardiomegaly", "nodule", "pacemaker")
+    return (*findings, *(finding for finding in earlier if finding.kind in lasting and finding.kind not in kinds))
+
+
+def _side(rng: random.Random) -> Side:
+    return rng.choice(("left", "right"))
+
+
+def _size(rng: random.Random) -> Grade:
+    return rng.choice(("small", "moderate", "large"))
+
+
+def _nothing(_: random.Random) -> tuple[Finding, ...]:
+    return ()
+
+
+def _effusion(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("effusion", _side(rng), _size(rng)),)
+
+
+def _effusions(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("effusion", "left", _size(rng)), Finding("effusion", "right", _size(rng)))
+
+
+def _perhaps_effusion(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("effusion", _side(rng), "trace"),)
+
+
+def _pneumothorax(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("pneumothorax", _side(rng), _size(rng)),)
+
+
+def _cardiomegaly(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("cardiomegaly", grade=_size(rng)),)
+
+
+def _heart_failure(rng: random.Random) -> tuple[Finding, ...]:
+    return (*_cardiomegaly(rng), *_effusions(rng))
+
+
+def _nodule(rng: random.Random) -> tuple[Finding, ...]:
+    zones: tuple[Zone, ...] = ("upper", "mid", "lower")
+    return (Finding("nodule", _side(rng), diameter_mm=rng.randint(10, 25), zone=rng.choice(zones)),)
+
+
+def _paced(_: random.Random) -> tuple[Finding, ...]:
+    return (Finding("pacemaker"),)
+
+
+def _intensive_care(rng: random.Random) -> tuple[Finding, ...]:
+    return (Finding("endotracheal tube"), Finding("central line"), *_effusion(rng))
+
+
+_RECIPES: tuple[Callable[[random.Random], tuple[Finding, ...]], ...] = (
+    _nothing,
+    _effusion,
+    _cardiomegaly,
+    _pneumothorax,
+    _nodule,
+    _paced,
+    _nothing,
+    _intensive_care,
+    _effusions,
+    _perhaps_effusion,
+    _nothing,
+    _heart_failure,
+)

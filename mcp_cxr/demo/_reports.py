@@ -1,0 +1,239 @@
+"""A radiologist's report on a phantom, and the labels its sentences stand for.
+
+Every sentence carries the labels it says, so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import random
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_cxr.demo._patient import DEVICES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mcp_cxr.demo._patient import Finding, Kind
+    from mcp_cxr.demo._phantom import View
+
+PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
+
+_INDICATIONS = (
+    "___ with cough and fever.",
+    "___-year-old with shortness of breath.",
+    "___ with chest pain, evaluate for acute process.",
+    "___ year old with hypoxia.",
+    "___ after a fall, evaluate for pneumothorax.",
+    "___ with known heart failure, dyspnea.",
+    "___, preoperative evaluation.",
+)
+_EXAMINATIONS = {"AP": "CHEST (PORTABLE AP)", "PA": "CHEST (PA AND LAT)"}
+_TECHNIQUES = {"AP": "Portable AP chest radiograph.", "PA": "PA and lateral views of the chest."}
+
+_EFFUSION = (
+    "There is a {grade} {side} pleural effusion.",
+    "A {grade} {side} pleural effusion is present, with a meniscus along the lateral chest wall.",
+    "The {side} costophrenic angle is blunted by a {grade} pleural effusion.",
+)
+_TRACE = (
+    "Minimal blunting of the {side} costophrenic angle may reflect a trace pleural effusion.",
+    "A trace {side} pleural effusion cannot be excluded.",
+    "There is a possible trace {side} pleural effusion.",
+)
+_SAID: Mapping[Kind, tuple[str, ...]] = {
+    "pneumothorax": (
+        "There is a {grade} {side} apical pneumothorax with a visible pleural line.",
+        "A {grade} {side} pneumothorax is seen at the apex, without mediastinal shift.",
+        "The {side} visceral pleural line is displaced from the chest wall, consistent with a {grade} pneumothorax.",
+    ),
+    "cardiomegaly": (
+        "There is {degree} cardiomegaly.",
+        "The cardiac silhouette is {degree}ly enlarged.",
+        "The heart is enlarged, with {degree} cardiomegaly.",
+    ),
+    "nodule": (
+        "A {cm} cm rounded nodule projects over the {side} {zone} lung zone.",
+        "There is a {cm} cm pulmonary nodule in the {side} {zone} lung.",
+        "A well-circumscribed nodular opacity in the {side} {zone} lung measures {cm} cm.",
+    ),
+    "pacemaker": (
+        "A left-sided dual-chamber pacemaker has leads ending in the right atrium and right ventricle.",
+        "Left chest wall pacemaker leads project over the right atrium and right ventricle.",
+    ),
+    "central line": (
+        "A right internal jugular central venous catheter ends in the lower superior vena cava.",
+        "The tip of the right internal jugular line projects over the lower SVC.",
+    ),
+    "endotracheal tube": (
+        "The endotracheal tube ends 3 cm above the carina.",
+        "An endotracheal tube is in standard position above the carina.",
+    ),
+}  # fmt: skip
+_CONCLUDED: Mapping[Kind, str] = {
+    "effusion": "{Grade} {side} pleural effusion.",
+    "pneumothorax": "{Grade} {side} pneumothorax.",
+    "cardiomegaly": "{Degree} cardiomegaly.",
+    "nodule": "{cm} cm {side} {zone} lung nodule. Chest CT is recommended.",
+    "pacemaker": "Pacemaker leads in standard position.",
+    "central line": "Right central venous catheter in standard position.",
+    "endotracheal tube": "Endotracheal tube in standard position.",
+}
+_LABEL_OF: Mapping[Kind, str] = {
+    "effusion": "Pleural Effusion",
+    "pneumothorax": "Pneumothorax",
+    "cardiomegaly": "Cardiomegaly",
+    "nodule": "Lung Lesion",
+    **dict.fromkeys(DEVICES, "Support Devices"),
+}
+_DEGREES = {"trace": "mild", "small": "mild", "moderate": "moderate", "large": "severe"}
+_UNSURE = "Possible trace {side} pleural effusion."
+_NORMAL = ("No acute cardiopulmonary process.", "No acute cardiopulmonary abnormality.")
+_NORMAL_HEART = ("Heart size is normal.", "The cardiac silhouette is normal in size.")
+_DENIED = (
+    ("focal consolidation", "Consolidation"),
+    ("pleural effusion", "Pleural Effusion"),
+    ("pneumothorax", "Pneumothorax"),
+    ("pulmonary edema", "Edema"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report and what it says."""
+
+    text: str
+    labels: Mapping[str, int]
+    """1 present, 0 absent, -1 uncertain; what is not mentioned is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    text: str
+    labels: Mapping[str, int]
+
+
+def write_report(findings: Sequence[Finding], *, view: View, follow_up: bool, seed: int) -> Written:
+    """Return the report of one study.
+
+    Args:
+        findings: What is drawn.
+        view: The study's frontal view; PA comes with a lateral.
+        follow_up: Whether an earlier study of the patient exists.
+        seed: Chooses the words.
+    """
+    rng = random.Random(seed)  # noqa: S311  # chooses words
+    said = _positives(findings, rng)
+    body = [*said, *_negatives({label for sentence in said for label in sentence.labels}, rng)]
+    labels = {label: value for sentence in body for label, value in sentence.labels.items()}
+    if all(finding.kind in DEVICES for finding in findings):
+        labels["No Finding"] = PRESENT  # CheXpert's meaning: nothing but devices
+    kind = "AP" if view == "AP" else "PA"
+    parts = {
+        "EXAMINATION": f"{_EXAMINATIONS[kind]}, computer-drawn phantom, not a patient",
+        "INDICATION": rng.choice(_INDICATIONS),
+        "TECHNIQUE": _TECHNIQUES[kind],
+        "COMPARISON": "Chest radiograph from ___." if follow_up else "None.",
+        "FINDINGS": "  ".join(sentence.text for sentence in body),
+        "IMPRESSION": "  ".join(_impression(findings, rng)),
+    }
+    if _chance(0.1, rng):  # one in six of MIMIC's has no impression
+        del parts["IMPRESSION"]
+    return Written(_laid_out(parts), labels)
+
+
+def _positives(findings: Sequence[Finding], rng: random.Random) -> list[_Sentence]:
+    effusions = [finding for finding in findings if finding.kind == "effusion"]
+    sentences = [_effusions(effusions, rng)] if effusions else []
+    sentences += [
+        _Sentence(_worded(rng.choice(_SAID[finding.kind]), finding), {_LABEL_OF[finding.kind]: PRESENT})
+        for finding in findings
+        if finding.kind != "effusion"
+    ]
+    large = [finding for finding in effusions if finding.grade in ("moderate", "large")]
+    if large and _chance(0.5, rng):
+        hedge = "Adjacent atelectasis is possible; superimposed pneumonia cannot be excluded."
+        sentences.append(_Sentence(hedge, {"Atelectasis": UNCERTAIN, "Pneumonia": UNCERTAIN}))
+    return sentences
+
+
+def _effusions(effusions: Sequence[Finding], rng: random.Random) -> _Sentence:
+    """One sentence for the effusions of both sides, if there are two."""
+    grades = {finding.grade for finding in effusions}
+    label = {"Pleural Effusion": UNCERTAIN if grades == {"trace"} else PRESENT}
+    if len(effusions) == 1:
+        return _Sentence(_worded(rng.choice(_TRACE if grades == {"trace"} else _EFFUSION), effusions[0]), label)
+    if len(grades) == 1:
+        return _Sentence(f"There are {effusions[0].grade} bilateral pleural effusions.", label)
+    sizes = " and ".join(f"{finding.grade} on the {finding.side}" for finding in effusions)
+    return _Sentence(f"There are bilateral pleural effusions, {sizes}.", label)
+
+
+def _negatives(said: set[str], rng: random.Random) -> list[_Sentence]:
+    """What a careful reader says is not there; `said` are the labels that the positives have settled."""
+    sentences: list[_Sentence] = []
+    if "Cardiomegaly" not in said:
+        sentences.append(_Sentence(rng.choice(_NORMAL_HEART), {"Cardiomegaly": ABSENT}))
+        if _chance(0.6, rng):
+            contours = "The mediastinal and hilar contours are unremarkable."
+            sentences.append(_Sentence(contours, {"Enlarged Cardiomediastinum": ABSENT}))
+    if said <= {"Cardiomegaly", "Support Devices"}:
+        sentences.append(_Sentence("The lungs are clear.", {}))
+    unsettled = [(name, label) for name, label in _DENIED if label not in said]
+    if "Pneumonia" in said:
+        unsettled = [(name, label) for name, label in unsettled if label != "Consolidation"]
+    return sentences + _denied(unsettled, rng)
+
+
+def _denied(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sentence]:
+    """Deny them one by one, or in one breath."""
+    if len(absent) == 1 or _chance(0.4, rng):
+        return [_Sentence(f"No {name}.", {label: ABSENT}) for name, label in absent]
+    *most, last = [name for name, _ in absent]
+    comma = "," if len(most) > 1 else ""
+    return [_Sentence(f"There is no {', '.join(most)}{comma} or {last}.", {label: ABSENT for _, label in absent})]
+
+
+def _impression(findings: Sequence[Finding], rng: random.Random) -> list[str]:
+    """What the clinician reads: the findings by name, or that there are none; devices only where nothing else is."""
+    told = [finding for finding in findings if finding.kind not in DEVICES]
+    if not told:
+        return [*(_worded(_CONCLUDED[finding.kind], finding) for finding in findings), rng.choice(_NORMAL)]
+    effusions = [finding for finding in told if finding.kind == "effusion"]
+    if len(effusions) > 1:
+        told = [finding for finding in told if finding.kind != "effusion"]
+        return ["Bilateral pleural effusions.", *(_worded(_CONCLUDED[finding.kind], finding) for finding in told)]
+    unsure = any(finding.grade == "trace" for finding in effusions)
+    return [
+        _worded(_UNSURE if unsure and finding.kind == "effusion" else _CONCLUDED[finding.kind], finding)
+        for finding in told
+    ]
+
+
+def _chance(share: float, rng: random.Random) -> bool:
+    return rng.random() < share
+
+
+def _worded(template: str, finding: Finding) -> str:
+    degree = _DEGREES[finding.grade]
+    return template.format(
+        side=finding.side,
+        grade=finding.grade,
+        Grade=finding.grade.capitalize(),
+        degree=degree,
+        Degree=degree.capitalize(),
+        cm=f"{finding.diameter_mm / 10:.1f}",
+        zone=finding.zone,
+    )
+
+
+def _laid_out(parts: Mapping[str, str]) -> str:
+    """Lay the sections out as MIMIC does: one space before each line, findings and impression below their heading."""
+    lines = [" " * 33 + "FINAL REPORT"]
+    for heading, text in parts.items():
+        if heading in ("FINDINGS", "IMPRESSION"):
+            lines += [f" {heading}: ", " ", *textwrap.wrap(text, 76, initial_indent=" ", subsequent_indent=" "), " "]
+        else:
+            lines += [f" {heading}:  {text}", " "]
+    return "\n".join(lines[:-1]) + "\n"

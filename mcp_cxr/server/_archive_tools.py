@@ -1,0 +1,57 @@
+"""get_archive_overview and ingest_directory."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Any
+
+from mcp.server.mcpserver import Context
+from mcp_types import CallToolResult
+from pydantic import Field
+
+from mcp_cxr.records import IngestSummary, Overview
+from mcp_cxr.server._tool import answer, session_of
+
+if TYPE_CHECKING:
+    from mcp_cxr.ingest import Progress
+
+_GO_ON = "Not finished: call ingest_directory again with the same arguments; it goes on where it stopped."
+
+
+async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
+    """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
+    its vectors, and how many images another program wrote (foreign; they are not searched).
+    """  # noqa: D205
+    archive = await session_of(context).archive()
+    return answer(await archive.overview())
+
+
+async def ingest_directory(
+    context: Context[Any, Any],
+    path: Annotated[str, Field(description="Folder on this machine, below a root of the archive.", min_length=1)],
+    limit: Annotated[int | None, Field(description="At most so many files, in path order.", ge=1)] = None,
+    dry_run: Annotated[bool, Field(description="Only count what would be added.")] = False,
+) -> Annotated[CallToolResult, IngestSummary]:
+    """Bring a folder of chest X-rays (DICOM, PNG, JPEG) into the archive, with MIMIC-CXR reports and CSV files where
+    they lie beside it. Files that are in it already are skipped, so it may be called again at any time. It returns
+    within 40 seconds; where next is not null, call it again with the same arguments to go on. Bad files are counted by
+    reason.
+    """  # noqa: D205
+    from mcp_cxr.ingest import Listener, Signal
+
+    session = session_of(context)
+    archive = await session.archive()
+    folder = (await archive.allowed()).resolve(path)
+    signal = Signal()
+
+    async def report(progress: Progress) -> None:
+        done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
+        await context.report_progress(progress.processed, progress.found, done)
+
+    timer = asyncio.get_running_loop().call_later(session.ingest_pace_s, signal.stop, _GO_ON)
+    try:
+        listener = Listener(on_progress=report)
+        summary = await archive.ingest(folder, limit=limit, dry_run=dry_run, signal=signal, listener=listener)
+    finally:
+        timer.cancel()
+    return answer(summary)

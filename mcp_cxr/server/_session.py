@@ -1,0 +1,83 @@
+"""The archive behind the tools: opened in the background, so that the host's handshake need not wait for it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from mcp_cxr.errors import CxrError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from mcp_cxr.archive import Archive
+
+    OpenArchive = Callable[[], AbstractAsyncContextManager[Archive]]
+
+
+@dataclass(slots=True)
+class Session:
+    """What every tool is given.
+
+    Args:
+        share: What the host's model may be given: any of `reports`, `pictures`.
+        ingest_pace_s: After this long an ingest ends with the batch in hand.
+    """
+
+    share: tuple[str, ...]
+    ingest_pace_s: float
+    _archive: Archive | None = None
+    _failure: CxrError | None = None
+    _opened: anyio.Event = field(default_factory=anyio.Event)
+    _closing: anyio.Event = field(default_factory=anyio.Event)
+
+    async def archive(self) -> Archive:
+        """Return the archive, once it is open.
+
+        Raises:
+            CxrError: It could not be opened.
+        """
+        await self._opened.wait()
+        if self._archive is None:
+            raise self._failure or CxrError("The archive is closed.")
+        return self._archive
+
+    async def keep_open(self, open_archive: OpenArchive) -> None:
+        """Open the archive and hold it until the session ends; entered and left in one task."""
+        try:
+            async with open_archive() as self._archive:
+                self._opened.set()
+                await self._closing.wait()
+        except CxrError as exc:
+            self._failure = exc
+        finally:
+            self._archive = None
+            self._opened.set()
+
+    def without_places(self, text: str) -> str:
+        """Return an error's text as the host's model may read it: it does not say where this machine keeps things."""
+        if self._archive is None:
+            return text
+        places = {self._archive.store.location: "the archive", str(self._archive.settings.data_dir): "the data folder"}
+        for place, name in places.items():
+            text = text.replace(place, name)
+        return text[:1].upper() + text[1:]
+
+    def close(self) -> None:
+        """Let `keep_open` end."""
+        self._closing.set()
+
+
+@asynccontextmanager
+async def open_session(session: Session, open_archive: OpenArchive) -> AsyncGenerator[Session]:
+    """Open the archive in the background and close it at the end."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(session.keep_open, open_archive)
+        try:
+            yield session
+        finally:
+            session.close()

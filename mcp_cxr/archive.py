@@ -29,7 +29,7 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import Finding, ServiceWatch, examine, verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import View
@@ -40,7 +40,7 @@ _SIBLINGS = 100  # images of one study that are listed
 
 
 @asynccontextmanager
-async def open_archive(settings: Settings | None = None) -> AsyncIterator[Archive]:
+async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archive]:
     """Open the archive that the settings, or else the environment, describe. Nothing is made and no service asked.
 
     Raises:
@@ -132,7 +132,7 @@ class Archive:
         The folder becomes a root of the archive.
 
         Raises:
-            PathRefused: The path is missing, or holds nothing that looks like a film.
+            PathRefused: The path is missing.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
         real = Allowed((Path("/"),)).resolve(path)
@@ -263,6 +263,7 @@ class Archive:
             raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
         before = (await self.store.outcomes([str(place)])).get(str(place))
         status = await to_thread.run_sync(path.stat)
-        if before and (before.size, before.mtime_ns) != (status.st_size, status.st_mtime_ns):
+        now = (stored.image.image_id, status.st_size, status.st_mtime_ns)
+        if before and (before.image_id, before.size, before.mtime_ns) != now:
             raise NotFound("The image's file was changed since it was ingested; ingest its folder again.")
         return path

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_cxr.errors import ConfigError
@@ -29,7 +29,16 @@ def _data_dir() -> Path:
     return Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False))
 
 
-Paths = Annotated[tuple[Path, ...], NoDecode, _split(os.pathsep)]
+def _at_home(path: Path) -> Path:
+    """Expand `~`: a host's configuration file passes it on as it stands."""
+    try:
+        return path.expanduser()
+    except RuntimeError as exc:
+        raise ValueError("names the home of nobody") from exc
+
+
+Place = Annotated[Path, AfterValidator(_at_home)]
+Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 Shares = Annotated[tuple[Literal["reports", "pictures"], ...], NoDecode, _split(",")]
 
@@ -44,7 +53,7 @@ class Settings(BaseSettings):
     store: Literal["embedded"] = Field(
         "embedded", validation_alias="MCP_CXR_STORE", description="Where images and vectors rest."
     )
-    data_dir: Path = Field(
+    data_dir: Place = Field(
         default_factory=_data_dir,
         validation_alias="MCP_CXR_DATA_DIR",
         description="Folder of the embedded store and the id key; by default the platform's user data folder.",
@@ -69,7 +78,7 @@ class Settings(BaseSettings):
         validation_alias="MCP_CXR_IDS",
         description="Ids outside MIMIC's layout: a keyed hash of the header's, or the header's own.",
     )
-    id_key_file: Path | None = Field(
+    id_key_file: Place | None = Field(
         None,
         validation_alias="MCP_CXR_ID_KEY_FILE",
         description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed.",

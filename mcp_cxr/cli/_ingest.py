@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import signal as signals
 import time
@@ -68,6 +67,7 @@ async def _ingest(archive: Archive, path: Path, printer: _Printer, **how: Any) -
 
 def _stop_on_interrupt(signal: Signal) -> None:
     """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
+    import asyncio  # loaded late: `mcp-cxr --help` needs none
 
     def stop() -> None:
         if signal.reason:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,7 @@ def serve() -> None:
         async with open_archive(settings) as archive:
             yield archive
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the thread that reads stdin
     build_server(open_late, share=settings.share).run("stdio")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mcp_cxr.images import normal_view
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
 _MAX_REPORT_BYTES = 1 << 20
+_log = logging.getLogger(__name__)
 
 
 def image_record(path: Path, root: Path, ids: MimicIds, film: Film, companions: Companions) -> ImageRecord:
@@ -49,11 +51,7 @@ def view_of(ids: MimicIds, header: Header, companions: Companions) -> tuple[str,
 
 
 def study_of(path: Path, ids: MimicIds, companions: Companions, plan: Plan, date: str | None = None) -> Study:
-    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study.
-
-    Raises:
-        OSError: A report is there and cannot be read.
-    """
+    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study."""
     told = companions.images.get(ids.image_id)
     return Study(
         study_id=ids.study_id,
@@ -66,8 +64,12 @@ def study_of(path: Path, ids: MimicIds, companions: Companions, plan: Plan, date
 
 
 def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
+    """Return the report, if there is one that can be read; what comes later is taken up by another ingest."""
     for place in report_places(path, folders):
-        if place.is_file() and not place.is_symlink():
-            with place.open("rb") as handle:
-                return handle.read(_MAX_REPORT_BYTES).decode("utf-8", errors="replace").replace("\0", "")
+        try:
+            if place.is_file() and not place.is_symlink():
+                with place.open("rb") as handle:
+                    return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").replace("\0", "")
+        except OSError as exc:
+            _log.warning("A report cannot be read (%s); its images are taken without it.", exc.strerror)
     return None

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
@@ -68,29 +69,36 @@ class IdKey:
                     f"The key of this archive's ids, {self._path}, is missing; restore it from your backup, "
                     "or name its place in MCP_CXR_ID_KEY_FILE."
                 ) from None
-            return self._make()
+            return self._made()
         except OSError as exc:
             raise ConfigError(f"Cannot read the id key {self._path} ({exc.strerror}).") from exc
         if len(key) != _KEY_BYTES:
             raise ConfigError(f"{self._path} is no id key: it must hold {_KEY_BYTES} bytes.")
         return key
 
-    def _make(self) -> bytes:
+    def _made(self) -> bytes:
+        try:
+            self._make()
+            return self._path.read_bytes()
+        except OSError as exc:
+            raise ConfigError(
+                f"Cannot make the id key {self._path} ({exc.strerror}); name a place for it in MCP_CXR_ID_KEY_FILE."
+            ) from exc
+
+    def _make(self) -> None:
         """Write a new key under a name of our own, then link it: of several processes, the first one's stays."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_bytes(_KEY_BYTES))
-            handle.flush()
-            os.fsync(handle.fileno())
         try:
-            os.link(draft, self._path)
-        except FileExistsError:
-            pass  # another process was first
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(secrets.token_bytes(_KEY_BYTES))
+                handle.flush()
+                os.fsync(handle.fileno())
+            with suppress(FileExistsError):  # another process was first
+                os.link(draft, self._path)
         finally:
             draft.unlink()
-        return self._path.read_bytes()
 
 
 class Identities:
@@ -114,8 +122,8 @@ class Identities:
         return ids_of(path) is None
 
     def can_hash(self) -> bool:
-        """Whether ids can be told without making a key."""
-        return self._policy == "keep" or self._key.exists()
+        """Whether ids can be told without making a key; where the key is lost, they can not be told at all."""
+        return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
     def of(self, path: Path, header: Header | None) -> MimicIds:
         """Return the ids of one file.

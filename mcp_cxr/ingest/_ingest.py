@@ -11,10 +11,12 @@ from mcp_cxr.ingest._identity import Identities
 from mcp_cxr.ingest._known import KnownFiles
 from mcp_cxr.ingest._pipeline import Listener, Pipeline
 from mcp_cxr.ingest._plan import Signal
+from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.mimic import read_companions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
     from typing import Literal
 
     from mcp_cxr.embeddings import Embedder
@@ -52,21 +54,26 @@ async def ingest(
         ConfigError: The id key is lost or another one; a companion file is damaged.
         StoreError: The store fails; what was written before stays.
     """
+    if not await to_thread.run_sync(_holds_candidates, plan.path):
+        raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the films.")
+    companions = await to_thread.run_sync(read_companions, plan.folders)
     collection = await _prepare(plan, store, embedder)
     if not plan.dry_run:
         await confirm()
     identities = Identities(id_policy, id_key, key_check=collection.key_check if collection else None)
-    companions = await to_thread.run_sync(read_companions, plan.folders)
     known = KnownFiles(plan, store, collection is not None, reader, identities, companions)
     signal = signal or Signal()
     pipeline = Pipeline(plan, store, embedder, confirm, known, signal, listener or Listener())
     with ungrouped():
         tally = await pipeline.run()
-    if tally.walk_ended and not tally.found:
-        raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the films.")
     left = not tally.walk_ended or tally.found > tally.processed
     total = (await store.totals()).images if collection else 0
     return tally.summary(dry_run=plan.dry_run, total_in_store=total, advice=signal.reason if left else None)
+
+
+def _holds_candidates(path: Path) -> bool:
+    """Whether anything is to be done: a folder named by mistake makes no archive, and becomes no root of one."""
+    return next(candidates(path), None) is not None
 
 
 async def _prepare(plan: Plan, store: Store, embedder: Embedder) -> Collection | None:

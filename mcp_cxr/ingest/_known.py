@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import Plan
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions
-    from mcp_cxr.records import Stored, Study
+    from mcp_cxr.records import ImageRecord, Stored, Study
     from mcp_cxr.stores import Store
 
 UNHASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
@@ -119,16 +119,18 @@ class KnownFiles:
     async def _relocate(self, items: list[Item]) -> None:
         """Give images whose file is gone the place where they were met now."""
         stored = await self.store.get([item.ids.image_id for item in items])
-        lost = {
-            item.ids.image_id: item.file.path.relative_to(self.plan.root).as_posix()
-            for item in items
-            if item.ids.image_id in stored and not await to_thread.run_sync(_place(stored[item.ids.image_id]).exists)
-        }
-        found = (await self.store.get(list(lost), vectors=True)).values() if lost else ()
-        moved = [(one.image, one.vector) for one in found if one.vector is not None]
-        images = [replace(image, root=str(self.plan.root), image_path=lost[image.image_id]) for image, _ in moved]
+        places = {item.ids.image_id: item.file.path for item in items if item.ids.image_id in stored}
+        lost = await to_thread.run_sync(lambda: [one for one, path in places.items() if _is_lost(stored[one], path)])
+        if not lost:
+            return
+        vectors = {one: found.vector for one, found in (await self.store.get(lost, vectors=True)).items()}
+        moved = {one: vector for one, vector in vectors.items() if vector is not None}
+        images = [self._at(stored[one].image, places[one]) for one in moved]
         if images:
-            await self.store.put(images, np.stack([vector for _, vector in moved]))
+            await self.store.put(images, np.stack(list(moved.values())))
+
+    def _at(self, image: ImageRecord, path: Path) -> ImageRecord:
+        return replace(image, root=str(self.plan.root), image_path=path.relative_to(self.plan.root).as_posix())
 
     async def _update_studies(self, items: list[Item]) -> int:
         """Bring the studies of known images in MIMIC's layout up to date; the others have no companions."""
@@ -145,5 +147,6 @@ def _unchanged(past: Outcome | None, file: Candidate) -> Outcome | None:
     return past if past and (past.size, past.mtime_ns) == (file.size, file.mtime_ns) else None
 
 
-def _place(stored: Stored) -> Path:
-    return Path(stored.image.root) / stored.image.image_path
+def _is_lost(stored: Stored, met_at: Path) -> bool:
+    place = Path(stored.image.root) / stored.image.image_path
+    return place != met_at and not place.exists()

@@ -16,6 +16,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, ImageError
 from mcp_cxr.ingest._facts import image_record, study_of, view_of
+from mcp_cxr.ingest._known import UNHASHED
 from mcp_cxr.ingest._plan import Failure, Item
 from mcp_cxr.ingest._tally import Tally
 from mcp_cxr.ingest._walk import candidates
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import Plan, Signal
     from mcp_cxr.ingest._tally import Progress
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.records import Outcome
+    from mcp_cxr.records import ImageId, Outcome
     from mcp_cxr.stores import Store
 
 _CHUNK = 256  # candidates asked of the store at once
@@ -109,14 +110,22 @@ class Pipeline:
 
     async def _would_add(self, source: Source[Item], sink: Sink[Item]) -> None:
         """The dry run's end of the way: say what would be added."""
+        told: set[ImageId] = set()
         async with source, sink:
             async for item in source:
+                if self.signal.reason:
+                    continue
+                if item.ids.image_id in told:
+                    self.tally.skipped += 1  # the same image from another file
+                    continue
                 try:
                     header = await self.known.reader.header(item.file.path, any_body_part=self.plan.any_body_part)
                 except ImageError as exc:
                     await self._blame([Failure.of(item.file, exc)])
                     continue
                 self.tally.would_add += 1
+                if item.ids is not UNHASHED:
+                    told.add(item.ids.image_id)
                 view, _ = view_of(item.ids, header, self.known.companions)
                 if self.listener.on_would_add:
                     await self.listener.on_would_add(item.ids.image_id, view)
@@ -166,16 +175,25 @@ class Pipeline:
         """Write what was embedded, in an order that a kill between two steps cannot hurt: a file is done last."""
         async with source:
             async for batch in source:
-                studies = {item.study.study_id: item.study for item in batch if item.study}
-                images = [item.image for item in batch if item.image]
-                vectors = [item.vector for item in batch if item.vector is not None]
-                if images:
-                    self.tally.studies_updated += await self.store.put_studies(list(studies.values()))
-                    await self.store.put(images, np.stack(vectors))
-                    await self._remember([item.outcome() for item in batch])
-                self.known.in_flight.difference_update(item.ids.image_id for item in batch)
-                self.tally.added += len(images)
+                items = await self._not_there_yet(batch)
+                vectors = [item.vector for item in items if item.vector is not None]
+                if vectors:
+                    studies = [item.study for item in items if item.study]
+                    self.tally.studies_updated += await self.store.put_studies(studies)
+                    await self.store.put([item.image for item in items if item.image], np.stack(vectors))
+                await self._remember([item.outcome() for item in batch])
+                self.tally.added += len(items)
+                self.tally.skipped += len(batch) - len(items)
                 await self._report()
+
+    async def _not_there_yet(self, batch: list[Item]) -> list[Item]:
+        """Leave out images that another file or another process has brought since they were let through."""
+        there = await self.store.known([item.ids.image_id for item in batch])
+        first: dict[ImageId, Item] = {}
+        for item in batch:
+            if item.again or item.ids.image_id not in there:
+                first.setdefault(item.ids.image_id, item)
+        return list(first.values())
 
     async def _blame(self, failures: Sequence[Failure]) -> None:
         """Count files that became no image; record those that are themselves to blame."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import re
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _T = TypeVar("_T")
+
+_LABEL_VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 
 # mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; chexpert is read before negbio and wins.
 _NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.gz)?")
@@ -53,7 +57,7 @@ def read_companions(folders: Iterable[Path]) -> Companions:
     """
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for path in _listed(folder):
             if name := _NAME.fullmatch(path.name):
                 found.setdefault(name[1], path)
     labels = found.get("chexpert", found.get("negbio"))
@@ -66,15 +70,31 @@ def read_companions(folders: Iterable[Path]) -> Companions:
     )
 
 
+def _listed(folder: Path) -> list[Path]:
+    """Return a folder's files by name; the parent of what is ingested need not be ours to list."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
 def _read(path: Path | None, parse: Callable[[dict[str, str]], _T]) -> Iterator[_T]:
     if path is None:
         return
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8") as handle:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8-sig") as handle:
             for row in csv.DictReader(handle):
-                yield parse(row)
-    except (OSError, EOFError, KeyError, ValueError, csv.Error) as exc:
+                yield parse(_whole(row))
+    except (OSError, EOFError, KeyError, ValueError, csv.Error, zlib.error) as exc:
         raise ConfigError(f"Cannot read the companion file {path.name}: damaged, or not MIMIC-CXR's columns.") from exc
+
+
+def _whole(row: dict[str, str | None]) -> dict[str, str]:
+    """Return the row, whose cells `csv` leaves None where the line is too short."""
+    whole = {column: cell for column, cell in row.items() if cell is not None}
+    if len(whole) < len(row):
+        raise ValueError("a row is cut off")
+    return whole
 
 
 def _image_facts(row: dict[str, str]) -> tuple[str, ImageFacts]:
@@ -83,9 +103,12 @@ def _image_facts(row: dict[str, str]) -> tuple[str, ImageFacts]:
 
 
 def _study_labels(row: dict[str, str]) -> tuple[str, dict[str, int]]:
-    return f"s{row['study_id']}", {label: int(float(row[label])) for label in LABELS if row.get(label)}
+    return f"s{row['study_id']}", {label: _LABEL_VALUES[float(row[label])] for label in LABELS if row.get(label)}
 
 
 def _iso_date(text: str) -> str | None:
     """Turn `21800506` into `2180-05-06`."""
-    return f"{text[:4]}-{text[4:6]}-{text[6:]}" if re.fullmatch(r"\d{8}", text) else None
+    try:
+        return dt.date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 # A heading opens a line, in capitals, and ends with a colon; "FINAL REPORT" stands alone.
-_HEADING = re.compile(r"^[ \t]*(?:(?P<title>[A-Z][A-Z /,()&-]{2,60}?):|FINAL REPORT[ \t]*$)", re.MULTILINE)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9_])")
+_HEADING = re.compile(r"^[ \t]*(?:(?P<title>[A-Z][A-Z /,()&-]{2,60}?):|FINAL (?:REPORT|ADDENDUM)[ \t]*$)", re.MULTILINE)
+_RULE = re.compile(r"_{10,}")  # drawn between a wet read and the report; three stand for a removed word
+_SENTENCE = re.compile(r"(?<=[.!?])(?<!^\d\.)(?<!\s\d\.)(?<!Dr\.)\s+(?=[A-Z0-9_])")  # "1. Edema." is one sentence
 _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
 
 
@@ -18,7 +19,7 @@ def sections(report: str) -> dict[str, str]:
     found: dict[str, str] = {}
     start, title = 0, "TEXT"
     for heading in [*_HEADING.finditer(report), None]:
-        body = " ".join(report[start : heading.start() if heading else None].split())
+        body = " ".join(_RULE.sub(" ", report[start : heading.start() if heading else None]).split())
         if body:
             found[title] = f"{found[title]} {body}" if title in found else body
         if heading:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import punctuation
 from typing import TYPE_CHECKING
 
 from mcp_cxr.mimic import main_text, sections, sentences
@@ -42,5 +43,6 @@ def excerpt(query: str | None, report: str | None) -> str | None:
 def _words(kind: str, query: str, text: str) -> str | None:
     """Return the query's words whose term stands in `text`."""
     there = set(terms(text))
-    words = [word for word in dict.fromkeys(query.lower().split()) if (found := terms(word)) and set(found) <= there]
+    asked = dict.fromkeys(word.strip(punctuation) for word in query.lower().split())
+    words = [word for word in asked if (found := terms(word)) and set(found) <= there]
     return f"{kind}: {' '.join(words)}" if words else None

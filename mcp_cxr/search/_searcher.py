@@ -19,10 +19,10 @@ from mcp_cxr.stores import terms
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Literal
+    from typing import Any, Literal
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Collection, Fingerprint, ImageId, Stored, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Stored, Vector
     from mcp_cxr.search._question import Question
     from mcp_cxr.search._rank import Ranked
     from mcp_cxr.stores import Store
@@ -86,14 +86,14 @@ class Searcher:
             StoreError: The store fails or was never made.
         """
         started = time.perf_counter()
+        await self._store.info()  # an archive that was never made needs no service to say so
         asked = _Asked(question, await self._resolve(question))
-        collection = await self._store.info()
         await self._compare_with_examples(asked)
         if question.query:
-            await self._understand(asked, question.query, collection)
+            await self._understand(asked, question.query)
         total = await self._total(asked)
-        needed = question.offset + question.limit
-        ranked = await rank(self._legs(asked), question.group, needed=needed) if total else []
+        needed = min(question.offset + question.limit, total)
+        ranked = await rank(self._legs(asked), question.group, needed=needed) if question.offset < total else []
         hits = await self._hits(asked, ranked[question.offset : needed])
         await self._warn(asked)
         return Page(
@@ -101,7 +101,7 @@ class Searcher:
             search_mode=asked.mode,
             fallback_reason=asked.fallback_reason,
             embedder=self._embedder.name,
-            filters=question.filters,
+            filters=_in_force(question, asked.where),
             total_results=total,
             results_count=len(hits),
             offset=question.offset,
@@ -137,26 +137,24 @@ class Searcher:
         if not like:
             return
         stored = await self._existing([*like, *unlike], vectors=True)
-        if foreign := [image_id for image_id, image in stored.items() if image.foreign or image.vector is None]:
+        vectors = {one: image.vector for one, image in stored.items() if image.vector is not None and not image.foreign}
+        if foreign := [image_id for image_id in stored if image_id not in vectors]:
             raise QuestionError(
                 f"Image {foreign[0]} was written by another program and cannot be compared; ingest its file again."
             )
-        away = _mean(stored, unlike) if unlike else 0
-        asked.example = _unit(_mean(stored, like) - _UNLIKE_WEIGHT * away)
+        asked.example = _between([vectors[one] for one in like], [vectors[one] for one in unlike])
 
-    async def _understand(self, asked: _Asked, query: str, collection: Collection) -> None:
+    async def _understand(self, asked: _Asked, query: str) -> None:
         """Turn the words into a vector and into terms, as the mode asks and the embedder can."""
         if asked.question.mode != "words":
-            await self._embed(asked, query, collection)
+            await self._embed(asked, query)
         if asked.question.mode != "vector":
             asked.words = tuple(terms(query))
         if asked.compared is None and not asked.words:
             raise QuestionError("These words name nothing to look for; name a finding, a device, a view or a label.")
 
-    async def _embed(self, asked: _Asked, query: str, collection: Collection) -> None:
+    async def _embed(self, asked: _Asked, query: str) -> None:
         """Set the query's vector; without one, words are still matched, and the answer says why."""
-        if collection.fingerprint is None:
-            return
         if not self._embedder.embeds_text:
             reason = (
                 f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
@@ -176,14 +174,13 @@ class Searcher:
 
     async def _vector_of(self, query: str) -> tuple[Vector, bool]:
         """Return the vector of a query, and whether it was kept from before."""
-        own = await self._confirm()
-        if cached := self._cache.get((own, query)) is not None:
-            self._cache.move_to_end((own, query))
-        else:
-            self._cache[own, query] = (await self._embedder.embed_texts([query]))[0]
-            if len(self._cache) > _CACHED_QUERIES:
-                self._cache.popitem(last=False)
-        return self._cache[own, query], cached
+        key = await self._confirm(), query
+        kept = self._cache.pop(key, None)
+        vector = (await self._embedder.embed_texts([query]))[0] if kept is None else kept
+        self._cache[key] = vector  # as the last one
+        if len(self._cache) > _CACHED_QUERIES:
+            self._cache.popitem(last=False)
+        return vector, kept is not None
 
     async def _total(self, asked: _Asked) -> int:
         group = asked.question.group
@@ -219,7 +216,7 @@ class Searcher:
 
     def _hit(self, asked: _Asked, ranked: Ranked, stored: Stored, standing: Standing | None, place: int) -> Hit:
         image, study, query = stored.image, stored.study, asked.question.query
-        cosine = float(stored.vector @ asked.compared) if stored.vector is not None and standing else None
+        cosine = standing.cosine(stored.vector) if standing and stored.vector is not None else None
         pixels = ["pixels"] if ranked.by_pixels else []
         words = matched(query, stored) if asked.words else []
         return Hit(
@@ -234,7 +231,7 @@ class Searcher:
             percentile=standing.percentile(cosine) if standing and cosine is not None else None,
             labels=dict(study.labels),
             report_excerpt=excerpt(query, study.report),
-            why=[*pixels, *words] or ["filter"],
+            why=[*pixels, *words] or ["filter" if asked.mode == "filter" else "tags of the study's other images"],
         )
 
     async def _warn(self, asked: _Asked) -> None:
@@ -244,9 +241,18 @@ class Searcher:
             )
 
 
-def _mean(stored: dict[ImageId, Stored], ids: Sequence[ImageId]) -> Vector:
-    return np.mean([stored[image_id].vector for image_id in ids], axis=0, dtype=np.float32)
+def _between(like: list[Vector], unlike: list[Vector]) -> Vector:
+    """Return the examples' mean, moved away from the mean of those it should not be like, at unit length."""
+    middle = np.mean(like, axis=0)
+    if unlike:
+        middle = middle - _UNLIKE_WEIGHT * np.mean(unlike, axis=0)
+    length = np.linalg.norm(middle)
+    if not length:
+        raise QuestionError("These examples cancel each other out: name fewer of them.")
+    return (middle / length).astype(np.float32)
 
 
-def _unit(vector: Vector) -> Vector:
-    return vector / np.linalg.norm(vector)
+def _in_force(question: Question, where: Filter) -> dict[str, Any]:
+    """Return the filters with ids as the archive spells them."""
+    ids = {"study_id": where.study_id, "subject_id": where.subject_id}
+    return question.filters | {name: value for name, value in ids.items() if value}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Sample, Vector
+    from mcp_cxr.records import Sample, Vector, Vectors
 
 FEW = 100
 """Below this many images in the reference sample, an answer warns that the standing is coarse."""
@@ -21,8 +21,8 @@ class Standing:
     """
 
     def __init__(self, query: Vector, sample: Sample) -> None:
-        cosines = np.sort(sample.vectors @ query) if len(sample.ids) else np.empty(0, np.float32)
-        self._cosines = cosines
+        self._query = query
+        self._cosines = cosines = np.sort(_cosines(sample.vectors, query)) if sample.ids else np.empty(0, np.float32)
         self._mean = float(cosines.mean()) if cosines.size else 0.0
         self._deviation = float(cosines.std()) if cosines.size else 0.0
 
@@ -30,6 +30,10 @@ class Standing:
     def size(self) -> int:
         """Images in the sample."""
         return int(self._cosines.size)
+
+    def cosine(self, vector: Vector) -> float:
+        """Return the cosine of one image, to the bit as it stands in the sample."""
+        return float(_cosines(vector[None, :], self._query)[0])
 
     def z(self, cosine: float) -> float | None:
         """Return standard deviations above the sample's mean; None where all of it is the same."""
@@ -41,3 +45,8 @@ class Standing:
             return None
         below = int(np.searchsorted(self._cosines, np.float32(cosine), side="left"))
         return round(100 * below / self.size, 2)
+
+
+def _cosines(vectors: Vectors, query: Vector) -> Vector:
+    """Return the cosine of each row; `vecdot` takes row by row, a matrix product may round a row otherwise."""
+    return np.clip(np.vecdot(vectors, query), -1, 1)

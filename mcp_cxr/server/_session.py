@@ -65,7 +65,7 @@ class Session:
         places = {self._archive.store.location: "the archive", str(self._archive.settings.data_dir): "the data folder"}
         for place, name in places.items():
             text = text.replace(place, name)
-        return text[:1].upper() + text[1:]
+        return text.replace("the", "The", 1) if text.startswith(tuple(places.values())) else text
 
     def close(self) -> None:
         """Let `keep_open` end."""

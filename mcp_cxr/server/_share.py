@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Page, Shown
 
 NO_REPORTS = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
-_MAX_REPORT = 100_000  # characters; a result must stay under 1,000,000 bytes
+_MAX_REPORT = 50_000  # characters, up to 13 bytes each in both forms of an answer; a result has 1,000,000 at most
 
 
 def shared_page(page: Page, share: tuple[str, ...]) -> Page:
@@ -28,11 +28,25 @@ def shared_facts(shown: Shown, share: tuple[str, ...]) -> Shown:
         return shown
     if "reports" not in share:
         return replace(shown, report=None, warnings=[*shown.warnings, NO_REPORTS])
-    if sum(map(len, shown.report.values())) <= _MAX_REPORT:
+    report = _cut(shown.report)
+    if report == shown.report:
         return shown
-    each = _MAX_REPORT // len(shown.report)
-    cut = {title: text[:each] for title, text in shown.report.items()}
-    return replace(shown, report=cut, warnings=[*shown.warnings, f"Report sections are cut to {each} characters."])
+    return replace(
+        shown, report=report, warnings=[*shown.warnings, f"The report is cut after {_MAX_REPORT} characters."]
+    )
+
+
+def _cut(report: dict[str, str]) -> dict[str, str]:
+    """Return the sections, in their order, that have room; the last of them cut."""
+    cut: dict[str, str] = {}
+    room = _MAX_REPORT
+    for title, text in report.items():
+        room -= len(title)
+        if room <= 0:
+            break
+        cut[title] = text[:room]
+        room -= len(text)
+    return cut
 
 
 def require_pictures(share: tuple[str, ...]) -> None:

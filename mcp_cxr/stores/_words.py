@@ -54,7 +54,7 @@ def document(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]) -> l
         images: View position and tags of each of its images; what several share counts once.
     """
     shared = {str(tags[tag]) for _, tags in images for tag in SEARCHED_TAGS if tag in tags}
-    shared |= {view for view, _ in images}
+    shared |= {view for view, _ in images if view != "UNKNOWN"}  # which nobody looks for
     present = [label for label, value in study.labels.items() if value == 1]
     return terms(" ".join([study.report or "", *present, *sorted(shared)]))
 

@@ -12,7 +12,7 @@ from anyio import to_thread
 from mcp_cxr.records import Verification
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Stored
+    from mcp_cxr.records import ImageId, Outcome, Stored
     from mcp_cxr.stores import Store
 
 _PAGE = 1000
@@ -52,20 +52,21 @@ def _vector_problems(stored: Stored, seen: set[bytes]) -> list[str]:
 
 
 async def _file_problems(store: Store, images: list[Stored]) -> list[str]:
-    paths = [str(Path(stored.image.root) / stored.image.image_path) for stored in images]
-    outcomes = await store.outcomes(paths)
+    places = {stored.image.image_id: str(Path(stored.image.root) / stored.image.image_path) for stored in images}
+    outcomes = await store.outcomes(places.values())
 
     def look() -> list[str]:
-        problems: list[str] = []
-        for path in paths:
-            try:
-                status = Path(path).stat()
-            except OSError:
-                problems.append("file gone")
-                continue
-            before = outcomes.get(path)
-            if before and (before.size, before.mtime_ns) != (status.st_size, status.st_mtime_ns):
-                problems.append("file changed")
-        return problems
+        found = (_file_problem(image_id, place, outcomes.get(place)) for image_id, place in places.items())
+        return [problem for problem in found if problem]
 
     return await to_thread.run_sync(look)
+
+
+def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | None:
+    """Tell whether the file is still the one that became this image; by now it may have become another one, or none."""
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return "file gone"
+    now = (image_id, status.st_size, status.st_mtime_ns)
+    return "file changed" if met and (met.image_id, met.size, met.mtime_ns) != now else None

@@ -21,6 +21,11 @@ T = TypeVar("T")
 
 _SIZE = 4  # more readers at once than a laptop has fast cores bring nothing
 _PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
+_SETTINGS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",  # what is forgotten is overwritten
+    "PRAGMA synchronous = FULL",  # what was reported written outlives a power loss
+)
 _OPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
 
 
@@ -82,7 +87,7 @@ class Connections:
         with translated(str(self._path)):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
-            with closing(self._connect()) as connection:
+            with self._borrowed() as connection:
                 connection.execute(_PAGE_SIZE)
                 _use_wal(connection)
 
@@ -98,7 +103,7 @@ class Connections:
                 error.sqlite_errorcode = status
                 raise error
 
-        if not self._path.exists():
+        if not self._path.is_file():
             return
         with (
             translated(str(self._path)),
@@ -111,7 +116,10 @@ class Connections:
 
     @contextmanager
     def _borrowed(self) -> Generator[sqlite3.Connection]:
-        connection = self._idle.pop() if self._idle else self._connect()
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
         try:
             yield connection
         except BaseException as exc:
@@ -131,9 +139,12 @@ class Connections:
             isolation_level=None,  # transactions are ours
             check_same_thread=False,  # one thread at a time, but not always the same
         )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
-        connection.execute("PRAGMA synchronous = FULL")  # what was reported written outlives a power loss
+        try:
+            for setting in _SETTINGS:
+                connection.execute(setting)
+        except sqlite3.Error:
+            connection.close()
+            raise
         connection.set_progress_handler(from_thread.check_cancelled, _OPS_BETWEEN_CHECKS)  # SQLite stops when it raises
         return connection
 

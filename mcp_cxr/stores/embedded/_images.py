@@ -68,7 +68,7 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
         _, created_at = replaced.get(image.image_id, (None, None))
         slot = connection.execute(_INSERT, (*_cells(image), fingerprint.model, created_at)).lastrowid
         connection.execute(_INSERT_VECTOR, (slot, to_blob(unit)))
-    connection.executemany(_MAKE_STUDY, {(image.study_id, image.subject_id) for image in images})
+    connection.executemany(_MAKE_STUDY, [(image.study_id, image.subject_id) for image in images])
     reindex(connection, [image.study_id for image in images] + [study for study, _ in replaced.values()])
 
 

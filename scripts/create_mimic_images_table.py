@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+"""Make the archive's table: `mcp-cxr table create`, and with --drop `mcp-cxr table drop` before it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout need not be installed
+
+from mcp_cxr.cli import run, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NAME = Path(__file__).name
+
+
+@click.command()
+@click.option("--drop", is_flag=True, help="Remove the table with every row first, after a typed yes; needs --force.")
+@click.option("--force", is_flag=True, help="Allow --drop.")
+def create(*, drop: bool, force: bool) -> int:
+    """Make the archive's table, if it is not there. The films' own files stay in any case."""
+    dropped = run(table.commands["drop"], ["--force"] if force else [], name=NAME) if drop else 0
+    return dropped or run(table.commands["create"], [], name=NAME)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return run(create, argv, name=NAME)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Commands as a person runs them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.cli import main
+from mcp_cxr.server import build_server
+from tests.server.archives import Ingested, environment, ingested, write_small_films
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Command = Callable[..., "Done"]
+
+SMALL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error(self) -> str:
+        """The one line that says what was wrong; nothing else was printed."""
+        assert self.out == ""
+        (line,) = self.err.splitlines()
+        assert line.startswith("Error: ")
+        return line
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs one command in this process."""
+
+    def command(*argv: object) -> Done:
+        capfd.readouterr()
+        code = main([str(word) for word in argv])
+        captured = capfd.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return command
+
+
+@pytest.fixture
+def on_demo(run: Command, demo: Ingested, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command on the demo's archive."""
+    set_environment(monkeypatch, demo.environment)
+    return run
+
+
+@pytest.fixture
+def on_new(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command on an archive that is not made yet."""
+    set_environment(monkeypatch, environment(tmp_path / "data"))
+    return run
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """A folder of a few tiny films."""
+    folder = tmp_path / "films"
+    write_small_films(folder, SMALL)
+    return folder
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Return what an MCP tool answers."""
+
+    async def ask() -> dict[str, Any]:
+        server = build_server(lambda: open_archive(made.settings), share=("reports", "pictures"))
+        async with Client(server) as client:
+            result = await client.call_tool(tool, arguments)
+        assert result.structured_content, result.content
+        return result.structured_content
+
+    return anyio.run(ask)

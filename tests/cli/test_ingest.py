@@ -1,0 +1,136 @@
+"""mcp-cxr ingest."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import SMALL
+from tests.server.archives import small_film, write_small_films
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command
+
+SUMMARY = (
+    "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
+    "images_per_second next"
+).split()
+
+
+def test_a_folder_is_ingested_with_the_lines_the_manual_promises(on_new: Command, films: Path):
+    done = on_new("ingest", films)
+    assert done.code == 0
+    assert re.fullmatch(
+        rf"""Ingestion Complete!
+  Time elapsed: \d+\.\d s
+  Images processed: {SMALL}
+  Skipped \(already exist\): 0
+  Successfully added: {SMALL}
+  Errors: 0
+Total images in database: {SMALL}
+""",
+        done.out,
+    )
+    told = done.err.splitlines()
+    assert told[:3] == ["Offline embedder initialized", "Scanning for DICOM files...", f"Found {SMALL} DICOM files"]
+    assert re.fullmatch(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)", told[-2])
+    assert told[-1] == f"Recorded {films} as a root of this archive."
+
+
+def test_a_second_run_adds_none(on_new: Command, films: Path):
+    on_new("ingest", films)
+    done = on_new("ingest", films, "--json")
+    assert done.code == 0
+    assert list(done.json) == SUMMARY
+    assert (done.json["skipped"], done.json["added"], done.json["total_in_store"]) == (SMALL, 0, SMALL)
+
+
+def test_a_dry_run_says_what_it_would_insert_and_makes_nothing(on_new: Command, films: Path, tmp_path: Path):
+    done = on_new("ingest", films, "--dry-run")
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert lines[0] == "[DRY RUN] Would insert: 00000000-00000001-00000002-00000003-00000004 (PA)"
+    assert len([line for line in lines if line.startswith("[DRY RUN] Would insert: ")]) == SMALL
+    assert f"  Would be added: {SMALL}" in lines
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_dry_run_in_json_prints_one_object(on_new: Command, films: Path):
+    done = on_new("ingest", films, "--dry-run", "--json")
+    assert (done.json["would_add"], done.json["total_in_store"]) == (SMALL, 0)
+    assert done.err.count("[DRY RUN] Would insert: ") == SMALL
+
+
+def test_a_limit_takes_the_first_files_known_ones_included(on_new: Command, films: Path):
+    assert on_new("ingest", films, "--limit", 3, "--json").json["added"] == 3
+    again = on_new("ingest", films, "--limit", 5, "--json").json
+    assert (again["found"], again["skipped"], again["added"]) == (5, 3, 2)
+
+
+def test_bad_files_are_counted_by_reason_and_are_no_failure(on_new: Command, films: Path):
+    (films / "letter.dcm").write_text("Dear colleague,")
+    (films / "short.dcm").write_bytes(small_film(1)[:3000])
+    (films / "notes.txt").write_text("no film, and not named like one")
+    done = on_new("ingest", films)
+    assert done.code == 0
+    assert "  Errors: 2\n" in done.out
+    assert len(re.findall(r"^    \S.*: 1$", done.out, re.MULTILINE)) == 2
+    again = on_new("ingest", films, "--json").json
+    assert (again["found"], again["skipped"], again["errors"]) == (SMALL + 2, SMALL + 2, 0)
+    retried = on_new("ingest", films, "--retry-failed", "--json").json
+    assert (retried["skipped"], retried["errors"]) == (SMALL, 2)
+
+
+def test_nothing_readable_is_a_failure(on_new: Command, tmp_path: Path):
+    (tmp_path / "letter.dcm").write_text("Dear colleague,")
+    done = on_new("ingest", tmp_path / "letter.dcm", "--json")
+    assert done.code == 1
+    assert (done.json["errors"], done.json["added"]) == (1, 0)
+
+
+def test_an_empty_folder_is_a_failure_in_one_line(on_new: Command, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    done = on_new("ingest", tmp_path / "empty")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines()[-1].startswith("Error: No DICOM, PNG or JPEG files below")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["/no/such/folder"], "Path '/no/such/folder' does not exist. See `mcp-cxr ingest --help`."),
+        ([], "Missing argument 'PATH'."),
+        ([".", "--limit", "0"], "0 is not in the range x>=1"),
+        ([".", "--batch-size", "0"], "0 is not in the range 1<=x<=1024"),
+        ([".", "--companions", "/no/such"], "'/no/such' does not exist"),
+    ],
+)
+def test_wrong_use_is_one_line(on_new: Command, argv: list[str], line: str):
+    done = on_new("ingest", *argv)
+    assert done.code == 2
+    assert line in done.error
+
+
+def test_one_film_may_be_named(on_new: Command, tmp_path: Path):
+    write_small_films(tmp_path / "one", 1)
+    (film,) = (tmp_path / "one").rglob("*.dcm")
+    assert on_new("ingest", film, "--json").json["added"] == 1
+
+
+def test_another_embedder_than_the_archives_is_refused(
+    on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Nothing is embedded by a service that is down, nor by another one in its place."""
+    on_new("ingest", films)
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
+    monkeypatch.setenv("NVCLIP_BASE_URL", "http://127.0.0.1:9/v1")
+    write_small_films(tmp_path / "more", SMALL + 1)
+    done = on_new("ingest", tmp_path / "more")
+    assert (done.code, done.out) == (1, "")
+    assert "NVCLIP_BASE_URL" in done.err
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
+    assert on_new("table", "stats", "--json").json["images"] == SMALL

@@ -1,0 +1,127 @@
+"""What every command keeps to."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import mcp_cxr
+from tests.server.archives import environment, write_small_films
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+    from tests.server.archives import Ingested
+
+SCRIPT = Path(sys.executable).with_name("mcp-cxr")
+COMMANDS = ["serve", "ingest", "search", "show", "table", "doctor", "demo"]
+FILMS = 400
+FOUND = f"Found {FILMS} DICOM files\n"
+
+
+def test_help_lists_every_command(run: Command):
+    done = run("--help")
+    assert (done.code, done.err) == (0, "")
+    assert re.findall(r"^  (\w+)  ", done.out, re.MULTILINE) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "command", [*COMMANDS, "table create", "table drop", "table stats", "table verify"], ids=lambda command: command
+)
+def test_every_command_has_help(run: Command, command: str):
+    done = run(*command.split(), "--help")
+    assert done.code == 0
+    assert done.out.startswith(f"Usage: mcp-cxr {command} ")
+
+
+def test_no_command_shows_the_help(run: Command):
+    done = run()
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("Usage: mcp-cxr [OPTIONS] COMMAND")
+
+
+def test_an_unknown_command_is_wrong_use(run: Command):
+    done = run("serch")
+    assert done.code == 2
+    assert "serch" in done.error
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("MCP_CXR_SHAER", "reports", "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
+        ("MCP_CXR_EMBEDDER", "clip", "Error: MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
+        ("NVCLIP_IMAGE_SIZE", "huge", "Error: NVCLIP_IMAGE_SIZE: input should be a valid integer"),
+    ],
+)
+@pytest.mark.parametrize("argv", [["serve"], ["search", "effusion"], ["table", "stats"], ["doctor"]], ids=" ".join)
+def test_a_wrong_variable_stops_every_command(
+    run: Command, monkeypatch: pytest.MonkeyPatch, argv: list[str], name: str, value: str, line: str
+):
+    monkeypatch.setenv(name, value)
+    done = run(*argv)
+    assert done.code == 2
+    assert done.error.startswith(line)
+
+
+def test_a_near_miss_of_another_family_warns(on_demo: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NVCLIP_BASEURL", "http://localhost:8002/v1")
+    done = on_demo("table", "stats")
+    assert done.code == 0
+    assert done.err.startswith("Warning: NVCLIP_BASEURL is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?")
+
+
+def test_the_installed_command_is_this_one(demo: Ingested):
+    version = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True)
+    assert version.stdout == f"mcp-cxr, version {mcp_cxr.__version__}\n"
+    stats = subprocess.run(
+        [SCRIPT, "table", "stats", "--json"], capture_output=True, check=True, env={**os.environ, **demo.environment}
+    )
+    assert json.loads(stats.stdout)["images"] == len(demo.drawn.images)
+
+
+def test_a_reader_that_has_gone_is_no_traceback(demo: Ingested):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "mcp_cxr", "table", "stats"]
+    try:
+        done = subprocess.run(
+            command, stdout=write, stderr=subprocess.PIPE, check=False, env={**os.environ, **demo.environment}
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_ingest_ends_with_the_batch_in_hand_and_goes_on(
+    on_new: Command, tmp_path: Path, number: signal.Signals
+):
+    write_small_films(tmp_path / "films", FILMS)
+    with subprocess.Popen(
+        [sys.executable, "-m", "mcp_cxr", "ingest", tmp_path / "films", "--batch-size", "2", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment(tmp_path / "data")},
+    ) as process:
+        assert process.stderr
+        while (line := process.stderr.readline()) != FOUND:
+            assert line, "it ended before it had begun"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    summary = json.loads(out)
+    assert summary["next"] == "Interrupted. Run the same command again to go on."
+    assert summary["remaining"] is None or summary["remaining"] > 0
+    assert "Stopping after the batch in hand; once more to stop at once." in err
+    rest = on_new("ingest", tmp_path / "films", "--json").json
+    assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], FILMS)
+    assert rest["added"] == FILMS - summary["added"]

@@ -1,0 +1,98 @@
+"""mcp-cxr search."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import told_by_tool
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+    from tests.server.archives import Ingested
+
+HIT = re.compile(r"(?P<score>-?\d\.\d{3}) - (?P<id>[0-9a-f-]{44}) \((?P<view>[A-Z]+)\) - Patient (?P<patient>p\d+)")
+
+
+def test_a_hit_by_example_is_a_line_with_score_view_and_patient(on_demo: Command, demo: Ingested):
+    example = demo.drawn.images[0]
+    done = on_demo("search", "--like", example.image_id, "--limit", 3)
+    hits = [found for line in done.out.splitlines() if (found := HIT.fullmatch(line))]
+    assert done.code == 0
+    assert len(hits) == 3
+    drawn = {(image.image_id, image.view[0], image.subject_id) for image in demo.drawn.images}
+    assert {(hit["id"], hit["view"][0], hit["patient"]) for hit in hits} <= drawn
+    assert [float(hit["score"]) for hit in hits] == sorted((float(hit["score"]) for hit in hits), reverse=True)
+
+
+def test_a_hit_by_words_says_why_and_has_no_score(on_demo: Command):
+    done = on_demo("search", "pneumothorax", "--label", "pneumothorax")
+    assert done.code == 0
+    assert done.out.startswith("  -   - ")
+    assert "report: pneumothorax" in done.out
+    assert "Note: The embedder offline-sketch-1 reads no text" in done.err
+    assert "(keyword, " in done.err
+
+
+def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
+    done = on_demo(
+        "search", "effusion", "--view", "frontal", "--no-label", "Pneumothorax", "--limit", 4, "--offset", 1, "--json"
+    )
+    told = told_by_tool(
+        demo,
+        "search_medical_images",
+        query="effusion",
+        view="frontal",
+        labels_absent="Pneumothorax",
+        limit=4,
+        offset=1,
+    )
+    assert done.code == 0
+    assert done.json["images"]
+    assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
+
+
+def test_no_hit_is_no_failure(on_demo: Command):
+    done = on_demo("search", "--subject", "p10000000")
+    assert (done.code, done.out, done.err) == (0, "", "No image matches.\n")
+
+
+def test_the_next_page_is_named(on_demo: Command):
+    done = on_demo("search", "effusion", "--limit", 2)
+    assert "more with --offset 2" in done.err
+    assert on_demo("search", "effusion", "--limit", 2, "--offset", 2).code == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        ([], "Ask with words, an example image or a filter"),
+        ([""], "Ask with words, an example image or a filter"),
+        (["effusion", "--limit", "0"], "limit must be 1 to 100, not 0"),
+        (["effusion", "--limit", "101"], "limit must be 1 to 100, not 101"),
+        (["effusion", "--limit", "many"], "'many' is not a valid integer. See `mcp-cxr search --help`."),
+        (["effusion", "--offset", "-1"], "offset must be 0 or more"),
+        (["effusion", "--view", "XX"], "Unknown view 'XX'"),
+        (["--label", "Pneumonai"], "Did you mean Pneumonia?"),
+        (["effusion", "--from", "yesterday"], "date_from must be a date"),
+        (["effusion", "--limt", "3"], "--limit"),
+    ],
+)
+def test_a_wrong_question_is_wrong_use(on_demo: Command, argv: list[str], line: str):
+    done = on_demo("search", *argv)
+    assert done.code == 2
+    assert line in done.error
+
+
+def test_an_unknown_example_is_a_failure(on_demo: Command):
+    done = on_demo("search", "--like", "no-such-image")
+    assert done.code == 1
+    assert done.error.startswith("Error: No image no-such-image in this archive")
+
+
+def test_without_an_archive_it_says_how_to_make_one(on_new: Command):
+    done = on_new("search", "effusion")
+    assert done.code == 1
+    assert done.error.endswith("Run `mcp-cxr ingest PATH`.")

@@ -1,0 +1,50 @@
+"""mcp-cxr show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from tests.cli.conftest import told_by_tool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command
+    from tests.server.archives import Ingested
+
+
+def test_everything_known_is_printed(on_demo: Command, demo: Ingested):
+    image = demo.drawn.images[0]
+    done = on_demo("show", image.image_id)
+    assert done.code == 0
+    for known in (image.image_id, image.study_id, image.subject_id, image.path.name, "IMPRESSION", "DX"):
+        assert known in done.out
+
+
+def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
+    image_id = demo.drawn.images[0].image_id
+    done = on_demo("show", image_id, "--json")
+    assert done.code == 0
+    assert done.json == told_by_tool(demo, "get_image_metadata", image_id=image_id)
+
+
+def test_the_film_is_written_as_a_picture(on_demo: Command, demo: Ingested, tmp_path: Path):
+    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "film.png")
+    assert done.code == 0
+    with Image.open(tmp_path / "film.png") as picture:
+        assert picture.format == "PNG"
+        assert f"({picture.width} x {picture.height})" in done.err
+
+
+def test_a_place_that_cannot_be_written_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
+    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "film.png")
+    assert done.code == 2
+    assert "No such file or directory" in done.error
+
+
+def test_an_unknown_image_is_a_failure(on_demo: Command):
+    done = on_demo("show", "no-such-image")
+    assert done.code == 1
+    assert done.error == "Error: No image no-such-image in this archive; image ids come with the hits of a search."

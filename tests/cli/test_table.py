@@ -1,0 +1,148 @@
+"""mcp-cxr table create | drop | stats | verify."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import SMALL, told_by_tool
+from tests.server.archives import environment
+from tests.support.archives import rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command
+    from tests.server.archives import Ingested
+
+MADE = """VectorSearch schema created (or exists)
+MIMICCXRImages table {}
+Indexes created (StudyID, SubjectID, ViewPosition)
+"""
+
+
+def test_create_makes_the_table_once(on_new: Command):
+    assert on_new("table", "create").out == MADE.format("created successfully")
+    again = on_new("table", "create")
+    assert (again.code, again.out) == (0, MADE.format("already exists"))
+    assert on_new("table", "stats", "--json").json["images"] == 0
+
+
+def test_stats_count_and_show_five_samples(on_demo: Command, demo: Ingested):
+    done = on_demo("table", "stats")
+    images = demo.drawn.images
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert lines[0] == f"Total images in database: {len(images)}"
+    assert lines[1] == "By view position:"
+    assert f"  AP: {sum(image.view == 'AP' for image in images)}" in lines
+    assert f"Unique patients: {len({image.subject_id for image in images})}" in lines
+    samples = lines[lines.index("Sample images:") + 1 :]
+    assert len(samples) == 5
+    assert {sample.split()[0] for sample in samples} <= {image.image_id for image in images}
+
+
+def test_stats_in_json_are_what_the_tool_gives(on_demo: Command, demo: Ingested):
+    assert on_demo("table", "stats", "--json").json == told_by_tool(demo, "get_archive_overview")
+
+
+def test_stats_without_a_table_are_a_failure(on_new: Command):
+    done = on_new("table", "stats")
+    assert done.code == 1
+    assert "Run `mcp-cxr ingest PATH`." in done.error
+
+
+def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
+    done = on_demo("table", "verify", "--json")
+    assert done.code == 0
+    assert done.json == {
+        "images": len(demo.drawn.images),
+        "problems": {
+            "zero": 0,
+            "not finite": 0,
+            "duplicate vector": 0,
+            "file changed": 0,
+            "file gone": 0,
+            "foreign": 0,
+        },
+    }
+
+
+def test_a_file_that_is_gone_and_one_that_changed_are_found(on_new: Command, films: Path):
+    on_new("ingest", films)
+    first, second, *_ = sorted(films.rglob("*.dcm"))
+    first.unlink()
+    second.write_bytes(b"other")
+    done = on_new("table", "verify")
+    assert done.code == 1
+    assert f"Images: {SMALL}\n" in done.out
+    assert "  file changed: 1\n  file gone: 1\n" in done.out
+
+
+def test_drop_needs_force(on_demo: Command, demo: Ingested):
+    done = on_demo("table", "drop")
+    assert done.code == 2
+    assert "add --force" in done.error
+    assert on_demo("table", "stats", "--json").json["images"] == len(demo.drawn.images)
+
+
+def test_drop_needs_a_terminal(on_new: Command, films: Path, monkeypatch: pytest.MonkeyPatch):
+    on_new("ingest", films)
+    with open(os.devnull) as nothing:  # noqa: PTH123 - no path, a device
+        monkeypatch.setattr(sys, "stdin", nothing)
+        done = on_new("table", "drop", "--force")
+    assert done.code == 2
+    assert "run it in a terminal" in done.error
+    assert on_new("table", "stats", "--json").json["images"] == SMALL
+
+
+@pytest.mark.parametrize(("typed", "code", "left"), [("no", 1, SMALL), ("y", 1, SMALL), ("", 1, SMALL), ("yes", 0, 0)])
+def test_drop_wants_a_typed_yes(on_new: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
+    on_new("ingest", films)
+    done = at_a_terminal(["table", "drop", "--force"], typed, environment(tmp_path / "data"))
+    assert done.returncode == code
+    assert f"This removes {SMALL} images from the archive. Type yes to go on: " in done.stderr
+    assert ("MIMICCXRImages table dropped" in done.stdout) is (typed == "yes")
+    on_new("table", "create")
+    assert on_new("table", "stats", "--json").json["images"] == left
+    assert len(list(films.rglob("*.dcm"))) == SMALL
+
+
+def test_dropping_what_is_not_there_is_harmless(on_new: Command):
+    done = on_new("table", "drop", "--force")
+    assert (done.code, done.out) == (0, "MIMICCXRImages table does not exist\n")
+
+
+def test_an_archive_of_another_version_can_be_dropped(on_new: Command, films: Path, tmp_path: Path):
+    on_new("ingest", films)
+    rows(tmp_path / "data", "PRAGMA user_version = 77")
+    refused = on_new("table", "stats")
+    assert refused.code == 1
+    assert "table drop --force" in refused.error
+    done = at_a_terminal(["table", "drop", "--force"], "yes", environment(tmp_path / "data"))
+    assert done.returncode == 0
+    assert on_new("ingest", films, "--json").json["added"] == SMALL
+
+
+def at_a_terminal(argv: list[str], typed: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command whose stdin is a terminal, on which a person has typed."""
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, f"{typed}\n".encode())
+        return subprocess.run(
+            [sys.executable, "-m", "mcp_cxr", *argv],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, **variables},
+        )
+    finally:
+        os.close(person)
+        os.close(terminal)

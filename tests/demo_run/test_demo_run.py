@@ -1,0 +1,43 @@
+"""The demo: the main job from end to end."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from mcp_cxr.cli import main
+from mcp_cxr.demo import _run, write_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STUDIES = 8
+
+
+@pytest.fixture(autouse=True)
+def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer films than the demo's, and its settings go again with the test."""
+    monkeypatch.setattr(_run, "write_archive", functools.partial(write_archive, studies=STUDIES))
+    for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_SHARE"):
+        monkeypatch.setenv(name, "")
+
+
+def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    folder = tmp_path / "demo"
+    films = len(write_archive(folder / "films", studies=STUDIES).images)
+    for added, there in ((films, 0), (0, films)):
+        assert main(["demo", "--keep", str(folder)]) == 0
+        out = capfd.readouterr().out
+        assert f": {added} added, {there} there" in out
+        for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
+            assert title in out
+        assert "it reads no text" in out
+        assert out.rstrip().endswith(str(folder / "contact-sheet.png"))
+    with Image.open(folder / "contact-sheet.png") as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 1000
+        assert len(sheet.convert("L").getcolors() or []) > 100
+    assert len(list((folder / "films").rglob("*.dcm"))) == films

@@ -1,0 +1,124 @@
+"""The scripts of a checkout: the same functions as the commands."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.archives import environment, ingested, write_small_films
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from tests.server.archives import Ingested
+
+SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
+NAMES = ["create_mimic_images_table", "ingest_mimic_images", "table_stats", "verify_setup"]
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data folder of an archive that is not made yet."""
+    for name, value in environment(tmp_path / "data").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    write_small_films(tmp_path / "films", 3)
+    return tmp_path / "films"
+
+
+def script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(autouse=True)
+def search_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a script adds to the search path goes again."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def test_these_are_all_the_scripts():
+    assert sorted(path.stem for path in SCRIPTS.glob("*.py")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_helps_under_its_own_name(name: str, capsys: pytest.CaptureFixture[str]):
+    assert script(name).main(["--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: {name}.py ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_refuses_what_it_does_not_know(name: str, capsys: pytest.CaptureFixture[str]):
+    assert script(name).main(["--frobnicate"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert f"See `{name}.py --help`." in captured.err
+
+
+def test_the_table_is_made_filled_counted_and_checked_and_again(
+    archive: Path, films: Path, capsys: pytest.CaptureFixture[str]
+):
+    for made in ("created successfully", "already exists"):
+        assert script("create_mimic_images_table").main([]) == 0
+        assert f"MIMICCXRImages table {made}" in capsys.readouterr().out
+    for added in (3, 0):
+        assert script("ingest_mimic_images").main([str(films)]) == 0
+        assert f"Successfully added: {added}" in capsys.readouterr().out
+    assert script("table_stats").main([]) == 0
+    assert "Total images in database: 3" in capsys.readouterr().out
+    assert script("verify_setup").main([]) == 0
+    assert str(archive) in capsys.readouterr().out
+
+
+def test_drop_makes_the_table_anew_where_there_was_none(archive: Path, capsys: pytest.CaptureFixture[str]):
+    assert script("create_mimic_images_table").main(["--drop", "--force"]) == 0
+    out = capsys.readouterr().out
+    assert "MIMICCXRImages table does not exist\n" in out
+    assert "MIMICCXRImages table created successfully\n" in out
+    assert archive.exists()
+
+
+def test_drop_without_force_removes_nothing(archive: Path, films: Path, capsys: pytest.CaptureFixture[str]):
+    script("ingest_mimic_images").main([str(films)])
+    assert script("create_mimic_images_table").main(["--drop"]) == 2
+    assert script("table_stats").main([]) == 0
+    assert "Total images in database: 3" in capsys.readouterr().out
+    assert archive.exists()
+
+
+def test_a_checkout_need_not_be_installed(demo: Ingested, tmp_path: Path):
+    """-S leaves site-packages out, so the dependencies are named and the package is not."""
+    import click
+
+    packages = str(Path(click.__file__).parent.parent)
+    code = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_path(sys.argv.pop(1), run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, packages, SCRIPTS / "table_stats.py", "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=demo.environment,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f'"images": {len(demo.drawn.images)}' in done.stdout
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")

@@ -1,0 +1,84 @@
+"""Small archives that the tests of every edge share."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import numpy as np
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.demo import DemoArchive, to_dicom, write_archive
+from mcp_cxr.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STUDIES = 12
+SIDE = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """The demo's first studies, drawn and ingested: to be asked, not to be changed."""
+
+    drawn: DemoArchive
+    data_dir: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a host sets to serve it, everything shared."""
+        return environment(self.data_dir, share="reports,pictures")
+
+    @property
+    def settings(self) -> Settings:
+        return settings(self.environment)
+
+    def copied_to(self, data_dir: Path) -> Ingested:
+        """Return one that may be changed; the films stay where they are."""
+        shutil.copytree(self.data_dir, data_dir)
+        return Ingested(self.drawn, data_dir)
+
+
+@functools.cache
+def ingested(folder: Path) -> Ingested:
+    """Draw and ingest once in a test run."""
+    made = Ingested(write_archive(folder / "films", studies=STUDIES), folder / "archive")
+    anyio.run(_ingest, made)
+    return made
+
+
+async def _ingest(made: Ingested) -> None:
+    async with open_archive(made.settings) as archive:
+        await archive.ingest(made.drawn.folder)
+
+
+def environment(data_dir: Path, *, roots: Path | None = None, share: str = "") -> dict[str, str]:
+    """Return the variables of an archive with the offline embedder."""
+    variables = {"MCP_CXR_DATA_DIR": str(data_dir), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": share}
+    return {**variables, "MCP_CXR_ROOTS": str(roots)} if roots else variables
+
+
+def settings(variables: dict[str, str]) -> Settings:
+    return Settings.model_validate(variables)
+
+
+def write_small_films(folder: Path, count: int) -> list[str]:
+    """Write tiny DICOM films in MIMIC's layout, each of its own patient; return their image ids in path order."""
+    image_ids: list[str] = []
+    for number in range(count):
+        image_id = "-".join(f"{part:08x}" for part in (number, 1, 2, 3, 4))
+        place = folder / "files" / "p10" / f"p{10_000_000 + number}" / f"s{50_000_000 + number}"
+        place.mkdir(parents=True)
+        (place / f"{image_id}.dcm").write_bytes(small_film(number))
+        image_ids.append(image_id)
+    return image_ids
+
+
+def small_film(number: int) -> bytes:
+    """Return a tiny film, another one for each number."""
+    pixels = np.random.default_rng(number).integers(0, 4096, (SIDE, SIDE)).astype(np.uint16)
+    return to_dicom(pixels, ViewPosition="PA", PatientID=str(number), SOPInstanceUID=f"2.25.{number + 1}")

@@ -1,0 +1,97 @@
+"""A server in memory, and a client that holds every answer to its form."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.server import build_server
+from tests.server.archives import Ingested, ingested
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mcp_types import CallToolResult
+
+    from mcp_cxr.settings import Settings
+
+
+class Host:
+    """Calls tools as a host does.
+
+    Args:
+        client: Connected.
+        schemas: Output schema by tool; None where it has none.
+    """
+
+    def __init__(self, client: Client, schemas: dict[str, dict[str, Any] | None]) -> None:
+        self.client = client
+        self._schemas = schemas
+
+    async def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Return the structured answer, which the text repeats and the tool's schema describes."""
+        result = await self.client.call_tool(tool, arguments)
+        assert not result.is_error, result.content
+        (text,) = result.content
+        assert text.type == "text"
+        data = result.structured_content
+        assert data == json.loads(text.text)
+        assert text.text == json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        schema = self._schemas[tool]
+        assert schema
+        assert list(Draft202012Validator(schema).iter_errors(data)) == []
+        return data
+
+    async def refused(self, tool: str, **arguments: Any) -> str:
+        """Return the one line that a refused call brings."""
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error, result.structured_content
+        assert result.structured_content is None
+        (text,) = result.content
+        assert text.type == "text"
+        assert text.text == text.text.strip()
+        assert "\n" not in text.text
+        return text.text
+
+
+def wire_bytes(result: CallToolResult) -> int:
+    """Return the size of a result as it goes over the wire."""
+    return len(result.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+async def host_of(client: Client) -> Host:
+    tools = (await client.list_tools()).tools
+    return Host(client, {tool.name: tool.output_schema for tool in tools})
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
+
+
+@pytest.fixture
+def archive_settings(demo: Ingested) -> Settings:
+    """The archive that is served; a module that needs another one overrides this."""
+    return demo.settings
+
+
+@pytest.fixture
+def share() -> tuple[str, ...]:
+    """What the host's model may be given."""
+    return ("reports", "pictures")
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def host(
+    request: pytest.FixtureRequest, archive_settings: Settings, share: tuple[str, ...]
+) -> AsyncIterator[Host]:
+    """A host that speaks the newest protocol, and one that speaks the one before."""
+    server = build_server(lambda: open_archive(archive_settings), share=share)
+    async with Client(server, mode=request.param) as client:
+        yield await host_of(client)

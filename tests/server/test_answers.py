@@ -1,0 +1,206 @@
+"""What the tools answer: the shapes of the interface, and what they say."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.records import LABELS, ImageId, ImageRecord, Study, StudyId, SubjectId
+from mcp_cxr.server import build_server
+from tests.server.archives import Ingested, environment, settings
+from tests.server.conftest import Host, host_of, wire_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.settings import Settings
+
+PAGE = (
+    "query search_mode fallback_reason embedder filters total_results results_count offset next_offset "
+    "execution_time_ms cache_hit warnings images"
+).split()
+HIT = (
+    "rank image_id study_id subject_id view_position image_path similarity_score similarity_z percentile labels "
+    "report_excerpt why"
+).split()
+OVERVIEW = "images studies subjects foreign by_view by_label embedder store".split()
+SHOWN = (
+    "image_id study_id subject_id view_position view_source image_path study_date split labels tags grey_scale report "
+    "foreign other_images warnings"
+).split()
+MANY = 120
+RESULT_LIMIT = 1_000_000
+
+
+async def test_words_find_the_labelled_studies(host: Host, demo: Ingested):
+    page = await host.ask("search_medical_images", query="pneumothorax", labels=["Pneumothorax"])
+    drawn = {
+        image.study_id for image in demo.drawn.images if any(found.kind == "pneumothorax" for found in image.findings)
+    }
+    assert {hit["study_id"] for hit in page["images"]} == drawn
+    assert list(page) == PAGE
+    assert page["query"] == "pneumothorax"
+    assert page["filters"] == {"labels": ["Pneumothorax"]}
+    assert (page["search_mode"], page["embedder"]) == ("keyword", "offline-sketch-1")
+    assert "reads no text" in page["fallback_reason"]
+    for hit in page["images"]:
+        assert list(hit) == HIT
+        assert hit["similarity_score"] is hit["similarity_z"] is hit["percentile"] is None
+        assert hit["labels"]["Pneumothorax"] == 1
+        assert "pneumothorax" in hit["report_excerpt"].lower()
+        assert "report: pneumothorax" in hit["why"]
+
+
+async def test_an_example_finds_others_with_scores_in_order(host: Host, demo: Ingested):
+    example = demo.drawn.images[0]
+    page = await host.ask("search_medical_images", like=[example.image_id], limit=100, group="none")
+    assert page["search_mode"] == "similar"
+    assert page["fallback_reason"] is None
+    assert page["results_count"] == page["total_results"] == len(demo.drawn.images) - 1
+    scores = [hit["similarity_score"] for hit in page["images"]]
+    assert scores == sorted(scores, reverse=True)
+    assert example.image_id not in [hit["image_id"] for hit in page["images"]]
+    assert all(0 <= hit["percentile"] <= 100 and hit["why"] == ["pixels"] for hit in page["images"])
+    assert [hit["rank"] for hit in page["images"]] == list(range(1, page["results_count"] + 1))
+
+
+async def test_pages_follow_each_other_without_a_gap(host: Host):
+    whole = await host.ask("search_medical_images", query="effusion", limit=100)
+    studies: list[str] = []
+    offset: int | None = 0
+    while offset is not None:
+        page = await host.ask("search_medical_images", query="effusion", limit=5, offset=offset)
+        assert page["total_results"] == whole["total_results"]
+        studies += [hit["study_id"] for hit in page["images"]]
+        offset = page["next_offset"]
+    assert studies == [hit["study_id"] for hit in whole["images"]]
+    assert whole["next_offset"] is None
+
+
+@pytest.mark.parametrize("view", ["ap", ["AP"], '["AP"]'])
+async def test_a_view_may_be_written_as_models_write_it(host: Host, view: object, demo: Ingested):
+    page = await host.ask("search_medical_images", view=view, group="none", limit=100)
+    assert {hit["image_id"] for hit in page["images"]} == {
+        image.image_id for image in demo.drawn.images if image.view == "AP"
+    }
+    assert page["search_mode"] == "filter"
+    assert page["filters"] == {"view": ["AP"]}
+
+
+async def test_a_subject_is_found_without_its_letter(host: Host, demo: Ingested):
+    subject = demo.drawn.images[0].subject_id
+    page = await host.ask("search_medical_images", subject_id=subject[1:], group="none")
+    assert {hit["subject_id"] for hit in page["images"]} == {subject}
+
+
+async def test_metadata_says_all_that_is_known(host: Host, demo: Ingested):
+    image = next(image for image in demo.drawn.images if image.view == "PA" and image.findings)
+    shown = await host.ask("get_image_metadata", image_id=image.image_id)
+    assert list(shown) == SHOWN
+    assert (shown["image_id"], shown["study_id"], shown["subject_id"]) == (
+        image.image_id,
+        image.study_id,
+        image.subject_id,
+    )
+    assert shown["view_position"] == "PA"
+    assert shown["image_path"] == image.path.relative_to(demo.drawn.folder).as_posix()
+    assert shown["report"]["FINDINGS"]
+    assert shown["tags"]["Modality"] == "DX"
+    siblings = [other.image_id for other in demo.drawn.images if other.study_id == image.study_id]
+    assert shown["other_images"] == sorted(set(siblings) - {image.image_id})
+    assert shown["warnings"] == []
+
+
+async def test_the_overview_counts_what_was_ingested(host: Host, demo: Ingested):
+    overview = await host.ask("get_archive_overview")
+    images = demo.drawn.images
+    assert list(overview) == OVERVIEW
+    assert overview["images"] == len(images) == sum(overview["by_view"].values())
+    assert overview["studies"] == len({image.study_id for image in images})
+    assert overview["subjects"] == len({image.subject_id for image in images})
+    assert overview["foreign"] == 0
+    assert overview["by_view"]["AP"] == sum(image.view == "AP" for image in images)
+    assert overview["embedder"]["made_with"]["model"] == "offline-sketch-1"
+
+
+async def test_no_answer_holds_a_place_of_this_machine(host: Host, demo: Ingested):
+    image_id = demo.drawn.images[0].image_id
+    answers = [
+        await host.ask("get_archive_overview"),
+        await host.ask("get_image_metadata", image_id=image_id),
+        await host.ask("search_medical_images", query="effusion"),
+    ]
+    assert str(demo.drawn.folder.parent) not in json.dumps(answers)
+
+
+class TestTheLargestResults:
+    """They stay below what hosts take, whatever the reports hold."""
+
+    @pytest.fixture
+    def archive_settings(self, tmp_path: Path) -> Settings:
+        return settings(environment(tmp_path / "data"))
+
+    async def test_a_hundred_long_hits_stay_below_the_limit(self, archive_settings: Settings):
+        await fill(archive_settings, report='pleural "effusion" \\ \x01' * 40)
+        async with connected(archive_settings) as client:
+            arguments = {"query": "pleural effusion " * 100, "limit": 100}
+            result = await client.call_tool("search_medical_images", arguments)
+        assert result.structured_content
+        assert len(result.structured_content["images"]) == 100
+        assert RESULT_LIMIT / 10 < wire_bytes(result) < RESULT_LIMIT
+
+    async def test_a_report_of_a_megabyte_is_cut_and_says_so(self, archive_settings: Settings):
+        await fill(archive_settings, report='"\\\x01' * 350_000, images=1)
+        async with connected(archive_settings) as client:
+            result = await client.call_tool("get_image_metadata", {"image_id": "image-000"})
+        assert result.structured_content
+        assert result.structured_content["warnings"] == ["The report is cut after 50000 characters."]
+        assert RESULT_LIMIT / 10 < wire_bytes(result) < RESULT_LIMIT
+
+    async def test_a_report_of_many_sections_is_cut_too(self, archive_settings: Settings):
+        titles = ["".join(chr(65 + int(digit)) for digit in f"{number:05}") for number in range(40_000)]
+        await fill(archive_settings, report="\n".join(f"{title}: x" for title in titles), images=1)
+        async with connected(archive_settings) as client:
+            host = await host_of(client)
+            shown = await host.ask("get_image_metadata", image_id="image-000")
+            result = await client.call_tool("get_image_metadata", {"image_id": "image-000"})
+        assert 0 < len(shown["report"]) < 10_000
+        assert wire_bytes(result) < RESULT_LIMIT
+
+
+def connected(archive_settings: Settings) -> Client:
+    server = build_server(lambda: open_archive(archive_settings), share=("reports", "pictures"))
+    return Client(server)
+
+
+async def fill(archive_settings: Settings, *, report: str, images: int = MANY) -> None:
+    """Write images with long facts straight into the store."""
+    random = np.random.default_rng(0)
+    async with open_archive(archive_settings) as archive:
+        fingerprint = await archive.embedder.fingerprint()
+        await archive.store.create(fingerprint)
+        records = [record(number) for number in range(images)]
+        vectors = random.normal(size=(images, fingerprint.dimension)).astype(np.float32)
+        await archive.store.put(records, vectors)
+        labels: dict[str, int] = dict.fromkeys(LABELS, 1)
+        studies = [Study(one.study_id, one.subject_id, labels=labels, report=report) for one in records]
+        await archive.store.put_studies(studies)
+
+
+def record(number: int) -> ImageRecord:
+    facts: dict[str, Any] = {"Manufacturer": "x" * 200, "StudyDescription": "effusion " * 20}
+    return ImageRecord(
+        image_id=ImageId(f"image-{number:03}"),
+        study_id=StudyId(f"s{number}"),
+        subject_id=SubjectId(f"p{number}"),
+        view_position="PA",
+        view_source="none",
+        image_path="/".join(["folder" * 20] * 8),
+        root="/nowhere",
+        tags=facts,
+    )

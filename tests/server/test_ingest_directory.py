@@ -1,0 +1,105 @@
+"""ingest_directory: a folder into the archive, a call at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.server import build_server
+from tests.server.archives import environment, settings, small_film, write_small_films
+from tests.server.conftest import Host, host_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.settings import Settings
+
+SUMMARY = (
+    "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
+    "images_per_second next"
+).split()
+FILMS = 20
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    write_small_films(folder, FILMS)
+    return folder
+
+
+@pytest.fixture
+def archive_settings(tmp_path: Path) -> Settings:
+    return settings(environment(tmp_path / "data", roots=tmp_path))
+
+
+async def test_a_folder_is_ingested_and_a_second_call_adds_none(host: Host, films: Path):
+    first = await host.ask("ingest_directory", path=str(films))
+    assert list(first) == SUMMARY
+    assert (first["found"], first["added"], first["total_in_store"]) == (FILMS, FILMS, FILMS)
+    assert (first["remaining"], first["next"], first["would_add"]) == (0, None, None)
+    second = await host.ask("ingest_directory", path=str(films))
+    assert (second["added"], second["skipped"], second["total_in_store"]) == (0, FILMS, FILMS)
+
+
+async def test_bad_files_are_counted_by_reason_and_nothing_is_lost(host: Host, films: Path):
+    (films / "note.dcm").write_text("This is a letter.")
+    whole = small_film(0)
+    (films / "short.dcm").write_bytes(whole[: len(whole) // 2])
+    summary = await host.ask("ingest_directory", path=str(films))
+    assert (summary["added"], summary["errors"]) == (FILMS, 2)
+    assert sorted(summary["errors_by_reason"].values()) == [1, 1]
+    assert summary["found"] == summary["skipped"] + summary["added"] + summary["errors"] + summary["remaining"]
+
+
+async def test_a_dry_run_counts_and_makes_nothing(host: Host, films: Path):
+    summary = await host.ask("ingest_directory", path=str(films), dry_run=True)
+    assert (summary["would_add"], summary["added"], summary["total_in_store"]) == (FILMS, 0, 0)
+    assert "Nothing has been stored" in await host.refused("get_archive_overview")
+
+
+async def test_a_limit_takes_the_first_files_only(host: Host, films: Path):
+    summary = await host.ask("ingest_directory", path=str(films), limit=3)
+    assert (summary["found"], summary["added"]) == (3, 3)
+
+
+async def test_progress_is_reported_until_the_end(host: Host, films: Path):
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    await host.client.call_tool("ingest_directory", {"path": str(films)}, progress_callback=hear)
+    assert (FILMS, FILMS, f"added {FILMS}, skipped 0, errors 0") in heard
+
+
+async def test_a_folder_without_films_is_one_line(host: Host, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    line = await host.refused("ingest_directory", path=str(tmp_path / "empty"))
+    assert line.startswith("No DICOM, PNG or JPEG files below")
+
+
+async def test_a_folder_outside_the_roots_is_refused_also_through_a_link(
+    host: Host, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    outside = tmp_path_factory.mktemp("outside")
+    write_small_films(outside, 1)
+    (tmp_path / "link").symlink_to(outside)
+    for path in (outside, tmp_path / "link", tmp_path / ".." / outside.name):
+        assert "add its folder to MCP_CXR_ROOTS" in await host.refused("ingest_directory", path=str(path))
+
+
+async def test_a_call_out_of_time_says_how_to_go_on_and_the_next_one_finishes(films: Path, archive_settings: Settings):
+    """The first server's pace is over at once; the second one has the usual one."""
+    async with Client(build_server(lambda: open_archive(archive_settings), ingest_pace_s=0)) as client:
+        stopped = await (await host_of(client)).ask("ingest_directory", path=str(films))
+    assert "call ingest_directory again" in stopped["next"]
+    assert stopped["remaining"] is None or stopped["remaining"] > 0
+    assert stopped["added"] < FILMS
+    async with Client(build_server(lambda: open_archive(archive_settings))) as client:
+        rest = await (await host_of(client)).ask("ingest_directory", path=str(films))
+    assert rest["next"] is None
+    assert rest["added"] + stopped["added"] == rest["total_in_store"] == FILMS

@@ -1,0 +1,171 @@
+"""What cannot be answered: one line for the model, which says what to do; what broke stays here."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client
+
+from mcp_cxr import errors
+from mcp_cxr.archive import Archive, open_archive
+from mcp_cxr.errors import CxrError
+from mcp_cxr.server import build_server
+from mcp_cxr.stores import EmbeddedStore
+from tests.server.archives import Ingested, environment, settings
+from tests.server.conftest import Host, host_of
+from tests.support.archives import rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+SEARCH = "search_medical_images"
+UNKNOWN = "No image no-such-image in this archive; image ids come with the hits of a search."
+EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
+KINDS = sorted(
+    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CxrError)),
+    key=lambda kind: kind.__name__,
+)
+SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may quote
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "line"),
+    [
+        (SEARCH, {}, f"Ask with words, an example image or a filter, such as {EXAMPLE}."),
+        (SEARCH, {"query": "  "}, f"Ask with words, an example image or a filter, such as {EXAMPLE}."),
+        (SEARCH, {"query": "effusion", "limt": 3}, "Unknown argument limt; did you mean limit?"),
+        (SEARCH, {"query": "effusion", "limit": 0}, "limit: input should be greater than or equal to 1."),
+        (SEARCH, {"query": "effusion", "limit": 10_000}, "limit: input should be less than or equal to 100."),
+        (SEARCH, {"query": "effusion", "limit": "many"}, "limit: input should be a valid integer"),
+        (SEARCH, {"query": 3}, "query: input should be a valid string."),
+        (SEARCH, {"labels": {"a": 1}}, "labels: input should be a valid list."),
+        (SEARCH, {"view": ["PA", 3]}, "view.1: input should be a valid string."),
+        (SEARCH, {"view": "XX"}, "Unknown view 'XX'."),
+        (SEARCH, {"labels": ["Pneumonai"]}, "Did you mean Pneumonia?"),
+        (SEARCH, {"group": "patient", "query": "x"}, "group: input should be 'study', 'subject' or 'none'."),
+        (SEARCH, {"date_from": "yesterday"}, "date_from must be a date such as 2180-05-06"),
+        (SEARCH, {"like": "no-such-image"}, UNKNOWN),
+        (SEARCH, {"query": "effusion", "exclude_subject_of": "no-such-image"}, UNKNOWN),
+        (SEARCH, {"query": "effusion", "mode": "vector"}, "use mode='auto' or like."),
+        ("get_image_metadata", {"image_id": "no-such-image"}, UNKNOWN),
+        ("get_image_metadata", {}, "image_id: field required."),
+        ("get_image_metadata", {"image_id": 3}, "image_id: input should be a valid string."),
+        ("get_archive_overview", {"verbose": True}, "Unknown argument verbose"),
+        ("view_image", {"image_id": "no-such-image"}, UNKNOWN),
+        ("view_image", {"image_id": "x", "max_px": 1}, "max_px: input should be greater than or equal to 64."),
+        ("view_image", {"image_id": "x", "window_center": 5}, "Give window_center and window_width together"),
+        ("view_image", {"image_id": "x", "region": [0, 0, 1]}, "region: list should have at least 4 items"),
+        ("view_image", {"image_id": "x", "region": [0.5, 0, 0.5, 1]}, "region must be [x0, y0, x1, y1] with"),
+        ("ingest_directory", {"path": "/no/such/folder"}, "/no/such/folder is not there; name a folder or file"),
+        ("ingest_directory", {"path": "/"}, "add its folder to MCP_CXR_ROOTS."),
+        ("ingest_directory", {"path": "/", "limit": 0}, "limit: input should be greater than or equal to 1."),
+        ("no_such_tool", {}, "Unknown tool: no_such_tool"),
+    ],
+)
+async def test_a_wrong_call_is_refused_with_what_to_do(host: Host, tool: str, arguments: dict[str, Any], line: str):
+    assert line in await host.refused(tool, **arguments)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_error_of_ours_reaches_the_model_as_its_line(
+    host: Host, kind: type[CxrError], monkeypatch: pytest.MonkeyPatch
+):
+    async def fail(_: Archive) -> None:
+        raise kind("Something is wrong; do this.")
+
+    monkeypatch.setattr(Archive, "overview", fail)
+    assert await host.refused("get_archive_overview") == "Something is wrong; do this."
+
+
+async def test_a_crash_is_withheld(host: Host, monkeypatch: pytest.MonkeyPatch):
+    async def crash(_: EmbeddedStore) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(EmbeddedStore, "totals", crash)
+    assert await host.refused("get_archive_overview") == "Error executing tool get_archive_overview"
+
+
+@pytest.mark.parametrize("tool", ["get_archive_overview", "get_image_metadata", "view_image", SEARCH])
+async def test_an_archive_that_was_never_made_says_how_to_make_it(tmp_path: Path, tool: str):
+    arguments: dict[str, Any] = {"query": "x"} if tool == SEARCH else {"image_id": "x"}
+    async with asked(tmp_path / "data") as host:
+        line = await host.refused(tool, **(arguments if tool != "get_archive_overview" else {}))
+    assert line == "Nothing has been stored in the archive yet. Run `mcp-cxr ingest PATH`."
+
+
+async def test_an_archive_of_another_version_is_not_touched(tmp_path: Path, demo: Ingested):
+    copy = demo.copied_to(tmp_path / "data")
+    rows(copy.data_dir, "PRAGMA user_version = 77")
+    async with asked(copy.data_dir) as host:
+        line = await host.refused("get_archive_overview")
+    assert line.startswith("The archive has schema version 77")
+    assert "table drop --force" in line
+
+
+async def test_an_archive_that_cannot_be_opened_does_not_stop_the_handshake():
+    def broken() -> AbstractAsyncContextManager[Archive]:
+        return BrokenArchive()
+
+    async with Client(build_server(broken)) as client:
+        host = await host_of(client)
+        assert await host.refused("get_archive_overview") == "MCP_CXR_STORE: use another one."
+
+
+class BrokenArchive:
+    async def __aenter__(self) -> Archive:
+        raise errors.ConfigError("MCP_CXR_STORE: use another one.")
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class TestFilesThatAreGone:
+    """A picture is shown only as it was ingested; no error says where this machine keeps it."""
+
+    @pytest.fixture
+    async def films(self, tmp_path: Path, demo: Ingested) -> Path:
+        """A film of the demo in a folder of its own, ingested."""
+        folder = tmp_path / "films"
+        folder.mkdir()
+        (folder / "film.dcm").write_bytes(demo.drawn.images[0].path.read_bytes())
+        async with open_archive(settings(environment(tmp_path / "data"))) as archive:
+            await archive.ingest(folder)
+        return folder
+
+    @pytest.fixture
+    async def lone(self, films: Path) -> AsyncIterator[tuple[Host, str]]:
+        async with asked(films.parent / "data") as host:
+            page = await host.ask(SEARCH, view="FRONTAL")
+            yield host, page["images"][0]["image_id"]
+
+    async def test_a_missing_film_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+        host, image_id = lone
+        (films / "film.dcm").unlink()
+        line = await host.refused("view_image", image_id=image_id)
+        assert line == "The image's file is gone, or lies below none of the archive's roots."
+
+    async def test_a_changed_film_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+        host, image_id = lone
+        (films / "film.dcm").write_bytes(b"something else")
+        line = await host.refused("view_image", image_id=image_id)
+        assert line == "The image's file was changed since it was ingested; ingest its folder again."
+
+    async def test_a_film_that_leads_out_of_the_roots_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+        host, image_id = lone
+        (films / "film.dcm").rename(films.parent / "elsewhere.dcm")
+        (films / "film.dcm").symlink_to(films.parent / "elsewhere.dcm")
+        line = await host.refused("view_image", image_id=image_id)
+        assert line == "The image's file is gone, or lies below none of the archive's roots."
+
+
+@asynccontextmanager
+async def asked(data_dir: Path) -> AsyncGenerator[Host]:
+    """A host of an archive with nothing else set."""
+    archive_settings = settings(environment(data_dir))
+    server = build_server(lambda: open_archive(archive_settings), share=("reports", "pictures"))
+    async with Client(server) as client:
+        yield await host_of(client)

@@ -1,0 +1,71 @@
+"""What a host is told of the tools, before any is called."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Host
+
+SNAPSHOT = Path(__file__).with_name("tools.json")
+REFRESH = "REFRESH_SNAPSHOTS"
+TOOLS = [
+    "search_medical_images",
+    "get_image_metadata",
+    "view_image",
+    "get_archive_overview",
+    "ingest_directory",
+]
+
+
+async def listed(host: Host) -> list[dict[str, Any]]:
+    tools = (await host.client.list_tools()).tools
+    return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+
+
+async def test_the_tools_are_those_of_the_snapshot(host: Host):
+    found = json.dumps(await listed(host), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    if os.environ.get(REFRESH):
+        SNAPSHOT.write_text(found)
+    kept = SNAPSHOT.read_text()
+    if found != kept:
+        change = difflib.unified_diff(kept.splitlines(), found.splitlines(), "tools.json", "now", lineterm="", n=2)
+        pytest.fail("\n".join([f"The tools changed. If that is meant, run once with {REFRESH}=1.", *change]))
+
+
+async def test_every_tool_keeps_the_limits_of_hosts(host: Host):
+    tools = await listed(host)
+    assert [tool["name"] for tool in tools] == TOOLS
+    for tool in tools:
+        assert len(tool["name"]) <= 64
+        assert len(tool["description"]) < 1000
+        assert tool["title"] == tool["annotations"]["title"]
+        assert tool["inputSchema"]["additionalProperties"] is False
+        assert all(one["description"] for one in tool["inputSchema"]["properties"].values())
+        Draft202012Validator.check_schema(tool["inputSchema"])
+        Draft202012Validator.check_schema(tool.get("outputSchema", {}))
+
+
+async def test_only_ingest_writes_and_nothing_destroys(host: Host):
+    hints = {tool["name"]: tool["annotations"] for tool in await listed(host)}
+    assert {name for name, hint in hints.items() if not hint["readOnlyHint"]} == {"ingest_directory"}
+    assert all(hint["idempotentHint"] and not hint["destructiveHint"] for hint in hints.values())
+
+
+async def test_only_the_picture_has_no_output_schema(host: Host):
+    assert [tool["name"] for tool in await listed(host) if "outputSchema" not in tool] == ["view_image"]
+
+
+async def test_the_server_says_who_it_is_and_how_to_begin(host: Host):
+    assert host.client.server_info
+    assert host.client.server_info.name == "mcp-cxr"
+    assert host.client.instructions
+    assert len(host.client.instructions) <= 2048
+    assert "search_medical_images" in host.client.instructions

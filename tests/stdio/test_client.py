@@ -1,0 +1,84 @@
+"""The main job through the client of the SDK, as a host does it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+from PIL import Image
+
+from tests.server.archives import environment, write_small_films
+from tests.stdio.conftest import SERVE
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
+
+    from tests.server.archives import Ingested
+
+EXAMPLE = Path(__file__).parent.parent.parent / "claude_desktop_config.example.json"
+FILMS = 200
+
+
+def server(variables: dict[str, str], folder: Path) -> StdioServerParameters:
+    return StdioServerParameters(command=SERVE[0], args=SERVE[1:], env=variables, cwd=folder)
+
+
+def data(result: CallToolResult) -> dict[str, Any]:
+    assert result.structured_content, result.content
+    return result.structured_content
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_host_searches_reads_and_looks(demo: Ingested, tmp_path: Path, mode: str):
+    async with Client(server(demo.environment, tmp_path), mode=mode) as client:
+        page = data(await client.call_tool("search_medical_images", {"query": "left pleural effusion"}))
+        image_id = page["images"][0]["image_id"]
+        shown = data(await client.call_tool("get_image_metadata", {"image_id": image_id}))
+        assert shown["labels"]["Pleural Effusion"] == 1
+        picture, _ = (await client.call_tool("view_image", {"image_id": image_id})).content
+        assert picture.type == "image"
+        with Image.open(io.BytesIO(base64.b64decode(picture.data))) as film:
+            assert film.size == (shown["tags"]["Columns"], shown["tags"]["Rows"])
+
+
+async def test_a_host_ingests_gives_up_in_the_middle_and_carries_on(tmp_path: Path):
+    films = tmp_path / "films"
+    write_small_films(films, FILMS)
+    heard: list[float] = []
+    async with Client(server(environment(tmp_path / "data", roots=tmp_path), tmp_path)) as client:
+        with anyio.CancelScope() as call:
+
+            async def give_up_in_the_middle(progress: float, total: float | None, message: str | None) -> None:
+                heard.append(progress)
+                if progress:
+                    call.cancel()
+
+            await client.call_tool("ingest_directory", {"path": str(films)}, progress_callback=give_up_in_the_middle)
+        assert call.cancelled_caught
+        assert heard
+        rest = data(await client.call_tool("ingest_directory", {"path": str(films)}))
+        overview = data(await client.call_tool("get_archive_overview", {}))
+    assert 0 < rest["skipped"] < FILMS
+    assert (rest["skipped"] + rest["added"], rest["remaining"], rest["next"]) == (FILMS, 0, None)
+    assert (overview["images"], overview["studies"], overview["subjects"]) == (FILMS, FILMS, FILMS)
+
+
+async def test_the_example_for_claude_desktop_starts(demo: Ingested, tmp_path: Path):
+    """Its places are filled in, and its archive is one of this test."""
+    entry = json.loads(EXAMPLE.read_text())["mcpServers"]["cxr"]
+    variables = {**entry["env"], "MCP_CXR_DATA_DIR": str(demo.data_dir), "MCP_CXR_ROOTS": str(tmp_path)}
+    assert Path(entry["command"]).name == "mcp-cxr"
+    command = str(Path(SERVE[0]).with_name("mcp-cxr"))
+    host = StdioServerParameters(command=command, args=entry["args"], env=variables, cwd="/")
+    async with Client(host) as client:
+        page = data(await client.call_tool("search_medical_images", {"labels": ["Cardiomegaly"]}))
+        assert page["total_results"] > 0
+        assert page["images"][0]["report_excerpt"]
+        image_id = page["images"][0]["image_id"]
+        assert not (await client.call_tool("view_image", {"image_id": image_id, "max_px": 128})).is_error

@@ -1,0 +1,124 @@
+"""What passes over stdin and stdout, line by line, and how the process ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_cxr.archive import open_archive
+from tests.server.archives import environment, settings, write_small_films
+from tests.stdio.conftest import SERVE, WITHIN_S, Wire
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.server.archives import Ingested
+
+FILMS = 200
+HEAVY = ["numpy", "pydicom", "PIL", "imagecodecs", "sqlite3", "mcp_cxr.archive", "mcp_cxr.images"]
+PROBE = f"""
+import sys
+from mcp_cxr.cli import main
+from mcp_cxr.server import build_server
+from mcp_cxr.settings import load_settings
+build_server(None)
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+
+
+def test_stdout_holds_nothing_but_the_protocol(wire: Wire, demo: Ingested):
+    hands = wire.shake_hands()
+    assert hands["serverInfo"]["name"] == "mcp-cxr"
+    assert len(wire.ask("tools/list")["result"]["tools"]) == 5
+    image_id = demo.drawn.images[0].image_id
+    assert wire.call("search_medical_images", query="effusion")["structuredContent"]["results_count"] == 5
+    assert wire.call("view_image", image_id=image_id)["content"][0]["type"] == "image"
+    assert wire.call("get_image_metadata", image_id="no-such-image")["isError"] is True
+    wire.say_line("no JSON at all")
+    assert wire.ask("no/such/method")["error"]
+    assert wire.process.stdin
+    wire.process.stdin.close()
+    wire.process.stdin = None
+    _, err = wire.rest()
+    assert wire.process.returncode == 0
+    assert err.count("Traceback") <= 1  # the SDK's own, of the line that was no JSON
+    assert "mcp_cxr" not in err
+
+
+def test_nothing_heavy_is_loaded_before_the_handshake():
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"MCP_CXR_SHAER": "reports"}, "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
+        ({"MCP_CXR_SHARE": "images"}, "Error: MCP_CXR_SHARE: input should be 'reports' or 'pictures'"),
+        ({"MCP_CXR_DATA_DIR": "archive"}, "Error: MCP_CXR_DATA_DIR: archive must be an absolute path for `serve`."),
+        ({"MCP_CXR_ROOTS": "/films:films"}, "Error: MCP_CXR_ROOTS: films must be an absolute path for `serve`."),
+    ],
+)
+def test_wrong_configuration_stops_the_start_with_one_line(tmp_path: Path, variables: dict[str, str], line: str):
+    everything = {**environment(tmp_path / "data"), **variables}
+    done = subprocess.run(SERVE, capture_output=True, text=True, check=False, cwd=tmp_path, env=everything)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{line}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "stdin"])
+def test_an_end_in_the_middle_of_an_ingest_loses_nothing(tmp_path: Path, end: str):
+    films, data = tmp_path / "films", tmp_path / "data"
+    write_small_films(films, FILMS)
+    with Wire(environment(data, roots=tmp_path), tmp_path) as wire:
+        wire.shake_hands()
+        ingest = {"name": "ingest_directory", "arguments": {"path": str(films)}}
+        wire.request("tools/call", **ingest, _meta={"progressToken": 1})
+        while wire.hear().get("params", {}).get("progress", 0) == 0:
+            pass  # until a batch is written
+        stop(wire, end)
+        left, err = wire.rest()
+    assert not any("result" in message for message in left), "it was to be stopped before it had finished"
+    assert "Traceback" not in err
+    assert wire.process.returncode == (0 if end == "stdin" else -signal.Signals[end])
+
+    async def go_on() -> tuple[int, int]:
+        async with open_archive(settings(environment(data))) as archive:
+            before = (await archive.overview()).images
+            summary = await archive.ingest(films)
+            assert sum((await archive.verify()).problems.values()) == 0
+            assert (summary.skipped, summary.added) == (before, FILMS - before)
+            return before, summary.total_in_store
+
+    before, total = anyio.run(go_on)
+    assert 0 < before < total == FILMS
+
+
+def stop(wire: Wire, end: str) -> None:
+    if end != "stdin":
+        wire.process.send_signal(signal.Signals[end])
+        wire.process.wait(timeout=WITHIN_S)  # with stdin still open, as a terminal's is
+        return
+    assert wire.process.stdin
+    wire.process.stdin.close()
+    wire.process.stdin = None
+
+
+def test_a_server_that_hears_nothing_ends_with_its_host(wire: Wire):
+    """A host that dies before the handshake leaves no process behind."""
+    stop(wire, "stdin")
+    left, err = wire.rest()
+    assert (wire.process.returncode, left, err) == (0, [], "")
+
+
+def test_a_picture_and_a_report_survive_the_wire_as_they_are(wire: Wire, demo: Ingested):
+    image_id = demo.drawn.images[0].image_id
+    wire.shake_hands()
+    result = wire.call("get_image_metadata", image_id=image_id)
+    assert json.loads(result["content"][0]["text"]) == result["structuredContent"]

@@ -78,7 +78,7 @@ class NvclipEmbedder:
         self._opened: Service | None = None
         self._identifying = anyio.Lock()
         self._fingerprint: Fingerprint | None = None
-        self._losses_then = 0
+        self._losses_then = self._connections_then = 0
 
     async def __aenter__(self) -> Self:
         self._opened = Service(self._config, self._patience, self._transport)
@@ -93,6 +93,8 @@ class NvclipEmbedder:
     async def fingerprint(self) -> Fingerprint:
         """What makes these vectors; asked once, and again after the service was out of sight.
 
+        Over a new connection its version is asked again.
+
         Raises:
             EmbeddingRejected: It fails the self-check: its vectors mean nothing.
         """
@@ -102,6 +104,9 @@ class NvclipEmbedder:
                 self._losses_then = self._service.losses
                 self._fingerprint = None
                 self._fingerprint = await self._identify()
+            elif not await self._is_the_same(self._fingerprint):
+                self._fingerprint = await self._identify()
+            self._connections_then = self._service.connections
             return self._fingerprint
 
     async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
@@ -233,6 +238,10 @@ class NvclipEmbedder:
                 "nothing; check NVCLIP_MODEL, NVCLIP_DIALECT and the service's own log."
             ) from None
         return pictures.shape[1]
+
+    async def _is_the_same(self, known: Fingerprint) -> bool:
+        """Ask again behind a new connection: one that was closed while idle is made anew without a loss to be seen."""
+        return self._connections_then == self._service.connections or await self._version() == known.service
 
     async def _version(self) -> str | None:
         try:

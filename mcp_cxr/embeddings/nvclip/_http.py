@@ -59,6 +59,8 @@ class Wire:
             follow_redirects=False,
             transport=transport,
         )
+        self.connections = 0
+        """How many were made so far. Behind a new one may be another process than behind those before."""
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -79,6 +81,7 @@ class Wire:
                 url,
                 content=body,
                 headers=None if body is None else {"Content-Type": "application/json"},
+                extensions={"trace": self._count},
             )
         except httpx.ConnectTimeout:
             raise Unreachable("no answer to the connection") from None
@@ -89,6 +92,11 @@ class Wire:
         except httpx.RequestError:
             raise Broken("connection lost") from None
         return Reply(response.status_code, response.content, _seconds(response.headers.get("Retry-After")))
+
+    async def _count(self, event: str, _info: object) -> None:
+        """Hear what httpcore does."""
+        if event == "connection.connect_tcp.complete":
+            self.connections += 1
 
 
 def _seconds(retry_after: str | None) -> float:

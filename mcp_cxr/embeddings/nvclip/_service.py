@@ -106,6 +106,11 @@ class Service:
         self.pictures = Lane(patience.pictures_s, waits_for_connection=True)
         self.questions = Lane(patience.question_s, waits_for_connection=False)
 
+    @property
+    def connections(self) -> int:
+        """How many connections were made so far."""
+        return self._wire.connections
+
     async def aclose(self) -> None:
         """Close every connection."""
         await self._wire.aclose()

@@ -1,0 +1,77 @@
+"""mcp-cxr doctor, with a service that is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.standins.nvclip import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cli.conftest import Command
+
+KEY = "nvapi-not-to-be-seen"
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[StandIn]:
+    with StandIn() as standin:
+        yield standin
+
+
+@pytest.fixture
+def standin(started: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """The service, sound."""
+    started.tell(api_key=None, ready=True, vectors="hash", fault=None)
+    monkeypatch.setenv("NVCLIP_BASE_URL", started.base_url)
+    monkeypatch.setenv("NVIDIA_API_KEY", KEY)
+    return started
+
+
+@pytest.fixture
+def with_service(standin: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command on an archive that is not made yet, with the environment that leads to the service."""
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
+    return on_new
+
+
+def test_a_sound_service_shows_what_it_is_and_how_long_it_takes(with_service: Command):
+    done = with_service("doctor")
+    assert done.code == 0
+    line = next(line for line in done.out.splitlines() if line.startswith("ok    embedder"))
+    assert "nvidia/nvclip-vit-h-14, 1024 dimensions, preprocessing 1/224px, nim 2.0.0" in line
+    assert "one picture" in line
+    assert "one text" in line
+
+
+@pytest.mark.parametrize(
+    ("orders", "advice"),
+    [
+        ({"ready": False}, "is up, but not ready"),
+        ({"api_key": "another"}, "NVIDIA_API_KEY"),
+        ({"fault": {"kind": "zero", "times": 1000}}, "fails the self-check"),
+        ({"fault": {"kind": "constant", "times": 1000}}, "fails the self-check"),
+        ({"fault": {"kind": "status", "status": 404, "times": 1000}}, "check NVCLIP_BASE_URL, NVCLIP_DIALECT"),
+    ],
+)
+def test_each_fault_of_the_service_is_a_line_that_says_what_to_do(
+    standin: StandIn, with_service: Command, orders: dict[str, Any], advice: str
+):
+    standin.tell(**orders)
+    done = with_service("doctor")
+    assert done.code == 1
+    assert done.out.splitlines()[0] == "FAIL  embedder       nvidia/nvclip-vit-h-14"
+    assert advice in done.out.splitlines()[1]
+    assert KEY not in done.out + done.err
+
+
+def test_an_archive_of_another_embedder_is_found(standin: StandIn, on_demo: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
+    done = on_demo("doctor", "--json")
+    assert done.code == 1
+    wrong = {check["name"]: check["advice"] for check in done.json["checks"] if not check["ok"]}
+    assert wrong.keys() == {"fingerprint"}
+    assert "offline-sketch-1" in wrong["fingerprint"]

@@ -1,0 +1,98 @@
+"""An archive full of rows that another program wrote: sentence vectors, zeros, the original's metadata."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.errors import QuestionError
+from mcp_cxr.records import ImageId
+from tests.support.archives import all_bytes, ingested, opened, rows
+from tests.support.films import mimic, report
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RAW_PATIENT_ID = "SMITH^JOHN-19481231"
+THEIRS = """
+INSERT INTO images (image_id, study_id, subject_id, view_position, image_path, metadata) VALUES (?, ?, ?, 'PA', ?, ?)"""
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for number in range(4):
+        report(mimic(tmp_path / "films", number), "IMPRESSION: Edema.")
+    return tmp_path / "films"
+
+
+@pytest.fixture
+async def data(tmp_path: Path, films: Path) -> Path:
+    """Of four films, the first is ours; for the others another program has rows: a sentence's vector, zeros, none."""
+    data, embedder = tmp_path / "data", OfflineEmbedder(preprocessing="1")
+    await ingested(data, films, embedder, limit=1)
+    length = (await embedder.fingerprint()).dimension
+    sentence = np.random.default_rng(0).standard_normal(length).astype("<f4")
+    vectors = [sentence.tobytes(), np.zeros(length, "<f4").tobytes(), None]
+    for path, vector in zip(paths(films)[1:], vectors, strict=True):
+        metadata = json.dumps({"PatientID": RAW_PATIENT_ID, "embedding_text": "Chest X-ray PA view"})
+        study, subject = path.parent.name, path.parent.parent.name
+        rows(data, THEIRS, path.stem, study, subject, str(path), metadata)
+        if vector is not None:
+            rows(data, "INSERT INTO vectors SELECT slot, ? FROM images WHERE image_id = ?", vector, path.stem)
+    return data
+
+
+def paths(films: Path) -> list[Path]:
+    return sorted(films.rglob("*.dcm"))
+
+
+def foreign_ids(films: Path) -> list[ImageId]:
+    return [ImageId(path.stem) for path in paths(films)[1:]]
+
+
+async def test_they_are_counted_and_told_everywhere(data: Path) -> None:
+    async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
+        overview = await archive.overview()
+        assert (overview.images, overview.foreign) == (4, 3)
+        assert (await archive.verify()).problems["foreign"] == 3
+        advice = {finding.name: finding.advice for finding in await archive.doctor() if not finding.ok}
+        assert advice == {"foreign rows": "Ingest their files again to make them searchable."}
+
+
+async def test_they_are_never_ranked_matched_listed_or_compared_with(data: Path, films: Path) -> None:
+    async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
+        own = paths(films)[0].stem
+        questions: list[dict[str, Any]] = [{"query": "edema"}, {"view": ["PA", "UNKNOWN"]}, {"study_id": "s50000000"}]
+        for question in questions:
+            page = await archive.search(**question)
+            assert [hit.image_id for hit in page.images] == [own]
+            assert page.total_results == 1
+            assert page.warnings[-1].startswith("3 images were written by another program")
+        assert (await archive.search(like=[own])).total_results == 0
+        with pytest.raises(QuestionError, match="written by another program"):
+            await archive.search(like=[foreign_ids(films)[0]])
+
+
+async def test_they_are_shown_as_foreign_without_what_their_program_wrote(data: Path, films: Path) -> None:
+    async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
+        for image_id in foreign_ids(films):
+            shown = await archive.show(image_id)
+            assert shown.foreign
+            assert RAW_PATIENT_ID not in str(shown)
+
+
+async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_rows_stays(
+    data: Path, films: Path
+) -> None:
+    assert RAW_PATIENT_ID.encode() in all_bytes(data)
+    summary = await ingested(data, films, OfflineEmbedder(preprocessing="1"))
+    assert (summary.added, summary.skipped, summary.errors) == (3, 1, 0)
+    async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
+        overview = await archive.overview()
+        assert (overview.images, overview.foreign) == (4, 0)
+        assert (await archive.search("edema")).total_results == 4
+    assert rows(data, "SELECT count(*) FROM images WHERE metadata LIKE ?", f"%{RAW_PATIENT_ID}%") == [(0,)]

@@ -1,0 +1,277 @@
+"""A real archive over a real service process that dies, hangs, flaps, spoils a vector, or is replaced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import pytest
+
+from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
+from mcp_cxr.images import read_film
+from mcp_cxr.ingest import Listener
+from mcp_cxr.records import ImageId, ImageSpec
+from tests.standins.nvclip import StandIn, digest, hurried
+from tests.standins.nvclip._state import State
+from tests.standins.nvclip._vectors import vector
+from tests.support.archives import balanced, opened, rows
+from tests.support.films import mimic, report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.ingest import Progress
+
+FILMS = 10
+SENT = ImageSpec(size=32, mode="RGB", jpeg_quality=95)
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn() as started:
+        yield started
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for number in range(FILMS):
+        report(mimic(tmp_path / "films", number), f"IMPRESSION: {'Edema' if number % 2 else 'Clear lungs'}.")
+    return tmp_path / "films"
+
+
+def jpegs(films: Path) -> dict[str, bytes]:
+    """What each image is sent as, by image id."""
+    found = {path.stem: read_film(path, SENT).picture.jpeg for path in films.rglob("*.dcm")}
+    return {image_id: jpeg for image_id, jpeg in found.items() if jpeg}
+
+
+async def assert_each_row_has_the_vector_of_its_pixels(archive: Archive, films: Path, *, count: int) -> None:
+    state = State(models=(), dimension=1024)
+    page = await archive.store.page(None, limit=100)
+    assert len(page) == count
+    sent = jpegs(films)
+    for stored in page:
+        assert stored.vector is not None
+        own = vector(sent[stored.image.image_id], is_picture=True, state=state)
+        assert float(stored.vector @ own) > 0.99999
+
+
+class _After:
+    """Does something to the service once, when the first images are written."""
+
+    def __init__(self, act: Any) -> None:
+        self._act = act
+
+    async def progress(self, progress: Progress) -> None:
+        if progress.added and self._act:
+            act, self._act = self._act, None
+            await anyio.to_thread.run_sync(act)
+
+    @property
+    def listener(self) -> Listener:
+        return Listener(on_progress=self.progress)
+
+
+async def test_a_service_that_dies_in_the_middle_loses_and_blames_nothing(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    async with opened(data, hurried(standin, pictures_s=1)) as archive:
+        first = balanced(await archive.ingest(films, batch_size=2, listener=_After(standin.stop).listener))
+        assert 2 <= first.added < FILMS
+        assert (first.errors, first.remaining) == (0, FILMS - first.added)
+        assert first.next
+        assert "NVCLIP_BASE_URL" in first.next
+        await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=first.added)
+    assert rows(data, "SELECT count(*) FROM files WHERE reason IS NOT NULL") == [(0,)]
+    standin.start()
+    async with opened(data, hurried(standin)) as archive:
+        second = balanced(await archive.ingest(films, batch_size=2))
+        assert (second.skipped, second.added, second.errors, second.remaining) == (first.added, first.remaining, 0, 0)
+        await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS)
+
+
+async def test_a_service_that_hangs_ends_the_run_within_its_deadline(standin: StandIn, data: Path, films: Path) -> None:
+    hang = _After(lambda: standin.fail("hang", times=1000))
+    with anyio.fail_after(20):
+        async with opened(data, hurried(standin, pictures_s=1)) as archive:
+            summary = balanced(await archive.ingest(films, batch_size=2, listener=hang.listener))
+    assert 2 <= summary.added < FILMS
+    assert (summary.errors, summary.remaining) == (0, FILMS - summary.added)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_service_that_flaps_is_asked_again_and_all_is_added(
+    standin: StandIn, data: Path, films: Path, status: int
+) -> None:
+    flap = _After(lambda: standin.fail("status", status=status, times=2))
+    async with opened(data, hurried(standin)) as archive:
+        summary = balanced(await archive.ingest(films, batch_size=2, listener=flap.listener))
+        assert (summary.added, summary.errors) == (FILMS, 0)
+        await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS)
+
+
+async def test_one_refused_and_one_spoilt_picture_cost_themselves_and_nothing_else(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    sent = jpegs(films)
+    refused, spoilt = sorted(sent)[3:5]
+    standin.tell(bad=[digest(sent[refused])], not_finite=[digest(sent[spoilt])])
+    async with opened(data, hurried(standin)) as archive:
+        summary = balanced(await archive.ingest(films, batch_size=8))
+        assert (summary.added, summary.errors, summary.remaining) == (FILMS - 2, 2, 0)
+        assert not await archive.store.known([ImageId(refused), ImageId(spoilt)])
+        await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS - 2)
+    bad = rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path")
+    assert [path.rsplit("/", 1)[1] for path, _ in bad] == [f"{refused}.dcm", f"{spoilt}.dcm"]
+
+
+async def test_a_service_replaced_by_another_model_in_the_middle_adds_nothing_more(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    replaced = _After(lambda: standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0))
+    async with opened(data, hurried(standin, down_s=0)) as archive:
+        summary = balanced(await archive.ingest(films, batch_size=2, listener=replaced.listener))
+        assert 2 <= summary.added < FILMS
+        assert summary.errors == 0
+        await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=summary.added)
+
+
+async def test_a_question_goes_to_words_while_the_service_is_down_and_back_to_vectors_afterwards(
+    standin: StandIn, data: Path, films: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    async with opened(data, hurried(standin, down_s=0)) as archive:
+        await archive.ingest(films)
+        before = await archive.search("edema seventeen")
+        assert (before.search_mode, before.fallback_reason, before.cache_hit) == ("hybrid", None, False)
+        assert (await archive.search("edema seventeen")).cache_hit
+        standin.stop()
+        with anyio.fail_after(2):
+            page = await archive.search("pulmonary edema")
+        assert (page.search_mode, page.total_results) == ("keyword", FILMS // 2)
+        assert page.fallback_reason
+        assert "NVCLIP_BASE_URL" in page.fallback_reason
+        assert {hit.similarity_score for hit in page.images} == {None}
+        with pytest.raises(EmbeddingUnavailable):
+            await archive.search("pulmonary edema", mode="vector")
+        standin.start()
+        assert (await archive.search("pulmonary edema")).search_mode == "hybrid"
+    assert not any("edema" in record.getMessage() for record in caplog.records)
+
+
+async def test_a_hung_service_costs_a_question_its_patience_and_no_more(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+        standin.fail("hang", times=1000)
+        with anyio.fail_after(5):
+            assert (await archive.search("edema")).search_mode == "keyword"
+
+
+async def test_a_long_query_is_answered_with_a_warning(standin: StandIn, data: Path, films: Path) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+        page = await archive.search(" ".join(["edema"] * 60))
+        assert any("long" in warning for warning in page.warnings)
+        assert not any("long" in warning for warning in (await archive.search("edema")).warnings)
+
+
+async def test_another_version_with_the_same_vectors_is_confirmed_and_recorded(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+    standin.restart(version="2.1.0")
+    async with opened(data, hurried(standin)) as archive:
+        assert (await archive.search("edema")).search_mode == "hybrid"
+        made_with = (await archive.store.info()).fingerprint
+    assert made_with
+    assert made_with.service
+    assert made_with.service.startswith("2.1.0")
+
+
+async def test_another_version_with_other_vectors_neither_ranks_nor_writes(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films, limit=4)
+    standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
+    async with opened(data, hurried(standin)) as archive:
+        with pytest.raises(FingerprintMismatch, match=r"2\.0\.0.* to .*3\.0\.0.*mode='words'"):
+            await archive.search("edema")
+        with pytest.raises(FingerprintMismatch):
+            await archive.ingest(films)
+        assert (await archive.search("edema", mode="words")).total_results == 2
+        assert (await archive.overview()).images == 4
+
+
+async def test_another_version_is_refused_where_no_film_can_be_read(standin: StandIn, data: Path, films: Path) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+    films.rename(films.with_name("elsewhere"))  # noqa: ASYNC240  # a test may wait
+    standin.restart(version="2.1.0")
+    async with opened(data, hurried(standin)) as archive:
+        with pytest.raises(FingerprintMismatch, match="mount the films' folder"):
+            await archive.search("edema")
+
+
+@pytest.mark.parametrize("changed", [{"model": "nvidia/nvclip-other"}, {"preprocessing": "test-2"}])
+async def test_another_space_is_refused_with_the_way_out(
+    standin: StandIn, data: Path, films: Path, changed: dict[str, str]
+) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films, limit=2)
+        made_with = (await archive.store.info()).fingerprint
+    assert made_with
+    async with opened(data, hurried(standin)) as archive:
+        embedder: Any = archive.embedder
+        own = replace(await embedder.fingerprint(), **changed)
+        embedder._fingerprint = own
+        with pytest.raises(FingerprintMismatch, match="set its embedder, use mode='words', or make a new archive"):
+            await archive.search("edema")
+        with pytest.raises(FingerprintMismatch):
+            await archive.ingest(films)
+        assert (await archive.search("edema", mode="words")).search_mode == "keyword"
+
+
+async def test_facts_words_counts_and_drop_need_no_service(standin: StandIn, data: Path, films: Path) -> None:
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+    standin.stop()
+    async with opened(data, hurried(standin)) as archive:
+        page = await archive.search("edema", mode="words")
+        await archive.show(page.images[0].image_id)
+        assert (await archive.overview()).images == FILMS
+        assert not any((await archive.verify()).problems.values())
+        similar = await archive.search(like=[page.images[0].image_id])
+        assert similar.search_mode == "similar"
+        await archive.store.drop()
+
+
+async def test_vectors_made_from_findings_find_the_findings(standin: StandIn, data: Path, films: Path) -> None:
+    """Ten films are few; the sense of the ranking is what counts: every positive film before every other one."""
+    sent = jpegs(films)
+    positive = sorted(sent)[1::2]
+    standin.tell(vectors="labels", labels={digest(sent[one]): ["edema"] for one in positive}, noise=0.5)
+    async with opened(data, hurried(standin)) as archive:
+        await archive.ingest(films)
+        page = await archive.search("pulmonary edema", mode="vector", limit=FILMS)
+    assert page.search_mode == "semantic"
+    assert sorted(hit.image_id for hit in page.images[: len(positive)]) == positive
+
+
+def test_stand_in_vectors_differ_between_films(films: Path) -> None:
+    state = State(models=(), dimension=1024)
+    drawn = np.stack([vector(jpeg, is_picture=True, state=state) for jpeg in jpegs(films).values()])
+    assert np.abs(drawn @ drawn.T - np.eye(FILMS)).max() < 0.2

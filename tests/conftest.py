@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.support.fixtures"]
+
 REAL_FILMS = os.environ.get("CXR_TEST_DATA")
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that several rooms' tests share: `pytest_plugins = ["tests.support.fixtures"]`."""
+"""Fixtures that several rooms' tests share; tests/conftest.py brings them in."""
 
 from __future__ import annotations
 

@@ -1,0 +1,329 @@
+"""What becomes of each file of a folder, and that every one is accounted for."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_cxr.errors import ConfigError, NotFound, PathRefused
+from mcp_cxr.ingest import Listener, Progress
+from mcp_cxr.records import Filter, SubjectId
+from tests.support.archives import contents, ingested, is_made, opened, rows
+from tests.support.films import dicom, mimic, plain, truncated
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.records import IngestSummary
+
+
+def counts(summary: IngestSummary) -> dict[str, Any]:
+    """The figures that are not zero or none."""
+    named = ("found", "skipped", "added", "errors", "would_add", "remaining", "total_in_store")
+    return {name: value for name in named if (value := getattr(summary, name))}
+
+
+def renamed(folder: Path, to: Path) -> Path:
+    return folder.rename(to)
+
+
+async def test_every_film_is_added_once_and_a_second_run_adds_none(data: Path, demo: DemoArchive) -> None:
+    there = len(demo.images)
+    first = await ingested(data, demo.folder)
+    before = contents(data)
+    embedder = ToyEmbedder()
+    second = await ingested(data, demo.folder, embedder)
+    assert counts(first) == {"found": there, "added": there, "total_in_store": there}
+    assert counts(second) == {"found": there, "skipped": there, "total_in_store": there}
+    assert (second.studies_updated, embedder.batches) == (0, [])
+    assert contents(data) == before
+
+
+async def test_a_failed_image_gets_no_row_and_is_recorded_with_its_reason(data: Path, films: Path) -> None:
+    good = dicom(films / "good.dcm", 1)
+    (films / "letter.dcm").write_text("Dear colleague, please find enclosed ...")
+    truncated(films / "short.dcm", 2)
+    dicom(films / "ct.dcm", 3, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")
+    dicom(films / "hand.dcm", 4, BodyPartExamined="HAND", AnatomicRegionSequence=None)
+    (films / "empty.dcm").touch()
+    summary = await ingested(data, films)
+    assert counts(summary) == {"found": 6, "added": 1, "errors": 5, "total_in_store": 1}
+    recorded = dict(rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL"))
+    assert {path.rsplit("/", 1)[1]: reason for path, reason in recorded.items()} == {
+        "letter.dcm": "not DICOM",
+        "short.dcm": "truncated pixel data",
+        "ct.dcm": "not a radiograph (CT)",
+        "hand.dcm": "not a chest film (body part)",
+        "empty.dcm": "not DICOM",
+    }
+    assert summary.errors_by_reason["not DICOM"] == 2
+    assert rows(data, "SELECT image_path FROM images") == [(good.name,)]
+    assert rows(data, "SELECT count(*) FROM vectors") == [(1,)]
+
+
+async def test_what_the_embedder_rejects_is_the_picture_s_fault(data: Path, films: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    dicom(films / "b.dcm", 2)
+    summary = await ingested(data, films, ToyEmbedder(rejected={2}))
+    assert counts(summary) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert summary.errors_by_reason == {"too dark": 1}
+    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+
+
+async def test_a_bad_file_is_skipped_next_time_and_tried_again_when_asked(data: Path, films: Path) -> None:
+    truncated(films / "short.dcm", 1)
+    dicom(films / "good.dcm", 2)
+    await ingested(data, films)
+    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+    again = await ingested(data, films, retry_failed=True)
+    assert counts(again) == {"found": 2, "skipped": 1, "errors": 1, "total_in_store": 1}
+
+
+async def test_a_bad_file_that_changes_is_taken_anew(data: Path, films: Path) -> None:
+    bad = truncated(films / "short.dcm", 1)
+    await ingested(data, films)
+    dicom(bad, 1)
+    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+    assert rows(data, "SELECT reason FROM files") == [(None,)]
+
+
+async def test_another_option_lets_a_refused_film_in_when_it_is_tried_again(data: Path, films: Path) -> None:
+    dicom(films / "hand.dcm", 1, BodyPartExamined="HAND", AnatomicRegionSequence=None)
+    assert (await ingested(data, films)).errors == 1
+    assert (await ingested(data, films, any_body_part=True, retry_failed=True)).added == 1
+
+
+@pytest.mark.parametrize("in_mimic_layout", [True, False])
+async def test_a_film_that_changes_is_embedded_anew_in_its_place(
+    data: Path, films: Path, in_mimic_layout: bool
+) -> None:
+    path = mimic(films, 1) if in_mimic_layout else dicom(films / "a.dcm", 1)
+    await ingested(data, films)
+    (before,) = contents(data)["images"]
+    dicom(path, 2, SOPInstanceUID="2.25.1")
+    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+    (after,) = contents(data)["images"]
+    assert (after[0], after[-1] != before[-1]) == (before[0], True)
+    assert (await ingested(data, films)).added == 0
+
+
+async def test_a_film_that_became_unreadable_keeps_its_image_but_is_not_shown_as_that(data: Path, films: Path) -> None:
+    path = dicom(films / "a.dcm", 1)
+    await ingested(data, films)
+    truncated(path, 1)
+    assert counts(await ingested(data, films)) == {"found": 1, "errors": 1, "total_in_store": 1}
+    async with opened(data) as archive:
+        with pytest.raises(NotFound, match="changed since it was ingested"):
+            await archive.view(rows(data, "SELECT image_id FROM images")[0][0])
+
+
+async def test_a_file_that_became_another_image_is_not_shown_as_the_first(data: Path, films: Path) -> None:
+    path = dicom(films / "a.dcm", 1)
+    await ingested(data, films)
+    ((first,),) = rows(data, "SELECT image_id FROM images")
+    dicom(path, 2)
+    assert (await ingested(data, films)).added == 1
+    async with opened(data) as archive:
+        with pytest.raises(NotFound, match="changed since it was ingested"):
+            await archive.view(first)
+        assert (await archive.verify()).problems["file changed"] == 1
+
+
+async def test_the_limit_caps_candidates_in_sorted_order_known_ones_included(data: Path, films: Path) -> None:
+    for number, name in enumerate(["c.dcm", "a.dcm", "b.dcm", "d.dcm"]):
+        dicom(films / name, number)
+    assert counts(await ingested(data, films, limit=2)) == {"found": 2, "added": 2, "total_in_store": 2}
+    assert {path for (path,) in rows(data, "SELECT image_path FROM images")} == {"a.dcm", "b.dcm"}
+    assert counts(await ingested(data, films, limit=3)) == {"found": 3, "skipped": 2, "added": 1, "total_in_store": 3}
+
+
+@pytest.mark.parametrize("how", [{"limit": 0}, {"limit": -1}, {"batch_size": 0}])
+async def test_a_limit_below_one_is_refused(data: Path, films: Path, how: dict[str, Any]) -> None:
+    dicom(films / "a.dcm", 1)
+    with pytest.raises(ConfigError, match="at least 1"):
+        await ingested(data, films, **how)
+    assert not is_made(data)
+
+
+async def test_a_dry_run_writes_nothing_at_all(data: Path, films: Path) -> None:
+    mimic(films, 1, ViewPosition="PA")
+    dicom(films / "outside.dcm", 2)
+    (films / "letter.dcm").write_text("Dear colleague")
+    told: list[tuple[str, str]] = []
+
+    async def listen(image_id: str, view: str) -> None:
+        told.append((image_id, view))
+
+    summary = await ingested(data, films, dry_run=True, listener=Listener(on_would_add=listen))
+    assert counts(summary) == {"found": 3, "would_add": 2, "errors": 1}
+    assert ("00000001-00000001-00000001-00000001-00000001", "PA") in told
+    assert ("(id is made at ingest)", "UNKNOWN") in told
+    assert not is_made(data)
+
+
+async def test_a_dry_run_over_an_archive_tells_what_is_new_and_changes_nothing(data: Path, films: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    await ingested(data, films)
+    before = contents(data)
+    dicom(films / "b.dcm", 2)
+    shutil.copy(films / "b.dcm", films / "copy of b.dcm")
+    truncated(films / "c.dcm", 3, Rows=0)
+    summary = await ingested(data, films, dry_run=True)
+    assert counts(summary) == {"found": 4, "skipped": 2, "would_add": 1, "errors": 1, "total_in_store": 1}
+    assert contents(data) == before
+
+
+async def test_an_empty_folder_is_told_and_makes_no_archive(data: Path, films: Path) -> None:
+    (films / "notes.txt").write_text("nothing here")
+    with pytest.raises(NotFound, match="No DICOM, PNG or JPEG files"):
+        await ingested(data, films)
+    assert not is_made(data)
+
+
+async def test_a_missing_folder_is_told_and_makes_no_archive(data: Path, films: Path) -> None:
+    with pytest.raises(PathRefused, match="not there"):
+        await ingested(data, films / "nowhere")
+    assert not is_made(data)
+
+
+async def test_a_single_file_may_be_named(data: Path, films: Path) -> None:
+    path = dicom(films / "a.dcm", 1)
+    dicom(films / "b.dcm", 2)
+    assert counts(await ingested(data, path)) == {"found": 1, "added": 1, "total_in_store": 1}
+    assert rows(data, "SELECT root, image_path FROM images") == [(str(films), "a.dcm")]
+
+
+async def test_films_come_as_png_jpeg_gzip_and_without_extension(data: Path, films: Path) -> None:
+    plain(films / "a.png", 1)
+    plain(films / "b.jpeg", 2)
+    dicom(films / "IM000001", 3)
+    packed = dicom(films / "d.dcm", 4)
+    (films / "d.dcm.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    (films / "README").write_text("not a film, and not named like one")
+    assert counts(await ingested(data, films)) == {"found": 4, "added": 4, "total_in_store": 4}
+    assert (await ingested(data, films)).skipped == 4
+
+
+@pytest.mark.parametrize("suffix", ["dcm", "png"])
+async def test_the_same_image_under_two_names_is_one_image(data: Path, films: Path, suffix: str) -> None:
+    path = dicom(films / "a.dcm", 1) if suffix == "dcm" else plain(films / "a.png", 1)
+    shutil.copy(path, films / f"b.{suffix}")
+    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 1}
+    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+
+
+async def test_a_damaged_copy_does_not_keep_the_sound_one_out(data: Path, films: Path) -> None:
+    truncated(films / "a.dcm", 1)
+    dicom(films / "b.dcm", 1)
+    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert (await ingested(data, films)).skipped == 2
+
+
+async def test_a_file_with_two_hard_links_is_found_once(data: Path, films: Path) -> None:
+    (films / "b.dcm").hardlink_to(dicom(films / "a.dcm", 1))
+    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+
+
+async def test_links_fifos_and_hidden_names_are_passed_over(data: Path, films: Path, tmp_path: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    elsewhere = dicom(tmp_path / "elsewhere" / "b.dcm", 2)
+    (films / "b.dcm").symlink_to(elsewhere)
+    (films / "folder").symlink_to(elsewhere.parent)
+    (films / "loop").symlink_to(films)
+    os.mkfifo(films / "c.dcm")
+    dicom(films / ".snapshot" / "d.dcm", 4)
+    dicom(films / ".e.dcm", 5)
+    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+
+
+async def test_a_name_that_is_no_unicode_is_a_name(data: Path, films: Path) -> None:
+    dicom(films / os.fsdecode(b"r\xf6ntgen.dcm"), 1)
+    assert (await ingested(data, films)).added == 1
+    assert (await ingested(data, films)).skipped == 1
+
+
+async def test_a_folder_that_cannot_be_listed_is_counted_and_tried_again(
+    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dicom(films / "a.dcm", 1)
+    closed = dicom(films / "closed" / "b.dcm", 2).parent
+    scandir = os.scandir
+
+    def refuse(path: Path) -> Any:
+        if path == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 2}
+
+
+@pytest.mark.parametrize("in_mimic_layout", [True, False])
+async def test_a_moved_folder_keeps_its_images_and_shows_them_from_the_new_place(
+    data: Path, films: Path, tmp_path: Path, in_mimic_layout: bool
+) -> None:
+    for number in (1, 2):
+        mimic(films, number) if in_mimic_layout else dicom(films / f"{number}.dcm", number)
+    await ingested(data, films)
+    vectors = {row[0]: row[-1] for row in contents(data)["images"]}
+    moved = renamed(films, tmp_path / "moved")
+    embedder = ToyEmbedder()
+    assert counts(await ingested(data, moved, embedder)) == {"found": 2, "skipped": 2, "total_in_store": 2}
+    assert embedder.batches == []
+    assert {row[0]: row[-1] for row in contents(data)["images"]} == vectors
+    async with opened(data) as archive:
+        for image_id in vectors:
+            assert (await archive.view(image_id)).header.rows == 48
+        assert (await archive.verify()).problems["file gone"] == 0
+
+
+async def test_a_folder_that_is_moved_back_shows_its_images_from_there(data: Path, films: Path, tmp_path: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    moved = tmp_path / "moved"
+    await ingested(data, films)
+    await ingested(data, renamed(films, moved))
+    await ingested(data, renamed(moved, films))
+    assert rows(data, "SELECT root FROM images") == [(str(films),)]
+
+
+async def test_a_foreign_row_is_embedded_in_place_by_the_next_ingest_of_its_file(data: Path, films: Path) -> None:
+    mimic(films, 1)
+    dicom(films / "b.dcm", 2)
+    await ingested(data, films)
+    before = contents(data)
+    rows(data, "DELETE FROM vectors")
+    rows(data, "UPDATE images SET made_by = NULL, metadata = NULL, view_position = 'UNKNOWN'")
+    assert counts(await ingested(data, films)) == {"found": 2, "added": 2, "total_in_store": 2}
+    assert contents(data) == before
+
+
+async def test_what_is_forgotten_comes_back_with_the_next_ingest(data: Path, films: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    await ingested(data, films)
+    before = contents(data)
+    async with opened(data) as archive:
+        await archive.store.forget(Filter(subject_id=SubjectId(before["images"][0][2])))
+    assert (await ingested(data, films)).added == 1
+    assert contents(data) == before
+
+
+async def test_progress_is_told_up_to_the_end(data: Path, films: Path) -> None:
+    for number in range(5):
+        dicom(films / f"{number}.dcm", number)
+    heard: list[Progress] = []
+
+    async def listen(progress: Progress) -> None:
+        heard.append(progress)
+
+    await ingested(data, films, batch_size=2, listener=Listener(on_progress=listen))
+    assert (heard[-1].found, heard[-1].processed, heard[-1].added) == (5, 5, 5)
+    assert [one.processed for one in heard] == sorted(one.processed for one in heard)

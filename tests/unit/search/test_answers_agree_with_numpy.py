@@ -1,0 +1,225 @@
+"""Rankings, fusion, standing and paging against independent computations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mcp_cxr.errors import NotFound, QuestionError
+from mcp_cxr.records import Filter
+from mcp_cxr.stores import terms
+from tests.support.archives import opened
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from pathlib import Path
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.records import Hit, Stored
+
+MODES: list[dict[str, Any]] = [
+    {"query": "left effusion"},
+    {"query": "left effusion", "mode": "vector"},
+    {"query": "left effusion", "mode": "words"},
+    {"query": "left effusion", "group": "none"},
+    {"query": "left effusion", "group": "subject"},
+    {"labels": ["Pleural Effusion"]},
+    {"view": ["FRONTAL"], "group": "none"},
+]
+
+
+@pytest.fixture
+async def archive(toy_data: Path) -> AsyncGenerator[Archive]:
+    async with opened(toy_data, ToyEmbedder()) as archive:
+        yield archive
+
+
+async def stored(archive: Archive) -> list[Stored]:
+    return await archive.store.page(None, limit=1000)
+
+
+async def cosines(archive: Archive, text: str) -> dict[str, float]:
+    query = (await archive.embedder.embed_texts([text]))[0]
+    return {one.image.image_id: float(one.vector @ query) for one in await stored(archive) if one.vector is not None}
+
+
+async def pages(archive: Archive, question: dict[str, Any], *, limit: int) -> list[Hit]:
+    page = await archive.search(**question, limit=limit)
+    hits = page.images
+    while page.next_offset is not None:
+        page = await archive.search(**question, limit=limit, offset=page.next_offset)
+        assert page.results_count == len(page.images) > 0
+        hits += page.images
+    assert page.total_results == len(hits)
+    return hits
+
+
+@pytest.mark.parametrize("question", MODES, ids=str)
+async def test_pages_joined_are_one_large_page(archive: Archive, question: dict[str, Any]) -> None:
+    small, large = await pages(archive, question, limit=3), await pages(archive, question, limit=100)
+    assert small == large
+    assert [hit.rank for hit in large] == list(range(1, len(large) + 1))
+
+
+@pytest.mark.parametrize("question", MODES, ids=str)
+async def test_each_group_comes_once(archive: Archive, question: dict[str, Any]) -> None:
+    hits = await pages(archive, question, limit=100)
+    by: Any = {"none": lambda hit: hit.image_id, "subject": lambda hit: hit.subject_id}
+    keys = [by.get(question.get("group"), lambda hit: hit.study_id)(hit) for hit in hits]
+    assert len(set(keys)) == len(keys) > 3
+
+
+async def test_scores_are_the_raw_cosines_in_falling_order(archive: Archive) -> None:
+    hits = await pages(archive, {"query": "left", "mode": "vector", "group": "none"}, limit=100)
+    true = await cosines(archive, "left")
+    assert [hit.image_id for hit in hits] == sorted(true, key=lambda one: (-true[one], one))
+    for hit in hits:
+        assert hit.similarity_score == pytest.approx(true[hit.image_id], abs=1e-6)
+
+
+async def test_standing_is_that_of_the_reference_sample(archive: Archive) -> None:
+    hits = await pages(archive, {"query": "left", "mode": "vector", "group": "none"}, limit=100)
+    all_of_them = np.array(list((await cosines(archive, "left")).values()))  # the archive is smaller than a sample
+    for hit in hits:
+        assert hit.similarity_score is not None
+        z = (hit.similarity_score - all_of_them.mean()) / all_of_them.std()
+        assert hit.similarity_z == pytest.approx(z, abs=0.01)
+        less_similar = float(np.mean(all_of_them < hit.similarity_score - 1e-6))
+        assert hit.percentile == pytest.approx(100 * less_similar, abs=100 / len(all_of_them) + 0.01)
+
+
+async def test_a_study_is_shown_by_its_best_image(archive: Archive) -> None:
+    true = await cosines(archive, "left")
+    for hit in await pages(archive, {"query": "left", "mode": "vector"}, limit=100):
+        siblings = [one.image.image_id for one in await stored(archive) if one.image.study_id == hit.study_id]
+        assert hit.image_id == max(siblings, key=lambda one: true[one])
+
+
+async def test_both_legs_are_joined_by_reciprocal_rank(archive: Archive) -> None:
+    query = "right effusion"
+    by_pixels = await pages(archive, {"query": query, "mode": "vector"}, limit=100)
+    by_words = await pages(archive, {"query": query, "mode": "words"}, limit=100)
+    score: dict[str, float] = {}
+    for leg in (by_pixels, by_words):
+        for place, hit in enumerate(leg, start=1):
+            score[hit.study_id] = score.get(hit.study_id, 0) + 1 / (60 + place)
+    joined = await archive.search(query, limit=100)
+    assert joined.search_mode == "hybrid"
+    assert [hit.study_id for hit in joined.images] == sorted(score, key=lambda study: (-score[study], study))
+
+
+async def test_words_rank_by_the_store_s_bm25(archive: Archive) -> None:
+    hits = await pages(archive, {"query": "small left effusion", "mode": "words"}, limit=100)
+    ranked = await archive.store.match(terms("small left effusion"), Filter(), limit=1000)
+    assert [hit.study_id for hit in hits] == list(dict.fromkeys(one.study_id for one in ranked))
+    assert all(hit.similarity_score is None for hit in hits)
+
+
+async def test_why_names_what_matched(archive: Archive) -> None:
+    (hit, *_) = (await archive.search("Effusion, please", labels=["Pleural Effusion"], mode="words")).images
+    assert "report: effusion" in hit.why
+    assert "label: Pleural Effusion" in hit.why
+    assert hit.report_excerpt
+    assert "effusion" in hit.report_excerpt.lower()
+
+
+async def test_examples_leave_themselves_out_and_the_patient_where_asked(archive: Archive) -> None:
+    example = (await stored(archive))[0].image
+    page = await archive.search(like=[example.image_id], group="none", limit=100)
+    assert page.search_mode == "similar"
+    assert example.image_id not in [hit.image_id for hit in page.images]
+    others = await archive.search(like=[example.image_id], exclude_subject_of=example.image_id, group="none", limit=100)
+    assert example.subject_id not in [hit.subject_id for hit in others.images]
+    assert others.total_results < page.total_results
+
+
+async def test_unlike_steers_away(archive: Archive) -> None:
+    vectors = {one.image.image_id: one.vector for one in await stored(archive) if one.vector is not None}
+    like, *_, unlike = vectors
+    wanted = vectors[like] - 0.2 * vectors[unlike]
+    wanted /= np.linalg.norm(wanted)
+    true = {one: float(vector @ wanted) for one, vector in vectors.items()}
+    page = await archive.search(like=[like], unlike=[unlike], group="none", limit=100)
+    ranked = sorted(true.keys() - {like, unlike}, key=lambda one: (-true[one], one))
+    assert [hit.image_id for hit in page.images] == ranked
+
+
+async def test_a_filter_alone_lists_the_newest_study_first(archive: Archive) -> None:
+    page = await archive.search(view=["PA"], group="none", limit=100)
+    dates: dict[str, str] = {one.image.image_id: one.study.study_date or "" for one in await stored(archive)}
+    listed = [(dates[hit.image_id], hit.image_id) for hit in page.images]
+    assert page.search_mode == "filter"
+    assert listed == sorted(listed, key=lambda pair: (pair[0], [-ord(char) for char in pair[1]]), reverse=True)
+
+
+async def test_ids_are_known_without_their_letter_and_shown_as_the_archive_spells_them(archive: Archive) -> None:
+    image = (await stored(archive))[0].image
+    page = await archive.search(subject_id=image.subject_id[1:], study_id=image.study_id[1:])
+    assert page.total_results == 1
+    assert page.filters == {"subject_id": image.subject_id, "study_id": image.study_id}
+
+
+async def test_the_same_words_are_embedded_once(toy_data: Path) -> None:
+    embedder = ToyEmbedder()
+    async with opened(toy_data, embedder) as archive:
+        assert not (await archive.search("left effusion")).cache_hit
+        assert (await archive.search("left   effusion", limit=1)).cache_hit
+    assert embedder.texts == ["left effusion"]
+
+
+async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(toy_data: Path) -> None:
+    async with opened(toy_data, ToyEmbedder(down=True)) as archive:
+        page = await archive.search("effusion")
+        assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
+        assert page.fallback_reason
+        assert "Words of reports, labels and tags were matched" in page.fallback_reason
+
+
+@pytest.mark.parametrize(
+    ("question", "line"),
+    [
+        ({}, 'search_medical_images(query="left pleural effusion", view=["PA"])'),
+        ({"query": "  "}, "Ask with words, an example image or a filter"),
+        ({"query": "x", "limit": 0}, "limit must be 1 to 100, not 0"),
+        ({"query": "x", "limit": 10_000}, "limit must be 1 to 100, not 10000"),
+        ({"query": "x", "offset": -1}, "offset must be 0 or more"),
+        ({"view": ["FRONTL"]}, "Did you mean FRONTAL?"),
+        ({"labels": ["efusion"]}, "Unknown label"),
+        ({"labels": ["pneumothoraks"]}, "Did you mean Pneumothorax?"),
+        ({"date_from": "2180"}, "date_from must be a date"),
+        ({"date_from": "2181-01-01", "date_to": "2180-01-01"}, "is after date_to"),
+        ({"unlike": ["x"]}, "name one in like too"),
+        ({"query": "x", "mode": "best"}, "mode must be one of auto, vector, words"),
+        ({"query": "x", "group": "series"}, "group must be one of study, subject, none"),
+        ({"mode": "vector", "view": ["PA"]}, "mode='vector' needs a query or an example"),
+        ({"mode": "words", "view": ["PA"]}, "mode='words' needs a query"),
+        ({"query": "x", "like": ["y"], "mode": "words"}, "mode='words' compares no pixels"),
+        ({"query": "show me the", "mode": "words"}, "name nothing to look for"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_asked_is_one_line_that_says_what_can(
+    archive: Archive, question: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(QuestionError) as caught:
+        await archive.search(**question)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_an_unknown_image_is_said_so(archive: Archive) -> None:
+    questions: list[dict[str, Any]] = [{"like": ["nothing"]}, {"query": "x", "exclude_subject_of": "nothing"}]
+    for question in questions:
+        with pytest.raises(NotFound, match="No image nothing in this archive"):
+            await archive.search(**question)
+
+
+async def test_labels_and_views_ignore_case(archive: Archive) -> None:
+    one = await archive.search(labels=["pleural effusion"], view=["frontal"])
+    other = await archive.search(labels=["Pleural Effusion"], view=["PA", "AP"])
+    assert one.images == other.images
+    assert one.images
+    assert one.filters == {"view": ["FRONTAL"], "labels": ["Pleural Effusion"]}

@@ -1,0 +1,53 @@
+"""The environment, read once and checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.settings import load_settings, near_misses
+
+
+def test_lists_are_split_and_blanks_fall_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["/a", "", "/b c"]))
+    monkeypatch.setenv("MCP_CXR_SHARE", "reports, pictures,")
+    settings = load_settings()
+    assert settings.roots == (Path("/a"), Path("/b c"))
+    assert settings.share == ("reports", "pictures")
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "")
+    assert load_settings().embedder == "nvclip"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
+        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE: input should be 'reports' or 'pictures'"),
+        ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
+        ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE: input should be a valid integer"),
+    ],
+)
+def test_what_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_secret_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-secret")
+    assert "nvapi-secret" not in repr(load_settings())
+
+
+def test_a_name_close_to_another_program_s_variable_is_only_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVCLIP_BASE_UR", "http://localhost:1/v1")
+    monkeypatch.setenv("IRIS_SOMETHING_ELSE", "1")
+    assert near_misses() == ["NVCLIP_BASE_UR is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?"]
+    load_settings()

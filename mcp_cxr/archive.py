@@ -82,11 +82,10 @@ class Allowed:
         Raises:
             PathRefused: It is missing or lies below no root.
         """
-        asked = Path(path).expanduser()
         try:
-            real = asked.resolve(strict=True)
-        except (OSError, RuntimeError):
-            raise PathRefused(f"{path} is not there; name a folder or file that exists.") from None
+            real = Path(path).expanduser().resolve(strict=True)
+        except (OSError, RuntimeError, ValueError):
+            raise PathRefused(f"{str(path)[:200]!r} is not there; name a folder or file that exists.") from None
         if not any(real.is_relative_to(root.resolve()) for root in self.roots):
             raise PathRefused(f"{path} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
         return real
@@ -173,7 +172,7 @@ class Archive:
             subject_id=image.subject_id,
             view_position=image.view_position,
             view_source=image.view_source,
-            image_path=image.image_path,
+            image_path=image.shown_path,
             study_date=study.study_date,
             split=study.split,
             labels=dict(study.labels),

@@ -73,6 +73,11 @@ class ImageRecord:
     grey_scale: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What was done to the pixel values on the way to the picture that was embedded."""
 
+    @property
+    def shown_path(self) -> str:
+        """`image_path` for people and programs: bytes of a name that are no UTF-8 become U+FFFD."""
+        return self.image_path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
 
 @dataclass(frozen=True, slots=True)
 class Study:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
 _MAX_REPORT_BYTES = 1 << 20
+_NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}  # C0 and C1
 _log = logging.getLogger(__name__)
 
 
@@ -69,7 +70,7 @@ def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
         try:
             if place.is_file() and not place.is_symlink():
                 with place.open("rb") as handle:
-                    return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").replace("\0", "")
+                    return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").translate(_NO_CONTROLS)
         except OSError as exc:
             _log.warning("A report cannot be read (%s); its images are taken without it.", exc.strerror)
     return None

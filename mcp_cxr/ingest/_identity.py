@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import Header
 
 _KEY_BYTES = 32
+_KEPT = "kept"  # the check value of a collection whose ids are not hashed
 _ID_HEX = 24  # 96 bits: no two of a billion ids meet by chance
 
 
@@ -144,10 +145,20 @@ class Identities:
         study = header.study_instance_uid or image
         subject = header.patient_id or study
         if self._policy == "keep":
+            self._keep()
             return MimicIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
 
+    def _keep(self) -> None:
+        """Hold the archive to ids as they are; one patient must not have two."""
+        if self._key_check not in {None, _KEPT}:
+            raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or make another archive.")
+        if self._key_check is None:
+            self._key_check = self.new_key_check = _KEPT
+
     def _hashed(self, image: str, study: str, subject: str) -> MimicIds:
+        if self._key_check == _KEPT:
+            raise ConfigError("This archive keeps ids as they are; set MCP_CXR_IDS=keep, or make another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
             self._key_check = self.new_key_check = self._key.check_value()

@@ -13,7 +13,7 @@ from mcp_cxr.errors import ImageError
 from mcp_cxr.ingest._facts import study_of
 from mcp_cxr.ingest._plan import Failure, Item
 from mcp_cxr.mimic import MimicIds, ids_of
-from mcp_cxr.records import ImageId, Outcome, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,6 +39,8 @@ class Sorted:
     failures: list[Failure] = field(default_factory=list[Failure])
     done: list[Outcome] = field(default_factory=list[Outcome])
     """Images that are there already, met under a path that was never seen."""
+    replaced: dict[ImageId, Path] = field(default_factory=dict["ImageId", Path])
+    """Images whose file holds something else now."""
     studies_updated: int = 0
 
 
@@ -69,6 +71,7 @@ class KnownFiles:
         result.skipped += len(settled)
         if self.made and not self.plan.dry_run:
             await self._enter_key_check()
+            await self._forget(result.replaced)
             await self._relocate(settled)
             result.studies_updated = await self._update_studies(settled)
             result.done = [item.outcome() for item in settled if str(item.file.path) not in past]
@@ -88,6 +91,8 @@ class KnownFiles:
                 result.skipped += 1
                 continue
             found = await self._identify(file, seen.image_id if seen and seen.image_id in remembered else None)
+            if met and met.image_id and not seen and _is_other(found, met.image_id):
+                result.replaced[met.image_id] = file.path
             if isinstance(found, Failure):
                 result.failures.append(found)
             else:
@@ -115,6 +120,12 @@ class KnownFiles:
         if self.identities.new_key_check:
             await self.store.create(key_check=self.identities.new_key_check)
             self.identities.new_key_check = None
+
+    async def _forget(self, replaced: dict[ImageId, Path]) -> None:
+        """Remove images that no file shows any more."""
+        for image_id, stored in (await self.store.get(list(replaced))).items():
+            if Path(stored.image.root) / stored.image.image_path == replaced[image_id]:
+                await self.store.forget(Filter(image_id=image_id))
 
     async def _relocate(self, items: list[Item]) -> None:
         """Give images whose file is gone the place where they were met now."""
@@ -145,6 +156,11 @@ class KnownFiles:
 def _unchanged(past: Outcome | None, file: Candidate) -> Outcome | None:
     """Return what became of this very content before."""
     return past if past and (past.size, past.mtime_ns) == (file.size, file.mtime_ns) else None
+
+
+def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:
+    """Whether a changed file is no longer the image that it was."""
+    return found.lasting if isinstance(found, Failure) else found.image_id != before
 
 
 def _is_lost(stored: Stored, met_at: Path) -> bool:

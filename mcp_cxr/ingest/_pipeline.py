@@ -14,7 +14,7 @@ import anyio
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, ImageError
+from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch, ImageError
 from mcp_cxr.ingest._facts import image_record, study_of, view_of
 from mcp_cxr.ingest._known import UNHASHED
 from mcp_cxr.ingest._plan import Failure, Item
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import Plan, Signal
     from mcp_cxr.ingest._tally import Progress
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.records import ImageId, Outcome
+    from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
 
 _CHUNK = 256  # candidates asked of the store at once
@@ -60,7 +60,7 @@ class Pipeline:
     plan: Plan
     store: Store
     embedder: Embedder
-    confirm: Callable[[], Awaitable[object]]
+    confirm: Callable[[], Awaitable[Fingerprint]]
     known: KnownFiles
     signal: Signal
     listener: Listener
@@ -72,12 +72,14 @@ class Pipeline:
         fresh, fresh_source = anyio.create_memory_object_stream[Item](self.plan.batch_size)
         films, film_source = anyio.create_memory_object_stream[Item](self.plan.batch_size)
         vectors, vector_source = anyio.create_memory_object_stream["list[Item]"](1)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._walk, chunks)
-            tasks.start_soon(self._sort_out, chunk_source, fresh)
-            tasks.start_soon(self._would_add if self.plan.dry_run else self._decode, fresh_source, films)
-            tasks.start_soon(self._embed, film_source, vectors)
-            tasks.start_soon(self._write, vector_source)
+        # Sources stay open while a stage fails: the one before it is cancelled, and does not fail for it in turn.
+        with chunk_source, fresh_source, film_source, vector_source:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._walk, chunks)
+                tasks.start_soon(self._sort_out, chunk_source, fresh)
+                tasks.start_soon(self._would_add if self.plan.dry_run else self._decode, fresh_source, films)
+                tasks.start_soon(self._embed, film_source, vectors)
+                tasks.start_soon(self._write, vector_source)
         return self.tally
 
     async def _walk(self, sink: Sink[list[Candidate]]) -> None:
@@ -95,7 +97,7 @@ class Pipeline:
 
     async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item]) -> None:
         """Let new and changed files through."""
-        async with source, sink:
+        async with sink:
             async for chunk in source:
                 if self.signal.reason:
                     continue
@@ -111,7 +113,7 @@ class Pipeline:
     async def _would_add(self, source: Source[Item], sink: Sink[Item]) -> None:
         """The dry run's end of the way: say what would be added."""
         told: set[ImageId] = set()
-        async with source, sink:
+        async with sink:
             async for item in source:
                 if self.signal.reason:
                     continue
@@ -132,7 +134,7 @@ class Pipeline:
 
     async def _decode(self, source: Source[Item], sink: Sink[Item]) -> None:
         """Turn files into pictures and facts."""
-        async with source, sink:
+        async with sink:
             async for item in source:
                 if self.signal.reason:
                     continue
@@ -152,15 +154,19 @@ class Pipeline:
 
     async def _embed(self, source: Source[Item], sink: Sink[list[Item]]) -> None:
         """Turn pictures into vectors; a service that fails ends the run and blames no file."""
-        async with source, sink:
+        made_by: Fingerprint | None = None
+        async with sink:
             while batch := await _batch(source, self.plan.batch_size):
                 if self.signal.reason:
                     continue
+                answers: list[Vector | Rejected] | None = None
                 try:
-                    await self.confirm()
-                    answers = await self.embedder.embed_images([item.picture for item in batch if item.picture])
+                    with anyio.CancelScope(deadline=self.signal.give_up_at):
+                        made_by = made_by or await self.confirm()
+                        answers = await self._answers(batch, made_by)
                 except (EmbeddingError, FingerprintMismatch) as exc:
                     self.signal.stop(str(exc), count_on=True)
+                if answers is None:
                     continue
                 done: list[Item] = []
                 for item, answer in zip(batch, answers, strict=True):
@@ -171,20 +177,31 @@ class Pipeline:
                         done.append(item)
                 await sink.send(done)
 
+    async def _answers(self, batch: list[Item], made_by: Fingerprint) -> list[Vector | Rejected]:
+        """Return what one service says of a batch; a run ends where another one has taken its place.
+
+        Whether its vectors are the same shows in what is stored, and some of that may still be on its way there: the
+        next run compares.
+        """
+        answers = await self.embedder.embed_images([item.picture for item in batch if item.picture])
+        if await self.embedder.fingerprint() != made_by:
+            raise EmbeddingUnavailable("The embedding service was replaced by another one; run it again.")
+        await self.confirm()  # another process may have made the store anew
+        return answers
+
     async def _write(self, source: Source[list[Item]]) -> None:
         """Write what was embedded, in an order that a kill between two steps cannot hurt: a file is done last."""
-        async with source:
-            async for batch in source:
-                items = await self._not_there_yet(batch)
-                vectors = [item.vector for item in items if item.vector is not None]
-                if vectors:
-                    studies = [item.study for item in items if item.study]
-                    self.tally.studies_updated += await self.store.put_studies(studies)
-                    await self.store.put([item.image for item in items if item.image], np.stack(vectors))
-                await self._remember([item.outcome() for item in batch])
-                self.tally.added += len(items)
-                self.tally.skipped += len(batch) - len(items)
-                await self._report()
+        async for batch in source:
+            items = await self._not_there_yet(batch)
+            vectors = [item.vector for item in items if item.vector is not None]
+            if vectors:
+                studies = [item.study for item in items if item.study]
+                self.tally.studies_updated += await self.store.put_studies(studies)
+                await self.store.put([item.image for item in items if item.image], np.stack(vectors))
+            await self._remember([item.outcome() for item in batch])
+            self.tally.added += len(items)
+            self.tally.skipped += len(batch) - len(items)
+            await self._report()
 
     async def _not_there_yet(self, batch: list[Item]) -> list[Item]:
         """Leave out images that another file or another process has brought since they were let through."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,8 @@ class Signal:
     """What to tell the user; None while the run goes on."""
     count_on: bool = False
     """Whether the walk still counts what is left."""
+    give_up_at: float = math.inf
+    """Time of the event loop's clock at which even the batch in hand is let go; its files are `remaining`."""
 
     def stop(self, reason: str, *, count_on: bool = False) -> None:
         """End the run; the first reason stays."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.images import is_candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,21 @@ def candidates(path: Path) -> Iterator[Candidate]:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield whatever is no folder, and the folders that cannot be listed."""
-    if not path.is_dir():
-        yield path
-        return
-    try:
-        with os.scandir(path) as entries:
-            ordered = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda one: one.name)
-    except OSError:
-        yield path
-        return
-    for entry in ordered:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _files(path / entry.name)
+    """Yield whatever is no folder, and the folders that cannot be listed; nested deeper than Python calls go."""
+    ahead = [path]
+    while ahead:
+        here = ahead.pop()
+        entries = _entries(here) if here == path or not here.is_symlink() else None
+        if entries is None:
+            yield here
         else:
-            yield path / entry.name
+            ahead += reversed(entries)
+
+
+def _entries(folder: Path) -> list[Path] | None:
+    """Return a folder's entries by name, hidden ones left out; None for what is no folder or cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            return [folder / name for name in sorted(entry.name for entry in entries) if not name.startswith(".")]
+    except OSError:
+        return None

@@ -62,12 +62,13 @@ def ask(
     Raises:
         QuestionError: It cannot be asked like this; the message says what can.
     """
+    study_id, subject_id, split, exclude_subject_of = map(_given, (study_id, subject_id, split, exclude_subject_of))
     where = Filter(
-        study_id=StudyId(study_id.strip()) if study_id else None,
-        subject_id=SubjectId(subject_id.strip()) if subject_id else None,
+        study_id=StudyId(study_id) if study_id else None,
+        subject_id=SubjectId(subject_id) if subject_id else None,
         labels=_labels(labels),
         labels_absent=_labels(labels_absent),
-        split=split.strip() if split else None,
+        split=split,
         date_from=_date("date_from", date_from),
         date_to=_date("date_to", date_to),
         has_report=has_report,
@@ -80,7 +81,7 @@ def ask(
         like=tuple(ImageId(image_id.strip()) for image_id in like),
         unlike=tuple(ImageId(image_id.strip()) for image_id in unlike),
         where=replace(where, view=_views(view)),
-        exclude_subject_of=ImageId(exclude_subject_of.strip()) if exclude_subject_of else None,
+        exclude_subject_of=ImageId(exclude_subject_of) if exclude_subject_of else None,
         filters=shown,
         group=_one_of("group", group, get_args(Group)),
         mode=_one_of("mode", mode, get_args(Mode)),
@@ -89,6 +90,11 @@ def ask(
     )
     _check(question)
     return question
+
+
+def _given(text: str | None) -> str | None:
+    """Take what is blank as not given."""
+    return (text or "").strip() or None
 
 
 def _check(question: Question) -> None:

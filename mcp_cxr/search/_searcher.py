@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.errors import EmbeddingError, NotFound, QuestionError
+from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, NotFound, QuestionError
 from mcp_cxr.records import Filter, Hit, Page, StudyId, SubjectId
 from mcp_cxr.search._explain import excerpt, matched
 from mcp_cxr.search._rank import Leg, rank
@@ -159,7 +159,7 @@ class Searcher:
             reason = (
                 f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
             )
-            if asked.question.mode == "vector" and asked.example is None:
+            if asked.question.mode == "vector":
                 raise QuestionError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
             asked.fallback_reason = reason
             return
@@ -174,13 +174,30 @@ class Searcher:
 
     async def _vector_of(self, query: str) -> tuple[Vector, bool]:
         """Return the vector of a query, and whether it was kept from before."""
-        key = await self._confirm(), query
+        key = await self._key(query)
         kept = self._cache.pop(key, None)
-        vector = (await self._embedder.embed_texts([query]))[0] if kept is None else kept
+        vector = kept
+        if vector is None:
+            vector = (await self._embedder.embed_texts([query]))[0]
+            key = await self._confirm(), query  # again: it may be another service that has answered
         self._cache[key] = vector  # as the last one
         if len(self._cache) > _CACHED_QUERIES:
             self._cache.popitem(last=False)
         return vector, kept is not None
+
+    async def _key(self, query: str) -> tuple[Fingerprint, str]:
+        """Return what the query's vector is kept under.
+
+        While the service is down, a kept vector still serves: it was made by what made the collection. So all pages of
+        an answer are of one ranking, whatever becomes of the service between them.
+        """
+        try:
+            return await self._confirm(), query
+        except EmbeddingUnavailable:
+            made_with = (await self._store.info()).fingerprint
+            if made_with is None or (made_with, query) not in self._cache:
+                raise
+            return made_with, query
 
     async def _total(self, asked: _Asked) -> int:
         group = asked.question.group
@@ -225,7 +242,7 @@ class Searcher:
             study_id=image.study_id,
             subject_id=image.subject_id,
             view_position=image.view_position,
-            image_path=image.image_path,
+            image_path=image.shown_path,
             similarity_score=None if cosine is None else round(cosine, 6),
             similarity_z=standing.z(cosine) if standing and cosine is not None else None,
             percentile=standing.percentile(cosine) if standing and cosine is not None else None,

@@ -15,6 +15,7 @@ from mcp_cxr.server._tool import answer, session_of
 if TYPE_CHECKING:
     from mcp_cxr.ingest import Progress
 
+_LAST_BATCH_S = 3.0  # hosts give a call 60 s or more; a service that hangs must not use them up
 _GO_ON = "Not finished: call ingest_directory again with the same arguments; it goes on where it stopped."
 
 
@@ -42,13 +43,14 @@ async def ingest_directory(
     session = session_of(context)
     archive = await session.archive()
     folder = (await archive.allowed()).resolve(path)
-    signal = Signal()
+    loop = asyncio.get_running_loop()
+    signal = Signal(give_up_at=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
 
     async def report(progress: Progress) -> None:
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
         await context.report_progress(progress.processed, progress.found, done)
 
-    timer = asyncio.get_running_loop().call_later(session.ingest_pace_s, signal.stop, _GO_ON)
+    timer = loop.call_later(session.ingest_pace_s, signal.stop, _GO_ON)
     try:
         listener = Listener(on_progress=report)
         summary = await archive.ingest(folder, limit=limit, dry_run=dry_run, signal=signal, listener=listener)

@@ -52,14 +52,18 @@ async def _embedder(embedder: Embedder) -> tuple[Finding, Fingerprint | None]:
         own = await embedder.fingerprint()
     except EmbeddingError as exc:
         return Finding("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
-    detail = f"{own.model}, {own.dimension} dimensions, preprocessing {own.preprocessing}"
+    detail = _space(own)
     if check:
         detail += f", {_service(own)}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
     return Finding("embedder", ok=True, detail=detail), own
 
 
-def _service(own: Fingerprint) -> str:
-    return f"{own.dialect} {own.service or 'of no known version'}"
+def _space(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.model}, {fingerprint.dimension} dimensions, preprocessing {fingerprint.preprocessing}"
+
+
+def _service(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.dialect} {fingerprint.service or 'of no known version'}"
 
 
 async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
@@ -71,14 +75,27 @@ async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
     except StoreError as exc:
         return [Finding("store", ok=False, detail=store.location, advice=str(exc))]
     findings = [Finding("store", ok=True, detail=f"{store.location}: {totals.images} images")]
-    made_with = collection.fingerprint
-    if own and made_with:
-        fits = own.same_space(made_with)
-        advice = (
-            None if fits else f"Set the embedder this archive was made with ({made_with.model}), or make a new archive."
-        )
-        findings.append(Finding("fingerprint", fits, f"made with {made_with.model}", advice))
+    if own and collection.fingerprint:
+        findings.append(_fit(own, collection.fingerprint))
     if totals.foreign:
         advice = "Ingest their files again to make them searchable."
         findings.append(Finding("foreign rows", ok=False, detail=f"{totals.foreign} of {totals.images}", advice=advice))
     return findings
+
+
+def _fit(own: Fingerprint, made_with: Fingerprint) -> Finding:
+    """Tell whether the embedder is the one the archive was made with."""
+    advice = None
+    if (own.model, own.dimension) != (made_with.model, made_with.dimension):
+        advice = f"Set the embedder this archive was made with ({made_with.model}), or make a new archive."
+    elif own.preprocessing != made_with.preprocessing:
+        advice = (
+            f"Pictures are prepared otherwise now ({own.preprocessing}): set NVCLIP_IMAGE_SIZE as it was, use the "
+            "mcp-cxr that made this archive, or make a new one."
+        )
+    elif own != made_with:
+        advice = (
+            f"The service was {_service(made_with)} then: the next search or ingest embeds some stored films again, "
+            "and goes on only if their vectors are the same."
+        )
+    return Finding("fingerprint", own.same_space(made_with), f"made with {_space(made_with)}", advice)

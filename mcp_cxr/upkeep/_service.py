@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mcp_cxr.errors import CxrError, FingerprintMismatch
+from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Fingerprint, Picture, Stored, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Picture, Stored, Vector
     from mcp_cxr.stores import Store
 
 _log = logging.getLogger(__name__)
 
 PROBES = 8
 """Stored images that are embedded again."""
+_TRIED = 8 * PROBES  # films tried: a question waits meanwhile, and where the archive is not mounted none can be read
 SAME_COSINE = 0.999
 """At least this between old and new vector: above what another GPU or batch size changes, below what weights do."""
 
@@ -52,8 +52,8 @@ class ServiceWatch:
             return own
         if not own.same_space(made_with):
             raise FingerprintMismatch(
-                f"This archive was made with {made_with.model} (preprocessing {made_with.preprocessing}), not with "
-                f"{own.model} ({own.preprocessing}); set its embedder, use mode='words', or make a new archive."
+                f"This archive was made with {_space(made_with)}, not with {_space(own)}; set its embedder, use "
+                "mode='words', or make a new archive."
             )
         await self._compare(own, made_with)
         await self._store.renew(own)
@@ -61,34 +61,48 @@ class ServiceWatch:
         return own
 
     async def _compare(self, own: Fingerprint, made_with: Fingerprint) -> None:
+        """Embed stored images again; a collection that holds none fits any service."""
         ids = (await self._store.sample()).ids
-        stored = await self._store.get(ids, vectors=True)
-        old: list[Vector] = []
-        pictures: list[Picture] = []
-        for image_id in ids:
-            if len(pictures) == PROBES:
-                break
-            image = stored[image_id]
-            try:
-                picture = await self._develop(image)
-            except CxrError:  # a film that is not mounted now tells nothing; another one may
-                continue
-            if image.vector is not None:
-                old.append(image.vector)
-                pictures.append(picture)
+        if not ids:
+            return
+        old, pictures = await self._probes(ids[:_TRIED])
         was, now = _named(made_with, own)
-        if ids and not pictures:
+        if not pictures:
             raise FingerprintMismatch(
                 f"The embedding service changed from {was} to {now}, and no stored film can be read to see whether its "
                 "vectors are still the same; mount the films' folder and ask again, or use mode='words'."
             )
         new = await self._embedder.embed_images(pictures)
-        cosines = [float(a @ b) if isinstance(b, np.ndarray) else 0.0 for a, b in zip(old, new, strict=True)]
-        if cosines and min(cosines) < SAME_COSINE:
+        if not all(_are_same(before, after) for before, after in zip(old, new, strict=True)):
             raise FingerprintMismatch(
                 f"The embedding service changed from {was} to {now} and its vectors are others now; go back to {was}, "
                 "use mode='words', or make a new archive."
             )
+
+    async def _probes(self, ids: Sequence[ImageId]) -> tuple[list[Vector], list[Picture]]:
+        """Return what is stored of the first images whose films can be read, and their pictures."""
+        old: list[Vector] = []
+        pictures: list[Picture] = []
+        for stored in (await self._store.get(ids, vectors=True)).values():
+            if stored.vector is None:
+                continue
+            try:
+                picture = await self._develop(stored)
+            except CxrError:  # a film that is not mounted now tells nothing; another one may
+                continue
+            old.append(stored.vector)
+            pictures.append(picture)
+            if len(pictures) == PROBES:
+                break
+        return old, pictures
+
+
+def _are_same(before: Vector, after: Vector | Rejected) -> bool:
+    return not isinstance(after, Rejected) and float(before @ after) >= SAME_COSINE
+
+
+def _space(fingerprint: Fingerprint) -> str:
+    return f"{fingerprint.model} ({fingerprint.dimension} dimensions, preprocessing {fingerprint.preprocessing})"
 
 
 def _named(made_with: Fingerprint, own: Fingerprint) -> tuple[str, str]:

@@ -72,7 +72,7 @@ class Wire:
         Raises:
             Unreachable: Nothing was sent.
             TimedOut: The service was silent for too long.
-        Broken: The connection ended before the reply did.
+            Broken: The connection ended before the reply did.
         """
         # What h11 quotes in its errors came from the service, which may quote us: no cause is chained.
         try:

@@ -43,7 +43,7 @@ _OVERLOADED = {408, 429, 503, 504}
 _SERVER_FAULT = 500
 _REDIRECT = range(300, 400)
 _WAY_OUT = {
-    401: "wants a key; set NVIDIA_API_KEY",
+    401: "wants a key, or another one; check NVIDIA_API_KEY",
     402: "wants payment; see the account behind NVIDIA_API_KEY",
     403: "refuses the key; check NVIDIA_API_KEY",
     404: "knows no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",

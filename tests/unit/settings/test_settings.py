@@ -51,3 +51,15 @@ def test_a_name_close_to_another_program_s_variable_is_only_warned_of(monkeypatc
     monkeypatch.setenv("IRIS_SOMETHING_ELSE", "1")
     assert near_misses() == ["NVCLIP_BASE_UR is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?"]
     load_settings()
+
+
+def test_a_tilde_is_the_home_of_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", "~/cxr")
+    monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["~/films", "/films"]))
+    settings = load_settings()
+    assert settings.key_file == Path("/home/ada/cxr/id.key")
+    assert settings.roots == (Path("/home/ada/films"), Path("/films"))
+    monkeypatch.setenv("MCP_CXR_ID_KEY_FILE", "~nobody-of-this-name/id.key")
+    with pytest.raises(ConfigError, match="MCP_CXR_ID_KEY_FILE"):
+        load_settings()

@@ -1,0 +1,288 @@
+"""Ingests that are stopped, cancelled, killed, let down or run twice at once: the next one ends as one whole run would.
+
+Each test compares everything the archive holds with what one undisturbed run into a new one makes of the same films.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+import pytest
+from anyio import to_thread
+
+from mcp_cxr.errors import EmbeddingUnavailable, StoreUnavailable
+from mcp_cxr.ingest import Listener, Signal
+from mcp_cxr.stores import EmbeddedStore
+from tests.support import companions
+from tests.support.archives import balanced, contents, ingested, is_made, opened, rows
+from tests.support.films import dicom, mimic, report, truncated
+from tests.support.toy import OUTAGE, ToyEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp_cxr.ingest import Progress
+
+CHECKOUT = Path(__file__).parents[2]
+FILES, IMAGES = 12, 10
+
+# Ingests in batches of two; says a line before each batch is embedded, and waits for one.
+INGEST = """
+import sys, anyio
+from pathlib import Path
+from tests.support.archives import ingested
+from tests.support.toy import ToyEmbedder
+
+async def wait(batch):
+    print(batch, flush=True)
+    await anyio.to_thread.run_sync(sys.stdin.readline)
+
+anyio.run(lambda: ingested(Path(sys.argv[1]), Path(sys.argv[2]), ToyEmbedder(before_images=wait), batch_size=2))
+print("done", flush=True)
+"""
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Films in MIMIC's layout with reports and labels, others, one of them twice, and a bad file."""
+    folder = tmp_path / "films"
+    for number in range(5):
+        film = mimic(folder, number, study=number // 2, subject=number // 2)
+        report(film, f"IMPRESSION: Study {number // 2} shows edema.")
+    companions.labels(folder, (10000000, 50000000, "1.0", ""))
+    for number in range(5, 10):
+        dicom(folder / "other" / f"{number}.dcm", number, StudyDate="21800506")
+    truncated(folder / "other" / "bad.dcm", 99)
+    shutil.copy(folder / "other" / "5.dcm", folder / "other" / "copy of 5.dcm")
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+async def assert_whole(data: Path, films: Path) -> None:
+    """Compare the archive with one that an undisturbed run makes with the same key."""
+    reference = data.with_name("reference")
+    reference.mkdir()
+    shutil.copy(data / "id.key", reference)
+    await ingested(reference, films)
+    assert contents(data) == contents(reference)
+    assert rows(data, "SELECT count(*) FROM images") == [(IMAGES,)]
+
+
+async def finish(data: Path, films: Path) -> None:
+    """Ingest again, and check that nothing is missing and nothing left over."""
+    summary = await ingested(data, films)
+    assert (summary.found, summary.remaining, summary.total_in_store) == (FILES, 0, IMAGES)
+    await assert_whole(data, films)
+
+
+def once_added(act: Callable[[], None]) -> Listener:
+    """Do something as soon as the first images are written."""
+
+    async def listen(progress: Progress) -> None:
+        if progress.added:
+            act()
+
+    return Listener(on_progress=listen)
+
+
+async def test_a_stopped_run_writes_the_batch_in_hand_and_the_next_one_goes_on(data: Path, films: Path) -> None:
+    signal = Signal()
+    async with opened(data) as archive:
+        listener = once_added(lambda: signal.stop("Enough for now."))
+        summary = balanced(await archive.ingest(films, batch_size=2, signal=signal, listener=listener))
+    assert summary.next == "Enough for now."
+    assert 2 <= summary.added == summary.total_in_store < IMAGES
+    await finish(data, films)
+
+
+async def test_a_run_that_is_stopped_before_it_begins_adds_nothing(data: Path, films: Path) -> None:
+    signal = Signal()
+    signal.stop("Never mind.")
+    async with opened(data) as archive:
+        summary = balanced(await archive.ingest(films, signal=signal))
+    assert (summary.processed, summary.next) == (0, "Never mind.")
+    await finish(data, films)
+
+
+async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
+    signal = Signal()
+    told: list[str] = []
+
+    async def listen(image_id: str, _: str) -> None:
+        told.append(image_id)
+        signal.stop("Enough seen.")
+
+    async with opened(data) as archive:
+        listener = Listener(on_would_add=listen)
+        summary = balanced(await archive.ingest(films, dry_run=True, signal=signal, listener=listener))
+    assert (len(told), summary.would_add, summary.next) == (1, 1, "Enough seen.")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("step", "nth"), [("outcomes", 1), ("known", 2), ("put_studies", 2), ("put", 2), ("record", 2)]
+)
+async def test_a_cancelled_run_leaves_nothing_half_done(
+    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int, when: str
+) -> None:
+    original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
+    with anyio.CancelScope() as scope:
+        calls = itertools.count(1)
+
+        async def cut(store: EmbeddedStore, *args: Any) -> Any:
+            is_it = next(calls) == nth
+            if is_it and when == "before":
+                scope.cancel()
+            result = await original(store, *args)
+            if is_it:
+                scope.cancel()
+            return result
+
+        with monkeypatch.context() as patched:
+            patched.setattr(EmbeddedStore, step, cut)
+            await ingested(data, films, batch_size=2)
+    assert scope.cancelled_caught
+    await finish(data, films)
+
+
+async def test_a_run_that_is_cancelled_while_the_service_works_goes_on_later(data: Path, films: Path) -> None:
+    with anyio.CancelScope() as scope:
+
+        async def cancel(batch: int) -> None:
+            if batch == 3:
+                scope.cancel()
+                await anyio.sleep_forever()
+
+        await ingested(data, films, ToyEmbedder(before_images=cancel), batch_size=2)
+    assert scope.cancelled_caught
+    assert rows(data, "SELECT count(*) FROM images")[0][0] < IMAGES
+    await finish(data, films)
+
+
+async def test_an_embedder_that_dies_ends_the_run_with_remaining_and_blames_no_file(data: Path, films: Path) -> None:
+    async def die(batch: int) -> None:
+        if batch == 3:
+            raise EmbeddingUnavailable(OUTAGE)
+
+    summary = await ingested(data, films, ToyEmbedder(before_images=die), batch_size=2)
+    assert summary.next == OUTAGE
+    assert summary.found == FILES
+    assert 2 <= summary.added < IMAGES
+    assert set(summary.errors_by_reason) <= {"truncated pixel data"}
+    bad = rows(data, "SELECT path FROM files WHERE reason IS NOT NULL")
+    assert {Path(path).name for (path,) in bad} <= {"bad.dcm"}
+    await finish(data, films)
+
+
+async def test_an_embedder_that_is_down_from_the_start_makes_no_archive(data: Path, films: Path) -> None:
+    with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
+        await ingested(data, films, ToyEmbedder(down=True))
+    assert not is_made(data)
+
+
+@pytest.mark.parametrize("step", ["put_studies", "put", "record"])
+async def test_a_store_that_fails_is_told_and_the_next_run_goes_on(
+    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
+    calls = itertools.count(1)
+
+    async def fail(store: EmbeddedStore, *args: Any) -> Any:
+        if next(calls) == 2:
+            raise StoreUnavailable("No space is left.")
+        return await original(store, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddedStore, step, fail)
+        with pytest.raises(StoreUnavailable, match="No space is left"):
+            await ingested(data, films, batch_size=2)
+    await finish(data, films)
+
+
+async def test_two_runs_at_once_double_nothing(data: Path, films: Path) -> None:
+    met = anyio.Event()
+    waiting: list[int] = []
+
+    async def meet(batch: int) -> None:
+        if batch == 1:
+            waiting.append(batch)
+            if len(waiting) == 2:
+                met.set()
+            await met.wait()
+
+    async def run() -> None:
+        await ingested(data, films, ToyEmbedder(before_images=meet), batch_size=3)
+
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run)
+            tasks.start_soon(run)
+    await assert_whole(data, films)
+
+
+class Process:
+    """An ingest in a process of its own."""
+
+    def __init__(self, data: Path, films: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", INGEST, str(data), str(films)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=CHECKOUT,
+            text=True,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def line(self) -> str:
+        """Wait for the next line it says."""
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def go_on(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def run_out(self) -> None:
+        """Let it run to its end."""
+        output, _ = self._process.communicate("\n" * FILES)
+        assert output.endswith("done\n")
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+async def test_a_killed_process_loses_nothing_that_was_written(data: Path, films: Path) -> None:
+    with Process(data, films) as process:
+        for batch in ("1", "2", "3"):
+            assert await to_thread.run_sync(process.line) == batch
+            if batch != "3":
+                process.go_on()
+        process.kill()
+    await finish(data, films)
+
+
+async def test_two_processes_at_once_double_nothing_and_share_one_key(data: Path, films: Path) -> None:
+    with Process(data, films) as one, Process(data, films) as other:
+        assert await to_thread.run_sync(one.line) == "1"
+        assert await to_thread.run_sync(other.line) == "1"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(to_thread.run_sync, one.run_out)
+            tasks.start_soon(to_thread.run_sync, other.run_out)
+    await assert_whole(data, films)

@@ -1,0 +1,232 @@
+"""A folder's way into the archive, as a person takes it, while the service fails or is replaced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import numpy as np
+import pytest
+
+from mcp_cxr.cli import main
+from mcp_cxr.embeddings.nvclip import Patience
+from mcp_cxr.images import read_film
+from mcp_cxr.ingest import Listener
+from mcp_cxr.records import ImageSpec
+from tests.standins.nvclip import StandIn, digest, hurried
+from tests.standins.nvclip._state import State
+from tests.standins.nvclip._vectors import vector
+from tests.support.archives import balanced, contents, is_made, opened, rows
+from tests.support.films import mimic
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.ingest import Progress
+    from mcp_cxr.records import Picture, Rejected, Vector
+
+    Command = Callable[..., tuple[int, str, str]]
+
+FILMS = 8
+KEY = "nvapi-not-to-be-seen"
+BAD_FILES = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn() as started:
+        yield started
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for number in range(FILMS):
+        mimic(tmp_path / "films", number)
+    return tmp_path / "films"
+
+
+@pytest.fixture
+def mcp_cxr(
+    standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Command:
+    """Runs one command with the environment that leads to the stand-in; returns exit code, stdout and stderr."""
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
+    monkeypatch.setenv("NVCLIP_BASE_URL", standin.base_url)
+    monkeypatch.setenv("NVIDIA_API_KEY", KEY)
+    hurry = partial(Patience, backoff_s=0.01, pictures_s=2, question_s=1)
+    monkeypatch.setattr("mcp_cxr.embeddings.nvclip._embedder.Patience", hurry)
+
+    def run(*argv: object) -> tuple[int, str, str]:
+        capfd.readouterr()
+        code = main([str(word) for word in argv])
+        captured = capfd.readouterr()
+        assert KEY not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+def sent(films: Path, size: int) -> dict[str, bytes]:
+    """The JPEG each film leaves as, by image id, in path order."""
+    spec = ImageSpec(size=size, mode="RGB", jpeg_quality=95)
+    return {path.stem: read_film(path, spec).picture.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
+
+
+def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, bytes], *, count: int) -> None:
+    """Compare what lies in the database with what the stand-in makes of each JPEG."""
+    state = State(models=(), dimension=1024)
+    found = rows(data, "SELECT image_id, vector FROM images JOIN vectors USING (slot)")
+    assert len(found) == count
+    for image_id, blob in found:
+        own = vector(jpegs[image_id], is_picture=True, state=state)
+        np.testing.assert_allclose(np.frombuffer(blob, "<f4"), own, atol=1e-6)
+
+
+def once_added(act: Callable[[], Any]) -> Listener:
+    """Do something to the service once the first films are written."""
+    acts = [act]
+
+    async def on_progress(progress: Progress) -> None:
+        if progress.added and acts:
+            await anyio.to_thread.run_sync(acts.pop())
+
+    return Listener(on_progress=on_progress)
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_a_command_whose_service_fails_in_the_middle_is_run_again_and_finishes(
+    standin: StandIn, data: Path, demo: DemoArchive, mcp_cxr: Command, status: int
+) -> None:
+    jpegs = sent(demo.folder, 224)
+    total, reached = len(jpegs), 4
+    standin.tell(bad=[digest(list(jpegs.values())[reached])], bad_status=status)
+    code, out, err = mcp_cxr("ingest", demo.folder, "--batch-size", reached)
+    assert code == 1
+    lines = out.splitlines()
+    for line in (f"  Successfully added: {reached}", "  Errors: 0", f"  Remaining: {total - reached}"):
+        assert line in lines
+    (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert f"The embedding service at {standin.base_url} answers {status}" in error
+    assert err.endswith(error + "\n")
+    assert rows(data, BAD_FILES) == []
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=reached)
+    standin.tell(bad=[])
+    code, out, _ = mcp_cxr("ingest", demo.folder)
+    assert code == 0
+    assert out.startswith("Ingestion Complete!")
+    assert f"  Skipped (already exist): {reached}\n  Successfully added: {total - reached}\n  Errors: 0\n" in out
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=total)
+
+
+def test_a_command_without_its_service_says_one_line_and_makes_nothing(
+    standin: StandIn, data: Path, films: Path, mcp_cxr: Command
+) -> None:
+    standin.stop()
+    code, out, err = mcp_cxr("ingest", films)
+    assert (code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("Error: ")
+    assert "check that its container runs, the tunnel to it, and NVCLIP_BASE_URL" in line
+    assert not is_made(data)
+
+
+def test_one_bad_picture_is_told_by_its_reason_and_the_command_is_done(
+    standin: StandIn, data: Path, films: Path, mcp_cxr: Command
+) -> None:
+    jpegs = sent(films, 224)
+    refused, spoilt = list(jpegs)[1], list(jpegs)[6]
+    standin.tell(bad=[digest(jpegs[refused])], not_finite=[digest(jpegs[spoilt])])
+    code, out, _ = mcp_cxr("ingest", films)
+    reasons = ["not taken by the embedding service (422)", "without a usable vector from the embedding service"]
+    assert code == 0
+    for line in (f"  Successfully added: {FILMS - 2}", "  Errors: 2", *(f"    {reason}: 1" for reason in reasons)):
+        assert line in out.splitlines()
+    found = [(path.rsplit("/", 1)[1], reason) for path, reason in rows(data, BAD_FILES)]
+    assert found == [(f"{refused}.dcm", reasons[0]), (f"{spoilt}.dcm", reasons[1])]
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=FILMS - 2)
+    standin.tell(bad=[], not_finite=[])
+    before = contents(data)
+    assert f"  Skipped (already exist): {FILMS}" in mcp_cxr("ingest", films)[1]
+    assert contents(data) == before
+    assert "  Successfully added: 2" in mcp_cxr("ingest", films, "--retry-failed")[1]
+    assert rows(data, BAD_FILES) == []
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=FILMS)
+
+
+async def test_after_a_service_that_hung_the_next_run_finishes(standin: StandIn, data: Path, films: Path) -> None:
+    hang = once_added(lambda: standin.fail("hang", times=1000))
+    with anyio.fail_after(10):
+        async with opened(data, hurried(standin, pictures_s=0.6)) as archive:
+            first = balanced(await archive.ingest(films, batch_size=2, listener=hang))
+    assert 2 <= first.added < FILMS
+    standin.heal()
+    async with opened(data, hurried(standin)) as archive:
+        second = balanced(await archive.ingest(films, batch_size=2))
+    assert (second.skipped, second.added, second.remaining) == (first.added, first.remaining, 0)
+    assert rows(data, BAD_FILES) == []
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+
+
+async def test_a_service_that_comes_and_goes_costs_runs_but_no_film(standin: StandIn, data: Path, films: Path) -> None:
+    """Each run meets a service that works for one batch and is then gone."""
+    added, runs = 0, 0
+    with anyio.fail_after(20):
+        while added < FILMS:
+            async with opened(data, hurried(standin, pictures_s=0.3)) as archive:
+                summary = balanced(await archive.ingest(films, batch_size=3, listener=once_added(standin.stop)))
+            assert (summary.skipped, summary.errors) == (added, 0)
+            assert summary.added > 0
+            added, runs = added + summary.added, runs + 1
+            standin.restart()
+    assert runs > 1
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+
+
+async def test_after_a_service_was_replaced_by_one_with_the_same_vectors_the_next_run_finishes(
+    standin: StandIn, data: Path, films: Path
+) -> None:
+    replaced = once_added(lambda: standin.restart(version="2.1.0"))
+    async with opened(data, hurried(standin, down_s=0)) as archive:
+        first = balanced(await archive.ingest(films, batch_size=2, listener=replaced))
+        assert 2 <= first.added < FILMS
+        assert first.next
+        second = balanced(await archive.ingest(films, batch_size=2))
+        made_with = (await archive.store.info()).fingerprint
+    assert (second.added, second.errors) == (FILMS - first.added, 0)
+    assert made_with
+    assert made_with.service == "2.1.0 nvclip-vit-h-14:fp16"
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+
+
+async def test_pictures_embedded_by_another_service_than_was_confirmed_before_are_not_written(
+    data: Path, films: Path
+) -> None:
+    """The moment between the two is short, and it may be another task that notices the change."""
+
+    class Replaced(ToyEmbedder):
+        """From the second batch on another service, with other vectors."""
+
+        async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+            seen: list[Any] = await super().embed_images(pictures)
+            if len(self.batches) == 1:
+                return seen
+            self._fingerprint = replace(self._fingerprint, service="another")
+            return [-row for row in seen]
+
+    async with opened(data, Replaced()) as archive:
+        summary = balanced(await archive.ingest(films, batch_size=2))
+        assert summary.next == "The embedding service was replaced by another one; run it again."
+        assert (summary.added, summary.errors, summary.remaining) == (2, 0, FILMS - 2)
+        assert (await archive.overview()).images == 2
+    assert rows(data, BAD_FILES) == []

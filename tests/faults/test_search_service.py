@@ -1,0 +1,228 @@
+"""Questions while the service is down, hung, replaced or back."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import numpy as np
+import pytest
+
+from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
+from tests.standins.nvclip import StandIn, hurried
+from tests.support.archives import ingested, opened
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.records import Page, Vectors
+
+QUERY = "pleural effusion"
+SAID_BY_SERVICE = "check that its container runs, the tunnel to it, and NVCLIP_BASE_URL"
+ADDED = "Words of reports, labels and tags were matched."
+
+
+@pytest.fixture
+def standin() -> Iterator[StandIn]:
+    with StandIn() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
+    """The demo's films and reports, with the stand-in's vectors; only to be read."""
+    made = tmp_path_factory.mktemp("made")
+    with StandIn() as standin:
+        anyio.run(ingested, made, demo.folder, hurried(standin))
+    return made
+
+
+@asynccontextmanager
+async def asked(standin: StandIn, data: Path, **patience: Any) -> AsyncGenerator[Archive]:
+    async with opened(data, hurried(standin, **patience)) as archive:
+        yield archive
+
+
+def ids(page: Page) -> list[str]:
+    return [hit.image_id for hit in page.images]
+
+
+def assert_words_alone(page: Page, alone: Page) -> None:
+    """The answer is that of words, and says why."""
+    assert page.search_mode == "keyword"
+    assert page.fallback_reason
+    assert SAID_BY_SERVICE in page.fallback_reason
+    assert page.fallback_reason.endswith(ADDED)
+    assert (ids(page), page.total_results) == (ids(alone), alone.total_results)
+    assert page.total_results > 0
+    assert not page.cache_hit
+    assert {hit.similarity_score for hit in page.images} == {None}
+
+
+async def test_words_answer_at_once_where_the_service_was_never_there(standin: StandIn, data: Path) -> None:
+    standin.stop()
+    async with asked(standin, data) as archive:
+        alone = await archive.search(QUERY, mode="words")
+        assert (alone.search_mode, alone.fallback_reason) == ("keyword", None)
+        with anyio.fail_after(1):
+            assert_words_alone(await archive.search(QUERY), alone)
+        with pytest.raises(EmbeddingUnavailable, match=SAID_BY_SERVICE):
+            await archive.search(QUERY, mode="vector")
+
+
+async def test_a_service_that_hangs_is_waited_for_once_and_not_again(standin: StandIn, data: Path) -> None:
+    async with asked(standin, data, question_s=0.8) as archive:
+        alone = await archive.search(QUERY, mode="words")
+        standin.fail("hang", times=1000)
+        with anyio.fail_after(2):
+            assert_words_alone(await archive.search(QUERY), alone)
+        standin.tell()
+        with anyio.fail_after(0.5):
+            assert_words_alone(await archive.search(QUERY), alone)
+        assert standin.requests == []
+
+
+async def test_the_service_is_used_again_once_it_is_back(standin: StandIn, data: Path) -> None:
+    async with asked(standin, data, down_s=0) as archive:
+        before = await archive.search(QUERY, mode="vector")
+        standin.stop()
+        assert (await archive.search("edema")).search_mode == "keyword"
+        standin.start()
+        assert (await archive.search("edema")).search_mode == "hybrid"
+        assert ids(await archive.search(QUERY, mode="vector")) == ids(before)
+
+
+async def test_no_second_host_is_asked(standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with StandIn() as other:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
+        monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
+        standin.stop()
+        async with asked(standin, data) as archive:
+            assert (await archive.search(QUERY)).search_mode == "keyword"
+        assert other.requests == []
+
+
+async def test_a_query_asked_before_is_answered_by_its_kept_vector_while_the_service_is_down(
+    standin: StandIn, data: Path
+) -> None:
+    """It was made by what made the collection: nothing is replaced by using it."""
+    async with asked(standin, data) as archive:
+        before = await archive.search(QUERY)
+        assert not before.cache_hit
+        standin.stop()
+        assert (await archive.search("edema")).search_mode == "keyword"  # from now on it is known to be down
+        again = await archive.search(QUERY)
+        assert again.cache_hit
+        assert again.fallback_reason is None
+        assert replace(again, cache_hit=False, execution_time_ms=0) == replace(before, execution_time_ms=0)
+
+
+async def test_pages_after_the_first_are_of_the_same_ranking_though_the_service_has_died(
+    standin: StandIn, data: Path
+) -> None:
+    async with asked(standin, data) as archive:
+        whole = ids(await archive.search(QUERY, limit=10))
+    async with asked(standin, data) as archive:
+        paged = ids(await archive.search(QUERY, limit=5))
+        standin.stop()
+        await archive.search("edema")
+        paged += ids(await archive.search(QUERY, limit=5, offset=5))
+    assert paged == whole
+
+
+async def test_a_kept_vector_is_not_compared_with_a_collection_of_another_service(
+    standin: StandIn, data: Path, demo: DemoArchive, tmp_path: Path
+) -> None:
+    own = shutil.copytree(data, tmp_path / "own")
+    async with asked(standin, own, down_s=0) as archive:
+        await archive.search(QUERY)
+        assert (await archive.search(QUERY)).cache_hit
+        standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
+        await archive.store.drop()
+        await ingested(own, demo.folder, hurried(standin), limit=4)
+        assert not (await archive.search(QUERY)).cache_hit
+        page = await archive.search(QUERY, mode="vector")
+        assert page.total_results == (await archive.overview()).studies
+    assert page.search_mode == "semantic"
+
+
+async def test_a_query_embedded_by_another_service_than_was_confirmed_before_is_not_ranked(toy_data: Path) -> None:
+    """The moment between the two is short, and it may be another task that notices the change."""
+
+    class Replaced(ToyEmbedder):
+        """From the first text on another service, with other vectors."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._sign = 1
+
+        async def embed_texts(self, texts: Sequence[str]) -> Vectors:
+            self._sign = -1
+            self._fingerprint = replace(self._fingerprint, service="another")
+            return -(await super().embed_texts(texts))
+
+        async def embed_images(self, pictures: Sequence[Any]) -> list[Any]:
+            return [self._sign * np.asarray(row) for row in await super().embed_images(pictures)]
+
+    async with opened(toy_data, Replaced()) as archive:
+        with pytest.raises(FingerprintMismatch, match="its vectors are others now"):
+            await archive.search("left effusion")
+
+
+async def test_a_long_query_is_warned_of_where_it_was_embedded_and_only_there(standin: StandIn, data: Path) -> None:
+    long = " ".join(["effusion"] * 60)
+    async with asked(standin, data) as archive:
+        for _ in range(2):  # embedded, and kept
+            assert any("first 45 words" in warning for warning in (await archive.search(long)).warnings)
+        assert not any("45" in warning for warning in (await archive.search(QUERY)).warnings)
+        assert not any("45" in warning for warning in (await archive.search(long, mode="words")).warnings)
+
+
+async def test_no_log_line_holds_the_words_of_a_question(
+    standin: StandIn, data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    canary = "canaryword effusion of mrs example"
+    faults: list[dict[str, Any]] = [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "nan"}]
+    async with asked(standin, data, down_s=0) as archive:
+        await archive.search(canary)
+        for number, fault in enumerate(faults):
+            standin.tell(fault={**fault, "times": 1000})
+            assert (await archive.search(f"{canary} {number}")).search_mode == "keyword"
+        standin.stop()
+        await archive.search(f"{canary} again")
+    told = [record.getMessage() for record in caplog.records]
+    assert any("asked again" in line for line in told)
+    assert not any("canaryword" in line or "mrs example" in line for line in told)
+
+
+async def test_the_command_answers_by_words_with_a_note_and_is_done(standin: StandIn, data: Path) -> None:
+    standin.stop()
+    done = await command(standin, data, "search", QUERY)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"  -   - ")
+    note = done.stderr.decode().splitlines()[0]
+    assert note.startswith(f"Note: The embedding service at {standin.base_url} cannot be reached")
+    assert SAID_BY_SERVICE in note
+    done = await command(standin, data, "search", QUERY, "--mode", "vector")
+    assert (done.returncode, done.stdout) == (1, b"")
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("Error: ")
+    assert SAID_BY_SERVICE in line
+
+
+async def command(standin: StandIn, data: Path, *argv: str) -> CompletedProcess[bytes]:
+    known = {"MCP_CXR_DATA_DIR": str(data), "NVCLIP_BASE_URL": standin.base_url, "NVCLIP_IMAGE_SIZE": "32"}
+    return await anyio.run_process([sys.executable, "-m", "mcp_cxr", *argv], env={**os.environ, **known}, check=False)

@@ -1,0 +1,135 @@
+"""Faults that a reader of the whole found, each as it was met."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from mcp import Client, StdioServerParameters
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.errors import ConfigError, PathRefused, QuestionError
+from mcp_cxr.ingest import Signal
+from tests.support.archives import ingested, opened, rows
+from tests.support.films import dicom, mimic, plain, report
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOT_UTF8 = os.fsdecode(b"\xff\xfe.dcm")
+
+
+async def test_a_name_that_is_no_utf8_or_names_somebody_does_no_harm_at_a_host(tmp_path: Path) -> None:
+    dicom(tmp_path / "films" / "DOE^JOHN" / NOT_UTF8, 1)
+    await ingested(tmp_path / "data", tmp_path / "films")
+    async with opened(tmp_path / "data") as archive:
+        (hit,) = (await archive.search(view=["UNKNOWN", "PA"])).images
+        assert hit.image_path == "DOE^JOHN/\ufffd\ufffd.dcm"
+    environment = {"MCP_CXR_DATA_DIR": str(tmp_path / "data"), "MCP_CXR_EMBEDDER": "offline"}
+    server = StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=environment)
+    async with Client(server) as client:
+        with anyio.fail_after(20):
+            answers = [
+                await client.call_tool("search_medical_images", {"view": ["UNKNOWN", "PA"]}),
+                await client.call_tool("get_image_metadata", {"image_id": hit.image_id}),
+            ]
+    for answer in answers:
+        assert not answer.is_error
+        assert hit.image_id in str(answer)
+        assert "DOE" not in str(answer)
+
+
+async def test_a_file_that_became_another_image_leaves_no_row_behind(tmp_path: Path) -> None:
+    films, data = tmp_path / "films", tmp_path / "data"
+    for number in range(2):
+        plain(films / f"{number}.png", number)
+    await ingested(data, films)
+    plain(films / "0.png", 7)
+    (films / "1.png").write_text("no picture")  # a test may wait
+    summary = await ingested(data, films)
+    assert (summary.added, summary.errors, summary.total_in_store) == (1, 1, 1)
+    async with opened(data) as archive:
+        assert not any((await archive.verify()).problems.values())
+
+
+@pytest.mark.parametrize(("first", "second"), [("hash", "keep"), ("keep", "hash")])
+async def test_an_archive_holds_ids_of_one_kind(tmp_path: Path, first: str, second: str) -> None:
+    dicom(tmp_path / "films" / "a.dcm", 1)
+    dicom(tmp_path / "more" / "b.dcm", 2)
+    async with opened(tmp_path / "data", MCP_CXR_IDS=first) as archive:
+        await archive.ingest(tmp_path / "films")
+    async with opened(tmp_path / "data", MCP_CXR_IDS=second) as archive:
+        with pytest.raises(ConfigError, match="make another archive"):
+            await archive.ingest(tmp_path / "more")
+        mimic(tmp_path / "mimic", 3)
+        assert (await archive.ingest(tmp_path / "mimic")).added == 1
+    assert rows(tmp_path / "data", "SELECT count(*) FROM images") == [(2,)]
+
+
+async def test_a_run_does_not_wait_beyond_its_time_for_a_service_that_hangs(tmp_path: Path) -> None:
+    signal = Signal()
+
+    async def hang(_: int) -> None:
+        signal.stop("Not finished.")
+        await anyio.sleep_forever()
+
+    mimic(tmp_path / "films", 1)
+    async with opened(tmp_path / "data", ToyEmbedder(before_images=hang)) as archive:
+        signal.give_up_at = anyio.current_time() + 0.5
+        with anyio.fail_after(10):
+            summary = await archive.ingest(tmp_path / "films", signal=signal)
+    assert (summary.added, summary.errors, summary.next) == (0, 0, "Not finished.")
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Iterator[Path]:
+    """A picture, beside 1,200 folders in each other; taken away by `rm`, for Python's own way is a recursion too."""
+    films, here = tmp_path / "films", Path.cwd()
+    plain(films / "a.png", 1)
+    try:
+        os.chdir(films)
+        for _ in range(1200):
+            os.mkdir("d")  # noqa: PTH102  # a whole path of this length is refused
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    yield films
+    subprocess.run(["rm", "-r", str(films)], check=True)  # noqa: S607
+
+
+async def test_folders_may_be_nested_deeper_than_python_calls(nested: Path, tmp_path: Path) -> None:
+    assert (await ingested(tmp_path / "data", nested)).added == 1
+
+
+async def test_what_is_no_path_is_refused_in_one_short_line(tmp_path: Path) -> None:
+    async with opened(tmp_path / "data") as archive:
+        for path in ("~nobodyhere/x", "a\0b", "x" * 5000):
+            with pytest.raises(PathRefused) as caught:
+                await archive.ingest(path)
+            assert len(str(caught.value)) < 300
+
+
+async def test_controls_in_a_report_do_not_reach_a_terminal(tmp_path: Path) -> None:
+    report(mimic(tmp_path / "films", 1), "IMPRESSION: \x1b[2J\x1b]0;pwned\x07 Edema.\x9b")
+    await ingested(tmp_path / "data", tmp_path / "films")
+    async with opened(tmp_path / "data") as archive:
+        shown = await archive.show((await archive.search("edema", mode="words")).images[0].image_id)
+    assert shown.report
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in str(shown.report["IMPRESSION"]))
+
+
+async def test_a_blank_filter_is_none_and_a_query_no_embedder_reads_is_not_dropped(toy_data: Path) -> None:
+    async with opened(toy_data, ToyEmbedder()) as archive:
+        page = await archive.search("effusion", subject_id=" ", study_id="\t", split=" ", exclude_subject_of=" ")
+        assert page.filters == {}
+        assert page.images
+        example = page.images[0].image_id
+    async with opened(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
+        with pytest.raises(QuestionError, match="reads no text"):
+            await archive.search("effusion", like=[example], mode="vector")

@@ -1,0 +1,276 @@
+"""Archives that are empty, foreign to the embedder, or odd; and what an answer says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QuestionError, StoreMissing
+from mcp_cxr.images import PREPROCESSING
+from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.search import _searcher
+from mcp_cxr.search._explain import excerpt
+from tests.support.archives import ingested, opened, rows
+from tests.support.films import mimic, report
+from tests.support.toy import OUTAGE, ToyEmbedder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.demo import DemoArchive
+
+QUESTIONS: list[dict[str, Any]] = [
+    {"query": "effusion"},
+    {"query": "effusion", "mode": "words"},
+    {"query": "effusion", "mode": "vector"},
+    {"view": ["PA"]},
+]
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> Path:
+    """Three films of three studies with reports, ingested by the toy."""
+    for number in range(3):
+        report(mimic(tmp_path / "films", number), "IMPRESSION: Edema.")
+    await ingested(tmp_path / "data", tmp_path / "films")
+    return tmp_path / "data"
+
+
+def ids(data: Path) -> list[str]:
+    return [image_id for (image_id,) in rows(data, "SELECT image_id FROM images ORDER BY image_id")]
+
+
+async def legs_of(archive: Archive, example: str, query: str) -> list[list[str]]:
+    """Studies by example, by text and by words, each from the store alone."""
+    store, rest = archive.store, Filter(exclude_images=(ImageId(example),))
+    vector = (await store.get([ImageId(example)], vectors=True))[ImageId(example)].vector
+    assert vector is not None
+    text = (await archive.embedder.embed_texts([query]))[0]
+    ranked = [
+        await store.nearest(vector, rest, limit=1000),
+        await store.nearest(text, rest, limit=1000),
+        await store.match([query], rest, limit=1000),
+    ]
+    return [list(dict.fromkeys(hit.study_id for hit in leg)) for leg in ranked]
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+@pytest.mark.parametrize("down", [False, True])
+async def test_an_archive_that_was_never_made_is_said_so_first(
+    tmp_path: Path, question: dict[str, Any], down: bool
+) -> None:
+    async with opened(tmp_path / "data", ToyEmbedder(down=down)) as archive:
+        with pytest.raises(StoreMissing, match="mcp-cxr ingest PATH"):
+            await archive.search(**question)
+
+
+@pytest.mark.parametrize(
+    ("question", "mode"), list(zip(QUESTIONS, ["hybrid", "keyword", "semantic", "filter"], strict=True))
+)
+async def test_an_empty_archive_answers_with_an_empty_page(tmp_path: Path, question: dict[str, Any], mode: str) -> None:
+    async with opened(tmp_path / "data") as archive:
+        await archive.store.create()
+        page = await archive.search(**question)
+    assert (page.search_mode, page.total_results, page.images, page.next_offset) == (mode, 0, [], None)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+@pytest.mark.parametrize("offset", [1000, 2**62])
+async def test_a_page_behind_the_last_one_is_empty_and_still_counts(
+    toy_data: Path, question: dict[str, Any], offset: int
+) -> None:
+    async with opened(toy_data) as archive:
+        first, behind = await archive.search(**question), await archive.search(**question, offset=offset)
+    assert (behind.images, behind.next_offset) == ([], None)
+    assert behind.total_results == first.total_results > 0
+
+
+async def test_an_embedder_without_text_is_said_so_and_words_are_matched(sketch_data: Path) -> None:
+    async with opened(sketch_data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
+        page = await archive.search("effusion")
+        assert page.search_mode == "keyword"
+        assert page.fallback_reason
+        assert "reads no text" in page.fallback_reason
+        with pytest.raises(QuestionError, match="reads no text; use mode='auto' or like"):
+            await archive.search("effusion", mode="vector")
+        both = await archive.search("effusion", like=[page.images[0].image_id])
+        assert (both.search_mode, bool(both.fallback_reason)) == ("hybrid", True)
+
+
+async def test_vectors_alone_cannot_be_had_while_the_embedder_is_down_but_examples_can(toy_data: Path) -> None:
+    async with opened(toy_data, ToyEmbedder(down=True)) as archive:
+        with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
+            await archive.search("effusion", mode="vector")
+        page = await archive.search("effusion")
+        assert page.fallback_reason == f"{OUTAGE} Words of reports, labels and tags were matched."
+        similar = await archive.search(like=[page.images[0].image_id])
+        assert (similar.search_mode, similar.fallback_reason) == ("similar", None)
+
+
+@pytest.mark.parametrize("mode", ["auto", "vector"])
+async def test_another_fingerprint_is_refused_with_the_way_out_and_all_else_goes_on(
+    own_data: Path, demo: DemoArchive, mode: str
+) -> None:
+    async with opened(own_data, ToyEmbedder(preprocessing="other")) as archive:
+        with pytest.raises(FingerprintMismatch, match="use mode='words', or make a new archive"):
+            await archive.search("effusion", mode=mode)
+        with pytest.raises(FingerprintMismatch, match="Set the embedder"):
+            await archive.ingest(demo.folder)
+        page = await archive.search("effusion", mode="words")
+        assert page.total_results
+        assert (await archive.search(view=["PA"])).total_results
+        assert (await archive.show(page.images[0].image_id)).labels
+        assert (await archive.overview()).images == len(demo.images)
+        assert [finding.name for finding in await archive.doctor() if not finding.ok] == ["fingerprint"]
+        await archive.store.drop()
+
+
+async def test_an_example_and_words_are_joined_by_reciprocal_rank_over_all_three_rankings(toy_data: Path) -> None:
+    async with opened(toy_data) as archive:
+        example = (await archive.store.page(None, limit=1))[0].image.image_id
+        score: dict[str, float] = {}
+        for leg in await legs_of(archive, example, "effus"):
+            for place, study in enumerate(leg, start=1):
+                score[study] = score.get(study, 0) + 1 / (60 + place)
+        page = await archive.search("effus", like=[example], limit=100)
+    assert page.search_mode == "hybrid"
+    assert [hit.study_id for hit in page.images] == sorted(score, key=lambda study: (-score[study], study))
+
+
+async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_data: Path) -> None:
+    embedder = ToyEmbedder()
+    async with opened(own_data, embedder) as archive:
+        hits = [(await archive.search(query)).cache_hit for query in ["left", "left"]]
+        embedder._fingerprint = replace(embedder._fingerprint, service="2.0")
+        hits += [(await archive.search(query)).cache_hit for query in ["right", "left", "left"]]
+    assert hits == [False, True, False, False, True]
+    assert embedder.texts == ["left", "right", "left"]
+
+
+async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
+    toy_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_searcher, "_CACHED_QUERIES", 2)
+    async with opened(toy_data) as archive:
+        asked = [
+            (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]
+        ]
+    assert asked == [False, False, True, False, True, False]
+
+
+async def test_a_failed_query_is_not_kept(toy_data: Path) -> None:
+    embedder = ToyEmbedder(down=True)
+    async with opened(toy_data, embedder) as archive:
+        assert (await archive.search("left effusion")).search_mode == "keyword"
+        embedder.down = False
+        page = await archive.search("left effusion")
+    assert (page.search_mode, page.cache_hit, page.fallback_reason) == ("hybrid", False, None)
+
+
+async def test_examples_that_cancel_each_other_out_are_refused(small: Path) -> None:
+    first, second, _ = ids(small)
+    ((vector,),) = rows(small, "SELECT vector FROM vectors JOIN images USING (slot) WHERE image_id = ?", first)
+    opposite = (-np.frombuffer(vector, "<f4")).tobytes()
+    rows(
+        small,
+        "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)",
+        opposite,
+        second,
+    )
+    async with opened(small) as archive:
+        with pytest.raises(QuestionError, match="cancel each other out"):
+            await archive.search(like=[first, second])
+
+
+async def test_of_images_that_are_all_the_same_none_stands_out(small: Path) -> None:
+    ((vector,), *_) = rows(small, "SELECT vector FROM vectors")
+    rows(small, "UPDATE vectors SET vector = ?", vector)
+    async with opened(small) as archive:
+        page = await archive.search(like=[ids(small)[0]])
+    assert [(hit.similarity_z, hit.percentile) for hit in page.images] == [(None, 0.0), (None, 0.0)]
+    assert [hit.image_id for hit in page.images] == ids(small)[1:]
+
+
+async def test_a_copy_of_the_example_is_less_similar_than_nothing_but_above_all_others(own_data: Path) -> None:
+    example, copy, *others = ids(own_data)
+    rows(
+        own_data,
+        "UPDATE vectors SET vector = (SELECT v.vector FROM vectors v JOIN images i USING (slot) WHERE i.image_id = ?) "
+        "WHERE slot = (SELECT slot FROM images WHERE image_id = ?)",
+        example,
+        copy,
+    )
+    async with opened(own_data) as archive:
+        hit = (await archive.search(like=[example], group="none")).images[0]
+    assert hit.image_id == copy
+    assert hit.similarity_score == pytest.approx(1, abs=1e-6)
+    assert hit.percentile == round(100 * len(others) / (len(others) + 2), 2)
+
+
+async def test_a_word_that_only_another_image_of_the_study_holds_is_said_so(tmp_path: Path) -> None:
+    mimic(tmp_path / "films", 1, study=1, subject=1, ViewPosition="PA")
+    mimic(tmp_path / "films", 2, study=1, subject=1, ViewPosition="LATERAL")
+    async with opened(tmp_path / "data") as archive:
+        await archive.ingest(tmp_path / "films")
+        (hit,) = (await archive.search("lateral", mode="words")).images
+        (own,) = (await archive.search("lateral", mode="words", view=["LATERAL"])).images
+    assert (hit.view_position, hit.why) == ("PA", ["tags of the study's other images"])
+    assert own.why == ["tags: lateral"]
+
+
+async def test_the_pixels_are_named_only_where_they_count(toy_data: Path) -> None:
+    async with opened(toy_data) as archive:
+        assert all(hit.why[0] == "pixels" for hit in (await archive.search("left", mode="vector")).images)
+        assert all("pixels" not in hit.why for hit in (await archive.search("effusion", mode="words")).images)
+        assert all(hit.why == ["filter"] for hit in (await archive.search(view=["PA"])).images)
+
+
+async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(toy_data: Path) -> None:
+    async with opened(toy_data) as archive:
+        page = await archive.search(
+            view=["ll", "frontal"], has_report=False, split=" train ", date_from="21200101", labels_absent=["edema"]
+        )
+    assert page.filters == {
+        "view": ["LL", "FRONTAL"],
+        "labels_absent": ["Edema"],
+        "split": "train",
+        "date_from": "2120-01-01",
+        "has_report": False,
+    }
+
+
+async def test_few_images_to_stand_among_are_warned_of(toy_data: Path, demo: DemoArchive) -> None:
+    async with opened(toy_data) as archive:
+        page = await archive.search("left", mode="vector")
+        assert page.warnings == [f"Standing is coarse: the archive has only {len(demo.images)} images to compare with."]
+        assert (await archive.search("left effusion", mode="words")).warnings == []
+
+
+REPORT = "INDICATION: Cough.\nFINDINGS: Small left effusion. Lungs clear.\nIMPRESSION: Nothing acute."
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("left effusion", "Small left effusion."),
+        ("coughing", "Cough."),
+        ("pneumothorax", "Nothing acute."),
+        (None, "Nothing acute."),
+    ],
+)
+def test_the_excerpt_is_the_sentence_with_most_of_the_words_else_the_impression(
+    query: str | None, sentence: str
+) -> None:
+    assert excerpt(query, REPORT) == sentence
+    assert excerpt(query, None) is None
+
+
+def test_a_long_excerpt_is_cut() -> None:
+    cut = excerpt(None, f"IMPRESSION: {'word ' * 100}")
+    assert cut is not None
+    assert (len(cut) <= 300, cut[-6:]) == (True, " word…")

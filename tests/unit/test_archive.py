@@ -1,0 +1,161 @@
+"""The archive as notebooks use it: what it opens, what it reads, and what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr import open_archive
+from mcp_cxr.archive import Allowed
+from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
+from mcp_cxr.images import Viewing
+from tests.support.archives import ingested, is_made, opened, rows
+from tests.support.films import dicom, mimic, report
+
+if TYPE_CHECKING:
+    from mcp_cxr.demo import DemoArchive
+
+pytest_plugins = ["tests.support.fixtures"]
+
+FIRST, SECOND = ("-".join([f"{number:08x}"] * 5) for number in (1, 2))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """Two films of one study with a report, and one of another."""
+    for number, study in ((1, 1), (2, 1), (3, 3)):
+        report(mimic(tmp_path / "films", number, study=study, subject=1), "FINDINGS: Clear.\n\nIMPRESSION: No edema.")
+    return tmp_path / "films"
+
+
+@pytest.mark.parametrize(("named", "kind"), [("nvclip", NvclipEmbedder), ("offline", OfflineEmbedder)])
+async def test_the_embedder_is_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, named: str, kind: type[object]
+) -> None:
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", named)
+    async with open_archive() as archive:
+        assert isinstance(archive.embedder, kind)
+
+
+async def test_a_service_beyond_this_machine_is_refused_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NVCLIP_BASE_URL", "https://clip.example.org/v1")
+    with pytest.raises(ConfigError, match=r"MCP_CXR_ALLOW_REMOTE=clip\.example\.org:443"):
+        async with open_archive():
+            pass
+    monkeypatch.setenv("MCP_CXR_ALLOW_REMOTE", "clip.example.org:443")
+    async with open_archive() as archive:
+        assert archive.embedder.name == "nvidia/nvclip-vit-h-14"
+
+
+async def test_opening_makes_nothing_and_asks_no_service(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
+    monkeypatch.setenv("NVCLIP_BASE_URL", "http://localhost:1/v1")
+    async with open_archive() as archive:
+        with pytest.raises(StoreMissing):
+            await archive.overview()
+        assert (await archive.allowed()).roots == ()
+    assert not is_made(data)
+
+
+async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(data: Path, films: Path) -> None:
+    await ingested(data, films)
+    async with opened(data) as archive:
+        shown = await archive.show(f" {FIRST} ")
+    assert (shown.image_id, shown.study_id, shown.subject_id) == (FIRST, "s50000001", "p10000001")
+    assert shown.report == {"FINDINGS": "Clear.", "IMPRESSION": "No edema."}
+    assert shown.other_images == [SECOND]
+    assert (shown.tags["Rows"], shown.grey_scale["modality"], shown.foreign) == (48, "identity", False)
+
+
+async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, films: Path) -> None:
+    await ingested(data, films)
+    async with opened(data) as archive:
+        for ask in (archive.show, archive.view):
+            with pytest.raises(NotFound, match="No image nothing in this archive"):
+                await ask("nothing")
+
+
+async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoArchive) -> None:
+    async with opened(toy_data) as archive:
+        overview = await archive.overview()
+    images = demo.images
+    assert (overview.images, overview.foreign) == (len(images), 0)
+    assert overview.studies == len({image.study_id for image in images}) == 12
+    assert overview.subjects == len({image.subject_id for image in images})
+    assert sum(overview.by_view.values()) == len(images)
+    assert overview.embedder["made_with"]["model"] == overview.embedder["configured"] == "toy-32"
+
+
+async def test_what_was_ingested_may_be_viewed_and_its_folder_is_a_root(data: Path, films: Path) -> None:
+    await ingested(data, films)
+    async with opened(data) as archive:
+        assert (await archive.allowed()).roots == (films,)
+        view = await archive.view(FIRST, Viewing(max_px=20))
+    assert view.header.rows == 48
+
+
+async def test_a_film_that_leads_out_of_the_roots_is_not_viewed_and_its_place_is_not_told(
+    data: Path, films: Path, tmp_path: Path
+) -> None:
+    await ingested(data, films)
+    elsewhere = dicom(tmp_path / "elsewhere" / "a.dcm", 9)
+    become_link(next(films.rglob(f"{FIRST}.dcm")), elsewhere)  # noqa: ASYNC240  # a test may wait
+    async with opened(data) as archive:
+        with pytest.raises(PathRefused, match="gone, or lies below none") as refused:
+            await archive.view(FIRST)
+    assert str(tmp_path) not in str(refused.value)
+
+
+async def test_a_folder_that_is_no_root_any_more_is_not_read(data: Path, films: Path) -> None:
+    await ingested(data, films)
+    rows(data, "DELETE FROM roots")
+    async with opened(data) as archive:
+        with pytest.raises(PathRefused):
+            await archive.view(FIRST)
+    async with opened(data, MCP_CXR_ROOTS=str(films)) as archive:
+        await archive.view(FIRST)
+
+
+def become_link(path: Path, target: Path) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+class TestAllowed:
+    def test_what_lies_below_a_root_is_returned_without_links(self, tmp_path: Path) -> None:
+        film = dicom(tmp_path / "films" / "a.dcm", 1)
+        (tmp_path / "link").symlink_to(film)
+        assert Allowed((tmp_path,)).resolve(tmp_path / "link") == film
+        assert Allowed((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == film.parent
+
+    @pytest.mark.parametrize("asked", ["films/../../secret", "link", "/", "films/../../root2"])
+    def test_what_leads_out_of_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
+        root = tmp_path / "root"
+        for folder in (root / "films", tmp_path / "secret", tmp_path / "root2"):
+            folder.mkdir(parents=True)
+        (root / "link").symlink_to(tmp_path / "secret")
+        with pytest.raises(PathRefused, match="lies below none of the archive's roots; add its folder"):
+            Allowed((root,)).resolve(root / asked)
+
+    def test_what_is_not_there_is_said_so(self, tmp_path: Path) -> None:
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        for name in ("nowhere", "loop"):
+            with pytest.raises(PathRefused, match="is not there"):
+                Allowed((tmp_path,)).resolve(tmp_path / name)
+
+    def test_without_roots_nothing_is_read(self, tmp_path: Path) -> None:
+        with pytest.raises(PathRefused):
+            Allowed(()).resolve(tmp_path)
+
+    def test_a_tilde_is_the_home_of_who_runs_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        (tmp_path / "films").mkdir()
+        assert Allowed((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")

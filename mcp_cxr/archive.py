@@ -85,7 +85,7 @@ class Allowed:
         try:
             real = Path(path).expanduser().resolve(strict=True)
         except (OSError, RuntimeError, ValueError):
-            raise PathRefused(f"{str(path)[:200]!r} is not there; name a folder or file that exists.") from None
+            raise PathRefused(f"{str(path)[:200]} is not there; name a folder or file that exists.") from None
         if not any(real.is_relative_to(root.resolve()) for root in self.roots):
             raise PathRefused(f"{path} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
         return real

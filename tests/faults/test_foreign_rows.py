@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import numpy as np
 import pytest
+from mcp import Client
 
+from mcp_cxr.cli import main
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import QuestionError
 from mcp_cxr.records import ImageId
+from mcp_cxr.server import build_server
+from mcp_cxr.stores import EmbeddedStore
 from tests.support.archives import all_bytes, ingested, opened, rows
 from tests.support.films import mimic, report
 
@@ -96,3 +101,57 @@ async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_
         assert (overview.images, overview.foreign) == (4, 0)
         assert (await archive.search("edema")).total_results == 4
     assert rows(data, "SELECT count(*) FROM images WHERE metadata LIKE ?", f"%{RAW_PATIENT_ID}%") == [(0,)]
+
+
+async def test_no_edge_shows_what_their_program_wrote(
+    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    foreign = foreign_ids(films)[0]
+    tools: dict[str, dict[str, Any]] = {
+        "get_image_metadata": {"image_id": foreign},
+        "search_medical_images": {"query": "edema smith john"},
+        "get_archive_overview": {},
+    }
+    server = build_server(lambda: opened(data, OfflineEmbedder(preprocessing="1")), share=("reports", "pictures"))
+    async with Client(server) as client:
+        told = {name: str(await client.call_tool(name, arguments)) for name, arguments in tools.items()}
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
+    for command in (f"show {foreign}", f"show {foreign} --json", "table stats", "table verify", "doctor"):
+        await anyio.to_thread.run_sync(main, command.split())
+        told[command] = "".join(capfd.readouterr())
+    for name, answer in told.items():
+        assert RAW_PATIENT_ID not in answer, name
+        assert "Chest X-ray PA view" not in answer, name
+    assert "'foreign': True" in told["get_image_metadata"]
+    assert "'foreign': 3" in told["get_archive_overview"]
+    assert "3 images were written by another program" in told["table stats"]
+    assert "foreign: 3" in told["table verify"]
+    assert "FAIL  foreign rows   3 of 4" in told["doctor"]
+
+
+async def test_nothing_of_a_row_that_was_embedded_anew_stays_in_the_file(data: Path, films: Path) -> None:
+    await ingested(data, films, OfflineEmbedder(preprocessing="1"))
+    assert RAW_PATIENT_ID.encode() not in all_bytes(data)
+
+
+async def test_an_archive_that_another_program_alone_has_filled_becomes_ours(tmp_path: Path, films: Path) -> None:
+    """Nothing in it says what made its vectors: there is no fingerprint."""
+    data = tmp_path / "theirs"
+    async with EmbeddedStore(data) as store:
+        await store.create()
+    for path in paths(films):
+        rows(data, THEIRS, path.stem, "", "", "", json.dumps({"PatientID": RAW_PATIENT_ID}))
+        rows(data, "INSERT INTO vectors SELECT slot, zeroblob(4096) FROM images WHERE image_id = ?", path.stem)
+    async with opened(data) as archive:
+        before = await archive.overview()
+        assert (before.images, before.foreign, before.embedder["made_with"]) == (4, 4, None)
+        for mode in ("auto", "vector", "words"):
+            page = await archive.search("edema", mode=mode)
+            assert (page.total_results, page.images) == (0, [])
+        summary = await archive.ingest(films)
+        assert (summary.added, summary.remaining) == (4, 0)
+        after = await archive.overview()
+        assert (after.images, after.foreign) == (4, 0)
+        assert (await archive.search("edema", mode="vector")).total_results == 4
+        assert not any((await archive.verify()).problems.values())

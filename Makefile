@@ -33,7 +33,7 @@ check: $(SETUP) ## lint, types, layers
 	$(BIN)/pyright
 
 test: $(SETUP) ## run the tests; CXR_TEST_DATA names a folder of real films
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 demo: $(SETUP) ## draw films, ingest them, ask for them as a host does
 	$(BIN)/mcp-cxr demo --keep build/demo

@@ -5,11 +5,14 @@ Colour becomes grey here: the luma of ITU-R BT.601, which YBR data has as its fi
 
 from __future__ import annotations
 
+import io
 import struct
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import imagecodecs
 import numpy as np
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
@@ -19,7 +22,8 @@ from pydicom.uid import UID, RLELossless
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images._codestream import FrameFacts, frame_facts
 from mcp_cxr.images._dicom import UNDEFINED_LENGTH, syntax_name
-from mcp_cxr.images._edge import FAULTS
+from mcp_cxr.images._edge import FAULTS, NeedsDecoding
+from mcp_cxr.images._raster import ArrayRaster, FileRaster, within_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.images._dicom import DicomFile, Layout, PixelElement
+    from mcp_cxr.images._raster import Raster, Stored
 
-    Stored: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
-    """Stored values, shape (rows, columns)."""
     Samples: TypeAlias = NDArray[Any]
     """As decoded: shape (rows, columns) or (rows, columns, 3)."""
 
@@ -62,6 +65,7 @@ _CODECS: Final[dict[str, Callable[[bytes], Samples]]] = {
     "1.2.840.10008.1.2.4.202": imagecodecs.htj2k_decode,
     "1.2.840.10008.1.2.4.203": imagecodecs.htj2k_decode,
 }
+_JPEG_2000: Final = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
 _PLUGINS: Final = ("pylibjpeg", "pillow")
 """pydicom's plugins tried where imagecodecs gives up. Never gdcm: CVE-2026-3650 is open."""
 
@@ -81,26 +85,88 @@ def check_decodable(file: DicomFile, layout: Layout) -> PixelElement:
     return file.pixels
 
 
-def stored_values(file: DicomFile, layout: Layout) -> Stored:
-    """Decode the one frame.
+def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> tuple[Raster, int]:
+    """Return the one frame's values, decoded or ready to be read, and the factor they are reduced by already.
+
+    Args:
+        file: Its source is read from, now or by the raster.
+        layout: How the pixels are stored.
+        halve: Half the rows and columns are enough, where leaving them out saves much: JPEG 2000 holds the half-size
+            picture by itself. The lowest and the highest value are lost with them.
 
     Raises:
         UnsupportedImage: As `check_decodable`.
         CorruptImage: The pixel data ends early, or is not what the header says.
+        NeedsDecoding: See `DicomFile.plain_only`.
         Exception: Whatever a codec raises (`_edge.FAULTS`).
     """
     element = check_decodable(file, layout)
+    if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004
+        return _plain(file, layout, element), 1
+    if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
+        raise NeedsDecoding
     file.source.seek(element.offset)
     if file.syntax in _NATIVE:
         samples = _native(file, layout, element)
     elif element.length != UNDEFINED_LENGTH:
         raise CorruptImage("pixel data cannot be decoded")
     else:
-        samples = _compressed(_frame(file.source.read()), file.syntax, layout)
+        frame = _frame(file.source.read())
+        half = _half_size(frame, layout) if halve and file.syntax in _JPEG_2000 else None
+        if half is not None:
+            return ArrayRaster(half), 2
+        samples = _compressed(frame, file.syntax, layout)
     shape = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != shape or samples.dtype.kind not in "iu" or samples.dtype.itemsize > layout.bits_allocated // 8:
         raise CorruptImage("pixel data does not match rows and columns")
-    return _grey(samples, file.facts, layout)
+    return ArrayRaster(_grey(samples, file.facts, layout)), 1
+
+
+def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster:
+    """Check the length before anything is read."""
+    at = file.source.tell()
+    there = min(element.length, file.source.seek(0, io.SEEK_END) - element.offset)
+    file.source.seek(at)
+    if there < 2 * layout.rows * layout.columns:
+        raise CorruptImage("truncated pixel data")
+    return FileRaster(
+        source=file.source,
+        offset=element.offset,
+        shape=(layout.rows, layout.columns),
+        dtype=np.dtype(np.int16 if layout.signed else np.uint16),
+        bits=layout.bits_stored,
+        swapped=file.little_endian != (sys.byteorder == "little"),
+    )
+
+
+def _half_size(frame: bytes, layout: Layout) -> Stored | None:
+    """Decode all but the finest wavelets; None where that cannot be done or would not be right."""
+    said = frame_facts(frame)
+    if said.signed or layout.signed or said.samples != 1:
+        return None
+    if (said.rows, said.columns) != (layout.rows, layout.columns):
+        return None
+    try:
+        picture = Jpeg2KImageFile(io.BytesIO(frame))
+        picture.reduce = 1
+        values = np.asarray(picture)
+        values = values >> 8 * values.itemsize - said.bits  # Pillow spreads them over all bits
+    except FAULTS:
+        return None
+    if values.shape != (-(-layout.rows // 2), -(-layout.columns // 2)) or values.dtype.name not in ("uint8", "uint16"):
+        return None
+    if values.max() >= 1 << layout.bits_stored:  # bits above those stored may be in use; a mean of them means nothing
+        return None
+    return _centred(_centred(values).T).T.copy()
+
+
+def _centred(values: NDArray[Any]) -> NDArray[Any]:
+    """Move rows by a quarter of their height, to where the means of two rows each lie.
+
+    A wavelet's coarse values stay on every second row, ISO 15444-1 annex F.3, half a row of the full size above those.
+    """
+    after = np.concatenate((values[1:], values[-1:]))
+    return ((np.multiply(values, 3, dtype=np.uint32) + after + 2) >> 2).astype(values.dtype)
 
 
 def _native(file: DicomFile, layout: Layout, element: PixelElement) -> Samples:
@@ -156,7 +222,7 @@ def _run_lengths(frame: bytes, layout: Layout) -> Samples:
         raise CorruptImage("truncated pixel data")
     planes = np.frombuffer(data, dtype).reshape(layout.samples, layout.rows, layout.columns)
     samples = planes[0] if layout.samples == 1 else np.moveaxis(planes, 0, -1)
-    return _within_stored_bits(samples, layout.bits_stored, signed=layout.signed)
+    return within_bits(samples, layout.bits_stored, signed=layout.signed)
 
 
 def _by_plugin(frame: bytes, syntax: UID, layout: Layout) -> Samples:
@@ -186,16 +252,7 @@ def _signed(samples: Samples, said: FrameFacts, layout: Layout) -> Samples:
     if said.signed:
         return samples
     bits = max(said.bits, layout.bits_stored) if layout.signed else layout.bits_stored
-    return _within_stored_bits(samples, bits, signed=layout.signed)
-
-
-def _within_stored_bits(samples: Samples, bits: int, *, signed: bool) -> Samples:
-    """Drop what stands above `bits`, and extend the sign from there: (0028,0101) Bits Stored, PS3.5 8.1.1."""
-    unused = samples.dtype.itemsize * 8 - bits
-    if unused <= 0 and not signed:
-        return samples
-    kind = np.dtype(f"{'i' if signed else 'u'}{samples.dtype.itemsize}")
-    return np.right_shift(np.left_shift(samples.view(kind), max(unused, 0)), max(unused, 0))
+    return within_bits(samples, bits, signed=layout.signed)
 
 
 def _grey(samples: Samples, facts: Dataset, layout: Layout) -> Stored:

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
+from mcp_cxr.images._edge import NeedsDecoding
 from mcp_cxr.images._elements import integer, text
 from mcp_cxr.images._files import DEFLATE, inflated
 
@@ -95,18 +96,23 @@ class DicomFile:
     little_endian: bool
     source: BinaryIO
     pixels: PixelElement | None
+    plain_only: bool
+    """Pixels that would have to be decoded raise `NeedsDecoding`."""
 
 
-def open_dicom(source: BinaryIO) -> DicomFile:
+def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
     """Read a header; `source` must stay open while the pixels are wanted.
 
     Raises:
+        NeedsDecoding: A deflated data set, with `plain_only`.
         UnsupportedImage: A deflated data set that unpacks to too much.
         CorruptImage: A deflated data set that ends early.
         Exception: Whatever pydicom raises on a damaged file (`_edge.FAULTS`).
     """
     syntax = _meta_syntax(source)
     if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a bound, even for a header
+        if plain_only:
+            raise NeedsDecoding
         source, syntax = io.BytesIO(inflated(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
     source.seek(0)
     found: list[tuple[str | None, int]] = []
@@ -122,7 +128,7 @@ def open_dicom(source: BinaryIO) -> DicomFile:
     if syntax is None:
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
-    return DicomFile(facts, syntax, bool(little_endian), source, pixels)
+    return DicomFile(facts, syntax, bool(little_endian), source, pixels, plain_only)
 
 
 def _meta_syntax(source: BinaryIO) -> UID | None:

@@ -16,6 +16,11 @@ from mcp_cxr.errors import CorruptImage, UnreadableFile, UnsupportedImage
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+
+class NeedsDecoding(Exception):
+    """The file has to be unpacked or decoded, where only plain bytes may be read; never leaves this package."""
+
+
 FAULTS = (
     ArithmeticError,
     AssertionError,
@@ -54,14 +59,14 @@ def typed_faults(reason: str) -> Generator[None]:
 
     Raises:
         CorruptImage: A library gave up; `reason`.
-        UnsupportedImage: The picture needs more memory than there is.
+        UnsupportedImage: The picture needs more memory than there is, or than a worker process may have.
         UnreadableFile: The file system refuses the file.
     """
     _hush()
     try:
         yield
     except MemoryError as error:
-        raise UnsupportedImage("too large for the memory there is") from error
+        raise UnsupportedImage("decoder ran out of memory") from error
     except FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UnreadableFile(_file_reason(error)) from error

@@ -8,6 +8,7 @@ pixel. pydicom's `apply_*` mean the same where they are right, and the tests hol
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._decode import Stored
+    from mcp_cxr.images._raster import Mask, Survey
     from mcp_cxr.images._treatment import Lut, Treatment, Window
 
     Table: TypeAlias = NDArray[np.float64]
     """One number for each value a pixel can have."""
-    Mask: TypeAlias = NDArray[np.bool_]
 
 # Greys are cut to whole ones, not rounded, as in the usual pipelines: rounding would lie half a level above theirs. So
 # that an 8-bit film stays as it is, the division's own error must not cut one off.
@@ -32,18 +32,30 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class GreyFilm:
-    """A film at full size as it is looked at."""
+class GreyScale:
+    """What becomes of each stored value."""
 
-    pixels: NDArray[np.uint8]
-    """Shape (rows, columns); bright is dense."""
+    table: NDArray[np.uint8]
+    """The grey of each value, by its bits read as an unsigned number; bright is dense."""
     record: dict[str, Any]
     """What was done: `modality`, `voi` with its figures, `inverted`, `notes`; fit for JSON."""
+    steepness: float
+    """The largest step from one value to the next, in whole brightnesses, times the number of steps: 1 where all are
+    alike; None of a mean's meaning is lost there. Infinite where padding stands between the values."""
+    reaches_ends: bool
+    """The film comes so close to both ends of what its window or VOI LUT can give that no pixel, however bright or
+    dark, could stretch it otherwise by more than 4 greys."""
+
+    def greys(self, values: NDArray[Any]) -> NDArray[np.uint8]:
+        """Look the greys up; `values` lie between those that were surveyed."""
+        return np.take(self.table, values.view(f"u{values.itemsize}"), mode="clip")
 
 
 @np.errstate(all="ignore")  # values no pixel has may overflow; those in use are checked
-def to_grey(stored: Stored, treatment: Treatment, *, window: Window | None = None) -> GreyFilm:
-    """Return the film in 8 bits.
+def grey_scale(
+    survey: Survey, treatment: Treatment, dtype: np.dtype[Any], *, window: Window | None = None
+) -> GreyScale:
+    """Work out the grey of every value there is.
 
     Modality LUT or rescale, VOI LUT or else window, MONOCHROME1 inverted once. The darkest pixel becomes 0 and the
     brightest 255, whichever step came before: a generous window costs no contrast, and films without a window (a
@@ -51,41 +63,67 @@ def to_grey(stored: Stored, treatment: Treatment, *, window: Window | None = Non
     and the result is that of the usual pipelines. Padding takes no part and is black.
 
     Args:
-        stored: Stored values, C-contiguous, 8 or 16 bits.
+        survey: The values of the film at full size.
         treatment: What the header asks for.
+        dtype: Of the stored values.
         window: Stands in for VOI LUT and window, and is kept to exactly, without the stretch.
 
     Raises:
         UnsupportedImage: `blank image`: all pixels are the same, or padding.
     """
-    index = stored.view(f"u{stored.itemsize}")
-    values = np.arange(1 << 8 * stored.itemsize, dtype=f"u{stored.itemsize}").view(stored.dtype).astype(np.float64)
-    padding = _padding(values, treatment)
-    used = np.zeros(values.size, np.bool_)
-    used[index] = True
-    used &= ~padding
-    if np.count_nonzero(used) < 2:  # noqa: PLR2004 # one grey is no picture
-        raise UnsupportedImage("blank image")
+    values = _Values(survey, treatment.padding)
     notes = list(treatment.notes)
-    measured, modality = _modality(values, treatment)
+    measured, modality = _modality(values.all, treatment)
     if window is None:
-        shown, voi = _voi(measured, used, treatment, notes)
-        brightness = _stretched(shown, used)
+        shown, voi = _voi(measured, values, treatment, notes)
+        low, high = values.extremes(shown)
+        brightness, reaches_ends = _stretched(shown, low, high), _comes_close(low, high, _reach(voi, treatment))
     else:
-        brightness, voi = windowed(measured, window), _window_record(window)
+        brightness, voi, reaches_ends = windowed(measured, window), _window_record(window), True
     if treatment.inverse:
         brightness = 1 - brightness
-    table = np.floor(brightness * 255 + _ROUNDING).astype(np.uint8)
-    table[padding] = 0
+    greys = np.floor(brightness * 255 + _ROUNDING).astype(np.uint8)
+    greys[values.padding] = 0
+    table = np.zeros(1 << 8 * dtype.itemsize, np.uint8)
+    table[np.arange(survey.low, survey.high + 1) % table.size] = greys
+    steepness = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max() * (greys.size - 1))
     record = modality | voi | {"inverted": treatment.inverse, "notes": notes}
-    return GreyFilm(table[index], record)
+    return GreyScale(table, record, steepness, reaches_ends)
 
 
-def _padding(values: Table, treatment: Treatment) -> Mask:
-    if treatment.padding is None:
-        return np.zeros(values.size, np.bool_)
-    low, high = treatment.padding
-    return (values >= low) & (values <= high)
+class _Values:
+    """The stored values from the lowest to the highest, and which of them are the film's."""
+
+    def __init__(self, survey: Survey, padding: tuple[int, int] | None) -> None:
+        self._survey = survey
+        self.all: Table = np.arange(survey.low, survey.high + 1, dtype=np.float64)
+        first, last = padding or (survey.low - 1, survey.low - 1)
+        self.padding: Mask = (self.all >= first) & (self.all <= last)
+        self._ends = (0, self.all.size - 1)
+        if self.padding.any():
+            used = np.flatnonzero(self.used)
+            self._ends = (int(used[0]), int(used[-1])) if used.size else (0, 0)
+        if self._ends[0] == self._ends[1]:
+            raise UnsupportedImage("blank image")  # one grey is no picture
+
+    @cached_property
+    def used(self) -> Mask:
+        """Whether a pixel that is no padding has the value."""
+        return self._survey.used() & ~self.padding
+
+    def extremes(self, shown: Table) -> tuple[float, float]:
+        """Return the least and the most of what the film's values are shown as.
+
+        Where `shown` only rises or only falls they belong to the lowest and the highest value, which are known to be
+        there; of those between, only a count tells.
+        """
+        first, last = self._ends
+        steps = np.diff(shown[first : last + 1])
+        if (steps >= 0).all() or (steps <= 0).all():
+            ends = float(shown[first]), float(shown[last])
+            return min(ends), max(ends)
+        used = shown[self.used]
+        return float(used.min()), float(used.max())
 
 
 def _modality(values: Table, treatment: Treatment) -> tuple[Table, dict[str, Any]]:
@@ -97,42 +135,55 @@ def _modality(values: Table, treatment: Treatment) -> tuple[Table, dict[str, Any
     return values * treatment.slope + treatment.intercept, record
 
 
-def _voi(measured: Table, used: Mask, treatment: Treatment, notes: list[str]) -> tuple[Table, dict[str, Any]]:
+def _voi(measured: Table, values: _Values, treatment: Treatment, notes: list[str]) -> tuple[Table, dict[str, Any]]:
     """The first step that is there and leaves a picture; a window beside the film's values would leave none."""
     if treatment.voi_lut is not None:
         shown = looked_up(measured, treatment.voi_lut)
-        if _varies(shown[used]):
+        if _varies(*values.extremes(shown)):
             return shown, {"voi": "lut"}
         notes.append("VOI LUT that blanks the film ignored")
     if treatment.window is not None:
         shown = windowed(measured, treatment.window)
-        if _varies(shown[used]):
+        if _varies(*values.extremes(shown)):
             return shown, _window_record(treatment.window)
         notes.append("window that blanks the film ignored")
-    return measured, {"voi": "stretch", "low": float(measured[used].min()), "high": float(measured[used].max())}
+    low, high = values.extremes(measured)
+    return measured, {"voi": "stretch", "low": low, "high": high}
 
 
 def _window_record(window: Window) -> dict[str, Any]:
     return {"voi": "window", "center": window.center, "width": window.width, "function": window.function}
 
 
-def _varies(shown: Table) -> bool:
-    return bool(shown.min() < shown.max())
+def _varies(low: float, high: float) -> bool:
+    return low < high  # false for NaN too
 
 
-def _stretched(shown: Table, used: Mask) -> Table:
-    """Return 0 for the lowest value in use, 1 for the highest."""
-    low = shown[used].min()
-    spread = shown[used].max() - low
-    if not 0 < spread < np.inf:  # false for NaN too
+def _reach(voi: dict[str, Any], treatment: Treatment) -> tuple[float, float] | None:
+    """Return the least and the most that a VOI LUT or window gives; None where they are nowhere reached."""
+    if voi["voi"] == "lut" and treatment.voi_lut is not None:
+        return float(treatment.voi_lut.entries.min()), float(treatment.voi_lut.entries.max())
+    return (0.0, 1.0) if voi.get("function") in ("LINEAR", "LINEAR_EXACT") else None
+
+
+def _comes_close(low: float, high: float, reach: tuple[float, float] | None) -> bool:
+    if reach is None:
+        return False
+    spare = (reach[1] - reach[0]) / 64
+    return low <= reach[0] + spare and high >= reach[1] - spare
+
+
+def _stretched(shown: Table, low: float, high: float) -> Table:
+    """Return 0 for `low`, 1 for `high`."""
+    if not 0 < high - low < np.inf:  # false for NaN too
         raise UnsupportedImage("blank image")
-    return np.clip((shown - low) / spread, 0, 1)
+    return np.clip((shown - low) / (high - low), 0, 1)
 
 
 def looked_up(values: Table, lut: Lut) -> Table:
     """Return the entries for `values`; beyond the ends, the first and the last (PS3.3 C.11.2.1.1)."""
     first = lut.first
-    if first >= 1 << 15 and values.min() < 0:  # a signed first value, stored with an unsigned VR
+    if first >= 1 << 15 and values.max() < first:  # a signed first value, stored with an unsigned VR
         first -= 1 << 16
     places = np.clip(np.rint(values) - first, 0, lut.entries.size - 1).astype(np.intp)
     return lut.entries[places].astype(np.float64)

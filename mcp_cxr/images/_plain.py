@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-    from mcp_cxr.images._decode import Stored
+    from mcp_cxr.images._raster import Stored
 
 # The plugins themselves instead of `Image.open`: nothing but PNG and JPEG can be meant, and its check against huge
 # pictures warns by a process-wide setting, where `open_plain` refuses.

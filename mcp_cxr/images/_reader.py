@@ -1,4 +1,4 @@
-"""The async face of this room."""
+"""The async face of this room: plain bytes are read in threads, everything else in worker processes."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from mcp_cxr.images._film import read_film, read_header, view_film
+from mcp_cxr.images._edge import NeedsDecoding
+from mcp_cxr.images._tasks import FilmTask, HeaderTask, ViewTask
+from mcp_cxr.images._workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
-    from typing import Self, TypeVar
+    from typing import Any, Self, TypeVar
 
     from mcp_cxr.images._film import Film
     from mcp_cxr.images._header import Header
     from mcp_cxr.images._render import View, Viewing
+    from mcp_cxr.images._tasks import Task
     from mcp_cxr.records import ImageSpec
 
     Result = TypeVar("Result")
@@ -27,35 +29,48 @@ if TYPE_CHECKING:
 class Reader:
     """Reads films beside the event loop. Opened with `async with`; may be used from several tasks.
 
-    A call that is cancelled lets the file it is at run out, so that nothing goes on after the reader is closed.
+    Uncompressed DICOM is read in a thread; a call that is cancelled lets it run out. Whatever has to be unpacked or
+    decoded is read in a worker process with bounds on memory and time; a call that is cancelled ends the process. No
+    call may be under way when the reader is closed; nothing of it goes on after that.
 
     Args:
-        workers: Files read at the same time.
+        workers: Files read at the same time, in threads and in processes each.
+        bounds: Other bounds for the processes, see `Workers`.
     """
 
-    def __init__(self, *, workers: int = 2) -> None:
-        self._workers = workers
+    def __init__(self, *, workers: int = 2, **bounds: Any) -> None:  # noqa: ANN401 # those of Workers
+        self._at_once = workers
+        self._bounds = bounds
 
     async def __aenter__(self) -> Self:
-        self._limiter = anyio.CapacityLimiter(self._workers)
+        self._limiter = anyio.CapacityLimiter(self._at_once)
+        self._workers = Workers(self._at_once, **self._bounds)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        await self._workers.aclose()
 
     async def header(self, path: Path, *, any_body_part: bool = True) -> Header:
         """As `read_header`."""
-        return await self._run(partial(read_header, path, any_body_part=any_body_part))
+        return await self._done(HeaderTask(path, any_body_part))
 
     async def film(self, path: Path, spec: ImageSpec, *, any_body_part: bool = False) -> Film:
         """As `read_film`."""
-        return await self._run(partial(read_film, path, spec, any_body_part=any_body_part))
+        return await self._done(FilmTask(path, spec, any_body_part))
 
     async def view(self, path: Path, viewing: Viewing) -> View:
         """As `view_film`."""
-        return await self._run(partial(view_film, path, viewing))
+        return await self._done(ViewTask(path, viewing))
 
-    async def _run(self, read: Callable[[], Result]) -> Result:
-        return await anyio.to_thread.run_sync(read, limiter=self._limiter)
+    async def _done(self, task: Task[Result]) -> Result:
+        """Do a task.
+
+        Raises:
+            ImageError: As the task does; for a worker that came to grief see `Workers.run`.
+        """
+        try:
+            return await anyio.to_thread.run_sync(partial(task.run, plain_only=True), limiter=self._limiter)
+        except NeedsDecoding:
+            return await self._workers.run(task)

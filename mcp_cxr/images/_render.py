@@ -13,8 +13,7 @@ from PIL import Image
 from mcp_cxr.records import Picture
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from mcp_cxr.images._develop import GreyFilm
     from mcp_cxr.images._header import Header
     from mcp_cxr.records import ImageSpec
 
@@ -76,33 +75,28 @@ class View:
     header: Header
 
 
-def to_picture(grey: NDArray[np.uint8], spec: ImageSpec) -> Picture:
-    """Squash to `spec.size` squared, bicubic from the full size, in the embedder's mode."""
-    image = Image.fromarray(grey).resize((spec.size, spec.size), Image.Resampling.BICUBIC).convert(spec.mode)
+def to_picture(film: GreyFilm, spec: ImageSpec) -> Picture:
+    """Squash to `spec.size` squared, bicubic, in the embedder's mode."""
+    whole = (0, 0, film.width, film.height)
+    image = Image.fromarray(film.pixels).resize((spec.size, spec.size), Image.Resampling.BICUBIC, whole)
+    image = image.convert(spec.mode)
     jpeg = None if spec.jpeg_quality is None else _encoded(image, "JPEG", quality=spec.jpeg_quality)
     return Picture(np.array(image), jpeg)
 
 
-def to_view(grey: NDArray[np.uint8], viewing: Viewing) -> tuple[bytes, str, int, int]:
+def to_view(film: GreyFilm, max_px: int) -> tuple[bytes, str, int, int]:
     """Return the encoded view, its MIME type, width and height."""
-    image = Image.fromarray(_region(grey, viewing.region))
-    image.thumbnail((viewing.max_px, viewing.max_px), Image.Resampling.LANCZOS)
+    scale = min(1, max_px / max(film.width, film.height))
+    size = (max(1, round(film.width * scale)), max(1, round(film.height * scale)))
+    image = Image.fromarray(film.pixels)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS, (0, 0, film.width, film.height))
     data, mime_type = _encoded(image, "PNG"), "image/png"
     while len(data) > MAX_VIEW_BYTES:
         if mime_type == "image/jpeg":  # even so: a wall of noise, or very large
             image = image.reduce(2)
         data, mime_type = _encoded(image, "JPEG", quality=_VIEW_JPEG_QUALITY), "image/jpeg"
     return data, mime_type, image.width, image.height
-
-
-def _region(grey: NDArray[np.uint8], region: tuple[float, float, float, float] | None) -> NDArray[np.uint8]:
-    """Every pixel the region touches."""
-    if region is None:
-        return grey
-    rows, columns = len(grey), len(grey[0])
-    x0, y0, x1, y1 = region
-    across, down = slice(int(x0 * columns), math.ceil(x1 * columns)), slice(int(y0 * rows), math.ceil(y1 * rows))
-    return np.ascontiguousarray(grey[down, across])
 
 
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:

@@ -27,6 +27,18 @@ def phantom(rows: int = 96, columns: int = 80, *, top: int = 4095) -> NDArray[np
     return (shade * top).astype(np.uint16)
 
 
+def radiograph(rows: int = 3056, columns: int = 2544, *, top: int = 4095, seed: int = 7) -> NDArray[np.uint16]:
+    """Stored values of a film's size and grain: broad shades, ribs, a bright marker, the noise of a detector."""
+    down, across = (np.linspace(0, 1, count, dtype=np.float32) for count in (rows, columns))
+    shade = 0.2 + 0.45 * np.outer(np.sin(3 * down) ** 2, np.cos(4 * across - 2) ** 2)
+    shade += 0.05 * np.sin(40 * down + 5 * np.sin(5 * across.reshape(1, -1)).T).reshape(columns, rows).T
+    shade[rows // 20 : rows // 12, columns // 9 : columns // 7] = 0.9
+    for axis in (0, 1):  # no focal spot is a point: edges are a few pixels wide
+        shade = (shade + np.roll(shade, 1, axis) + np.roll(shade, 2, axis) + np.roll(shade, 3, axis)) / 4
+    shade += np.random.default_rng(seed).normal(0, 0.002, shade.shape)
+    return np.rint(np.clip(shade, 0, 1) * top).astype(np.uint16)
+
+
 def film(pixels: NDArray[Any] | None = None, **elements: Any) -> FileDataset:
     """A DX film of 12 bits with these elements on top; None takes one away."""
     pixels = phantom() if pixels is None else pixels

@@ -104,7 +104,8 @@ def test_what_its_header_contradicts_is_corrupt(tmp_path: Path, elements: dict[s
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"Findings: none", b"\0" * 4096, gzip.compress(b"a report", mtime=0), b"GIF89a" * 30]
+    "content",
+    [b"", b"Findings: none", b"\0" * 4096, gzip.compress(b"a report", mtime=0), b"GIF89a" * 30, b"PK\3\4"],
 )
 def test_what_is_no_image_is_not_dicom(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "film.dcm").write_bytes(content)

@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images._grey_scale import looked_up, to_grey, windowed
+from mcp_cxr.images._grey_scale import grey_scale, looked_up, windowed
+from mcp_cxr.images._raster import ArrayRaster, Survey
 from mcp_cxr.images._treatment import Lut, Treatment, Window
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
@@ -18,6 +19,15 @@ STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 
 def entries(*values: int) -> Any:
     return np.array(values, np.uint16)
+
+
+def scaled(stored: Any, treatment: Treatment, window: Window | None = None) -> tuple[list[list[int]], dict[str, Any]]:
+    """Greys and record."""
+    survey = Survey(ArrayRaster(stored))
+    for _ in survey.watched():
+        pass
+    scale = grey_scale(survey, treatment, stored.dtype, window=window)
+    return scale.greys(stored).tolist(), scale.record
 
 
 @pytest.mark.parametrize(
@@ -48,7 +58,7 @@ def entries(*values: int) -> Any:
     ],
 )
 def test_known_pixel_values(treatment: Treatment, expected: list[int]) -> None:
-    assert to_grey(STORED, treatment).pixels.tolist() == [expected]
+    assert scaled(STORED, treatment)[0] == [expected]
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -69,11 +79,11 @@ def test_a_signed_first_value_may_have_an_unsigned_vr() -> None:
 
 
 def test_signed_values_keep_their_order() -> None:
-    assert to_grey(np.array([[-1000, 0, 1000]], np.int16), Treatment()).pixels.tolist() == [[0, 127, 255]]
+    assert scaled(np.array([[-1000, 0, 1000]], np.int16), Treatment())[0] == [[0, 127, 255]]
 
 
 def test_what_was_done_is_recorded() -> None:
-    assert to_grey(STORED, Treatment(slope=2, intercept=-100, window=Window(100, 200))).record == {
+    assert scaled(STORED, Treatment(slope=2, intercept=-100, window=Window(100, 200)))[1] == {
         "modality": "rescale",
         "slope": 2,
         "intercept": -100,
@@ -84,7 +94,7 @@ def test_what_was_done_is_recorded() -> None:
         "inverted": False,
         "notes": [],
     }
-    assert to_grey(STORED, Treatment(inverse=True)).record == {
+    assert scaled(STORED, Treatment(inverse=True))[1] == {
         "modality": "identity",
         "voi": "stretch",
         "low": 0.0,
@@ -95,13 +105,13 @@ def test_what_was_done_is_recorded() -> None:
 
 
 def test_a_window_beside_the_film_is_passed_over() -> None:
-    grey = to_grey(STORED, Treatment(window=Window(40_000, 100)))
-    assert grey.record["voi"] == "stretch"
-    assert grey.record["notes"] == ["window that blanks the film ignored"]
+    _, record = scaled(STORED, Treatment(window=Window(40_000, 100)))
+    assert record["voi"] == "stretch"
+    assert record["notes"] == ["window that blanks the film ignored"]
 
 
 def test_a_chosen_window_is_kept_to_exactly() -> None:
-    assert to_grey(STORED, Treatment(), window=Window(500, 1001)).pixels.tolist() == [[0, 12, 25, 38, 51, 63]]
+    assert scaled(STORED, Treatment(), Window(500, 1001))[0] == [[0, 12, 25, 38, 51, 63]]
 
 
 @pytest.mark.parametrize(
@@ -115,4 +125,4 @@ def test_a_chosen_window_is_kept_to_exactly() -> None:
 )
 def test_a_blank_film_is_refused(stored: Any, treatment: Treatment) -> None:
     with pytest.raises(UnsupportedImage, match="blank image"):
-        to_grey(stored, treatment)
+        scaled(stored, treatment)

@@ -1,0 +1,158 @@
+"""Stored values a strip at a time: half a megabyte stays in the processor's cache, a whole film does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+
+from mcp_cxr.errors import CorruptImage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO, TypeAlias
+
+    from numpy.typing import NDArray
+
+    Stored: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
+    """Stored values, shape (rows, columns)."""
+    Mask: TypeAlias = NDArray[np.bool_]
+
+MAX_FACTOR: Final = 8
+"""Whole factors that films are reduced by are powers of two up to this."""
+_STRIP_BYTES: Final = 512 * 2**10
+
+
+class Raster(Protocol):
+    """A film's stored values, to be gone through as often as wanted."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns there are."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """8 or 16 bits, in the machine's byte order."""
+        ...
+
+    @property
+    def bits(self) -> int:
+        """Bits of a value that are in use, a sign included."""
+        ...
+
+    def strips(self, rows: range | None = None) -> Iterator[Stored]:
+        """Yield all rows, or these of them, in order; each strip but the last is a multiple of `MAX_FACTOR` rows.
+
+        A strip is C-contiguous.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayRaster:
+    """Values in memory; what stands above the bits stored is already gone."""
+
+    values: Stored
+    """C-contiguous."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns there are."""
+        rows, columns = self.values.shape
+        return rows, columns
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As the values'."""
+        return self.values.dtype
+
+    @property
+    def bits(self) -> int:
+        """All of them."""
+        return 8 * self.values.itemsize
+
+    def strips(self, rows: range | None = None) -> Iterator[Stored]:
+        """Yield views."""
+        for part in _parts(rows or range(self.shape[0]), self.shape[1], self.dtype):
+            yield self.values[part.start : part.stop]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRaster:
+    """Values of 16 bits that stand plainly in a file."""
+
+    source: BinaryIO
+    offset: int
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    bits: int
+    """(0028,0101) Bits Stored."""
+    swapped: bool = False
+    """The file has the other byte order."""
+    masked: bool = False
+    """Whether what stands above `bits`, an overlay for one, is cut off. That takes time, and few films need it."""
+
+    def strips(self, rows: range | None = None) -> Iterator[Stored]:
+        """Yield what is read.
+
+        Raises:
+            CorruptImage: The file ends early.
+        """
+        columns = self.shape[1]
+        parts = _parts(rows or range(self.shape[0]), columns, self.dtype)
+        self.source.seek(self.offset + parts[0].start * columns * self.dtype.itemsize)
+        for part in parts:
+            wanted = len(part) * columns * self.dtype.itemsize
+            data = self.source.read(wanted)
+            if len(data) < wanted:
+                raise CorruptImage("truncated pixel data")
+            strip = np.frombuffer(data, self.dtype).reshape(len(part), columns)
+            if self.swapped:
+                strip = strip.byteswap()
+            yield within_bits(strip, self.bits, signed=self.dtype.kind == "i") if self.masked else strip
+
+
+def _parts(rows: range, columns: int, dtype: np.dtype[Any]) -> list[range]:
+    height = max(1, _STRIP_BYTES // (columns * dtype.itemsize) // MAX_FACTOR) * MAX_FACTOR
+    return [range(top, min(top + height, rows.stop)) for top in range(rows.start, rows.stop, height)]
+
+
+def within_bits(samples: NDArray[Any], bits: int, *, signed: bool) -> NDArray[Any]:
+    """Drop what stands above `bits`, and extend the sign from there: (0028,0101) Bits Stored, PS3.5 8.1.1."""
+    unused = samples.dtype.itemsize * 8 - bits
+    if unused <= 0 and not signed:
+        return samples
+    kind = np.dtype(f"{'i' if signed else 'u'}{samples.dtype.itemsize}")
+    return np.right_shift(np.left_shift(samples.view(kind), max(unused, 0)), max(unused, 0))
+
+
+class Survey:
+    """Which values a film has: the lowest and the highest always, each of them only where that is asked for.
+
+    Telling each costs several times what the two ends do, and few films need it.
+    """
+
+    low: int
+    high: int
+
+    def __init__(self, raster: Raster) -> None:
+        self._raster = raster
+
+    def watched(self) -> Iterator[Stored]:
+        """Pass the strips on; `low` and `high` hold once all have passed."""
+        low, high = None, None
+        for strip in self._raster.strips():
+            least, most = int(strip.min()), int(strip.max())
+            low, high = least if low is None else min(low, least), most if high is None else max(high, most)
+            yield strip
+        self.low, self.high = low or 0, high or 0
+
+    def used(self) -> Mask:
+        """Return for each value from `low` to `high` whether a pixel has it; goes through the film once more."""
+        size = 1 << 8 * self._raster.dtype.itemsize
+        counts = np.zeros(size, np.intp)
+        for strip in self._raster.strips():
+            counts += np.bincount(strip.reshape(-1).view(f"u{strip.itemsize}"), minlength=size)
+        return counts[np.arange(self.low, self.high + 1) % size] > 0

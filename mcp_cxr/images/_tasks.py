@@ -1,0 +1,126 @@
+"""What a worker process can be asked: each task does its work here or there, and crosses over as JSON and plain bytes.
+
+Nothing is pickled: a worker that a malicious file has taken over can send a false picture, but no code.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
+
+from mcp_cxr.images._film import Film, read_film, read_header, view_film
+from mcp_cxr.images._header import Header
+from mcp_cxr.images._render import View, Viewing
+from mcp_cxr.records import ImageSpec, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Task(Protocol[Result_co]):
+    """One file to be read, one way."""
+
+    def run(self, *, plain_only: bool = False) -> Result_co:
+        """Do it in this process; see `read_film`."""
+        ...
+
+    def told(self) -> dict[str, Any]:
+        """Return what a worker must know, fit for JSON."""
+        ...
+
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Result_co:
+        """Return the result that a worker's `answer` describes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderTask:
+    """As `read_header`."""
+
+    path: Path
+    any_body_part: bool
+
+    def run(self, *, plain_only: bool = False) -> Header:
+        """Do it in this process."""
+        return read_header(self.path, any_body_part=self.any_body_part, plain_only=plain_only)
+
+    def told(self) -> dict[str, Any]:
+        """Return what a worker must know."""
+        return {"task": "header", "path": os.fspath(self.path), "any_body_part": self.any_body_part}
+
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Header:
+        """Return the result."""
+        return Header(**facts)
+
+
+@dataclass(frozen=True, slots=True)
+class FilmTask:
+    """As `read_film`."""
+
+    path: Path
+    spec: ImageSpec
+    any_body_part: bool
+
+    def run(self, *, plain_only: bool = False) -> Film:
+        """Do it in this process."""
+        return read_film(self.path, self.spec, any_body_part=self.any_body_part, plain_only=plain_only)
+
+    def told(self) -> dict[str, Any]:
+        """Return what a worker must know."""
+        path = os.fspath(self.path)
+        return {"task": "film", "path": path, "spec": asdict(self.spec), "any_body_part": self.any_body_part}
+
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Film:
+        """Return the result."""
+        shape = (self.spec.size, self.spec.size) if self.spec.mode == "L" else (self.spec.size, self.spec.size, 3)
+        pixels = np.frombuffer(parts[0], np.uint8).reshape(shape)
+        picture = Picture(pixels, parts[1] if len(parts) > 1 else None)
+        return Film(Header(**facts["header"]), picture, facts["grey_scale"])
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTask:
+    """As `view_film`."""
+
+    path: Path
+    viewing: Viewing
+
+    def run(self, *, plain_only: bool = False) -> View:
+        """Do it in this process."""
+        return view_film(self.path, self.viewing, plain_only=plain_only)
+
+    def told(self) -> dict[str, Any]:
+        """Return what a worker must know."""
+        return {"task": "view", "path": os.fspath(self.path), "viewing": asdict(self.viewing)}
+
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> View:
+        """Return the result."""
+        header = Header(**facts.pop("header"))
+        return View(data=parts[0], header=header, **facts)
+
+
+def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Do a task as a worker: return facts fit for JSON, and what is better sent as it is.
+
+    Raises:
+        ImageError: As the task does.
+    """
+    path = Path(told["path"])
+    match told["task"]:
+        case "header":
+            return asdict(HeaderTask(path, told["any_body_part"]).run()), []
+        case "film":
+            film = FilmTask(path, ImageSpec(**told["spec"]), told["any_body_part"]).run()
+            parts = [film.picture.pixels.tobytes(), *([film.picture.jpeg] if film.picture.jpeg is not None else [])]
+            return {"header": asdict(film.header), "grey_scale": film.grey_scale}, parts
+        case _:
+            region = told["viewing"]["region"]
+            view = ViewTask(path, Viewing(**(told["viewing"] | {"region": region and tuple(region)}))).run()
+            facts = {"mime_type": view.mime_type, "width": view.width, "height": view.height}
+            return facts | {"grey_scale": view.grey_scale, "header": asdict(view.header)}, [view.data]

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import ConfigError, FingerprintMismatch, SchemaMismatch
 from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores.embedded._errors import missing
+from mcp_cxr.stores._claims import check_key, check_space, known, missing, other_schema
 from mcp_cxr.stores.embedded._paths import from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -55,10 +54,7 @@ def make(
 
 def renew(connection: Connection, fingerprint: Fingerprint) -> None:
     """Enter another service behind the same space."""
-    stored = fingerprint_of(connection)
-    if stored is None:
-        raise FingerprintMismatch("The collection knows no embedder yet. Call `create` with its fingerprint.")
-    _claim_space(connection, fingerprint)
+    check_space(known(fingerprint_of(connection)), fingerprint)
     connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(fingerprint))))
 
 
@@ -81,38 +77,24 @@ def fingerprint_of(connection: Connection) -> Fingerprint | None:
 def _is_made(connection: Connection, location: str) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in (_NOT_MADE, SCHEMA_VERSION):
-        raise SchemaMismatch(
-            f"{location} has schema version {version}; this mcp-cxr reads and writes version {SCHEMA_VERSION}. Use the"
-            " mcp-cxr that made it, or `mcp-cxr table drop --force` and ingest again."
-        )
+        raise other_schema(location, found=version, wanted=SCHEMA_VERSION)
     return version != _NOT_MADE
 
 
 def _claim_space(connection: Connection, given: Fingerprint) -> None:
     stored = fingerprint_of(connection)
+    check_space(stored, given)
     if stored is None:
         connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(given))))
-    elif not stored.same_space(given):
-        raise FingerprintMismatch(
-            f"The collection's vectors are of {_space(stored)}, this embedder's of {_space(given)}. Set the embedder"
-            " that made the collection, or `mcp-cxr table drop --force` and ingest again."
-        )
 
 
 def _claim_key(connection: Connection, given: str) -> None:
     stored = _value(connection, "key_check")
+    check_key(stored, given)
     if stored is None:
         connection.execute(_ENTER, ("key_check", given))
-    elif stored != given:
-        raise ConfigError(
-            "The collection's ids were hashed with another key. Set MCP_CXR_ID_KEY_FILE to the key it was made with."
-        )
 
 
 def _value(connection: Connection, key: str) -> str | None:
     row = connection.execute(_VALUE, (key,)).fetchone()
     return row[0] if row else None
-
-
-def _space(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.model} ({fingerprint.dimension} numbers, pixels prepared by {fingerprint.preprocessing})"

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import StoreError, StoreMissing, StoreUnavailable
+from mcp_cxr.errors import StoreError, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -49,11 +49,6 @@ def translated(location: str) -> Generator[None]:
         raise StoreUnavailable(
             f"{location} cannot be made ({exc.strerror}). Check that its folder is a folder and that you may write it."
         ) from exc
-
-
-def missing(location: str) -> StoreMissing:
-    """Return the error of a collection that was never made."""
-    return StoreMissing(f"Nothing has been stored in {location} yet. Run `mcp-cxr ingest PATH`.")
 
 
 def _meaning(exc: sqlite3.Error, location: str) -> StoreError:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import FingerprintMismatch
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, Study, StudyId, SubjectId
+from mcp_cxr.stores._claims import known as known_space
+from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores._words import sample_key
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._documents import reindex
 from mcp_cxr.stores.embedded._filter import compose
 from mcp_cxr.stores.embedded._paths import from_cell, to_cell
-from mcp_cxr.stores.embedded._vectors import from_blob, to_blob, unit_rows
+from mcp_cxr.stores.embedded._vectors import from_blob, to_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -55,9 +56,7 @@ _PURGE_WORDS = "INSERT INTO words (words) VALUES ('optimize')"  # until then del
 
 def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
     """Write images with their vectors; those that are there are replaced."""
-    fingerprint = fingerprint_of(connection)
-    if fingerprint is None:
-        raise FingerprintMismatch("The collection does not know its embedder yet. Call `create` with its fingerprint.")
+    fingerprint = known_space(fingerprint_of(connection))
     if not images:
         return
     units = unit_rows(vectors, fingerprint.dimension)

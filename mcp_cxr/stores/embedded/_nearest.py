@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.records import ImageId, Scored, StudyId, SubjectId
+from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._filter import compose
-from mcp_cxr.stores.embedded._vectors import stack, unit_rows
+from mcp_cxr.stores.embedded._vectors import stack
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Study, StudyId, SubjectId
+from mcp_cxr.stores._merge import changed
 from mcp_cxr.stores.embedded._documents import reindex
 
 if TYPE_CHECKING:
@@ -29,28 +29,11 @@ _LABEL = "INSERT INTO labels (study, label, value) VALUES (?, ?, ?)"
 def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
     """Merge studies into those stored; return how many changed."""
     before = _read(connection, studies)
-    after = dict(before)
-    for study in studies:
-        after[study.study_id] = _merged(after.get(study.study_id), study)
-    changed = [study for study_id, study in after.items() if study != before.get(study_id)]
-    for study in changed:
+    new = changed(before, studies)
+    for study in new:
         _write(connection, study)
-    reindex(connection, [study.study_id for study in changed])
-    return len(changed)
-
-
-def _merged(old: Study | None, new: Study) -> Study:
-    """Return `old` with every field that `new` fills."""
-    if old is None:
-        return replace(new, labels=dict(new.labels), report=new.report or None)
-    return Study(
-        old.study_id,
-        new.subject_id or old.subject_id,
-        study_date=new.study_date or old.study_date,
-        split=new.split or old.split,
-        labels=dict(new.labels or old.labels),
-        report=new.report or old.report,
-    )
+    reindex(connection, [study.study_id for study in new])
+    return len(new)
 
 
 def _read(connection: Connection, studies: Sequence[Study]) -> dict[StudyId, Study]:

@@ -1,0 +1,35 @@
+"""Vectors as every store keeps them: float32, at unit length."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcp_cxr.errors import DimensionMismatch, VectorRefused
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Vectors
+
+_IS_UNIT = 1e-6  # what float32 makes of a unit vector's length
+
+
+def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
+    """Return `vectors` at unit length.
+
+    A row that has it already stays as it is, bit by bit: copying an archive changes nothing.
+
+    Raises:
+        DimensionMismatch: A row is not `dimension` long.
+        VectorRefused: A row is zero or not finite.
+    """
+    rows = np.asarray(vectors, dtype=np.float64)  # the length of a float32 vector may lie beyond float32
+    if rows.shape[-1] != dimension:
+        raise DimensionMismatch(f"A vector of {rows.shape[-1]} numbers was given; the collection's have {dimension}.")
+    if not np.isfinite(rows).all():
+        raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not lengths.all():
+        raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
+    lengths[np.abs(lengths - 1) < _IS_UNIT] = 1
+    return (rows / lengths).astype(np.float32)

@@ -1,0 +1,376 @@
+"""The stand-in for IRIS, met by the real driver: its messages, values, transactions and faults."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import iris.dbapi as driver
+import pytest
+
+from tests.standins.iris import CONFIG, StandIn, make_authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAKE = "CREATE TABLE Room.Films (ID_ VARCHAR(40) %EXACT PRIMARY KEY, Place VARCHAR(10), Size INTEGER)"
+PUT = "INSERT OR UPDATE INTO Room.Films (ID_, Place, Size) VALUES (?, ?, ?)"
+ALL = "SELECT TOP 100 ID_, Place, Size FROM Room.Films ORDER BY ID_"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[StandIn]:
+    with StandIn() as process:
+        yield process
+
+
+@pytest.fixture
+def server(process: StandIn) -> Iterator[StandIn]:
+    yield process
+    process.heal()
+    process.tell(password="SYS", page_rows=1000, lock_timeout_s=10.0, hnsw=True)  # noqa: S106  # of nothing
+    process.cut()
+    process.wait(open=0)
+
+
+@pytest.fixture
+def table(server: StandIn) -> Iterator[StandIn]:
+    """The server, with an empty table in it."""
+    run(server, MAKE)
+    yield server
+    server.heal()
+    server.tell(password="SYS")  # noqa: S106  # of nothing
+    server.cut()
+    server.wait(open=0)
+    run(server, "DROP TABLE Room.Films")
+
+
+def connected(server: StandIn, **other: Any) -> driver.IRISConnection:
+    return driver.connect(**{**server.connection, "timeout": 3, **other})
+
+
+def run(server: StandIn, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+    """Run one statement on a connection of its own, committed."""
+    link = connected(server)
+    cursor = link.cursor()
+    cursor.execute(sql, values) if values else cursor.execute(sql)
+    rows = [tuple(row) for row in cursor.fetchall()] if sql.startswith("SELECT") else []
+    link.commit()
+    link.close()
+    return rows
+
+
+class TestConnecting:
+    def test_a_client_with_the_right_password_is_let_in(self, server: StandIn) -> None:
+        assert run(server, "SELECT 1") == [(1,)]
+
+    @pytest.mark.parametrize("password", ["sys", "", "ßecret", "a long one " * 9])
+    def test_another_password_is_refused_with_417(self, server: StandIn, password: str) -> None:
+        with pytest.raises(driver.OperationalError, match=r"\[SQLCODE: <-417>.*Access Denied"):
+            connected(server, password=password)
+
+    def test_a_password_of_any_length_is_read_as_it_was_given(self, server: StandIn) -> None:
+        password = "Straße, 1 + 1 = 2 ~" * 4
+        server.tell(password=password)
+        connected(server, password=password).close()
+
+    def test_nobody_listens_while_connections_are_refused(self, server: StandIn) -> None:
+        server.refuse()
+        with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
+            connected(server)
+        server.heal()
+        assert run(server, "SELECT 1") == [(1,)]
+
+    def test_beyond_the_licence_a_client_is_refused(self, server: StandIn) -> None:
+        server.tell(max_connections=1)
+        first = connected(server)
+        with pytest.raises(driver.OperationalError, match="LICENSE LIMIT EXCEEDED"):
+            connected(server)
+        first.close()
+        server.wait(open=0)
+        connected(server).close()
+
+
+class TestTls:
+    QUERY = """
+        import sys, iris.dbapi as driver
+        link = driver.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER", username="_SYSTEM",
+                              password="SYS", sharedmemory=False, timeout=3, sslconfig=sys.argv[2])
+        cursor = link.cursor()
+        cursor.execute("SELECT 1")
+        print(tuple(cursor.fetchone()))
+    """
+
+    def asked(self, server: StandIn, trusted: Path) -> subprocess.CompletedProcess[str]:
+        """Ask in a process of its own: the driver reads its variable once."""
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(self.QUERY), str(server.port), CONFIG],
+            env={"ISC_SSLconfigurations": str(trusted / "ssl.ini")},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    def test_only_a_client_that_trusts_its_authority_gets_through(self, tmp_path: Path) -> None:
+        make_authority(tmp_path / "ours")
+        make_authority(tmp_path / "foreign")
+        with StandIn(tls=tmp_path / "ours") as server:
+            assert self.asked(server, tmp_path / "ours").stdout == "(1,)\n"
+            refused = self.asked(server, tmp_path / "foreign")
+        assert refused.returncode == 1
+        assert "certificate verify failed" in refused.stderr
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        "value",
+        ["", None, "é", "x\u0416\U0001f600", "it's", "007", "a" * 253, "a" * 254, "b" * 65_535, "\u0416" * 40_000],
+    )
+    def test_text_comes_back_as_it_went(self, server: StandIn, value: str | None) -> None:
+        run(server, "CREATE TABLE Room.Texts (T VARCHAR(3641144))")
+        try:
+            run(server, "INSERT INTO Room.Texts (T) VALUES (?)", [value])
+            assert run(server, "SELECT T FROM Room.Texts") == [(value,)]
+        finally:
+            run(server, "DROP TABLE Room.Texts")
+
+    @pytest.mark.parametrize("value", [0, 1, -1, 255, 256, -256, -257, 2**62, -(2**63), None])
+    def test_integers_come_back_as_they_went(self, server: StandIn, value: int | None) -> None:
+        run(server, "CREATE TABLE Room.Numbers (N BIGINT)")
+        try:
+            run(server, "INSERT INTO Room.Numbers (N) VALUES (?)", [value])
+            assert run(server, "SELECT N FROM Room.Numbers") == [(value,)]
+        finally:
+            run(server, "DROP TABLE Room.Numbers")
+
+    @pytest.mark.parametrize("value", [0.0, 0.1, -1.5, 1e300, 5e-324, 3.0])
+    def test_floats_come_back_as_they_went(self, server: StandIn, value: float) -> None:
+        run(server, "CREATE TABLE Room.Floats (X DOUBLE)")
+        try:
+            run(server, "INSERT INTO Room.Floats (X) VALUES (?)", [value])
+            assert run(server, "SELECT X FROM Room.Floats") == [(value,)]
+        finally:
+            run(server, "DROP TABLE Room.Floats")
+
+    def test_the_longest_string_is_taken_and_one_more_is_not(self, server: StandIn) -> None:
+        assert run(server, "SELECT LENGTH(?)", ["x" * 3_641_144]) == [(3_641_144,)]
+        with pytest.raises(driver.DatabaseError, match="MAXSTRING"):
+            run(server, "SELECT LENGTH(?)", ["x" * 3_641_145])
+
+
+class TestStatements:
+    def test_many_rows_travel_in_one_message(self, table: StandIn) -> None:
+        link = connected(table)
+        cursor = link.cursor()
+        table.forget()
+        cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(300)])
+        link.commit()
+        seen = table.seen
+        assert cursor.rowcount == len(table.rows("Room.Films")) == 300
+        assert seen["messages"] == {"PP": 1, "PU": 1, "TC": 1}
+        assert seen["round_trips"] == 3
+        assert seen["bytes_in"] > 300 * len("film0PA")
+
+    def test_a_text_is_prepared_once_a_connection(self, server: StandIn) -> None:
+        cursor = connected(server).cursor()
+        server.forget()
+        for value in ("one", "two"):
+            cursor.execute("SELECT ?", [value])
+            assert tuple(cursor.fetchone() or ()) == (value,)
+        assert server.seen["messages"] == {"PP": 1, "PQ": 2}
+
+    @pytest.mark.parametrize("rows", [0, 1, 3, 4, 10])
+    def test_a_result_comes_in_pages(self, table: StandIn, rows: int) -> None:
+        link = connected(table)
+        cursor = link.cursor()
+        if rows:
+            cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(rows)])
+        table.tell(page_rows=3)
+        table.forget()
+        cursor.execute(ALL)
+        assert [row[2] for row in cursor.fetchall()] == list(range(rows))
+        assert table.seen["messages"].get("FD", 0) == max(0, (rows - 1) // 3)
+
+    def test_a_statement_may_be_run_without_preparing(self, server: StandIn) -> None:
+        cursor = connected(server).cursor()
+        cursor.direct_execute("SELECT 1")
+        assert [tuple(row) for row in cursor.fetchall()] == [(1,)]
+
+
+class TestTransactions:
+    def test_what_is_rolled_back_is_gone_and_what_is_committed_stays(self, table: StandIn) -> None:
+        link = connected(table)
+        cursor = link.cursor()
+        cursor.execute(PUT, ["kept", "PA", 1])
+        link.commit()
+        cursor.execute(PUT, ["undone", "PA", 1])
+        link.rollback()
+        assert run(table, ALL) == [("kept", "PA", 1)]
+
+    @pytest.mark.parametrize("resets", [False, True])
+    def test_a_lost_connection_undoes_what_it_had_not_committed(self, table: StandIn, resets: bool) -> None:
+        connected(table).cursor().execute(PUT, ["lost", "PA", 1])
+        table.cut(resets=resets)
+        table.wait(open=0)
+        assert run(table, ALL) == []
+
+    def test_readers_see_what_is_not_committed(self, table: StandIn) -> None:
+        writer = connected(table)
+        writer.cursor().execute(PUT, ["open", "PA", 1])
+        assert run(table, ALL) == [("open", "PA", 1)]
+        writer.rollback()
+
+    def test_with_autocommit_nothing_is_left_to_commit(self, table: StandIn) -> None:
+        link = connected(table, autoCommit=True)
+        link.cursor().execute(PUT, ["at once", "PA", 1])
+        table.cut()
+        assert len(table.rows("Room.Films")) == 1
+        other = connected(table)
+        other.setAutoCommit(True)
+        other.cursor().execute(PUT, ["too", "PA", 1])
+        table.cut()
+        table.wait(open=0)
+        assert len(table.rows("Room.Films")) == 2
+
+    def test_a_second_writer_is_told_of_the_lock(self, table: StandIn) -> None:
+        table.tell(lock_timeout_s=0.05)
+        writer, other = connected(table), connected(table)
+        writer.cursor().execute(PUT, ["first", "PA", 1])
+        with pytest.raises(driver.OperationalError, match="<-110>"):
+            other.cursor().execute(PUT, ["second", "PA", 1])
+        writer.commit()
+        other.cursor().execute(PUT, ["second", "PA", 1])
+        other.commit()
+        assert len(table.rows("Room.Films")) == 2
+
+
+class TestFaults:
+    @pytest.mark.parametrize("kind", ["fin", "rst", "cut"])
+    def test_a_broken_link_is_an_operational_error(self, table: StandIn, kind: str) -> None:
+        table.fail(kind)
+        with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
+            run(table, PUT, ["film", "PA", 1])
+        run(table, PUT, ["film", "PA", 1])
+        assert table.seen["fault"] is None
+
+    def test_a_change_may_be_done_and_its_answer_lost(self, table: StandIn) -> None:
+        table.fail("rst", after=True, on=["TC"])
+        with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
+            run(table, PUT, ["film", "PA", 1])
+        assert len(table.rows("Room.Films")) == 1
+
+    def test_silence_ends_when_the_connection_is_cut(self, server: StandIn) -> None:
+        met = met_before(server)
+        server.fail("silence")
+        asking = """
+            import sys, iris.dbapi as driver
+            link = driver.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER", username="_SYSTEM",
+                                  password="SYS", sharedmemory=False)
+            try:
+                link.cursor().execute("SELECT 1")
+            except driver.OperationalError:
+                print("unblocked")
+        """
+        with ours(asking, server) as child:
+            server.wait(faults_met=met + 1)
+            server.cut()
+            assert child.communicate(timeout=10)[0] == "unblocked\n"
+
+    def test_a_delay_is_only_late(self, server: StandIn) -> None:
+        server.fail("delay", ms=30)
+        assert run(server, "SELECT 1") == [(1,)]
+
+    @pytest.mark.parametrize(
+        ("code", "kind"),
+        [(-110, driver.OperationalError), (-99, driver.OperationalError), (-400, driver.DatabaseError)],
+    )
+    def test_any_sqlcode_can_be_asked_for(self, server: StandIn, code: int, kind: type[Exception]) -> None:
+        server.fail("error", code=code, times=2)
+        for _ in range(2):
+            with pytest.raises(kind, match=f"SQLCODE: <{code}>"):
+                run(server, "SELECT 1")
+        assert run(server, "SELECT 1") == [(1,)]
+
+    def test_a_list_error_stays_with_the_text_and_the_connection(self, server: StandIn) -> None:
+        cursor = connected(server).cursor()
+        server.fail("list error", matching="qpar(1) , :%qpar(2)")
+        for _ in range(2):
+            with pytest.raises(driver.DataError, match="<LIST ERROR>"):
+                cursor.execute("SELECT ?, ?", ["a", "b"])
+        cursor.execute("SELECT ?", ["a"])
+        assert run(server, "SELECT ?, ?", ["a", "b"]) == [("a", "b")]
+
+    def test_a_fault_waits_for_its_text_and_its_turn(self, server: StandIn) -> None:
+        server.fail("error", code=-400, matching="as wanted", skip=1)
+        assert run(server, "SELECT 1 AS other") == [(1,)]
+        assert run(server, "SELECT 1 AS wanted") == [(1,)]
+        with pytest.raises(driver.DatabaseError, match="<-400>"):
+            run(server, "SELECT 1 AS wanted")
+
+    def test_connecting_can_fail_too(self, server: StandIn) -> None:
+        server.fail("fin", on=["CN"])
+        with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
+            connected(server)
+
+
+class TestTheDriversOwnFaults:
+    """What the raw driver does wrong, on record: the store must never come here."""
+
+    HEAD = """
+        import sys, threading, iris.dbapi as driver
+        link = driver.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER", username="_SYSTEM",
+                              password="SYS", sharedmemory=False, autoCommit=False)
+        cursor = link.cursor()
+    """
+
+    def test_closing_while_a_call_runs_is_a_segmentation_fault(self, server: StandIn) -> None:
+        body = """
+            call = threading.Thread(target=lambda: cursor.execute("SELECT 1"))
+            call.start()
+            sys.stdin.readline()
+            link.close()
+            call.join()
+        """
+        met = met_before(server)
+        server.fail("delay", ms=300)
+        with ours(self.HEAD, server, body) as child:
+            server.wait(faults_met=met + 1)
+            child.communicate("now\n", timeout=10)
+        assert child.returncode == -signal.SIGSEGV
+
+    def test_rows_too_short_for_a_prepared_text_are_a_segmentation_fault(self, table: StandIn) -> None:
+        body = f"""
+            cursor.executemany({PUT!r}, [["one", "PA", 1], ["two", "PA", 2]])
+            cursor.executemany({PUT!r}, [["one"], ["two"]])
+        """
+        with ours(self.HEAD, table, body) as child:
+            child.communicate(timeout=10)
+        assert child.returncode == -signal.SIGSEGV
+
+    def test_a_result_left_before_its_last_page_breaks_the_connection(self, table: StandIn) -> None:
+        link = connected(table)
+        cursor = link.cursor()
+        cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(10)])
+        table.tell(page_rows=3)
+        cursor.execute(ALL)
+        cursor.fetchone()
+        cursor.close()
+        with pytest.raises(driver.OperationalError, match="Message out of order"):
+            link.cursor().execute("SELECT 1")
+
+
+def met_before(server: StandIn) -> int:
+    return server.seen["faults_met"]
+
+
+def ours(head: str, server: StandIn, body: str = "") -> subprocess.Popen[str]:
+    """A process of its own that runs the driver, for it may crash."""
+    program = textwrap.dedent(head) + textwrap.dedent(body)
+    command = [sys.executable, "-c", program, str(server.port)]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)

@@ -6,18 +6,26 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Protocol
 
+import iris.dbapi
 import numpy as np
 
 from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.iris import IrisConfig, IrisStore
+from tests.standins.iris import CONFIG
+from tests.support.iris import plain_server, tls_server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.stores import Store
+    from tests.standins.iris import StandIn
 
 
 class Backend(Protocol):
     """A place where one collection can be."""
+
+    walks: int
+    """Of the state machine: a server is slower than a file, and TLS only changes how it is reached."""
 
     def __init__(self, folder: Path) -> None: ...
 
@@ -31,6 +39,8 @@ class Backend(Protocol):
 
 
 class EmbeddedBackend:
+    walks = 50
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -47,4 +57,47 @@ class EmbeddedBackend:
             connection.execute("INSERT INTO vectors (slot, vector) VALUES (?, ?)", (slot, vector))
 
 
-BACKENDS: list[type[Backend]] = [EmbeddedBackend]
+class IrisBackend:
+    """A table on a stand-in that speaks IRIS's protocol to the real driver."""
+
+    walks = 12
+    ssl_config: str | None = None
+
+    def __init__(self, folder: Path) -> None:  # the server keeps no files
+        server = self.server()
+        self._connection = server.connection
+        self.config = IrisConfig(
+            host=server.host,
+            port=server.port,
+            username=server.username,
+            password=server.password,
+            ssl_config=self.ssl_config,
+        )
+
+    def server(self) -> StandIn:
+        return plain_server()
+
+    def store(self) -> Store:
+        return IrisStore(self.config)
+
+    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+        """Write as the program did that this table is named after: its metadata is its own."""
+        tls = {"sslconfig": self.ssl_config} if self.ssl_config else {}
+        with closing(iris.dbapi.connect(**self._connection, **tls)) as connection:
+            connection.cursor().execute(
+                f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608
+                " VALUES (?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE))",
+                [image_id, study_id, subject_id, view, '["no", "object", "of ours"]', ",".join(["1"] * 8)],
+            )
+            connection.commit()
+
+
+class IrisTlsBackend(IrisBackend):
+    walks = 2
+    ssl_config = CONFIG
+
+    def server(self) -> StandIn:
+        return tls_server()
+
+
+BACKENDS: list[type[Backend]] = [EmbeddedBackend, IrisBackend, IrisTlsBackend]

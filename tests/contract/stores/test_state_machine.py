@@ -185,7 +185,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 def test_a_store_answers_as_a_dict_would(backend_type: type[Backend]) -> None:
     machine = type("Machine", (StoreBesideModel,), {"backend_type": backend_type})
     quick = settings(
-        max_examples=50,
+        max_examples=backend_type.walks,
         stateful_step_count=15,
         deadline=None,
         database=None,

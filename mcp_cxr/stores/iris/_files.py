@@ -1,0 +1,43 @@
+"""What became of the files that were met."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mcp_cxr.records import ImageId, Outcome
+from mcp_cxr.stores.iris._cells import key_of, several, to_path_cell, to_text
+from mcp_cxr.stores.iris._session import batches_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from mcp_cxr.stores.iris._session import Session
+
+_OUTCOMES = """
+SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
+WHERE PathKey %INLIST $LISTFROMSTRING(:keys, :separator)"""
+_RECORD = """
+INSERT OR UPDATE INTO {table}Files (PathKey, FilePath, FileSize, ModifiedNs, ImageID, Reason)
+VALUES (?, ?, ?, ?, ?, ?)"""
+
+
+def outcomes(session: Session, paths: Collection[str]) -> dict[str, Outcome]:
+    """Return what became of these files."""
+    found: dict[str, Outcome] = {}
+    for batch in batches_of(list(paths)):
+        path_of = {key_of(path): path for path in batch}
+        for key, size, mtime_ns, image_id, reason in session.rows(_OUTCOMES, {"keys": several(path_of)}):
+            image = None if image_id is None else ImageId(str(image_id))
+            path = path_of[str(key)]
+            found[path] = Outcome(path, int(size), int(mtime_ns), image, to_text(reason))
+    return found
+
+
+def record(session: Session, given: Sequence[Outcome]) -> None:
+    """Keep what became of files; of one path, what comes last."""
+    last = {file.path: file for file in given}
+    rows = [
+        (key_of(path), to_path_cell(path), file.size, file.mtime_ns, file.image_id, file.reason)
+        for path, file in last.items()
+    ]
+    session.run_many(_RECORD, rows)

@@ -1,0 +1,160 @@
+"""The `Store` over one table of InterSystems IRIS and its side tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from mcp_cxr.errors import DimensionMismatch, StoreMissing
+from mcp_cxr.records import Filter
+from mcp_cxr.stores._base import Store
+from mcp_cxr.stores.iris import _collection, _documents, _files, _images, _nearest, _studies, _views
+from mcp_cxr.stores.iris._pool import Pool
+from mcp_cxr.stores.iris._session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Collection as Several
+    from types import TracebackType
+    from typing import Self
+
+    from mcp_cxr.records import (
+        Collection,
+        Fingerprint,
+        ImageId,
+        ImageRecord,
+        Outcome,
+        Sample,
+        Scored,
+        Stored,
+        Study,
+        Totals,
+        Vector,
+        Vectors,
+    )
+    from mcp_cxr.stores.iris._collection import Entries
+    from mcp_cxr.stores.iris._config import IrisConfig
+    from mcp_cxr.stores.iris._link import Link
+    from mcp_cxr.stores.iris._pool import PoolStats
+
+T = TypeVar("T")
+
+
+class IrisStore(Store):
+    """An archive in IRIS. Nothing is connected before the first call.
+
+    Writing reads the collection's entries each time, in its own transaction; asking remembers them, so that a question
+    is one round trip, and looks again when an answer does not fit.
+    """
+
+    def __init__(self, config: IrisConfig) -> None:
+        self.location = config.location
+        self._table = config.table
+        self._pool = Pool(config)
+        self._remembered: Entries | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._pool.close()
+
+    @property
+    def pool_stats(self) -> PoolStats:
+        """How the connections are, for people."""
+        return self._pool.stats
+
+    async def create(
+        self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
+    ) -> bool:
+        def work(link: Link) -> bool:
+            session = Session(link, self._table)
+            return _collection.make(session, self.location, fingerprint, root, key_check)
+
+        self._remembered = None
+        made_now = await self._pool.run(work)
+        if made_now:
+            self._pool.recycle()
+        return made_now
+
+    async def renew(self, fingerprint: Fingerprint) -> None:
+        await self._write(lambda session, entries: _collection.renew(session, entries, fingerprint))
+
+    async def drop(self) -> None:
+        self._remembered = None
+        await self._pool.run(lambda link: _collection.drop(Session(link, self._table)))
+        self._pool.recycle()
+
+    async def info(self) -> Collection:
+        self._remembered = None
+        return await self._read(lambda _, entries: _collection.collection(entries))
+
+    async def totals(self) -> Totals:
+        return await self._read(lambda session, _: _views.totals(session))
+
+    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        asked = list(ids)  # it may be asked twice
+        return await self._read(lambda session, _: _images.known(session, asked))
+
+    async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+        await self._write(lambda session, entries: _images.put(session, entries.fingerprint, images, vectors))
+
+    async def put_studies(self, studies: Sequence[Study]) -> int:
+        return await self._write(lambda session, _: _studies.put_studies(session, studies))
+
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+        return await self._read(lambda session, _: _images.get(session, ids, vectors))
+
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(lambda session, entries: _nearest.nearest(session, entries, vector, where, limit))
+
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(lambda session, _: _documents.match(session, terms, where, limit))
+
+    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+        return await self._read(lambda session, _: _views.browse(session, where, limit))
+
+    async def count(
+        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
+    ) -> int:
+        return await self._read(lambda session, _: _views.count(session, where, terms, distinct))
+
+    async def sample(self) -> Sample:
+        return await self._read(lambda session, entries: _views.sample(session, entries.fingerprint))
+
+    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+        return await self._read(lambda session, _: _images.page(session, after, limit))
+
+    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+        return await self._read(lambda session, _: _files.outcomes(session, paths))
+
+    async def record(self, outcomes: Sequence[Outcome]) -> None:
+        await self._write(lambda session, _: _files.record(session, outcomes))
+
+    async def forget(self, where: Filter) -> int:
+        if where == Filter():
+            raise ValueError("An empty filter would remove everything; that is `drop`.")
+        return await self._write(lambda session, _: _images.forget(session, where), repeatable=False)
+
+    async def _read(self, ask: Callable[[Session, Entries], T]) -> T:
+        def work(link: Link) -> T:
+            session, remembered = Session(link, self._table), self._remembered
+            if remembered:
+                try:
+                    return ask(session, remembered)
+                except (StoreMissing, DimensionMismatch):
+                    self._remembered = None  # another process may have dropped it, or made it anew
+            self._remembered = entries = _collection.read(session, self.location)
+            return ask(session, entries)
+
+        return await self._pool.run(work)
+
+    async def _write(self, change: Callable[[Session, Entries], T], *, repeatable: bool = True) -> T:
+        def work(link: Link) -> T:
+            session = Session(link, self._table)
+            result = change(session, _collection.read(session, self.location))
+            link.commit()
+            return result
+
+        return await self._pool.run(work, repeatable=repeatable)

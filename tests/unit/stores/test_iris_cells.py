@@ -1,0 +1,65 @@
+"""What goes into a cell comes out of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_cxr.errors import StoreError
+from mcp_cxr.stores.iris._cells import (
+    SEPARATOR,
+    from_path_cell,
+    from_vector_cell,
+    key_of,
+    several,
+    stack,
+    to_path_cell,
+    to_vector_cell,
+)
+
+PATHS = st.binary(max_size=40).map(lambda raw: raw.decode(errors="surrogateescape"))
+
+
+@given(PATHS)
+def test_a_path_comes_back_and_is_text_that_can_be_sent(path: str) -> None:
+    cell = to_path_cell(path)
+    cell.encode()
+    assert from_path_cell(cell) == path
+
+
+def test_a_path_that_is_a_number_comes_back_from_the_driver_as_one() -> None:
+    assert from_path_cell(20130401) == "20130401"
+
+
+@given(PATHS, PATHS)
+def test_paths_have_keys_of_their_own_that_fit_a_subscript(one: str, other: str) -> None:
+    assert (key_of(one) == key_of(other)) == (one == other)
+    assert len(key_of(one)) == 33
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_a_vector_comes_back_bit_by_bit(numbers: list[float]) -> None:
+    vector = np.array(numbers, np.float32)
+    back = from_vector_cell(to_vector_cell(vector))
+    assert back is not None
+    np.testing.assert_array_equal(back, vector)
+
+
+def test_a_vector_is_read_as_iris_writes_it() -> None:
+    np.testing.assert_array_equal(from_vector_cell(".5,-.25,1"), np.array([0.5, -0.25, 1], np.float32))
+
+
+def test_a_missing_or_short_vector_among_several_is_named() -> None:
+    for bad in (None, "1,2"):
+        with pytest.raises(StoreError, match="table verify"):
+            stack(["1,2,3", bad], 3)
+
+
+def test_several_values_are_one_each_once_in_order() -> None:
+    assert several(["b", "a", "b"]) == f"a{SEPARATOR}b"
+
+
+def test_a_value_that_would_read_as_two_is_left_out() -> None:
+    assert several(["a", f"b{SEPARATOR}c"]) == "a"

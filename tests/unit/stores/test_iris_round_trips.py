@@ -1,0 +1,129 @@
+"""How often the server is asked, and how much it sends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.iris import IrisStore
+from tests.contract.stores.making import FINGERPRINT, axis, image, vectors
+from tests.faults.iris_stores import config, fill
+from tests.support.iris import plain_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+    from typing import Any
+
+    from mcp_cxr.stores import Store
+    from tests.standins.iris import StandIn
+
+EVERY = Filter()
+FRONTAL = Filter(view=("PA",))
+
+
+@pytest.fixture
+def server() -> StandIn:
+    return plain_server()
+
+
+@pytest.fixture
+async def store(server: StandIn) -> AsyncIterator[IrisStore]:
+    async with IrisStore(config(server)) as opened:
+        await opened.drop()
+        await fill(opened)
+        yield opened
+
+
+async def trips(server: StandIn, ask: Callable[[], Awaitable[Any]]) -> int:
+    """Return the round trips of a question that was asked before: each text is prepared once a connection."""
+    await ask()
+    server.forget()
+    await ask()
+    return server.seen["round_trips"]
+
+
+def statements(server: StandIn, part: str) -> int:
+    return sum(part in statement for statement in server.seen["statements"])
+
+
+async def test_a_search_by_vector_is_one_round_trip(server: StandIn, store: IrisStore) -> None:
+    assert await trips(server, lambda: store.nearest(axis(), EVERY, limit=5)) == 1
+    assert await trips(server, lambda: store.nearest(axis(), FRONTAL, limit=5)) == 1
+
+
+async def test_a_search_by_vector_among_foreign_rows_is_two_at_most(server: StandIn, store: IrisStore) -> None:
+    assert await trips(server, lambda: store.nearest(axis(), EVERY, limit=40)) == 2  # the index cannot give 41
+
+
+async def test_a_search_by_words_is_one_round_trip(server: StandIn, store: IrisStore) -> None:
+    assert await trips(server, lambda: store.match(["effus", "clear"], FRONTAL, limit=5)) == 1
+
+
+async def test_a_search_by_both_with_its_total_and_its_facts_is_five_at_most(server: StandIn, store: IrisStore) -> None:
+    async def hybrid() -> None:
+        await store.info()
+        await store.count(EVERY, distinct="study")
+        near = await store.nearest(axis(), EVERY, limit=5)
+        held = await store.match(["effus"], EVERY, limit=5)
+        await store.get([hit.image_id for hit in [*near, *held]], vectors=True)
+
+    assert await trips(server, hybrid) == 5
+
+
+async def test_a_thousand_ids_are_two_existence_queries(server: StandIn, store: IrisStore) -> None:
+    server.forget()
+    await store.known([ImageId(f"i{n:05d}") for n in range(1000)])
+    assert statements(server, "INLIST") == 2
+
+
+async def test_a_thousand_images_are_four_upserts(server: StandIn, store: IrisStore) -> None:
+    server.forget()
+    await store.put([image(f"n{n}", f"s{n // 2}") for n in range(1000)], vectors(1000))
+    assert statements(server, "TO_VECTOR") == 4
+    assert server.seen["messages"]["TC"] == 1
+
+
+async def test_a_message_is_four_megabytes_at_most(server: StandIn) -> None:
+    async with IrisStore(config(server, table="Wide.Images")) as store:
+        await store.create(FINGERPRINT)
+        server.forget()
+        big = {"StudyDescription": "x" * 30_000}
+        await store.put([image(f"n{n}", f"s{n}", tags=big) for n in range(200)], vectors(200))
+        assert statements(server, "TO_VECTOR") == 2
+
+
+async def test_the_bytes_of_a_search_by_words_do_not_grow_with_the_reports_that_match(server: StandIn) -> None:
+    sizes: list[int] = []
+    for count in (50, 1000):
+        async with IrisStore(config(server, table=f"Grown.T{count}")) as store:
+            await fill(store, count)
+            await store.match(["effus"], EVERY, limit=10)
+            server.forget()
+            assert len(await store.match(["effus"], EVERY, limit=10)) == 10
+            sizes.append(server.seen["bytes_out"])
+    assert sizes[1] <= sizes[0] * 1.2
+
+
+async def test_answers_are_those_of_the_embedded_store(server: StandIn, store: IrisStore, tmp_path: Path) -> None:
+    def answers(of: Store) -> list[Awaitable[list[Any]]]:
+        return [
+            ask
+            for where in (EVERY, FRONTAL, Filter(has_report=True), Filter(exclude_images=(ImageId("i00001"),)))
+            for ask in (
+                of.nearest(axis(), where, limit=17),
+                of.match(["effus", "clear", "lung"], where, limit=17),
+                of.browse(where, limit=17),
+            )
+        ]
+
+    async with EmbeddedStore(tmp_path) as embedded:
+        await fill(embedded)
+        for ours, theirs in zip(answers(store), answers(embedded), strict=True):
+            here, there = await ours, await theirs
+            assert [hit.image_id for hit in here] == [hit.image_id for hit in there]
+            assert [hit.score for hit in here] == pytest.approx([hit.score for hit in there], abs=1e-6)
+        assert (await store.sample()).ids == (await embedded.sample()).ids

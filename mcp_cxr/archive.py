@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
-from mcp_cxr.errors import NotFound, PathRefused, StoreError, StoreMissing
+from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreError, StoreMissing
 from mcp_cxr.images import PREPROCESSING, Reader, Viewing
 from mcp_cxr.ingest import IdKey, Listener, Plan, Signal, ingest
 from mcp_cxr.mimic import sections
 from mcp_cxr.records import Filter, ImageId, Overview, Shown
 from mcp_cxr.search import Searcher, ask
-from mcp_cxr.settings import Settings, load_settings
+from mcp_cxr.settings import Settings, StoreKind, load_settings
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.upkeep import Finding, ServiceWatch, examine, verify
+from mcp_cxr.upkeep import Copied, Finding, ServiceWatch, copy, examine, verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import View
@@ -48,10 +48,47 @@ async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archi
     """
     settings = settings or load_settings()
     async with AsyncExitStack() as opened:
-        store = await opened.enter_async_context(EmbeddedStore(settings.data_dir))
+        store = await opened.enter_async_context(_store(settings, settings.store))
         embedder = await opened.enter_async_context(_embedder(settings))
         reader = await opened.enter_async_context(Reader())
         yield Archive(settings, store, embedder, reader)
+
+
+async def copy_archive(
+    to: StoreKind,
+    settings: Settings | None = None,
+    *,
+    on_progress: Callable[[int], Awaitable[None]] | None = None,
+) -> Copied:
+    """Bring the archive of the other store into the one named, without embedding again; see `mcp_cxr.upkeep.copy`.
+
+    Raises:
+        ConfigError: A setting is wrong, or the target's ids were hashed with another key.
+        StoreError: A store fails, the source is empty, or the target holds another embedder's vectors.
+    """
+    settings = settings or load_settings()
+    source: StoreKind = "embedded" if to == "iris" else "iris"
+    async with _store(settings, source) as origin, _store(settings, to) as target:
+        return await copy(origin, target, on_progress=on_progress)
+
+
+def _store(settings: Settings, kind: StoreKind) -> Store:
+    if kind == "embedded":
+        return EmbeddedStore(settings.data_dir)
+    from mcp_cxr.stores.iris import IrisConfig, IrisStore  # loads the driver, which the embedded store does not need
+
+    return IrisStore(
+        IrisConfig(
+            host=settings.iris_host,
+            port=settings.iris_port,
+            namespace=settings.iris_namespace,
+            username=settings.iris_username or "",
+            password=settings.iris_password.get_secret_value() if settings.iris_password else "",
+            table=settings.iris_table,
+            pool_size=settings.iris_pool_size,
+            ssl_config=settings.iris_ssl_config,
+        )
+    )
 
 
 def _embedder(settings: Settings) -> Embedder:
@@ -99,6 +136,7 @@ class Archive:
         self.store = store
         self.embedder = embedder
         self._reader = reader
+        self._given_roots: set[Path] = set()
         self._watch = ServiceWatch(store, embedder, self._develop)
         self._searcher = Searcher(store, embedder, confirm=self._watch.confirm)
 
@@ -128,13 +166,14 @@ class Archive:
     ) -> IngestSummary:
         """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
 
-        The folder becomes a root of the archive.
+        The folder becomes a root: of the archive, where its store keeps roots, else for as long as this one is open.
 
         Raises:
             PathRefused: The path is missing.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
         real = Allowed((Path("/"),)).resolve(path)
+        self._given_roots.add(real if real.is_dir() else real.parent)
         plan = Plan(
             path=real,
             limit=limit,
@@ -151,7 +190,7 @@ class Archive:
             reader=self._reader,
             confirm=self._watch.confirm,
             id_policy=self.settings.ids,
-            id_key=IdKey(self.settings.key_file, may_make=True),
+            id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
             signal=signal,
             listener=listener,
         )
@@ -198,12 +237,16 @@ class Archive:
         return await self._reader.view(await self._file_of(stored), viewing or Viewing())
 
     async def allowed(self) -> Allowed:
-        """Return the folders that may be read: those of the settings, and those ingested before."""
-        try:
-            recorded = (await self.store.info()).roots
-        except StoreMissing:
-            recorded = ()
-        return Allowed((*self.settings.roots, *(Path(root) for root in recorded)))
+        """Return the folders that may be read: those of the settings, and those ingested before.
+
+        A server that other machines write to has no say in what is read on this one: there, it is those of the
+        settings, and those ingested since this archive was opened.
+        """
+        roots = [*self.settings.roots, *sorted(self._given_roots)]
+        if self.store.is_private:
+            with suppress(StoreMissing):
+                roots += map(Path, (await self.store.info()).roots)
+        return Allowed(tuple(dict.fromkeys(roots)))
 
     async def overview(self) -> Overview:
         """Return what the archive holds, without asking the embedder.
@@ -236,7 +279,7 @@ class Archive:
         """Check what the archive leans on; never raises what it can report."""
         try:
             roots = (await self.allowed()).roots
-        except StoreError:  # reported by the examination itself
+        except (StoreError, ConfigError):  # reported by the examination itself
             roots = self.settings.roots
         return await examine(self.store, self.embedder, roots)
 

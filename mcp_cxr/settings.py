@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -40,6 +41,7 @@ def _at_home(path: Path) -> Path:
 Place = Annotated[Path, AfterValidator(_at_home)]
 Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
+StoreKind = Literal["embedded", "iris"]
 Shares = Annotated[tuple[Literal["reports", "pictures"], ...], NoDecode, _split(",")]
 
 
@@ -50,8 +52,10 @@ class Settings(BaseSettings):
         frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=True
     )
 
-    store: Literal["embedded"] = Field(
-        "embedded", validation_alias="MCP_CXR_STORE", description="Where images and vectors rest."
+    store: StoreKind = Field(
+        "embedded",
+        validation_alias="MCP_CXR_STORE",
+        description="Where images and vectors rest: in a file, or in InterSystems IRIS.",
     )
     data_dir: Place = Field(
         default_factory=_data_dir,
@@ -81,7 +85,8 @@ class Settings(BaseSettings):
     id_key_file: Place | None = Field(
         None,
         validation_alias="MCP_CXR_ID_KEY_FILE",
-        description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed.",
+        description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed. With IRIS"
+        " it must be given, and is never made.",
     )
     allow_remote: Names = Field(
         (),
@@ -107,11 +112,40 @@ class Settings(BaseSettings):
     nvidia_api_key: SecretStr | None = Field(
         None, validation_alias="NVIDIA_API_KEY", description="Sent as bearer token where the service wants one."
     )
+    iris_host: str = Field("localhost", validation_alias="IRIS_HOST", description="Where the IRIS server is.")
+    iris_port: int = Field(1972, ge=1, le=65535, validation_alias="IRIS_PORT", description="Its superserver port.")
+    iris_namespace: str = Field("USER", validation_alias="IRIS_NAMESPACE", description="Namespace of the table.")
+    iris_username: str | None = Field(None, validation_alias="IRIS_USERNAME", description="Who logs in.")
+    iris_password: SecretStr | None = Field(None, validation_alias="IRIS_PASSWORD", description="Their password.")
+    iris_table: str = Field(
+        "VectorSearch.MIMICCXRImages",
+        validation_alias="IRIS_TABLE",
+        description="`Schema.Table` of the images; the side tables are named after it.",
+    )
+    iris_pool_size: int = Field(
+        4,
+        ge=1,
+        le=64,
+        validation_alias="IRIS_POOL_SIZE",
+        description="Connections at most, each a licence unit; a Community edition has few.",
+    )
+    iris_ssl_config: str | None = Field(
+        None,
+        validation_alias="IRIS_SSL_CONFIG",
+        description="Section of the file that `ISC_SSLconfigurations` names; none: no TLS.",
+    )
 
     @property
-    def key_file(self) -> Path:
-        """Where the key of hashed ids is."""
-        return self.id_key_file or self.data_dir / "id.key"
+    def key_file(self) -> Path | None:
+        """Where the key of hashed ids is; None where it must be given and is not."""
+        if self.id_key_file or self.store == "iris":
+            return self.id_key_file
+        return self.data_dir / "id.key"
+
+    @property
+    def may_make_key(self) -> bool:
+        """Whether a missing key may be made: not for a table that several machines write, each with its own."""
+        return self.store == "embedded"
 
 
 def variables() -> dict[str, str]:
@@ -137,7 +171,30 @@ def load_settings() -> Settings:
         raise ConfigError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
 
 
-def near_misses() -> list[str]:
+def warnings(settings: Settings) -> list[str]:
+    """Return what is not wrong, but likely not meant."""
+    return [*_near_misses(), *_open_connection(settings)]
+
+
+def _open_connection(settings: Settings) -> list[str]:
+    """Warn of a server beyond this machine that is reached without TLS."""
+    if settings.store != "iris" or settings.iris_ssl_config or _is_loopback(settings.iris_host):
+        return []
+    warning = (
+        f"IRIS_HOST is {settings.iris_host}, beyond this machine, and IRIS_SSL_CONFIG is not set: whoever is on the way"
+        " can read the password, reports and vectors (docs/iris.md says how to set up TLS)."
+    )
+    return [warning]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name
+        return host.lower() == "localhost"
+
+
+def _near_misses() -> list[str]:
     """Return a warning for each variable that looks like a misspelt one of other programs' families."""
     known = list(variables())
     close = {

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from mcp_cxr.archive import Archive
+    from mcp_cxr.settings import Settings
 
 _T = TypeVar("_T")
 
@@ -27,20 +28,26 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 
 def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:
     """Open the archive the environment describes, do the work, close it."""
-    import anyio  # loaded late, as all that is heavy: `mcp-cxr --help` and `serve` start at once
 
-    from mcp_cxr.archive import open_archive
-    from mcp_cxr.settings import load_settings, near_misses
+    async def on_archive(settings: Settings) -> _T:
+        from mcp_cxr.archive import open_archive
 
-    settings = load_settings()
-    for warning in near_misses():
-        note(f"Warning: {warning}")
-
-    async def main() -> _T:
         async with open_archive(settings) as archive:
             return await work(archive)
 
-    return anyio.run(main)
+    return with_settings(on_archive)
+
+
+def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
+    """Read the environment, tell what in it is likely not meant, do the work."""
+    import anyio  # loaded late, as all that is heavy: `mcp-cxr --help` and `serve` start at once
+
+    from mcp_cxr.settings import load_settings, warnings
+
+    settings = load_settings()
+    for warning in warnings(settings):
+        note(f"Warning: {warning}")
+    return anyio.run(work, settings)
 
 
 def say(text: str) -> None:

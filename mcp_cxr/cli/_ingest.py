@@ -43,8 +43,6 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
     """Bring the films below PATH into the archive. Films that are there are skipped, so it may be run again."""
     printer = _Printer(would_add=note if as_json else say)
     summary = with_archive(lambda archive: _ingest(archive, path, printer, **how))
-    if not how["dry_run"]:
-        note(f"Recorded {(path if path.is_dir() else path.parent).resolve()} as a root of this archive.")
     if as_json:
         print_json(summary)
     else:
@@ -62,7 +60,18 @@ async def _ingest(archive: Archive, path: Path, printer: _Printer, **how: Any) -
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
     _stop_on_interrupt(signal)
-    return await archive.ingest(path, signal=signal, listener=listener, **how)
+    summary = await archive.ingest(path, signal=signal, listener=listener, **how)
+    if not how["dry_run"]:
+        _tell_of_root(archive, path)
+    return summary
+
+
+def _tell_of_root(archive: Archive, path: Path) -> None:
+    folder = (path if path.is_dir() else path.parent).resolve()
+    if archive.store.is_private:
+        note(f"Recorded {folder} as a root of this archive.")
+    elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):
+        note(f"For `serve` to show these films, add {folder} to MCP_CXR_ROOTS.")
 
 
 def _stop_on_interrupt(signal: Signal) -> None:

@@ -24,13 +24,13 @@ def serve() -> None:
     """Serve the archive to an MCP host over stdin and stdout."""
     gc.disable()  # 0.04 s of the 0.46 s a host waits go into collecting while modules load
     from mcp_cxr.server import build_server
-    from mcp_cxr.settings import load_settings, near_misses
+    from mcp_cxr.settings import load_settings, warnings
 
     gc.freeze()
     gc.enable()
     settings = load_settings()
     _require_absolute(settings)
-    for warning in near_misses():
+    for warning in warnings(settings):
         note(f"Warning: {warning}")
 
     @asynccontextmanager
@@ -54,7 +54,7 @@ def _require_absolute(settings: Settings) -> None:
     """
     paths = {
         "MCP_CXR_DATA_DIR": [settings.data_dir],
-        "MCP_CXR_ID_KEY_FILE": [settings.key_file],
+        "MCP_CXR_ID_KEY_FILE": [settings.key_file] if settings.key_file else [],
         "MCP_CXR_ROOTS": settings.roots,
     }
     for name, places in paths.items():

@@ -1,4 +1,4 @@
-"""mcp-cxr table create | drop | stats | verify."""
+"""mcp-cxr table create | drop | stats | verify | copy."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, confirmed, note, print_json, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_json, confirmed, note, print_json, say, with_archive, with_settings
 from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
     from mcp_cxr.records import Overview, Scored
+    from mcp_cxr.settings import Settings, StoreKind
+    from mcp_cxr.upkeep import Copied
 
 _SAMPLES = 5
 
 
 @click.group()
 def table() -> None:
-    """Make, remove, count and check the archive's table."""
+    """Make, remove, count, check and move the archive's table."""
 
 
 @table.command()
@@ -113,3 +115,26 @@ def verify(*, as_json: bool) -> int:
         for problem, count in found.problems.items():
             say(f"  {problem}: {count}")
     return FAILED if any(found.problems.values()) else DONE
+
+
+@table.command()
+@click.option("--to", type=click.Choice(["iris", "embedded"]), required=True, help="Where to; from the other one.")
+@as_json
+def copy(*, to: StoreKind, as_json: bool) -> None:
+    """Bring every image of the other store into this one, without embedding again. May be run again at any time."""
+    copied = with_settings(lambda settings: _copy(to, settings))
+    if as_json:
+        print_json(copied)
+        return
+    say(f"Copied: {copied.copied}")
+    say(f"Skipped (already there): {copied.skipped}")
+    say(f"Foreign (stay behind): {copied.foreign}")
+
+
+async def _copy(to: StoreKind, settings: Settings) -> Copied:
+    from mcp_cxr.archive import copy_archive
+
+    async def progress(images: int) -> None:
+        note(f"  {images} images looked at")
+
+    return await copy_archive(to, settings, on_progress=progress)

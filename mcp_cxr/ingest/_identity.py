@@ -27,11 +27,11 @@ class IdKey:
     """The secret behind hashed ids: whoever lacks it cannot find a patient's id by trying names.
 
     Args:
-        path: The key's file.
+        path: The key's file; None where it had to be named and was not.
         may_make: Whether a missing key is made on first need.
     """
 
-    def __init__(self, path: Path, *, may_make: bool) -> None:
+    def __init__(self, path: Path | None, *, may_make: bool) -> None:
         self._path = path
         self._may_make = may_make
         self._key: bytes | None = None
@@ -53,7 +53,7 @@ class IdKey:
 
     def exists(self) -> bool:
         """Whether there is a key to read."""
-        return self._path.exists()
+        return self._path is not None and self._path.exists()
 
     def check_value(self) -> str:
         """Return what a collection keeps to know its key again; says nothing about the key itself."""
@@ -62,6 +62,11 @@ class IdKey:
         return _hash(self._key, "check", "mcp-cxr")
 
     def _load(self, *, lost: bool) -> bytes:
+        if self._path is None:
+            raise ConfigError(
+                "Ids of these films are hashed, and several machines must hash them alike: name the key's file in"
+                " MCP_CXR_ID_KEY_FILE (docs/iris.md says how to make one)."
+            )
         try:
             key = self._path.read_bytes()
         except FileNotFoundError:
@@ -70,36 +75,12 @@ class IdKey:
                     f"The key of this archive's ids, {self._path}, is missing; restore it from your backup, "
                     "or name its place in MCP_CXR_ID_KEY_FILE."
                 ) from None
-            return self._made()
+            return _made(self._path)
         except OSError as exc:
             raise ConfigError(f"Cannot read the id key {self._path} ({exc.strerror}).") from exc
         if len(key) != _KEY_BYTES:
             raise ConfigError(f"{self._path} is no id key: it must hold {_KEY_BYTES} bytes.")
         return key
-
-    def _made(self) -> bytes:
-        try:
-            self._make()
-            return self._path.read_bytes()
-        except OSError as exc:
-            raise ConfigError(
-                f"Cannot make the id key {self._path} ({exc.strerror}); name a place for it in MCP_CXR_ID_KEY_FILE."
-            ) from exc
-
-    def _make(self) -> None:
-        """Write a new key under a name of our own, then link it: of several processes, the first one's stays."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as handle:
-                handle.write(secrets.token_bytes(_KEY_BYTES))
-                handle.flush()
-                os.fsync(handle.fileno())
-            with suppress(FileExistsError):  # another process was first
-                os.link(draft, self._path)
-        finally:
-            draft.unlink()
 
 
 class Identities:
@@ -167,6 +148,32 @@ class Identities:
             StudyId("s" + _hash(key, "study", study)),
             SubjectId("p" + _hash(key, "subject", subject)),
         )
+
+
+def _made(path: Path) -> bytes:
+    try:
+        _make(path)
+        return path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(
+            f"Cannot make the id key {path} ({exc.strerror}); name a place for it in MCP_CXR_ID_KEY_FILE."
+        ) from exc
+
+
+def _make(path: Path) -> None:
+    """Write a new key under a name of our own, then link it: of several processes, the first one's stays."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(secrets.token_bytes(_KEY_BYTES))
+            handle.flush()
+            os.fsync(handle.fileno())
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 def _hash(key: bytes, kind: str, value: str) -> str:

@@ -79,7 +79,7 @@ def _holds_candidates(path: Path) -> bool:
 async def _prepare(plan: Plan, store: Store, embedder: Embedder) -> Collection | None:
     """Make the store and claim it for this embedder; a dry run only looks."""
     if not plan.dry_run:
-        await store.create(await embedder.fingerprint(), root=str(plan.root))
+        await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)
     try:
         return await store.info()
     except StoreMissing:

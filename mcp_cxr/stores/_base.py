@@ -46,6 +46,14 @@ class Store(ABC):
     location: str
     """Where it is, for people: a file or `host:port/namespace table`."""
 
+    is_private: bool
+    """Whether this machine alone writes to it: only then may it say which folders of this machine are read."""
+
+    @property
+    def condition(self) -> str | None:
+        """How its connections are, for people; None where there is nothing to say."""
+        return None
+
     @abstractmethod
     async def __aenter__(self) -> Self:
         """Open what can be opened without making anything."""
@@ -60,7 +68,7 @@ class Store(ABC):
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
-        """Make what is missing, and enter what is given into the collection; True if the tables were made now.
+        """Make what is missing, and enter what is given into the collection; True if the images' table was made now.
 
         Idempotent. A root is added to those known. A fingerprint or key check is entered where there is none, and
         compared where there is one.

@@ -1,7 +1,8 @@
 """Use case: the life of a collection."""
 
+from mcp_cxr.upkeep._copy import Copied, copy
 from mcp_cxr.upkeep._doctor import Finding, examine
 from mcp_cxr.upkeep._service import ServiceWatch
 from mcp_cxr.upkeep._verify import PROBLEMS, verify
 
-__all__ = ["PROBLEMS", "Finding", "ServiceWatch", "examine", "verify"]
+__all__ = ["PROBLEMS", "Copied", "Finding", "ServiceWatch", "copy", "examine", "verify"]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.embeddings import NvclipEmbedder
-from mcp_cxr.errors import EmbeddingError, StoreError, StoreMissing
+from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,9 +72,10 @@ async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
     except StoreMissing:
         advice = "Nothing has been ingested yet: run `mcp-cxr ingest PATH`."
         return [Finding("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
-    except StoreError as exc:
+    except (StoreError, ConfigError) as exc:  # a refused login is one of configuration
         return [Finding("store", ok=False, detail=store.location, advice=str(exc))]
-    findings = [Finding("store", ok=True, detail=f"{store.location}: {totals.images} images")]
+    detail = f"{store.location}: {totals.images} images"
+    findings = [Finding("store", ok=True, detail=f"{detail}; {store.condition}" if store.condition else detail)]
     if own and collection.fingerprint:
         findings.append(_fit(own, collection.fingerprint))
     if totals.foreign:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import SMALL, told_by_tool
+from tests.cli.conftest import SMALL, set_environment, told_by_tool
 from tests.server.archives import environment
 from tests.support.archives import rows
+from tests.support.iris import plain_server, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +27,19 @@ Indexes created (StudyID, SubjectID, ViewPosition)
 """
 
 
-def test_create_makes_the_table_once(on_new: Command):
-    assert on_new("table", "create").out == MADE.format("created successfully")
-    again = on_new("table", "create")
+@pytest.fixture(params=["embedded", "iris"])
+def on_any(request: pytest.FixtureRequest, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command on an archive of either store that is not made yet."""
+    if request.param == "iris":
+        set_environment(monkeypatch, variables(plain_server()))
+    return on_new
+
+
+def test_create_makes_the_table_once(on_any: Command):
+    assert on_any("table", "create").out == MADE.format("created successfully")
+    again = on_any("table", "create")
     assert (again.code, again.out) == (0, MADE.format("already exists"))
-    assert on_new("table", "stats", "--json").json["images"] == 0
+    assert on_any("table", "stats", "--json").json["images"] == 0
 
 
 def test_stats_count_and_show_five_samples(on_demo: Command, demo: Ingested):
@@ -51,8 +60,8 @@ def test_stats_in_json_are_what_the_tool_gives(on_demo: Command, demo: Ingested)
     assert on_demo("table", "stats", "--json").json == told_by_tool(demo, "get_archive_overview")
 
 
-def test_stats_without_a_table_are_a_failure(on_new: Command):
-    done = on_new("table", "stats")
+def test_stats_without_a_table_are_a_failure(on_any: Command):
+    done = on_any("table", "stats")
     assert done.code == 1
     assert "Run `mcp-cxr ingest PATH`." in done.error
 
@@ -73,12 +82,12 @@ def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
     }
 
 
-def test_a_file_that_is_gone_and_one_that_changed_are_found(on_new: Command, films: Path):
-    on_new("ingest", films)
+def test_a_file_that_is_gone_and_one_that_changed_are_found(on_any: Command, films: Path):
+    on_any("ingest", films)
     first, second, *_ = sorted(films.rglob("*.dcm"))
     first.unlink()
     second.write_bytes(b"other")
-    done = on_new("table", "verify")
+    done = on_any("table", "verify")
     assert done.code == 1
     assert f"Images: {SMALL}\n" in done.out
     assert "  file changed: 1\n  file gone: 1\n" in done.out
@@ -102,19 +111,19 @@ def test_drop_needs_a_terminal(on_new: Command, films: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("typed", "code", "left"), [("no", 1, SMALL), ("y", 1, SMALL), ("", 1, SMALL), ("yes", 0, 0)])
-def test_drop_wants_a_typed_yes(on_new: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
-    on_new("ingest", films)
+def test_drop_wants_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
+    on_any("ingest", films)
     done = at_a_terminal(["table", "drop", "--force"], typed, environment(tmp_path / "data"))
     assert done.returncode == code
     assert f"This removes {SMALL} images from the archive. Type yes to go on: " in done.stderr
     assert ("MIMICCXRImages table dropped" in done.stdout) is (typed == "yes")
-    on_new("table", "create")
-    assert on_new("table", "stats", "--json").json["images"] == left
+    on_any("table", "create")
+    assert on_any("table", "stats", "--json").json["images"] == left
     assert len(list(films.rglob("*.dcm"))) == SMALL
 
 
-def test_dropping_what_is_not_there_is_harmless(on_new: Command):
-    done = on_new("table", "drop", "--force")
+def test_dropping_what_is_not_there_is_harmless(on_any: Command):
+    done = on_any("table", "drop", "--force")
     assert (done.code, done.out) == (0, "MIMICCXRImages table does not exist\n")
 
 

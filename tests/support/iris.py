@@ -21,6 +21,18 @@ def tls_server() -> StandIn:
     return _cleared(_tls())
 
 
+def variables(server: StandIn, **more: str) -> dict[str, str]:
+    """Return what the environment says of an archive on the server."""
+    return {
+        "MCP_CXR_STORE": "iris",
+        "IRIS_HOST": server.host,
+        "IRIS_PORT": str(server.port),
+        "IRIS_USERNAME": server.username,
+        "IRIS_PASSWORD": server.password,
+        **more,
+    }
+
+
 def _cleared(server: StandIn) -> StandIn:
     server.clear()
     return server

@@ -46,6 +46,8 @@ class EmbeddedStore(Store):
         busy_timeout_s: How long to wait for another process that writes, before `StoreUnavailable`.
     """
 
+    is_private = True
+
     def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
         path = folder / FILE_NAME
         self.location = str(path)

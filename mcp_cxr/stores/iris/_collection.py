@@ -50,6 +50,16 @@ class Entries:
         return self.texts.get("images") == _OURS
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `make` made now."""
+
+    tables: bool
+    """Any."""
+    images: bool
+    """That of images; another program may have made it long ago."""
+
+
 def read(session: Session, location: str) -> Entries:
     """Return the entries of a collection that was made, and by this schema.
 
@@ -68,14 +78,13 @@ def read(session: Session, location: str) -> Entries:
 
 def make(
     session: Session, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
-) -> bool:
-    """Make the tables if they are missing, enter what is given, and return whether they were made now."""
-    made_now = not _is_made(session, location)
-    if made_now:
-        _make_tables(session, fingerprint)
+) -> Made:
+    """Make the tables if they are missing, enter what is given, and return which were made now."""
+    is_new = not _is_made(session, location)
+    made = Made(tables=is_new, images=is_new and _make_tables(session, fingerprint))
     while not _entered(session, location, fingerprint, root, key_check):
         session.link.rollback()  # another process entered something first; look again
-    return made_now
+    return made
 
 
 def drop(session: Session) -> None:
@@ -118,8 +127,11 @@ def _is_made(session: Session, location: str) -> bool:
     return _tables.has_images(session)
 
 
-def _make_tables(session: Session, fingerprint: Fingerprint | None) -> None:
-    """Make what is missing. A drop that was interrupted is ended first: its leftovers are of another archive."""
+def _make_tables(session: Session, fingerprint: Fingerprint | None) -> bool:
+    """Make what is missing; return whether the table of images is of our making.
+
+    A drop that was interrupted is ended first: its leftovers are of another archive.
+    """
     _tables.define(session, _tables.MAKE_COLLECTION)
     if "dropping" in _entries(session).texts:
         _tables.drop(session)
@@ -135,6 +147,7 @@ def _make_tables(session: Session, fingerprint: Fingerprint | None) -> None:
         _describe(session, dimension, has_hnsw=_tables.make_images(session, dimension))
     _set(session, "schema", str(SCHEMA_VERSION))
     session.link.commit()
+    return entries.made_images
 
 
 def _describe(session: Session, dimension: int, *, has_hnsw: bool) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Vector,
         Vectors,
     )
-    from mcp_cxr.stores.iris._collection import Entries
+    from mcp_cxr.stores.iris._collection import Entries, Made
     from mcp_cxr.stores.iris._config import IrisConfig
     from mcp_cxr.stores.iris._link import Link
     from mcp_cxr.stores.iris._pool import PoolStats
@@ -45,6 +45,8 @@ class IrisStore(Store):
     Writing reads the collection's entries each time, in its own transaction; asking remembers them, so that a question
     is one round trip, and looks again when an answer does not fit.
     """
+
+    is_private = False
 
     def __init__(self, config: IrisConfig) -> None:
         self.location = config.location
@@ -65,18 +67,28 @@ class IrisStore(Store):
         """How the connections are, for people."""
         return self._pool.stats
 
+    @property
+    def condition(self) -> str:
+        stats = self._pool.stats
+        index = "with" if self._remembered and self._remembered.has_hnsw else "without"
+        return (
+            f"{index} an HNSW index; of {stats.size} connections {stats.busy} busy, {stats.idle} idle; {stats.opened}"
+            f" opened, {stats.lost} lost; calls: {stats.retried} made again, {stats.overdue} overdue,"
+            f" {stats.starved} without a connection"
+        )
+
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
-        def work(link: Link) -> bool:
+        def work(link: Link) -> Made:
             session = Session(link, self._table)
             return _collection.make(session, self.location, fingerprint, root, key_check)
 
         self._remembered = None
-        made_now = await self._pool.run(work)
-        if made_now:
+        made = await self._pool.run(work)
+        if made.tables:
             self._pool.recycle()
-        return made_now
+        return made.images
 
     async def renew(self, fingerprint: Fingerprint) -> None:
         await self._write(lambda session, entries: _collection.renew(session, entries, fingerprint))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.ingest import IdKey
+from mcp_cxr.ingest import IdKey, _identity
 from tests.support.archives import contents, ingested, opened, rows
 from tests.support.films import dicom, mimic, plain
 
@@ -158,9 +158,9 @@ async def test_a_key_that_cannot_be_read_is_no_film_s_fault(data: Path, films: P
 
 
 def test_of_two_processes_that_make_the_key_the_first_one_s_stays(tmp_path: Path) -> None:
-    ours, theirs = (IdKey(tmp_path / "id.key", may_make=True) for _ in range(2))
-    ours._make()
-    assert theirs._made() == ours.read(key_check=None)
+    place = tmp_path / "id.key"
+    _identity._make(place)
+    assert _identity._made(place) == IdKey(place, may_make=True).read(key_check=None)
     assert [path.name for path in tmp_path.iterdir()] == ["id.key"]
 
 

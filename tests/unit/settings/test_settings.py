@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.settings import load_settings, near_misses
+from mcp_cxr.settings import load_settings, warnings
 
 
 def test_lists_are_split_and_blanks_fall_away(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +30,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
         ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE: input should be 'reports' or 'pictures'"),
         ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
+        ("IRIS_PORT", "70000", "IRIS_PORT: input should be less than or equal to 65535"),
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE: input should be a valid integer"),
     ],
 )
@@ -42,15 +43,35 @@ def test_what_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, v
 
 
 def test_a_secret_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NVIDIA_API_KEY", "nvapi-secret")
-    assert "nvapi-secret" not in repr(load_settings())
+    for name in ("NVIDIA_API_KEY", "IRIS_PASSWORD"):
+        monkeypatch.setenv(name, "not-to-be-seen")
+    assert "not-to-be-seen" not in repr(load_settings())
 
 
 def test_a_name_close_to_another_program_s_variable_is_only_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVCLIP_BASE_UR", "http://localhost:1/v1")
     monkeypatch.setenv("IRIS_SOMETHING_ELSE", "1")
-    assert near_misses() == ["NVCLIP_BASE_UR is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?"]
-    load_settings()
+    monkeypatch.setenv("IRIS_HOSTS", "db")
+    assert warnings(load_settings()) == [
+        "IRIS_HOSTS is not a variable of mcp-cxr; did you mean IRIS_HOST?",
+        "NVCLIP_BASE_UR is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("db.example.org", True), ("10.1.2.3", True), ("localhost", False), ("127.0.0.1", False), ("::1", False)],
+)
+def test_a_server_beyond_this_machine_without_tls_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, host: str, warned: bool
+) -> None:
+    monkeypatch.setenv("IRIS_HOST", host)
+    assert warnings(load_settings()) == []
+    monkeypatch.setenv("MCP_CXR_STORE", "iris")
+    told = warnings(load_settings())
+    assert (len(told) == 1 and host in told[0] and "IRIS_SSL_CONFIG" in told[0]) is warned
+    monkeypatch.setenv("IRIS_SSL_CONFIG", "IRIS")
+    assert warnings(load_settings()) == []
 
 
 def test_a_tilde_is_the_home_of_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:

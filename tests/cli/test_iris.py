@@ -1,0 +1,179 @@
+"""The commands on an archive in IRIS."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import iris.dbapi
+import pytest
+
+from tests.cli.conftest import SMALL, set_environment
+from tests.server.archives import environment, small_film
+from tests.support.iris import plain_server, variables
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Command
+    from tests.standins.iris import StandIn
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+ORIGINAL = """
+CREATE TABLE VectorSearch.MIMICCXRImages (ImageID VARCHAR(255) PRIMARY KEY, StudyID VARCHAR(255),
+    SubjectID VARCHAR(255), ViewPosition VARCHAR(50), ImagePath VARCHAR(1000), Vector VECTOR(DOUBLE, {dimension}),
+    Metadata VARCHAR(4000), CreatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    UpdatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"""
+ITS_ROW = """
+INSERT INTO VectorSearch.MIMICCXRImages (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Vector, Metadata)
+VALUES (?, 's1', 'p1', 'PA', '/films/a.dcm', TO_VECTOR(?, DOUBLE), '{"made": "elsewhere"}')"""
+
+
+@pytest.fixture
+def server() -> StandIn:
+    return plain_server()
+
+
+@pytest.fixture
+def on_iris(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs one command on an archive in IRIS that is not made yet."""
+    set_environment(monkeypatch, variables(server))
+    return on_new
+
+
+def answers(run: Command) -> list[Any]:
+    """What an archive says of itself and of its first films, apart from where it is and how long it took."""
+    overview = run("table", "stats", "--json").json
+    overview["store"].pop("kind")
+    hits = run("search", "--view", "PA", "--limit", "100", "--group", "none", "--json").json["images"]
+    like = run("search", "--like", hits[0]["image_id"], "--limit", "100", "--json").json["images"]
+    for hit in like:  # one store has the cosine of float32, the other of double
+        hit.update(
+            {name: pytest.approx(hit[name], rel=1e-5, abs=1e-6) for name in ("similarity_score", "similarity_z")}
+        )
+    return [overview, hits, like]
+
+
+def test_an_archive_moves_there_and_back_without_an_embedder(
+    server: StandIn, on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    on_new("ingest", films)
+    here = answers(on_new)
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")  # which nothing serves
+    set_environment(monkeypatch, {**variables(server), "MCP_CXR_STORE": "embedded"})
+    moved = on_new("table", "copy", "--to", "iris")
+    assert (moved.code, moved.out) == (0, f"Copied: {SMALL}\nSkipped (already there): 0\nForeign (stay behind): 0\n")
+    again = on_new("table", "copy", "--to", "iris", "--json").json
+    assert again == {"copied": 0, "skipped": SMALL, "foreign": 0}
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(tmp_path / "another"))
+    assert on_new("table", "copy", "--to", "embedded", "--json").json["copied"] == SMALL
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
+    assert answers(on_new) == here
+    monkeypatch.setenv("MCP_CXR_STORE", "iris")
+    assert answers(on_new) == here
+    assert on_new("ingest", films, "--json").json["skipped"] == SMALL
+
+
+def test_a_copy_of_nothing_says_so(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch):
+    set_environment(monkeypatch, variables(server))
+    for target in ("iris", "embedded"):
+        done = on_new("table", "copy", "--to", target)
+        assert done.code == 1
+        assert "Nothing has been stored in" in done.error
+
+
+def test_a_table_that_the_original_made_is_opened_as_it_is(server: StandIn, on_iris: Command, films: Path):
+    dimension = on_iris("doctor", "--json").json["checks"][0]["detail"].split(" dimensions")[0].split()[-1]
+    with closing(iris.dbapi.connect(**server.connection)) as connection:
+        connection.cursor().execute(ORIGINAL.format(dimension=dimension))
+        connection.cursor().execute(ITS_ROW, ["its-image", ",".join(["1"] * int(dimension))])
+        connection.commit()
+    assert "MIMICCXRImages table already exists" in on_iris("table", "create").out
+    assert on_iris("ingest", films, "--json").json["added"] == SMALL
+    stats = on_iris("table", "stats", "--json").json
+    assert (stats["images"], stats["foreign"]) == (SMALL + 1, 1)
+    found = on_iris("search", "--view", "PA", "--limit", "100", "--json").json
+    assert found["total_results"] == SMALL
+    assert on_iris("show", "its-image", "--json").json["foreign"] is True
+    assert on_iris("table", "verify", "--json").json["problems"]["foreign"] == 1
+
+
+def test_ids_are_hashed_only_with_a_key_that_was_given(
+    on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "film.dcm").write_bytes(small_film(1))
+    refused = on_iris("ingest", folder)
+    assert refused.code == 2
+    assert "MCP_CXR_ID_KEY_FILE" in refused.err
+    monkeypatch.setenv("MCP_CXR_ID_KEY_FILE", str(tmp_path / "id.key"))
+    assert on_iris("ingest", folder).code == 2
+    assert not (tmp_path / "id.key").exists()
+    (tmp_path / "id.key").write_bytes(b"k" * 32)
+    assert on_iris("ingest", folder, "--json").json["added"] == 1
+    (tmp_path / "id.key").write_bytes(b"K" * 32)
+    (folder / "other.dcm").write_bytes(small_film(2))
+    assert on_iris("ingest", folder).code == 2
+
+
+def test_ingest_makes_no_root_of_a_table_that_others_write(
+    on_iris: Command, films: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    done = on_iris("ingest", films)
+    assert f"For `serve` to show these films, add {films} to MCP_CXR_ROOTS." in done.err
+    image_id = on_iris("search", "--view", "PA", "--json").json["images"][0]["image_id"]
+    refused = on_iris("show", image_id, "--png", tmp_path / "film.png")
+    assert "roots" in refused.err
+    assert refused.code == 2
+    monkeypatch.setenv("MCP_CXR_ROOTS", str(films))
+    assert "MCP_CXR_ROOTS" not in on_iris("ingest", films).err
+    assert on_iris("show", image_id, "--png", tmp_path / "film.png").code == 0
+
+
+def test_doctor_tells_how_the_connections_are(on_iris: Command, films: Path):
+    on_iris("ingest", films)
+    store = {check["name"]: check for check in on_iris("doctor", "--json").json["checks"]}["store"]
+    assert store["ok"]
+    assert (
+        f"VectorSearch.MIMICCXRImages: {SMALL} images; with an HNSW index; of 4 connections 0 busy" in store["detail"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "advice"),
+    [
+        ("IRIS_PASSWORD", "wrong", "Check IRIS_USERNAME, IRIS_PASSWORD"),
+        ("IRIS_PORT", "9", "Check IRIS_HOST and IRIS_PORT"),
+        ("IRIS_SSL_CONFIG", "Missing", "IRIS_SSL_CONFIG"),
+    ],
+)
+def test_doctor_tells_what_is_wrong_with_the_server(
+    on_iris: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, advice: str
+):
+    monkeypatch.setenv(variable, value)
+    done = on_iris("doctor", "--json")
+    store = {check["name"]: check for check in done.json["checks"]}["store"]
+    assert (done.code, store["ok"]) == (1, False)
+    assert advice in store["advice"]
+
+
+def test_the_scripts_work_on_it(server: StandIn, films: Path, tmp_path: Path):
+    where = {**environment(tmp_path / "data"), **variables(server)}
+
+    def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, SCRIPTS / name, *words]
+        return subprocess.run(command, env=where, capture_output=True, text=True, check=False)
+
+    assert "MIMICCXRImages table created successfully" in script("create_mimic_images_table.py").stdout
+    assert f"Total images in database: {SMALL}" in script("ingest_mimic_images.py", str(films)).stdout
+    assert f"Total images in database: {SMALL}" in script("table_stats.py").stdout
+    assert script("verify_setup.py").returncode == 0
+
+
+def test_the_driver_is_not_loaded_for_the_embedded_store():
+    code = "import sys, mcp_cxr.archive, mcp_cxr.server, mcp_cxr.cli; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "mcp_cxr.stores.embedded" in loaded
+    assert not {"iris", "mcp_cxr.stores.iris"} & set(loaded)

@@ -1,0 +1,92 @@
+"""The same conversation over MCP with an archive in each store: the answers are the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.server import build_server
+from tests.server.archives import settings
+from tests.server.conftest import host_of
+from tests.support.iris import plain_server, variables
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.server.archives import Ingested
+    from tests.server.conftest import Host
+
+SEARCH = "search_medical_images"
+FLOATS = ("similarity_score", "similarity_z")
+QUESTIONS: list[dict[str, Any]] = [
+    {"query": "left pleural effusion"},
+    {"query": "pneumothorax", "view": ["FRONTAL"], "limit": 100, "group": "none"},
+    {"labels": ["Cardiomegaly"], "limit": 100},
+    {"labels_absent": ["Pneumothorax"], "has_report": True, "limit": 3, "offset": 3},
+    {"date_from": "1900-01-01", "group": "subject", "limit": 100},
+    {"query": "no such word anywhere"},
+]
+
+
+async def conversation(environment: dict[str, str], example: str) -> list[Any]:
+    """Return the answers, apart from where the archive is and how long they took."""
+    answers: list[Any] = []
+    server = build_server(lambda: open_archive(settings(environment)), share=("reports", "pictures"))
+    async with Client(server) as client:
+        host = await host_of(client)
+        overview = await host.ask("get_archive_overview")
+        overview["store"].pop("kind")
+        answers.append(overview)
+        by_example = [
+            {"like": [example]},
+            {"like": [example], "view": ["LATERAL"], "limit": 100},
+            {"like": [example], "query": "effusion", "exclude_subject_of": example},
+            {"like": [example], "unlike": [await most_like(host, example)]},
+        ]
+        for question in [*QUESTIONS, *by_example]:
+            page = await host.ask(SEARCH, **question)
+            page.pop("execution_time_ms")
+            for hit in page["images"]:
+                for name in FLOATS:  # one store has the cosine of float32, the other of double
+                    if hit[name] is not None:
+                        hit[name] = pytest.approx(hit[name], rel=1e-4, abs=1e-5)
+            answers.append(page)
+        answers.append(await host.ask("get_image_metadata", image_id=example))
+        picture = await client.call_tool("view_image", {"image_id": example, "max_px": 64})
+        answers.append((picture.is_error, picture.content))
+    return answers
+
+
+async def most_like(host: Host, example: str) -> str:
+    page = await host.ask(SEARCH, like=[example], limit=1)
+    return page["images"][0]["image_id"]
+
+
+async def test_the_answers_of_both_stores_are_the_same(demo: Ingested, tmp_path: Path) -> None:
+    roots = {"MCP_CXR_ROOTS": str(demo.drawn.folder)}
+    here = {**demo.environment, **roots}
+    there = {**here, **variables(plain_server()), "MCP_CXR_DATA_DIR": str(tmp_path)}
+    async with open_archive(settings(there)) as archive:
+        summary = await archive.ingest(demo.drawn.folder)
+    assert summary.added == len(demo.drawn.images)
+    example = demo.drawn.images[0].image_id
+    one, other = await conversation(here, example), await conversation(there, example)
+    assert one == other
+    assert sum(len(page["images"]) for page in one[1:-2]) > 50
+
+
+async def test_films_are_ingested_over_mcp_into_iris(demo: Ingested, tmp_path: Path) -> None:
+    where = {**demo.environment, **variables(plain_server()), "MCP_CXR_DATA_DIR": str(tmp_path)}
+    for roots, taken in (("", False), (str(demo.drawn.folder), True)):
+        server = build_server(lambda roots=roots: open_archive(settings({**where, "MCP_CXR_ROOTS": roots})))
+        async with Client(server) as client:
+            host = await host_of(client)
+            call = {"path": str(demo.drawn.folder), "limit": 3}
+            if not taken:
+                assert "MCP_CXR_ROOTS" in await host.refused("ingest_directory", **call)
+            else:
+                assert (await host.ask("ingest_directory", **call))["added"] == 3
+                assert (await host.ask("get_archive_overview"))["images"] == 3

@@ -27,6 +27,7 @@ from mcp_cxr.images._raster import ArrayRaster, FileRaster, within_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from io import BufferedIOBase
     from typing import TypeAlias
 
     from numpy.typing import NDArray
@@ -85,14 +86,14 @@ def check_decodable(file: DicomFile, layout: Layout) -> PixelElement:
     return file.pixels
 
 
-def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> tuple[Raster, int]:
-    """Return the one frame's values, decoded or ready to be read, and the factor they are reduced by already.
+def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> Raster:
+    """Return the one frame's values, decoded or ready to be read.
 
     Args:
         file: Its source is read from, now or by the raster.
         layout: How the pixels are stored.
-        halve: Half the rows and columns are enough, where leaving them out saves much: JPEG 2000 holds the half-size
-            picture by itself. The lowest and the highest value are lost with them.
+        halve: Half of the rows and columns may do, and are all there is where that saves much: JPEG 2000 holds the
+            half-size picture by itself. The lowest and the highest value are lost with the others.
 
     Raises:
         UnsupportedImage: As `check_decodable`.
@@ -102,7 +103,7 @@ def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> tuple[Raster
     """
     element = check_decodable(file, layout)
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004
-        return _plain(file, layout, element), 1
+        return _plain(file, layout, element)
     if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
         raise NeedsDecoding
     file.source.seek(element.offset)
@@ -114,12 +115,12 @@ def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> tuple[Raster
         frame = _frame(file.source.read())
         half = _half_size(frame, layout) if halve and file.syntax in _JPEG_2000 else None
         if half is not None:
-            return ArrayRaster(half), 2
+            return ArrayRaster(half)
         samples = _compressed(frame, file.syntax, layout)
     shape = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != shape or samples.dtype.kind not in "iu" or samples.dtype.itemsize > layout.bits_allocated // 8:
         raise CorruptImage("pixel data does not match rows and columns")
-    return ArrayRaster(_grey(samples, file.facts, layout)), 1
+    return ArrayRaster(_grey(samples, file.facts, layout))
 
 
 def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster:
@@ -130,7 +131,7 @@ def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster
     if there < 2 * layout.rows * layout.columns:
         raise CorruptImage("truncated pixel data")
     return FileRaster(
-        source=file.source,
+        source=cast("BufferedIOBase", file.source),  # typing.BinaryIO knows no readinto
         offset=element.offset,
         shape=(layout.rows, layout.columns),
         dtype=np.dtype(np.int16 if layout.signed else np.uint16),

@@ -6,34 +6,38 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from mcp_cxr.images._grey_scale import grey_scale
 from mcp_cxr.images._raster import FileRaster, Survey
-from mcp_cxr.images._reduce import reduced, whole_factor
+from mcp_cxr.images._reduce import block_for, in_blocks, reduced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from mcp_cxr.images._grey_scale import GreyScale
-    from mcp_cxr.images._raster import Raster
+    from mcp_cxr.images._raster import Mask, Raster, Stored
+    from mcp_cxr.images._reduce import Block
     from mcp_cxr.images._treatment import Treatment, Window
 
-    Decode: TypeAlias = Callable[[bool], tuple[Raster, int]]
-    """Returns the values and by what factor they are reduced already: 1, or 2 where True allows it."""
+    Decode: TypeAlias = Callable[[bool], Raster]
+    """Returns the values; half of the rows and columns may do where True is given."""
     Region: TypeAlias = tuple[float, float, float, float]
 
-_STRAIGHT: Final = 1.2
+_STRAIGHT: Final = 1.05
 """`GreyScale.steepness` up to which the grey of a mean stands for the mean of greys."""
+_FAR: Final = 16
+"""Greys that a block may lie from its neighbours until its own pixels are looked up, where the scale is steeper."""
+_MANY: Final = 1 / 4
+"""Share of such blocks from which it is faster to look up every pixel."""
 _BENT: Final = 3.0
-"""The same, for means over blocks of half the size. Beyond, greys are looked up for every pixel.
-
-Measured on real films enlarged to 940 to 4,000 columns, against looking up first: up to 1.2 there is no difference; at
-2.8, as VOI LUTs of films have it, whole blocks lie up to 7 greys apart and halves 4, at letters burnt into the film 20
-and 12; at 9, whole blocks lie 29 apart and halves 13."""
-
+"""Steepness up to which the grey of a mean over 2 x 2 pixels, all that half a film has, stands for the mean of greys.
+Measured on films with a VOI LUT of 2.8: up to 4 greys off."""
+_HALVES_FROM: Final = 4
+"""Pixels a side of a block from which it pays to halve a film before: then blocks of two are left."""
 _ENDS: Final = 1 / 256
 """Share of a film that counts as a part of its area; letters and their rims are less."""
 _END_GREYS: Final = 4
@@ -52,44 +56,79 @@ class GreyFilm:
     """What was done, see `GreyScale.record`."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reduced:
+    """A film after the pass through all its pixels."""
+
+    raster: Raster
+    block: Block
+    means: Stored
+    scale: GreyScale
+
+
 def developed(decode: Decode, shape: tuple[int, int], treatment: Treatment, *, wanted: int) -> GreyFilm:
     """Return the whole film with more than twice `wanted` rows and columns, or else all it has.
 
-    One pass finds the lowest and the highest value and reduces the stored integers; the grey scale is worked out for
-    the pixels left. A second pass looks up greys first, where a mean would have another one.
+    One pass finds the lowest and the highest value and the means of blocks of stored integers; greys are looked up for
+    these. Where a mean would have another grey than its pixels, these are read again and looked up first.
 
     Raises:
         UnsupportedImage: `blank image`.
         Exception: Whatever decoding raises.
     """
-    factor = whole_factor(min(shape) / wanted)
-    raster, had = decode(factor > 2 and _has_ends(treatment))  # noqa: PLR2004 # greys of halves, then at least once more
-    first = had if had > 1 else _first_step(factor, treatment, raster.bits)
-    raster, survey, small = _surveyed(raster, first // had)
-    scale = grey_scale(survey, treatment, raster.dtype)
-    if had > 1 and not _is_settled(scale, scale.greys(small)):
-        raster, had = decode(False)
-        first = factor
-        raster, survey, small = _surveyed(raster, first)
-        scale = grey_scale(survey, treatment, raster.dtype)
-    if scale.steepness <= _STRAIGHT:
-        greys = scale.greys(reduced([small], small.shape, factor // first, bits=raster.bits))
-    elif first == 1 or (first < factor and scale.steepness <= _BENT):
-        greys = reduced([scale.greys(small)], small.shape, factor // first, bits=8)
-    else:
-        greys = reduced(map(scale.greys, raster.strips()), raster.shape, factor, bits=8)
-    return GreyFilm(greys, shape[1] / factor, shape[0] / factor, scale.record)
+    halves_do = min(block_for(shape, (wanted, wanted))) >= _HALVES_FROM and _has_ends(treatment)
+    film = _reduced(decode(halves_do), treatment, wanted)
+    greys = film.scale.greys(film.means)
+    halved = 1 if film.raster.shape == shape else 2
+    if halved > 1 and not _is_settled(film.scale, greys):
+        return developed(lambda _: decode(False), shape, treatment, wanted=wanted)
+    if film.scale.steepness > _STRAIGHT:
+        greys = _mended(greys, film)
+    height, width = (there / halved / side for there, side in zip(shape, film.block, strict=True))
+    return GreyFilm(greys, width, height, film.scale.record)
 
 
-def _first_step(factor: int, treatment: Treatment, bits: int) -> int:
-    """Return the factor by which stored integers are reduced: half of the whole where greys are likely to be bent.
+def _reduced(raster: Raster, treatment: Treatment, wanted: int) -> _Reduced:
+    block = block_for(raster.shape, (wanted, wanted))
+    raster, survey, means = _surveyed(raster, block)
+    return _Reduced(raster, block, means, grey_scale(survey, treatment, raster.dtype))
 
-    A table is by nature; a window may be if it is narrower than all the values that so many bits can have.
-    """
-    is_bent = treatment.voi_lut is not None or treatment.modality_lut is not None
-    if treatment.window is not None:
-        is_bent |= treatment.window.width * _STRAIGHT < abs(treatment.slope) * 2**bits
-    return max(1, factor // 2) if is_bent else factor
+
+def _mended(greys: NDArray[np.uint8], film: _Reduced) -> NDArray[np.uint8]:
+    """Return the greys with those of blocks that lie far from a neighbour, for there runs an edge, by their pixels."""
+    raster, block, look_up = film.raster, film.block, film.scale.greys
+    rough = _far_apart(film.means, int(_FAR / film.scale.largest_step))
+    if np.count_nonzero(rough) > _MANY * rough.size or math.isinf(film.scale.largest_step):
+        return reduced(((look_up(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
+    for top, bottom in _runs(np.any(rough, axis=1)):
+        rows = range(top * block.down, min(bottom * block.down, raster.shape[0]))
+        for strip in raster.strips(rows, step=block.down):
+            blocks = in_blocks(strip, block)
+            down, across = np.nonzero(rough[top : top + len(blocks)])
+            pixels = look_up(blocks[down, :, across])
+            greys[top + down, across] = np.rint(pixels.mean(axis=(1, 2)))
+            top += len(blocks)  # noqa: PLW2901 # the run goes on
+    return greys
+
+
+def _far_apart(means: Stored, limit: int) -> Mask:
+    """Tell which pixels differ from one beside, above or below them by more than `limit`."""
+    width = means.shape[1]
+    values, rough = means.reshape(-1).view(f"u{means.itemsize}"), np.zeros(means.size, np.bool_)
+    spread = values.dtype.type(min(limit, np.iinfo(values.dtype).max // 2))
+    for apart in (1, width):
+        far = values[apart:] - values[:-apart] + spread > 2 * spread  # below zero wraps around, to the far end
+        if apart == 1:
+            far[width - 1 :: width] = False  # the end of a row and the start of the next are no neighbours
+        rough[apart:] |= far
+        rough[:-apart] |= far
+    return rough.reshape(means.shape)
+
+
+def _runs(marked: Mask) -> Iterator[tuple[int, int]]:
+    """Yield first and one past the last of each run of True."""
+    changes = np.flatnonzero(np.diff(marked, prepend=False, append=False)).tolist()
+    return zip(changes[::2], changes[1::2], strict=True)
 
 
 def _is_settled(scale: GreyScale, greys: NDArray[np.uint8]) -> bool:
@@ -117,33 +156,33 @@ def cut_out(
         UnsupportedImage: `blank image`.
         Exception: Whatever decoding raises.
     """
-    raster, _ = decode(False)
-    raster, survey, _ = _surveyed(raster, None)
+    raster, survey, _ = _surveyed(decode(False), None)
     scale = grey_scale(survey, treatment, raster.dtype, window=window)
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     rows, columns = raster.shape
     down, across = range(int(y0 * rows), math.ceil(y1 * rows)), slice(int(x0 * columns), math.ceil(x1 * columns))
     shape = len(down), across.stop - across.start
-    factor = whole_factor(max(shape) / max_px)
-    strips = (scale.greys(strip[:, across]) for strip in raster.strips(down))
-    return GreyFilm(reduced(strips, shape, factor, bits=8), shape[1] / factor, shape[0] / factor, scale.record)
+    scaled = max_px / max(shape)
+    block = block_for(shape, (shape[0] * scaled, shape[1] * scaled))
+    strips = ((scale.greys(strip[:, across]), 8) for strip in raster.strips(down, step=block.down))
+    return GreyFilm(reduced(strips, shape, block), shape[1] / block.across, shape[0] / block.down, scale.record)
 
 
-def _surveyed(raster: Raster, factor: int | None) -> tuple[Raster, Survey, Any]:
+def _surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]:
     """Go through the film once; and once more where values lie beyond the bits that the header says are stored."""
     survey = Survey(raster)
-    small = None
-    if factor is None:
+    means = None
+    if block is None:
         for _ in survey.watched():
             pass
     else:
-        small = reduced(survey.watched(), raster.shape, factor, bits=raster.bits)
+        means = reduced(survey.watched(step=block.down), raster.shape, block)
     if isinstance(raster, FileRaster) and not raster.masked and not _lies_within(survey, raster):
-        return _surveyed(replace(raster, masked=True), factor)
-    return raster, survey, small
+        return _surveyed(replace(raster, masked=True), block)
+    return raster, survey, means
 
 
-def _lies_within(survey: Survey, raster: Raster) -> bool:
+def _lies_within(survey: Survey, raster: FileRaster) -> bool:
     if raster.dtype.kind == "i":
         half = 1 << (raster.bits - 1)
         return -half <= survey.low and survey.high < half

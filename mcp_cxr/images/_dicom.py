@@ -22,6 +22,7 @@ from mcp_cxr.images._elements import integer, text
 from mcp_cxr.images._files import DEFLATE, inflated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from pydicom.dataset import Dataset
@@ -114,7 +115,6 @@ def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
         if plain_only:
             raise NeedsDecoding
         source, syntax = io.BytesIO(inflated(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
-    source.seek(0)
     found: list[tuple[str | None, int]] = []
 
     def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -122,13 +122,22 @@ def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
             found.append((vr, length))
         return tag.group >= _PIXEL_GROUP
 
-    facts = read_partial(source, stop_when=at_pixels, force=True, specific_tags=list(_READ_TAGS))
+    facts = _read_facts(source, syntax, at_pixels)
     implicit, little_endian = facts.original_encoding
     pixels = _pixel_element(*found[0], start=source.tell()) if found else None
     if syntax is None:
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
     return DicomFile(facts, syntax, bool(little_endian), source, pixels, plain_only)
+
+
+def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseTag, str | None, int], bool]) -> Dataset:
+    """Read the data set that `source` stands at; without a syntax pydicom looks how the file begins and guesses."""
+    if syntax is None:
+        source.seek(0)
+        return read_partial(source, stop_when=at_pixels, force=True, specific_tags=list(_READ_TAGS))
+    is_implicit, is_little_endian = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    return read_dataset(source, is_implicit, is_little_endian, stop_when=at_pixels, specific_tags=list(_READ_TAGS))
 
 
 def _meta_syntax(source: BinaryIO) -> UID | None:

@@ -148,7 +148,7 @@ def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> 
             if plain_only:
                 raise NeedsDecoding
             picture = open_plain(source, kind)
-            return _Opened(plain_header(picture, kind), Treatment(), lambda _: (ArrayRaster(plain_values(picture)), 1))
+            return _Opened(plain_header(picture, kind), Treatment(), lambda _: ArrayRaster(plain_values(picture)))
         case None:
             raise UnsupportedImage("not DICOM")
 

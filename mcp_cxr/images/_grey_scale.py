@@ -39,16 +39,18 @@ class GreyScale:
     """The grey of each value, by its bits read as an unsigned number; bright is dense."""
     record: dict[str, Any]
     """What was done: `modality`, `voi` with its figures, `inverted`, `notes`; fit for JSON."""
+    largest_step: float
+    """From one value to the next, in greys. Infinite where padding stands between the values."""
     steepness: float
-    """The largest step from one value to the next, in whole brightnesses, times the number of steps: 1 where all are
-    alike; None of a mean's meaning is lost there. Infinite where padding stands between the values."""
+    """`largest_step` against the one there would be if all were alike: 1 where they are, and the grey of a mean is the
+    mean of greys."""
     reaches_ends: bool
     """The film comes so close to both ends of what its window or VOI LUT can give that no pixel, however bright or
     dark, could stretch it otherwise by more than 4 greys."""
 
     def greys(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Look the greys up; `values` lie between those that were surveyed."""
-        return np.take(self.table, values.view(f"u{values.itemsize}"), mode="clip")
+        return np.take(self.table, values.view(f"u{values.itemsize}"))
 
 
 @np.errstate(all="ignore")  # values no pixel has may overflow; those in use are checked
@@ -86,9 +88,9 @@ def grey_scale(
     greys[values.padding] = 0
     table = np.zeros(1 << 8 * dtype.itemsize, np.uint8)
     table[np.arange(survey.low, survey.high + 1) % table.size] = greys
-    steepness = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max() * (greys.size - 1))
+    largest = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max())
     record = modality | voi | {"inverted": treatment.inverse, "notes": notes}
-    return GreyScale(table, record, steepness, reaches_ends)
+    return GreyScale(table, record, 255 * largest, largest * (greys.size - 1), reaches_ends)
 
 
 class _Values:

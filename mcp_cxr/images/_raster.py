@@ -11,7 +11,8 @@ from mcp_cxr.errors import CorruptImage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import BinaryIO, TypeAlias
+    from io import BufferedIOBase
+    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     """Stored values, shape (rows, columns)."""
     Mask: TypeAlias = NDArray[np.bool_]
 
-MAX_FACTOR: Final = 8
-"""Whole factors that films are reduced by are powers of two up to this."""
 _STRIP_BYTES: Final = 512 * 2**10
 
 
@@ -37,15 +36,10 @@ class Raster(Protocol):
         """8 or 16 bits, in the machine's byte order."""
         ...
 
-    @property
-    def bits(self) -> int:
-        """Bits of a value that are in use, a sign included."""
-        ...
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
+        """Yield all rows, or these of them, in order; each strip but the last is a multiple of `step` rows.
 
-    def strips(self, rows: range | None = None) -> Iterator[Stored]:
-        """Yield all rows, or these of them, in order; each strip but the last is a multiple of `MAX_FACTOR` rows.
-
-        A strip is C-contiguous.
+        A strip is C-contiguous, and gone when the next one is asked for.
         """
         ...
 
@@ -68,14 +62,9 @@ class ArrayRaster:
         """As the values'."""
         return self.values.dtype
 
-    @property
-    def bits(self) -> int:
-        """All of them."""
-        return 8 * self.values.itemsize
-
-    def strips(self, rows: range | None = None) -> Iterator[Stored]:
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
         """Yield views."""
-        for part in _parts(rows or range(self.shape[0]), self.shape[1], self.dtype):
+        for part in parts_of(self, rows, step=step):
             yield self.values[part.start : part.stop]
 
 
@@ -83,7 +72,7 @@ class ArrayRaster:
 class FileRaster:
     """Values of 16 bits that stand plainly in a file."""
 
-    source: BinaryIO
+    source: BufferedIOBase
     offset: int
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -94,28 +83,28 @@ class FileRaster:
     masked: bool = False
     """Whether what stands above `bits`, an overlay for one, is cut off. That takes time, and few films need it."""
 
-    def strips(self, rows: range | None = None) -> Iterator[Stored]:
-        """Yield what is read.
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
+        """Yield what is read, in one buffer: fresh memory for each strip takes longer than adding it up.
 
         Raises:
             CorruptImage: The file ends early.
         """
-        columns = self.shape[1]
-        parts = _parts(rows or range(self.shape[0]), columns, self.dtype)
-        self.source.seek(self.offset + parts[0].start * columns * self.dtype.itemsize)
+        parts = parts_of(self, rows, step=step)
+        buffer = np.empty((len(parts[0]), self.shape[1]), self.dtype)
+        self.source.seek(self.offset + parts[0].start * buffer[0].nbytes)
         for part in parts:
-            wanted = len(part) * columns * self.dtype.itemsize
-            data = self.source.read(wanted)
-            if len(data) < wanted:
+            strip = buffer[: len(part)]
+            if self.source.readinto(strip.data.cast("B")) < strip.nbytes:
                 raise CorruptImage("truncated pixel data")
-            strip = np.frombuffer(data, self.dtype).reshape(len(part), columns)
             if self.swapped:
-                strip = strip.byteswap()
+                strip.byteswap(inplace=True)
             yield within_bits(strip, self.bits, signed=self.dtype.kind == "i") if self.masked else strip
 
 
-def _parts(rows: range, columns: int, dtype: np.dtype[Any]) -> list[range]:
-    height = max(1, _STRIP_BYTES // (columns * dtype.itemsize) // MAX_FACTOR) * MAX_FACTOR
+def parts_of(raster: Raster, rows: range | None = None, *, step: int) -> list[range]:
+    """Return the rows of each strip."""
+    rows = rows or range(raster.shape[0])
+    height = max(1, _STRIP_BYTES // (raster.shape[1] * raster.dtype.itemsize) // step) * step
     return [range(top, min(top + height, rows.stop)) for top in range(rows.start, rows.stop, height)]
 
 
@@ -140,14 +129,14 @@ class Survey:
     def __init__(self, raster: Raster) -> None:
         self._raster = raster
 
-    def watched(self) -> Iterator[Stored]:
-        """Pass the strips on; `low` and `high` hold once all have passed."""
-        low, high = None, None
-        for strip in self._raster.strips():
+    def watched(self, *, step: int = 1) -> Iterator[tuple[Stored, int]]:
+        """Pass the strips on with the bits they need; `low` and `high` hold once all have passed."""
+        ends: list[int] = []
+        for strip in self._raster.strips(step=step):
             least, most = int(strip.min()), int(strip.max())
-            low, high = least if low is None else min(low, least), most if high is None else max(high, most)
-            yield strip
-        self.low, self.high = low or 0, high or 0
+            ends += least, most
+            yield strip, max(most, -1 - least).bit_length() + (strip.dtype.kind == "i")
+        self.low, self.high = min(ends), max(ends)
 
     def used(self) -> Mask:
         """Return for each value from `low` to `high` whether a pixel has it; goes through the film once more."""

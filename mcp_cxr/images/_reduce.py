@@ -1,54 +1,59 @@
-"""Films made smaller by a whole factor, each block of pixels by its mean, before anything costly is done to them.
+"""Films made smaller by whole factors, each block of pixels by its mean, before anything costly is done to them.
 
-Sums of contiguous rows come first, then the columns of what is left: numpy does that at the speed of memory. Measured
-on 2544 x 3056 it takes 2 to 3 ms, where a filter over all pixels takes 17.
+The rows of a block are added first, which numpy does at the speed of memory; then the columns of what is left, several
+at once in the lanes of wider integers. Measured on 2544 x 3056 it takes 1.0 to 1.4 ms, where a filter over all pixels
+takes 17.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-
-from mcp_cxr.images._raster import MAX_FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-_SPARE: Final = 2.5
-"""Pixels left for each one wanted, for the last step is a proper filter. Measured at 224 columns: with 2.0 it is up to
-5 greys off the one over all pixels, with 2.5 up to 3."""
+_SPARE: Final = 2.7
+"""Pixels left for each one wanted, for the last step is a proper filter. Measured on nine sizes and six grey scales
+without hard edges: with 2.25 it is up to 8 greys off the one over all pixels, with 2.5 up to 7, with 2.7 up to 5."""
+_MOST_DOWN: Final = 16
+_LANES: Final = (4, 2, 1)
+_LANE_BITS: Final = 16
 
 
-def whole_factor(ratio: float) -> int:
-    """Return the largest of 8, 4, 2 and 1 that leaves two and a half pixels a side for each one wanted.
+class Block(NamedTuple):
+    """Pixels that become one."""
+
+    down: int
+    """Rows."""
+    across: int
+    """Columns: 1, 2, 4 or 8."""
+
+
+def block_for(shape: tuple[int, int], wanted: tuple[float, float]) -> Block:
+    """Return the largest block that leaves `_SPARE` pixels for each of `wanted` rows and columns."""
+    down, across = (there / left / _SPARE for there, left in zip(shape, wanted, strict=True))
+    return Block(max(1, min(int(down), _MOST_DOWN)), next((lanes for lanes in (8, *_LANES) if lanes <= across), 1))
+
+
+def reduced(strips: Iterable[tuple[NDArray[Any], int]], shape: tuple[int, int], block: Block) -> NDArray[Any]:
+    """Return the means of blocks, rounded; blocks over the edge repeat the last pixel.
 
     Args:
-        ratio: Pixels there are for each pixel wanted, along a side.
-    """
-    factor = MAX_FACTOR
-    while factor > max(1, ratio / _SPARE):
-        factor //= 2
-    return factor
-
-
-def reduced(strips: Iterable[NDArray[Any]], shape: tuple[int, int], factor: int, *, bits: int) -> NDArray[Any]:
-    """Return the means of blocks of `factor` x `factor` pixels, rounded; blocks over the edge repeat the last pixel.
-
-    Args:
-        strips: Integers; whole rows from the top, a multiple of `factor` rows in each but the last.
+        strips: Integers, and the bits that the largest of them needs, a sign included; whole rows from the top, a
+            multiple of `block.down` in each but the last.
         shape: Rows and columns of all strips together.
-        factor: A power of two.
-        bits: Values lie within so many; tells how wide sums must be.
+        block: What becomes one pixel.
     """
     result: NDArray[Any] | None = None
     at = 0
-    for strip in strips:
+    for strip, bits in strips:
         if result is None:
-            result = np.empty((-(-shape[0] // factor), -(-shape[1] // factor)), strip.dtype)
-        small = strip if factor == 1 else _means(strip, factor, bits)
+            result = np.empty((-(-shape[0] // block.down), -(-shape[1] // block.across)), strip.dtype)
+        small = strip if block == (1, 1) else _means(strip, bits, block)
         result[at : at + len(small)] = small
         at += len(small)
     if result is None:
@@ -56,22 +61,43 @@ def reduced(strips: Iterable[NDArray[Any]], shape: tuple[int, int], factor: int,
     return result
 
 
-def _means(strip: NDArray[Any], factor: int, bits: int) -> NDArray[Any]:
-    shift = factor.bit_length() - 1
-    if over := -len(strip) % factor:
-        strip = np.pad(strip, ((0, over), (0, 0)), "edge")
-    rows = _sums([strip[start::factor] for start in range(factor)], bits + shift)
-    if over := -strip.shape[1] % factor:
-        rows = np.pad(rows, ((0, 0), (0, over)), "edge")
-    sums = _sums([rows[:, start::factor] for start in range(factor)], bits + 2 * shift)
-    sums += factor * factor // 2
-    return np.right_shift(sums, 2 * shift, out=sums)
+def in_blocks(strip: NDArray[Any], block: Block) -> NDArray[Any]:
+    """Return a strip in shape (blocks down, rows, blocks across, columns); the last pixels are repeated."""
+    strip = _filled(_filled(strip, block.down, axis=0), block.across, axis=1)
+    return strip.reshape(len(strip) // block.down, block.down, -1, block.across)
 
 
-def _sums(parts: list[NDArray[Any]], bits: int) -> NDArray[Any]:
-    """Add in the narrowest integers that hold the sum; sixteen twelve-bit values just fit sixteen bits."""
-    kind = np.dtype(f"{parts[0].dtype.kind}{2 if bits <= 16 else 4}")  # noqa: PLR2004
-    sums = np.add(parts[0], parts[1], dtype=kind)
-    for part in parts[2:]:
-        sums += part
-    return sums
+def _means(strip: NDArray[Any], bits: int, block: Block) -> NDArray[Any]:
+    """Sums stay in 16 bits; of values that leave no room for that, the lowest bits are dropped, at most four of 16."""
+    strip = _filled(strip, block.down, axis=0)
+    lost = max(0, bits + (block.down - 1).bit_length() - _LANE_BITS)
+    values: NDArray[Any] = strip >> lost if lost else strip.astype(f"{strip.dtype.kind}2", copy=False)
+    values = values.view(np.uint16).reshape(-1, block.down, strip.shape[1])
+    rows = _filled(np.add.reduce(values, axis=1, dtype=np.uint16), block.across, axis=1)
+    raised = 1 << bits - lost - 1 if strip.dtype.kind == "i" else 0
+    rows += np.uint16(raised * block.down)  # a sum below zero has wrapped around, and comes back
+    more = max(0, bits - lost + (block.down - 1).bit_length() + (block.across - 1).bit_length() - _LANE_BITS)
+    rows >>= np.uint16(more)
+    sums = _added_across(rows, block.across)
+    parts = block.down * block.across >> more
+    means = (sums + np.uint16(parts // 2)) // np.uint16(parts)
+    means -= np.uint16(raised)
+    if lost:
+        means = (means << lost) + np.uint16(1 << lost - 1)  # the middle of what was dropped
+    return means.view(np.int16 if raised else np.uint16)
+
+
+def _added_across(rows: NDArray[np.uint16], across: int) -> NDArray[np.uint16]:
+    """Add neighbours: four lanes of 16 bits in one integer of 64, where a product leaves their sum in the highest."""
+    for lanes in _LANES[:-1]:
+        while across % lanes == 0 and across > 1:
+            word = np.dtype(f"u{2 * lanes}").type
+            wide = rows.view(word) * word(sum(1 << _LANE_BITS * lane for lane in range(lanes)))
+            wide >>= word(_LANE_BITS * (lanes - 1))
+            rows, across = wide.astype(np.uint16), across // lanes
+    return rows
+
+
+def _filled(strip: NDArray[Any], multiple: int, *, axis: int) -> NDArray[Any]:
+    over = -strip.shape[axis] % multiple
+    return np.pad(strip, [(0, over if each == axis else 0) for each in (0, 1)], "edge") if over else strip

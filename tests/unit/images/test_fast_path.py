@@ -137,7 +137,7 @@ def test_padding_is_black_and_never_mixed_into_its_neighbours(tmp_path: Path) ->
     padded = read_film(saved(film(pixels, PixelPaddingValue=40), tmp_path / "film.dcm"), SPEC)
     assert padded.grey_scale["low"] == plain.grey_scale["low"] == 1100
     assert not padded.picture.pixels[:, :50].any()
-    assert difference(padded.picture.pixels[:, 60:], plain.picture.pixels[:, 60:])[0] <= 1
+    assert difference(padded.picture.pixels[:, 60:], plain.picture.pixels[:, 60:])[0] <= 2
 
 
 def test_the_stretch_comes_from_single_pixels_at_full_size(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_jpeg_2000_looks_as_usual(tmp_path: Path, whole: NDArray[np.uint16], ele
 def test_jpeg_2000_is_decoded_in_full_where_half_would_lose_the_extremes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pixels = np.clip(radiograph(2301, 2303), 1000, 3000)
+    pixels = np.clip(radiograph(2601, 2603), 1000, 3000)
     pixels[700, 600], pixels[701, 601] = 4095, 0
     asked: list[bool] = []
     full = decode.open_raster

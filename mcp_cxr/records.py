@@ -127,6 +127,10 @@ class Filter:
     has_report: bool | None = None
     exclude_subject: SubjectId | None = None
     exclude_images: tuple[ImageId, ...] = ()
+    only_images: tuple[ImageId, ...] = ()
+    """Any of these."""
+    terms_absent: tuple[str, ...] = ()
+    """None of these stands in the document of the image's study, as `Store.match` reads it."""
 
 
 @dataclass(frozen=True, slots=True)

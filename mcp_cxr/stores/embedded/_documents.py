@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, Scored, Study, StudyId, SubjectId
 from mcp_cxr.stores._words import document
-from mcp_cxr.stores.embedded._filter import OURS, compose
+from mcp_cxr.stores.embedded._filter import OURS, any_of, compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,12 +20,19 @@ if TYPE_CHECKING:
 HOLDS_TERMS = """i.study_id IN (
     SELECT study_id FROM studies WHERE number IN (SELECT rowid FROM words WHERE words MATCH :terms))"""
 
-# bm25() is computed where the index is read, once for each study; FTS5 gives it negated.
+# bm25() is computed where the index is read, once for each study; FTS5 gives it negated. Only the best studies, and all
+# that tie with the last of them, are looked up and put in order: a common word stands in a hundred thousand. CROSS JOIN
+# keeps SQLite from beginning with the images.
 _MATCH = """
-WITH found AS MATERIALIZED (SELECT rowid AS number, -bm25(words) AS score FROM words WHERE words MATCH :terms)
+WITH found AS MATERIALIZED (SELECT rowid AS number, -bm25(words) AS score FROM words WHERE words MATCH :terms),
+    best AS MATERIALIZED (SELECT score FROM found ORDER BY score DESC LIMIT :depth)
 SELECT i.image_id, i.study_id, i.subject_id, found.score
-FROM found JOIN studies AS holder ON holder.number = found.number JOIN images AS i ON i.study_id = holder.study_id"""
+FROM found CROSS JOIN studies AS holder ON holder.number = found.number
+    CROSS JOIN images AS i ON i.study_id = holder.study_id"""
+_AMONG_BEST = "found.score >= (SELECT min(score) FROM best)"
 _BEST = " ORDER BY found.score DESC, i.image_id LIMIT :limit"
+_DEPTH = 4  # studies looked up for each image wanted: a study has an image or two, and filters let half of them through
+_ALL = -1
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
@@ -59,12 +66,9 @@ def match(connection: Connection, terms: Sequence[str], where: Filter, limit: in
     """Rank images by the BM25 of their study."""
     if not terms:
         return []
-    statement, bound = compose(_MATCH, where, OURS, then=_BEST)
-    rows = connection.execute(statement, {**bound, "terms": any_of(terms), "limit": limit})
+    statement, bound = compose(_MATCH, where, OURS, _AMONG_BEST, then=_BEST)
+    bound = {**bound, "terms": any_of(terms), "limit": limit}
+    rows = connection.execute(statement, {**bound, "depth": _DEPTH * limit}).fetchall()
+    if len(rows) < limit:
+        rows = connection.execute(statement, {**bound, "depth": _ALL}).fetchall()
     return [Scored(ImageId(image), StudyId(study), SubjectId(subject), score) for image, study, subject, score in rows]
-
-
-def any_of(terms: Sequence[str]) -> str:
-    """Return a question to FTS5 for any of `terms`; quoted, none is taken for an operator."""
-    quoted = ('"' + term.replace('"', '""') + '"' for term in dict.fromkeys(terms))
-    return " OR ".join(quoted)

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import LiteralString
 
     from mcp_cxr.records import Filter
@@ -24,6 +25,7 @@ _OF_IMAGE: dict[str, LiteralString] = {
         SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND report IS NOT NULL) = :has_report""",
     "exclude_subject": "i.subject_id <> :exclude_subject",
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
+    "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
 }
 _JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
 _OF_STUDY: dict[str, LiteralString] = {
@@ -32,6 +34,7 @@ _OF_STUDY: dict[str, LiteralString] = {
         GROUP BY study HAVING count(*) = json_array_length(:labels))""",
     "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
         SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
+    "terms_absent": "s.number NOT IN (SELECT rowid FROM words WHERE words MATCH :terms_absent)",
     "split": "s.split = :split",
     "date_from": "s.study_date >= :date_from",
     "date_to": "s.study_date <= :date_to",
@@ -54,7 +57,14 @@ def compose(
     join = _JOIN_STUDY if given.keys() & _OF_STUDY else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     conditions = " AND ".join([*(known[name] for name in given), *more])
-    return select + join + " WHERE " + conditions + then, {name: _bound(value) for name, value in given.items()}
+    bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
+    return select + join + " WHERE " + conditions + then, bound
+
+
+def any_of(terms: Sequence[str]) -> str:
+    """Return a question to FTS5 for any of `terms`; quoted, none is taken for an operator."""
+    quoted = ('"' + term.replace('"', '""') + '"' for term in dict.fromkeys(terms))
+    return " OR ".join(quoted)
 
 
 def _bound(value: str | bool | tuple[str, ...]) -> str | int:

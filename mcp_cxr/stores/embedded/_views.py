@@ -9,8 +9,8 @@ import numpy as np
 from mcp_cxr.records import ImageId, Sample, Scored, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._documents import HOLDS_TERMS, any_of
-from mcp_cxr.stores.embedded._filter import OURS, compose
+from mcp_cxr.stores.embedded._documents import HOLDS_TERMS
+from mcp_cxr.stores.embedded._filter import OURS, any_of, compose
 from mcp_cxr.stores.embedded._vectors import stack
 
 if TYPE_CHECKING:

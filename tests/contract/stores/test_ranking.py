@@ -35,6 +35,9 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "a report": (Filter(has_report=True), {"a1", "a2"}),
     "no report": (Filter(has_report=False), {"b1", "b2", "c1", "d1"}),
     "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
+    "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
+    "a term that is not said": (Filter(terms_absent=("edema",)), {"b1", "b2", "d1"}),
+    "terms that are not said": (Filter(terms_absent=("edema", 'a" OR "pa')), {"b1", "b2", "d1"}),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
 

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreError, StoreMissing
 from mcp_cxr.images import PREPROCESSING, Reader, Viewing
 from mcp_cxr.ingest import IdKey, Listener, Plan, Signal, ingest
-from mcp_cxr.mimic import sections
+from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageId, Overview, Shown
 from mcp_cxr.search import Searcher, ask
 from mcp_cxr.settings import Settings, StoreKind, load_settings
@@ -140,16 +140,40 @@ class Archive:
         self._watch = ServiceWatch(store, embedder, self._develop)
         self._searcher = Searcher(store, embedder, confirm=self._watch.confirm)
 
-    async def search(self, query: str | None = None, **how: Any) -> Page:  # noqa: ANN401 - see mcp_cxr.search.ask
+    async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> Page:  # noqa: ANN401 - see mcp_cxr.search.ask
         """Answer a question; the arguments are those of the tool `search_medical_images`.
+
+        Args:
+            query: Words.
+            roots: More folders below which a file named in `like` may lie.
+            how: See `mcp_cxr.search.ask`.
 
         Raises:
             QuestionError: It cannot be asked like this.
             NotFound: An image named in it is not there.
+            PathRefused: A file named in it is missing or lies below no root.
+            ImageError: A file named in it cannot become a picture.
             FingerprintMismatch: The archive's vectors were made by another embedder.
+            EmbeddingError: A file named in it cannot be embedded now.
             StoreError: The store fails or was never made.
         """
-        return await self._searcher.search(ask(query, **how))
+        question = ask(query, **how)
+        allowed = Allowed((*(await self.allowed()).roots, *roots))
+        paths = {name: await to_thread.run_sync(allowed.resolve, name) for name in question.like_files}
+        known = {name: image for name, path in paths.items() if (image := await self._image_of(path))}
+
+        async def develop(name: str) -> Picture:
+            film = await self._reader.film(paths[name], self.embedder.image_spec, any_body_part=True)
+            return film.picture
+
+        return await self._searcher.search(
+            replace(
+                question,
+                like=tuple(dict.fromkeys((*question.like, *known.values()))),
+                like_files=tuple(name for name in question.like_files if name not in known),
+            ),
+            develop=develop,
+        )
 
     async def ingest(
         self,
@@ -294,6 +318,16 @@ class Archive:
         """Render a stored film as it was rendered for its vector."""
         film = await self._reader.film(await self._file_of(stored), self.embedder.image_spec, any_body_part=True)
         return film.picture
+
+    async def _image_of(self, path: Path) -> ImageId | None:
+        """Return the image that this file became, if it is as it was then."""
+        try:
+            known = (await self.store.outcomes([str(path)])).get(str(path))
+        except StoreMissing:  # said by the search itself
+            return None
+        status = await to_thread.run_sync(path.stat)
+        same = known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        return known.image_id if known and same else None
 
     async def _file_of(self, stored: Stored) -> Path:
         """Return the image's file, if it is the one that was ingested."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+
+_ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
     from mcp_cxr.records import Hit, Page
@@ -14,8 +17,8 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--like", multiple=True, metavar="ID", help="Find films that look like this one.")
-@click.option("--unlike", multiple=True, metavar="ID", help="Steer away from this one; needs --like.")
+@click.option("--like", multiple=True, metavar="ID|FILE", help="Find films that look like this one.")
+@click.option("--unlike", multiple=True, metavar="ID", help="Steer away from this one; with a query or --like.")
 @click.option("--limit", type=int, default=5, show_default=True, help="Results on a page, 1 to 100.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Results to pass over.")
 @click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN.")
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 @as_json
 def search(query: str | None, *, as_json: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
     """Find films by words, by example, by filters, or any mix."""
-    page = with_archive(lambda archive: archive.search(query, **how))
+    page = with_archive(lambda archive: archive.search(query, roots=_ANYWHERE, **how))
     if as_json:
         print_json(page)
         return

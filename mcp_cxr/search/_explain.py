@@ -2,47 +2,99 @@
 
 from __future__ import annotations
 
-from string import punctuation
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mcp_cxr.mimic import main_text, sections, sentences
-from mcp_cxr.stores import SEARCHED_TAGS, terms
+from mcp_cxr.language import SEARCHED_TAGS, Status, main_text, said, statements, terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from mcp_cxr.language import Meaning, Said
     from mcp_cxr.records import Stored
 
 _MAX_EXCERPT = 300  # characters
+_KINDS = {Status.PRESENT: "report", Status.UNSURE: "report, uncertain", Status.ABSENT: "report, denied"}
+_LABELLED = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
-def matched(query: str | None, hit: Stored) -> list[str]:
-    """Return what of the query's words stands in the report, the labels and the tags: `report: pleural effusion`."""
-    if not query:
+def matched(meaning: Meaning | None, hit: Stored) -> list[str]:
+    """Return what of the question stands in the report, the labels and the tags: `report: pleural effusion`."""
+    if meaning is None:
         return []
+    reasons = [*_in_report(meaning, hit.study.report or ""), *_in_labels(meaning, hit.study.labels)]
     tags = " ".join(str(hit.image.tags.get(tag, "")) for tag in SEARCHED_TAGS)
-    present = [label for label, value in hit.study.labels.items() if value == 1]
-    wanted = set(terms(query))
-    reasons = [
-        _words("report", query, hit.study.report or ""),
-        *(f"label: {label}" for label in present if wanted & set(terms(label))),
-        _words("tags", query, f"{tags} {hit.image.view_position}"),
-    ]
-    return [reason for reason in reasons if reason]
+    there = set(terms(f"{tags} {hit.image.view_position}"))
+    if words := _spelt(one for one in _wanted(meaning) if set(one.stems) <= there):
+        reasons.append(f"tags: {words}")
+    return reasons
 
 
-def excerpt(query: str | None, report: str | None) -> str | None:
-    """Return the sentence with most of the query's words, else the impression; at most 300 characters."""
+def excerpt(meaning: Meaning | None, report: str | None) -> str | None:
+    """Return the sentence that says most of what is asked, else the impression; at most 300 characters."""
     if not report:
         return None
-    wanted = set(terms(query or ""))
-    said = [sentence for body in sections(report).values() for sentence in sentences(body)]
-    best = max(said, key=lambda sentence: len(wanted & set(terms(sentence))), default="")
-    text = best if wanted & set(terms(best)) else main_text(report)
+    sentence, score = "", 0
+    for candidate, meant in statements(report):
+        if (agrees := _agreement(meaning.asked, meant) if meaning else 0) > score:
+            sentence, score = candidate, agrees
+    text = sentence or main_text(report)
     return text if len(text) <= _MAX_EXCERPT else f"{text[: _MAX_EXCERPT - 1].rstrip()}…"
 
 
-def _words(kind: str, query: str, text: str) -> str | None:
-    """Return the query's words whose term stands in `text`."""
-    there = set(terms(text))
-    asked = dict.fromkeys(word.strip(punctuation) for word in query.lower().split())
-    words = [word for word in asked if (found := terms(word)) and set(found) <= there]
-    return f"{kind}: {' '.join(words)}" if words else None
+def _in_report(meaning: Meaning, report: str) -> list[str]:
+    """Return what the report says of each thing asked for, by how it is meant."""
+    said_of, stems = _read(report)
+    by_kind: dict[str, list[Said]] = defaultdict(list)
+    for one in meaning.asked:
+        if one.finding:
+            for status in said_of.get(one.name, ()):
+                by_kind[_KINDS[status]].append(one)
+        elif one.status is not Status.ABSENT and set(one.stems) <= stems:
+            by_kind["report"].append(one)
+    return [f"{kind}: {_spelt(by_kind[kind])}" for kind in _KINDS.values() if by_kind[kind]]
+
+
+def _read(report: str) -> tuple[dict[str, set[Status]], set[str]]:
+    """Return how each finding of a report is meant, and the stems of all that is not denied."""
+    said_of: dict[str, set[Status]] = defaultdict(set)
+    stems: set[str] = set()
+    for _, meant in statements(report):
+        for one in meant:
+            if one.finding:
+                said_of[one.name].add(one.status)
+            if one.status is not Status.ABSENT:
+                stems.update(one.stems)
+    return said_of, stems
+
+
+def _in_labels(meaning: Meaning, labels: Mapping[str, int]) -> list[str]:
+    asked = {one.name for one in meaning.asked if one.finding}
+    wanted = set(meaning.labels)
+    return [
+        f"{_LABELLED[value]}: {label}"
+        for label, value in labels.items()
+        if label in wanted or any(one.name in asked for one in said(label) if one.finding)
+    ]
+
+
+def _agreement(asked: Sequence[Said], meant: Sequence[Said]) -> int:
+    """Return how much of what is asked a sentence says: a finding counts more, and most where it is meant alike."""
+    findings = {(one.name, one.status) for one in meant if one.finding}
+    names = {name for name, _ in findings}
+    stems = {stem for one in meant for stem in one.stems}
+    score = 0
+    for one in asked:
+        if one.finding:
+            score += 4 * ((one.name, one.status) in findings) + 2 * (one.name in names)
+        else:
+            score += set(one.stems) <= stems
+    return score
+
+
+def _wanted(meaning: Meaning) -> list[Said]:
+    return [one for one in meaning.asked if one.status is not Status.ABSENT]
+
+
+def _spelt(asked: Iterable[Said]) -> str:
+    return " ".join(dict.fromkeys(one.words for one in asked))

@@ -17,6 +17,7 @@ Group = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
 
 MAX_LIMIT = 100
+_FILMS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 
@@ -26,6 +27,8 @@ class Question:
 
     query: str | None
     like: tuple[ImageId, ...]
+    like_files: tuple[str, ...]
+    """Examples that are files, as they were named."""
     unlike: tuple[ImageId, ...]
     where: Filter
     exclude_subject_of: ImageId | None
@@ -78,7 +81,8 @@ def ask(
         shown["has_report"] = has_report
     question = Question(
         query=" ".join(query.split()) or None if query else None,
-        like=tuple(ImageId(image_id.strip()) for image_id in like),
+        like=tuple(ImageId(one.strip()) for one in like if not _is_file(one)),
+        like_files=tuple(one.strip() for one in like if _is_file(one)),
         unlike=tuple(ImageId(image_id.strip()) for image_id in unlike),
         where=replace(where, view=_views(view)),
         exclude_subject_of=ImageId(exclude_subject_of) if exclude_subject_of else None,
@@ -92,31 +96,54 @@ def ask(
     return question
 
 
+def _is_file(example: str) -> bool:
+    """Whether an example is a file's path: no image id holds a separator or ends like a film."""
+    return any(mark in example for mark in "/\\") or example.strip().lower().endswith(_FILMS)
+
+
 def _given(text: str | None) -> str | None:
     """Take what is blank as not given."""
     return (text or "").strip() or None
 
 
 def _check(question: Question) -> None:
-    """Refuse what cannot be answered."""
-    asked, like, mode = question.query, question.like, question.mode
+    """Refuse what cannot be answered, with an example of what can."""
     if not 1 <= question.limit <= MAX_LIMIT:
         raise QuestionError(f"limit must be 1 to {MAX_LIMIT}, not {question.limit}; use offset for the next page.")
     if question.offset < 0:
         raise QuestionError(f"offset must be 0 or more, not {question.offset}.")
-    if not (asked or like or question.unlike or question.filters):
+    _check_parts(question, bool(question.like or question.like_files))
+    _check_filters(question.where)
+
+
+def _check_parts(question: Question, like: bool) -> None:
+    """Refuse words, examples and modes that do not go together."""
+    asked, unlike, mode = question.query, question.unlike, question.mode
+    if not (asked or like or unlike or question.filters):
         raise QuestionError(f"Ask with words, an example image or a filter, such as {EXAMPLE}.")
-    if question.unlike and not like:
-        raise QuestionError("unlike steers away from an example: name one in like too.")
+    if unlike and not (asked or like):
+        raise QuestionError(
+            "unlike steers a question: give a query, or name an image in like too, such as"
+            ' search_medical_images(query="effusion", unlike=["IMAGE_ID"]).'
+        )
+    if both := set(question.like) & set(unlike):
+        raise QuestionError(f"Image {min(both)} is in like and in unlike; leave it out of one of them.")
     if mode == "words" and not asked:
-        raise QuestionError("mode='words' needs a query.")
-    if mode == "words" and like:
-        raise QuestionError("mode='words' compares no pixels: leave out like, or use mode='auto'.")
+        example = 'search_medical_images(query="effusion", mode="words")'
+        raise QuestionError(f"mode='words' needs a query, such as {example}.")
+    if mode == "words" and (like or unlike):
+        raise QuestionError("mode='words' compares no pixels: leave out like and unlike, or use mode='auto'.")
     if mode == "vector" and not (asked or like):
-        raise QuestionError("mode='vector' needs a query or an example in like.")
-    where = question.where
+        example = 'search_medical_images(like=["IMAGE_ID"], mode="vector")'
+        raise QuestionError(f"mode='vector' needs a query or an example in like, such as {example}.")
+
+
+def _check_filters(where: Filter) -> None:
+    """Refuse filters that nothing can pass."""
     if where.date_from and where.date_to and where.date_from > where.date_to:
-        raise QuestionError(f"date_from {where.date_from} is after date_to {where.date_to}.")
+        raise QuestionError(f"date_from {where.date_from} is after date_to {where.date_to}; change them over.")
+    if both := set(where.labels) & set(where.labels_absent):
+        raise QuestionError(f"{min(both)} is in labels and in labels_absent; leave it out of one of them.")
 
 
 def _shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.records import Scored
+    from mcp_cxr.records import ImageId, Scored
     from mcp_cxr.search._question import Group
 
 POOL = 1000
@@ -59,17 +61,31 @@ async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, Scored
         limit *= 4
 
 
-async def rank(legs: list[Leg], group: Group, *, needed: int) -> list[Ranked]:
+async def rank(
+    legs: list[Leg],
+    group: Group,
+    *,
+    needed: int,
+    labelled: Callable[[list[ImageId]], Awaitable[set[ImageId]]] | None = None,
+) -> list[Ranked]:
     """Return at least the first `needed` groups over all legs, or all there are.
 
     Several legs are joined by reciprocal rank fusion: a group scores the sum of 1 / (60 + rank) over the pools that
     hold it. Behind the pools the first leg that compares pixels goes on alone.
+
+    Args:
+        labelled: Returns those images whose study has the labels that are asked for. They make one more pool, in the
+            order in which the other pools brought them: a label says yes, and not how much.
     """
     if len(legs) == 1:
         alone = await top_groups(legs[0], group, needed=needed)
         return [Ranked(hit, legs[0].compares_pixels) for hit in alone.values()]
-    pools = [first_of_each(await leg.fetch(POOL), group) for leg in legs]
-    fused = _fuse(legs, pools)
+    pools = [first_of_each(hits, group) for hits in await _fetch_all(legs)]
+    ways = [leg.compares_pixels for leg in legs]
+    if labelled:
+        pools.append(await _labelled(pools, labelled))
+        ways.append(False)
+    fused = _fuse(ways, pools)
     if len(fused) >= needed:
         return list(fused.values())
     deeper = next(leg for leg in legs if leg.compares_pixels)
@@ -78,12 +94,37 @@ async def rank(legs: list[Leg], group: Group, *, needed: int) -> list[Ranked]:
     return list(fused.values())
 
 
-def _fuse(legs: list[Leg], pools: list[dict[str, Scored]]) -> dict[str, Ranked]:
+async def _fetch_all(legs: list[Leg]) -> list[list[Scored]]:
+    """Return the pool of every leg; they are fetched side by side."""
+    pools: list[list[Scored]] = [[] for _ in legs]
+
+    async def fetch(place: int) -> None:
+        pools[place] = await legs[place].fetch(POOL)
+
+    async with anyio.create_task_group() as tasks:
+        for place in range(len(legs)):
+            tasks.start_soon(fetch, place)
+    return pools
+
+
+async def _labelled(
+    pools: list[dict[str, Scored]], labelled: Callable[[list[ImageId]], Awaitable[set[ImageId]]]
+) -> dict[str, Scored]:
+    """Return the groups of all pools, in their order, whose image is labelled."""
+    found = {key: hit for pool in reversed(pools) for key, hit in pool.items()}
+    order = dict.fromkeys(key for pool in pools for key in pool)
+    if not order:
+        return {}
+    images = await labelled([found[key].image_id for key in order])
+    return {key: found[key] for key in order if found[key].image_id in images}
+
+
+def _fuse(compare_pixels: list[bool], pools: list[dict[str, Scored]]) -> dict[str, Ranked]:
     """Return groups by falling score, ties by group; a leg that compares pixels chooses the image shown."""
     scores: dict[str, float] = {}
     shown: dict[str, Ranked] = {}
-    for leg, pool in sorted(zip(legs, pools, strict=True), key=lambda pair: not pair[0].compares_pixels):
+    for by_pixels, pool in sorted(zip(compare_pixels, pools, strict=True), key=lambda pair: not pair[0]):
         for place, (key, hit) in enumerate(pool.items(), start=1):
             scores[key] = scores.get(key, 0.0) + 1 / (RRF_K + place)
-            shown.setdefault(key, Ranked(hit, leg.compares_pixels))
+            shown.setdefault(key, Ranked(hit, by_pixels))
     return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 
 SAMPLE_SIZE = 4096
 """Images in the reference sample: the standard error of a percentile is then under 0.8 points."""
+
+
+def sample_key(image_id: ImageId) -> int:
+    """Return the hash by which an image is drawn into the reference sample: 63 bits, so that any database orders it."""
+    return int.from_bytes(blake2b(image_id.encode(), digest_size=8).digest()) >> 1
 
 
 class Store(ABC):
@@ -148,12 +154,12 @@ class Store(ABC):
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
         """Return at most `limit` images whose study holds any of `terms`, by BM25 of the study; ties by image id.
 
-        The document is the study's report, the names of its present labels and the tags of its images of ours; each
+        What a study is found by is `language.document`: its report, its labels and the tags of its images of ours; each
         study that has one is a document. BM25 as FTS5 counts it: k1 = 1.2, b = 0.75, an idf of at least 1e-6 (SQLite
         documentation, fts5 section 5.1.1). Higher is better. Foreign rows are left out.
 
         Args:
-            terms: As `terms` of this package makes them, in any order; repeated ones count once.
+            terms: As `mcp_cxr.language` makes them, in any order; repeated ones count once.
         """
 
     @abstractmethod

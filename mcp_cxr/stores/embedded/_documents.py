@@ -6,8 +6,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language import document
 from mcp_cxr.records import ImageId, Scored, Study, StudyId, SubjectId
-from mcp_cxr.stores._words import document
 from mcp_cxr.stores.embedded._filter import OURS, any_of, compose
 
 if TYPE_CHECKING:

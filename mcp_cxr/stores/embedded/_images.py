@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, Study, StudyId, SubjectId
+from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._claims import known as known_space
 from mcp_cxr.stores._unit_rows import unit_rows
-from mcp_cxr.stores._words import sample_key
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._documents import reindex
 from mcp_cxr.stores.embedded._filter import compose

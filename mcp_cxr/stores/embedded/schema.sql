@@ -1,4 +1,5 @@
--- The embedded store, schema version 1. Made in one transaction; a change to it is a new version.
+-- The embedded store, schema version 2. Made in one transaction; a change to it is a new version,
+-- and so is a change to what `document` makes of a report.
 -- No comment holds a semicolon, which ends a statement here.
 
 CREATE TABLE collection (
@@ -75,4 +76,4 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_by_image ON files (image_id);
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from mcp_cxr.language import document
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores._words import document
 from mcp_cxr.stores.iris._cells import several, to_text
-from mcp_cxr.stores.iris._filter import OURS, compose
+from mcp_cxr.stores.iris._filter import LONGEST_TERM, OURS, any_of, compose
 from mcp_cxr.stores.iris._scored import scored
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from mcp_cxr.records import Filter, Scored
     from mcp_cxr.stores.iris._session import Session
@@ -62,8 +62,6 @@ WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIK
 _REMOVE = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _ADD = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
 _NOTE = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
-
-_LONGEST = 100  # characters of a term: it is a subscript, and those are bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +110,6 @@ def match(session: Session, terms: Sequence[str], where: Filter, limit: int) -> 
     return scored(session.rows(statement, {**bound, "terms": wanted, "limit": limit}))
 
 
-def any_of(terms: Collection[str]) -> str:
-    """Return terms as one value; empty where there is none."""
-    return several(term[:_LONGEST] for term in terms if term)
-
-
 def remove_postings(session: Session, study_ids: Iterable[str]) -> None:
     """Remove the postings of these studies."""
     session.run(_REMOVE, {"studies": several(study_ids)})
@@ -129,7 +122,7 @@ def _write(session: Session, documents: Sequence[_Document]) -> None:
     postings = [
         (term, one.study_id, occurrences)
         for one in documents
-        for term, occurrences in Counter(term[:_LONGEST] for term in one.terms or ()).items()
+        for term, occurrences in Counter(term[:LONGEST_TERM] for term in one.terms or ()).items()
     ]
     session.run_many(_ADD, postings, small=True)
     lengths = [(None if one.terms is None else len(one.terms), one.digest, one.study_id) for one in documents]

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 from mcp_cxr.stores.iris._cells import several
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import LiteralString
 
     from mcp_cxr.records import Filter
     from mcp_cxr.stores.iris._session import Bound
 
 OURS = "i.Metadata LIKE :mark"
+
+LONGEST_TERM = 100
+"""Characters: a term is a subscript, and those are bounded."""
 
 _OF_IMAGE: dict[str, LiteralString] = {
     "view": "i.ViewPosition %INLIST $LISTFROMSTRING(:view, :separator)",
@@ -22,6 +26,7 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "subject_id": "i.SubjectID = :subject_id",
     "exclude_subject": "i.SubjectID <> :exclude_subject",
     "exclude_images": "NOT (i.ImageID %INLIST $LISTFROMSTRING(:exclude_images, :separator))",
+    "only_images": "i.ImageID %INLIST $LISTFROMSTRING(:only_images, :separator)",
 }
 _JOIN_STUDY = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"
 _OF_STUDY: dict[str, LiteralString] = {
@@ -32,6 +37,8 @@ _OF_STUDY: dict[str, LiteralString] = {
     "labels_absent": """s.StudyID IN (SELECT l.StudyID FROM {table}Labels AS l) AND s.StudyID NOT IN (
         SELECT l.StudyID FROM {table}Labels AS l
         WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_absent, :separator) AND l.LabelValue <> 0)""",
+    "terms_absent": """s.StudyID NOT IN (
+        SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms_absent, :separator))""",
     "split": "s.DataSplit = :split",
     "date_from": "s.StudyDate >= :date_from",
     "date_to": "s.StudyDate <= :date_to",
@@ -59,8 +66,13 @@ def compose(
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     conditions = " AND ".join([*(known[name] for name in given), *more])
-    bound: Bound = {name: _bound(value) for name, value in given.items()}
+    bound: Bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
     return select + join + " WHERE " + conditions + then, {**bound, "labels_wanted": len(set(where.labels))}
+
+
+def any_of(terms: Iterable[str]) -> str:
+    """Return terms as one value; empty where there is none."""
+    return several(term[:LONGEST_TERM] for term in terms if term)
 
 
 def _bound(value: str | bool | tuple[str, ...]) -> str:

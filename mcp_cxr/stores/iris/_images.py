@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, StudyId, SubjectId
+from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._claims import known as known_space
 from mcp_cxr.stores._unit_rows import unit_rows
-from mcp_cxr.stores._words import sample_key
 from mcp_cxr.stores.iris._cells import (
     from_path_cell,
     from_vector_cell,

@@ -9,8 +9,8 @@ import numpy as np
 from mcp_cxr.records import ImageId, Sample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.iris._cells import stack
-from mcp_cxr.stores.iris._documents import HOLDS_TERMS, any_of
-from mcp_cxr.stores.iris._filter import OURS, compose
+from mcp_cxr.stores.iris._documents import HOLDS_TERMS
+from mcp_cxr.stores.iris._filter import OURS, any_of, compose
 from mcp_cxr.stores.iris._scored import scored
 
 if TYPE_CHECKING:

@@ -37,7 +37,8 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
     "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
     "a term that is not said": (Filter(terms_absent=("edema",)), {"b1", "b2", "d1"}),
-    "terms that are not said": (Filter(terms_absent=("edema", 'a" OR "pa')), {"b1", "b2", "d1"}),
+    "terms that are not said": (Filter(terms_absent=("edema", "0noedema", 'a" OR "pa')), {"b1", "b2", "d1"}),
+    "a denied finding": (Filter(terms_absent=("0nopulmonaryedema",)), {"a1", "a2", "c1", "d1"}),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
 

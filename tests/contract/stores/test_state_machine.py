@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from mcp_cxr.language import document
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
-from mcp_cxr.stores import document, sample_key
+from mcp_cxr.stores import sample_key
 from tests.contract.stores.backends import BACKENDS
 from tests.contract.stores.making import FINGERPRINT, at_cosine, axis, bm25, ids, image, outcome
 

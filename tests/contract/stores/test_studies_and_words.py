@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_cxr.language import document, terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
-from mcp_cxr.stores import document, terms
 from tests.contract.stores.making import bm25, ids, image, vectors
 
 if TYPE_CHECKING:
@@ -95,7 +95,11 @@ async def test_a_document_left_without_images_does_not_count_in_the_ranking(stor
     await store.put([image(f"i{study}", study) for study in reports], vectors(4))
     await store.put_studies([Study(StudyId(study), P1, report=text) for study, text in reports.items()])
     await store.put([image("is3", "s2")], vectors(1))
-    now = {study: [*terms(text), "pa"] for study, text in reports.items() if study != "s3"}
+    now = {
+        study: document(Study(StudyId(study), P1, report=text), [("PA", {})])
+        for study, text in reports.items()
+        if study != "s3"
+    }
     await assert_ranked_as(store, now, "clear")
 
 
@@ -130,7 +134,7 @@ async def test_terms_that_are_given_twice_count_once(store: Store) -> None:
 
 async def test_terms_are_never_operators(store: Store) -> None:
     await store.put([image("a")], vectors(1))
-    await store.put_studies([Study(S1, P1, report="not near and or")])
+    await store.put_studies([Study(S1, P1, report="near and or")])
     assert ids(await store.match(["not", "near", 'a" OR "b', "", "*", "terms:"], Filter(), limit=9)) == ["a"]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import NotFound, QuestionError
+from mcp_cxr.language import understood
 from mcp_cxr.records import Filter
-from mcp_cxr.stores import terms
+from mcp_cxr.search._steer import USUAL_TEXTS
 from tests.support.archives import opened
 from tests.support.toy import ToyEmbedder
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Hit, Stored
+    from mcp_cxr.records import Hit, Stored, Vector
 
 MODES: list[dict[str, Any]] = [
     {"query": "left effusion"},
@@ -98,22 +99,29 @@ async def test_a_study_is_shown_by_its_best_image(archive: Archive) -> None:
         assert hit.image_id == max(siblings, key=lambda one: true[one])
 
 
-async def test_both_legs_are_joined_by_reciprocal_rank(archive: Archive) -> None:
+async def test_pixels_words_and_labels_are_joined_by_reciprocal_rank(archive: Archive) -> None:
     query = "right effusion"
-    by_pixels = await pages(archive, {"query": query, "mode": "vector"}, limit=100)
-    by_words = await pages(archive, {"query": query, "mode": "words"}, limit=100)
-    score: dict[str, float] = {}
-    for leg in (by_pixels, by_words):
-        for place, hit in enumerate(leg, start=1):
-            score[hit.study_id] = score.get(hit.study_id, 0) + 1 / (60 + place)
+    by_pixels = [hit.study_id for hit in await pages(archive, {"query": query, "mode": "vector"}, limit=100)]
+    by_words = [hit.study_id for hit in await pages(archive, {"query": query, "mode": "words"}, limit=100)]
+    labelled = {one.image.study_id for one in await stored(archive) if one.study.labels.get("Pleural Effusion") == 1}
+    by_label = [study for study in dict.fromkeys([*by_pixels, *by_words]) if study in labelled]
     joined = await archive.search(query, limit=100)
     assert joined.search_mode == "hybrid"
-    assert [hit.study_id for hit in joined.images] == sorted(score, key=lambda study: (-score[study], study))
+    assert 0 < len(by_label) < len(by_pixels)
+    assert [hit.study_id for hit in joined.images] == fused(by_pixels, by_words, by_label)
+
+
+def fused(*legs: list[str]) -> list[str]:
+    score: dict[str, float] = {}
+    for leg in legs:
+        for place, study in enumerate(leg, start=1):
+            score[study] = score.get(study, 0) + 1 / (60 + place)
+    return sorted(score, key=lambda study: (-score[study], study))
 
 
 async def test_words_rank_by_the_store_s_bm25(archive: Archive) -> None:
     hits = await pages(archive, {"query": "small left effusion", "mode": "words"}, limit=100)
-    ranked = await archive.store.match(terms("small left effusion"), Filter(), limit=1000)
+    ranked = await archive.store.match(understood("small left effusion").words, Filter(), limit=1000)
     assert [hit.study_id for hit in hits] == list(dict.fromkeys(one.study_id for one in ranked))
     assert all(hit.similarity_score is None for hit in hits)
 
@@ -136,15 +144,30 @@ async def test_examples_leave_themselves_out_and_the_patient_where_asked(archive
     assert others.total_results < page.total_results
 
 
-async def test_unlike_steers_away(archive: Archive) -> None:
+def seen_from(mean: Vector, *vectors: Vector) -> Vector:
+    rows = np.stack(vectors).astype(np.float64) - mean
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).mean(axis=0)
+
+
+@pytest.mark.parametrize("query", [None, "left", "left without effusion"])
+async def test_words_and_examples_make_one_vector_each_seen_from_the_middle_of_its_kind(
+    archive: Archive, query: str | None
+) -> None:
     vectors = {one.image.image_id: one.vector for one in await stored(archive) if one.vector is not None}
-    like, *_, unlike = vectors
-    wanted = vectors[like] - 0.2 * vectors[unlike]
+    like, second, *_, unlike = vectors
+    images = np.mean(list(vectors.values()), axis=0)  # the archive is smaller than a sample
+    texts = (await archive.embedder.embed_texts(USUAL_TEXTS)).mean(axis=0)
+    left, effusion = await archive.embedder.embed_texts(["left", "pleural effusion"])
+    wanted = 0.75 * seen_from(images, vectors[like], vectors[second]) - 0.15 * seen_from(images, vectors[unlike])
+    wanted += seen_from(texts, left) if query else 0
+    wanted -= 0.5 * seen_from(texts, effusion) if query and "without" in query else 0
     wanted /= np.linalg.norm(wanted)
-    true = {one: float(vector @ wanted) for one, vector in vectors.items()}
-    page = await archive.search(like=[like], unlike=[unlike], group="none", limit=100)
-    ranked = sorted(true.keys() - {like, unlike}, key=lambda one: (-true[one], one))
-    assert [hit.image_id for hit in page.images] == ranked
+    true = {str(one): float(vector @ wanted) for one, vector in vectors.items()}
+    page = await archive.search(query, like=[like, second], unlike=[unlike], mode="vector", group="none", limit=100)
+    shown = {hit.image_id: hit.similarity_score for hit in page.images}
+    assert list(shown) == sorted(shown, key=lambda one: (-true[one], one))
+    assert len(shown) > 3
+    assert shown == pytest.approx({one: true[one] for one in shown}, abs=1e-5)
 
 
 async def test_a_filter_alone_lists_the_newest_study_first(archive: Archive) -> None:
@@ -191,7 +214,10 @@ async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(
         ({"labels": ["pneumothoraks"]}, "Did you mean Pneumothorax?"),
         ({"date_from": "2180"}, "date_from must be a date"),
         ({"date_from": "2181-01-01", "date_to": "2180-01-01"}, "is after date_to"),
-        ({"unlike": ["x"]}, "name one in like too"),
+        ({"unlike": ["x"]}, 'search_medical_images(query="effusion", unlike=["IMAGE_ID"])'),
+        ({"like": ["x"], "unlike": ["x"]}, "in like and in unlike"),
+        ({"query": "x", "unlike": ["y"], "mode": "words"}, "leave out like and unlike"),
+        ({"labels": ["Edema"], "labels_absent": ["edema"]}, "Edema is in labels and in labels_absent"),
         ({"query": "x", "mode": "best"}, "mode must be one of auto, vector, words"),
         ({"query": "x", "group": "series"}, "group must be one of study, subject, none"),
         ({"mode": "vector", "view": ["PA"]}, "mode='vector' needs a query or an example"),

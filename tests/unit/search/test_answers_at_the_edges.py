@@ -11,8 +11,8 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QuestionError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.records import Filter, ImageId
-from mcp_cxr.search import _searcher
+from mcp_cxr.language import understood
+from mcp_cxr.search import _texts
 from mcp_cxr.search._explain import excerpt
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import mimic, report
@@ -21,7 +21,6 @@ from tests.support.toy import OUTAGE, ToyEmbedder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.archive import Archive
     from mcp_cxr.demo import DemoArchive
 
 QUESTIONS: list[dict[str, Any]] = [
@@ -43,20 +42,6 @@ async def small(tmp_path: Path) -> Path:
 
 def ids(data: Path) -> list[str]:
     return [image_id for (image_id,) in rows(data, "SELECT image_id FROM images ORDER BY image_id")]
-
-
-async def legs_of(archive: Archive, example: str, query: str) -> list[list[str]]:
-    """Studies by example, by text and by words, each from the store alone."""
-    store, rest = archive.store, Filter(exclude_images=(ImageId(example),))
-    vector = (await store.get([ImageId(example)], vectors=True))[ImageId(example)].vector
-    assert vector is not None
-    text = (await archive.embedder.embed_texts([query]))[0]
-    ranked = [
-        await store.nearest(vector, rest, limit=1000),
-        await store.nearest(text, rest, limit=1000),
-        await store.match([query], rest, limit=1000),
-    ]
-    return [list(dict.fromkeys(hit.study_id for hit in leg)) for leg in ranked]
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=str)
@@ -130,18 +115,6 @@ async def test_another_fingerprint_is_refused_with_the_way_out_and_all_else_goes
         await archive.store.drop()
 
 
-async def test_an_example_and_words_are_joined_by_reciprocal_rank_over_all_three_rankings(toy_data: Path) -> None:
-    async with opened(toy_data) as archive:
-        example = (await archive.store.page(None, limit=1))[0].image.image_id
-        score: dict[str, float] = {}
-        for leg in await legs_of(archive, example, "effus"):
-            for place, study in enumerate(leg, start=1):
-                score[study] = score.get(study, 0) + 1 / (60 + place)
-        page = await archive.search("effus", like=[example], limit=100)
-    assert page.search_mode == "hybrid"
-    assert [hit.study_id for hit in page.images] == sorted(score, key=lambda study: (-score[study], study))
-
-
 async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_data: Path) -> None:
     embedder = ToyEmbedder()
     async with opened(own_data, embedder) as archive:
@@ -155,7 +128,7 @@ async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_dat
 async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
     toy_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_searcher, "_CACHED_QUERIES", 2)
+    monkeypatch.setattr(_texts, "_KEPT", 2)
     async with opened(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]
@@ -266,8 +239,9 @@ REPORT = "INDICATION: Cough.\nFINDINGS: Small left effusion. Lungs clear.\nIMPRE
 def test_the_excerpt_is_the_sentence_with_most_of_the_words_else_the_impression(
     query: str | None, sentence: str
 ) -> None:
-    assert excerpt(query, REPORT) == sentence
-    assert excerpt(query, None) is None
+    meaning = understood(query) if query else None
+    assert excerpt(meaning, REPORT) == sentence
+    assert excerpt(meaning, None) is None
 
 
 def test_a_long_excerpt_is_cut() -> None:

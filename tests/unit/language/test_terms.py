@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_cxr.language import document, terms
 from mcp_cxr.records import ImageId, Study, StudyId, SubjectId
-from mcp_cxr.stores import document, sample_key, terms
+from mcp_cxr.stores import sample_key
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,9 @@ def test_a_document_holds_present_labels_and_what_images_share_once() -> None:
     tags = {"StudyDescription": "Portable", "KVP": 90}
     assert document(study, [("AP", tags), ("LATERAL", tags), ("AP", {})]) == [
         "clear",
+        "0ispulmonaryedema",
+        "0nofracture",
+        "0maypneumonia",
         "edema",
         "ap",
         "lateral",

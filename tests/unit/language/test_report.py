@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.mimic import main_text, sections, sentences
+from mcp_cxr.language import main_text, sections, sentences
 
 USUAL = """                                 FINAL REPORT
  EXAMINATION:  CHEST (PA AND LAT)

@@ -3,7 +3,7 @@
 from mcp_cxr.language._document import SEARCHED_TAGS, document, statements
 from mcp_cxr.language._question import Meaning, understood
 from mcp_cxr.language._report import main_text, sections, sentences
-from mcp_cxr.language._said import Said, Status, said, term_of
+from mcp_cxr.language._said import Said, Status, said, terms_of
 from mcp_cxr.language._terms import terms
 
 __all__ = [
@@ -17,7 +17,7 @@ __all__ = [
     "sections",
     "sentences",
     "statements",
-    "term_of",
     "terms",
+    "terms_of",
     "understood",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._report import sections, sentences
-from mcp_cxr.language._said import Status, said, term_of
+from mcp_cxr.language._said import Status, said, terms_of
 from mcp_cxr.language._terms import terms
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ _OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.UNSURE}
 def document(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Return the terms a study is found by.
 
-    A word that is denied is left out. A finding has a term of its own beside its words (`term_of`), one for each way it
-    is meant; so `0no...` finds the studies that deny it, and their words do not find them.
+    A word that is denied is left out. A finding has terms of its own beside its words (`terms_of`), which say how it is
+    meant.
 
     Args:
         study: Report and labels are taken from it.
@@ -60,7 +60,7 @@ def _of_report(report: str) -> Iterator[str]:
             if one.status is not Status.ABSENT:
                 yield from one.stems
             if one.finding:
-                yield term_of(one.name, one.status)
+                yield from terms_of(one.name, one.status)
 
 
 def _of_labels(labels: Mapping[str, int]) -> Iterator[str]:
@@ -68,4 +68,4 @@ def _of_labels(labels: Mapping[str, int]) -> Iterator[str]:
     for label, value in labels.items():
         for one in said(label):
             if one.finding:
-                yield term_of(one.name, _OF_LABEL[value])
+                yield from terms_of(one.name, _OF_LABEL[value])

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._report import sentences
-from mcp_cxr.language._said import Said, Status, said, term_of
+from mcp_cxr.language._said import Said, Status, said, term_of_any, terms_of
 from mcp_cxr.language._tables import of_label
 from mcp_cxr.language._terms import terms
 from mcp_cxr.records import LABELS
@@ -50,14 +50,14 @@ def understood(question: str) -> Meaning:
     """Return what the words of a question mean."""
     meant = [one for sentence in sentences(question) for one in said(sentence)]
     wanted = [one for one in meant if one.status is not Status.ABSENT]
-    denied = list(_phrases(one for one in meant if one.status is Status.ABSENT))
+    denied = [one for one in _phrases(one for one in meant if one.status is Status.ABSENT) if _text_of(one)]
     excluded = [phrase for phrase in denied if _terms_to_exclude(phrase)]
     names = _unique(one.name for phrase in denied for one in phrase if one.finding)
     return Meaning(
         asked=tuple(meant),
         text=" ".join(one.words for one in wanted) if denied else question,
-        avoided=_unique(filter(None, map(_text_of, denied))),
-        words=_unique((*chain.from_iterable(map(_sought, wanted)), *(term_of(name, Status.ABSENT) for name in names))),
+        avoided=_unique(map(_text_of, denied)),
+        words=_unique(chain.from_iterable((*map(_sought, wanted), *(terms_of(name, Status.ABSENT) for name in names)))),
         labels=_unique(one.finding.label for one in wanted if one.finding and one.finding.label),
         without=_unique(name for phrase in excluded for name in _names(phrase)),
         absent=_unique(term for phrase in excluded for term in _terms_to_exclude(phrase)),
@@ -67,7 +67,10 @@ def understood(question: str) -> Meaning:
 
 
 def _sought(one: Said) -> tuple[str, ...]:
-    return (*one.stems, term_of(one.name, one.status)) if one.finding else one.stems
+    """Return the terms to look for: a finding by what it is, not by the words that others share with it."""
+    if not one.finding:
+        return one.stems
+    return tuple(term for name in _covered(one) for term in terms_of(name, one.status))
 
 
 def _phrases(denied: Iterable[Said]) -> Iterable[list[Said]]:
@@ -90,8 +93,7 @@ def _terms_to_exclude(phrase: Sequence[Said]) -> tuple[str, ...]:
         return ()
     if not found:
         return said_of_it[0].stems
-    names = _covered(found[0])
-    return tuple(term_of(name, status) for name in names for status in (Status.PRESENT, Status.UNSURE))
+    return tuple(map(term_of_any, _covered(found[0])))
 
 
 def _text_of(phrase: Sequence[Said]) -> str:

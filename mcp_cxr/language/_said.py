@@ -18,14 +18,11 @@ _PARTS = frozenset({",", ";", ":", "or", "and"})
 
 
 class Status(StrEnum):
-    """How a thing is meant; the value marks the term of a finding in the words index.
+    """How a thing is meant."""
 
-    No word begins like this: a digit and letters, so that every tokenizer keeps the term whole.
-    """
-
-    PRESENT = "0is"
-    UNSURE = "0may"
-    ABSENT = "0no"
+    PRESENT = "present"
+    UNSURE = "unsure"
+    ABSENT = "absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +53,34 @@ class _Span:
     means: Finding | Cue | None
 
 
-def term_of(finding: str, status: Status) -> str:
-    """Return the term under which the words index holds that a finding is there, may be, or is not."""
-    return status + "".join(TOKEN.findall(finding))
+# No word begins like these: a digit and letters, so that every tokenizer keeps the term whole.
+_MARKS = {
+    Status.PRESENT: ("0is", "0of"),
+    Status.UNSURE: ("0may", "0of"),
+    Status.ABSENT: ("0no",),
+}
+
+
+def terms_of(finding: str, status: Status) -> tuple[str, ...]:
+    """Return the terms under which the words index holds that a finding is there, may be, or is not.
+
+    `0of` is common to the first two. So who asks for one finds both, and ranks those studies first that mean it as he
+    does; and a study without it is one in which it neither is nor may be.
+    """
+    name = "".join(TOKEN.findall(finding))
+    return tuple(mark + name for mark in _MARKS[status])
+
+
+def term_of_any(finding: str) -> str:
+    """Return the term that is common to a finding that is there and one that may be."""
+    return terms_of(finding, Status.PRESENT)[-1]
 
 
 @lru_cache(maxsize=8192)  # reports repeat themselves
 def said(sentence: str) -> tuple[Said, ...]:
     """Return what one sentence or question says, in its order; stop words and cues are left out."""
     tokens = TOKEN.findall(folded(sentence))
-    stems = [stem(token) for token in tokens]
-    spans = _spans(stems)
+    spans = _spans(tokens)
     status = _statuses(spans, len(tokens))
     found: list[Said] = []
     opens = True
@@ -81,12 +95,13 @@ def said(sentence: str) -> tuple[Said, ...]:
     return tuple(found)
 
 
-def _spans(stems: Sequence[str]) -> list[_Span]:
+def _spans(tokens: Sequence[str]) -> list[_Span]:
     """Divide tokens into findings, cues and single words; a finding's name may hold a cue ("no acute process")."""
+    stems = [stem(token) for token in tokens]
     spans: list[_Span] = []
     place = 0
-    while place < len(stems):
-        length, means = findings().at(stems, place) or cues().at(stems, place) or (1, None)
+    while place < len(tokens):
+        length, means = findings().at(stems, place) or cues().at(tokens, place) or (1, None)
         spans.append(_Span(place, place + length, means))
         place += length
     return spans

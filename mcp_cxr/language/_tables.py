@@ -51,28 +51,27 @@ class Cue:
 
 
 class Phrases(Generic[T]):
-    """Phrases by their stems; the longest that begins at a place is found."""
+    """Phrases, by the words they are made of; the longest that begins at a place is found."""
 
-    def __init__(self, pairs: Iterable[tuple[str, T]]) -> None:
+    def __init__(self, pairs: Iterable[tuple[Sequence[str], T]]) -> None:
         self._by_first: dict[str, list[tuple[tuple[str, ...], T]]] = defaultdict(list)
-        for phrase, meaning in pairs:
-            stems = tuple(stem(token) for token in TOKEN.findall(folded(phrase)))
-            self._by_first[stems[0]].append((stems, meaning))
+        for words, meaning in pairs:
+            self._by_first[words[0]].append((tuple(words), meaning))
         for phrases in self._by_first.values():
             phrases.sort(key=lambda phrase: -len(phrase[0]))
 
-    def at(self, stems: Sequence[str], place: int) -> tuple[int, T] | None:
-        """Return how many stems from `place` on are the longest phrase there, and what it means."""
-        for phrase, meaning in self._by_first.get(stems[place], ()):
-            if tuple(stems[place : place + len(phrase)]) == phrase:
+    def at(self, words: Sequence[str], place: int) -> tuple[int, T] | None:
+        """Return how many words from `place` on are the longest phrase there, and what it means."""
+        for phrase, meaning in self._by_first.get(words[place], ()):
+            if tuple(words[place : place + len(phrase)]) == phrase:
                 return len(phrase), meaning
         return None
 
 
 @cache
 def findings() -> Phrases[Finding]:
-    """Return every name of every finding."""
-    return Phrases((form, finding) for finding, forms in _rows_of_findings() for form in forms)
+    """Return every name of every finding, as stems."""
+    return Phrases((_stems(form), finding) for finding, forms in _rows_of_findings() for form in forms)
 
 
 @cache
@@ -83,8 +82,8 @@ def of_label(label: str) -> tuple[str, ...]:
 
 @cache
 def cues() -> Phrases[Cue]:
-    """Return every cue."""
-    return Phrases((row["cue"], Cue(row["status"], row["reach"])) for row in _read("cues.csv"))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+    """Return every cue, as tokens: "rule out" asks, "ruled out" denies."""
+    return Phrases((TOKEN.findall(row["cue"]), Cue(row["status"], row["reach"])) for row in _read("cues.csv"))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
 
 
 @cache
@@ -98,6 +97,10 @@ def _finding(name: str, label: str) -> Finding:
     if label or not name.startswith("no "):
         return Finding(name, label or None)
     return Finding(name.removeprefix("no "), None, denied=True)
+
+
+def _stems(form: str) -> list[str]:
+    return [stem(token) for token in TOKEN.findall(folded(form))]
 
 
 def _read(name: str) -> list[dict[str, str]]:

@@ -41,8 +41,10 @@ def test_a_document_holds_present_labels_and_what_images_share_once() -> None:
     assert document(study, [("AP", tags), ("LATERAL", tags), ("AP", {})]) == [
         "clear",
         "0ispulmonaryedema",
+        "0ofpulmonaryedema",
         "0nofracture",
         "0maypneumonia",
+        "0ofpneumonia",
         "edema",
         "ap",
         "lateral",

@@ -1,0 +1,150 @@
+"""80 questions with what they mean, on 24 reports with what they say: parsed and answered as written.
+
+The reports are written for this in the style of MIMIC-CXR's; none is a real one. What they say stands above each, by
+hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.images import PREPROCESSING
+from mcp_cxr.language import Status, statements, understood
+from tests.support.archives import ingested, opened
+from tests.support.films import mimic, report
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Page
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report, and by hand what it says."""
+
+    number: int
+    text: str
+    present: frozenset[str]
+    unsure: frozenset[str]
+    absent: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, and what it means."""
+
+    text: str
+    wanted: frozenset[str]
+    unsure: frozenset[str]
+    without: frozenset[str]
+
+    def is_answered_by(self, one: Report) -> bool:
+        """Whether a report has all that is wanted, as it is wanted, and nothing that is ruled out."""
+        doubted = one.present | one.unsure
+        return self.wanted <= one.present and self.unsure <= one.unsure and not self.without & doubted
+
+
+def _reports() -> list[Report]:
+    head = re.compile(r"^=== s(\d+) \| present:(.*)\| unsure:(.*)\| absent:(.*)\n", re.MULTILINE)
+    parts = head.split((HERE / "reports.txt").read_text())[1:]
+    return [
+        Report(int(parts[at]), parts[at + 4], *(_names(names, ",") for names in parts[at + 1 : at + 4]))
+        for at in range(0, len(parts), 5)
+    ]
+
+
+def _questions() -> list[Question]:
+    with (HERE / "questions.csv").open() as handle:
+        return [
+            Question(row["question"], *(_names(row[name], "|") for name in ("wanted", "unsure", "without")))
+            for row in csv.DictReader(handle)
+        ]
+
+
+def _names(text: str, separator: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(separator) if name.strip())
+
+
+REPORTS, QUESTIONS = _reports(), _questions()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film for each report."""
+    films, data = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("data")
+    for one in REPORTS:
+        report(mimic(films, one.number), one.text)
+    anyio.run(ingested, data, films, OfflineEmbedder(preprocessing=PREPROCESSING))
+    return data
+
+
+@pytest.fixture(scope="module")
+def answers(data: Path) -> dict[str, Page]:
+    """The answer to every question, by words."""
+
+    async def ask_all() -> dict[str, Page]:
+        async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
+            return {one.text: await archive.search(one.text, limit=100) for one in QUESTIONS}
+
+    return anyio.run(ask_all)
+
+
+def numbers(page: Page) -> list[int]:
+    by_place = {f"s{hit.study_id[1:]}": hit for hit in page.images}
+    return [int(name[-2:]) for name in by_place]
+
+
+def test_there_are_80_questions_and_each_report_answers_one() -> None:
+    assert len({one.text for one in QUESTIONS}) == len(QUESTIONS) == 80
+    assert all(any(one.is_answered_by(each) for each in REPORTS) for one in QUESTIONS)
+    assert all(any(each.is_answered_by(one) for each in QUESTIONS) for one in REPORTS)
+
+
+@pytest.mark.parametrize("one", REPORTS, ids=lambda one: f"s{one.number:02}")
+def test_a_report_says_what_it_says(one: Report) -> None:
+    said = {(each.name, each.status) for _, meant in statements(one.text) for each in meant if each.finding}
+    said -= {("no finding", Status.PRESENT)}
+    by_status = {status: {name for name, how in said if how is status} for status in Status}
+    assert (by_status[Status.PRESENT], by_status[Status.UNSURE], by_status[Status.ABSENT]) == (
+        one.present,
+        one.unsure,
+        one.absent,
+    )
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
+def test_a_question_means_what_it_means(one: Question) -> None:
+    meaning = understood(one.text)
+    found = {each.name: each.status for each in meaning.asked if each.finding}
+    assert {name for name, status in found.items() if status is Status.PRESENT} == one.wanted
+    assert set(meaning.unsure) == one.unsure
+    assert set(meaning.without) == one.without
+    assert not meaning.qualified
+
+
+@pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
+def test_a_question_is_answered_by_the_reports_that_answer_it_first(one: Question, answers: dict[str, Page]) -> None:
+    page = answers[one.text]
+    right = {each.number for each in REPORTS if one.is_answered_by(each)}
+    found = numbers(page)
+    assert page.filters.get("without", []) == list(understood(one.text).without)
+    if one.wanted or one.unsure:
+        assert set(found[: len(right)]) == right
+    else:  # the studies that deny it outright; those that do not speak of it are not found by words
+        denied = {each.number for each in REPORTS if one.is_answered_by(each) and one.without & each.absent}
+        assert set(found) == denied
+    assert not [number for number in found if one.without & _doubted(number)]
+
+
+def _doubted(number: int) -> frozenset[str]:
+    one = next(each for each in REPORTS if each.number == number)
+    return one.present | one.unsure

@@ -31,6 +31,8 @@ Result = TypeVar("Result")
 
 DEADLINE_S: Final = 60
 """For one file; the largest that is let in, 64 Mpx of JPEG 2000, was measured to take 7 s."""
+START_S: Final = 60
+"""For a worker to be there; a loaded machine takes seconds."""
 MEMORY_BYTES: Final = 2 * 2**30
 """Address space of a worker; the same file was measured to take 0.6 GiB."""
 _COMMAND: Final = (sys.executable, "-P", "-m", "mcp_cxr.images._worker")  # -P: never a module from the working folder
@@ -85,8 +87,9 @@ class Workers:
     async def _have_done(self, task: Task[Result], worker: _Worker) -> Result:
         has_answered = False
         try:
+            await worker.take(task.told())
             with anyio.fail_after(self._deadline_s):
-                answer = await worker.ask(task.told())
+                answer = await worker.answer()
             has_answered = True
         except TimeoutError:
             raise CorruptImage("decoding took too long") from None
@@ -122,19 +125,23 @@ class _Worker:
     process: Process
     answers: BufferedByteReceiveStream
 
-    async def ask(self, told: dict[str, Any]) -> tuple[bytes, bytes]:
+    async def take(self, told: dict[str, Any]) -> None:
+        """Hand over a task, and wait until the process has it."""
+        try:
+            with anyio.fail_after(START_S):
+                if self.process.stdin is not None:
+                    await self.process.stdin.send(json.dumps(told).encode() + b"\n")
+                await self.answers.receive_exactly(len(AT_WORK))
+        except (*_GONE, TimeoutError) as error:
+            raise _NotTakenError from error
+
+    async def answer(self) -> tuple[bytes, bytes]:
         """Return the answer's JSON and what comes with it.
 
         Raises:
             CorruptImage: The process ended at this task, or answers what is no answer.
             UnsupportedImage: It was ended for the memory it took.
         """
-        try:
-            if self.process.stdin is not None:
-                await self.process.stdin.send(json.dumps(told).encode() + b"\n")
-            await self.answers.receive_exactly(len(AT_WORK))
-        except _GONE as error:
-            raise _NotTakenError from error
         try:
             sizes = LENGTHS.unpack(await self.answers.receive_exactly(LENGTHS.size))
             if sum(sizes) > _MOST_BYTES:

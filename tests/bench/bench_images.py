@@ -91,6 +91,7 @@ def cases() -> list[Case]:
         Case("JPEG lossless", 5, WIDE, JPEGLosslessSV1),
         Case("JPEG-LS", 2.5, WIDE, JPEGLSLossless),
         Case("JPEG 2000, cutting window", 4, CUTTING, JPEG2000Lossless),
+        Case("JPEG 2000, wide window", None, WIDE, JPEG2000Lossless),
         Case("JPEG 2000, no window", None, {}, JPEG2000Lossless),
     ]
 

@@ -136,6 +136,17 @@ def test_colour_becomes_its_luma(tmp_path: Path, photometric: str) -> None:
     assert np.array_equal(picture(facts, tmp_path), plain)
 
 
+def test_palette_colour_becomes_its_luma(tmp_path: Path) -> None:
+    indices = (np.arange(96 * 80) % 256).reshape(96, 80).astype(np.uint8)
+    red, green, blue = (np.roll(np.arange(256), turn).astype("<u2") * 257 for turn in (0, 85, 170))
+    facts = film(indices, PhotometricInterpretation="PALETTE COLOR", BitsStored=8, HighBit=7)
+    for colour, table in (("Red", red), ("Green", green), ("Blue", blue)):
+        setattr(facts, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        setattr(facts, f"{colour}PaletteColorLookupTableData", table.tobytes())
+    luma = np.rint(0.299 * red + 0.587 * green + 0.114 * blue)[indices].astype(np.uint16)
+    assert np.array_equal(picture(facts, tmp_path), picture(film(luma, BitsStored=16, HighBit=15), tmp_path))
+
+
 def test_a_colour_jpeg_becomes_its_luma(tmp_path: Path) -> None:
     grey = (phantom() >> 4).astype(np.uint8)
     facts = film(grey, SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", PlanarConfiguration=0)

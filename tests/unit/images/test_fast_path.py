@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pydicom.encaps import encapsulate
 from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
@@ -98,6 +98,25 @@ def test_sums_of_any_depth_fit(tmp_path: Path, bits: int) -> None:
     pixels = radiograph(2300, 2400, top=2**bits - 1)
     pixels[:40] = 2**bits - 1
     check(saved(film(pixels, BitsStored=bits, HighBit=bits - 1), tmp_path / "film.dcm"))
+
+
+@pytest.mark.parametrize("elements", [{}, WINDOW, CUTTING, NARROW, {"VOILUTSequence": lut(SIGMOID, depth=12)}])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_letters_burnt_in_keep_their_greys(tmp_path: Path, photometric: str, elements: dict[str, Any]) -> None:
+    """No filter over fewer pixels follows their rims exactly; greys of means would be 40 and more off."""
+    pixels = radiograph(2500, 2048)
+    pixels[letters(pixels.shape)] = 4095
+    path = saved(film(pixels, PhotometricInterpretation=photometric, **elements), tmp_path / "film.dcm")
+    largest, mean = difference(read(path), usual_pipeline(path, 224))
+    assert largest <= 12
+    assert mean <= 0.3
+
+
+def letters(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    page = Image.new("1", shape[::-1])
+    for left, top, size in [(160, 245, 120), (1200, 2045, 60), (725, 122, 30), (1771, 980, 200)]:
+        ImageDraw.Draw(page).text((left, top), "LPA 12", fill=1, font=ImageFont.load_default(size))
+    return np.asarray(page)
 
 
 def test_signed_values_are_reduced_with_their_sign(tmp_path: Path) -> None:

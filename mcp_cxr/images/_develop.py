@@ -103,12 +103,13 @@ def _mended(greys: NDArray[np.uint8], film: _Reduced) -> NDArray[np.uint8]:
         return reduced(((look_up(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
     for top, bottom in _runs(np.any(rough, axis=1)):
         rows = range(top * block.down, min(bottom * block.down, raster.shape[0]))
+        at = top
         for strip in raster.strips(rows, step=block.down):
             blocks = in_blocks(strip, block)
-            down, across = np.nonzero(rough[top : top + len(blocks)])
+            down, across = np.nonzero(rough[at : at + len(blocks)])
             pixels = look_up(blocks[down, :, across])
-            greys[top + down, across] = np.rint(pixels.mean(axis=(1, 2)))
-            top += len(blocks)  # noqa: PLW2901 # the run goes on
+            greys[at + down, across] = np.rint(pixels.mean(axis=(1, 2)))
+            at += len(blocks)
     return greys
 
 
@@ -180,6 +181,8 @@ def _surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]
         means = reduced(survey.watched(step=block.down), raster.shape, block)
     if isinstance(raster, FileRaster) and not raster.masked and not _lies_within(survey, raster):
         return _surveyed(replace(raster, masked=True), block)
+    if means is not None:
+        means = means.clip(survey.low, survey.high)  # one of 16 bits may have been rounded past an end
     return raster, survey, means
 
 

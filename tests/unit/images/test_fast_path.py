@@ -100,6 +100,14 @@ def test_sums_of_any_depth_fit(tmp_path: Path, bits: int) -> None:
     check(saved(film(pixels, BitsStored=bits, HighBit=bits - 1), tmp_path / "film.dcm"))
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_means_of_sixteen_bits_stay_between_the_ends_of_the_film(tmp_path: Path, photometric: str) -> None:
+    pixels = np.clip(radiograph(2300, 2400, top=65535), 4007, 57304)
+    pixels[:300], pixels[300:600] = 4007, 57304
+    elements = {"BitsStored": 16, "HighBit": 15, "PhotometricInterpretation": photometric}
+    check(saved(film(pixels, **elements), tmp_path / "film.dcm"))
+
+
 @pytest.mark.parametrize("elements", [{}, WINDOW, CUTTING, NARROW, {"VOILUTSequence": lut(SIGMOID, depth=12)}])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_letters_burnt_in_keep_their_greys(tmp_path: Path, photometric: str, elements: dict[str, Any]) -> None:
@@ -113,7 +121,7 @@ def test_letters_burnt_in_keep_their_greys(tmp_path: Path, photometric: str, ele
 
 
 def letters(shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    page = Image.new("1", shape[::-1])
+    page = Image.new("1", (shape[1], shape[0]))
     for left, top, size in [(160, 245, 120), (1200, 2045, 60), (725, 122, 30), (1771, 980, 200)]:
         ImageDraw.Draw(page).text((left, top), "LPA 12", fill=1, font=ImageFont.load_default(size))
     return np.asarray(page)

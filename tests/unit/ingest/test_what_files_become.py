@@ -219,6 +219,13 @@ async def test_the_same_image_under_two_names_is_one_image(data: Path, films: Pa
     assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
 
 
+async def test_one_uid_is_one_image_and_two_uids_are_two_whatever_their_pixels(data: Path, films: Path) -> None:
+    dicom(films / "a.dcm", 1)
+    dicom(films / "other_pixels.dcm", 2, SOPInstanceUID="2.25.1")
+    dicom(films / "same_pixels.dcm", 1, SOPInstanceUID="2.25.3")
+    assert counts(await ingested(data, films)) == {"found": 3, "added": 2, "skipped": 1, "total_in_store": 2}
+
+
 async def test_a_damaged_copy_does_not_keep_the_sound_one_out(data: Path, films: Path) -> None:
     truncated(films / "a.dcm", 1)
     dicom(films / "b.dcm", 1)

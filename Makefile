@@ -4,10 +4,10 @@ BIN := .venv/bin
 SETUP := .venv/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check test demo bench
+.PHONY: help setup lock fmt check test test-iris demo bench
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make .venv with everything pinned
 
@@ -34,6 +34,9 @@ check: $(SETUP) ## lint, types, layers
 
 test: $(SETUP) ## run the tests; CXR_TEST_DATA names a folder of real films
 	$(BIN)/pytest -n auto --dist loadfile
+
+test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
+	$(BIN)/pytest -m iris_live tests/live_iris
 
 demo: $(SETUP) ## draw films, ingest them, ask for them as a host does
 	$(BIN)/mcp-cxr demo --keep build/demo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Fingerprint, Vectors
+    from mcp_cxr.records import Fingerprint, Vector, Vectors
     from mcp_cxr.stores.iris._link import Row
     from mcp_cxr.stores.iris._session import Session
 
@@ -35,7 +36,7 @@ _REPLACED = "SELECT i.StudyID FROM {table} AS i WHERE i.ImageID %INLIST $LISTFRO
 _PUT = """
 INSERT OR UPDATE INTO {table} (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Metadata, Vector, UpdatedAt)
 VALUES (?, ?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE), CURRENT_TIMESTAMP)"""
-_DRAW = "INSERT OR UPDATE INTO {table}Sample (ImageID, SampleKey) VALUES (?, ?)"
+_DRAW = "INSERT OR UPDATE INTO {table}Sample (ImageID, SampleKey, VectorMark) VALUES (?, ?, ?)"
 
 _KNOWN = """
 SELECT i.ImageID FROM {table} AS i
@@ -68,9 +69,9 @@ def put(session: Session, fingerprint: Fingerprint | None, images: Sequence[Imag
         return
     units = unit_rows(vectors, space.dimension)
     touched = {image.study_id for image in images} | _studies_of(session, [image.image_id for image in images])
-    pairs = zip(images, units, strict=True)
+    pairs = list(zip(images, units, strict=True))
     session.run_many(_PUT, [(*_cells(image, space.model), to_vector_cell(unit)) for image, unit in pairs])
-    session.run_many(_DRAW, [(image.image_id, sample_key(image.image_id)) for image in images])
+    session.run_many(_DRAW, [(image.image_id, sample_key(image.image_id), _mark(image, unit)) for image, unit in pairs])
     lock(session, touched)
     make_missing(session, {image.study_id: image.subject_id for image in reversed(images)})
     reindex(session, touched)
@@ -126,6 +127,10 @@ def _studies_of(session: Session, ids: Sequence[ImageId]) -> set[str]:
     """Return the studies that these images belong to now."""
     rows = [row for batch in batches_of(ids) for row in session.rows(_REPLACED, {"ids": several(batch)})]
     return {str(study_id) for (study_id,) in rows if study_id is not None}
+
+
+def _mark(image: ImageRecord, unit: Vector) -> int:
+    return crc32(image.image_id.encode() + unit.tobytes())
 
 
 def _cells(image: ImageRecord, model: str) -> Row:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores.iris._config import IrisConfig
     from mcp_cxr.stores.iris._link import Link
     from mcp_cxr.stores.iris._pool import PoolStats
+    from mcp_cxr.stores.iris._views import KeptSample
 
 T = TypeVar("T")
 
@@ -53,6 +54,7 @@ class IrisStore(Store):
         self._table = config.table
         self._pool = Pool(config)
         self._remembered: Entries | None = None
+        self._sample: KeptSample | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,7 +135,11 @@ class IrisStore(Store):
         return await self._read(lambda session, _: _views.count(session, where, terms, distinct))
 
     async def sample(self) -> Sample:
-        return await self._read(lambda session, entries: _views.sample(session, entries.fingerprint))
+        def ask(session: Session, entries: Entries) -> KeptSample:
+            return _views.sample(session, entries.fingerprint, self._sample)
+
+        self._sample = kept = await self._read(ask)
+        return kept.sample
 
     async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
         return await self._read(lambda session, _: _images.page(session, after, limit))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from mcp_cxr.records import Filter, Fingerprint, Scored
+    from mcp_cxr.stores.iris._link import Row
     from mcp_cxr.stores.iris._session import Session
 
 _BROWSED = """
@@ -30,18 +32,31 @@ _STUDIES = "SELECT COUNT(DISTINCT i.StudyID) FROM {table} AS i"
 _SUBJECTS = "SELECT COUNT(DISTINCT i.SubjectID) FROM {table} AS i"
 _COUNTED: dict[str | None, LiteralString] = {None: _IMAGES, "study": _STUDIES, "subject": _SUBJECTS}
 
+# In one question: each is a way to the server and back.
 _TOTALS = """
-SELECT COUNT(*), COUNT(DISTINCT COALESCE(i.StudyID, '')), COUNT(DISTINCT COALESCE(i.SubjectID, '')),
-    SUM(CASE WHEN i.Metadata LIKE :mark THEN 0 ELSE 1 END)
-FROM {table} AS i"""
-_BY_VIEW = "SELECT i.ViewPosition, COUNT(*) FROM {table} AS i GROUP BY i.ViewPosition"
-_BY_LABEL = """
-SELECT l.LabelName, COUNT(*) FROM {table}Labels AS l
+SELECT 'all' AS Kind, '' AS Name, COUNT(*) AS Images, COUNT(DISTINCT COALESCE(i.StudyID, '')) AS Studies,
+    COUNT(DISTINCT COALESCE(i.SubjectID, '')) AS Subjects,
+    SUM(CASE WHEN i.Metadata LIKE :mark THEN 0 ELSE 1 END) AS Others
+FROM {table} AS i
+UNION ALL SELECT 'view', i.ViewPosition, COUNT(*), 0, 0, 0 FROM {table} AS i GROUP BY i.ViewPosition
+UNION ALL SELECT 'label', l.LabelName, COUNT(*), 0, 0, 0 FROM {table}Labels AS l
 WHERE l.LabelValue = 1 AND l.StudyID IN (SELECT i.StudyID FROM {table} AS i) GROUP BY l.LabelName"""
 
 _SAMPLE = """
 SELECT TOP :limit k.ImageID, i.Vector FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
 WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID"""
+_SAMPLE_MARK = """
+SELECT COUNT(*), SUM(drawn.VectorMark) FROM (
+    SELECT TOP :limit k.VectorMark AS VectorMark FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
+    WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID) AS drawn"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSample:
+    """A reference sample that was read: 50 MB of text, for 1,024 numbers, that is not read twice."""
+
+    mark: Row
+    sample: Sample
 
 
 def browse(session: Session, where: Filter, limit: int) -> list[Scored]:
@@ -60,17 +75,21 @@ def count(session: Session, where: Filter, terms: Sequence[str], distinct: Liter
 
 def totals(session: Session) -> Totals:
     """Return how much there is."""
-    ((images, studies, subjects, foreign),) = session.rows(_TOTALS)
-    by_view = {str(view) if view else "UNKNOWN": int(number) for view, number in session.rows(_BY_VIEW)}
-    by_label = {str(label): int(number) for label, number in session.rows(_BY_LABEL)}
+    rows = session.rows(_TOTALS)
+    ((images, studies, subjects, foreign),) = (row[2:] for row in rows if row[0] == "all")
+    by_view = {str(row[1]) if row[1] else "UNKNOWN": int(row[2]) for row in rows if row[0] == "view"}
+    by_label = {str(row[1]): int(row[2]) for row in rows if row[0] == "label"}
     return Totals(int(images), int(studies), int(subjects), int(foreign or 0), by_view, by_label)
 
 
-def sample(session: Session, fingerprint: Fingerprint | None) -> Sample:
-    """Return the reference sample."""
+def sample(session: Session, fingerprint: Fingerprint | None, kept: KeptSample | None) -> KeptSample:
+    """Return the reference sample: `kept`, where it still is."""
     if fingerprint is None:
-        return Sample((), np.empty((0, 0), np.float32))
+        return KeptSample((), Sample((), np.empty((0, 0), np.float32)))
+    (mark,) = session.rows(_SAMPLE_MARK, {"limit": SAMPLE_SIZE})  # before it: what is written between is read next time
+    if kept and kept.mark == mark:
+        return kept
     rows = session.rows(_SAMPLE, {"limit": SAMPLE_SIZE})
-    return Sample(
-        tuple(ImageId(str(image)) for image, _ in rows), stack([cell for _, cell in rows], fingerprint.dimension)
-    )
+    vectors = stack([cell for _, cell in rows], fingerprint.dimension)
+    vectors.setflags(write=False)  # all who ask share it
+    return KeptSample(mark, Sample(tuple(ImageId(str(image)) for image, _ in rows), vectors))

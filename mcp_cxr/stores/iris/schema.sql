@@ -37,10 +37,12 @@ CREATE TABLE {table}Terms (
 );
 CREATE INDEX ByStudy ON TABLE {table}Terms (StudyID);
 
--- By which number an image of ours is drawn into the reference sample.
+-- By which number an image of ours is drawn into the reference sample, and a checksum of its id and vector, by whose sum
+-- a reader knows that the sample it has is still the sample.
 CREATE TABLE {table}Sample (
     ImageID VARCHAR(255) %EXACT PRIMARY KEY,
-    SampleKey BIGINT NOT NULL
+    SampleKey BIGINT NOT NULL,
+    VectorMark BIGINT NOT NULL
 );
 CREATE INDEX ByKey ON TABLE {table}Sample (SampleKey);
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
-from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.search import Searcher, ask
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
+from mcp_cxr.upkeep import ServiceWatch
 from tests.contract.stores.making import FINGERPRINT, axis, image, vectors
 from tests.faults.iris_stores import config, fill
 from tests.support.iris import plain_server
+from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
     from typing import Any
 
+    from mcp_cxr.records import Picture, Stored
     from mcp_cxr.stores import Store
     from tests.standins.iris import StandIn
 
@@ -72,6 +77,46 @@ async def test_a_search_by_both_with_its_total_and_its_facts_is_five_at_most(ser
         await store.get([hit.image_id for hit in [*near, *held]], vectors=True)
 
     assert await trips(server, hybrid) == 5
+
+
+async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
+    server: StandIn, store: IrisStore
+) -> None:
+    first = await store.sample()
+    server.forget()
+    assert await store.sample() is first
+    assert (server.seen["round_trips"], server.seen["bytes_out"] < 200) == (1, True)
+    async with IrisStore(config(server)) as other:
+        await other.put([image("i00000", "s00000", "p0")], vectors(1, seed=9))
+        replaced = await store.sample()
+        assert replaced.ids == first.ids
+        assert (replaced.vectors != first.vectors).any()
+        await other.forget(Filter(image_id=ImageId("i00001")))
+    assert set((await store.sample()).ids) == set(first.ids) - {"i00001"}
+
+
+async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> None:
+    assert await trips(server, store.totals) == 1
+
+
+async def test_a_whole_answer_is_eight_round_trips_at_most(server: StandIn, store: IrisStore) -> None:
+    """Beside the ranking: whose the collection is, the total, the hits' facts, their standing, and foreign rows."""
+    async with ToyEmbedder() as embedder:
+        own = await embedder.fingerprint()
+        await store.drop()
+        await store.create(own)
+        await store.put([image(f"i{n}", f"s{n}") for n in range(50)], np.eye(50, own.dimension, dtype=np.float32) + 0.1)
+        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p1"), report="Effusion.") for n in range(50)])
+        searcher = Searcher(store, embedder, confirm=ServiceWatch(store, embedder, nothing_to_show).confirm)
+        counted = {
+            mode: await trips(server, lambda mode=mode: searcher.search(ask("effusion", mode=mode)))
+            for mode in ("words", "vector", "auto")
+        }
+    assert counted == {"words": 5, "vector": 8, "auto": 8}
+
+
+async def nothing_to_show(_: Stored) -> Picture:
+    raise AssertionError("the service is the same")
 
 
 async def test_a_thousand_ids_are_two_existence_queries(server: StandIn, store: IrisStore) -> None:

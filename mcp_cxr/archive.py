@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from anyio import to_thread
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreError, StoreMissing
 from mcp_cxr.images import PREPROCESSING, Reader, Viewing
-from mcp_cxr.ingest import IdKey, Listener, Plan, Signal, ingest
+from mcp_cxr.ingest import IdKey, Listener, Plan, Shard, Signal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageId, Overview, Shown
 from mcp_cxr.search import Searcher, ask
@@ -182,6 +182,8 @@ class Archive:
         limit: int | None = None,
         dry_run: bool = False,
         batch_size: int = 64,
+        workers: int | None = None,
+        shard: Shard | None = None,
         retry_failed: bool = False,
         any_body_part: bool = False,
         companions: tuple[Path, ...] = (),
@@ -191,6 +193,9 @@ class Archive:
         """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
 
         The folder becomes a root: of the archive, where its store keeps roots, else for as long as this one is open.
+
+        Args:
+            workers: Films read at the same time; None: as many as there are cores.
 
         Raises:
             PathRefused: The path is missing.
@@ -206,18 +211,20 @@ class Archive:
             retry_failed=retry_failed,
             any_body_part=any_body_part,
             companions=companions,
+            shard=shard,
         )
-        return await ingest(
-            plan,
-            store=self.store,
-            embedder=self.embedder,
-            reader=self._reader,
-            confirm=self._watch.confirm,
-            id_policy=self.settings.ids,
-            id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
-            signal=signal,
-            listener=listener,
-        )
+        async with nullcontext(self._reader) if workers is None else Reader(workers=workers) as reader:
+            return await ingest(
+                plan,
+                store=self.store,
+                embedder=self.embedder,
+                reader=reader,
+                confirm=self._watch.confirm,
+                id_policy=self.settings.ids,
+                id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
+                signal=signal,
+                listener=listener,
+            )
 
     async def show(self, image_id: str) -> Shown:
         """Return everything known of one image; the report by section.

@@ -302,6 +302,10 @@ class IngestSummary:
     total_in_store: int
     seconds: float
     images_per_second: float
+    stages: dict[str, float]
+    """Files a second of each stage while it was at work, not waiting for its neighbours."""
+    slowest_stage: str | None
+    """The stage that was at work longest: it sets the pace."""
     next: str | None
     """What to do to go on; null where nothing is left."""
 

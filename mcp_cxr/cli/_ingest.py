@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import signal as signals
-import time
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_json, say, with_archive
+from mcp_cxr.cli._progress import Printer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mcp_cxr.archive import Archive
-    from mcp_cxr.ingest import Progress, Signal
+    from mcp_cxr.ingest import Shard, Signal
     from mcp_cxr.records import IngestSummary
 
-_LINE_EVERY_S = 2.0
 _GO_ON = "Run the same command again to go on."
+
+
+def _shard(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
+    from mcp_cxr.ingest import Shard  # loaded late, where it is asked for
+
+    return Shard.parse(value) if value is not None else None
 
 
 @click.command()
@@ -30,6 +34,12 @@ _GO_ON = "Run the same command again to go on."
 @click.option(
     "--batch-size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Images embedded at once."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    help="Films read at the same time; as many as there are cores if not given.",
+)
+@click.option("--shard", metavar="I/N", callback=_shard, help="Only part I of N, from 0, to spread a folder over jobs.")
 @click.option(
     "--companions",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -41,17 +51,18 @@ _GO_ON = "Run the same command again to go on."
 @as_json
 def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Bring the films below PATH into the archive. Films that are there are skipped, so it may be run again."""
-    printer = _Printer(would_add=note if as_json else say)
+    printer = Printer(would_add=note if as_json else say, on_terminal=sys.stderr.isatty() and not how["dry_run"])
     summary = with_archive(lambda archive: _ingest(archive, path, printer, **how))
     if as_json:
         print_json(summary)
     else:
         _print(summary, dry_run=how["dry_run"])
-    readable = summary.added or summary.skipped or summary.would_add
+    is_empty_shard = summary.found == 0  # an empty folder has ended before
+    readable = summary.added or summary.skipped or summary.would_add or is_empty_shard
     return DONE if readable and summary.next is None else FAILED
 
 
-async def _ingest(archive: Archive, path: Path, printer: _Printer, **how: Any) -> IngestSummary:  # noqa: ANN401
+async def _ingest(archive: Archive, path: Path, printer: Printer, **how: Any) -> IngestSummary:  # noqa: ANN401
     from mcp_cxr.ingest import Listener, Signal
 
     signal, listener = Signal(), Listener(printer.progress, printer.would_add)
@@ -59,8 +70,9 @@ async def _ingest(archive: Archive, path: Path, printer: _Printer, **how: Any) -
         await archive.embedder.fingerprint()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
-    _stop_on_interrupt(signal)
+    _stop_on_interrupt(signal, printer)
     summary = await archive.ingest(path, signal=signal, listener=listener, **how)
+    printer.end()
     if not how["dry_run"]:
         _tell_of_root(archive, path)
     return summary
@@ -74,48 +86,19 @@ def _tell_of_root(archive: Archive, path: Path) -> None:
         note(f"For `serve` to show these films, add {folder} to MCP_CXR_ROOTS.")
 
 
-def _stop_on_interrupt(signal: Signal) -> None:
+def _stop_on_interrupt(signal: Signal, printer: Printer) -> None:
     """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
     import asyncio  # loaded late: `mcp-cxr --help` needs none
 
     def stop() -> None:
         if signal.reason:
             raise KeyboardInterrupt
-        note("Stopping after the batch in hand; once more to stop at once.")
+        printer.note("Stopping after the batch in hand; once more to stop at once.")
         signal.stop(f"Interrupted. {_GO_ON}")
 
     with contextlib.suppress(NotImplementedError):  # Windows: the first one ends it at once
         for number in (signals.SIGINT, signals.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-class _Printer:
-    """Prints how far a run has come: a line every two seconds, and one at the end.
-
-    Args:
-        would_add: Prints a line of a dry run.
-    """
-
-    def __init__(self, *, would_add: Callable[[str], None]) -> None:
-        self._would_add = would_add
-        self._next_line = time.monotonic() + _LINE_EVERY_S
-        self._told_found = False
-
-    async def progress(self, progress: Progress) -> None:
-        if progress.found is not None and not self._told_found:
-            self._told_found = True
-            note(f"Found {progress.found} DICOM files")
-        if progress.processed != progress.found and time.monotonic() < self._next_line:
-            return
-        self._next_line = time.monotonic() + _LINE_EVERY_S
-        total = "?" if progress.found is None else progress.found
-        note(
-            f"  {progress.processed}/{total}: Skipped {progress.skipped}, Added {progress.added}, "
-            f"Errors {progress.errors} ({progress.rate:.1f} img/sec)"
-        )
-
-    async def would_add(self, image_id: str, view: str) -> None:
-        self._would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
 
 
 def _print(summary: IngestSummary, *, dry_run: bool) -> None:
@@ -127,6 +110,9 @@ def _print(summary: IngestSummary, *, dry_run: bool) -> None:
     say(f"  Errors: {summary.errors}")
     for reason, count in summary.errors_by_reason.items():
         say(f"    {reason}: {count}")
+    if summary.slowest_stage:
+        rates = ", ".join(f"{name} {rate:g}" for name, rate in summary.stages.items())
+        say(f"  Slowest stage: {summary.slowest_stage} (files a second at work: {rates})")
     if summary.next:
         say(f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}")
     say(f"Total images in database: {summary.total_in_store}")

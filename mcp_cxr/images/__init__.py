@@ -5,7 +5,7 @@ from mcp_cxr.images._header import Header
 from mcp_cxr.images._reader import Reader
 from mcp_cxr.images._render import View, Viewing
 from mcp_cxr.images._sheet import Tile, contact_sheet
-from mcp_cxr.images._sniff import is_candidate
+from mcp_cxr.images._sniff import is_candidate, told_by_name
 from mcp_cxr.images._view_position import normal_view
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "normal_view",
     "read_film",
     "read_header",
+    "told_by_name",
     "view_film",
 ]

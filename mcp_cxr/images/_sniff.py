@@ -34,16 +34,24 @@ def is_candidate(path: Path) -> bool:
     A regular file that is named like a film, whatever it holds, or whose first bytes say DICOM, PNG, JPEG or one of
     them in gzip. Links, fifos and devices are not; text, tables, pages and PDFs are told by their names and not opened.
     """
-    name = path.name.lower()
+    named = told_by_name(path.name)
     try:
-        if name.endswith(_OTHER_NAMES) or not stat.S_ISREG(path.lstat().st_mode):
+        if named is False or not stat.S_ISREG(path.lstat().st_mode):
             return False
-        if name.endswith(_IMAGE_NAMES):
+        if named:
             return True
         with opened(path) as file:
             return _unwrapped_kind(file.read(START)) is not None
     except (OSError, ImageError, zlib.error):
         return False
+
+
+def told_by_name(name: str) -> bool | None:
+    """Whether a regular file of this name is a candidate; None where only its first bytes can tell."""
+    lower = name.lower()
+    if lower.endswith(_OTHER_NAMES):
+        return False
+    return True if lower.endswith(_IMAGE_NAMES) else None
 
 
 def kind_of(start: bytes) -> Kind | None:

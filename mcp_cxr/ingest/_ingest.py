@@ -66,13 +66,13 @@ async def ingest(
     pipeline = Pipeline(plan, store, embedder, confirm, known, signal, listener or Listener())
     with ungrouped():
         tally = await pipeline.run()
-    left = not tally.walk_ended or tally.found > tally.processed
+    left = not tally.walk_ended or tally.found > tally.processed or not tally.is_refreshed
     total = (await store.totals()).images if collection else 0
     return tally.summary(dry_run=plan.dry_run, total_in_store=total, advice=signal.reason if left else None)
 
 
 def _holds_candidates(path: Path) -> bool:
-    """Whether anything is to be done: a folder named by mistake makes no archive, and becomes no root of one."""
+    """Whether there are films: a folder named by mistake makes no archive, and becomes no root of one."""
     return next(candidates(path), None) is not None
 
 

@@ -1,4 +1,4 @@
-"""Tells new and changed files from those that are done, and brings the study facts of these up to date."""
+"""Tells new and changed files from those that are done."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.ingest._facts import study_of
 from mcp_cxr.ingest._plan import Failure, Item
 from mcp_cxr.mimic import MimicIds, ids_of
 from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import Plan
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions
-    from mcp_cxr.records import ImageRecord, Stored, Study
+    from mcp_cxr.records import ImageRecord, Stored
     from mcp_cxr.stores import Store
 
 UNHASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
@@ -41,7 +40,6 @@ class Sorted:
     """Images that are there already, met under a path that was never seen."""
     replaced: dict[ImageId, Path] = field(default_factory=dict["ImageId", Path])
     """Images whose file holds something else now."""
-    studies_updated: int = 0
 
 
 @dataclass(slots=True)
@@ -58,12 +56,20 @@ class KnownFiles:
     reader: Reader
     identities: Identities
     companions: Companions
-    _last_study: StudyId | None = None
+
+    async def unsettled(self, chunk: list[Candidate]) -> list[Candidate]:
+        """Leave out the files that need nothing, which on a restart are nearly all: no file is opened."""
+        if not self.made:
+            return chunk
+        settled = await self.store.settled({file.name: (file.size, file.mtime_ns) for file in chunk})
+        if self.plan.retry_failed:
+            settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
+        return [file for file in chunk if file.name not in settled]
 
     async def sort_out(self, chunk: list[Candidate]) -> Sorted:
-        """Sort one chunk; only facts of images that are there already are written here."""
+        """Sort a few; of images that are there already, only the place where they lie is written here."""
         result = Sorted()
-        past = await self.store.outcomes([str(file.path) for file in chunk]) if self.made else {}
+        past = await self.store.outcomes([file.name for file in chunk]) if self.made else {}
         items = await self._identified(chunk, past, result)
         known = await self._known(item.ids.image_id for item in items)
         settled = [item for item in items if item.ids.image_id in known and not item.again]
@@ -73,8 +79,7 @@ class KnownFiles:
             await self._enter_key_check()
             await self._forget(result.replaced)
             await self._relocate(settled)
-            result.studies_updated = await self._update_studies(settled)
-            result.done = [item.outcome() for item in settled if str(item.file.path) not in past]
+            result.done = [item.outcome() for item in settled if item.file.name not in past]
         return result
 
     async def _known(self, ids: Iterable[ImageId]) -> set[ImageId]:
@@ -85,7 +90,7 @@ class KnownFiles:
         remembered = await self._known(seen.image_id for seen in past.values() if seen.image_id)
         items: list[Item] = []
         for file in chunk:
-            met = past.get(str(file.path))
+            met = past.get(file.name)
             seen = _unchanged(met, file)
             if seen and seen.reason and not self.plan.retry_failed:
                 result.skipped += 1
@@ -100,7 +105,7 @@ class KnownFiles:
         return items
 
     async def _identify(self, file: Candidate, remembered: ImageId | None) -> MimicIds | Failure:
-        if ids := ids_of(file.path):
+        if ids := ids_of(file.name):
             return ids
         if remembered:  # unchanged since it became this image, which is there: no need to open the file
             return MimicIds(remembered, StudyId(""), SubjectId(""))
@@ -142,15 +147,6 @@ class KnownFiles:
 
     def _at(self, image: ImageRecord, path: Path) -> ImageRecord:
         return replace(image, root=str(self.plan.root), image_path=path.relative_to(self.plan.root).as_posix())
-
-    async def _update_studies(self, items: list[Item]) -> int:
-        """Bring the studies of known images in MIMIC's layout up to date; the others have no companions."""
-        studies: list[Study] = []
-        for item in items:
-            if item.ids.study_id and item.ids.study_id != self._last_study:
-                self._last_study = item.ids.study_id
-                studies.append(await to_thread.run_sync(study_of, item.file.path, item.ids, self.companions, self.plan))
-        return await self.store.put_studies(studies) if studies else 0
 
 
 def _unchanged(past: Outcome | None, file: Candidate) -> Outcome | None:

@@ -1,14 +1,16 @@
 """The stages of an ingest, joined by bounded queues: walk, known, decode, embed, write.
 
-When a run is asked to end, each stage lets what it holds fall, unmarked: the next run meets it again. Only the last
-one always finishes: what was embedded is written.
+The stages work side by side, so the slowest one sets the pace: the others wait for it, and nothing piles up. When a
+run is asked to end, each stage lets what it holds fall, unmarked: the next run meets it again. Only the last one always
+finishes: what was embedded is written.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import numpy as np
@@ -16,15 +18,17 @@ from anyio import to_thread
 
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch, ImageError
 from mcp_cxr.ingest._facts import image_record, study_of, view_of
+from mcp_cxr.ingest._in_order import InOrder
 from mcp_cxr.ingest._known import UNHASHED
 from mcp_cxr.ingest._plan import Failure, Item
+from mcp_cxr.ingest._refresh import refresh_studies
 from mcp_cxr.ingest._tally import Tally
-from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectReceiveStream as Source
     from anyio.streams.memory import MemoryObjectSendStream as Sink
 
@@ -36,8 +40,14 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
 
-_CHUNK = 256  # candidates asked of the store at once
+T = TypeVar("T")
+
+_CHUNK = 4096  # candidates asked of the store at once
+_PART = 64  # of those that are new, so many are looked at before the first one is read
 _LINGER_S = 2.0  # how long a batch waits to fill
+_TICK_S = 1.0
+_BATCHES_AT_ONCE = 2  # while the service works on one, the next is on its way, and it never waits for us
+_WORTH_A_PROCESS = 1 << 20  # bytes; a smaller film is read in less time than its way to a process and back takes
 
 
 @dataclass(slots=True)
@@ -67,48 +77,83 @@ class Pipeline:
     tally: Tally = field(default_factory=Tally)
 
     async def run(self) -> Tally:
-        """Run all stages to their end."""
-        chunks, chunk_source = anyio.create_memory_object_stream["list[Candidate]"](4)
-        fresh, fresh_source = anyio.create_memory_object_stream[Item](self.plan.batch_size)
-        films, film_source = anyio.create_memory_object_stream[Item](self.plan.batch_size)
+        """Run all stages to their end, then bring what was known before up to date."""
+        async with anyio.create_task_group() as clock:
+            clock.start_soon(self._tick)
+            await self._run_stages()
+            await self._refresh()
+            clock.cancel_scope.cancel()
+        await self._report()
+        return self.tally
+
+    async def _run_stages(self) -> None:
+        held = min(self.plan.batch_size, _PART)
+        chunks, chunk_source = anyio.create_memory_object_stream["list[Candidate]"](2)
+        fresh, fresh_source = anyio.create_memory_object_stream[Item](_PART)
+        films, film_source = anyio.create_memory_object_stream[Item](held)
         vectors, vector_source = anyio.create_memory_object_stream["list[Item]"](1)
         # Sources stay open while a stage fails: the one before it is cancelled, and does not fail for it in turn.
         with chunk_source, fresh_source, film_source, vector_source:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._walk, chunks)
-                tasks.start_soon(self._sort_out, chunk_source, fresh)
+                tasks.start_soon(self._sort_out, chunk_source, fresh, tasks)
                 tasks.start_soon(self._would_add if self.plan.dry_run else self._decode, fresh_source, films)
                 tasks.start_soon(self._embed, film_source, vectors)
                 tasks.start_soon(self._write, vector_source)
-        return self.tally
 
     async def _walk(self, sink: Sink[list[Candidate]]) -> None:
         """Walk on to count what is left where the signal asks for it."""
-        files = islice(candidates(self.plan.path), self.plan.limit)
+        files = self.plan.candidates()
         async with sink:
-            while chunk := await to_thread.run_sync(lambda: list(islice(files, _CHUNK))):
+            while chunk := await self._next(files):
                 if self.signal.reason and not self.signal.count_on:
                     return
                 self.tally.found += len(chunk)
                 if not self.signal.reason:
                     await sink.send(chunk)
             self.tally.walk_ended = True
-        await self._report()
 
-    async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item]) -> None:
+    async def _next(self, files: Iterator[Candidate]) -> list[Candidate]:
+        with self.tally.stages["walk"].working(0) as walk:
+            chunk = await to_thread.run_sync(lambda: list(islice(files, _CHUNK)))
+            walk.files += len(chunk)
+        return chunk
+
+    async def _count(self) -> None:
+        """Walk ahead to tell people how much there is; the first new film is on its way by now."""
+        files, counted = self.plan.candidates(), 0
+        while chunk := await to_thread.run_sync(lambda: sum(1 for _ in islice(files, _CHUNK))):
+            if self.signal.reason or self.tally.walk_ended:
+                return
+            counted += chunk
+        self.tally.counted = counted
+
+    async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item], tasks: TaskGroup) -> None:
         """Let new and changed files through."""
+        stage, is_counting = self.tally.stages["known"], False
         async with sink:
             async for chunk in source:
                 if self.signal.reason:
                     continue
-                found = await self.known.sort_out(chunk)
-                self.tally.skipped += found.skipped
-                self.tally.studies_updated += found.studies_updated
-                await self._blame(found.failures)
-                await self._remember(found.done)
-                await self._report()
-                for item in found.fresh:
-                    await sink.send(item)
+                with stage.working(len(chunk)):
+                    rest = await self.known.unsettled(chunk)
+                self.tally.skipped += len(chunk) - len(rest)
+                for start in range(0, len(rest), _PART):
+                    if not is_counting:
+                        is_counting = True
+                        tasks.start_soon(self._count)
+                    await self._let_through(rest[start : start + _PART], sink)
+
+    async def _let_through(self, some: list[Candidate], sink: Sink[Item]) -> None:
+        if self.signal.reason:
+            return
+        with self.tally.stages["known"].working(0):
+            found = await self.known.sort_out(some)
+            self.tally.skipped += found.skipped
+            await self._blame(found.failures)
+            await self._remember(found.done)
+        for item in found.fresh:
+            await sink.send(item)
 
     async def _would_add(self, source: Source[Item], sink: Sink[Item]) -> None:
         """The dry run's end of the way: say what would be added."""
@@ -133,49 +178,74 @@ class Pipeline:
                     await self.listener.on_would_add(item.ids.image_id, view)
 
     async def _decode(self, source: Source[Item], sink: Sink[Item]) -> None:
-        """Turn files into pictures and facts."""
-        async with sink:
+        """Turn files into pictures and facts, in as many workers as the reader has; their next film lies ready."""
+        async with sink, anyio.create_task_group() as tasks:
+            films = InOrder(tasks, at_once=2 * self.known.reader.workers, pass_on=sink.send)
             async for item in source:
-                if self.signal.reason:
-                    continue
-                try:
-                    await self._develop(item)
-                except ImageError as exc:
-                    await self._blame([Failure.of(item.file, exc)])
-                    continue
-                await sink.send(item)
+                if not self.signal.reason:
+                    await films.start(partial(self._decoded, item))
+
+    async def _decoded(self, item: Item) -> Item | None:
+        if self.signal.reason:
+            return None
+        try:
+            with self.tally.stages["decode"].working():
+                await self._develop(item)
+        except ImageError as exc:
+            await self._blame([Failure.of(item.file, exc)])
+            return None
+        return item
 
     async def _develop(self, item: Item) -> None:
         path, plan, companions = item.file.path, self.plan, self.known.companions
-        film = await self.known.reader.film(path, self.embedder.image_spec, any_body_part=plan.any_body_part)
+        film = await self.known.reader.film(
+            path,
+            self.embedder.image_spec,
+            any_body_part=plan.any_body_part,
+            in_process=item.file.size >= _WORTH_A_PROCESS,
+        )
         item.picture = film.picture
         item.image = image_record(path, plan.root, item.ids, film, companions)
         item.study = await to_thread.run_sync(study_of, path, item.ids, companions, plan, film.header.study_date)
 
     async def _embed(self, source: Source[Item], sink: Sink[list[Item]]) -> None:
-        """Turn pictures into vectors; a service that fails ends the run and blames no file."""
+        """Turn pictures into vectors, the next batch on its way while the service works on one."""
         made_by: Fingerprint | None = None
-        async with sink:
+        async with sink, anyio.create_task_group() as tasks:
+            batches = InOrder(tasks, at_once=_BATCHES_AT_ONCE, pass_on=sink.send)
             while batch := await _batch(source, self.plan.batch_size):
-                if self.signal.reason:
-                    continue
-                answers: list[Vector | Rejected] | None = None
-                try:
-                    with anyio.CancelScope(deadline=self.signal.give_up_at):
-                        made_by = made_by or await self.confirm()
-                        answers = await self._answers(batch, made_by)
-                except (EmbeddingError, FingerprintMismatch) as exc:
-                    self.signal.stop(str(exc), count_on=True)
-                if answers is None:
-                    continue
-                done: list[Item] = []
-                for item, answer in zip(batch, answers, strict=True):
-                    if isinstance(answer, Rejected):
-                        await self._blame([Failure(item.file, answer.reason)])
-                    else:
-                        item.vector, item.picture = answer, None
-                        done.append(item)
-                await sink.send(done)
+                if made_by is None and not self.signal.reason:
+                    made_by = await self._patiently(self.confirm)
+                if made_by and not self.signal.reason:
+                    await batches.start(partial(self._embedded, batch, made_by))
+
+    async def _embedded(self, batch: list[Item], made_by: Fingerprint) -> list[Item] | None:
+        if self.signal.reason:
+            return None
+        with self.tally.stages["embed"].working(len(batch)):
+            answers = await self._patiently(partial(self._answers, batch, made_by))
+        if answers is None:
+            return None
+        done: list[Item] = []
+        for item, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Rejected):
+                await self._blame([Failure(item.file, answer.reason)])
+            else:
+                item.vector, item.picture = answer, None
+                done.append(item)
+        return done
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T | None:
+        """Return what the service says; one that fails ends the run and blames no file.
+
+        None where it failed, or was not waited for any longer.
+        """
+        with anyio.CancelScope(deadline=self.signal.give_up_at):
+            try:
+                return await ask()
+            except (EmbeddingError, FingerprintMismatch) as exc:
+                self.signal.stop(str(exc), count_on=True)
+        return None
 
     async def _answers(self, batch: list[Item], made_by: Fingerprint) -> list[Vector | Rejected]:
         """Return what one service says of a batch; a run ends where another one has taken its place.
@@ -192,16 +262,29 @@ class Pipeline:
     async def _write(self, source: Source[list[Item]]) -> None:
         """Write what was embedded, in an order that a kill between two steps cannot hurt: a file is done last."""
         async for batch in source:
-            items = await self._not_there_yet(batch)
-            vectors = [item.vector for item in items if item.vector is not None]
-            if vectors:
-                studies = [item.study for item in items if item.study]
-                self.tally.studies_updated += await self.store.put_studies(studies)
-                await self.store.put([item.image for item in items if item.image], np.stack(vectors))
-            await self._remember([item.outcome() for item in batch])
-            self.tally.added += len(items)
-            self.tally.skipped += len(batch) - len(items)
+            with self.tally.stages["write"].working(len(batch)):
+                added = await self._write_batch(batch)
+            self.tally.added += added
+            self.tally.skipped += len(batch) - added
             await self._report()
+
+    async def _write_batch(self, batch: list[Item]) -> int:
+        """Return how many images were not there yet."""
+        items = await self._not_there_yet(batch)
+        vectors = [item.vector for item in items if item.vector is not None]
+        if vectors:
+            studies = [item.study for item in items if item.study]
+            self.tally.studies_updated += await self.store.put_studies(studies)
+            await self.store.put([item.image for item in items if item.image], np.stack(vectors))
+        await self._remember([item.outcome() for item in batch])
+        return len(items)
+
+    async def _refresh(self) -> None:
+        """Go through the studies of known images, where there are any."""
+        if self.tally.skipped and not self.plan.dry_run and not self.signal.reason:
+            updated = await refresh_studies(self.plan, self.store, self.known.companions, self.signal)
+            self.tally.is_refreshed = updated is not None
+            self.tally.studies_updated += updated or 0
 
     async def _not_there_yet(self, batch: list[Item]) -> list[Item]:
         """Leave out images that another file or another process has brought since they were let through."""
@@ -220,6 +303,11 @@ class Pipeline:
     async def _remember(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes and not self.plan.dry_run:
             await self.store.record(outcomes)
+
+    async def _tick(self) -> None:
+        while True:
+            await anyio.sleep(_TICK_S)
+            await self._report()
 
     async def _report(self) -> None:
         if self.listener.on_progress:

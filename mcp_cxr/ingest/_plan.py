@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError, UnreadableFile
+from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.records import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_cxr.errors import ImageError
-    from mcp_cxr.ingest._walk import Candidate
+    from mcp_cxr.ingest._walk import Candidate, Shard
     from mcp_cxr.mimic import MimicIds
     from mcp_cxr.records import ImageRecord, Picture, Study, Vector
 
@@ -33,6 +37,8 @@ class Plan:
     any_body_part: bool = False
     companions: tuple[Path, ...] = ()
     """More folders with companion files or reports, besides `path` and its parent."""
+    shard: Shard | None = None
+    """Only this part of the candidates; the limit caps what is of it."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
@@ -47,6 +53,14 @@ class Plan:
     def folders(self) -> tuple[Path, ...]:
         """Where companion files and reports are looked for, first one first."""
         return (self.root, self.root.parent, *self.companions)
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Yield the files to look at, in sorted path order."""
+        files = candidates(self.path)
+        if shard := self.shard:
+            root = os.fspath(self.root)
+            files = (file for file in files if shard.holds(file, root))
+        return islice(files, self.limit)
 
 
 @dataclass(slots=True)
@@ -81,7 +95,7 @@ class Item:
 
     def outcome(self) -> Outcome:
         """What became of the file: this image."""
-        return Outcome(str(self.file.path), self.file.size, self.file.mtime_ns, self.ids.image_id)
+        return Outcome(self.file.name, self.file.size, self.file.mtime_ns, self.ids.image_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +114,4 @@ class Failure:
 
     def outcome(self) -> Outcome:
         """What became of the file."""
-        return Outcome(str(self.file.path), self.file.size, self.file.mtime_ns, None, self.reason)
+        return Outcome(self.file.name, self.file.size, self.file.mtime_ns, None, self.reason)

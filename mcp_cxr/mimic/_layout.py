@@ -26,9 +26,9 @@ class MimicIds:
     subject_id: SubjectId
 
 
-def ids_of(path: Path) -> MimicIds | None:
+def ids_of(path: Path | str) -> MimicIds | None:
     """Return the ids that an absolute path spells out; None where it is not MIMIC's layout."""
-    found = _IMAGE.search(path.as_posix())
+    found = _IMAGE.search(path if isinstance(path, str) else path.as_posix())
     if found is None:
         return None
     return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))

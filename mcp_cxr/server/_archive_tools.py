@@ -46,7 +46,13 @@ async def ingest_directory(
     loop = asyncio.get_running_loop()
     signal = Signal(give_up_at=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
 
+    told = 0
+
     async def report(progress: Progress) -> None:
+        nonlocal told
+        if progress.processed <= told:  # the protocol wants each to be more than the last
+            return
+        told = progress.processed
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
         await context.report_progress(progress.processed, progress.found, done)
 

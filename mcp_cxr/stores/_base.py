@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -183,6 +184,24 @@ class Store(ABC):
     @abstractmethod
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         """What became of these files before; those never seen are left out."""
+
+    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+        """Those of these files that need nothing: as they were when last met, and what they became still holds.
+
+        That is a file that was recorded as bad, or one whose image is ours and is shown from this very path. A restart
+        asks this of every file it meets, so a store that can answer it in one question does.
+
+        Args:
+            files: Size in bytes and mtime in nanoseconds by absolute path.
+
+        Returns:
+            The image by path; None for a bad file.
+        """
+        past = await self.outcomes(files)
+        same = {path: one for path, one in past.items() if (one.size, one.mtime_ns) == files[path]}
+        images = await self.get([one.image_id for one in same.values() if one.image_id])
+        shown = {os.path.join(one.image.root, one.image.image_path) for one in images.values() if not one.foreign}  # noqa: PTH118  # text: no path is opened
+        return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
 
     @abstractmethod
     async def record(self, outcomes: Sequence[Outcome]) -> None:

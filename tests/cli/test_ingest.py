@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 SUMMARY = (
     "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
-    "images_per_second next"
+    "images_per_second stages slowest_stage next"
 ).split()
+
+STAGES = ("walk", "known", "decode", "embed", "write")
+RATE = r"[\d.e+]+"
 
 
 def test_a_folder_is_ingested_with_the_lines_the_manual_promises(on_new: Command, films: Path):
@@ -31,6 +34,7 @@ def test_a_folder_is_ingested_with_the_lines_the_manual_promises(on_new: Command
   Skipped \(already exist\): 0
   Successfully added: {SMALL}
   Errors: 0
+  Slowest stage: \w+ \(files a second at work: {", ".join(rf"{stage} {RATE}" for stage in STAGES)}\)
 Total images in database: {SMALL}
 """,
         done.out,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Command = Callable[..., tuple[int, str, str]]
 
-FILMS = 8
+FILMS = 12
 KEY = "nvapi-not-to-be-seen"
 BAD_FILES = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
 
@@ -109,11 +109,13 @@ def test_a_command_whose_service_fails_in_the_middle_is_run_again_and_finishes(
     standin: StandIn, data: Path, demo: DemoArchive, mcp_cxr: Command, status: int
 ) -> None:
     jpegs = sent(demo.folder, 224)
-    total, reached = len(jpegs), 4
-    standin.tell(bad=[digest(list(jpegs.values())[reached])], bad_status=status)
-    code, out, err = mcp_cxr("ingest", demo.folder, "--batch-size", reached)
+    total, size = len(jpegs), 4
+    standin.tell(bad=[digest(list(jpegs.values())[2 * size])], bad_status=status)
+    code, out, err = mcp_cxr("ingest", demo.folder, "--batch-size", size)
     assert code == 1
     lines = out.splitlines()
+    reached = rows(data, "SELECT count(*) FROM images")[0][0]
+    assert size <= reached <= total - size
     for line in (f"  Successfully added: {reached}", "  Errors: 0", f"  Remaining: {total - reached}"):
         assert line in lines
     (error,) = [line for line in err.splitlines() if line.startswith("Error: ")]
@@ -181,7 +183,7 @@ async def test_after_a_service_that_hung_the_next_run_finishes(standin: StandIn,
 async def test_a_service_that_comes_and_goes_costs_runs_but_no_film(standin: StandIn, data: Path, films: Path) -> None:
     """Each run meets a service that works for one batch and is then gone.
 
-    While the first batch is told of, two more may have been embedded; the fourth has not.
+    While the first batch is told of, three more may have been embedded; the fifth has not.
     """
     added, runs = 0, 0
     with anyio.fail_after(20):

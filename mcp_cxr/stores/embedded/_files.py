@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Outcome
-from mcp_cxr.stores.embedded._paths import to_cell
+from mcp_cxr.stores.embedded._paths import from_cell, to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from sqlite3 import Connection
 
+    from mcp_cxr.records import ImageId
+
 _OUTCOME = "SELECT size, mtime_ns, image_id, reason FROM files WHERE path = ?"
+_SETTLED = """
+SELECT f.image_id, f.reason, i.root, i.image_path
+FROM files AS f LEFT JOIN images AS i ON i.image_id = f.image_id AND i.made_by IS NOT NULL
+WHERE f.path = ? AND f.size = ? AND f.mtime_ns = ?"""
 _RECORD = "INSERT OR REPLACE INTO files (path, size, mtime_ns, image_id, reason) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -19,6 +26,23 @@ def outcomes(connection: Connection, paths: Collection[str]) -> dict[str, Outcom
     """Return what became of these files."""
     rows = ((path, connection.execute(_OUTCOME, (to_cell(path),)).fetchone()) for path in paths)
     return {path: Outcome(path, *row) for path, row in rows if row}
+
+
+def settled(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    """Return what those became that need nothing."""
+    found: dict[str, ImageId | None] = {}
+    for path, status in files.items():
+        row = connection.execute(_SETTLED, (to_cell(path), *status)).fetchone()
+        if row is None:
+            continue
+        image_id, reason, root, below = row
+        if reason is not None or (root is not None and _joined(root, below) == path):
+            found[path] = image_id
+    return found
+
+
+def _joined(root: str | bytes, below: str | bytes) -> str:
+    return os.path.join(from_cell(root), from_cell(below))  # noqa: PTH118  # text: no path is opened
 
 
 def record(connection: Connection, given: Sequence[Outcome]) -> None:

@@ -10,7 +10,7 @@ from mcp_cxr.stores.embedded import _collection, _documents, _files, _images, _n
 from mcp_cxr.stores.embedded._connections import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Collection as Several
     from pathlib import Path
     from sqlite3 import Connection
@@ -115,6 +115,9 @@ class EmbeddedStore(Store):
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         return await self._read(_files.outcomes, paths)
+
+    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+        return await self._read(_files.settled, files)
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(_files.record, outcomes)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.contract.stores.making import outcome
+from mcp_cxr.stores import Store
+from tests.contract.stores.making import image, outcome, vectors
 
 if TYPE_CHECKING:
-    from mcp_cxr.stores import Store
+    from mcp_cxr.records import ImageId, Outcome
+    from tests.contract.stores.backends import Backend
 
 
 async def test_outcomes_come_back_as_they_were_recorded(store: Store) -> None:
@@ -36,3 +38,38 @@ async def test_paths_differ_by_case_and_may_be_no_unicode(store: Store) -> None:
 async def test_thousands_of_paths_are_asked_at_once(store: Store) -> None:
     await store.record([outcome("/a", "a")])
     assert set(await store.outcomes([*(f"/none/{n}" for n in range(40_000)), "/a"])) == {"/a"}
+
+
+def status(*outcomes: Outcome) -> dict[str, tuple[int, int]]:
+    return {one.path: (one.size, one.mtime_ns) for one in outcomes}
+
+
+async def settled(store: Store, asked: dict[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    """A store's own answer, which is that of any store."""
+    own = await store.settled(asked)
+    assert await Store.settled(store, asked) == own
+    return own
+
+
+async def test_files_are_settled_that_became_an_image_shown_from_there_or_were_bad(store: Store) -> None:
+    await store.put([image("a"), image("ü", root="/", image_path="\udcff.dcm")], vectors(2))
+    good, odd = outcome("/archive/files/a.dcm", "a"), outcome("/\udcff.dcm", "ü")
+    bad = outcome("/archive/b.dcm", reason="not DICOM")
+    await store.record([good, odd, bad])
+    asked = status(good, odd, bad, outcome("/archive/never seen.dcm", "a"))
+    assert await settled(store, asked) == {good.path: "a", odd.path: "ü", bad.path: None}
+
+
+async def test_files_are_not_settled_that_changed_or_whose_image_is_elsewhere_gone_or_foreign(
+    store: Store, backend: Backend
+) -> None:
+    await store.put([image("a")], vectors(1))
+    backend.plant_foreign("b", "s1", "p1")
+    here, copy = outcome("/archive/files/a.dcm", "a"), outcome("/archive/copy of a.dcm", "a")
+    gone, foreign = outcome("/archive/files/gone.dcm", "gone"), outcome("/archive/files/b.dcm", "b")
+    await store.record([here, copy, gone, foreign])
+    assert await settled(store, status(copy, gone, foreign)) == {}
+    size, mtime_ns = status(here)[here.path]
+    assert await settled(store, {here.path: (size + 1, mtime_ns)}) == {}
+    assert await settled(store, {here.path: (size, mtime_ns + 1)}) == {}
+    assert await settled(store, {here.path: (size, mtime_ns)}) == {here.path: "a"}

@@ -263,8 +263,8 @@ async def test_a_folder_that_cannot_be_listed_is_counted_and_tried_again(
     closed = dicom(films / "closed" / "b.dcm", 2).parent
     scandir = os.scandir
 
-    def refuse(path: Path) -> Any:
-        if path == closed:
+    def refuse(path: str) -> Any:
+        if path == str(closed):
             raise PermissionError(13, "Permission denied")
         return scandir(path)
 

@@ -119,7 +119,9 @@ def _far_apart(means: Stored, limit: int) -> Mask:
     values, rough = means.reshape(-1).view(f"u{means.itemsize}"), np.zeros(means.size, np.bool_)
     spread = values.dtype.type(min(limit, np.iinfo(values.dtype).max // 2))
     for apart in (1, width):
-        far = values[apart:] - values[:-apart] + spread > 2 * spread  # below zero wraps around, to the far end
+        steps = values[apart:] - values[:-apart]
+        steps += spread
+        far = steps > 2 * spread  # what is below zero has wrapped around, to the far end
         if apart == 1:
             far[width - 1 :: width] = False  # the end of a row and the start of the next are no neighbours
         rough[apart:] |= far
@@ -182,7 +184,7 @@ def _surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]
     if isinstance(raster, FileRaster) and not raster.masked and not _lies_within(survey, raster):
         return _surveyed(replace(raster, masked=True), block)
     if means is not None:
-        means = means.clip(survey.low, survey.high)  # one of 16 bits may have been rounded past an end
+        means.clip(survey.low, survey.high, out=means)  # one of 16 bits may have been rounded past an end
     return raster, survey, means
 
 

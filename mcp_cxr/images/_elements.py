@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def values(facts: Dataset, keyword: str) -> list[Any]:
     """Return all values of an element that are not empty."""
+    if keyword not in facts:  # pydicom takes several times as long to find out
+        return []
     try:
-        value: Any = facts.get(keyword)
+        value: Any = facts[keyword].value
         many = list(cast("Iterable[Any]", value)) if isinstance(value, MultiValue | list | tuple) else [value]
     except FAULTS:
         return []

@@ -106,7 +106,8 @@ def _names(phrase: Sequence[Said]) -> list[str]:
 
 def _covered(one: Said) -> tuple[str, ...]:
     """Return the finding's name, or where a label is named, those of all it takes in."""
-    label = _labels_by_stems().get(one.stems)
+    by_stems = _labels_by_stems()
+    label = by_stems.get(one.stems) or by_stems.get(tuple(terms(one.name)))
     return of_label(label) if label else (one.name,)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Container, Sequence
 
     from mcp_cxr.records import ImageId, Scored
     from mcp_cxr.search._question import Group
@@ -19,6 +19,10 @@ RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
 
 
+Sieve: TypeAlias = "Callable[[list[ImageId]], Awaitable[Container[ImageId]]]"
+"""Returns those of the images it lets through."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leg:
     """One ranking of images, as deep as it is asked for."""
@@ -26,6 +30,8 @@ class Leg:
     fetch: Callable[[int], Awaitable[list[Scored]]]
     """Returns at most so many images, best first, always in the same order."""
     compares_pixels: bool
+    weight: int = 1
+    """How often its pool counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,15 @@ class Ranked:
     best: Scored
     by_pixels: bool
     """Whether its place owes something to the vectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """The first groups of one ranking."""
+
+    groups: dict[str, Scored]
+    by_pixels: bool = False
+    weight: int = 1
 
 
 def key_of(hit: Scored, group: Group) -> str:
@@ -61,31 +76,26 @@ async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, Scored
         limit *= 4
 
 
-async def rank(
-    legs: list[Leg],
-    group: Group,
-    *,
-    needed: int,
-    labelled: Callable[[list[ImageId]], Awaitable[set[ImageId]]] | None = None,
-) -> list[Ranked]:
+async def rank(legs: list[Leg], group: Group, *, needed: int, sieves: Sequence[Sieve] = ()) -> list[Ranked]:
     """Return at least the first `needed` groups over all legs, or all there are.
 
-    Several legs are joined by reciprocal rank fusion: a group scores the sum of 1 / (60 + rank) over the pools that
-    hold it. Behind the pools the first leg that compares pixels goes on alone.
+    Several legs are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the pools
+    that hold it. Behind the pools the first leg that compares pixels goes on alone.
 
     Args:
-        labelled: Returns those images whose study has the labels that are asked for. They make one more pool, in the
-            order in which the other pools brought them: a label says yes, and not how much.
+        legs: At least one.
+        group: What counts as one.
+        needed: How many.
+        sieves: Each picks those images of all pools of which something speaks that says yes, and not how much. They
+            make one more pool, in the order in which the legs brought them.
     """
     if len(legs) == 1:
         alone = await top_groups(legs[0], group, needed=needed)
         return [Ranked(hit, legs[0].compares_pixels) for hit in alone.values()]
     pools = [first_of_each(hits, group) for hits in await _fetch_all(legs)]
-    ways = [leg.compares_pixels for leg in legs]
-    if labelled:
-        pools.append(await _labelled(pools, labelled))
-        ways.append(False)
-    fused = _fuse(ways, pools)
+    sifted = [_Pool(await _sifted(pools, sieve)) for sieve in sieves]
+    fetched = [_Pool(pool, leg.compares_pixels, leg.weight) for leg, pool in zip(legs, pools, strict=True)]
+    fused = _fuse([*fetched, *sifted])
     if len(fused) >= needed:
         return list(fused.values())
     deeper = next(leg for leg in legs if leg.compares_pixels)
@@ -107,24 +117,22 @@ async def _fetch_all(legs: list[Leg]) -> list[list[Scored]]:
     return pools
 
 
-async def _labelled(
-    pools: list[dict[str, Scored]], labelled: Callable[[list[ImageId]], Awaitable[set[ImageId]]]
-) -> dict[str, Scored]:
-    """Return the groups of all pools, in their order, whose image is labelled."""
-    found = {key: hit for pool in reversed(pools) for key, hit in pool.items()}
-    order = dict.fromkeys(key for pool in pools for key in pool)
-    if not order:
-        return {}
-    images = await labelled([found[key].image_id for key in order])
-    return {key: found[key] for key in order if found[key].image_id in images}
+async def _sifted(pools: list[dict[str, Scored]], sieve: Sieve) -> dict[str, Scored]:
+    """Return the groups of all pools, in their order, whose image the sieve picks."""
+    found: dict[str, Scored] = {}
+    for pool in pools:
+        for key, hit in pool.items():
+            found.setdefault(key, hit)
+    picked = await sieve([hit.image_id for hit in found.values()]) if found else ()
+    return {key: hit for key, hit in found.items() if hit.image_id in picked}
 
 
-def _fuse(compare_pixels: list[bool], pools: list[dict[str, Scored]]) -> dict[str, Ranked]:
+def _fuse(pools: list[_Pool]) -> dict[str, Ranked]:
     """Return groups by falling score, ties by group; a leg that compares pixels chooses the image shown."""
     scores: dict[str, float] = {}
     shown: dict[str, Ranked] = {}
-    for by_pixels, pool in sorted(zip(compare_pixels, pools, strict=True), key=lambda pair: not pair[0]):
-        for place, (key, hit) in enumerate(pool.items(), start=1):
-            scores[key] = scores.get(key, 0.0) + 1 / (RRF_K + place)
-            shown.setdefault(key, Ranked(hit, by_pixels))
+    for pool in sorted(pools, key=lambda pool: not pool.by_pixels):
+        for place, (key, hit) in enumerate(pool.groups.items(), start=1):
+            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + place)
+            shown.setdefault(key, Ranked(hit, pool.by_pixels))
     return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
     from mcp_cxr.language import Meaning
     from mcp_cxr.records import Fingerprint, ImageId, Picture, Stored, Vector
     from mcp_cxr.search._question import Question
-    from mcp_cxr.search._rank import Ranked
+    from mcp_cxr.search._rank import Ranked, Sieve
     from mcp_cxr.stores import Store
+
+
+_WORDS_COUNT = (
+    2  # what a report says is surer than what a model sees; chosen on the trial of tests/bench/bench_search.py
+)
 
 
 class Searcher:
@@ -187,13 +192,21 @@ class Searcher:
         )
 
     async def _ranked(self, asked: Asked, needed: int) -> list[Ranked]:
-        labels = asked.meaning.labels if asked.meaning and asked.words else ()
+        sieves: list[Sieve] = []
+        if asked.words:
+            sieves.append(self._sieve(Filter(has_report=False)))  # of these the pixels alone can tell
+            if asked.meaning and asked.meaning.labels:
+                sieves.append(self._sieve(Filter(labels=asked.meaning.labels)))
+        return await rank(self._legs(asked), asked.question.group, needed=needed, sieves=sieves)
 
-        async def labelled(images: list[ImageId]) -> set[ImageId]:
-            where = Filter(labels=labels, only_images=tuple(images))
-            return {hit.image_id for hit in await self._store.browse(where, limit=len(images))}
+    def _sieve(self, where: Filter) -> Sieve:
+        """Return what picks those images that the filter lets through."""
 
-        return await rank(self._legs(asked), asked.question.group, needed=needed, labelled=labelled if labels else None)
+        async def pick(images: list[ImageId]) -> set[ImageId]:
+            kept = await self._store.browse(replace(where, only_images=tuple(images)), limit=len(images))
+            return {hit.image_id for hit in kept}
+
+        return pick
 
     def _legs(self, asked: Asked) -> list[Leg]:
         """Return the rankings to join, the one that compares pixels first."""
@@ -201,8 +214,12 @@ class Searcher:
         legs: list[Leg] = []
         if compared is not None:
             legs.append(Leg(lambda limit: store.nearest(compared, where, limit=limit), compares_pixels=True))
+            text = asked.parts.text
+            if text is not None and text is not compared:  # examples steer; the words stay a witness of their own
+                legs.append(Leg(lambda limit: store.nearest(text, where, limit=limit), compares_pixels=True))
         if asked.words:
-            legs.append(Leg(lambda limit: store.match(asked.words, where, limit=limit), compares_pixels=False))
+            match = Leg(lambda limit: store.match(asked.words, where, limit=limit), False, weight=_WORDS_COUNT)
+            legs.append(match)
         return legs or [Leg(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
 
     async def _warn(self, asked: Asked) -> None:

@@ -27,9 +27,10 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
     "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
 }
+# With the plus SQLite tests a study against the list; without, it may walk the whole list for every image.
 _JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
 _OF_STUDY: dict[str, LiteralString] = {
-    "labels": """s.number IN (
+    "labels": """+s.number IN (
         SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels)) AND value = 1
         GROUP BY study HAVING count(*) = json_array_length(:labels))""",
     "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
@@ -38,6 +39,13 @@ _OF_STUDY: dict[str, LiteralString] = {
     "split": "s.split = :split",
     "date_from": "s.study_date >= :date_from",
     "date_to": "s.study_date <= :date_to",
+}
+# Where the images are given, each is looked up: to gather all studies with a label first would cost more.
+_OF_FEW: dict[str, LiteralString] = {
+    "labels": """(
+        SELECT count(*) FROM labels
+        WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels)) AND value = 1
+        ) = json_array_length(:labels)""",
 }
 
 
@@ -55,7 +63,7 @@ def compose(
     values = {field.name: getattr(where, field.name) for field in fields(where)}
     given = {name: value for name, value in values.items() if value is not None and value != ()}
     join = _JOIN_STUDY if given.keys() & _OF_STUDY else ""
-    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
+    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if where.only_images else {})}
     conditions = " AND ".join([*(known[name] for name in given), *more])
     bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
     return select + join + " WHERE " + conditions + then, bound

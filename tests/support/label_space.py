@@ -1,0 +1,186 @@
+"""Studies whose truth is known: vectors carry it with noise, reports and labels say it, and half of those are hidden.
+
+It stands in for a model of the CLIP family: texts and images lie in cones apart, a text is the sum of the findings it
+names, each of them askew to what images of it have in common, and a denial is not read. It shows what joining, denial
+and feedback do to such vectors; not how good a model is.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mcp_cxr.archive import Archive
+from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Rejected, Study, StudyId, SubjectId
+from mcp_cxr.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from mcp_cxr.images import Reader
+    from mcp_cxr.records import Picture, Vector, Vectors
+    from mcp_cxr.stores import Store
+
+DIMENSION = 256
+LABEL_OF = {
+    "cardiomegaly": "Cardiomegaly",
+    "pleural effusion": "Pleural Effusion",
+    "pulmonary edema": "Edema",
+    "atelectasis": "Atelectasis",
+    "consolidation": "Consolidation",
+    "pneumonia": "Pneumonia",
+    "pneumothorax": "Pneumothorax",
+    "nodule": "Lung Lesion",
+    "rib fracture": "Fracture",
+    "pacemaker": "Support Devices",
+    "endotracheal tube": "Support Devices",
+    "pleural thickening": "Pleural Other",
+}
+SHARES = (0.3, 0.3, 0.2, 0.3, 0.12, 0.15, 0.1, 0.1, 0.08, 0.15, 0.15, 0.06)
+"""How often each stands in a study."""
+SEEN = ("There is {}.", "{} is present.", "Unchanged {}.", "{} is noted.")
+DENIED = ("No {}.", "There is no evidence of {}.", "{} is not seen.")
+DOUBTED = ("Possible {}.", "{} cannot be excluded.")
+TOLD = 0.85
+"""Share of what is there that a report speaks of."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One study."""
+
+    number: int
+    findings: frozenset[str]
+    told: bool
+    """Whether its report and labels are there to read."""
+
+    @property
+    def study_id(self) -> StudyId:
+        return StudyId(f"s{50_000_000 + self.number}")
+
+    @property
+    def image_id(self) -> ImageId:
+        return ImageId("-".join([f"{self.number:08x}"] * 5))
+
+
+class LabelSpace:
+    """A seeded world of studies.
+
+    Args:
+        studies: How many; each has one image.
+        noise: Length of the noise in an image's vector; each of its findings adds 1.
+        agreement: Cosine of what a text says of a finding with what images of it have in common.
+    """
+
+    def __init__(self, studies: int, *, noise: float, seed: int, agreement: float = 0.8) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._draw = random.Random(seed)  # noqa: S311  # not for security
+        self._noise = noise
+        directions = np.linalg.qr(self._rng.normal(size=(DIMENSION, DIMENSION)))[0].astype(np.float32)
+        self._of = dict(zip(LABEL_OF, directions, strict=False))
+        askew = self._rng.normal(size=(len(LABEL_OF), DIMENSION)) / np.sqrt(DIMENSION)
+        self._named = {
+            name: (agreement * self._of[name] + np.sqrt(1 - agreement**2) * other).astype(np.float32)
+            for name, other in zip(LABEL_OF, askew, strict=True)
+        }
+        self._image_middle, self._text_middle, self._chest = directions[-3:] * np.float32(4)
+        self.truths = [self._truth(number) for number in range(studies)]
+
+    def _truth(self, number: int) -> Truth:
+        findings = {name for name, share in zip(LABEL_OF, SHARES, strict=True) if self._draw.random() < share}
+        return Truth(number, frozenset(findings), told=self._draw.random() < 0.5)
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """One a study: its middle, its findings, noise."""
+        noise = self._rng.normal(size=(len(self.truths), DIMENSION)) * (self._noise / np.sqrt(DIMENSION))
+        rows = [self._sum(self._of, truth.findings) + self._image_middle for truth in self.truths]
+        return _units(np.stack(rows) + noise)
+
+    def text_vector(self, text: str) -> Vector:
+        """What the stand-in reads: the findings a text names, whether it denies them or not."""
+        named = [name for name in LABEL_OF if name in text]
+        return _units((self._sum(self._named, named) + self._text_middle)[None, :])[0]
+
+    def _sum(self, directions: Mapping[str, Vector], names: Iterable[str]) -> Vector:
+        return np.sum([self._chest / 8, *(directions[name] for name in sorted(names))], axis=0)
+
+    def report(self, truth: Truth) -> str:
+        """Speak of most of what is there, deny some of what is not, and doubt a little."""
+        draw = random.Random(truth.number)  # noqa: S311  # not for security
+        said: list[str] = []
+        for name in LABEL_OF:
+            if name in truth.findings and draw.random() < TOLD:
+                said.append(draw.choice(SEEN).format(name))
+            elif name not in truth.findings and draw.random() < 0.5:
+                said.append(draw.choice(DENIED).format(name))
+            elif draw.random() < 0.05:
+                said.append(draw.choice(DOUBTED).format(name))
+        draw.shuffle(said)
+        return f"FINDINGS: {' '.join(one[0].upper() + one[1:] for one in said)}"
+
+    def study(self, truth: Truth) -> Study:
+        """The study as the archive is told of it; labels are wrong one time in twenty."""
+        subject = SubjectId(f"p{10_000_000 + truth.number}")
+        if not truth.told:
+            return Study(truth.study_id, subject)
+        draw = random.Random(-truth.number - 1)  # noqa: S311  # not for security
+        labels = dict.fromkeys(LABEL_OF.values(), 0)
+        for name, label in LABEL_OF.items():
+            if (name in truth.findings) != (draw.random() < 0.05):
+                labels[label] = 1
+        return Study(truth.study_id, subject, labels=labels, report=self.report(truth))
+
+    async def fill(self, store: Store) -> None:
+        """Write all of it."""
+        await store.create(await LabelSpaceEmbedder(self).fingerprint())
+        await store.put_studies([self.study(truth) for truth in self.truths])
+        images = [
+            ImageRecord(
+                truth.image_id, truth.study_id, SubjectId(f"p{10_000_000 + truth.number}"), "PA", "none", "", "/"
+            )
+            for truth in self.truths
+        ]
+        await store.put(images, self.vectors)
+
+    def archive(self, store: Store, reader: Reader) -> Archive:
+        """The archive as the product opens it, with the stand-in as its embedder."""
+        return Archive(Settings.model_validate({}), store, LabelSpaceEmbedder(self), reader)
+
+
+class LabelSpaceEmbedder:
+    """Keeps `Embedder` for texts alone."""
+
+    name = "label-space"
+    image_spec = ImageSpec(size=8, mode="L")
+    embeds_text = True
+
+    def __init__(self, space: LabelSpace) -> None:
+        self._space = space
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def fingerprint(self) -> Fingerprint:
+        return Fingerprint(self.name, DIMENSION, "none")
+
+    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+        return [Rejected("no pictures here") for _ in pictures]
+
+    async def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        return np.stack([self._space.text_vector(text) for text in texts])
+
+
+def _units(rows: Vectors) -> Vectors:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,221 @@
+"""What is ruled out, folded, no better than chance or left aside is said so; files serve as examples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.errors import ImageError, PathRefused, QuestionError
+from mcp_cxr.records import Filter
+from mcp_cxr.search import _present
+from mcp_cxr.search._fold import folds
+from tests.support.archives import ingested, opened, rows
+from tests.support.films import dicom, mimic, report
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.records import Page
+
+TEXTS = {
+    1: "FINDINGS: Small left pleural effusion. No pneumothorax.",
+    2: "FINDINGS: No pleural effusion. Mild edema.",
+    3: "FINDINGS: Effusion cannot be excluded. Mild edema.",
+    4: "FINDINGS: Mild edema.",
+    5: "",
+}
+
+
+@pytest.fixture
+async def five(tmp_path: Path) -> Path:
+    """Five studies; the last has no report."""
+    for number, text in TEXTS.items():
+        film = mimic(tmp_path / "films", number)
+        if text:
+            report(film, text)
+    await ingested(tmp_path / "data", tmp_path / "films")
+    return tmp_path / "data"
+
+
+def numbers(page: Page) -> list[int]:
+    return [int(hit.study_id[2:]) for hit in page.images]
+
+
+@pytest.mark.parametrize("mode", ["auto", "vector", "words"])
+async def test_what_is_ruled_out_is_no_answer_whatever_the_mode(five: Path, mode: str) -> None:
+    async with opened(five) as archive:
+        page = await archive.search("edema without effusion", mode=mode)
+    found = {2, 4} if mode == "words" else {2, 4, 5}
+    assert (set(numbers(page)), page.total_results) == (found, len(found))
+    assert page.filters == {"without": ["pleural effusion"]}
+
+
+async def test_a_report_that_denies_it_comes_before_one_that_does_not_speak_of_it(five: Path) -> None:
+    async with opened(five) as archive:
+        page = await archive.search("no effusion")
+    by_number = dict(zip(numbers(page), page.images, strict=True))
+    assert set(by_number) == {2, 4, 5}
+    assert by_number[2].rank < by_number[4].rank
+    assert by_number[2].why == ["pixels", "report, denied: effusion"]
+    assert by_number[2].report_excerpt == "No pleural effusion."
+
+
+async def test_what_is_there_comes_before_what_may_be(five: Path) -> None:
+    async with opened(five) as archive:
+        page = await archive.search("effusion", mode="words")
+        doubted = await archive.search("possible effusion", mode="words")
+    assert (numbers(page), numbers(doubted)) == ([1, 3], [3, 1])
+    assert [hit.why for hit in page.images] == [["report: effusion"], ["report, uncertain: effusion"]]
+
+
+async def test_only_what_is_not_named_as_a_finding_is_listed_without_it(five: Path) -> None:
+    async with opened(five) as archive:
+        page = await archive.search("not mild", mode="words")
+    assert (page.search_mode, page.filters) == ("filter", {"without": ["mild"]})
+    assert set(numbers(page)) == {1, 5}
+
+
+async def test_a_denial_of_more_than_a_finding_leaves_no_study_out_and_says_so(five: Path) -> None:
+    async with opened(five) as archive:
+        page = await archive.search("edema without left effusion")
+    assert page.total_results == 5
+    assert "without" not in page.filters
+    assert any("No study was left out for left pleural effusion" in warning for warning in page.warnings)
+
+
+async def test_a_label_that_is_uncertain_rules_out_too(five: Path) -> None:
+    rows(five, "DELETE FROM labels")
+    async with opened(five) as archive:
+        (stored, *_) = await archive.store.page(None, limit=10)
+        for value, left in ((1, 4), (-1, 4), (0, 5)):
+            study = stored.study
+            await archive.store.put_studies([type(study)(study.study_id, study.subject_id, labels={"Fracture": value})])
+            assert (await archive.search("edema, no fracture")).total_results == left
+
+
+async def test_the_answer_of_a_denial_is_paged_as_any_other(five: Path) -> None:
+    async with opened(five) as archive:
+        whole = await archive.search("no pneumothorax", limit=100)
+        one_by_one = [(await archive.search("no pneumothorax", limit=1, offset=at)).images[0] for at in range(5)]
+    assert numbers(whole) == [int(hit.study_id[2:]) for hit in one_by_one]
+
+
+class TestFiles:
+    """A film that is not in the archive, or is."""
+
+    async def test_a_file_of_the_archive_is_that_image(self, five: Path, tmp_path: Path) -> None:
+        (film,) = (tmp_path / "films").rglob(f"{'-'.join(['00000001'] * 5)}.dcm")
+        embedder = ToyEmbedder()
+        async with opened(five, embedder) as archive:
+            by_file = await archive.search(like=[str(film)])
+            by_id = await archive.search(like=[film.stem])
+        assert by_file.images == by_id.images
+        assert embedder.batches == []
+
+    async def test_another_file_is_embedded_as_films_are(self, five: Path, tmp_path: Path) -> None:
+        copy = dicom(tmp_path / "films" / "again.dcm", 1)
+        async with opened(five) as archive:
+            page = await archive.search(like=[str(copy)])
+        assert (page.search_mode, numbers(page)[0], page.total_results) == ("similar", 1, 5)
+        assert page.images[0].similarity_score == pytest.approx(1, abs=1e-5)
+
+    async def test_a_file_elsewhere_is_read_only_where_its_folder_is_named(self, five: Path, tmp_path: Path) -> None:
+        film = dicom(tmp_path / "elsewhere" / "film.dcm", 2)
+        async with opened(five) as archive:
+            with pytest.raises(PathRefused, match="below none of the archive's roots"):
+                await archive.search(like=[str(film)])
+            with pytest.raises(PathRefused, match="is not there"):
+                await archive.search(like=[str(tmp_path / "gone.png")])
+            page = await archive.search(like=[str(film)], roots=(tmp_path,))
+        assert numbers(page)[0] == 2
+
+    async def test_a_file_that_is_no_film_has_its_reason(self, five: Path, tmp_path: Path) -> None:
+        broken = tmp_path / "films" / "broken.png"
+        broken.write_bytes(b"no picture")
+        async with opened(five) as archive:
+            with pytest.raises(ImageError):
+                await archive.search(like=[str(broken)])
+        async with opened(five, ToyEmbedder(rejected=[1])) as archive:
+            with pytest.raises(QuestionError, match="cannot be compared"):
+                await archive.search(like=[str(dicom(tmp_path / "films" / "dark.dcm", 9))])
+
+
+async def planted(archive: Archive, *vectors: list[float]) -> None:
+    """Give the archive's images these vectors."""
+    images = [one.image for one in await archive.store.page(None, limit=100)]
+    full = np.zeros((len(images), 32), np.float32)
+    full[:, : len(vectors[0])] = vectors
+    await archive.store.put(images, full)
+
+
+async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> None:
+    async with opened(five) as archive:
+        await planted(archive, [1, 0, 0], [0, 1, 0], [0, 1, 0.001], [0, 0, 1], [0, 1, 0])
+        example = [one.image.image_id for one in await archive.store.page(None, limit=1)]
+        page = await archive.search(like=example, limit=10)
+        apart = [await archive.search(like=example, limit=1, offset=at) for at in range(4)]
+    assert (page.total_results, page.results_count, page.next_offset) == (4, len(page.images), None)
+    folded = [reason for hit in page.images for reason in hit.why if reason.startswith("near duplicate folded: ")]
+    assert (len(page.images), len(folded)) == (2, 2)
+    assert [hit.image_id for each in apart for hit in each.images] == [hit.image_id for hit in page.images]
+    later = [
+        warning for each in apart for warning in each.warnings if warning.startswith("Folded as near duplicates of")
+    ]
+    assert len(later) == 2
+
+
+async def test_an_answer_in_words_folds_nothing(five: Path) -> None:
+    async with opened(five) as archive:
+        await planted(archive, *[[1.0, 0.0]] * 5)
+        assert (await archive.search("mild edema", mode="words")).results_count == 3
+        assert (await archive.search(view=["UNKNOWN", "PA"])).results_count == 5
+
+
+def test_what_is_folded_repeats_the_first_that_stays() -> None:
+    one, other = np.eye(2, 4, dtype=np.float32)
+    assert folds([one, None, other, one, one, other], np.zeros(4, np.float32)) == {3: 0, 4: 0, 5: 2}
+    assert folds([None], np.zeros(4, np.float32)) == {}
+    assert folds([one, one], one) == {}, "all that is the same as the middle tells nothing"
+
+
+async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
+    five: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_present, "FEW", 5)
+    async with opened(five) as archive:
+        page = await archive.search("edema", limit=5)
+    assert page.results_count == 5
+    (warning,) = page.warnings
+    alone = [hit.rank for hit in page.images if not any("edema" in reason for reason in hit.why)]
+    assert len(alone) == 2
+    assert warning.startswith(f"No better than chance for this question: rank {', '.join(map(str, alone))}.")
+
+
+async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
+    async with opened(five, OfflineEmbedder(preprocessing="other")) as archive:
+        example = (await archive.store.page(None, limit=1))[0].image.image_id
+        page = await archive.search("edema", unlike=[example])
+    assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
+    assert page.warnings == ["unlike was left aside: there is no vector of the words for it to steer."]
+
+
+async def test_an_outage_between_text_and_mix_is_said_as_any_other(five: Path) -> None:
+    async with opened(five, ToyEmbedder(down=True)) as archive:
+        example = (await archive.store.page(None, limit=1))[0].image.image_id
+        page = await archive.search("edema without effusion", like=[example])
+    assert page.search_mode == "hybrid"
+    assert page.fallback_reason
+    assert page.filters == {"without": ["pleural effusion"]}
+
+
+async def test_an_empty_archive_answers_a_mixed_question_with_an_empty_page(tmp_path: Path) -> None:
+    async with opened(tmp_path / "data") as archive:
+        await archive.store.create()
+        page = await archive.search("edema without effusion")
+        assert (page.total_results, page.images) == (0, [])
+        assert await archive.store.count(Filter()) == 0

@@ -12,14 +12,16 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from anyio import to_thread
 
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
-from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreError, StoreMissing
-from mcp_cxr.images import PREPROCESSING, Reader, Viewing
+from mcp_cxr.errors import ConfigError, ImageError, NotFound, PathRefused, StoreError, StoreMissing
+from mcp_cxr.images import PREPROCESSING, Lightbox, Reader, Viewing, overview, sheet_layout, side_by_side, tile
 from mcp_cxr.ingest import IdKey, Listener, Plan, Shard, Signal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageId, Overview, Shown
@@ -29,10 +31,10 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import Copied, Finding, ServiceWatch, copy, examine, verify
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import View
+    from mcp_cxr.images import FilmValues, Part, Sheet, View
     from mcp_cxr.records import IngestSummary, Page, Picture, Stored, Verification
     from mcp_cxr.stores import Store
 
@@ -137,6 +139,7 @@ class Archive:
         self.embedder = embedder
         self._reader = reader
         self._given_roots: set[Path] = set()
+        self._lightbox = Lightbox(reader.values)
         self._watch = ServiceWatch(store, embedder, self._develop)
         self._searcher = Searcher(store, embedder, confirm=self._watch.confirm)
 
@@ -266,6 +269,72 @@ class Archive:
         """
         stored = await self._stored(image_id)
         return await self._reader.view(await self._file_of(stored), viewing or Viewing())
+
+    async def view_many(
+        self, image_ids: Sequence[str], viewing: Viewing | None = None, *, first: int = 1
+    ) -> tuple[Sheet, list[View | str]]:
+        """Return several films in one picture, and each film's view, or why there is none.
+
+        Args:
+            image_ids: At least one.
+            viewing: What is to be seen of each; `max_px` is the longer side of the whole picture.
+            first: Number of the first film; the others count on.
+
+        Raises:
+            NotFound: No such image.
+            StoreError: The store fails or was never made.
+            ValueError: No image ids, or the viewing is impossible.
+        """
+        asked = viewing or Viewing()
+        _, side = sheet_layout(len(image_ids), max_px=asked.max_px)
+        stored = [await self._stored(image_id) for image_id in image_ids]
+        shown: list[View | str] = [""] * len(stored)
+
+        async def look(place: int) -> None:
+            try:
+                shown[place] = await self._reader.view(await self._file_of(stored[place]), replace(asked, max_px=side))
+            except ImageError as exc:
+                shown[place] = exc.reason
+            except (NotFound, PathRefused):  # the row is there, the file is not what it was
+                shown[place] = "file gone or changed"
+
+        async with anyio.create_task_group() as tasks:
+            for place in range(len(stored)):
+                tasks.start_soon(look, place)
+        drawn = partial(side_by_side, shown, first=first, max_px=asked.max_px)
+        return await to_thread.run_sync(drawn), shown
+
+    async def values(
+        self,
+        image_id: str,
+        *,
+        max_px: int = 768,
+        place: tuple[int, int] | None = None,
+        factor: int = 1,
+        keep: bool = True,
+    ) -> tuple[FilmValues, Part]:
+        """Return a film before its window is chosen, and the part of its values that is asked for.
+
+        Args:
+            image_id: The film; the last two that were kept are not read again.
+            max_px: Longer side of the whole film at most, where no tile is asked for.
+            place: Column and row of a tile.
+            factor: What a tile is reduced by: a power of two.
+            keep: Whether more of this film will be asked for.
+
+        Raises:
+            NotFound: No such image, or its file is gone or was changed.
+            PathRefused: Its file lies below no root.
+            ImageError: The file cannot become a picture.
+            StoreError: The store fails or was never made.
+            ValueError: There is no such tile.
+        """
+        path = await self._file_of(await self._stored(image_id))
+        film = await self._lightbox.film(path, keep=keep)
+        if place is None:
+            return film, await to_thread.run_sync(partial(overview, film, max_px=max_px))
+        column, row = place
+        return film, await to_thread.run_sync(partial(tile, film, column=column, row=row, factor=factor))
 
     async def allowed(self) -> Allowed:
         """Return the folders that may be read: those of the settings, and those ingested before.

@@ -91,7 +91,7 @@ def developed(decode: Decode, shape: tuple[int, int], treatment: Treatment, *, w
 
 def _reduced(raster: Raster, treatment: Treatment, wanted: int) -> _Reduced:
     block = block_for(raster.shape, (wanted, wanted))
-    raster, survey, means = _surveyed(raster, block)
+    raster, survey, means = surveyed(raster, block)
     return _Reduced(raster, block, means, grey_scale(survey, treatment, raster.dtype))
 
 
@@ -160,7 +160,7 @@ def cut_out(
         UnsupportedImage: `blank image`.
         Exception: Whatever decoding raises.
     """
-    raster, survey, _ = _surveyed(decode(False), None)
+    raster, survey, _ = surveyed(decode(False), None)
     scale = grey_scale(survey, treatment, raster.dtype, window=window)
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     rows, columns = raster.shape
@@ -172,7 +172,7 @@ def cut_out(
     return GreyFilm(reduced(strips, shape, block), shape[1] / block.across, shape[0] / block.down, scale.record)
 
 
-def _surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]:
+def surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]:
     """Go through the film once; and once more where values lie beyond the bits that the header says are stored."""
     survey = Survey(raster)
     means = None
@@ -182,7 +182,7 @@ def _surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]
     else:
         means = reduced(survey.watched(step=block.down), raster.shape, block)
     if isinstance(raster, FileRaster) and not raster.masked and not _lies_within(survey, raster):
-        return _surveyed(replace(raster, masked=True), block)
+        return surveyed(replace(raster, masked=True), block)
     if means is not None:
         means.clip(survey.low, survey.high, out=means)  # one of 16 bits may have been rounded past an end
     return raster, survey, means

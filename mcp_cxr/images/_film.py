@@ -52,7 +52,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class OpenFilm:
     """A film whose header is read and whose pixels can be."""
 
     header: Header
@@ -74,7 +74,7 @@ def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = Fa
         ImageError: The file is gone or may not be read.
         NeedsDecoding: See `plain_only`.
     """
-    with _open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
+    with open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
         return film.header
 
 
@@ -94,7 +94,7 @@ def read_film(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain
         ImageError: The file is gone or may not be read.
         NeedsDecoding: See `plain_only`.
     """
-    with _open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
+    with open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
         grey = developed(film.decode, (film.header.rows, film.header.columns), film.treatment, wanted=spec.size)
         return Film(film.header, to_picture(grey, spec), grey.record)
 
@@ -116,7 +116,7 @@ def view_film(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View
     window = None
     if viewing.window_center is not None and viewing.window_width is not None:
         window = Window(viewing.window_center, viewing.window_width)
-    with _open_film(path, any_body_part=True, plain_only=plain_only) as film:
+    with open_film(path, any_body_part=True, plain_only=plain_only) as film:
         treatment = film.treatment
         if viewing.invert:
             treatment = dataclasses.replace(treatment, inverse=not treatment.inverse)
@@ -125,7 +125,7 @@ def view_film(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View
 
 
 @contextmanager
-def _open_film(path: Path, *, any_body_part: bool, plain_only: bool) -> Generator[_Opened]:
+def open_film(path: Path, *, any_body_part: bool, plain_only: bool) -> Generator[OpenFilm]:
     """Open a file of any kind; whatever goes wrong inside is an `ImageError`."""
     with typed_faults("pixel data cannot be decoded"), opened(path) as file:
         with typed_faults("damaged header"):
@@ -133,7 +133,7 @@ def _open_film(path: Path, *, any_body_part: bool, plain_only: bool) -> Generato
         yield film
 
 
-def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> _Opened:
+def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenFilm:
     start = source.read(START)
     source.seek(0)
     if is_gzip(start):
@@ -148,12 +148,12 @@ def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> 
             if plain_only:
                 raise NeedsDecoding
             picture = open_plain(source, kind)
-            return _Opened(plain_header(picture, kind), Treatment(), lambda _: ArrayRaster(plain_values(picture)))
+            return OpenFilm(plain_header(picture, kind), Treatment(), lambda _: ArrayRaster(plain_values(picture)))
         case None:
             raise UnsupportedImage("not DICOM")
 
 
-def _open_dicom_film(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> _Opened:
+def _open_dicom_film(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenFilm:
     """What the file is comes first, then whether its pixels can be read."""
     file = open_dicom(source, plain_only=plain_only)
     check_admission(file.facts, any_body_part=any_body_part)
@@ -162,4 +162,4 @@ def _open_dicom_film(source: BinaryIO, *, any_body_part: bool, plain_only: bool)
     layout = layout_of(file.facts)
     check_decodable(file, layout)
     treatment = treatment_of(file, layout)
-    return _Opened(dicom_header(file, layout), treatment, lambda halve: open_raster(file, layout, halve=halve))
+    return OpenFilm(dicom_header(file, layout), treatment, lambda halve: open_raster(file, layout, halve=halve))

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from mcp_cxr.images._edge import NeedsDecoding
-from mcp_cxr.images._tasks import FilmTask, HeaderTask, ViewTask
+from mcp_cxr.images._tasks import FilmTask, HeaderTask, ValuesTask, ViewTask
 from mcp_cxr.images._workers import Workers
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images._header import Header
     from mcp_cxr.images._render import View, Viewing
     from mcp_cxr.images._tasks import Task
+    from mcp_cxr.images._values import FilmValues
     from mcp_cxr.records import ImageSpec
 
     Result = TypeVar("Result")
@@ -70,6 +71,10 @@ class Reader:
     async def view(self, path: Path, viewing: Viewing) -> View:
         """As `view_film`."""
         return await self._done(ViewTask(path, viewing))
+
+    async def values(self, path: Path) -> FilmValues:
+        """As `read_values`."""
+        return await self._done(ValuesTask(path))
 
     async def _done(self, task: Task[Result]) -> Result:
         """Do a task.

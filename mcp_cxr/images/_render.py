@@ -91,6 +91,11 @@ def to_view(film: GreyFilm, max_px: int) -> tuple[bytes, str, int, int]:
     image = Image.fromarray(film.pixels)
     if size != image.size:
         image = image.resize(size, Image.Resampling.LANCZOS, (0, 0, film.width, film.height))
+    return to_sendable(image)
+
+
+def to_sendable(image: Image.Image) -> tuple[bytes, str, int, int]:
+    """Return a picture of at most `MAX_VIEW_BYTES`, its MIME type, width and height."""
     data, mime_type = _encoded(image, "PNG"), "image/png"
     while len(data) > MAX_VIEW_BYTES:
         if mime_type == "image/jpeg":  # even so: a wall of noise, or very large

@@ -15,6 +15,8 @@ import numpy as np
 from mcp_cxr.images._film import Film, read_film, read_header, view_film
 from mcp_cxr.images._header import Header
 from mcp_cxr.images._render import View, Viewing
+from mcp_cxr.images._treatment import Preset, Window
+from mcp_cxr.images._values import FilmValues, read_values
 from mcp_cxr.records import ImageSpec, Picture
 
 if TYPE_CHECKING:
@@ -105,6 +107,53 @@ class ViewTask:
         return View(data=parts[0], header=header, **facts)
 
 
+@dataclass(frozen=True, slots=True)
+class ValuesTask:
+    """As `read_values`."""
+
+    path: Path
+
+    def run(self, *, plain_only: bool = False) -> FilmValues:
+        """Do it in this process."""
+        return read_values(self.path, plain_only=plain_only)
+
+    def told(self) -> dict[str, Any]:
+        """Return what a worker must know."""
+        return {"task": "values", "path": os.fspath(self.path)}
+
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> FilmValues:
+        """Return the result."""
+        header = Header(**facts.pop("header"))
+        presets = tuple(Preset(name, Window(**window)) for name, window in facts.pop("presets"))
+        padding, measured = facts.pop("padding"), facts.pop("measured")
+        return FilmValues(
+            header=header,
+            pixels=np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
+            greys=np.frombuffer(parts[1], np.uint8),
+            measured=tuple(measured) if measured else np.frombuffer(parts[2], np.float64),
+            presets=presets,
+            padding=padding and tuple(padding),
+            **facts,
+        )
+
+
+def _answered_values(film: FilmValues) -> tuple[dict[str, Any], list[bytes]]:
+    parts = [film.pixels.tobytes(), film.greys.tobytes()]
+    measured = film.measured if isinstance(film.measured, tuple) else None
+    if not isinstance(film.measured, tuple):
+        parts.append(film.measured.tobytes())
+    facts = {
+        "header": asdict(film.header),
+        "low": film.low,
+        "measured": measured,
+        "grey_scale": film.grey_scale,
+        "presets": [(preset.name, asdict(preset.window)) for preset in film.presets],
+        "inverse": film.inverse,
+        "padding": film.padding,
+    }
+    return facts, parts
+
+
 def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Do a task as a worker: return facts fit for JSON, and what is better sent as it is.
 
@@ -119,6 +168,8 @@ def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
             film = FilmTask(path, ImageSpec(**told["spec"]), told["any_body_part"]).run()
             parts = [film.picture.pixels.tobytes(), *([film.picture.jpeg] if film.picture.jpeg is not None else [])]
             return {"header": asdict(film.header), "grey_scale": film.grey_scale}, parts
+        case "values":
+            return _answered_values(ValuesTask(path).run())
         case _:
             region = told["viewing"]["region"]
             view = ViewTask(path, Viewing(**(told["viewing"] | {"region": region and tuple(region)}))).run()

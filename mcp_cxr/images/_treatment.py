@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from mcp_cxr.images._edge import FAULTS
-from mcp_cxr.images._elements import integer, item, number, text, values
+from mcp_cxr.images._elements import integer, item, number, numbers, text, values
+from mcp_cxr.images._header import clean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images._dicom import DicomFile, Layout
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
-_FUNCTIONS: Final = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+_FUNCTIONS: Final[tuple[WindowFunction, ...]] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 _MAX_ENTRIES: Final = 2**16
 _MAX_DEPTH: Final = 16
 
@@ -41,6 +42,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Preset:
+    """A window that the header offers."""
+
+    name: str
+    """(0028,1055) Window Center & Width Explanation, cleaned; empty where it has none."""
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """The grey-scale steps of one film, in their order; the default is a plain picture's."""
 
@@ -49,6 +59,8 @@ class Treatment:
     intercept: float = 0.0
     voi_lut: Lut | None = None
     window: Window | None = None
+    presets: tuple[Preset, ...] = ()
+    """Every window of the header that can be used, for people to choose from; `window` is the first, if it can be."""
     inverse: bool = False
     """MONOCHROME1: low values are bright."""
     padding: tuple[int, int] | None = None
@@ -70,6 +82,7 @@ def treatment_of(file: DicomFile, layout: Layout) -> Treatment:
         intercept=intercept,
         voi_lut=_lut(file, "VOILUTSequence", "VOI LUT", notes),
         window=_window(facts, notes),
+        presets=_presets(facts),
         inverse=layout.photometric == "MONOCHROME1",
         padding=_padding(facts, layout, notes),
         notes=tuple(notes),
@@ -124,16 +137,38 @@ def _window(facts: Dataset, notes: list[str]) -> Window | None:
     if "WindowCenter" not in facts and "WindowWidth" not in facts:
         return None
     center, width = number(facts, "WindowCenter"), number(facts, "WindowWidth")
-    function = (text(facts, "VOILUTFunction") or "LINEAR").upper()
+    function = _function(facts)
     if center is None or width is None:
         notes.append("incomplete window ignored")
-    elif function not in _FUNCTIONS:
+    elif function is None:
         notes.append("window of an unknown function ignored")
-    elif width <= 0 or (function == "LINEAR" and width < 1):
+    elif not _is_wide(width, function):
         notes.append("window width below 1 ignored")
     else:
         return Window(center, width, function)
     return None
+
+
+def _presets(facts: Dataset) -> tuple[Preset, ...]:
+    function = _function(facts)
+    if function is None:
+        return ()
+    pairs = zip(numbers(facts, "WindowCenter"), numbers(facts, "WindowWidth"), strict=False)
+    windows = [Window(center, width, function) for center, width in pairs if _is_wide(width, function)]
+    names = [clean(str(one)) for one in values(facts, "WindowCenterWidthExplanation")]
+    names += [""] * len(windows)
+    return tuple(map(Preset, names, windows))
+
+
+def _function(facts: Dataset) -> WindowFunction | None:
+    """(0028,1056) VOI LUT Function."""
+    asked = (text(facts, "VOILUTFunction") or "LINEAR").upper()
+    return next((function for function in _FUNCTIONS if function == asked), None)
+
+
+def _is_wide(width: float, function: WindowFunction) -> bool:
+    """PS3.3 C.11.2.1.2.1 and C.11.2.1.3: at least 1 for LINEAR, above 0 for the others."""
+    return width >= 1 if function == "LINEAR" else width > 0
 
 
 def _padding(facts: Dataset, layout: Layout, notes: list[str]) -> tuple[int, int] | None:

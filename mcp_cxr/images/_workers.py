@@ -20,6 +20,7 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
+from mcp_cxr.images._dicom import MAX_PIXELS
 from mcp_cxr.images._worker import AT_WORK, LENGTHS
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ MEMORY_BYTES: Final = 2 * 2**30
 _COMMAND: Final = (sys.executable, "-P", "-m", "mcp_cxr.images._worker")  # -P: never a module from the working folder
 _PASSED_ON: Final = ("PATH", "LANG", "LC_", "LD_LIBRARY_PATH", "DYLD_", "PYTHON", "VIRTUAL_ENV", "SYSTEMROOT", "TMP")
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # threads of theirs take address space
-_MOST_BYTES: Final = 64 * 2**20
+_MOST_BYTES: Final = 2 * MAX_PIXELS + 2**20
+"""Of an answer: the values of the largest film that is let in, and what is said of them."""
 _GONE: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 _ERRORS: Final = {each.__name__: each for each in (UnsupportedImage, CorruptImage, UnreadableFile)}
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import CallToolResult, ImageContent
 from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QuestionError
 from mcp_cxr.records import Shown
 from mcp_cxr.server._share import require_pictures, shared_facts
-from mcp_cxr.server._tool import answer, session_of
+from mcp_cxr.server._tool import answer, json_text, session_of
 
+if TYPE_CHECKING:
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.images import Sheet, View, Viewing
+
+ImageId = Annotated[str, Field(min_length=1, max_length=255)]
 ImageIdArgument = Annotated[str, Field(description="image_id of a search result.", min_length=1, max_length=255)]
+ImageIds = Annotated[list[ImageId], Field(min_length=1, max_length=100)]  # the longest page of results
 
 
 async def get_image_metadata(context: Context[Any, Any], image_id: ImageIdArgument) -> Annotated[CallToolResult, Shown]:
@@ -30,7 +35,10 @@ async def get_image_metadata(context: Context[Any, Any], image_id: ImageIdArgume
 
 async def view_image(
     context: Context[Any, Any],
-    image_id: ImageIdArgument,
+    image_id: Annotated[
+        ImageId | ImageIds,
+        Field(description="image_id of a search result. A list shows several: up to 4 side by side, more small."),
+    ],
     window_center: Annotated[
         float | None, Field(description="Window centre in the film's values; with window_width.")
     ] = None,
@@ -43,9 +51,14 @@ async def view_image(
         ),
     ] = None,
     max_px: Annotated[int, Field(description="Longer side of the picture.", ge=64, le=2048)] = 1024,
+    first_rank: Annotated[
+        int, Field(description="Number of the first of several films: rank of the page's first result.", ge=1)
+    ] = 1,
 ) -> CallToolResult:
-    """Look at one chest X-ray. Without a window the file's own is used. Give region for a closer look at a part. The
-    picture comes with the window in force and the film's size. Bright is dense.
+    """Look at one chest X-ray, or at several in one picture: two to four side by side, or all image_ids of a result
+    page in their order as a contact sheet whose numbers are the ranks (first_rank: rank of the first). Without a window
+    the file's own is used. Give region for a closer look at a part. The picture comes with the window in force and the
+    film's size. Bright is dense.
     """  # noqa: D205
     from mcp_cxr.images import Viewing  # pydicom and numpy are not loaded before the handshake
 
@@ -55,20 +68,34 @@ async def view_image(
     try:
         x0, y0, x1, y1 = region or (0.0, 0.0, 1.0, 1.0)
         viewing = Viewing(window_center, window_width, invert, (x0, y0, x1, y1) if region else None, max_px)
+        if isinstance(image_id, list):
+            return await _several(archive, image_id, viewing, first_rank)
         view = await archive.view(image_id, viewing)
     except ValueError as exc:
         raise QuestionError(str(exc)) from exc
     except ImageError as exc:
         raise QuestionError(f"This film cannot be shown ({exc.reason}); look at another one.") from exc
-    facts = {
-        "image_id": image_id,
-        "width": view.width,
-        "height": view.height,
+    return _picture(view, {"image_id": image_id, "width": view.width, "height": view.height, **_facts(view)})
+
+
+async def _several(archive: Archive, image_ids: list[str], viewing: Viewing, first: int) -> CallToolResult:
+    sheet, shown = await archive.view_many(image_ids, viewing, first=first)
+    films = [
+        {"number": number, "image_id": image_id, **({"cannot_be_shown": one} if isinstance(one, str) else _facts(one))}
+        for number, (image_id, one) in enumerate(zip(image_ids, shown, strict=True), start=first)
+    ]
+    return _picture(sheet, {"width": sheet.width, "height": sheet.height, "films": films})
+
+
+def _facts(view: View) -> dict[str, Any]:
+    return {
         "film_rows": view.header.rows,
         "film_columns": view.header.columns,
         "view_position": view.header.view_position,
         "grey_scale": view.grey_scale,
     }
-    picture = ImageContent(type="image", data=base64.b64encode(view.data).decode(), mime_type=view.mime_type)
-    text = TextContent(type="text", text=json.dumps(facts, separators=(",", ":")))
-    return CallToolResult(content=[picture, text])
+
+
+def _picture(picture: View | Sheet, facts: dict[str, Any]) -> CallToolResult:
+    image = ImageContent(type="image", data=base64.b64encode(picture.data).decode(), mime_type=picture.mime_type)
+    return CallToolResult(content=[image, json_text(facts)])

@@ -1,4 +1,4 @@
-"""The MCP server: five tools over an archive."""
+"""The MCP server: five tools over an archive, and a page that shows what they find."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from mcp_types import ToolAnnotations
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
 from mcp_cxr.server._image_tools import get_image_metadata, view_image
+from mcp_cxr.server._pixels_tool import get_film_pixels
 from mcp_cxr.server._search_tool import search_medical_images
 from mcp_cxr.server._session import Session, open_session
 from mcp_cxr.server._tool import StrictTool
+from mcp_cxr.server._viewer import FOR_THE_VIEWER, SHOWN_IN_VIEWER, viewer_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -50,6 +52,7 @@ def build_server(
         version=__version__,
         instructions=_INSTRUCTIONS,
         tools=_tools(),
+        extensions=[viewer_app()],
         lifespan=lifespan,
         log_level="WARNING",
     )
@@ -57,7 +60,7 @@ def build_server(
 
 def _tools() -> list[Any]:
     return [
-        StrictTool.of(search_medical_images, annotations=_reads("Search chest X-rays")),
+        StrictTool.of(search_medical_images, annotations=_reads("Search chest X-rays"), meta=SHOWN_IN_VIEWER),
         StrictTool.of(get_image_metadata, annotations=_reads("Facts of one chest X-ray")),
         StrictTool.of(view_image, annotations=_reads("Look at one chest X-ray")),
         StrictTool.of(get_archive_overview, annotations=_reads("What the archive holds")),
@@ -71,6 +74,7 @@ def _tools() -> list[Any]:
                 open_world_hint=False,
             ),
         ),
+        StrictTool.of(get_film_pixels, annotations=_reads("Values of one film, for the viewer"), meta=FOR_THE_VIEWER),
     ]
 
 

@@ -31,10 +31,14 @@ class StrictTool(Tool):
     """
 
     @classmethod
-    def of(cls, function: Callable[..., Any], *, annotations: ToolAnnotations) -> StrictTool:
+    def of(
+        cls, function: Callable[..., Any], *, annotations: ToolAnnotations, meta: dict[str, Any] | None = None
+    ) -> StrictTool:
         """Make a tool of a function; its whole docstring is the description."""
         description = " ".join((function.__doc__ or "").split())
-        tool = cls.from_function(function, title=annotations.title, description=description, annotations=annotations)
+        tool = cls.from_function(
+            function, title=annotations.title, description=description, annotations=annotations, meta=meta
+        )
         model = tool.fn_metadata.arg_model
         model.model_config["extra"] = "forbid"
         model.model_rebuild(force=True)
@@ -78,5 +82,9 @@ def session_of(context: Context[Any, Any]) -> Session:
 def answer(value: DataclassInstance) -> CallToolResult:
     """Return the same data twice: structured, and as compact JSON text for hosts whose model reads only that."""
     data = dataclasses.asdict(value)
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data)
+    return CallToolResult(content=[json_text(data)], structured_content=data)
+
+
+def json_text(data: dict[str, Any]) -> TextContent:
+    """Return data as compact JSON text."""
+    return TextContent(type="text", text=json.dumps(data, ensure_ascii=False, separators=(",", ":")))

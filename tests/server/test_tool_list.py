@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.server.conftest import Host
 
 SNAPSHOT = Path(__file__).with_name("tools.json")
+URI = "ui://mcp-cxr/viewer.html"
 REFRESH = "REFRESH_SNAPSHOTS"
 TOOLS = [
     "search_medical_images",
@@ -22,6 +23,7 @@ TOOLS = [
     "view_image",
     "get_archive_overview",
     "ingest_directory",
+    "get_film_pixels",
 ]
 
 
@@ -59,8 +61,16 @@ async def test_only_ingest_writes_and_nothing_destroys(host: Host):
     assert all(hint["idempotentHint"] and not hint["destructiveHint"] for hint in hints.values())
 
 
-async def test_only_the_picture_has_no_output_schema(host: Host):
-    assert [tool["name"] for tool in await listed(host) if "outputSchema" not in tool] == ["view_image"]
+async def test_only_what_brings_pictures_has_no_output_schema(host: Host):
+    found = [tool["name"] for tool in await listed(host) if "outputSchema" not in tool]
+    assert found == ["view_image", "get_film_pixels"]
+
+
+async def test_a_search_is_shown_in_the_viewer_and_models_are_not_offered_its_pixels(host: Host):
+    meta = {tool["name"]: tool.get("_meta") for tool in await listed(host)}
+    assert meta.pop("search_medical_images") == {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
+    assert meta.pop("get_film_pixels") == {"ui": {"visibility": ["app"]}}
+    assert not any(meta.values())
 
 
 async def test_the_server_says_who_it_is_and_how_to_begin(host: Host):

@@ -13,6 +13,8 @@ from PIL import Image
 from tests.server.conftest import wire_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from tests.server.archives import Ingested
@@ -74,3 +76,62 @@ async def test_a_window_is_used_and_said(host: Host, demo: Ingested):
     narrow, facts = await look(host, image_id=image_id, window_center=2048, window_width=200)
     assert narrow.std() > wide.std()
     assert (facts["grey_scale"]["center"], facts["grey_scale"]["width"]) == (2048, 200)
+
+
+async def look_at(host: Host, image_ids: Sequence[str], **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
+    """Return the sheet, and what is said of it."""
+    result = await host.client.call_tool("view_image", {"image_id": list(image_ids), **arguments})
+    assert not result.is_error, result.content
+    picture, text = result.content
+    assert picture.type == "image"
+    assert text.type == "text"
+    facts = json.loads(text.text)
+    assert wire_bytes(result) < 1_000_000
+    with Image.open(io.BytesIO(base64.b64decode(picture.data))) as image:
+        assert image.size == (facts["width"], facts["height"])
+        return np.asarray(image.convert("L")), facts
+
+
+async def test_films_stand_side_by_side(host: Host, demo: Ingested):
+    ids = [image.image_id for image in demo.drawn.images[:4]]
+    for count, (columns, rows) in {2: (2, 1), 3: (3, 1), 4: (2, 2)}.items():
+        sheet, facts = await look_at(host, ids[:count])
+        assert [film["image_id"] for film in facts["films"]] == ids[:count]
+        assert [film["number"] for film in facts["films"]] == list(range(1, count + 1))
+        assert max(sheet.shape) <= 1024
+        assert max(sheet.shape) > 900
+        for place in range(count):  # every cell holds a film
+            down, across = sheet.shape[0] // rows, sheet.shape[1] // columns
+            row, column = divmod(place, columns)
+            assert sheet[row * down : (row + 1) * down, column * across : (column + 1) * across].std() > 20
+
+
+async def test_a_contact_sheet_is_numbered_as_the_page(host: Host):
+    page = await host.ask("search_medical_images", view=["PA", "AP", "LATERAL"], limit=4, offset=4, group="none")
+    ids = [hit["image_id"] for hit in page["images"]]
+    _, facts = await look_at(host, ids * 2, first_rank=page["images"][0]["rank"])
+    assert [film["number"] for film in facts["films"]] == list(range(5, 13))
+    assert [hit["rank"] for hit in page["images"]] == [5, 6, 7, 8]
+    plain, _ = await look_at(host, ids)
+    numbered, _ = await look_at(host, ids, first_rank=5)
+    assert plain.shape == numbered.shape
+    assert not np.array_equal(plain, numbered)
+
+
+async def test_a_whole_page_of_a_hundred_fits(host: Host, demo: Ingested):
+    ids = [image.image_id for image in demo.drawn.images]
+    sheet, facts = await look_at(host, (ids * 20)[:100], max_px=2048)
+    assert len(facts["films"]) == 100
+    assert max(sheet.shape) <= 2048
+
+
+async def test_window_and_region_hold_for_every_film_of_a_sheet(host: Host, demo: Ingested):
+    ids = [image.image_id for image in demo.drawn.images[:2]]
+    wide, _ = await look_at(host, ids, window_center=2048, window_width=8192)
+    narrow, facts = await look_at(host, ids, window_center=2048, window_width=200, region=[0, 0, 0.5, 0.5])
+    assert [film["grey_scale"]["width"] for film in facts["films"]] == [200, 200]
+    assert narrow.std() > wide.std()
+
+
+async def test_a_list_of_unknown_ids_is_refused(host: Host, demo: Ingested):
+    assert "No image gone" in await host.refused("view_image", image_id=[demo.drawn.images[0].image_id, "gone"])

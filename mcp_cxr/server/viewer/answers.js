@@ -1,0 +1,96 @@
+// What tools answer, and what people read in it.
+
+const MODES = {
+  semantic: "by meaning",
+  keyword: "by words",
+  hybrid: "by pixels and words",
+  similar: "by example",
+  filter: "by filters",
+};
+const GROUPS = { study: ["study", "studies"], subject: ["patient", "patients"], none: ["image", "images"] };
+
+function textsIn(result) {
+  return (Array.isArray(result?.content) ? result.content : [])
+    .filter((block) => block?.type === "text" && typeof block.text === "string")
+    .map((block) => block.text);
+}
+
+/** The data of a result: structured, or else as JSON in a text; null where the host kept both back. */
+function dataIn(result, isRight) {
+  if (isRight(result?.structuredContent)) return result.structuredContent;
+  for (const text of textsIn(result)) {
+    try {
+      const data = JSON.parse(text);
+      if (isRight(data)) return data;
+    } catch {
+      // some other text
+    }
+  }
+  return null;
+}
+
+const isPage = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
+const isFacts = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
+const isPart = (data) => typeof data?.data === "string" && typeof data.factor === "number";
+
+/** The arguments that would ask for a page again, as far as the page tells. */
+function questionOf(page) {
+  return { ...(page.query ? { query: page.query } : {}), ...page.filters, limit: Math.max(1, page.results_count || 5) };
+}
+
+function counted(number, group) {
+  const [one, many] = GROUPS[group] ?? GROUPS.study;
+  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+}
+
+function standingOf(hit) {
+  if (typeof hit.similarity_z !== "number" && typeof hit.percentile !== "number") return null;
+  const z = typeof hit.similarity_z === "number" ? `z ${hit.similarity_z < 0 ? "−" : "+"}${Math.abs(hit.similarity_z).toFixed(1)}` : "";
+  const percentile = typeof hit.percentile === "number" ? `${+hit.percentile.toFixed(2)} %` : "";
+  const cosine = typeof hit.similarity_score === "number" ? `Cosine ${hit.similarity_score.toFixed(3)}. ` : "";
+  const told = [];
+  if (percentile) told.push(`More similar than ${percentile} of a sample of the archive`);
+  if (z) told.push(`${hit.similarity_z.toFixed(1)} standard deviations above its mean`);
+  return { text: [z, percentile].filter(Boolean).join("  "), told: `${cosine}${told.join("; ")}.` };
+}
+
+function reasonsOf(hit) {
+  return (Array.isArray(hit.why) ? hit.why : []).map((reason) =>
+    typeof reason === "string" ? reason : String(reason?.text ?? reason?.sentence ?? ""),
+  );
+}
+
+function presentLabels(labels) {
+  return Object.entries(labels ?? {}).filter(([, value]) => value === 1).map(([label]) => label);
+}
+
+const SENTENCE = /(?<=[.!?])\s+(?=[A-Z0-9_])/;
+const plain = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+
+/** Split a report's section into sentences, each with whether it is one of those that made the film a hit. */
+function sentencesOf(section, found) {
+  return section.split(SENTENCE).map((text) => ({ text, matched: found.has(text) }));
+}
+
+/** The sentences of a report that made it a hit: those quoted in `why` or the excerpt, else those with most of the words. */
+function matchedSentences(report, hit) {
+  const sentences = Object.values(report ?? {}).flatMap((section) => section.split(SENTENCE));
+  const reasons = reasonsOf(hit ?? {}).filter((reason) => /^report\b/.test(reason)).map((reason) => reason.replace(/^report:?\s*/, ""));
+  if (!reasons.length) return new Set();
+  const quoted = sentences.filter((sentence) => reasons.some((reason) => plain(reason).includes(" ") && plain(sentence) === plain(reason)));
+  if (quoted.length) return new Set(quoted);
+  const words = [...new Set(reasons.flatMap((reason) => plain(reason).split(" ")))].filter(Boolean);
+  const counts = sentences.map((sentence) => {
+    const there = plain(sentence).split(" ");
+    return words.filter((word) => there.some((other) => isSameWord(word, other))).length;
+  });
+  const most = Math.max(0, ...counts);
+  return new Set(most ? sentences.filter((_, place) => counts[place] === most) : []);
+}
+
+/** Whether two words differ in their ending at most: effusion, effusions. */
+function isSameWord(one, other) {
+  if (one === other) return true;
+  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+  return short.length >= 4 && long.length - short.length <= 3 && long.startsWith(short.slice(0, Math.max(4, short.length - 1)));
+}

@@ -1,0 +1,107 @@
+"""get_film_pixels: a film's own values, as the viewer page gets them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+
+from tests.server.conftest import wire_bytes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tests.server.archives import Ingested
+    from tests.server.conftest import Host
+
+
+async def asked(host: Host, **arguments: Any) -> dict[str, Any]:
+    """Return what is said of a film or tile."""
+    result = await host.client.call_tool("get_film_pixels", arguments)
+    assert not result.is_error, result.content
+    assert result.structured_content is None
+    assert wire_bytes(result) < 1_000_000
+    (text,) = result.content
+    assert text.type == "text"
+    return json.loads(text.text)
+
+
+def unpacked(part: dict[str, Any]) -> NDArray[np.uint16]:
+    """Undo base64, zlib and the differences, as anybody would who reads the tool's description."""
+    steps = np.frombuffer(zlib.decompress(base64.b64decode(part["data"])), "<u2")
+    return np.cumsum(steps.reshape(part["height"], part["width"]), axis=1, dtype=np.uint16)
+
+
+async def test_values_are_those_of_the_file(host: Host, demo: Ingested):
+    image = next(one for one in demo.drawn.images if one.syntax == "explicit")
+    file = pydicom.dcmread(image.path)
+    part = await asked(host, image_id=image.image_id)
+    assert (part["factor"], part["left"], part["top"]) == (1, 0, 0)
+    assert np.array_equal(unpacked(part) + part["low"], file.pixel_array)
+    assert (part["spacing_mm"], part["spacing_source"]) == ([float(one) for one in file.PixelSpacing], "PixelSpacing")
+
+
+async def test_the_file_s_own_greys_are_view_image_s(host: Host, demo: Ingested):
+    for image in demo.drawn.images[:6]:
+        part = await asked(host, image_id=image.image_id)
+        greys = np.frombuffer(zlib.decompress(base64.b64decode(part["greys"])), np.uint8)
+        picture, _ = (await host.client.call_tool("view_image", {"image_id": image.image_id})).content
+        assert picture.type == "image"
+        with Image.open(io.BytesIO(base64.b64decode(picture.data))) as seen:
+            assert np.array_equal(greys[unpacked(part)], np.asarray(seen))
+
+
+async def test_a_small_one_is_made_of_means(host: Host, demo: Ingested):
+    image_id = demo.drawn.images[0].image_id
+    whole, small = unpacked(await asked(host, image_id=image_id)), await asked(host, image_id=image_id, max_px=100)
+    factor = small["factor"]
+    rows, columns = (side // factor * factor for side in whole.shape)
+    means = whole[:rows, :columns].reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))
+    assert factor == 8
+    assert max(small["width"], small["height"]) <= 100
+    assert np.abs(unpacked(small)[: len(means), : means.shape[1]] - means).max() <= 1
+
+
+async def test_tiles_cover_the_film(host: Host, demo: Ingested):
+    image_id = max(demo.drawn.images, key=lambda image: pydicom.dcmread(image.path).Rows).image_id
+    whole = unpacked(await asked(host, image_id=image_id))
+    seen = np.zeros_like(whole)
+    assert len(whole) > 512
+    for row in range(2):
+        part = await asked(host, image_id=image_id, tile=[0, row])
+        assert "greys" not in part
+        rows, columns = part["height"], part["width"]
+        seen[part["top"] : part["top"] + rows, part["left"] : part["left"] + columns] = unpacked(part)
+    assert np.array_equal(seen, whole)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"tile": [9, 0]}, "no such tile"),
+        ({"tile": [-1, 0]}, "no such tile"),
+        ({"tile": [0, 0], "factor": 3}, "factor must be 1, 2, 4"),
+        ({"max_px": 4000}, "max_px"),
+        ({"zoom": 2}, "Unknown argument zoom"),
+    ],
+)
+async def test_what_there_is_not_is_refused(host: Host, demo: Ingested, arguments: dict[str, Any], said: str):
+    assert said in await host.refused("get_film_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
+
+
+class TestWherePicturesAreNotShared:
+    @pytest.fixture
+    def share(self) -> tuple[str, ...]:
+        return ("reports",)
+
+    async def test_there_are_no_pixels(self, host: Host, demo: Ingested):
+        image_id = demo.drawn.images[0].image_id
+        assert "MCP_CXR_SHARE=pictures" in await host.refused("get_film_pixels", image_id=image_id)
+        assert "MCP_CXR_SHARE=pictures" in await host.refused("view_image", image_id=[image_id, image_id])

@@ -1,0 +1,156 @@
+"""A film's own values, whatever the file says of them, here and across a worker process."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from mcp_cxr.images import TILE_PX, Lightbox, Reader, overview, read_values, tile
+from mcp_cxr.images._tasks import ValuesTask, answer
+from tests.unit.images.making import film, phantom, saved
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.images import FilmValues, Part
+
+
+def unpacked(part: Part) -> NDArray[np.uint16]:
+    steps = np.frombuffer(zlib.decompress(part.data), "<u2").reshape(part.height, part.width)
+    return np.cumsum(steps, axis=1, dtype=np.uint16)
+
+
+def modality_lut() -> Sequence:
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item.LUTData = (np.arange(4096) ** 2 // 300).astype("<u2").tobytes()
+    return Sequence([item])
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "rescaled": {"RescaleSlope": 2, "RescaleIntercept": -1000},
+    "by a table": {"ModalityLUTSequence": modality_lut()},
+    "low is bright": {"PhotometricInterpretation": "MONOCHROME1"},
+    "padded": {"PixelPaddingValue": 0},
+    "two windows": {
+        "WindowCenter": [2000, 900],
+        "WindowWidth": [3000, 0.5],
+        "WindowCenterWidthExplanation": ["WIDE\0<b>", "X"],
+    },
+}
+
+
+@pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
+def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path, elements: dict[str, Any]):
+    stored = phantom()
+    read = read_values(saved(film(stored, **elements), tmp_path / "film.dcm"))
+    assert np.array_equal(read.pixels + read.low, stored)
+    assert read.low == stored.min()
+    assert read.greys.size == int(stored.max()) - int(stored.min()) + 1
+    assert read.inverse == (elements.get("PhotometricInterpretation") == "MONOCHROME1")
+    if "ModalityLUTSequence" in elements:
+        assert isinstance(read.measured, np.ndarray)
+        assert read.measured[1000 - read.low] == 1000**2 // 300
+    else:
+        assert read.measured == ((2, -1000) if "RescaleSlope" in elements else (1, 0))
+    if "PixelPaddingValue" in elements:
+        assert read.padding == (-read.low, -read.low)
+    if "WindowCenter" in elements:  # the second is too narrow to be one
+        assert [(one.name, one.window.center, one.window.width) for one in read.presets] == [("WIDE <b>", 2000, 3000)]
+
+
+def test_signed_values_lie_above_the_lowest(tmp_path: Path):
+    stored = phantom().astype(np.int16) - 1024
+    read = read_values(saved(film(stored, PixelRepresentation=1, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
+    assert read.low == stored.min() < 0
+    assert np.array_equal(read.pixels.astype(int) + read.low, stored)
+
+
+@pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
+def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, Any]):
+    path = saved(film(**elements), tmp_path / "film.dcm")
+    task = ValuesTask(path)
+    assert_same(task.answered(*answer(task.told())), read_values(path))
+
+
+def assert_same(one: FilmValues, other: FilmValues) -> None:
+    for field in fields(one):
+        left, right = getattr(one, field.name), getattr(other, field.name)
+        assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right, field.name
+
+
+async def test_a_picture_is_read_in_a_worker(tmp_path: Path):
+    grey = (phantom() >> 4).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "film.png")
+    async with Reader(workers=1) as reader:
+        read = await reader.values(tmp_path / "film.png")
+    assert np.array_equal(read.pixels + read.low, grey)
+
+
+def test_tiles_and_overview_of_a_film_that_no_size_divides(tmp_path: Path):
+    stored = phantom(1111, 1300)
+    read = read_values(saved(film(stored), tmp_path / "film.dcm"))
+    whole = overview(read, max_px=768)
+    assert (whole.factor, whole.width, whole.height) == (2, 650, 556)
+    corner = tile(read, column=2, row=2, factor=1)
+    assert (corner.left, corner.top, corner.width, corner.height) == (1024, 1024, 276, 87)
+    assert np.array_equal(unpacked(corner) + read.low, stored[1024:, 1024:])
+    half = unpacked(tile(read, column=0, row=1, factor=2))
+    assert half.shape == (44, TILE_PX)
+    assert np.array_equal(half, unpacked(whole)[512:, :512])
+    deep = unpacked(overview(read, max_px=90))  # by 16, in two steps
+    assert deep.shape == (70, 82)
+    assert abs(deep[0, 0] + read.low - stored[:16, :16].mean()) <= 1
+
+
+def test_even_noise_can_be_sent(tmp_path: Path):
+    noise = np.random.default_rng(1).integers(0, 2**16, (1536, 1536)).astype(np.uint16)
+    read = read_values(saved(film(noise, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
+    assert len(overview(read, max_px=768).data) <= 700_000
+    assert len(tile(read, column=1, row=1, factor=1).data) <= 700_000
+
+
+async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
+    paths = [saved(film(), tmp_path / f"{number}.dcm") for number in range(3)]
+    reads: list[Path] = []
+
+    async def read(path: Path) -> FilmValues:
+        reads.append(path)
+        await anyio.lowlevel.checkpoint()
+        return read_values(path)
+
+    lightbox = Lightbox(read)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(lambda: lightbox.film(paths[0], keep=True))
+    assert reads == paths[:1]  # those who came second waited
+    await lightbox.film(paths[1], keep=True)
+    await lightbox.film(paths[2], keep=False)
+    await lightbox.film(paths[0], keep=True)
+    assert reads == [paths[0], paths[1], paths[2]]
+    await lightbox.film(paths[2], keep=True)
+    await lightbox.film(paths[0], keep=False)
+    await lightbox.film(paths[1], keep=False)
+    assert reads == [paths[0], paths[1], paths[2], paths[2], paths[1]]
+
+
+async def test_a_film_that_was_changed_is_read_again(tmp_path: Path):
+    path = saved(film(), tmp_path / "film.dcm")
+    async with Reader() as reader:
+        lightbox = Lightbox(reader.values)
+        before = await lightbox.film(path, keep=True)
+        saved(film(phantom(40, 40)), path)
+        after = await lightbox.film(path, keep=True)
+    assert before.pixels.shape != after.pixels.shape

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import FilmValues, Part
 
 _OVERVIEW_PX = 768
-_THUMBNAIL_PX = 256
+_THUMBNAIL_PX = 384
 """A film of which no more than this is asked for is not kept."""
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 """(0028,0030), in the patient where the maker says so; else (0018,1164), at the detector."""

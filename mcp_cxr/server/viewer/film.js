@@ -35,6 +35,11 @@ class Film {
     return this.facts.columns;
   }
 
+  /** Whether finer layers are under way. */
+  get isComing() {
+    return this.#underWay > 0;
+  }
+
   /** From the lowest to the highest value, in the film's units. */
   get range() {
     const { measured, greys } = this.scale;
@@ -83,6 +88,11 @@ class Film {
     const tiles = [...this.#tiles.values()].filter((tile) => tile && tile.factor >= factor && isWithin(tile, left, top, right, bottom));
     tiles.sort((one, other) => other.factor - one.factor);
     return [this.overview, ...tiles].map((layer) => this.#painted(layer));
+  }
+
+  /** The whole film as a small canvas. */
+  smallest() {
+    return this.#painted(this.overview).canvas;
   }
 
   #factorFor(scale) {

@@ -1,4 +1,15 @@
 // The question above the results: words, and filters that fold away.
+//
+// Hosts' sandboxes forbid forms to be sent, and then no `submit` is heard: Enter and the buttons are listened to instead.
+
+/** Do something when Enter is pressed in a field of a form. */
+function onEnter(act) {
+  return (event) => {
+    if (event.key !== "Enter" || event.target.tagName === "BUTTON") return;
+    event.preventDefault();
+    act();
+  };
+}
 
 const VIEW_NAMES = { PA: "PA", AP: "AP", LATERAL: "Lateral", OTHER: "Other", UNKNOWN: "Unknown" };
 
@@ -14,13 +25,11 @@ function searchForm({ question, isOpen, history, canFill, on }) {
   });
   field.value = question.query ?? "";
   const count = countOf(question);
-  const submit = (event) => {
-    event.preventDefault();
+  const send = () =>
     on.ask({ ...question, query: field.value.trim() || undefined, like: undefined, unlike: undefined, exclude_subject_of: undefined });
-  };
   return element(
     "form",
-    { class: "search", role: "search", onsubmit: submit },
+    { class: "search", role: "search", onkeydown: onEnter(send) },
     history ? iconButton("back", "Back to the results before", on.back) : null,
     element("div", { class: "field" }, icon("search"), field),
     iconButton("filters", count ? `Filters, ${count} in force` : "Filters", on.toggleFilters, {
@@ -45,9 +54,10 @@ function filterForm({ question, on }) {
     input.value = question[name] ?? "";
     return input;
   };
+  const send = () => on.ask(filtered(question, new FormData(form)));
   const form = element(
     "form",
-    { id: "filters", class: "filters", "aria-label": "Filters" },
+    { id: "filters", class: "filters", "aria-label": "Filters", onkeydown: onEnter(send) },
     viewBoxes(question.view ?? []),
     field("Finding present", choice("labels", LABELS, question.labels?.[0])),
     field("Finding absent", choice("labels_absent", LABELS, question.labels_absent?.[0])),
@@ -68,13 +78,9 @@ function filterForm({ question, on }) {
       "div",
       { class: "row end" },
       element("button", { type: "button", class: "tool worded", onclick: () => on.ask(withoutFilters(question)) }, "Clear"),
-      element("button", { type: "submit", class: "tool worded primary" }, "Apply"),
+      element("button", { type: "button", class: "tool worded primary", onclick: send }, "Apply"),
     ),
   );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    on.ask(filtered(question, new FormData(form)));
-  });
   return form;
 }
 

@@ -1,13 +1,14 @@
 // A page of results.
 
-const THUMBNAIL_PX = 224;
+const THUMBNAIL_PX = 384;
+const THUMBNAILS_KEPT = 200;
 
 class Gallery {
   /** @param on What the person can do: ask, open, compare, pick, ... */
   constructor(host, on) {
     this.host = host;
     this.on = on;
-    this.thumbnails = new Map();
+    this.thumbnails = new Map(); // canvas by image id
     this.seen = new IntersectionObserver((entries) => this.#show(entries), { rootMargin: "200px" });
   }
 
@@ -95,15 +96,14 @@ class Gallery {
   }
 
   #picture(hit, name) {
-    const inside = this.state.pictures ? element("span", { class: "blank" }, hit.view_position) : element("canvas", { width: 1, height: 1 });
-    const open = element(
-      "button",
-      { type: "button", class: "film", "aria-label": `Open film ${name}`, onclick: () => this.on.open(hit), disabled: Boolean(this.state.pictures) },
-      inside,
-    );
+    const blank = element("span", { class: "blank" }, hit.view_position);
+    if (this.state.pictures) return element("div", { class: "film" }, blank);
+    const known = this.thumbnails.get(hit.image_id);
+    const label = `Open film ${name}`;
+    const open = element("button", { type: "button", class: known ? "film ready" : "film", "aria-label": label, onclick: () => this.on.open(hit) }, known);
     open.dataset.image = hit.image_id;
-    if (!this.state.pictures) this.seen.observe(open);
-    return this.state.pictures ? element("div", { class: "film" }, inside) : open;
+    if (!known) this.seen.observe(open);
+    return open;
   }
 
   #actions(hit, name) {
@@ -165,18 +165,21 @@ class Gallery {
 
   async #draw(button, imageId) {
     try {
-      if (!this.thumbnails.has(imageId)) this.thumbnails.set(imageId, Film.open(this.host, imageId, THUMBNAIL_PX));
-      const film = await this.thumbnails.get(imageId);
-      const { left, top, right, bottom } = { left: 0, top: 0, right: film.columns, bottom: film.rows };
-      const [layer] = film.layers(1 / film.overview.factor, { left, top, right, bottom });
-      layer.canvas.setAttribute("aria-hidden", "true");
-      button.replaceChildren(layer.canvas);
+      const film = await Film.open(this.host, imageId, THUMBNAIL_PX);
+      const canvas = film.smallest();
+      canvas.setAttribute("aria-hidden", "true");
+      this.#keep(imageId, canvas);
+      button.replaceChildren(canvas);
       button.classList.add("ready");
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.thumbnails.delete(imageId);
       button.replaceChildren(element("span", { class: "blank" }, "No picture"));
       this.on.refused(error);
     }
+  }
+
+  #keep(imageId, canvas) {
+    this.thumbnails.set(imageId, canvas);
+    if (this.thumbnails.size > THUMBNAILS_KEPT) this.thumbnails.delete(this.thumbnails.keys().next().value);
   }
 }

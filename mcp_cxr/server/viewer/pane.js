@@ -107,7 +107,7 @@ class Pane {
   zoomBy(ratio, point = { x: this.canvas.width / 2, y: this.canvas.height / 2 }) {
     const before = this.toFilm(point.x, point.y);
     const most = MOST_PIXELS_A_PIXEL / this.#fit;
-    this.zoom = Math.min(Math.max(this.zoom * ratio, Math.min(0.5, most)), Math.max(1, most));
+    this.zoom = Math.min(Math.max(this.zoom * ratio, Math.min(0.5, 1 / this.#fit)), Math.max(1, most));
     const after = this.toFilm(point.x, point.y);
     this.#moveTo(this.u + (before.x - after.x) / this.film.columns, this.v + (before.y - after.y) / this.film.rows);
   }
@@ -142,8 +142,11 @@ class Pane {
     this.#moveTo(0.5, 0.5);
   }
 
+  /** A quarter turn clockwise; what fits goes on to fit, else the scale stays. */
   rotate() {
+    const { scale } = this;
     this.turns = (this.turns + 1) % 4;
+    if (this.zoom !== 1) this.zoom = scale / this.#fit;
     this.draw();
   }
 
@@ -361,6 +364,7 @@ class Pane {
     context.restore();
     for (const ruler of [...this.rulers, this.ruling].filter(Boolean)) this.#drawRuler(context, ruler);
     if (this.cross) this.#drawCross(context);
+    canvas.setAttribute("aria-busy", String(film.isComing));
     this.#tellView();
   }
 

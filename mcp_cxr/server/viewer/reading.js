@@ -44,6 +44,8 @@ class Reading {
       element("div", { class: "desk" }, this.pictures ? null : this.stage, this.panel),
       this.pictures ? null : this.toolbar,
     );
+    this.sizes = new ResizeObserver(() => this.#placePanel());
+    this.sizes.observe(document.documentElement);
     this.#placePanel();
     return [this.root];
   }
@@ -57,6 +59,8 @@ class Reading {
   }
 
   close() {
+    this.isClosed = true;
+    this.sizes.disconnect();
     for (const pane of this.panes) pane?.close();
   }
 
@@ -64,6 +68,7 @@ class Reading {
     const slot = this.stage.children[place];
     try {
       const film = await Film.open(this.host, hit.image_id, FIRST_PICTURE_PX);
+      if (this.isClosed) return;
       const pane = new Pane(film, titleOf(hit), {
         view: (moved) => this.#follow(moved),
         window: () => this.#tellTools(),

@@ -19,6 +19,7 @@ class Viewer {
     this.hint = null;
     this.isOpen = false;
     this.isBusy = true;
+    this.isSteered = false;
     this.reading = null;
     this.asked = 0;
     const bound = (name) => (...given) => this[name](...given);
@@ -50,6 +51,7 @@ class Viewer {
 
   #hearResult(result) {
     clearTimeout(this.waiting);
+    if (this.isSteered) return; // the person has gone on
     const page = dataIn(result, isPage);
     if (page) this.#show(page, Object.keys(this.question).length ? this.question : questionOf(page));
     else if (result?.isError) this.#fail(textsIn(result).join(" ") || "The search failed.");
@@ -93,6 +95,7 @@ class Viewer {
     const number = ++this.asked;
     const sent = Object.fromEntries(Object.entries(question).filter(([, value]) => value !== undefined && value !== null && !(Array.isArray(value) && !value.length)));
     this.isBusy = true;
+    this.isSteered ||= isNew;
     this.problem = this.hint = null;
     this.render();
     try {
@@ -113,7 +116,7 @@ class Viewer {
     clearTimeout(this.waiting);
     Object.assign(this, { page, question, isBusy: false, problem: null, hint: null });
     this.unlike = [...(question.unlike ?? [])];
-    for (const hit of page.images) this.names.set(hit.image_id, `${hit.rank} ${hit.view_position} ${hit.subject_id}`);
+    for (const hit of page.images) this.names.set(hit.image_id, `${hit.view_position} ${hit.subject_id}`);
     announce(`${counted(page.total_results, question.group)}, ${page.images.length} shown.`);
     this.closeFilm();
     this.app.querySelector(".results")?.scrollTo(0, 0);
@@ -162,6 +165,7 @@ class Viewer {
   #steer(like, unlike) {
     this.unlike = unlike;
     const { offset, ...question } = this.question;
+    if (question.exclude_subject_of && !like.includes(question.exclude_subject_of)) question.exclude_subject_of = like[0];
     const isLeft = like.length || question.query || countOf({ ...question, like: [] });
     if (like.length) this.ask({ ...question, like, unlike });
     else if (this.question.like?.length && isLeft) this.ask({ ...question, like: undefined, unlike: undefined, exclude_subject_of: undefined });

@@ -1,0 +1,85 @@
+"""One browser and one server for all tests of the page."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+from mcp import Client, StdioServerParameters
+from playwright.async_api import async_playwright
+
+from tests.browser.hosting import CHROMIUM, FLAGS, shown
+from tests.browser.npm import npm
+from tests.server.archives import Ingested, ingested
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from playwright.async_api import Browser
+
+    from tests.browser.hosting import Shown
+
+    Show = Callable[..., AbstractAsyncContextManager[Shown]]
+
+
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+async def browser(anyio_backend: str, demo: Ingested) -> AsyncIterator[Browser]:
+    """Debian's Chromium. The demo's archive is made before, for that runs a loop of its own."""
+    if not CHROMIUM.exists():
+        _do_without("chromium")
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture(scope="package")
+def needs_npm() -> None:
+    """The test installs packages of npm."""
+    if npm() is None:
+        _do_without("npm")
+
+
+def _do_without(what: str) -> None:
+    """Skip here; where the project is tested for good, fail."""
+    reason = f"{what} is not there: apt-get install {what}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what the viewer was not tried with."""
+    for name, is_there in (("chromium", CHROMIUM.exists()), ("npm", npm() is not None)):
+        if not is_there:
+            terminalreporter.section(f"THE VIEWER WAS NOT TRIED WITH {name.upper()}", sep="!", red=True)
+            terminalreporter.write_line(f"It is not there: apt-get install {name}")
+
+
+@pytest.fixture(scope="package")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
+
+
+@pytest.fixture(scope="package")
+async def client(anyio_backend: str, demo: Ingested) -> AsyncIterator[Client]:
+    """A host's connection to a server process."""
+    server = StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=demo.environment)
+    async with Client(server) as opened:
+        yield opened
+
+
+@pytest.fixture
+def show(browser: Browser, client: Client) -> Show:
+    """Show the page of the demo's server; see `hosting.shown`."""
+    return partial(shown, browser, client)

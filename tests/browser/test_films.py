@@ -1,0 +1,271 @@
+"""A film in the viewer: its greys, places and distances are right, by hand, by touch and by keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.pixels.processing import apply_windowing
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from mcp_cxr.demo import DemoImage
+    from tests.browser.conftest import Show
+    from tests.browser.hosting import Shown
+    from tests.server.archives import Ingested
+
+PART = 64
+"""Pixels a side of the part of a canvas that is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A film of the demo, and what pydicom says of it."""
+
+    image: DemoImage
+    file: pydicom.Dataset
+
+    @property
+    def question(self) -> dict[str, Any]:
+        return {"study_id": self.image.study_id, "view": [self.image.view], "group": "none"}
+
+    @property
+    def stored(self) -> NDArray[np.uint16]:
+        return self.file.pixel_array
+
+    def windowed(self, center: float, width: float) -> NDArray[np.uint8]:
+        """Greys by pydicom's window, bright is dense."""
+        asked = pydicom.Dataset()
+        asked.PhotometricInterpretation, asked.BitsStored, asked.PixelRepresentation = "MONOCHROME2", 8, 0
+        asked.WindowCenter, asked.WindowWidth = center, width
+        shown = apply_windowing(self.stored.astype(np.float64), asked) / 255
+        if self.image.monochrome1:
+            shown = 1 - shown
+        return np.floor(shown * 255 + 1e-6).astype(np.uint8)
+
+
+def known(demo: Ingested, *, monochrome1: bool = False) -> Known:
+    image = next(
+        one
+        for one in demo.drawn.images
+        if one.voi == "window" and one.syntax == "explicit" and one.monochrome1 == monochrome1
+    )
+    return Known(image, pydicom.dcmread(image.path))
+
+
+async def at_full_size(shown: Shown) -> None:
+    """One pixel of the film on one of the screen."""
+    await shown.find(".pane canvas").first.focus()
+    await shown.page.keyboard.press("1")
+    await shown.find(".readout").filter(has_text="100 %").first.wait_for()
+    await shown.drawn()
+
+
+async def seen(shown: Shown) -> NDArray[np.uint8]:
+    """The middle of the canvas."""
+    width, height = await shown.size()
+    greys = await shown.pixels(width // 2 - PART // 2, height // 2 - PART // 2, PART, PART)
+    return np.array(greys, np.uint8).reshape(PART, PART)
+
+
+async def middle_of(shown: Shown, film: NDArray[Any]) -> NDArray[Any]:
+    """The part of a film that stands there at full size."""
+    width, height = await shown.size()
+    rows, columns = film.shape
+    left = width // 2 - PART // 2 - round(width / 2 - columns / 2)
+    top = height // 2 - PART // 2 - round(height / 2 - rows / 2)
+    return film[top : top + PART, left : left + PART]
+
+
+async def drag(shown: Shown, dx: int, dy: int) -> None:
+    box = await shown.find(".pane canvas").first.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] // 2, box["y"] + box["height"] // 2
+    await shown.page.mouse.move(x, y)
+    await shown.page.mouse.down()
+    await shown.page.mouse.move(x + dx, y + dy, steps=4)
+    await shown.page.mouse.up()
+
+
+async def zoom_of(shown: Shown, pane: int = 0) -> int:
+    text = await shown.find(".pane").nth(pane).locator(".readout").first.inner_text()
+    return int(text.split()[-2])
+
+
+async def measured(shown: Shown) -> str:
+    await shown.frame.wait_for_function("() => document.getElementById('status').textContent.startsWith('Measured')")
+    return await shown.find("#status").inner_text()
+
+
+@pytest.mark.parametrize("monochrome1", [False, True])
+async def test_a_drag_changes_the_window_as_computed(show: Show, demo: Ingested, monochrome1: bool):
+    film = known(demo, monochrome1=monochrome1)
+    async with show(question=film.question) as shown:
+        await shown.ready()
+        await shown.open_film()
+        await at_full_size(shown)
+        before = await seen(shown)
+        await shown.find("select").select_option("Window 1")
+        center, width = float(film.file.WindowCenter), float(film.file.WindowWidth)
+        assert np.array_equal(await seen(shown), await middle_of(shown, film.windowed(center, width)))
+        await drag(shown, -64, 32)
+        span = int(film.stored.max()) - int(film.stored.min())
+        moved = (center + (-1 if monochrome1 else 1) * 32 / 512 * span, width - 64 / 512 * span)
+        after = await seen(shown)
+        assert np.array_equal(after, await middle_of(shown, film.windowed(*moved)))
+        assert after.mean() < before.mean()  # down is darker
+        assert await shown.find("select").input_value() == "own"
+        await shown.button("Invert (I)").click()
+        assert np.abs(await seen(shown) + after.astype(int) - 255).max() <= 1
+        await shown.button("Reset").click()
+        await at_full_size(shown)
+        assert np.array_equal(await seen(shown), before)
+
+
+async def test_rotate_and_flip_move_pixels_and_change_none(show: Show, demo: Ingested):
+    film = known(demo)
+    async with show(question=film.question) as shown:
+        await shown.ready()
+        await shown.open_film()
+        await at_full_size(shown)
+        upright = await seen(shown)
+        await shown.button("Rotate (R)").click()
+        assert_shifted(await seen(shown), np.rot90(upright, -1))
+        await shown.button("Flip (F)").click()
+        assert_shifted(await seen(shown), np.rot90(upright, -1)[:, ::-1])
+        for _ in range(3):
+            await shown.button("Rotate (R)").click()
+        assert_shifted(await seen(shown), np.rot90(np.rot90(upright, -1)[:, ::-1], -3))
+
+
+def assert_shifted(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> None:
+    """The same but for a pixel that an odd size takes at the edge."""
+    inner = one[1:-1, 1:-1].astype(int)
+    moved = [other[1 + y : PART - 1 + y, 1 + x : PART - 1 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    assert min(np.abs(inner - each).max() for each in moved) == 0
+
+
+async def test_the_ruler_is_right_to_a_pixel(show: Show, demo: Ingested):
+    film = known(demo)
+    spacing = float(film.file.PixelSpacing[0])
+    async with show(question=film.question) as shown:
+        await shown.ready()
+        await shown.open_film()
+        await at_full_size(shown)
+        await shown.button("Ruler (M)").click()
+        await drag(shown, 120, 50)
+        assert await measured(shown) == f"Measured {np.hypot(120, 50) * spacing:.1f} mm."
+        width, height = await shown.size()
+        ends = [(width // 2 + round(120 * share), height // 2 + round(50 * share)) for share in (0.05, 0.5, 0.95)]
+        for x, y in ends:  # the line lies on its place: bright yellow, within a pixel
+            assert max(await shown.pixels(x - 1, y - 1, 3, 3)) > 240
+        await shown.page.keyboard.press("Delete")
+        await shown.page.keyboard.press("0")
+        await drag(shown, 0, -100)
+        length = float(re.findall(r"[\d.]+", await measured(shown))[0])
+        scale = min(width / film.stored.shape[1], height / film.stored.shape[0])
+        assert abs(length - 100 / scale * spacing) <= spacing
+
+
+async def test_keys_do_all_that_a_hand_does(show: Show, demo: Ingested):
+    """From the first film to the results again, without a pointer."""
+    film = known(demo)
+    async with show(question=film.question) as shown:
+        await shown.ready()
+        press = shown.page.keyboard.press
+        await shown.find("body").evaluate("(body) => window.focus()")
+        for _ in range(20):
+            await press("Tab")
+            if await shown.frame.evaluate("() => document.activeElement.matches('button.film')"):
+                break
+        await press("Enter")
+        await shown.find(".pane canvas").wait_for()
+        await shown.frame.wait_for_function("() => document.activeElement.tagName === 'CANVAS'")
+        await press("1")
+        await shown.find(".readout").filter(has_text="100 %").first.wait_for()
+        plain = await seen(shown)
+        await press("i")
+        assert np.array_equal(await seen(shown), 255 - plain)
+        await press("i")
+        await press("ArrowRight")
+        assert np.array_equal((await seen(shown))[:, : PART - 40], plain[:, 40:])
+        await press("ArrowLeft")
+        await press("Shift+ArrowDown")
+        assert (await seen(shown)).mean() < plain.mean()
+        await press("m")
+        await press("Enter")
+        for _ in range(3):
+            await press("Shift+ArrowRight")
+        await press("Enter")
+        assert await measured(shown) == f"Measured {30 * float(film.file.PixelSpacing[0]):.1f} mm."
+        await press("Escape")
+        await shown.frame.wait_for_function("() => document.activeElement.matches('button.film')")
+
+
+async def test_wheel_and_pinch_zoom_about_their_place(show: Show, demo: Ingested):
+    async with show(question=known(demo).question) as shown:
+        await shown.ready()
+        await shown.open_film()
+        await shown.drawn()
+        fit = await zoom_of(shown)
+        await drag(shown, 0, 0)
+        await shown.page.mouse.wheel(0, -400)
+        await shown.drawn()
+        assert abs(await zoom_of(shown) / fit - np.exp(0.6)) < 0.05
+        await shown.button("Fit (0)").click()
+        box = await shown.find(".pane canvas").bounding_box()
+        assert box
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        session = await shown.page.context.new_cdp_session(shown.page)
+        for kind, apart in (("touchStart", 40), ("touchMove", 45), ("touchMove", 80), ("touchEnd", None)):
+            points = [] if apart is None else [{"x": x - apart, "y": y, "id": 1}, {"x": x + apart, "y": y, "id": 2}]
+            await session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        await shown.drawn()
+        assert 1.6 < await zoom_of(shown) / fit < 2.1
+
+
+async def test_films_side_by_side_zoom_together_until_they_are_let_go(show: Show):
+    async with show(question={"query": "effusion", "limit": 4}) as shown:
+        await shown.ready()
+        for place in range(4):
+            await shown.find("button[aria-label^='Compare film']").nth(place).click()
+        await shown.button("Compare 4").click()
+        await shown.find(".pane canvas").nth(3).wait_for()
+        await shown.drawn()
+        fit = [await zoom_of(shown, pane) for pane in range(4)]
+        await shown.button("Zoom in (+)").click()
+        await shown.drawn()
+        linked = [await zoom_of(shown, pane) for pane in range(4)]
+        assert all(abs(now / before - 1.25) < 0.05 for now, before in zip(linked, fit, strict=True))
+        await shown.button("Zoom all films together").click()
+        await shown.button("Zoom in (+)").click()
+        await shown.drawn()
+        assert [await zoom_of(shown, pane) for pane in (1, 2, 3)] == linked[1:]
+        assert await zoom_of(shown) > linked[0]
+        await shown.find(".pane canvas").nth(2).focus()
+        await shown.button("Invert (I)").click()
+        await shown.drawn()
+        readouts = await shown.find(".readout:not(.name):not(.at-pointer)").all_inner_texts()
+        assert ["inverted" in text for text in readouts] == [False, False, True, False]
+
+
+async def test_the_report_stands_beside_the_film_with_what_matched_marked(show: Show):
+    async with show(question={"query": "pleural effusion", "limit": 5}) as shown:
+        await shown.ready()
+        await shown.open_film()
+        await shown.find("mark").first.wait_for()
+        for text in await shown.find("mark").all_inner_texts():
+            assert "effusion" in text.lower()
+        assert await shown.find("mark").count() < await shown.find(".panel p").count() * 3
+        facts = await shown.find(".panel").inner_text()
+        for said in ("REPORT", "WHY IT WAS FOUND", "HEADER", "Pixel spacing, mm", "Transfer syntax"):
+            assert said in facts
+        first = await shown.find("h1").inner_text()
+        await shown.page.keyboard.press("PageDown")
+        await shown.frame.wait_for_function("(first) => document.querySelector('h1').innerText !== first", arg=first)
+        assert (await shown.find("h1").inner_text()).startswith("2")

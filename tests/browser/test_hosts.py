@@ -1,0 +1,66 @@
+"""The official host side of MCP Apps, and axe-core: what others hold the page to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.browser.hosting import HERE
+from tests.browser.npm import axe, bundled
+
+if TYPE_CHECKING:
+    from tests.browser.conftest import Show
+    from tests.browser.hosting import Gives, Shown
+
+pytestmark = pytest.mark.usefixtures("needs_npm")
+
+QUESTION = {"query": "pleural effusion", "limit": 5}
+
+
+@pytest.mark.parametrize("gives", ["whole", "nothing"])
+async def test_the_official_bridge_shows_it(show: Show, gives: Gives):
+    script = bundled(HERE / "bridge.js")
+    async with show(question=QUESTION, gives=gives, host="bridge.html", script=script) as shown:
+        await shown.ready()
+        assert await shown.find(".card").count() == 5
+        await shown.open_film()
+        await shown.find("mark").first.wait_for()
+        await shown.drawn()
+        assert len(set(await shown.pixels(100, 100, 50, 50))) > 3
+        await shown.page.keyboard.press("Escape")
+        await shown.button("Next page").click()
+        await shown.find('.card[data-rank="6"]').wait_for()
+        assert await shown.page.evaluate("hosting.teardown()") == {}
+
+
+async def faults(shown: Shown) -> list[str]:
+    """What axe finds that is serious: rule, and where."""
+    result: dict[str, Any] = await shown.frame.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    assert result["passes"] or result["incomplete"] or result["inapplicable"]
+    return [
+        f"{found['id']}: {node['html'][:120]}"
+        for found in result["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing_serious(show: Show, theme: str):
+    async with show(question={**QUESTION, "view": ["PA"]}, theme=theme) as shown:
+        await shown.ready()
+        await shown.frame.evaluate(axe())
+        assert await faults(shown) == []
+        await shown.button("Filters, 1 in force").click()
+        assert await faults(shown) == []
+        for place in (0, 1):
+            await shown.find("button[aria-label^='Compare film']").nth(place).click()
+        assert await faults(shown) == []
+        await shown.open_film()
+        await shown.find("mark").first.wait_for()
+        assert await faults(shown) == []
+        await shown.button("Back to the results").click()
+        await shown.button("Compare 2").click()
+        await shown.find(".pane canvas").nth(1).wait_for()
+        assert await faults(shown) == []

@@ -1,0 +1,151 @@
+"""Archives that are not the demo's: hostile texts, a large film, one without spacing, pictures that are not shared."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.server import build_server
+from tests.browser.hosting import shown
+from tests.browser.test_films import at_full_size, drag, measured, middle_of, seen
+from tests.server.archives import environment, settings
+from tests.support import films
+from tests.unit.images.making import radiograph
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from numpy.typing import NDArray
+    from playwright.async_api import Browser
+
+    from mcp_cxr.settings import Settings
+
+SCRIPT = "<img src=x onerror=\"document.title='taken'\">"  # as long as a header allows
+REPORT = f"""
+ FINDINGS:
+ There is a left pleural effusion {SCRIPT}<script>document.title='taken'</script>. The heart is normal & 1 < 2.
+
+ IMPRESSION: </script><svg onload=alert(1)> Effusion.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An archive with a hostile film, a large one, and a plain picture."""
+
+    settings: Settings
+    large: NDArray[np.uint16]
+
+
+@pytest.fixture(scope="module")
+async def other(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Other:
+    folder = tmp_path_factory.mktemp("other")
+    kept = environment(folder / "data", share="reports,pictures") | {"MCP_CXR_IDS": "keep"}
+    names = {"PatientID": f"7{SCRIPT}", "StudyDescription": SCRIPT, "Manufacturer": "<b>Maker</b>"}
+    films.dicom(folder / "in" / f"hostile & {SCRIPT}.dcm", 1, **names)
+    large = radiograph(1528, 1272)
+    path = films.mimic_place(folder / "in", 5)
+    path.parent.mkdir(parents=True)
+    films.write_dicom(path, large, PixelSpacing=[0.15, 0.15], PatientID="5", SOPInstanceUID="2.25.5")
+    films.report(path, REPORT)
+    films.plain(folder / "in" / "plain.png", 3)
+    made = Other(settings(kept), large)
+    async with open_archive(made.settings) as archive:
+        summary = await archive.ingest(folder / "in")
+        assert summary.added == 3, summary.errors_by_reason
+    return made
+
+
+@pytest.fixture
+async def other_client(other: Other) -> AsyncIterator[Client]:
+    server = build_server(lambda: open_archive(other.settings), share=("reports", "pictures"))
+    async with Client(server) as client:
+        yield client
+
+
+ALL = {"view": ["PA", "AP", "LATERAL", "OTHER", "UNKNOWN"], "group": "none", "limit": 10}
+
+
+async def test_hostile_texts_stay_texts(browser: Browser, other_client: Client):
+    async with shown(browser, other_client, question=ALL) as page:
+        await page.ready()
+        assert SCRIPT in await page.find(".cards").inner_text()
+        for place in range(await page.find(".card").count()):
+            await page.open_film(place)
+            await page.find(".panel dl").first.wait_for()
+            await page.button("Back to the results").click()
+        await page.find("input[type=search]").fill(SCRIPT + " effusion")
+        await page.page.keyboard.press("Enter")
+        await page.find(".excerpt").first.wait_for()
+        await page.open_film()
+        await page.find("mark").first.wait_for()
+        report = await page.find(".panel").inner_text()
+        assert SCRIPT in report
+        assert "</script><svg onload=alert(1)>" in report
+        made = await page.frame.evaluate(
+            "() => [document.title, document.querySelectorAll('img, script, svg[onload], b b').length]"
+        )
+        assert made == ["Chest X-rays", 1]  # the page's own script
+
+
+async def test_a_large_film_sharpens_where_it_is_looked_at(browser: Browser, other_client: Client, other: Other):
+    async with shown(browser, other_client, question={"subject_id": "p10000005"}) as page:
+        await page.ready()
+        await page.open_film()
+        await at_full_size(page)
+        await page.find("select").select_option("Whole range")
+        low, high = int(other.large.min()), int(other.large.max())
+        part = (await middle_of(page, other.large)).astype(float)
+        assert np.array_equal(await seen(page), np.floor((part - low) / (high - low) * 255 + 1e-6).astype(np.uint8))
+        asked = await page.asked("get_film_pixels")
+        tiles = {tuple(one["tile"]) for one in asked if "tile" in one}
+        assert {(1, 1)} <= tiles < {(column, row) for column in range(3) for row in range(3)}  # not the whole film
+        assert sum("tile" in one for one in asked) == len(tiles)  # none twice
+
+
+async def test_without_spacing_the_ruler_counts_pixels(browser: Browser, other_client: Client):
+    async with shown(browser, other_client, question=ALL) as page:
+        await page.ready()
+        names = await page.find(".card .title").all_inner_texts()
+        images = await page.find("button.film").count()
+        assert images == len(names) == 3
+        for place in range(images):
+            await page.open_film(place)
+            await page.find(".panel dl").first.wait_for()
+            if "Pixel spacing" not in await page.find(".panel").inner_text():
+                break
+            await page.button("Back to the results").click()
+        await at_full_size(page)
+        await page.page.keyboard.press("m")
+        await drag(page, 30, 40)
+        assert await measured(page) == "Measured 50.0 px."
+
+
+async def test_where_pictures_are_not_shared_the_page_says_so_and_shows_the_rest(browser: Browser, other: Other):
+    server = build_server(lambda: open_archive(other.settings), share=("reports",))
+    async with Client(server) as client, shown(browser, client, question=ALL) as page:
+        await page.ready()
+        await page.find(".notices").filter(has_text="MCP_CXR_SHARE=pictures").wait_for()
+        assert await page.find("canvas").count() == 0
+        await page.find("button[aria-label^='Report and facts']").first.click()
+        await page.find(".panel dl").first.wait_for()
+        assert "MCP_CXR_SHARE=pictures" in await page.find(".panel").inner_text()
+        assert await page.find(".toolbar").count() == 0
+        await page.page.keyboard.press("Escape")
+        await page.find(".card").first.wait_for()
+
+
+async def test_where_reports_are_not_shared_the_page_says_so(browser: Browser, other: Other):
+    server = build_server(lambda: open_archive(other.settings), share=("pictures",))
+    async with Client(server) as client, shown(browser, client, question={"query": "effusion"}) as page:
+        await page.ready()
+        assert "MCP_CXR_SHARE=reports" in await page.find(".notices").inner_text()
+        await page.open_film()
+        await page.find(".panel .notices").filter(has_text="MCP_CXR_SHARE=reports").wait_for()
+        assert not re.search("effusion", await page.find(".panel dl").first.inner_text())

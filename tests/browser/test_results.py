@@ -1,0 +1,186 @@
+"""The results of a search: shown, steered, filtered, turned, whatever the host keeps back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+    from tests.browser.conftest import Show
+    from tests.browser.hosting import Gives, Shown
+
+EFFUSION = {"query": "left pleural effusion", "limit": 5}
+
+
+async def page_of(client: Client, **arguments: Any) -> dict[str, Any]:
+    answer = (await client.call_tool("search_medical_images", arguments)).structured_content
+    assert answer
+    return answer
+
+
+async def drawn_thumbnails(shown: Shown, count: int) -> None:
+    await shown.frame.wait_for_function(
+        "(count) => document.querySelectorAll('button.film.ready canvas').length >= count", arg=count
+    )
+
+
+@pytest.mark.parametrize("gives", ["whole", "text", "nothing"])
+async def test_every_result_stands_there_with_all_that_is_said_of_it(show: Show, client: Client, gives: Gives):
+    page = await page_of(client, **EFFUSION)
+    async with show(question=EFFUSION, gives=gives) as shown:
+        await shown.ready()
+        cards = await shown.find(".card").all_inner_texts()
+        assert len(cards) == len(page["images"]) == 5
+        for card, hit in zip(cards, page["images"], strict=True):
+            said = " ".join(card.split())
+            assert said.startswith(f"{hit['rank']} {hit['view_position']} {hit['subject_id']} {hit['study_id']}")
+            assert all(reason in said for reason in hit["why"])
+        assert page["fallback_reason"] in await shown.find(".notices").inner_text()
+        assert f"{page['total_results']} studies" in await shown.find("h1").inner_text()
+        await drawn_thumbnails(shown, 3)
+        asked_again = await shown.asked()
+        assert asked_again == ([EFFUSION] if gives == "nothing" else [])
+
+
+async def test_standing_is_said_where_vectors_were_compared(show: Show, client: Client):
+    example = (await page_of(client, **EFFUSION))["images"][0]["image_id"]
+    page = await page_of(client, like=[example])
+    async with show(question={"like": [example]}) as shown:
+        await shown.ready()
+        for text, hit in zip(await shown.find(".standing").all_inner_texts(), page["images"], strict=True):
+            sign = "−" if hit["similarity_z"] < 0 else "+"  # noqa: RUF001 - a minus, as it is set
+            assert text.split() == ["z", f"{sign}{abs(hit['similarity_z']):.1f}", f"{hit['percentile']:g}", "%"]
+
+
+async def test_a_host_that_says_nothing_leaves_a_search_field(show: Show):
+    async with show(question=None) as shown:
+        await shown.frame.get_by_text("Search your archive in words, or by filters.").wait_for()
+        await shown.find("input[type=search]").fill("effusion")
+        await shown.page.keyboard.press("Enter")
+        await shown.ready()
+        assert await shown.asked() == [{"query": "effusion"}]
+        assert await shown.find(".card").count() > 0
+
+
+async def test_nothing_found_is_said_and_can_be_asked_otherwise(show: Show):
+    async with show(question={"query": "effusion", "limit": 3}) as shown:
+        await shown.ready()
+        await shown.button("Filters").click()
+        await shown.find("input[name=subject_id]").fill("p00000000")
+        await shown.frame.get_by_text("Apply").click()
+        await shown.find(".empty").wait_for()
+        assert await shown.find(".card").count() == 0
+        await shown.button("Filters, 1 in force").click()
+        await shown.frame.get_by_text("Clear").click()
+        await shown.find(".card").first.wait_for()
+        assert (await shown.asked())[-1] == {"query": "effusion", "limit": 3}
+
+
+async def test_a_refused_search_is_told_and_leaves_what_was_there(show: Show):
+    async with show(question={"query": "effusion", "limit": 3}) as shown:
+        await shown.ready()
+        await shown.button("Filters").click()
+        await shown.frame.get_by_label("From").fill("2190-01-02")
+        await shown.frame.get_by_label("To").fill("2190-01-01")
+        await shown.frame.get_by_text("Apply").click()
+        await shown.find(".notices").filter(has_text="is after date_to").wait_for()
+        assert await shown.find(".card").count() == 3
+
+
+async def test_more_like_this_and_not_this_search_again(show: Show, client: Client):
+    hits = (await page_of(client, **EFFUSION))["images"]
+    one, two = (f"{hit['rank']}, {hit['view_position']}, {hit['subject_id']}" for hit in hits[:2])
+    async with show(question=EFFUSION) as shown:
+        await shown.ready()
+        await shown.button(f"Not like film {two}").click()
+        await shown.find(".notices").get_by_text("more like this").wait_for()
+        assert await shown.asked() == []  # it takes an example to steer from
+        await shown.button(f"More like film {one}").click()
+        await shown.find(".examples .like").wait_for()
+        await shown.ready()
+        expected = {**EFFUSION, "like": [hits[0]["image_id"]], "unlike": [hits[1]["image_id"]]}
+        assert await shown.asked() == [expected]
+        page = await page_of(client, **expected)
+        assert page["search_mode"] == "hybrid"
+        assert [title.split()[0] for title in await shown.titles()] == [str(hit["rank"]) for hit in page["images"]]
+        assert hits[0]["image_id"] not in {hit["image_id"] for hit in page["images"]}
+        told = await shown.heard("ui/update-model-context")
+        assert page["images"][0]["image_id"] in str(told[-1])
+        await shown.find(".examples .like button").click()
+        await shown.find(".examples").wait_for(state="detached")
+        assert (await shown.asked())[-1] == EFFUSION
+
+
+async def test_pages_are_turned_and_gone_back_to(show: Show, client: Client):
+    async with show(question=EFFUSION) as shown:
+        await shown.ready()
+        await shown.button("Next page").click()
+        await shown.find('.card[data-rank="6"]').wait_for()
+        assert (await shown.asked())[-1] == {**EFFUSION, "offset": 5}
+        second = await page_of(client, **EFFUSION, offset=5)
+        assert [title.split()[0] for title in await shown.titles()] == [str(hit["rank"]) for hit in second["images"]]
+        late = {
+            "method": "ui/notifications/tool-result",
+            "params": {"content": [], "structuredContent": {**second, "images": []}},
+        }
+        await shown.page.evaluate("(late) => hosting.send(late)", late)  # the person has gone on
+        await shown.button("Previous page").click()
+        await shown.find('.card[data-rank="1"]').wait_for()
+        await shown.button("Back to the results before").click()
+        await shown.find('.card[data-rank="6"]').wait_for()
+        assert len(await shown.asked()) == 2  # going back asks nobody
+
+
+async def test_filters_are_asked_as_they_are_set(show: Show):
+    async with show(question={**EFFUSION, "view": ["PA"]}) as shown:
+        await shown.ready()
+        await shown.button("Filters, 1 in force").click()
+        assert await shown.frame.get_by_label("PA", exact=True).is_checked()
+        await shown.find(".chip").filter(has_text="Lateral").click()
+        await shown.frame.get_by_label("Finding present").select_option("Pleural Effusion")
+        await shown.frame.get_by_label("From").fill("2100-01-01")
+        await shown.frame.get_by_role("combobox", name="Report").select_option("With a report")
+        await shown.frame.get_by_text("Apply").click()
+        await shown.find("#filters").wait_for(state="detached")
+        (asked,) = await shown.asked()
+        assert asked == {
+            **EFFUSION,
+            "view": ["PA", "LATERAL"],
+            "labels": ["Pleural Effusion"],
+            "date_from": "2100-01-01",
+            "has_report": True,
+        }
+
+
+async def test_it_is_low_in_the_chat_and_fills_the_screen_where_the_host_allows(show: Show):
+    async with show(question=EFFUSION, size=(800, 900)) as shown:
+        await shown.ready()
+        heights = [size["height"] for size in await shown.heard("ui/notifications/size-changed")]
+        assert heights
+        assert max(heights) <= 500
+        await shown.button("Full screen").click()
+        await shown.frame.wait_for_function("() => document.getElementById('app').clientHeight === 900")
+        assert await shown.heard("ui/request-display-mode") == [{"mode": "fullscreen"}]
+    async with show(question=EFFUSION, context={"availableDisplayModes": ["inline"]}) as shown:
+        await shown.ready()
+        assert await shown.button("Full screen").count() == 0
+
+
+async def test_a_host_may_take_the_page_down(show: Show):
+    async with show(question=EFFUSION) as shown:
+        await shown.ready()
+        await shown.page.evaluate("hosting.send({ id: 'end', method: 'ui/resource-teardown', params: {} })")
+        await shown.page.wait_for_function("() => hosting.heard.some(({ id, result }) => id === 'end' && result)")
+
+
+async def test_the_theme_is_the_host_s_and_may_change(show: Show):
+    async with show(question=EFFUSION, theme="dark") as shown:
+        await shown.ready()
+        paper = "() => getComputedStyle(document.body).backgroundColor"
+        assert await shown.frame.evaluate(paper) == "rgb(18, 20, 23)"
+        change = {"method": "ui/notifications/host-context-changed", "params": {"theme": "light"}}
+        await shown.page.evaluate("(change) => hosting.send(change)", change)
+        await shown.frame.wait_for_function(f"() => ({paper})() === 'rgb(255, 255, 255)'")

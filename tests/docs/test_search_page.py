@@ -1,0 +1,27 @@
+"""The table of docs/search.md is what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mcp_cxr.language import Status, understood
+from tests.docs.pages import ROOT
+
+ROWS = re.findall(r"^\| `(.+?)` \|(.*)\|(.*)\|(.*)\|$", (ROOT / "docs" / "search.md").read_text(), re.MULTILINE)
+
+
+def names(cell: str) -> set[str]:
+    return {name.strip() for name in cell.split(",") if name.strip()}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_question_is_read_as_the_page_says(row: tuple[str, str, str, str]) -> None:
+    meaning = understood(row[0])
+    wanted = {one.name for one in meaning.asked if one.finding and one.status is Status.PRESENT}
+    assert (wanted, set(meaning.without), set(meaning.unsure)) == tuple(map(names, row[1:]))
+
+
+def test_the_table_is_there() -> None:
+    assert len(ROWS) == 8

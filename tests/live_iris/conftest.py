@@ -16,7 +16,7 @@ import iris.dbapi
 import pytest
 
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
-from tests.contract.stores.making import FINGERPRINT
+from tests.contract.stores import conftest as contract
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GIVEN = {name: value for name, value in os.environ.items() if name.startswith("IRIS_")}  # tests get a clean environment
 HERE = Path(__file__).parent
+
+bare, store = contract.bare, contract.store  # fixtures, of the backend below
 
 
 class LiveBackend:
@@ -75,22 +77,8 @@ class LiveBackend:
 async def backend(tmp_path: Path) -> AsyncIterator[LiveBackend]:
     made = LiveBackend(tmp_path)
     yield made
-    async with made.store() as store:
-        await store.drop()
-
-
-@pytest.fixture
-async def bare(backend: LiveBackend) -> AsyncIterator[Store]:
-    """A store in which nothing was made."""
-    async with backend.store() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def store(bare: Store) -> Store:
-    """A store with a collection that is empty."""
-    await bare.create(FINGERPRINT)
-    return bare
+    async with made.store() as opened:
+        await opened.drop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import stat
 from typing import TYPE_CHECKING
 
 from mcp_cxr.images import normal_view
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.images import Film, Header
-    from mcp_cxr.ingest._plan import Plan
     from mcp_cxr.mimic import Companions, MimicIds
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
@@ -51,8 +51,14 @@ def view_of(ids: MimicIds, header: Header, companions: Companions) -> tuple[str,
     return companion_view, "companion CSV"
 
 
-def study_of(path: Path, ids: MimicIds, companions: Companions, plan: Plan, date: str | None = None) -> Study:
-    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study."""
+def study_of(
+    path: Path, ids: MimicIds, companions: Companions, folders: tuple[Path, ...], date: str | None = None
+) -> Study:
+    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study.
+
+    Args:
+        folders: Where reports may be, besides the place next to the study.
+    """
     told = companions.images.get(ids.image_id)
     return Study(
         study_id=ids.study_id,
@@ -60,7 +66,7 @@ def study_of(path: Path, ids: MimicIds, companions: Companions, plan: Plan, date
         study_date=(told.study_date if told else None) or date,
         split=companions.splits.get(ids.study_id),
         labels=companions.labels.get(ids.study_id, {}),
-        report=_report(path, plan.folders) if ids_of(path) else None,
+        report=_report(path, folders) if ids_of(path) else None,
     )
 
 
@@ -68,9 +74,11 @@ def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
     """Return the report, if there is one that can be read; what comes later is taken up by another ingest."""
     for place in report_places(path, folders):
         try:
-            if place.is_file() and not place.is_symlink():
+            if stat.S_ISREG(place.lstat().st_mode):
                 with place.open("rb") as handle:
                     return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").translate(_NO_CONTROLS)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
         except OSError as exc:
             _log.warning("A report cannot be read (%s); its images are taken without it.", exc.strerror)
     return None

@@ -127,6 +127,7 @@ class Pipeline:
                 return
             counted += chunk
         self.tally.counted = counted
+        await self._report()
 
     async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item], tasks: TaskGroup) -> None:
         """Let new and changed files through."""
@@ -206,7 +207,9 @@ class Pipeline:
         )
         item.picture = film.picture
         item.image = image_record(path, plan.root, item.ids, film, companions)
-        item.study = await to_thread.run_sync(study_of, path, item.ids, companions, plan, film.header.study_date)
+        item.study = await to_thread.run_sync(
+            study_of, path, item.ids, companions, plan.folders, film.header.study_date
+        )
 
     async def _embed(self, source: Source[Item], sink: Sink[list[Item]]) -> None:
         """Turn pictures into vectors, the next batch on its way while the service works on one."""

@@ -40,7 +40,7 @@ async def refresh_studies(plan: Plan, store: Store, companions: Companions, sign
         known = await store.known([image_id for study in some for image_id in study.images])
         ours = [study for study in some if not known.isdisjoint(study.images)]
         if ours:
-            changed += await store.put_studies(await to_thread.run_sync(_told, ours, companions, plan))
+            changed += await store.put_studies(await to_thread.run_sync(_told, ours, companions, plan.folders))
     return changed
 
 
@@ -68,5 +68,5 @@ def _by_study(files: Iterable[Candidate]) -> Iterator[_Met]:
         yield study
 
 
-def _told(studies: list[_Met], companions: Companions, plan: Plan) -> list[Study]:
-    return [study_of(study.first, study.ids, companions, plan) for study in studies]
+def _told(studies: list[_Met], companions: Companions, folders: tuple[Path, ...]) -> list[Study]:
+    return [study_of(study.first, study.ids, companions, folders) for study in studies]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _IMAGE = re.compile(
@@ -34,15 +35,18 @@ def ids_of(path: Path | str) -> MimicIds | None:
     return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
 
 
-def report_places(path: Path, companions: tuple[Path, ...]) -> tuple[Path, ...]:
-    """Return where the report of an image in MIMIC's layout may be, nearest first.
+def report_places(path: Path, companions: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield where the report of an image in MIMIC's layout may be, nearest first.
 
     Args:
         path: The image's file.
         companions: Folders that may hold the reports' own tree (`files/p10/...`), as PhysioNet ships it.
     """
     study = path.parent
-    subject, group = study.parent, study.parent.parent
+    subject = study.parent
     name = f"{study.name}.txt"
-    trees = (folder / part for folder in companions for part in ("files", "mimic-cxr-reports/files"))
-    return (subject / name, *(tree / group.name / subject.name / name for tree in trees))
+    yield subject / name
+    below = f"{subject.parent.name}/{subject.name}/{name}"
+    for folder in companions:
+        yield folder / "files" / below
+        yield folder / "mimic-cxr-reports/files" / below

@@ -110,6 +110,12 @@ def test_an_empty_folder_is_a_failure_in_one_line(on_new: Command, tmp_path: Pat
         ([], "Missing argument 'PATH'."),
         ([".", "--limit", "0"], "0 is not in the range x>=1"),
         ([".", "--batch-size", "0"], "0 is not in the range 1<=x<=1024"),
+        ([".", "--batch-size", "1025"], "1025 is not in the range 1<=x<=1024"),
+        ([".", "--workers", "0"], "0 is not in the range 1<=x<=256"),
+        ([".", "--shard", "4/4"], "A shard is I/N with 0 <= I < N, as 0/4 to 3/4 are; not '4/4'."),
+        ([".", "--shard", "-1/4"], "A shard is I/N with 0 <= I < N"),
+        ([".", "--shard", "0/0"], "A shard is I/N with 0 <= I < N"),
+        ([".", "--shard", "one"], "A shard is I/N with 0 <= I < N"),
         ([".", "--companions", "/no/such"], "'/no/such' does not exist"),
     ],
 )
@@ -117,6 +123,17 @@ def test_wrong_use_is_one_line(on_new: Command, argv: list[str], line: str):
     done = on_new("ingest", *argv)
     assert done.code == 2
     assert line in done.error
+
+
+def test_the_shards_of_a_folder_are_its_films_and_an_empty_one_is_no_failure(on_new: Command, films: Path):
+    shards = 5 * SMALL  # more than films: some must be empty
+    done = [on_new("ingest", films, "--shard", f"{part}/{shards}", "--workers", 1, "--json") for part in range(shards)]
+    assert {one.code for one in done} == {0}
+    found = [one.json["found"] for one in done]
+    assert (sum(found), min(found)) == (SMALL, 0)
+    assert sum(one.json["added"] for one in done) == SMALL
+    again = on_new("ingest", films, "--json").json
+    assert (again["found"], again["skipped"]) == (SMALL, SMALL)
 
 
 def test_one_film_may_be_named(on_new: Command, tmp_path: Path):

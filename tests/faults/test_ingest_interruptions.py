@@ -6,6 +6,7 @@ Each test compares everything the archive holds with what one undisturbed run in
 from __future__ import annotations
 
 import itertools
+import random
 import shutil
 import subprocess
 import sys
@@ -276,6 +277,18 @@ async def test_a_killed_process_loses_nothing_that_was_written(data: Path, films
                 process.go_on()
         process.kill()
     await finish(data, films)
+
+
+async def test_processes_killed_again_and_again_at_any_moment_lose_and_double_nothing(data: Path, films: Path) -> None:
+    rng = random.Random(6)  # noqa: S311  # no secret
+    for _ in range(5):
+        with Process(data, films) as process:
+            assert await to_thread.run_sync(process.line) in {"1", "done"}
+            for _ in range(rng.randrange(4)):
+                process.go_on()
+            process.kill()
+    await finish(data, films)
+    assert rows(data, "PRAGMA integrity_check") == [("ok",)]
 
 
 async def test_two_processes_at_once_double_nothing_and_share_one_key(data: Path, films: Path) -> None:

@@ -45,6 +45,12 @@ class StandIn:
         """What NVCLIP_BASE_URL would be."""
         return f"http://127.0.0.1:{self.port}" + ("" if self.dialect == "infinity" else "/v1")
 
+    @property
+    def pid(self) -> int:
+        """The process under way."""
+        assert self._process
+        return self._process.pid
+
     def start(self, **orders: Any) -> None:
         """Start a new process, on the port of the last one where there was one, and tell it `orders`."""
         options = ["--dialect", self.dialect, "--port", str(self.port), "--dimension", str(self.dimension)]

@@ -35,7 +35,7 @@ def test_any_other_path_spells_out_nothing(path: str) -> None:
 
 def test_a_report_is_looked_for_beside_the_study_then_in_companion_trees() -> None:
     film = Path(f"/data/files/p10/p10000032/s50414267/{IMAGE}.dcm")
-    assert report_places(film, (Path("/reports"),)) == (
+    assert tuple(report_places(film, (Path("/reports"),))) == (
         Path("/data/files/p10/p10000032/s50414267.txt"),
         Path("/reports/files/p10/p10000032/s50414267.txt"),
         Path("/reports/mimic-cxr-reports/files/p10/p10000032/s50414267.txt"),

@@ -1,0 +1,60 @@
+"""A folder in parts: every file in one, a study never in two, the same everywhere."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.ingest import Shard
+from mcp_cxr.ingest._walk import Candidate
+
+SHARDS = 4
+KEPT, KEPT_STUDIES = [0, 2, 0, 1, 2, 1, 1, 2], [3, 2, 1, 1, 2, 2, 2, 0]
+"""What these were when they were first told: another hash would deal the films of a running job anew."""
+
+
+def mimic(image: int, root: str = "/films") -> str:
+    name = "-".join([f"{image:08x}"] * 5)
+    return f"{root}/files/p10/p10{image // 6:06}/s5{image // 2:07}/{name}.dcm"
+
+
+def part_of(name: str, root: str = "/films") -> int:
+    (part,) = [index for index in range(SHARDS) if Shard(index, SHARDS).holds(Candidate(name, 1, 1), root)]
+    return part
+
+
+def test_a_study_is_in_one_part_and_parts_are_of_a_size() -> None:
+    parts: dict[int, set[int]] = defaultdict(set)
+    for image in range(8000):
+        parts[image // 2].add(part_of(mimic(image)))
+    assert {len(found) for found in parts.values()} == {1}
+    sizes = Counter(next(iter(found)) for found in parts.values())
+    assert min(sizes.values()) > 900
+
+
+def test_files_outside_mimic_s_layout_are_spread_though_they_lie_in_one_folder() -> None:
+    sizes = Counter(part_of(f"/films/{number}.dcm") for number in range(4000))
+    assert min(sizes.values()) > 900
+
+
+def test_the_part_does_not_depend_on_where_the_folder_is_mounted_or_on_the_run() -> None:
+    assert [part_of(mimic(number)) for number in range(0, 20, 2)] == [
+        part_of(mimic(n, "/mnt")) for n in range(0, 20, 2)
+    ]
+    assert part_of("/films/a/1.dcm") == part_of("/mnt/b/a/1.dcm", "/mnt/b")
+    assert [part_of(f"/films/{number}.dcm") for number in range(8)] == KEPT
+    assert [part_of(mimic(number)) for number in range(0, 16, 2)] == KEPT_STUDIES
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "1/", "/2", "2/2", "3/2", "0/0", "-1/2", "1.0/2", "1/2/3", " 0/2", "\u0660/2"]
+)
+def test_anything_but_a_part_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="0 <= I < N"):
+        Shard.parse(text)
+
+
+def test_a_part_is_read() -> None:
+    assert (Shard.parse("0/1"), Shard.parse("15/16")) == (Shard(0, 1), Shard(15, 16))

@@ -223,7 +223,7 @@ class Searcher:
         return legs or [Leg(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
 
     async def _warn(self, asked: Asked) -> None:
-        if foreign := (await self._store.totals()).foreign:
+        if foreign := await self._store.foreign():
             asked.warnings.append(
                 f"{foreign} images were written by another program and are left out; ingest their files again."
             )

@@ -105,6 +105,10 @@ class Store(ABC):
     async def totals(self) -> Totals:
         """How much it holds."""
 
+    async def foreign(self) -> int:
+        """How many rows other programs wrote. Asked with each search: a store that counts them faster says so here."""
+        return (await self.totals()).foreign
+
     @abstractmethod
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         """Those of `ids` that have a row of ours; foreign rows are not known."""

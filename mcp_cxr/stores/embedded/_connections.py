@@ -6,7 +6,7 @@ A call that fails or is cancelled closes its connection, which rolls back; one t
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
@@ -16,6 +16,7 @@ from mcp_cxr.stores.embedded._errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 T = TypeVar("T")
@@ -26,7 +27,12 @@ _SETTINGS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # what is forgotten is overwritten
     "PRAGMA synchronous = FULL",  # what was reported written outlives a power loss
+    "PRAGMA mmap_size = 2147418112",  # SQLite's most: a row is read where it lies, not with its whole page
+    "PRAGMA cache_size = -65536",  # KiB: a batch's pages are written once
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: those that many batches change are copied home once
 )
+_WAIT_SHORTLY = "PRAGMA busy_timeout = 1000"  # ms
+_TRUNCATE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _OPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
 
 
@@ -45,40 +51,57 @@ class Connections:
         self._threads = CapacityLimiter(_SIZE)
         self._writing = Lock()  # SQLite's own queue of writers is unfair, and would hold a thread for each
 
-    async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def read(
+        self, work: Callable[[sqlite3.Connection], T], *, within: AbstractContextManager[object] | None = None
+    ) -> T:
         """Run `work` on one state of the file.
+
+        Args:
+            within: Entered before that state is taken, and left afterwards.
 
         Raises:
             StoreMissing: There is no file.
         """
-        return await to_thread.run_sync(self._transact, "BEGIN", work, limiter=self._threads)
+        return await to_thread.run_sync(self._transact, "BEGIN", work, within, limiter=self._threads)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self, work: Callable[[sqlite3.Connection], T], *, within: AbstractContextManager[object] | None = None
+    ) -> T:
         """Run `work` as the only writer; all of it is kept, or nothing.
+
+        Args:
+            within: Entered before the transaction, and left once it is kept, or with the error.
 
         Raises:
             StoreMissing: There is no file.
         """
         async with self._writing:
-            return await to_thread.run_sync(self._transact, "BEGIN IMMEDIATE", work, limiter=self._threads)
+            return await to_thread.run_sync(self._transact, "BEGIN IMMEDIATE", work, within, limiter=self._threads)
 
     async def prepare(self) -> None:
         """Make the folder and an empty file where they are missing."""
         async with self._writing:
             await to_thread.run_sync(self._prepare, limiter=self._threads)
 
-    async def empty(self) -> None:
+    async def empty(self, *, within: AbstractContextManager[object]) -> None:
         """Take everything out of the file, whoever made it; nothing happens where there is none."""
         async with self._writing:
-            await to_thread.run_sync(self._empty, limiter=self._threads)
+            await to_thread.run_sync(self._empty, within, limiter=self._threads)
+
+    async def truncate_log(self) -> None:
+        """Cut off the write-ahead log, which holds what was overwritten, unless somebody still reads it."""
+        async with self._writing:
+            await to_thread.run_sync(self._truncate_log, limiter=self._threads)
 
     async def close(self) -> None:
         """Close what is not borrowed."""
         with CancelScope(shield=True):
             await to_thread.run_sync(self._close_idle, limiter=self._threads)
 
-    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        with translated(str(self._path)), self._borrowed() as connection:
+    def _transact(
+        self, begin: str, work: Callable[[sqlite3.Connection], T], within: AbstractContextManager[object] | None
+    ) -> T:
+        with translated(str(self._path)), within or nullcontext(), self._borrowed() as connection:
             connection.execute(begin)
             result = work(connection)
             connection.execute("COMMIT")
@@ -92,7 +115,13 @@ class Connections:
                 connection.execute(_PAGE_SIZE)
                 _use_wal(connection)
 
-    def _empty(self) -> None:
+    def _truncate_log(self) -> None:
+        with translated(str(self._path)), self._borrowed() as connection:
+            connection.execute(_WAIT_SHORTLY)
+            connection.execute(_TRUNCATE_LOG)
+            connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout_s)}")
+
+    def _empty(self, within: AbstractContextManager[object]) -> None:
         """Copy an empty database over this one, in one transaction of SQLite's.
 
         The file stays: a process that holds it open would go on writing to a removed one, and lose its rows.
@@ -108,12 +137,13 @@ class Connections:
             return
         with (
             translated(str(self._path)),
+            within,
             self._borrowed() as connection,
             closing(sqlite3.connect(":memory:")) as nothing,
         ):
             nothing.execute(_PAGE_SIZE)
             nothing.backup(connection, progress=give_up)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.execute(_TRUNCATE_LOG)
 
     @contextmanager
     def _borrowed(self) -> Generator[sqlite3.Connection]:

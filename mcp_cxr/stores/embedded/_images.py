@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mcp_cxr.records import Vectors
+    from mcp_cxr.stores.embedded._cache import Wiping
 
 _REPLACED = """
 SELECT image_id, study_id, created_at FROM images WHERE image_id IN (SELECT value FROM json_each(?))"""
@@ -90,7 +91,7 @@ def page(connection: Connection, after: ImageId | None, limit: int) -> list[Stor
     return list(get(connection, ids, vectors=True).values())
 
 
-def forget(connection: Connection, where: Filter) -> int:
+def forget(connection: Connection, where: Filter, wiping: Wiping) -> int:
     """Remove images, the outcomes of their files, and studies left without any."""
     gone = connection.execute(*compose(_TO_FORGET, where)).fetchall()
     ids = json.dumps([image_id for image_id, _ in gone])
@@ -100,6 +101,7 @@ def forget(connection: Connection, where: Filter) -> int:
     reindex(connection, studies)
     connection.execute(_FORGET_STUDIES, (json.dumps(sorted(studies)),))
     connection.execute(_PURGE_WORDS)
+    wiping.wipe(connection)
     return len(gone)
 
 

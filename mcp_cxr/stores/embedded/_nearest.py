@@ -1,4 +1,8 @@
-"""Exact search by vector: every vector the filter lets through is read, a block at a time."""
+"""Exact search by vector: an int8 copy says what each cosine cannot exceed, and SQLite's float32 what it is.
+
+Images are looked up from the highest bound down, until the last of the best so far is above every bound that is left:
+then no other image can be among the best. Where there is no copy, every vector the filter lets through is read.
+"""
 
 from __future__ import annotations
 
@@ -7,65 +11,222 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.records import ImageId, Scored, StudyId, SubjectId
+from mcp_cxr.errors import StoreError
+from mcp_cxr.records import Filter, ImageId, Scored, StudyId, SubjectId
 from mcp_cxr.stores._unit_rows import unit_rows
+from mcp_cxr.stores.embedded._cache import Stale
 from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._filter import compose
+from mcp_cxr.stores.embedded._filter import OURS, compose
 from mcp_cxr.stores.embedded._vectors import stack
 
 if TYPE_CHECKING:
-    from sqlite3 import Connection
+    from sqlite3 import Connection, Cursor
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Filter, Vector, Vectors
+    from mcp_cxr.records import Vector
+    from mcp_cxr.stores.embedded._cache import Cache
+    from mcp_cxr.stores.embedded._changes import Answers
+    from mcp_cxr.stores.embedded._codes import Encoded
+    from mcp_cxr.stores.embedded._copy import Copy
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
+_FEW = 256  # images that are read from SQLite at once: that takes about a millisecond
+_NARROW = (
+    0.15  # share of the images below which their rows are picked out of the copy, and above which it is read whole
+)
+_MARGIN = 16  # images beyond those wanted that are looked up at first: bounds are in nearly the same order as cosines
+_GROUP = 64  # bounds of which the highest stands for all, while the highest of all are looked for
 
 _SCAN = """
 SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM images AS i"""
-_OURS = "+i.made_by IS NOT NULL"  # with the plus no partial index of our rows is used: vectors are read as they lie
+_WHOLE_SCAN = _SCAN + " NOT INDEXED"  # in an index's order each vector would be looked for
+_SLOTS = "SELECT i.slot FROM images AS i"
 _NAMES = """
 SELECT slot, image_id, study_id, subject_id FROM images WHERE slot IN (SELECT value FROM json_each(?))"""
+# CROSS JOIN keeps the order: the slots first, then their rows, whatever index the filter might suggest.
+_THESE = """
+SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+FROM json_each(:slots) AS these CROSS JOIN images AS i ON i.slot = these.value"""
+_AFTER = """
+SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
 
 
-def nearest(connection: Connection, vector: Vector, where: Filter, limit: int) -> list[Scored]:
-    """Rank images by cosine, best first; ties by image id."""
-    fingerprint = fingerprint_of(connection)
-    dimension = fingerprint.dimension if fingerprint else vector.size
-    query = unit_rows(vector[None, :], dimension)[0]
-    cursor = connection.execute(*compose(_SCAN, where, _OURS))
-    slots, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-    while rows := cursor.fetchmany(_BLOCK):
-        block = stack([blob for _, blob in rows], dimension)
-        slots = np.concatenate((slots, np.array([slot for slot, _ in rows], np.int64)))
-        scores = np.concatenate((scores, _cosines(block, query)))
-        slots, scores = _best(slots, scores, limit)
-    return _named(connection, slots, scores)[:limit]
+def nearest(
+    connection: Connection,
+    vector: Vector,
+    where: Filter,
+    limit: int,
+    cache: Cache | None = None,
+    kept: Answers | None = None,
+    max_lag: int | None = None,
+) -> list[Scored]:
+    """Rank images by cosine, best first; ties by image id.
 
+    Args:
+        cache: Whose copy to use; None reads SQLite alone.
+        kept: Which slots a filter lets through, from before.
+        max_lag: How many slots the copy may lag behind.
 
-def _cosines(block: Vectors, query: Vector) -> Vector:
-    """Return the cosine of each row.
-
-    `vecdot` takes row by row: equal vectors score equal wherever they stand, which a matrix product does not promise.
+    Raises:
+        Stale: The copy does not fit this state of the database.
     """
-    return np.clip(np.vecdot(block, query), -1, 1)
+    fingerprint = fingerprint_of(connection)
+    query = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)[0]
+    best = _Best(query, limit)
+    if cache is None or kept is None:
+        best.add(_all(connection, where))
+    else:
+        _search(connection, where, best, cache, kept, max_lag)
+    return best.named(connection)
 
 
-def _best(slots: NDArray[np.int64], scores: Vector, limit: int) -> tuple[NDArray[np.int64], Vector]:
-    """Keep the best `limit`, and all that tie with the last of them: only their ids can tell these apart."""
-    if len(scores) <= limit:
-        return slots, scores
-    kept = scores >= np.partition(scores, -limit)[-limit]
-    return slots[kept], scores[kept]
+class _Best:
+    """The best of the images looked at so far, and all that tie with the last of them: only ids tell these apart."""
+
+    def __init__(self, query: Vector, limit: int) -> None:
+        self.query = query
+        self.limit = limit
+        self.slots: NDArray[np.int64] = np.empty(0, np.int64)
+        self.scores: Vector = np.empty(0, np.float32)
+
+    @property
+    def floor(self) -> float:
+        """What an image must reach to be among them."""
+        return float(self.scores.min()) if len(self.scores) >= self.limit else -np.inf
+
+    def add(self, rows: Cursor) -> None:
+        """Compare more images, a block at a time.
+
+        `vecdot` takes row by row: equal vectors score equal wherever they stand, which a matrix product does not
+        promise.
+        """
+        while block := rows.fetchmany(_BLOCK):
+            vectors = stack([blob for _, blob in block], self.query.size)
+            scores = np.clip(np.vecdot(vectors, self.query), -1, 1)
+            if np.isnan(scores).any():
+                raise StoreError("A stored vector is damaged. Run `mcp-cxr table verify`.")
+            self._keep(np.array([slot for slot, _ in block], np.int64), scores)
+
+    def named(self, connection: Connection) -> list[Scored]:
+        """Return them in their final order."""
+        score_of = dict(zip(self.slots.tolist(), self.scores.tolist(), strict=True))
+        hits = [
+            Scored(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), score_of[slot])
+            for slot, image_id, study_id, subject_id in connection.execute(_NAMES, (json.dumps(list(score_of)),))
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[: self.limit]
+
+    def _keep(self, slots: NDArray[np.int64], scores: Vector) -> None:
+        slots, scores = np.concatenate((self.slots, slots)), np.concatenate((self.scores, scores))
+        if len(scores) > self.limit:
+            kept = scores >= np.partition(scores, -self.limit)[-self.limit]
+            slots, scores = slots[kept], scores[kept]
+        self.slots, self.scores = slots, scores
 
 
-def _named(connection: Connection, slots: NDArray[np.int64], scores: Vector) -> list[Scored]:
-    """Return the hits in their final order."""
-    score_of = dict(zip(slots.tolist(), scores.tolist(), strict=True))
-    hits = [
-        Scored(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), score_of[slot])
-        for slot, image_id, study_id, subject_id in connection.execute(_NAMES, (json.dumps(list(score_of)),))
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))
+def _search(
+    connection: Connection, where: Filter, best: _Best, cache: Cache, kept: Answers, max_lag: int | None
+) -> None:
+    """Fill `best` by way of the copy, where there is one."""
+    slots = None if _is_wide(where) else kept.to(_slots, connection, where)
+    if slots is not None and len(slots) <= _FEW:
+        best.add(_these(connection, slots, Filter()))
+        return
+    copy = cache.copy(connection, max_lag=max_lag)
+    if copy is None:
+        best.add(_all(connection, where))
+        return
+    if slots is None:
+        _search_all(connection, where, best, copy)
+    else:
+        _search_these(connection, slots, best, copy)
+    if copy.was_wiped:
+        raise Stale
+
+
+def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy) -> None:
+    """Search all images but those of other views; what else is filtered is seen when they are looked up."""
+    statement, bound = compose(_AFTER, where, OURS)
+    best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
+    ceilings = copy.rows.ceilings(best.query)
+    if where.view:
+        np.copyto(ceilings, -np.inf, where=~copy.rows.of_views(where.view))
+    _look_up(connection, where, best, copy.rows, np.arange(len(ceilings)), ceilings)
+
+
+def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Copy) -> None:
+    """Search these images; the copy may not have all of them yet."""
+    places, here = copy.rows.find(slots)
+    best.add(_these(connection, slots[~here], Filter()))
+    places = places[here]
+    if len(places) < _NARROW * len(copy.rows.slots):
+        ceilings = copy.rows.ceilings(best.query, places)
+    else:
+        ceilings = copy.rows.ceilings(best.query)[places]
+    _look_up(connection, Filter(), best, copy.rows, places, ceilings)
+
+
+def _look_up(
+    connection: Connection,
+    where: Filter,
+    best: _Best,
+    rows: Encoded,
+    places: NDArray[np.int64],
+    ceilings: Vector,
+) -> None:
+    """Compare images with the highest bounds, until no bound that is left reaches the best.
+
+    Once there are enough to set a floor, all that may reach it are found at once, and those are looked up whose closer
+    bound reaches it too. While there are not enough (a filter, or images that SQLite has no more), it is tried deeper.
+
+    Args:
+        places: Of the images in the copy.
+        ceilings: Their bounds; used up.
+    """
+    depth = best.limit + best.limit // 2 + _MARGIN
+    while (highest := _highest(ceilings, depth)).size:
+        best.add(_these(connection, rows.slots[places[highest]], where))
+        ceilings[highest] = -np.inf
+        if best.floor > -np.inf:
+            left = places[ceilings >= best.floor]
+            left = left[rows.closer_ceilings(best.query, left) >= best.floor]
+            best.add(_these(connection, rows.slots[left], where))
+            return
+        depth *= 4
+
+
+def _highest(values: Vector, count: int) -> NDArray[np.int64]:
+    """Return where the `count` highest values are, in any order; what is -infinite is left out.
+
+    At least `count` values reach the lowest of as many groups' maxima; so few others do that sorting them is quick.
+    """
+    groups = values[: len(values) // _GROUP * _GROUP].reshape(-1, _GROUP).max(axis=1, initial=-np.inf)
+    floor = np.partition(groups, -count)[-count] if count < len(groups) else -np.inf
+    there = np.flatnonzero((values >= floor) & (values > -np.inf))
+    if len(there) > count:
+        there = there[np.argpartition(values[there], -count)[-count:]]
+    return there
+
+
+def _is_wide(where: Filter) -> bool:
+    """Whether it is so likely to let many images through that nothing is gained by asking for them first."""
+    return where == Filter(view=where.view, exclude_subject=where.exclude_subject, exclude_images=where.exclude_images)
+
+
+def _all(connection: Connection, where: Filter) -> Cursor:
+    """Return every image that is let through."""
+    return connection.execute(*compose(_WHOLE_SCAN if _is_wide(where) else _SCAN, where, OURS))
+
+
+def _slots(connection: Connection, where: Filter) -> NDArray[np.int64]:
+    rows = connection.execute(*compose(_SLOTS, where, OURS))
+    return np.sort(np.fromiter((slot for (slot,) in rows), np.int64))
+
+
+def _these(connection: Connection, slots: NDArray[np.int64], where: Filter) -> Cursor:
+    """Return these images, as far as they are still there, ours, and let through."""
+    statement, bound = compose(_THESE, where, OURS)
+    return connection.execute(statement, {**bound, "slots": json.dumps(np.sort(slots).tolist())})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from mcp_cxr.records import Filter
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores.embedded import _collection, _documents, _files, _images, _nearest, _studies, _views
+from mcp_cxr.stores.embedded._cache import LAG, Cache, Stale
+from mcp_cxr.stores.embedded._changes import Answers
 from mcp_cxr.stores.embedded._connections import Connections
+from mcp_cxr.stores.embedded._lock import LockBusy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +41,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FILE_NAME = "archive.sqlite3"
+_MAX_LAGS = LAG, LAG, None, None  # of the cache, in turn; where even the last finds none that fits, all is read
 
 
 class EmbeddedStore(Store):
@@ -52,6 +58,10 @@ class EmbeddedStore(Store):
         path = folder / FILE_NAME
         self.location = str(path)
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
+        self._cache = Cache(path)
+        self._answers = Answers(keep=64)
+        self._slots = Answers(keep=8)  # some megabytes each
+        self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,19 +83,23 @@ class EmbeddedStore(Store):
         await self._write(_collection.renew, fingerprint)
 
     async def drop(self) -> None:
-        await self._connections.empty()
+        await self._connections.empty(within=self._cache.removing(wait_s=self._busy_timeout_s))
 
     async def info(self) -> Collection:
         return await self._read(_collection.collection)
 
     async def totals(self) -> Totals:
-        return await self._read(_views.totals)
+        return await self._read(partial(self._answers.to, _views.totals))
+
+    async def foreign(self) -> int:
+        return await self._read(_views.foreign)
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self._read(_images.known, ids)
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         await self._write(_images.put, images, vectors)
+        await self._bring_up_cache()
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(_studies.put_studies, studies)
@@ -94,6 +108,11 @@ class EmbeddedStore(Store):
         return await self._read(_images.get, ids, vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+        for max_lag in _MAX_LAGS:
+            try:
+                return await self._read(_nearest.nearest, vector, where, limit, self._cache, self._slots, max_lag)
+            except Stale:
+                await self._bring_up_cache()
         return await self._read(_nearest.nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
@@ -105,10 +124,10 @@ class EmbeddedStore(Store):
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read(_views.count, where, terms, distinct)
+        return await self._read(partial(self._answers.to, _views.count), where, tuple(terms), distinct)
 
     async def sample(self) -> Sample:
-        return await self._read(_views.sample)
+        return await self._read(partial(self._answers.to, _views.sample))
 
     async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
         return await self._read(_images.page, after, limit)
@@ -125,7 +144,15 @@ class EmbeddedStore(Store):
     async def forget(self, where: Filter) -> int:
         if where == Filter():
             raise ValueError("An empty filter would remove everything; that is `drop`.")
-        return await self._write(_images.forget, where)
+        wiping = self._cache.wiping(wait_s=self._busy_timeout_s)
+        removed = await self._connections.write(self._on_sound(_images.forget, where, wiping), within=wiping)
+        await self._connections.truncate_log()
+        return removed
+
+    async def _bring_up_cache(self) -> None:
+        """Do so unless another process is about it."""
+        with suppress(LockBusy):
+            await self._connections.read(self._on_sound(self._cache.bring_up), within=self._cache.alone())
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._connections.read(self._on_sound(work, *args, **kwargs))

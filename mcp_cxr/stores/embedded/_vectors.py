@@ -38,3 +38,10 @@ def stack(blobs: Sequence[bytes | None], dimension: int) -> Vectors:
     if len(sound) < len(blobs):
         raise damaged_vector()
     return np.frombuffer(b"".join(sound), _CELL).reshape(len(blobs), dimension)
+
+
+def as_they_are(blobs: Sequence[bytes | None], dimension: int) -> Vectors:
+    """Return the vectors of several cells, shape (len(blobs), dimension); NaN for one that is missing or damaged."""
+    nothing = b"\xff" * (dimension * _CELL.itemsize)
+    sound = [blob if blob is not None and len(blob) == len(nothing) else nothing for blob in blobs]
+    return np.frombuffer(b"".join(sound), _CELL).reshape(len(blobs), dimension)

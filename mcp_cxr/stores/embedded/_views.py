@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mcp_cxr.records import ImageId, Sample, Scored, StudyId, SubjectId, Totals
+from mcp_cxr.records import Filter, ImageId, Sample, Scored, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._documents import HOLDS_TERMS
@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter
-
 _BROWSED = "SELECT i.image_id, i.study_id, i.subject_id FROM images AS i"
 _NEWEST = """
 ORDER BY (SELECT study_date FROM studies WHERE studies.study_id = i.study_id) DESC NULLS LAST, i.image_id
 LIMIT :limit"""
+# Where nearly all images pass, they are met in the order of their dates, until there are enough.
+_BY_DATE = """
+SELECT i.image_id, i.study_id, i.subject_id
+FROM studies AS dated INDEXED BY studies_by_date CROSS JOIN images AS i ON i.study_id = dated.study_id"""
+_IS_DATED = "dated.study_date IS NOT NULL"
+_IS_UNDATED = """NOT EXISTS (
+    SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND study_date IS NOT NULL)"""
+_BY_ID = " ORDER BY i.image_id LIMIT :limit"
+_LATEST = " ORDER BY dated.study_date DESC, i.image_id LIMIT :limit"
 
 _IMAGES = "SELECT count(*) FROM images AS i"
 _STUDIES = "SELECT count(DISTINCT i.study_id) FROM images AS i"
@@ -31,24 +38,45 @@ _SUBJECTS = "SELECT count(DISTINCT i.subject_id) FROM images AS i"
 _COUNTED: dict[str | None, LiteralString] = {None: _IMAGES, "study": _STUDIES, "subject": _SUBJECTS}
 
 _TOTALS = """
-SELECT count(*), count(DISTINCT study_id), count(DISTINCT subject_id),
-    (SELECT count(*) FROM images WHERE made_by IS NULL)
-FROM images"""
+SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
+    (SELECT count(DISTINCT subject_id) FROM images), (SELECT count(*) FROM images WHERE made_by IS NULL)"""
+_FOREIGN = "SELECT count(*) FROM images WHERE made_by IS NULL"
 _BY_VIEW = "SELECT view_position, count(*) FROM images GROUP BY view_position"
 _BY_LABEL = """
-SELECT label, count(*) FROM labels JOIN studies ON studies.number = labels.study
-WHERE value = 1 AND EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id) GROUP BY label"""
+WITH bare AS MATERIALIZED (
+    SELECT number FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id))
+SELECT label, count(*) FROM labels WHERE value = 1 AND study NOT IN bare GROUP BY label"""
 
 _SAMPLE = """
 SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
 WHERE made_by IS NOT NULL AND sample_key IS NOT NULL ORDER BY sample_key, image_id LIMIT ?"""
+_SAMPLE_OF_LOWEST = """
+SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
+WHERE made_by IS NOT NULL AND sample_key < 1152921504606846976 ORDER BY sample_key, image_id LIMIT ?"""
 
 
 def browse(connection: Connection, where: Filter, limit: int) -> list[Scored]:
     """Return images, newest study first."""
-    statement, bound = compose(_BROWSED, where, OURS, then=_NEWEST)
-    rows = connection.execute(statement, {**bound, "limit": limit})
+    if where == Filter(view=where.view, split=where.split, has_report=where.has_report):
+        rows = _listed(connection, where, limit, _BY_DATE, _IS_DATED, then=_LATEST)
+        rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, then=_BY_ID)
+    else:
+        rows = _listed(connection, where, limit, _BROWSED, then=_NEWEST)
     return [Scored(ImageId(image), StudyId(study), SubjectId(subject), 0.0) for image, study, subject in rows]
+
+
+def _listed(
+    connection: Connection,
+    where: Filter,
+    limit: int,
+    select: LiteralString,
+    *more: LiteralString,
+    then: LiteralString,
+) -> list[tuple[str, str, str]]:
+    if not limit:
+        return []
+    statement, bound = compose(select, where, OURS, *more, then=then)
+    return connection.execute(statement, {**bound, "limit": limit}).fetchall()
 
 
 def count(
@@ -69,10 +97,17 @@ def totals(connection: Connection) -> Totals:
     return Totals(images, studies, subjects, foreign, by_view, by_label)
 
 
+def foreign(connection: Connection) -> int:
+    """Return how many rows other programs wrote."""
+    return connection.execute(_FOREIGN).fetchone()[0]
+
+
 def sample(connection: Connection) -> Sample:
     """Return the reference sample."""
     fingerprint = fingerprint_of(connection)
     if fingerprint is None:
         return Sample((), np.empty((0, 0), np.float32))
-    rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
+    rows = connection.execute(_SAMPLE_OF_LOWEST, (SAMPLE_SIZE,)).fetchall()
+    if len(rows) < SAMPLE_SIZE:
+        rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
     return Sample(tuple(ImageId(image) for image, _ in rows), stack([blob for _, blob in rows], fingerprint.dimension))

@@ -52,7 +52,7 @@ async def test_a_replaced_image_keeps_the_time_it_came(store: EmbeddedStore, tmp
 @pytest.mark.parametrize(
     ("select", "where", "index"),
     [
-        (_views._STUDIES, Filter(), "images_ours"),
+        (_views._STUDIES, Filter(), "images_by_study"),
         (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]
         (_nearest._SCAN, Filter(view=("PA",)), "images_by_view"),
         (_nearest._SCAN, Filter(labels=("Edema",)), "labels_by_value"),
@@ -67,6 +67,6 @@ async def test_a_narrow_question_reads_an_index(tmp_path: Path, select: str, whe
 
 @pytest.mark.usefixtures("store")
 async def test_a_full_scan_reads_vectors_as_they_lie(tmp_path: Path) -> None:
-    statement, values = _filter.compose(_nearest._SCAN, Filter(), _nearest._OURS)  # type: ignore[arg-type]
+    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.OURS)  # type: ignore[arg-type]
     plan = [step for *_, step in ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)]
     assert plan[0] == "SCAN i"

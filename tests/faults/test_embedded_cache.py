@@ -1,0 +1,399 @@
+"""The int8 copy may be damaged, deleted, old or of another archive: answers stay those of the vectors in SQLite."""
+
+# ruff: noqa: ASYNC240  # a test may wait for the disk
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import numpy as np
+import pytest
+
+from mcp_cxr.errors import StoreError, StoreUnavailable
+from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
+from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.embedded import _cache, _nearest
+from mcp_cxr.stores.embedded._cache import Cache, Stale
+from mcp_cxr.stores.embedded._copy import Copy
+from mcp_cxr.stores.embedded._lock import LockBusy, locked
+from tests.contract.stores.making import FINGERPRINT, image, vectors
+from tests.support.archives import rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+COUNT = 1500
+VIEWS = ("PA", "AP", "LATERAL", "LL")
+QUERIES = vectors(2, seed=99)
+FILTERS = (
+    Filter(),
+    Filter(view=("LATERAL", "LL")),
+    Filter(view=("PA",), exclude_subject=SubjectId("p7"), exclude_images=(ImageId("i0001"),)),
+    Filter(subject_id=SubjectId("p7")),
+    Filter(split="test"),
+    Filter(split="train"),
+    Filter(split="train", view=("AP",)),
+)
+
+
+def picture(number: int) -> tuple:
+    """An image; three of them share each vector but one."""
+    return f"i{number:04d}", f"s{number // 3}", f"p{number // 30}", VIEWS[number % 4]
+
+
+async def put(store: EmbeddedStore, numbers: range, *, seed: int = 0) -> None:
+    drawn = vectors(len(numbers), seed=seed)
+    drawn[1::3] = drawn[::3][: len(drawn[1::3])]
+    images = [image(name, study, subject, view_position=view) for name, study, subject, view in map(picture, numbers)]
+    await store.put(images, drawn)
+
+
+async def fill(folder: Path) -> None:
+    async with EmbeddedStore(folder) as opened:
+        await opened.create(FINGERPRINT)
+        await put(opened, range(COUNT))
+        studies = [
+            Study(StudyId(f"s{n}"), SubjectId(f"p{n // 10}"), split="train" if n % 5 else "test")
+            for n in range(COUNT // 3)
+        ]
+        await opened.put_studies(studies)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("filled")
+    anyio.run(fill, folder)
+    return folder
+
+
+@pytest.fixture
+async def store(filled: Path, tmp_path: Path) -> AsyncIterator[EmbeddedStore]:
+    for path in filled.iterdir():
+        shutil.copy(path, tmp_path)
+    async with EmbeddedStore(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "archive.int8"
+
+
+async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[Scored]:
+    """Answer from the vectors in SQLite alone."""
+    return await store._read(_nearest.nearest, query, where, limit)
+
+
+async def assert_answers_are_right(store: EmbeddedStore) -> None:
+    for query in QUERIES:
+        for where in FILTERS:
+            for limit in (10, 9999):
+                found = await store.nearest(query, where, limit=limit)
+                assert found == await plainly(store, query, where, limit), (where, limit)
+
+
+def copied(file: Path) -> int:
+    """How many rows a whole copy holds."""
+    copy = Copy.of(file)
+    assert copy
+    return copy.header.rows
+
+
+async def test_answers_are_those_of_the_vectors_and_come_from_the_copy(
+    store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert copied(file) == COUNT
+    await assert_answers_are_right(store)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("every vector was read")
+
+    monkeypatch.setattr(_nearest, "_all", refuse)
+    for where in FILTERS:
+        assert await store.nearest(QUERIES[0], where, limit=10)
+
+
+async def test_answers_agree_with_numpy(store: EmbeddedStore) -> None:
+    everything = [item for item in await store.page(None, limit=9999) if item.vector is not None]
+    matrix = np.stack([item.vector for item in everything if item.vector is not None]).astype(np.float64)
+    query = QUERIES[0] / np.linalg.norm(QUERIES[0])
+    found = await store.nearest(query, Filter(), limit=50)
+    np.testing.assert_allclose([hit.score for hit in found], np.sort(matrix @ query)[::-1][:50], atol=1e-6)
+
+
+async def test_a_small_archive_has_no_copy(tmp_path: Path) -> None:
+    async with EmbeddedStore(tmp_path) as small:
+        await small.create(FINGERPRINT)
+        await put(small, range(100))
+        assert len(await small.nearest(QUERIES[0], Filter(), limit=10)) == 10
+    assert not (tmp_path / "archive.int8").exists()
+
+
+async def test_replaced_and_removed_images_do_not_surface(store: EmbeddedStore, file: Path) -> None:
+    await put(store, range(600), seed=5)
+    await store.forget(Filter(subject_id=SubjectId("p30")))
+    await put(store, range(COUNT, COUNT + 40), seed=6)
+    assert copied(file) == COUNT + 600 + 40
+    await assert_answers_are_right(store)
+
+
+async def test_a_copy_that_is_mostly_of_replaced_images_is_made_anew(store: EmbeddedStore, file: Path) -> None:
+    for seed in range(1, 5):
+        await put(store, range(COUNT), seed=seed)
+    assert copied(file) < 3 * COUNT
+    await assert_answers_are_right(store)
+
+
+def flip(offset: float) -> Callable[[Path], None]:
+    """Change one byte, at so many bytes or at this share of the rows' codes."""
+
+    def change(file: Path) -> None:
+        copy = Copy.of(file)
+        assert copy
+        start, width = copy.header.layout["codes"]
+        at = offset if isinstance(offset, int) else start + int(offset * copy.header.rows * width)
+        with file.open("r+b") as opened:
+            opened.seek(at)
+            (byte,) = opened.read(1)
+            opened.seek(at)
+            opened.write(bytes([byte ^ 0xFF]))
+
+    return change
+
+
+def flip_column(name: str) -> Callable[[Path], None]:
+    def change(file: Path) -> None:
+        copy = Copy.of(file)
+        assert copy
+        start, size = copy.header.layout[name]
+        flip(start + size * (copy.header.rows // 2))(file)
+
+    return change
+
+
+def zero_rows(file: Path) -> None:
+    copy = Copy.of(file)
+    assert copy
+    start, width = copy.header.layout["codes"]
+    with file.open("r+b") as opened:
+        opened.seek(start + 100 * width)
+        opened.write(bytes(64 * width))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": lambda file: file.unlink(),
+    "empty": lambda file: file.write_bytes(b""),
+    "another kind of file": lambda file: file.write_bytes(b"SQLite format 3\0" * 9999),
+    "cut short": lambda file: os.truncate(file, file.stat().st_size // 2),
+    "longer": lambda file: os.truncate(file, file.stat().st_size * 2),
+    "a bit of the magic": flip(0),
+    "a bit of the count": flip(24),
+    "a bit of the identity": flip(80),
+    "a bit of the centre": flip(120),
+    "a bit of the first code": flip(0.0),
+    "a bit of a later code": flip(0.7),
+    "a bit of the scales": flip_column("scales"),
+    "a bit of the slots": flip_column("slots"),
+    "a bit of the views": flip_column("views"),
+    "rows that were never written": zero_rows,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_a_damaged_copy_is_made_anew_by_who_opens_it(
+    store: EmbeddedStore, tmp_path: Path, file: Path, name: str
+) -> None:
+    await store.__aexit__(None, None, None)
+    DAMAGES[name](file)
+    async with EmbeddedStore(tmp_path) as again:
+        for where in FILTERS:
+            found = await again.nearest(QUERIES[0], where, limit=10)
+            assert found == await plainly(again, QUERIES[0], where, 10)
+    assert copied(file) == COUNT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive.int8", "archive.sqlite3"]
+
+
+async def test_a_copy_deleted_or_replaced_under_a_reader_is_noticed(
+    store: EmbeddedStore, tmp_path: Path, file: Path
+) -> None:
+    older = Path(shutil.copy(file, tmp_path / "older"))
+    await put(store, range(COUNT, COUNT + 50), seed=3)
+    expected = await plainly(store, QUERIES[0], Filter(), 10)
+    for spoil, held in (
+        (file.unlink, COUNT + 50),
+        (lambda: file.write_bytes(b""), COUNT + 50),
+        (lambda: older.replace(file), COUNT),
+    ):
+        assert await store.nearest(QUERIES[0], Filter(), limit=10) == expected
+        spoil()
+        assert await store.nearest(QUERIES[0], Filter(), limit=10) == expected
+        assert copied(file) == held
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE vectors SET vector = (SELECT vector FROM vectors WHERE slot = 7) WHERE slot > 700",
+        "UPDATE images SET view_position = 'LATERAL' WHERE slot % 4 = 0",
+        "UPDATE images SET made_by = NULL WHERE slot % 3 = 0",
+        "DELETE FROM images WHERE slot % 3 = 0",
+    ],
+)
+async def test_what_another_program_changes_is_noticed(store: EmbeddedStore, tmp_path: Path, statement: str) -> None:
+    await store.nearest(QUERIES[0], Filter(), limit=10)
+    rows(tmp_path, statement)
+    await assert_answers_are_right(store)
+
+
+async def test_foreign_rows_that_become_ours_by_another_program_are_found(store: EmbeddedStore, tmp_path: Path) -> None:
+    rows(tmp_path, "UPDATE images SET made_by = NULL WHERE slot <= 200")
+    await assert_answers_are_right(store)
+    rows(tmp_path, "UPDATE images SET made_by = 'sketch' WHERE slot <= 200")
+    await assert_answers_are_right(store)
+
+
+async def test_a_backup_put_in_the_place_of_the_database_is_noticed(store: EmbeddedStore, tmp_path: Path) -> None:
+    backup = tmp_path / "backup"
+    with closing(sqlite3.connect(backup)) as target, closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as source:
+        source.backup(target)
+    await put(store, range(COUNT, COUNT + 300), seed=3)
+    await store.__aexit__(None, None, None)
+    backup.replace(tmp_path / "archive.sqlite3")
+    async with EmbeddedStore(tmp_path) as again:
+        await put(again, range(2000, 2300), seed=4)  # in the slots that the lost ones had
+        await assert_answers_are_right(again)
+
+
+async def test_a_dropped_archive_leaves_no_copy_and_the_next_one_has_its_own(
+    store: EmbeddedStore, tmp_path: Path, file: Path
+) -> None:
+    async with EmbeddedStore(tmp_path) as other:
+        await other.nearest(QUERIES[0], Filter(), limit=10)
+        await store.drop()
+        assert not file.exists()
+        await store.create(FINGERPRINT)
+        await put(store, range(COUNT), seed=8)
+        await assert_answers_are_right(other)
+
+
+async def test_slots_beyond_the_copy_are_read_from_sqlite(
+    store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Cache, "bring_up", lambda *_: None)
+    await put(store, range(COUNT, COUNT + 300), seed=3)
+    assert copied(file) == COUNT
+    await assert_answers_are_right(store)
+
+
+async def test_a_copy_far_behind_is_brought_up_by_a_reader_or_used_as_it_is(
+    store: EmbeddedStore, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Cache, "bring_up", lambda *_: None)
+        await put(store, range(COUNT, COUNT + 2 * _cache.LAG), seed=3)
+    with locked(tmp_path):  # as another process would while it writes the copy
+        await assert_answers_are_right(store)
+        assert copied(file) == COUNT
+    await assert_answers_are_right(store)
+    assert copied(file) == COUNT + 2 * _cache.LAG
+
+
+async def test_while_another_process_makes_the_copy_all_vectors_are_read(
+    store: EmbeddedStore, tmp_path: Path, file: Path
+) -> None:
+    file.unlink()
+    with locked(tmp_path):
+        assert len(await store.nearest(QUERIES[0], Filter(), limit=10)) == 10
+    assert not file.exists()
+
+
+async def test_a_folder_where_no_copy_can_be_made_is_told_once(
+    store: EmbeddedStore, tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.unlink()
+    (tmp_path / "archive.int8.new").mkdir()
+    with caplog.at_level(logging.WARNING):
+        await assert_answers_are_right(store)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file} cannot be written (Is a directory); searches go on without it, slower."
+    ]
+
+
+async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows_since(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    cache = Cache(tmp_path / "archive.sqlite3")
+    with closing(sqlite3.connect(tmp_path / "archive.sqlite3", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        copy = cache.copy(reader, max_lag=None)
+        assert copy
+        assert not copy.was_wiped
+        await store.forget(Filter(image_id=ImageId("i0003")))
+        assert copy.was_wiped
+        with pytest.raises(Stale):
+            cache.copy(reader, max_lag=None)
+        reader.execute("COMMIT")
+        assert cache.copy(reader, max_lag=None)
+
+
+async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:
+    await put(store, range(60), seed=5)  # older codes of the same images stay in the copy
+    copy = Copy.of(file)
+    assert copy
+    where = Filter(subject_id=SubjectId("p1"))
+    numbers = [n for n in range(COUNT) if picture(n)[2] == "p1"]
+    codes = {copy.rows.codes[n].tobytes() for n in numbers} | {copy.rows.codes[COUNT + n].tobytes() for n in numbers}
+    del copy
+    assert all(code in file.read_bytes() for code in codes)
+    assert await store.forget(where) == 30
+    assert copied(file) == COUNT + 60
+    assert not any(code in file.read_bytes() for code in codes)
+    await assert_answers_are_right(store)
+
+
+async def test_a_copy_is_not_used_while_images_are_being_forgotten_and_is_made_anew_where_that_fails(
+    store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wipe_and_fail(self: _cache.Wiping, connection: sqlite3.Connection) -> None:
+        wipe(self, connection)
+        assert Copy.of(file) is None
+        raise sqlite3.OperationalError("disk full")
+
+    wipe = _cache.Wiping.wipe
+    with monkeypatch.context() as patched:
+        patched.setattr(_cache.Wiping, "wipe", wipe_and_fail)
+        with pytest.raises(StoreError):
+            await store.forget(Filter(subject_id=SubjectId("p1")))
+    assert Copy.of(file) is None
+    await assert_answers_are_right(store)
+    assert copied(file) == COUNT
+    assert await store.count(Filter(subject_id=SubjectId("p1"))) == 30
+
+
+async def test_nothing_is_forgotten_while_another_process_makes_a_copy(tmp_path: Path, store: EmbeddedStore) -> None:
+    async with EmbeddedStore(tmp_path, busy_timeout_s=0.05) as other:
+        with locked(tmp_path), pytest.raises(StoreUnavailable, match="another process"):
+            await other.forget(Filter(image_id=ImageId("i0001")))
+        assert await other.known([ImageId("i0001")])
+    assert await store.forget(Filter(image_id=ImageId("i0001"))) == 1
+
+
+async def test_two_cannot_hold_the_lock(tmp_path: Path) -> None:
+    with locked(tmp_path), pytest.raises(LockBusy), locked(tmp_path):
+        pass
+    with locked(tmp_path), locked(tmp_path / "no such folder"):
+        pass
+
+
+@pytest.mark.parametrize("blob", [b"\x00\x00\xc0\x7f" * 8, b"short"])
+async def test_a_damaged_vector_is_told_not_passed_over(store: EmbeddedStore, tmp_path: Path, blob: bytes) -> None:
+    rows(tmp_path, "UPDATE vectors SET vector = ? WHERE slot = 700", blob)
+    with pytest.raises(StoreError, match="table verify"):
+        await store.nearest(QUERIES[0], Filter(), limit=10)

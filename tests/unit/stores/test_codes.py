@@ -1,0 +1,96 @@
+"""int8 codes bound every cosine from above, with SIMD and without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mcp_cxr.records import VIEWS
+from mcp_cxr.stores.embedded import _simd
+from mcp_cxr.stores.embedded._codes import Encoded, encode
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def drawn(count: int, dimension: int, *, seed: int = 0) -> np.ndarray:
+    """Unit vectors around a common mean with a few large numbers, as CLIP's are."""
+    rng = np.random.default_rng(seed)
+    mean = rng.normal(size=dimension)
+    mean[:: max(1, dimension // 5)] *= 12
+    return unit(unit(mean) * 1.5 + unit(rng.normal(size=(count, dimension))))
+
+
+def encoded(vectors: np.ndarray, centre: np.ndarray) -> Encoded:
+    count = len(vectors)
+    return encode(range(1, count + 1), [VIEWS[n % 4] for n in range(count)], vectors, centre.astype(np.float32))
+
+
+@pytest.mark.parametrize("dimension", [3, 8, 512, 1000, 1024, 1152])
+@pytest.mark.parametrize("centred", [True, False])
+def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: int, centred: bool) -> None:
+    vectors = drawn(3000, dimension)
+    rows = encoded(vectors, vectors.mean(axis=0) if centred else np.zeros(dimension))
+    for query in (*drawn(3, dimension, seed=1), vectors[7], -vectors[7], np.eye(1, dimension, dtype=np.float32)[0]):
+        cosines = vectors.astype(np.float64) @ query.astype(np.float64)
+        far, near = rows.ceilings(query), rows.closer_ceilings(query, np.arange(3000))
+        assert (far >= cosines).all()
+        assert (near >= cosines).all()
+        assert near.mean() <= far.mean() + 1e-6
+        assert (near - cosines).max() < 0.1
+
+
+def test_bounds_are_the_same_for_all_rows_and_for_some() -> None:
+    rows = encoded(drawn(500, 64), np.zeros(64))
+    query, some = drawn(1, 64, seed=1)[0], np.array([400, 3, 77])
+    np.testing.assert_array_equal(rows.ceilings(query, some), rows.ceilings(query)[some])
+    assert rows.ceilings(query, np.arange(0)).shape == (0,)
+
+
+@pytest.mark.parametrize("width", [64, 1024, 1152])
+@pytest.mark.parametrize("count", [0, 1, 5, 3000])
+def test_numpy_and_simd_give_the_same_products(width: int, count: int) -> None:
+    rng = np.random.default_rng(width + count)
+    codes = rng.integers(-127, 128, (count, width), np.int8)
+    query = rng.integers(-127, 128, width, np.int8)
+    expected = codes.astype(np.int64) @ query.astype(np.int64)
+    np.testing.assert_array_equal(_simd.products_of_numpy(codes, query), expected)
+    np.testing.assert_array_equal(_simd.products(codes, query), expected)
+
+
+def test_numkong_is_what_is_tested_here() -> None:
+    assert _simd.numkong is not None
+
+
+def test_without_numkong_the_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, query = encoded(drawn(500, 64), np.zeros(64)), drawn(1, 64, seed=1)[0]
+    with_simd = rows.ceilings(query)
+    monkeypatch.setattr(_simd, "numkong", None)
+    np.testing.assert_array_equal(rows.ceilings(query), with_simd)
+
+
+def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> None:
+    vectors = drawn(4, 16)
+    vectors[1, 3] = np.nan
+    vectors[2] = np.inf
+    vectors[3] = 0
+    rows = encoded(vectors, np.zeros(16))
+    assert (rows.ceilings(vectors[0])[1:3] == np.inf).all()
+    assert 0 <= rows.ceilings(vectors[0])[3] < 0.1
+    wiped = Encoded.wiped(rows.slots, rows.centre)
+    assert (wiped.ceilings(vectors[0]) == -np.inf).all()
+
+
+def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:
+    rows = encode([1, 2, 3, 4], ["PA", "LATERAL", "nonsense", "other nonsense"], drawn(4, 8), np.zeros(8, np.float32))
+    assert rows.of_views(("PA",)).tolist() == [True, False, False, False]
+    assert rows.of_views(("LATERAL", "PA")).tolist() == [True, True, False, False]
+    assert rows.of_views(("nonsense",)).tolist() == [False, False, True, True]
+
+
+def test_slots_are_found_where_they_are() -> None:
+    rows = encode([3, 7, 20], ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
+    places, here = rows.find(np.array([1, 3, 8, 20, 99]))
+    assert here.tolist() == [False, True, False, True, False]
+    assert places[here].tolist() == [0, 2]

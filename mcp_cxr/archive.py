@@ -20,7 +20,15 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
-from mcp_cxr.errors import ConfigError, ImageError, NotFound, PathRefused, StoreError, StoreMissing
+from mcp_cxr.errors import (
+    ConfigError,
+    EmbeddingUnavailable,
+    ImageError,
+    NotFound,
+    PathRefused,
+    StoreError,
+    StoreMissing,
+)
 from mcp_cxr.images import PREPROCESSING, Lightbox, Reader, Viewing, overview, sheet_layout, side_by_side, tile
 from mcp_cxr.ingest import IdKey, Listener, Plan, Shard, Signal, ingest
 from mcp_cxr.language import sections
@@ -28,14 +36,14 @@ from mcp_cxr.records import Filter, ImageId, Overview, Shown
 from mcp_cxr.search import Searcher, ask
 from mcp_cxr.settings import Settings, StoreKind, load_settings
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.upkeep import Copied, Finding, ServiceWatch, copy, examine, verify
+from mcp_cxr.upkeep import Copied, Finding, ServiceWatch, copy, examine, forgettable, repair, verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import FilmValues, Part, Sheet, View
-    from mcp_cxr.records import IngestSummary, Page, Picture, Stored, Verification
+    from mcp_cxr.records import Forgettable, IngestSummary, Page, Picture, Repair, Stored, Verification
     from mcp_cxr.stores import Store
 
 _SIBLINGS = 100  # images of one study that are listed
@@ -217,17 +225,22 @@ class Archive:
             shard=shard,
         )
         async with nullcontext(self._reader) if workers is None else Reader(workers=workers) as reader:
-            return await ingest(
-                plan,
-                store=self.store,
-                embedder=self.embedder,
-                reader=reader,
-                confirm=self._watch.confirm,
-                id_policy=self.settings.ids,
-                id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
-                signal=signal,
-                listener=listener,
-            )
+            return await self._ingest(plan, reader, signal=signal, listener=listener)
+
+    async def _ingest(
+        self, plan: Plan, reader: Reader, *, signal: Signal | None = None, listener: Listener | None = None
+    ) -> IngestSummary:
+        return await ingest(
+            plan,
+            store=self.store,
+            embedder=self.embedder,
+            reader=reader,
+            confirm=self._watch.confirm,
+            id_policy=self.settings.ids,
+            id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
+            signal=signal,
+            listener=listener,
+        )
 
     async def show(self, image_id: str) -> Shown:
         """Return everything known of one image; the report by section.
@@ -374,6 +387,37 @@ class Archive:
             StoreError: The store fails or was never made.
         """
         return await verify(self.store)
+
+    async def repair(self) -> Repair:
+        """Mend what `verify` finds, as far as the films' files are there; see `mcp_cxr.upkeep.repair`.
+
+        Raises:
+            CxrError: As `ingest` says.
+        """
+
+        async def again(root: Path, files: frozenset[str]) -> None:
+            summary = await self._ingest(Plan(path=root, only=files, any_body_part=True), self._reader)
+            if summary.next:
+                raise EmbeddingUnavailable(summary.next)
+
+        return await repair(self.store, again)
+
+    async def forgettable(self, where: Filter) -> Forgettable:
+        """Return what `forget` would remove.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        return await forgettable(self.store, where)
+
+    async def forget(self, where: Filter) -> int:
+        """Remove images with their vectors, words and outcomes, and studies left without any; return the images.
+
+        Raises:
+            ValueError: `where` is empty.
+            StoreError: The store fails or was never made.
+        """
+        return await self.store.forget(where)
 
     async def doctor(self) -> list[Finding]:
         """Check what the archive leans on; never raises what it can report."""

@@ -353,3 +353,26 @@ class Verification:
 
     images: int
     problems: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What `repair` left and mended."""
+
+    images: int
+    problems: dict[str, int]
+    """What is still wrong."""
+    mended: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgettable:
+    """What `forget` would remove."""
+
+    where: Filter
+    images: int
+    """Of ours."""
+    studies: int
+    """Those of these images."""
+    foreign_in_archive: int
+    """Images that other programs wrote, anywhere in the archive: those that `where` names go too."""

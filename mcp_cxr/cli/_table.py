@@ -11,7 +11,7 @@ from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Overview, Scored
+    from mcp_cxr.records import Overview, Repair, Scored, Verification
     from mcp_cxr.settings import Settings, StoreKind
     from mcp_cxr.upkeep import Copied
 
@@ -104,17 +104,25 @@ def _print(overview: Overview, samples: list[Scored]) -> None:
 
 
 @table.command()
+@click.option("--repair", is_flag=True, help="Embed films anew where that mends something; needs their files.")
 @as_json
-def verify(*, as_json: bool) -> int:
+def verify(*, repair: bool, as_json: bool) -> int:
     """Walk every row and look for vectors and files that are wrong."""
-    found = with_archive(lambda archive: archive.verify())
+    found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     if as_json:
         print_json(found)
     else:
-        say(f"Images: {found.images}")
-        for problem, count in found.problems.items():
-            say(f"  {problem}: {count}")
+        _print_found(found)
     return FAILED if any(found.problems.values()) else DONE
+
+
+def _print_found(found: Verification | Repair) -> None:
+    from mcp_cxr.records import Repair
+
+    say(f"Images: {found.images}")
+    for problem, count in found.problems.items():
+        mended = found.mended[problem] if isinstance(found, Repair) else 0
+        say(f"  {problem}: {count}" + (f" ({mended} mended)" if mended else ""))
 
 
 @table.command()

@@ -39,6 +39,8 @@ class Plan:
     """More folders with companion files or reports, besides `path` and its parent."""
     shard: Shard | None = None
     """Only this part of the candidates; the limit caps what is of it."""
+    only: frozenset[str] | None = None
+    """Of the files below `path` only these, by absolute path."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
@@ -60,6 +62,8 @@ class Plan:
         if shard := self.shard:
             root = os.fspath(self.root)
             files = (file for file in files if shard.holds(file, root))
+        if (only := self.only) is not None:
+            files = (file for file in files if str(file.path) in only)
         return islice(files, self.limit)
 
 

@@ -101,6 +101,10 @@ class Store(ABC):
     async def info(self) -> Collection:
         """What the collection knows of itself."""
 
+    async def dangers(self) -> list[str]:
+        """What of its place may harm it, each with what to do; made or not."""
+        return []
+
     @abstractmethod
     async def totals(self) -> Totals:
         """How much it holds."""
@@ -210,6 +214,11 @@ class Store(ABC):
     @abstractmethod
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         """Keep what became of files; an earlier outcome of the same path is replaced."""
+
+    async def orphans(self, *, remove: bool = False) -> int:
+        """Count vectors that belong to no image, and perhaps remove them; a store with both in one row has none."""
+        del remove
+        return 0
 
     @abstractmethod
     async def forget(self, where: Filter) -> int:

@@ -36,6 +36,7 @@ async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> li
     """Check the embedder, the store, whether both fit together, and the roots; one check's fault stops no other."""
     embedding, own = await _embedder(embedder)
     findings = [embedding, *await _store(store, own)]
+    findings += [Finding("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()]
     findings += [
         Finding(
             "root", root.is_dir(), str(root), None if root.is_dir() else "This folder is gone; mount it or unset it."

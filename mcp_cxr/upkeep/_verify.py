@@ -1,64 +1,111 @@
-"""Finds what is wrong in a collection."""
+"""Finds what is wrong in a collection, and mends what can be mended from the films' files."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.records import Verification
+from mcp_cxr.records import Outcome, Repair, Verification
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import ImageId, Outcome, Stored
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+
+    from mcp_cxr.records import ImageId, Stored
     from mcp_cxr.stores import Store
 
+    Again = Callable[[Path, frozenset[str]], Awaitable[object]]
+    """Ingests these files below this root anew."""
+
 _PAGE = 1000
-PROBLEMS = ("zero", "not finite", "duplicate vector", "file changed", "file gone", "foreign")
+_OF_VECTORS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
+_OF_FILES = ("file changed", "file gone")
+PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "foreign")
+_MENDED_FROM_FILES = frozenset((*_OF_VECTORS, "file changed", "foreign"))
+_NEVER_MET = -1  # bytes: a file of that size is never found, so that what is recorded so is looked at anew
+
+
+@dataclass(frozen=True, slots=True)
+class _Flaw:
+    problem: str
+    """One of `PROBLEMS`."""
+    images: tuple[ImageId, ...]
+    """Whose it is; of two with the same vector, both."""
 
 
 async def verify(store: Store) -> Verification:
     """Walk the whole collection: its vectors, and the files they came from.
 
-    A duplicate vector is one that an image before it has too, to the bit: the same picture under another id.
-    Foreign rows are counted as such and not looked at further.
+    A duplicate vector is one that an image before it has too, to the bit: the same picture under another id. An
+    orphaned one belongs to no image. Foreign rows are counted as such and not looked at further.
     """
-    problems: Counter[str] = Counter()
-    seen: set[bytes] = set()
-    images, after = 0, None
+    found = Counter({"orphaned": await store.orphans()})
+    async for flaws in _walk(store):
+        found.update(flaw.problem for flaw in flaws)
+    images = (await store.totals()).images
+    return Verification(images, {name: found[name] for name in PROBLEMS})
+
+
+async def repair(store: Store, again: Again) -> Repair:
+    """Remove orphaned vectors, and have the films of all other flaws embedded anew where their files are still there.
+
+    What a file that is gone became stays: only `forget` removes images. May be killed and run again: what is to be
+    embedded anew is recorded first, so that an ordinary ingest does the rest too.
+
+    Raises:
+        CxrError: As ingest does; what was mended before stays.
+    """
+    before = await verify(store)
+    await store.orphans(remove=True)
+    for root, files in (await _to_mend(store)).items():
+        await store.record([Outcome(file, _NEVER_MET, 0, image) for file, image in files.items()])
+        await again(root, frozenset(files))
+    after = await verify(store)
+    mended = {name: max(0, before.problems[name] - after.problems[name]) for name in PROBLEMS}
+    return Repair(after.images, after.problems, mended)
+
+
+async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:
+    """Yield the flaws of the images, a page at a time."""
+    fingerprint = (await store.info()).fingerprint
+    dimension = fingerprint.dimension if fingerprint else 0
+    seen: dict[bytes, ImageId] = {}
+    after = None
     while page := await store.page(after, limit=_PAGE):
-        images, after = images + len(page), page[-1].image.image_id
+        after = page[-1].image.image_id
         ours = [stored for stored in page if not stored.foreign]
-        problems["foreign"] += len(page) - len(ours)
-        for stored in ours:
-            problems.update(_vector_problems(stored, seen))
-        problems.update(await _file_problems(store, ours))
-    return Verification(images, {name: problems[name] for name in PROBLEMS})
+        flaws = [_Flaw("foreign", (stored.image.image_id,)) for stored in page if stored.foreign]
+        flaws += (flaw for stored in ours if (flaw := _vector_flaw(stored, dimension, seen)))
+        yield flaws + await _file_flaws(store, ours)
 
 
-def _vector_problems(stored: Stored, seen: set[bytes]) -> list[str]:
-    vector = stored.vector
-    if vector is None or not vector.any():
-        return ["zero"]
+def _vector_flaw(stored: Stored, dimension: int, seen: dict[bytes, ImageId]) -> _Flaw | None:
+    vector, image_id = stored.vector, stored.image.image_id
+    if vector is None or vector.size != dimension:
+        return _Flaw("wrong dimension", (image_id,))
     if not np.isfinite(vector).all():
-        return ["not finite"]
-    content = blake2b(vector.tobytes(), digest_size=16).digest()
-    if content in seen:
-        return ["duplicate vector"]
-    seen.add(content)
-    return []
+        return _Flaw("not finite", (image_id,))
+    if not vector.any():
+        return _Flaw("zero", (image_id,))
+    if dimension > 1 and (vector == vector[0]).all():
+        return _Flaw("constant", (image_id,))
+    first = seen.setdefault(blake2b(vector.tobytes(), digest_size=16).digest(), image_id)
+    return None if first == image_id else _Flaw("duplicate vector", (first, image_id))
 
 
-async def _file_problems(store: Store, images: list[Stored]) -> list[str]:
-    places = {stored.image.image_id: str(Path(stored.image.root) / stored.image.image_path) for stored in images}
+async def _file_flaws(store: Store, images: list[Stored]) -> list[_Flaw]:
+    places = {stored.image.image_id: _place(stored) for stored in images}
     outcomes = await store.outcomes(places.values())
 
-    def look() -> list[str]:
-        found = (_file_problem(image_id, place, outcomes.get(place)) for image_id, place in places.items())
-        return [problem for problem in found if problem]
+    def look() -> list[_Flaw]:
+        found = ((image_id, _file_problem(image_id, place, outcomes.get(place))) for image_id, place in places.items())
+        return [_Flaw(problem, (image_id,)) for image_id, problem in found if problem]
 
     return await to_thread.run_sync(look)
 
@@ -71,3 +118,35 @@ def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | N
         return "file gone"
     now = (image_id, status.st_size, status.st_mtime_ns)
     return "file changed" if met and (met.image_id, met.size, met.mtime_ns) != now else None
+
+
+def _place(stored: Stored) -> str:
+    return str(Path(stored.image.root) / stored.image.image_path)
+
+
+async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:
+    """Return the files to embed anew with their images, by root; files that are not there are left out."""
+    ids: dict[ImageId, None] = {}
+    async for flaws in _walk(store):
+        ids.update((image, None) for flaw in flaws if flaw.problem in _MENDED_FROM_FILES for image in flaw.images)
+    roots = [Path(root) for root in (await store.info()).roots]
+    files: dict[Path, dict[str, ImageId]] = defaultdict(dict)
+    for chunk in _chunks(ids):
+        for stored in (await store.get(chunk)).values():
+            place = Path(_place(stored))
+            below = [root for root in roots if place.is_relative_to(root)]
+            if below and await to_thread.run_sync(place.is_file):
+                files[_root(stored, below)][str(place)] = stored.image.image_id
+    return files
+
+
+def _root(stored: Stored, below: list[Path]) -> Path:
+    """Return the root it was ingested from; for a foreign image the nearest one."""
+    own = Path(stored.image.root)
+    return own if own in below else max(below, key=lambda root: len(root.parts))
+
+
+def _chunks(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
+    left = iter(ids)
+    while chunk := list(islice(left, _PAGE)):
+        yield chunk

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,3 +106,22 @@ def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
         return result.structured_content
 
     return anyio.run(ask)
+
+
+def at_a_terminal(argv: list[str], typed: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command whose stdin is a terminal, on which a person has typed."""
+    person, terminal = pty.openpty()
+    try:
+        os.write(person, f"{typed}\n".encode())
+        return subprocess.run(
+            [sys.executable, "-m", "mcp_cxr", *argv],
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, **variables},
+        )
+    finally:
+        os.close(person)
+        os.close(terminal)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import SMALL, set_environment, told_by_tool
+from tests.cli.conftest import SMALL, at_a_terminal, set_environment, told_by_tool
 from tests.server.archives import environment
 from tests.support.archives import rows
 from tests.support.iris import plain_server, variables
@@ -73,8 +71,11 @@ def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
         "images": len(demo.drawn.images),
         "problems": {
             "zero": 0,
+            "constant": 0,
             "not finite": 0,
+            "wrong dimension": 0,
             "duplicate vector": 0,
+            "orphaned": 0,
             "file changed": 0,
             "file gone": 0,
             "foreign": 0,
@@ -91,6 +92,20 @@ def test_a_file_that_is_gone_and_one_that_changed_are_found(on_any: Command, fil
     assert done.code == 1
     assert f"Images: {SMALL}\n" in done.out
     assert "  file changed: 1\n  file gone: 1\n" in done.out
+
+
+def test_repair_mends_what_it_can_and_says_what_is_left(on_new: Command, films: Path, tmp_path: Path):
+    on_new("ingest", films)
+    first, *_ = sorted(films.rglob("*.dcm"))
+    first.unlink()
+    rows(tmp_path / "data", "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE slot > 2")
+    done = on_new("table", "verify", "--repair")
+    assert done.code == 1
+    assert f"  zero: 0 ({SMALL - 2} mended)\n" in done.out
+    assert "  file gone: 1\n" in done.out
+    again = on_new("table", "verify", "--repair", "--json").json
+    assert (again["problems"]["zero"], again["problems"]["file gone"]) == (0, 1)
+    assert not any(again["mended"].values())
 
 
 def test_drop_needs_force(on_demo: Command, demo: Ingested):
@@ -136,22 +151,3 @@ def test_an_archive_of_another_version_can_be_dropped(on_new: Command, films: Pa
     done = at_a_terminal(["table", "drop", "--force"], "yes", environment(tmp_path / "data"))
     assert done.returncode == 0
     assert on_new("ingest", films, "--json").json["added"] == SMALL
-
-
-def at_a_terminal(argv: list[str], typed: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command whose stdin is a terminal, on which a person has typed."""
-    person, terminal = pty.openpty()
-    try:
-        os.write(person, f"{typed}\n".encode())
-        return subprocess.run(
-            [sys.executable, "-m", "mcp_cxr", *argv],
-            stdin=terminal,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-            env={**os.environ, **variables},
-        )
-    finally:
-        os.close(person)
-        os.close(terminal)

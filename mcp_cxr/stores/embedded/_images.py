@@ -52,6 +52,8 @@ WHERE study_id = coalesce(:study_id, study_id) AND subject_id = coalesce(:subjec
 _FORGET_STUDIES = """
 DELETE FROM studies WHERE study_id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"""
+_ORPHANS = "SELECT count(*) FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
+_REMOVE_ORPHANS = "DELETE FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
 _PURGE_WORDS = "INSERT INTO words (words) VALUES ('optimize')"  # until then deleted terms stay in older segments
 
 
@@ -103,6 +105,16 @@ def forget(connection: Connection, where: Filter, wiping: Wiping) -> int:
     connection.execute(_PURGE_WORDS)
     wiping.wipe(connection)
     return len(gone)
+
+
+def count_orphans(connection: Connection) -> int:
+    """Count vectors without an image, as a program leaves them that deletes without SQLite's foreign keys."""
+    return connection.execute(_ORPHANS).fetchone()[0]
+
+
+def remove_orphans(connection: Connection) -> int:
+    """Remove these; return how many they were."""
+    return connection.execute(_REMOVE_ORPHANS).rowcount
 
 
 def _named_alone(connection: Connection, where: Filter) -> set[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
+
+from anyio import to_thread
 
 from mcp_cxr.records import Filter
 from mcp_cxr.stores._base import Store
@@ -13,11 +17,11 @@ from mcp_cxr.stores.embedded._cache import LAG, Cache, Stale
 from mcp_cxr.stores.embedded._changes import Answers
 from mcp_cxr.stores.embedded._connections import Connections
 from mcp_cxr.stores.embedded._lock import LockBusy
+from mcp_cxr.stores.embedded._place import network_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Collection as Several
-    from pathlib import Path
     from sqlite3 import Connection
     from types import TracebackType
     from typing import Self
@@ -40,6 +44,12 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_log = logging.getLogger(__name__)
+
+_ON_NETWORK = (
+    "The archive's folder is on a network file system ({kind}), where SQLite cannot keep two machines from harming each"
+    " other's rows. Set MCP_CXR_DATA_DIR to a folder on a local disk."
+)
 FILE_NAME = "archive.sqlite3"
 _MAX_LAGS = LAG, LAG, None, None  # of the cache, in turn; where even the last finds none that fits, all is read
 
@@ -64,6 +74,8 @@ class EmbeddedStore(Store):
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
+        for danger in await self.dangers():
+            _log.warning("%s", danger)
         return self
 
     async def __aexit__(
@@ -87,6 +99,10 @@ class EmbeddedStore(Store):
 
     async def info(self) -> Collection:
         return await self._read(_collection.collection)
+
+    async def dangers(self) -> list[str]:
+        kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
+        return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
         return await self._read(partial(self._answers.to, _views.totals))
@@ -140,6 +156,11 @@ class EmbeddedStore(Store):
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(_files.record, outcomes)
+
+    async def orphans(self, *, remove: bool = False) -> int:
+        if remove:
+            return await self._write(_images.remove_orphans)
+        return await self._read(_images.count_orphans)
 
     async def forget(self, where: Filter) -> int:
         if where == Filter():

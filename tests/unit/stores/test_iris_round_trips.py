@@ -109,7 +109,7 @@ async def test_a_whole_answer_is_eight_round_trips_at_most(server: StandIn, stor
         await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p1"), report="Effusion.") for n in range(50)])
         searcher = Searcher(store, embedder, confirm=ServiceWatch(store, embedder, nothing_to_show).confirm)
         counted = {
-            mode: await trips(server, lambda mode=mode: searcher.search(ask("effusion", mode=mode)))
+            mode: await trips(server, lambda mode=mode: searcher.search(ask("effusion", mode=mode), develop=no_film))
             for mode in ("words", "vector", "auto")
         }
     assert counted == {"words": 5, "vector": 8, "auto": 8}
@@ -117,6 +117,10 @@ async def test_a_whole_answer_is_eight_round_trips_at_most(server: StandIn, stor
 
 async def nothing_to_show(_: Stored) -> Picture:
     raise AssertionError("the service is the same")
+
+
+async def no_film(_: str) -> Picture:
+    raise AssertionError("no file is named")
 
 
 async def test_a_thousand_ids_are_two_existence_queries(server: StandIn, store: IrisStore) -> None:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
-from tests.support.archives import ingested, opened, rows
-from tests.support.films import mimic
+from mcp_cxr.errors import EmbeddingUnavailable
+from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.upkeep import PROBLEMS
+from tests.support.archives import DATABASE, contents, ingested, opened, rows
+from tests.support.films import dicom, mimic
+from tests.support.toy import DIMENSION, ToyEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,29 +23,56 @@ if TYPE_CHECKING:
 SPOIL = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
 
 
-async def test_each_kind_of_damage_is_counted(tmp_path: Path) -> None:
-    data, folder = tmp_path / "data", tmp_path / "films"
-    films = [mimic(folder, number) for number in range(6)]
+def cell(*numbers: float) -> bytes:
+    return np.resize(np.array(numbers, "<f4"), DIMENSION).tobytes()
+
+
+async def made(data: Path, folder: Path) -> list[Path]:
+    """Twelve films and their archive."""
+    films = [mimic(folder, number) for number in range(12)]
     await ingested(data, folder)
-    (vector,) = rows(data, "SELECT vector FROM vectors v JOIN images USING (slot) WHERE image_id = ?", films[0].stem)[0]
-    length = len(vector) // 4
-    rows(data, SPOIL, np.zeros(length, "<f4").tobytes(), films[1].stem)
-    rows(data, SPOIL, np.full(length, np.nan, "<f4").tobytes(), films[2].stem)
-    rows(data, SPOIL, vector, films[3].stem)
-    os.utime(films[4], ns=(0, 0))
-    films[5].unlink()  # a test may wait
-    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[5].stem)
-    async with opened(data) as archive:
+    return films
+
+
+def spoil(data: Path, films: list[Path]) -> None:
+    """Give each of the first nine films another fault; the others are sound."""
+    (vector,) = rows(data, "SELECT vector FROM vectors v JOIN images USING (slot) WHERE image_id = ?", films[11].stem)[
+        0
+    ]
+    cells = [cell(0), cell(0.25), cell(1, np.nan), cell(1, np.inf), cell(1, 2)[:-4], b"odd", vector]
+    for film, spoilt in zip(films, cells, strict=False):
+        rows(data, SPOIL, spoilt, film.stem)
+    os.utime(films[7], ns=(0, 0))
+    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
+    with (
+        closing(sqlite3.connect(data / DATABASE)) as connection,
+        connection,
+    ):  # foreign keys are off, as others have them
+        connection.execute("INSERT INTO vectors (slot, vector) VALUES (9999, zeroblob(128))")
+
+
+SPOILT = {
+    "zero": 1,
+    "constant": 1,
+    "not finite": 2,
+    "wrong dimension": 2,
+    "duplicate vector": 1,
+    "orphaned": 1,
+    "file changed": 1,
+    "file gone": 0,
+    "foreign": 1,
+}
+
+
+async def test_each_kind_of_damage_is_counted(tmp_path: Path) -> None:
+    films = await made(tmp_path / "data", tmp_path / "films")
+    spoil(tmp_path / "data", films)
+    films[8].unlink()  # its row is foreign, and is not looked at further
+    async with opened(tmp_path / "data") as archive:
         found = await archive.verify()
-    assert found.images == 6
-    assert found.problems == {
-        "zero": 1,
-        "not finite": 1,
-        "duplicate vector": 1,
-        "file changed": 1,
-        "file gone": 0,  # the row of the file that went is foreign, and is not looked at further
-        "foreign": 1,
-    }
+    assert found.images == 12
+    assert found.problems == SPOILT
+    assert tuple(found.problems) == PROBLEMS
 
 
 async def test_a_file_that_went_is_counted(tmp_path: Path) -> None:
@@ -47,3 +81,78 @@ async def test_a_file_that_went_is_counted(tmp_path: Path) -> None:
     film.unlink()  # a test may wait
     async with opened(tmp_path / "data") as archive:
         assert (await archive.verify()).problems["file gone"] == 1
+
+
+async def test_repair_makes_the_archive_as_it_was(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    films = await made(data, tmp_path / "films")
+    was = contents(data)["images"]
+    spoil(data, films)
+    dicom(tmp_path / "films" / "new.dcm", 99)
+    async with opened(data) as archive:
+        found = await archive.repair()
+        assert found.problems == dict.fromkeys(PROBLEMS, 0)
+        assert found.mended == SPOILT
+        assert (await archive.repair()).mended == dict.fromkeys(PROBLEMS, 0)
+    assert contents(data)["images"] == was, "nothing new was ingested on the way"
+
+
+async def test_repair_leaves_what_has_no_file_and_says_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    films = await made(data, tmp_path / "films")
+    spoil(data, films)
+    films[0].unlink()  # a test may wait
+    films[8].unlink()
+    async with opened(data) as archive:
+        found = await archive.repair()
+        assert {name: count for name, count in found.problems.items() if count} == {
+            "zero": 1,
+            "file gone": 1,
+            "foreign": 1,
+        }
+        assert (await archive.overview()).images == 12
+
+
+async def test_a_file_that_became_another_image_is_taken_as_that(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "films"
+    film = dicom(folder / "a.dcm", 1)
+    await ingested(data, folder)
+    dicom(film, 2)
+    async with opened(data) as archive:
+        found = await archive.repair()
+        assert (found.images, found.mended["file changed"], any(found.problems.values())) == (1, 1, False)
+
+
+async def test_two_pictures_that_are_the_same_stay_counted(tmp_path: Path) -> None:
+    data, folder = tmp_path / "data", tmp_path / "films"
+    first = mimic(folder, 1)
+    mimic(folder, 2).write_bytes(first.read_bytes())  # a test may wait
+    await ingested(data, folder)
+    async with opened(data) as archive:
+        assert (await archive.repair()).problems["duplicate vector"] == 1
+
+
+async def test_repair_without_its_service_loses_nothing_and_can_be_run_again(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    films = await made(data, tmp_path / "films")
+    was = contents(data)["images"]
+    spoil(data, films)
+    async with opened(data, ToyEmbedder(down=True)) as archive:
+        with pytest.raises(EmbeddingUnavailable):
+            await archive.repair()
+        assert (await archive.overview()).images == 12
+    await ingested(data, tmp_path / "films")  # an ordinary ingest takes up what was recorded
+    async with opened(data) as archive:
+        assert not any((await archive.verify()).problems.values())
+    assert contents(data)["images"] == was
+
+
+async def test_forget_counts_before_it_removes(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    films = await made(data, tmp_path / "films")
+    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
+    async with opened(data) as archive:
+        found = await archive.forgettable(Filter(image_id=ImageId(films[0].stem)))
+        assert (found.images, found.studies, found.foreign_in_archive) == (1, 1, 1)
+        assert await archive.forget(found.where) == 1
+        assert (await archive.forgettable(found.where)).images == 0

@@ -1,0 +1,29 @@
+"""Removes a subject, a study or an image, everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mcp_cxr.records import Filter, Forgettable, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores import Store
+
+
+async def forgettable(store: Store, where: Filter) -> Forgettable:
+    """Return how much `where` names, and `where` as the archive spells its ids: MIMIC's letter may have been left out.
+
+    Raises:
+        StoreError: The store fails or was never made.
+    """
+    if where.study_id and where.study_id.isdigit() and not await store.count(where):
+        where = replace(where, study_id=StudyId(f"s{where.study_id}"))
+    if where.subject_id and where.subject_id.isdigit() and not await store.count(where):
+        where = replace(where, subject_id=SubjectId(f"p{where.subject_id}"))
+    return Forgettable(
+        where,
+        images=await store.count(where),
+        studies=await store.count(where, distinct="study"),
+        foreign_in_archive=await store.foreign(),
+    )

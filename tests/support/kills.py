@@ -1,0 +1,298 @@
+"""Rounds in which a process that writes an archive is killed, while another one reads it and deletes its copy.
+
+A picture has versions; its study names the version, so that a hit says which vector it was ranked by. The writer says
+each step before it begins and after it returned: what was said to be done must be there, and of the last step all or
+nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import numpy as np
+
+from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, StudyId, SubjectId
+from mcp_cxr.stores import EmbeddedStore
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Scored
+
+CHECKOUT = Path(__file__).parents[2]
+BATCH = 64
+_SUBJECTS = 20  # a batch's images belong to so many patients
+_LIMIT = 10
+
+
+@dataclass(frozen=True)
+class Step:
+    """Write a batch of pictures in some version, or forget a patient."""
+
+    kind: str
+    batch: int
+    version: int
+
+    def line(self) -> str:
+        return f"{self.kind} {self.batch} {self.version}"
+
+    @classmethod
+    def of(cls, line: str) -> Step:
+        kind, batch, version = line.split()
+        return cls(kind, int(batch), int(version))
+
+
+@dataclass
+class Model:
+    """Which version of which picture the archive holds."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def after(self, step: Step) -> Model:
+        versions = dict(self.versions)
+        for name in names(step.batch):
+            if step.kind == "put":
+                versions[name] = step.version
+            elif subject_of(name) == f"p{step.batch}-{step.version}":
+                versions.pop(name, None)
+        return Model(versions)
+
+
+def names(batch: int) -> list[str]:
+    return [f"b{batch}-{n:02d}" for n in range(BATCH)]
+
+
+def subject_of(name: str) -> str:
+    batch, number = name[1:].split("-")
+    return f"p{batch}-{int(number) % _SUBJECTS}"
+
+
+def vector_of(name: str, version: int, dimension: int) -> np.ndarray:
+    """Neighbours of one batch are near duplicates."""
+    batch, number = map(int, name[1:].split("-"))
+    centre = np.random.default_rng(batch % 5).normal(size=dimension)
+    rest = np.random.default_rng([batch, number, version]).normal(size=dimension)
+    vector = centre + 0.3 * rest
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+async def do(store: EmbeddedStore, step: Step, dimension: int) -> None:
+    if step.kind == "forget":
+        await store.forget(Filter(subject_id=SubjectId(f"p{step.batch}-{step.version}")))
+        return
+    pictures = [
+        ImageRecord(
+            ImageId(name),
+            StudyId(f"{name}v{step.version}"),
+            SubjectId(subject_of(name)),
+            "PA",
+            "ViewPosition",
+            name,
+            "/",
+        )
+        for name in names(step.batch)
+    ]
+    await store.put(pictures, np.stack([vector_of(name, step.version, dimension) for name in names(step.batch)]))
+
+
+async def write(folder: Path, dimension: int, first_batch: int, seed: int) -> None:
+    """Go on until killed: mostly new batches, some replaced, some patients forgotten."""
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    batch = first_batch
+    async with EmbeddedStore(folder) as store:
+        while True:
+            what = rng.random()
+            if what < 0.15 and batch:
+                step = Step("forget", rng.randrange(batch), rng.randrange(_SUBJECTS))
+            elif what < 0.35 and batch:
+                step = Step("put", rng.randrange(batch), rng.randrange(1, 1_000_000))
+            else:
+                step, batch = Step("put", batch, 0), batch + 1
+            print("begin", step.line(), flush=True)  # noqa: T201 - to the parent
+            await do(store, step, dimension)
+            print("done", step.line(), flush=True)  # noqa: T201
+
+
+async def read(folder: Path, dimension: int, seed: int) -> None:
+    """Ask until killed, and now and then delete the copy; end with an error at the first wrong hit."""
+    rng = np.random.default_rng(seed)
+    async with EmbeddedStore(folder) as store:
+        asked = 0
+        while True:
+            query = vector_of(f"b{rng.integers(50)}-00", int(rng.integers(9)), dimension)
+            check_hits(await store.nearest(query, Filter(), limit=_LIMIT), query)
+            if rng.random() < 0.1:
+                (folder / "archive.int8").unlink(missing_ok=True)
+            asked += 1
+            print("asked", asked, flush=True)  # noqa: T201
+
+
+def check_hits(hits: list[Scored], query: np.ndarray) -> None:
+    """Every hit is one picture, in its place, with the cosine of the version that it was ranked by."""
+    assert len({hit.image_id for hit in hits}) == len(hits) == _LIMIT
+    assert hits == sorted(hits, key=lambda hit: (-hit.score, hit.image_id))
+    for hit in hits:
+        name, version = hit.study_id.split("v")
+        assert name == hit.image_id
+        assert hit.score == np.clip(np.vecdot(vector_of(name, int(version), query.size), query), -1, 1)
+
+
+class Rounds:
+    """Kills writers one after the other, and checks the archive after each."""
+
+    def __init__(self, folder: Path, *, dimension: int, seed: int) -> None:
+        self.folder = folder
+        self.dimension = dimension
+        self.rng = random.Random(seed)  # noqa: S311
+        self.model = Model()
+        self.steps = 0
+        self.batches = 0
+
+    async def begin(self) -> None:
+        """Make an archive that is large enough for a copy."""
+        async with EmbeddedStore(self.folder) as store:
+            await store.create(Fingerprint("rounds", self.dimension, "1"))
+            for batch in range(20):
+                await do(store, Step("put", batch, 0), self.dimension)
+                self.model = self.model.after(Step("put", batch, 0))
+        self.batches = 20
+
+    async def run(self, reader: subprocess.Popen[str]) -> None:
+        """Let a writer work for a while, kill it, and check what it left."""
+        seed = self.rng.randrange(2**30)
+        with start("write", self.folder, self.dimension, self.batches, seed) as writer:
+            unfinished = self._follow(writer)
+        async with EmbeddedStore(self.folder) as store:
+            page = [item async for item in walk(store)]
+            held = Model({item.image.image_id: int(item.image.study_id.split("v")[1]) for item in page})
+            assert len(held.versions) == len(page), "doubled"
+            possible = [self.model, self.model.after(unfinished)] if unfinished else [self.model]
+            assert held in possible, "lost, or half written"
+            self.model = held
+            for item in page:
+                expected = vector_of(item.image.image_id, held.versions[item.image.image_id], self.dimension)
+                assert item.vector is not None
+                np.testing.assert_array_equal(item.vector, expected)
+            await self._check_answers(store)
+        with closing(sqlite3.connect(self.folder / "archive.sqlite3")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert reader.poll() is None, "the reader met a wrong hit"
+
+    def _follow(self, writer: subprocess.Popen[str]) -> Step | None:
+        """Follow the writer's steps, kill it at some moment, and return the step that it did not report as done."""
+        unfinished: Step | None = None
+        until = self.rng.randrange(2, 30)
+        killed = False
+        assert writer.stdout
+        for count, line in enumerate(writer.stdout):
+            if not line.endswith("\n"):
+                break
+            word, _, rest = line.strip().partition(" ")
+            step = Step.of(rest)
+            self.batches = max(self.batches, step.batch + 1)
+            if word == "begin":
+                unfinished = step
+            else:
+                self.model, unfinished = self.model.after(step), None
+                self.steps += 1
+            if count >= until and not killed:
+                self._kill_soon(writer)
+                killed = True
+        return unfinished
+
+    def _kill_soon(self, writer: subprocess.Popen[str]) -> None:
+        try:
+            writer.wait(timeout=self.rng.uniform(0, 0.05))
+        except subprocess.TimeoutExpired:
+            writer.kill()
+
+    async def _check_answers(self, store: EmbeddedStore) -> None:
+        held = sorted(self.model.versions)
+        matrix = np.stack([vector_of(name, self.model.versions[name], self.dimension) for name in held])
+        for _ in range(3):
+            query = vector_of(f"b{self.rng.randrange(50)}-00", self.rng.randrange(9), self.dimension)
+            hits = await store.nearest(query, Filter(), limit=_LIMIT)
+            scores = np.clip(np.vecdot(matrix, query), -1, 1)
+            best = sorted(zip(-scores, held, strict=True))[:_LIMIT]
+            assert [hit.image_id for hit in hits] == [name for _, name in best]
+
+
+async def walk(store: EmbeddedStore):
+    after = None
+    while page := await store.page(after, limit=1000):
+        after = page[-1].image.image_id
+        for item in page:
+            yield item
+
+
+class start:  # noqa: N801 - reads as a function
+    """A process of this module's `write` or `read`; killed in the end."""
+
+    def __init__(self, what: str, *arguments: object) -> None:
+        command = [sys.executable, "-m", "tests.support.kills", what, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT, env={**os.environ})
+
+    def __enter__(self) -> subprocess.Popen[str]:
+        return self.process
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+async def kill_rounds(folder: Path, *, rounds: int, dimension: int, seed: int) -> dict[str, int]:
+    """Run so many rounds; return what was done in them.
+
+    Raises:
+        AssertionError: Something was lost, doubled, half written or wrong.
+    """
+    all_rounds = Rounds(folder, dimension=dimension, seed=seed)
+    await all_rounds.begin()
+    with start("read", folder, dimension, seed) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == "asked 1\n"
+        asked = Asked(reader)
+        for _ in range(rounds):
+            await all_rounds.run(reader)
+        reader.kill()
+        questions = asked.count()
+    return {"rounds": rounds, "steps": all_rounds.steps, "images": len(all_rounds.model.versions), "asked": questions}
+
+
+class Asked:
+    """Reads what the reader says, so that its pipe never fills."""
+
+    def __init__(self, reader: subprocess.Popen[str]) -> None:
+        from threading import Thread
+
+        self._last = 1
+        self._thread = Thread(target=self._follow, args=(reader,))
+        self._thread.start()
+
+    def _follow(self, reader: subprocess.Popen[str]) -> None:
+        assert reader.stdout
+        for line in reader.stdout:
+            if line.endswith("\n"):
+                self._last = int(line.split()[1])
+
+    def count(self) -> int:
+        self._thread.join()
+        return self._last
+
+
+if __name__ == "__main__":
+    kind, where, *numbers = sys.argv[1:]
+    if kind == "write":
+        size, first, drawn = map(int, numbers)
+        anyio.run(write, Path(where), size, first, drawn)
+    else:
+        size, drawn = map(int, numbers)
+        anyio.run(read, Path(where), size, drawn)

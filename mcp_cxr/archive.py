@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from anyio import to_thread
 
+from mcp_cxr import __version__
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import (
     ConfigError,
@@ -29,6 +30,8 @@ from mcp_cxr.errors import (
     StoreError,
     StoreMissing,
 )
+from mcp_cxr.evaluate import Evaluation, evaluate
+from mcp_cxr.evaluate import Plan as EvaluationPlan
 from mcp_cxr.images import PREPROCESSING, Lightbox, Reader, Viewing, overview, sheet_layout, side_by_side, tile
 from mcp_cxr.ingest import IdKey, Listener, Plan, Shard, Signal, ingest
 from mcp_cxr.language import sections
@@ -419,6 +422,27 @@ class Archive:
         """
         return await self.store.forget(where)
 
+    async def evaluate(
+        self, plan: EvaluationPlan | None = None, *, tell: Callable[[str], None] | None = None
+    ) -> Evaluation:
+        """Measure how good the search is.
+
+        Args:
+            plan: What is measured; everything unless given.
+            tell: Is told what is being done.
+
+        Raises:
+            CxrError: As `mcp_cxr.evaluate.evaluate` says.
+        """
+        return await evaluate(
+            self.store,
+            self.embedder,
+            plan or EvaluationPlan(),
+            version=__version__,
+            confirm=self._watch.confirm,
+            tell=tell or _keep_silent,
+        )
+
     async def doctor(self) -> list[Finding]:
         """Check what the archive leans on; never raises what it can report."""
         try:
@@ -463,3 +487,7 @@ class Archive:
         if before and (before.image_id, before.size, before.mtime_ns) != now:
             raise NotFound("The image's file was changed since it was ingested; ingest its folder again.")
         return path
+
+
+def _keep_silent(_: str) -> None:
+    pass

@@ -13,6 +13,7 @@ from mcp_cxr import __version__
 from mcp_cxr.cli._common import FAILED, exit_code, note
 from mcp_cxr.cli._demo import demo
 from mcp_cxr.cli._doctor import doctor
+from mcp_cxr.cli._evaluate import evaluate
 from mcp_cxr.cli._forget import forget
 from mcp_cxr.cli._ingest import ingest
 from mcp_cxr.cli._search import search
@@ -31,7 +32,7 @@ def cli() -> None:
     """Chest X-rays from your own archive, for agents and people."""
 
 
-for _command in (serve, ingest, search, show, table, forget, doctor, demo):
+for _command in (serve, ingest, search, show, table, forget, evaluate, doctor, demo):
     cli.add_command(_command)
 
 

@@ -1,0 +1,95 @@
+"""The figures of `evaluate` over the whole way: films, reports and labels on disk, a real client, a service.
+
+The stand-in makes vectors from what a film or a text is said to show, so that the right figures are known to be high;
+with vectors that mean nothing they must be chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from mcp_cxr.errors import EmbeddingError
+from mcp_cxr.evaluate import Plan
+from mcp_cxr.images import read_film
+from mcp_cxr.records import ImageSpec
+from tests.standins.nvclip import StandIn, digest, hurried
+from tests.support.archives import ingested, opened
+from tests.support.companions import labels
+from tests.support.films import mimic, report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mcp_cxr.evaluate import Evaluation
+
+STUDIES = 60
+SPEC = ImageSpec(size=32, mode="RGB", jpeg_quality=95)
+PROMPTS = {"Edema": ("edema",), "Pneumonia": ("pneumonia",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    standin: StandIn
+    meant: Path
+    """With vectors made from the findings."""
+    blind: Path
+    """With vectors that mean nothing."""
+
+    async def evaluated(self, data: Path, *protocols: str) -> Evaluation:
+        plan = Plan(protocols=protocols, prompts=PROMPTS, resamples=40)
+        async with opened(data, hurried(self.standin)) as archive:
+            return await archive.evaluate(plan)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("served")
+    shown = [[name for name, has in (("edema", n % 2), ("pneumonia", n % 3 == 0)) if has] for n in range(STUDIES)]
+    films = [mimic(folder / "films", number) for number in range(STUDIES)]
+    for film, found in zip(films, shown, strict=True):
+        report(film, f"IMPRESSION: {' and '.join(found) or 'Clear lungs'}, on film {film.stem[:8]}.")
+    rows = [(f"10{n:06}", f"5{n:07}", n % 2, int(n % 3 == 0)) for n in range(STUDIES)]
+    labels(folder / "films", *rows)
+    told = {digest(read_film(film, SPEC).picture.jpeg or b""): found for film, found in zip(films, shown, strict=True)}
+    with StandIn() as standin:
+        anyio.run(ingested, folder / "blind", folder / "films", hurried(standin))
+        standin.tell(vectors="labels", labels=told, noise=0.5)
+        anyio.run(ingested, folder / "meant", folder / "films", hurried(standin))
+        yield Served(standin, folder / "meant", folder / "blind")
+
+
+async def test_vectors_that_mean_something_are_found_to(served: Served) -> None:
+    evaluation = await served.evaluated(served.meant, "labels", "similar", "legs")
+    for protocol, one in evaluation.figures():
+        if one.name == "P@10" and one.chance is not None:
+            assert one.low is not None
+            assert one.low > one.chance, (protocol, one.of)
+    assert evaluation.model == "nvidia/nvclip-vit-h-14"
+    assert evaluation.dimension == 1024
+    assert evaluation.service
+
+
+async def test_vectors_that_mean_nothing_are_found_to_be_chance(served: Served) -> None:
+    evaluation = await served.evaluated(served.blind, "labels", "reports", "similar")
+    whole = [one for _, one in evaluation.figures() if not one.of and one.name in ("mAP", "MRR", "P@10")]
+    assert len(whole) == 4
+    for one in whole:
+        assert one.chance is not None
+        assert abs(one.value - one.chance) < 0.15, one.name
+
+
+async def test_a_service_that_is_down_is_said_and_nothing_else_is_measured_in_its_place(served: Served) -> None:
+    served.standin.stop()
+    try:
+        for protocol in ("labels", "reports", "negation", "legs"):
+            with pytest.raises(EmbeddingError):
+                await served.evaluated(served.meant, protocol)
+        (films,) = (await served.evaluated(served.meant, "similar")).protocols  # needs no service
+        assert films.skipped is None
+    finally:
+        served.standin.start()

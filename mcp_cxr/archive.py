@@ -224,7 +224,7 @@ class Archive:
             batch_size=batch_size,
             retry_failed=retry_failed,
             any_body_part=any_body_part,
-            companions=companions,
+            companions=tuple(folder.resolve() for folder in companions),
             shard=shard,
         )
         async with nullcontext(self._reader) if workers is None else Reader(workers=workers) as reader:

@@ -147,6 +147,11 @@ class Settings(BaseSettings):
         """Whether a missing key may be made: not for a table that several machines write, each with its own."""
         return self.store == "embedded"
 
+    @property
+    def token_file(self) -> Path:
+        """Where the token of `serve --http` is."""
+        return self.data_dir / "http.token"
+
 
 def variables() -> dict[str, str]:
     """Return every variable with its description, in the order of the documentation."""

@@ -31,7 +31,7 @@ def real_films() -> Path:
     """The folder of real films that CXR_TEST_DATA names."""
     if not REAL_FILMS:
         pytest.skip("CXR_TEST_DATA names no folder of real films")
-    return Path(REAL_FILMS)
+    return Path(REAL_FILMS).resolve()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

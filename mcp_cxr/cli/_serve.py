@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import signal
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mcp_cxr.cli._common import note
 from mcp_cxr.errors import ConfigError
@@ -19,9 +22,22 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 @click.command()
-def serve() -> None:
-    """Serve the archive to an MCP host over stdin and stdout."""
+@click.option("--http", "over_http", is_flag=True, help="Serve over HTTP, to whoever has the token.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free one.")
+@click.option("--tls-cert", type=_FILE, help="Certificate with its chain, PEM.")
+@click.option("--tls-key", type=_FILE, help="Its key, PEM.")
+@click.option("--public-url", help="URL that clients use, such as that of a reverse proxy in front.")
+@click.option("--oauth-issuer", help="Take the tokens of this authorization server instead.")
+@click.pass_context
+def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
+    """Serve the archive to an MCP host over stdin and stdout, or over HTTP."""
+    if not over_http and (given := [name for name in how if _is_given(context, name)]):
+        raise ConfigError(f"--{given[0].replace('_', '-')} is for --http; give that too.")
     gc.disable()  # 0.04 s of the 0.46 s a host waits go into collecting while modules load
     from mcp_cxr.server import build_server
     from mcp_cxr.settings import load_settings, warnings
@@ -42,8 +58,18 @@ def serve() -> None:
         async with open_archive(settings) as archive:
             yield archive
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the thread that reads stdin
-    build_server(open_late, share=settings.share).run("stdio")
+    build = partial(build_server, open_late, share=settings.share)
+    if over_http:
+        from mcp_cxr.server.http import HttpConfig, serve_http  # a host that speaks over stdin waits for no web server
+
+        serve_http(HttpConfig(**how), token_file=settings.token_file, build=build, note=note)
+    else:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the thread that reads stdin
+        build().run("stdio")
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _require_absolute(settings: Settings) -> None:

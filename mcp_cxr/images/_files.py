@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
+from mcp_cxr.files import open_real
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -22,25 +23,26 @@ GZIP: Final = 16 + zlib.MAX_WBITS
 DEFLATE: Final = -zlib.MAX_WBITS
 """`wbits` of a deflate stream without a wrapper, PS3.5 A.5."""
 
-# O_NONBLOCK: a fifo that took the place of a file between `stat` and `open` must not stop us.
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
 
 @contextmanager
 def opened(path: Path) -> Generator[BinaryIO]:
-    """Open a regular file of at most `MAX_BYTES`; links are followed.
+    """Open a regular file of at most `MAX_BYTES`.
+
+    Args:
+        path: Absolute and resolved; a link that was put there afterwards is not followed.
 
     Raises:
         UnsupportedImage: Something else, or too large.
-        OSError: As `open` does.
+        OSError: As `open_real` does.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
-        raise UnsupportedImage("not a regular file")
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise UnsupportedImage("not a regular file")
-        if found.st_size > MAX_BYTES:
+    try:
+        file = open_real(path)
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:
+            raise UnsupportedImage("not a regular file") from exc
+        raise
+    with file:
+        if os.fstat(file.fileno()).st_size > MAX_BYTES:
             raise UnsupportedImage("larger than 256 MiB")
         yield file
 

@@ -64,7 +64,7 @@ def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = Fa
     """Read a header without decoding pixels.
 
     Args:
-        path: A regular file, or a link to one.
+        path: Absolute and resolved; a regular file.
         any_body_part: False refuses what `read_film` refuses by default.
         plain_only: As for `read_film`.
 
@@ -82,7 +82,7 @@ def read_film(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain
     """Read a film into the picture that `spec` describes.
 
     Args:
-        path: A regular file, or a link to one.
+        path: Absolute and resolved; a regular file.
         spec: Size, mode and JPEG quality of the picture.
         any_body_part: True takes pictures of other body parts and modalities as well.
         plain_only: True stops where something has to be unpacked or decoded, for that is done by C code which a
@@ -103,7 +103,7 @@ def view_film(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View
     """Render a film for a person; any body part, for what is in the archive has been let in.
 
     Args:
-        path: A regular file, or a link to one.
+        path: Absolute and resolved; a regular file.
         viewing: What is to be seen.
         plain_only: As for `read_film`.
 

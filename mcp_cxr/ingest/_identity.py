@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.files import make_private, open_real
 from mcp_cxr.mimic import MimicIds, ids_of
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
@@ -152,7 +151,7 @@ class Identities:
 
 def _made(path: Path) -> bytes:
     try:
-        _make(path)
+        make_private(path, secrets.token_bytes(_KEY_BYTES))
         return path.read_bytes()
     except OSError as exc:
         raise ConfigError(
@@ -160,26 +159,10 @@ def _made(path: Path) -> bytes:
         ) from exc
 
 
-def _make(path: Path) -> None:
-    """Write a new key under a name of our own, then link it: of several processes, the first one's stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(secrets.token_bytes(_KEY_BYTES))
-            handle.flush()
-            os.fsync(handle.fileno())
-        with suppress(FileExistsError):  # another process was first
-            os.link(draft, path)
-    finally:
-        draft.unlink()
-
-
 def _hash(key: bytes, kind: str, value: str) -> str:
     return hmac.new(key, f"{kind}\0{value}".encode(), hashlib.sha256).hexdigest()[:_ID_HEX]
 
 
 def _content_digest(path: Path) -> str:
-    with path.open("rb") as handle:
+    with open_real(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from mcp_cxr.server._session import OpenArchive
+    from mcp_cxr.server.http import Guard
 
 _INSTRUCTIONS = (
     "Chest X-rays in the user's own archive. Start with search_medical_images; show films with view_image. "
@@ -31,7 +32,11 @@ _INGEST_PACE_S = 35.0  # hosts give a call 60 s or more, whatever progress it re
 
 
 def build_server(
-    open_archive: OpenArchive, *, share: tuple[str, ...] = (), ingest_pace_s: float = _INGEST_PACE_S
+    open_archive: OpenArchive,
+    *,
+    share: tuple[str, ...] = (),
+    ingest_pace_s: float = _INGEST_PACE_S,
+    guard: Guard | None = None,
 ) -> MCPServer[Session]:
     """Return the server; the archive opens with its first session and closes with it.
 
@@ -39,6 +44,7 @@ def build_server(
         open_archive: Opens the archive that the tools ask.
         share: What the host's model may be given: any of `reports`, `pictures`.
         ingest_pace_s: After this long a call of `ingest_directory` ends with the batch in hand.
+        guard: Tells over HTTP who may ask.
     """
 
     @asynccontextmanager
@@ -55,6 +61,8 @@ def build_server(
         extensions=[viewer_app()],
         lifespan=lifespan,
         log_level="WARNING",
+        token_verifier=guard.verifier if guard else None,
+        auth=guard.auth if guard else None,
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.loopback import is_loopback
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -74,15 +74,8 @@ def _check_address(base_url: str, allow_remote: tuple[str, ...]) -> None:
         )
     host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
     name = f"{host}:{port}" if url.scheme == "https" else f"http://{host}:{port}"
-    if not _is_loopback(url.hostname) and name not in {allowed.lower().rstrip("/") for allowed in allow_remote}:
+    if not is_loopback(url.hostname) and name not in {allowed.lower().rstrip("/") for allowed in allow_remote}:
         raise ConfigError(
             f"NVCLIP_BASE_URL leads beyond this machine, and {name} was not named. Tunnel it to localhost, or set "
             f"MCP_CXR_ALLOW_REMOTE={name} to let pixels and texts go there."
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,0 +1,102 @@
+"""Files that hold or lead to patient data: opened without following a link, made for their owner alone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from io import BufferedReader
+    from pathlib import Path
+
+_O_PATH = getattr(os, "O_PATH", None)  # Linux, FreeBSD: a folder may be passed through that may not be listed
+# O_NONBLOCK: a fifo that took the place of a file must not stop us.
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def open_real(path: Path) -> BufferedReader:
+    """Open a regular file to read, if no part of `path` is a link.
+
+    Paths are resolved and checked before they come here. Each folder on the way is opened from the one before it, so a
+    link that is put there afterwards is not followed either, whenever that happens. Where the system cannot do that
+    (macOS, Windows), what was opened is compared with what the path then stands for.
+
+    Args:
+        path: Absolute and resolved.
+
+    Raises:
+        OSError: As `open` does; with ELOOP for a link on the way, with EINVAL for what is no regular file.
+    """
+    descriptor = _compared(path) if _O_PATH is None else _stepwise(path, _O_PATH)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise _error(errno.EINVAL)
+
+
+def _stepwise(path: Path, flag: int) -> int:
+    first, *between, name = path.absolute().parts
+    folder = os.open(first, flag | os.O_DIRECTORY)
+    try:
+        for part in between:
+            outer, folder = folder, _folder(part, flag, folder)
+            os.close(outer)
+        _require_file(os.stat(name, dir_fd=folder, follow_symlinks=False))  # opening a device may do something
+        return os.open(name, _READ, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _folder(name: str, flag: int, outer: int) -> int:
+    try:
+        return os.open(name, flag | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
+    except NotADirectoryError:  # said of a link, too
+        if stat.S_ISLNK(os.stat(name, dir_fd=outer, follow_symlinks=False).st_mode):
+            raise _error(errno.ELOOP) from None
+        raise
+
+
+def _compared(path: Path) -> int:
+    _require_file(path.lstat())
+    descriptor = os.open(path, _READ)
+    if path.resolve() == path.absolute() and os.path.samestat(os.fstat(descriptor), path.lstat()):
+        return descriptor
+    os.close(descriptor)
+    raise _error(errno.ELOOP)
+
+
+def _require_file(status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise _error(errno.ELOOP)
+    if not stat.S_ISREG(status.st_mode):
+        raise _error(errno.EINVAL)
+
+
+def _error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def make_private(path: Path, content: bytes) -> None:
+    """Make a file that its owner alone may read (mode 600), with its folder; one that is there stays as it is.
+
+    It appears whole: it is written under another name and linked, so of several processes the first one's stays.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(content)
+            handle.flush()
+            os.fsync(handle.fileno())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()

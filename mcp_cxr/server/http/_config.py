@@ -1,0 +1,84 @@
+"""Where the server listens, and under which names it may be asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.loopback import is_loopback
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PATH = "/mcp"
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - refused without a name to be asked for under
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpConfig:
+    """How to serve over HTTP.
+
+    Raises:
+        ConfigError: Patient data would pass unprotected, or nobody could tell under which name.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8765
+    """0: any free one."""
+    tls_cert: Path | None = None
+    """PEM, with its chain."""
+    tls_key: Path | None = None
+    public_url: str | None = None
+    """The URL that clients use, where it is another one: a reverse proxy's, or that of a certificate's name."""
+    oauth_issuer: str | None = None
+    """Authorization server whose tokens are taken, in place of the token in the data folder."""
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigError("--tls-cert and --tls-key belong together; give both.")
+        if self.public_url is not None:
+            _require_https("--public-url", self.public_url)
+        if self.oauth_issuer is not None:
+            _require_https("--oauth-issuer", self.oauth_issuer)
+        if not is_loopback(self.host) and not (self.tls_cert or self.public_url):
+            raise ConfigError(
+                f"{self.host} can be reached from other machines: give --tls-cert and --tls-key, or the --public-url "
+                "of the reverse proxy in front that does TLS."
+            )
+        if self.host in _ANYWHERE and not self.public_url:
+            raise ConfigError(f"{self.host} is no name to be asked for under: give the --public-url that clients use.")
+
+    def url(self, port: int) -> str:
+        """Return the URL that clients use, where the server listens on `port`."""
+        if self.public_url:
+            return self.public_url.rstrip("/").removesuffix(PATH) + PATH
+        return f"{self._scheme}://{_bracketed(self.host)}:{port}{PATH}"
+
+    def names(self, port: int) -> list[str]:
+        """Return what a request may have as its Host: a page elsewhere that has its name lead here is refused."""
+        own = [f"{name}:{port}" for name in (*_LOOPBACK_NAMES, _bracketed(self.host))]
+        return [*own, urlsplit(self.public_url).netloc] if self.public_url else own
+
+    def origins(self, port: int) -> list[str]:
+        """Return the web pages that may ask: none but our own."""
+        own = [f"{self._scheme}://{name}" for name in self.names(port)]
+        return [*own, self.url(port).removesuffix(PATH)] if self.public_url else own
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _require_https(flag: str, url: str) -> None:
+    """Refuse what would carry tokens in the clear; plain http may be used on this machine."""
+    parts = urlsplit(url)
+    plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    if not (plain or parts.scheme == "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:
+        raise ConfigError(f"{flag} must be a plain https URL, such as https://cxr.example.org.")

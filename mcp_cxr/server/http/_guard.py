@@ -1,0 +1,90 @@
+"""Who may ask: whoever has the token of the data folder, or one of the authorization server that was named."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.files import make_private
+from mcp_cxr.server.http._issuer import IssuerVerifier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp.server.auth.provider import TokenVerifier
+
+    from mcp_cxr.server.http._config import HttpConfig
+
+_MIN_TOKEN = 32  # characters; one that was made here has 43
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What the SDK needs to tell who asks."""
+
+    verifier: TokenVerifier
+    auth: AuthSettings
+    new_token: str | None = None
+    """Made just now: to be shown once."""
+
+
+class TokenFile:
+    """Takes one token and no other; the time that takes says nothing about the token."""
+
+    def __init__(self, token: str) -> None:
+        self._digest = _digest(token)
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Return the only client there is, if this is its token."""
+        if not hmac.compare_digest(_digest(token), self._digest):
+            return None
+        return AccessToken(token=token, client_id="token", scopes=[])
+
+
+def guard_of(config: HttpConfig, *, url: str, token_file: Path) -> Guard:
+    """Return the guard of a server that clients ask for as `url`.
+
+    Raises:
+        ConfigError: The token file cannot be used.
+    """
+    if config.oauth_issuer:
+        auth = _settings(issuer_url=config.oauth_issuer, resource_server_url=url, validate_token_resource=True)
+        return Guard(IssuerVerifier(config.oauth_issuer, resource=url), auth)
+    token, is_new = _token(token_file)
+    # The SDK wants to know an issuer in any case; without a resource it tells nobody.
+    return Guard(TokenFile(token), _settings(issuer_url=url, resource_server_url=None), token if is_new else None)
+
+
+def _settings(**values: str | bool | None) -> AuthSettings:
+    """Return the settings, from texts: URLs are compared as they are written, a slash at the end included."""
+    return AuthSettings.model_validate(values)
+
+
+def _token(path: Path) -> tuple[str, bool]:
+    """Return the token, and whether it was made now."""
+    fresh = secrets.token_urlsafe(32)
+    try:
+        if not path.exists():
+            make_private(path, fresh.encode() + b"\n")
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(f"Others may read {path}: `chmod 600` it, or remove it to have a new token made.")
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as exc:
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        raise ConfigError(f"Cannot read or make the token in {path} ({reason}).") from exc
+    if len(token) < _MIN_TOKEN:
+        raise ConfigError(f"{path} holds no token of {_MIN_TOKEN} characters or more: remove it to have one made.")
+    return token, token == fresh
+
+
+def _digest(token: str) -> bytes:
+    """Return what is compared: of one length, whatever was sent."""
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,125 @@
+"""Listening, serving, and ending in order."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import uvicorn
+from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.server.http._config import PATH
+from mcp_cxr.server.http._gate import MAX_BODY, Gate
+from mcp_cxr.server.http._guard import guard_of
+from mcp_cxr.server.http._protocol import PromptProtocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mcp.server import MCPServer
+    from starlette.types import ASGIApp
+
+    from mcp_cxr.server.http._config import HttpConfig
+
+_MAX_CONNECTIONS = 512  # half of the descriptors that many systems give a process
+_MAX_SESSIONS = 256
+_END_WITHIN_S = 10
+
+
+def serve_http(
+    config: HttpConfig, *, token_file: Path, build: Callable[..., MCPServer[Any]], note: Callable[[str], None]
+) -> None:
+    """Serve until SIGTERM or Ctrl-C; calls under way then are answered first, within ten seconds.
+
+    Args:
+        config: Where, and for whom.
+        token_file: Made on the first start; its token is shown then, and never again.
+        build: Makes the server behind the `guard` it is given.
+        note: Tells the person who starts it.
+
+    Raises:
+        ConfigError: The address, the certificate or the token cannot be used.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)  # uvicorn ends in order, then raises the signal once more
+    with _listening(config) as listener:
+        port = listener.getsockname()[1]
+        url = config.url(port)
+        guard = guard_of(config, url=url, token_file=token_file)
+        gate = Gate(_app(build(guard=guard), config, port))
+        server = _Server(_checked(config, gate), gate)
+        if guard.new_token:
+            note(f"Made a token, kept in {token_file} and shown this once: {guard.new_token}")
+        note(f"Serving {url}; Ctrl-C ends it.")
+        anyio.run(server.serve, [listener])
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams that clients keep open, and waits for the calls."""
+
+    def __init__(self, config: uvicorn.Config, gate: Gate) -> None:
+        super().__init__(config)
+        self._gate = gate
+        AppStatus.disable_automatic_graceful_drain()  # which would cut off the answers to calls
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._gate.end_streams()
+        await super().shutdown(sockets)
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _app(server: MCPServer[Any], config: HttpConfig, port: int) -> ASGIApp:
+    security = TransportSecuritySettings(allowed_hosts=config.names(port), allowed_origins=config.origins(port))
+    return server.streamable_http_app(
+        streamable_http_path=PATH,
+        max_request_body_size=MAX_BODY,
+        max_sessions=_MAX_SESSIONS,
+        transport_security=security,
+        host=config.host,
+    )
+
+
+def _listening(config: HttpConfig) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family)
+    except OSError as exc:
+        reason = exc.strerror or "no such host"
+        raise ConfigError(f"Cannot listen on {config.host}, port {config.port} ({reason}); give another.") from exc
+
+
+def _checked(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
+    """Return uvicorn's configuration, with the certificate loaded."""
+    made = uvicorn.Config(
+        app,
+        http=PromptProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,  # its own writes to stdout
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=_MAX_CONNECTIONS,
+        timeout_keep_alive=75,  # PromptProtocol is stricter
+        reset_contextvars=True,  # who asks is in one: not to be inherited by the next request
+        timeout_graceful_shutdown=_END_WITHIN_S,
+        ssl_certfile=config.tls_cert,
+        ssl_keyfile=config.tls_key,
+    )
+    try:
+        made.load()
+    except (OSError, ssl.SSLError) as exc:
+        reason = exc.strerror or type(exc).__name__
+        raise ConfigError(
+            f"Cannot use --tls-cert {config.tls_cert} with --tls-key {config.tls_key} ({reason})."
+        ) from exc
+    return made

@@ -1,0 +1,84 @@
+"""An OAuth authorization server on loopback, as a resource server sees it: its description, its keys, its tokens."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+OPENID, RFC8414 = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
+
+
+class Issuer:
+    """Publishes at `described_at`; what it says can be changed while it runs.
+
+    Args:
+        described_at: `OPENID` or `RFC8414`.
+    """
+
+    def __init__(self, *, described_at: str = RFC8414) -> None:
+        self.keys = {"first": new_key()}
+        self.asked: list[str] = []
+        self.pages: dict[str, Any] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.pages[described_at] = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def token(self, *, key: str = "first", algorithm: str = "ES256", **claims: Any) -> str:
+        """Sign a token for `aud`; None leaves a claim out."""
+        now = int(time.time())
+        whole = {"iss": self.url, "sub": "user-1", "client_id": "host", "iat": now, "exp": now + 300, **claims}
+        told = {name: value for name, value in whole.items() if value is not None}
+        return jwt.encode(told, self.keys[key], algorithm, headers={"kid": key})
+
+    def page(self, path: str) -> Any:
+        """Return what stands at a path; None where there is nothing."""
+        self.asked.append(path)
+        if path != "/keys" or path in self.pages:
+            return self.pages.get(path)
+        made = (json.loads(ECAlgorithm.to_jwk(key.public_key())) | {"kid": name} for name, key in self.keys.items())
+        return {"keys": list(made)}
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """Make a key to sign with."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = issuer.page(self.path)
+            body = json.dumps(page).encode()
+            self.send_response(404 if page is None else 302 if self.path == "/moved" else 200)
+            self.send_header("Location", "/keys")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name  # pytest's output is not for it
+            pass
+
+    return Handler

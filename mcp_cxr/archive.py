@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 _SIBLINGS = 100  # images of one study that are listed
+_LONGEST_SHOWN = 200  # characters of a path in an error
 
 
 @asynccontextmanager
@@ -129,15 +130,21 @@ class Allowed:
     def resolve(self, path: str | Path) -> Path:
         """Return the path without links, if it is there and lies below a root.
 
+        What lies elsewhere is refused alike, be it there or not: whoever asks learns nothing of the rest of the disk.
+
         Raises:
-            PathRefused: It is missing or lies below no root.
+            PathRefused: It lies below no root, or is missing.
         """
+        shown = str(path)[:_LONGEST_SHOWN]
         try:
-            real = Path(path).expanduser().resolve(strict=True)
-        except (OSError, RuntimeError, ValueError):
-            raise PathRefused(f"{str(path)[:200]} is not there; name a folder or file that exists.") from None
-        if not any(real.is_relative_to(root.resolve()) for root in self.roots):
-            raise PathRefused(f"{path} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
+            real = Path(path).expanduser().resolve()
+            is_below, is_there = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
+        except (OSError, RuntimeError, ValueError):  # a loop of links, nobody's home, no path at all
+            is_below, is_there, real = True, False, Path()
+        if not is_below:
+            raise PathRefused(f"{shown} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
+        if not is_there:
+            raise PathRefused(f"{shown} is not there; name a folder or file that exists.")
         return real
 
 
@@ -203,6 +210,7 @@ class Archive:
         companions: tuple[Path, ...] = (),
         signal: Signal | None = None,
         listener: Listener | None = None,
+        anywhere: bool = True,
     ) -> IngestSummary:
         """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
 
@@ -210,12 +218,13 @@ class Archive:
 
         Args:
             workers: Films read at the same time; None: as many as there are cores.
+            anywhere: Whether the folder need not lie below a root, as where its owner names it.
 
         Raises:
-            PathRefused: The path is missing.
+            PathRefused: The path is missing, or lies below no root.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
-        real = Allowed((Path("/"),)).resolve(path)
+        real = (Allowed((Path("/"),)) if anywhere else await self.allowed()).resolve(path)
         self._given_roots.add(real if real.is_dir() else real.parent)
         plan = Plan(
             path=real,

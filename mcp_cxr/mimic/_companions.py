@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import errno
 import gzip
+import io
 import re
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.files import open_real
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from io import BufferedReader
     from pathlib import Path
 
 _T = TypeVar("_T")
@@ -82,11 +86,17 @@ def _read(path: Path | None, parse: Callable[[dict[str, str]], _T]) -> Iterator[
     if path is None:
         return
     try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8-sig") as handle:
-            for row in csv.DictReader(handle):
+        with open_real(path) as file, _text(gzip.open(file) if path.suffix == ".gz" else file) as text:
+            for row in csv.DictReader(text):
                 yield parse(_whole(row))
     except (OSError, EOFError, KeyError, ValueError, csv.Error, zlib.error) as exc:
+        if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
+            raise ConfigError(f"The companion file {path.name} is a link; name the folder of the file itself.") from exc
         raise ConfigError(f"Cannot read the companion file {path.name}: damaged, or not MIMIC-CXR's columns.") from exc
+
+
+def _text(file: BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
+    return io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
 
 
 def _whole(row: dict[str, str | None]) -> dict[str, str]:

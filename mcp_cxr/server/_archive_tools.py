@@ -42,7 +42,6 @@ async def ingest_directory(
 
     session = session_of(context)
     archive = await session.archive()
-    folder = (await archive.allowed()).resolve(path)
     loop = asyncio.get_running_loop()
     signal = Signal(give_up_at=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
 
@@ -59,7 +58,9 @@ async def ingest_directory(
     timer = loop.call_later(session.ingest_pace_s, signal.stop, _GO_ON)
     try:
         listener = Listener(on_progress=report)
-        summary = await archive.ingest(folder, limit=limit, dry_run=dry_run, signal=signal, listener=listener)
+        summary = await archive.ingest(
+            path, limit=limit, dry_run=dry_run, signal=signal, listener=listener, anywhere=False
+        )
     finally:
         timer.cancel()
     return answer(summary)

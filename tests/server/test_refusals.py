@@ -60,7 +60,7 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         ("view_image", {"image_id": "x", "window_center": 5}, "Give window_center and window_width together"),
         ("view_image", {"image_id": "x", "region": [0, 0, 1]}, "region: list should have at least 4 items"),
         ("view_image", {"image_id": "x", "region": [0.5, 0, 0.5, 1]}, "region must be [x0, y0, x1, y1] with"),
-        ("ingest_directory", {"path": "/no/such/folder"}, "/no/such/folder is not there; name a folder or file"),
+        ("ingest_directory", {"path": "/no/such/folder"}, "/no/such/folder lies below none of the archive's roots"),
         ("ingest_directory", {"path": "/"}, "add its folder to MCP_CXR_ROOTS."),
         ("ingest_directory", {"path": "/", "limit": 0}, "limit: input should be greater than or equal to 1."),
         ("no_such_tool", {}, "Unknown tool: no_such_tool"),

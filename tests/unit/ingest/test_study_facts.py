@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.files import open_real
 from tests.support import companions
 from tests.support.archives import contents, ingested, is_made, opened, rows
 from tests.support.films import dicom, mimic, report
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mcp_cxr.records import Shown
 
 IMAGE = "00000001-00000001-00000001-00000001-00000001"
@@ -188,15 +190,14 @@ async def test_a_report_that_cannot_be_read_stops_nothing_and_is_taken_up_later(
 ) -> None:
     closed = report(mimic(films, 1), "IMPRESSION: Clear lungs.")
     report(mimic(films, 2), "IMPRESSION: Edema.")
-    original = Path.open
 
-    def refuse(path: Path, *args: Any, **how: Any) -> object:
+    def refuse(path: Path) -> object:
         if path == closed:
             raise PermissionError(13, "Permission denied")
-        return original(path, *args, **how)
+        return open_real(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", refuse)
+        patched.setattr("mcp_cxr.ingest._facts.open_real", refuse)
         assert (await ingested(data, films)).added == 2
     assert "A report cannot be read (Permission denied)" in caplog.text
     assert rows(data, "SELECT count(*) FROM studies WHERE report IS NULL") == [(1,)]

@@ -1,0 +1,243 @@
+"""Paths that lead elsewhere: nothing outside the roots is read, whoever names it, and whenever a link is put there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mcp_cxr import files
+from mcp_cxr.archive import Allowed
+from mcp_cxr.errors import ConfigError, NotFound, PathRefused, UnreadableFile, UnsupportedImage
+from mcp_cxr.files import make_private, open_real
+from mcp_cxr.images import Reader, Viewing
+from tests.support import companions
+from tests.support.archives import ingested, opened, rows
+from tests.support.films import dicom, mimic, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET = b"not below the root"
+ROUNDS = 300
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root with a file two folders deep, beside a folder with another file of the same name."""
+    for folder, content in (("root/a/b", b"inside"), ("outside/b", SECRET)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "film").write_bytes(content)
+    return tmp_path / "root"
+
+
+def swap_for_link(path: Path, target: Path) -> None:
+    path.rename(path.with_name("was"))
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize("part", ["a", "a/b", "a/b/film"])
+def test_a_link_put_on_a_checked_path_is_not_followed(root: Path, part: str):
+    path = Allowed((root,)).resolve(root / "a" / "b" / "film")
+    below = {"a": "", "a/b": "b", "a/b/film": "b/film"}[part]
+    swap_for_link(root / part, root.parent / "outside" / below)
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        open_real(path)
+
+
+@pytest.mark.parametrize("system", ["Linux", "any other"])
+def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, system: str
+):
+    """Between the last look at the name and its opening, which is the worst moment there is."""
+    path = root / "a" / "b" / "film"
+    look = files._require_file
+
+    def look_and_lose(status: os.stat_result) -> None:
+        look(status)
+        swap_for_link(path, root.parent / "outside" / "b" / "film")
+
+    monkeypatch.setattr(files, "_require_file", look_and_lose)
+    if system != "Linux":
+        monkeypatch.setattr(files, "_O_PATH", None)
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        open_real(path)
+
+
+def test_whenever_a_folder_is_swapped_for_a_link_only_what_is_inside_is_read(root: Path):
+    path, folder, done = root / "a" / "b" / "film", root / "a", threading.Event()
+
+    def swap() -> None:
+        while not done.is_set():
+            swap_for_link(folder, root.parent / "outside")
+            folder.unlink()
+            folder.with_name("was").rename(folder)
+
+    swapper = threading.Thread(target=swap)
+    swapper.start()
+    read: set[bytes] = set()
+    try:
+        for _ in range(ROUNDS):
+            try:
+                with open_real(path) as file:
+                    read.add(file.read())
+            except OSError:
+                continue
+    finally:
+        done.set()
+        swapper.join()
+    assert read <= {b"inside"}
+
+
+def device(path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root makes devices")
+    os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 5))  # /dev/zero: a read of it never ends
+
+
+def socket_file(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, socket_file, device], ids=["fifo", "folder", "socket", "device"])
+async def test_what_is_no_file_is_not_read_and_nothing_waits(tmp_path: Path, make: Callable[[Path], None]):
+    make(tmp_path / "film.dcm")
+    with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
+        open_real(tmp_path / "film.dcm")
+    async with Reader() as reader:
+        with pytest.raises(UnsupportedImage, match="not a regular file"):
+            await reader.header(tmp_path / "film.dcm")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change to another user")
+def test_a_folder_that_may_be_passed_but_not_listed_is_passed(root: Path):
+    (root / "a").chmod(0o711)
+    child = os.fork()
+    if child == 0:
+        for folder in (root, *root.parents):
+            folder.chmod(0o711)  # pytest's own are closed to others
+        os.setuid(65534)
+        try:
+            os._exit(0 if open_real(root / "a" / "b" / "film").read() == b"inside" else 1)
+        except OSError:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "../outside/b/film",
+        "a/../../outside/b/film",
+        "/etc/passwd",
+        "/etc/no-such-file",
+        "//etc/passwd",
+        "/proc/self/environ",
+        "/dev/zero",
+        "~/.ssh/id_rsa",
+        "../ROOT/a/b/film",
+        "../Root",
+        "../root/../outside",
+        "../root2",
+        "../root\u200b/a",
+        "\u2024\u2024/outside",
+        "a/b/film/../../../../outside/b/film",
+    ],
+)
+def test_what_does_not_lie_below_a_root_is_refused_alike_be_it_there_or_not(root: Path, asked: str):
+    """Case and look-alikes make another name here; where a system takes them for one, the resolved name differs."""
+    (root.parent / "root2").mkdir()
+    with pytest.raises(PathRefused) as refused:
+        Allowed((root,)).resolve(root / asked if not asked.startswith("~") else asked)
+    there = "is not there" if asked.startswith("\u2024") else "lies below none of the archive's roots"
+    assert there in str(refused.value)
+
+
+@pytest.mark.parametrize("asked", ["a\0b", "x" * 5000, "~nobodyhere/x", "a/" * 3000, "\udcff"])
+def test_what_is_no_path_is_refused_in_one_short_line(root: Path, asked: str):
+    with pytest.raises(PathRefused) as refused:
+        Allowed((root,)).resolve(asked)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("image_path", "../outside/b/film"), ("image_path", "/etc/passwd"), ("root", "/"), ("root", "/etc"), ("root", "")],
+)
+async def test_a_path_changed_in_the_store_leads_nowhere(root: Path, tmp_path: Path, column: str, value: str):
+    dicom(root / "film.dcm", 1)
+    await ingested(tmp_path / "data", root)
+    rows(tmp_path / "data", f"UPDATE images SET {column} = ?", value)  # noqa: S608 - of the list above
+    async with opened(tmp_path / "data") as archive:
+        image_id = rows(tmp_path / "data", "SELECT image_id FROM images")[0][0]
+        with pytest.raises((PathRefused, NotFound)):
+            await archive.view(image_id, Viewing())
+
+
+async def test_a_film_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
+    film = dicom(root / "film.dcm", 1)
+    dicom(root.parent / "outside" / "film.dcm", 2)
+    swap_for_link(film, root.parent / "outside" / "film.dcm")
+    async with Reader() as reader:
+        for read in (reader.header(film), reader.view(film, Viewing())):
+            with pytest.raises(UnreadableFile):
+                await read
+
+
+@pytest.mark.parametrize("swapped", ["report", "subject"])
+async def test_a_report_behind_a_link_is_not_taken(tmp_path: Path, swapped: str):
+    films, data = tmp_path / "films", tmp_path / "data"
+    reports = tmp_path / "reports" / "files" / "p10" / "p10000001"
+    text = report(mimic(films, 1), "IMPRESSION: Not of this archive.")
+    reports.mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    text.rename(tmp_path / "elsewhere" / text.name)
+    if swapped == "report":
+        (reports / text.name).symlink_to(tmp_path / "elsewhere" / text.name)
+    else:
+        reports.rmdir()
+        reports.symlink_to(tmp_path / "elsewhere")
+    await ingested(data, films, companions=(tmp_path / "reports",))
+    assert rows(data, "SELECT report FROM studies") == [(None,)]
+
+
+async def test_a_companion_file_that_is_a_link_is_told(tmp_path: Path):
+    mimic(tmp_path / "films", 1)
+    table = companions.split(tmp_path / "elsewhere")
+    (tmp_path / "films" / table.name).symlink_to(table)
+    with pytest.raises(ConfigError, match=f"{table.name} is a link; name the folder of the file itself"):
+        await ingested(tmp_path / "data", tmp_path / "films")
+
+
+def test_a_secret_appears_whole_and_the_first_one_stays(tmp_path: Path):
+    place = tmp_path / "new" / "secret"
+    make_private(place, b"first")
+    make_private(place, b"second")
+    assert place.read_bytes() == b"first"
+    assert (stat.S_IMODE(place.stat().st_mode), stat.S_IMODE(place.parent.stat().st_mode)) == (0o600, 0o700)
+    assert [file.name for file in place.parent.iterdir()] == ["secret"]
+
+
+def test_a_secret_is_not_written_through_a_link(tmp_path: Path):
+    (tmp_path / "secret").symlink_to(tmp_path / "elsewhere")
+    make_private(tmp_path / "secret", b"first")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_descriptors_are_given_back_whatever_happens(root: Path):
+    def held() -> list[Any]:
+        return sorted(Path("/proc/self/fd").iterdir())
+
+    before = len(held())
+    (root / "link").symlink_to(root / "a")
+    for path in ("a/b/film", "a/b/none", "none/film", "a/b", "link/b/film", "a/b/film/x"):
+        try:
+            open_real(root / path).close()
+        except OSError:
+            continue
+    assert len(held()) == before

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     data_dir: Place = Field(
         default_factory=_data_dir,
         validation_alias="MCP_CXR_DATA_DIR",
-        description="Folder of the embedded store and the id key; by default the platform's user data folder.",
+        description="Folder of the embedded store, key, log and token; by default the platform's user data folder.",
     )
     embedder: Literal["nvclip", "offline"] = Field(
         "nvclip",
@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         validation_alias="MCP_CXR_ID_KEY_FILE",
         description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed. With IRIS"
         " it must be given, and is never made.",
+    )
+    audit: Literal["on", "off", "words"] = Field(
+        "on",
+        validation_alias="MCP_CXR_AUDIT",
+        description="Log of what `serve` is asked, in the data folder; `words`: with queries and paths.",
     )
     allow_remote: Names = Field(
         (),
@@ -151,6 +156,11 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """Where the token of `serve --http` is."""
         return self.data_dir / "http.token"
+
+    @property
+    def audit_file(self) -> Path:
+        """Where calls are logged."""
+        return self.data_dir / "audit.jsonl"
 
 
 def variables() -> dict[str, str]:

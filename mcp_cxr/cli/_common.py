@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QuestionError
+from mcp_cxr.texts import plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -52,12 +53,12 @@ def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
 
 def say(text: str) -> None:
     """Print data."""
-    click.echo(text)
+    click.echo(plain(text))
 
 
 def note(text: str) -> None:
     """Print progress, a warning or advice."""
-    click.echo(text, err=True)
+    click.echo(plain(text), err=True)
 
 
 def print_json(value: DataclassInstance | dict[str, Any]) -> None:

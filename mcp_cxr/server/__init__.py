@@ -1,5 +1,6 @@
 """The MCP edge."""
 
+from mcp_cxr.server._audit import Audit
 from mcp_cxr.server._server import build_server
 
-__all__ = ["build_server"]
+__all__ = ["Audit", "build_server"]

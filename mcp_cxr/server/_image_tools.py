@@ -30,7 +30,7 @@ async def get_image_metadata(context: Context[Any, Any], image_id: ImageIdArgume
     """  # noqa: D205
     session = session_of(context)
     archive = await session.archive()
-    return answer(shared_facts(await archive.show(image_id), session.share))
+    return answer(shared_facts(await archive.show(image_id), session.share), quotes=True)
 
 
 async def view_image(
@@ -92,6 +92,7 @@ def _facts(view: View) -> dict[str, Any]:
         "film_rows": view.header.rows,
         "film_columns": view.header.columns,
         "view_position": view.header.view_position,
+        "burned_in_annotation": view.header.tags.get("BurnedInAnnotation"),
         "grey_scale": view.grey_scale,
     }
 

@@ -89,4 +89,5 @@ async def search_medical_images(
         group=group,
         mode=mode,
     )
-    return answer(shared_page(page, session.share))
+    page = shared_page(page, session.share)
+    return answer(page, quotes=any(hit.report_excerpt for hit in page.images))

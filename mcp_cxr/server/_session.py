@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mcp_cxr.archive import Archive
+    from mcp_cxr.server._audit import Audit
 
     OpenArchive = Callable[[], AbstractAsyncContextManager[Archive]]
 
@@ -26,10 +27,12 @@ class Session:
     Args:
         share: What the host's model may be given: any of `reports`, `pictures`.
         ingest_pace_s: After this long an ingest ends with the batch in hand.
+        audit: Logs every call; None: nothing is logged.
     """
 
     share: tuple[str, ...]
     ingest_pace_s: float
+    audit: Audit | None = None
     _archive: Archive | None = None
     _failure: CxrError | None = None
     _opened: anyio.Event = field(default_factory=anyio.Event)

@@ -11,6 +11,7 @@ from mcp import Client
 
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
+from mcp_cxr.server._tool import QUOTES
 from tests.server.archives import Ingested, ingested
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ class Host:
         """Return the structured answer, which the text repeats and the tool's schema describes."""
         result = await self.client.call_tool(tool, arguments)
         assert not result.is_error, result.content
-        (text,) = result.content
+        text, *note = result.content
         assert text.type == "text"
+        assert all(each.type == "text" and each.text == QUOTES for each in note)
         data = result.structured_content
         assert data == json.loads(text.text)
         assert text.text == json.dumps(data, ensure_ascii=False, separators=(",", ":"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-FACTS = "image_id width height film_rows film_columns view_position grey_scale".split()
+FACTS = "image_id width height film_rows film_columns view_position burned_in_annotation grey_scale".split()
 
 
 async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:

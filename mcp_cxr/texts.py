@@ -1,0 +1,60 @@
+"""Words that others wrote, made fit to be shown: what a person would see, and nothing that hides beside it."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any, cast
+
+_KEPT = "\t\n"
+# Invisible, though of other categories than Cf (Unicode, Default_Ignorable_Code_Point), and a blank that is no space.
+_INVISIBLE = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),
+        (0x115F, 0x1160),
+        (0x17B4, 0x17B5),
+        (0x180B, 0x180F),
+        (0x2800, 0x2800),
+        (0x3164, 0x3164),
+        (0xFE00, 0xFE0F),
+        (0xFFA0, 0xFFA0),
+        (0xE0000, 0xE0FFF),
+    )
+    for code in range(first, last + 1)
+)
+_BY_CATEGORY = {"Cc": "", "Cf": "", "Cs": "\ufffd", "Co": "\ufffd", "Cn": "\ufffd", "Zl": " ", "Zp": " "}
+
+
+class _Table(dict[int, str]):
+    """What each character becomes, looked up once."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        shown = "" if char in _INVISIBLE else _BY_CATEGORY.get(unicodedata.category(char), char)
+        self[code] = char if char in _KEPT else shown
+        return self[code]
+
+
+_TABLE = _Table()
+
+
+def plain(text: str) -> str:
+    """Return `text` without controls other than tab and line feed, and without what nobody sees.
+
+    Bidirectional overrides, zero-width characters, tags and variation selectors fall away: with them a text reads
+    otherwise to a person than to a model. What is no character becomes U+FFFD.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_TABLE)
+
+
+def plain_data(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return JSON data with every text in it plain, names included."""
+    match value:
+        case str():
+            return plain(value)
+        case dict():
+            return {plain_data(name): plain_data(each) for name, each in cast("dict[Any, Any]", value).items()}
+        case list() | tuple():
+            return [plain_data(each) for each in cast("list[Any]", value)]
+        case _:
+            return value

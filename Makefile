@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check test test-iris demo bench
+.PHONY: help setup lock fmt check test test-iris demo bench soak
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,3 +43,6 @@ demo: $(SETUP) ## draw films, ingest them, ask for them as a host does
 
 bench: $(SETUP) ## measure, side by side
 	$(BIN)/python -m tests.bench
+
+soak: $(SETUP) ## ask for a long while, from 40 clients
+	$(BIN)/python -m tests.soak $(SOAK)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
+_Identity: TypeAlias = "tuple[int, int] | None"
 
 _SIZE = 4  # more readers at once than a laptop has fast cores bring nothing
 _PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
@@ -47,7 +48,7 @@ class Connections:
     def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
         self._path = path
         self._busy_timeout_s = busy_timeout_s
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[tuple[_Identity, sqlite3.Connection]] = []
         self._threads = CapacityLimiter(_SIZE)
         self._writing = Lock()  # SQLite's own queue of writers is unfair, and would hold a thread for each
 
@@ -147,10 +148,8 @@ class Connections:
 
     @contextmanager
     def _borrowed(self) -> Generator[sqlite3.Connection]:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._connect()
+        file = _identity(self._path)
+        connection = self._kept(file) or self._connect()
         try:
             yield connection
         except BaseException as exc:
@@ -158,7 +157,21 @@ class Connections:
             if isinstance(exc, sqlite3.OperationalError):
                 from_thread.check_cancelled()  # then it was the progress handler that stopped it
             raise
-        self._idle.append(connection)
+        self._idle.append((file, connection))
+
+    def _kept(self, file: _Identity) -> sqlite3.Connection | None:
+        """Return a connection to this very file; those to one that lay there before, as under a backup, are closed.
+
+        They would read what was put away, and what they write would be lost with it.
+        """
+        while True:
+            try:
+                opened, connection = self._idle.pop()
+            except IndexError:
+                return None
+            if opened == file:
+                return connection
+            connection.close()
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.is_file():
@@ -181,7 +194,15 @@ class Connections:
 
     def _close_idle(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[1].close()
+
+
+def _identity(path: Path) -> _Identity:
+    try:
+        status = path.stat()
+    except OSError:  # told by who opens it
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

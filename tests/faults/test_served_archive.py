@@ -1,0 +1,214 @@
+"""What a host is told, and what a person, when something under the program breaks; and that it goes on afterwards."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import asynccontextmanager, closing
+from typing import TYPE_CHECKING
+
+import pytest
+from mcp import Client
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.server import Audit, build_server
+from tests.server.archives import Ingested, environment, ingested, settings, write_small_films
+from tests.server.conftest import Host, host_of
+from tests.soak.processes import held
+from tests.support.archives import DATABASE, contents, rows
+from tests.support.films import dicom
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+    from pathlib import Path
+
+SEARCH = "search_medical_images"
+FILMS = 40
+CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
+
+
+@pytest.fixture
+def data(demo: Ingested, tmp_path: Path) -> Path:
+    return demo.copied_to(tmp_path / "data").data_dir
+
+
+@asynccontextmanager
+async def served(data: Path, *, roots: Path | None = None, audit: Audit | None = None) -> AsyncGenerator[Host]:
+    opened = settings(environment(data, roots=roots))
+    async with Client(build_server(lambda: open_archive(opened), audit=audit)) as client:
+        yield await host_of(client)
+
+
+def run(data: Path, *arguments: str, within: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command, in a process that `within` prepares."""
+    command = [sys.executable, "-m", "mcp_cxr", *arguments]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment(data),
+        preexec_fn=within,
+        check=False,
+    )
+
+
+async def test_a_database_that_is_rubbish_is_told_and_left_as_it_is(data: Path):
+    (data / DATABASE).write_bytes(b"rubbish " * 10_000)
+    async with served(data) as host:
+        for tool in ("get_archive_overview", SEARCH):
+            line = await host.refused(tool, **({"query": "edema"} if tool == SEARCH else {}))
+            assert line == (
+                "The archive is damaged, or no database. Put a backup in its place, or remove it and ingest again."
+            )
+    assert (data / DATABASE).read_bytes() == b"rubbish " * 10_000
+
+
+async def test_a_database_moved_over_the_one_that_is_served_is_asked_from_then_on(data: Path, tmp_path: Path):
+    shutil.copy(data / DATABASE, tmp_path / "backup")
+    rows(data, "DELETE FROM images WHERE study_id <> (SELECT min(study_id) FROM images)")
+    async with served(data) as host:
+        assert (await host.ask("get_archive_overview"))["studies"] == 1
+        move(tmp_path / "backup", data / DATABASE)
+        assert (await host.ask("get_archive_overview"))["studies"] == 12
+
+
+async def test_a_data_folder_that_vanishes_while_serving_is_told(data: Path):
+    async with served(data) as host:
+        await host.ask("get_archive_overview")
+        move(data, data.with_name("moved"))
+        line = await host.refused("get_archive_overview")
+        assert line == "Nothing has been stored in the archive yet. Run `mcp-cxr ingest PATH`."
+        move(data.with_name("moved"), data)
+        assert (await host.ask("get_archive_overview"))["studies"] == 12
+
+
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
+async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to_wait(data: Path, tmp_path: Path):
+    write_small_films(tmp_path / "films", 1)
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with served(data, roots=tmp_path) as host:
+            assert (await host.ask(SEARCH, query="effusion"))["results_count"] == 5
+            line = await host.refused("ingest_directory", path=str(tmp_path / "films"))
+            assert "being written by another program. Try again when that one has finished." in line
+            other.execute("ROLLBACK")
+            assert (await host.ask("ingest_directory", path=str(tmp_path / "films")))["added"] == 1
+
+
+def limit_file_size() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+
+
+def test_a_disk_that_fills_up_in_an_ingest_is_one_line_and_the_next_run_finishes(tmp_path: Path):
+    """Files may grow to 1.5 MB only, which to SQLite is a write that fails."""
+    films, data = tmp_path / "films", tmp_path / "data"
+    write_small_films(films, FILMS)
+    full = run(data, "ingest", str(films), "--batch-size", "4", within=limit_file_size)
+    assert full.returncode == 1, full.stderr
+    line = full.stderr.splitlines()[-1]
+    assert line.startswith("Error: ")
+    assert "Check the disk it is on." in line or "Free some, then do the same again" in line
+    assert "Traceback" not in full.stderr
+    assert 0 < len(contents(data)["images"]) < FILMS
+    assert run(data, "ingest", str(films)).returncode == 0
+    assert run(data, "table", "verify").returncode == 0
+    assert len(contents(data)["images"]) == FILMS
+
+
+def without_privileges() -> None:
+    """Root, too, is held to what a file's mode says; a person is already."""
+    if os.geteuid() == 0:
+        for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
+            ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+@pytest.mark.parametrize("command", ["search effusion", "table stats", "ingest {films}"])
+def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str):
+    films = tmp_path / "films"
+    write_small_films(films, 1)
+    before = (data / DATABASE).read_bytes()
+    for path in (*data.iterdir(), data):
+        path.chmod(0o555)
+    try:
+        done = run(data, *command.format(films=films).split(), within=without_privileges)
+    finally:
+        data.chmod(0o755)
+    assert done.returncode == 1
+    assert "cannot be written. Check that you may write to the file and to its folder." in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert (data / DATABASE).read_bytes() == before
+
+
+async def test_a_key_that_is_lost_is_told_to_a_host_and_nothing_is_made_in_its_place(tmp_path: Path):
+    films, data = tmp_path / "films", tmp_path / "data"
+    dicom(films / "a.dcm", 1)
+    async with served(data, roots=tmp_path) as host:
+        assert (await host.ask("ingest_directory", path=str(films)))["added"] == 1
+        (data / "id.key").unlink()
+    dicom(films / "b.dcm", 2)
+    async with served(data, roots=tmp_path) as host:
+        assert "restore it from your backup" in await host.refused("ingest_directory", path=str(films))
+        assert not (data / "id.key").exists()
+        assert (await host.ask("get_archive_overview"))["images"] == 1
+
+
+async def test_a_clock_that_jumps_changes_no_answer_and_loses_no_line(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_small_films(tmp_path / "films", 3)
+    log = tmp_path / "audit.jsonl"
+    jumps = itertools.cycle([0, 400 * 86_400, -400 * 86_400, 10**9, -(10**9)])
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: max(0.0, real() + next(jumps)))
+    async with served(data, roots=tmp_path, audit=Audit(log)) as host:
+        before = await host.ask(SEARCH, query="effusion")
+        summary = await host.ask("ingest_directory", path=str(tmp_path / "films"))
+        after = await host.ask(SEARCH, query="effusion")
+    assert (summary["added"], summary["remaining"]) == (3, 0)
+    assert summary["seconds"] >= 0
+    assert [hit["image_id"] for hit in before["images"]] == [hit["image_id"] for hit in after["images"]]
+    assert len(log.read_text().splitlines()) == 3
+
+
+def test_a_file_written_while_the_clock_was_wrong_is_met_as_changed(tmp_path: Path):
+    """Its time is earlier than that of what it was; a comparison by age would take it for known."""
+    films, data = tmp_path / "films", tmp_path / "data"
+    film = dicom(films / "a.dcm", 1)
+    assert run(data, "ingest", str(films)).returncode == 0
+    before = contents(data)["images"]
+    dicom(film, 1, StudyDescription="changed")
+    os.utime(film, (10**9, 10**9))
+    assert run(data, "ingest", str(films)).returncode == 0
+    assert contents(data)["images"] != before
+
+
+async def test_what_is_opened_is_closed_again(demo: Ingested, tmp_path: Path):
+    """Threads, descriptors and processes after many sessions are those after a few."""
+
+    async def once() -> tuple[int, int, int]:
+        async with served(demo.data_dir, audit=Audit(tmp_path / "audit.jsonl")) as host:
+            page = await host.ask(SEARCH, query="effusion")
+            await host.ask("get_image_metadata", image_id=page["images"][0]["image_id"])
+            await host.refused("get_image_metadata", image_id="none")
+        now = held(os.getpid())
+        return threading.active_count(), len(os.listdir("/proc/self/fd")), now.processes  # noqa: PTH208 - of this very moment
+
+    settled = [await once() for _ in range(3)][-1]
+    after = [await once() for _ in range(10)][-1]
+    assert after <= settled

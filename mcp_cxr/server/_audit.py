@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import json
 import os
 import re
@@ -92,11 +93,11 @@ class Audit:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._path, _FLAGS, 0o600)
         try:
-            size = os.fstat(descriptor).st_size
-            is_torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"  # the disk was full once
-            line = b"\n" + line if is_torn else line
+            size = os.lseek(descriptor, 0, os.SEEK_END)
+            if size and not _ends_a_line(descriptor):  # the disk was full once
+                line = b"\n" + line
             if os.write(descriptor, line) < len(line):
-                raise OSError(28, "No space left on device")
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
         if size + len(line) >= self._max_bytes:
@@ -108,6 +109,11 @@ class Audit:
         with suppress(OSError):
             os.link(self._path, self._path.with_name(f"{self._path.stem}-{now}{self._path.suffix}"))
             self._path.unlink()
+
+
+def _ends_a_line(descriptor: int) -> bool:
+    os.lseek(descriptor, -1, os.SEEK_END)
+    return os.read(descriptor, 1) == b"\n"
 
 
 def _client() -> str:

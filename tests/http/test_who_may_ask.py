@@ -7,7 +7,8 @@ import http.client
 import json
 import ssl
 import stat
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,9 +18,6 @@ from cryptography.x509.oid import NameOID
 
 from tests.server.archives import environment
 from tests.support.served import INITIALIZE, Served, bearer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -31,6 +29,8 @@ async def test_a_host_with_the_token_searches_and_looks(served: Served, mode: st
         assert page["results_count"] == 5
         looked = await client.call_tool("view_image", {"image_id": page["images"][0]["image_id"], "max_px": 64})
         assert not looked.is_error
+    log = Path(served.variables["MCP_CXR_DATA_DIR"], "audit.jsonl").read_text()  # noqa: ASYNC240  # a test may wait
+    assert [json.loads(line)["client"] for line in log.splitlines()][-2:] == ["token", "token"]
 
 
 @pytest.mark.parametrize(

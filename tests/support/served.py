@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncGenerator
     from pathlib import Path
-    from types import TracebackType
     from typing import Self
 
 WITHIN_S = 60
@@ -69,9 +68,7 @@ class Served:
                 self.url = found[1]
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()

@@ -17,7 +17,10 @@ FOR_THE_VIEWER: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
 """`_meta` of a tool that the page calls and no model is offered."""
 
 _SOURCES = Path(__file__).parent / "viewer"
-_SCRIPTS = ("elements", "host", "answers", "values", "film", "pane", "gallery", "filters", "reading", "viewer")
+_SCRIPTS = (
+    *("elements", "host", "answers", "values", "film", "marks", "pane"),
+    *("gallery", "filters", "facts", "reading", "viewer"),
+)
 """In this order they become one script; later ones use what earlier ones declare."""
 
 

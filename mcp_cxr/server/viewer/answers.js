@@ -45,7 +45,10 @@ function counted(number, group) {
 
 function standingOf(hit) {
   if (typeof hit.similarity_z !== "number" && typeof hit.percentile !== "number") return null;
-  const z = typeof hit.similarity_z === "number" ? `z ${hit.similarity_z < 0 ? "−" : "+"}${Math.abs(hit.similarity_z).toFixed(1)}` : "";
+  const z =
+    typeof hit.similarity_z === "number"
+      ? `z ${hit.similarity_z < 0 ? "−" : "+"}${Math.abs(hit.similarity_z).toFixed(1)}`
+      : "";
   const percentile = typeof hit.percentile === "number" ? `${+hit.percentile.toFixed(2)} %` : "";
   const cosine = typeof hit.similarity_score === "number" ? `Cosine ${hit.similarity_score.toFixed(3)}. ` : "";
   const told = [];
@@ -61,23 +64,33 @@ function reasonsOf(hit) {
 }
 
 function presentLabels(labels) {
-  return Object.entries(labels ?? {}).filter(([, value]) => value === 1).map(([label]) => label);
+  return Object.entries(labels ?? {})
+    .filter(([, value]) => value === 1)
+    .map(([label]) => label);
 }
 
 const SENTENCE = /(?<=[.!?])\s+(?=[A-Z0-9_])/;
-const plain = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+const plain = (text) =>
+  text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, " ")
+    .trim();
 
 /** Split a report's section into sentences, each with whether it is one of those that made the film a hit. */
 function sentencesOf(section, found) {
   return section.split(SENTENCE).map((text) => ({ text, matched: found.has(text) }));
 }
 
-/** The sentences of a report that made it a hit: those quoted in `why` or the excerpt, else those with most of the words. */
+/** The sentences of a report that made it a hit: those that `why` quotes, else those with most of its words. */
 function matchedSentences(report, hit) {
   const sentences = Object.values(report ?? {}).flatMap((section) => section.split(SENTENCE));
-  const reasons = reasonsOf(hit ?? {}).filter((reason) => /^report\b/.test(reason)).map((reason) => reason.replace(/^report:?\s*/, ""));
+  const reasons = reasonsOf(hit ?? {})
+    .filter((reason) => /^report\b/.test(reason))
+    .map((reason) => reason.replace(/^report:?\s*/, ""));
   if (!reasons.length) return new Set();
-  const quoted = sentences.filter((sentence) => reasons.some((reason) => plain(reason).includes(" ") && plain(sentence) === plain(reason)));
+  const quoted = sentences.filter((sentence) =>
+    reasons.some((reason) => plain(reason).includes(" ") && plain(sentence) === plain(reason)),
+  );
   if (quoted.length) return new Set(quoted);
   const words = [...new Set(reasons.flatMap((reason) => plain(reason).split(" ")))].filter(Boolean);
   const counts = sentences.map((sentence) => {
@@ -92,5 +105,9 @@ function matchedSentences(report, hit) {
 function isSameWord(one, other) {
   if (one === other) return true;
   const [short, long] = one.length < other.length ? [one, other] : [other, one];
-  return short.length >= 4 && long.length - short.length <= 3 && long.startsWith(short.slice(0, Math.max(4, short.length - 1)));
+  return (
+    short.length >= 4 &&
+    long.length - short.length <= 3 &&
+    long.startsWith(short.slice(0, Math.max(4, short.length - 1)))
+  );
 }

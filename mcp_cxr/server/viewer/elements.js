@@ -32,7 +32,7 @@ const ICONS = {
   fit: "M3.5 3.5h13v13h-13zM7 10h6M10 7v6",
   actual: "M5 6.5 6.5 5.5v9M13 6.5l1.5-1v9M10 8.2v.1M10 11.8v.1",
   reset: "M4.5 10a5.5 5.5 0 1 0 1.8-4.1M4.5 3.5v3.2h3.2",
-  link: "M8.5 11.5a3 3 0 0 0 4.2 0l2.3-2.3a3 3 0 0 0-4.2-4.2l-.9.9M11.5 8.5a3 3 0 0 0-4.2 0L5 10.8a3 3 0 0 0 4.2 4.2l.9-.9",
+  link: "M8.5 11.5a3 3 0 0 0 4.2 0L15 9.2A3 3 0 0 0 10.8 5l-1 1M11.5 8.5a3 3 0 0 0-4.2 0L5 10.8A3 3 0 0 0 9.2 15l1-1",
   details: "M4 5h12M4 9h12M4 13h7",
   close: "M5 5l10 10M15 5 5 15",
   note: "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM10 9v4.2M10 6.6v.1",
@@ -53,7 +53,19 @@ function icon(name) {
 function iconButton(name, label, onclick, { words = false, ...attributes } = {}) {
   const named = words ? {} : { "aria-label": label, title: label };
   const kind = `tool${words ? " worded" : ""}${attributes.class ? ` ${attributes.class}` : ""}`;
-  return element("button", { type: "button", onclick, ...named, ...attributes, class: kind }, icon(name), words && label);
+  return element(
+    "button",
+    { type: "button", onclick, ...named, ...attributes, class: kind },
+    icon(name),
+    words && label,
+  );
+}
+
+/** What the person should know; nothing where there is nothing. */
+function notices(texts) {
+  const told = texts.filter(Boolean);
+  const notice = (text) => element("li", {}, icon("note"), element("span", {}, text));
+  return told.length ? element("ul", { class: "notices" }, told.map(notice)) : null;
 }
 
 /** Tell a screen reader. */

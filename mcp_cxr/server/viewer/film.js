@@ -48,7 +48,10 @@ class Film {
 
   /** The windows to choose from; the first is what the file asks for, null. */
   get presets() {
-    const named = (this.facts.presets ?? []).map(({ name, ...window }, at) => ({ name: name || `Window ${at + 1}`, window }));
+    const named = (this.facts.presets ?? []).map(({ name, ...window }, at) => ({
+      name: name || `Window ${at + 1}`,
+      window,
+    }));
     const ends = [this.scale.measured(0), this.scale.measured(this.scale.greys.length - 1)];
     const whole = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
     return [{ name: "File’s own", window: null }, ...named, { name: "Whole range", window: whole }];
@@ -85,7 +88,9 @@ class Film {
   layers(scale, { left, top, right, bottom }) {
     const factor = this.#factorFor(scale);
     if (factor < this.overview.factor) this.#want(factor, left, top, right, bottom);
-    const tiles = [...this.#tiles.values()].filter((tile) => tile && tile.factor >= factor && isWithin(tile, left, top, right, bottom));
+    const tiles = [...this.#tiles.values()].filter(
+      (tile) => tile && tile.factor >= factor && isWithin(tile, left, top, right, bottom),
+    );
     tiles.sort((one, other) => other.factor - one.factor);
     return [this.overview, ...tiles].map((layer) => this.#painted(layer));
   }
@@ -121,7 +126,10 @@ class Film {
     this.#underWay += 1;
     this.#tiles.set(key, null);
     try {
-      const part = dataIn(await this.host.call("get_film_pixels", { image_id: this.facts.image_id, tile, factor }), isPart);
+      const part = dataIn(
+        await this.host.call("get_film_pixels", { image_id: this.facts.image_id, tile, factor }),
+        isPart,
+      );
       if (part) this.#tiles.set(key, layerOf(part, await valuesOf(part)));
       this.#forget();
     } catch (error) {
@@ -144,7 +152,8 @@ class Film {
   valueAt(x, y) {
     if (x < 0 || y < 0 || x >= this.columns || y >= this.rows) return null;
     const there = [...this.#tiles.values()].filter((tile) => tile && isWithin(tile, x, y, x + 1, y + 1));
-    const { factor, left, top, width, values } = there.sort((one, other) => one.factor - other.factor)[0] ?? this.overview;
+    const { factor, left, top, width, values } =
+      there.sort((one, other) => one.factor - other.factor)[0] ?? this.overview;
     return this.scale.measured(values[Math.floor((y - top) / factor) * width + Math.floor((x - left) / factor)]);
   }
 

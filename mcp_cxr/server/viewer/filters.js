@@ -1,6 +1,6 @@
 // The question above the results: words, and filters that fold away.
 //
-// Hosts' sandboxes forbid forms to be sent, and then no `submit` is heard: Enter and the buttons are listened to instead.
+// Hosts' sandboxes forbid forms to be sent, and then no `submit` is heard: Enter and the buttons are, instead.
 
 /** Do something when Enter is pressed in a field of a form. */
 function onEnter(act) {
@@ -26,7 +26,13 @@ function searchForm({ question, isOpen, history, canFill, on }) {
   field.value = question.query ?? "";
   const count = countOf(question);
   const send = () =>
-    on.ask({ ...question, query: field.value.trim() || undefined, like: undefined, unlike: undefined, exclude_subject_of: undefined });
+    on.ask({
+      ...question,
+      query: field.value.trim() || undefined,
+      like: undefined,
+      unlike: undefined,
+      exclude_subject_of: undefined,
+    });
   return element(
     "form",
     { class: "search", role: "search", onkeydown: onEnter(send) },
@@ -43,7 +49,9 @@ function searchForm({ question, isOpen, history, canFill, on }) {
 
 function countOf(question) {
   const { query, limit, offset, like, unlike, mode, group, ...filters } = question;
-  return Object.values(filters).filter((value) => (Array.isArray(value) ? value.length : value !== undefined && value !== null)).length;
+  return Object.values(filters).filter((value) =>
+    Array.isArray(value) ? value.length : value !== undefined && value !== null,
+  ).length;
 }
 
 /** The filters; what is chosen is asked when the form is sent. */
@@ -65,19 +73,31 @@ function filterForm({ question, on }) {
     field("To", text("date_to", "date")),
     field("Report", choice("has_report", { true: "With a report", false: "Without a report" }, question.has_report)),
     field("Patient", text("subject_id", "text", { autocomplete: "off" })),
-    field("One result for each", choice("group", { study: "Study", subject: "Patient", none: "Image" }, question.group ?? "study", false)),
+    field(
+      "One result for each",
+      choice("group", { study: "Study", subject: "Patient", none: "Image" }, question.group ?? "study", false),
+    ),
     question.like?.length
       ? element(
           "label",
           { class: "check" },
-          element("input", { type: "checkbox", name: "exclude_subject_of", value: question.like[0], checked: Boolean(question.exclude_subject_of) }),
+          element("input", {
+            type: "checkbox",
+            name: "exclude_subject_of",
+            value: question.like[0],
+            checked: Boolean(question.exclude_subject_of),
+          }),
           "Other patients only",
         )
       : null,
     element(
       "div",
       { class: "row end" },
-      element("button", { type: "button", class: "tool worded", onclick: () => on.ask(withoutFilters(question)) }, "Clear"),
+      element(
+        "button",
+        { type: "button", class: "tool worded", onclick: () => on.ask(withoutFilters(question)) },
+        "Clear",
+      ),
       element("button", { type: "button", class: "tool worded primary", onclick: send }, "Apply"),
     ),
   );
@@ -91,7 +111,12 @@ function viewBoxes(chosen) {
     {},
     element("legend", {}, "View"),
     Object.entries(VIEW_NAMES).map(([view, name]) =>
-      element("label", { class: "chip" }, element("input", { type: "checkbox", name: "view", value: view, checked: isChosen(view) }), element("span", {}, name)),
+      element(
+        "label",
+        { class: "chip" },
+        element("input", { type: "checkbox", name: "view", value: view, checked: isChosen(view) }),
+        element("span", {}, name),
+      ),
     ),
   );
 }

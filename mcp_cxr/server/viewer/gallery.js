@@ -18,19 +18,33 @@ class Gallery {
     this.seen.disconnect();
     this.state = state;
     return [
-      element("header", { class: "top" }, searchForm({ ...state, on: this.on }), state.isOpen ? filterForm({ ...state, on: this.on }) : null),
+      element(
+        "header",
+        { class: "top" },
+        searchForm({ ...state, on: this.on }),
+        state.isOpen ? filterForm({ ...state, on: this.on }) : null,
+      ),
       element(
         "section",
         { class: "results", "aria-label": "Results", "aria-busy": String(state.isBusy), tabindex: -1 },
         page ? this.#summary(page) : null,
         this.#examples(),
         this.#notices(),
-        page?.images.length ? element("ol", { class: "cards", start: page.images[0].rank }, page.images.map((hit) => this.#card(hit))) : null,
-        page && !page.images.length ? element("p", { class: "empty" }, "No film matches. Ask for less, or with other words.") : null,
-        !page && !state.problem ? element("p", { class: "empty" }, state.isBusy ? "Looking …" : "Search your archive in words, or by filters.") : null,
+        this.#cards(),
       ),
       page ? this.#footer(page) : null,
     ];
+  }
+
+  /** The results, or what there is to say instead. */
+  #cards() {
+    const { page, problem, isBusy } = this.state;
+    const instead = (text) => element("p", { class: "empty" }, text);
+    if (!page && problem) return null;
+    if (!page) return instead(isBusy ? "Looking …" : "Search your archive in words, or by filters.");
+    if (!page.images.length) return instead("No film matches. Ask for less, or with other words.");
+    const cards = page.images.map((hit) => this.#card(hit));
+    return element("ol", { class: "cards", start: page.images[0].rank }, cards);
   }
 
   #summary(page) {
@@ -38,13 +52,21 @@ class Gallery {
     const found = counted(page.total_results, this.state.question.group);
     const facts = [MODES[page.search_mode] ?? page.search_mode, took].filter(Boolean);
     const asked = page.query ? ` for “${page.query}”` : "";
-    return element("h1", {}, element("span", {}, found, element("span", { class: "unseen" }, asked)), element("small", {}, facts.join("  ·  ")));
+    return element(
+      "h1",
+      {},
+      element("span", {}, found, element("span", { class: "unseen" }, asked)),
+      element("small", {}, facts.join("  ·  ")),
+    );
   }
 
   /** The films that steer the search. */
   #examples() {
     const { question } = this.state;
-    const marks = [...(question.like ?? []).map((id) => ["like", id]), ...(this.state.unlike ?? []).map((id) => ["unlike", id])];
+    const marks = [
+      ...(question.like ?? []).map((id) => ["like", id]),
+      ...(this.state.unlike ?? []).map((id) => ["unlike", id]),
+    ];
     if (!marks.length) return null;
     return element(
       "ul",
@@ -63,9 +85,7 @@ class Gallery {
 
   #notices() {
     const { page, problem, pictures, hint } = this.state;
-    const told = [problem, hint, pictures, page?.fallback_reason, ...(page?.warnings ?? [])].filter(Boolean);
-    if (!told.length) return null;
-    return element("ul", { class: "notices" }, told.map((text) => element("li", {}, icon("note"), element("span", {}, text))));
+    return notices([problem, hint, pictures, page?.fallback_reason, ...(page?.warnings ?? [])]);
   }
 
   #card(hit) {
@@ -100,7 +120,11 @@ class Gallery {
     if (this.state.pictures) return element("div", { class: "film" }, blank);
     const known = this.thumbnails.get(hit.image_id);
     const label = `Open film ${name}`;
-    const open = element("button", { type: "button", class: known ? "film ready" : "film", "aria-label": label, onclick: () => this.on.open(hit) }, known);
+    const open = element(
+      "button",
+      { type: "button", class: known ? "film ready" : "film", "aria-label": label, onclick: () => this.on.open(hit) },
+      known,
+    );
     open.dataset.image = hit.image_id;
     if (!known) this.seen.observe(open);
     return open;
@@ -122,7 +146,9 @@ class Gallery {
       "aria-pressed": String(Boolean(unlike?.includes(hit.image_id))),
     });
     not.title = "Not this";
-    const facts = this.state.pictures ? iconButton("details", `Report and facts of film ${name}`, () => this.on.open(hit)) : null;
+    const facts = this.state.pictures
+      ? iconButton("details", `Report and facts of film ${name}`, () => this.on.open(hit))
+      : null;
     if (facts) facts.title = "Report and facts";
     return element("div", { class: "actions" }, facts, like, not, this.state.pictures ? null : compare);
   }
@@ -135,7 +161,11 @@ class Gallery {
       ? element(
           "div",
           { class: "row" },
-          iconButton("compare", picked.size > 1 ? `Compare ${picked.size}` : "Choose another", this.on.compare, { words: true, disabled: picked.size < 2, class: "primary" }),
+          iconButton("compare", picked.size > 1 ? `Compare ${picked.size}` : "Choose another", this.on.compare, {
+            words: true,
+            disabled: picked.size < 2,
+            class: "primary",
+          }),
           iconButton("close", "Choose none", this.on.unpick),
         )
       : null;
@@ -146,9 +176,17 @@ class Gallery {
       element(
         "nav",
         { class: "row", "aria-label": "Pages" },
-        iconButton("back", "Previous page", () => this.on.turn(Math.max(0, page.offset - limit)), { disabled: page.offset === 0 }),
-        element("span", { class: "figures" }, page.images.length ? `${page.offset + 1}–${last} of ${page.total_results.toLocaleString("en")}` : "0"),
-        iconButton("next", "Next page", () => this.on.turn(page.next_offset), { disabled: typeof page.next_offset !== "number" }),
+        iconButton("back", "Previous page", () => this.on.turn(Math.max(0, page.offset - limit)), {
+          disabled: page.offset === 0,
+        }),
+        element(
+          "span",
+          { class: "figures" },
+          page.images.length ? `${page.offset + 1}–${last} of ${page.total_results.toLocaleString("en")}` : "0",
+        ),
+        iconButton("next", "Next page", () => this.on.turn(page.next_offset), {
+          disabled: typeof page.next_offset !== "number",
+        }),
       ),
     );
   }

@@ -3,16 +3,19 @@
 const STEP_PX = 40;
 const WINDOW_DRAG_PX = 512; // dragging so far changes the window by all the values a film has
 const MOST_PIXELS_A_PIXEL = 16;
-const KEYS_HELP =
-  "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window. " +
-  "I inverts, R rotates, F flips. M measures: arrows move the cross, Enter sets an end, Delete takes the last line away. Page up and down go to other films, Escape goes back.";
+const KEYS_HELP = [
+  "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window.",
+  "I inverts, R rotates, F flips.",
+  "M measures: arrows move the cross, Enter sets an end, Delete takes the last line away.",
+  "Page up and down go to other films, Escape goes back.",
+].join(" ");
 
 class Pane {
   #pointers = new Map();
   #pinch = null;
   #frame = 0;
 
-  /** @param on `view`, when it was moved; `window`, when greys changed; `ruler`, when something was measured; `focus`. */
+  /** @param on What is called when it was moved (`view`), when its greys changed (`window`), and on `focus`. */
   constructor(film, title, on) {
     this.film = film;
     this.on = on;
@@ -218,7 +221,8 @@ class Pane {
     const pans = event.button !== 0 || event.shiftKey;
     this.drag = pans ? "pan" : this.tool;
     if (this.#pointers.size > 1) this.#abandonRuler();
-    else if (this.drag === "ruler") this.ruling = { from: this.toFilm(place.x, place.y), to: this.toFilm(place.x, place.y) };
+    else if (this.drag === "ruler")
+      this.ruling = { from: this.toFilm(place.x, place.y), to: this.toFilm(place.x, place.y) };
   }
 
   #move(event) {
@@ -254,7 +258,11 @@ class Pane {
 
   #pinched() {
     const [one, other] = [...this.#pointers.values()];
-    const now = { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, apart: Math.hypot(one.x - other.x, one.y - other.y) };
+    const now = {
+      x: (one.x + other.x) / 2,
+      y: (one.y + other.y) / 2,
+      apart: Math.hypot(one.x - other.x, one.y - other.y),
+    };
     if (this.#pinch) {
       this.panBy(now.x - this.#pinch.x, now.y - this.#pinch.y);
       if (this.#pinch.apart > 0) this.zoomBy(now.apart / this.#pinch.apart, now);
@@ -285,7 +293,9 @@ class Pane {
       Backspace: () => this.#takeRulerAway(),
     };
     const arrow = arrows[event.key];
-    const act = arrow ? () => this.#arrow(...arrow, event.shiftKey) : simple[event.key.toLowerCase()] ?? simple[event.key];
+    const act = arrow
+      ? () => this.#arrow(...arrow, event.shiftKey)
+      : (simple[event.key.toLowerCase()] ?? simple[event.key]);
     if (!act) return;
     event.preventDefault();
     act();
@@ -327,14 +337,12 @@ class Pane {
   #measured(ruler) {
     this.rulers.push(ruler);
     announce(`Measured ${this.film.distance(ruler.from, ruler.to)}.`);
-    this.on.ruler(this);
   }
 
   #takeRulerAway() {
     if (this.ruling) this.ruling = null;
     else this.rulers.pop();
     this.draw();
-    this.on.ruler(this);
   }
 
   // Drawing
@@ -362,15 +370,19 @@ class Pane {
       context.drawImage(layer.canvas, layer.left, layer.top, layer.width * layer.factor, layer.height * layer.factor);
     }
     context.restore();
-    for (const ruler of [...this.rulers, this.ruling].filter(Boolean)) this.#drawRuler(context, ruler);
-    if (this.cross) this.#drawCross(context);
+    for (const ruler of [...this.rulers, this.ruling].filter(Boolean))
+      drawRuler(context, this.toScreen(ruler.from), this.toScreen(ruler.to), film.distance(ruler.from, ruler.to));
+    if (this.cross) drawCross(context, this.toScreen(this.cross));
     canvas.setAttribute("aria-busy", String(film.isComing));
     this.#tellView();
   }
 
   #seen(matrix) {
     const back = matrix.inverse();
-    const corners = [[0, 0], [this.canvas.width, this.canvas.height]].map(([x, y]) => back.transformPoint(new DOMPoint(x, y)));
+    const corners = [
+      [0, 0],
+      [this.canvas.width, this.canvas.height],
+    ].map(([x, y]) => back.transformPoint(new DOMPoint(x, y)));
     const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
     const { columns, rows } = this.film;
     return {
@@ -379,49 +391,6 @@ class Pane {
       right: Math.min(columns, Math.max(...xs)),
       bottom: Math.min(rows, Math.max(...ys)),
     };
-  }
-
-  #drawRuler(context, { from, to }) {
-    const ratio = window.devicePixelRatio || 1;
-    const [start, end] = [this.toScreen(from), this.toScreen(to)];
-    const length = Math.hypot(end.x - start.x, end.y - start.y) || 1;
-    const [nx, ny] = [(-(end.y - start.y) / length) * 6 * ratio, ((end.x - start.x) / length) * 6 * ratio];
-    const line = new Path2D();
-    line.moveTo(start.x, start.y);
-    line.lineTo(end.x, end.y);
-    for (const { x, y } of [start, end]) {
-      line.moveTo(x - nx, y - ny);
-      line.lineTo(x + nx, y + ny);
-    }
-    this.#stroke(context, line, ratio);
-    const text = this.film.distance(from, to);
-    context.font = `600 ${13 * ratio}px ${getComputedStyle(this.canvas).fontFamily}`;
-    context.lineWidth = 4 * ratio;
-    context.strokeStyle = "#000c";
-    context.fillStyle = "#ffd166";
-    const [x, y] = [Math.max(start.x, end.x) + 8 * ratio, (start.x > end.x ? start.y : end.y) - 8 * ratio];
-    const left = Math.min(x, this.canvas.width - context.measureText(text).width - 8 * ratio);
-    context.strokeText(text, left, Math.max(16 * ratio, y));
-    context.fillText(text, left, Math.max(16 * ratio, y));
-  }
-
-  #drawCross(context) {
-    const ratio = window.devicePixelRatio || 1;
-    const { x, y } = this.toScreen(this.cross);
-    const cross = new Path2D();
-    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-      cross.moveTo(x + dx * 3 * ratio, y + dy * 3 * ratio);
-      cross.lineTo(x + dx * 14 * ratio, y + dy * 14 * ratio);
-    }
-    this.#stroke(context, cross, ratio);
-  }
-
-  #stroke(context, path, ratio) {
-    for (const [colour, width] of [["#000c", 4], ["#ffd166", 1.5]]) {
-      context.strokeStyle = colour;
-      context.lineWidth = width * ratio;
-      context.stroke(path);
-    }
   }
 
   // What is in force

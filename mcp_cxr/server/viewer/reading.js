@@ -3,24 +3,6 @@
 const FIRST_PICTURE_PX = 768;
 const PANEL_FROM_PX = 760;
 const TOOLS = { window: ["Window", "W"], pan: ["Move", "P"], ruler: ["Ruler", "M"] };
-const SHOWN_TAGS = {
-  Modality: "Modality",
-  BodyPartExamined: "Body part",
-  StudyDescription: "Study",
-  SeriesDescription: "Series",
-  ProtocolName: "Protocol",
-  PerformedProcedureStepDescription: "Procedure",
-  Manufacturer: "Manufacturer",
-  ManufacturerModelName: "Model",
-  Columns: "Columns",
-  Rows: "Rows",
-  BitsStored: "Bits stored",
-  PhotometricInterpretation: "Photometric",
-  PixelSpacing: "Pixel spacing, mm",
-  ImagerPixelSpacing: "Spacing at detector, mm",
-  TransferSyntaxUID: "Transfer syntax",
-  BurnedInAnnotation: "Burned-in text",
-};
 
 class Reading {
   /** @param on back, step (to the film before or after), open (by image id), fill, refused. */
@@ -31,12 +13,14 @@ class Reading {
     this.isLinked = true;
     this.stage = element("div", { class: "stage", "data-films": hits.length });
     this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and facts", tabindex: -1 });
-    this.toolbar = element("div", { class: "toolbar", role: "toolbar", "aria-label": "Film" });
+    this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Film" });
     this.showsPanel = Boolean(pictures) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
   }
 
   render() {
-    this.detailsButton = iconButton("details", "Report and facts", () => this.#togglePanel(), { "aria-controls": "details" });
+    this.detailsButton = iconButton("details", "Report and facts", () => this.#togglePanel(), {
+      "aria-controls": "details",
+    });
     this.root = element(
       "section",
       { class: "reading", "aria-label": "Film viewer", onkeydown: (event) => this.#key(event) },
@@ -52,7 +36,9 @@ class Reading {
 
   /** Bring the films and what is known of the first. */
   async start() {
-    this.stage.replaceChildren(...this.hits.map((hit) => element("div", { class: "pane loading", "aria-label": `Film ${hit.rank} is coming` })));
+    this.stage.replaceChildren(
+      ...this.hits.map((hit) => element("div", { class: "pane loading", "aria-label": `Film ${hit.rank} is coming` })),
+    );
     this.#tell(this.hits[0]);
     if (this.pictures) return this.panel.focus();
     await Promise.all(this.hits.map((hit, place) => this.#bring(hit, place)));
@@ -72,12 +58,14 @@ class Reading {
       const pane = new Pane(film, titleOf(hit), {
         view: (moved) => this.#follow(moved),
         window: () => this.#tellTools(),
-        ruler: () => this.#tellTools(),
         focus: (chosen) => this.#activate(chosen),
       });
       this.panes[place] = pane;
       pane.hit = hit;
-      if (this.hits.length > 1) pane.box.append(element("div", { class: "readout name", "aria-hidden": "true" }, `${hit.rank}  ${hit.view_position}`));
+      if (this.hits.length > 1)
+        pane.box.append(
+          element("div", { class: "readout name", "aria-hidden": "true" }, `${hit.rank}  ${hit.view_position}`),
+        );
       slot.replaceWith(pane.box);
       if (!this.active) this.#activate(pane);
       if (place === 0) pane.canvas.focus({ preventScroll: true });
@@ -112,9 +100,24 @@ class Reading {
       "header",
       { class: "top row" },
       iconButton("back", "Back to the results", this.on.back),
-      element("h1", { class: "grow" }, element("span", {}, isOne ? titleOf(one) : `${this.hits.length} films side by side`), isOne ? element("small", {}, one.study_id ?? "") : null),
-      isOne ? iconButton("back", "Film before (Page up)", () => this.on.step(-1), { disabled: !this.canStep(-1), class: "step" }) : null,
-      isOne ? iconButton("next", "Film after (Page down)", () => this.on.step(1), { disabled: !this.canStep(1), class: "step" }) : null,
+      element(
+        "h1",
+        { class: "grow" },
+        element("span", {}, isOne ? titleOf(one) : `${this.hits.length} films side by side`),
+        isOne ? element("small", {}, one.study_id ?? "") : null,
+      ),
+      isOne
+        ? iconButton("back", "Film before (Page up)", () => this.on.step(-1), {
+            disabled: !this.canStep(-1),
+            class: "step",
+          })
+        : null,
+      isOne
+        ? iconButton("next", "Film after (Page down)", () => this.on.step(1), {
+            disabled: !this.canStep(1),
+            class: "step",
+          })
+        : null,
       this.pictures ? null : this.detailsButton,
       this.canFill ? iconButton("full", "Full screen", this.on.fill) : null,
     );
@@ -191,7 +194,8 @@ class Reading {
     const chosen = film.presets.findIndex(({ window }) => isSameWindow(window, film.chosen));
     this.presetChoice.value = chosen < 0 ? "own" : String(chosen);
     this.invertButton.setAttribute("aria-pressed", String(film.isInverted));
-    for (const button of this.toolButtons) button.setAttribute("aria-pressed", String(button.dataset.tool === (this.tool ?? "window")));
+    for (const button of this.toolButtons)
+      button.setAttribute("aria-pressed", String(button.dataset.tool === (this.tool ?? "window")));
   }
 
   #key(event) {
@@ -233,15 +237,16 @@ class Reading {
       if (this.told === hit) this.panel.replaceChildren(...this.#facts(hit, facts));
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (this.told === hit) this.panel.replaceChildren(...this.#found(hit), element("p", { class: "empty" }, error.message));
+      if (this.told === hit)
+        this.panel.replaceChildren(...this.#found(hit), element("p", { class: "empty" }, error.message));
     }
   }
 
   #facts(hit, facts) {
     return [
-      this.pictures ? element("ul", { class: "notices" }, element("li", {}, icon("note"), element("span", {}, this.pictures))) : null,
+      notices([this.pictures]),
       ...reportOf(facts.report, hit),
-      facts.warnings?.length ? element("ul", { class: "notices" }, facts.warnings.map((text) => element("li", {}, icon("note"), element("span", {}, text)))) : null,
+      notices(facts.warnings ?? []),
       ...labelsOf(facts.labels),
       ...this.#found(hit),
       ...headerOf(facts),
@@ -262,7 +267,8 @@ class Reading {
 
   #others({ other_images: others }) {
     if (!others?.length) return [];
-    const open = (id) => element("button", { type: "button", class: "tool worded wide", onclick: () => this.on.open(id) }, id);
+    const open = (id) =>
+      element("button", { type: "button", class: "tool worded wide", onclick: () => this.on.open(id) }, id);
     return [element("h2", {}, "Other films of the study"), element("div", { class: "others" }, others.map(open))];
   }
 }
@@ -274,48 +280,4 @@ function titleOf(hit) {
 function isSameWindow(one, other) {
   if (!one || !other) return one === other;
   return one.center === other.center && one.width === other.width && one.function === other.function;
-}
-
-function reportOf(report, hit) {
-  if (!report) return [];
-  const found = matchedSentences(report, hit);
-  const said = (section) => sentencesOf(section, found).flatMap(({ text, matched }) => [matched ? element("mark", {}, text) : text, " "]);
-  const sections = Object.entries(report).flatMap(([title, text]) => [element("h3", {}, title), element("p", {}, said(text))]);
-  return [element("h2", {}, "Report"), ...sections];
-}
-
-function labelsOf(labels) {
-  const states = { 1: "present", 0: "absent", "-1": "uncertain" };
-  const known = Object.entries(labels ?? {});
-  if (!known.length) return [];
-  known.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one) || other - one);
-  return [
-    element("h2", {}, "Labels"),
-    element("dl", {}, known.flatMap(([label, value]) => [element("dt", {}, label), element("dd", { class: `is-${states[value]}` }, states[value] ?? String(value))])),
-  ];
-}
-
-function headerOf(facts) {
-  const rows = [
-    ["View", `${facts.view_position}${facts.view_source && facts.view_source !== "none" ? ` (${facts.view_source})` : ""}`],
-    ["Date", facts.study_date],
-    ["Patient", facts.subject_id],
-    ["Study", facts.study_id],
-    ["Image", facts.image_id],
-    ["Split", facts.split],
-    ...Object.entries(SHOWN_TAGS).map(([tag, name]) => [name, Array.isArray(facts.tags[tag]) ? facts.tags[tag].join(" × ") : facts.tags[tag]]),
-    ...greyScaleOf(facts.grey_scale ?? {}),
-  ].filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return [
-    element("h2", {}, "Header"),
-    element("dl", {}, rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))])),
-  ];
-}
-
-function greyScaleOf({ voi, center, width, notes }) {
-  const ways = { lut: "VOI table of the file", window: `window ${center} / ${width}`, stretch: "stretched, no window given" };
-  return [
-    ["Grey scale", ways[voi]],
-    ["Notes", Array.isArray(notes) ? notes.join("; ") : ""],
-  ];
 }

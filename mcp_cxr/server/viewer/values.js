@@ -48,7 +48,7 @@ async function scaleOf(facts) {
   return { greys, measured, inverse: facts.inverse, padding: facts.padding };
 }
 
-/** The straight window nearest to what the file says: from the last value at one end of the greys to the first at the other. */
+/** The straight window nearest to what the file says: from the last value that is black to the first that is white. */
 function straightWindow(scale) {
   const { greys, padding, measured } = scale;
   const isFilm = (value) => !(padding && padding[0] <= value && value <= padding[1]);

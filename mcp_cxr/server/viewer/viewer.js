@@ -22,8 +22,28 @@ class Viewer {
     this.isSteered = false;
     this.reading = null;
     this.asked = 0;
-    const bound = (name) => (...given) => this[name](...given);
-    const can = ["ask", "back", "toggleFilters", "fill", "open", "openId", "pick", "unpick", "compare", "mark", "unmark", "turn", "refused", "nameOf", "step", "closeFilm"];
+    const bound =
+      (name) =>
+      (...given) =>
+        this[name](...given);
+    const can = [
+      "ask",
+      "back",
+      "toggleFilters",
+      "fill",
+      "open",
+      "openId",
+      "pick",
+      "unpick",
+      "compare",
+      "mark",
+      "unmark",
+      "turn",
+      "refused",
+      "nameOf",
+      "step",
+      "closeFilm",
+    ];
     this.can = Object.fromEntries(can.map((name) => [name, bound(name)]));
     this.gallery = new Gallery(this.host, this.can);
   }
@@ -77,7 +97,8 @@ class Viewer {
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
     root.dataset.mode = displayMode === "fullscreen" || typeof room?.height === "number" ? "full" : "inline";
     root.style.setProperty("--most", `${Math.min(INLINE_PX, room?.maxHeight ?? INLINE_PX)}px`);
-    for (const side of ["top", "right", "bottom", "left"]) root.style.setProperty(`--edge-${side}`, `${edges?.[side] ?? 0}px`);
+    for (const side of ["top", "right", "bottom", "left"])
+      root.style.setProperty(`--edge-${side}`, `${edges?.[side] ?? 0}px`);
     this.render();
   }
 
@@ -93,7 +114,11 @@ class Viewer {
   /** Ask; the page before can be gone back to. */
   async ask(question, { isNew = true } = {}) {
     const number = ++this.asked;
-    const sent = Object.fromEntries(Object.entries(question).filter(([, value]) => value !== undefined && value !== null && !(Array.isArray(value) && !value.length)));
+    const sent = Object.fromEntries(
+      Object.entries(question).filter(
+        ([, value]) => value !== undefined && value !== null && !(Array.isArray(value) && !value.length),
+      ),
+    );
     this.isBusy = true;
     this.isSteered ||= isNew;
     this.problem = this.hint = null;
@@ -105,11 +130,16 @@ class Viewer {
       if (isNew && this.page) this.past.push({ page: this.page, question: this.question, unlike: this.unlike });
       this.isOpen = false;
       this.#show(page, sent);
-      if (isNew) this.host.tellModel(`In the viewer the person searched on: ${JSON.stringify(sent)}. Shown: ${page.images.map((hit) => `${hit.rank} ${hit.image_id}`).join(", ")}.`);
+      if (isNew) this.#tellSearch(sent, page);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (number === this.asked) this.#fail(error.message);
     }
+  }
+
+  #tellSearch(question, page) {
+    const found = page.images.map((hit) => `${hit.rank} ${hit.image_id}`);
+    this.host.tellModel(`In the viewer the person searched: ${JSON.stringify(question)}. Shown: ${found.join(", ")}.`);
   }
 
   #show(page, question) {
@@ -153,7 +183,7 @@ class Viewer {
   mark(kind, { image_id: id }) {
     const like = (this.question.like ?? []).filter((one) => one !== id);
     const unlike = this.unlike.filter((one) => one !== id);
-    const wasMarked = (kind === "like" ? this.question.like ?? [] : this.unlike).includes(id);
+    const wasMarked = (kind === "like" ? (this.question.like ?? []) : this.unlike).includes(id);
     if (!wasMarked) (kind === "like" ? like : unlike).push(id);
     this.#steer(like, unlike);
   }
@@ -165,12 +195,16 @@ class Viewer {
   #steer(like, unlike) {
     this.unlike = unlike;
     const { offset, ...question } = this.question;
-    if (question.exclude_subject_of && !like.includes(question.exclude_subject_of)) question.exclude_subject_of = like[0];
+    if (question.exclude_subject_of && !like.includes(question.exclude_subject_of))
+      question.exclude_subject_of = like[0];
     const isLeft = like.length || question.query || countOf({ ...question, like: [] });
     if (like.length) this.ask({ ...question, like, unlike });
-    else if (this.question.like?.length && isLeft) this.ask({ ...question, like: undefined, unlike: undefined, exclude_subject_of: undefined });
+    else if (this.question.like?.length && isLeft)
+      this.ask({ ...question, like: undefined, unlike: undefined, exclude_subject_of: undefined });
     else {
-      this.hint = unlike.length ? "Mark a film as “more like this” too: the search moves from the one towards the other." : null;
+      this.hint = unlike.length
+        ? "Mark a film as “more like this” too: the search moves from the one towards the other."
+        : null;
       if (this.hint) announce(this.hint);
       this.render();
     }
@@ -205,7 +239,9 @@ class Viewer {
 
   openId(id) {
     const known = this.page?.images.find((hit) => hit.image_id === id);
-    this.#read([known ?? { image_id: id, rank: "", view_position: "", subject_id: this.reading?.hits[0].subject_id ?? "" }]);
+    this.#read([
+      known ?? { image_id: id, rank: "", view_position: "", subject_id: this.reading?.hits[0].subject_id ?? "" },
+    ]);
   }
 
   step(by) {
@@ -221,12 +257,19 @@ class Viewer {
 
   #read(hits) {
     this.reading?.close();
-    const on = { back: this.can.closeFilm, step: this.can.step, open: this.can.openId, fill: this.can.fill, refused: this.can.refused };
+    const on = {
+      back: this.can.closeFilm,
+      step: this.can.step,
+      open: this.can.openId,
+      fill: this.can.fill,
+      refused: this.can.refused,
+    };
     const canStep = (by) => Boolean(this.#beside(hits[0], by));
     this.reading = new Reading(this.host, hits, { on, canFill: this.#canFill, canStep, pictures: this.pictures });
     this.render();
     this.reading.start();
-    this.host.tellModel(`In the viewer the person looks at ${hits.map((hit) => `${hit.rank ? `result ${hit.rank}, ` : ""}image ${hit.image_id}`).join("; ")}.`);
+    const names = hits.map((hit) => `${hit.rank ? `result ${hit.rank}, ` : ""}image ${hit.image_id}`);
+    this.host.tellModel(`In the viewer the person looks at ${names.join("; ")}.`);
   }
 
   /** Go back to the results, to the film one came from. */
@@ -275,10 +318,25 @@ class Viewer {
     const focused = document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.getAttribute("name");
     const scrolled = this.app.querySelector(".results")?.scrollTop ?? 0;
     const { page, question, unlike, picked, pictures, problem, hint, isOpen, isBusy } = this;
-    const state = { page, question, unlike, picked, pictures, problem, hint, isOpen, isBusy, history: this.past.length, canFill: this.#canFill };
+    const state = {
+      page,
+      question,
+      unlike,
+      picked,
+      pictures,
+      problem,
+      hint,
+      isOpen,
+      isBusy,
+      history: this.past.length,
+      canFill: this.#canFill,
+    };
     this.app.replaceChildren(...this.gallery.render(state).filter(Boolean));
     this.app.querySelector(".results")?.scrollTo(0, scrolled);
-    if (focused) [...this.app.querySelectorAll("button, input, select")].find((one) => one.getAttribute("aria-label") === focused || one.name === focused)?.focus({ preventScroll: true });
+    if (focused)
+      [...this.app.querySelectorAll("button, input, select")]
+        .find((one) => one.getAttribute("aria-label") === focused || one.name === focused)
+        ?.focus({ preventScroll: true });
   }
 }
 

@@ -1,0 +1,89 @@
+// What stands beside a film: the report, its labels, the header.
+
+const SHOWN_TAGS = {
+  Modality: "Modality",
+  BodyPartExamined: "Body part",
+  StudyDescription: "Study",
+  SeriesDescription: "Series",
+  ProtocolName: "Protocol",
+  PerformedProcedureStepDescription: "Procedure",
+  Manufacturer: "Manufacturer",
+  ManufacturerModelName: "Model",
+  Columns: "Columns",
+  Rows: "Rows",
+  BitsStored: "Bits stored",
+  PhotometricInterpretation: "Photometric",
+  PixelSpacing: "Pixel spacing, mm",
+  ImagerPixelSpacing: "Spacing at detector, mm",
+  TransferSyntaxUID: "Transfer syntax",
+  BurnedInAnnotation: "Burned-in text",
+};
+
+function reportOf(report, hit) {
+  if (!report) return [];
+  const found = matchedSentences(report, hit);
+  const said = (section) =>
+    sentencesOf(section, found).flatMap(({ text, matched }) => [matched ? element("mark", {}, text) : text, " "]);
+  const sections = Object.entries(report).flatMap(([title, text]) => [
+    element("h3", {}, title),
+    element("p", {}, said(text)),
+  ]);
+  return [element("h2", {}, "Report"), ...sections];
+}
+
+function labelsOf(labels) {
+  const states = { 1: "present", 0: "absent", "-1": "uncertain" };
+  const known = Object.entries(labels ?? {});
+  if (!known.length) return [];
+  known.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one) || other - one);
+  return [
+    element("h2", {}, "Labels"),
+    element(
+      "dl",
+      {},
+      known.flatMap(([label, value]) => [
+        element("dt", {}, label),
+        element("dd", { class: `is-${states[value]}` }, states[value] ?? String(value)),
+      ]),
+    ),
+  ];
+}
+
+function headerOf(facts) {
+  const rows = [
+    [
+      "View",
+      `${facts.view_position}${facts.view_source && facts.view_source !== "none" ? ` (${facts.view_source})` : ""}`,
+    ],
+    ["Date", facts.study_date],
+    ["Patient", facts.subject_id],
+    ["Study", facts.study_id],
+    ["Image", facts.image_id],
+    ["Split", facts.split],
+    ...Object.entries(SHOWN_TAGS).map(([tag, name]) => [
+      name,
+      Array.isArray(facts.tags[tag]) ? facts.tags[tag].join(" × ") : facts.tags[tag],
+    ]),
+    ...greyScaleOf(facts.grey_scale ?? {}),
+  ].filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return [
+    element("h2", {}, "Header"),
+    element(
+      "dl",
+      {},
+      rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
+    ),
+  ];
+}
+
+function greyScaleOf({ voi, center, width, notes }) {
+  const ways = {
+    lut: "VOI table of the file",
+    window: `window ${center} / ${width}`,
+    stretch: "stretched, no window given",
+  };
+  return [
+    ["Grey scale", ways[voi]],
+    ["Notes", Array.isArray(notes) ? notes.join("; ") : ""],
+  ];
+}

@@ -1,0 +1,1 @@
+"""The viewer page in a browser; a package, so that browser and server end with its last test."""

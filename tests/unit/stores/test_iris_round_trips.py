@@ -100,7 +100,7 @@ async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> N
 
 
 async def test_a_whole_answer_is_thirteen_round_trips_at_most(server: StandIn, store: IrisStore) -> None:
-    """Beside the ranking: whose the collection is, the total, who has reports or labels, facts, standing, foreign rows."""
+    """Beside the ranking: whose the collection is, the total, reports and labels, facts, standing, foreign rows."""
     async with ToyEmbedder() as embedder:
         own = await embedder.fingerprint()
         await store.drop()

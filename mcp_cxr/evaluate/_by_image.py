@@ -8,7 +8,7 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.evaluate._bootstrap import with_means
-from mcp_cxr.evaluate._metrics import Ranking
+from mcp_cxr.evaluate._metrics import Ranking, unordered
 from mcp_cxr.evaluate._result import Measured, sampled, skipped
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _ask(
         there = others[studies]
         answers, right = studies[there], has[there]
         near = scores[answers]
-        chance = Ranking(near, right).chance()
+        chance = unordered(right)
         top = near >= _last_of(near, _HELD)
         counted = Ranking(near[top], right[top]).counted()
         asked.values.append([counted.precision(k) for k in _DEPTHS])

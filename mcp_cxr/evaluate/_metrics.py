@@ -105,7 +105,12 @@ class Ranking:
 
     def chance(self) -> Counted:
         """Return the same items in no order at all."""
-        return Counted(np.array([self._relevant.size]), np.array([float(self._relevant.sum())]))
+        return unordered(self._relevant)
+
+
+def unordered(relevant: Mask) -> Counted:
+    """Return items that all tie: what chance finds."""
+    return Counted(np.array([relevant.size]), np.array([float(relevant.sum())]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _STYLE = {
 def with_intervals(figures: Sequence[Figure], *, alt: str) -> str:
     """Return a row for each figure: a dot, its interval, and a tick where chance is."""
     one_kind = len({figure.name for figure in figures}) == 1
-    names = [(figure.of or "all of them") if one_kind else figure.name for figure in figures]
+    names = [(figure.of or "all labels") if one_kind else figure.name for figure in figures]
     places = range(len(figures))
     with _drawn(_MARGINS + _ROW * len(figures), alt) as (axes, svg):
         for place, figure in zip(places, figures, strict=True):

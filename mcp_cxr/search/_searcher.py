@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _WORDS_COUNT = (
-    2  # what a report says is surer than what a model sees; chosen on the trial of tests/bench/bench_search.py
+    2  # what a report says is surer than what a model sees; chosen on the trial of tests/bench/bench_answers.py
 )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Rocchio, with the weights of Manning et al., Introduction to Information Retrieval, 9.1.1.
 _TEXT, _LIKE, _UNLIKE = 1.0, 0.75, 0.15
-_AVOIDED = 0.5  # of what the words deny; measured by tests/bench/bench_search.py
+_AVOIDED = 0.5  # of what the words deny; measured by tests/bench/bench_answers.py
 
 _NOTHING = 1e-6  # what float32 leaves of the difference of equal vectors
 

@@ -23,7 +23,7 @@ def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
         DimensionMismatch: A row is not `dimension` long.
         VectorRefused: A row is zero or not finite.
     """
-    rows = np.asarray(vectors, dtype=np.float64)  # the length of a float32 vector may lie beyond float32
+    rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may lie beyond float32
     if rows.shape[-1] != dimension:
         raise DimensionMismatch(f"A vector of {rows.shape[-1]} numbers was given; the collection's have {dimension}.")
     if not np.isfinite(rows).all():
@@ -32,4 +32,6 @@ def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
     if not lengths.all():
         raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
     lengths[np.abs(lengths - 1) < _IS_UNIT] = 1
-    return (rows / lengths).astype(np.float32)
+    if (lengths != 1).any():
+        rows /= lengths
+    return rows.astype(np.float32)

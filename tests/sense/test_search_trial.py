@@ -1,6 +1,6 @@
 """On studies whose truth is known: joining beats each way alone, feedback helps more often than not, a denial is kept.
 
-A small form of the trial in tests/bench/bench_search.py. It guards the direction only: how much, how surely, and
+A small form of the trial in tests/bench/bench_answers.py. It guards the direction only: how much, how surely, and
 whether feedback lowers fewer than one question in twenty is for the bench to say, which asks more, of three worlds.
 """
 

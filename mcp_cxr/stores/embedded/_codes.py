@@ -107,7 +107,7 @@ class Encoded:
     def closer_ceilings(self, query: Vector, rows: NDArray[np.int64]) -> Vector:
         """Return closer bounds for a few rows: the query is not rounded."""
         wide, base = _padded(query[None, :])[0], np.float32(self.centre @ query + _SLACK)
-        parts = [self.codes[part].astype(np.float32) @ wide for part in _blocks(rows, len(rows))]
+        parts = [np.vecdot(self.codes[part].astype(np.float32), wide) for part in _blocks(rows, len(rows))]
         found = np.concatenate([*parts, np.empty(0, np.float32)])
         return found * self.scales[rows] + self.errors[rows] + base
 

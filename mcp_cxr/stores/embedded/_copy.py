@@ -94,6 +94,8 @@ class Copy:
 
     header: Header
     rows: Encoded
+    _head: bytes
+    """The header as it was written."""
     _raw: mmap.mmap
     _inode: int
 
@@ -106,10 +108,10 @@ class Copy:
                 raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (FileNotFoundError, ValueError):  # an empty file cannot be mapped
             return None
-        header = Header.read(raw)
+        head, header = raw[: _FORM.size], Header.read(raw)
         if header is None or header.size != len(raw):
             return None
-        found = cls(header, _mapped(raw, header), raw, inode)
+        found = cls(header, _mapped(raw, header), head, raw, inode)
         return found if _sum(found.rows) == header.checksum else None
 
     def now(self, path: Path) -> Copy | None:
@@ -118,11 +120,12 @@ class Copy:
             status = path.stat()
             if (status.st_ino, status.st_size) != (self._inode, len(self._raw)):
                 return None
-            header = Header.read(self._raw)
-            if header == self.header:
+            head = self._raw[: _FORM.size]
+            if head == self._head:
                 return self
+            header = Header.read(self._raw)
             if header and header.wiped == self.header.wiped:
-                grown = replace(self, header=header, rows=_mapped(self._raw, header))
+                grown = replace(self, header=header, rows=_mapped(self._raw, header), _head=head)
                 total = self.header.checksum + _sum(grown.rows, self.header.rows)
                 return grown if total % _MODULUS == header.checksum else None
         return None
@@ -130,6 +133,8 @@ class Copy:
     @property
     def was_wiped(self) -> bool:
         """Whether rows were overwritten since the header was read."""
+        if self._raw[: _FORM.size] == self._head:
+            return False
         header = Header.read(self._raw)
         return header is None or header.wiped != self.header.wiped
 

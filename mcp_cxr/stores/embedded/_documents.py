@@ -56,10 +56,12 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
         study = Study(StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report)
         seen = images.get(study_id)
         now = " ".join(document(study, seen)) if seen else None
-        if now != indexed:
+        if now == indexed:
+            continue
+        if indexed is not None:
             connection.execute(_REMOVE, (number,))
-            if now is not None:
-                connection.execute(_ADD, (number, now))
+        if now is not None:
+            connection.execute(_ADD, (number, now))
 
 
 def match(connection: Connection, terms: Sequence[str], where: Filter, limit: int) -> list[Scored]:

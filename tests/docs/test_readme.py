@@ -22,6 +22,7 @@ RUN_ELSEWHERE = {
     "make demo": "by a person, and by tests/cli",
     "make test": "this is it",
     "export MCP_CXR_EMBEDDER=offline": "set by the test below",
+    f"{COMMAND}forget --subject PATIENT": "at a terminal, by tests/cli/test_forget.py",
 }
 
 

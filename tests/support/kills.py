@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -169,6 +170,7 @@ class Rounds:
         seed = self.rng.randrange(2**30)
         with start("write", self.folder, self.dimension, self.batches, seed) as writer:
             unfinished = self._follow(writer)
+            assert writer.wait() == -signal.SIGKILL, "the writer failed by itself"
         async with EmbeddedStore(self.folder) as store:
             page = [item async for item in walk(store)]
             held = Model({item.image.image_id: int(item.image.study_id.split("v")[1]) for item in page})

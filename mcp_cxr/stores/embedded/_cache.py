@@ -102,6 +102,8 @@ class Cache:
                 self._extend(connection, found, changes)
             elif _are_many(connection):
                 self._make(connection, changes)
+        except FileNotFoundError:  # deleted meanwhile: who asks next makes it anew
+            return
         except OSError as exc:
             self._works = False
             _log.warning("%s cannot be written (%s); searches go on without it, slower.", self._path, exc.strerror)
@@ -187,10 +189,10 @@ class Wiping:
             return
         there = np.fromiter((slot for (slot,) in connection.execute(_SLOTS)), np.int64)
         gone = np.flatnonzero(~np.isin(copy.rows.slots, there))
-        with _opened(self._path, os.O_RDWR) as file:
+        with suppress(FileNotFoundError), _opened(self._path, os.O_RDWR) as file:  # deleted meanwhile: then it is gone
             writer = Writer(file, copy.header, copy.rows.centre)
             writer.wipe(copy.rows, gone)
-        self._wiped = replace(writer.header, removed=now.removed), copy.rows.centre
+            self._wiped = replace(writer.header, removed=now.removed), copy.rows.centre
 
 
 @contextmanager

@@ -91,5 +91,8 @@ CREATE TRIGGER vector_rewritten AFTER UPDATE ON vectors BEGIN UPDATE changes SET
 CREATE TRIGGER study_made AFTER INSERT ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER study_rewritten AFTER UPDATE ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER study_removed AFTER DELETE ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
+CREATE TRIGGER label_made AFTER INSERT ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
+CREATE TRIGGER label_rewritten AFTER UPDATE ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
+CREATE TRIGGER label_removed AFTER DELETE ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
 
 PRAGMA user_version = 2;

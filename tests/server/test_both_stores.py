@@ -27,7 +27,7 @@ QUESTIONS: list[dict[str, Any]] = [
     {"labels": ["Cardiomegaly"], "limit": 100},
     {"labels_absent": ["Pneumothorax"], "has_report": True, "limit": 3, "offset": 3},
     {"date_from": "1900-01-01", "group": "subject", "limit": 100},
-    {"query": "no such word anywhere"},
+    {"query": "zeppelin"},
 ]
 
 

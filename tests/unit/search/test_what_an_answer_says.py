@@ -129,7 +129,7 @@ class TestFiles:
         async with opened(five) as archive:
             with pytest.raises(PathRefused, match="below none of the archive's roots"):
                 await archive.search(like=[str(film)])
-            with pytest.raises(PathRefused, match="is not there"):
+            with pytest.raises(PathRefused, match="below none of the archive's roots"):  # there or not: it does not say
                 await archive.search(like=[str(tmp_path / "gone.png")])
             page = await archive.search(like=[str(film)], roots=(tmp_path,))
         assert numbers(page)[0] == 2

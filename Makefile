@@ -33,7 +33,7 @@ check: $(SETUP) ## lint, types, layers
 	$(BIN)/pyright
 
 test: $(SETUP) ## run the tests; CXR_TEST_DATA names a folder of real films
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile  # one more than cores: many tests wait
 
 test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
 	$(BIN)/pytest -m iris_live tests/live_iris

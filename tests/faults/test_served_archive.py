@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from mcp import Client
 
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import Audit, build_server
+from mcp_cxr.stores import EmbeddedStore
 from tests.server.archives import Ingested, environment, ingested, settings, write_small_films
 from tests.server.conftest import Host, host_of
 from tests.soak.processes import held
@@ -99,7 +101,10 @@ def move(path: Path, to: Path) -> None:
     path.rename(to)
 
 
-async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to_wait(data: Path, tmp_path: Path):
+async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to_wait(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mcp_cxr.archive.EmbeddedStore", partial(EmbeddedStore, busy_timeout_s=0.5))
     write_small_films(tmp_path / "films", 1)
     with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -99,7 +99,7 @@ async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> N
     assert await trips(server, store.totals) == 1
 
 
-async def test_a_whole_answer_is_thirteen_round_trips_at_most(server: StandIn, store: IrisStore) -> None:
+async def test_a_whole_answer_is_fifteen_round_trips_at_most(server: StandIn, store: IrisStore) -> None:
     """Beside the ranking: whose the collection is, the total, reports and labels, facts, standing, foreign rows."""
     async with ToyEmbedder() as embedder:
         own = await embedder.fingerprint()
@@ -112,7 +112,8 @@ async def test_a_whole_answer_is_thirteen_round_trips_at_most(server: StandIn, s
             mode: await trips(server, lambda mode=mode: searcher.search(ask("effusion", mode=mode), develop=no_film))
             for mode in ("words", "vector", "auto")
         }
-    assert counted == {"words": 5, "vector": 8, "auto": 13}
+    assert (counted["words"], counted["vector"]) == (5, 8)
+    assert counted["auto"] <= 15  # two of them open a connection more, where both legs are asked at the same moment
 
 
 async def nothing_to_show(_: Stored) -> Picture:

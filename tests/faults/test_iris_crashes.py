@@ -142,13 +142,13 @@ def test_the_store_outlives_calls_that_are_stopped(server: StandIn) -> None:
 
 
 def test_the_store_lets_no_statement_out_with_the_wrong_number_of_values(server: StandIn) -> None:
-    assert_alive(run(server, STORE.replace("CALL_S", "5") + GIVES_TOO_FEW_VALUES + RUN))
+    assert_alive(run(server, STORE.replace("CALL_S", "30") + GIVES_TOO_FEW_VALUES + RUN))
 
 
 def test_the_store_reads_every_result_to_its_end_or_drops_the_connection(server: StandIn) -> None:
     server.tell(page_rows=10)
     server.fail("delay", times=200, on=["FD"], ms=20)
-    assert_alive(run(server, STORE.replace("CALL_S", "5") + LEAVES_RESULTS_EARLY + RUN))
+    assert_alive(run(server, STORE.replace("CALL_S", "30") + LEAVES_RESULTS_EARLY + RUN))
 
 
 def assert_alive(done: subprocess.CompletedProcess[str]) -> None:

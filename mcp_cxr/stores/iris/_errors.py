@@ -73,6 +73,11 @@ class LinkLost(StoreUnavailable):
     """The connection died under a call; on a fresh one it may succeed at once."""
 
 
+def no_tls(location: str) -> StoreUnavailable:
+    """Return what a missing or wrong configuration of TLS means."""
+    return StoreUnavailable(_TLS.format(location=location))
+
+
 def overdue(location: str, seconds: float) -> StoreUnavailable:
     """Return the error of a call that was stopped at its deadline."""
     return StoreUnavailable(

@@ -2,24 +2,27 @@
 
 A link is used by one thread at a time, and closed by the one that uses it. `cut` alone may be called from another.
 The driver crashes on a `close` during a call, and on too few values for a statement that was run before; it binds the
-first element of a list; and it loses its place when a result is not read to its end. None of this can be done here.
+first element of a list; it loses its place when a result is not read to its end; and without a file of TLS
+configurations it was seen to close a descriptor that was not its own. None of this can be done here.
 """
 
 from __future__ import annotations
 
 import logging
 import math
+import os
 import random
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped here
 
 from mcp_cxr.stores.iris._descriptor import connected
-from mcp_cxr.stores.iris._errors import FAILURES, meaning_of, sqlcode, translated
+from mcp_cxr.stores.iris._errors import FAILURES, meaning_of, no_tls, sqlcode, translated
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -53,6 +56,8 @@ class Link:
         self._call_timeout_s = config.call_timeout_s
         self._deadline = math.inf
         self._cutting = threading.Lock()
+        if config.ssl_config and not Path(os.environ.get("ISC_SSLconfigurations", "")).is_file():  # noqa: SIM112  # its name
+            raise no_tls(self._location)
         with translated(self._location):
             self._connection, self._socket = connected(lambda: _connect(config), config.port)
         if self._socket is None:

@@ -59,14 +59,15 @@ class StandIn:
         command = [sys.executable, "-m", "tests.standins.iris", *options]
         self._process = subprocess.Popen(command, cwd=_CHECKOUT, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        self.port, self._orders = map(int, self._process.stdout.readline().split())
+        with self._process.stdout as told:
+            self.port, self._orders = map(int, told.readline().split())
 
     def stop(self) -> None:
         """End the process; harmless where it has ended."""
         if self._process is None:
             return
         self._process.terminate()
-        self._process.communicate()
+        self._process.wait()
         self._process = None
 
     def tell(self, **orders: Any) -> None:

@@ -118,9 +118,9 @@ class Connection:
             raise Gone
         if kind == "cut":
             data = data[: len(data) // 2]
-        self._sock.sendall(data)
-        with self._state.guard:
+        with self._state.guard:  # counted first: whoever has the answer may look at once
             self._state.seen.bytes_out += len(data)
+        self._sock.sendall(data)
         if kind == "cut" or self._cut.is_set():
             raise Gone
 

@@ -42,6 +42,40 @@ cursor = connection.cursor()
 cursor.execute("SELECT TOP 1 Name FROM Crash.T")
 print(len(cursor.fetchall()))
 """
+CUT_BETWEEN_PAGES = """
+import gc, select, socket
+from mcp_cxr.stores.iris._descriptor import connected
+def ask(cursor, peer):
+    cursor.execute("SELECT TOP 300 Name FROM Crash.T")
+    select.select([peer], [], [])  # the second page is here, the third was not asked for
+    peer.shutdown(socket.SHUT_RDWR)
+    cursor.fetchall()
+"""
+COLLECTED_UNCLOSED = """
+connection, peer = connected(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER",
+                             username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False), int(sys.argv[1]))
+cursor = connection.cursor()
+for call in (lambda: ask(cursor, peer), connection.close):
+    try:
+        call()
+    except (iris.dbapi.OperationalError, RuntimeError):
+        pass
+del cursor
+gc.collect()
+"""
+CUT_IN_A_LINK = """
+from mcp_cxr.stores.iris import IrisConfig
+from mcp_cxr.stores.iris._link import Link
+link = Link(IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS"), 0)
+try:
+    with link._raw_call() as cursor:
+        ask(cursor, link._socket)
+except iris.dbapi.OperationalError:
+    link.close()
+del cursor
+gc.collect()
+print("alive")
+"""
 
 STORE = """
 import sys
@@ -134,6 +168,13 @@ def test_the_driver_loses_its_place_when_a_result_is_left_early(server: StandIn)
     left = run(server, RAW + LEFT_EARLY)
     assert left.returncode == 1
     assert "out of order" in left.stderr
+
+
+def test_the_driver_ends_the_process_when_a_cursor_that_was_cut_between_pages_is_collected(server: StandIn) -> None:
+    make_a_table(server)
+    server.tell(page_rows=10)
+    assert run(server, RAW + CUT_BETWEEN_PAGES + COLLECTED_UNCLOSED).returncode == -signal.SIGABRT
+    assert_alive(run(server, RAW + CUT_BETWEEN_PAGES + CUT_IN_A_LINK))
 
 
 def test_the_store_outlives_calls_that_are_stopped(server: StandIn) -> None:

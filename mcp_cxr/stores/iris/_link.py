@@ -2,8 +2,9 @@
 
 A link is used by one thread at a time, and closed by the one that uses it. `cut` alone may be called from another.
 The driver crashes on a `close` during a call, and on too few values for a statement that was run before; it binds the
-first element of a list; it loses its place when a result is not read to its end; and without a file of TLS
-configurations it was seen to close a descriptor that was not its own. None of this can be done here.
+first element of a list; it loses its place when a result is not read to its end; it ends the process when a cursor is
+collected that lost its connection between two pages and was not closed; and without a file of TLS configurations it
+was seen to close a descriptor that was not its own. None of this can be done here.
 """
 
 from __future__ import annotations
@@ -144,11 +145,15 @@ class Link:
     def _raw_call(self) -> Generator[Any]:
         """Give a cursor whose statement has a deadline, which the server is told too."""
         self._deadline = time.monotonic() + self._call_timeout_s
+        cursor: Any = self._connection.cursor()
         try:
-            cursor: Any = self._connection.cursor()
             cursor.setQueryTimeout(math.ceil(self._call_timeout_s))
             yield cursor
             cursor.close()
+        except BaseException:
+            with suppress(*FAILURES):  # what it could not send before, it cannot now
+                cursor.close()
+            raise
         finally:
             self._deadline = math.inf
 

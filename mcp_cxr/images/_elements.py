@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
 
 from mcp_cxr.images._edge import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MANY = (MultiValue, Sequence, list, tuple)
+
 
 def values(facts: Dataset, keyword: str) -> list[Any]:
     """Return all values of an element that are not empty."""
-    if keyword not in facts:  # pydicom takes several times as long to find out
+    tag = _tag(keyword)
+    if tag not in facts.keys():  # noqa: SIM118  # the dataset itself would look the tag up once more, each time
         return []
     try:
-        value: Any = facts[keyword].value
-        many = list(cast("Iterable[Any]", value)) if isinstance(value, MultiValue | list | tuple) else [value]
+        value: Any = facts[tag].value
+        many = list(cast("Iterable[Any]", value)) if isinstance(value, _MANY) else [value]
     except FAULTS:
         return []
     return [one for one in many if one is not None and one != ""]
@@ -53,8 +59,9 @@ def integer(facts: Dataset, keyword: str) -> int | None:
 
 def item(facts: Dataset, keyword: str) -> Dataset | None:
     """Return the first item of a sequence."""
-    try:
-        value: Any = facts.get(keyword)
-        return next((one for one in value if isinstance(one, Dataset)), None) if value else None
-    except FAULTS:
-        return None
+    return next((one for one in values(facts, keyword) if isinstance(one, Dataset)), None)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)

@@ -1,4 +1,4 @@
-"""Stored values a strip at a time: half a megabyte stays in the processor's cache, a whole film does not."""
+"""Stored values a strip at a time: less than a megabyte stays in the processor's cache, a whole film does not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     """Stored values, shape (rows, columns)."""
     Mask: TypeAlias = NDArray[np.bool_]
 
-_STRIP_BYTES: Final = 512 * 2**10
+_STRIP_BYTES: Final = 768 * 2**10
 
 
 class Raster(Protocol):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+from mcp_cxr.images._resample import bicubic
 from mcp_cxr.records import Picture
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ class View:
 
 def to_picture(film: GreyFilm, spec: ImageSpec) -> Picture:
     """Squash to `spec.size` squared, bicubic, in the embedder's mode."""
-    whole = (0, 0, film.width, film.height)
-    image = Image.fromarray(film.pixels).resize((spec.size, spec.size), Image.Resampling.BICUBIC, whole)
-    image = image.convert(spec.mode)
+    greys = bicubic(film.pixels, spec.size, width=film.width, height=film.height)
+    if spec.mode == "L" and spec.jpeg_quality is None:
+        return Picture(greys, None)
+    image = Image.fromarray(greys).convert(spec.mode)
     jpeg = None if spec.jpeg_quality is None else _encoded(image, "JPEG", quality=spec.jpeg_quality)
     return Picture(np.array(image), jpeg)
 

@@ -53,7 +53,8 @@ def ask(cursor, peer):
 """
 COLLECTED_UNCLOSED = """
 connection, peer = connected(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER",
-                             username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False), int(sys.argv[1]))
+                             username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False),
+                             int(sys.argv[1]))
 cursor = connection.cursor()
 for call in (lambda: ask(cursor, peer), connection.close):
     try:

@@ -104,7 +104,7 @@ def move(path: Path, to: Path) -> None:
 async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to_wait(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("mcp_cxr.archive.EmbeddedStore", partial(EmbeddedStore, busy_timeout_s=0.5))
+    monkeypatch.setattr("mcp_cxr.archive._open.EmbeddedStore", partial(EmbeddedStore, busy_timeout_s=0.5))
     write_small_films(tmp_path / "films", 1)
     with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,15 @@
+"""The composition root, and the API for notebooks.
+
+::
+
+    async with open_archive() as archive:
+        await archive.ingest("/data/films")
+        page = await archive.search(query="left pleural effusion", view=["PA"])
+        shown = await archive.show(page.images[0].image_id)
+"""
+
+from mcp_cxr.archive._archive import Archive
+from mcp_cxr.archive._open import copy_archive, open_archive
+from mcp_cxr.archive._roots import Allowed
+
+__all__ = ["Allowed", "Archive", "copy_archive", "open_archive"]

@@ -1,0 +1,119 @@
+"""The films' own files: found below the roots, unchanged since they were ingested, and read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio import to_thread
+
+from mcp_cxr.errors import ImageError, NotFound, PathRefused, StoreMissing
+from mcp_cxr.images import Lightbox, Reader, Viewing, overview, sheet_layout, side_by_side, tile
+from mcp_cxr.records import ImageId
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_cxr.archive._roots import Roots
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.images import FilmValues, Part, Sheet, View
+    from mcp_cxr.records import Picture, Stored
+    from mcp_cxr.stores import Store
+
+
+class Films:
+    """The films of an archive. What its methods raise stands at those of `Archive` that call them."""
+
+    def __init__(self, store: Store, embedder: Embedder, reader: Reader, roots: Roots) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._reader = reader
+        self._roots = roots
+        self._lightbox = Lightbox(reader.values)
+
+    async def stored(self, image_id: str) -> Stored:
+        """Return what is kept of an image.
+
+        Raises:
+            NotFound: No such image.
+        """
+        asked = ImageId(image_id.strip())
+        stored = await self._store.get([asked])
+        if asked not in stored:
+            raise NotFound(f"No image {asked} in this archive; image ids come with the hits of a search.")
+        return stored[asked]
+
+    async def view(self, image_id: str, viewing: Viewing) -> View:
+        """Return one film as a picture."""
+        return await self._reader.view(await self._file_of(await self.stored(image_id)), viewing)
+
+    async def view_many(
+        self, image_ids: Sequence[str], viewing: Viewing, *, first: int
+    ) -> tuple[Sheet, list[View | str]]:
+        """Return several films in one picture, and each film's view, or why there is none."""
+        _, side = sheet_layout(len(image_ids), max_px=viewing.max_px)
+        stored = [await self.stored(image_id) for image_id in image_ids]
+        shown: list[View | str] = [""] * len(stored)
+
+        async def look(place: int) -> None:
+            try:
+                shown[place] = await self._reader.view(
+                    await self._file_of(stored[place]), replace(viewing, max_px=side)
+                )
+            except ImageError as exc:
+                shown[place] = exc.reason
+            except (NotFound, PathRefused):  # the row is there, the file is not what it was
+                shown[place] = "file gone or changed"
+
+        async with anyio.create_task_group() as tasks:
+            for place in range(len(stored)):
+                tasks.start_soon(look, place)
+        drawn = partial(side_by_side, shown, first=first, max_px=viewing.max_px)
+        return await to_thread.run_sync(drawn), shown
+
+    async def values(
+        self, image_id: str, *, max_px: int, place: tuple[int, int] | None, factor: int, keep: bool
+    ) -> tuple[FilmValues, Part]:
+        """Return a film before its window is chosen, and the part of its values that is asked for."""
+        path = await self._file_of(await self.stored(image_id))
+        film = await self._lightbox.film(path, keep=keep)
+        if place is None:
+            return film, await to_thread.run_sync(partial(overview, film, max_px=max_px))
+        column, row = place
+        return film, await to_thread.run_sync(partial(tile, film, column=column, row=row, factor=factor))
+
+    async def picture_of(self, stored: Stored) -> Picture:
+        """Render a stored film as it was rendered for its vector."""
+        return await self.picture(await self._file_of(stored))
+
+    async def picture(self, path: Path) -> Picture:
+        """Render a film for the embedder."""
+        return (await self._reader.film(path, self._embedder.image_spec, any_body_part=True)).picture
+
+    async def image_of(self, path: Path) -> ImageId | None:
+        """Return the image that this file became, if it is as it was then."""
+        try:
+            known = (await self._store.outcomes([str(path)])).get(str(path))
+        except StoreMissing:  # said by the search itself
+            return None
+        status = await to_thread.run_sync(path.stat)
+        same = known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        return known.image_id if known and same else None
+
+    async def _file_of(self, stored: Stored) -> Path:
+        """Return the image's file, if it is the one that was ingested."""
+        place = Path(stored.image.root) / stored.image.image_path
+        allowed = await self._roots.allowed()
+        try:
+            path = await to_thread.run_sync(allowed.resolve, place)
+        except PathRefused as exc:  # whose message names the whole path
+            raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
+        before = (await self._store.outcomes([str(place)])).get(str(place))
+        status = await to_thread.run_sync(path.stat)
+        now = (stored.image.image_id, status.st_size, status.st_mtime_ns)
+        if before and (before.image_id, before.size, before.mtime_ns) != now:
+            raise NotFound("The image's file was changed since it was ingested; ingest its folder again.")
+        return path

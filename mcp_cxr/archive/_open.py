@@ -1,0 +1,87 @@
+"""Settings become parts, and parts an archive."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from mcp_cxr.archive._archive import Archive
+from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.images import PREPROCESSING, Reader
+from mcp_cxr.settings import Settings, StoreKind, load_settings
+from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.upkeep import Copied, copy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.stores import Store
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archive]:
+    """Open the archive that the settings, or else the environment, describe. Nothing is made and no service asked.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+    settings = settings or load_settings()
+    async with AsyncExitStack() as opened:
+        store = await opened.enter_async_context(_store(settings, settings.store))
+        embedder = await opened.enter_async_context(_embedder(settings))
+        reader = await opened.enter_async_context(Reader())
+        yield Archive(settings, store, embedder, reader)
+
+
+async def copy_archive(
+    to: StoreKind,
+    settings: Settings | None = None,
+    *,
+    on_progress: Callable[[int], Awaitable[None]] | None = None,
+) -> Copied:
+    """Bring the archive of the other store into the one named, without embedding again; see `mcp_cxr.upkeep.copy`.
+
+    Raises:
+        ConfigError: A setting is wrong, or the target's ids were hashed with another key.
+        StoreError: A store fails, the source is empty, or the target holds another embedder's vectors.
+    """
+    settings = settings or load_settings()
+    source: StoreKind = "embedded" if to == "iris" else "iris"
+    async with _store(settings, source) as origin, _store(settings, to) as target:
+        return await copy(origin, target, on_progress=on_progress)
+
+
+def _store(settings: Settings, kind: StoreKind) -> Store:
+    if kind == "embedded":
+        return EmbeddedStore(settings.data_dir)
+    from mcp_cxr.stores.iris import IrisConfig, IrisStore  # loads the driver, which the embedded store does not need
+
+    return IrisStore(
+        IrisConfig(
+            host=settings.iris_host,
+            port=settings.iris_port,
+            namespace=settings.iris_namespace,
+            username=settings.iris_username or "",
+            password=settings.iris_password.get_secret_value() if settings.iris_password else "",
+            table=settings.iris_table,
+            pool_size=settings.iris_pool_size,
+            ssl_config=settings.iris_ssl_config,
+        )
+    )
+
+
+def _embedder(settings: Settings) -> Embedder:
+    if settings.embedder == "offline":
+        return OfflineEmbedder(preprocessing=PREPROCESSING)
+    return NvclipEmbedder(
+        NvclipConfig(
+            base_url=settings.nvclip_base_url,
+            model=settings.nvclip_model,
+            dialect=settings.nvclip_dialect,
+            image_size=settings.nvclip_image_size,
+            preprocessing=f"{PREPROCESSING}/{settings.nvclip_image_size}px",
+            api_key=settings.nvidia_api_key.get_secret_value() if settings.nvidia_api_key else None,
+            allow_remote=settings.allow_remote,
+        )
+    )

@@ -1,0 +1,70 @@
+"""Which folders may be read."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_cxr.errors import PathRefused, StoreMissing
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores import Store
+
+_LONGEST_SHOWN = 200  # characters of a path in an error
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Which folders may be read."""
+
+    roots: tuple[Path, ...]
+
+    def resolve(self, path: str | Path) -> Path:
+        """Return the path without links, if it is there and lies below a root.
+
+        What lies elsewhere is refused alike, be it there or not: whoever asks learns nothing of the rest of the disk.
+
+        Raises:
+            PathRefused: It lies below no root, or is missing.
+        """
+        shown = str(path)[:_LONGEST_SHOWN]
+        try:
+            real = Path(path).expanduser().resolve()
+            is_below, is_there = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
+        except (OSError, RuntimeError, ValueError):  # a loop of links, nobody's home, no path at all
+            is_below, is_there, real = True, False, Path()
+        if not is_below:
+            raise PathRefused(f"{shown} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
+        if not is_there:
+            raise PathRefused(f"{shown} is not there; name a folder or file that exists.")
+        return real
+
+
+class Roots:
+    """The folders of the settings, those the archive's store keeps, and those given since the archive was opened."""
+
+    def __init__(self, named: tuple[Path, ...], store: Store) -> None:
+        self._named = named
+        self._store = store
+        self._given: set[Path] = set()
+
+    def give(self, path: Path) -> None:
+        """Allow a folder, or the folder of a file."""
+        self._given.add(path if path.is_dir() else path.parent)
+
+    async def allowed(self) -> Allowed:
+        """Return the folders that may be read now.
+
+        A server that other machines write to has no say in what is read on this one: there, it is those of the
+        settings, and those given.
+
+        Raises:
+            StoreError: The store fails.
+        """
+        roots = [*self._named, *sorted(self._given)]
+        if self._store.is_private:
+            with suppress(StoreMissing):
+                roots += map(Path, (await self._store.info()).roots)
+        return Allowed(tuple(dict.fromkeys(roots)))

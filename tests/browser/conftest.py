@@ -12,7 +12,6 @@ from mcp import Client, StdioServerParameters
 from playwright.async_api import async_playwright
 
 from tests.browser.hosting import CHROMIUM, FLAGS, shown
-from tests.browser.npm import npm
 from tests.server.archives import Ingested, ingested
 
 if TYPE_CHECKING:
@@ -35,34 +34,26 @@ def anyio_backend() -> str:
 async def browser(anyio_backend: str, demo: Ingested) -> AsyncIterator[Browser]:
     """Debian's Chromium. The demo's archive is made before, for that runs a loop of its own."""
     if not CHROMIUM.exists():
-        _do_without("chromium")
+        _do_without_chromium()
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         await opened.close()
 
 
-@pytest.fixture(scope="package")
-def needs_npm() -> None:
-    """The test installs packages of npm."""
-    if npm() is None:
-        _do_without("npm")
-
-
-def _do_without(what: str) -> None:
+def _do_without_chromium() -> None:
     """Skip here; where the project is tested for good, fail."""
-    reason = f"{what} is not there: apt-get install {what}"
+    reason = "chromium is not there: apt-get install chromium"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly what the viewer was not tried with."""
-    for name, is_there in (("chromium", CHROMIUM.exists()), ("npm", npm() is not None)):
-        if not is_there:
-            terminalreporter.section(f"THE VIEWER WAS NOT TRIED WITH {name.upper()}", sep="!", red=True)
-            terminalreporter.write_line(f"It is not there: apt-get install {name}")
+    """Say loudly that the viewer was not tried."""
+    if not CHROMIUM.exists():
+        terminalreporter.section("THE VIEWER WAS NOT TRIED", sep="!", red=True)
+        terminalreporter.write_line("There is no chromium: apt-get install chromium")
 
 
 @pytest.fixture(scope="package")

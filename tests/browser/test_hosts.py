@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.browser.hosting import HERE
-from tests.browser.npm import axe, bundled
+from tests.support.npm import axe, bundled
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Show
     from tests.browser.hosting import Gives, Shown
-
-pytestmark = pytest.mark.usefixtures("needs_npm")
 
 QUESTION = {"query": "pleural effusion", "limit": 5}
 

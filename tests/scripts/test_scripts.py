@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
-NAMES = ["create_mimic_images_table", "ingest_mimic_images", "table_stats", "verify_setup"]
+NAMES = ["create_mimic_images_table", "ingest_mimic_images", "release", "table_stats", "verify_setup"]
 
 
 @pytest.fixture

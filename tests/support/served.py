@@ -43,18 +43,20 @@ class Served:
     Args:
         variables: Its whole environment.
         flags: After `serve --http --port 0`.
+        command: What `mcp-cxr` is.
     """
 
     variables: dict[str, str]
     folder: Path
     flags: tuple[str, ...] = ()
+    command: tuple[str, ...] = (sys.executable, "-m", "mcp_cxr")
     said: list[str] = field(default_factory=list[str])
     """Lines of stderr until it listened."""
     url: str = ""
     process: subprocess.Popen[str] = field(init=False)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "mcp_cxr", "serve", "--http", "--port", "0", *self.flags]
+        command = [*self.command, "serve", "--http", "--port", "0", *self.flags]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdout=pipe, stderr=pipe, text=True, env=self.variables, cwd=self.folder, start_new_session=True

@@ -1,0 +1,164 @@
+"""The wheel in a clean environment, and the bundle, asked by programs of other makers."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from mcp import Client, StdioServerParameters
+from PIL import Image
+
+from mcp_cxr import __version__
+from tests.docs.pages import ROOT
+from tests.handout.bearer import Bearer
+from tests.handout.conftest import run
+from tests.server.archives import environment
+from tests.support.npm import Packages
+from tests.support.served import Served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.server.archives import Ingested
+
+pytestmark = pytest.mark.handout
+
+OUTSIDE = Packages(
+    "npm-handout",
+    {
+        "@anthropic-ai/mcpb": "2.1.2",
+        "@modelcontextprotocol/client": "2.4.0",
+        "@modelcontextprotocol/conformance": "0.1.16",
+        "@modelcontextprotocol/inspector": "2.12.0",
+        "@modelcontextprotocol/sdk": "1.32.2",
+    },
+)
+INSPECTOR = ".bin/mcp-inspector"
+CONFORMANCE = "@modelcontextprotocol/conformance/dist/index.js"
+MCPB = "@anthropic-ai/mcpb/dist/cli/cli.js"
+SCENARIOS = [
+    "server-initialize",
+    "ping",
+    "tools-list",
+    "resources-list",
+    "server-sse-multiple-streams",
+    "dns-rebinding-protection",
+]
+"""Those that need no tools, prompts or resources made for them, nor what the server does not declare (logging,
+completions); with no prompts to list, `prompts-list` would prove nothing."""
+
+
+@pytest.fixture(scope="module")
+def served(installed: str, demo: Ingested, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The installed server, over HTTP."""
+    copy = demo.copied_to(tmp_path_factory.mktemp("served") / "data")
+    with Served(copy.environment, copy.data_dir, command=(installed,)) as server:
+        yield server
+
+
+def test_the_demo_runs_to_its_end_and_the_extra_draws_its_plots(installed: str, tmp_path: Path):
+    out = run(installed, "demo", "--keep", str(tmp_path / "demo"), cwd=tmp_path, env={})
+    assert "Contact sheet of all answers" in out
+    assert (tmp_path / "demo" / "contact-sheet.png").is_file()
+    page, variables = tmp_path / "page.html", environment(tmp_path / "demo" / "archive")
+    run(installed, "evaluate", "--only", "similar", "--report", str(page), cwd=tmp_path, env=variables)
+    assert "<svg" in page.read_text()
+
+
+def test_every_tool_is_portable_to_the_inspector(installed: str, demo: Ingested, tmp_path: Path):
+    listed = inspected(installed, demo, tmp_path, "tools/list", "--strict")
+    assert listed["result"]["tools"][0]["name"] == "search_medical_images"
+
+
+def test_the_inspector_searches_and_finds_the_page(installed: str, demo: Ingested, tmp_path: Path):
+    search = ("--tool-name", "search_medical_images")
+    found = inspected(installed, demo, tmp_path, "tools/call", *search, "--tool-arg", "query=effusion")
+    assert found["result"]["structuredContent"]["total_results"] > 0
+    app = inspected(installed, demo, tmp_path, "tools/call", *search, "--app-info")
+    assert (app["appInfo"]["hasApp"], app["appInfo"]["resourceUri"]) == (True, "ui://mcp-cxr/viewer.html")
+
+
+def inspected(installed: str, demo: Ingested, folder: Path, method: str, *words: str):
+    """Return what the inspector prints of a server that it started itself."""
+    variables = [word for name, value in demo.environment.items() for word in ("-e", f"{name}={value}")]
+    asked = ["--cli", installed, "serve", *variables, "--method", method, *words, "--format", "json"]
+    done = OUTSIDE.run(INSPECTOR, *asked, HOME=str(folder), MCP_CATALOG_PATH=str(folder / "catalog.json"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_the_conformance_suite_is_content(served: Served, scenario: str, tmp_path: Path):
+    with Bearer(urlsplit(served.url).port or 0, served.token) as before:
+        done = OUTSIDE.run(CONFORMANCE, "server", "--url", before.url, "--scenario", scenario, "-o", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    (passed, checks, failed, warned) = re.findall(r"\d+", re.findall(r"Passed: .*", done.stdout)[0])
+    assert int(checks) > 0
+    assert (passed, failed, warned) == (checks, "0", "0")
+
+
+@pytest.mark.parametrize("over", ["stdio", "http"])
+@pytest.mark.parametrize(("generation", "version"), [(1, None), (2, None), (2, "2026-07-28")])
+def test_a_typescript_host_lists_searches_and_looks(
+    installed: str, demo: Ingested, served: Served, over: str, generation: int, version: str | None
+):
+    server = {"command": installed, "args": ["serve"], "env": demo.environment}
+    if over == "http":
+        server = {"url": served.url, "token": served.token}
+    told = json.dumps({"generation": generation, "version": version, **server})
+    done = OUTSIDE.run(OUTSIDE.placed(ROOT / "tests" / "handout" / "client.mjs"), told)
+    assert done.returncode == 0, done.stderr
+    given = json.loads(done.stdout)
+    assert given["server"]["version"] == __version__
+    assert {"search_medical_images", "view_image"} <= set(given["tools"])
+    assert given["found"] == [1, 1]
+    assert "No image nothing" in given["refused"]
+    with Image.open(io.BytesIO(base64.b64decode(given["picture"]["data"]))) as picture:
+        assert max(picture.size) == 128
+
+
+async def test_the_bundle_validates_packs_and_answers(demo: Ingested, tmp_path: Path):
+    """Started as a host starts it: with the manifest's command, its places filled in, by uv."""
+    uv = shutil.which("uv") or fetched_uv(tmp_path)
+    bundle, unpacked = tmp_path / "cxr.mcpb", tmp_path / "unpacked"
+    for words in (["validate", ROOT / "manifest.json"], ["pack", ROOT, bundle], ["unpack", bundle, unpacked]):
+        done = OUTSIDE.run(MCPB, *map(str, words))
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name for path in unpacked.iterdir()) == [
+        "LICENSE",
+        "README.md",
+        "manifest.json",
+        "mcp_cxr",
+        "pyproject.toml",
+    ]
+    manifest = json.loads((unpacked / "manifest.json").read_text())
+    chosen = {name: one.get("default", "") for name, one in manifest["user_config"].items()}
+    chosen |= {"films": str(demo.drawn.folder), "embedder": "offline", "share": "pictures"}
+    config = json.loads(filled(json.dumps(manifest["server"]["mcp_config"]), chosen, unpacked))
+    of_uv = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_")) or name == "HOME"}
+    variables = {**of_uv, **config["env"], "MCP_CXR_DATA_DIR": str(demo.data_dir)}
+    host = StdioServerParameters(command=uv, args=config["args"], env=variables, cwd="/")
+    async with Client(host) as client:
+        found = await client.call_tool("search_medical_images", {"query": "effusion"})
+    assert found.structured_content
+    assert found.structured_content["total_results"] > 0
+
+
+def filled(text: str, chosen: dict[str, str], folder: Path) -> str:
+    for name, value in chosen.items():
+        text = text.replace(f"${{user_config.{name}}}", value)
+    return text.replace("${__dirname}", str(folder))
+
+
+def fetched_uv(folder: Path) -> str:
+    run(sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder / "uv"), "uv", cwd=folder)
+    return str(folder / "uv" / "bin" / "uv")

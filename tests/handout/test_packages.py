@@ -1,0 +1,105 @@
+"""Wheel and sdist hold what they must and nothing else; the manifests agree with the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+from mcp_cxr import __version__
+from mcp_cxr.settings import variables
+from tests.docs.pages import ROOT
+from tests.handout.conftest import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.handout.conftest import Built
+    from tests.server.archives import Ingested
+
+MANIFEST, SERVER = (json.loads((ROOT / name).read_text()) for name in ("manifest.json", "server.json"))
+
+
+def files_of(folder: str) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_wheel_is_the_package_and_nothing_else(built: Built):
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+        (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
+    assert names == files_of("mcp_cxr")
+    assert f"\nVersion: {__version__}\n" in metadata
+    assert "\nProvides-Extra: plots\n" in metadata
+    assert f"mcp-name: {SERVER['name']}" in metadata  # how the registry knows whose package this is
+
+
+def test_the_sdist_holds_what_its_tests_need(built: Built):
+    with tarfile.open(built.sdist) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    for folder in ("mcp_cxr", "tests", "docs", "scripts"):
+        assert files_of(folder) <= names
+    assert {"Makefile", "requirements.lock", "manifest.json", "server.json", "CHANGELOG.md", "LICENSE"} <= names
+
+
+def test_the_wheel_s_own_files_answer_a_question(built: Built, demo: Ingested, tmp_path: Path):
+    """Data files are read where the wheel put them; the dependencies are those of the tests."""
+    place = tmp_path / "installed"
+    run(
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"),
+        *("--target", str(place), str(built.wheel)),
+        cwd=tmp_path,
+    )
+    code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('mcp_cxr', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, place, "search", "no edema", "--json"],
+        cwd=tmp_path,
+        env=demo.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["total_results"] > 0
+
+
+def test_versions_agree():
+    assert MANIFEST["version"] == SERVER["version"] == SERVER["packages"][0]["version"] == __version__
+
+
+def test_both_manifests_name_only_variables_there_are():
+    named = {one["name"]: one for one in SERVER["packages"][0]["environmentVariables"]}
+    assert set(named) == set(MANIFEST["server"]["mcp_config"]["env"]) <= set(variables())
+
+
+def test_each_place_of_the_bundle_s_configuration_is_asked_for_and_filled():
+    """A place that nobody filled would reach the server as it stands: `${user_config.share}`."""
+    places = re.findall(r"\$\{user_config\.(\w+)\}", json.dumps(MANIFEST["server"]))
+    asked = MANIFEST["user_config"]
+    assert sorted(places) == sorted(asked)
+    assert all(one["required"] or "default" in one for one in asked.values())
+
+
+def test_the_bundle_names_the_tools_a_model_has():
+    tools = json.loads((ROOT / "tests" / "server" / "tools.json").read_text())
+    for_models = [tool["name"] for tool in tools if tool["name"] != "get_film_pixels"]
+    assert [tool["name"] for tool in MANIFEST["tools"]] == for_models
+
+
+def test_the_registry_s_entry_is_within_its_schema():
+    """The rules of server.schema.json of 2025-12-11 that concern it; CI asks the schema itself."""
+    assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", SERVER["name"])
+    assert 1 <= len(SERVER["description"]) <= 100
+    assert 1 <= len(SERVER["title"]) <= 100
+    (package,) = SERVER["packages"]
+    assert package["transport"] == {"type": "stdio"}
+    assert {"registryType", "identifier", "version"} <= set(package)
+    assert all(one["type"] == "positional" and one["value"] for one in package["packageArguments"])

@@ -1,0 +1,129 @@
+"""Whatever the README and the docs tell a reader to type is run here, or says what it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+import pytest
+
+from mcp_cxr.cli import main
+from mcp_cxr.settings import load_settings, variables
+from tests.cli.conftest import at_a_terminal
+from tests.docs.pages import ROOT, Block, blocks, pages
+from tests.server.archives import Ingested, ingested
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+README = ROOT / "README.md"
+LANGUAGES = {"", "ini", "json", "python", "sh", "sql"}  # without one: what is printed, and pictures
+WHOLE_LINE = re.compile(r"(?:\.venv/bin/)?mcp-cxr ([^|<>&;$`]*)")
+ASKS_FOR_YES = ("forget", "table drop")
+RUN = [page for page in pages() if any(not block.needs for block in blocks(page, "sh"))]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
+
+
+class Reader:
+    """Somebody who types what a page says, in a home of their own.
+
+    Their films are the demo's. They have ingested them already, unless they read the README.
+    """
+
+    def __init__(self, page: Path, demo: Ingested, home: Path, patch: pytest.MonkeyPatch) -> None:
+        patch.setenv("HOME", str(home))
+        for name in ("XDG_DATA_HOME", "MCP_CXR_DATA_DIR"):
+            patch.delenv(name, raising=False)
+        patch.setenv("MCP_CXR_EMBEDDER", "offline")
+        patch.setenv("PATH", f"{_with_command(home / 'bin')}{os.pathsep}{os.environ['PATH']}")
+        patch.chdir(home)
+        if page != README:
+            demo.copied_to(Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False)))
+        first = demo.drawn.images[0]
+        self._places = {
+            "/path/to/films": str(demo.drawn.folder),
+            "IMAGE_ID": first.image_id,
+            "STUDY": first.study_id,
+            "PATIENT": first.subject_id,
+        }
+        self._patch = patch
+
+    def type(self, command: str) -> None:
+        for place, value in self._places.items():
+            command = re.sub(rf"{place}\b", value, command)
+        if command.startswith("export "):
+            for word in shlex.split(command)[1:]:
+                name, _, value = word.partition("=")
+                self._patch.setenv(name, os.path.expandvars(value))
+            load_settings()  # a variable that there is not is refused
+        elif whole := WHOLE_LINE.fullmatch(command):
+            self._run(shlex.split(whole[1]))
+        else:
+            subprocess.run(["sh", "-euc", command], check=True, stdout=subprocess.DEVNULL)  # noqa: S607 - any shell
+
+    def _run(self, words: list[str]) -> None:
+        if " ".join(words).startswith(ASKS_FOR_YES):
+            done = at_a_terminal(words, "yes", {})
+            assert done.returncode == 0, done.stderr
+        else:
+            assert main(words) == 0
+
+
+def _with_command(folder: Path) -> Path:
+    """Return a folder in which `mcp-cxr` is this checkout's, for lines that only a shell understands."""
+    folder.mkdir(parents=True)
+    command = folder / "mcp-cxr"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mcp_cxr "$@"\n')
+    command.chmod(0o700)
+    return folder
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_the_page_s_commands_run_in_their_order(
+    page: Path, demo: Ingested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    reader = Reader(page, demo, tmp_path, monkeypatch)
+    for block in blocks(page, "sh"):
+        for command in [] if block.needs else block.commands:
+            reader.type(command)
+
+
+def every_block() -> Iterator[Block]:
+    for page in pages():
+        yield from blocks(page)
+
+
+def test_no_command_stands_where_it_would_not_be_run():
+    assert {block.language for block in every_block()} <= LANGUAGES
+    for page in pages():
+        assert len(re.findall(r"^ *```", page.read_text(), re.MULTILINE)) == 2 * len(blocks(page)), page.name
+        outside = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        assert not re.findall(r"^ {4,}(?:mcp-cxr|make|docker|pip|export|python) .*$", outside, re.MULTILINE), page.name
+    for block in every_block():
+        assert block.language or not re.match(r"(\.venv/bin/)?mcp-cxr ", block.text), block.text
+        assert not block.needs or block.language == "sh", block.text
+
+
+def test_every_configuration_of_a_host_is_one():
+    """Its JSON can be read, starts the server, and names variables there are."""
+    shown = [json.loads(block.text) for block in every_block() if block.language == "json"]
+    assert len(shown) >= 3
+    for config in shown:
+        (entry,) = (config.get("mcpServers") or config["servers"]).values()
+        if "url" not in entry:
+            assert Path(entry["command"]).name == "mcp-cxr"
+            assert entry["args"] == ["serve"]
+            assert set(entry["env"]) <= set(variables())

@@ -1,0 +1,37 @@
+"""The cells of docs/notebook.md run in order."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from tests.docs.pages import ROOT, blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from mcp_cxr.demo import DemoArchive
+
+PAGE = ROOT / "docs" / "notebook.md"
+
+
+async def test_the_cells_run_as_in_a_notebook(
+    demo: DemoArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks(PAGE, "python"):
+        text = block.text.replace("/path/to/films", str(demo.folder))
+        cell = compile(text, PAGE.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if inspect.isawaitable(result := eval(cell, names)):  # noqa: S307 - our own page
+            await result
+    said = capsys.readouterr().out
+    assert f"{len(demo.images)} added, {{}} refused" in said
+    assert "patients with cardiomegaly; {'zero': 0," in said
+    assert "No image nothing" in said
+    assert {"film.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}

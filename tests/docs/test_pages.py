@@ -1,0 +1,36 @@
+"""The pages name verbs and files that there are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import ROOT, links, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_makefile_has_every_verb_the_docs_name() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = {verb for page in pages() for verb in re.findall(r"`make (\w+)`", page.read_text())}
+    assert named
+    assert not {verb for verb in named if not re.search(rf"^{verb}:", makefile, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+    broken = [link for link in links(page) if not (page.parent / link).exists()]
+    assert not broken
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+def test_plain_make_lists_the_verbs() -> None:
+    listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+    assert {"make setup", "make test", "make check", "make demo", "make bench"} <= {
+        " ".join(line.split()[:2]) for line in listed.splitlines()
+    }

@@ -1,0 +1,35 @@
+"""docs/troubleshooting.md quotes what the program says."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT
+
+PAGE = ROOT / "docs" / "troubleshooting.md"
+QUOTED = re.findall(r"^> (.+)$", PAGE.read_text(), re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def said() -> str:
+    """Every text in the package, parts that stand on several lines joined."""
+    trees = (ast.parse(path.read_text()) for path in sorted((ROOT / "mcp_cxr").rglob("*.py")))
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n".join(text for text in texts if isinstance(text, str))
+
+
+@pytest.mark.parametrize("text", QUOTED)
+def test_the_program_says_so(text: str, said: str):
+    assert text in said
+
+
+@pytest.mark.parametrize(
+    "title", ["Table not found", "NV-CLIP not available", "Ingestion slow", "Images already exist"]
+)
+def test_what_the_original_s_manual_lists_has_its_section(title: str):
+    """Each with a text that is really printed."""
+    section = PAGE.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert any(f"\n> {text}\n" in section for text in QUOTED)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+from mcp_cxr.errors import ConfigError
 
+_HOW_MUCH = {"limit", "offset", "group", "mode"}  # options that ask for nothing by themselves
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
@@ -36,6 +38,10 @@ if TYPE_CHECKING:
 @as_json
 def search(query: str | None, *, as_json: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
     """Find films by words, by example, by filters, or any mix."""
+    if not ((query and query.strip()) or any(value for name, value in how.items() if name not in _HOW_MUCH)):
+        raise ConfigError(
+            'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
+        )
     page = with_archive(lambda archive: archive.search(query, roots=_ANYWHERE, **how))
     if as_json:
         print_json(page)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
+_ROOT_GONE = "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now."
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -37,12 +39,7 @@ async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> li
     embedding, own = await _embedder(embedder)
     findings = [embedding, *await _store(store, own)]
     findings += [Finding("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()]
-    findings += [
-        Finding(
-            "root", root.is_dir(), str(root), None if root.is_dir() else "This folder is gone; mount it or unset it."
-        )
-        for root in roots
-    ]
+    findings += [Finding("root", root.is_dir(), str(root), None if root.is_dir() else _ROOT_GONE) for root in roots]
     return findings
 
 

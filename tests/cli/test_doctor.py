@@ -32,7 +32,10 @@ def test_a_root_that_is_gone_is_found(on_new: Command, tmp_path: Path, monkeypat
     done = on_new("doctor")
     assert done.code == 1
     assert f"FAIL  root           {tmp_path / 'gone'}" in done.out
-    assert "-> This folder is gone; mount it or unset it." in done.out
+    assert (
+        "-> This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now."
+        in done.out
+    )
 
 
 def test_a_service_that_is_down_is_found_with_what_to_check(on_demo: Command, monkeypatch: pytest.MonkeyPatch):

@@ -68,8 +68,8 @@ def test_the_next_page_is_named(on_demo: Command):
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        ([], "Ask with words, an example image or a filter"),
-        ([""], "Ask with words, an example image or a filter"),
+        ([], 'such as: mcp-cxr search "left pleural effusion" --view PA'),
+        ([" ", "--limit", "3"], "Ask with words, --like or a filter"),
         (["effusion", "--limit", "0"], "limit must be 1 to 100, not 0"),
         (["effusion", "--limit", "101"], "limit must be 1 to 100, not 101"),
         (["effusion", "--limit", "many"], "'many' is not a valid integer. See `mcp-cxr search --help`."),

@@ -14,7 +14,7 @@ import click
     help="Folder for the films, the archive and the contact sheet; by default a temporary one.",
 )
 def demo(*, keep: Path | None) -> int:
-    """Draw 60 studies of chest phantoms, ingest them, and ask for them as an MCP host would."""
+    """Try it on computer-drawn films. 60 studies are drawn, ingested, and asked for as an MCP host does."""
     import anyio
 
     from mcp_cxr.demo import run_demo

@@ -47,7 +47,7 @@ def evaluate(
     as_json: bool,
     **how: Any,  # noqa: ANN401 - click's options, passed on
 ) -> int:
-    """Measure how good the search is, on the archive at hand or on the films of the folder PATH.
+    """Measure how good the search is. On the archive at hand, or on the films of the folder PATH.
 
     Protocols: labels, reports, similar, negation, legs, feedback, index, integrity. docs/evaluate.md says how to read
     them.

@@ -62,7 +62,7 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
     return DONE if readable and summary.next is None else FAILED
 
 
-async def _ingest(archive: Archive, path: Path, printer: Printer, **how: Any) -> IngestSummary:  # noqa: ANN401
+async def _ingest(archive: Archive, path: Path, printer: Printer, **how: Any) -> IngestSummary:  # noqa: ANN401 - the same
     from mcp_cxr.ingest import Listener, Signal
 
     signal, listener = Signal(), Listener(printer.progress, printer.would_add)

@@ -22,7 +22,7 @@ _GO_ON = "Not finished: call ingest_directory again with the same arguments; it 
 async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
     """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
     its vectors, and how many images another program wrote (foreign; they are not searched).
-    """  # noqa: D205
+    """
     archive = await session_of(context).archive()
     return answer(await archive.overview())
 
@@ -37,7 +37,7 @@ async def ingest_directory(
     they lie beside it. Files that are in it already are skipped, so it may be called again at any time. It returns
     within 40 seconds; where next is not null, call it again with the same arguments to go on. Bad files are counted by
     reason.
-    """  # noqa: D205
+    """
     from mcp_cxr.ingest import Listener, Signal
 
     session = session_of(context)

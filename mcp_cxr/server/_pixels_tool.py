@@ -40,7 +40,7 @@ async def get_film_pixels(
 ) -> CallToolResult:
     """For the viewer page only; to look at a film use view_image. The film's 12 to 16 bit values, packed: uint16,
     little-endian, each less the one to its left, as zlib stream in base64.
-    """  # noqa: D205
+    """
     session = session_of(context)
     require_pictures(session.share)
     archive = await session.archive()
@@ -93,7 +93,7 @@ def _spacing(film: FilmValues) -> tuple[str, list[float]] | tuple[None, None]:
     """Return where the distance of two rows and of two columns stands, and both in mm."""
     for name in _SPACINGS:
         found: list[float] = film.header.tags.get(name, [])
-        if len(found) == 2 and min(found) > 0:  # noqa: PLR2004
+        if len(found) == 2 and min(found) > 0:  # noqa: PLR2004 - rows and columns
             return name, found
     return None, None
 

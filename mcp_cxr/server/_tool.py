@@ -60,7 +60,7 @@ class StrictTool(Tool):
         audit = session_of(context).audit
         return await (audit.watch(self.name, arguments, work) if audit else work())
 
-    async def _run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:  # noqa: ANN401
+    async def _run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:  # noqa: ANN401 - the same
         try:
             self.fn_metadata.validate_arguments(arguments)
         except ValidationError as exc:

@@ -45,9 +45,24 @@ def test_the_wheel_is_the_package_and_nothing_else(built: Built):
 def test_the_sdist_holds_what_its_tests_need(built: Built):
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    for folder in ("mcp_cxr", "tests", "docs", "scripts"):
+    for folder in ("mcp_cxr", "tests", "docs", "scripts", ".github"):
         assert files_of(folder) <= names
     assert {"Makefile", "requirements.lock", "manifest.json", "server.json", "CHANGELOG.md", "LICENSE"} <= names
+
+
+def test_the_sdist_builds_the_same_wheel(built: Built, tmp_path: Path):
+    with tarfile.open(built.sdist) as sdist:
+        sdist.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(tmp_path), cwd=source)
+    assert record(tmp_path / built.wheel.name) == record(built.wheel)
+
+
+def record(wheel: Path) -> str:
+    """Return every file with its hash."""
+    with zipfile.ZipFile(wheel) as opened:
+        (name,) = (name for name in opened.namelist() if name.endswith("/RECORD"))
+        return opened.read(name).decode()
 
 
 def test_the_wheel_s_own_files_answer_a_question(built: Built, demo: Ingested, tmp_path: Path):

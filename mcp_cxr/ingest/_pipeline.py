@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK = 4096  # candidates asked of the store at once
-_PART = 64  # of those that are new, so many are looked at before the first one is read
+_PART = 64  # of those that are new, so many are looked at before the first one is read, unless the store wants more
 _LINGER_S = 2.0  # how long a batch waits to fill
+_UNWRITTEN_S = 30.0  # and how long what was embedded waits for more to be written with it: so much a kill can cost
 _TICK_S = 1.0
 _BATCHES_AT_ONCE = 2  # while the service works on one, the next is on its way, and it never waits for us
 _WORTH_A_PROCESS = 1 << 20  # bytes; a smaller film is read in less time than its way to a process and back takes
@@ -132,6 +133,7 @@ class Pipeline:
     async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item], tasks: TaskGroup) -> None:
         """Let new and changed files through."""
         stage, is_counting = self.tally.stages["known"], False
+        part = self.store.rows_at_once or _PART
         async with sink:
             async for chunk in source:
                 if self.signal.reason:
@@ -139,11 +141,11 @@ class Pipeline:
                 with stage.working(len(chunk)):
                     rest = await self.known.unsettled(chunk)
                 self.tally.skipped += len(chunk) - len(rest)
-                for start in range(0, len(rest), _PART):
+                for start in range(0, len(rest), part):
                     if not is_counting:
                         is_counting = True
                         tasks.start_soon(self._count)
-                    await self._let_through(rest[start : start + _PART], sink)
+                    await self._let_through(rest[start : start + part], sink)
 
     async def _let_through(self, some: list[Candidate], sink: Sink[Item]) -> None:
         if self.signal.reason:
@@ -263,8 +265,9 @@ class Pipeline:
         return answers
 
     async def _write(self, source: Source[list[Item]]) -> None:
-        """Write what was embedded, in an order that a kill between two steps cannot hurt: a file is done last."""
-        async for batch in source:
+        """Write what was embedded, as much at once as is best for the store; until then it does not count as added."""
+        rest: list[Item] = []
+        while batch := await _gathered(source, rest, self.store.rows_at_once):
             with self.tally.stages["write"].working(len(batch)):
                 added = await self._write_batch(batch)
             self.tally.added += added
@@ -272,7 +275,10 @@ class Pipeline:
             await self._report()
 
     async def _write_batch(self, batch: list[Item]) -> int:
-        """Return how many images were not there yet."""
+        """Return how many images were not there yet.
+
+        The order is one that a kill between two steps cannot hurt: a file is done last.
+        """
         items = await self._not_there_yet(batch)
         vectors = [item.vector for item in items if item.vector is not None]
         if vectors:
@@ -328,3 +334,24 @@ async def _batch(source: Source[Item], size: int) -> list[Item]:
     except anyio.EndOfStream:
         pass
     return batch
+
+
+async def _gathered(source: Source[list[Item]], rest: list[Item], size: int | None) -> list[Item]:
+    """Return the next `size` items; fewer at the end, or when no more came within `_UNWRITTEN_S`.
+
+    Args:
+        source: Batches of any length.
+        rest: What is over, for the next call.
+        size: None: one batch as it comes.
+    """
+    try:
+        while not rest:  # of a batch, all may have been rejected
+            rest += await source.receive()
+        with anyio.move_on_after(_UNWRITTEN_S):
+            while size and len(rest) < size:
+                rest += await source.receive()
+    except anyio.EndOfStream:
+        pass
+    items = rest[:size]
+    del rest[:size]
+    return items

@@ -32,7 +32,7 @@ class Plan:
     """Cap on the candidates in sorted path order, known ones included."""
     dry_run: bool = False
     batch_size: int = 64
-    """Pictures embedded and written at once."""
+    """Pictures embedded at once."""
     retry_failed: bool = False
     any_body_part: bool = False
     companions: tuple[Path, ...] = ()

@@ -56,6 +56,9 @@ class Store(ABC):
     is_private: bool
     """Whether this machine alone writes to it: only then may it say which folders of this machine are read."""
 
+    rows_at_once: int | None = None
+    """As many rows it is best asked for and given at once, where each time costs; None: as they come."""
+
     @property
     def condition(self) -> str | None:
         """How its connections are, for people; None where there is nothing to say."""

@@ -24,7 +24,8 @@ _ALWAYS: Bound = {"mark": MARK, "separator": SEPARATOR}
 _MOST_ROWS = 250  # of images in one message: what IRIS is reported to take best in one transaction
 _MOST_SMALL_ROWS = 4000  # of postings and labels, a few words each: a message of 250 would be all waiting
 _MOST_BYTES = 4_000_000
-_MOST_IDS = 500  # asked for in one query
+MOST_IDS = 500
+"""Asked for in one query."""
 
 
 class Session:
@@ -76,7 +77,7 @@ class Session:
 
 def batches_of(values: Sequence[T]) -> list[Sequence[T]]:
     """Cut what is asked for into queries of a bearable size."""
-    return [values[start : start + _MOST_IDS] for start in range(0, len(values), _MOST_IDS)]
+    return [values[start : start + MOST_IDS] for start in range(0, len(values), MOST_IDS)]
 
 
 @lru_cache(maxsize=1024)

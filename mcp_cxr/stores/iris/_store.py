@@ -9,7 +9,7 @@ from mcp_cxr.records import Filter
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores.iris import _collection, _documents, _files, _images, _nearest, _studies, _views
 from mcp_cxr.stores.iris._pool import Pool
-from mcp_cxr.stores.iris._session import Session
+from mcp_cxr.stores.iris._session import MOST_IDS, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -48,6 +48,7 @@ class IrisStore(Store):
     """
 
     is_private = False
+    rows_at_once = MOST_IDS
 
     def __init__(self, config: IrisConfig) -> None:
         self.location = config.location

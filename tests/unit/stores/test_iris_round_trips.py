@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from mcp_cxr.archive import Archive
+from mcp_cxr.images import Reader
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.search import Searcher, ask
+from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
 from mcp_cxr.upkeep import ServiceWatch
 from tests.contract.stores.making import FINGERPRINT, axis, image, vectors
 from tests.faults.iris_stores import config, fill
+from tests.support.films import mimic_place, plain
 from tests.support.iris import plain_server
 from tests.support.toy import ToyEmbedder
 
@@ -28,6 +32,9 @@ if TYPE_CHECKING:
 
 EVERY = Filter()
 FRONTAL = Filter(view=("PA",))
+EXISTENCE = "SELECT i . ImageID FROM VectorSearch . MIMICCXRImages AS i WHERE i . ImageID %INLIST"
+UPSERT = "TO_VECTOR"
+OUTCOMES = "FROM VectorSearch . MIMICCXRImagesFiles"
 
 
 @pytest.fixture
@@ -124,17 +131,23 @@ async def no_film(_: str) -> Picture:
     raise AssertionError("no file is named")
 
 
-async def test_a_thousand_ids_are_two_existence_queries(server: StandIn, store: IrisStore) -> None:
-    server.forget()
-    await store.known([ImageId(f"i{n:05d}") for n in range(1000)])
-    assert statements(server, "INLIST") == 2
-
-
-async def test_a_thousand_images_are_four_upserts(server: StandIn, store: IrisStore) -> None:
-    server.forget()
-    await store.put([image(f"n{n}", f"s{n // 2}") for n in range(1000)], vectors(1000))
-    assert statements(server, "TO_VECTOR") == 4
-    assert server.seen["messages"]["TC"] == 1
+async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_writes_250_rows(
+    server: StandIn, tmp_path: Path
+) -> None:
+    """Whatever the embedder's batches are: each id is asked for before its film is read, and before it is written."""
+    film = plain(tmp_path / "film.png", 1).read_bytes()
+    for number in range(1000):
+        place = mimic_place(tmp_path / "films", number, study=number // 2).with_suffix(".png")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(film)
+    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]
+    async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, Reader() as reader:
+        await store.create(await embedder.fingerprint())
+        server.forget()
+        assert (await Archive(settings, store, embedder, reader).ingest(tmp_path / "films")).added == 1000
+    assert len(embedder.batches) > 15
+    counted = {part: statements(server, part) for part in (EXISTENCE, UPSERT, OUTCOMES)}
+    assert counted == {EXISTENCE: 4, UPSERT: 4, OUTCOMES: 4}
 
 
 async def test_a_message_is_four_megabytes_at_most(server: StandIn) -> None:

@@ -226,6 +226,22 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What an answer tells of its hits, and of what is around them."""
+
+    made_with: Fingerprint | None
+    """What made the collection's vectors."""
+    total: int
+    """Images, studies or subjects that the question lets through."""
+    foreign: int
+    """Rows that other programs wrote."""
+    stored: Mapping[ImageId, Stored]
+    """The hits that are still there."""
+    sample: Sample | None
+    """The reference sample, where vectors were compared."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one file."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ class Archive:
         self._roots = Roots(settings.roots, store)
         self._films = Films(store, embedder, reader, self._roots)
         self._watch = ServiceWatch(store, embedder, self._films.picture_of)
-        self._searcher = Searcher(store, embedder, confirm=self._watch.confirm)
+        self._searcher = Searcher(store, embedder, confirm=partial(self._watch.confirm, recalled=True))
 
     async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> Page:  # noqa: ANN401 - see mcp_cxr.search.ask
         """Answer a question; the arguments are those of the tool `search_medical_images`.

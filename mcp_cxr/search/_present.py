@@ -14,33 +14,35 @@ from mcp_cxr.search._standing import FEW, Standing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.records import ImageId, Stored
+    from mcp_cxr.records import Facts, ImageId, Stored
     from mcp_cxr.search._asked import Asked
     from mcp_cxr.search._rank import Ranked
-    from mcp_cxr.stores import Store
 
 _CHANCE = 95.0
 """Percentile below which pixels alone say nothing: one film in twenty, drawn blindly, is at least as similar."""
 
 
-async def present(asked: Asked, ranked: list[Ranked], store: Store) -> list[Hit]:
+def wanted(asked: Asked, ranked: list[Ranked]) -> list[ImageId]:
+    """Return the images that `present` wants to know of: those of the page, and what it compares them with."""
+    offset = asked.question.offset
+    alike = ranked[:DEPTH] if asked.compared is not None and len(ranked) > offset else []
+    return list(dict.fromkeys(one.best.image_id for one in (*alike, *ranked[offset:])))
+
+
+def present(asked: Asked, ranked: list[Ranked], facts: Facts) -> list[Hit]:
     """Return the hits of the page; what they warn of is added to `asked`.
 
     Args:
         asked: The question.
         ranked: From the first to the last hit of the page.
-        store: What they are read from.
+        facts: Of those that are `wanted`, and of the archive.
     """
-    offset, compared = asked.question.offset, asked.compared
-    if compared is None or len(ranked) <= offset:
-        stored = await store.get([one.best.image_id for one in ranked[offset:]])
+    offset, compared, sample, stored = asked.question.offset, asked.compared, facts.sample, facts.stored
+    if compared is None or sample is None or len(ranked) <= offset:
         return _hits(asked, ranked, stored, None, {})
-    sample = await store.sample()
     standing = Standing(compared, sample)
     if standing.size < FEW:
         asked.warnings.append(f"Standing is coarse: the archive has only {standing.size} images to compare with.")
-    wanted = dict.fromkeys(one.best.image_id for one in (*ranked[:DEPTH], *ranked[offset:]))
-    stored = await store.get(list(wanted), vectors=True)
     vectors = [one.vector if (one := stored.get(each.best.image_id)) else None for each in ranked[:DEPTH]]
     folded = folds(vectors, sample.vectors.mean(axis=0)) if sample.ids else {}
     hits = _hits(asked, ranked, stored, standing, folded)

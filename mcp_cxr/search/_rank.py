@@ -19,8 +19,8 @@ RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
 
 
-Sieve: TypeAlias = "Callable[[list[ImageId]], Awaitable[Container[ImageId]]]"
-"""Returns those of the images it lets through."""
+Sift: TypeAlias = "Callable[[list[ImageId]], Awaitable[Sequence[Container[ImageId]]]]"
+"""Returns, for each of its sieves, those of the images that it lets through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, Scored
         limit *= 4
 
 
-async def rank(legs: list[Leg], group: Group, *, needed: int, sieves: Sequence[Sieve] = ()) -> list[Ranked]:
+async def rank(legs: list[Leg], group: Group, *, needed: int, sift: Sift | None = None) -> list[Ranked]:
     """Return at least the first `needed` groups over all legs, or all there are.
 
     Several legs are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the pools
@@ -86,19 +86,19 @@ async def rank(legs: list[Leg], group: Group, *, needed: int, sieves: Sequence[S
         legs: At least one.
         group: What counts as one.
         needed: How many.
-        sieves: Each picks those images of all pools of which something speaks that says yes, and not how much. They
-            make one more pool, in the order in which the legs brought them.
+        sift: Each of its sieves picks those images of all pools of which something speaks that says yes, and not how
+            much. They make one more pool, in the order in which the legs brought them.
     """
     if len(legs) == 1:
         alone = await top_groups(legs[0], group, needed=needed)
         return [Ranked(hit, legs[0].compares_pixels) for hit in alone.values()]
-    pools = [first_of_each(hits, group) for hits in await _fetch_all(legs)]
-    sifted = [_Pool(await _sifted(pools, sieve)) for sieve in sieves]
+    hits = await _fetch_all(legs)
+    pools = [first_of_each(some, group) for some in hits]
     fetched = [_Pool(pool, leg.compares_pixels, leg.weight) for leg, pool in zip(legs, pools, strict=True)]
-    fused = _fuse([*fetched, *sifted])
-    if len(fused) >= needed:
+    fused = _fuse([*fetched, *(await _sifted(pools, sift) if sift else [])])
+    deeper, its_hits = next((leg, some) for leg, some in zip(legs, hits, strict=True) if leg.compares_pixels)
+    if len(fused) >= needed or len(its_hits) < POOL:
         return list(fused.values())
-    deeper = next(leg for leg in legs if leg.compares_pixels)
     for key, hit in (await top_groups(deeper, group, needed=needed + len(fused))).items():
         fused.setdefault(key, Ranked(hit, by_pixels=True))
     return list(fused.values())
@@ -117,14 +117,16 @@ async def _fetch_all(legs: list[Leg]) -> list[list[Scored]]:
     return pools
 
 
-async def _sifted(pools: list[dict[str, Scored]], sieve: Sieve) -> dict[str, Scored]:
-    """Return the groups of all pools, in their order, whose image the sieve picks."""
+async def _sifted(pools: list[dict[str, Scored]], sift: Sift) -> list[_Pool]:
+    """Return for each sieve the groups of all pools, in their order, whose image it picks."""
     found: dict[str, Scored] = {}
     for pool in pools:
         for key, hit in pool.items():
             found.setdefault(key, hit)
-    picked = await sieve([hit.image_id for hit in found.values()]) if found else ()
-    return {key: hit for key, hit in found.items() if hit.image_id in picked}
+    if not found:
+        return []
+    sieves = await sift([hit.image_id for hit in found.values()])
+    return [_Pool({key: hit for key, hit in found.items() if hit.image_id in picked}) for picked in sieves]
 
 
 def _fuse(pools: list[_Pool]) -> dict[str, Ranked]:

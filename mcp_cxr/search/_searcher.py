@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.errors import EmbeddingError, NotFound, QuestionError
+from mcp_cxr.errors import EmbeddingError, NotFound, QuestionError, StoreUnavailable
 from mcp_cxr.language import understood
 from mcp_cxr.records import Filter, Page, Rejected, StudyId, SubjectId
 from mcp_cxr.search._asked import Asked
-from mcp_cxr.search._present import present
-from mcp_cxr.search._rank import Leg, rank
+from mcp_cxr.search._present import present, wanted
+from mcp_cxr.search._rank import POOL, Leg, rank
 from mcp_cxr.search._steer import Parts, steered
 from mcp_cxr.search._texts import Texts
 
@@ -21,15 +21,23 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import Meaning
-    from mcp_cxr.records import Fingerprint, ImageId, Picture, Stored, Vector
+    from mcp_cxr.records import Facts, Fingerprint, ImageId, Picture, Stored, Vector
     from mcp_cxr.search._question import Question
-    from mcp_cxr.search._rank import Ranked, Sieve
+    from mcp_cxr.search._rank import Ranked
     from mcp_cxr.stores import Store
 
 
 _WORDS_COUNT = (
     2  # what a report says is surer than what a model sees; chosen on the trial of tests/bench/bench_answers.py
 )
+_TRIES = 3
+
+
+class _Counted(TypedDict):
+    """What is counted; as `Store.count` takes it."""
+
+    terms: Sequence[str]
+    distinct: Literal["study", "subject"] | None
 
 
 class Searcher:
@@ -62,31 +70,56 @@ class Searcher:
             StoreError: The store fails or was never made.
         """
         started = time.perf_counter()
-        await self._store.info()  # an archive that was never made needs no service to say so
-        asked = Asked(question, await self._resolve(question))
-        await self._take_examples(asked, develop)
-        if question.query:
-            await self._understand(asked, question.query)
-        await self._aim(asked)
-        total = await self._total(asked)
-        needed = min(question.offset + question.limit, total)
-        ranked = await self._ranked(asked, needed) if question.offset < total else []
-        hits = await present(asked, ranked[:needed], self._store)
-        await self._warn(asked)
+        for _ in range(_TRIES):
+            made_with = (await self._store.info(recalled=True)).fingerprint  # never made: that needs no service to tell
+            asked, ranked, facts = await self._ranked_with_facts(question, develop)
+            if _is_same_space(made_with, facts.made_with):
+                break
+        else:
+            raise StoreUnavailable("The archive was made anew again and again while it was asked; ask again.")
+        hits = present(asked, ranked, facts)
+        if facts.foreign:
+            asked.warnings.append(
+                f"{facts.foreign} images were written by another program and are left out; ingest their files again."
+            )
+        end = question.offset + question.limit
         return Page(
             query=question.query,
             search_mode=asked.mode,
             fallback_reason=asked.fallback_reason,
             embedder=self._embedder.name,
             filters=asked.filters,
-            total_results=total,
+            total_results=facts.total,
             results_count=len(hits),
             offset=question.offset,
-            next_offset=needed if needed < total else None,
+            next_offset=end if end < facts.total else None,
             execution_time_ms=round(1000 * (time.perf_counter() - started), 1),
             cache_hit=asked.cache_hit,
             warnings=asked.warnings,
             images=hits,
+        )
+
+    async def _ranked_with_facts(
+        self, question: Question, develop: Callable[[str], Awaitable[Picture]]
+    ) -> tuple[Asked, list[Ranked], Facts]:
+        """Return what the question became, the ranking up to the end of its page, and what is told with it."""
+        asked = Asked(question, await self._resolve(question))
+        await self._take_examples(asked, develop)
+        if question.query:
+            await self._understand(asked, question.query)
+        await self._aim(asked)
+        counted: _Counted = {
+            "terms": asked.words if asked.mode == "keyword" else (),
+            "distinct": None if question.group == "none" else question.group,
+        }
+        ranked: list[Ranked] = []
+        if question.offset < POOL or question.offset < await self._store.count(asked.where, **counted):
+            ranked = (await self._ranked(asked))[: question.offset + question.limit]
+        compared = asked.compared is not None and len(ranked) > question.offset
+        return (
+            asked,
+            ranked,
+            await self._store.facts(wanted(asked, ranked), asked.where, compared=compared, **counted),
         )
 
     async def _resolve(self, question: Question) -> Filter:
@@ -183,30 +216,19 @@ class Searcher:
         if asked.compared is None and (sample := await self._store.sample()).ids:
             asked.compared = steered(asked.parts, sample.vectors.mean(axis=0), asked.middle_of_texts)
 
-    async def _total(self, asked: Asked) -> int:
-        group = asked.question.group
-        return await self._store.count(
-            asked.where,
-            terms=asked.words if asked.mode == "keyword" else (),
-            distinct=None if group == "none" else group,
-        )
-
-    async def _ranked(self, asked: Asked, needed: int) -> list[Ranked]:
-        sieves: list[Sieve] = []
+    async def _ranked(self, asked: Asked) -> list[Ranked]:
+        question = asked.question
+        sieves: list[Filter] = []
         if asked.words:
-            sieves.append(self._sieve(Filter(has_report=False)))  # of these the pixels alone can tell
+            sieves.append(Filter(has_report=False))  # of these the pixels alone can tell
             if asked.meaning and asked.meaning.labels:
-                sieves.append(self._sieve(Filter(labels=asked.meaning.labels)))
-        return await rank(self._legs(asked), asked.question.group, needed=needed, sieves=sieves)
-
-    def _sieve(self, where: Filter) -> Sieve:
-        """Return what picks those images that the filter lets through."""
-
-        async def pick(images: list[ImageId]) -> set[ImageId]:
-            kept = await self._store.browse(replace(where, only_images=tuple(images)), limit=len(images))
-            return {hit.image_id for hit in kept}
-
-        return pick
+                sieves.append(Filter(labels=asked.meaning.labels))
+        return await rank(
+            self._legs(asked),
+            question.group,
+            needed=question.offset + question.limit,
+            sift=(lambda images: self._store.sift(images, sieves)) if sieves else None,
+        )
 
     def _legs(self, asked: Asked) -> list[Leg]:
         """Return the rankings to join, the one that compares pixels first."""
@@ -222,8 +244,9 @@ class Searcher:
             legs.append(match)
         return legs or [Leg(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
 
-    async def _warn(self, asked: Asked) -> None:
-        if foreign := await self._store.foreign():
-            asked.warnings.append(
-                f"{foreign} images were written by another program and are left out; ingest their files again."
-            )
+
+def _is_same_space(recalled: Fingerprint | None, found: Fingerprint | None) -> bool:
+    """Whether a question that was asked of what was recalled was asked of what is there."""
+    if recalled is None or found is None:
+        return recalled is found
+    return recalled.same_space(found)

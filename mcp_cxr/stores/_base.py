@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
+
+from mcp_cxr.records import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
@@ -101,8 +104,12 @@ class Store(ABC):
         """Remove everything that `create` and all writing made; harmless where there is nothing."""
 
     @abstractmethod
-    async def info(self) -> Collection:
-        """What the collection knows of itself."""
+    async def info(self, *, recalled: bool = False) -> Collection:
+        """What the collection knows of itself.
+
+        Args:
+            recalled: What was read before will do, where that saves a question; `facts` tells whether it still holds.
+        """
 
     async def dangers(self) -> list[str]:
         """What of its place may harm it, each with what to do; made or not."""
@@ -112,9 +119,9 @@ class Store(ABC):
     async def totals(self) -> Totals:
         """How much it holds."""
 
+    @abstractmethod
     async def foreign(self) -> int:
-        """How many rows other programs wrote. Asked with each search: a store that counts them faster says so here."""
-        return (await self.totals()).foreign
+        """How many rows other programs wrote."""
 
     @abstractmethod
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
@@ -183,6 +190,37 @@ class Store(ABC):
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
         """Count images of ours, or their studies or subjects; with `terms`, only those `match` would return."""
+
+    async def facts(
+        self,
+        ids: Sequence[ImageId],
+        where: Filter,
+        *,
+        terms: Sequence[str] = (),
+        distinct: Literal["study", "subject"] | None = None,
+        compared: bool = False,
+    ) -> Facts:
+        """Return what an answer tells of its hits, and of what is around them.
+
+        Asked with each search: a store in which each question is a way to a server and back asks for all at once.
+
+        Args:
+            ids: The hits, as `get` takes them.
+            where: What the question lets through, as `count` takes it, with `terms` and `distinct`.
+            compared: Whether vectors were: then those of the hits are wanted, and the sample.
+        """
+        return Facts(
+            (await self.info()).fingerprint,
+            await self.count(where, terms=terms, distinct=distinct),
+            await self.foreign(),
+            await self.get(ids, vectors=compared),
+            await self.sample() if compared else None,
+        )
+
+    async def sift(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
+        """Return for each filter those of `images` that it lets through; it names no images itself."""
+        wheres = [replace(where, only_images=tuple(images)) for where in filters]
+        return [{hit.image_id for hit in await self.browse(where, limit=len(images))} for where in wheres]
 
     @abstractmethod
     async def sample(self) -> Sample:

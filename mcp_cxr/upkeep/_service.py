@@ -36,20 +36,25 @@ class ServiceWatch:
         self._embedder = embedder
         self._develop = develop
 
-    async def confirm(self) -> Fingerprint:
+    async def confirm(self, *, recalled: bool = False) -> Fingerprint:
         """Return the embedder's fingerprint, once it is known to fit the collection.
 
         Where only the service's version or dialect is another one, some stored images are embedded again; a cosine of
         0.999 or more for all of them records the new version.
+
+        Args:
+            recalled: What the store recalls of the collection may let the embedder in; it never refuses one.
 
         Raises:
             FingerprintMismatch: It does not fit, or no stored film could be read to find out.
             EmbeddingError: The embedder cannot be asked.
             StoreError: The store fails or was never made.
         """
-        own, made_with = await self._embedder.fingerprint(), (await self._store.info()).fingerprint
+        own, made_with = await self._embedder.fingerprint(), (await self._store.info(recalled=recalled)).fingerprint
         if made_with is None or own == made_with:
             return own
+        if recalled:
+            return await self.confirm()
         if not own.same_space(made_with):
             raise FingerprintMismatch(
                 f"This archive was made with {_space(made_with)}, not with {_space(own)}; set its embedder, use "

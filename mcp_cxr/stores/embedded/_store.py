@@ -97,7 +97,8 @@ class EmbeddedStore(Store):
     async def drop(self) -> None:
         await self._connections.empty(within=self._cache.removing(wait_s=self._busy_timeout_s))
 
-    async def info(self) -> Collection:
+    async def info(self, *, recalled: bool = False) -> Collection:
+        del recalled  # it is read as fast as it is remembered
         return await self._read(_collection.collection)
 
     async def dangers(self) -> list[str]:

@@ -39,6 +39,10 @@ class Entries:
         text = self.texts.get("fingerprint")
         return Fingerprint(**json.loads(text)) if text else None
 
+    def are(self, schema: str | None, fingerprint: str | None) -> bool:
+        """Whether they are those of a collection with these two entries, as text."""
+        return (self.texts.get("schema"), self.texts.get("fingerprint")) == (schema, fingerprint)
+
     @property
     def has_hnsw(self) -> bool:
         """Whether the server keeps an HNSW index of the vectors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.stores.iris._cells import several
 
@@ -59,15 +59,22 @@ def compose(
         then: Order.
         joins_study: `select` has joined the study, as `s`, itself.
     """
-    values = {field.name: getattr(where, field.name) for field in fields(where)}
-    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    given = given_in(where)
     if given.get("has_report") is False:
         given["has_no_report"] = given.pop("has_report")
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     conditions = " AND ".join([*(known[name] for name in given), *more])
     bound: Bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
-    return select + join + " WHERE " + conditions + then, {**bound, "labels_wanted": len(set(where.labels))}
+    if where.labels:
+        bound["labels_wanted"] = len(set(where.labels))
+    return select + join + " WHERE " + conditions + then, bound
+
+
+def given_in(where: Filter) -> dict[str, Any]:
+    """Return the fields of a filter that are given."""
+    values = {field.name: getattr(where, field.name) for field in fields(where)}
+    return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
 def any_of(terms: Iterable[str]) -> str:

@@ -41,16 +41,17 @@ _DRAW = "INSERT OR UPDATE INTO {table}Sample (ImageID, SampleKey, VectorMark) VA
 _KNOWN = """
 SELECT i.ImageID FROM {table} AS i
 WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator) AND i.Metadata LIKE :mark"""
-_CELLS = """
+CELLS: LiteralString = """
 i.ImageID, i.StudyID, i.SubjectID, i.ViewPosition, i.ImagePath, i.Metadata,
 CASE WHEN i.Metadata LIKE :mark THEN 1 ELSE 0 END AS IsOurs,
 s.StudyID, s.SubjectID, s.StudyDate, s.DataSplit, s.Labels, s.Report"""
-_FROM = " FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID "
+JOIN_STUDY: LiteralString = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID "
+_FROM = " FROM {table} AS i" + JOIN_STUDY
 _IN_IDS = "WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
-_GET = "SELECT " + _CELLS + _FROM + _IN_IDS
-_GET_VECTORS = "SELECT " + _CELLS + ", i.Vector" + _FROM + _IN_IDS
-_FIRST = "SELECT TOP :limit " + _CELLS + ", i.Vector" + _FROM + "ORDER BY i.ImageID"
-_NEXT = "SELECT TOP :limit " + _CELLS + ", i.Vector" + _FROM + "WHERE i.ImageID > :after ORDER BY i.ImageID"
+_GET = "SELECT " + CELLS + _FROM + _IN_IDS
+_GET_VECTORS = "SELECT " + CELLS + ", i.Vector" + _FROM + _IN_IDS
+_FIRST = "SELECT TOP :limit " + CELLS + ", i.Vector" + _FROM + "ORDER BY i.ImageID"
+_NEXT = "SELECT TOP :limit " + CELLS + ", i.Vector" + _FROM + "WHERE i.ImageID > :after ORDER BY i.ImageID"
 _PAGE = 500  # rows with vectors in one result: 6 MB of 1,024 numbers
 
 _TO_FORGET = "SELECT TOP :limit i.ImageID, i.StudyID FROM {table} AS i"
@@ -88,7 +89,7 @@ def get(session: Session, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId
     """Return those of `ids` that are there, in that order."""
     statement = _GET_VECTORS if vectors else _GET
     rows = [row for batch in batches_of(ids) for row in session.rows(statement, {"ids": several(batch)})]
-    found = {stored.image.image_id: stored for stored in map(_stored, rows)}
+    found = {stored.image.image_id: stored for stored in map(stored_of, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 
 
@@ -100,7 +101,7 @@ def page(session: Session, after: ImageId | None, limit: int) -> list[Stored]:
         last = found[-1].image.image_id if found else after
         statement = _FIRST if last is None else _NEXT
         rows = session.rows(statement, {"limit": wanted, "after": last})
-        found += map(_stored, rows)
+        found += map(stored_of, rows)
         if len(rows) < wanted:
             break
     return found
@@ -145,7 +146,8 @@ def _cells(image: ImageRecord, model: str) -> Row:
     return image.image_id, image.study_id, image.subject_id, image.view_position, path, json.dumps(metadata)
 
 
-def _stored(row: Row) -> Stored:
+def stored_of(row: Row) -> Stored:
+    """Return an image from a row of `CELLS`, and its vector where that is the last one."""
     image_id, study_id, subject_id, view, path, metadata, is_ours, *rest = row
     facts: dict[str, Any] = json.loads(metadata) if is_ours else {}  # what others write there is not ours to read
     image = ImageRecord(

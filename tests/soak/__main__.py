@@ -2,6 +2,9 @@
 
 32 clients over HTTP ask one server, 8 over stdio one each. Memory is what all servers and their workers hold in
 proportion (Pss); it may grow by 5 % from the second thousand of calls to the last one. Exit 1 where anything is wrong.
+
+`--store iris` asks the server that IRIS_HOST... name; where they name none, the stand-in, whose memory is left out: one
+process with one lock below all clients, so that times are then its own.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +29,8 @@ from mcp_cxr.archive import open_archive
 from mcp_cxr.demo import write_archive
 from tests.server.archives import settings
 from tests.soak.processes import Held, held
+from tests.standins.iris import StandIn
+from tests.support.iris import variables as iris_variables
 from tests.support.served import Served
 
 if TYPE_CHECKING:
@@ -62,6 +67,8 @@ class Log:
     """Milliseconds by transport and tool."""
     wrong: Counter[str] = field(default_factory=Counter[str])
     looks: list[tuple[int, Held]] = field(default_factory=list[tuple[int, Held]])
+    beside: int | None = None
+    """Process that is not looked at."""
     done: int = 0
 
 
@@ -94,7 +101,7 @@ async def ask(client: Client, transport: str, todo: Iterator[Call], log: Log) ->
             log.wrong[f"{transport} {call.tool}: {'refused' if result.is_error else 'answered'}"] += 1
         log.done += 1
         if log.done % LOOK_EVERY == 0:
-            log.looks.append((log.done, await anyio.to_thread.run_sync(held, os.getpid())))
+            log.looks.append((log.done, await anyio.to_thread.run_sync(held, os.getpid(), log.beside)))
 
 
 async def run(served: Served, variables: dict[str, str], todo: Iterator[Call], log: Log) -> None:
@@ -135,22 +142,35 @@ def report(log: Log, seconds: float) -> bool:
     return not log.wrong and all(ratio <= GROWTH for ratio in grown.values())
 
 
+def place_of(store: str, folder: Path, opened: ExitStack, log: Log) -> dict[str, str]:
+    """Return where the archive is to be, as variables say it."""
+    if store == "embedded":
+        return {}
+    named = {name: value for name, value in os.environ.items() if name.startswith("IRIS_")}
+    if not named:
+        standin = opened.enter_context(StandIn())
+        named, log.beside = iris_variables(standin), standin.pid
+    key = folder / "id.key"
+    key.write_bytes(b"of a soak, and of no patient: ***")
+    key.chmod(0o600)
+    return {**named, "MCP_CXR_STORE": store, "MCP_CXR_ID_KEY_FILE": str(key)}
+
+
 async def main(count: int, store: str) -> bool:
     """Make an archive, serve it, ask it, and say how that went."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+    with ExitStack() as opened:
+        place, log = Path(opened.enter_context(tempfile.TemporaryDirectory())), Log()
         films = write_archive(place / "films", studies=40).folder
         variables = {
             "MCP_CXR_DATA_DIR": str(place / "data"),
             "MCP_CXR_EMBEDDER": "offline",
             "MCP_CXR_SHARE": "reports,pictures",
-            "MCP_CXR_STORE": store,
-            **{name: value for name, value in os.environ.items() if name.startswith("IRIS_")},
+            "MCP_CXR_ROOTS": str(films),
+            **place_of(store, place, opened, log),
         }
         async with open_archive(settings(variables)) as archive:
             await archive.ingest(films)
             ids = [hit.image_id for hit in (await archive.search(view=["PA"], limit=100)).images]
-        log = Log()
         with Served(variables, place) as served:
             started = time.monotonic()
             await run(served, variables, calls(count, ids, films), log)
@@ -163,7 +183,7 @@ async def main(count: int, store: str) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=10_000, help="3000 or more: memory is compared over thousands")
-    parser.add_argument("--store", default="embedded", help="as MCP_CXR_STORE; IRIS_* are taken from the environment")
+    parser.add_argument("--store", choices=("embedded", "iris"), default="embedded", help="as MCP_CXR_STORE")
     asked = parser.parse_args()
     if asked.calls < 3 * SETTLED_AFTER:
         parser.error(f"--calls must be {3 * SETTLED_AFTER} or more")

@@ -17,9 +17,9 @@ class Held(NamedTuple):
     """Proportional set size: what several share is counted in parts."""
 
 
-def held(ancestor: int) -> Held:
-    """Return what all descendants of a process hold, the process itself left out."""
-    found = [_of(pid) for pid in _descendants(ancestor)]
+def held(ancestor: int, but: int | None = None) -> Held:
+    """Return what all descendants of a process hold, the process itself and perhaps one of them left out."""
+    found = [_of(pid) for pid in _descendants(ancestor) if pid != but]
     return Held(*map(sum, zip(*found, strict=True))) if found else Held(0, 0, 0, 0)
 
 

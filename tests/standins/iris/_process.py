@@ -41,6 +41,11 @@ class StandIn:
         self.stop()
 
     @property
+    def pid(self) -> int | None:
+        """Its id while it runs."""
+        return self._process and self._process.pid
+
+    @property
     def connection(self) -> dict[str, Any]:
         """What `iris.dbapi.connect` wants, but TLS."""
         return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from anyio import to_thread
 
-from mcp_cxr.records import Filter
+from mcp_cxr.records import Facts, Filter
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores.embedded import _collection, _documents, _files, _images, _nearest, _studies, _views
 from mcp_cxr.stores.embedded._cache import LAG, Cache, Stale
@@ -142,6 +142,26 @@ class EmbeddedStore(Store):
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
         return await self._read(partial(self._answers.to, _views.count), where, tuple(terms), distinct)
+
+    async def facts(
+        self,
+        ids: Sequence[ImageId],
+        where: Filter,
+        *,
+        terms: Sequence[str] = (),
+        distinct: Literal["study", "subject"] | None = None,
+        compared: bool = False,
+    ) -> Facts:
+        def ask(connection: Connection) -> Facts:
+            return Facts(
+                _collection.fingerprint_of(connection),
+                self._answers.to(_views.count, connection, where, tuple(terms), distinct),
+                _views.foreign(connection),
+                _images.get(connection, ids, compared),
+                self._answers.to(_views.sample, connection) if compared else None,
+            )
+
+        return await self._read(ask)
 
     async def sample(self) -> Sample:
         return await self._read(partial(self._answers.to, _views.sample))

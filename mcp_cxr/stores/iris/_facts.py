@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from mcp_cxr.stores.iris._link import Row
     from mcp_cxr.stores.iris._session import Bound, Session
 
+# %EXACT: the greatest of texts may else be given back in capitals.
 _MADE: LiteralString = """
-SELECT MAX(CASE WHEN c.EntryName = 'schema' THEN c.EntryText ELSE NULL END) AS SchemaVersion,
-    MAX(CASE WHEN c.EntryName = 'fingerprint' THEN c.EntryText ELSE NULL END) AS MadeWith
+SELECT MAX(%EXACT(CASE WHEN c.EntryName = 'schema' THEN c.EntryText ELSE NULL END)) AS SchemaVersion,
+    MAX(%EXACT(CASE WHEN c.EntryName = 'fingerprint' THEN c.EntryText ELSE NULL END)) AS MadeWith
 FROM {table}Collection AS c"""
 _IN_IDS: LiteralString = "i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
 _SIFTED: tuple[LiteralString, ...] = (

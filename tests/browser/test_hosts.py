@@ -1,17 +1,20 @@
-"""The official host side of MCP Apps, and axe-core: what others hold the page to."""
+"""The official client and host side of MCP Apps, and axe-core: what others hold server and page to."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.browser.hosting import HERE
-from tests.support.npm import axe, bundled
+from tests.handout.typescript import visit
+from tests.support.npm import PAGE, axe, bundled
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Show
     from tests.browser.hosting import Gives, Shown
+    from tests.server.archives import Ingested
 
 QUESTION = {"query": "pleural effusion", "limit": 5}
 
@@ -31,6 +34,12 @@ async def test_the_official_bridge_shows_it(show: Show, gives: Gives):
         await shown.button("Next page").click()
         await shown.find('.card[data-rank="4"]').wait_for()
         assert await shown.page.evaluate("hosting.teardown()") == {}
+
+
+def test_the_official_client_is_given_films(demo: Ingested):
+    """Here because one worker fills the folder of packages; `make handout` tries more clients, over HTTP too."""
+    server = {"command": sys.executable, "args": ["-m", "mcp_cxr", "serve"], "env": demo.environment}
+    visit(PAGE, generation=2, version="2026-07-28", server=server)
 
 
 async def faults(shown: Shown) -> list[str]:

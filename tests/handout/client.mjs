@@ -1,4 +1,4 @@
-// A host written with the TypeScript SDK of either generation; `test_installed.py` runs it from among its packages.
+// A host written with the TypeScript SDK of either generation; `typescript.py` runs it from among its packages.
 // Reads {generation, version, command, args, env, url, token} and prints what it was given.
 const asked = JSON.parse(process.argv[2]);
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import os
 import re
@@ -14,12 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from mcp import Client, StdioServerParameters
-from PIL import Image
 
-from mcp_cxr import __version__
 from tests.docs.pages import ROOT
 from tests.handout.bearer import Bearer
 from tests.handout.conftest import run
+from tests.handout.typescript import visit
 from tests.server.archives import environment
 from tests.support.npm import Packages
 from tests.support.served import Served
@@ -114,16 +111,7 @@ def test_a_typescript_host_lists_searches_and_looks(
     server = {"command": installed, "args": ["serve"], "env": demo.environment}
     if over == "http":
         server = {"url": served.url, "token": served.token}
-    told = json.dumps({"generation": generation, "version": version, **server})
-    done = OUTSIDE.run(OUTSIDE.placed(ROOT / "tests" / "handout" / "client.mjs"), told)
-    assert done.returncode == 0, done.stderr
-    given = json.loads(done.stdout)
-    assert given["server"]["version"] == __version__
-    assert {"search_medical_images", "view_image"} <= set(given["tools"])
-    assert given["found"] == [1, 1]
-    assert "No image nothing" in given["refused"]
-    with Image.open(io.BytesIO(base64.b64decode(given["picture"]["data"]))) as picture:
-        assert max(picture.size) == 128
+    visit(OUTSIDE, generation=generation, version=version, server=server)
 
 
 async def test_the_bundle_validates_packs_and_answers(demo: Ingested, tmp_path: Path):

@@ -68,7 +68,8 @@ async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
     try:
         collection, totals = await store.info(), await store.totals()
     except StoreMissing:
-        advice = "Nothing has been ingested yet: run `mcp-cxr ingest PATH`."
+        trial = "" if own else " Without a service, MCP_CXR_EMBEDDER=offline lets you try everything but meaning."
+        advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
         return [Finding("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
     except (StoreError, ConfigError) as exc:  # a refused login is one of configuration
         return [Finding("store", ok=False, detail=store.location, advice=str(exc))]

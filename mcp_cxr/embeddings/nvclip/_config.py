@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, urlsplit
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.loopback import is_loopback
-
-_PORTS = {"http": 80, "https": 443}
+from mcp_cxr.loopback import is_named, name_beyond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,18 +60,13 @@ class Patience:
 
 def _check_address(base_url: str, allow_remote: tuple[str, ...]) -> None:
     try:
-        url = urlsplit(base_url)
-        port = url.port or _PORTS[url.scheme]
-    except (ValueError, KeyError):
-        url, port = SplitResult("", "", "", "", ""), 0
-    # The address is not quoted back where it may hold a password.
-    if not url.hostname or url.username is not None or url.query or url.fragment:
+        name = name_beyond(base_url)
+    except ValueError:
+        # The address is not quoted back where it may hold a password.
         raise ConfigError(
             "NVCLIP_BASE_URL is no plain address such as http://localhost:8002/v1 (a key goes into NVIDIA_API_KEY)."
-        )
-    host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
-    name = f"{host}:{port}" if url.scheme == "https" else f"http://{host}:{port}"
-    if not is_loopback(url.hostname) and name not in {allowed.lower().rstrip("/") for allowed in allow_remote}:
+        ) from None
+    if name and not is_named(name, allow_remote):
         raise ConfigError(
             f"NVCLIP_BASE_URL leads beyond this machine, and {name} was not named. Tunnel it to localhost, or set "
             f"MCP_CXR_ALLOW_REMOTE={name} to let pixels and texts go there."

@@ -98,6 +98,24 @@ class Settings(BaseSettings):
         validation_alias="MCP_CXR_ALLOW_REMOTE",
         description="Exact `host:port` (https) or `http://host:port` beyond loopback that pixels and text may go to.",
     )
+    chat_model: str | None = Field(
+        None,
+        validation_alias="MCP_CXR_CHAT_MODEL",
+        description="Model that `mcp-cxr chat` talks with; none: it searches without one.",
+    )
+    chat_url: str = Field(
+        "http://localhost:11434/v1",
+        validation_alias="MCP_CXR_CHAT_URL",
+        description="Where that model is: the base URL of its service.",
+    )
+    chat_api: Literal["openai", "anthropic"] = Field(
+        "openai",
+        validation_alias="MCP_CXR_CHAT_API",
+        description="How its service wants to be asked: OpenAI's chat completions, or Anthropic's messages.",
+    )
+    chat_key: SecretStr | None = Field(
+        None, validation_alias="MCP_CXR_CHAT_KEY", description="Key of that service, where it wants one."
+    )
     nvclip_base_url: str = Field(
         "http://localhost:8002/v1", validation_alias="NVCLIP_BASE_URL", description="Where the embedding service is."
     )

@@ -10,6 +10,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from mcp_cxr import __version__
+from mcp_cxr.cli._chat import chat
 from mcp_cxr.cli._common import FAILED, exit_code, note
 from mcp_cxr.cli._demo import demo
 from mcp_cxr.cli._doctor import doctor
@@ -39,7 +40,7 @@ def cli() -> None:
     """Chest X-rays from your own archive, for agents and people."""
 
 
-for _command in (serve, ingest, search, show, table, forget, evaluate, doctor, demo):
+for _command in (serve, chat, ingest, search, show, table, forget, evaluate, doctor, demo):
     cli.add_command(_command)
 
 

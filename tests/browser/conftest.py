@@ -34,14 +34,14 @@ def anyio_backend() -> str:
 async def browser(anyio_backend: str, demo: Ingested) -> AsyncIterator[Browser]:
     """Debian's Chromium. The demo's archive is made before, for that runs a loop of its own."""
     if not CHROMIUM.exists():
-        _do_without_chromium()
+        do_without_chromium()
     async with async_playwright() as playwright:
         opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield opened
         await opened.close()
 
 
-def _do_without_chromium() -> None:
+def do_without_chromium() -> None:
     """Skip here; where the project is tested for good, fail."""
     reason = "chromium is not there: apt-get install chromium"
     if os.environ.get("CI"):

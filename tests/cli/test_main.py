@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
-COMMANDS = ["serve", "ingest", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
+COMMANDS = ["serve", "chat", "ingest", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
 FILMS = 400
 FOUND = f"Found {FILMS} DICOM files\n"
 

@@ -150,6 +150,8 @@ class Viewer {
     announce(`${counted(page.total_results, question.group)}, ${page.images.length} shown.`);
     this.closeFilm();
     this.app.querySelector(".results")?.scrollTo(0, 0);
+    const { opens } = this.host.context; // the film that a host of ours was asked to show
+    if (opens && !this.isSteered && page.images.some((hit) => hit.image_id === opens)) this.openId(opens);
   }
 
   #fail(problem) {

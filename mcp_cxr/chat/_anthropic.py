@@ -1,0 +1,81 @@
+"""Anthropic's messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.chat._model import Model, arguments_in, failure, require_whole
+from mcp_cxr.chat._turns import Call
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from mcp_types import Tool
+
+    from mcp_cxr.chat._turns import Answered, Picture, Turn
+
+_VERSION = "2023-06-01"
+_MAX_TOKENS = 4096
+
+
+class Anthropic(Model):
+    """Asks for messages."""
+
+    path = "/v1/messages"
+
+    def headers(self) -> dict[str, str]:
+        return {"anthropic-version": _VERSION, **({"x-api-key": self._key} if self._key else {})}
+
+    def body(self, instructions: str, turns: Sequence[Turn], tools: Sequence[Tool]) -> dict[str, Any]:
+        return {
+            "max_tokens": _MAX_TOKENS,
+            "system": instructions,
+            "messages": [message for turn in turns for message in _messages(turn)],
+            "tools": [
+                {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+                for tool in tools
+            ],
+        }
+
+    async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | Call]:
+        block: dict[str, Any] = {}
+        packed, is_whole = "", False
+        async for event in events:
+            match event["type"]:
+                case "content_block_start":
+                    block, packed = event["content_block"], ""
+                case "content_block_delta" if event["delta"]["type"] == "text_delta":
+                    yield event["delta"]["text"]
+                case "content_block_delta" if event["delta"]["type"] == "input_json_delta":
+                    packed += event["delta"]["partial_json"]
+                case "content_block_stop" if block["type"] == "tool_use":
+                    yield Call(block["id"], block["name"], arguments_in(packed))
+                case "message_stop":
+                    is_whole = True
+                case "error":
+                    raise failure(event)
+                case _:
+                    pass
+        require_whole(is_whole=is_whole)
+
+
+def _messages(turn: Turn) -> list[dict[str, Any]]:
+    if turn.role == "user":
+        return [{"role": "user", "content": turn.sent}]
+    said: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    said += [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in turn.calls]
+    answers = [{"role": "user", "content": [_result(answer) for answer in turn.answers]}]
+    return [{"role": "assistant", "content": said}, *(answers if turn.answers else [])]
+
+
+def _result(answer: Answered) -> dict[str, Any]:
+    return {
+        "type": "tool_result",
+        "tool_use_id": answer.call.id,
+        "is_error": answer.is_error,
+        "content": [{"type": "text", "text": answer.text}, *map(_picture, answer.pictures)],
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": picture.mime_type, "data": picture.data}}

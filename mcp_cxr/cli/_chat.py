@@ -1,0 +1,35 @@
+"""mcp-cxr chat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mcp_cxr.cli._common import note
+from mcp_cxr.errors import ConfigError
+
+_FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=_FOLDER)
+@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="0 takes any free one.")
+@click.option("--headless", is_flag=True, help="Open no browser; print the link only.")
+def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
+    """Search, look and talk with a model in the browser.
+
+    The page is served to this machine alone. Films below each FOLDER may be ingested from it.
+    """
+    from mcp_cxr.settings import load_settings, warnings
+
+    try:
+        from mcp_cxr.chat import serve_page  # Streamlit is not loaded for other commands
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] != "streamlit":
+            raise
+        raise ConfigError("`mcp-cxr chat` needs the extra `chat`: pip install 'mcp-cxr[chat]'.") from None
+    settings = load_settings()
+    for warning in warnings(settings):
+        note(f"Warning: {warning}")
+    serve_page(settings, folders, port=port, opens_browser=not headless, note=note)

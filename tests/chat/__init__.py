@@ -1,0 +1,1 @@
+"""The chat page; a package, so that browser and page end with its last test."""

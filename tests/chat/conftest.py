@@ -1,0 +1,130 @@
+"""One archive, one scripted model, one page and one browser for all tests of the chat."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.async_api import async_playwright
+from streamlit.testing.v1 import AppTest
+
+from mcp_cxr.chat._page import __file__ as page
+from tests.browser.conftest import do_without_chromium
+from tests.browser.hosting import CHROMIUM, FLAGS
+from tests.server.archives import Ingested, environment, ingested, write_small_films
+from tests.standins.model import ScriptedModel
+from tests.support.chatting import Chatting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
+
+    from playwright.async_api import Browser, BrowserContext, Page
+
+    Open = Callable[..., AbstractAsyncContextManager[Page]]
+
+LINK = "what tells a person from others"
+MODEL = "scripted-1"
+
+
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies, a copy of its own: some tests add to it."""
+    base = tmp_path_factory.getbasetemp()
+    return ingested(base / "demo").copied_to(base / "chat-archive")
+
+
+@pytest.fixture(scope="package")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty small films, which the page may ingest."""
+    made = tmp_path_factory.mktemp("films")
+    write_small_films(made, 30)
+    return made
+
+
+@pytest.fixture(scope="package")
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as scripted:
+        yield scripted
+
+
+@pytest.fixture(scope="package")
+def variables(archive: Ingested, model: ScriptedModel) -> dict[str, str]:
+    """What a person sets: nothing is shared with the model, which is on this machine."""
+    chat = {"MCP_CXR_CHAT_MODEL": MODEL, "MCP_CXR_CHAT_URL": f"{model.origin}/v1"}
+    return {**environment(archive.data_dir), **chat}
+
+
+@pytest.fixture
+def tab(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
+    """Open a tab without a browser; all of them share the servers, as those of a process do."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["chat", LINK, str(folder)])
+
+    def opened() -> AppTest:
+        made = AppTest.from_file(page, default_timeout=60)
+        made.query_params["token"] = LINK
+        return made.run()
+
+    return opened
+
+
+@pytest.fixture(scope="package")
+def chatting(variables: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatting]:
+    with Chatting(variables, tmp_path_factory.mktemp("home"), (str(folder),)) as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+async def browser(anyio_backend: str, variables: dict[str, str]) -> AsyncIterator[Browser]:
+    """Debian's Chromium. The archive is made before, for that runs a loop of its own."""
+    if not CHROMIUM.exists():
+        do_without_chromium()
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield opened
+        await opened.close()
+
+
+@pytest.fixture(scope="package")
+async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """One, as a person's browser has it: what a tab has loaded the next one need not."""
+    opened = await browser.new_context(accept_downloads=True)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
+    """Open a tab in the browser; nothing may go wrong in it, and nothing be fetched from elsewhere."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[Page]:
+        tab = await profile.new_page()
+        await tab.set_viewport_size({"width": 1400, "height": 900})
+        wrong: list[str] = []
+        tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("request", lambda asked: wrong.append(asked.url) if is_elsewhere(asked.url) else None)
+        try:
+            await tab.goto(chatting.url)
+            await tab.get_by_placeholder("left pleural effusion").wait_for()
+            yield tab
+            assert wrong == []
+        finally:
+            await tab.close()
+
+    return opened
+
+
+def is_elsewhere(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1:", "data:", "blob:"))

@@ -1,0 +1,221 @@
+"""The page without a browser, against a real server over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from mcp_cxr.chat._anthropic import Anthropic
+from mcp_cxr.chat._archive_room import Progress
+from mcp_cxr.chat._connection import Loop
+from mcp_cxr.chat._job import Job
+from mcp_cxr.chat._openai import OpenAi
+from mcp_cxr.chat._page import __file__ as page
+from mcp_cxr.chat._rooms import _desk, _model_line
+from mcp_cxr.chat._words import as_written, without_pictures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.server.archives import Ingested
+    from tests.standins.model import ScriptedModel
+
+    OpenTab = Callable[[], AppTest]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def servers_end() -> Iterator[None]:
+    yield
+    _desk.clear()
+
+
+def button(tab: AppTest, name: str) -> Any:
+    """The button with this label or key."""
+    return next(one for one in tab.button if name in (one.label, one.key))
+
+
+def ask(tab: AppTest, query: str) -> AppTest:
+    tab.text_input(key="ask_query").set_value(query)
+    return done(button(tab, "Search").click().run())
+
+
+def done(tab: AppTest) -> AppTest:
+    assert not tab.exception
+    return tab
+
+
+def titles(tab: AppTest) -> list[str]:
+    """The heads of the cards."""
+    return [found[1] for one in tab.html if (found := re.search(r"<h4>(.*)</h4>", one.value))]
+
+
+def state(tab: AppTest) -> Any:
+    return tab.session_state["mcp_cxr_tab"]
+
+
+def test_who_has_not_the_link_sees_nothing(tab: OpenTab) -> None:
+    with_it = tab()
+    assert not with_it.error
+    stranger = AppTest.from_file(page, default_timeout=60).run()
+    assert [one.value for one in stranger.error] == [
+        "Open the link that `mcp-cxr chat` printed: it holds what tells you from others on this machine."
+    ]
+    assert not stranger.text_input
+
+
+def test_words_filters_and_feedback(tab: OpenTab) -> None:
+    shown = ask(tab(), "left pleural effusion")
+    assert shown.markdown[1].value.startswith("**8 studies** by words")
+    assert "reads no text" in shown.info[0].value
+    assert len(titles(shown)) == 8
+    shown.multiselect(key="ask_view").set_value(["PA"])
+    ask(shown, "left pleural effusion")
+    assert titles(shown)
+    assert all("PA" in title for title in titles(shown))
+    first = state(shown).page["images"][0]["image_id"]
+    done(button(shown, "like_1").click().run())
+    assert state(shown).question == {"query": "left pleural effusion", "view": ["PA"], "like": [first]}
+    assert state(shown).page["search_mode"] == "hybrid"
+    assert any("z +" in one.value for one in shown.html)
+    other = state(shown).page["images"][1]["image_id"]
+    done(button(shown, "unlike_2").click().run())
+    assert state(shown).question["unlike"] == [other]
+    done(button(shown, f"unmark_{first}").click().run())
+    assert state(shown).marks == {"like": [], "unlike": [other]}
+
+
+def test_a_refusal_is_told_as_the_tool_puts_it(tab: OpenTab) -> None:
+    shown = done(button(tab(), "Search").click().run())
+    assert "Ask with words, an example image or a filter" in shown.error[0].value
+    shown.text_input(key="ask_date_from").set_value("yesterday")
+    assert "must be a date" in ask(shown, "effusion").error[0].value
+
+
+def test_what_was_asked_and_saved_is_asked_again(tab: OpenTab, archive: Ingested) -> None:
+    shown = ask(tab(), "pneumothorax")
+    found = titles(shown)
+    ask(shown, "cardiomegaly")
+    assert state(shown).history == [{"query": "cardiomegaly"}, {"query": "pneumothorax"}]
+    done(button(shown, "asked_1").click().run())
+    assert shown.text_input(key="ask_query").value == "pneumothorax"
+    assert titles(shown) == found
+    done(button(shown, "Save the question").click().run())
+    kept = archive.data_dir / "questions.json"
+    assert json.loads(kept.read_text()) == {"“pneumothorax”": {"query": "pneumothorax"}}
+    assert kept.stat().st_mode & 0o777 == 0o600
+    another = tab()
+    assert not state(another).history
+    done(button(another, "saved_“pneumothorax”").click().run())
+    assert titles(another) == found
+    done(button(another, "forget_“pneumothorax”").click().run())
+    assert json.loads(kept.read_text()) == {}
+
+
+def test_the_person_sees_reports_though_the_model_may_not(tab: OpenTab) -> None:
+    shown = ask(tab(), "left pleural effusion")
+    hit = state(shown).page["images"][0]
+    assert hit["report_excerpt"]
+    shown.session_state[f"report_{hit['image_id']}"] = True
+    done(shown.run())
+    (told,) = (one for one in shown.expander if one.text)
+    assert any("costophrenic" in one.value for one in told.text)
+
+
+def test_an_example_by_id_and_by_upload_finds_itself(tab: OpenTab, archive: Ingested) -> None:
+    film = next(one for one in archive.drawn.images if one.syntax == "explicit")
+    shown = tab()
+    done(shown.text_input(key="example_id").set_value(film.image_id).run())
+    assert state(shown).page["search_mode"] == "similar"
+    assert film.image_id not in [hit["image_id"] for hit in state(shown).page["images"]]  # it is the example
+    assert film.subject_id in [hit["subject_id"] for hit in state(shown).page["images"]]
+    done(shown.checkbox(key="others_only").check().run())
+    assert film.subject_id not in [hit["subject_id"] for hit in state(shown).page["images"]]
+    shown = tab()
+    shown.file_uploader(key="example_file").upload("name of a patient.dcm", film.path.read_bytes())
+    done(shown.run())
+    best = state(shown).page["images"][0]
+    assert (best["study_id"], round(best["similarity_score"], 3)) == (film.study_id, 1.0)
+    assert "name of a patient" not in json.dumps(state(shown).page)
+    assert any("uploaded film cannot be saved" in one.value for one in shown.caption)
+
+
+def test_an_ingest_tells_how_far_it_is_and_what_came_of_it(tab: OpenTab, folder: Path) -> None:
+    shown = tab()
+    shown.button_group(key="room").set_value("Archive")
+    done(shown.run())
+    assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "12")
+    shown.text_input(key="ingest_path").set_value("/etc")
+    done(button(shown, "Ingest").click().run())
+    state(shown).ingest.future.exception(timeout=60)
+    assert "none of the archive's roots" in done(shown.run()).error[0].value
+    shown.text_input(key="ingest_path").set_value(str(folder))
+    done(button(shown, "Ingest").click().run())
+    job = state(shown).ingest
+    job.future.result(timeout=60)
+    last = [state(shown).ingest_news, *job.news()][-1]
+    assert (last.processed, last.found) == (30, 30)
+    done(shown.run())
+    assert shown.success[0].value.startswith("30 films added, 0 were there, 0 errors")
+    assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
+
+
+def test_an_ingest_under_way_is_drawn_and_stopped(tab: OpenTab) -> None:
+    """The work is ours, so that it lasts; the room it is drawn in is the page's."""
+    shown = tab()
+
+    async def work(tell: Callable[[Progress], None]) -> dict[str, Any]:
+        tell(Progress(12, 30, "added 12, skipped 0, errors 0"))
+        return await asyncio.Event().wait() and {}
+
+    job = state(shown).ingest = Job(Loop(), work)
+    shown.button_group(key="room").set_value("Archive")
+    done(shown.run())
+    assert button(shown, "Ingest").disabled
+    (bar,) = (one for one in shown.get("progress") if "files" in one.proto.text)
+    assert (bar.proto.value, bar.proto.text) == (40, "12 of 30 files: added 12, skipped 0, errors 0")
+    button(shown, "ingest_stop").click().run()
+    assert job.future.cancelled()
+    assert "Stopped" in done(shown.run()).info[0].value
+
+
+def test_the_model_s_line_says_where_it_is_and_what_it_is_not_given() -> None:
+    assert _model_line(None, ()) == ":gray-badge[no model]"
+    here = _model_line(OpenAi("llama_3", "http://localhost:1/v1"), ("reports", "pictures"))
+    assert here == ":green-badge[stays here] **llama\\_3** · given reports and pictures"
+    away = _model_line(Anthropic("claude", "https://api.anthropic.com"), ("reports",))
+    assert away.startswith(":orange-badge[leaves this machine: api\\.anthropic\\.com\\:443]")
+    assert away.endswith("· not given pictures")
+
+
+def test_words_of_others_draw_nothing() -> None:
+    report = "![x](https://example.org/a.png) *no* effusion :red[big] <b>"
+    assert re.sub(r"\\(.)", r"\1", as_written(report)) == report
+    assert not re.search(r"(?<!\\)[!\[\]()*<>:]", as_written(report))
+    assert without_pictures("**so** ! [a](https://example.org)") == "**so** !\\[a](https://example.org)"
+
+
+def test_a_call_that_writes_waits_for_a_yes(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:
+    call = {"calls": [["ingest_directory", {"path": str(folder), "dry_run": True}]]}
+    model.play(call, {"says": "Denied."}, call, {"says": "Done."})
+    shown = tab()
+    shown.button_group(key="room").set_value("Chat")
+    done(shown.run())
+    for answer, said in (("talk_no", "said no to this call"), ("talk_yes", '"found":30')):
+        done(shown.chat_input[0].set_value("Count the films of my folder").run())
+        talk = state(shown).talk
+        while talk.asked is None:
+            assert not wait([talk.job.future], timeout=0.05).done
+        done(shown.run())
+        assert "changes the archive" in shown.warning[0].value
+        done(button(shown, answer).click().run())
+        talk.job.future.result(timeout=60)
+        assert said in talk.turns[-2].answers[0].text
+        done(shown.run())
+    assert shown.chat_message[-1].markdown[0].value == "Done."

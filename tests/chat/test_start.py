@@ -1,0 +1,31 @@
+"""How `mcp-cxr chat` starts, and why it does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from mcp_cxr.cli import main
+
+if TYPE_CHECKING:
+    import pytest
+
+WITHOUT = "import sys; sys.modules['streamlit'] = None; from mcp_cxr.cli import main; sys.exit(main(['chat']))"
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    ended = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "Error: `mcp-cxr chat` needs the extra `chat`: pip install 'mcp-cxr[chat]'.\n",
+    )
+
+
+def test_a_model_elsewhere_that_was_not_named_stops_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MCP_CXR_CHAT_MODEL", "m")
+    monkeypatch.setenv("MCP_CXR_CHAT_URL", "https://models.example.org/v1")
+    assert main(["chat", "--headless"]) == 2
+    assert "MCP_CXR_ALLOW_REMOTE=models.example.org:443" in capsys.readouterr().err

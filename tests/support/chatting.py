@@ -1,0 +1,67 @@
+"""`mcp-cxr chat` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
+WITHIN_S = 60
+
+
+@dataclass(slots=True)
+class Chatting:
+    """A page; entered, it can be opened, and left, it is gone with its servers.
+
+    Args:
+        variables: Its whole environment.
+        arguments: After `chat --headless --port 0`.
+    """
+
+    variables: dict[str, str]
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    said: list[str] = field(default_factory=list[str])
+    url: str = ""
+    process: subprocess.Popen[str] = field(init=False)
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "mcp_cxr", "chat", "--headless", "--port", "0", *self.arguments]
+        home = {"HOME": str(self.folder), "PATH": os.environ["PATH"]}
+        self.process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**home, **self.variables}, cwd=self.folder
+        )
+        assert self.process.stderr
+        while not self.url:
+            line = self.process.stderr.readline()
+            assert line, f"it ended: {self.said}"
+            self.said.append(line)
+            if found := re.match(r"Open (\S+);", line):
+                self.url = found[1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.communicate(timeout=WITHIN_S)
+        finally:
+            self.process.kill()
+
+    @property
+    def servers(self) -> list[int]:
+        """The processes of the servers that it has started."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        children = [int(pid) for task in tasks for pid in task.read_text().split()]
+        return [pid for pid in children if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def kill_servers(self) -> None:
+        for pid in self.servers:
+            os.kill(pid, signal.SIGKILL)

@@ -19,7 +19,7 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _cache, _nearest
+from mcp_cxr.stores.embedded import _cache, _counts, _nearest
 from mcp_cxr.stores.embedded._cache import Cache, Stale
 from mcp_cxr.stores.embedded._copy import Copy
 from mcp_cxr.stores.embedded._lock import LockBusy, locked
@@ -98,6 +98,10 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
             for limit in (10, 9999):
                 found = await store.nearest(query, where, limit=limit)
                 assert found == await plainly(store, query, where, limit), (where, limit)
+    for where in FILTERS:
+        for distinct in (None, "study", "subject"):
+            counted = await store._read(_counts.count, where, ("pa",), distinct)
+            assert await store.count(where, terms=["pa"], distinct=distinct) == counted, (where, distinct)
 
 
 def copied(file: Path) -> int:

@@ -29,7 +29,7 @@ _CONTENTS = {
     "studies": """
         SELECT study_id, subject_id, study_date, split, report,
             (SELECT group_concat(label || value) FROM labels WHERE study = number),
-            (SELECT terms FROM words WHERE words.rowid = number)
+            (SELECT terms FROM documents WHERE documents.study = studies.number)
         FROM studies ORDER BY study_id""",
     "files": "SELECT path, size, mtime_ns, image_id, reason FROM files ORDER BY path",
     "collection": "SELECT key, value FROM collection ORDER BY key",

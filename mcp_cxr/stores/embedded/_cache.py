@@ -47,10 +47,12 @@ _ARE_MANY = "SELECT count(*) >= :n FROM (SELECT 1 FROM images WHERE made_by IS N
 _COUNT = "SELECT count(*) FROM images WHERE made_by IS NOT NULL"
 _SLOTS = "SELECT slot FROM images WHERE made_by IS NOT NULL"
 _ROWS_AFTER = """
-SELECT i.slot, i.view_position, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+SELECT i.slot, coalesce((SELECT number FROM studies AS s WHERE s.study_id = i.study_id), 0), i.view_position,
+    (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM images AS i WHERE +i.made_by IS NOT NULL AND i.slot > ? ORDER BY i.slot"""
 _ROW_BEFORE = """
-SELECT i.slot, i.view_position, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+SELECT i.slot, coalesce((SELECT number FROM studies AS s WHERE s.study_id = i.study_id), 0), i.view_position,
+    (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM images AS i WHERE +i.made_by IS NOT NULL AND i.slot <= ? ORDER BY i.slot DESC LIMIT 1"""
 _TYPICAL = """
 SELECT (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
@@ -213,8 +215,8 @@ def _append(connection: Connection, writer: Writer, changes: Changes) -> None:
 
 
 def _encoded(rows: list[tuple[Any, ...]], centre: Vector) -> Encoded:
-    slots, views, blobs = zip(*rows, strict=True)
-    return encode(slots, views, as_they_are(blobs, centre.size), centre)
+    slots, studies, views, blobs = zip(*rows, strict=True)
+    return encode(slots, studies, views, as_they_are(blobs, centre.size), centre)
 
 
 def _agree(connection: Connection, copy: Copy) -> bool:

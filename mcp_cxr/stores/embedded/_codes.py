@@ -58,6 +58,8 @@ class Encoded:
     """Length of each row of codes."""
     errors: Vector
     """At least the length of the rest. Infinite for what is no vector, so that it is looked up; -infinite: wiped."""
+    studies: NDArray[np.int32]
+    """The number of each image's study; 0 where there is none."""
     views: NDArray[np.uint8]
 
     def at(self, places: NDArray[np.int64]) -> Encoded:
@@ -69,6 +71,7 @@ class Encoded:
             self.scales[places],
             self.norms[places],
             self.errors[places],
+            self.studies[places],
             self.views[places],
         )
 
@@ -77,7 +80,7 @@ class Encoded:
         """Return rows of which nothing but the slot is left, and which are never looked up."""
         count, zeros = len(slots), np.zeros(len(slots), "<f4")
         codes, views = np.zeros((count, width_of(centre.size)), np.int8), np.zeros(count, np.uint8)
-        return cls(centre, slots, codes, zeros, zeros, np.full(count, -np.inf, "<f4"), views)
+        return cls(centre, slots, codes, zeros, zeros, np.full(count, -np.inf, "<f4"), np.zeros(count, "<i4"), views)
 
     def ceilings(self, query: Vector, rows: Places = slice(None)) -> Vector:
         """Return what the cosine of these rows cannot exceed.
@@ -117,6 +120,10 @@ class Encoded:
         wanted[[view_code(view) for view in views]] = True
         return wanted[self.views]
 
+    def of_studies(self, passing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which rows are of these studies: true at their numbers, and in the last place for all beyond."""
+        return np.take(passing, self.studies, mode="clip")
+
     def find(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Return where these slots are, and which of them are here at all."""
         if not len(self.slots):
@@ -125,7 +132,9 @@ class Encoded:
         return places, self.slots[places] == slots
 
 
-def encode(slots: Sequence[int], views: Iterable[str], vectors: Vectors, centre: Vector) -> Encoded:
+def encode(
+    slots: Sequence[int], studies: Sequence[int], views: Iterable[str], vectors: Vectors, centre: Vector
+) -> Encoded:
     """Encode vectors; those that are not finite can still be found by whoever looks for them."""
     sound = np.asarray(np.isfinite(vectors).all(axis=1))
     moved = np.where(sound[:, None], vectors, centre) - centre
@@ -139,6 +148,7 @@ def encode(slots: Sequence[int], views: Iterable[str], vectors: Vectors, centre:
         scales,
         np.linalg.norm(codes, axis=1).astype("<f4"),
         np.where(sound, rest, np.inf).astype("<f4"),
+        np.array(studies, "<i4"),
         np.array([view_code(view) for view in views], np.uint8),
     )
 

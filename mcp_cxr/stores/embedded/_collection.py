@@ -14,7 +14,7 @@ from mcp_cxr.stores.embedded._paths import from_cell, to_cell
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-SCHEMA_VERSION = 2  # 2: the words index holds what reports say of findings
+SCHEMA_VERSION = 3  # 2: the words index holds what reports say of findings; 3: it is ours, not FTS5's
 _NOT_MADE = 0  # what SQLite gives for a new file
 
 _VALUE = "SELECT value FROM collection WHERE key = ?"

@@ -25,9 +25,17 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Vector
 
-_COLUMNS = {"slots": "<i8", "codes": "i1", "scales": "<f4", "norms": "<f4", "errors": "<f4", "views": "u1"}
+_COLUMNS = {
+    "slots": "<i8",
+    "codes": "i1",
+    "scales": "<f4",
+    "norms": "<f4",
+    "errors": "<f4",
+    "studies": "<i4",
+    "views": "u1",
+}
 _FORM = struct.Struct("<8s 8q Q 16s I")
-_MAGIC = b"cxr-int8"
+_MAGIC = b"cxr-copy"
 _PAGE = 4096
 _MODULUS = 2**64
 

@@ -1,4 +1,4 @@
-"""The words index: one document for each study that has an image of ours."""
+"""Search by words: one document for each study that has an image of ours."""
 
 from __future__ import annotations
 
@@ -6,44 +6,38 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mcp_cxr.language import document
-from mcp_cxr.records import ImageId, Scored, Study, StudyId, SubjectId
-from mcp_cxr.stores.embedded._filter import OURS, any_of, compose
+from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
+from mcp_cxr.stores.embedded import _postings
+from mcp_cxr.stores.embedded._bm25 import scores
+from mcp_cxr.stores.embedded._filter import OURS, compose
+from mcp_cxr.stores.embedded._passing import is_narrow, of_images, of_studies, studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from sqlite3 import Connection
     from typing import Any
 
-    from mcp_cxr.records import Filter
+    from numpy.typing import NDArray
 
-HOLDS_TERMS = """i.study_id IN (
-    SELECT study_id FROM studies WHERE number IN (SELECT rowid FROM words WHERE words MATCH :terms))"""
-
-# bm25() is computed where the index is read, once for each study; FTS5 gives it negated. Only the best studies, and all
-# that tie with the last of them, are looked up and put in order: a common word stands in a hundred thousand. CROSS JOIN
-# keeps SQLite from beginning with the images.
-_MATCH = """
-WITH found AS MATERIALIZED (SELECT rowid AS number, -bm25(words) AS score FROM words WHERE words MATCH :terms),
-    best AS MATERIALIZED (SELECT score FROM found ORDER BY score DESC LIMIT :depth)
-SELECT i.image_id, i.study_id, i.subject_id, found.score
-FROM found CROSS JOIN studies AS holder ON holder.number = found.number
-    CROSS JOIN images AS i ON i.study_id = holder.study_id"""
-_AMONG_BEST = "found.score >= (SELECT min(score) FROM best)"
-_BEST = " ORDER BY found.score DESC, i.image_id LIMIT :limit"
-_DEPTH = 4  # studies looked up for each image wanted: a study has an image or two, and filters let half of them through
-_ALL = -1
+    from mcp_cxr.stores.embedded._changes import Answers
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
-    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), words.terms
-FROM studies AS s LEFT JOIN words ON words.rowid = s.number
+    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), d.number, d.terms
+FROM studies AS s LEFT JOIN documents AS d ON d.study = s.number
 WHERE s.study_id IN (SELECT value FROM json_each(?))"""
 _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
-_REMOVE = "DELETE FROM words WHERE rowid = ?"
-_ADD = "INSERT INTO words (rowid, terms) VALUES (?, ?)"
+
+# CROSS JOIN keeps the order: the studies first, then their images.
+_OF_THESE = """
+SELECT i.image_id, i.study_id, i.subject_id, holder.number
+FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number = these.value
+    CROSS JOIN images AS i ON i.study_id = holder.study_id"""
 
 
 def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
@@ -52,25 +46,57 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for study_id, view, metadata in connection.execute(_IMAGES, (ids,)):
         images[study_id].append((view, json.loads(metadata)["tags"]))
-    for number, study_id, subject_id, report, labels, indexed in connection.execute(_STUDIES, (ids,)).fetchall():
+    changed: list[int] = []
+    gone: list[int] = []
+    new: list[tuple[int, str]] = []
+    for number, study_id, subject_id, report, labels, indexed, terms in connection.execute(_STUDIES, (ids,)).fetchall():
         study = Study(StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report)
         seen = images.get(study_id)
         now = " ".join(document(study, seen)) if seen else None
-        if now == indexed:
+        if now == terms:
             continue
         if indexed is not None:
-            connection.execute(_REMOVE, (number,))
+            (gone if now is None else changed).append(indexed)
         if now is not None:
-            connection.execute(_ADD, (number, now))
+            new.append((number, now))
+    _postings.remove(connection, changed, gone)
+    _postings.add(connection, new)
 
 
-def match(connection: Connection, terms: Sequence[str], where: Filter, limit: int) -> list[Scored]:
-    """Rank images by the BM25 of their study."""
-    if not terms:
-        return []
-    statement, bound = compose(_MATCH, where, OURS, _AMONG_BEST, then=_BEST)
-    bound = {**bound, "terms": any_of(terms), "limit": limit}
-    rows = connection.execute(statement, {**bound, "depth": _DEPTH * limit}).fetchall()
-    if len(rows) < limit:
-        rows = connection.execute(statement, {**bound, "depth": _ALL}).fetchall()
-    return [Scored(ImageId(image), StudyId(study), SubjectId(subject), score) for image, study, subject, score in rows]
+def match(connection: Connection, terms: Sequence[str], where: Filter, limit: int, kept: Answers) -> list[Scored]:
+    """Rank images by the BM25 of their study.
+
+    Only the best studies, and all that tie with the last of them, are looked up; more while there are not enough.
+    """
+    score_of = scores(connection, terms)
+    if (facts := where if is_narrow(where) else of_studies(where)) != Filter():
+        score_of = score_of * kept.to(studies, connection, facts)
+    depth = limit
+    while True:
+        best = _best(score_of, depth)
+        hits = _images(connection, best, score_of, where if is_narrow(where) else of_images(where))
+        if len(hits) >= limit or len(best) < depth:
+            return hits[:limit]
+        depth *= 4
+
+
+def _best(score_of: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Return the `count` studies with the highest scores, and all that tie with the last of them."""
+    holders = np.flatnonzero(score_of)
+    if len(holders) <= count:
+        return holders
+    found = score_of[holders]
+    return holders[found >= np.partition(found, -count)[-count]]
+
+
+def _images(
+    connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
+) -> list[Scored]:
+    """Return the images of these studies that are let through, best first; ties by image id."""
+    statement, bound = compose(_OF_THESE, where, OURS)
+    rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
+    hits = [
+        Scored(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))
+        for image_id, study_id, subject_id, number in rows
+    ]
+    return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))

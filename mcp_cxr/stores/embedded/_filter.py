@@ -21,8 +21,6 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "image_id": "i.image_id = :image_id",
     "study_id": "i.study_id = :study_id",
     "subject_id": "i.subject_id = :subject_id",
-    "has_report": """EXISTS (
-        SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND report IS NOT NULL) = :has_report""",
     "exclude_subject": "i.subject_id <> :exclude_subject",
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
     "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
@@ -35,22 +33,31 @@ _OF_STUDY: dict[str, LiteralString] = {
         GROUP BY study HAVING count(*) = json_array_length(:labels))""",
     "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
         SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
-    "terms_absent": "s.number NOT IN (SELECT rowid FROM words WHERE words MATCH :terms_absent)",
+    "terms_absent": """NOT EXISTS (
+        SELECT 1 FROM documents AS d, json_each(:terms_absent) AS term
+        WHERE d.study = s.number AND instr(' ' || d.terms || ' ', term.value))""",
     "split": "s.split = :split",
     "date_from": "s.study_date >= :date_from",
     "date_to": "s.study_date <= :date_to",
+    "has_report": "(s.report IS NOT NULL) = :has_report",
 }
-# Where the images are given, each is looked up: to gather all studies with a label first would cost more.
+HOLDS_TERMS = """EXISTS (
+    SELECT 1 FROM studies AS holder JOIN documents AS d ON d.study = holder.number, json_each(:terms) AS term
+    WHERE holder.study_id = i.study_id AND instr(' ' || d.terms || ' ', term.value))"""
+# Where few images are looked at, so are their studies: to gather all studies with a label first would cost more.
 _OF_FEW: dict[str, LiteralString] = {
     "labels": """(
         SELECT count(*) FROM labels
         WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels)) AND value = 1
         ) = json_array_length(:labels)""",
+    "labels_absent": """EXISTS (SELECT 1 FROM labels WHERE study = s.number) AND NOT EXISTS (
+        SELECT 1 FROM labels
+        WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
 }
 
 
 def compose(
-    select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = ""
+    select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = "", few: bool = False
 ) -> tuple[LiteralString, Bound]:
     """Return a statement and its values.
 
@@ -59,20 +66,20 @@ def compose(
         where: Everything given in it must hold,
         more: and each of these.
         then: Order and limit.
+        few: `select` leaves few images to be looked at.
     """
     values = {field.name: getattr(where, field.name) for field in fields(where)}
     given = {name: value for name, value in values.items() if value is not None and value != ()}
     join = _JOIN_STUDY if given.keys() & _OF_STUDY else ""
-    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if where.only_images else {})}
+    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if few or where.only_images else {})}
     conditions = " AND ".join([*(known[name] for name in given), *more])
     bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
     return select + join + " WHERE " + conditions + then, bound
 
 
 def any_of(terms: Sequence[str]) -> str:
-    """Return a question to FTS5 for any of `terms`; quoted, none is taken for an operator."""
-    quoted = ('"' + term.replace('"', '""') + '"' for term in dict.fromkeys(terms))
-    return " OR ".join(quoted)
+    """Return `terms` as they are looked for in a document, where each stands between blanks."""
+    return json.dumps([f" {term} " for term in dict.fromkeys(terms) if term and " " not in term])
 
 
 def _bound(value: str | bool | tuple[str, ...]) -> str | int:

@@ -54,7 +54,6 @@ DELETE FROM studies WHERE study_id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"""
 _ORPHANS = "SELECT count(*) FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
 _REMOVE_ORPHANS = "DELETE FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
-_PURGE_WORDS = "INSERT INTO words (words) VALUES ('optimize')"  # until then deleted terms stay in older segments
 
 
 def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
@@ -66,11 +65,11 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
     ids = json.dumps([image.image_id for image in images])
     replaced = {image_id: (study, made) for image_id, study, made in connection.execute(_REPLACED, (ids,))}
     connection.execute(_DELETE, (ids,))
+    connection.executemany(_MAKE_STUDY, [(image.study_id, image.subject_id) for image in images])
     for image, unit in zip(images, units, strict=True):
         _, created_at = replaced.get(image.image_id, (None, None))
         slot = connection.execute(_INSERT, (*_cells(image), fingerprint.model, created_at)).lastrowid
         connection.execute(_INSERT_VECTOR, (slot, to_blob(unit)))
-    connection.executemany(_MAKE_STUDY, [(image.study_id, image.subject_id) for image in images])
     reindex(connection, [image.study_id for image in images] + [study for study, _ in replaced.values()])
 
 
@@ -102,7 +101,6 @@ def forget(connection: Connection, where: Filter, wiping: Wiping) -> int:
     studies = {study_id for _, study_id in gone} | _named_alone(connection, where)
     reindex(connection, studies)
     connection.execute(_FORGET_STUDIES, (json.dumps(sorted(studies)),))
-    connection.execute(_PURGE_WORDS)
     wiping.wipe(connection)
     return len(gone)
 

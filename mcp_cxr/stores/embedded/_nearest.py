@@ -17,6 +17,7 @@ from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded._cache import Stale
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._filter import OURS, compose
+from mcp_cxr.stores.embedded._passing import is_narrow, of_images, of_studies, studies
 from mcp_cxr.stores.embedded._vectors import stack
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _search(
     connection: Connection, where: Filter, best: _Best, cache: Cache, kept: Answers, max_lag: int | None
 ) -> None:
     """Fill `best` by way of the copy, where there is one."""
-    slots = None if _is_wide(where) else kept.to(_slots, connection, where)
+    slots = kept.to(_slots, connection, where) if is_narrow(where) else None
     if slots is not None and len(slots) <= _FEW:
         best.add(_these(connection, slots, Filter()))
         return
@@ -140,21 +141,23 @@ def _search(
         best.add(_all(connection, where))
         return
     if slots is None:
-        _search_all(connection, where, best, copy)
+        _search_all(connection, where, best, copy, kept)
     else:
         _search_these(connection, slots, best, copy)
     if copy.was_wiped:
         raise Stale
 
 
-def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy) -> None:
-    """Search all images but those of other views; what else is filtered is seen when they are looked up."""
-    statement, bound = compose(_AFTER, where, OURS)
+def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy, kept: Answers) -> None:
+    """Search the images of the views and studies let through; what else is filtered is seen when they are looked up."""
+    statement, bound = compose(_AFTER, where, OURS, few=True)
     best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
-    ceilings = copy.rows.ceilings(best.query)
-    if where.view:
-        np.copyto(ceilings, -np.inf, where=~copy.rows.of_views(where.view))
-    _look_up(connection, where, best, copy.rows, np.arange(len(ceilings)), ceilings)
+    passing = copy.rows.of_views(where.view) if where.view else None
+    if (facts := of_studies(where)) != Filter():
+        of_these = copy.rows.of_studies(kept.to(studies, connection, facts))
+        passing = of_these if passing is None else passing & of_these
+    places = np.arange(len(copy.rows.slots)) if passing is None else np.flatnonzero(passing)
+    _look_up(connection, of_images(where), best, copy.rows, places, _ceilings(copy.rows, best.query, places))
 
 
 def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Copy) -> None:
@@ -162,11 +165,14 @@ def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best,
     places, here = copy.rows.find(slots)
     best.add(_these(connection, slots[~here], Filter()))
     places = places[here]
-    if len(places) < _NARROW * len(copy.rows.slots):
-        ceilings = copy.rows.ceilings(best.query, places)
-    else:
-        ceilings = copy.rows.ceilings(best.query)[places]
-    _look_up(connection, Filter(), best, copy.rows, places, ceilings)
+    _look_up(connection, Filter(), best, copy.rows, places, _ceilings(copy.rows, best.query, places))
+
+
+def _ceilings(rows: Encoded, query: Vector, places: NDArray[np.int64]) -> Vector:
+    """Return the bounds of these rows: few are picked out, of many all are read as they lie."""
+    if len(places) < _NARROW * len(rows.slots):
+        return rows.ceilings(query, places)
+    return rows.ceilings(query)[places]
 
 
 def _look_up(
@@ -211,14 +217,10 @@ def _highest(values: Vector, count: int) -> NDArray[np.int64]:
     return there
 
 
-def _is_wide(where: Filter) -> bool:
-    """Whether it is so likely to let many images through that nothing is gained by asking for them first."""
-    return where == Filter(view=where.view, exclude_subject=where.exclude_subject, exclude_images=where.exclude_images)
-
-
 def _all(connection: Connection, where: Filter) -> Cursor:
     """Return every image that is let through."""
-    return connection.execute(*compose(_WHOLE_SCAN if _is_wide(where) else _SCAN, where, OURS))
+    is_wide = not is_narrow(where) and of_studies(where) == Filter()
+    return connection.execute(*compose(_WHOLE_SCAN if is_wide else _SCAN, where, OURS))
 
 
 def _slots(connection: Connection, where: Filter) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from mcp_cxr.records import Facts, Filter
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores.embedded import _collection, _documents, _files, _images, _nearest, _studies, _views
+from mcp_cxr.stores.embedded import _collection, _counts, _documents, _files, _images, _nearest, _studies, _views
 from mcp_cxr.stores.embedded._cache import LAG, Cache, Stale
 from mcp_cxr.stores.embedded._changes import Answers
 from mcp_cxr.stores.embedded._connections import Connections
@@ -70,7 +70,7 @@ class EmbeddedStore(Store):
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
         self._cache = Cache(path)
         self._answers = Answers(keep=64)
-        self._slots = Answers(keep=8)  # some megabytes each
+        self._passing = Answers(keep=8)  # up to some megabytes each
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
@@ -125,15 +125,10 @@ class EmbeddedStore(Store):
         return await self._read(_images.get, ids, vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
-        for max_lag in _MAX_LAGS:
-            try:
-                return await self._read(_nearest.nearest, vector, where, limit, self._cache, self._slots, max_lag)
-            except Stale:
-                await self._bring_up_cache()
-        return await self._read(_nearest.nearest, vector, where, limit)
+        return await self._read_by_copy(_nearest.nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(_documents.match, terms, where, limit)
+        return await self._read(_documents.match, terms, where, limit, self._passing)
 
     async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
         return await self._read(_views.browse, where, limit)
@@ -141,7 +136,7 @@ class EmbeddedStore(Store):
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read(partial(self._answers.to, _views.count), where, tuple(terms), distinct)
+        return await self._read_by_copy(partial(self._answers.to, _counts.count), where, tuple(terms), distinct)
 
     async def facts(
         self,
@@ -195,6 +190,15 @@ class EmbeddedStore(Store):
         """Do so unless another process is about it."""
         with suppress(LockBusy):
             await self._connections.read(self._on_sound(self._cache.bring_up), within=self._cache.alone())
+
+    async def _read_by_copy(self, work: Callable[..., T], *about: object) -> T:
+        """Ask with the copy, brought up to date where it lags; without, where even that does not help."""
+        for max_lag in _MAX_LAGS:
+            try:
+                return await self._read(work, *about, self._cache, self._passing, max_lag)
+            except Stale:
+                await self._bring_up_cache()
+        return await self._read(work, *about)
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._connections.read(self._on_sound(work, *args, **kwargs))

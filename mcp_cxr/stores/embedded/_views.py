@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mcp_cxr.records import Filter, ImageId, Sample, Scored, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._documents import HOLDS_TERMS
-from mcp_cxr.stores.embedded._filter import OURS, any_of, compose
+from mcp_cxr.stores.embedded._filter import OURS, compose
 from mcp_cxr.stores.embedded._vectors import stack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from sqlite3 import Connection
     from typing import LiteralString
 
@@ -32,15 +30,10 @@ _IS_UNDATED = """NOT EXISTS (
 _BY_ID = " ORDER BY i.image_id LIMIT :limit"
 _LATEST = " ORDER BY dated.study_date DESC, i.image_id LIMIT :limit"
 
-_IMAGES = "SELECT count(*) FROM images AS i"
-_STUDIES = "SELECT count(DISTINCT i.study_id) FROM images AS i"
-_SUBJECTS = "SELECT count(DISTINCT i.subject_id) FROM images AS i"
-_COUNTED: dict[str | None, LiteralString] = {None: _IMAGES, "study": _STUDIES, "subject": _SUBJECTS}
-
 _TOTALS = """
 SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
     (SELECT count(DISTINCT subject_id) FROM images), (SELECT count(*) FROM images WHERE made_by IS NULL)"""
-_FOREIGN = "SELECT count(*) FROM images WHERE made_by IS NULL"
+_FOREIGN = "SELECT count(*) FROM images INDEXED BY images_foreign WHERE made_by IS NULL"
 _BY_VIEW = "SELECT view_position, count(*) FROM images GROUP BY view_position"
 _BY_LABEL = """
 WITH bare AS MATERIALIZED (
@@ -77,16 +70,6 @@ def _listed(
         return []
     statement, bound = compose(select, where, OURS, *more, then=then)
     return connection.execute(statement, {**bound, "limit": limit}).fetchall()
-
-
-def count(
-    connection: Connection, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
-) -> int:
-    """Count images, studies or subjects."""
-    words: list[LiteralString] = [HOLDS_TERMS] if terms else []
-    statement, bound = compose(_COUNTED[distinct], where, OURS, *words)
-    (number,) = connection.execute(statement, {**bound, "terms": any_of(terms)}).fetchone()
-    return number
 
 
 def totals(connection: Connection) -> Totals:

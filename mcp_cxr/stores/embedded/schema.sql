@@ -1,4 +1,4 @@
--- The embedded store, schema version 2. Made in one transaction; a change to it is a new version,
+-- The embedded store, schema version 3. Made in one transaction; a change to it is a new version,
 -- and so is a change to what `document` makes of a report.
 -- No comment holds a semicolon, which ends a statement here.
 
@@ -12,8 +12,9 @@ CREATE TABLE roots (
     path TEXT NOT NULL UNIQUE
 );
 
+-- Filters are arrays by number, which is bounded for that.
 CREATE TABLE studies (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 99999999),
     study_id TEXT NOT NULL UNIQUE,
     subject_id TEXT NOT NULL,
     study_date TEXT,
@@ -22,6 +23,8 @@ CREATE TABLE studies (
 );
 CREATE INDEX studies_by_subject ON studies (subject_id);
 CREATE INDEX studies_by_date ON studies (study_date);
+CREATE INDEX studies_by_split ON studies (split);
+CREATE INDEX studies_with_report ON studies (number) WHERE report IS NOT NULL;
 
 CREATE TABLE labels (
     study INTEGER NOT NULL REFERENCES studies (number) ON DELETE CASCADE,
@@ -61,10 +64,28 @@ CREATE TABLE vectors (
     vector BLOB NOT NULL
 );
 
--- The document of each study that has an image of ours, by the study's number. The terms are made in Python, and are
--- a-z and 0-9 only. They are kept beside their index: removing a document from a contentless one needs SQLite 3.43, or
--- the very terms it was indexed with, which another version of the stemmer would not give.
-CREATE VIRTUAL TABLE words USING fts5 (terms, tokenize = 'ascii');
+-- The document of each study that has an image of ours: the terms it is found by, made in Python, of a-z and 0-9 only.
+-- One that changes gets a new number, as a replaced image gets a new slot: an index by number can lag but never lie.
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    study INTEGER NOT NULL UNIQUE,
+    terms TEXT NOT NULL
+);
+
+-- The index of the documents, a thousand at a time, see _postings.py. uint32, little-endian.
+CREATE TABLE blocks (
+    number INTEGER PRIMARY KEY,
+    studies BLOB NOT NULL,
+    lengths BLOB NOT NULL
+);
+-- The rows of a block lie together: their numbers begin with its number.
+CREATE TABLE postings (
+    number INTEGER PRIMARY KEY,
+    term TEXT NOT NULL,
+    block INTEGER NOT NULL,
+    packed BLOB NOT NULL,
+    UNIQUE (term, block)
+);
 
 -- What became of every file that was met.
 CREATE TABLE files (
@@ -91,8 +112,15 @@ CREATE TRIGGER vector_rewritten AFTER UPDATE ON vectors BEGIN UPDATE changes SET
 CREATE TRIGGER study_made AFTER INSERT ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER study_rewritten AFTER UPDATE ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER study_removed AFTER DELETE ON studies BEGIN UPDATE changes SET facts = facts + 1; END;
+CREATE TRIGGER study_found AFTER INSERT ON studies WHEN EXISTS (SELECT 1 FROM images WHERE study_id = new.study_id)
+BEGIN UPDATE changes SET rewritten = rewritten + 1; END;
+CREATE TRIGGER study_renamed AFTER UPDATE OF number, study_id ON studies
+WHEN old.number <> new.number OR old.study_id <> new.study_id
+BEGIN UPDATE changes SET rewritten = rewritten + 1; END;
+CREATE TRIGGER study_lost AFTER DELETE ON studies WHEN EXISTS (SELECT 1 FROM images WHERE study_id = old.study_id)
+BEGIN UPDATE changes SET rewritten = rewritten + 1; END;
 CREATE TRIGGER label_made AFTER INSERT ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER label_rewritten AFTER UPDATE ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
 CREATE TRIGGER label_removed AFTER DELETE ON labels BEGIN UPDATE changes SET facts = facts + 1; END;
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

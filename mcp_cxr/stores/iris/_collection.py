@@ -16,7 +16,7 @@ from mcp_cxr.stores.iris._errors import DUPLICATE
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris._session import Session
 
-SCHEMA_VERSION = 2  # with the embedded store: both hold what `language.document` makes of a report
+SCHEMA_VERSION = 2  # 2: the words index holds what `language.document` makes of a report
 
 _ENTRIES = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
 _ADD = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
+from unittest.mock import patch
 
 import iris.dbapi
 import numpy as np
 
 from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.embedded import _cache, _postings
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.standins.iris import CONFIG
 from tests.support.iris import plain_server, tls_server
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from mcp_cxr.stores import Store
@@ -29,6 +33,10 @@ class Backend(Protocol):
 
     def __init__(self, folder: Path) -> None: ...
 
+    def as_it_is(self) -> AbstractContextManager[None]:
+        """Return what its stores are used within."""
+        ...
+
     def store(self) -> Store:
         """Return a new store of this place, not yet opened."""
         ...
@@ -39,10 +47,14 @@ class Backend(Protocol):
 
 
 class EmbeddedBackend:
-    walks = 50
+    walks = 25
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def as_it_is(self) -> Generator[None]:
+        yield
 
     def store(self) -> Store:
         return EmbeddedStore(self.folder)
@@ -55,6 +67,19 @@ class EmbeddedBackend:
             ).lastrowid
             vector = np.ones(8, np.float32).tobytes()
             connection.execute("INSERT INTO vectors (slot, vector) VALUES (?, ?)", (slot, vector))
+
+
+class LargeEmbeddedBackend(EmbeddedBackend):
+    """As in a large archive: a copy of the vectors from the first image on, and words in blocks, of four documents."""
+
+    @contextmanager
+    def as_it_is(self) -> Generator[None]:
+        with (
+            patch.object(_cache, "SMALLEST", 1),
+            patch.object(_cache, "LAG", 2),
+            patch.object(_postings, "_SIZE", 4),
+        ):
+            yield
 
 
 class IrisBackend:
@@ -73,6 +98,10 @@ class IrisBackend:
             password=server.password,
             ssl_config=self.ssl_config,
         )
+
+    @contextmanager
+    def as_it_is(self) -> Generator[None]:
+        yield
 
     def server(self) -> StandIn:
         return plain_server()
@@ -101,3 +130,5 @@ class IrisTlsBackend(IrisBackend):
 
 
 BACKENDS: list[type[Backend]] = [EmbeddedBackend, IrisBackend, IrisTlsBackend]
+RANKING_BACKENDS: list[type[Backend]] = [*BACKENDS, LargeEmbeddedBackend]
+"""Those that differ in how they rank and count."""

@@ -10,7 +10,7 @@ from tests.contract.stores.backends import BACKENDS
 from tests.contract.stores.making import FINGERPRINT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from mcp_cxr.stores import Store
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
-    return request.param(tmp_path / "archive")
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    made: Backend = request.param(tmp_path / "archive")
+    with made.as_it_is():
+        yield made
 
 
 @pytest.fixture

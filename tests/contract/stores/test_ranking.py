@@ -11,6 +11,7 @@ import pytest
 
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores import Store
+from tests.contract.stores.backends import RANKING_BACKENDS
 from tests.contract.stores.making import FINGERPRINT, at_cosine, axis, ids, image, vectors
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Facts
     from tests.contract.stores.backends import Backend
+
+pytestmark = pytest.mark.parametrize("backend", RANKING_BACKENDS, indirect=True)
 
 FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "nothing": (Filter(), {"a1", "a2", "b1", "b2", "c1", "d1"}),
@@ -107,6 +110,7 @@ async def test_filters_combine(filled: Store) -> None:
     assert len(combined) > 150
 
 
+@pytest.mark.usefixtures("backend")
 async def test_every_field_of_a_filter_is_tried() -> None:
     tried = {name for where, _ in FILTERS.values() for name in Filter.__slots__ if getattr(where, name)}
     assert tried == set(Filter.__slots__)

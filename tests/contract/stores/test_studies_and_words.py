@@ -10,12 +10,15 @@ import pytest
 
 from mcp_cxr.language import document, terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from tests.contract.stores.backends import RANKING_BACKENDS
 from tests.contract.stores.making import bm25, ids, image, vectors
 
 if TYPE_CHECKING:
     from typing import Any
 
     from mcp_cxr.stores import Store
+
+pytestmark = pytest.mark.parametrize("backend", RANKING_BACKENDS, indirect=True)
 
 A = ImageId("a")
 S1, P1 = StudyId("s1"), SubjectId("p1")

@@ -24,7 +24,9 @@ def drawn(count: int, dimension: int, *, seed: int = 0) -> np.ndarray:
 
 def encoded(vectors: np.ndarray, centre: np.ndarray) -> Encoded:
     count = len(vectors)
-    return encode(range(1, count + 1), [VIEWS[n % 4] for n in range(count)], vectors, centre.astype(np.float32))
+    return encode(
+        range(1, count + 1), [1] * count, [VIEWS[n % 4] for n in range(count)], vectors, centre.astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("dimension", [3, 8, 512, 1000, 1024, 1152])
@@ -83,14 +85,16 @@ def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> Non
 
 
 def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:
-    rows = encode([1, 2, 3, 4], ["PA", "LATERAL", "nonsense", "other nonsense"], drawn(4, 8), np.zeros(8, np.float32))
+    rows = encode(
+        [1, 2, 3, 4], [1] * 4, ["PA", "LATERAL", "nonsense", "other nonsense"], drawn(4, 8), np.zeros(8, np.float32)
+    )
     assert rows.of_views(("PA",)).tolist() == [True, False, False, False]
     assert rows.of_views(("LATERAL", "PA")).tolist() == [True, True, False, False]
     assert rows.of_views(("nonsense",)).tolist() == [False, False, True, True]
 
 
 def test_slots_are_found_where_they_are() -> None:
-    rows = encode([3, 7, 20], ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
+    rows = encode([3, 7, 20], [1] * 3, ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
     places, here = rows.find(np.array([1, 3, 8, 20, 99]))
     assert here.tolist() == [False, True, False, True, False]
     assert places[here].tolist() == [0, 2]

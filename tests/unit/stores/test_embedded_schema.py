@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _filter, _nearest, _views
+from mcp_cxr.stores.embedded import _counts, _filter, _nearest
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ async def test_a_replaced_image_keeps_the_time_it_came(store: EmbeddedStore, tmp
 @pytest.mark.parametrize(
     ("select", "where", "index"),
     [
-        (_views._STUDIES, Filter(), "images_by_study"),
+        (_counts.STUDIES, Filter(), "images_by_study"),
         (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]
         (_nearest._SCAN, Filter(view=("PA",)), "images_by_view"),
         (_nearest._SCAN, Filter(labels=("Edema",)), "labels_by_value"),

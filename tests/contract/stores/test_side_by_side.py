@@ -1,0 +1,68 @@
+"""The stores side by side: what one finds by its words another finds too, in the same order."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.language import understood
+from mcp_cxr.records import Filter, Study, StudyId, SubjectId
+from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend
+from tests.contract.stores.making import FINGERPRINT, image, vectors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SENTENCES = (
+    "Small left pleural effusion.",
+    "Large right pleural effusion with atelectasis.",
+    "No pleural effusion.",
+    "No pneumothorax or pneumonia.",
+    "Mild cardiomegaly.",
+    "Possible pneumonia in the left lower lobe.",
+    "The endotracheal tube ends above the carina.",
+    "Heart size is normal.",
+)
+QUESTIONS = ("effusion", "left effusion", "pneumonia without effusion", "ETT tip", "large heart, PA view", "lobe lobe")
+WHERE = (
+    Filter(),
+    Filter(view=("PA",)),
+    Filter(terms_absent=("0ofpleuraleffusion",)),
+    Filter(subject_id=SubjectId("p3")),
+)
+
+
+async def test_words_are_found_in_the_same_order(tmp_path: Path) -> None:
+    draw = random.Random(9)  # noqa: S311  # not for security
+    studies = [
+        Study(StudyId(f"s{n}"), SubjectId(f"p{n % 7}"), report=" ".join(draw.choices(SENTENCES, k=draw.randint(1, 6))))
+        for n in range(50)
+    ]
+    images = [
+        image(f"i{n * 37 % 101:03}", f"s{n % 50}", f"p{n % 50 % 7}", view_position="PA" if n % 3 else "LL")
+        for n in range(80)
+    ]
+    async with AsyncExitStack() as stack:
+        stores = []
+        for number, kind in enumerate((EmbeddedBackend, LargeEmbeddedBackend, IrisBackend)):
+            backend = kind(tmp_path / str(number))
+            stack.enter_context(backend.as_it_is())
+            store = await stack.enter_async_context(backend.store())
+            await store.create(FINGERPRINT)
+            await store.put_studies(studies)
+            await store.put(images, vectors(len(images)))
+            stores.append(store)
+        found = 0
+        for question in QUESTIONS:
+            terms = understood(question).words
+            for where in WHERE:
+                for limit in (5, 99):
+                    first, *others = [await store.match(terms, where, limit=limit) for store in stores]
+                    found += len(first)
+                    for other in others:
+                        assert [hit.image_id for hit in other] == [hit.image_id for hit in first], (question, where)
+                        assert [hit.score for hit in other] == pytest.approx([hit.score for hit in first], rel=1e-9)
+        assert found > 300

@@ -1,0 +1,79 @@
+"""The words index says of every term which documents hold it, whatever was added, changed and removed."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.stores.embedded import _postings
+from mcp_cxr.stores.embedded._postings import Index, add, remove
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+WORDS = "lung effusion clear heart left right edema rib".split()
+
+
+@pytest.fixture
+def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
+    monkeypatch.setattr(_postings, "_SIZE", 8)
+    with closing(sqlite3.connect(":memory:")) as opened:
+        opened.executescript(resources.files("mcp_cxr.stores.embedded").joinpath("schema.sql").read_text())
+        yield opened
+
+
+def assert_holds(connection: sqlite3.Connection, documents: dict[int, str]) -> None:
+    index = Index(connection)
+    for word in WORDS:
+        places, often = index.holders(word)
+        found = dict(zip(index.studies[places].tolist(), often.tolist(), strict=True))
+        assert found == {study: n for study, terms in documents.items() if (n := terms.split().count(word))}
+    lengths = dict(zip(index.studies.tolist(), index.lengths.tolist(), strict=True))
+    lengths.pop(0, None)
+    assert lengths == {study: len(terms.split()) for study, terms in documents.items()}
+
+
+def numbers(connection: sqlite3.Connection, studies: list[int]) -> list[int]:
+    return [connection.execute("SELECT number FROM documents WHERE study = ?", (s,)).fetchone()[0] for s in studies]
+
+
+def test_it_is_what_a_dict_would_be(connection: sqlite3.Connection) -> None:
+    draw = random.Random(5)  # noqa: S311  # not for security
+    documents: dict[int, str] = {}
+    for step in range(120):
+        known = draw.sample(sorted(documents), min(len(documents), draw.randint(0, 6)))
+        new = [1000 * step + n for n in range(1, draw.randint(1, 12))]
+        changed, gone = known[::2], known[1::2] if draw.random() < 0.4 else []
+        remove(connection, numbers(connection, changed), numbers(connection, gone))
+        for study in gone:
+            del documents[study]
+        coming = {study: " ".join(draw.choices(WORDS, k=draw.randint(0, 9))) for study in (*new, *changed)}
+        add(connection, coming.items())
+        documents |= coming
+        assert_holds(connection, documents)
+    blocks = connection.execute("SELECT count(*) FROM blocks").fetchone()[0]
+    assert 1 < blocks <= len(documents) / 4, "a block that is mostly struck out is given up"
+
+
+def test_no_word_of_a_document_that_is_gone_stays(connection: sqlite3.Connection) -> None:
+    add(connection, [(study, "lung secret" if study == 3 else "lung") for study in range(1, 30)])
+    assert connection.execute("SELECT count(*) FROM postings WHERE term = 'secret'").fetchone() == (1,)
+    remove(connection, [], numbers(connection, [3]))
+    assert connection.execute("SELECT count(*) FROM postings WHERE term = 'secret'").fetchone() == (0,)
+    assert_holds(connection, {study: "lung" for study in range(1, 30) if study != 3})
+
+
+def test_a_word_that_stands_there_too_often_does_not_run_over(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_postings, "_BITS", 4)
+    monkeypatch.setattr(_postings, "_MOST", 15)
+    add(connection, [(study, " ".join(["lung"] * (99 if study == 2 else 1))) for study in range(1, 9)])
+    places, often = Index(connection).holders("lung")
+    held = dict(zip(Index(connection).studies[places].tolist(), often.tolist(), strict=True))
+    assert held == {study: 15 if study == 2 else 1 for study in range(1, 9)}

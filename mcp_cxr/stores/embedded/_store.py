@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection as Several
     from sqlite3 import Connection
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     from mcp_cxr.records import (
         Collection,
@@ -147,16 +147,16 @@ class EmbeddedStore(Store):
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
     ) -> Facts:
-        def ask(connection: Connection) -> Facts:
+        def ask(connection: Connection, *by_copy: Any) -> Facts:  # noqa: ANN401 - what `_read_by_copy` adds
             return Facts(
                 _collection.fingerprint_of(connection),
-                self._answers.to(_views.count, connection, where, tuple(terms), distinct),
+                self._answers.to(_counts.count, connection, where, tuple(terms), distinct, *by_copy),
                 _views.foreign(connection),
                 _images.get(connection, ids, compared),
                 self._answers.to(_views.sample, connection) if compared else None,
             )
 
-        return await self._read(ask)
+        return await self._read_by_copy(ask)
 
     async def sample(self) -> Sample:
         return await self._read(partial(self._answers.to, _views.sample))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.cli.conftest import told_by_tool
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Command
     from tests.server.archives import Ingested
 
@@ -52,6 +55,26 @@ def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
     assert done.code == 0
     assert done.json["images"]
     assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
+
+
+def test_a_file_of_the_archive_is_the_film_it_is_for_the_command_and_for_the_tool(on_demo: Command, demo: Ingested):
+    drawn = demo.drawn.images[0]
+    file = next(demo.drawn.folder.rglob(f"{drawn.image_id}.dcm"))
+    done = on_demo("search", "--like", file, "--limit", 3, "--json")
+    told = told_by_tool(demo, "search_medical_images", like=[str(file)], limit=3)
+    assert done.code == 0
+    assert done.json["search_mode"] == "similar"
+    assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
+    assert done.json["images"] == on_demo("search", "--like", drawn.image_id, "--limit", 3, "--json").json["images"]
+
+
+def test_any_other_file_is_embedded(on_demo: Command, demo: Ingested, tmp_path: Path):
+    drawn = demo.drawn.images[0]
+    file = shutil.copy(next(demo.drawn.folder.rglob(f"{drawn.image_id}.dcm")), tmp_path / "other.dcm")
+    first, second = on_demo("search", "--like", file, "--limit", 2, "--json").json["images"]
+    assert first["image_id"] == drawn.image_id
+    assert first["similarity_score"] == pytest.approx(1, abs=1e-4)
+    assert second["similarity_score"] < 0.999
 
 
 def test_no_hit_is_no_failure(on_demo: Command):

@@ -28,6 +28,8 @@ class Asked:
     """The mean of texts about chest films; set where a text is mixed with anything else."""
     compared: Vector | None = None
     """What scores are the cosine with: `parts` as one vector."""
+    witnesses: list[Vector] = field(default_factory=list["Vector"])
+    """What ranks beside it: the words without the examples, and what they ask for without what they deny."""
     words: tuple[str, ...] = ()
     """The terms to match."""
     fallback_reason: str | None = None

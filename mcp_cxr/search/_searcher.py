@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mcp_cxr.embeddings import likely_truncated
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import Meaning
-    from mcp_cxr.records import Facts, Fingerprint, ImageId, Picture, Stored, Vector
+    from mcp_cxr.records import Facts, Fingerprint, ImageId, Picture, Scored, Stored, Vector
     from mcp_cxr.search._question import Question
     from mcp_cxr.search._rank import Ranked
     from mcp_cxr.stores import Store
 
 
-_WORDS_COUNT = (
-    2  # what a report says is surer than what a model sees; chosen on the trial of tests/bench/bench_answers.py
-)
+_WORDS_COUNT = _EXAMPLES_COUNT = 3
+"""What a report says, or a person shows, is surer than what a model makes of words; chosen on the trial of
+tests/bench/bench_answers.py."""
 _TRIES = 3
 
 
@@ -214,7 +215,13 @@ class Searcher:
             return
         asked.compared = asked.parts.plain
         if asked.compared is None and (sample := await self._store.sample()).ids:
-            asked.compared = steered(asked.parts, sample.vectors.mean(axis=0), asked.middle_of_texts)
+            images, texts = sample.vectors.mean(axis=0), asked.middle_of_texts
+            asked.compared = steered(asked.parts, images, texts)
+            without_examples = replace(asked.parts, like=(), unlike=())
+            if asked.parts.has_examples and without_examples.avoided:
+                asked.witnesses.append(steered(without_examples, images, texts))
+            if asked.parts.text is not None:
+                asked.witnesses.append(asked.parts.text)
 
     async def _ranked(self, asked: Asked) -> list[Ranked]:
         question = asked.question
@@ -230,15 +237,21 @@ class Searcher:
             sift=(lambda images: self._store.sift(images, sieves)) if sieves else None,
         )
 
+    async def _near(self, vector: Vector, where: Filter, limit: int) -> list[Scored]:
+        return await self._store.nearest(vector, where, limit=limit)
+
     def _legs(self, asked: Asked) -> list[Leg]:
-        """Return the rankings to join, the one that compares pixels first."""
+        """Return the rankings to join, the one that compares pixels first.
+
+        Examples add a ranking: those of the words stay. Where they gave way to the examples, one question in four that
+        denied something fared worse with feedback (tests/bench/bench_answers.py).
+        """
         store, where, compared = self._store, asked.where, asked.compared
         legs: list[Leg] = []
         if compared is not None:
-            legs.append(Leg(lambda limit: store.nearest(compared, where, limit=limit), compares_pixels=True))
-            text = asked.parts.text
-            if text is not None and text is not compared:  # examples steer; the words stay a witness of their own
-                legs.append(Leg(lambda limit: store.nearest(text, where, limit=limit), compares_pixels=True))
+            count = _EXAMPLES_COUNT if asked.parts.has_examples else 1
+            legs.append(Leg(partial(self._near, compared, where), compares_pixels=True, weight=count))
+            legs += [Leg(partial(self._near, aim, where), compares_pixels=True) for aim in asked.witnesses]
         if asked.words:
             match = Leg(lambda limit: store.match(asked.words, where, limit=limit), False, weight=_WORDS_COUNT)
             legs.append(match)

@@ -40,6 +40,11 @@ class Parts:
         return self.text is not None or bool(len(self.avoided) + len(self.like) + len(self.unlike))
 
     @property
+    def has_examples(self) -> bool:
+        """Whether it says anything by images."""
+        return bool(len(self.like) + len(self.unlike))
+
+    @property
     def only_unlike(self) -> bool:
         """Whether there is something to steer away from, and nothing to steer."""
         return bool(self.unlike) and self.text is None and not (self.avoided or self.like)

@@ -39,7 +39,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The command `mcp-cxr` of the wheel with its extras, in an environment that holds nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
-    run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{built.wheel}[plots]", cwd=folder)
+    run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{built.wheel}[chat,plots]", cwd=folder)
     return str(folder / "bin" / "mcp-cxr")
 
 

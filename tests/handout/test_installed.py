@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -69,6 +71,16 @@ def test_the_demo_runs_to_its_end_and_the_extra_draws_its_plots(installed: str, 
     page, variables = tmp_path / "page.html", environment(tmp_path / "demo" / "archive")
     run(installed, "evaluate", "--only", "similar", "--report", str(page), cwd=tmp_path, env=variables)
     assert "<svg" in page.read_text()
+
+
+def test_the_page_of_the_extra_opens(installed: str, demo: Ingested, tmp_path: Path):
+    command = [installed, "chat", "--headless", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, env=demo.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        said = next(line for line in process.stderr if "http://127.0.0.1:" in line)
+        with urlopen(re.findall(r"http://\S+?(?=;)", said)[0], timeout=60) as page:  # noqa: S310 - the link it printed
+            assert page.status == 200
+        process.terminate()
 
 
 def test_every_tool_is_portable_to_the_inspector(installed: str, demo: Ingested, tmp_path: Path):

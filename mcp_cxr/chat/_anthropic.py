@@ -62,7 +62,7 @@ class Anthropic(Model):
 def _messages(turn: Turn) -> list[dict[str, Any]]:
     if turn.role == "user":
         return [{"role": "user", "content": turn.sent}]
-    said: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text else []
+    said: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text.strip() else []
     said += [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in turn.calls]
     answers = [{"role": "user", "content": [_result(answer) for answer in turn.answers]}]
     return [{"role": "assistant", "content": said}, *(answers if turn.answers else [])]

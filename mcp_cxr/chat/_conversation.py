@@ -118,7 +118,7 @@ class Conversation:
     def _settle(self, turn: Turn) -> None:
         """Leave nothing that no service would take: each call has an answer, no turn is empty."""
         turn.answers += [Answered(call, _STOPPED, is_error=True) for call in turn.calls[len(turn.answers) :]]
-        if not turn.text and not turn.calls:
+        if not turn.text.strip() and not turn.calls:
             self.turns.remove(turn)
 
 

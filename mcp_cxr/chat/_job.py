@@ -51,8 +51,10 @@ class Job(Generic[_News, _Result]):
 def wait_for(futures: Iterable[Future[Any]]) -> None:
     """Wait until one of them is done, or until the person does something: that ends this run of the page.
 
-    Streamlit looks for clicks whenever a run writes something, so something is written, which nobody sees.
+    Streamlit looks for clicks whenever a run writes something, so something is written, which nobody sees. The next run
+    may have begun by then, in a thread of its own, and have cancelled what this one waits for: hence the last look.
     """
     place = st.empty()
     while not wait(futures, timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED").done:
         place.empty()
+    place.empty()

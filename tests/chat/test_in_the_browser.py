@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from PIL import Image
 from playwright.async_api import expect
 
@@ -65,6 +67,7 @@ async def test_a_search_and_a_film_in_the_viewer_of_chat_hosts(open_page: Open) 
         await expect(cards(tab).locator("img")).to_have_count(8)
         assert await tab.evaluate("() => [...document.images].every((one) => one.naturalWidth > 100)")
         await expect(tab.get_by_text("report: left pleural effusion", exact=False).first).to_be_visible()
+        await looked_at(tab, "search")
         await cards(tab).first.get_by_role("button", name="Read").click()
         film = viewer(tab).locator(".pane canvas").first
         await film.wait_for()
@@ -73,9 +76,16 @@ async def test_a_search_and_a_film_in_the_viewer_of_chat_hosts(open_page: Open) 
         assert await film.evaluate(GREYS) > 50
         await tab.get_by_role("button", name="Close the viewer").click()
         await expect(tab.locator("iframe[title=Viewer]")).to_have_count(0)
+        await go_to(tab, "Archive")
+        await tab.get_by_text("Label present, studies").wait_for()
+        await looked_at(tab, "archive")
+        await go_to(tab, "Search")
+        await expect(tab.get_by_placeholder("left pleural effusion")).to_have_value("left pleural effusion")
 
 
-async def test_an_uploaded_film_is_an_example(open_page: Open, archive: Ingested) -> None:
+async def test_an_uploaded_film_is_an_example_and_a_selection_becomes_files(
+    open_page: Open, archive: Ingested, tmp_path: Path
+) -> None:
     film = next(one for one in archive.drawn.images if one.syntax == "explicit")
     async with open_page() as tab:
         await tab.get_by_role("button", name="Examples").click()
@@ -83,19 +93,13 @@ async def test_an_uploaded_film_is_an_example(open_page: Open, archive: Ingested
         await expect(cards(tab).first).to_contain_text("cosine 1.000")
         await expect(cards(tab).first).to_contain_text(film.study_id)
         await expect(tab.get_by_role("button", name="your film")).to_be_visible()
-
-
-async def test_a_selection_becomes_files(open_page: Open, tmp_path: Path) -> None:
-    async with open_page() as tab:
-        await ask(tab, "pleural effusion")
+        await tab.keyboard.press("Escape")
         for place in (0, 2):
             await cards(tab).nth(place).get_by_text("Select").click()
         await tab.get_by_role("button", name="Export (2)").click()
         async with tab.expect_download() as started:
             await tab.get_by_role("button", name="Ids and scores (CSV)").click()
         await (await started.value).save_as(tmp_path / "films.csv")
-        rows = list(csv.DictReader((tmp_path / "films.csv").read_text().splitlines()))
-        assert [row["rank"] for row in rows] == ["1", "3"]
         make = tab.get_by_role("button", name="Make the ZIP")
         await expect(make).to_be_disabled()
         await tab.get_by_text("Yes, put 2 of").click()
@@ -103,6 +107,9 @@ async def test_a_selection_becomes_files(open_page: Open, tmp_path: Path) -> Non
         async with tab.expect_download() as started:
             await tab.get_by_role("button", name="Pictures (ZIP)").click()
         await (await started.value).save_as(tmp_path / "films.zip")
+    rows = list(csv.DictReader((tmp_path / "films.csv").read_text().splitlines()))
+    assert [row["rank"] for row in rows] == ["1", "3"]
+    assert (rows[0]["study_id"], float(rows[0]["similarity_score"])) == (film.study_id, pytest.approx(1, abs=1e-3))
     with zipfile.ZipFile(tmp_path / "films.zip") as packed:
         assert [name.rsplit(".", 1)[0] for name in packed.namelist()] == [row["image_id"] for row in rows]
         for name in packed.namelist():
@@ -111,10 +118,19 @@ async def test_a_selection_becomes_files(open_page: Open, tmp_path: Path) -> Non
                 assert len(picture.convert("L").getcolors() or []) > 50
 
 
-async def test_a_server_that_is_killed_is_missed_and_mended(open_page: Open, chatting: Chatting) -> None:
+async def test_a_server_that_hangs_holds_up_nothing_and_a_killed_one_is_mended(
+    open_page: Open, chatting: Chatting
+) -> None:
     async with open_page() as tab:
         await ask(tab, "pneumothorax")
-        chatting.kill_servers()
+        chatting.tell_servers(signal.SIGSTOP)
+        await tab.get_by_placeholder("left pleural effusion").fill("edema")
+        await tab.keyboard.press("Enter")
+        await expect(tab.get_by_text("Searching: “edema”")).to_be_visible()
+        await tab.get_by_role("button", name="Stop").click()
+        await expect(tab.get_by_text("Searching: “edema”")).to_have_count(0)
+        await expect(cards(tab).first).to_contain_text("pneumothorax")
+        chatting.tell_servers(signal.SIGKILL)
         await expect(tab.get_by_text("The server has ended")).to_be_visible()
         await tab.get_by_role("button", name="Start it again").click()
         await expect(tab.get_by_text("The server has ended")).to_have_count(0)
@@ -133,49 +149,47 @@ async def test_two_tabs_do_not_know_each_other(open_page: Open) -> None:
         await expect(cards(first).first).to_contain_text("pneumothorax")
 
 
-async def test_a_model_searches_and_asks_further(open_page: Open, model: ScriptedModel, archive: Ingested) -> None:
+async def test_a_model_searches_is_asked_further_and_is_stopped(
+    open_page: Open, model: ScriptedModel, archive: Ingested
+) -> None:
     example = archive.drawn.images[0].image_id
+    question = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
     model.play(
-        {"says": "I search.", "calls": [["search_medical_images", {"query": "left pleural effusion", "limit": 3}]]},
+        {"says": "I look for left-sided effusions on frontal films.", "calls": [["search_medical_images", question]]},
+        {"says": "Three studies. The first, **AP**, shows the largest one."},
         {"calls": [["get_image_metadata", {"image_id": example}], ["view_image", {"image_id": example}]]},
-        {"says": "Three studies. ![](https://example.org/x.png)"},
-        {"says": "As you wish."},
+        {"says": "I think about it, and", "hangs": True},
+        {"says": "Here I am again. ![](https://example.org/x.png)"},
     )
     async with open_page() as tab:
         await go_to(tab, "Chat")
         await expect(tab.get_by_text("stays here")).to_be_visible()
         await expect(tab.get_by_text("not given reports or pictures")).to_be_visible()
-        await say(tab, "Show me effusions")
+        await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
-        await expect(viewer(tab).locator(".card")).to_have_count(3)
+        await expect(viewer(tab).locator(".film.ready")).to_have_count(3)
         await expect(viewer(tab).locator(".excerpt").first).to_contain_text("costophrenic")  # to the person
+        await looked_at(tab, "talk")
         await viewer(tab).locator("button.film").first.click()
         await viewer(tab).locator(".pane canvas").first.wait_for()
-        await say(tab, "And now?")
-        await expect(tab.get_by_text("As you wish.")).to_be_visible()
-    asked = [one["body"] for one in model.asked]
-    answers = [message["content"] for message in asked[2]["messages"] if message["role"] == "tool"]
-    assert [len(body["messages"]) for body in asked] == [2, 4, 7, 9]
-    assert '"rank":1' in answers[0]
-    assert "costophrenic" not in str(asked)  # to the model
-    assert "MCP_CXR_SHARE" in answers[1]
-    assert "Pictures are not shared" in answers[2]
-    assert "In the viewer the person looks at result 1" in asked[3]["messages"][-1]["content"]
-    assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
-        *("search_medical_images", "get_image_metadata", "view_image", "get_archive_overview", "ingest_directory")
-    }
-
-
-async def test_a_model_is_stopped(open_page: Open, model: ScriptedModel) -> None:
-    model.play({"says": "I think about it, and", "hangs": True}, {"says": "Here I am again."})
-    async with open_page() as tab:
-        await go_to(tab, "Chat")
-        await say(tab, "Think")
+        await say(tab, "And what of this one?")
         await expect(tab.get_by_text("I think about it, and")).to_be_visible()
         await tab.get_by_role("button", name="Stop").last.click()
         await expect(tab.get_by_text("Stopped.")).to_be_visible()
         await say(tab, "Go on")
         await expect(tab.get_by_text("Here I am again.")).to_be_visible()
+        await expect(tab.get_by_text("stays here")).to_be_in_viewport()  # however far one has scrolled
+    asked = [one["body"] for one in model.asked]
+    assert [len(body["messages"]) for body in asked] == [2, 4, 6, 9, 11]
+    answers = [message["content"] for message in asked[3]["messages"] if message["role"] == "tool"]
+    assert '"rank":1' in answers[0]
+    assert "costophrenic" not in str(asked)  # to the model
+    assert "MCP_CXR_SHARE" in answers[1]
+    assert "Pictures are not shared" in answers[2]
+    assert "In the viewer the person looks at result 1" in asked[2]["messages"][-1]["content"]
+    assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
+        *("search_medical_images", "get_image_metadata", "view_image", "get_archive_overview", "ingest_directory")
+    }
 
 
 async def say(tab: Page, text: str) -> None:
@@ -192,41 +206,28 @@ async def looked_at(tab: Page, step: str) -> None:
         await tab.get_by_role("radio", name="Search").click(trial=True)  # nothing covers it
         if os.environ.get("REFRESH_SNAPSHOTS"):
             await taken(tab, f"{step}-{width}")
-    await tab.emulate_media(color_scheme="light")
+    await tab.set_viewport_size({"width": WIDTHS[-1], "height": 900})
+    await in_theme(tab, "light")
+
+
+async def in_theme(tab: Page, theme: str) -> None:
+    """Have the page in a theme, and the viewer with it."""
+    await tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    for page in await tab.locator("iframe[title=Viewer]").all():
+        await expect(page.content_frame.locator("html")).to_have_attribute("data-theme", theme)
 
 
 async def taken(tab: Page, name: str) -> None:
     """Take a picture in each theme."""
     LOOKS.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
-        await tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-        for page in await tab.locator("iframe[title=Viewer]").all():
-            await expect(page.content_frame.locator("html")).to_have_attribute("data-theme", theme)
+        await in_theme(tab, theme)
+        await tab.locator(".stMain").evaluate("(room) => room.scrollTo(0, 0)")
         wanted = PICTURES.get(f"{name}-{theme}")
         place = DOCS / wanted if wanted else LOOKS / f"{name}-{theme}.png"
         await tab.screenshot(path=place, animations="disabled")
         with Image.open(place) as picture:
             picture.quantize(160).save(place, optimize=True)
-
-
-async def test_nothing_sticks_out_at_any_width(open_page: Open, model: ScriptedModel) -> None:
-    question = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
-    model.play(
-        {"says": "I look for left-sided effusions on frontal films.", "calls": [["search_medical_images", question]]},
-        {"says": "Three studies. The first, **AP**, shows the largest one; its report speaks of a blunted angle."},
-    )
-    async with open_page() as tab:
-        await ask(tab, "left pleural effusion")
-        await expect(cards(tab).locator("img")).to_have_count(8)
-        await looked_at(tab, "search")
-        await go_to(tab, "Archive")
-        await tab.get_by_text("Label present, studies").wait_for()
-        await looked_at(tab, "archive")
-        await go_to(tab, "Chat")
-        await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
-        await expect(viewer(tab).locator(".film.ready")).to_have_count(3)
-        await looked_at(tab, "talk")
-        await expect(tab.get_by_text("stays here")).to_be_in_viewport()  # wherever one has scrolled
 
 
 def test_the_pictures_in_docs_are_there() -> None:

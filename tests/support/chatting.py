@@ -49,6 +49,7 @@ class Chatting:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.tell_servers(signal.SIGCONT)
         self.process.terminate()
         try:
             self.process.communicate(timeout=WITHIN_S)
@@ -62,6 +63,6 @@ class Chatting:
         children = [int(pid) for task in tasks for pid in task.read_text().split()]
         return [pid for pid in children if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    def kill_servers(self) -> None:
+    def tell_servers(self, number: signal.Signals) -> None:
         for pid in self.servers:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)

@@ -45,7 +45,7 @@ def on_iris(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch) -
 def answers(run: Command) -> list[Any]:
     """What an archive says of itself and of its first films, apart from where it is and how long it took."""
     overview = run("table", "stats", "--json").json
-    overview["store"].pop("kind")
+    del overview["store"]
     hits = run("search", "--view", "PA", "--limit", "100", "--group", "none", "--json").json["images"]
     like = run("search", "--like", hits[0]["image_id"], "--limit", "100", "--json").json["images"]
     for hit in like:  # one store has the cosine of float32, the other of double

@@ -1,9 +1,9 @@
 """Films of MIMIC's size into the archive, by the command and by the usual loop: `python -m tests.bench ingest`.
 
 300 uncompressed films of 2544 x 3056 at 16 bits lie on disk, warm in the page cache; the embedding service is the
-stand-in with no delay, on the same two cores. `mcp-cxr ingest` is compared with what two cores could do at the CPU time
-a film takes, summed over its processes and the service; and with the loop that people write first: pydicom's usual
-pipeline, one request and one commit a film. Told as well: the most memory that its processes and the service held at
+stand-in with no delay, on the same two cores. `mcp-cxr ingest`, from its first look at the folder to its end, is compared
+with what two cores could do at the CPU time a film takes, summed over its processes and the service, their starts
+included; and with the loop that people write first: pydicom's usual pipeline, one request and one commit a film. Told as well: the most memory that its processes and the service held at
 once (PSS: shared pages are counted once). Linux only.
 """
 
@@ -146,12 +146,12 @@ def by_loop(paths: list[Path], data: Path, standin: StandIn) -> float:
 
 
 def report(command: dict[str, Any], loop_rate: float, cores: int) -> bool:
-    rate = FILMS / command["wall_s"]
+    rate = command["images_per_second"]  # without the interpreter's start, which the loop's has not either
     cpu_s = command["cpu_s"] / FILMS
     share, times = rate / (cores / cpu_s), rate / loop_rate
     figures = {
         "films_per_second": rate,
-        "films_per_second_without_start": command["images_per_second"],
+        "films_per_second_with_start": FILMS / command["wall_s"],
         "cpu_ms_per_film": cpu_s * 1000,
         "cpu_s_of_each_process": list(command["cpu_s_of"].values()),
         "share_of_cores": share,

@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check test test-iris demo bench soak dist handout release
+.PHONY: help setup lock fmt check test test-browser test-iris demo bench soak dist handout release
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(SETUP) ## lint, types, layers
 
 test: $(SETUP) ## run the tests; CXR_TEST_DATA names a folder of real films
 	$(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile  # one more than cores: many tests wait
+
+test-browser: $(SETUP) ## run those that look at pages in Debian's chromium
+	$(BIN)/pytest -m browser -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile tests/browser tests/chat
 
 test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
 	$(BIN)/pytest -m iris_live tests/live_iris

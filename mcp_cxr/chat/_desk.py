@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from mcp import StdioServerParameters
 
 from mcp_cxr.chat._choice import model_of
-from mcp_cxr.chat._connection import Connection, Loop
+from mcp_cxr.chat._connection import Connection, Loop, ServerEnded
 from mcp_cxr.errors import CxrError
 from mcp_cxr.settings import Settings, load_settings
 
@@ -97,6 +97,12 @@ class Desk:
         result = _heard(await self.person.call("view_image", {"image_id": image_id, "max_px": max_px}))
         block = next(block for block in result.content if block.type == "image")
         return base64.b64decode(block.data), block.mime_type
+
+    def was_lost(self, answer: Future[Any]) -> bool:
+        """Whether a server that ended left this unanswered, and there is another one to ask."""
+        if not answer.done() or answer.cancelled() or self.person.has_ended:
+            return False
+        return isinstance(answer.exception(), ServerEnded)
 
     def keep_upload(self, name: str, content: bytes) -> str:
         """Write an uploaded film for the server to read; return its path, which says nothing of its name."""

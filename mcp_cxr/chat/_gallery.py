@@ -30,9 +30,9 @@ def gallery(desk: Desk, tab: Tab) -> None:
     if not hits:
         st.info("Nothing was found; try other words, or fewer filters.", icon=":material/search_off:")
         return
-    for hit in hits:
-        if hit["image_id"] not in tab.pictures:
-            tab.pictures[hit["image_id"]] = desk.picture(hit["image_id"], _PICTURE_PX)
+    for image_id in (hit["image_id"] for hit in hits):
+        if image_id not in tab.pictures or desk.was_lost(tab.pictures[image_id]):
+            tab.pictures[image_id] = desk.picture(image_id, _PICTURE_PX)
     _open_film(desk, tab, hits)
     places: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, gap="small", key="gallery"):
@@ -80,7 +80,7 @@ def _card(desk: Desk, tab: Tab, hit: dict[str, Any]) -> None:
 
 
 def _report(desk: Desk, tab: Tab, image_id: str) -> None:
-    if image_id not in tab.facts:
+    if image_id not in tab.facts or desk.was_lost(tab.facts[image_id]):
         tab.facts[image_id] = desk.facts(image_id)
     wait_for([tab.facts[image_id]])
     try:

@@ -46,7 +46,7 @@ def show() -> None:
             "Room", list(_ROOMS), default="Search", key="room", required=True, label_visibility="collapsed"
         )
         st.markdown(_model_line(desk.talks_with, desk.settings.share))
-    st.fragment(_watch, run_every=_LOOK_EVERY_S)(desk)
+    st.fragment(_watch, run_every=_LOOK_EVERY_S)(desk, tab)
     tab.keep()
     with st.sidebar:  # before the room, which waits for its films
         st.markdown("### Chest X-rays")
@@ -71,7 +71,7 @@ def _model_line(model: Model | None, share: Sequence[str]) -> str:
     return f"{where} **{as_written(model.name)}**{given}"
 
 
-def _watch(desk: Desk) -> None:
+def _watch(desk: Desk, tab: Tab) -> None:
     """Tell when a server has ended, and mend it."""
     if not (desk.person.has_ended or desk.model.has_ended):
         return
@@ -84,6 +84,7 @@ def _watch(desk: Desk) -> None:
                 one.result()
         except CxrError:
             return
+        tab.problem = None
         st.rerun(scope="app")
 
 

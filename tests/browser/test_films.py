@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.browser.hosting import Shown
     from tests.server.archives import Ingested
 
+pytestmark = pytest.mark.browser
+
 PART = 64
 """Pixels a side of the part of a canvas that is looked at."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.browser.hosting import Gives, Shown
     from tests.server.archives import Ingested
 
+pytestmark = pytest.mark.browser
+
 QUESTION = {"query": "pleural effusion", "limit": 5}
 
 

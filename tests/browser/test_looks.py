@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Show
     from tests.browser.hosting import Shown
 
+pytestmark = pytest.mark.browser
+
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = {  # name: step, width, theme
     "viewer-results.png": ("results", 800, "light"),

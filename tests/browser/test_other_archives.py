@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.settings import Settings
 
+pytestmark = pytest.mark.browser
+
 SCRIPT = "<img src=x onerror=\"document.title='taken'\">"  # as long as a header allows
 REPORT = f"""
  FINDINGS:

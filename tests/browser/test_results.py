@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Show
     from tests.browser.hosting import Gives, Shown
 
+pytestmark = pytest.mark.browser
+
 EFFUSION = {"query": "left pleural effusion", "limit": 5}
 
 

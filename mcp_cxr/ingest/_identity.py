@@ -98,10 +98,6 @@ class Identities:
         self.new_key_check: str | None = None
         """Set by the first hash: to be entered into the collection before any hashed id."""
 
-    def needs_header(self, path: Path) -> bool:
-        """Whether the path alone does not say who the image is."""
-        return ids_of(path) is None
-
     def can_hash(self) -> bool:
         """Whether ids can be told without making a key; where the key is lost, they can not be told at all."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
@@ -111,7 +107,7 @@ class Identities:
 
         Args:
             path: Absolute; its content is read where the header names no image.
-            header: May be None where `needs_header` is False.
+            header: May be None where the path alone says who the image is, as MIMIC-CXR's do.
 
         Raises:
             ConfigError: The key is lost, another one, or unreadable.

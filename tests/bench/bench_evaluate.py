@@ -1,7 +1,7 @@
 """What `mcp-cxr evaluate` costs at MIMIC-CXR's size: `python -m tests.bench evaluate`.
 
 1,000 films ask for films like them, each label is asked for by its prompts, the index is held against an exact scan,
-and the whole search is asked of 5,000 studies. The archive is that of `bench_answers`; CXR_BENCH_ARCHIVE keeps it.
+and the whole search is asked of 5,000 studies. The archive is that of `bench_answers`; CXR_BENCH_DIR keeps it.
 """
 
 # ruff: noqa: T201  # a bench prints

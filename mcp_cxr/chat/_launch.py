@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _HOST = "127.0.0.1"
 _PAGE = Path(__file__).parent / "_page.py"
 _STARTS_WITHIN_S = 30
+_LOOK_EVERY_S = 0.05
 _OPTIONS = {
     "server_address": _HOST,
     "server_headless": True,  # the browser is opened here, with the token
@@ -83,12 +84,15 @@ def _free(port: int) -> int:
 
 
 def _when_up(port: int, url: str, opens_browser: bool, note: Callable[[str], None]) -> None:
-    """Tell where the page is once it answers."""
+    """Tell where the page is once it answers, or that it does not."""
     until = time.monotonic() + _STARTS_WITHIN_S
     while time.monotonic() < until:
         with suppress(OSError), urlopen(f"http://{_HOST}:{port}/_stcore/health", timeout=1):
             break
-        time.sleep(0.05)
+        time.sleep(_LOOK_EVERY_S)  # Streamlit tells nobody that it listens
+    else:
+        note(f"The page has not answered within {_STARTS_WITHIN_S} s. Press Ctrl-C, and see what stands above.")
+        return
     note(f"Open {url}; Ctrl-C ends it.")
     if opens_browser:
         webbrowser.open(url)

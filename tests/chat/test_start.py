@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from mcp_cxr.chat import _launch
 from mcp_cxr.cli import main
 
 if TYPE_CHECKING:
@@ -29,3 +32,12 @@ def test_a_model_elsewhere_that_was_not_named_stops_it(
     monkeypatch.setenv("MCP_CXR_CHAT_URL", "https://models.example.org/v1")
     assert main(["chat", "--headless"]) == 2
     assert "MCP_CXR_ALLOW_REMOTE=models.example.org:443" in capsys.readouterr().err
+
+
+def test_a_page_that_does_not_answer_is_not_said_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_launch, "_STARTS_WITHIN_S", 0.1)
+    told: list[str] = []
+    with closing(socket.socket()) as silent:  # bound, and not listened at
+        silent.bind(("127.0.0.1", 0))
+        _launch._when_up(silent.getsockname()[1], "http://the-link", False, told.append)
+    assert told == ["The page has not answered within 0.1 s. Press Ctrl-C, and see what stands above."]

@@ -102,7 +102,7 @@ def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> Raster:
         Exception: Whatever a codec raises (`_edge.FAULTS`).
     """
     element = check_decodable(file, layout)
-    if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004
+    if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
         return _plain(file, layout, element)
     if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
         raise NeedsDecoding
@@ -259,7 +259,7 @@ def _signed(samples: Samples, said: FrameFacts, layout: Layout) -> Samples:
 def _grey(samples: Samples, facts: Dataset, layout: Layout) -> Stored:
     if layout.photometric == "PALETTE COLOR":
         samples = apply_color_lut(samples, facts)
-    if samples.ndim == 2:  # noqa: PLR2004
+    if samples.ndim == 2:  # noqa: PLR2004 # grey
         return np.ascontiguousarray(samples)
     if layout.photometric.startswith("YBR_FULL"):
         return np.ascontiguousarray(samples[..., 0])

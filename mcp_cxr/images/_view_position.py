@@ -96,5 +96,5 @@ def _coded_view(facts: Dataset) -> str | None:
 def _oriented_view(facts: Dataset) -> str | None:
     """A row that runs to the front or the back, and a column that runs to head or feet, are a lateral's."""
     directions = [str(one).strip().upper()[:1] for one in values(facts, "PatientOrientation")]
-    is_lateral = len(directions) == 2 and directions[0] in ("A", "P") and directions[1] in ("H", "F")  # noqa: PLR2004
+    is_lateral = len(directions) == 2 and directions[0] in ("A", "P") and directions[1] in ("H", "F")  # noqa: PLR2004 # along a row, down a column
     return "LATERAL" if is_lateral else None

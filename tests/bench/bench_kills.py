@@ -33,7 +33,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder, StandIn() as server:
             place = Folder(Path(folder)) if store == "embedded" else Server.on(server)
             seed, began = int(time.time()), time.perf_counter()
-            done = anyio.run(lambda: kill_rounds(place, rounds=ROUNDS, dimension=DIMENSION, seed=seed))  # noqa: B023
+            done = anyio.run(lambda: kill_rounds(place, rounds=ROUNDS, dimension=DIMENSION, seed=seed))  # noqa: B023  # called before the loop goes on
             took = {"seed": seed, **done, "seconds": round(time.perf_counter() - began)}
         print(f"{store}: killed at random moments while it wrote, a reader running; nothing lost, doubled or wrong.")
         print(json.dumps(took))

@@ -67,7 +67,7 @@ class LiveBackend:
 
     def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
         self.execute(
-            f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608
+            f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608  # a table of the test's own
             " VALUES (?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE))",
             [image_id, study_id, subject_id, view, '["no", "object", "of ours"]', ",".join(["1"] * 8)],
         )

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.contract.stores.test_files import *  # noqa: F403  # every test of these pages
-from tests.contract.stores.test_images import *  # noqa: F403
-from tests.contract.stores.test_life_cycle import *  # noqa: F403
-from tests.contract.stores.test_ranking import *  # noqa: F403
-from tests.contract.stores.test_studies_and_words import *  # noqa: F403
+from tests.contract.stores.test_images import *  # noqa: F403  # all tests of the contract
+from tests.contract.stores.test_life_cycle import *  # noqa: F403  # all tests of the contract
+from tests.contract.stores.test_ranking import *  # noqa: F403  # all tests of the contract
+from tests.contract.stores.test_studies_and_words import *  # noqa: F403  # all tests of the contract
 
 pytestmark = pytest.mark.iris_live

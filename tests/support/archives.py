@@ -40,7 +40,7 @@ _CONTENTS = {
 @asynccontextmanager
 async def opened(data: Path, embedder: Embedder | None = None, **variables: str) -> AsyncGenerator[Archive]:
     """Open an archive with this embedder, else a toy; variables are those of the environment."""
-    settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]
+    settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]  # variables, as the environment has them
     async with EmbeddedStore(data) as store, Reader() as reader, embedder or ToyEmbedder() as used:
         yield Archive(settings, store, used, reader)
 

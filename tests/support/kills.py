@@ -118,7 +118,7 @@ async def write(place: Place, dimension: int, first_batch: int, seed: int) -> No
                 step, batch = Step("put", batch, 0), batch + 1
             print("begin", step.line(), flush=True)  # noqa: T201 - to the parent
             await do(store, step, dimension)
-            print("done", step.line(), flush=True)  # noqa: T201
+            print("done", step.line(), flush=True)  # noqa: T201  # the parent reads it
 
 
 async def read(place: Place, dimension: int, seed: int) -> None:
@@ -132,7 +132,7 @@ async def read(place: Place, dimension: int, seed: int) -> None:
             if rng.random() < 0.1:
                 place.harm()
             asked += 1
-            print("asked", asked, flush=True)  # noqa: T201
+            print("asked", asked, flush=True)  # noqa: T201  # the parent reads it
 
 
 def check_hits(hits: list[Scored], query: np.ndarray, place: Place) -> None:
@@ -156,7 +156,7 @@ class Rounds:
     def __init__(self, place: Place, *, dimension: int, seed: int) -> None:
         self.place = place
         self.dimension = dimension
-        self.rng = random.Random(seed)  # noqa: S311
+        self.rng = random.Random(seed)  # noqa: S311  # no secret
         self.model = Model()
         self.steps = 0
         self.batches = 0

@@ -100,8 +100,8 @@ def _not_there(one: Asked) -> list[str]:
 async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: Page, trial: Trial) -> None:
     """Say of each hit of the first page whether it is right, and ask again; what was seen does not count."""
     right = {truth.image_id: one.holds_for(truth) for truth in space.truths}
-    like = [hit.image_id for hit in first.images if right[hit.image_id]]  # pyright: ignore[reportArgumentType]
-    unlike = [hit.image_id for hit in first.images if not right[hit.image_id]]  # pyright: ignore[reportArgumentType]
+    like = [hit.image_id for hit in first.images if right[hit.image_id]]  # pyright: ignore[reportArgumentType]  # ids are text here
+    unlike = [hit.image_id for hit in first.images if not right[hit.image_id]]  # pyright: ignore[reportArgumentType]  # ids are text here
     second = await archive.search(one.text, limit=AT, offset=AT)
     again = await archive.search(one.text, limit=AT, like=like, unlike=unlike)
     trial.before.append(precision(space, one, second))
@@ -121,7 +121,7 @@ async def swapped(space: LabelSpace, archive: Archive, way: str) -> float:
         for one in (Asked((name,)), Asked((), (name,))):
             page = await archive.search(one.text, limit=AT, mode=way)
             studies = {truth.study_id: truth for truth in space.truths}
-            wrong += [not one.holds_for(studies[hit.study_id]) for hit in page.images]  # pyright: ignore[reportArgumentType]
+            wrong += [not one.holds_for(studies[hit.study_id]) for hit in page.images]  # pyright: ignore[reportArgumentType]  # ids are text here
     return float(np.mean(wrong))
 
 

@@ -58,7 +58,7 @@ def checked(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None
     """
     if len(vectors) != len(keys):
         raise BadReply(f"{len(vectors)} vectors for {len(keys)} inputs")
-    if vectors.ndim != 2 or not vectors.shape[1] or (dimension is not None and vectors.shape[1] != dimension):  # noqa: PLR2004
+    if vectors.ndim != 2 or not vectors.shape[1] or (dimension is not None and vectors.shape[1] != dimension):  # noqa: PLR2004 # rows of numbers
         raise BadReply(f"vectors of shape {vectors.shape[1:]} where the dimension is {dimension or 'to be one number'}")
     if not np.isfinite(vectors).all():
         raise BadReply("numbers that are not finite")

@@ -202,8 +202,8 @@ class LanceDb:
         self.folder = folder
 
     async def build(self) -> dict[str, Any]:
-        import lancedb  # pyright: ignore[reportMissingImports]
-        import pyarrow as pa  # pyright: ignore[reportMissingImports]
+        import lancedb  # pyright: ignore[reportMissingImports]  # installed by the bench
+        import pyarrow as pa  # pyright: ignore[reportMissingImports]  # installed by the bench
 
         def batches():
             facts = self.data.facts
@@ -229,7 +229,7 @@ class LanceDb:
         return {}
 
     async def open(self) -> None:
-        import lancedb  # pyright: ignore[reportMissingImports]
+        import lancedb  # pyright: ignore[reportMissingImports]  # installed by the bench
 
         self.table = lancedb.connect(self.folder).open_table("v")
 
@@ -256,7 +256,7 @@ class Faiss:
         self.path = folder / "sq8.faiss"
 
     async def build(self) -> dict[str, Any]:
-        import faiss  # pyright: ignore[reportMissingImports]
+        import faiss  # pyright: ignore[reportMissingImports]  # installed by the bench
 
         index = faiss.IndexScalarQuantizer(DIMENSION, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT)
         index.train(np.ascontiguousarray(self.data.vectors[:: max(1, self.data.count // 20_000)]))
@@ -266,7 +266,7 @@ class Faiss:
         return {}
 
     async def open(self) -> None:
-        import faiss  # pyright: ignore[reportMissingImports]
+        import faiss  # pyright: ignore[reportMissingImports]  # installed by the bench
 
         faiss.omp_set_num_threads(1)
         self.faiss: Any = faiss

@@ -114,7 +114,7 @@ class IrisBackend:
         tls = {"sslconfig": self.ssl_config} if self.ssl_config else {}
         with closing(iris.dbapi.connect(**self._connection, **tls)) as connection:
             connection.cursor().execute(
-                f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608
+                f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608  # a table of the test's own
                 " VALUES (?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE))",
                 [image_id, study_id, subject_id, view, '["no", "object", "of ours"]', ",".join(["1"] * 8)],
             )

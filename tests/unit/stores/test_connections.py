@@ -45,7 +45,7 @@ async def cancelled_while(
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call, work)  # type: ignore[arg-type]
+            tasks.start_soon(call, work)  # type: ignore[arg-type]  # any callable will do
             await to_thread.run_sync(started.wait)
             tasks.cancel_scope.cancel()
     return tasks.cancel_scope.cancel_called

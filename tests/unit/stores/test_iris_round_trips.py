@@ -51,7 +51,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
 @pytest.fixture
 async def studies(server: StandIn, tmp_path: Path) -> AsyncIterator[Archive]:
     """An archive of ninety studies, all with an effusion in their reports, as the product opens it."""
-    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]
+    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
     async with IrisStore(config(server, pool_size=1)) as store, ToyEmbedder() as embedder, Reader() as reader:
         await store.drop()
         await fill_studies(store, await embedder.fingerprint(), count=90)
@@ -179,7 +179,7 @@ async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_wri
         place = mimic_place(tmp_path / "films", number, study=number // 2).with_suffix(".png")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(film)
-    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]
+    settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
     async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, Reader() as reader:
         await store.create(await embedder.fingerprint())
         server.forget()

@@ -53,7 +53,7 @@ def plant_original(server: StandIn, count: int = 3) -> None:
     for n in range(count):
         execute(
             server,
-            f"INSERT INTO {TABLE} (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Vector, Metadata)"  # noqa: S608
+            f"INSERT INTO {TABLE} (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Vector, Metadata)"  # noqa: S608  # a table of the test's own
             f" VALUES ('i{n:05d}', 's1', 'p1', 'PA', 'a.dcm', TO_VECTOR('1,0,0,0,0,0,0,0', DOUBLE), '{{}}')",
         )
 
@@ -143,7 +143,7 @@ async def test_a_table_made_before_the_embedder_was_known_fits_it_once_it_is(ser
 
 async def test_another_schema_version_is_refused(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
-    execute(server, f"UPDATE {TABLE}Collection SET EntryText = '99' WHERE EntryName = 'schema'")  # noqa: S608
+    execute(server, f"UPDATE {TABLE}Collection SET EntryText = '99' WHERE EntryName = 'schema'")  # noqa: S608  # a table of the test's own
     with pytest.raises(SchemaMismatch, match="version 99"):
         await store.info()
 
@@ -152,7 +152,7 @@ async def test_when_an_image_was_made_and_changed_is_kept(server: StandIn, store
     await store.create(FINGERPRINT)
     await store.put([image("a")], vectors(1))
     long_ago = "'2001-01-01 00:00:00'"
-    execute(server, f"UPDATE {TABLE} SET CreatedAt = {long_ago}, UpdatedAt = {long_ago}")  # noqa: S608
+    execute(server, f"UPDATE {TABLE} SET CreatedAt = {long_ago}, UpdatedAt = {long_ago}")  # noqa: S608  # a table of the test's own
     await store.put([image("a")], vectors(1))
     (row,) = server.rows(TABLE)
     assert row["CreatedAt"].startswith("2001")
@@ -235,7 +235,7 @@ async def test_foreign_rows_among_the_best_of_the_index_are_not_counted(server: 
     right = await store.nearest(axis(), EVERY, limit=5)
     execute(
         server,
-        f"INSERT INTO {TABLE} (ImageID, Metadata, Vector) VALUES ('f', 'x', TO_VECTOR('1,0,0,0,0,0,0,0', DOUBLE))",  # noqa: S608
+        f"INSERT INTO {TABLE} (ImageID, Metadata, Vector) VALUES ('f', 'x', TO_VECTOR('1,0,0,0,0,0,0,0', DOUBLE))",  # noqa: S608  # a table of the test's own
     )
     server.forget()
     assert await store.nearest(axis(), EVERY, limit=5) == right

@@ -2,8 +2,9 @@
 
 Side by side, in turns, on one core, in time of that core (others may use the machine): the usual pipeline
 (tests/unit/images/oracle.py), this package, and mere reading of the bytes; then, by the clock, this package's `Reader`
-with one worker on one core and with two on two. The films are made: shades, ribs, a marker and a detector's noise in
-12 bits, with the identity rescale that films for presentation have. Files are warm in the page cache.
+with one worker process on one core and with two on two, as ingest has them. The films are made: shades, ribs, a marker
+and a detector's noise in 12 bits, with the identity rescale that films for presentation have. Files are warm in the
+page cache.
 
 The usual pipeline decodes JPEG lossless and JPEG-LS only where pylibjpeg and pylibjpeg-libjpeg are installed, which
 nothing else here needs; without them these rows have no ratio. With pylibjpeg-openjpeg, pydicom prefers it to Pillow.
@@ -139,12 +140,12 @@ def measure(case: Case) -> None:
 
 
 async def films_a_second(path: Path, workers: int) -> float:
-    """How many films a `Reader` turns into pictures, so many at a time; starting the workers is not counted."""
+    """How many films a `Reader` turns into pictures, in so many processes; starting them is not counted."""
     async with Reader(workers=workers) as reader:
 
         async def read(times: int) -> None:
             for _ in range(times):
-                await reader.film(path, SPEC)
+                await reader.film(path, SPEC, in_process=True)
 
         async def all_at_once(times: int) -> float:
             start = time.perf_counter()

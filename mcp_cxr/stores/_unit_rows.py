@@ -26,12 +26,12 @@ def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
     rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may lie beyond float32
     if rows.shape[-1] != dimension:
         raise DimensionMismatch(f"A vector of {rows.shape[-1]} numbers was given; the collection's have {dimension}.")
-    if not np.isfinite(rows).all():
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    if not np.isfinite(lengths).all():
         raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not lengths.all():
         raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
-    lengths[np.abs(lengths - 1) < _IS_UNIT] = 1
-    if (lengths != 1).any():
-        rows /= lengths
+    (others,) = (np.abs(lengths - 1) >= _IS_UNIT).nonzero()
+    if len(others):
+        rows[others] /= lengths[others, None]
     return rows.astype(np.float32)

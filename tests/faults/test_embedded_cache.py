@@ -343,7 +343,7 @@ async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows
     cache = Cache(tmp_path / "archive.sqlite3")
     with closing(sqlite3.connect(tmp_path / "archive.sqlite3", isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        copy = cache.copy(reader, max_lag=None)
+        copy, _ = cache.copy(reader, max_lag=None)
         assert copy
         assert not copy.was_wiped
         await store.forget(Filter(image_id=ImageId("i0003")))
@@ -351,7 +351,7 @@ async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows
         with pytest.raises(Stale):
             cache.copy(reader, max_lag=None)
         reader.execute("COMMIT")
-        assert cache.copy(reader, max_lag=None)
+        assert cache.copy(reader, max_lag=None)[0]
 
 
 async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:

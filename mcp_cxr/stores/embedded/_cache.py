@@ -72,23 +72,24 @@ class Cache:
         self._kept: Copy | None = None
         self._works = CAN_LOCK
 
-    def copy(self, connection: Connection, *, max_lag: int | None) -> Copy | None:
-        """Return the copy, to be used within this transaction; None where there is to be none.
+    def copy(self, connection: Connection, *, max_lag: int | None) -> tuple[Copy | None, int]:
+        """Return the copy, to be used within this transaction, and the slots it lags behind; None: there is to be none.
 
         Raises:
             Stale: It is missing or damaged, does not fit this state of the database, or lags by more slots.
         """
         if not self._works:
-            return None
+            return None, 0
         found = self._latest(connection)
         if found is None and not _are_many(connection):
-            return None
+            return None, 0
         changes = Changes.of(connection)
         if found is None or not _fits(found.header, changes):
             raise Stale
-        if max_lag is not None and changes.last_slot - found.header.covered > max_lag:
+        lag = changes.last_slot - found.header.covered
+        if max_lag is not None and lag > max_lag:
             raise Stale
-        return found
+        return found, lag
 
     def alone(self) -> AbstractContextManager[None]:
         """Return the lock in which the transaction of `bring_up` begins; raises `LockBusy` where it is held."""

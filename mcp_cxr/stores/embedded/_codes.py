@@ -1,20 +1,22 @@
 """Vectors as int8, and how far a cosine with them can be from the true one.
 
-A vector v is kept as v = centre + scale * codes + rest: a share that all have in common, int8 numbers, and what these
-leave out. Of the rest only its length is kept; by Cauchy and Schwarz it adds at most that to the cosine with a query of
-unit length. The centre carries the few large numbers that CLIP's vectors share, which would else make the steps of int8
-coarse for all others.
+Of a vector is kept how far it goes beyond the centre of all along the centre's direction, and what it has across that
+direction as scale * codes + rest: int8 numbers, and of what these leave out the length. A query is parted alike; by
+Cauchy and Schwarz the rest adds to the cosine at most its length times that of what the query has across. CLIP's
+vectors share a few large numbers, which would else make the steps of int8 coarse for all others, and those of queries.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mcp_cxr.records import VIEWS
-from mcp_cxr.stores.embedded._simd import products
+from mcp_cxr.stores.embedded._simd import prepared, products
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,15 +25,14 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Vector, Vectors
 
-    Places = NDArray[np.int64] | slice
-
 T = TypeVar("T", np.int8, np.float32)
 
 _LEVELS = 127
 _LANES = 64  # rows are padded with zeros to what SIMD takes at once
 _SLACK = 4e-6  # what float32 may lose on the way to a bound, many times over
 _OTHER_VIEW = 255
-_BLOCK = 16_384  # rows compared at once: some milliseconds at most, in which no other task of this process runs
+_BLOCK = 32_768  # rows compared at once: some milliseconds at most, in which no other task of this process runs
+_PICKED = 1024  # rows picked out at once: they stay in a core's cache
 
 
 def width_of(dimension: int) -> int:
@@ -45,6 +46,20 @@ def view_code(view: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Parted:
+    """A query, as rows are coded."""
+
+    base: float
+    """What the centre adds to each cosine."""
+    lean: np.float32
+    """How far it goes along the centre's direction."""
+    across: Vector
+    """All else."""
+    length: np.float32
+    """Of that, at least."""
+
+
+@dataclass(frozen=True)
 class Encoded:
     """Encoded vectors, by slot."""
 
@@ -53,6 +68,8 @@ class Encoded:
     """Rising."""
     codes: NDArray[np.int8]
     """Shape (n, `width_of(dimension)`)."""
+    leans: Vector
+    """How far each goes beyond the centre along its direction."""
     scales: Vector
     norms: Vector
     """Length of each row of codes."""
@@ -68,6 +85,7 @@ class Encoded:
             self.centre,
             self.slots[places],
             self.codes[places],
+            self.leans[places],
             self.scales[places],
             self.norms[places],
             self.errors[places],
@@ -80,45 +98,88 @@ class Encoded:
         """Return rows of which nothing but the slot is left, and which are never looked up."""
         count, zeros = len(slots), np.zeros(len(slots), "<f4")
         codes, views = np.zeros((count, width_of(centre.size)), np.int8), np.zeros(count, np.uint8)
-        return cls(centre, slots, codes, zeros, zeros, np.full(count, -np.inf, "<f4"), np.zeros(count, "<i4"), views)
+        never = np.full(count, -np.inf, "<f4")
+        return cls(centre, slots, codes, zeros, zeros, zeros, never, np.zeros(count, "<i4"), views)
 
-    def ceilings(self, query: Vector, rows: Places = slice(None)) -> Vector:
-        """Return what the cosine of these rows cannot exceed.
+    def parted(self, query: Vector) -> Parted:
+        """Part a query as rows are.
 
         Args:
             query: float32, shape (dimension,), unit length.
-            rows: Which, by their place here.
         """
-        step = max(float(np.abs(query).max()) / _LEVELS, 1e-30)
-        coded = np.rint(query / step)
-        error = float(np.linalg.norm(query - step * coded)) + _SLACK
-        wide = _padded(coded[None, :].astype(np.int8))[0]
-        base = float(self.centre @ query) + _SLACK
-        parts = [self._ceilings(part, wide, step, error, base) for part in _blocks(rows, len(self.slots))]
-        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+        lean = np.float32(query @ self._along)
+        across = np.asarray(query - lean * self._along, np.float32)
+        return Parted(float(self.centre @ query) + _SLACK, lean, across, np.float32(_length(across)))
 
-    def _ceilings(self, rows: Places, coded: NDArray[np.int8], step: float, error: float, base: float) -> Vector:
-        """With query = step * coded + its own rest: what that adds is at most the row's length times `error`."""
-        found = products(self.codes[rows], coded)
-        found *= np.float32(step)
-        found += self.norms[rows] * np.float32(error)
-        found *= self.scales[rows]
-        found += self.errors[rows]
-        found += np.float32(base)
+    def ceilings(self, asked: Parted, places: NDArray[np.int64] | None = None) -> Vector:
+        """Return what the cosine of these rows cannot exceed, shape (rows,).
+
+        With query = step * coded + its own rest, that rest adds at most its length times a row's. The greatest length
+        and the greatest error in a block stand for all its rows, which are alike: so a row costs a multiplication.
+
+        Args:
+            asked: By these rows.
+            places: Which rows; None: all.
+        """
+        step = np.float32(max(float(np.abs(asked.across).max()) / _LEVELS, 1e-30))
+        coded = np.rint(asked.across / step)
+        error = _length(asked.across - step * coded)
+        lengths, errors = self._widest
+        rests = (lengths * error + errors * asked.length + asked.base).astype(np.float32)
+        wide = prepared(coded.astype(np.int8), self.codes.shape[1])
+        found = np.empty(len(self.slots) if places is None else len(places), np.float32)
+        for part in _parts(len(found), _BLOCK if places is None else _PICKED):
+            rows = part if places is None else places[part]
+            some = found[part]
+            products(self.codes[rows], wide, some)
+            some *= self.scales[rows]
+            some *= step
+            some += asked.lean * self.leans[rows]
+            some += rests[part.start // _BLOCK] if places is None else rests[places[part] // _BLOCK]
+        self._except(found, places)
         return found
 
-    def closer_ceilings(self, query: Vector, rows: NDArray[np.int64]) -> Vector:
-        """Return closer bounds for a few rows: the query is not rounded."""
-        wide, base = _padded(query[None, :])[0], np.float32(self.centre @ query + _SLACK)
-        parts = [np.vecdot(self.codes[part].astype(np.float32), wide) for part in _blocks(rows, len(rows))]
-        found = np.concatenate([*parts, np.empty(0, np.float32)])
-        return found * self.scales[rows] + self.errors[rows] + base
+    def closer_ceilings(self, asked: Parted, places: NDArray[np.int64]) -> Vector:
+        """Return closer bounds for a few rows: the query is not rounded, and each row has its own error."""
+        found = np.empty(len(places), np.float32)
+        wide = _padded(asked.across[None, :])[0]
+        for part in _parts(len(places), _PICKED):
+            found[part] = np.vecdot(self.codes[places[part]].astype(np.float32), wide)
+        found *= self.scales[places]
+        found += asked.lean * self.leans[places]
+        found += asked.length * self.errors[places]
+        found += np.float32(asked.base)
+        return found
+
+    @cached_property
+    def _along(self) -> Vector:
+        return _direction(self.centre)
+
+    @cached_property
+    def _widest(self) -> tuple[Vector, Vector]:
+        """The greatest length of a coded row in each block, and the greatest error that is finite."""
+        starts = np.arange(0, len(self.slots), _BLOCK)
+        errors = np.where(np.isfinite(self.errors), self.errors, np.float32(0))
+        return np.maximum.reduceat(self.norms * self.scales, starts), np.maximum.reduceat(errors, starts)
+
+    @cached_property
+    def _bounded_otherwise(self) -> NDArray[np.int64]:
+        """Where the error says all: what is no vector, and what was wiped."""
+        return np.flatnonzero(~np.isfinite(self.errors))
+
+    def _except(self, found: Vector, places: NDArray[np.int64] | None) -> None:
+        """Give those their bounds."""
+        if not len(self._bounded_otherwise):
+            return
+        if places is None:
+            found[self._bounded_otherwise] = self.errors[self._bounded_otherwise]
+        else:
+            here = ~np.isfinite(self.errors[places])
+            found[here] = self.errors[places[here]]
 
     def of_views(self, views: tuple[str, ...]) -> NDArray[np.bool_]:
         """Return which rows may be of these view positions."""
-        wanted = np.zeros(256, np.bool_)
-        wanted[[view_code(view) for view in views]] = True
-        return wanted[self.views]
+        return np.logical_or.reduce([self.views == view_code(view) for view in views])
 
     def of_studies(self, passing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which rows are of these studies: true at their numbers, and in the last place for all beyond."""
@@ -137,20 +198,36 @@ def encode(
 ) -> Encoded:
     """Encode vectors; those that are not finite can still be found by whoever looks for them."""
     sound = np.asarray(np.isfinite(vectors).all(axis=1))
-    moved = np.where(sound[:, None], vectors, centre) - centre
-    scales = np.maximum(np.abs(moved).max(axis=1) / np.float32(_LEVELS), np.float32(1e-30))
-    codes = np.rint(moved / scales[:, None])
-    rest = np.linalg.norm(moved - codes * scales[:, None], axis=1) + np.float32(_SLACK)
+    moved, along = np.where(sound[:, None], vectors, centre) - centre, _direction(centre)
+    leans = moved @ along
+    across = moved - leans[:, None] * along
+    scales = np.maximum(np.abs(across).max(axis=1) / np.float32(_LEVELS), np.float32(1e-30))
+    codes = np.rint(across / scales[:, None])
+    rest = across - codes * scales[:, None]
+    rest -= (rest @ along)[:, None] * along
+    errors = np.linalg.norm(rest, axis=1) + np.float32(_SLACK)
     return Encoded(
         centre,
         np.array(slots, "<i8"),
         _padded(codes.astype(np.int8)),
+        leans.astype("<f4"),
         scales,
         np.linalg.norm(codes, axis=1).astype("<f4"),
-        np.where(sound, rest, np.inf).astype("<f4"),
+        np.where(sound, errors, np.inf).astype("<f4"),
         np.array(studies, "<i4"),
         np.array([view_code(view) for view in views], np.uint8),
     )
+
+
+def _length(vector: Vector) -> float:
+    """Return at least its length."""
+    return math.sqrt(vector @ vector) + _SLACK
+
+
+def _direction(centre: Vector) -> Vector:
+    """Return a vector of length 1 that points to the centre; zeros where that is none."""
+    length = np.linalg.norm(centre)
+    return np.asarray(centre / length if length else centre, np.float32)
 
 
 def _padded(rows: NDArray[T]) -> NDArray[T]:
@@ -160,8 +237,6 @@ def _padded(rows: NDArray[T]) -> NDArray[T]:
     return wide
 
 
-def _blocks(rows: Places, count: int) -> Iterator[Places]:
-    """Yield the rows a block at a time; of a slice, all `count`."""
-    for start in range(0, count if isinstance(rows, slice) else len(rows), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        yield block if isinstance(rows, slice) else rows[block]
+def _parts(count: int, size: int) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

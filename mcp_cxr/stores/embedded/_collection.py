@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,12 @@ def collection(connection: Connection) -> Collection:
 def fingerprint_of(connection: Connection) -> Fingerprint | None:
     """Return what made the collection's vectors; None until the first ingest."""
     stored = _value(connection, "fingerprint")
-    return Fingerprint(**json.loads(stored)) if stored else None
+    return _read(stored) if stored else None
+
+
+@lru_cache(maxsize=4)
+def _read(stored: str) -> Fingerprint:
+    return Fingerprint(**json.loads(stored))
 
 
 def _is_made(connection: Connection, location: str) -> bool:

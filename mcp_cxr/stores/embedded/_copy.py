@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _COLUMNS = {
     "slots": "<i8",
     "codes": "i1",
+    "leans": "<f4",
     "scales": "<f4",
     "norms": "<f4",
     "errors": "<f4",
@@ -35,7 +36,7 @@ _COLUMNS = {
     "views": "u1",
 }
 _FORM = struct.Struct("<8s 8q Q 16s I")
-_MAGIC = b"cxr-copy"
+_MAGIC = b"cxr-cop2"  # a file of the columns before is none, and is made anew
 _PAGE = 4096
 _MODULUS = 2**64
 

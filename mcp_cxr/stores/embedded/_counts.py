@@ -60,7 +60,7 @@ def count(
         Stale: The copy does not fit this state of the database.
     """
     is_counted = cache and not is_narrow(where) and set(where.view) <= set(VIEWS)  # the copy knows no other views
-    copy = cache.copy(connection, max_lag=max_lag) if cache and is_counted else None
+    copy, _ = cache.copy(connection, max_lag=max_lag) if cache and is_counted else (None, 0)
     if copy is None or kept is None:
         return _plainly(connection, where, terms, distinct)
     slots, numbers = _images(connection, where, terms, copy, kept)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import LiteralString
 
     from mcp_cxr.records import Filter
 
-Bound = dict[str, "str | int"]
+Bound: TypeAlias = "Mapping[str, str | int]"
 
 OURS = "i.made_by IS NOT NULL"
 
@@ -56,6 +57,7 @@ _OF_FEW: dict[str, LiteralString] = {
 }
 
 
+@lru_cache(maxsize=64)
 def compose(
     select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = "", few: bool = False
 ) -> tuple[LiteralString, Bound]:

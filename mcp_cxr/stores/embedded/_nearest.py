@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.records import Filter, ImageId, Scored, StudyId, SubjectId
+from mcp_cxr.records import Filter, Scored
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded._cache import Stale
+from mcp_cxr.stores.embedded._candidates import Candidates
 from mcp_cxr.stores.embedded._collection import fingerprint_of
 from mcp_cxr.stores.embedded._filter import OURS, compose
 from mcp_cxr.stores.embedded._passing import is_narrow, of_images, of_studies, studies
@@ -25,33 +26,26 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Vector
+    from mcp_cxr.records import ImageId, StudyId, SubjectId, Vector
     from mcp_cxr.stores.embedded._cache import Cache
     from mcp_cxr.stores.embedded._changes import Answers
-    from mcp_cxr.stores.embedded._codes import Encoded
     from mcp_cxr.stores.embedded._copy import Copy
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
 _FEW = 256  # images that are read from SQLite at once: that takes about a millisecond
-_NARROW = (
-    0.15  # share of the images below which their rows are picked out of the copy, and above which it is read whole
-)
-_MARGIN = 16  # images beyond those wanted that are looked up at first: bounds are in nearly the same order as cosines
-_GROUP = 64  # bounds of which the highest stands for all, while the highest of all are looked for
+_MARGIN = 4  # images beyond those wanted that are looked up at first: bounds are in nearly the same order as cosines
 
 _SCAN = """
-SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM images AS i"""
 _WHOLE_SCAN = _SCAN + " NOT INDEXED"  # in an index's order each vector would be looked for
 _SLOTS = "SELECT i.slot FROM images AS i"
-_NAMES = """
-SELECT slot, image_id, study_id, subject_id FROM images WHERE slot IN (SELECT value FROM json_each(?))"""
 # CROSS JOIN keeps the order: the slots first, then their rows, whatever index the filter might suggest.
 _THESE = """
-SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM json_each(:slots) AS these CROSS JOIN images AS i ON i.slot = these.value"""
 _AFTER = """
-SELECT i.slot, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
+SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
 
 
@@ -81,7 +75,7 @@ def nearest(
         best.add(_all(connection, where))
     else:
         _search(connection, where, best, cache, kept, max_lag)
-    return best.named(connection)
+    return best.hits()
 
 
 class _Best:
@@ -90,13 +84,10 @@ class _Best:
     def __init__(self, query: Vector, limit: int) -> None:
         self.query = query
         self.limit = limit
-        self.slots: NDArray[np.int64] = np.empty(0, np.int64)
-        self.scores: Vector = np.empty(0, np.float32)
-
-    @property
-    def floor(self) -> float:
+        self.floor = -np.inf
         """What an image must reach to be among them."""
-        return float(self.scores.min()) if len(self.scores) >= self.limit else -np.inf
+        self._images: list[tuple[ImageId, StudyId, SubjectId]] = []
+        self._scores: Vector = np.empty(0, np.float32)
 
     def add(self, rows: Cursor) -> None:
         """Compare more images, a block at a time.
@@ -105,27 +96,25 @@ class _Best:
         promise.
         """
         while block := rows.fetchmany(_BLOCK):
-            vectors = stack([blob for _, blob in block], self.query.size)
-            scores = np.clip(np.vecdot(vectors, self.query), -1, 1)
+            scores = np.vecdot(stack([row[-1] for row in block], self.query.size), self.query)
             if np.isnan(scores).any():
                 raise StoreError("A stored vector is damaged. Run `mcp-cxr table verify`.")
-            self._keep(np.array([slot for slot, _ in block], np.int64), scores)
+            self._images += [row[:-1] for row in block]
+            self._scores = np.concatenate((self._scores, np.minimum(np.maximum(scores, -1), 1)))
+            self._cut()
 
-    def named(self, connection: Connection) -> list[Scored]:
+    def hits(self) -> list[Scored]:
         """Return them in their final order."""
-        score_of = dict(zip(self.slots.tolist(), self.scores.tolist(), strict=True))
-        hits = [
-            Scored(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), score_of[slot])
-            for slot, image_id, study_id, subject_id in connection.execute(_NAMES, (json.dumps(list(score_of)),))
-        ]
+        found = zip(self._images, self._scores.tolist(), strict=True)
+        hits = [Scored(image, study, subject, score) for (image, study, subject), score in found]
         return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[: self.limit]
 
-    def _keep(self, slots: NDArray[np.int64], scores: Vector) -> None:
-        slots, scores = np.concatenate((self.slots, slots)), np.concatenate((self.scores, scores))
-        if len(scores) > self.limit:
-            kept = scores >= np.partition(scores, -self.limit)[-self.limit]
-            slots, scores = slots[kept], scores[kept]
-        self.slots, self.scores = slots, scores
+    def _cut(self) -> None:
+        if len(self._scores) < self.limit:
+            return
+        self.floor = float(np.partition(self._scores, -self.limit)[-self.limit])
+        (kept,) = (self._scores >= self.floor).nonzero()
+        self._images, self._scores = [self._images[place] for place in kept.tolist()], self._scores[kept]
 
 
 def _search(
@@ -136,86 +125,52 @@ def _search(
     if slots is not None and len(slots) <= _FEW:
         best.add(_these(connection, slots, Filter()))
         return
-    copy = cache.copy(connection, max_lag=max_lag)
+    copy, lag = cache.copy(connection, max_lag=max_lag)
     if copy is None:
         best.add(_all(connection, where))
         return
-    if slots is None:
-        _search_all(connection, where, best, copy, kept)
-    else:
+    if slots is not None:
         _search_these(connection, slots, best, copy)
+    else:
+        if lag:
+            statement, bound = compose(_AFTER, where, OURS, few=True)
+            best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
+        _search_all(connection, where, best, copy, kept)
     if copy.was_wiped:
         raise Stale
 
 
 def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy, kept: Answers) -> None:
     """Search the images of the views and studies let through; what else is filtered is seen when they are looked up."""
-    statement, bound = compose(_AFTER, where, OURS, few=True)
-    best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
     passing = copy.rows.of_views(where.view) if where.view else None
     if (facts := of_studies(where)) != Filter():
         of_these = copy.rows.of_studies(kept.to(studies, connection, facts))
         passing = of_these if passing is None else passing & of_these
-    places = None if passing is None else np.flatnonzero(passing)
-    _look_up(connection, of_images(where), best, copy.rows, places)
+    _look_up(connection, of_images(where), best, Candidates.passing(copy.rows, best.query, passing))
 
 
 def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Copy) -> None:
     """Search these images; the copy may not have all of them yet."""
     places, here = copy.rows.find(slots)
     best.add(_these(connection, slots[~here], Filter()))
-    _look_up(connection, Filter(), best, copy.rows, places[here])
+    _look_up(connection, Filter(), best, Candidates.at(copy.rows, best.query, places[here]))
 
 
-def _ceilings(rows: Encoded, query: Vector, places: NDArray[np.int64] | None) -> Vector:
-    """Return the bounds of these rows: few are picked out, of many all are read as they lie."""
-    if places is None:
-        return rows.ceilings(query)
-    if len(places) < _NARROW * len(rows.slots):
-        return rows.ceilings(query, places)
-    return rows.ceilings(query)[places]
-
-
-def _look_up(
-    connection: Connection,
-    where: Filter,
-    best: _Best,
-    rows: Encoded,
-    places: NDArray[np.int64] | None,
-) -> None:
+def _look_up(connection: Connection, where: Filter, best: _Best, candidates: Candidates) -> None:
     """Compare images with the highest bounds, until no bound that is left reaches the best.
 
-    Once there are enough to set a floor, all that may reach it are found at once, and those are looked up whose closer
-    bound reaches it too. While there are not enough (a filter, or images that SQLite has no more), it is tried deeper.
-
-    Args:
-        places: Of the images in the copy; None: all, which spares the way from one to the other.
+    Once there are enough to set a floor, all that may reach it are looked up at once. While there are not enough (a
+    filter, or images that SQLite has no more), it is tried deeper.
     """
-    ceilings = _ceilings(rows, best.query, places)
-    depth = best.limit + best.limit // 2 + _MARGIN
-    while (highest := _highest(ceilings, depth)).size:
-        best.add(_these(connection, rows.slots[highest if places is None else places[highest]], where))
-        ceilings[highest] = -np.inf
+    depth = best.limit + _MARGIN
+    while (highest := candidates.take_highest(depth)).size:
+        best.add(_these(connection, highest, where))
         if best.floor > -np.inf:
-            left = np.flatnonzero(ceilings >= best.floor)
-            left = left if places is None else places[left]
-            left = left[rows.closer_ceilings(best.query, left) >= best.floor]
-            best.add(_these(connection, rows.slots[left], where))
+            left = candidates.take_reaching(best.floor)
+            if left.size:
+                best.add(_these(connection, left, where))
             return
         depth *= 4
-
-
-def _highest(values: Vector, count: int) -> NDArray[np.int64]:
-    """Return where the `count` highest values are, in any order; what is -infinite is left out.
-
-    At least `count` values reach the lowest of as many groups' maxima; so few others do that sorting them is quick.
-    """
-    groups = values[: len(values) // _GROUP * _GROUP].reshape(-1, _GROUP).max(axis=1, initial=-np.inf)
-    floor = np.partition(groups, -count)[-count] if count < len(groups) else -np.inf
-    there = np.flatnonzero((values >= floor) & (values > -np.inf))
-    if len(there) > count:
-        there = there[np.argpartition(values[there], -count)[-count:]]
-    return there
 
 
 def _all(connection: Connection, where: Filter) -> Cursor:

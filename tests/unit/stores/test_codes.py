@@ -29,6 +29,10 @@ def encoded(vectors: np.ndarray, centre: np.ndarray) -> Encoded:
     )
 
 
+def ceilings(rows: Encoded, query: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
+    return rows.ceilings(rows.parted(query), places)
+
+
 @pytest.mark.parametrize("dimension", [3, 8, 512, 1000, 1024, 1152])
 @pytest.mark.parametrize("centred", [True, False])
 def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: int, centred: bool) -> None:
@@ -36,7 +40,7 @@ def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: 
     rows = encoded(vectors, vectors.mean(axis=0) if centred else np.zeros(dimension))
     for query in (*drawn(3, dimension, seed=1), vectors[7], -vectors[7], np.eye(1, dimension, dtype=np.float32)[0]):
         cosines = vectors.astype(np.float64) @ query.astype(np.float64)
-        far, near = rows.ceilings(query), rows.closer_ceilings(query, np.arange(3000))
+        far, near = ceilings(rows, query), rows.closer_ceilings(rows.parted(query), np.arange(3000))
         assert (far >= cosines).all()
         assert (near >= cosines).all()
         assert near.mean() <= far.mean() + 1e-6
@@ -44,10 +48,22 @@ def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: 
 
 
 def test_bounds_are_the_same_for_all_rows_and_for_some() -> None:
-    rows = encoded(drawn(500, 64), np.zeros(64))
-    query, some = drawn(1, 64, seed=1)[0], np.array([400, 3, 77])
-    np.testing.assert_array_equal(rows.ceilings(query, some), rows.ceilings(query)[some])
-    assert rows.ceilings(query, np.arange(0)).shape == (0,)
+    vectors = drawn(40_000, 64)
+    vectors[[5, 17_000]] = np.nan
+    rows = encoded(vectors, np.zeros(64))
+    query = drawn(1, 64, seed=1)[0]
+    for some in (np.array([39_999, 3, 17_000, 77]), np.arange(3, 40_000, 7)):
+        np.testing.assert_array_equal(ceilings(rows, query, some), ceilings(rows, query)[some])
+    assert ceilings(rows, query, np.arange(0)).shape == (0,)
+
+
+def test_an_odd_vector_makes_no_bounds_loose_but_those_of_its_block() -> None:
+    vectors = drawn(50_000, 64)
+    usual = ceilings(encoded(vectors, np.zeros(64)), vectors[0])
+    vectors[100] = unit(np.array([1.0] + [0.003] * 63))  # one number so large that the steps of the others are coarse
+    with_it = ceilings(encoded(vectors, np.zeros(64)), vectors[0])
+    np.testing.assert_array_equal(with_it[40_000:], usual[40_000:])
+    assert (with_it[200:1000] > usual[200:1000]).all()
 
 
 @pytest.mark.parametrize("width", [64, 1024, 1152])
@@ -57,8 +73,19 @@ def test_numpy_and_simd_give_the_same_products(width: int, count: int) -> None:
     codes = rng.integers(-127, 128, (count, width), np.int8)
     query = rng.integers(-127, 128, width, np.int8)
     expected = codes.astype(np.int64) @ query.astype(np.int64)
-    np.testing.assert_array_equal(_simd.products_of_numpy(codes, query), expected)
-    np.testing.assert_array_equal(_simd.products(codes, query), expected)
+    found, by_numpy = np.full((2, count), np.nan, np.float32)
+    _simd.products(codes, query, found)
+    _simd.products_of_numpy(codes, query, by_numpy)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(by_numpy, expected)
+
+
+@pytest.mark.parametrize("dimension", [3, 64, 1000])
+def test_a_query_is_padded_and_begins_within_a_cache_line(dimension: int) -> None:
+    query = np.arange(1, dimension + 1, dtype=np.int64).astype(np.int8)
+    ready = _simd.prepared(query, 1024)
+    assert ready.ctypes.data % 64 == 48
+    assert ready.tolist() == query.tolist() + [0] * (1024 - dimension)
 
 
 def test_numkong_is_what_is_tested_here() -> None:
@@ -67,9 +94,9 @@ def test_numkong_is_what_is_tested_here() -> None:
 
 def test_without_numkong_the_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, query = encoded(drawn(500, 64), np.zeros(64)), drawn(1, 64, seed=1)[0]
-    with_simd = rows.ceilings(query)
+    with_simd = ceilings(rows, query)
     monkeypatch.setattr(_simd, "numkong", None)
-    np.testing.assert_array_equal(rows.ceilings(query), with_simd)
+    np.testing.assert_array_equal(ceilings(rows, query), with_simd)
 
 
 def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> None:
@@ -78,10 +105,10 @@ def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> Non
     vectors[2] = np.inf
     vectors[3] = 0
     rows = encoded(vectors, np.zeros(16))
-    assert (rows.ceilings(vectors[0])[1:3] == np.inf).all()
-    assert 0 <= rows.ceilings(vectors[0])[3] < 0.1
+    assert (ceilings(rows, vectors[0])[1:3] == np.inf).all()
+    assert 0 <= ceilings(rows, vectors[0])[3] < 0.1
     wiped = Encoded.wiped(rows.slots, rows.centre)
-    assert (wiped.ceilings(vectors[0]) == -np.inf).all()
+    assert (ceilings(wiped, vectors[0]) == -np.inf).all()
 
 
 def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from mcp_cxr.records import VIEWS
-from mcp_cxr.stores.embedded._simd import prepared, products
+from mcp_cxr.stores.embedded._simd import combine, prepared, products
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,11 +51,11 @@ class Parted:
 
     base: float
     """What the centre adds to each cosine."""
-    lean: np.float32
+    lean: float
     """How far it goes along the centre's direction."""
     across: Vector
     """All else."""
-    length: np.float32
+    length: float
     """Of that, at least."""
 
 
@@ -107,9 +107,9 @@ class Encoded:
         Args:
             query: float32, shape (dimension,), unit length.
         """
-        lean = np.float32(query @ self._along)
-        across = np.asarray(query - lean * self._along, np.float32)
-        return Parted(float(self.centre @ query) + _SLACK, lean, across, np.float32(_length(across)))
+        lean = float(query @ self._along)
+        across = np.asarray(query - np.float32(lean) * self._along, np.float32)
+        return Parted(float(self.centre @ query) + _SLACK, lean, across, _length(across))
 
     def ceilings(self, asked: Parted, places: NDArray[np.int64] | None = None) -> Vector:
         """Return what the cosine of these rows cannot exceed, shape (rows,).
@@ -121,9 +121,9 @@ class Encoded:
             asked: By these rows.
             places: Which rows; None: all.
         """
-        step = np.float32(max(float(np.abs(asked.across).max()) / _LEVELS, 1e-30))
-        coded = np.rint(asked.across / step)
-        error = _length(asked.across - step * coded)
+        step = max(float(np.abs(asked.across).max()) / _LEVELS, 1e-30)
+        coded = np.rint(asked.across / np.float32(step))
+        error = _length(asked.across - np.float32(step) * coded)
         lengths, errors = self._widest
         rests = (lengths * error + errors * asked.length + asked.base).astype(np.float32)
         wide = prepared(coded.astype(np.int8), self.codes.shape[1])
@@ -132,9 +132,7 @@ class Encoded:
             rows = part if places is None else places[part]
             some = found[part]
             products(self.codes[rows], wide, some)
-            some *= self.scales[rows]
-            some *= step
-            some += asked.lean * self.leans[rows]
+            combine(some, self.scales[rows], self.leans[rows], scale=step, other=asked.lean)
             some += rests[part.start // _BLOCK] if places is None else rests[places[part] // _BLOCK]
         self._except(found, places)
         return found
@@ -145,9 +143,8 @@ class Encoded:
         wide = _padded(asked.across[None, :])[0]
         for part in _parts(len(places), _PICKED):
             found[part] = np.vecdot(self.codes[places[part]].astype(np.float32), wide)
-        found *= self.scales[places]
-        found += asked.lean * self.leans[places]
-        found += asked.length * self.errors[places]
+        combine(found, self.scales[places], self.leans[places], scale=1, other=asked.lean)
+        found += np.float32(asked.length) * self.errors[places]
         found += np.float32(asked.base)
         return found
 

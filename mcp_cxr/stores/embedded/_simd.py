@@ -1,4 +1,4 @@
-"""Products of int8 rows, with SIMD where numkong is installed: the only module that imports it."""
+"""Arithmetic on many rows, with SIMD where numkong is installed: the only module that imports it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ except ImportError:  # it has wheels for most machines, not for all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
 
 _LINE, _BEGIN = 64, 48  # bytes of a cache line, and where in one a query begins
 _BLOCK = 1024  # rows that numpy takes at once: as float32 they stay in a core's cache
@@ -30,7 +32,7 @@ def prepared(query: NDArray[np.int8], width: int) -> NDArray[np.int8]:
     return room[start : start + width]
 
 
-def products(codes: NDArray[np.int8], query: NDArray[np.int8], out: NDArray[np.float32]) -> None:
+def products(codes: NDArray[np.int8], query: NDArray[np.int8], out: Floats) -> None:
     """Enter the product of each row with the query.
 
     Exact where it is below 2**24, which rows of 1,024 numbers cannot exceed; beyond, rounded to float32.
@@ -46,7 +48,23 @@ def products(codes: NDArray[np.int8], query: NDArray[np.int8], out: NDArray[np.f
         numkong.cdist(codes, query[None, :], "dot", out=out[:, None])  # in this order: the other takes a tenth longer
 
 
-def products_of_numpy(codes: NDArray[np.int8], query: NDArray[np.int8], out: NDArray[np.float32]) -> None:
+def combine(values: Floats, scales: Floats, others: Floats, *, scale: float, other: float) -> None:
+    """Make each value `scale * scales * values + other * others`.
+
+    Args:
+        values: Shape (n,); overwritten.
+        scales: Shape (n,).
+        others: Shape (n,).
+    """
+    if numkong is None:
+        values *= scales
+        values *= np.float32(scale)
+        values += np.float32(other) * others
+    elif len(values):
+        numkong.fma(values, scales, others, alpha=scale, beta=other, out=values)
+
+
+def products_of_numpy(codes: NDArray[np.int8], query: NDArray[np.int8], out: Floats) -> None:
     """Do the same without SIMD of our choosing: numpy multiplies floats fast, and integers slowly."""
     wide = query.astype(np.float32)
     for start in range(0, len(codes), _BLOCK):

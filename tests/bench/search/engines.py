@@ -94,12 +94,9 @@ class Ours:
     def _filter(self, which: str, number: int) -> Filter:
         from mcp_cxr.records import Filter, SubjectId
 
-        return {
-            "none": Filter(),
-            "LATERAL": Filter(view=("LATERAL",)),
-            "one patient": Filter(subject_id=SubjectId(f"p{self.data.patient(number)}")),
-            "0.1 %": Filter(labels=("Lung Lesion",)),
-        }[which]
+        if which == "one patient":
+            return Filter(subject_id=SubjectId(f"p{self.data.patient(number)}"))
+        return {"none": Filter(), "LATERAL": Filter(view=("LATERAL",)), "0.1 %": Filter(labels=("Lung Lesion",))}[which]
 
     def _image(self, number: int) -> Any:
         from mcp_cxr.records import ImageId, ImageRecord, StudyId, SubjectId

@@ -69,7 +69,7 @@ async def ask(engine: str, count: int) -> dict[str, Any]:
         }
     result["private_mb"] = _anonymous_mb()
     if isinstance(one, Ours):
-        result["reading"] = await _beside_reading(one, data)
+        result["reading"] = await _beside_reading(one, data, order[:_READINGS])
     return result
 
 
@@ -87,11 +87,11 @@ async def _timed(
     return times, found
 
 
-async def _beside_reading(one: Ours, data: Data) -> dict[str, float]:
+async def _beside_reading(one: Ours, data: Data, order: list[int]) -> dict[str, float]:
     """Take turns: read all int8 bytes, ask without a filter, ask for LATERAL. So all meet the same machine."""
     words = one.codes().view(np.uint64)
     taken: dict[str, list[float]] = {"reading": [], "none": [], "LATERAL": []}
-    for number in range(_READINGS):
+    for number in order:
         began = time.perf_counter()
         words.sum()
         taken["reading"].append(time.perf_counter() - began)

@@ -80,6 +80,17 @@ def test_numpy_and_simd_give_the_same_products(width: int, count: int) -> None:
     np.testing.assert_array_equal(by_numpy, expected)
 
 
+@pytest.mark.parametrize("simd", [True, False])
+def test_values_are_combined_with_simd_and_without(simd: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    values, scales, others = rng.normal(size=(3, 1001)).astype(np.float32)
+    expected = 0.25 * scales.astype(np.float64) * values - 3 * others.astype(np.float64)
+    if not simd:
+        monkeypatch.setattr(_simd, "numkong", None)
+    _simd.combine(values, scales, others, scale=0.25, other=-3)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("dimension", [3, 64, 1000])
 def test_a_query_is_padded_and_begins_within_a_cache_line(dimension: int) -> None:
     query = np.arange(1, dimension + 1, dtype=np.int64).astype(np.int8)
@@ -96,7 +107,7 @@ def test_without_numkong_the_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> N
     rows, query = encoded(drawn(500, 64), np.zeros(64)), drawn(1, 64, seed=1)[0]
     with_simd = ceilings(rows, query)
     monkeypatch.setattr(_simd, "numkong", None)
-    np.testing.assert_array_equal(ceilings(rows, query), with_simd)
+    np.testing.assert_allclose(ceilings(rows, query), with_simd, rtol=0, atol=1e-6)
 
 
 def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> None:

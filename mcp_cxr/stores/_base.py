@@ -261,6 +261,14 @@ class Store(ABC):
         del remove
         return 0
 
+    async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
+        """Count those of these recorded roots that no image comes from, and perhaps remove them.
+
+        A store that is not private (`is_private`) is asked for no files by its roots, and leaves them.
+        """
+        del roots, remove
+        return 0
+
     @abstractmethod
     async def forget(self, where: Filter) -> int:
         """Remove images and the outcomes of their files, and studies left without any; return the images removed.

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
-_ROOT_GONE = "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now."
+_ROOT_GONE = (
+    "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now and run "
+    "`mcp-cxr table verify --repair`."
+)
 
 
 @dataclass(frozen=True, slots=True)

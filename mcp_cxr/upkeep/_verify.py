@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _OF_VECTORS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _OF_FILES = ("file changed", "file gone")
-PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "foreign")
+PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "root gone", "foreign")
 _MENDED_FROM_FILES = frozenset((*_OF_VECTORS, "file changed", "foreign"))
 _NEVER_MET = -1  # bytes: a file of that size is never found, so that what is recorded so is looked at anew
 
@@ -43,9 +43,10 @@ async def verify(store: Store) -> Verification:
     """Walk the whole collection: its vectors, and the files they came from.
 
     A duplicate vector is one that an image before it has too, to the bit: the same picture under another id. An
-    orphaned one belongs to no image. Foreign rows are counted as such and not looked at further.
+    orphaned one belongs to no image. A root that is gone is counted where no image comes from it; where some do, their
+    files are gone. Foreign rows are counted as such and not looked at further.
     """
-    found = Counter({"orphaned": await store.orphans()})
+    found = Counter({"orphaned": await store.orphans(), "root gone": await store.idle_roots(await _gone(store))})
     async for flaws in _walk(store):
         found.update(flaw.problem for flaw in flaws)
     images = (await store.totals()).images
@@ -53,7 +54,9 @@ async def verify(store: Store) -> Verification:
 
 
 async def repair(store: Store, again: Again) -> Repair:
-    """Remove orphaned vectors, and have the films of all other flaws embedded anew where their files are still there.
+    """Remove orphaned vectors and roots that are gone, and have the films of all other flaws embedded anew.
+
+    Those, that is, whose files are still there.
 
     What a file that is gone became stays: only `forget` removes images. May be killed and run again: what is to be
     embedded anew is recorded first, so that an ordinary ingest does the rest too.
@@ -63,12 +66,19 @@ async def repair(store: Store, again: Again) -> Repair:
     """
     before = await verify(store)
     await store.orphans(remove=True)
+    await store.idle_roots(await _gone(store), remove=True)
     for root, files in (await _to_mend(store)).items():
         await store.record([Outcome(file, _NEVER_MET, 0, image) for file, image in files.items()])
         await again(root, frozenset(files))
     after = await verify(store)
     mended = {name: max(0, before.problems[name] - after.problems[name]) for name in PROBLEMS}
     return Repair(after.images, after.problems, mended)
+
+
+async def _gone(store: Store) -> list[str]:
+    """Return the recorded roots that are no folders any more."""
+    roots = (await store.info()).roots
+    return await to_thread.run_sync(lambda: [root for root in roots if not Path(root).is_dir()])
 
 
 async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:

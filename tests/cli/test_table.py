@@ -78,6 +78,7 @@ def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
             "orphaned": 0,
             "file changed": 0,
             "file gone": 0,
+            "root gone": 0,
             "foreign": 0,
         },
     }

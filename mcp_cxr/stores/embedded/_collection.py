@@ -13,7 +13,9 @@ from mcp_cxr.stores._claims import check_key, check_space, known, missing, other
 from mcp_cxr.stores.embedded._paths import from_cell, to_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from sqlite3 import Connection
+    from typing import LiteralString
 
 SCHEMA_VERSION = 3  # 2: the words index holds what reports say of findings; 3: it is ours, not FTS5's
 _NOT_MADE = 0  # what SQLite gives for a new file
@@ -22,6 +24,8 @@ _VALUE = "SELECT value FROM collection WHERE key = ?"
 _ENTER = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
 _ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
 _ROOTS = "SELECT path FROM roots ORDER BY number"
+_IDLE: LiteralString = """
+FROM roots WHERE path IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM images WHERE root = path)"""
 
 
 def require(connection: Connection, location: str) -> None:
@@ -69,10 +73,24 @@ def collection(connection: Connection) -> Collection:
     )
 
 
+def count_idle_roots(connection: Connection, roots: Sequence[str]) -> int:
+    """Return how many of these roots no image comes from."""
+    return connection.execute("SELECT count(*)" + _IDLE, (_as_list(roots),)).fetchone()[0]
+
+
+def remove_idle_roots(connection: Connection, roots: Sequence[str]) -> int:
+    """Remove them, and return how many they were."""
+    return connection.execute("DELETE" + _IDLE, (_as_list(roots),)).rowcount
+
+
 def fingerprint_of(connection: Connection) -> Fingerprint | None:
     """Return what made the collection's vectors; None until the first ingest."""
     stored = _value(connection, "fingerprint")
     return _read(stored) if stored else None
+
+
+def _as_list(roots: Sequence[str]) -> str:
+    return json.dumps([to_cell(root) for root in roots])
 
 
 @lru_cache(maxsize=4)

@@ -178,6 +178,11 @@ class EmbeddedStore(Store):
             return await self._write(_images.remove_orphans)
         return await self._read(_images.count_orphans)
 
+    async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
+        if remove:
+            return await self._write(_collection.remove_idle_roots, roots)
+        return await self._read(_collection.count_idle_roots, roots)
+
     async def forget(self, where: Filter) -> int:
         if where == Filter():
             raise ValueError("An empty filter would remove everything; that is `drop`.")

@@ -60,6 +60,7 @@ SPOILT = {
     "orphaned": 1,
     "file changed": 1,
     "file gone": 0,
+    "root gone": 0,
     "foreign": 1,
 }
 
@@ -81,6 +82,31 @@ async def test_a_file_that_went_is_counted(tmp_path: Path) -> None:
     film.unlink()  # a test may wait
     async with opened(tmp_path / "data") as archive:
         assert (await archive.verify()).problems["file gone"] == 1
+
+
+async def test_a_root_that_is_gone_is_taken_out_once_no_image_comes_from_there(tmp_path: Path) -> None:
+    data, old, new = tmp_path / "data", tmp_path / "old", tmp_path / "new"
+    mimic(old, 1)
+    await ingested(data, old)
+    old.rename(new)
+    async with opened(data) as archive:
+        assert (await archive.repair()).problems["root gone"] == 0, "its images may come back with it"
+        assert (await archive.store.info()).roots == (str(old),)
+        await archive.ingest(new)
+        assert (await archive.verify()).problems["root gone"] == 1
+        found = await archive.repair()
+        assert (found.problems["root gone"], found.mended["root gone"]) == (0, 1)
+        assert (await archive.store.info()).roots == (str(new),)
+
+
+async def test_a_root_that_is_there_stays_though_no_image_comes_from_it(tmp_path: Path) -> None:
+    data, films = tmp_path / "data", tmp_path / "films"
+    mimic(films, 1)
+    await ingested(data, films)
+    async with opened(data) as archive:
+        await archive.store.create(root=str(tmp_path))
+        assert (await archive.repair()).mended == dict.fromkeys(PROBLEMS, 0)
+        assert (await archive.store.info()).roots == (str(films), str(tmp_path))
 
 
 async def test_repair_makes_the_archive_as_it_was(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ $(SETUP): requirements.lock pyproject.toml
 	@touch $@
 
 lock: ## pin every version with its hashes anew
-	$(BIN)/pip-compile --quiet --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
+	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --no-header --no-annotate --extra chat --extra dev --extra plots --output-file requirements.lock pyproject.toml
 
 fmt: $(SETUP) ## format the code

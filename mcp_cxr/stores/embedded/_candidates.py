@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.stores.embedded._codes import BLOCK
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -29,14 +31,14 @@ class Candidates:
     Args:
         rows: Of the copy.
         asked: The query, by these rows.
-        ceilings: Of the rows at `places`; overwritten.
+        bounds: Of the rows at `places`.
         places: None: all rows, as they lie.
     """
 
-    def __init__(self, rows: Encoded, asked: Parted, ceilings: Vector, places: Places | None) -> None:
+    def __init__(self, rows: Encoded, asked: Parted, bounds: Bounds, places: Places | None) -> None:
         self._rows = rows
         self._asked = asked
-        self._bounds = Bounds(ceilings)
+        self._bounds = bounds
         self._places = places
 
     @classmethod
@@ -46,19 +48,20 @@ class Candidates:
         Args:
             query: float32, shape (dimension,), unit length.
         """
-        asked = rows.parted(query)
-        return cls(rows, asked, rows.ceilings(asked, places), places)
+        asked, bounds = rows.parted(query), Bounds(len(places))
+        bounds.values[:] = rows.ceilings(asked, places)
+        return cls(rows, asked, bounds, places)
 
     @classmethod
     def passing(cls, rows: Encoded, query: Vector, mask: Mask | None) -> Self:
         """Return the rows where `mask` is true; all, where it is None."""
         if mask is not None and np.count_nonzero(mask) <= _NARROW * len(mask):
             return cls.at(rows, query, np.flatnonzero(mask))
-        asked = rows.parted(query)
-        ceilings = rows.ceilings(asked)
+        asked, bounds = rows.parted(query), Bounds(len(rows.slots))
+        bounds.excess[:] = rows.estimates(asked, bounds.values)
         if mask is not None:
-            _withdraw(ceilings, mask)
-        return cls(rows, asked, ceilings, None)
+            _withdraw(bounds.values, mask)
+        return cls(rows, asked, bounds, None)
 
     def take_highest(self, count: int) -> Places:
         """Return the slots of the `count` rows with the highest bounds, in any order."""
@@ -74,55 +77,65 @@ class Candidates:
 
 
 class Bounds:
-    """Bounds by place.
+    """Bounds by place: values, and for each block what is to be added to them; to be filled before any is taken.
 
-    Places of a group lie far apart: images of one study or patient, which are alike, lie side by side and would share
-    one, and numpy compares whole rows of groups.
+    Of a group the highest stands for all. Its places lie far apart in their block: images of one study or patient, who
+    are alike, lie side by side and would share one, and numpy compares whole rows of groups.
 
     Args:
-        values: Shape (n,); overwritten. -infinite: never taken.
+        count: Of values.
     """
 
-    def __init__(self, values: Vector) -> None:
-        self._values = values
-        self._width = len(values) // _GROUP
-        self._grouped = values[: self._width * _GROUP].reshape(_GROUP, self._width)
-        self._columns = np.arange(_GROUP)[:, None] * self._width
-        self._ungrouped = np.arange(self._grouped.size, len(values))
-        self._highest = self._grouped.max(axis=0, initial=-np.inf)
-        """Of each group; where that was taken, it may be less by now."""
-        self._was_taken = False
+    def __init__(self, count: int) -> None:
+        blocks = -(-count // BLOCK)
+        self._padded = np.empty(blocks * BLOCK, np.float32)
+        self._padded[count:] = -np.inf
+        self.values = self._padded[:count]
+        """-infinite: never taken."""
+        self.excess = np.zeros(blocks, np.float32)
+        self._highest: Vector | None = None
+        """Of each group, as it was measured; where that was taken since, it is less."""
 
     def take_highest(self, count: int) -> Places:
         """Return where the `count` highest are, in any order.
 
         At least `count` bounds reach the lowest of as many groups' highest; so few others do that sorting is quick.
         """
-        if self._was_taken:
-            self._highest = self._grouped.max(axis=0, initial=-np.inf)
-        floor = float(np.partition(self._highest, -count)[-count]) if count < self._width else _LOWEST
-        there = self._reaching(floor)
+        self._highest = self._measured()
+        floor = float(np.partition(self._highest, -count)[-count]) if count < len(self._highest) else _LOWEST
+        there, bounds = self._reaching(floor)
         if len(there) > count:
-            there = there[np.argpartition(self._values[there], -count)[-count:]]
+            there = there[np.argpartition(bounds, -count)[-count:]]
         return self._taken(there)
 
     def take_reaching(self, floor: float) -> Places:
         """Return where all are that reach this, in any order."""
-        return self._taken(self._reaching(floor))
+        return self._taken(self._reaching(floor)[0])
 
-    def _reaching(self, floor: float) -> Places:
+    def _measured(self) -> Vector:
+        highest = self._padded.reshape(-1, _GROUP, BLOCK // _GROUP).max(axis=1)
+        return (highest + self.excess[:, None]).ravel()
+
+    def _reaching(self, floor: float) -> tuple[Places, Vector]:
+        """Return where all are that reach this, and their bounds."""
         floor = max(floor, _LOWEST)
+        if self._highest is None:
+            self._highest = self._measured()
         (groups,) = (self._highest >= floor).nonzero()
-        there = np.concatenate(((self._columns + groups).ravel(), self._ungrouped))
-        return there[self._values[there] >= floor]
+        blocks, within = np.divmod(groups, BLOCK // _GROUP)
+        places = np.arange(0, BLOCK, BLOCK // _GROUP)[:, None] + (blocks * BLOCK + within)
+        bounds = self._padded[places] + self.excess[blocks]
+        reach = bounds >= floor
+        return places[reach], bounds[reach]
 
     def _taken(self, places: Places) -> Places:
-        self._values[places] = -np.inf
-        self._was_taken = True
+        self._padded[places] = -np.inf
         return places
 
 
 def _withdraw(values: Vector, passing: Mask) -> None:
     """Make bounds -infinite where a row does not pass; by the bits, for a masked assignment takes ten times as long."""
-    signs = (passing.view(np.int8) - np.int8(1)).astype(np.int32) & _SIGN
-    np.minimum(values, (signs | _INFINITY).view(np.float32), out=values)
+    limits = (passing.view(np.int8) - np.int8(1)).astype(np.int32)
+    limits &= _SIGN
+    limits |= _INFINITY
+    np.minimum(values, limits.view(np.float32), out=values)

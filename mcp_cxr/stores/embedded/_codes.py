@@ -31,7 +31,8 @@ _LEVELS = 127
 _LANES = 64  # rows are padded with zeros to what SIMD takes at once
 _SLACK = 4e-6  # what float32 may lose on the way to a bound, many times over
 _OTHER_VIEW = 255
-_BLOCK = 32_768  # rows compared at once: some milliseconds at most, in which no other task of this process runs
+BLOCK = 32_768
+"""Rows for which the greatest error among them stands."""
 _PICKED = 1024  # rows picked out at once: they stay in a core's cache
 
 
@@ -47,16 +48,19 @@ def view_code(view: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """A query, as rows are coded."""
+    """A query, as rows are coded: along the centre's direction and across it, and that as int8 too."""
 
     base: float
     """What the centre adds to each cosine."""
     lean: float
     """How far it goes along the centre's direction."""
     across: Vector
-    """All else."""
     length: float
-    """Of that, at least."""
+    """Of `across`, at least."""
+    codes: NDArray[np.int8]
+    step: float
+    rest: float
+    """The length of `across - step * codes`, at least."""
 
 
 @dataclass(frozen=True)
@@ -109,44 +113,61 @@ class Encoded:
         """
         lean = float(query @ self._along)
         across = np.asarray(query - np.float32(lean) * self._along, np.float32)
-        return Parted(float(self.centre @ query) + _SLACK, lean, across, _length(across))
+        step = max(float(np.abs(across).max()) / _LEVELS, 1e-30)
+        coded = np.rint(across / np.float32(step))
+        return Parted(
+            float(self.centre @ query) + _SLACK,
+            lean,
+            across,
+            _length(across),
+            prepared(coded.astype(np.int8), self.codes.shape[1]),
+            step,
+            _length(across - np.float32(step) * coded),
+        )
 
-    def ceilings(self, asked: Parted, places: NDArray[np.int64] | None = None) -> Vector:
-        """Return what the cosine of these rows cannot exceed, shape (rows,).
+    def estimates(self, asked: Parted, values: Vector) -> Vector:
+        """Enter estimates of all rows' cosines; return by how much at most these exceed them, for each `BLOCK` rows.
 
-        With query = step * coded + its own rest, that rest adds at most its length times a row's. The greatest length
-        and the greatest error in a block stand for all its rows, which are alike: so a row costs a multiplication.
+        The greatest length and the greatest error in a block stand for all its rows, which are alike: so a row costs
+        hardly more than its product. Infinite for what is no vector, and -infinite for what was wiped.
 
         Args:
             asked: By these rows.
-            places: Which rows; None: all.
+            values: Shape (rows,).
         """
-        step = max(float(np.abs(asked.across).max()) / _LEVELS, 1e-30)
-        coded = np.rint(asked.across / np.float32(step))
-        error = _length(asked.across - np.float32(step) * coded)
+        self._multiply(asked, slice(None), values)
+        values[self._odd] = self.errors[self._odd]
         lengths, errors = self._widest
-        rests = (lengths * error + errors * asked.length + asked.base).astype(np.float32)
-        wide = prepared(coded.astype(np.int8), self.codes.shape[1])
-        found = np.empty(len(self.slots) if places is None else len(places), np.float32)
-        for part in _parts(len(found), _BLOCK if places is None else _PICKED):
-            rows = part if places is None else places[part]
-            some = found[part]
-            products(self.codes[rows], wide, some)
-            combine(some, self.scales[rows], self.leans[rows], scale=step, other=asked.lean)
-            some += rests[part.start // _BLOCK] if places is None else rests[places[part] // _BLOCK]
-        self._except(found, places)
-        return found
+        return (lengths * asked.rest + errors * asked.length + asked.base).astype(np.float32)
+
+    def ceilings(self, asked: Parted, places: NDArray[np.int64]) -> Vector:
+        """Return what the cosines of a few rows cannot exceed.
+
+        With across = step * codes + rest, that rest adds at most its length times a row's; a row's own rest adds at
+        most its length times that of `across`.
+        """
+        found = np.empty(len(places), np.float32)
+        for part in _parts(len(places), _PICKED):
+            self._multiply(asked, places[part], found[part])
+        found += self.norms[places] * self.scales[places] * np.float32(asked.rest)
+        return self._with_errors(found, asked, places)
 
     def closer_ceilings(self, asked: Parted, places: NDArray[np.int64]) -> Vector:
-        """Return closer bounds for a few rows: the query is not rounded, and each row has its own error."""
-        found = np.empty(len(places), np.float32)
-        wide = _padded(asked.across[None, :])[0]
+        """Return closer bounds for a few rows: the query is not rounded."""
+        found, wide = np.empty(len(places), np.float32), _padded(asked.across[None, :])[0]
         for part in _parts(len(places), _PICKED):
             found[part] = np.vecdot(self.codes[places[part]].astype(np.float32), wide)
         combine(found, self.scales[places], self.leans[places], scale=1, other=asked.lean)
-        found += np.float32(asked.length) * self.errors[places]
-        found += np.float32(asked.base)
-        return found
+        return self._with_errors(found, asked, places)
+
+    def _multiply(self, asked: Parted, rows: NDArray[np.int64] | slice, out: Vector) -> None:
+        products(self.codes[rows], asked.codes, out)
+        combine(out, self.scales[rows], self.leans[rows], scale=asked.step, other=asked.lean)
+
+    def _with_errors(self, values: Vector, asked: Parted, places: NDArray[np.int64]) -> Vector:
+        values += np.float32(asked.length) * self.errors[places]
+        values += np.float32(asked.base)
+        return values
 
     @cached_property
     def _along(self) -> Vector:
@@ -155,24 +176,14 @@ class Encoded:
     @cached_property
     def _widest(self) -> tuple[Vector, Vector]:
         """The greatest length of a coded row in each block, and the greatest error that is finite."""
-        starts = np.arange(0, len(self.slots), _BLOCK)
+        starts = np.arange(0, len(self.slots), BLOCK)
         errors = np.where(np.isfinite(self.errors), self.errors, np.float32(0))
         return np.maximum.reduceat(self.norms * self.scales, starts), np.maximum.reduceat(errors, starts)
 
     @cached_property
-    def _bounded_otherwise(self) -> NDArray[np.int64]:
+    def _odd(self) -> NDArray[np.int64]:
         """Where the error says all: what is no vector, and what was wiped."""
         return np.flatnonzero(~np.isfinite(self.errors))
-
-    def _except(self, found: Vector, places: NDArray[np.int64] | None) -> None:
-        """Give those their bounds."""
-        if not len(self._bounded_otherwise):
-            return
-        if places is None:
-            found[self._bounded_otherwise] = self.errors[self._bounded_otherwise]
-        else:
-            here = ~np.isfinite(self.errors[places])
-            found[here] = self.errors[places[here]]
 
     def of_views(self, views: tuple[str, ...]) -> NDArray[np.bool_]:
         """Return which rows may be of these view positions."""

@@ -27,11 +27,12 @@ def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
     if rows.shape[-1] != dimension:
         raise DimensionMismatch(f"A vector of {rows.shape[-1]} numbers was given; the collection's have {dimension}.")
     lengths = np.sqrt(np.vecdot(rows, rows))
-    if not np.isfinite(lengths).all():
+    least, most = lengths.min(initial=1), lengths.max(initial=1)  # NaN, where there is one
+    if not most < np.inf:
         raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
-    if not lengths.all():
+    if least == 0:
         raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
-    (others,) = (np.abs(lengths - 1) >= _IS_UNIT).nonzero()
-    if len(others):
+    if 1 - least >= _IS_UNIT or most - 1 >= _IS_UNIT:
+        others = np.abs(lengths - 1) >= _IS_UNIT
         rows[others] /= lengths[others, None]
     return rows.astype(np.float32)

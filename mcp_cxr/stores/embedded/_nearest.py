@@ -100,7 +100,7 @@ class _Best:
             if np.isnan(scores).any():
                 raise StoreError("A stored vector is damaged. Run `mcp-cxr table verify`.")
             self._images += [row[:-1] for row in block]
-            self._scores = np.concatenate((self._scores, np.minimum(np.maximum(scores, -1), 1)))
+            self._scores = np.concatenate((self._scores, scores.clip(-1, 1)))
             self._cut()
 
     def hits(self) -> list[Scored]:

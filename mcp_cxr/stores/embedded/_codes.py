@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -187,7 +187,7 @@ class Encoded:
 
     def of_views(self, views: tuple[str, ...]) -> NDArray[np.bool_]:
         """Return which rows may be of these view positions."""
-        return np.logical_or.reduce([self.views == view_code(view) for view in views])
+        return reduce(np.logical_or, (self.views == view_code(view) for view in views))
 
     def of_studies(self, passing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which rows are of these studies: true at their numbers, and in the last place for all beyond."""

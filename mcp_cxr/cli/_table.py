@@ -104,10 +104,14 @@ def _print(overview: Overview, samples: list[Scored]) -> None:
 
 
 @table.command()
-@click.option("--repair", is_flag=True, help="Embed films anew where that mends something; needs their files.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Embed films anew where that mends something, which needs their files; remove what belongs to nothing.",
+)
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:
-    """Walk every row and look for vectors and files that are wrong."""
+    """Walk every row and look for vectors, files and roots that are wrong."""
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     if as_json:
         print_json(found)

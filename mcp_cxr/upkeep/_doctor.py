@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 _ROOT_GONE = (
-    "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now and run "
-    "`mcp-cxr table verify --repair`."
+    "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now; once none is "
+    "shown from it, `mcp-cxr table verify --repair` takes it out of the archive."
 )
 
 
@@ -42,8 +43,12 @@ async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> li
     embedding, own = await _embedder(embedder)
     findings = [embedding, *await _store(store, own)]
     findings += [Finding("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()]
-    findings += [Finding("root", root.is_dir(), str(root), None if root.is_dir() else _ROOT_GONE) for root in roots]
-    return findings
+    return findings + [_root(root) for root in roots]
+
+
+def _root(root: Path) -> Finding:
+    is_there = os.path.isdir(root)  # noqa: PTH112  # Path's own raises where a folder cannot be reached
+    return Finding("root", is_there, str(root), None if is_there else _ROOT_GONE)
 
 
 async def _embedder(embedder: Embedder) -> tuple[Finding, Fingerprint | None]:

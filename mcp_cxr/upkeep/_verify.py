@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -76,9 +77,18 @@ async def repair(store: Store, again: Again) -> Repair:
 
 
 async def _gone(store: Store) -> list[str]:
-    """Return the recorded roots that are no folders any more."""
+    """Return the recorded roots that are no folders any more; one that only cannot be reached may come back."""
     roots = (await store.info()).roots
-    return await to_thread.run_sync(lambda: [root for root in roots if not Path(root).is_dir()])
+    return await to_thread.run_sync(lambda: [root for root in roots if _is_gone(Path(root))])
+
+
+def _is_gone(root: Path) -> bool:
+    try:
+        return not stat.S_ISDIR(root.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
 
 
 async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:

@@ -250,7 +250,7 @@ def _are_many(connection: Connection) -> bool:
 
 
 def _centre(connection: Connection) -> Vector:
-    """Return about what all vectors have in common; any vector would do, a good one makes the bounds close."""
+    """Return about what all vectors have in common; any no longer than 1 would do, a good one bounds closely."""
     blobs = [blob for (blob,) in connection.execute(_TYPICAL)]
     fingerprint = fingerprint_of(connection)
     vectors = as_they_are(blobs, fingerprint.dimension if fingerprint else 0)

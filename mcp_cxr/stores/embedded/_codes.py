@@ -29,7 +29,8 @@ T = TypeVar("T", np.int8, np.float32)
 
 _LEVELS = 127
 _LANES = 64  # rows are padded with zeros to what SIMD takes at once
-_SLACK = 4e-6  # what float32 may lose on the way to a bound, many times over
+_SLACK = 4e-6  # some ten times what float32 may lose on the way to a bound, with a centre no longer than 1
+_SOUND = 1e6  # numbers from there on are no vector's, and could make a whole block's bounds infinite
 _OTHER_VIEW = 255
 BLOCK = 32_768
 """Rows for which the greatest error among them stands."""
@@ -204,15 +205,18 @@ class Encoded:
 def encode(
     slots: Sequence[int], studies: Sequence[int], views: Iterable[str], vectors: Vectors, centre: Vector
 ) -> Encoded:
-    """Encode vectors; those that are not finite can still be found by whoever looks for them."""
-    sound = np.asarray(np.isfinite(vectors).all(axis=1))
+    """Encode vectors; what is none can still be found by whoever looks for it.
+
+    `vecdot`, because a row's codes must not depend on the rows it is encoded with, as a matrix product's may.
+    """
+    sound = np.asarray((np.abs(vectors) < _SOUND).all(axis=1))
     moved, along = np.where(sound[:, None], vectors, centre) - centre, _direction(centre)
-    leans = moved @ along
+    leans = np.vecdot(moved, along)
     across = moved - leans[:, None] * along
     scales = np.maximum(np.abs(across).max(axis=1) / np.float32(_LEVELS), np.float32(1e-30))
     codes = np.rint(across / scales[:, None])
     rest = across - codes * scales[:, None]
-    rest -= (rest @ along)[:, None] * along
+    rest -= np.vecdot(rest, along)[:, None] * along
     errors = np.linalg.norm(rest, axis=1) + np.float32(_SLACK)
     return Encoded(
         centre,

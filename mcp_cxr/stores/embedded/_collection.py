@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict
 from functools import lru_cache
 from importlib import resources
@@ -24,8 +25,11 @@ _VALUE = "SELECT value FROM collection WHERE key = ?"
 _ENTER = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
 _ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
 _ROOTS = "SELECT path FROM roots ORDER BY number"
+# What another program wrote has no root, and its whole path.
 _IDLE: LiteralString = """
-FROM roots WHERE path IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM images WHERE root = path)"""
+FROM roots WHERE path = :path AND NOT EXISTS (
+    SELECT 1 FROM images
+    WHERE root = path OR made_by IS NULL AND substr(image_path, 1, length(:within)) = :within)"""
 
 
 def require(connection: Connection, location: str) -> None:
@@ -75,12 +79,12 @@ def collection(connection: Connection) -> Collection:
 
 def count_idle_roots(connection: Connection, roots: Sequence[str]) -> int:
     """Return how many of these roots no image comes from."""
-    return connection.execute("SELECT count(*)" + _IDLE, (_as_list(roots),)).fetchone()[0]
+    return sum(connection.execute("SELECT count(*)" + _IDLE, _bound(root)).fetchone()[0] for root in roots)
 
 
 def remove_idle_roots(connection: Connection, roots: Sequence[str]) -> int:
     """Remove them, and return how many they were."""
-    return connection.execute("DELETE" + _IDLE, (_as_list(roots),)).rowcount
+    return sum(connection.execute("DELETE" + _IDLE, _bound(root)).rowcount for root in roots)
 
 
 def fingerprint_of(connection: Connection) -> Fingerprint | None:
@@ -89,8 +93,8 @@ def fingerprint_of(connection: Connection) -> Fingerprint | None:
     return _read(stored) if stored else None
 
 
-def _as_list(roots: Sequence[str]) -> str:
-    return json.dumps([to_cell(root) for root in roots])
+def _bound(root: str) -> dict[str, str | bytes]:
+    return {"path": to_cell(root), "within": to_cell(root.rstrip(os.sep) + os.sep)}
 
 
 @lru_cache(maxsize=4)

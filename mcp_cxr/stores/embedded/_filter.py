@@ -7,14 +7,15 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
+from mcp_cxr.records import Filter
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter
-
 Bound: TypeAlias = "Mapping[str, str | int]"
 
+_FIELDS = tuple(field.name for field in fields(Filter))
 OURS = "i.made_by IS NOT NULL"
 
 _OF_IMAGE: dict[str, LiteralString] = {
@@ -57,7 +58,6 @@ _OF_FEW: dict[str, LiteralString] = {
 }
 
 
-@lru_cache(maxsize=64)
 def compose(
     select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = "", few: bool = False
 ) -> tuple[LiteralString, Bound]:
@@ -70,13 +70,21 @@ def compose(
         then: Order and limit.
         few: `select` leaves few images to be looked at.
     """
-    values = {field.name: getattr(where, field.name) for field in fields(where)}
+    values = {name: getattr(where, name) for name in _FIELDS}
     given = {name: value for name, value in values.items() if value is not None and value != ()}
-    join = _JOIN_STUDY if given.keys() & _OF_STUDY else ""
-    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if few or where.only_images else {})}
-    conditions = " AND ".join([*(known[name] for name in given), *more])
     bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
-    return select + join + " WHERE " + conditions + then, bound
+    return _text(select, tuple(given), more, then, few=few or bool(where.only_images)), bound
+
+
+@lru_cache(maxsize=64)
+def _text(
+    select: LiteralString, given: tuple[str, ...], more: tuple[LiteralString, ...], then: LiteralString, *, few: bool
+) -> LiteralString:
+    """Return the statement by the names of what is given: no value is kept."""
+    join = _JOIN_STUDY if set(given) & _OF_STUDY.keys() else ""
+    known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if few else {})}
+    conditions = " AND ".join([*(known[name] for name in given), *more])
+    return select + join + " WHERE " + conditions + then
 
 
 def any_of(terms: Sequence[str]) -> str:

@@ -8,7 +8,6 @@ took a second, and some took minutes. What a filter says of images stays with th
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -44,7 +43,6 @@ def is_narrow(where: Filter) -> bool:
     return bool(where.image_id or where.study_id or where.subject_id or where.only_images)
 
 
-@lru_cache(maxsize=64)
 def of_images(where: Filter) -> Filter:
     """Return what it says of images."""
     return replace(
@@ -59,7 +57,6 @@ def of_images(where: Filter) -> Filter:
     )
 
 
-@lru_cache(maxsize=64)
 def of_studies(where: Filter) -> Filter:
     """Return what it says of studies."""
     return replace(where, view=(), exclude_subject=None, exclude_images=())

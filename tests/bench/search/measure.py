@@ -22,7 +22,6 @@ from tests.bench.search.engines import ENGINES, Engine, Ours
 _BUDGET_S = 8.0  # for one filter; a slow engine is asked fewer questions
 _WARM_UP_S = 1.0
 _FEWEST = 8
-_READINGS = 31
 
 
 def folder_of(engine: str, count: int) -> Path:
@@ -69,7 +68,7 @@ async def ask(engine: str, count: int) -> dict[str, Any]:
         }
     result["private_mb"] = _anonymous_mb()
     if isinstance(one, Ours):
-        result["reading"] = await _beside_reading(one, data, order[:_READINGS])
+        result["reading"] = await _beside_reading(one, data, order)
     return result
 
 

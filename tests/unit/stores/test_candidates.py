@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcp_cxr.stores.embedded._candidates import Bounds, _withdraw
-from mcp_cxr.stores.embedded._codes import BLOCK
+from mcp_cxr.stores.embedded._candidates import Bounds, Candidates, _withdraw
+from mcp_cxr.stores.embedded._codes import BLOCK, encode
 
 
 def bounded(values: np.ndarray, *excess: float) -> Bounds:
@@ -51,10 +51,10 @@ def test_of_equal_bounds_as_many_are_taken_as_are_wanted() -> None:
 
 def test_what_is_infinite_is_taken_first_and_what_is_minus_infinite_never() -> None:
     values = drawn(1000)
-    values[[3, 999]], values[10:] = np.inf, -np.inf
-    values[3] = np.inf
+    values[10:] = -np.inf
+    values[[3, 999]] = np.inf
     bounds = bounded(values)
-    assert bounds.take_highest(1).tolist() == [3]
+    assert sorted(bounds.take_highest(2)) == [3, 999]
     assert sorted(bounds.take_highest(1000)) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
     assert not len(bounds.take_reaching(-np.inf))
 
@@ -71,3 +71,24 @@ def test_to_all_of_a_block_is_added_what_they_may_be_exceeded_by() -> None:
     bounds = bounded(values, 0.25, 0.5, 0.125)
     assert [bounds.take_highest(1).tolist() for _ in range(3)] == [[BLOCK + 7], [7], [2 * BLOCK + 7]]
     assert sorted(bounds.take_reaching(0.5)) == [place for place in range(BLOCK, 2 * BLOCK) if place != BLOCK + 7]
+
+
+@pytest.mark.parametrize("count", [1, 300, BLOCK, BLOCK + 1, 2 * BLOCK + 513])
+@pytest.mark.parametrize("share", [None, 0.5, 0.1, 0.0])
+def test_no_image_that_is_among_the_nearest_is_left_out(count: int, share: float | None) -> None:
+    rng = np.random.default_rng(count)
+    vectors = (rng.normal(size=(count, 16)) + 1).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[::97] = vectors[0]
+    rows = encode(range(1, count + 1), [1] * count, ["PA"] * count, vectors, vectors.mean(axis=0))
+    passing = None if share is None else rng.random(count) < share
+    cosines = vectors @ vectors[0]
+    cosines[[] if passing is None else ~passing] = -np.inf
+    for limit in (1, 10, 5000):
+        candidates = Candidates.passing(rows, vectors[0], passing)
+        slots = candidates.take_highest(limit)
+        taken = cosines[slots - 1]
+        floor = np.sort(taken)[-limit] if len(taken) >= limit else -np.inf
+        slots = np.concatenate((slots, candidates.take_reaching(floor)))
+        assert len(set(slots)) == len(slots)
+        assert set(np.flatnonzero(cosines > max(floor, -2)) + 1) <= set(slots)

@@ -59,6 +59,22 @@ def test_bounds_of_a_few_rows_are_no_looser_than_those_of_all() -> None:
         assert (found <= ceilings(rows, query)[some] + 1e-6).all()
 
 
+def test_a_row_is_encoded_alike_whatever_rows_it_is_encoded_with() -> None:
+    vectors = drawn(4096, 1024)
+    together = encoded(vectors, vectors.mean(axis=0))
+    for number in range(0, 4096, 5):
+        alone = encoded(vectors[number : number + 1], vectors.mean(axis=0))
+        assert (alone.codes == together.codes[number]).all()
+        assert (alone.leans, alone.scales) == (together.leans[number], together.scales[number])
+
+
+def test_a_damaged_number_makes_no_bounds_but_its_own_infinite() -> None:
+    vectors = drawn(300, 16)
+    vectors[7] = [3e38, -3e38] * 8
+    found = ceilings(encoded(vectors, np.zeros(16)), vectors[0])
+    assert np.flatnonzero(~np.isfinite(found)).tolist() == [7]
+
+
 def test_an_odd_vector_makes_no_bounds_loose_but_those_of_its_block() -> None:
     vectors = drawn(50_000, 64)
     usual = ceilings(encoded(vectors, np.zeros(64)), vectors[0])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +17,6 @@ from mcp_cxr.upkeep import PROBLEMS
 from tests.support.archives import DATABASE, contents, ingested, opened, rows
 from tests.support.films import dicom, mimic
 from tests.support.toy import DIMENSION, ToyEmbedder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPOIL = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
 
@@ -97,6 +95,49 @@ async def test_a_root_that_is_gone_is_taken_out_once_no_image_comes_from_there(t
         found = await archive.repair()
         assert (found.problems["root gone"], found.mended["root gone"]) == (0, 1)
         assert (await archive.store.info()).roots == (str(new),)
+
+
+async def test_a_root_with_a_name_that_is_no_unicode_is_taken_out_too(tmp_path: Path) -> None:
+    data, old = tmp_path / "data", tmp_path / os.fsdecode(b"arch\xff")
+    film = mimic(tmp_path / "films", 1)
+    await ingested(data, tmp_path / "films")
+    async with opened(data) as archive:
+        await archive.store.create(root=str(old))
+        assert (await archive.repair()).mended["root gone"] == 1
+    assert film.exists()
+
+
+async def test_a_root_that_images_of_another_program_come_from_stays(tmp_path: Path) -> None:
+    data, films = tmp_path / "data", tmp_path / "films"
+    film = mimic(films, 1)
+    await ingested(data, films)
+    rows(data, "UPDATE images SET made_by = NULL, root = '', image_path = ?", str(film))
+    films.rename(tmp_path / "away")
+    async with opened(data) as archive:
+        assert (await archive.repair()).mended["root gone"] == 0
+        (tmp_path / "away").rename(films)
+        assert (await archive.repair()).mended["foreign"] == 1
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOTCONN, errno.ESTALE, errno.EIO])
+async def test_a_root_that_cannot_be_reached_is_not_gone(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = tmp_path / "films"
+    mimic(films, 1)
+    await ingested(tmp_path / "data", films)
+    there = Path.stat
+
+    def fail(path: Path, **how: bool) -> os.stat_result:
+        if path == tmp_path / "mount":
+            raise OSError(code, os.strerror(code), str(path))
+        return there(path, **how)
+
+    monkeypatch.setattr(Path, "stat", fail)
+    async with opened(tmp_path / "data") as archive:
+        await archive.store.create(root=str(tmp_path / "mount"))
+        assert (await archive.repair()).mended["root gone"] == 0
+        assert str(tmp_path / "mount") in (await archive.store.info()).roots
 
 
 async def test_a_root_that_is_there_stays_though_no_image_comes_from_it(tmp_path: Path) -> None:

@@ -264,7 +264,7 @@ class Store(ABC):
     async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         """Count those of these recorded roots that no image comes from, and perhaps remove them.
 
-        A store that is not private (`is_private`) is asked for no files by its roots, and leaves them.
+        Only a private store (`is_private`) has roots that somebody reads by; others leave them as they are.
         """
         del roots, remove
         return 0

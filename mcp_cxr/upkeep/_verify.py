@@ -55,12 +55,10 @@ async def verify(store: Store) -> Verification:
 
 
 async def repair(store: Store, again: Again) -> Repair:
-    """Remove orphaned vectors and roots that are gone, and have the films of all other flaws embedded anew.
+    """Remove orphaned vectors and roots that are gone, and have films embedded anew where that mends a flaw.
 
-    Those, that is, whose files are still there.
-
-    What a file that is gone became stays: only `forget` removes images. May be killed and run again: what is to be
-    embedded anew is recorded first, so that an ordinary ingest does the rest too.
+    That needs their files. What a file that is gone became stays: only `forget` removes images. May be killed and run
+    again: what is to be embedded anew is recorded first, so that an ordinary ingest does the rest too.
 
     Raises:
         CxrError: As ingest does; what was mended before stays.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores.embedded._codes import Encoded, Parted
 
     Places = NDArray[np.int64]
+    Slots = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
 _NARROW = 0.2  # share of the rows up to which they are picked out; of more, all are read as they lie
@@ -63,11 +64,11 @@ class Candidates:
             _withdraw(bounds.values, mask)
         return cls(rows, asked, bounds, None)
 
-    def take_highest(self, count: int) -> Places:
+    def take_highest(self, count: int) -> Slots:
         """Return the slots of the `count` rows with the highest bounds, in any order."""
         return self._rows.slots[self._at(self._bounds.take_highest(count))]
 
-    def take_reaching(self, floor: float) -> Places:
+    def take_reaching(self, floor: float) -> Slots:
         """Return the slots of all rows whose bounds reach this, the closer ones too, in any order."""
         places = self._at(self._bounds.take_reaching(floor))
         return self._rows.slots[places[self._rows.closer_ceilings(self._asked, places) >= floor]]
@@ -79,7 +80,7 @@ class Candidates:
 class Bounds:
     """Bounds by place: values, and for each block what is to be added to them; to be filled before any is taken.
 
-    Of a group the highest stands for all. Its places lie far apart in their block: images of one study or patient, who
+    Of a group the highest stands for all. Its places lie far apart in their block: images of one study or patient
     are alike, lie side by side and would share one, and numpy compares whole rows of groups.
 
     Args:

@@ -1,0 +1,79 @@
+"""An archive that an older version wrote opens, and shows every fact as that version did."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import iris.dbapi
+import pytest
+
+from mcp_cxr.archive import open_archive
+from mcp_cxr.settings import Settings
+from tests.support.iris import plain_server, variables
+
+if TYPE_CHECKING:
+    from tests.standins.iris import StandIn
+
+HERE = Path(__file__).parent
+SHOWN: dict[str, Any] = json.loads((HERE / "shown.json").read_text())
+RENAMED: dict[str, str] = {}
+"""JSON keys that have another name now: the old one, and the new one."""
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> dict[str, str]:
+    """The variables of the archive that `embedded.sql` holds."""
+    with closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as connection:
+        connection.executescript((HERE / "embedded.sql").read_text())
+    return {"MCP_CXR_DATA_DIR": str(tmp_path), "MCP_CXR_EMBEDDER": "offline"}
+
+
+@pytest.fixture
+def on_iris(tmp_path: Path) -> dict[str, str]:
+    """The variables of the archive that `iris.json` holds."""
+    server = plain_server()
+    _restore(server, json.loads((HERE / "iris.json").read_text()))
+    return variables(server, MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")
+
+
+def _restore(server: StandIn, dump: dict[str, Any]) -> None:
+    with closing(iris.dbapi.connect(**server.connection)) as connection, closing(connection.cursor()) as cursor:
+        for statement in dump["definitions"]:
+            cursor.execute(statement)
+        for table, rows in dump["rows"].items():
+            for row in rows:
+                kept = {name: value for name, value in row.items() if value is not None}
+                marks = ("TO_VECTOR(?, DOUBLE)" if name == "Vector" else "?" for name in kept)
+                statement = f"INSERT INTO {table} ({', '.join(kept)}) VALUES ({', '.join(marks)})"  # noqa: S608  # ours
+                cursor.execute(statement, list(kept.values()))
+        connection.commit()
+
+
+@pytest.mark.parametrize("place", ["embedded", "on_iris"])
+async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, request: pytest.FixtureRequest):
+    named = request.getfixturevalue(place)
+    expected = {image_id: _renamed(shown) for image_id, shown in SHOWN[place.removeprefix("on_")].items()}
+    async with open_archive(Settings.model_validate(named)) as archive:
+        assert {image_id: asdict(await archive.show(image_id)) for image_id in expected} == expected
+
+
+@pytest.mark.parametrize("place", ["embedded", "on_iris"])
+async def test_an_old_archive_is_searched_by_words_and_by_example(place: str, request: pytest.FixtureRequest):
+    named = request.getfixturevalue(place)
+    async with open_archive(Settings.model_validate(named)) as archive:
+        by_words = await archive.search("right pleural effusion")
+        assert by_words.images[0].study_id == "s57507500"
+        by_example = await archive.search(like=[by_words.images[0].image_id], group="none")
+        assert by_example.images
+        assert all(hit.similarity_score for hit in by_example.images)
+        overview = await archive.overview()
+        assert (overview.images, overview.studies) == (6, 4)
+
+
+def _renamed(shown: dict[str, Any]) -> dict[str, Any]:
+    return {RENAMED.get(name, name): value for name, value in shown.items()}

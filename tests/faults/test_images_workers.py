@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 SPEC = ImageSpec(64, "L", jpeg_quality=90)
 FAULTY = """
 import ctypes, os, signal, sys, time
-from mcp_cxr.images import _worker
+from mcp_cxr.images.workers import _process_main as _worker
 
 good = _worker.answer
 

@@ -27,7 +27,7 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.images import read_film, read_header
-from mcp_cxr.images._decode import _CODECS
+from mcp_cxr.images.pixels._decode import _CODECS
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, phantom, saved
 from tests.unit.images.oracle import difference

@@ -17,7 +17,7 @@ from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Los
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images import Viewing, read_film, view_film
-from mcp_cxr.images import _decode as decode
+from mcp_cxr.images.pixels import _decode as decode
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, radiograph, saved
 from tests.unit.images.oracle import difference, usual_pipeline
@@ -195,7 +195,7 @@ def test_jpeg_2000_is_decoded_in_full_where_half_would_lose_the_extremes(
         asked.append(halve)
         return full(*what, halve=halve)
 
-    monkeypatch.setattr("mcp_cxr.images._film.open_raster", watched)
+    monkeypatch.setattr("mcp_cxr.images._read.open_raster", watched)
     wide = {"WindowCenter": 2048, "WindowWidth": 4200}
     plain = read(saved(film(pixels, **wide), tmp_path / "plain.dcm"), spec)
     asked.clear()

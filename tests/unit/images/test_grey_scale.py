@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images._grey_scale import grey_scale, looked_up, windowed
-from mcp_cxr.images._raster import ArrayRaster, Survey
-from mcp_cxr.images._treatment import Lut, Treatment, Window
+from mcp_cxr.images.dicom._grayscale_parameters import Lut, Treatment, Window
+from mcp_cxr.images.pixels._raster import ArrayRaster, Survey
+from mcp_cxr.images.render._grayscale import grey_scale, looked_up, windowed
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 

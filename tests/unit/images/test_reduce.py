@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcp_cxr.images._raster import ArrayRaster, Survey
-from mcp_cxr.images._reduce import Block, block_for, reduced
+from mcp_cxr.images.pixels._raster import ArrayRaster, Survey
+from mcp_cxr.images.render._downscale import Block, block_for, reduced
 
 
 def noise(low: int, high: int, shape: tuple[int, int]) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mcp_cxr.images._resample import bicubic
+from mcp_cxr.images.render._resample import bicubic
 from tests.unit.images.oracle import difference
 
 

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from mcp_cxr.images import TILE_PX, Lightbox, Reader, overview, read_values, tile
-from mcp_cxr.images._tasks import ValuesTask, answer
+from mcp_cxr.images.workers._tasks import ValuesTask, answer
 from tests.unit.images.making import film, phantom, saved
 
 if TYPE_CHECKING:

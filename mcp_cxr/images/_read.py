@@ -9,26 +9,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images._admission import check_admission
-from mcp_cxr.images._decode import check_decodable, open_raster
-from mcp_cxr.images._develop import cut_out, developed
-from mcp_cxr.images._dicom import layout_of, open_dicom
-from mcp_cxr.images._edge import NeedsDecoding, typed_faults
-from mcp_cxr.images._files import GZIP, inflated, opened
-from mcp_cxr.images._header import Header, dicom_header
-from mcp_cxr.images._plain import open_plain, plain_header, plain_values
-from mcp_cxr.images._raster import ArrayRaster
-from mcp_cxr.images._render import View, to_picture, to_view
-from mcp_cxr.images._sniff import START, is_gzip, kind_of
-from mcp_cxr.images._treatment import Treatment, Window, treatment_of
+from mcp_cxr.images.dicom import (
+    Header,
+    Treatment,
+    Window,
+    check_admission,
+    dicom_header,
+    layout_of,
+    open_dicom,
+    treatment_of,
+)
+from mcp_cxr.images.pixels import ArrayRaster, check_decodable, open_plain, open_raster, plain_header, plain_values
+from mcp_cxr.images.render import View, cut_out, developed, to_picture, to_view
+from mcp_cxr.images.source import GZIP, START, NeedsDecoding, inflated, is_gzip, kind_of, opened, typed_faults
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
     from typing import BinaryIO
 
-    from mcp_cxr.images._develop import Decode
-    from mcp_cxr.images._render import Viewing
+    from mcp_cxr.images.render import Viewing
+    from mcp_cxr.images.render._gray_image import Decode
     from mcp_cxr.records import ImageSpec, Picture
 
 PREPROCESSING: Final = "1"

@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from mcp_cxr.images._edge import FAULTS
+from mcp_cxr.images.source import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

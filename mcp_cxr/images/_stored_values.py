@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mcp_cxr.images._develop import surveyed
-from mcp_cxr.images._film import open_film
-from mcp_cxr.images._grey_scale import grey_scale, looked_up
-from mcp_cxr.images._reduce import Block, in_blocks
+from mcp_cxr.images._read import open_film
+from mcp_cxr.images.render import Block, grey_scale, in_blocks, looked_up, surveyed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._header import Header
-    from mcp_cxr.images._raster import Survey
-    from mcp_cxr.images._treatment import Preset, Treatment
+    from mcp_cxr.images.dicom import Header, Preset, Treatment
+    from mcp_cxr.images.pixels import Survey
 
 TILE_PX: Final = 512
 """Rows and columns of a tile: 2**19 bytes, which as base64 stay below the megabyte of a tool's result even as noise."""

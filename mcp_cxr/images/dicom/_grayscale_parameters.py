@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mcp_cxr.images._edge import FAULTS
-from mcp_cxr.images._elements import integer, item, number, numbers, text, values
-from mcp_cxr.images._header import clean
+from mcp_cxr.images.dicom._elements import integer, item, number, numbers, text, values
+from mcp_cxr.images.dicom._header import clean
+from mcp_cxr.images.source import FAULTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from mcp_cxr.images._dicom import DicomFile, Layout
+    from mcp_cxr.images.dicom._file import DicomFile, Layout
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 _FUNCTIONS: Final[tuple[WindowFunction, ...]] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")

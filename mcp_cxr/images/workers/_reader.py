@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from mcp_cxr.images._edge import NeedsDecoding
-from mcp_cxr.images._tasks import FilmTask, HeaderTask, ValuesTask, ViewTask
-from mcp_cxr.images._workers import Workers
+from mcp_cxr.images.source import NeedsDecoding
+from mcp_cxr.images.workers._processes import Workers
+from mcp_cxr.images.workers._tasks import FilmTask, HeaderTask, ValuesTask, ViewTask
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
-    from mcp_cxr.images._film import Film
-    from mcp_cxr.images._header import Header
-    from mcp_cxr.images._render import View, Viewing
-    from mcp_cxr.images._tasks import Task
-    from mcp_cxr.images._values import FilmValues
+    from mcp_cxr.images._read import Film
+    from mcp_cxr.images._stored_values import FilmValues
+    from mcp_cxr.images.dicom import Header
+    from mcp_cxr.images.render import View, Viewing
+    from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
 
     Result = TypeVar("Result")

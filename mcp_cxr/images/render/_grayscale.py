@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._raster import Mask, Survey
-    from mcp_cxr.images._treatment import Lut, Treatment, Window
+    from mcp_cxr.images.dicom import Lut, Treatment, Window
+    from mcp_cxr.images.pixels import Survey
+    from mcp_cxr.images.pixels._raster import Mask
 
     Table: TypeAlias = NDArray[np.float64]
     """One number for each value a pixel can have."""

@@ -20,10 +20,10 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images._codestream import FrameFacts, frame_facts
-from mcp_cxr.images._dicom import UNDEFINED_LENGTH, syntax_name
-from mcp_cxr.images._edge import FAULTS, NeedsDecoding
-from mcp_cxr.images._raster import ArrayRaster, FileRaster, within_bits
+from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
+from mcp_cxr.images.pixels._codestream import FrameFacts, frame_facts
+from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, within_bits
+from mcp_cxr.images.source import FAULTS, NeedsDecoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._dicom import DicomFile, Layout, PixelElement
-    from mcp_cxr.images._raster import Raster, Stored
+    from mcp_cxr.images.dicom import DicomFile, Layout, PixelElement
+    from mcp_cxr.images.pixels._raster import Raster, Stored
 
     Samples: TypeAlias = NDArray[Any]
     """As decoded: shape (rows, columns) or (rows, columns, 3)."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mcp_cxr.images._grey_scale import grey_scale
-from mcp_cxr.images._raster import FileRaster, Survey
-from mcp_cxr.images._reduce import block_for, in_blocks, reduced
+from mcp_cxr.images.pixels import FileRaster, Survey
+from mcp_cxr.images.render._downscale import block_for, in_blocks, reduced
+from mcp_cxr.images.render._grayscale import grey_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._grey_scale import GreyScale
-    from mcp_cxr.images._raster import Mask, Raster, Stored
-    from mcp_cxr.images._reduce import Block
-    from mcp_cxr.images._treatment import Treatment, Window
+    from mcp_cxr.images.dicom import Treatment, Window
+    from mcp_cxr.images.pixels import Raster
+    from mcp_cxr.images.pixels._raster import Mask, Stored
+    from mcp_cxr.images.render._downscale import Block
+    from mcp_cxr.images.render._grayscale import GreyScale
 
     Decode: TypeAlias = Callable[[bool], Raster]
     """Returns the values; half of the rows and columns may do where True is given."""

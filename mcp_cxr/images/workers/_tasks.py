@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from mcp_cxr.images._film import Film, read_film, read_header, view_film
-from mcp_cxr.images._header import Header
-from mcp_cxr.images._render import View, Viewing
-from mcp_cxr.images._treatment import Preset, Window
-from mcp_cxr.images._values import FilmValues, read_values
+from mcp_cxr.images._read import Film, read_film, read_header, view_film
+from mcp_cxr.images._stored_values import FilmValues, read_values
+from mcp_cxr.images.dicom import Header, Preset, Window
+from mcp_cxr.images.render import View, Viewing
 from mcp_cxr.records import ImageSpec, Picture
 
 if TYPE_CHECKING:

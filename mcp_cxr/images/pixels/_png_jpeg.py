@@ -13,15 +13,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images._dicom import MAX_PIXELS
-from mcp_cxr.images._header import Header
+from mcp_cxr.images.dicom import MAX_PIXELS, Header
 
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
     from PIL.ImageFile import ImageFile
 
-    from mcp_cxr.images._raster import Stored
+    from mcp_cxr.images.pixels._raster import Stored
 
 # The plugins themselves instead of `Image.open`: nothing but PNG and JPEG can be meant, and its check against huge
 # pictures warns by a process-wide setting, where `open_plain` refuses.

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_cxr.images._render import to_sendable
+from mcp_cxr.images.render._view import to_sendable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images._render import View
+    from mcp_cxr.images.render._view import View
 
 MAX_FILMS: Final = 100
 """On one sheet: the longest page of results."""

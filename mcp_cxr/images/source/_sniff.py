@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Final, Literal
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images._files import first_inflated, opened
+from mcp_cxr.images.source._bytes import first_inflated, opened
 
 if TYPE_CHECKING:
     from pathlib import Path

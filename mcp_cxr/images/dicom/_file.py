@@ -17,9 +17,8 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images._edge import NeedsDecoding
-from mcp_cxr.images._elements import integer, text
-from mcp_cxr.images._files import DEFLATE, inflated
+from mcp_cxr.images.dicom._elements import integer, text
+from mcp_cxr.images.source import DEFLATE, NeedsDecoding, inflated
 
 if TYPE_CHECKING:
     from collections.abc import Callable

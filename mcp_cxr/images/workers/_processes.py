@@ -20,13 +20,13 @@ import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
-from mcp_cxr.images._dicom import MAX_PIXELS
-from mcp_cxr.images._worker import AT_WORK, LENGTHS
+from mcp_cxr.images.dicom import MAX_PIXELS
+from mcp_cxr.images.workers._process_main import AT_WORK, LENGTHS
 
 if TYPE_CHECKING:
     from anyio.abc import Process
 
-    from mcp_cxr.images._tasks import Task
+    from mcp_cxr.images.workers._tasks import Task
 
 Result = TypeVar("Result")
 
@@ -36,7 +36,8 @@ START_S: Final = 60
 """For a worker to be there; a loaded machine takes seconds."""
 MEMORY_BYTES: Final = 2 * 2**30
 """Address space of a worker; the same file was measured to take 0.6 GiB."""
-_COMMAND: Final = (sys.executable, "-P", "-m", "mcp_cxr.images._worker")  # -P: never a module from the working folder
+_MODULE: Final = "mcp_cxr.images.workers._process_main"
+_COMMAND: Final = (sys.executable, "-P", "-m", _MODULE)  # -P: never a module from the working folder
 _PASSED_ON: Final = ("PATH", "LANG", "LC_", "LD_LIBRARY_PATH", "DYLD_", "PYTHON", "VIRTUAL_ENV", "SYSTEMROOT", "TMP")
 _QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # threads of theirs take address space
 _MOST_BYTES: Final = 2 * MAX_PIXELS + 2**20

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from mcp_cxr.images._values import FilmValues
+    from mcp_cxr.images._stored_values import FilmValues
 
     State: TypeAlias = tuple[Path, int, int]
     """A file as it was: path, bytes, time of its last change."""

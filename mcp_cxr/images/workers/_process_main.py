@@ -1,4 +1,4 @@
-"""A worker process: `python -P -m mcp_cxr.images._worker MEMORY_BYTES DEADLINE_S`; started by `_workers.Workers`.
+"""A worker process, started by `_processes.Workers`.
 
 It reads one task a line as JSON on stdin and writes on stdout a byte when it has one, then the answer: two lengths,
 JSON, plain bytes. An error of ours is an answer; any other one ends the process, and costs the file that it was at.
@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images._tasks import answer
+from mcp_cxr.images.workers._tasks import answer
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -8,15 +8,15 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from mcp_cxr.images._dicom import SHOWN_TEXTS, syntax_name
-from mcp_cxr.images._elements import numbers, text
-from mcp_cxr.images._view_position import find_view
+from mcp_cxr.images.dicom._elements import numbers, text
+from mcp_cxr.images.dicom._file import SHOWN_TEXTS, syntax_name
+from mcp_cxr.images.dicom._view_position import find_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.images._dicom import DicomFile, Layout
-    from mcp_cxr.images._sniff import Kind
+    from mcp_cxr.images.dicom._file import DicomFile, Layout
+    from mcp_cxr.images.source import Kind
 
 _MAX_TEXT: Final = 200
 """Characters of a shown text; LO, the longest VR among them, holds 64."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from mcp_cxr.images._resample import bicubic
+from mcp_cxr.images.render._resample import bicubic
 from mcp_cxr.records import Picture
 
 if TYPE_CHECKING:
-    from mcp_cxr.images._develop import GreyFilm
-    from mcp_cxr.images._header import Header
+    from mcp_cxr.images.dicom import Header
+    from mcp_cxr.images.render._gray_image import GreyFilm
     from mcp_cxr.records import ImageSpec
 
 MAX_VIEW_BYTES: Final = 700_000

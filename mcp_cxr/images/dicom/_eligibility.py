@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images._elements import item, text
+from mcp_cxr.images.dicom._elements import item, text
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -12,12 +12,9 @@ from anyio import to_thread
 
 from mcp_cxr.records import Facts, Filter
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores.embedded import _collection, _counts, _documents, _files, _images, _nearest, _studies, _views
-from mcp_cxr.stores.embedded._cache import LAG, Cache, Stale
-from mcp_cxr.stores.embedded._changes import Answers
-from mcp_cxr.stores.embedded._connections import Connections
-from mcp_cxr.stores.embedded._lock import LockBusy
-from mcp_cxr.stores.embedded._place import network_file_system
+from mcp_cxr.stores.embedded import database, fulltext, tables
+from mcp_cxr.stores.embedded.database import Answers, Connections, LockBusy, network_file_system
+from mcp_cxr.stores.embedded.vectors import LAG, Cache, Stale, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,55 +85,55 @@ class EmbeddedStore(Store):
     ) -> bool:
         await self._connections.prepare()
         return await self._connections.write(
-            lambda connection: _collection.make(connection, self.location, fingerprint, root, key_check)
+            lambda connection: database.collection.make(connection, self.location, fingerprint, root, key_check)
         )
 
     async def renew(self, fingerprint: Fingerprint) -> None:
-        await self._write(_collection.renew, fingerprint)
+        await self._write(database.collection.renew, fingerprint)
 
     async def drop(self) -> None:
         await self._connections.empty(within=self._cache.removing(wait_s=self._busy_timeout_s))
 
     async def info(self, *, recalled: bool = False) -> Collection:
         del recalled  # it is read as fast as it is remembered
-        return await self._read(_collection.collection)
+        return await self._read(database.collection.collection)
 
     async def dangers(self) -> list[str]:
         kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
         return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
-        return await self._read(partial(self._answers.to, _views.totals))
+        return await self._read(partial(self._answers.to, tables.listing.totals))
 
     async def foreign(self) -> int:
-        return await self._read(_views.foreign)
+        return await self._read(tables.listing.foreign)
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        return await self._read(_images.known, ids)
+        return await self._read(tables.images.known, ids)
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        await self._write(_images.put, images, vectors)
+        await self._write(tables.images.put, images, vectors)
         await self._bring_up_cache()
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(_studies.put_studies, studies)
+        return await self._write(tables.studies.put_studies, studies)
 
     async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
-        return await self._read(_images.get, ids, vectors)
+        return await self._read(tables.images.get, ids, vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read_by_copy(_nearest.nearest, vector, where, limit)
+        return await self._read_by_copy(nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(_documents.match, terms, where, limit, self._passing)
+        return await self._read(fulltext.documents.match, terms, where, limit, self._passing)
 
     async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(_views.browse, where, limit)
+        return await self._read(tables.listing.browse, where, limit)
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read_by_copy(partial(self._answers.to, _counts.count), where, tuple(terms), distinct)
+        return await self._read_by_copy(partial(self._answers.to, tables.counts.count), where, tuple(terms), distinct)
 
     async def facts(
         self,
@@ -149,45 +146,45 @@ class EmbeddedStore(Store):
     ) -> Facts:
         def ask(connection: Connection, *by_copy: Any) -> Facts:  # noqa: ANN401 - what `_read_by_copy` adds
             return Facts(
-                _collection.fingerprint_of(connection),
-                self._answers.to(_counts.count, connection, where, tuple(terms), distinct, *by_copy),
-                _views.foreign(connection),
-                _images.get(connection, ids, compared),
-                self._answers.to(_views.sample, connection) if compared else None,
+                database.collection.fingerprint_of(connection),
+                self._answers.to(tables.counts.count, connection, where, tuple(terms), distinct, *by_copy),
+                tables.listing.foreign(connection),
+                tables.images.get(connection, ids, compared),
+                self._answers.to(tables.listing.sample, connection) if compared else None,
             )
 
         return await self._read_by_copy(ask)
 
     async def sample(self) -> Sample:
-        return await self._read(partial(self._answers.to, _views.sample))
+        return await self._read(partial(self._answers.to, tables.listing.sample))
 
     async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
-        return await self._read(_images.page, after, limit)
+        return await self._read(tables.images.page, after, limit)
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
-        return await self._read(_files.outcomes, paths)
+        return await self._read(tables.files.outcomes, paths)
 
     async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-        return await self._read(_files.settled, files)
+        return await self._read(tables.files.settled, files)
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
-        await self._write(_files.record, outcomes)
+        await self._write(tables.files.record, outcomes)
 
     async def orphans(self, *, remove: bool = False) -> int:
         if remove:
-            return await self._write(_images.remove_orphans)
-        return await self._read(_images.count_orphans)
+            return await self._write(tables.images.remove_orphans)
+        return await self._read(tables.images.count_orphans)
 
     async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         if remove:
-            return await self._write(_collection.remove_idle_roots, roots)
-        return await self._read(_collection.count_idle_roots, roots)
+            return await self._write(database.collection.remove_idle_roots, roots)
+        return await self._read(database.collection.count_idle_roots, roots)
 
     async def forget(self, where: Filter) -> int:
         if where == Filter():
             raise ValueError("An empty filter would remove everything; that is `drop`.")
         wiping = self._cache.wiping(wait_s=self._busy_timeout_s)
-        removed = await self._connections.write(self._on_sound(_images.forget, where, wiping), within=wiping)
+        removed = await self._connections.write(self._on_sound(tables.images.forget, where, wiping), within=wiping)
         await self._connections.truncate_log()
         return removed
 
@@ -217,7 +214,7 @@ class EmbeddedStore(Store):
         """Return `work` as it is done on a collection that was made, and by this schema."""
 
         def checked(connection: Connection) -> T:
-            _collection.require(connection, self.location)
+            database.collection.require(connection, self.location)
             return work(connection, *args, **kwargs)
 
         return checked

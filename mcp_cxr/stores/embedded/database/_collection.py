@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Collection, Fingerprint
 from mcp_cxr.stores._claims import check_key, check_space, known, missing, other_schema
-from mcp_cxr.stores.embedded._paths import from_cell, to_cell
+from mcp_cxr.stores.embedded.database._paths import from_cell, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def make(
     """Make the tables if they are missing, enter what is given, and return whether they were made now."""
     made_now = not _is_made(connection, location)
     if made_now:
-        schema = resources.files("mcp_cxr.stores.embedded").joinpath("schema.sql").read_text(encoding="utf-8")
+        schema = resources.files("mcp_cxr.stores.embedded.database").joinpath("schema.sql").read_text(encoding="utf-8")
         for statement in schema.split(";\n"):  # `executescript` would commit first
             connection.execute(statement)
     if fingerprint:

@@ -8,9 +8,8 @@ import numpy as np
 
 from mcp_cxr.records import Filter, ImageId, Sample, Scored, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._filter import OURS, compose
-from mcp_cxr.stores.embedded._vectors import stack
+from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
+from mcp_cxr.stores.embedded.vectors import stack
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

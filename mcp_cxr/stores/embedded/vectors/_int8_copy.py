@@ -17,12 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreUnavailable
-from mcp_cxr.stores.embedded._changes import Changes
-from mcp_cxr.stores.embedded._codes import encode
-from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._copy import Copy, Header, Writer
-from mcp_cxr.stores.embedded._lock import CAN_LOCK, LockBusy, locked
-from mcp_cxr.stores.embedded._vectors import as_they_are
+from mcp_cxr.stores.embedded.database import CAN_LOCK, Changes, LockBusy, fingerprint_of, locked
+from mcp_cxr.stores.embedded.vectors._blobs import as_they_are
+from mcp_cxr.stores.embedded.vectors._int8_file import Copy, Header, Writer
+from mcp_cxr.stores.embedded.vectors._quantized import encode
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from mcp_cxr.records import Vector
-    from mcp_cxr.stores.embedded._codes import Encoded
+    from mcp_cxr.stores.embedded.vectors._quantized import Encoded
 
 _log = logging.getLogger(__name__)
 

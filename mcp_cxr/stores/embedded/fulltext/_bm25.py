@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores.embedded._postings import Index
+from mcp_cxr.stores.embedded.fulltext._postings import Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

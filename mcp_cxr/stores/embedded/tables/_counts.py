@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mcp_cxr.records import VIEWS, Filter
-from mcp_cxr.stores.embedded._bm25 import scores
-from mcp_cxr.stores.embedded._cache import Stale
-from mcp_cxr.stores.embedded._changes import Changes
-from mcp_cxr.stores.embedded._filter import HOLDS_TERMS, OURS, any_of, compose
-from mcp_cxr.stores.embedded._passing import is_narrow, of_studies, studies
+from mcp_cxr.stores.embedded.database import HOLDS_TERMS, OURS, Changes, any_of, compose
+from mcp_cxr.stores.embedded.fulltext import is_narrow, of_studies, scores, studies
+from mcp_cxr.stores.embedded.vectors import Stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,10 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded._cache import Cache
-    from mcp_cxr.stores.embedded._changes import Answers
-    from mcp_cxr.stores.embedded._copy import Copy
-    from mcp_cxr.stores.embedded._passing import Mask
+    from mcp_cxr.stores.embedded.database import Answers
+    from mcp_cxr.stores.embedded.fulltext._study_filter import Mask
+    from mcp_cxr.stores.embedded.vectors import Cache, Copy
 
 _IMAGES = "SELECT count(*) FROM images AS i"
 STUDIES = "SELECT count(DISTINCT i.study_id) FROM images AS i"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mcp_cxr.stores.embedded._codes import Encoded, width_of
+from mcp_cxr.stores.embedded.vectors._quantized import Encoded, width_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from mcp_cxr.records import VIEWS
-from mcp_cxr.stores.embedded._simd import combine, prepared, products
+from mcp_cxr.stores.embedded.vectors._simd import combine, prepared, products
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mcp_cxr.stores.embedded._bm25 import room, scores
-from mcp_cxr.stores.embedded._filter import OURS, compose
+from mcp_cxr.stores.embedded.database import OURS, compose
+from mcp_cxr.stores.embedded.fulltext._bm25 import room, scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,9 @@ from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, Study, StudyId
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._claims import known as known_space
 from mcp_cxr.stores._unit_rows import unit_rows
-from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._documents import reindex
-from mcp_cxr.stores.embedded._filter import compose
-from mcp_cxr.stores.embedded._paths import from_cell, to_cell
-from mcp_cxr.stores.embedded._vectors import from_blob, to_blob
+from mcp_cxr.stores.embedded.database import compose, fingerprint_of, from_cell, to_cell
+from mcp_cxr.stores.embedded.fulltext import reindex
+from mcp_cxr.stores.embedded.vectors import from_blob, to_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mcp_cxr.records import Vectors
-    from mcp_cxr.stores.embedded._cache import Wiping
+    from mcp_cxr.stores.embedded.vectors import Wiping
 
 _REPLACED = """
 SELECT image_id, study_id, created_at FROM images WHERE image_id IN (SELECT value FROM json_each(?))"""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
 from mcp_cxr.stores._claims import missing
-from mcp_cxr.stores.embedded._errors import translated
+from mcp_cxr.stores.embedded.database._errors import translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -10,10 +10,10 @@ import numpy as np
 
 from mcp_cxr.language import document
 from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
-from mcp_cxr.stores.embedded import _postings
-from mcp_cxr.stores.embedded._bm25 import scores
-from mcp_cxr.stores.embedded._filter import OURS, compose
-from mcp_cxr.stores.embedded._passing import is_narrow, of_images, of_studies, studies
+from mcp_cxr.stores.embedded.database import OURS, compose
+from mcp_cxr.stores.embedded.fulltext import _postings
+from mcp_cxr.stores.embedded.fulltext._bm25 import scores
+from mcp_cxr.stores.embedded.fulltext._study_filter import is_narrow, of_images, of_studies, studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded._changes import Answers
+    from mcp_cxr.stores.embedded.database import Answers
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores._merge import changed
-from mcp_cxr.stores.embedded._documents import reindex
+from mcp_cxr.stores.embedded.fulltext import reindex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,12 +14,11 @@ import numpy as np
 from mcp_cxr.errors import StoreError
 from mcp_cxr.records import Filter, Scored
 from mcp_cxr.stores._unit_rows import unit_rows
-from mcp_cxr.stores.embedded._cache import Stale
-from mcp_cxr.stores.embedded._candidates import Candidates
-from mcp_cxr.stores.embedded._collection import fingerprint_of
-from mcp_cxr.stores.embedded._filter import OURS, compose
-from mcp_cxr.stores.embedded._passing import is_narrow, of_images, of_studies, studies
-from mcp_cxr.stores.embedded._vectors import stack
+from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
+from mcp_cxr.stores.embedded.fulltext import is_narrow, of_images, of_studies, studies
+from mcp_cxr.stores.embedded.vectors._blobs import stack
+from mcp_cxr.stores.embedded.vectors._candidates import Candidates
+from mcp_cxr.stores.embedded.vectors._int8_copy import Stale
 
 if TYPE_CHECKING:
     from sqlite3 import Connection, Cursor
@@ -27,9 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.records import ImageId, StudyId, SubjectId, Vector
-    from mcp_cxr.stores.embedded._cache import Cache
-    from mcp_cxr.stores.embedded._changes import Answers
-    from mcp_cxr.stores.embedded._copy import Copy
+    from mcp_cxr.stores.embedded.database import Answers
+    from mcp_cxr.stores.embedded.vectors._int8_copy import Cache
+    from mcp_cxr.stores.embedded.vectors._int8_file import Copy
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
 _FEW = 256  # images that are read from SQLite at once: that takes about a millisecond

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores.embedded._codes import BLOCK
+from mcp_cxr.stores.embedded.vectors._quantized import BLOCK
 
 if TYPE_CHECKING:
     from typing import Self
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.records import Vector
-    from mcp_cxr.stores.embedded._codes import Encoded, Parted
+    from mcp_cxr.stores.embedded.vectors._quantized import Encoded, Parted
 
     Places = NDArray[np.int64]
     Slots = NDArray[np.int64]

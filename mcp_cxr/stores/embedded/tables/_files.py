@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Outcome
-from mcp_cxr.stores.embedded._paths import from_cell, to_cell
+from mcp_cxr.stores.embedded.database import from_cell, to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -2,9 +2,8 @@
 
 from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
 from mcp_cxr.demo._dicom import to_dicom, write_dicom
-from mcp_cxr.demo._patient import KINDS, Finding, Patient
-from mcp_cxr.demo._phantom import WHITE, draw, pixel_spacing_mm
 from mcp_cxr.demo._run import run_demo
+from mcp_cxr.demo.phantom import KINDS, WHITE, Finding, Patient, draw, pixel_spacing_mm
 
 __all__ = [
     "KINDS",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_cxr.demo._dicom import coded, to_dicom
-from mcp_cxr.demo._phantom import draw
 from mcp_cxr.demo._plan import plan
 from mcp_cxr.demo._reports import write_report
+from mcp_cxr.demo.phantom import draw
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.demo._dicom import Syntax, Voi
-    from mcp_cxr.demo._patient import Finding
-    from mcp_cxr.demo._phantom import View
     from mcp_cxr.demo._plan import PlannedFilm, PlannedStudy
+    from mcp_cxr.demo.phantom import Finding, View
     from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 _VIEW_CODES = {

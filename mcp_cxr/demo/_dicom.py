@@ -16,7 +16,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mcp_cxr.demo._phantom import WHITE, pixel_spacing_mm
+from mcp_cxr.demo.phantom import WHITE, pixel_spacing_mm
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from mcp_cxr.demo._patient import Finding
+from mcp_cxr.demo.phantom import Finding
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from mcp_cxr.demo._dicom import Syntax, Voi
-    from mcp_cxr.demo._patient import Grade, Side, Zone
-    from mcp_cxr.demo._phantom import View
+    from mcp_cxr.demo.phantom import Grade, Side, View, Zone
 
 _T = TypeVar("_T")
 

@@ -10,13 +10,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_cxr.demo._patient import DEVICES
+from mcp_cxr.demo.phantom import DEVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.demo._patient import Finding, Kind
-    from mcp_cxr.demo._phantom import View
+    from mcp_cxr.demo.phantom import Finding, Kind, View
 
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 

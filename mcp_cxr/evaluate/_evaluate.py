@@ -9,24 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.evaluate import _by_image, _by_label, _by_report, _feedback, _legs, _negation
-from mcp_cxr.evaluate._by_index import by_index
-from mcp_cxr.evaluate._gallery import load
-from mcp_cxr.evaluate._ground import Ground
-from mcp_cxr.evaluate._result import Evaluation, Figure, Measured, skipped
-from mcp_cxr.evaluate._sealed import sealed
+from mcp_cxr.evaluate import protocols
+from mcp_cxr.evaluate.metrics import Evaluation, Figure, Measured, skipped
+from mcp_cxr.evaluate.truth import Ground, load, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate._gallery import Gallery
-    from mcp_cxr.evaluate._plan import Plan
-    from mcp_cxr.evaluate._sealed import Sealed
+    from mcp_cxr.evaluate.truth import Gallery, Plan, Sealed
     from mcp_cxr.records import Fingerprint, Stored
     from mcp_cxr.stores import Store
 
-_ASKING = {"negation": _negation.TITLE, "legs": _legs.TITLE, "feedback": _feedback.TITLE}
+_ASKING = {"negation": protocols.NEGATION, "legs": protocols.LEGS, "feedback": protocols.FEEDBACK}
 """Protocols that ask the whole search, of a copy of the archive."""
 
 
@@ -99,13 +94,13 @@ async def _alone(ground: Ground, name: str, tell: Callable[[str], None]) -> Meas
     tell(f"Measuring {name} ...")
     match name:
         case "labels":
-            return await _by_label.by_label(ground)
+            return await protocols.by_label(ground)
         case "reports":
-            return await _by_report.by_report(ground)
+            return await protocols.by_report(ground)
         case "similar":
-            return await _by_image.by_image(ground)
+            return await protocols.by_image(ground)
         case "index":
-            return await by_index(ground)
+            return await protocols.by_index(ground)
         case _:
             return _integrity(ground.gallery)
 
@@ -143,11 +138,11 @@ async def _of_copy(
     tell(f"Measuring {name} ...")
     match name:
         case "negation":
-            return await _negation.negation(copy, labels)
+            return await protocols.negation(copy, labels)
         case "legs":
-            return await _legs.legs(copy, labels, labelled)
+            return await protocols.legs(copy, labels, labelled)
         case _:
-            return await _feedback.feedback(copy, labels)
+            return await protocols.feedback(copy, labels)
 
 
 def _integrity(gallery: Gallery) -> Measured:

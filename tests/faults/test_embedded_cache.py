@@ -19,10 +19,12 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _cache, _counts, _nearest
-from mcp_cxr.stores.embedded._cache import Cache, Stale
-from mcp_cxr.stores.embedded._copy import Copy
-from mcp_cxr.stores.embedded._lock import LockBusy, locked
+from mcp_cxr.stores.embedded.database._lock import LockBusy, locked
+from mcp_cxr.stores.embedded.tables import _counts
+from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
+from mcp_cxr.stores.embedded.vectors import _nearest
+from mcp_cxr.stores.embedded.vectors._int8_copy import Cache, Stale
+from mcp_cxr.stores.embedded.vectors._int8_file import Copy
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 from tests.support.archives import rows
 

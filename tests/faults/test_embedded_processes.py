@@ -47,7 +47,7 @@ HALFWAY = """
 import sys, anyio
 from pathlib import Path
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _images
+from mcp_cxr.stores.embedded.tables import _images
 from tests.contract.stores.making import image, vectors
 
 reindex = _images.reindex

@@ -56,7 +56,7 @@ def children() -> set[int]:
         with suppress(FileNotFoundError, ProcessLookupError):  # a thread or a process that has just ended
             for child in (thread / "children").read_text().split():
                 command = Path(f"/proc/{child}/cmdline").read_bytes()  # a zombie has none
-                if not command or b"_worker" in command:
+                if not command or b"_process_main" in command:
                     found.add(int(child))
     return found
 

@@ -44,7 +44,7 @@ print(len(cursor.fetchall()))
 """
 CUT_BETWEEN_PAGES = """
 import gc, select, socket
-from mcp_cxr.stores.iris._descriptor import connected
+from mcp_cxr.stores.iris.driver._socket import connected
 def ask(cursor, peer):
     cursor.execute("SELECT TOP 300 Name FROM Crash.T")
     select.select([peer], [], [])  # the second page is here, the third was not asked for
@@ -66,7 +66,7 @@ gc.collect()
 """
 CUT_IN_A_LINK = """
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris._link import Link
+from mcp_cxr.stores.iris.driver._connection import Link
 link = Link(IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS"), 0)
 try:
     with link._raw_call() as cursor:
@@ -82,7 +82,7 @@ STORE = """
 import sys
 import anyio
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
-from mcp_cxr.stores.iris._link import Link
+from mcp_cxr.stores.iris.driver._connection import Link
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 config = IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS", table="Crash.Images",
                     call_timeout_s=CALL_S)

@@ -13,7 +13,7 @@ from anyio import create_task_group, move_on_after
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris import IrisStore
-from mcp_cxr.stores.iris._cells import to_vector_cell
+from mcp_cxr.stores.iris.driver._cells import to_vector_cell
 from tests.contract.stores.making import FINGERPRINT, ids, image
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.records import Facts, Filter
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores.iris import _collection, _documents, _facts, _files, _images, _nearest, _studies, _views
-from mcp_cxr.stores.iris._pool import Pool
-from mcp_cxr.stores.iris._session import MOST_IDS, Session
+from mcp_cxr.stores.iris import collection, tables
+from mcp_cxr.stores.iris.driver import MOST_IDS, Pool, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
         Vector,
         Vectors,
     )
-    from mcp_cxr.stores.iris._collection import Entries, Made
-    from mcp_cxr.stores.iris._config import IrisConfig
-    from mcp_cxr.stores.iris._link import Link
-    from mcp_cxr.stores.iris._pool import PoolStats
-    from mcp_cxr.stores.iris._views import KeptSample
+    from mcp_cxr.stores.iris.collection import Entries, Made
+    from mcp_cxr.stores.iris.driver import IrisConfig, Link, PoolStats
+    from mcp_cxr.stores.iris.tables import KeptSample
 
 T = TypeVar("T")
 
@@ -85,7 +82,7 @@ class IrisStore(Store):
     ) -> bool:
         def work(link: Link) -> Made:
             session = Session(link, self._table)
-            return _collection.make(session, self.location, fingerprint, root, key_check)
+            return collection.make(session, self.location, fingerprint, root, key_check)
 
         self._remembered = None
         made = await self._pool.run(work)
@@ -94,51 +91,51 @@ class IrisStore(Store):
         return made.images
 
     async def renew(self, fingerprint: Fingerprint) -> None:
-        await self._write(lambda session, entries: _collection.renew(session, entries, fingerprint))
+        await self._write(lambda session, entries: collection.renew(session, entries, fingerprint))
 
     async def drop(self) -> None:
         self._remembered = None
-        await self._pool.run(lambda link: _collection.drop(Session(link, self._table)))
+        await self._pool.run(lambda link: collection.drop(Session(link, self._table)))
         self._pool.recycle()
 
     async def info(self, *, recalled: bool = False) -> Collection:
         if recalled and (remembered := self._remembered):
-            return _collection.collection(remembered)
+            return collection.collection(remembered)
         self._remembered = None
-        return await self._read(lambda _, entries: _collection.collection(entries))
+        return await self._read(lambda _, entries: collection.collection(entries))
 
     async def totals(self) -> Totals:
-        return await self._read(lambda session, _: _views.totals(session))
+        return await self._read(lambda session, _: tables.listing.totals(session))
 
     async def foreign(self) -> int:
-        return await self._read(lambda session, _: _views.foreign(session))
+        return await self._read(lambda session, _: tables.listing.foreign(session))
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         asked = list(ids)  # it may be asked twice
-        return await self._read(lambda session, _: _images.known(session, asked))
+        return await self._read(lambda session, _: tables.images.known(session, asked))
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        await self._write(lambda session, entries: _images.put(session, entries.fingerprint, images, vectors))
+        await self._write(lambda session, entries: tables.images.put(session, entries.fingerprint, images, vectors))
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(lambda session, _: _studies.put_studies(session, studies))
+        return await self._write(lambda session, _: tables.studies.put_studies(session, studies))
 
     async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
-        return await self._read(lambda session, _: _images.get(session, ids, vectors))
+        return await self._read(lambda session, _: tables.images.get(session, ids, vectors))
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(lambda session, entries: _nearest.nearest(session, entries, vector, where, limit))
+        return await self._read(lambda session, entries: tables.nearest(session, entries, vector, where, limit))
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(lambda session, _: _documents.match(session, terms, where, limit))
+        return await self._read(lambda session, _: tables.documents.match(session, terms, where, limit))
 
     async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
-        return await self._read(lambda session, _: _views.browse(session, where, limit))
+        return await self._read(lambda session, _: tables.listing.browse(session, where, limit))
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read(lambda session, _: _views.count(session, where, terms, distinct))
+        return await self._read(lambda session, _: tables.listing.count(session, where, terms, distinct))
 
     async def facts(
         self,
@@ -150,11 +147,11 @@ class IrisStore(Store):
         compared: bool = False,
     ) -> Facts:
         def ask(session: Session, entries: Entries) -> tuple[Facts, KeptSample | None]:
-            told = _facts.facts(session, ids, where, terms, distinct, compared)
+            told = tables.result_facts.facts(session, ids, where, terms, distinct, compared)
             if not entries.are(told.schema, told.fingerprint):  # another process has made it anew
-                self._remembered = entries = _collection.read(session, self.location)
+                self._remembered = entries = collection.read(session, self.location)
             made_with = entries.fingerprint
-            kept = _views.sample(session, made_with, self._sample, told.sample_mark) if compared else None
+            kept = tables.listing.sample(session, made_with, self._sample, told.sample_mark) if compared else None
             return Facts(made_with, told.total, told.foreign, told.stored, kept and kept.sample), kept
 
         facts, kept = await self._read(ask)
@@ -162,33 +159,33 @@ class IrisStore(Store):
         return facts
 
     async def sift(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        if not _facts.can_sift(filters):
+        if not tables.result_facts.can_sift(filters):
             return await super().sift(images, filters)
-        return await self._read(lambda session, _: _facts.sift(session, images, filters))
+        return await self._read(lambda session, _: tables.result_facts.sift(session, images, filters))
 
     async def sample(self) -> Sample:
         def ask(session: Session, entries: Entries) -> KeptSample:
-            return _views.sample(session, entries.fingerprint, self._sample)
+            return tables.listing.sample(session, entries.fingerprint, self._sample)
 
         self._sample = kept = await self._read(ask)
         return kept.sample
 
     async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
-        return await self._read(lambda session, _: _images.page(session, after, limit))
+        return await self._read(lambda session, _: tables.images.page(session, after, limit))
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
-        return await self._read(lambda session, _: _files.outcomes(session, paths))
+        return await self._read(lambda session, _: tables.files.outcomes(session, paths))
 
     async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-        return await self._read(lambda session, _: _files.settled(session, files))
+        return await self._read(lambda session, _: tables.files.settled(session, files))
 
     async def record(self, outcomes: Sequence[Outcome]) -> None:
-        await self._write(lambda session, _: _files.record(session, outcomes))
+        await self._write(lambda session, _: tables.files.record(session, outcomes))
 
     async def forget(self, where: Filter) -> int:
         if where == Filter():
             raise ValueError("An empty filter would remove everything; that is `drop`.")
-        return await self._write(lambda session, _: _images.forget(session, where), repeatable=False)
+        return await self._write(lambda session, _: tables.images.forget(session, where), repeatable=False)
 
     async def _read(self, ask: Callable[[Session, Entries], T]) -> T:
         def work(link: Link) -> T:
@@ -198,7 +195,7 @@ class IrisStore(Store):
                     return ask(session, remembered)
                 except (StoreMissing, DimensionMismatch):
                     self._remembered = None  # another process may have dropped it, or made it anew
-            self._remembered = entries = _collection.read(session, self.location)
+            self._remembered = entries = collection.read(session, self.location)
             return ask(session, entries)
 
         return await self._pool.run(work)
@@ -206,7 +203,7 @@ class IrisStore(Store):
     async def _write(self, change: Callable[[Session, Entries], T], *, repeatable: bool = True) -> T:
         def work(link: Link) -> T:
             session = Session(link, self._table)
-            result = change(session, _collection.read(session, self.location))
+            result = change(session, collection.read(session, self.location))
             link.commit()
             return result
 

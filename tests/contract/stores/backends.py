@@ -11,7 +11,8 @@ import iris.dbapi
 import numpy as np
 
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _cache, _postings
+from mcp_cxr.stores.embedded.fulltext import _postings
+from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.standins.iris import CONFIG
 from tests.support.iris import plain_server, tls_server

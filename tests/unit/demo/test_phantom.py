@@ -12,8 +12,8 @@ from mcp_cxr.demo import WHITE, Finding, Patient, draw, pixel_spacing_mm
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mcp_cxr.demo._patient import Grade, Kind, Side
-    from mcp_cxr.demo._phantom import View
+    from mcp_cxr.demo.phantom._draw import View
+    from mcp_cxr.demo.phantom._patient import Grade, Kind, Side
 
 PATIENTS = (0, 1, 2, 3, 4)
 EXPOSURE = 7

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.demo import KINDS, Finding
-from mcp_cxr.demo._patient import DEVICES
 from mcp_cxr.demo._reports import write_report
+from mcp_cxr.demo.phantom._patient import DEVICES
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
-    from mcp_cxr.demo._patient import Kind
-    from mcp_cxr.demo._phantom import View
+    from mcp_cxr.demo.phantom._draw import View
+    from mcp_cxr.demo.phantom._patient import Kind
 
 SEEDS = range(40)
 WORDS: dict[Kind, str] = {

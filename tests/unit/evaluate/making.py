@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.evaluate import CLASS_PROMPTS, Plan
-from mcp_cxr.evaluate._gallery import load
-from mcp_cxr.evaluate._ground import Ground
+from mcp_cxr.evaluate.truth._context import Ground
+from mcp_cxr.evaluate.truth._dataset import load
 from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
 

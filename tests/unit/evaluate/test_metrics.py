@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from mcp_cxr.evaluate._metrics import Place, Ranking
+from mcp_cxr.evaluate.metrics._ranking import Place, Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable

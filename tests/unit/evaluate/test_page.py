@@ -79,7 +79,7 @@ async def test_the_same_evaluation_makes_the_same_page(evaluation: Evaluation) -
 
 def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "mcp_cxr.evaluate._plots", raising=False)
-    monkeypatch.delattr("mcp_cxr.evaluate._plots", raising=False)
+    monkeypatch.delitem(sys.modules, "mcp_cxr.evaluate.page._plots", raising=False)
+    monkeypatch.delattr("mcp_cxr.evaluate.page._plots", raising=False)
     with pytest.raises(ConfigError, match=r"mcp-cxr\[plots\]"):
         page_writer()

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mcp_cxr.evaluate._by_image import by_image
-from mcp_cxr.evaluate._by_index import by_index
-from mcp_cxr.evaluate._by_label import by_label
-from mcp_cxr.evaluate._by_report import by_report
 from mcp_cxr.evaluate._evaluate import _integrity
-from mcp_cxr.evaluate._gallery import load
+from mcp_cxr.evaluate.protocols._by_image import by_image
+from mcp_cxr.evaluate.protocols._by_index import by_index
+from mcp_cxr.evaluate.protocols._by_label import by_label
+from mcp_cxr.evaluate.protocols._by_report import by_report
+from mcp_cxr.evaluate.truth._dataset import load
 from mcp_cxr.stores import EmbeddedStore
 from tests.unit.evaluate.making import DIMENSION, LABELS, KnowingEmbedder, axis, drawn, figure, ground, knowing
 

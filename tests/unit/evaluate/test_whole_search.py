@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.evaluate import TruthFile, _sealed, evaluate
-from mcp_cxr.evaluate._feedback import ROUNDS, feedback
-from mcp_cxr.evaluate._legs import legs
-from mcp_cxr.evaluate._negation import negation
-from mcp_cxr.evaluate._sealed import SEALED, Sealed, sealed
+from mcp_cxr.evaluate import TruthFile, evaluate
+from mcp_cxr.evaluate.protocols._feedback import ROUNDS, feedback
+from mcp_cxr.evaluate.protocols._negation import negation
+from mcp_cxr.evaluate.protocols._rankings import legs
+from mcp_cxr.evaluate.truth import _holdout as _sealed
+from mcp_cxr.evaluate.truth._holdout import SEALED, Sealed, sealed
 from mcp_cxr.records import Filter
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.companions import table

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.demo._patient import Finding
 from mcp_cxr.demo._reports import write_report
+from mcp_cxr.demo.phantom._patient import Finding
 from mcp_cxr.language import Status, said, statements, terms_of, understood
 from mcp_cxr.records import LABELS
 

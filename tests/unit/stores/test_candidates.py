@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcp_cxr.stores.embedded._candidates import Bounds, Candidates, _withdraw
-from mcp_cxr.stores.embedded._codes import BLOCK, encode
+from mcp_cxr.stores.embedded.vectors._candidates import Bounds, Candidates, _withdraw
+from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, encode
 
 
 def bounded(values: np.ndarray, *excess: float) -> Bounds:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from mcp_cxr.records import VIEWS
-from mcp_cxr.stores.embedded import _simd
-from mcp_cxr.stores.embedded._codes import BLOCK, Encoded, encode
+from mcp_cxr.stores.embedded.vectors import _simd
+from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, Encoded, encode
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ import pytest
 
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _counts, _filter, _nearest
+from mcp_cxr.stores.embedded.database import _filter
+from mcp_cxr.stores.embedded.tables import _counts
+from mcp_cxr.stores.embedded.vectors import _nearest
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreMissing, StoreUnavailable
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris._errors import LinkLost, translated
+from mcp_cxr.stores.iris.driver._errors import LinkLost, translated
 
 SAID = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
 NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "

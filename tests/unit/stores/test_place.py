@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded import _place, _store
-from mcp_cxr.stores.embedded._place import network_file_system
+from mcp_cxr.stores.embedded import _store
+from mcp_cxr.stores.embedded.database import _network_file_system as _place
+from mcp_cxr.stores.embedded.database._network_file_system import network_file_system
 from mcp_cxr.upkeep import examine
 from tests.support.toy import ToyEmbedder
 

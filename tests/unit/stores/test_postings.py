@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.stores.embedded import _postings
-from mcp_cxr.stores.embedded._postings import Index, add, remove
+from mcp_cxr.stores.embedded.fulltext import _postings
+from mcp_cxr.stores.embedded.fulltext._postings import Index, add, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ WORDS = "lung effusion clear heart left right edema rib".split()
 def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
     monkeypatch.setattr(_postings, "_SIZE", 8)
     with closing(sqlite3.connect(":memory:")) as opened:
-        opened.executescript(resources.files("mcp_cxr.stores.embedded").joinpath("schema.sql").read_text())
+        opened.executescript(resources.files("mcp_cxr.stores.embedded.database").joinpath("schema.sql").read_text())
         yield opened
 
 

@@ -1,0 +1,123 @@
+"""A chest phantom: a patient and an exposure become the pixels of a film."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from mcp_cxr.demo.phantom._frontal import frontal
+from mcp_cxr.demo.phantom._lateral import lateral
+from mcp_cxr.demo.phantom._patient import Patient
+from mcp_cxr.demo.phantom._shapes import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.demo.phantom._patient import Finding
+    from mcp_cxr.demo.phantom._shapes import Field
+
+View: TypeAlias = Literal["PA", "AP", "LATERAL"]
+
+FILM_CM = 43.0
+"""Longer side of the film; the other is 35 cm at MIMIC's proportions."""
+WHITE = 4095
+"""Highest stored value of 12 bits; bright is dense."""
+
+_APEX_BELOW_EDGE_CM = 4.6
+_SHALLOW_BREATH = 0.86
+"""Height of the lungs on a portable film, as a share of a deep breath's."""
+_DARKENS_BY_HALF_CM = {"PA": 6.6, "AP": 6.4, "LATERAL": 8.6}
+"""Water that halves what is left of the film's blackness; fewer on a portable film, whose scatter makes it pale."""
+_FOG = {"PA": 0.02, "AP": 0.07, "LATERAL": 0.02}
+_MOTTLE = {"PA": 0.009, "AP": 0.016, "LATERAL": 0.011}
+"""Noise of the detector, as a share of the whole scale."""
+
+_KEPT_BYTES = 24 * 2**20
+
+
+def pixel_spacing_mm(rows: int, columns: int) -> float:
+    """Return the distance of two pixels' centres on a film of this many pixels, (0018,1164)."""
+    return FILM_CM * 10 / max(rows, columns)
+
+
+def draw(
+    view: View,
+    findings: Sequence[Finding] = (),
+    *,
+    patient: int = 0,
+    exposure: int = 0,
+    rows: int = 528,
+    columns: int = 430,
+) -> NDArray[np.uint16]:
+    """Draw one film: uint16 of 12 bits, shape (rows, columns), bright is dense.
+
+    Args:
+        view: PA and LATERAL are taken standing; AP is a portable film in bed.
+        findings: What to draw; everything else is the same as without them.
+        patient: Seed of the anatomy; films of one patient share it.
+        exposure: Seed of the position and of the noise.
+        rows: The longer side of the film is 43 cm.
+        columns: As `rows`.
+    """
+    # glibc keeps freed memory up to twice the largest block freed so far; without this it hands each of the hundred
+    # fields a film is summed from back to the system, and about a third of the time goes into fetching the pages anew.
+    np.empty(_KEPT_BYTES, dtype=np.uint8)
+    body = Patient.of(patient)
+    rng = np.random.default_rng([exposure, 3])
+    frame = _frame(body, view, (rows, columns), rng)
+    if view == "LATERAL":
+        water_cm = lateral(body, frame, findings)
+    else:
+        water_cm = frontal(body, frame, findings, portable=view == "AP")
+    film = _exposed(water_cm, view, rng)
+    return (np.maximum(film, _marker(view, frame)) * WHITE).astype(np.uint16)
+
+
+def _frame(body: Patient, view: View, shape: tuple[int, int], rng: np.random.Generator) -> Frame:
+    """Place the patient before the detector, never quite in its middle."""
+    px_per_cm = 10 / pixel_spacing_mm(*shape)
+    loose = 2.0 if view == "AP" else 1.0
+    midline = shape[1] / px_per_cm / 2 + float(rng.uniform(-0.6, 0.6)) * loose
+    apex = _APEX_BELOW_EDGE_CM + float(rng.uniform(-0.7, 0.9))
+    breath = _SHALLOW_BREATH if view == "AP" else 1.0
+    width = body.depth_cm if view == "LATERAL" else body.half_width_cm
+    lean = float(rng.uniform(-0.012, 0.012)) * loose
+    return Frame.on_film(
+        shape,
+        px_per_cm=px_per_cm,
+        thorax_cm=(width, body.height_cm * breath),
+        origin_cm=(midline, apex),
+        lean=lean,
+    )
+
+
+def _exposed(water_cm: Field, view: View, rng: np.random.Generator) -> Field:
+    """Turn thickness into the film's brightness, 0 to 1: each further centimetre brightens it less (Beer-Lambert)."""
+    black = np.exp2(-np.maximum(_blurred(water_cm), 0) / _DARKENS_BY_HALF_CM[view])
+    film = 1 - black * (1 - _FOG[view])
+    noise = _blurred(rng.standard_normal(film.shape, dtype=np.float32)) * (2.2 * _MOTTLE[view])
+    return np.clip(film * 0.97 + noise * np.sqrt(film), 0, 1)
+
+
+def _blurred(field: Field) -> Field:
+    """Blur a little, as the focus and the detector do: weights 1, 2, 1 along both axes."""
+    padded = np.pad(field, 1, mode="edge")
+    down = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    return (down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]) / 16
+
+
+def _marker(view: View, frame: Frame) -> Field:
+    """The lead letters at the patient's left shoulder; they say that this is a phantom."""
+    rows, columns = frame.shape
+    layer = Image.new("L", (columns, rows))
+    pen = ImageDraw.Draw(layer)
+    line = round(1.4 * frame.px_per_cm)
+    place = (columns - 4.6 * frame.px_per_cm, 0.6 * frame.px_per_cm)
+    pen.text(place, "L", fill=250, font=ImageFont.load_default(line))
+    small = "PHANTOM\nPORTABLE" if view == "AP" else "PHANTOM"
+    pen.text((place[0], place[1] + 1.2 * line), small, fill=215, font=ImageFont.load_default(line * 0.45))
+    return np.asarray(layer, dtype=np.float32) / 255

@@ -1,0 +1,7 @@
+"""An evaluation as one HTML page with plots."""
+
+from mcp_cxr.evaluate.page._page import page_writer
+
+__all__ = [
+    "page_writer",
+]

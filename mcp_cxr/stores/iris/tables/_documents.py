@@ -1,0 +1,129 @@
+"""The words index: the document of each study that has an image of ours, as postings."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.language import document
+from mcp_cxr.records import Study, StudyId, SubjectId
+from mcp_cxr.stores.iris.driver import several, to_text
+from mcp_cxr.stores.iris.tables._filter import LONGEST_TERM, OURS, any_of, compose
+from mcp_cxr.stores.iris.tables._ranked import scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mcp_cxr.records import Filter, Scored
+    from mcp_cxr.stores.iris.driver import Session
+
+HOLDS_TERMS = """i.StudyID IN (
+    SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator))"""
+
+# BM25 as FTS5 counts it (SQLite documentation, fts5 section 5.1.1): k1 = 1.2, b = 0.75, an idf of at least 1e-6.
+_MATCH = """
+SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, best.Score
+FROM (
+    SELECT p.StudyID AS StudyID,
+        SUM(rare.Idf * p.Occurrences * 2.2
+            / (p.Occurrences + 1.2 * (0.25 + 0.75 * d.DocLength / every.MeanLength))) AS Score
+    FROM {table}Terms AS p
+    JOIN (
+        SELECT held.Term AS Term,
+            CASE WHEN LOG((n.Documents - held.Holders + 0.5) / (held.Holders + 0.5)) > 0.000001
+                THEN LOG((n.Documents - held.Holders + 0.5) / (held.Holders + 0.5)) ELSE 0.000001 END AS Idf
+        FROM (
+            SELECT t.Term AS Term, COUNT(*) AS Holders FROM {table}Terms AS t
+            WHERE t.Term %INLIST $LISTFROMSTRING(:terms, :separator) GROUP BY t.Term
+        ) AS held
+        CROSS JOIN (SELECT COUNT(c.DocLength) AS Documents FROM {table}Studies AS c) AS n
+    ) AS rare ON rare.Term = p.Term
+    JOIN {table}Studies AS d ON d.StudyID = p.StudyID
+    CROSS JOIN (
+        SELECT CAST(SUM(m.DocLength) AS DOUBLE) / COUNT(m.DocLength) AS MeanLength FROM {table}Studies AS m
+    ) AS every
+    WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator)
+    GROUP BY p.StudyID
+) AS best
+JOIN {table} AS i ON i.StudyID = best.StudyID"""
+_BEST = " ORDER BY best.Score DESC, i.ImageID"
+
+_STUDIES = """
+SELECT StudyID, SubjectID, Report, Labels, DocHash FROM {table}Studies
+WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
+_IMAGES = """
+SELECT i.StudyID, i.ViewPosition, i.Metadata FROM {table} AS i
+WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIKE :mark"""
+# Without row locks of their own: whoever changes a study's postings holds the lock of its row in ...Studies. A thousand
+# locks in one transaction would become a lock of the whole table.
+_REMOVE = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_ADD = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
+_NOTE = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    study_id: str
+    terms: list[str] | None
+    """None: no image of the study is ours."""
+
+    @property
+    def digest(self) -> str | None:
+        if self.terms is None:
+            return None
+        return "d" + blake2b(" ".join(self.terms).encode(), digest_size=16).hexdigest()
+
+
+def reindex(session: Session, study_ids: Iterable[str]) -> None:
+    """Bring the documents of these studies up to date with their reports, labels and images.
+
+    The caller holds the locks of their rows.
+    """
+    ids = several(study_ids)
+    if not ids:
+        return
+    images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for study_id, view, metadata in session.rows(_IMAGES, {"studies": ids}):
+        images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
+    changed: list[_Document] = []
+    for row in session.rows(_STUDIES, {"studies": ids}):
+        study_id, subject_id, report, labels = (to_text(cell) for cell in row[:4])
+        study = Study(
+            StudyId(study_id or ""), SubjectId(subject_id or ""), None, None, json.loads(labels or "{}"), report
+        )
+        seen = images.get(study.study_id)
+        now = _Document(study.study_id, document(study, seen) if seen else None)
+        if now.digest != to_text(row[4]):
+            changed.append(now)
+    _write(session, changed)
+
+
+def match(session: Session, terms: Sequence[str], where: Filter, limit: int) -> list[Scored]:
+    """Rank images by the BM25 of their study."""
+    wanted = any_of(terms)
+    if not wanted:
+        return []
+    statement, bound = compose(_MATCH, where, OURS, then=_BEST)
+    return scored(session.rows(statement, {**bound, "terms": wanted, "limit": limit}))
+
+
+def remove_postings(session: Session, study_ids: Iterable[str]) -> None:
+    """Remove the postings of these studies."""
+    session.run(_REMOVE, {"studies": several(study_ids)})
+
+
+def _write(session: Session, documents: Sequence[_Document]) -> None:
+    if not documents:
+        return
+    remove_postings(session, [one.study_id for one in documents])
+    postings = [
+        (term, one.study_id, occurrences)
+        for one in documents
+        for term, occurrences in Counter(term[:LONGEST_TERM] for term in one.terms or ()).items()
+    ]
+    session.run_many(_ADD, postings, small=True)
+    lengths = [(None if one.terms is None else len(one.terms), one.digest, one.study_id) for one in documents]
+    session.run_many(_NOTE, lengths)

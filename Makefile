@@ -4,10 +4,10 @@ BIN := .venv/bin
 SETUP := .venv/.done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check test test-browser test-iris demo bench soak dist handout release
+.PHONY: help setup lock fmt check test test-browser test-iris demo bench soak dist handout release reliability
 
 help: ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## make .venv with everything pinned
 
@@ -40,6 +40,9 @@ test-browser: $(SETUP) ## run those that look at pages in Debian's chromium
 
 test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
 	$(BIN)/pytest -m iris_live tests/live_iris
+
+reliability: $(SETUP) ## write docs/reliability.md from the names of the tests
+	$(BIN)/python -m tests.docs.reliability
 
 demo: $(SETUP) ## draw films, ingest them, ask for them as a host does
 	$(BIN)/mcp-cxr demo --keep build/demo

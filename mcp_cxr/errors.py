@@ -42,7 +42,7 @@ class ConfigError(CxrError):
     """A setting or a flag is wrong."""
 
 
-class QuestionError(CxrError):
+class QueryError(CxrError):
     """The question cannot be asked like this."""
 
 

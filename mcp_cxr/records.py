@@ -1,6 +1,6 @@
 """The values every room speaks of: frozen, with no behaviour beyond their own meaning.
 
-Answers (`Page`, `IngestSummary`, `Shown`, `Overview`) have no slots: the MCP SDK derives its schemas from them.
+Answers (`SearchResult`, `IngestSummary`, `ImageDetails`, `Overview`) have no slots: the MCP SDK reads their schemas.
 
 numpy appears in annotations only: the MCP edge imports this page before anything heavy loads. `Vector` and `Vectors`
 therefore exist for the type checker alone; import them below `TYPE_CHECKING`.
@@ -70,7 +70,7 @@ class ImageRecord:
     """Absolute folder it was ingested from; never shown to a host."""
     tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Allow-listed header facts by DICOM keyword."""
-    grey_scale: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    grayscale: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What was done to the pixel values on the way to the picture that was embedded."""
 
     @property
@@ -95,12 +95,12 @@ class Study:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredImage:
     """One image as the store has it."""
 
     image: ImageRecord
     study: Study
-    foreign: bool
+    external: bool
     """Written by another program: shown, never ranked."""
     vector: Vector | None = None
     """float32, unit length; None unless asked for, or where the row has none."""
@@ -134,7 +134,7 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class RankedImage:
     """One image in a ranking."""
 
     image_id: ImageId
@@ -156,7 +156,7 @@ class ImageSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Rendering:
     """A film rendered to an embedder's `ImageSpec`."""
 
     pixels: NDArray[np.uint8]
@@ -210,14 +210,14 @@ class Totals:
     """All rows, foreign ones included."""
     studies: int
     subjects: int
-    foreign: int
+    external: int
     by_view: Mapping[str, int]
     by_label: Mapping[str, int]
     """Studies in which the label is present (1)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class ReferenceSample:
     """The reference sample: the 4,096 images with the lowest hash, the same for every store."""
 
     ids: tuple[ImageId, ...]
@@ -226,18 +226,18 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ResultFacts:
     """What an answer tells of its hits, and of what is around them."""
 
     made_with: Fingerprint | None
     """What made the collection's vectors."""
     total: int
     """Images, studies or subjects that the question lets through."""
-    foreign: int
+    external: int
     """Rows that other programs wrote."""
-    stored: Mapping[ImageId, Stored]
+    stored: Mapping[ImageId, StoredImage]
     """The hits that are still there."""
-    sample: Sample | None
+    sample: ReferenceSample | None
     """The reference sample, where vectors were compared."""
 
 
@@ -279,7 +279,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Page:
+class SearchResult:
     """The answer to a question."""
 
     query: str | None
@@ -327,7 +327,7 @@ class IngestSummary:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ImageDetails:
     """Everything known of one image, as people and programs see it."""
 
     image_id: str
@@ -340,10 +340,10 @@ class Shown:
     split: str | None
     labels: dict[str, int]
     tags: dict[str, Any]
-    grey_scale: dict[str, Any]
+    grayscale: dict[str, Any]
     report: dict[str, str] | None
     """The report by section, in its order; null where there is none or it may not be shared."""
-    foreign: bool
+    external: bool
     other_images: list[str]
     """The other images of the study."""
     warnings: list[str]
@@ -356,7 +356,7 @@ class Overview:
     images: int
     studies: int
     subjects: int
-    foreign: int
+    external: int
     by_view: dict[str, int]
     by_label: dict[str, int]
     embedder: dict[str, Any]
@@ -382,7 +382,7 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgettable:
+class ForgetPreview:
     """What `forget` would remove."""
 
     where: Filter
@@ -390,5 +390,5 @@ class Forgettable:
     """Of ours."""
     studies: int
     """Those of these images."""
-    foreign_in_archive: int
+    external_in_archive: int
     """Images that other programs wrote, anywhere in the archive: those that `where` names go too."""

@@ -14,21 +14,20 @@ from mcp_cxr import __version__
 from mcp_cxr.archive._films import Films
 from mcp_cxr.archive._roots import Allowed, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
-from mcp_cxr.evaluate import Evaluation, evaluate
-from mcp_cxr.evaluate import Plan as EvaluationPlan
+from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import Reader, Viewing
-from mcp_cxr.ingest import IdKey, Listener, Plan, Shard, Signal, ingest
+from mcp_cxr.ingest import IdKey, IngestPlan, Listener, Shard, Signal, ingest
 from mcp_cxr.language import sections
-from mcp_cxr.records import Filter, Overview, Shown
+from mcp_cxr.records import Filter, ImageDetails, Overview
 from mcp_cxr.search import Searcher, ask
-from mcp_cxr.upkeep import Finding, ServiceWatch, examine, forgettable, repair, verify
+from mcp_cxr.upkeep import CheckResult, ServiceWatch, examine, forget_preview, repair, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import FilmValues, Part, Sheet, View
-    from mcp_cxr.records import Forgettable, IngestSummary, Page, Picture, Repair, Verification
+    from mcp_cxr.images import Sheet, StoredValues, ValuesTile, View
+    from mcp_cxr.records import ForgetPreview, IngestSummary, Rendering, Repair, SearchResult, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -48,7 +47,7 @@ class Archive:
         self._watch = ServiceWatch(store, embedder, self._films.picture_of)
         self._searcher = Searcher(store, embedder, confirm=partial(self._watch.confirm, recalled=True))
 
-    async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> Page:  # noqa: ANN401 - see mcp_cxr.search.ask
+    async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> SearchResult:  # noqa: ANN401 - see mcp_cxr.search.ask
         """Answer a question; the arguments are those of the tool `search_medical_images`.
 
         Args:
@@ -70,7 +69,7 @@ class Archive:
         paths = {name: await to_thread.run_sync(allowed.resolve, name) for name in question.like_files}
         known = {name: image for name, path in paths.items() if (image := await self._films.image_of(path))}
 
-        async def develop(name: str) -> Picture:
+        async def develop(name: str) -> Rendering:
             return await self._films.picture(paths[name])
 
         return await self._searcher.search(
@@ -112,7 +111,7 @@ class Archive:
         """
         real = (Allowed((Path("/"),)) if anywhere else await self.allowed()).resolve(path)
         self._roots.give(real)
-        plan = Plan(
+        plan = IngestPlan(
             path=real,
             limit=limit,
             dry_run=dry_run,
@@ -126,7 +125,7 @@ class Archive:
             return await self._ingest(plan, reader, signal=signal, listener=listener)
 
     async def _ingest(
-        self, plan: Plan, reader: Reader, *, signal: Signal | None = None, listener: Listener | None = None
+        self, plan: IngestPlan, reader: Reader, *, signal: Signal | None = None, listener: Listener | None = None
     ) -> IngestSummary:
         return await ingest(
             plan,
@@ -140,7 +139,7 @@ class Archive:
             listener=listener,
         )
 
-    async def show(self, image_id: str) -> Shown:
+    async def show(self, image_id: str) -> ImageDetails:
         """Return everything known of one image; the report by section.
 
         Raises:
@@ -150,7 +149,7 @@ class Archive:
         stored = await self._films.stored(image_id)
         image, study = stored.image, stored.study
         siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_SIBLINGS)
-        return Shown(
+        return ImageDetails(
             image_id=image.image_id,
             study_id=image.study_id,
             subject_id=image.subject_id,
@@ -161,9 +160,9 @@ class Archive:
             split=study.split,
             labels=dict(study.labels),
             tags=dict(image.tags),
-            grey_scale=dict(image.grey_scale),
+            grayscale=dict(image.grayscale),
             report=sections(study.report) if study.report else None,
-            foreign=stored.foreign,
+            external=stored.external,
             other_images=sorted(one.image_id for one in siblings if one.image_id != image.image_id),
             warnings=[],
         )
@@ -205,7 +204,7 @@ class Archive:
         place: tuple[int, int] | None = None,
         factor: int = 1,
         keep: bool = True,
-    ) -> tuple[FilmValues, Part]:
+    ) -> tuple[StoredValues, ValuesTile]:
         """Return a film before its window is chosen, and the part of its values that is asked for.
 
         Args:
@@ -243,7 +242,7 @@ class Archive:
             images=totals.images,
             studies=totals.studies,
             subjects=totals.subjects,
-            foreign=totals.foreign,
+            external=totals.external,
             by_view=dict(totals.by_view),
             by_label=dict(totals.by_label),
             embedder={"configured": self.embedder.name, "made_with": asdict(made_with) if made_with else None},
@@ -266,19 +265,19 @@ class Archive:
         """
 
         async def again(root: Path, files: frozenset[str]) -> None:
-            summary = await self._ingest(Plan(path=root, only=files, any_body_part=True), self._reader)
+            summary = await self._ingest(IngestPlan(path=root, only=files, any_body_part=True), self._reader)
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 
         return await repair(self.store, again)
 
-    async def forgettable(self, where: Filter) -> Forgettable:
+    async def forget_preview(self, where: Filter) -> ForgetPreview:
         """Return what `forget` would remove.
 
         Raises:
             StoreError: The store fails or was never made.
         """
-        return await forgettable(self.store, where)
+        return await forget_preview(self.store, where)
 
     async def forget(self, where: Filter) -> int:
         """Remove images with their vectors, words and outcomes, and studies left without any; return the images.
@@ -310,7 +309,7 @@ class Archive:
             tell=tell or _keep_silent,
         )
 
-    async def doctor(self) -> list[Finding]:
+    async def doctor(self) -> list[CheckResult]:
         """Check what the archive leans on; never raises what it can report."""
         try:
             roots = (await self.allowed()).roots

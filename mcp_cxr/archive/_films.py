@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError, NotFound, PathRefused, StoreMissing
-from mcp_cxr.images import Lightbox, Reader, Viewing, overview, sheet_layout, side_by_side, tile
+from mcp_cxr.images import Reader, StoredValuesCache, Viewing, overview, sheet_layout, side_by_side, tile
 from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.archive._roots import Roots
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import FilmValues, Part, Sheet, View
-    from mcp_cxr.records import Picture, Stored
+    from mcp_cxr.images import Sheet, StoredValues, ValuesTile, View
+    from mcp_cxr.records import Rendering, StoredImage
     from mcp_cxr.stores import Store
 
 
@@ -32,9 +32,9 @@ class Films:
         self._embedder = embedder
         self._reader = reader
         self._roots = roots
-        self._lightbox = Lightbox(reader.values)
+        self._lightbox = StoredValuesCache(reader.values)
 
-    async def stored(self, image_id: str) -> Stored:
+    async def stored(self, image_id: str) -> StoredImage:
         """Return what is kept of an image.
 
         Raises:
@@ -76,7 +76,7 @@ class Films:
 
     async def values(
         self, image_id: str, *, max_px: int, place: tuple[int, int] | None, factor: int, keep: bool
-    ) -> tuple[FilmValues, Part]:
+    ) -> tuple[StoredValues, ValuesTile]:
         """Return a film before its window is chosen, and the part of its values that is asked for."""
         path = await self._file_of(await self.stored(image_id))
         film = await self._lightbox.film(path, keep=keep)
@@ -85,11 +85,11 @@ class Films:
         column, row = place
         return film, await to_thread.run_sync(partial(tile, film, column=column, row=row, factor=factor))
 
-    async def picture_of(self, stored: Stored) -> Picture:
+    async def picture_of(self, stored: StoredImage) -> Rendering:
         """Render a stored film as it was rendered for its vector."""
         return await self.picture(await self._file_of(stored))
 
-    async def picture(self, path: Path) -> Picture:
+    async def picture(self, path: Path) -> Rendering:
         """Render a film for the embedder."""
         return (await self._reader.film(path, self._embedder.image_spec, any_body_part=True)).picture
 
@@ -103,7 +103,7 @@ class Films:
         same = known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
         return known.image_id if known and same else None
 
-    async def _file_of(self, stored: Stored) -> Path:
+    async def _file_of(self, stored: StoredImage) -> Path:
         """Return the image's file, if it is the one that was ingested."""
         place = Path(stored.image.root) / stored.image.image_path
         allowed = await self._roots.allowed()

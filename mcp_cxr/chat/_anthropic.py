@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mcp_types import Tool
 
-    from mcp_cxr.chat._turns import Answered, Picture, Turn
+    from mcp_cxr.chat._turns import Answered, ImageBlock, Turn
 
 _VERSION = "2023-06-01"
 _MAX_TOKENS = 4096
@@ -77,5 +77,5 @@ def _result(answer: Answered) -> dict[str, Any]:
     }
 
 
-def _picture(picture: Picture) -> dict[str, Any]:
+def _picture(picture: ImageBlock) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": picture.mime_type, "data": picture.data}}

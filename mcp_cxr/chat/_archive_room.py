@@ -56,7 +56,7 @@ def _overview(desk: Desk) -> None:
     except CxrError as exc:
         st.info(as_written(str(exc)), icon=":material/inventory_2:")
         return
-    for column, name in zip(st.columns(4), ("images", "studies", "subjects", "foreign"), strict=True):
+    for column, name in zip(st.columns(4), ("images", "studies", "subjects", "external"), strict=True):
         column.metric("patients" if name == "subjects" else name, f"{overview[name]:,}")
     views, labels = st.columns(2)
     _counted(views, "View", overview["by_view"])

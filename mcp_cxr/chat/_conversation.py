@@ -11,7 +11,7 @@ from mcp import MCPError
 
 from mcp_cxr.chat._desk import text_of
 from mcp_cxr.chat._job import Job
-from mcp_cxr.chat._turns import Answered, Call, Picture, Turn
+from mcp_cxr.chat._turns import Answered, Call, ImageBlock, Turn
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -133,5 +133,5 @@ def _is_for_pages(tool: Tool) -> bool:
     return "model" not in ui.get("visibility", ["model"])
 
 
-def _pictures(result: CallToolResult) -> tuple[Picture, ...]:
-    return tuple(Picture(block.data, block.mime_type) for block in result.content if block.type == "image")
+def _pictures(result: CallToolResult) -> tuple[ImageBlock, ...]:
+    return tuple(ImageBlock(block.data, block.mime_type) for block in result.content if block.type == "image")

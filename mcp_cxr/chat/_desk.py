@@ -33,7 +33,7 @@ _END_WITHIN_S = 10
 _KEY = "MCP_CXR_CHAT_KEY"
 
 
-class Refused(CxrError):
+class ToolRefused(CxrError):
     """A tool refused; the message is its own, for the person."""
 
 
@@ -134,7 +134,7 @@ def text_of(result: CallToolResult) -> str:
 
 def _heard(result: CallToolResult) -> CallToolResult:
     if result.is_error:
-        raise Refused(text_of(result) or "The tool failed.")
+        raise ToolRefused(text_of(result) or "The tool failed.")
     return result
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mcp_types import Tool
 
-    from mcp_cxr.chat._turns import Picture, Turn
+    from mcp_cxr.chat._turns import ImageBlock, Turn
 
 
 class OpenAi(Model):
@@ -81,5 +81,5 @@ def _function(**facts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"type": "function", "function": facts}
 
 
-def _picture(picture: Picture) -> dict[str, Any]:
+def _picture(picture: ImageBlock) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{picture.mime_type};base64,{picture.data}"}}

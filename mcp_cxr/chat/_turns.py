@@ -16,7 +16,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageBlock:
     """A picture that a tool answered with."""
 
     data: str
@@ -30,7 +30,7 @@ class Answered:
 
     call: Call
     text: str
-    pictures: tuple[Picture, ...] = ()
+    pictures: tuple[ImageBlock, ...] = ()
     is_error: bool = False
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QuestionError
+from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
 from mcp_cxr.texts import plain
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def confirmed(question: str) -> bool:
 
 def exit_code(error: CxrError) -> int:
     """Return 2 where the use or the configuration is wrong, 1 where something failed."""
-    return WRONG_USE if isinstance(error, ConfigError | PathRefused | QuestionError) else FAILED
+    return WRONG_USE if isinstance(error, ConfigError | PathRefused | QueryError) else FAILED

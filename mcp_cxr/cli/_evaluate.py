@@ -14,7 +14,7 @@ from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.evaluate import Baseline, Evaluation, Figure, Measured, Plan
+    from mcp_cxr.evaluate import Baseline, Evaluation, EvaluationPlan, Figure, Measured
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -76,14 +76,14 @@ def _plan(
     independent: bool,
     prompts: Path | None,
     **numbers: Any,  # noqa: ANN401 - click's options, passed on
-) -> Plan:
-    from mcp_cxr.evaluate import CLASS_PROMPTS, PROTOCOLS, Plan, TruthFile, read_prompts
+) -> EvaluationPlan:
+    from mcp_cxr.evaluate import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
 
     if unknown := [name for name in only if name not in PROTOCOLS]:
         raise ConfigError(f"Unknown protocol {unknown[0]!r}. Known: {', '.join(PROTOCOLS)}.")
     if independent and truth is None:
         raise ConfigError("--independent says how the labels of --truth were made: name their file too.")
-    return Plan(
+    return EvaluationPlan(
         protocols=tuple(name for name in PROTOCOLS if name in only) or PROTOCOLS,
         truth=TruthFile.read(truth) if truth else None,
         independent=independent,
@@ -92,7 +92,7 @@ def _plan(
     )
 
 
-async def _evaluated(archive: Archive, path: Path | None, plan: Plan) -> Evaluation:
+async def _evaluated(archive: Archive, path: Path | None, plan: EvaluationPlan) -> Evaluation:
     """Evaluate the archive, or one that is made of a folder for this alone."""
     if path is None:
         return await archive.evaluate(plan, tell=note)

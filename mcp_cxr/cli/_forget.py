@@ -10,7 +10,7 @@ from mcp_cxr.cli._common import DONE, FAILED, confirmed, note, say, with_archive
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Forgettable
+    from mcp_cxr.records import ForgetPreview
 
 
 @click.command()
@@ -30,7 +30,7 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
         study_id=StudyId(name) if study else None,
         image_id=ImageId(name) if image else None,
     )
-    found = with_archive(lambda archive: archive.forgettable(where))
+    found = with_archive(lambda archive: archive.forget_preview(where))
     if not confirmed(_told(found)):
         note("Not confirmed; nothing was removed.")
         return FAILED
@@ -39,6 +39,6 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
     return DONE
 
 
-def _told(found: Forgettable) -> str:
-    others = " and what other programs wrote of it" if found.foreign_in_archive else ""
+def _told(found: ForgetPreview) -> str:
+    others = " and what other programs wrote of it" if found.external_in_archive else ""
     return f"This removes {found.images} images of {found.studies} studies{others}, with vectors, reports and labels."

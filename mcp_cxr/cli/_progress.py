@@ -12,7 +12,7 @@ from mcp_cxr.cli._common import note
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcp_cxr.ingest import Progress
+    from mcp_cxr.ingest import IngestProgress
 
 _LINE_EVERY_S = 5.0
 _BAR_EVERY_S = 0.2
@@ -35,10 +35,10 @@ class Printer:
         self._every_s = _BAR_EVERY_S if on_terminal else _LINE_EVERY_S
         self._next = time.monotonic() + self._every_s
         self._told_found = False
-        self._last: Progress | None = None
+        self._last: IngestProgress | None = None
         self._past: deque[tuple[float, int]] = deque()
 
-    async def progress(self, progress: Progress) -> None:
+    async def progress(self, progress: IngestProgress) -> None:
         """Hear how far it has come; prints as often as a reader wants."""
         self._last = progress
         if progress.found is not None and not self._told_found:
@@ -72,7 +72,7 @@ class Printer:
             sys.stderr.write(_ERASE + bar)
             sys.stderr.flush()
 
-    def _left_s(self, progress: Progress) -> float | None:
+    def _left_s(self, progress: IngestProgress) -> float | None:
         """Return the seconds left; None where that cannot be told."""
         self._past.append((progress.seconds, progress.processed))
         while self._past[0][0] < progress.seconds - _LOOKS_BACK_S:
@@ -83,7 +83,7 @@ class Printer:
         return max(0, progress.found - progress.processed) * seconds / processed
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: IngestProgress) -> str:
     total = "?" if progress.found is None else progress.found
     return (
         f"  {progress.processed}/{total}: Skipped {progress.skipped}, Added {progress.added}, "
@@ -91,7 +91,7 @@ def _line(progress: Progress) -> str:
     )
 
 
-def _bar(progress: Progress) -> str:
+def _bar(progress: IngestProgress) -> str:
     if not progress.found:
         return f"{progress.processed} files"
     share = min(1.0, progress.processed / progress.found)

@@ -14,7 +14,7 @@ _HOW_MUCH = {"limit", "offset", "group", "mode"}  # options that ask for nothing
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Hit, Page
+    from mcp_cxr.records import Hit, SearchResult
 
 
 @click.command()
@@ -60,7 +60,7 @@ def _print(hit: Hit) -> None:
         say(f"        {hit.report_excerpt}")
 
 
-def _print_about(page: Page) -> None:
+def _print_about(page: SearchResult) -> None:
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
         note(f"Note: {warning}")
     if not page.total_results:

@@ -12,7 +12,7 @@ from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Shown
+    from mcp_cxr.records import ImageDetails
 
 
 @click.command()
@@ -28,7 +28,7 @@ def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
         _print(shown)
 
 
-async def _show(archive: Archive, image_id: str, png: Path | None) -> Shown:
+async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetails:
     shown = await archive.show(image_id)
     if png:
         from anyio import to_thread
@@ -44,7 +44,7 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> Shown:
     return shown
 
 
-def _print(shown: Shown) -> None:
+def _print(shown: ImageDetails) -> None:
     facts = {
         "Image": shown.image_id,
         "Study": f"{shown.study_id}, {shown.study_date or 'no date'}",
@@ -54,7 +54,7 @@ def _print(shown: Shown) -> None:
         "Split": shown.split or "-",
         "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())
         or "-",
-        "Grey scale": ", ".join(f"{step} {value}" for step, value in shown.grey_scale.items()),
+        "Grey scale": ", ".join(f"{step} {value}" for step, value in shown.grayscale.items()),
         "Other images": ", ".join(shown.other_images) or "-",
         **{name: str(value) for name, value in shown.tags.items()},
     }
@@ -62,5 +62,5 @@ def _print(shown: Shown) -> None:
         say(f"{name + ':':<28}{value}")
     for title, text in (shown.report or {}).items():
         say(f"\n{title}\n  {text}")
-    if shown.foreign:
+    if shown.external:
         note("Note: written by another program; it is not searched. Ingest its file again.")

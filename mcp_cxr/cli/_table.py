@@ -11,7 +11,7 @@ from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Overview, Repair, Scored, Verification
+    from mcp_cxr.records import Overview, RankedImage, Repair, Verification
     from mcp_cxr.settings import Settings, StoreKind
     from mcp_cxr.upkeep import Copied
 
@@ -79,13 +79,13 @@ def stats(*, as_json: bool) -> None:
         _print(overview, samples)
 
 
-async def _stats(archive: Archive) -> tuple[Overview, list[Scored]]:
+async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:
     from mcp_cxr.records import Filter
 
     return await archive.overview(), await archive.store.browse(Filter(), limit=_SAMPLES)
 
 
-def _print(overview: Overview, samples: list[Scored]) -> None:
+def _print(overview: Overview, samples: list[RankedImage]) -> None:
     say(f"Total images in database: {overview.images}")
     say("By view position:")
     for view, count in overview.by_view.items():
@@ -99,8 +99,8 @@ def _print(overview: Overview, samples: list[Scored]) -> None:
     say("Sample images:")
     for sample in samples:
         say(f"  {sample.image_id} - Study {sample.study_id} - Patient {sample.subject_id}")
-    if overview.foreign:
-        note(f"Note: {overview.foreign} images were written by another program; ingest their files again.")
+    if overview.external:
+        note(f"Note: {overview.external} images were written by another program; ingest their files again.")
 
 
 @table.command()
@@ -140,7 +140,7 @@ def copy(*, to: StoreKind, as_json: bool) -> None:
         return
     say(f"Copied: {copied.copied}")
     say(f"Skipped (already there): {copied.skipped}")
-    say(f"Foreign (stay behind): {copied.foreign}")
+    say(f"Foreign (stay behind): {copied.external}")
 
 
 async def _copy(to: StoreKind, settings: Settings) -> Copied:

@@ -66,7 +66,7 @@ def to_dicom(
     ds = FileDataset("", {}, file_meta=_meta(uid, syntax), preamble=bytes(128))
     ds.update(_acquisition(uid))
     ds.update(_pixel_module(pixels, monochrome1=monochrome1))
-    ds.update(_grey_scale(voi, monochrome1=monochrome1))
+    ds.update(_grayscale(voi, monochrome1=monochrome1))
     for keyword, value in tags.items():
         if value is not None:
             setattr(ds, keyword, value)
@@ -123,7 +123,7 @@ def _pixel_module(pixels: NDArray[np.uint16], *, monochrome1: bool) -> Dataset:
     return ds
 
 
-def _grey_scale(voi: Voi, *, monochrome1: bool) -> Dataset:
+def _grayscale(voi: Voi, *, monochrome1: bool) -> Dataset:
     ds = Dataset()
     if voi == "window":
         centre, width = _WINDOW

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.records import Fingerprint, ImageSpec, Picture, Rejected, Vector, Vectors
+    from mcp_cxr.records import Fingerprint, ImageSpec, Rejected, Rendering, Vector, Vectors
 
 
 class Embedder(Protocol):
@@ -35,7 +35,7 @@ class Embedder(Protocol):
         """What makes these vectors; asked of the service once."""
         ...
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         """Return one vector or one reason for each picture, in order.
 
         Vectors are float32, shape (dimension,), unit length. Nothing stands in for a failed picture.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Picture, Vector, Vectors
+    from mcp_cxr.records import Rendering, Vector, Vectors
 
 _SIZE = 64
 _LAYOUT = 16  # the picture as 16 x 16 mean greys: where it is bright
@@ -51,7 +51,7 @@ class OfflineEmbedder:
         """What makes these vectors."""
         return self._fingerprint
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         """Return the sketch of each picture."""
         return [_sketch(picture.pixels) for picture in pictures]
 

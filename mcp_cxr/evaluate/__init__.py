@@ -3,16 +3,16 @@
 from mcp_cxr.evaluate._evaluate import evaluate
 from mcp_cxr.evaluate.metrics import Baseline, Evaluation, Figure, Measured, read_baseline
 from mcp_cxr.evaluate.page import page_writer
-from mcp_cxr.evaluate.truth import CLASS_PROMPTS, PROTOCOLS, Plan, TruthFile, read_prompts
+from mcp_cxr.evaluate.truth import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
 
 __all__ = [
     "CLASS_PROMPTS",
     "PROTOCOLS",
     "Baseline",
     "Evaluation",
+    "EvaluationPlan",
     "Figure",
     "Measured",
-    "Plan",
     "TruthFile",
     "evaluate",
     "page_writer",

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth import Gallery, Plan, Sealed
-    from mcp_cxr.records import Fingerprint, Stored
+    from mcp_cxr.evaluate.truth import EvaluationPlan, Gallery, Sealed
+    from mcp_cxr.records import Fingerprint, StoredImage
     from mcp_cxr.stores import Store
 
 _ASKING = {"negation": protocols.NEGATION, "legs": protocols.LEGS, "feedback": protocols.FEEDBACK}
@@ -28,7 +28,7 @@ _ASKING = {"negation": protocols.NEGATION, "legs": protocols.LEGS, "feedback": p
 async def evaluate(
     store: Store,
     embedder: Embedder,
-    plan: Plan,
+    plan: EvaluationPlan,
     *,
     version: str,
     confirm: Callable[[], Awaitable[Fingerprint]],
@@ -79,11 +79,11 @@ async def evaluate(
     )
 
 
-def _labels_of(plan: Plan) -> Callable[[Stored], Mapping[str, int]]:
+def _labels_of(plan: EvaluationPlan) -> Callable[[StoredImage], Mapping[str, int]]:
     return plan.truth.labels_of if plan.truth else lambda stored: stored.study.labels
 
 
-def _truth(plan: Plan) -> str:
+def _truth(plan: EvaluationPlan) -> str:
     if plan.truth is None:
         return "labels of the archive"
     return f"{plan.truth.name}, {'read by people' if plan.independent else 'taken to derive from the reports'}"
@@ -153,7 +153,7 @@ def _integrity(gallery: Gallery) -> Measured:
         "not finite": damage.not_finite,
         "constant": damage.constant,
         "duplicate": damage.duplicate,
-        "foreign": damage.foreign,
+        "external": damage.external,
     }
     return Measured(
         "integrity",

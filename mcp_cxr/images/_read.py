@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom import (
-    Header,
+    HeaderFacts,
     Treatment,
     Window,
     check_admission,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images.render import Viewing
     from mcp_cxr.images.render._gray_image import Decode
-    from mcp_cxr.records import ImageSpec, Picture
+    from mcp_cxr.records import ImageSpec, Rendering
 
 PREPROCESSING: Final = "1"
 """Version of the way from file to picture, grey scale included; part of every collection's fingerprint.
@@ -42,12 +42,12 @@ inside these bounds keeps it; another rule of the grey scale, another filter, an
 
 
 @dataclass(frozen=True, slots=True)
-class Film:
+class DecodedImage:
     """A film as an embedder wants it."""
 
-    header: Header
-    picture: Picture
-    grey_scale: dict[str, Any]
+    header: HeaderFacts
+    picture: Rendering
+    grayscale: dict[str, Any]
     """What was done to the stored values, fit for JSON: `modality` (`identity`, `rescale`, `lut`), `voi` (`lut`,
     `window` with center, width and function, or `stretch` with low and high), `inverted`, `notes`."""
 
@@ -56,18 +56,18 @@ class Film:
 class OpenFilm:
     """A film whose header is read and whose pixels can be."""
 
-    header: Header
+    header: HeaderFacts
     treatment: Treatment
     decode: Decode
 
 
-def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = False) -> Header:
+def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = False) -> HeaderFacts:
     """Read a header without decoding pixels.
 
     Args:
         path: Absolute and resolved; a regular file.
-        any_body_part: False refuses what `read_film` refuses by default.
-        plain_only: As for `read_film`.
+        any_body_part: False refuses what `read_image` refuses by default.
+        plain_only: As for `read_image`.
 
     Raises:
         UnsupportedImage: Not a picture this room can read; for a chest film see `any_body_part`.
@@ -79,7 +79,7 @@ def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = Fa
         return film.header
 
 
-def read_film(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain_only: bool = False) -> Film:
+def read_image(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain_only: bool = False) -> DecodedImage:
     """Read a film into the picture that `spec` describes.
 
     Args:
@@ -97,16 +97,16 @@ def read_film(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain
     """
     with open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
         grey = developed(film.decode, (film.header.rows, film.header.columns), film.treatment, wanted=spec.size)
-        return Film(film.header, to_picture(grey, spec), grey.record)
+        return DecodedImage(film.header, to_picture(grey, spec), grey.record)
 
 
-def view_film(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View:
+def view_image_file(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View:
     """Render a film for a person; any body part, for what is in the archive has been let in.
 
     Args:
         path: Absolute and resolved; a regular file.
         viewing: What is to be seen.
-        plain_only: As for `read_film`.
+        plain_only: As for `read_image`.
 
     Raises:
         UnsupportedImage: Nothing here can decode it.

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mcp_cxr.images._read import open_film
-from mcp_cxr.images.render import Block, grey_scale, in_blocks, looked_up, surveyed
+from mcp_cxr.images.render import Block, grayscale, in_blocks, looked_up, surveyed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.dicom import Header, Preset, Treatment
+    from mcp_cxr.images.dicom import HeaderFacts, Preset, Treatment
     from mcp_cxr.images.pixels import Survey
 
 TILE_PX: Final = 512
@@ -26,10 +26,10 @@ _LEVEL: Final = 1  # of zlib; measured on real films: a fifth of the time of lev
 
 
 @dataclass(frozen=True, slots=True)
-class FilmValues:
+class StoredValues:
     """A film before its window is chosen."""
 
-    header: Header
+    header: HeaderFacts
     pixels: NDArray[np.uint16]
     """Stored values less `low`, shape (rows, columns)."""
     low: int
@@ -37,9 +37,9 @@ class FilmValues:
     measured: tuple[float, float] | NDArray[np.float64]
     """What stored values mean: slope and intercept, or the modality LUT's entry for each value of `pixels`."""
     greys: NDArray[np.uint8]
-    """For each value of `pixels` its grey as `view_film` shows it."""
-    grey_scale: dict[str, Any]
-    """What was done for that; see `Film.grey_scale`."""
+    """For each value of `pixels` its grey as `view_image_file` shows it."""
+    grayscale: dict[str, Any]
+    """What was done for that; see `DecodedImage.grayscale`."""
     presets: tuple[Preset, ...]
     inverse: bool
     """MONOCHROME1: whatever the window, low values are bright."""
@@ -48,7 +48,7 @@ class FilmValues:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ValuesTile:
     """Some of a film's values, packed for a viewer."""
 
     factor: int
@@ -61,12 +61,12 @@ class Part:
     """uint16, little-endian, row by row, each value less the one before it in its row; as a zlib stream (RFC 1950)."""
 
 
-def read_values(path: Path, *, plain_only: bool = False) -> FilmValues:
+def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
     """Read all of a film's values; any body part, for what is in the archive has been let in.
 
     Args:
         path: A regular file, or a link to one.
-        plain_only: As for `read_film`.
+        plain_only: As for `read_image`.
 
     Raises:
         UnsupportedImage: Nothing here can decode it.
@@ -76,13 +76,13 @@ def read_values(path: Path, *, plain_only: bool = False) -> FilmValues:
     """
     with open_film(path, any_body_part=True, plain_only=plain_only) as film:
         raster, survey, _ = surveyed(film.decode(False), None)
-        scale = grey_scale(survey, film.treatment, raster.dtype)
-        return FilmValues(
+        scale = grayscale(survey, film.treatment, raster.dtype)
+        return StoredValues(
             header=film.header,
             pixels=np.concatenate([_above(survey.low, strip) for strip in raster.strips()]),
             low=survey.low,
             greys=scale.table[np.arange(survey.low, survey.high + 1) % scale.table.size],
-            grey_scale=scale.record,
+            grayscale=scale.record,
             **_meaning(film.treatment, survey),
         )
 
@@ -103,7 +103,7 @@ def _meaning(treatment: Treatment, survey: Survey) -> dict[str, Any]:
     }
 
 
-def overview(film: FilmValues, *, max_px: int) -> Part:
+def overview(film: StoredValues, *, max_px: int) -> ValuesTile:
     """Return the whole film with at most `max_px` pixels along its longer side, and few enough to be sent."""
     factor = 1
     while -(-max(film.pixels.shape) // factor) > max_px:
@@ -115,7 +115,7 @@ def overview(film: FilmValues, *, max_px: int) -> Part:
     return part
 
 
-def tile(film: FilmValues, *, column: int, row: int, factor: int) -> Part:
+def tile(film: StoredValues, *, column: int, row: int, factor: int) -> ValuesTile:
     """Return one tile of `TILE_PX` a side; those at the right and lower edge are smaller.
 
     Args:
@@ -134,12 +134,14 @@ def tile(film: FilmValues, *, column: int, row: int, factor: int) -> Part:
     return _packed(np.ascontiguousarray(cut), factor, left=left, top=top)
 
 
-def _packed(pixels: NDArray[np.uint16], factor: int, *, left: int = 0, top: int = 0) -> Part:
+def _packed(pixels: NDArray[np.uint16], factor: int, *, left: int = 0, top: int = 0) -> ValuesTile:
     small = _reduced(pixels, factor)
     steps = small.copy()
     steps[:, 1:] -= small[:, :-1]
     height, width = small.shape
-    return Part(factor, left, top, width, height, zlib.compress(steps.astype("<u2", copy=False).tobytes(), _LEVEL))
+    return ValuesTile(
+        factor, left, top, width, height, zlib.compress(steps.astype("<u2", copy=False).tobytes(), _LEVEL)
+    )
 
 
 def _reduced(pixels: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:

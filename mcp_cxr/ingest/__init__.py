@@ -3,8 +3,8 @@
 from mcp_cxr.ingest._identity import IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import Listener
-from mcp_cxr.ingest._plan import Plan, Signal
-from mcp_cxr.ingest._tally import Progress
+from mcp_cxr.ingest._plan import IngestPlan, Signal
+from mcp_cxr.ingest._tally import IngestProgress
 from mcp_cxr.ingest._walk import Shard
 
-__all__ = ["IdKey", "Listener", "Plan", "Progress", "Shard", "Signal", "ingest"]
+__all__ = ["IdKey", "IngestPlan", "IngestProgress", "Listener", "Shard", "Signal", "ingest"]

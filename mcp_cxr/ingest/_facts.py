@@ -13,7 +13,7 @@ from mcp_cxr.records import ImageRecord, Study
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.images import Film, Header
+    from mcp_cxr.images import DecodedImage, HeaderFacts
     from mcp_cxr.mimic import Companions, MimicIds
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
@@ -22,7 +22,7 @@ _NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(cod
 _log = logging.getLogger(__name__)
 
 
-def image_record(path: Path, root: Path, ids: MimicIds, film: Film, companions: Companions) -> ImageRecord:
+def image_record(path: Path, root: Path, ids: MimicIds, film: DecodedImage, companions: Companions) -> ImageRecord:
     """Return the record of one film."""
     view, source = view_of(ids, film.header, companions)
     return ImageRecord(
@@ -34,11 +34,11 @@ def image_record(path: Path, root: Path, ids: MimicIds, film: Film, companions: 
         image_path=path.relative_to(root).as_posix(),
         root=str(root),
         tags=film.header.tags,
-        grey_scale=film.grey_scale,
+        grayscale=film.grayscale,
     )
 
 
-def view_of(ids: MimicIds, header: Header, companions: Companions) -> tuple[str, str]:
+def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple[str, str]:
     """Return the view position and where it was read.
 
     The header's own ViewPosition and ViewCodeSequence come first, then the companion file, then what the header's

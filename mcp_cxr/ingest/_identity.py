@@ -15,7 +15,7 @@ from mcp_cxr.records import ImageId, StudyId, SubjectId
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.images import Header
+    from mcp_cxr.images import HeaderFacts
 
 _KEY_BYTES = 32
 _KEPT = "kept"  # the check value of a collection whose ids are not hashed
@@ -102,7 +102,7 @@ class Identities:
         """Whether ids can be told without making a key; where the key is lost, they can not be told at all."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
-    def of(self, path: Path, header: Header | None) -> MimicIds:
+    def of(self, path: Path, header: HeaderFacts | None) -> MimicIds:
         """Return the ids of one file.
 
         Args:

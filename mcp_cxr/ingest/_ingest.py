@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import Reader
     from mcp_cxr.ingest._identity import IdKey
-    from mcp_cxr.ingest._plan import Plan
+    from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.records import Collection, Fingerprint, IngestSummary
     from mcp_cxr.stores import Store
 
 
 async def ingest(
-    plan: Plan,
+    plan: IngestPlan,
     *,
     store: Store,
     embedder: Embedder,
@@ -76,7 +76,7 @@ def _holds_candidates(path: Path) -> bool:
     return next(candidates(path), None) is not None
 
 
-async def _prepare(plan: Plan, store: Store, embedder: Embedder) -> Collection | None:
+async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> Collection | None:
     """Make the store and claim it for this embedder; a dry run only looks."""
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)

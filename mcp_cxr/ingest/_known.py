@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images import Reader
     from mcp_cxr.ingest._identity import Identities
-    from mcp_cxr.ingest._plan import Plan
+    from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions
-    from mcp_cxr.records import ImageRecord, Stored
+    from mcp_cxr.records import ImageRecord, StoredImage
     from mcp_cxr.stores import Store
 
 UNHASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
@@ -50,7 +50,7 @@ class KnownFiles:
         made: Whether the store has been made; a dry run may come before that.
     """
 
-    plan: Plan
+    plan: IngestPlan
     store: Store
     made: bool
     reader: Reader
@@ -159,6 +159,6 @@ def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:
     return found.lasting if isinstance(found, Failure) else found.image_id != before
 
 
-def _is_lost(stored: Stored, met_at: Path) -> bool:
+def _is_lost(stored: StoredImage, met_at: Path) -> bool:
     place = Path(stored.image.root) / stored.image.image_path
     return place != met_at and not place.exists()

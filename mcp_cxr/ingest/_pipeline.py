@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest._known import KnownFiles
-    from mcp_cxr.ingest._plan import Plan, Signal
-    from mcp_cxr.ingest._tally import Progress
+    from mcp_cxr.ingest._plan import IngestPlan, Signal
+    from mcp_cxr.ingest._tally import IngestProgress
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
@@ -55,7 +55,7 @@ _WORTH_A_PROCESS = 1 << 20  # bytes; a smaller film is read in less time than it
 class Listener:
     """Who hears of a run's progress; each may be left out."""
 
-    on_progress: Callable[[Progress], Awaitable[None]] | None = None
+    on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
     on_would_add: Callable[[str, str], Awaitable[None]] | None = None
     """Image id and view position, in a dry run."""
 
@@ -68,7 +68,7 @@ class Pipeline:
         confirm: Raises `FingerprintMismatch` where the embedder does not fit the store: it may be replaced on the way.
     """
 
-    plan: Plan
+    plan: IngestPlan
     store: Store
     embedder: Embedder
     confirm: Callable[[], Awaitable[Fingerprint]]

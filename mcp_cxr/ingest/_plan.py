@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from mcp_cxr.errors import ImageError
     from mcp_cxr.ingest._walk import Candidate, Shard
     from mcp_cxr.mimic import MimicIds
-    from mcp_cxr.records import ImageRecord, Picture, Study, Vector
+    from mcp_cxr.records import ImageRecord, Rendering, Study, Vector
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class IngestPlan:
     """What to ingest, and how."""
 
     path: Path
@@ -93,7 +93,7 @@ class Item:
     again: bool = False
     """Whether the file was met before, with other content or as a bad one: then its image is replaced."""
     image: ImageRecord | None = None
-    picture: Picture | None = None
+    picture: Rendering | None = None
     study: Study | None = None
     vector: Vector | None = None
 

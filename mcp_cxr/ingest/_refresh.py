@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mcp_cxr.ingest._plan import Plan, Signal
+    from mcp_cxr.ingest._plan import IngestPlan, Signal
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions, MimicIds
     from mcp_cxr.records import ImageId, Study
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STUDIES = 1024  # written at once; their reports are some megabytes
 
 
-async def refresh_studies(plan: Plan, store: Store, companions: Companions, signal: Signal) -> int | None:
+async def refresh_studies(plan: IngestPlan, store: Store, companions: Companions, signal: Signal) -> int | None:
     """Return how many studies changed; None where the signal came first: the next run begins anew.
 
     Only MIMIC's layout has companions. A study whose images are all missing or bad is left out.

@@ -17,7 +17,7 @@ STAGES = ("walk", "known", "decode", "embed", "write")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class IngestProgress:
     """How far an ingest has come."""
 
     found: int | None
@@ -91,11 +91,11 @@ class Tally:
         """Files that are dealt with."""
         return self.skipped + self.added + self.would_add + self.reasons.total()
 
-    def progress(self) -> Progress:
+    def progress(self) -> IngestProgress:
         """Return how far the run has come."""
         found = self.found if self.walk_ended else self.counted
         done = self.added + self.would_add
-        return Progress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
+        return IngestProgress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
 
     def summary(self, *, dry_run: bool, total_in_store: int, advice: str | None) -> IngestSummary:
         """Return the summary; `advice` says how to go on where something is left."""

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language import Meaning
     from mcp_cxr.records import Filter, Vector
-    from mcp_cxr.search._question import Question
+    from mcp_cxr.search._question import Query
 
 
 @dataclass(slots=True)
 class Asked:
     """What a question has become so far, and what there is to say of it."""
 
-    question: Question
+    question: Query
     where: Filter
     meaning: Meaning | None = None
     """Of its words."""

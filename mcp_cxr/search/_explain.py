@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from mcp_cxr.language import Meaning, Said
-    from mcp_cxr.records import Stored
+    from mcp_cxr.records import StoredImage
 
 _MAX_EXCERPT = 300  # characters
 _KINDS = {Status.PRESENT: "report", Status.UNSURE: "report, uncertain", Status.ABSENT: "report, denied"}
 _LABELLED = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
-def matched(meaning: Meaning | None, hit: Stored) -> list[str]:
+def matched(meaning: Meaning | None, hit: StoredImage) -> list[str]:
     """Return what of the question stands in the report, the labels and the tags: `report: pleural effusion`."""
     if meaning is None:
         return []

@@ -14,7 +14,7 @@ from mcp_cxr.search._standing import FEW, Standing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.records import Facts, ImageId, Stored
+    from mcp_cxr.records import ImageId, ResultFacts, StoredImage
     from mcp_cxr.search._asked import Asked
     from mcp_cxr.search._rank import Ranked
 
@@ -29,7 +29,7 @@ def wanted(asked: Asked, ranked: list[Ranked]) -> list[ImageId]:
     return list(dict.fromkeys(one.best.image_id for one in (*alike, *ranked[offset:])))
 
 
-def present(asked: Asked, ranked: list[Ranked], facts: Facts) -> list[Hit]:
+def present(asked: Asked, ranked: list[Ranked], facts: ResultFacts) -> list[Hit]:
     """Return the hits of the page; what they warn of is added to `asked`.
 
     Args:
@@ -53,7 +53,7 @@ def present(asked: Asked, ranked: list[Ranked], facts: Facts) -> list[Hit]:
 def _hits(
     asked: Asked,
     ranked: list[Ranked],
-    stored: Mapping[ImageId, Stored],
+    stored: Mapping[ImageId, StoredImage],
     standing: Standing | None,
     folded: Mapping[int, int],
 ) -> list[Hit]:
@@ -75,7 +75,7 @@ def _hits(
     return hits
 
 
-def _hit(asked: Asked, ranked: Ranked, stored: Stored, standing: Standing | None, place: int) -> Hit:
+def _hit(asked: Asked, ranked: Ranked, stored: StoredImage, standing: Standing | None, place: int) -> Hit:
     image, study = stored.image, stored.study
     cosine = standing.cosine(stored.vector) if standing and stored.vector is not None else None
     pixels = ["pixels"] if ranked.by_pixels else []

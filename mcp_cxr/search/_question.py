@@ -7,7 +7,7 @@ import difflib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mcp_cxr.errors import QuestionError
+from mcp_cxr.errors import QueryError
 from mcp_cxr.records import LABELS, VIEW_GROUPS, VIEWS, Filter, ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Query:
     """What is asked, checked; made by `ask`."""
 
     query: str | None
@@ -59,7 +59,7 @@ def ask(
     exclude_subject_of: str | None = None,
     group: str = "study",
     mode: str = "auto",
-) -> Question:
+) -> Query:
     """Check a question; every argument means what the tool `search_medical_images` says of it.
 
     Raises:
@@ -79,7 +79,7 @@ def ask(
     shown = {name: value for name, value in _shown(where, _named_views(view), exclude_subject_of).items() if value}
     if has_report is not None:
         shown["has_report"] = has_report
-    question = Question(
+    question = Query(
         query=" ".join(query.split()) or None if query else None,
         like=tuple(ImageId(one.strip()) for one in like if not _is_file(one)),
         like_files=tuple(one.strip() for one in like if _is_file(one)),
@@ -106,44 +106,44 @@ def _given(text: str | None) -> str | None:
     return (text or "").strip() or None
 
 
-def _check(question: Question) -> None:
+def _check(question: Query) -> None:
     """Refuse what cannot be answered, with an example of what can."""
     if not 1 <= question.limit <= MAX_LIMIT:
-        raise QuestionError(f"limit must be 1 to {MAX_LIMIT}, not {question.limit}; use offset for the next page.")
+        raise QueryError(f"limit must be 1 to {MAX_LIMIT}, not {question.limit}; use offset for the next page.")
     if question.offset < 0:
-        raise QuestionError(f"offset must be 0 or more, not {question.offset}.")
+        raise QueryError(f"offset must be 0 or more, not {question.offset}.")
     _check_parts(question, bool(question.like or question.like_files))
     _check_filters(question.where)
 
 
-def _check_parts(question: Question, like: bool) -> None:
+def _check_parts(question: Query, like: bool) -> None:
     """Refuse words, examples and modes that do not go together."""
     asked, unlike, mode = question.query, question.unlike, question.mode
     if not (asked or like or unlike or question.filters):
-        raise QuestionError(f"Ask with words, an example image or a filter, such as {EXAMPLE}.")
+        raise QueryError(f"Ask with words, an example image or a filter, such as {EXAMPLE}.")
     if unlike and not (asked or like):
-        raise QuestionError(
+        raise QueryError(
             "unlike steers a question: give a query, or name an image in like too, such as"
             ' search_medical_images(query="effusion", unlike=["IMAGE_ID"]).'
         )
     if both := set(question.like) & set(unlike):
-        raise QuestionError(f"Image {min(both)} is in like and in unlike; leave it out of one of them.")
+        raise QueryError(f"Image {min(both)} is in like and in unlike; leave it out of one of them.")
     if mode == "words" and not asked:
         example = 'search_medical_images(query="effusion", mode="words")'
-        raise QuestionError(f"mode='words' needs a query, such as {example}.")
+        raise QueryError(f"mode='words' needs a query, such as {example}.")
     if mode == "words" and (like or unlike):
-        raise QuestionError("mode='words' compares no pixels: leave out like and unlike, or use mode='auto'.")
+        raise QueryError("mode='words' compares no pixels: leave out like and unlike, or use mode='auto'.")
     if mode == "vector" and not (asked or like):
         example = 'search_medical_images(like=["IMAGE_ID"], mode="vector")'
-        raise QuestionError(f"mode='vector' needs a query or an example in like, such as {example}.")
+        raise QueryError(f"mode='vector' needs a query or an example in like, such as {example}.")
 
 
 def _check_filters(where: Filter) -> None:
     """Refuse filters that nothing can pass."""
     if where.date_from and where.date_to and where.date_from > where.date_to:
-        raise QuestionError(f"date_from {where.date_from} is after date_to {where.date_to}; change them over.")
+        raise QueryError(f"date_from {where.date_from} is after date_to {where.date_to}; change them over.")
     if both := set(where.labels) & set(where.labels_absent):
-        raise QuestionError(f"{min(both)} is in labels and in labels_absent; leave it out of one of them.")
+        raise QueryError(f"{min(both)} is in labels and in labels_absent; leave it out of one of them.")
 
 
 def _shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> dict[str, Any]:
@@ -182,12 +182,12 @@ def _closest(kind: str, name: str, known: Iterable[str]) -> str:
         return by_folded[folded]
     near = difflib.get_close_matches(folded, by_folded, n=1)
     hint = f" Did you mean {by_folded[near[0]]}?" if near else ""
-    raise QuestionError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(by_folded.values())}.")
+    raise QueryError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(by_folded.values())}.")
 
 
 def _one_of(name: str, value: str, known: tuple[Any, ...]) -> Any:  # noqa: ANN401 - the caller's Literal
     if value not in known:
-        raise QuestionError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+        raise QueryError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
     return value
 
 
@@ -197,4 +197,4 @@ def _date(name: str, text: str | None) -> str | None:
     try:
         return dt.date.fromisoformat(text.strip()).isoformat()
     except ValueError:
-        raise QuestionError(f"{name} must be a date such as 2180-05-06, not {text!r}.") from None
+        raise QueryError(f"{name} must be a date such as 2180-05-06, not {text!r}.") from None

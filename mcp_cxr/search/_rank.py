@@ -10,7 +10,7 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence
 
-    from mcp_cxr.records import ImageId, Scored
+    from mcp_cxr.records import ImageId, RankedImage
     from mcp_cxr.search._question import Group
 
 POOL = 1000
@@ -27,7 +27,7 @@ Sift: TypeAlias = "Callable[[list[ImageId]], Awaitable[Sequence[Container[ImageI
 class Leg:
     """One ranking of images, as deep as it is asked for."""
 
-    fetch: Callable[[int], Awaitable[list[Scored]]]
+    fetch: Callable[[int], Awaitable[list[RankedImage]]]
     """Returns at most so many images, best first, always in the same order."""
     compares_pixels: bool
     weight: int = 1
@@ -38,7 +38,7 @@ class Leg:
 class Ranked:
     """One group in the final order, shown by its best image."""
 
-    best: Scored
+    best: RankedImage
     by_pixels: bool
     """Whether its place owes something to the vectors."""
 
@@ -47,25 +47,25 @@ class Ranked:
 class _Pool:
     """The first groups of one ranking."""
 
-    groups: dict[str, Scored]
+    groups: dict[str, RankedImage]
     by_pixels: bool = False
     weight: int = 1
 
 
-def key_of(hit: Scored, group: Group) -> str:
+def key_of(hit: RankedImage, group: Group) -> str:
     """Return what hits of one group share."""
     return {"study": hit.study_id, "subject": hit.subject_id, "none": hit.image_id}[group]
 
 
-def first_of_each(hits: list[Scored], group: Group) -> dict[str, Scored]:
+def first_of_each(hits: list[RankedImage], group: Group) -> dict[str, RankedImage]:
     """Return the best hit of each group, in order."""
-    firsts: dict[str, Scored] = {}
+    firsts: dict[str, RankedImage] = {}
     for hit in hits:
         firsts.setdefault(key_of(hit, group), hit)
     return firsts
 
 
-async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, Scored]:
+async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, RankedImage]:
     """Return at least the first `needed` groups of a leg, or all there are."""
     limit = max(64, 4 * needed)
     while True:
@@ -104,9 +104,9 @@ async def rank(legs: list[Leg], group: Group, *, needed: int, sift: Sift | None 
     return list(fused.values())
 
 
-async def _fetch_all(legs: list[Leg]) -> list[list[Scored]]:
+async def _fetch_all(legs: list[Leg]) -> list[list[RankedImage]]:
     """Return the pool of every leg; they are fetched side by side."""
-    pools: list[list[Scored]] = [[] for _ in legs]
+    pools: list[list[RankedImage]] = [[] for _ in legs]
 
     async def fetch(place: int) -> None:
         pools[place] = await legs[place].fetch(POOL)
@@ -117,9 +117,9 @@ async def _fetch_all(legs: list[Leg]) -> list[list[Scored]]:
     return pools
 
 
-async def _sifted(pools: list[dict[str, Scored]], sift: Sift) -> list[_Pool]:
+async def _sifted(pools: list[dict[str, RankedImage]], sift: Sift) -> list[_Pool]:
     """Return for each sieve the groups of all pools, in their order, whose image it picks."""
-    found: dict[str, Scored] = {}
+    found: dict[str, RankedImage] = {}
     for pool in pools:
         for key, hit in pool.items():
             found.setdefault(key, hit)

@@ -8,9 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.errors import EmbeddingError, NotFound, QuestionError, StoreUnavailable
+from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
 from mcp_cxr.language import understood
-from mcp_cxr.records import Filter, Page, Rejected, StudyId, SubjectId
+from mcp_cxr.records import Filter, Rejected, SearchResult, StudyId, SubjectId
 from mcp_cxr.search._asked import Asked
 from mcp_cxr.search._present import present, wanted
 from mcp_cxr.search._rank import POOL, Leg, rank
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import Meaning
-    from mcp_cxr.records import Facts, Fingerprint, ImageId, Picture, Scored, Stored, Vector
-    from mcp_cxr.search._question import Question
+    from mcp_cxr.records import Fingerprint, ImageId, RankedImage, Rendering, ResultFacts, StoredImage, Vector
+    from mcp_cxr.search._question import Query
     from mcp_cxr.search._rank import Ranked
     from mcp_cxr.stores import Store
 
@@ -54,7 +54,7 @@ class Searcher:
         self._confirm = confirm
         self._texts = Texts(store, embedder, confirm)
 
-    async def search(self, question: Question, *, develop: Callable[[str], Awaitable[Picture]]) -> Page:
+    async def search(self, question: Query, *, develop: Callable[[str], Awaitable[Rendering]]) -> SearchResult:
         """Answer a question.
 
         Args:
@@ -79,12 +79,12 @@ class Searcher:
         else:
             raise StoreUnavailable("The archive was made anew again and again while it was asked; ask again.")
         hits = present(asked, ranked, facts)
-        if facts.foreign:
+        if facts.external:
             asked.warnings.append(
-                f"{facts.foreign} images were written by another program and are left out; ingest their files again."
+                f"{facts.external} images were written by another program and are left out; ingest their files again."
             )
         end = question.offset + question.limit
-        return Page(
+        return SearchResult(
             query=question.query,
             search_mode=asked.mode,
             fallback_reason=asked.fallback_reason,
@@ -101,8 +101,8 @@ class Searcher:
         )
 
     async def _ranked_with_facts(
-        self, question: Question, develop: Callable[[str], Awaitable[Picture]]
-    ) -> tuple[Asked, list[Ranked], Facts]:
+        self, question: Query, develop: Callable[[str], Awaitable[Rendering]]
+    ) -> tuple[Asked, list[Ranked], ResultFacts]:
         """Return what the question became, the ranking up to the end of its page, and what is told with it."""
         asked = Asked(question, await self._resolve(question))
         await self._take_examples(asked, develop)
@@ -123,7 +123,7 @@ class Searcher:
             await self._store.facts(wanted(asked, ranked), asked.where, compared=compared, **counted),
         )
 
-    async def _resolve(self, question: Question) -> Filter:
+    async def _resolve(self, question: Query) -> Filter:
         """Return the filter with ids as the archive spells them, and without the examples themselves."""
         where = replace(question.where, exclude_images=(*question.like, *question.unlike))
         if question.exclude_subject_of:
@@ -136,32 +136,34 @@ class Searcher:
             where = replace(where, subject_id=SubjectId(f"p{subject}"))
         return where
 
-    async def _existing(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+    async def _existing(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
         stored = await self._store.get(ids, vectors=vectors)
         if missing := [image_id for image_id in ids if image_id not in stored]:
             raise NotFound(f"No image {missing[0]} in this archive; image ids come with the hits of a search.")
         return stored
 
-    async def _take_examples(self, asked: Asked, develop: Callable[[str], Awaitable[Picture]]) -> None:
+    async def _take_examples(self, asked: Asked, develop: Callable[[str], Awaitable[Rendering]]) -> None:
         """Set the vectors of the examples: those of stored images, and those of files, which are embedded now."""
         like, unlike = asked.question.like, asked.question.unlike
         stored = await self._existing([*like, *unlike], vectors=True)
-        vectors = {one: image.vector for one, image in stored.items() if image.vector is not None and not image.foreign}
-        if foreign := [image_id for image_id in stored if image_id not in vectors]:
-            raise QuestionError(
-                f"Image {foreign[0]} was written by another program and cannot be compared; ingest its file again."
+        vectors = {
+            one: image.vector for one, image in stored.items() if image.vector is not None and not image.external
+        }
+        if external := [image_id for image_id in stored if image_id not in vectors]:
+            raise QueryError(
+                f"Image {external[0]} was written by another program and cannot be compared; ingest its file again."
             )
         files = await self._embed_files([await develop(path) for path in asked.question.like_files])
         asked.parts = Parts(like=[*(vectors[one] for one in like), *files], unlike=[vectors[one] for one in unlike])
 
-    async def _embed_files(self, pictures: Sequence[Picture]) -> list[Vector]:
+    async def _embed_files(self, pictures: Sequence[Rendering]) -> list[Vector]:
         if not pictures:
             return []
         await self._confirm()
         vectors: list[Vector] = []
         for made in await self._embedder.embed_images(pictures):
             if isinstance(made, Rejected):
-                raise QuestionError(f"A file in like cannot be compared ({made.reason}); name another one.")
+                raise QueryError(f"A file in like cannot be compared ({made.reason}); name another one.")
             vectors.append(made)
         return vectors
 
@@ -179,7 +181,7 @@ class Searcher:
                 "such as 'without effusion'."
             )
         if not (asked.words or meaning.absent or asked.parts):
-            raise QuestionError("These words name nothing to look for; name a finding, a device, a view or a label.")
+            raise QueryError("These words name nothing to look for; name a finding, a device, a view or a label.")
 
     async def _embed(self, asked: Asked, query: str, meaning: Meaning) -> None:
         """Set the vectors of the words; without them, words are still matched, and the answer says why."""
@@ -188,7 +190,7 @@ class Searcher:
                 f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
             )
             if asked.question.mode == "vector":
-                raise QuestionError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
+                raise QueryError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
             asked.fallback_reason = reason
             return
         try:
@@ -237,7 +239,7 @@ class Searcher:
             sift=(lambda images: self._store.sift(images, sieves)) if sieves else None,
         )
 
-    async def _near(self, vector: Vector, where: Filter, limit: int) -> list[Scored]:
+    async def _near(self, vector: Vector, where: Filter, limit: int) -> list[RankedImage]:
         return await self._store.nearest(vector, where, limit=limit)
 
     def _legs(self, asked: Asked) -> list[Leg]:

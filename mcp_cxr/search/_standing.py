@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Sample, Vector, Vectors
+    from mcp_cxr.records import ReferenceSample, Vector, Vectors
 
 FEW = 100
 """Below this many images in the reference sample, an answer warns that the standing is coarse."""
@@ -20,7 +20,7 @@ class Standing:
         query: float32, unit length.
     """
 
-    def __init__(self, query: Vector, sample: Sample) -> None:
+    def __init__(self, query: Vector, sample: ReferenceSample) -> None:
         self._query = query
         self._cosines = cosines = np.sort(_cosines(sample.vectors, query)) if sample.ids else np.empty(0, np.float32)
         self._mean = float(cosines.mean()) if cosines.size else 0.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.errors import QuestionError
+from mcp_cxr.errors import QueryError
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -96,5 +96,5 @@ def unit(vector: Vector) -> Vector:
     """
     length = np.linalg.norm(vector)
     if not length > _NOTHING:
-        raise QuestionError("These examples cancel each other out: name fewer of them.")
+        raise QueryError("These examples cancel each other out: name fewer of them.")
     return (vector / length).astype(np.float32)

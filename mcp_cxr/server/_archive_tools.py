@@ -13,7 +13,7 @@ from mcp_cxr.records import IngestSummary, Overview
 from mcp_cxr.server._tool import answer, session_of
 
 if TYPE_CHECKING:
-    from mcp_cxr.ingest import Progress
+    from mcp_cxr.ingest import IngestProgress
 
 _LAST_BATCH_S = 3.0  # hosts give a call 60 s or more; a service that hangs must not use them up
 _GO_ON = "Not finished: call ingest_directory again with the same arguments; it goes on where it stopped."
@@ -47,7 +47,7 @@ async def ingest_directory(
 
     told = 0
 
-    async def report(progress: Progress) -> None:
+    async def report(progress: IngestProgress) -> None:
         nonlocal told
         if progress.processed <= told:  # the protocol wants each to be more than the last
             return

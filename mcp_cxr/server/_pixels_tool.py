@@ -10,13 +10,13 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_cxr.errors import ImageError, QuestionError
+from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.server._image_tools import ImageIdArgument
 from mcp_cxr.server._share import require_pictures
 from mcp_cxr.server._tool import json_text, session_of
 
 if TYPE_CHECKING:
-    from mcp_cxr.images import FilmValues, Part
+    from mcp_cxr.images import StoredValues, ValuesTile
 
 _OVERVIEW_PX = 768
 _THUMBNAIL_PX = 384
@@ -45,20 +45,20 @@ async def get_film_pixels(
     require_pictures(session.share)
     archive = await session.archive()
     if factor & (factor - 1):
-        raise QuestionError("factor must be 1, 2, 4, 8, ...")
+        raise QueryError("factor must be 1, 2, 4, 8, ...")
     place = (tile[0], tile[1]) if tile else None
     keep = bool(tile) or max_px > _THUMBNAIL_PX
     try:
         film, part = await archive.values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
     except ValueError as exc:
-        raise QuestionError(str(exc)) from exc
+        raise QueryError(str(exc)) from exc
     except ImageError as exc:
-        raise QuestionError(f"This film cannot be shown ({exc.reason}).") from exc
+        raise QueryError(f"This film cannot be shown ({exc.reason}).") from exc
     facts = {"image_id": image_id} | ({} if tile else _meaning(film)) | _placed(part)
     return CallToolResult(content=[json_text(facts)])
 
 
-def _meaning(film: FilmValues) -> dict[str, Any]:
+def _meaning(film: StoredValues) -> dict[str, Any]:
     """Return what turns values into greys, and pixels into millimetres."""
     from mcp_cxr.images import TILE_PX
 
@@ -70,7 +70,7 @@ def _meaning(film: FilmValues) -> dict[str, Any]:
         "low": film.low,
         **_measured(film),
         "greys": _base64(zlib.compress(film.greys.tobytes())),
-        "grey_scale": film.grey_scale,
+        "grayscale": film.grayscale,
         "presets": [
             {"name": one.name, "center": one.window.center, "width": one.window.width, "function": one.window.function}
             for one in film.presets
@@ -82,14 +82,14 @@ def _meaning(film: FilmValues) -> dict[str, Any]:
     }
 
 
-def _measured(film: FilmValues) -> dict[str, Any]:
+def _measured(film: StoredValues) -> dict[str, Any]:
     if isinstance(film.measured, tuple):
         slope, intercept = film.measured
         return {"slope": slope, "intercept": intercept, "lut": None}
     return {"slope": 1, "intercept": 0, "lut": _base64(zlib.compress(film.measured.astype("<u2").tobytes()))}
 
 
-def _spacing(film: FilmValues) -> tuple[str, list[float]] | tuple[None, None]:
+def _spacing(film: StoredValues) -> tuple[str, list[float]] | tuple[None, None]:
     """Return where the distance of two rows and of two columns stands, and both in mm."""
     for name in _SPACINGS:
         found: list[float] = film.header.tags.get(name, [])
@@ -98,7 +98,7 @@ def _spacing(film: FilmValues) -> tuple[str, list[float]] | tuple[None, None]:
     return None, None
 
 
-def _placed(part: Part) -> dict[str, Any]:
+def _placed(part: ValuesTile) -> dict[str, Any]:
     return {
         "factor": part.factor,
         "left": part.left,

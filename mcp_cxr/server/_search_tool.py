@@ -8,7 +8,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import BeforeValidator, Field
 
-from mcp_cxr.records import Page
+from mcp_cxr.records import SearchResult
 from mcp_cxr.server._share import shared_page
 from mcp_cxr.server._tool import answer, session_of
 
@@ -58,7 +58,7 @@ async def search_medical_images(
     mode: Annotated[
         Literal["auto", "vector", "words"], Field(description="auto joins pixels and words; leave it.")
     ] = "auto",
-) -> Annotated[CallToolResult, Page]:
+) -> Annotated[CallToolResult, SearchResult]:
     """Find chest X-rays in the user's archive: by words (query), by example (like, unlike), by filters, or any mix.
     With only a query it does the right thing: pixels, reports and labels are joined, abbreviations known, and 'without
     X' leaves out studies in which X is or may be. Results are studies, best first; rank is the order.

@@ -13,7 +13,7 @@ from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
 from mcp_cxr.server._image_tools import get_image_metadata, view_image
 from mcp_cxr.server._pixels_tool import get_film_pixels
 from mcp_cxr.server._search_tool import search_medical_images
-from mcp_cxr.server._session import Session, open_session
+from mcp_cxr.server._session import ServerSession, open_session
 from mcp_cxr.server._tool import StrictTool
 from mcp_cxr.server._viewer import FOR_THE_VIEWER, SHOWN_IN_VIEWER, viewer_app
 
@@ -39,7 +39,7 @@ def build_server(
     ingest_pace_s: float = _INGEST_PACE_S,
     guard: Guard | None = None,
     audit: Audit | None = None,
-) -> MCPServer[Session]:
+) -> MCPServer[ServerSession]:
     """Return the server; the archive opens with its first session and closes with it.
 
     Args:
@@ -51,8 +51,8 @@ def build_server(
     """
 
     @asynccontextmanager
-    async def lifespan(_: MCPServer[Session]) -> AsyncGenerator[Session]:
-        async with open_session(Session(share, ingest_pace_s, audit), open_archive) as session:
+    async def lifespan(_: MCPServer[ServerSession]) -> AsyncGenerator[ServerSession]:
+        async with open_session(ServerSession(share, ingest_pace_s, audit), open_archive) as session:
             yield session
 
     return MCPServer(

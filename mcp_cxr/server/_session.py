@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Session:
+class ServerSession:
     """What every tool is given.
 
     Args:
@@ -76,7 +76,7 @@ class Session:
 
 
 @asynccontextmanager
-async def open_session(session: Session, open_archive: OpenArchive) -> AsyncGenerator[Session]:
+async def open_session(session: ServerSession, open_archive: OpenArchive) -> AsyncGenerator[ServerSession]:
     """Open the archive in the background and close it at the end."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(session.keep_open, open_archive)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Page, Shown
+    from mcp_cxr.records import ImageDetails, SearchResult
 
 NO_REPORTS = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
 HIDDEN_PATH = "(file names are not shared)"
@@ -17,7 +17,7 @@ _MIMIC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 _MAX_REPORT = 50_000  # characters, up to 13 bytes each in both forms of an answer; a result has 1,000,000 at most
 
 
-def shared_page(page: Page, share: tuple[str, ...]) -> Page:
+def shared_page(page: SearchResult, share: tuple[str, ...]) -> SearchResult:
     """Return the page, without report text where that is not shared, and without file names that may name somebody."""
     images = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in page.images]
     if "reports" in share or not images:
@@ -31,7 +31,7 @@ def _shared_path(image_id: str, path: str) -> str:
     return path if _MIMIC_ID.fullmatch(image_id) else HIDDEN_PATH
 
 
-def shared_facts(shown: Shown, share: tuple[str, ...]) -> Shown:
+def shared_facts(shown: ImageDetails, share: tuple[str, ...]) -> ImageDetails:
     """Return the facts, without what may not be shared, and with a very long report cut."""
     shown = replace(shown, image_path=_shared_path(shown.image_id, shown.image_path))
     if shown.report is None:

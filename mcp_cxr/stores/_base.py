@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.records import Facts
+from mcp_cxr.records import ResultFacts
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
         ImageId,
         ImageRecord,
         Outcome,
-        Sample,
-        Scored,
-        Stored,
+        RankedImage,
+        ReferenceSample,
+        StoredImage,
         Study,
         Totals,
         Vector,
@@ -120,7 +120,7 @@ class Store(ABC):
         """How much it holds."""
 
     @abstractmethod
-    async def foreign(self) -> int:
+    async def external(self) -> int:
         """How many rows other programs wrote."""
 
     @abstractmethod
@@ -152,11 +152,11 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
         """Those of `ids` that are there, in their order; foreign ones too."""
 
     @abstractmethod
-    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         """Return at most `limit` images by cosine, best first; ties by image id. Exact. Foreign rows are left out.
 
         Args:
@@ -170,7 +170,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
         """Return at most `limit` images whose study holds any of `terms`, by BM25 of the study; ties by image id.
 
         What a study is found by is `language.document`: its report, its labels and the tags of its images of ours; each
@@ -182,7 +182,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+    async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         """Return at most `limit` images, newest study date first, undated ones last, then by image id."""
 
     @abstractmethod
@@ -199,7 +199,7 @@ class Store(ABC):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
-    ) -> Facts:
+    ) -> ResultFacts:
         """Return what an answer tells of its hits, and of what is around them.
 
         Asked with each search: a store in which each question is a way to a server and back asks for all at once.
@@ -209,10 +209,10 @@ class Store(ABC):
             where: What the question lets through, as `count` takes it, with `terms` and `distinct`.
             compared: Whether vectors were: then those of the hits are wanted, and the sample.
         """
-        return Facts(
+        return ResultFacts(
             (await self.info()).fingerprint,
             await self.count(where, terms=terms, distinct=distinct),
-            await self.foreign(),
+            await self.external(),
             await self.get(ids, vectors=compared),
             await self.sample() if compared else None,
         )
@@ -223,11 +223,11 @@ class Store(ABC):
         return [{hit.image_id for hit in await self.browse(where, limit=len(images))} for where in wheres]
 
     @abstractmethod
-    async def sample(self) -> Sample:
+    async def sample(self) -> ReferenceSample:
         """The reference sample: the `SAMPLE_SIZE` images of ours with the lowest `sample_key`, in that order."""
 
     @abstractmethod
-    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         """The next images by id after `after`, with vectors, foreign ones too; to walk the whole collection."""
 
     @abstractmethod
@@ -249,7 +249,7 @@ class Store(ABC):
         past = await self.outcomes(files)
         same = {path: one for path, one in past.items() if (one.size, one.mtime_ns) == files[path]}
         images = await self.get([one.image_id for one in same.values() if one.image_id])
-        shown = {os.path.join(one.image.root, one.image.image_path) for one in images.values() if not one.foreign}  # noqa: PTH118  # text: no path is opened
+        shown = {os.path.join(one.image.root, one.image.image_path) for one in images.values() if not one.external}  # noqa: PTH118  # text: no path is opened
         return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
 
     @abstractmethod

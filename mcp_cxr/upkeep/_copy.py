@@ -13,7 +13,7 @@ from mcp_cxr.errors import StoreMissing
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.records import Collection, Stored
+    from mcp_cxr.records import Collection, StoredImage
     from mcp_cxr.stores import Store
 
 _PAGE = 250
@@ -27,7 +27,7 @@ class Copied:
     """Images written to the target."""
     skipped: int
     """Images that were there already, the same in every part."""
-    foreign: int
+    external: int
     """Images that another program wrote; they stay behind."""
 
 
@@ -46,19 +46,19 @@ async def copy(source: Store, target: Store, *, on_progress: Callable[[int], Awa
         StoreError: A store fails; what was written before stays.
     """
     await _join(await source.info(), source, target)
-    copied = skipped = foreign = 0
+    copied = skipped = external = 0
     after = None
     while page := await source.page(after, limit=_PAGE):
         after = page[-1].image.image_id
-        ours = [stored for stored in page if not stored.foreign]
+        ours = [stored for stored in page if not stored.external]
         changed = await _differing(ours, target)
         await _write(changed, source, target)
-        foreign += len(page) - len(ours)
+        external += len(page) - len(ours)
         copied += len(changed)
         skipped += len(ours) - len(changed)
         if on_progress:
-            await on_progress(copied + skipped + foreign)
-    return Copied(copied, skipped, foreign)
+            await on_progress(copied + skipped + external)
+    return Copied(copied, skipped, external)
 
 
 async def _join(collection: Collection, source: Store, target: Store) -> None:
@@ -70,19 +70,19 @@ async def _join(collection: Collection, source: Store, target: Store) -> None:
         await target.create(root=root)
 
 
-async def _differing(ours: list[Stored], target: Store) -> list[Stored]:
+async def _differing(ours: list[StoredImage], target: Store) -> list[StoredImage]:
     """Return those that the target lacks or has otherwise."""
     there = await target.get([stored.image.image_id for stored in ours], vectors=True)
     return [stored for stored in ours if not _same(stored, there.get(stored.image.image_id))]
 
 
-def _same(here: Stored, there: Stored | None) -> bool:
-    if there is None or there.foreign or here.vector is None or there.vector is None:
+def _same(here: StoredImage, there: StoredImage | None) -> bool:
+    if there is None or there.external or here.vector is None or there.vector is None:
         return False
     return (here.image, here.study) == (there.image, there.study) and np.array_equal(here.vector, there.vector)
 
 
-async def _write(changed: list[Stored], source: Store, target: Store) -> None:
+async def _write(changed: list[StoredImage], source: Store, target: Store) -> None:
     """Write in the order of an ingest: a file is done last."""
     if not changed:
         return

@@ -24,7 +24,7 @@ _ROOT_GONE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What one check found."""
 
     name: str
@@ -38,30 +38,32 @@ class Finding:
         return asdict(self)
 
 
-async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[Finding]:
+async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:
     """Check the embedder, the store, whether both fit together, and the roots; one check's fault stops no other."""
     embedding, own = await _embedder(embedder)
     findings = [embedding, *await _store(store, own)]
-    findings += [Finding("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()]
+    findings += [
+        CheckResult("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()
+    ]
     return findings + [_root(root) for root in roots]
 
 
-def _root(root: Path) -> Finding:
+def _root(root: Path) -> CheckResult:
     is_there = os.path.isdir(root)  # noqa: PTH112  # Path's own raises where a folder cannot be reached
-    return Finding("root", is_there, str(root), None if is_there else _ROOT_GONE)
+    return CheckResult("root", is_there, str(root), None if is_there else _ROOT_GONE)
 
 
-async def _embedder(embedder: Embedder) -> tuple[Finding, Fingerprint | None]:
+async def _embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
     """Ask for everything a service can show: whether it is ready, what it is, a picture and a text with their times."""
     try:
         check = await embedder.check() if isinstance(embedder, NvclipEmbedder) else None
         own = await embedder.fingerprint()
     except EmbeddingError as exc:
-        return Finding("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
+        return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
     detail = _space(own)
     if check:
         detail += f", {_service(own)}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
-    return Finding("embedder", ok=True, detail=detail), own
+    return CheckResult("embedder", ok=True, detail=detail), own
 
 
 def _space(fingerprint: Fingerprint) -> str:
@@ -72,26 +74,28 @@ def _service(fingerprint: Fingerprint) -> str:
     return f"{fingerprint.dialect} {fingerprint.service or 'of no known version'}"
 
 
-async def _store(store: Store, own: Fingerprint | None) -> list[Finding]:
+async def _store(store: Store, own: Fingerprint | None) -> list[CheckResult]:
     try:
         collection, totals = await store.info(), await store.totals()
     except StoreMissing:
         trial = "" if own else " Without a service, MCP_CXR_EMBEDDER=offline lets you try everything but meaning."
         advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
-        return [Finding("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
+        return [CheckResult("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
     except (StoreError, ConfigError) as exc:  # a refused login is one of configuration
-        return [Finding("store", ok=False, detail=store.location, advice=str(exc))]
+        return [CheckResult("store", ok=False, detail=store.location, advice=str(exc))]
     detail = f"{store.location}: {totals.images} images"
-    findings = [Finding("store", ok=True, detail=f"{detail}; {store.condition}" if store.condition else detail)]
+    findings = [CheckResult("store", ok=True, detail=f"{detail}; {store.condition}" if store.condition else detail)]
     if own and collection.fingerprint:
         findings.append(_fit(own, collection.fingerprint))
-    if totals.foreign:
+    if totals.external:
         advice = "Ingest their files again to make them searchable."
-        findings.append(Finding("foreign rows", ok=False, detail=f"{totals.foreign} of {totals.images}", advice=advice))
+        findings.append(
+            CheckResult("external rows", ok=False, detail=f"{totals.external} of {totals.images}", advice=advice)
+        )
     return findings
 
 
-def _fit(own: Fingerprint, made_with: Fingerprint) -> Finding:
+def _fit(own: Fingerprint, made_with: Fingerprint) -> CheckResult:
     """Tell whether the embedder is the one the archive was made with."""
     advice = None
     if (own.model, own.dimension) != (made_with.model, made_with.dimension):
@@ -106,4 +110,4 @@ def _fit(own: Fingerprint, made_with: Fingerprint) -> Finding:
             f"The service was {_service(made_with)} then: the next search or ingest embeds some stored films again, "
             "and goes on only if their vectors are the same."
         )
-    return Finding("fingerprint", own.same_space(made_with), f"made with {_space(made_with)}", advice)
+    return CheckResult("fingerprint", own.same_space(made_with), f"made with {_space(made_with)}", advice)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Filter, Forgettable, StudyId, SubjectId
+from mcp_cxr.records import Filter, ForgetPreview, StudyId, SubjectId
 
 if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 
-async def forgettable(store: Store, where: Filter) -> Forgettable:
+async def forget_preview(store: Store, where: Filter) -> ForgetPreview:
     """Return how much `where` names, and `where` as the archive spells its ids: MIMIC's letter may have been left out.
 
     Raises:
@@ -21,9 +21,9 @@ async def forgettable(store: Store, where: Filter) -> Forgettable:
         where = replace(where, study_id=StudyId(f"s{where.study_id}"))
     if where.subject_id and where.subject_id.isdigit() and not await store.count(where):
         where = replace(where, subject_id=SubjectId(f"p{where.subject_id}"))
-    return Forgettable(
+    return ForgetPreview(
         where,
         images=await store.count(where),
         studies=await store.count(where, distinct="study"),
-        foreign_in_archive=await store.foreign(),
+        external_in_archive=await store.external(),
     )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Fingerprint, ImageId, Picture, Stored, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
     from mcp_cxr.stores import Store
 
 _log = logging.getLogger(__name__)
@@ -31,7 +31,9 @@ class ServiceWatch:
         develop: Renders a stored image's file as it was for its vector.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, develop: Callable[[Stored], Awaitable[Picture]]) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, develop: Callable[[StoredImage], Awaitable[Rendering]]
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._develop = develop
@@ -84,10 +86,10 @@ class ServiceWatch:
                 "use mode='words', or make a new archive."
             )
 
-    async def _probes(self, ids: Sequence[ImageId]) -> tuple[list[Vector], list[Picture]]:
+    async def _probes(self, ids: Sequence[ImageId]) -> tuple[list[Vector], list[Rendering]]:
         """Return what is stored of the first images whose films can be read, and their pictures."""
         old: list[Vector] = []
-        pictures: list[Picture] = []
+        pictures: list[Rendering] = []
         for stored in (await self._store.get(ids, vectors=True)).values():
             if stored.vector is None:
                 continue

@@ -18,7 +18,7 @@ from mcp_cxr.records import Outcome, Repair, Verification
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 
-    from mcp_cxr.records import ImageId, Stored
+    from mcp_cxr.records import ImageId, StoredImage
     from mcp_cxr.stores import Store
 
     Again = Callable[[Path, frozenset[str]], Awaitable[object]]
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _OF_VECTORS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _OF_FILES = ("file changed", "file gone")
-PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "root gone", "foreign")
-_MENDED_FROM_FILES = frozenset((*_OF_VECTORS, "file changed", "foreign"))
+PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "root gone", "external")
+_MENDED_FROM_FILES = frozenset((*_OF_VECTORS, "file changed", "external"))
 _NEVER_MET = -1  # bytes: a file of that size is never found, so that what is recorded so is looked at anew
 
 
@@ -97,13 +97,13 @@ async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:
     after = None
     while page := await store.page(after, limit=_PAGE):
         after = page[-1].image.image_id
-        ours = [stored for stored in page if not stored.foreign]
-        flaws = [_Flaw("foreign", (stored.image.image_id,)) for stored in page if stored.foreign]
+        ours = [stored for stored in page if not stored.external]
+        flaws = [_Flaw("external", (stored.image.image_id,)) for stored in page if stored.external]
         flaws += (flaw for stored in ours if (flaw := _vector_flaw(stored, dimension, seen)))
         yield flaws + await _file_flaws(store, ours)
 
 
-def _vector_flaw(stored: Stored, dimension: int, seen: dict[bytes, ImageId]) -> _Flaw | None:
+def _vector_flaw(stored: StoredImage, dimension: int, seen: dict[bytes, ImageId]) -> _Flaw | None:
     vector, image_id = stored.vector, stored.image.image_id
     if vector is None or vector.size != dimension:
         return _Flaw("wrong dimension", (image_id,))
@@ -117,7 +117,7 @@ def _vector_flaw(stored: Stored, dimension: int, seen: dict[bytes, ImageId]) -> 
     return None if first == image_id else _Flaw("duplicate vector", (first, image_id))
 
 
-async def _file_flaws(store: Store, images: list[Stored]) -> list[_Flaw]:
+async def _file_flaws(store: Store, images: list[StoredImage]) -> list[_Flaw]:
     places = {stored.image.image_id: _place(stored) for stored in images}
     outcomes = await store.outcomes(places.values())
 
@@ -138,7 +138,7 @@ def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | N
     return "file changed" if met and (met.image_id, met.size, met.mtime_ns) != now else None
 
 
-def _place(stored: Stored) -> str:
+def _place(stored: StoredImage) -> str:
     return str(Path(stored.image.root) / stored.image.image_path)
 
 
@@ -158,7 +158,7 @@ async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:
     return files
 
 
-def _root(stored: Stored, below: list[Path]) -> Path:
+def _root(stored: StoredImage, below: list[Path]) -> Path:
     """Return the root it was ingested from; for a foreign image the nearest one."""
     own = Path(stored.image.root)
     return own if own in below else max(below, key=lambda root: len(root.parts))

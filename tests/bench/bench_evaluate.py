@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 import numpy as np
 
-from mcp_cxr.evaluate import PROTOCOLS, Plan
+from mcp_cxr.evaluate import PROTOCOLS, EvaluationPlan
 from tests.bench.bench_answers import _archive
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def measured() -> float:
         print(f"{images:,} images; {QUERIES:,} questions; before it, {own_mb():.0f} MB")
         thousand = 0.0
         for name in PROTOCOLS:
-            plan = Plan(protocols=(name,), queries=QUERIES)
+            plan = EvaluationPlan(protocols=(name,), queries=QUERIES)
             with Memory() as memory:
                 started = time.perf_counter()
                 (found,) = (await archive.evaluate(plan)).protocols

@@ -33,7 +33,7 @@ import numpy as np
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from mcp_cxr.images import Reader, read_film
+from mcp_cxr.images import Reader, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, radiograph, saved
 from tests.unit.images.oracle import difference, usual_pipeline
@@ -129,13 +129,13 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(case: Case) -> None:
     """Take turns, so that a busy machine slows all three alike."""
-    ours = read_film(case.path, SPEC).picture.pixels
+    ours = read_image(case.path, SPEC).picture.pixels
     with suppress(RuntimeError, NotImplementedError):  # pydicom has no decoder for it here
         case.error = difference(ours, usual_pipeline(case.path, 224))
     for _ in range(ROUNDS):
         if case.error:
             case.usual.append(timed(lambda: usual_pipeline(case.path, 224)))
-        case.ours.append(timed(lambda: read_film(case.path, SPEC)))
+        case.ours.append(timed(lambda: read_image(case.path, SPEC)))
         case.reading.append(timed(case.path.read_bytes))
 
 

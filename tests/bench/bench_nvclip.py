@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from mcp_cxr.embeddings.nvclip import NvclipEmbedder
-from mcp_cxr.records import Picture, Rejected
+from mcp_cxr.records import Rejected, Rendering
 from tests.standins.nvclip import StandIn, config_for
 
 if TYPE_CHECKING:
@@ -68,20 +68,20 @@ SERVICES = (
 )
 
 
-def drawn_films(count: int) -> list[Picture]:
+def drawn_films(count: int) -> list[Rendering]:
     """Pictures of 224 x 224 whose JPEGs are about as large as those of films."""
     rng = np.random.default_rng(0)
-    films: list[Picture] = []
+    films: list[Rendering] = []
     for _ in range(count):
         grey = Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8)).resize((224, 224), Image.Resampling.BICUBIC)
         pixels = grey.convert("RGB")
         encoded = io.BytesIO()
         pixels.save(encoded, "JPEG", quality=95)
-        films.append(Picture(np.asarray(pixels), encoded.getvalue()))
+        films.append(Rendering(np.asarray(pixels), encoded.getvalue()))
     return films
 
 
-async def with_this_client(standin: StandIn, films: list[Picture]) -> Callable[[], Awaitable[None]]:
+async def with_this_client(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
     embedder = await NvclipEmbedder(config_for(standin)).__aenter__()
     await embedder.fingerprint()
 
@@ -92,7 +92,7 @@ async def with_this_client(standin: StandIn, films: list[Picture]) -> Callable[[
     return run
 
 
-async def with_a_plain_loop(standin: StandIn, films: list[Picture]) -> Callable[[], Awaitable[None]]:
+async def with_a_plain_loop(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
     client = httpx.AsyncClient(trust_env=False)
 
     async def run() -> None:
@@ -104,7 +104,7 @@ async def with_a_plain_loop(standin: StandIn, films: list[Picture]) -> Callable[
     return run
 
 
-async def with_openai(standin: StandIn, films: list[Picture]) -> Callable[[], Awaitable[None]]:
+async def with_openai(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
     from openai import AsyncOpenAI  # pyright: ignore[reportMissingImports]  # measured only where it is installed
 
     client = AsyncOpenAI(base_url=standin.base_url, api_key="none", max_retries=0)
@@ -128,7 +128,7 @@ async def measure(run: Callable[[], Awaitable[None]], pictures: int, into: Measu
     into.cpu_ms.append((time.process_time() - cpu) * 1000 / pictures)
 
 
-async def compare(standin: StandIn, service: Service, films: list[Picture]) -> dict[str, Measured]:
+async def compare(standin: StandIn, service: Service, films: list[Rendering]) -> dict[str, Measured]:
     """Measure every client in turn, `ROUNDS` times over, so that a slow moment of the machine hits all."""
     standin.tell(latency=(0, 0))
     many, few = films[: service.many], films[: service.few]
@@ -160,7 +160,7 @@ def report(service: Service, measured: dict[str, Measured]) -> bool:
     return reached
 
 
-def environment(films: list[Picture]) -> str:
+def environment(films: list[Rendering]) -> str:
     names = [name for name in ("httpx", "anyio", "numpy", "openai") if importlib.util.find_spec(name)]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
     size = statistics.mean(len(film.jpeg or b"") for film in films) / 1000

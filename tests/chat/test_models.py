@@ -9,7 +9,7 @@ from mcp_types import Tool
 
 from mcp_cxr.chat._choice import model_of
 from mcp_cxr.chat._model import ModelFailed
-from mcp_cxr.chat._turns import Answered, Call, Picture, Turn
+from mcp_cxr.chat._turns import Answered, Call, ImageBlock, Turn
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CALL = Call("call1", "view_image", {"image_id": "a", "max_px": 512})
 TURNS = (
     Turn("user", "Look at it", aside="The person looks at image a."),
-    Turn("assistant", "I do.", calls=[CALL], answers=[Answered(CALL, "{}", (Picture("aGk=", "image/png"),))]),
+    Turn("assistant", "I do.", calls=[CALL], answers=[Answered(CALL, "{}", (ImageBlock("aGk=", "image/png"),))]),
 )
 TOOL = Tool(name="view_image", description="Looks.", input_schema={"type": "object"})
 

@@ -65,7 +65,7 @@ def test_an_archive_moves_there_and_back_without_an_embedder(
     moved = on_new("table", "copy", "--to", "iris")
     assert (moved.code, moved.out) == (0, f"Copied: {SMALL}\nSkipped (already there): 0\nForeign (stay behind): 0\n")
     again = on_new("table", "copy", "--to", "iris", "--json").json
-    assert again == {"copied": 0, "skipped": SMALL, "foreign": 0}
+    assert again == {"copied": 0, "skipped": SMALL, "external": 0}
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(tmp_path / "another"))
     assert on_new("table", "copy", "--to", "embedded", "--json").json["copied"] == SMALL
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
@@ -92,11 +92,11 @@ def test_a_table_that_the_original_made_is_opened_as_it_is(server: StandIn, on_i
     assert "MIMICCXRImages table already exists" in on_iris("table", "create").out
     assert on_iris("ingest", films, "--json").json["added"] == SMALL
     stats = on_iris("table", "stats", "--json").json
-    assert (stats["images"], stats["foreign"]) == (SMALL + 1, 1)
+    assert (stats["images"], stats["external"]) == (SMALL + 1, 1)
     found = on_iris("search", "--view", "PA", "--limit", "100", "--json").json
     assert found["total_results"] == SMALL
-    assert on_iris("show", "its-image", "--json").json["foreign"] is True
-    assert on_iris("table", "verify", "--json").json["problems"]["foreign"] == 1
+    assert on_iris("show", "its-image", "--json").json["external"] is True
+    assert on_iris("table", "verify", "--json").json["problems"]["external"] == 1
 
 
 def test_ids_are_hashed_only_with_a_key_that_was_given(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.cli import _progress
-from mcp_cxr.ingest import Progress
+from mcp_cxr.ingest import IngestProgress
 from tests.cli.conftest import SMALL
 from tests.server.archives import environment
 
@@ -41,7 +41,7 @@ async def tell(clock: Clock, printer: _progress.Printer, *states: tuple[float, i
     """Tell of states: seconds, found, skipped, added, errors."""
     for seconds, found, skipped, added, errors in states:
         clock.now = seconds
-        await printer.progress(Progress(found, skipped, added, errors, seconds))
+        await printer.progress(IngestProgress(found, skipped, added, errors, seconds))
 
 
 def printer(*, on_terminal: bool) -> _progress.Printer:

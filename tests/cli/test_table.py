@@ -79,7 +79,7 @@ def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
             "file changed": 0,
             "file gone": 0,
             "root gone": 0,
-            "foreign": 0,
+            "external": 0,
         },
     }
 

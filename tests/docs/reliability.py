@@ -1,6 +1,6 @@
 """docs/reliability.md, made from the tests: their names say what was tried and what comes of it.
 
-`python -m tests.docs.reliability` writes it anew.
+`make reliability` writes it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HEAD = """\
 # What was tried, and what comes of it
 
 Hostile inputs and faults, each a test of real behaviour: real files, processes and connections, a stand-in where a
-service is meant. The rows are the names of the tests; `make test` runs them, and another test keeps this page in step.
+service is meant. The rows are the names of the tests; `make test` runs them; `make reliability` writes this page.
 A number in brackets is how many variants are written out beside it.
 
 `make soak` asks 10,000 times from 40 clients at once, 32 over HTTP and 8 over stdio, and fails where an answer is

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import StoreError, StoreUnavailable
-from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded.database._lock import LockBusy, locked
 from mcp_cxr.stores.embedded.tables import _counts
@@ -89,7 +89,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "archive.int8"
 
 
-async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[Scored]:
+async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[RankedImage]:
     """Answer from the vectors in SQLite alone."""
     return await store._read(_nearest.nearest, query, where, limit)
 

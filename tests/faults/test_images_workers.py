@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom.uid import RLELossless
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
-from mcp_cxr.images import Reader, Viewing, read_film
+from mcp_cxr.images import Reader, Viewing, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, phantom, saved
 
@@ -103,7 +103,7 @@ async def refused(reader: Reader, path: Path) -> tuple[type[ImageError], str]:
         ("raise KeyError(told['path'])", (CorruptImage, "decoder crashed")),
         ("os.kill(os.getpid(), signal.SIGKILL)", (UnsupportedImage, "decoder ran out of memory")),
         ("return {}, [b'']", (CorruptImage, "decoder crashed")),
-        ("return {'header': {}, 'grey_scale': {}}, [b'short']", (CorruptImage, "decoder crashed")),
+        ("return {'header': {}, 'grayscale': {}}, [b'short']", (CorruptImage, "decoder crashed")),
         ("return {'error': 'SystemExit', 'reason': ''}, []", (CorruptImage, "decoder crashed")),
         ("return {}, [bytes(2**27)]", (CorruptImage, "decoder crashed")),
     ],
@@ -150,7 +150,7 @@ async def test_a_decoder_that_prints_disturbs_nothing(good: Path, bad: Path, cap
     command = faulty("os.write(1, b'out'), print('out', flush=True), os.write(2, b'err')")
     async with Reader(workers=1, command=command) as reader:
         read = await reader.film(bad, SPEC)
-    assert np.array_equal(read.picture.pixels, read_film(good, SPEC).picture.pixels)
+    assert np.array_equal(read.picture.pixels, read_image(good, SPEC).picture.pixels)
     assert capfd.readouterr() == ("", "")
 
 
@@ -230,8 +230,8 @@ async def test_a_worker_s_answers_are_those_of_this_process(tmp_path: Path) -> N
     async with Reader() as reader:
         for path in images(tmp_path):
             for spec in (SPEC, ImageSpec(32, "RGB")):
-                here, there = read_film(path, spec), await reader.film(path, spec)
-                assert (there.header, there.grey_scale) == (here.header, here.grey_scale)
+                here, there = read_image(path, spec), await reader.film(path, spec)
+                assert (there.header, there.grayscale) == (here.header, here.grayscale)
                 assert np.array_equal(there.picture.pixels, here.picture.pixels)
                 assert there.picture.jpeg == here.picture.jpeg
             assert await reader.header(path) == here.header

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
-from mcp_cxr.images import read_film
+from mcp_cxr.images import read_image
 from mcp_cxr.ingest import Listener
 from mcp_cxr.records import ImageId, ImageSpec
 from tests.standins.nvclip import StandIn, digest, hurried
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.ingest import Progress
+    from mcp_cxr.ingest import IngestProgress
 
 FILMS = 10
 SENT = ImageSpec(size=32, mode="RGB", jpeg_quality=95)
@@ -51,7 +51,7 @@ def films(tmp_path: Path) -> Path:
 
 def jpegs(films: Path) -> dict[str, bytes]:
     """What each image is sent as, by image id."""
-    found = {path.stem: read_film(path, SENT).picture.jpeg for path in films.rglob("*.dcm")}
+    found = {path.stem: read_image(path, SENT).picture.jpeg for path in films.rglob("*.dcm")}
     return {image_id: jpeg for image_id, jpeg in found.items() if jpeg}
 
 
@@ -72,7 +72,7 @@ class _After:
     def __init__(self, act: Any) -> None:
         self._act = act
 
-    async def progress(self, progress: Progress) -> None:
+    async def progress(self, progress: IngestProgress) -> None:
         if progress.added and self._act:
             act, self._act = self._act, None
             await anyio.to_thread.run_sync(act)

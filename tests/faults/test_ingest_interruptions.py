@@ -28,7 +28,7 @@ from tests.support.toy import OUTAGE, ToyEmbedder
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.ingest import Progress
+    from mcp_cxr.ingest import IngestProgress
 
 CHECKOUT = Path(__file__).parents[2]
 FILES, IMAGES = 12, 10
@@ -89,7 +89,7 @@ async def finish(data: Path, films: Path) -> None:
 def once_added(act: Callable[[], None]) -> Listener:
     """Do something as soon as the first images are written."""
 
-    async def listen(progress: Progress) -> None:
+    async def listen(progress: IngestProgress) -> None:
         if progress.added:
             act()
 

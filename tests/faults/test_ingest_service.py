@@ -13,7 +13,7 @@ import pytest
 
 from mcp_cxr.cli import main
 from mcp_cxr.embeddings.nvclip import Patience
-from mcp_cxr.images import read_film
+from mcp_cxr.images import read_image
 from mcp_cxr.ingest import Listener
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, hurried
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.demo import DemoArchive
-    from mcp_cxr.ingest import Progress
-    from mcp_cxr.records import Picture, Rejected, Vector
+    from mcp_cxr.ingest import IngestProgress
+    from mcp_cxr.records import Rejected, Rendering, Vector
 
     Command = Callable[..., tuple[int, str, str]]
 
@@ -80,7 +80,7 @@ def mcp_cxr(
 def sent(films: Path, size: int) -> dict[str, bytes]:
     """The JPEG each film leaves as, by image id, in path order."""
     spec = ImageSpec(size=size, mode="RGB", jpeg_quality=95)
-    return {path.stem: read_film(path, spec).picture.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
+    return {path.stem: read_image(path, spec).picture.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
 
 
 def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, bytes], *, count: int) -> None:
@@ -97,7 +97,7 @@ def once_added(act: Callable[[], Any]) -> Listener:
     """Do something to the service once the first films are written."""
     acts = [act]
 
-    async def on_progress(progress: Progress) -> None:
+    async def on_progress(progress: IngestProgress) -> None:
         if progress.added and acts:
             await anyio.to_thread.run_sync(acts.pop())
 
@@ -222,7 +222,7 @@ async def test_pictures_embedded_by_another_service_than_was_confirmed_before_ar
     class Replaced(ToyEmbedder):
         """From the second batch on another service, with other vectors."""
 
-        async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+        async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
             seen: list[Any] = await super().embed_images(pictures)
             if len(self.batches) == 1:
                 return seen

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.archive import Archive
     from mcp_cxr.demo import DemoArchive
-    from mcp_cxr.records import Page, Vectors
+    from mcp_cxr.records import SearchResult, Vectors
 
 QUERY = "pleural effusion"
 SAID_BY_SERVICE = "check that its container runs, the tunnel to it, and NVCLIP_BASE_URL"
@@ -54,11 +54,11 @@ async def asked(standin: StandIn, data: Path, **patience: Any) -> AsyncGenerator
         yield archive
 
 
-def ids(page: Page) -> list[str]:
+def ids(page: SearchResult) -> list[str]:
     return [hit.image_id for hit in page.images]
 
 
-def assert_words_alone(page: Page, alone: Page) -> None:
+def assert_words_alone(page: SearchResult, alone: SearchResult) -> None:
     """The answer is that of words, and says why."""
     assert page.search_mode == "keyword"
     assert page.fallback_reason

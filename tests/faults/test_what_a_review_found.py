@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from mcp_cxr.embeddings import OfflineEmbedder
-from mcp_cxr.errors import ConfigError, PathRefused, QuestionError
+from mcp_cxr.errors import ConfigError, PathRefused, QueryError
 from mcp_cxr.ingest import Signal
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import dicom, mimic, plain, report
@@ -131,5 +131,5 @@ async def test_a_blank_filter_is_none_and_a_query_no_embedder_reads_is_not_dropp
         assert page.images
         example = page.images[0].image_id
     async with opened(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
-        with pytest.raises(QuestionError, match="reads no text"):
+        with pytest.raises(QueryError, match="reads no text"):
             await archive.search("effusion", like=[example], mode="vector")

@@ -22,7 +22,7 @@ from tests.support.archives import ingested, opened
 from tests.support.films import mimic, report
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Page
+    from mcp_cxr.records import SearchResult
 
 HERE = Path(__file__).parent
 
@@ -39,7 +39,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Question:
+class Query:
     """A question, and what it means."""
 
     text: str
@@ -62,10 +62,10 @@ def _reports() -> list[Report]:
     ]
 
 
-def _questions() -> list[Question]:
+def _questions() -> list[Query]:
     with (HERE / "questions.csv").open() as handle:
         return [
-            Question(row["question"], *(_names(row[name], "|") for name in ("wanted", "unsure", "without")))
+            Query(row["question"], *(_names(row[name], "|") for name in ("wanted", "unsure", "without")))
             for row in csv.DictReader(handle)
         ]
 
@@ -88,17 +88,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def answers(data: Path) -> dict[str, Page]:
+def answers(data: Path) -> dict[str, SearchResult]:
     """The answer to every question, by words."""
 
-    async def ask_all() -> dict[str, Page]:
+    async def ask_all() -> dict[str, SearchResult]:
         async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
             return {one.text: await archive.search(one.text, limit=100) for one in QUESTIONS}
 
     return anyio.run(ask_all)
 
 
-def numbers(page: Page) -> list[int]:
+def numbers(page: SearchResult) -> list[int]:
     by_place = {f"s{hit.study_id[1:]}": hit for hit in page.images}
     return [int(name[-2:]) for name in by_place]
 
@@ -122,7 +122,7 @@ def test_a_report_says_what_it_says(one: Report) -> None:
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
-def test_a_question_means_what_it_means(one: Question) -> None:
+def test_a_question_means_what_it_means(one: Query) -> None:
     meaning = understood(one.text)
     found = {each.name: each.status for each in meaning.asked if each.finding}
     assert {name for name, status in found.items() if status is Status.PRESENT} == one.wanted
@@ -132,7 +132,9 @@ def test_a_question_means_what_it_means(one: Question) -> None:
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
-def test_a_question_is_answered_by_the_reports_that_answer_it_first(one: Question, answers: dict[str, Page]) -> None:
+def test_a_question_is_answered_by_the_reports_that_answer_it_first(
+    one: Query, answers: dict[str, SearchResult]
+) -> None:
     page = answers[one.text]
     right = {each.number for each in REPORTS if one.is_answered_by(each)}
     found = numbers(page)

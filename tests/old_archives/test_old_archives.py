@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SHOWN: dict[str, Any] = json.loads((HERE / "shown.json").read_text())
-RENAMED: dict[str, str] = {}
+RENAMED = {"grey_scale": "grayscale", "foreign": "external"}
 """JSON keys that have another name now: the old one, and the new one."""
 
 

@@ -19,7 +19,7 @@ from tests.server.archives import environment, settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.records import IngestSummary, Shown
+    from mcp_cxr.records import ImageDetails, IngestSummary
 
 pytestmark = pytest.mark.real
 
@@ -34,7 +34,7 @@ class Tree:
     data_dir: Path
     truth: list[dict[str, str]]
     runs: list[IngestSummary]
-    shown: dict[str, Shown]
+    shown: dict[str, ImageDetails]
     """By image id."""
 
     @property
@@ -55,7 +55,7 @@ def tree(real_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     with (folder / "truth.csv").open(newline="") as table:
         truth = list(csv.DictReader(table))
 
-    async def ingest() -> tuple[list[IngestSummary], dict[str, Shown]]:
+    async def ingest() -> tuple[list[IngestSummary], dict[str, ImageDetails]]:
         async with open_archive(settings(environment(data_dir))) as archive:
             runs = [await archive.ingest(folder) for _ in range(2)]
             return runs, {row["dicom_id"]: await archive.show(row["dicom_id"]) for row in truth}
@@ -91,7 +91,7 @@ def test_ids_views_and_sizes_are_the_true_ones(tree: Tree):
 
 def test_the_grey_scale_was_treated_as_each_file_says(tree: Tree):
     for row in tree.truth:
-        treated = tree.shown[row["dicom_id"]].grey_scale
+        treated = tree.shown[row["dicom_id"]].grayscale
         assert treated["inverted"] == (row["monochrome1"] == "True")
         assert {"window": "window", "lut": "lut", "none": "stretch"}[row["voi"]] in treated["voi"]
 

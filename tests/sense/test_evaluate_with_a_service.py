@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from mcp_cxr.errors import EmbeddingError
-from mcp_cxr.evaluate import Plan
-from mcp_cxr.images import read_film
+from mcp_cxr.evaluate import EvaluationPlan
+from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, hurried
 from tests.support.archives import ingested, opened
@@ -41,7 +41,7 @@ class Served:
     """With vectors that mean nothing."""
 
     async def evaluated(self, data: Path, *protocols: str) -> Evaluation:
-        plan = Plan(protocols=protocols, prompts=PROMPTS, resamples=40)
+        plan = EvaluationPlan(protocols=protocols, prompts=PROMPTS, resamples=40)
         async with opened(data, hurried(self.standin)) as archive:
             return await archive.evaluate(plan)
 
@@ -55,7 +55,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         report(film, f"IMPRESSION: {' and '.join(found) or 'Clear lungs'}, on film {film.stem[:8]}.")
     rows = [(f"10{n:06}", f"5{n:07}", n % 2, int(n % 3 == 0)) for n in range(STUDIES)]
     labels(folder / "films", *rows)
-    told = {digest(read_film(film, SPEC).picture.jpeg or b""): found for film, found in zip(films, shown, strict=True)}
+    told = {digest(read_image(film, SPEC).picture.jpeg or b""): found for film, found in zip(films, shown, strict=True)}
     with StandIn() as standin:
         anyio.run(ingested, folder / "blind", folder / "films", hurried(standin))
         standin.tell(vectors="labels", labels=told, noise=0.5)

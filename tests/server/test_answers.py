@@ -28,10 +28,10 @@ HIT = (
     "rank image_id study_id subject_id view_position image_path similarity_score similarity_z percentile labels "
     "report_excerpt why"
 ).split()
-OVERVIEW = "images studies subjects foreign by_view by_label embedder store".split()
+OVERVIEW = "images studies subjects external by_view by_label embedder store".split()
 SHOWN = (
-    "image_id study_id subject_id view_position view_source image_path study_date split labels tags grey_scale report "
-    "foreign other_images warnings"
+    "image_id study_id subject_id view_position view_source image_path study_date split labels tags grayscale report "
+    "external other_images warnings"
 ).split()
 MANY = 120
 RESULT_LIMIT = 1_000_000
@@ -123,7 +123,7 @@ async def test_the_overview_counts_what_was_ingested(host: Host, demo: Ingested)
     assert overview["images"] == len(images) == sum(overview["by_view"].values())
     assert overview["studies"] == len({image.study_id for image in images})
     assert overview["subjects"] == len({image.subject_id for image in images})
-    assert overview["foreign"] == 0
+    assert overview["external"] == 0
     assert overview["by_view"]["AP"] == sum(image.view == "AP" for image in images)
     assert overview["embedder"]["made_with"]["model"] == "offline-sketch-1"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-FACTS = "image_id width height film_rows film_columns view_position burned_in_annotation grey_scale".split()
+FACTS = "image_id width height film_rows film_columns view_position burned_in_annotation grayscale".split()
 
 
 async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -59,7 +59,7 @@ async def test_invert_swaps_black_and_white(host: Host, demo: Ingested):
     plain, _ = await look(host, image_id=image_id)
     swapped, facts = await look(host, image_id=image_id, invert=True)
     assert np.abs(plain.astype(int) + swapped - 255).max() <= 1
-    assert facts["grey_scale"]["inverted"] is True
+    assert facts["grayscale"]["inverted"] is True
 
 
 async def test_a_region_is_cut_out_of_the_film(host: Host, demo: Ingested):
@@ -75,7 +75,7 @@ async def test_a_window_is_used_and_said(host: Host, demo: Ingested):
     wide, _ = await look(host, image_id=image_id, window_center=2048, window_width=8192)
     narrow, facts = await look(host, image_id=image_id, window_center=2048, window_width=200)
     assert narrow.std() > wide.std()
-    assert (facts["grey_scale"]["center"], facts["grey_scale"]["width"]) == (2048, 200)
+    assert (facts["grayscale"]["center"], facts["grayscale"]["width"]) == (2048, 200)
 
 
 async def look_at(host: Host, image_ids: Sequence[str], **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -129,7 +129,7 @@ async def test_window_and_region_hold_for_every_film_of_a_sheet(host: Host, demo
     ids = [image.image_id for image in demo.drawn.images[:2]]
     wide, _ = await look_at(host, ids, window_center=2048, window_width=8192)
     narrow, facts = await look_at(host, ids, window_center=2048, window_width=200, region=[0, 0, 0.5, 0.5])
-    assert [film["grey_scale"]["width"] for film in facts["films"]] == [200, 200]
+    assert [film["grayscale"]["width"] for film in facts["films"]] == [200, 200]
     assert narrow.std() > wide.std()
 
 

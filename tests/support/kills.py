@@ -23,7 +23,7 @@ from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, StudyId, 
 from tests.support.places import place_of
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Scored
+    from mcp_cxr.records import RankedImage
     from mcp_cxr.stores import Store
     from tests.support.places import Place
 
@@ -135,7 +135,7 @@ async def read(place: Place, dimension: int, seed: int) -> None:
             print("asked", asked, flush=True)  # noqa: T201  # the parent reads it
 
 
-def check_hits(hits: list[Scored], query: np.ndarray, place: Place) -> None:
+def check_hits(hits: list[RankedImage], query: np.ndarray, place: Place) -> None:
     """Every hit is one picture, in its place, with the cosine of the version that it was ranked by."""
     assert len({hit.image_id for hit in hits}) == len(hits) == _LIMIT
     assert hits == sorted(hits, key=lambda hit: (-hit.score, hit.image_id))

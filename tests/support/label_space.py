@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mcp_cxr.images import Reader
-    from mcp_cxr.records import Picture, Vector, Vectors
+    from mcp_cxr.records import Rendering, Vector, Vectors
     from mcp_cxr.stores import Store
 
 DIMENSION = 256
@@ -175,7 +175,7 @@ class LabelSpaceEmbedder:
     async def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.name, DIMENSION, "none")
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         return [Rejected("no pictures here") for _ in pictures]
 
     async def embed_texts(self, texts: Sequence[str]) -> Vectors:

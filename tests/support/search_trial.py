@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Page
+    from mcp_cxr.records import SearchResult
     from tests.support.label_space import LabelSpace, Truth
 
 AT = 10
@@ -97,7 +97,7 @@ def _not_there(one: Asked) -> list[str]:
     return sorted({LABEL_OF[name] for name in one.denied} - {LABEL_OF[name] for name in one.wanted})
 
 
-async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: Page, trial: Trial) -> None:
+async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: SearchResult, trial: Trial) -> None:
     """Say of each hit of the first page whether it is right, and ask again; what was seen does not count."""
     right = {truth.image_id: one.holds_for(truth) for truth in space.truths}
     like = [hit.image_id for hit in first.images if right[hit.image_id]]  # pyright: ignore[reportArgumentType]  # ids are text here
@@ -108,7 +108,7 @@ async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: Pag
     trial.after.append(precision(space, one, again))
 
 
-def precision(space: LabelSpace, one: Asked, page: Page) -> float:
+def precision(space: LabelSpace, one: Asked, page: SearchResult) -> float:
     """Return the share of the first ten that is right."""
     right = {truth.study_id for truth in space.truths if one.holds_for(truth)}
     return sum(hit.study_id in right for hit in page.images) / AT

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.records import Picture, Vector, Vectors
+    from mcp_cxr.records import Rendering, Vector, Vectors
 
 ROWS, COLUMNS = 4, 8
 DIMENSION = ROWS * COLUMNS
@@ -73,7 +73,7 @@ class ToyEmbedder:
         self._reach()
         return self._fingerprint
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         self._reach()
         self.batches.append(len(pictures))
         if self.before_images:
@@ -94,7 +94,7 @@ class ToyEmbedder:
             raise EmbeddingUnavailable(OUTAGE)
 
 
-def _seen(picture: Picture) -> Vector | Rejected:
+def _seen(picture: Rendering) -> Vector | Rejected:
     side = picture.pixels.shape[0]
     cells = picture.pixels.reshape(ROWS, side // ROWS, COLUMNS, side // COLUMNS).mean(axis=(1, 3))
     if cells.min() == cells.max():

@@ -72,7 +72,7 @@ async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(dat
     assert (shown.image_id, shown.study_id, shown.subject_id) == (FIRST, "s50000001", "p10000001")
     assert shown.report == {"FINDINGS": "Clear.", "IMPRESSION": "No edema."}
     assert shown.other_images == [SECOND]
-    assert (shown.tags["Rows"], shown.grey_scale["modality"], shown.foreign) == (48, "identity", False)
+    assert (shown.tags["Rows"], shown.grayscale["modality"], shown.external) == (48, "identity", False)
 
 
 async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, films: Path) -> None:
@@ -87,7 +87,7 @@ async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoA
     async with opened(toy_data) as archive:
         overview = await archive.overview()
     images = demo.images
-    assert (overview.images, overview.foreign) == (len(images), 0)
+    assert (overview.images, overview.external) == (len(images), 0)
     assert overview.studies == len({image.study_id for image in images}) == 12
     assert overview.subjects == len({image.subject_id for image in images})
     assert sum(overview.by_view.values()) == len(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from mcp_cxr.embeddings.nvclip._service import Refused
+from mcp_cxr.embeddings.nvclip._service import RequestRefused
 from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ async def divide(
 
     Args:
         items: In order; so is what is returned.
-        ask: Returns one vector for each item, or raises `Refused`.
+        ask: Returns one vector for each item, or raises `RequestRefused`.
         confirm: Called once, before anything is divided; raises where it is the service that is at fault.
     """
     try:
         return list(await ask(items))
-    except Refused as exc:
+    except RequestRefused as exc:
         refusal = exc
     if confirm:
         await confirm()

@@ -12,7 +12,7 @@ import numpy as np
 from mcp_cxr.embeddings.nvclip._batches import T, divide, pack
 from mcp_cxr.embeddings.nvclip._config import Patience
 from mcp_cxr.embeddings.nvclip._dialects import DIALECTS, BadReply, Request, read_vectors, read_version
-from mcp_cxr.embeddings.nvclip._service import Lane, Refused, Service
+from mcp_cxr.embeddings.nvclip._service import Lane, RequestRefused, Service
 from mcp_cxr.embeddings.nvclip._vectors import CANNED_TEXTS, canned_pictures, check_canned, checked, text_key
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings.nvclip._config import NvclipConfig
     from mcp_cxr.embeddings.nvclip._http import Transport
-    from mcp_cxr.records import Picture, Vector, Vectors
+    from mcp_cxr.records import Rendering, Vector, Vectors
 
 _JPEG_QUALITY = 95
 _MAX_BYTES = 3 << 20  # of pictures in one request; base64 adds a third
@@ -109,7 +109,7 @@ class NvclipEmbedder:
             self._connections_then = self._service.connections
             return self._fingerprint
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         """Return one vector or one reason for each picture, in order; batches go out side by side.
 
         Raises:
@@ -215,7 +215,7 @@ class NvclipEmbedder:
                 lambda: kind.encode(kind.canned),
                 lambda body: read_vectors(self._dialect, body),
             )
-        except Refused as exc:
+        except RequestRefused as exc:
             raise EmbeddingRejected(
                 f"The service at {self._config.base_url} {exc}, even to a canned input; check NVCLIP_MODEL and "
                 "NVCLIP_DIALECT."
@@ -250,7 +250,10 @@ class NvclipEmbedder:
                 lambda: self._dialect.identity,
                 lambda body: read_version(self._dialect, body),
             )
-        except (EmbeddingRejected, Refused):  # it offers none; a wrong key or address shows with the first picture
+        except (
+            EmbeddingRejected,
+            RequestRefused,
+        ):  # it offers none; a wrong key or address shows with the first picture
             return None
 
     async def _check_same(self, fingerprint: Fingerprint) -> None:
@@ -270,7 +273,7 @@ class NvclipEmbedder:
         return (time.perf_counter() - start) * 1000
 
 
-def _jpeg(picture: Picture) -> bytes:
+def _jpeg(picture: Rendering) -> bytes:
     if picture.jpeg is None:
         raise ValueError("a picture without JPEG: render it to `image_spec`")
     return picture.jpeg

@@ -4,8 +4,8 @@ What became of a request, and what is made of it:
 
 =====================================  ============================================================================
 200 with what was asked                the answer
-200 with anything else                 tried again once, then `Refused`
-400, 413, 422                          `Refused`: something in this batch is not taken; the caller divides it
+200 with anything else                 tried again once, then `RequestRefused`
+400, 413, 422                          `RequestRefused`: something in this batch is not taken; the caller divides it
 301-308, 401, 402, 403, 404, 410, ...  `EmbeddingRejected`: nothing but another configuration will help
 408, 429, 5xx, a reply that breaks off tried again, 4 times within the deadline, then `EmbeddingUnavailable`
 no connection                          `EmbeddingUnavailable`; pictures are tried again first, questions are not
@@ -52,7 +52,7 @@ _WAY_OUT = {
 }
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The service does not take this batch, or has no usable vectors for it.
 
     Args:
@@ -158,7 +158,7 @@ class Service:
                 raise self._unavailable(f"cannot be reached ({exc})") from None
             except (Broken, TimedOut):
                 raise self._unavailable("gave no answer") from None
-            except (_Passing, Refused):
+            except (_Passing, RequestRefused):
                 return False
         raise self._unavailable("gave no answer in time")
 
@@ -177,7 +177,9 @@ class Service:
                     if exc.overloaded:
                         lane.pace.faltered(begun)
                     if exc.unusable and attempt:
-                        raise Refused(str(exc), reason="without a usable vector from the embedding service") from None
+                        raise RequestRefused(
+                            str(exc), reason="without a usable vector from the embedding service"
+                        ) from None
                 else:
                     lane.pace.succeeded()
                     return answer
@@ -216,7 +218,7 @@ class Service:
             except BadReply as exc:
                 raise _Passing(f"answers with {exc}", unusable=True) from None
         if status in _DIVISIBLE:
-            raise Refused(f"answers {status}", reason=f"{_DIVISIBLE[status]} the embedding service ({status})")
+            raise RequestRefused(f"answers {status}", reason=f"{_DIVISIBLE[status]} the embedding service ({status})")
         if status in _OVERLOADED or status >= _SERVER_FAULT:
             raise _Passing(f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s)
         raise EmbeddingRejected(f"The embedding service at {self._url} {_advice(status)}.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.evaluate.truth._dataset import Gallery
-    from mcp_cxr.evaluate.truth._plan import Plan
+    from mcp_cxr.evaluate.truth._plan import EvaluationPlan
     from mcp_cxr.records import Fingerprint, Vectors
     from mcp_cxr.stores import Store
 
@@ -34,7 +34,7 @@ class Ground:
     confirm: Callable[[], Awaitable[Fingerprint]]
     """Returns the embedder's fingerprint, or raises where it does not fit the archive's."""
     gallery: Gallery
-    plan: Plan
+    plan: EvaluationPlan
 
     def labels(self, studies: NDArray[np.integer] | None = None) -> list[str]:
         """Return the labels that can be asked for: enough studies, of these or of all, have it, and some do not."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.evaluate.metrics._ranking import Counts, Mask
-    from mcp_cxr.records import ImageId, Stored, StudyId, Vector, Vectors
+    from mcp_cxr.records import ImageId, StoredImage, StudyId, Vector, Vectors
     from mcp_cxr.stores import Store
 
 _PAGE = 1000
@@ -40,7 +40,7 @@ class Damage:
     """Vectors that mean nothing, counted over all that were read."""
 
     read: int = 0
-    foreign: int = 0
+    external: int = 0
     zero: int = 0
     not_finite: int = 0
     constant: int = 0
@@ -115,7 +115,7 @@ class Gallery:
             yield scores
 
 
-async def load(store: Store, *, split: str | None, labels_of: Callable[[Stored], Mapping[str, int]]) -> Gallery:
+async def load(store: Store, *, split: str | None, labels_of: Callable[[StoredImage], Mapping[str, int]]) -> Gallery:
     """Read the whole archive.
 
     Args:
@@ -135,7 +135,7 @@ async def load(store: Store, *, split: str | None, labels_of: Callable[[Stored],
 class _Reading:
     """A gallery that is being read."""
 
-    labels_of: Callable[[Stored], Mapping[str, int]]
+    labels_of: Callable[[StoredImage], Mapping[str, int]]
     images: list[ImageId] = field(default_factory=list["ImageId"])
     study_of: list[int] = field(default_factory=list[int])
     studies: dict[StudyId, int] = field(default_factory=dict["StudyId", int])
@@ -152,12 +152,12 @@ class _Reading:
     aside: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
     dimension: int = 0
 
-    def take(self, page: Sequence[Stored]) -> None:
+    def take(self, page: Sequence[StoredImage]) -> None:
         """Add the sound images of a page."""
         for stored in page:
             self.damage.read += 1
-            if stored.foreign:
-                self.damage.foreign += 1
+            if stored.external:
+                self.damage.external += 1
             elif (vector := self._sound(stored.vector)) is not None:
                 self._add(stored, vector)
 
@@ -172,7 +172,7 @@ class _Reading:
             return vector
         return None
 
-    def _add(self, stored: Stored, vector: Vector) -> None:
+    def _add(self, stored: StoredImage, vector: Vector) -> None:
         content = vector.tobytes()
         row = len(self.images)
         first = self.seen.setdefault(blake2b(content, digest_size=16).digest(), row)
@@ -183,7 +183,7 @@ class _Reading:
         self.images.append(stored.image.image_id)
         self.study_of.append(self._study(stored))
 
-    def _study(self, stored: Stored) -> int:
+    def _study(self, stored: StoredImage) -> int:
         number = self.studies.setdefault(stored.image.study_id, len(self.studies))
         if number < len(self.subject_of):
             self._tell(number, stored)
@@ -195,7 +195,7 @@ class _Reading:
         self._tell(number, stored)
         return number
 
-    def _tell(self, number: int, stored: Stored) -> None:
+    def _tell(self, number: int, stored: StoredImage) -> None:
         """Enter what the truth says of an image's study."""
         told = self.labels_of(stored)
         if not told or self.labelled[number]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.evaluate.metrics._ranking import Counts, Mask
     from mcp_cxr.evaluate.truth._context import Ground
-    from mcp_cxr.records import ImageId, Picture, Stored, StudyId
+    from mcp_cxr.records import ImageId, Rendering, StoredImage, StudyId
     from mcp_cxr.stores import Store
 
 _AT_ONCE = 500
@@ -140,7 +140,7 @@ def _drawn(ground: Ground) -> Counts:
     return np.sort(studies[np.argsort(place[studies], kind="stable")][: ground.plan.studies])
 
 
-async def _copy(images: Sequence[Stored], copy: Store, *, labels: bool) -> None:
+async def _copy(images: Sequence[StoredImage], copy: Store, *, labels: bool) -> None:
     studies = {stored.study.study_id: stored.study for stored in images}
     await copy.put_studies(list(studies.values()) if labels else [replace(one, labels={}) for one in studies.values()])
     vectors = [stored.vector for stored in images if stored.vector is not None]
@@ -157,5 +157,5 @@ async def _require_sealed(copy: Store, *, labels: bool) -> None:
         raise AssertionError(f"Labels leaked into the copy that must not know them: {', '.join(leaked)}.")
 
 
-async def _no_file(name: str) -> Picture:
+async def _no_file(name: str) -> Rendering:
     raise AssertionError("An evaluation names no file.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from mcp_cxr.records import Stored
+    from mcp_cxr.records import StoredImage
 
 _KEYS = ("study_id", "dicom_id", "image_id", "Path")
 """Columns that can say which film or study a row is of; the first that is there does."""
@@ -64,7 +64,7 @@ class TruthFile:
             raise ConfigError(_SHAPE.format(name=path.name))
         return cls(path.name, rows, key)
 
-    def labels_of(self, stored: Stored) -> Mapping[str, int]:
+    def labels_of(self, stored: StoredImage) -> Mapping[str, int]:
         """Return what the file says of an image's study; empty where it says nothing."""
         image = stored.image
         if self._key == "Path":

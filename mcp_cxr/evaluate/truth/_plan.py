@@ -29,7 +29,7 @@ CLASS_PROMPTS: Mapping[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class EvaluationPlan:
     """What is to be measured, and how."""
 
     protocols: tuple[str, ...] = PROTOCOLS

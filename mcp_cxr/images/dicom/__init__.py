@@ -12,14 +12,14 @@ from mcp_cxr.images.dicom._file import (
     syntax_name,
 )
 from mcp_cxr.images.dicom._grayscale_parameters import Lut, Preset, Treatment, Window, treatment_of
-from mcp_cxr.images.dicom._header import Header, dicom_header
+from mcp_cxr.images.dicom._header import HeaderFacts, dicom_header
 from mcp_cxr.images.dicom._view_position import normal_view
 
 __all__ = [
     "MAX_PIXELS",
     "UNDEFINED_LENGTH",
     "DicomFile",
-    "Header",
+    "HeaderFacts",
     "Layout",
     "Lut",
     "PixelElement",

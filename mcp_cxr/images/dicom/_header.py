@@ -24,7 +24,7 @@ _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class HeaderFacts:
     """What is known of a film before its pixels are decoded.
 
     The three identifiers are as the file has them. They serve to compute keyed hashes: never store, log or show them.
@@ -46,11 +46,11 @@ class Header:
     """Allow-listed facts by DICOM keyword, fit for JSON: never names, births, ages, accession numbers or comments."""
 
 
-def dicom_header(file: DicomFile, layout: Layout) -> Header:
+def dicom_header(file: DicomFile, layout: Layout) -> HeaderFacts:
     """Return the facts of a DICOM file."""
     facts = file.facts
     view, source = find_view(facts)
-    return Header(
+    return HeaderFacts(
         kind="dicom",
         rows=layout.rows,
         columns=layout.columns,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.images.dicom import DicomFile, Layout, PixelElement
-    from mcp_cxr.images.pixels._raster import Raster, Stored
+    from mcp_cxr.images.pixels._raster import Raster, StoredArray
 
     Samples: TypeAlias = NDArray[Any]
     """As decoded: shape (rows, columns) or (rows, columns, 3)."""
@@ -140,7 +140,7 @@ def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster
     )
 
 
-def _half_size(frame: bytes, layout: Layout) -> Stored | None:
+def _half_size(frame: bytes, layout: Layout) -> StoredArray | None:
     """Decode all but the finest wavelets; None where that cannot be done or would not be right."""
     said = frame_facts(frame)
     if said.signed or layout.signed or said.samples != 1:
@@ -256,7 +256,7 @@ def _signed(samples: Samples, said: FrameFacts, layout: Layout) -> Samples:
     return within_bits(samples, bits, signed=layout.signed)
 
 
-def _grey(samples: Samples, facts: Dataset, layout: Layout) -> Stored:
+def _grey(samples: Samples, facts: Dataset, layout: Layout) -> StoredArray:
     if layout.photometric == "PALETTE COLOR":
         samples = apply_color_lut(samples, facts)
     if samples.ndim == 2:  # noqa: PLR2004 # grey
@@ -266,7 +266,7 @@ def _grey(samples: Samples, facts: Dataset, layout: Layout) -> Stored:
     return _luma(samples)
 
 
-def _luma(samples: Samples) -> Stored:
+def _luma(samples: Samples) -> StoredArray:
     """Return the grey of red, green and blue, ITU-R BT.601, in the same dtype; a colour at a time, to spare memory."""
     grey = np.zeros(samples.shape[:2], np.float32)
     for colour, weight in enumerate(_LUMA):

@@ -13,14 +13,14 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images.dicom import MAX_PIXELS, Header
+from mcp_cxr.images.dicom import MAX_PIXELS, HeaderFacts
 
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
 
     from PIL.ImageFile import ImageFile
 
-    from mcp_cxr.images.pixels._raster import Stored
+    from mcp_cxr.images.pixels._raster import StoredArray
 
 # The plugins themselves instead of `Image.open`: nothing but PNG and JPEG can be meant, and its check against huge
 # pictures warns by a process-wide setting, where `open_plain` refuses.
@@ -43,13 +43,13 @@ def open_plain(source: BinaryIO, kind: Literal["png", "jpeg"]) -> ImageFile:
     return picture
 
 
-def plain_header(picture: ImageFile, kind: Literal["png", "jpeg"]) -> Header:
+def plain_header(picture: ImageFile, kind: Literal["png", "jpeg"]) -> HeaderFacts:
     """Return the little a PNG or JPEG says of itself."""
     columns, rows = picture.size
-    return Header(kind=kind, rows=rows, columns=columns, tags={"Rows": rows, "Columns": columns})
+    return HeaderFacts(kind=kind, rows=rows, columns=columns, tags={"Rows": rows, "Columns": columns})
 
 
-def plain_values(picture: ImageFile) -> Stored:
+def plain_values(picture: ImageFile) -> StoredArray:
     """Decode to grey, 8 or 16 bits.
 
     Raises:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Stored: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
+    StoredArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
     """Stored values, shape (rows, columns)."""
     Mask: TypeAlias = NDArray[np.bool_]
 
@@ -36,7 +36,7 @@ class Raster(Protocol):
         """8 or 16 bits, in the machine's byte order."""
         ...
 
-    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
         """Yield all rows, or these of them, in order; each strip but the last is a multiple of `step` rows.
 
         A strip is C-contiguous, and gone when the next one is asked for.
@@ -48,7 +48,7 @@ class Raster(Protocol):
 class ArrayRaster:
     """Values in memory; what stands above the bits stored is already gone."""
 
-    values: Stored
+    values: StoredArray
     """C-contiguous."""
 
     @property
@@ -62,7 +62,7 @@ class ArrayRaster:
         """As the values'."""
         return self.values.dtype
 
-    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
         """Yield views."""
         for part in parts_of(self, rows, step=step):
             yield self.values[part.start : part.stop]
@@ -83,7 +83,7 @@ class FileRaster:
     masked: bool = False
     """Whether what stands above `bits`, an overlay for one, is cut off. That takes time, and few films need it."""
 
-    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[Stored]:
+    def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
         """Yield what is read, in one buffer: fresh memory for each strip takes longer than adding it up.
 
         Raises:
@@ -129,7 +129,7 @@ class Survey:
     def __init__(self, raster: Raster) -> None:
         self._raster = raster
 
-    def watched(self, *, step: int = 1) -> Iterator[tuple[Stored, int]]:
+    def watched(self, *, step: int = 1) -> Iterator[tuple[StoredArray, int]]:
         """Pass the strips on with the bits they need; `low` and `high` hold once all have passed."""
         ends: list[int] = []
         for strip in self._raster.strips(step=step):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images.render._view import View
 
-MAX_FILMS: Final = 100
+MAX_IMAGES: Final = 100
 """On one sheet: the longest page of results."""
 _MAX_ACROSS: Final = 3
 """Films that stand in one row before a second one begins; four make a square."""

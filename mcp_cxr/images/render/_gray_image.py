@@ -10,7 +10,7 @@ import numpy as np
 
 from mcp_cxr.images.pixels import FileRaster, Survey
 from mcp_cxr.images.render._downscale import block_for, in_blocks, reduced
-from mcp_cxr.images.render._grayscale import grey_scale
+from mcp_cxr.images.render._grayscale import grayscale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images.dicom import Treatment, Window
     from mcp_cxr.images.pixels import Raster
-    from mcp_cxr.images.pixels._raster import Mask, Stored
+    from mcp_cxr.images.pixels._raster import Mask, StoredArray
     from mcp_cxr.images.render._downscale import Block
-    from mcp_cxr.images.render._grayscale import GreyScale
+    from mcp_cxr.images.render._grayscale import Grayscale
 
     Decode: TypeAlias = Callable[[bool], Raster]
     """Returns the values; half of the rows and columns may do where True is given."""
     Region: TypeAlias = tuple[float, float, float, float]
 
 _STRAIGHT: Final = 1.05
-"""`GreyScale.steepness` up to which the grey of a mean stands for the mean of greys."""
+"""`Grayscale.steepness` up to which the grey of a mean stands for the mean of greys."""
 _FAR: Final = 32
 """Greys that a block may lie from its neighbours until its own pixels are looked up, where the scale is steeper.
 Measured on films with and without letters, four such scales: up to 48 there is no difference to 0."""
@@ -46,7 +46,7 @@ _END_GREYS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class GreyFilm:
+class GrayImage:
     """A film, or a region of it, as it is looked at."""
 
     pixels: NDArray[np.uint8]
@@ -55,7 +55,7 @@ class GreyFilm:
     """Of the film in these pixels: the last column may hold less than a whole one."""
     height: float
     record: dict[str, Any]
-    """What was done, see `GreyScale.record`."""
+    """What was done, see `Grayscale.record`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ class _Reduced:
 
     raster: Raster
     block: Block
-    means: Stored
-    scale: GreyScale
+    means: StoredArray
+    scale: Grayscale
 
 
-def developed(decode: Decode, shape: tuple[int, int], treatment: Treatment, *, wanted: int) -> GreyFilm:
+def developed(decode: Decode, shape: tuple[int, int], treatment: Treatment, *, wanted: int) -> GrayImage:
     """Return the whole film with more than twice `wanted` rows and columns, or else all it has.
 
     One pass finds the lowest and the highest value and the means of blocks of stored integers; greys are looked up for
@@ -87,13 +87,13 @@ def developed(decode: Decode, shape: tuple[int, int], treatment: Treatment, *, w
     if film.scale.steepness > _STRAIGHT:
         greys = _mended(greys, film)
     height, width = (there / halved / side for there, side in zip(shape, film.block, strict=True))
-    return GreyFilm(greys, width, height, film.scale.record)
+    return GrayImage(greys, width, height, film.scale.record)
 
 
 def _reduced(raster: Raster, treatment: Treatment, wanted: int) -> _Reduced:
     block = block_for(raster.shape, (wanted, wanted))
     raster, survey, means = surveyed(raster, block)
-    return _Reduced(raster, block, means, grey_scale(survey, treatment, raster.dtype))
+    return _Reduced(raster, block, means, grayscale(survey, treatment, raster.dtype))
 
 
 def _mended(greys: NDArray[np.uint8], film: _Reduced) -> NDArray[np.uint8]:
@@ -114,7 +114,7 @@ def _mended(greys: NDArray[np.uint8], film: _Reduced) -> NDArray[np.uint8]:
     return greys
 
 
-def _far_apart(means: Stored, limit: int) -> Mask:
+def _far_apart(means: StoredArray, limit: int) -> Mask:
     """Tell which pixels differ from one beside, above or below them by more than `limit`."""
     width = means.shape[1]
     values, rough = means.reshape(-1).view(f"u{means.itemsize}"), np.zeros(means.size, np.bool_)
@@ -136,7 +136,7 @@ def _runs(marked: Mask) -> Iterator[tuple[int, int]]:
     return zip(changes[::2], changes[1::2], strict=True)
 
 
-def _is_settled(scale: GreyScale, greys: NDArray[np.uint8]) -> bool:
+def _is_settled(scale: Grayscale, greys: NDArray[np.uint8]) -> bool:
     """Whether half a film is enough: what was left out could not have changed the stretch, nor a mean its grey.
 
     The lowest and highest value of a film that was halved by its wavelets say little, for these ring at sharp edges; a
@@ -154,7 +154,7 @@ def _has_ends(treatment: Treatment) -> bool:
 
 def cut_out(
     decode: Decode, treatment: Treatment, *, max_px: int, region: Region | None, window: Window | None
-) -> GreyFilm:
+) -> GrayImage:
     """Return every pixel that a region touches, reduced as far as `max_px` allows; the stretch is the whole film's.
 
     Raises:
@@ -162,7 +162,7 @@ def cut_out(
         Exception: Whatever decoding raises.
     """
     raster, survey, _ = surveyed(decode(False), None)
-    scale = grey_scale(survey, treatment, raster.dtype, window=window)
+    scale = grayscale(survey, treatment, raster.dtype, window=window)
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     rows, columns = raster.shape
     down, across = range(int(y0 * rows), math.ceil(y1 * rows)), slice(int(x0 * columns), math.ceil(x1 * columns))
@@ -170,7 +170,7 @@ def cut_out(
     scaled = max_px / max(shape)
     block = block_for(shape, (shape[0] * scaled, shape[1] * scaled))
     strips = ((scale.greys(strip[:, across]), 8) for strip in raster.strips(down, step=block.down))
-    return GreyFilm(reduced(strips, shape, block), shape[1] / block.across, shape[0] / block.down, scale.record)
+    return GrayImage(reduced(strips, shape, block), shape[1] / block.across, shape[0] / block.down, scale.record)
 
 
 def surveyed(raster: Raster, block: Block | None) -> tuple[Raster, Survey, Any]:

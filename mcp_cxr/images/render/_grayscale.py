@@ -33,7 +33,7 @@ _ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class GreyScale:
+class Grayscale:
     """What becomes of each stored value."""
 
     table: NDArray[np.uint8]
@@ -55,9 +55,7 @@ class GreyScale:
 
 
 @np.errstate(all="ignore")  # values no pixel has may overflow; those in use are checked
-def grey_scale(
-    survey: Survey, treatment: Treatment, dtype: np.dtype[Any], *, window: Window | None = None
-) -> GreyScale:
+def grayscale(survey: Survey, treatment: Treatment, dtype: np.dtype[Any], *, window: Window | None = None) -> Grayscale:
     """Work out the grey of every value there is.
 
     Modality LUT or rescale, VOI LUT or else window, MONOCHROME1 inverted once. The darkest pixel becomes 0 and the
@@ -91,7 +89,7 @@ def grey_scale(
     table[np.arange(survey.low, survey.high + 1) % table.size] = greys
     largest = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max())
     record = modality | voi | {"inverted": treatment.inverse, "notes": notes}
-    return GreyScale(table, record, 255 * largest, largest * (greys.size - 1), reaches_ends)
+    return Grayscale(table, record, 255 * largest, largest * (greys.size - 1), reaches_ends)
 
 
 class _Values:

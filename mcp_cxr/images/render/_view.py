@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from mcp_cxr.images.render._resample import bicubic
-from mcp_cxr.records import Picture
+from mcp_cxr.records import Rendering
 
 if TYPE_CHECKING:
-    from mcp_cxr.images.dicom import Header
-    from mcp_cxr.images.render._gray_image import GreyFilm
+    from mcp_cxr.images.dicom import HeaderFacts
+    from mcp_cxr.images.render._gray_image import GrayImage
     from mcp_cxr.records import ImageSpec
 
 MAX_VIEW_BYTES: Final = 700_000
@@ -72,21 +72,21 @@ class View:
     """`image/png`, or `image/jpeg` where the PNG would be too large."""
     width: int
     height: int
-    grey_scale: dict[str, Any]
-    header: Header
+    grayscale: dict[str, Any]
+    header: HeaderFacts
 
 
-def to_picture(film: GreyFilm, spec: ImageSpec) -> Picture:
+def to_picture(film: GrayImage, spec: ImageSpec) -> Rendering:
     """Squash to `spec.size` squared, bicubic, in the embedder's mode."""
     greys = bicubic(film.pixels, spec.size, width=film.width, height=film.height)
     if spec.mode == "L" and spec.jpeg_quality is None:
-        return Picture(greys, None)
+        return Rendering(greys, None)
     image = Image.fromarray(greys).convert(spec.mode)
     jpeg = None if spec.jpeg_quality is None else _encoded(image, "JPEG", quality=spec.jpeg_quality)
-    return Picture(np.array(image), jpeg)
+    return Rendering(np.array(image), jpeg)
 
 
-def to_view(film: GreyFilm, max_px: int) -> tuple[bytes, str, int, int]:
+def to_view(film: GrayImage, max_px: int) -> tuple[bytes, str, int, int]:
     """Return the encoded view, its MIME type, width and height."""
     scale = min(1, max_px / max(film.width, film.height))
     size = (max(1, round(film.width * scale)), max(1, round(film.height * scale)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeAlias
 
-    from mcp_cxr.images._stored_values import FilmValues
+    from mcp_cxr.images._stored_values import StoredValues
 
     State: TypeAlias = tuple[Path, int, int]
     """A file as it was: path, bytes, time of its last change."""
@@ -26,21 +26,21 @@ _PLACES: Final = 2
 @dataclass(slots=True)
 class _Place:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    film: FilmValues | None = None
+    film: StoredValues | None = None
 
 
-class Lightbox:
+class StoredValuesCache:
     """Keeps the last two films at full size.
 
     Args:
         read: Reads one.
     """
 
-    def __init__(self, read: Callable[[Path], Awaitable[FilmValues]]) -> None:
+    def __init__(self, read: Callable[[Path], Awaitable[StoredValues]]) -> None:
         self._read = read
         self._places: OrderedDict[State, _Place] = OrderedDict()
 
-    async def film(self, path: Path, *, keep: bool) -> FilmValues:
+    async def film(self, path: Path, *, keep: bool) -> StoredValues:
         """Return a film; calls for the same one wait for the first.
 
         Args:

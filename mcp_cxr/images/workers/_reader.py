@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
-    from mcp_cxr.images._read import Film
-    from mcp_cxr.images._stored_values import FilmValues
-    from mcp_cxr.images.dicom import Header
+    from mcp_cxr.images._read import DecodedImage
+    from mcp_cxr.images._stored_values import StoredValues
+    from mcp_cxr.images.dicom import HeaderFacts
     from mcp_cxr.images.render import View, Viewing
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
@@ -54,12 +54,14 @@ class Reader:
     ) -> None:
         await self._workers.aclose()
 
-    async def header(self, path: Path, *, any_body_part: bool = True) -> Header:
+    async def header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
         """As `read_header`."""
         return await self._done(HeaderTask(path, any_body_part))
 
-    async def film(self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False) -> Film:
-        """As `read_film`.
+    async def film(
+        self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False
+    ) -> DecodedImage:
+        """As `read_image`.
 
         Args:
             in_process: Whether a worker process reads plain bytes too. Threads take turns at most of that work: of two
@@ -69,10 +71,10 @@ class Reader:
         return await (self._workers.run(task) if in_process else self._done(task))
 
     async def view(self, path: Path, viewing: Viewing) -> View:
-        """As `view_film`."""
+        """As `view_image_file`."""
         return await self._done(ViewTask(path, viewing))
 
-    async def values(self, path: Path) -> FilmValues:
+    async def values(self, path: Path) -> StoredValues:
         """As `read_values`."""
         return await self._done(ValuesTask(path))
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from mcp_cxr.images._read import Film, read_film, read_header, view_film
-from mcp_cxr.images._stored_values import FilmValues, read_values
-from mcp_cxr.images.dicom import Header, Preset, Window
+from mcp_cxr.images._read import DecodedImage, read_header, read_image, view_image_file
+from mcp_cxr.images._stored_values import StoredValues, read_values
+from mcp_cxr.images.dicom import HeaderFacts, Preset, Window
 from mcp_cxr.images.render import View, Viewing
-from mcp_cxr.records import ImageSpec, Picture
+from mcp_cxr.records import ImageSpec, Rendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Task(Protocol[Result_co]):
     """One file to be read, one way."""
 
     def run(self, *, plain_only: bool = False) -> Result_co:
-        """Do it in this process; see `read_film`."""
+        """Do it in this process; see `read_image`."""
         ...
 
     def told(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class HeaderTask:
     path: Path
     any_body_part: bool
 
-    def run(self, *, plain_only: bool = False) -> Header:
+    def run(self, *, plain_only: bool = False) -> HeaderFacts:
         """Do it in this process."""
         return read_header(self.path, any_body_part=self.any_body_part, plain_only=plain_only)
 
@@ -55,46 +55,46 @@ class HeaderTask:
         """Return what a worker must know."""
         return {"task": "header", "path": os.fspath(self.path), "any_body_part": self.any_body_part}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Header:
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> HeaderFacts:
         """Return the result."""
-        return Header(**facts)
+        return HeaderFacts(**facts)
 
 
 @dataclass(frozen=True, slots=True)
 class FilmTask:
-    """As `read_film`."""
+    """As `read_image`."""
 
     path: Path
     spec: ImageSpec
     any_body_part: bool
 
-    def run(self, *, plain_only: bool = False) -> Film:
+    def run(self, *, plain_only: bool = False) -> DecodedImage:
         """Do it in this process."""
-        return read_film(self.path, self.spec, any_body_part=self.any_body_part, plain_only=plain_only)
+        return read_image(self.path, self.spec, any_body_part=self.any_body_part, plain_only=plain_only)
 
     def told(self) -> dict[str, Any]:
         """Return what a worker must know."""
         path = os.fspath(self.path)
         return {"task": "film", "path": path, "spec": asdict(self.spec), "any_body_part": self.any_body_part}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Film:
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
         """Return the result."""
         shape = (self.spec.size, self.spec.size) if self.spec.mode == "L" else (self.spec.size, self.spec.size, 3)
         pixels = np.frombuffer(parts[0], np.uint8).reshape(shape)
-        picture = Picture(pixels, parts[1] if len(parts) > 1 else None)
-        return Film(Header(**facts["header"]), picture, facts["grey_scale"])
+        picture = Rendering(pixels, parts[1] if len(parts) > 1 else None)
+        return DecodedImage(HeaderFacts(**facts["header"]), picture, facts["grayscale"])
 
 
 @dataclass(frozen=True, slots=True)
 class ViewTask:
-    """As `view_film`."""
+    """As `view_image_file`."""
 
     path: Path
     viewing: Viewing
 
     def run(self, *, plain_only: bool = False) -> View:
         """Do it in this process."""
-        return view_film(self.path, self.viewing, plain_only=plain_only)
+        return view_image_file(self.path, self.viewing, plain_only=plain_only)
 
     def told(self) -> dict[str, Any]:
         """Return what a worker must know."""
@@ -102,7 +102,7 @@ class ViewTask:
 
     def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> View:
         """Return the result."""
-        header = Header(**facts.pop("header"))
+        header = HeaderFacts(**facts.pop("header"))
         return View(data=parts[0], header=header, **facts)
 
 
@@ -112,7 +112,7 @@ class ValuesTask:
 
     path: Path
 
-    def run(self, *, plain_only: bool = False) -> FilmValues:
+    def run(self, *, plain_only: bool = False) -> StoredValues:
         """Do it in this process."""
         return read_values(self.path, plain_only=plain_only)
 
@@ -120,12 +120,12 @@ class ValuesTask:
         """Return what a worker must know."""
         return {"task": "values", "path": os.fspath(self.path)}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> FilmValues:
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
         """Return the result."""
-        header = Header(**facts.pop("header"))
+        header = HeaderFacts(**facts.pop("header"))
         presets = tuple(Preset(name, Window(**window)) for name, window in facts.pop("presets"))
         padding, measured = facts.pop("padding"), facts.pop("measured")
-        return FilmValues(
+        return StoredValues(
             header=header,
             pixels=np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
             greys=np.frombuffer(parts[1], np.uint8),
@@ -136,7 +136,7 @@ class ValuesTask:
         )
 
 
-def _answered_values(film: FilmValues) -> tuple[dict[str, Any], list[bytes]]:
+def _answered_values(film: StoredValues) -> tuple[dict[str, Any], list[bytes]]:
     parts = [film.pixels.tobytes(), film.greys.tobytes()]
     measured = film.measured if isinstance(film.measured, tuple) else None
     if not isinstance(film.measured, tuple):
@@ -145,7 +145,7 @@ def _answered_values(film: FilmValues) -> tuple[dict[str, Any], list[bytes]]:
         "header": asdict(film.header),
         "low": film.low,
         "measured": measured,
-        "grey_scale": film.grey_scale,
+        "grayscale": film.grayscale,
         "presets": [(preset.name, asdict(preset.window)) for preset in film.presets],
         "inverse": film.inverse,
         "padding": film.padding,
@@ -166,11 +166,11 @@ def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         case "film":
             film = FilmTask(path, ImageSpec(**told["spec"]), told["any_body_part"]).run()
             parts = [film.picture.pixels.tobytes(), *([film.picture.jpeg] if film.picture.jpeg is not None else [])]
-            return {"header": asdict(film.header), "grey_scale": film.grey_scale}, parts
+            return {"header": asdict(film.header), "grayscale": film.grayscale}, parts
         case "values":
             return _answered_values(ValuesTask(path).run())
         case _:
             region = told["viewing"]["region"]
             view = ViewTask(path, Viewing(**(told["viewing"] | {"region": region and tuple(region)}))).run()
             facts = {"mime_type": view.mime_type, "width": view.width, "height": view.height}
-            return facts | {"grey_scale": view.grey_scale, "header": asdict(view.header)}, [view.data]
+            return facts | {"grayscale": view.grayscale, "header": asdict(view.header)}, [view.data]

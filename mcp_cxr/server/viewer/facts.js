@@ -64,7 +64,7 @@ function headerOf(facts) {
       name,
       Array.isArray(facts.tags[tag]) ? facts.tags[tag].join(" × ") : facts.tags[tag],
     ]),
-    ...greyScaleOf(facts.grey_scale ?? {}),
+    ...grayscaleOf(facts.grayscale ?? {}),
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
   return [
     element("h2", {}, "Header"),
@@ -76,7 +76,7 @@ function headerOf(facts) {
   ];
 }
 
-function greyScaleOf({ voi, center, width, notes }) {
+function grayscaleOf({ voi, center, width, notes }) {
   const ways = {
     lut: "VOI table of the file",
     window: `window ${center} / ${width}`,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 
 from anyio import to_thread
 
-from mcp_cxr.records import Facts, Filter
+from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores.embedded import database, fulltext, tables
-from mcp_cxr.stores.embedded.database import Answers, Connections, LockBusy, network_file_system
+from mcp_cxr.stores.embedded.database import Connections, KeptAnswers, LockBusy, network_file_system
 from mcp_cxr.stores.embedded.vectors import LAG, Cache, Stale, nearest
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
         ImageId,
         ImageRecord,
         Outcome,
-        Sample,
-        Scored,
-        Stored,
+        RankedImage,
+        ReferenceSample,
+        StoredImage,
         Study,
         Totals,
         Vector,
@@ -66,8 +66,8 @@ class EmbeddedStore(Store):
         self.location = str(path)
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
         self._cache = Cache(path)
-        self._answers = Answers(keep=64)
-        self._passing = Answers(keep=8)  # up to some megabytes each
+        self._answers = KeptAnswers(keep=64)
+        self._passing = KeptAnswers(keep=8)  # up to some megabytes each
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
@@ -105,8 +105,8 @@ class EmbeddedStore(Store):
     async def totals(self) -> Totals:
         return await self._read(partial(self._answers.to, tables.listing.totals))
 
-    async def foreign(self) -> int:
-        return await self._read(tables.listing.foreign)
+    async def external(self) -> int:
+        return await self._read(tables.listing.external)
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self._read(tables.images.known, ids)
@@ -118,16 +118,16 @@ class EmbeddedStore(Store):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(tables.studies.put_studies, studies)
 
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
         return await self._read(tables.images.get, ids, vectors)
 
-    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read_by_copy(nearest, vector, where, limit)
 
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(fulltext.documents.match, terms, where, limit, self._passing)
 
-    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+    async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.listing.browse, where, limit)
 
     async def count(
@@ -143,22 +143,22 @@ class EmbeddedStore(Store):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
-    ) -> Facts:
-        def ask(connection: Connection, *by_copy: Any) -> Facts:  # noqa: ANN401 - what `_read_by_copy` adds
-            return Facts(
+    ) -> ResultFacts:
+        def ask(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_by_copy` adds
+            return ResultFacts(
                 database.collection.fingerprint_of(connection),
                 self._answers.to(tables.counts.count, connection, where, tuple(terms), distinct, *by_copy),
-                tables.listing.foreign(connection),
+                tables.listing.external(connection),
                 tables.images.get(connection, ids, compared),
                 self._answers.to(tables.listing.sample, connection) if compared else None,
             )
 
         return await self._read_by_copy(ask)
 
-    async def sample(self) -> Sample:
+    async def sample(self) -> ReferenceSample:
         return await self._read(partial(self._answers.to, tables.listing.sample))
 
-    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.page, after, limit)
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
-from mcp_cxr.records import Facts, Filter
+from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores.iris import collection, tables
-from mcp_cxr.stores.iris.driver import MOST_IDS, Pool, Session
+from mcp_cxr.stores.iris.driver import MOST_IDS, Pool, Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         ImageId,
         ImageRecord,
         Outcome,
-        Sample,
-        Scored,
-        Stored,
+        RankedImage,
+        ReferenceSample,
+        StoredImage,
         Study,
         Totals,
         Vector,
@@ -81,7 +81,7 @@ class IrisStore(Store):
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
         def work(link: Link) -> Made:
-            session = Session(link, self._table)
+            session = Statements(link, self._table)
             return collection.make(session, self.location, fingerprint, root, key_check)
 
         self._remembered = None
@@ -95,7 +95,7 @@ class IrisStore(Store):
 
     async def drop(self) -> None:
         self._remembered = None
-        await self._pool.run(lambda link: collection.drop(Session(link, self._table)))
+        await self._pool.run(lambda link: collection.drop(Statements(link, self._table)))
         self._pool.recycle()
 
     async def info(self, *, recalled: bool = False) -> Collection:
@@ -107,8 +107,8 @@ class IrisStore(Store):
     async def totals(self) -> Totals:
         return await self._read(lambda session, _: tables.listing.totals(session))
 
-    async def foreign(self) -> int:
-        return await self._read(lambda session, _: tables.listing.foreign(session))
+    async def external(self) -> int:
+        return await self._read(lambda session, _: tables.listing.external(session))
 
     async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
         asked = list(ids)  # it may be asked twice
@@ -120,16 +120,16 @@ class IrisStore(Store):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(lambda session, _: tables.studies.put_studies(session, studies))
 
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, Stored]:
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
         return await self._read(lambda session, _: tables.images.get(session, ids, vectors))
 
-    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[Scored]:
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(lambda session, entries: tables.nearest(session, entries, vector, where, limit))
 
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[Scored]:
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(lambda session, _: tables.documents.match(session, terms, where, limit))
 
-    async def browse(self, where: Filter, *, limit: int) -> list[Scored]:
+    async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(lambda session, _: tables.listing.browse(session, where, limit))
 
     async def count(
@@ -145,14 +145,14 @@ class IrisStore(Store):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
-    ) -> Facts:
-        def ask(session: Session, entries: Entries) -> tuple[Facts, KeptSample | None]:
+    ) -> ResultFacts:
+        def ask(session: Statements, entries: Entries) -> tuple[ResultFacts, KeptSample | None]:
             told = tables.result_facts.facts(session, ids, where, terms, distinct, compared)
             if not entries.are(told.schema, told.fingerprint):  # another process has made it anew
                 self._remembered = entries = collection.read(session, self.location)
             made_with = entries.fingerprint
             kept = tables.listing.sample(session, made_with, self._sample, told.sample_mark) if compared else None
-            return Facts(made_with, told.total, told.foreign, told.stored, kept and kept.sample), kept
+            return ResultFacts(made_with, told.total, told.external, told.stored, kept and kept.sample), kept
 
         facts, kept = await self._read(ask)
         self._sample = kept or self._sample
@@ -163,14 +163,14 @@ class IrisStore(Store):
             return await super().sift(images, filters)
         return await self._read(lambda session, _: tables.result_facts.sift(session, images, filters))
 
-    async def sample(self) -> Sample:
-        def ask(session: Session, entries: Entries) -> KeptSample:
+    async def sample(self) -> ReferenceSample:
+        def ask(session: Statements, entries: Entries) -> KeptSample:
             return tables.listing.sample(session, entries.fingerprint, self._sample)
 
         self._sample = kept = await self._read(ask)
         return kept.sample
 
-    async def page(self, after: ImageId | None, *, limit: int) -> list[Stored]:
+    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(lambda session, _: tables.images.page(session, after, limit))
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
@@ -187,9 +187,9 @@ class IrisStore(Store):
             raise ValueError("An empty filter would remove everything; that is `drop`.")
         return await self._write(lambda session, _: tables.images.forget(session, where), repeatable=False)
 
-    async def _read(self, ask: Callable[[Session, Entries], T]) -> T:
+    async def _read(self, ask: Callable[[Statements, Entries], T]) -> T:
         def work(link: Link) -> T:
-            session, remembered = Session(link, self._table), self._remembered
+            session, remembered = Statements(link, self._table), self._remembered
             if remembered:
                 try:
                     return ask(session, remembered)
@@ -200,9 +200,9 @@ class IrisStore(Store):
 
         return await self._pool.run(work)
 
-    async def _write(self, change: Callable[[Session, Entries], T], *, repeatable: bool = True) -> T:
+    async def _write(self, change: Callable[[Statements, Entries], T], *, repeatable: bool = True) -> T:
         def work(link: Link) -> T:
-            session = Session(link, self._table)
+            session = Statements(link, self._table)
             result = change(session, collection.read(session, self.location))
             link.commit()
             return result

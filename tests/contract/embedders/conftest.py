@@ -11,7 +11,7 @@ from PIL import Image
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
-from mcp_cxr.records import Picture
+from mcp_cxr.records import Rendering
 from tests.standins.nvclip import StandIn
 
 if TYPE_CHECKING:
@@ -52,17 +52,17 @@ async def embedder(new_embedder: Callable[[], Embedder]) -> AsyncIterator[Embedd
 
 
 @pytest.fixture
-def picture(new_embedder: Callable[[], Embedder]) -> Callable[[int], Picture]:
+def picture(new_embedder: Callable[[], Embedder]) -> Callable[[int], Rendering]:
     """Makes pictures as the embedder wants them, a different one for each number."""
     spec = new_embedder().image_spec
 
-    def make(number: int) -> Picture:
+    def make(number: int) -> Rendering:
         grey = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
         image = Image.fromarray(grey).resize((spec.size, spec.size)).convert(spec.mode)
         if spec.jpeg_quality is None:
-            return Picture(np.asarray(image))
+            return Rendering(np.asarray(image))
         encoded = io.BytesIO()
         image.save(encoded, "JPEG", quality=spec.jpeg_quality)
-        return Picture(np.asarray(image), encoded.getvalue())
+        return Rendering(np.asarray(image), encoded.getvalue())
 
     return make

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Picture, Vectors
+    from mcp_cxr.records import Rendering, Vectors
 
-    Draw = Callable[[int], Picture]
+    Draw = Callable[[int], Rendering]
 
 
-async def vectors_of(embedder: Embedder, pictures: Sequence[Picture]) -> Vectors:
+async def vectors_of(embedder: Embedder, pictures: Sequence[Rendering]) -> Vectors:
     rows = await embedder.embed_images(pictures)
     assert not any(isinstance(row, Rejected) for row in rows)
     return np.stack([row for row in rows if not isinstance(row, Rejected)])

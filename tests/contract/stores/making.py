@@ -13,7 +13,7 @@ from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, StudyId,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mcp_cxr.records import Scored, Vector, Vectors
+    from mcp_cxr.records import RankedImage, Vector, Vectors
 
 DIMENSION = 8
 FINGERPRINT = Fingerprint("sketch", DIMENSION, "prep-1", service="1.0", dialect="nim")
@@ -50,7 +50,7 @@ def axis() -> Vector:
     return np.eye(1, DIMENSION, dtype=np.float32)[0]
 
 
-def ids(scored: Iterable[Scored]) -> list[str]:
+def ids(scored: Iterable[RankedImage]) -> list[str]:
     return [hit.image_id for hit in scored]
 
 

@@ -66,9 +66,9 @@ async def test_files_are_not_settled_that_changed_or_whose_image_is_elsewhere_go
     await store.put([image("a")], vectors(1))
     backend.plant_foreign("b", "s1", "p1")
     here, copy = outcome("/archive/files/a.dcm", "a"), outcome("/archive/copy of a.dcm", "a")
-    gone, foreign = outcome("/archive/files/gone.dcm", "gone"), outcome("/archive/files/b.dcm", "b")
-    await store.record([here, copy, gone, foreign])
-    assert await settled(store, status(copy, gone, foreign)) == {}
+    gone, external = outcome("/archive/files/gone.dcm", "gone"), outcome("/archive/files/b.dcm", "b")
+    await store.record([here, copy, gone, external])
+    assert await settled(store, status(copy, gone, external)) == {}
     size, mtime_ns = status(here)[here.path]
     assert await settled(store, {here.path: (size + 1, mtime_ns)}) == {}
     assert await settled(store, {here.path: (size, mtime_ns + 1)}) == {}

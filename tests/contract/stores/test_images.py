@@ -14,20 +14,20 @@ from mcp_cxr.stores import SAMPLE_SIZE, sample_key
 from tests.contract.stores.making import DIMENSION, at_cosine, axis, ids, image, outcome, vectors
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Stored
+    from mcp_cxr.records import StoredImage
     from mcp_cxr.stores import Store
     from tests.contract.stores.backends import Backend
 
 A, B, C = ImageId("a"), ImageId("b"), ImageId("c")
 
 
-async def stored(store: Store, image_id: str) -> Stored:
+async def stored(store: Store, image_id: str) -> StoredImage:
     found = await store.get([ImageId(image_id)], vectors=True)
     return found[ImageId(image_id)]
 
 
-async def walk(store: Store, *, limit: int) -> list[Stored]:
-    walked: list[Stored] = []
+async def walk(store: Store, *, limit: int) -> list[StoredImage]:
+    walked: list[StoredImage] = []
     while page := await store.page(walked[-1].image.image_id if walked else None, limit=limit):
         assert len(page) <= limit
         walked += page
@@ -46,12 +46,12 @@ async def test_an_image_comes_back_as_it_was_put(store: Store) -> None:
             "StudyDescription": "CHEST (PA AND LAT) \u00fc",
             "KVP": 1.5,
         },
-        grey_scale={"window": [1, 2], "inverted": True, "lut": None},
+        grayscale={"window": [1, 2], "inverted": True, "lut": None},
     )
     await store.put([record], vectors(1))
     found = await stored(store, "a")
     assert found.image == record
-    assert not found.foreign
+    assert not found.external
     assert found.study == Study(StudyId("s50414267"), SubjectId("p10000032"))
 
 
@@ -146,11 +146,11 @@ async def test_foreign_images_are_shown_and_counted_and_never_ranked(store: Stor
     await store.put([image("a")], vectors(1))
     backend.plant_foreign("b", "s1", "p1", "LATERAL")
     found = await store.get([A, B], vectors=True)
-    assert (found[A].foreign, found[B].foreign) == (False, True)
+    assert (found[A].external, found[B].external) == (False, True)
     assert (found[B].image.view_position, found[B].study.study_id) == ("LATERAL", "s1")
     totals = await store.totals()
-    assert (totals.images, totals.foreign, totals.by_view) == (2, 1, {"PA": 1, "LATERAL": 1})
-    assert [item.foreign for item in await store.page(None, limit=9)] == [False, True]
+    assert (totals.images, totals.external, totals.by_view) == (2, 1, {"PA": 1, "LATERAL": 1})
+    assert [item.external for item in await store.page(None, limit=9)] == [False, True]
     assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["a"]
     assert ids(await store.match(["pa", "lateral"], Filter(), limit=9)) == ["a"]
     assert ids(await store.browse(Filter(), limit=9)) == ["a"]
@@ -171,7 +171,7 @@ async def test_a_foreign_image_becomes_ours_in_place(store: Store, backend: Back
     backend.plant_foreign("b")
     await store.put([image("b")], at_cosine(0.5))
     totals = await store.totals()
-    assert (totals.images, totals.foreign) == (1, 0)
+    assert (totals.images, totals.external) == (1, 0)
     assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["b"]
     assert ids(await store.match(["pa"], Filter(), limit=9)) == ["b"]
 
@@ -188,7 +188,7 @@ async def test_totals_count_images_studies_subjects_views_and_present_labels(sto
         ]
     )
     totals = await store.totals()
-    assert (totals.images, totals.studies, totals.subjects, totals.foreign) == (4, 3, 2, 0)
+    assert (totals.images, totals.studies, totals.subjects, totals.external) == (4, 3, 2, 0)
     assert totals.by_view == {"PA": 3, "LATERAL": 1}
     assert totals.by_label == {"Edema": 2}
 

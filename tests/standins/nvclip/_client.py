@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, Patience
-from mcp_cxr.records import Picture
+from mcp_cxr.records import Rendering
 
 if TYPE_CHECKING:
     from tests.standins.nvclip._process import StandIn
@@ -39,13 +39,13 @@ def hurried(standin: StandIn, *, config: dict[str, Any] | None = None, **patienc
 
 
 @functools.cache
-def film(number: int) -> Picture:
+def film(number: int) -> Rendering:
     """A picture of 32 x 32, a different one for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "JPEG", quality=95)
-    return Picture(pixels, encoded.getvalue())
+    return Rendering(pixels, encoded.getvalue())
 
 
-def films(count: int) -> list[Picture]:
+def films(count: int) -> list[Rendering]:
     return [film(number) for number in range(count)]

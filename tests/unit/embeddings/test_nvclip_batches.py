@@ -19,7 +19,7 @@ from mcp_cxr.embeddings.nvclip._dialects import BadReply, Nim, read_vectors, rea
 from mcp_cxr.embeddings.nvclip._pace import Pace
 from mcp_cxr.embeddings.nvclip._vectors import canned_pictures, check_canned, text_key
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.records import Picture, Rejected
+from mcp_cxr.records import Rejected, Rendering
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 
@@ -34,8 +34,8 @@ CONFIG = NvclipConfig(
 STATE = State(models=(), dimension=16)
 
 
-def picture(content: bytes) -> Picture:
-    return Picture(np.zeros((8, 8, 3), np.uint8), content)
+def picture(content: bytes) -> Rendering:
+    return Rendering(np.zeros((8, 8, 3), np.uint8), content)
 
 
 def service(sizes: list[int], taken: Callable[[str], bool] = lambda _: True) -> httpx.MockTransport:
@@ -113,7 +113,7 @@ async def test_texts_that_a_tokenizer_reads_alike_may_share_a_vector() -> None:
 async def test_a_picture_without_jpeg_is_a_mistake_of_the_caller() -> None:
     async with NvclipEmbedder(CONFIG, transport=service([])) as embedder:
         with pytest.raises(ValueError, match="image_spec"):
-            await embedder.embed_images([Picture(np.zeros((8, 8, 3), np.uint8))])
+            await embedder.embed_images([Rendering(np.zeros((8, 8, 3), np.uint8))])
 
 
 async def test_a_wait_is_drawn_from_a_range_that_doubles(monkeypatch: pytest.MonkeyPatch) -> None:

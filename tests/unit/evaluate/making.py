@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate import CLASS_PROMPTS, Plan
+from mcp_cxr.evaluate import CLASS_PROMPTS, EvaluationPlan
 from mcp_cxr.evaluate.truth._context import Ground
 from mcp_cxr.evaluate.truth._dataset import load
 from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Study, StudyId, SubjectId
@@ -144,7 +144,7 @@ async def ground(
     **plan: Any,
 ) -> AsyncGenerator[Ground]:
     """What protocols stand on, over an archive of these films."""
-    used, planned = embedder or KnowingEmbedder(), replace(Plan(prompts=PROMPTS, resamples=100), **plan)
+    used, planned = embedder or KnowingEmbedder(), replace(EvaluationPlan(prompts=PROMPTS, resamples=100), **plan)
     async with store(folder) as opened:
         await fill(opened, films)
         labels_of = planned.truth.labels_of if planned.truth else lambda stored: stored.study.labels

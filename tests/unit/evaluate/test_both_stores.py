@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.evaluate import PROTOCOLS, Plan, evaluate
+from mcp_cxr.evaluate import PROTOCOLS, EvaluationPlan, evaluate
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
 from tests.faults.iris_stores import config
@@ -30,7 +30,7 @@ async def filled(store: Store) -> KnowingEmbedder:
 
 
 async def evaluated(store: Store, embedder: KnowingEmbedder) -> Evaluation:
-    plan = Plan(prompts=PROMPTS, resamples=20, queries=60, studies=60)
+    plan = EvaluationPlan(prompts=PROMPTS, resamples=20, queries=60, studies=60)
     return await evaluate(store, embedder, plan, version="0", confirm=embedder.fingerprint, tell=lambda _: None)
 
 

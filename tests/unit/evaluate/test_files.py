@@ -10,16 +10,16 @@ import pytest
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import Evaluation, Figure, Measured, TruthFile, read_baseline, read_prompts
-from mcp_cxr.records import ImageId, ImageRecord, Stored, Study, StudyId, SubjectId
+from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from tests.support.companions import table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def stored(image: str = "i1", study: str = "s1", path: str = "patient1/study1/view1.jpg") -> Stored:
+def stored(image: str = "i1", study: str = "s1", path: str = "patient1/study1/view1.jpg") -> StoredImage:
     record = ImageRecord(ImageId(image), StudyId(study), SubjectId("p1"), "PA", "none", path, "/films")
-    return Stored(record, Study(StudyId(study), SubjectId("p1")), foreign=False)
+    return StoredImage(record, Study(StudyId(study), SubjectId("p1")), external=False)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from mcp_cxr.evaluate import Evaluation, Plan
+    from mcp_cxr.evaluate import Evaluation, EvaluationPlan
     from tests.unit.evaluate.making import Film
 
 
@@ -121,7 +121,7 @@ async def test_feedback_finds_what_the_words_miss(tmp_path: Path) -> None:
         assert figure(measured, "gain", f"round {number}").value == pytest.approx(marked.value - plain.value)
 
 
-async def evaluated(folder: Path, films: Sequence[Film], plan: Plan) -> Evaluation:
+async def evaluated(folder: Path, films: Sequence[Film], plan: EvaluationPlan) -> Evaluation:
     embedder = KnowingEmbedder()
     async with EmbeddedStore(folder) as store:
         await fill(store, films)

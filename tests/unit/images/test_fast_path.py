@@ -16,7 +16,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images import Viewing, read_film, view_film
+from mcp_cxr.images import Viewing, read_image, view_image_file
 from mcp_cxr.images.pixels import _decode as decode
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, radiograph, saved
@@ -38,7 +38,7 @@ NARROW = {"WindowCenter": 1800, "WindowWidth": 700}
 
 
 def read(path: Path, spec: ImageSpec = SPEC) -> NDArray[np.uint8]:
-    return read_film(path, spec).picture.pixels
+    return read_image(path, spec).picture.pixels
 
 
 def check(path: Path, *, mean: float = 0.3, size: int = 224) -> None:
@@ -159,10 +159,10 @@ def test_an_overlay_in_unused_bits_changes_nothing(tmp_path: Path) -> None:
 
 def test_padding_is_black_and_never_mixed_into_its_neighbours(tmp_path: Path) -> None:
     pixels = np.clip(radiograph(1301, 1203), 1100, 2400)
-    plain = read_film(saved(film(pixels), tmp_path / "film.dcm"), SPEC)
+    plain = read_image(saved(film(pixels), tmp_path / "film.dcm"), SPEC)
     pixels[:, :300] = 40
-    padded = read_film(saved(film(pixels, PixelPaddingValue=40), tmp_path / "film.dcm"), SPEC)
-    assert padded.grey_scale["low"] == plain.grey_scale["low"] == 1100
+    padded = read_image(saved(film(pixels, PixelPaddingValue=40), tmp_path / "film.dcm"), SPEC)
+    assert padded.grayscale["low"] == plain.grayscale["low"] == 1100
     assert not padded.picture.pixels[:, :50].any()
     assert difference(padded.picture.pixels[:, 60:], plain.picture.pixels[:, 60:])[0] <= 2
 
@@ -172,7 +172,7 @@ def test_the_stretch_comes_from_single_pixels_at_full_size(tmp_path: Path) -> No
     pixels = np.clip(radiograph(1301, 1203), 1000, 3000)
     pixels[700, 600], pixels[701, 601] = 4095, 3
     path = saved(film(pixels), tmp_path / "film.dcm")
-    scale = read_film(path, SPEC).grey_scale
+    scale = read_image(path, SPEC).grayscale
     assert (scale["low"], scale["high"]) == (3, 4095)
     check(path)
 
@@ -231,7 +231,7 @@ def test_other_sizes_look_as_usual(tmp_path: Path) -> None:
 @pytest.mark.parametrize("region", [None, (0.211, 0.307, 0.873, 0.641)])
 def test_views_of_any_size_are_the_film_s(tmp_path: Path, max_px: int, region: Any) -> None:
     path = saved(film(radiograph(1301, 1203), **WINDOW), tmp_path / "film.dcm")
-    view = view_film(path, Viewing(max_px=max_px, region=region))
+    view = view_image_file(path, Viewing(max_px=max_px, region=region))
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     cut = usual_pipeline(path)[int(y0 * 1301) : -int(-y1 * 1301 // 1), int(x0 * 1203) : -int(-x1 * 1203 // 1)]
     assert max(view.width, view.height) == min(max_px, max(cut.shape))
@@ -254,12 +254,12 @@ def test_a_blank_film_and_a_short_one_are_refused(tmp_path: Path) -> None:
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from mcp_cxr.images import read_film
+from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 spec = ImageSpec(224, "L", jpeg_quality=95)
-read_film(Path(sys.argv[1]), spec)
+read_image(Path(sys.argv[1]), spec)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-read_film(Path(sys.argv[2]), spec)
+read_image(Path(sys.argv[2]), spec)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

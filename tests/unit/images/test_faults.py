@@ -19,7 +19,7 @@ from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, MPEG2MPML, DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
-from mcp_cxr.images import read_film, read_header
+from mcp_cxr.images import read_header, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import coded, film, phantom, saved
 
@@ -34,7 +34,7 @@ CT, SR, SEG, MG = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "88.11", "6
 
 def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
     with pytest.raises(ImageError) as caught:
-        read_film(path, SPEC, **options)
+        read_image(path, SPEC, **options)
     return type(caught.value), caught.value.reason
 
 
@@ -81,13 +81,13 @@ def test_what_is_no_chest_film_is_refused_by_its_header(tmp_path: Path, elements
     ],
 )
 def test_what_may_be_a_chest_film_is_read(tmp_path: Path, elements: dict[str, Any]) -> None:
-    assert read_film(saved(film(**elements), tmp_path / "film.dcm"), SPEC).grey_scale["voi"] == "stretch"
+    assert read_image(saved(film(**elements), tmp_path / "film.dcm"), SPEC).grayscale["voi"] == "stretch"
 
 
 @pytest.mark.parametrize("elements", [{"BodyPartExamined": "HAND"}, {"SOPClassUID": CT}, {"Modality": "MR"}])
 def test_any_body_part_lets_other_pictures_in(tmp_path: Path, elements: dict[str, Any]) -> None:
     path = saved(film(**elements), tmp_path / "film.dcm")
-    assert read_film(path, SPEC, any_body_part=True).picture.pixels.shape == (64, 64)
+    assert read_image(path, SPEC, any_body_part=True).picture.pixels.shape == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -225,5 +225,5 @@ def test_pydicom_s_logs_never_quote_a_value(tmp_path: Path, caplog: pytest.LogCa
     path = saved(facts, tmp_path / "film.dcm")
     with caplog.at_level(logging.DEBUG):
         caplog.clear()
-        read_film(path, SPEC)
+        read_image(path, SPEC)
     assert "SECRET" not in caplog.text

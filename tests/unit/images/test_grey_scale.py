@@ -12,7 +12,7 @@ from pydicom.pixels.processing import apply_windowing
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom._grayscale_parameters import Lut, Treatment, Window
 from mcp_cxr.images.pixels._raster import ArrayRaster, Survey
-from mcp_cxr.images.render._grayscale import grey_scale, looked_up, windowed
+from mcp_cxr.images.render._grayscale import grayscale, looked_up, windowed
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 
@@ -26,7 +26,7 @@ def scaled(stored: Any, treatment: Treatment, window: Window | None = None) -> t
     survey = Survey(ArrayRaster(stored))
     for _ in survey.watched():
         pass
-    scale = grey_scale(survey, treatment, stored.dtype, window=window)
+    scale = grayscale(survey, treatment, stored.dtype, window=window)
     return scale.greys(stored).tolist(), scale.record
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images import is_candidate, read_film
+from mcp_cxr.images import is_candidate, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.oracle import difference, usual_pipeline
 
@@ -67,7 +67,7 @@ ANY_BODY_PART = {
 def reason(path: Path, *, any_body_part: bool = False) -> str | None:
     """Why a file is no picture; None where it is one."""
     try:
-        read_film(path, SPEC, any_body_part=any_body_part)
+        read_image(path, SPEC, any_body_part=any_body_part)
     except ImageError as error:
         return error.reason
     return None
@@ -102,7 +102,7 @@ def test_with_any_body_part_other_pictures_are_read(real_films: Path) -> None:
     ],
 )
 def test_real_films_look_as_the_usual_pipeline_shows_them(real_films: Path, name: str) -> None:
-    read = read_film(real_films / name, SPEC, any_body_part=True).picture.pixels
+    read = read_image(real_films / name, SPEC, any_body_part=True).picture.pixels
     largest, mean = difference(read, usual_pipeline(real_films / name, 224))
     assert largest <= 6
     assert mean <= 0.3

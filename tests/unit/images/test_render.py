@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images import Reader, Tile, Viewing, contact_sheet, view_film
+from mcp_cxr.images import Reader, Tile, Viewing, contact_sheet, view_image_file
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, phantom, saved
 
@@ -61,31 +61,31 @@ async def test_one_bad_file_among_many_fails_alone(tmp_path: Path) -> None:
 
 
 def test_a_view_is_never_enlarged(path: Path) -> None:
-    view = view_film(path, Viewing(max_px=4000))
+    view = view_image_file(path, Viewing(max_px=4000))
     assert (view.width, view.height) == (200, 300)
     assert decoded(view).shape == (300, 200)
 
 
 def test_a_region_is_cut_from_the_full_size(path: Path) -> None:
-    whole, part = view_film(path, Viewing()), view_film(path, Viewing(region=(0.25, 0.5, 0.75, 1)))
+    whole, part = view_image_file(path, Viewing()), view_image_file(path, Viewing(region=(0.25, 0.5, 0.75, 1)))
     assert np.array_equal(decoded(part), decoded(whole)[150:300, 50:150])
 
 
 def test_a_sliver_is_still_a_picture(path: Path) -> None:
-    view = view_film(path, Viewing(region=(0.5, 0, 0.5001, 1)))
+    view = view_image_file(path, Viewing(region=(0.5, 0, 0.5001, 1)))
     assert (view.width, view.height) == (1, 300)
 
 
 def test_inverting_turns_the_greys_round(path: Path) -> None:
-    plain, inverted = view_film(path, Viewing()), view_film(path, Viewing(invert=True))
+    plain, inverted = view_image_file(path, Viewing()), view_image_file(path, Viewing(invert=True))
     apart = decoded(plain).astype(int) + decoded(inverted)
     assert set(np.unique(apart)) <= {254, 255}
-    assert (plain.grey_scale["inverted"], inverted.grey_scale["inverted"]) == (False, True)
+    assert (plain.grayscale["inverted"], inverted.grayscale["inverted"]) == (False, True)
 
 
 def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
-    view = view_film(path, Viewing(window_center=1000, window_width=100))
-    assert view.grey_scale["center"] == 1000
+    view = view_image_file(path, Viewing(window_center=1000, window_width=100))
+    assert view.grayscale["center"] == 1000
     stored = phantom(300, 200).astype(float)
     greys = np.clip((stored - 999.5) / 99 + 0.5, 0, 1) * 255
     assert np.abs(decoded(view) - greys).max() <= 1
@@ -93,7 +93,7 @@ def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
 
 def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 4096, (2200, 2200), np.uint16)
-    view = view_film(saved(film(noise), tmp_path / "film.dcm"), Viewing(max_px=2200))
+    view = view_image_file(saved(film(noise), tmp_path / "film.dcm"), Viewing(max_px=2200))
     assert view.mime_type == "image/jpeg"
     assert len(view.data) <= 700_000
     assert decoded(view).shape == (view.height, view.width)

@@ -10,7 +10,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 
-from mcp_cxr.images import read_film
+from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, phantom, saved
 from tests.unit.images.oracle import difference, usual_pipeline
@@ -44,9 +44,9 @@ def with_raw(facts: FileDataset, **texts: bytes) -> FileDataset:
     ],
 )
 def test_a_broken_number_counts_as_absent(tmp_path: Path, elements: dict[str, bytes], note: str) -> None:
-    read = read_film(saved(with_raw(film(), **elements), tmp_path / "film.dcm"), SPEC)
-    plain = read_film(saved(film(), tmp_path / "plain.dcm"), SPEC)
-    assert read.grey_scale["notes"] == [note]
+    read = read_image(saved(with_raw(film(), **elements), tmp_path / "film.dcm"), SPEC)
+    plain = read_image(saved(film(), tmp_path / "plain.dcm"), SPEC)
+    assert read.grayscale["notes"] == [note]
     assert np.array_equal(read.picture.pixels, plain.picture.pixels)
 
 
@@ -60,21 +60,21 @@ def test_a_broken_number_counts_as_absent(tmp_path: Path, elements: dict[str, by
     ],
 )
 def test_a_broken_table_counts_as_absent(tmp_path: Path, elements: dict[str, Any], note: str) -> None:
-    read = read_film(saved(film(**elements), tmp_path / "film.dcm"), SPEC)
-    assert (read.grey_scale["voi"], read.grey_scale["notes"]) == ("stretch", [note])
+    read = read_image(saved(film(**elements), tmp_path / "film.dcm"), SPEC)
+    assert (read.grayscale["voi"], read.grayscale["notes"]) == ("stretch", [note])
 
 
 def test_a_table_shorter_than_it_says_counts_as_absent(tmp_path: Path) -> None:
     facts = film(VOILUTSequence=lut(CURVE), WindowCenter=2000, WindowWidth=3000)
     facts.VOILUTSequence[0].LUTData = CURVE[:1000].tobytes()
-    read = read_film(saved(facts, tmp_path / "film.dcm"), SPEC)
-    assert (read.grey_scale["voi"], read.grey_scale["notes"]) == ("window", ["broken VOI LUT ignored"])
+    read = read_image(saved(facts, tmp_path / "film.dcm"), SPEC)
+    assert (read.grayscale["voi"], read.grayscale["notes"]) == ("window", ["broken VOI LUT ignored"])
 
 
 def test_eight_bit_entries_may_stand_in_eight_or_sixteen_bits(tmp_path: Path) -> None:
     narrow = (CURVE >> 4).astype(np.uint8)
     in_eight, in_sixteen = (
-        read_film(saved(film(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).picture.pixels
+        read_image(saved(film(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).picture.pixels
         for each in (narrow, narrow.astype("<u2"))
     )
     assert np.array_equal(in_eight, in_sixteen)
@@ -102,7 +102,7 @@ def test_films_look_as_the_usual_pipeline_shows_them(
 ) -> None:
     pixels = phantom(531, 477)
     path = saved(film(pixels, PhotometricInterpretation=photometric, **elements), tmp_path / "film.dcm")
-    largest, mean = difference(read_film(path, ImageSpec(224, "L")).picture.pixels, usual_pipeline(path, 224))
+    largest, mean = difference(read_image(path, ImageSpec(224, "L")).picture.pixels, usual_pipeline(path, 224))
     assert largest <= 6
     assert mean <= 0.3
 
@@ -112,5 +112,5 @@ def test_padding_of_the_other_sign_is_masked(tmp_path: Path) -> None:
     pixels[:5] = -2000
     facts = film(pixels, BitsStored=16, HighBit=15)
     facts.add_new("PixelPaddingValue", "US", 65536 - 2000)
-    read = read_film(saved(facts, tmp_path / "film.dcm"), SPEC)
-    assert read.grey_scale["low"] > -1000 - 1
+    read = read_image(saved(facts, tmp_path / "film.dcm"), SPEC)
+    assert read.grayscale["low"] > -1000 - 1

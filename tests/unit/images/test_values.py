@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mcp_cxr.images import TILE_PX, Lightbox, Reader, overview, read_values, tile
+from mcp_cxr.images import TILE_PX, Reader, StoredValuesCache, overview, read_values, tile
 from mcp_cxr.images.workers._tasks import ValuesTask, answer
 from tests.unit.images.making import film, phantom, saved
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images import FilmValues, Part
+    from mcp_cxr.images import StoredValues, ValuesTile
 
 
-def unpacked(part: Part) -> NDArray[np.uint16]:
+def unpacked(part: ValuesTile) -> NDArray[np.uint16]:
     steps = np.frombuffer(zlib.decompress(part.data), "<u2").reshape(part.height, part.width)
     return np.cumsum(steps, axis=1, dtype=np.uint16)
 
@@ -86,7 +86,7 @@ def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, 
     assert_same(task.answered(*answer(task.told())), read_values(path))
 
 
-def assert_same(one: FilmValues, other: FilmValues) -> None:
+def assert_same(one: StoredValues, other: StoredValues) -> None:
     for field in fields(one):
         left, right = getattr(one, field.name), getattr(other, field.name)
         assert np.array_equal(left, right) if isinstance(left, np.ndarray) else left == right, field.name
@@ -127,12 +127,12 @@ async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
     paths = [saved(film(), tmp_path / f"{number}.dcm") for number in range(3)]
     reads: list[Path] = []
 
-    async def read(path: Path) -> FilmValues:
+    async def read(path: Path) -> StoredValues:
         reads.append(path)
         await anyio.lowlevel.checkpoint()
         return read_values(path)
 
-    lightbox = Lightbox(read)
+    lightbox = StoredValuesCache(read)
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(lambda: lightbox.film(paths[0], keep=True))
@@ -150,7 +150,7 @@ async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
 async def test_a_film_that_was_changed_is_read_again(tmp_path: Path):
     path = saved(film(), tmp_path / "film.dcm")
     async with Reader() as reader:
-        lightbox = Lightbox(reader.values)
+        lightbox = StoredValuesCache(reader.values)
         before = await lightbox.film(path, keep=True)
         saved(film(phantom(40, 40)), path)
         after = await lightbox.film(path, keep=True)

@@ -17,12 +17,12 @@ from tests.support.toy import ToyEmbedder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.records import Shown
+    from mcp_cxr.records import ImageDetails
 
 IMAGE = "00000001-00000001-00000001-00000001-00000001"
 
 
-async def shown(data: Path, image_id: str = IMAGE) -> Shown:
+async def shown(data: Path, image_id: str = IMAGE) -> ImageDetails:
     async with opened(data) as archive:
         return await archive.show(image_id)
 

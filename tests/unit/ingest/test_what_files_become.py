@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused
-from mcp_cxr.ingest import Listener, Progress
+from mcp_cxr.ingest import IngestProgress, Listener
 from mcp_cxr.records import Filter, SubjectId
 from tests.support.archives import contents, ingested, is_made, opened, rows
 from tests.support.films import dicom, mimic, plain, truncated
@@ -326,9 +326,9 @@ async def test_what_is_forgotten_comes_back_with_the_next_ingest(data: Path, fil
 async def test_progress_is_told_up_to_the_end(data: Path, films: Path) -> None:
     for number in range(5):
         dicom(films / f"{number}.dcm", number)
-    heard: list[Progress] = []
+    heard: list[IngestProgress] = []
 
-    async def listen(progress: Progress) -> None:
+    async def listen(progress: IngestProgress) -> None:
         heard.append(progress)
 
     await ingested(data, films, batch_size=2, listener=Listener(on_progress=listen))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from mcp_cxr.errors import NotFound, QuestionError
+from mcp_cxr.errors import NotFound, QueryError
 from mcp_cxr.language import understood
 from mcp_cxr.records import Filter
 from mcp_cxr.search._steer import USUAL_TEXTS
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Hit, Stored, Vector
+    from mcp_cxr.records import Hit, StoredImage, Vector
 
 MODES: list[dict[str, Any]] = [
     {"query": "left effusion"},
@@ -38,7 +38,7 @@ async def archive(toy_data: Path) -> AsyncGenerator[Archive]:
         yield archive
 
 
-async def stored(archive: Archive) -> list[Stored]:
+async def stored(archive: Archive) -> list[StoredImage]:
     return await archive.store.page(None, limit=1000)
 
 
@@ -232,7 +232,7 @@ async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(
 async def test_what_cannot_be_asked_is_one_line_that_says_what_can(
     archive: Archive, question: dict[str, Any], line: str
 ) -> None:
-    with pytest.raises(QuestionError) as caught:
+    with pytest.raises(QueryError) as caught:
         await archive.search(**question)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
-from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QuestionError, StoreMissing
+from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import understood
 from mcp_cxr.search import _texts
@@ -81,7 +81,7 @@ async def test_an_embedder_without_text_is_said_so_and_words_are_matched(sketch_
         assert page.search_mode == "keyword"
         assert page.fallback_reason
         assert "reads no text" in page.fallback_reason
-        with pytest.raises(QuestionError, match="reads no text; use mode='auto' or like"):
+        with pytest.raises(QueryError, match="reads no text; use mode='auto' or like"):
             await archive.search("effusion", mode="vector")
         both = await archive.search("effusion", like=[page.images[0].image_id])
         assert (both.search_mode, bool(both.fallback_reason)) == ("hybrid", True)
@@ -156,7 +156,7 @@ async def test_examples_that_cancel_each_other_out_are_refused(small: Path) -> N
         second,
     )
     async with opened(small) as archive:
-        with pytest.raises(QuestionError, match="cancel each other out"):
+        with pytest.raises(QueryError, match="cancel each other out"):
             await archive.search(like=[first, second])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
-from mcp_cxr.errors import ImageError, PathRefused, QuestionError
+from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter
 from mcp_cxr.search import _present
 from mcp_cxr.search._fold import folds
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Page
+    from mcp_cxr.records import SearchResult
 
 TEXTS = {
     1: "FINDINGS: Small left pleural effusion. No pneumothorax.",
@@ -42,7 +42,7 @@ async def five(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def numbers(page: Page) -> list[int]:
+def numbers(page: SearchResult) -> list[int]:
     return [int(hit.study_id[2:]) for hit in page.images]
 
 
@@ -141,7 +141,7 @@ class TestFiles:
             with pytest.raises(ImageError):
                 await archive.search(like=[str(broken)])
         async with opened(five, ToyEmbedder(rejected=[1])) as archive:
-            with pytest.raises(QuestionError, match="cannot be compared"):
+            with pytest.raises(QueryError, match="cannot be compared"):
                 await archive.search(like=[str(dicom(tmp_path / "films" / "dark.dcm", 9))])
 
 

@@ -118,10 +118,10 @@ class TestTls:
 
     def test_only_a_client_that_trusts_its_authority_gets_through(self, tmp_path: Path) -> None:
         make_authority(tmp_path / "ours")
-        make_authority(tmp_path / "foreign")
+        make_authority(tmp_path / "external")
         with StandIn(tls=tmp_path / "ours") as server:
             assert self.asked(server, tmp_path / "ours").stdout == "(1,)\n"
-            refused = self.asked(server, tmp_path / "foreign")
+            refused = self.asked(server, tmp_path / "external")
         assert refused.returncode == 1
         assert "certificate verify failed" in refused.stderr
 

@@ -170,8 +170,8 @@ async def test_the_originals_table_is_opened_as_it_is_and_its_rows_are_foreign(
     await store.create(FINGERPRINT)
     assert server.tables[TABLE] == before
     totals = await store.totals()
-    assert (totals.images, totals.foreign) == (3, 3)
-    assert (await store.get([ImageId("i00000")]))[ImageId("i00000")].foreign
+    assert (totals.images, totals.external) == (3, 3)
+    assert (await store.get([ImageId("i00000")]))[ImageId("i00000")].external
     assert await store.nearest(axis(), EVERY, limit=9) == []
 
 
@@ -180,7 +180,7 @@ async def test_a_row_of_the_original_becomes_ours_in_place(server: StandIn, stor
     await store.create(FINGERPRINT)
     await store.put([image("i00001")], at_cosine(0.5))
     totals = await store.totals()
-    assert (totals.images, totals.foreign) == (3, 2)
+    assert (totals.images, totals.external) == (3, 2)
     assert ids(await store.nearest(axis(), EVERY, limit=9)) == ["i00001"]
 
 

@@ -61,7 +61,7 @@ async def everything(store: Store) -> list[object]:
     """Return what a store holds, and how it ranks it."""
     page = await store.page(None, limit=2 * COUNT)
     assert all(one.vector is not None for one in page)
-    rows = [(one.image, one.study, one.foreign, one.vector.tobytes()) for one in page if one.vector is not None]
+    rows = [(one.image, one.study, one.external, one.vector.tobytes()) for one in page if one.vector is not None]
     paths = [f"/archive/files/i{n:05d}.dcm" for n in range(COUNT)]
     collection = await store.info()
     return [

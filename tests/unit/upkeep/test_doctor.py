@@ -9,7 +9,7 @@ import pytest
 
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.upkeep import Finding, examine
+from mcp_cxr.upkeep import CheckResult, examine
 from tests.standins.nvclip import StandIn, hurried
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.films import mimic
@@ -44,13 +44,13 @@ async def data(standin: StandIn, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def found(data: Path, embedder: NvclipEmbedder) -> dict[str, Finding]:
+async def found(data: Path, embedder: NvclipEmbedder) -> dict[str, CheckResult]:
     """Return the findings by name."""
     async with opened(data, embedder) as archive:
         return {finding.name: finding for finding in await archive.doctor()}
 
 
-def faults(findings: dict[str, Finding]) -> dict[str, str | None]:
+def faults(findings: dict[str, CheckResult]) -> dict[str, str | None]:
     """Return what is wrong, with the advice."""
     return {finding.name: finding.advice for finding in findings.values() if not finding.ok}
 
@@ -159,8 +159,8 @@ async def test_each_fault_is_found_though_there_are_others(standin: StandIn, dat
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = (SELECT min(image_id) FROM images)")
     (tmp_path / "films").rename(tmp_path / "elsewhere")
     findings = await found(data, hurried(standin, config={"preprocessing": "other"}))
-    assert faults(findings).keys() == {"fingerprint", "foreign rows", "root"}
-    assert findings["foreign rows"].detail == "1 of 3"
+    assert faults(findings).keys() == {"fingerprint", "external rows", "root"}
+    assert findings["external rows"].detail == "1 of 3"
     assert (faults(findings)["root"] or "").startswith("This folder is gone: mount it, take it out of")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mcp_cxr.records import Picture, Sample, Stored, Vector
+    from mcp_cxr.records import ReferenceSample, Rendering, StoredImage, Vector
 
 PROBES = 8
 
@@ -39,7 +39,7 @@ class Service(ToyEmbedder):
         self.cosine = cosine
         self._fingerprint = replace(self._fingerprint, service=version, dialect=dialect)
 
-    async def embed_images(self, pictures: Sequence[Picture]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
         seen = await super().embed_images(pictures)
         return [row if isinstance(row, Rejected) else self._turned(row) for row in seen]
 
@@ -160,7 +160,7 @@ async def test_a_large_archive_that_is_not_mounted_is_given_up_soon(data: Path) 
     rows(data, "INSERT OR IGNORE INTO vectors SELECT slot, (SELECT vector FROM vectors LIMIT 1) FROM images")
     tried: list[str] = []
 
-    async def develop(stored: Stored) -> Picture:
+    async def develop(stored: StoredImage) -> Rendering:
         tried.append(stored.image.image_id)
         raise NotFound("The film is gone.")
 
@@ -174,7 +174,7 @@ async def test_an_image_that_goes_away_meanwhile_is_no_probe(data: Path) -> None
     class Shared(EmbeddedStore):
         """A store in which another process forgets an image between two questions."""
 
-        async def sample(self) -> Sample:
+        async def sample(self) -> ReferenceSample:
             sample = await super().sample()
             await self.forget(Filter(image_id=sample.ids[0]))
             return sample

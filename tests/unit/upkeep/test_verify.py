@@ -59,7 +59,7 @@ SPOILT = {
     "file changed": 1,
     "file gone": 0,
     "root gone": 0,
-    "foreign": 1,
+    "external": 1,
 }
 
 
@@ -116,7 +116,7 @@ async def test_a_root_that_images_of_another_program_come_from_stays(tmp_path: P
     async with opened(data) as archive:
         assert (await archive.repair()).mended["root gone"] == 0
         (tmp_path / "away").rename(films)
-        assert (await archive.repair()).mended["foreign"] == 1
+        assert (await archive.repair()).mended["external"] == 1
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ENOTCONN, errno.ESTALE, errno.EIO])
@@ -175,7 +175,7 @@ async def test_repair_leaves_what_has_no_file_and_says_so(tmp_path: Path) -> Non
         assert {name: count for name, count in found.problems.items() if count} == {
             "zero": 1,
             "file gone": 1,
-            "foreign": 1,
+            "external": 1,
         }
         assert (await archive.overview()).images == 12
 
@@ -219,7 +219,7 @@ async def test_forget_counts_before_it_removes(tmp_path: Path) -> None:
     films = await made(data, tmp_path / "films")
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
     async with opened(data) as archive:
-        found = await archive.forgettable(Filter(image_id=ImageId(films[0].stem)))
-        assert (found.images, found.studies, found.foreign_in_archive) == (1, 1, 1)
+        found = await archive.forget_preview(Filter(image_id=ImageId(films[0].stem)))
+        assert (found.images, found.studies, found.external_in_archive) == (1, 1, 1)
         assert await archive.forget(found.where) == 1
-        assert (await archive.forgettable(found.where)).images == 0
+        assert (await archive.forget_preview(found.where)).images == 0

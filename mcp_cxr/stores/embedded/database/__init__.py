@@ -1,7 +1,7 @@
 """One SQLite file: connections, transactions, errors, schema, and filters as SQL."""
 
 from mcp_cxr.stores.embedded.database import _collection as collection
-from mcp_cxr.stores.embedded.database._changes import Answers, Changes
+from mcp_cxr.stores.embedded.database._changes import Changes, KeptAnswers
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._filter import HOLDS_TERMS, OURS, any_of, compose
@@ -13,9 +13,9 @@ __all__ = [
     "CAN_LOCK",
     "HOLDS_TERMS",
     "OURS",
-    "Answers",
     "Changes",
     "Connections",
+    "KeptAnswers",
     "LockBusy",
     "any_of",
     "collection",

@@ -33,7 +33,7 @@ class Changes:
         return cls(*connection.execute(_CHANGES).fetchone())
 
 
-class Answers:
+class KeptAnswers:
     """Keeps the last `keep` answers to questions that are dear and asked again, until the database changes."""
 
     def __init__(self, *, keep: int) -> None:

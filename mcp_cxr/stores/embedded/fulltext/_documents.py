@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.language import document
-from mcp_cxr.records import Filter, ImageId, Scored, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores.embedded.database import OURS, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._bm25 import scores
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded.database import Answers
+    from mcp_cxr.stores.embedded.database import KeptAnswers
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
@@ -63,7 +63,9 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
     _postings.add(connection, new)
 
 
-def match(connection: Connection, terms: Sequence[str], where: Filter, limit: int, kept: Answers) -> list[Scored]:
+def match(
+    connection: Connection, terms: Sequence[str], where: Filter, limit: int, kept: KeptAnswers
+) -> list[RankedImage]:
     """Rank images by the BM25 of their study.
 
     Only the best studies, and all that tie with the last of them, are looked up; more while there are not enough.
@@ -91,12 +93,12 @@ def _best(score_of: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 
 def _images(
     connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
-) -> list[Scored]:
+) -> list[RankedImage]:
     """Return the images of these studies that are let through, best first; ties by image id."""
     statement, bound = compose(_OF_THESE, where, OURS)
     rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
     hits = [
-        Scored(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))
+        RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))
         for image_id, study_id, subject_id, number in rows
     ]
     return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))

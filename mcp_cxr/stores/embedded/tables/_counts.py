@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded.database import Answers
+    from mcp_cxr.stores.embedded.database import KeptAnswers
     from mcp_cxr.stores.embedded.fulltext._study_filter import Mask
     from mcp_cxr.stores.embedded.vectors import Cache, Copy
 
@@ -43,7 +43,7 @@ def count(
     terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
     cache: Cache | None = None,
-    kept: Answers | None = None,
+    kept: KeptAnswers | None = None,
     max_lag: int | None = None,
 ) -> int:
     """Count images, studies or subjects; `terms`: only those whose study holds one.
@@ -79,7 +79,7 @@ def _plainly(
 
 
 def _images(
-    connection: Connection, where: Filter, terms: Sequence[str], copy: Copy, kept: Answers
+    connection: Connection, where: Filter, terms: Sequence[str], copy: Copy, kept: KeptAnswers
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the slots of the images that are let through, and their studies' numbers."""
     rows, passing = copy.rows, _there(connection, copy, kept)
@@ -102,7 +102,7 @@ def _images(
     )
 
 
-def _there(connection: Connection, copy: Copy, kept: Answers) -> Mask:
+def _there(connection: Connection, copy: Copy, kept: KeptAnswers) -> Mask:
     """Return which rows are of images that are still there: all, unless some were removed since the copy was made."""
     if copy.header.compacted == Changes.of(connection).removed:
         return np.ones(len(copy.rows.slots), np.bool_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._claims import known as known_space
 from mcp_cxr.stores._unit_rows import unit_rows
@@ -76,7 +76,7 @@ def known(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
     return {ImageId(image_id) for (image_id,) in connection.execute(_KNOWN, (json.dumps(list(ids)),))}
 
 
-def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, Stored]:
+def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
     """Return those of `ids` that are there, in that order."""
     bound = {"ids": json.dumps(list(ids)), "vectors": vectors}
     rows = connection.execute(_STORED, bound)
@@ -84,7 +84,7 @@ def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[I
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 
 
-def page(connection: Connection, after: ImageId | None, limit: int) -> list[Stored]:
+def page(connection: Connection, after: ImageId | None, limit: int) -> list[StoredImage]:
     """Return the next images by id."""
     ids = [ImageId(image_id) for (image_id,) in connection.execute(_NEXT, (after or "", limit))]
     return list(get(connection, ids, vectors=True).values())
@@ -122,7 +122,7 @@ def _named_alone(connection: Connection, where: Filter) -> set[str]:
 
 
 def _cells(image: ImageRecord) -> tuple[Any, ...]:
-    metadata = {"view_source": image.view_source, "tags": dict(image.tags), "grey_scale": dict(image.grey_scale)}
+    metadata = {"view_source": image.view_source, "tags": dict(image.tags), "grayscale": dict(image.grayscale)}
     return (
         image.image_id,
         image.study_id,
@@ -135,10 +135,10 @@ def _cells(image: ImageRecord) -> tuple[Any, ...]:
     )
 
 
-def _stored(row: tuple[Any, ...]) -> Stored:
+def _stored(row: tuple[Any, ...]) -> StoredImage:
     image_id, study_id, subject_id, view, path, root, metadata, made_by, *of_study, blob = row
-    foreign = made_by is None
-    facts: dict[str, Any] = {} if foreign else json.loads(metadata)  # what others write there is not ours to read
+    external = made_by is None
+    facts: dict[str, Any] = {} if external else json.loads(metadata)  # what others write there is not ours to read
     image = ImageRecord(
         ImageId(image_id),
         StudyId(study_id),
@@ -148,9 +148,9 @@ def _stored(row: tuple[Any, ...]) -> Stored:
         image_path=from_cell(path),
         root=from_cell(root),
         tags=facts.get("tags", {}),
-        grey_scale=facts.get("grey_scale", {}),
+        grayscale=facts.get("grayscale", facts.get("grey_scale", {})),
     )
-    return Stored(image, _study(image, *of_study), foreign, from_blob(blob))
+    return StoredImage(image, _study(image, *of_study), external, from_blob(blob))
 
 
 def _study(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.records import Filter, ImageId, Sample, Scored, StudyId, SubjectId, Totals
+from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
 from mcp_cxr.stores.embedded.vectors import stack
@@ -47,14 +47,14 @@ SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FR
 WHERE made_by IS NOT NULL AND sample_key < 1152921504606846976 ORDER BY sample_key, image_id LIMIT ?"""
 
 
-def browse(connection: Connection, where: Filter, limit: int) -> list[Scored]:
+def browse(connection: Connection, where: Filter, limit: int) -> list[RankedImage]:
     """Return images, newest study first."""
     if where == Filter(view=where.view, split=where.split, has_report=where.has_report):
         rows = _listed(connection, where, limit, _BY_DATE, _IS_DATED, then=_LATEST)
         rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, then=_BY_ID)
     else:
         rows = _listed(connection, where, limit, _BROWSED, then=_NEWEST)
-    return [Scored(ImageId(image), StudyId(study), SubjectId(subject), 0.0) for image, study, subject in rows]
+    return [RankedImage(ImageId(image), StudyId(study), SubjectId(subject), 0.0) for image, study, subject in rows]
 
 
 def _listed(
@@ -73,23 +73,25 @@ def _listed(
 
 def totals(connection: Connection) -> Totals:
     """Return how much there is."""
-    images, studies, subjects, foreign = connection.execute(_TOTALS).fetchone()
+    images, studies, subjects, external = connection.execute(_TOTALS).fetchone()
     by_view = dict(connection.execute(_BY_VIEW).fetchall())
     by_label = dict(connection.execute(_BY_LABEL).fetchall())
-    return Totals(images, studies, subjects, foreign, by_view, by_label)
+    return Totals(images, studies, subjects, external, by_view, by_label)
 
 
-def foreign(connection: Connection) -> int:
+def external(connection: Connection) -> int:
     """Return how many rows other programs wrote."""
     return connection.execute(_FOREIGN).fetchone()[0]
 
 
-def sample(connection: Connection) -> Sample:
+def sample(connection: Connection) -> ReferenceSample:
     """Return the reference sample."""
     fingerprint = fingerprint_of(connection)
     if fingerprint is None:
-        return Sample((), np.empty((0, 0), np.float32))
+        return ReferenceSample((), np.empty((0, 0), np.float32))
     rows = connection.execute(_SAMPLE_OF_LOWEST, (SAMPLE_SIZE,)).fetchall()
     if len(rows) < SAMPLE_SIZE:
         rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
-    return Sample(tuple(ImageId(image) for image, _ in rows), stack([blob for _, blob in rows], fingerprint.dimension))
+    return ReferenceSample(
+        tuple(ImageId(image) for image, _ in rows), stack([blob for _, blob in rows], fingerprint.dimension)
+    )

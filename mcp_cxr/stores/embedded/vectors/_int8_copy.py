@@ -19,7 +19,7 @@ import numpy as np
 from mcp_cxr.errors import StoreUnavailable
 from mcp_cxr.stores.embedded.database import CAN_LOCK, Changes, LockBusy, fingerprint_of, locked
 from mcp_cxr.stores.embedded.vectors._blobs import as_they_are
-from mcp_cxr.stores.embedded.vectors._int8_file import Copy, Header, Writer
+from mcp_cxr.stores.embedded.vectors._int8_file import Copy, Int8Header, Writer
 from mcp_cxr.stores.embedded.vectors._quantized import encode
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Cache:
         """Write a new file, and put it in the place of the old one."""
         (count,) = connection.execute(_COUNT).fetchone()
         centre = _centre(connection)
-        header = Header(
+        header = Int8Header(
             centre.size,
             capacity=2 * count,  # of the disk it takes only what is written
             compacted=changes.removed,
@@ -164,7 +164,7 @@ class Wiping:
     def __init__(self, folder: Path, path: Path, new: Path, wait_s: float) -> None:
         self._lock = locked(folder, wait_s=wait_s)
         self._path, self._new = path, new
-        self._wiped: tuple[Header, Vector] | None = None
+        self._wiped: tuple[Int8Header, Vector] | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -231,13 +231,13 @@ def _agree(connection: Connection, copy: Copy) -> bool:
     return bool(here.all() and (copy.rows.codes[places] == theirs.codes).all())
 
 
-def _fits(header: Header, now: Changes) -> bool:
+def _fits(header: Int8Header, now: Changes) -> bool:
     """Whether the copy holds all rows of this state of the database, as far as it goes: it lost none still here."""
     same = (header.identity.decode(), header.rewritten) == (now.identity, now.rewritten)
     return same and header.removed <= now.removed
 
 
-def _has_room(header: Header, now: Changes) -> bool:
+def _has_room(header: Int8Header, now: Changes) -> bool:
     """Whether what is new can be added, and the copy is not for the most part of removed images."""
     rows, new = header.rows, now.last_slot - header.covered
     return rows + new <= header.capacity and now.removed - header.compacted <= rows // 2 + SMALLEST

@@ -42,7 +42,7 @@ _MODULUS = 2**64
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class Int8Header:
     """What the file says of itself; the centre of its rows follows it."""
 
     dimension: int
@@ -70,7 +70,7 @@ class Header:
         return _FORM.pack(_MAGIC, *astuple(self), zlib.crc32(plain)) + centre
 
     @classmethod
-    def read(cls, raw: mmap.mmap) -> Header | None:
+    def read(cls, raw: mmap.mmap) -> Int8Header | None:
         """Return the header as it stands now; None where it is none, or just being written."""
         head = raw[: _FORM.size]
         if len(head) < _FORM.size:
@@ -101,7 +101,7 @@ class Header:
 class Copy:
     """The rows that the file held when its header was read, over the mapped file."""
 
-    header: Header
+    header: Int8Header
     rows: Encoded
     _head: bytes
     """The header as it was written."""
@@ -117,7 +117,7 @@ class Copy:
                 raw = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (FileNotFoundError, ValueError):  # an empty file cannot be mapped
             return None
-        head, header = raw[: _FORM.size], Header.read(raw)
+        head, header = raw[: _FORM.size], Int8Header.read(raw)
         if header is None or header.size != len(raw):
             return None
         found = cls(header, _mapped(raw, header), head, raw, inode)
@@ -132,7 +132,7 @@ class Copy:
             head = self._raw[: _FORM.size]
             if head == self._head:
                 return self
-            header = Header.read(self._raw)
+            header = Int8Header.read(self._raw)
             if header and header.wiped == self.header.wiped:
                 grown = replace(self, header=header, rows=_mapped(self._raw, header), _head=head)
                 total = self.header.checksum + _sum(grown.rows, self.header.rows)
@@ -144,7 +144,7 @@ class Copy:
         """Whether rows were overwritten since the header was read."""
         if self._raw[: _FORM.size] == self._head:
             return False
-        header = Header.read(self._raw)
+        header = Int8Header.read(self._raw)
         return header is None or header.wiped != self.header.wiped
 
 
@@ -156,7 +156,7 @@ class Writer:
         header: What the file says of itself now.
     """
 
-    def __init__(self, descriptor: int, header: Header, centre: Vector) -> None:
+    def __init__(self, descriptor: int, header: Int8Header, centre: Vector) -> None:
         self._descriptor = descriptor
         self.header = header
         self.centre = centre
@@ -182,7 +182,7 @@ class Writer:
         self.header = replace(self.header, **changed)
         self._write(np.frombuffer(self.header.sealed(self.centre.tobytes()), np.uint8), 0)
 
-    def _with_sum(self, change: int, **changed: int) -> Header:
+    def _with_sum(self, change: int, **changed: int) -> Int8Header:
         return replace(self.header, checksum=(self.header.checksum + change) % _MODULUS, **changed)
 
     def _place(self, column: str, row: int) -> int:
@@ -196,7 +196,7 @@ class Writer:
             left, place = left[written:], place + written
 
 
-def _mapped(raw: mmap.mmap, header: Header) -> Encoded:
+def _mapped(raw: mmap.mmap, header: Int8Header) -> Encoded:
     """Return the rows as they lie in the file."""
     columns: dict[str, Any] = {}
     for name, kind in _COLUMNS.items():

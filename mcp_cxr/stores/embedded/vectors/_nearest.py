@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.records import Filter, Scored
+from mcp_cxr.records import Filter, RankedImage
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
 from mcp_cxr.stores.embedded.fulltext import is_narrow, of_images, of_studies, studies
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.records import ImageId, StudyId, SubjectId, Vector
-    from mcp_cxr.stores.embedded.database import Answers
+    from mcp_cxr.stores.embedded.database import KeptAnswers
     from mcp_cxr.stores.embedded.vectors._int8_copy import Cache
     from mcp_cxr.stores.embedded.vectors._int8_file import Copy
 
@@ -54,9 +54,9 @@ def nearest(
     where: Filter,
     limit: int,
     cache: Cache | None = None,
-    kept: Answers | None = None,
+    kept: KeptAnswers | None = None,
     max_lag: int | None = None,
-) -> list[Scored]:
+) -> list[RankedImage]:
     """Rank images by cosine, best first; ties by image id.
 
     Args:
@@ -102,10 +102,10 @@ class _Best:
             self._scores = np.concatenate((self._scores, scores.clip(-1, 1)))
             self._cut()
 
-    def hits(self) -> list[Scored]:
+    def hits(self) -> list[RankedImage]:
         """Return them in their final order."""
         found = zip(self._images, self._scores.tolist(), strict=True)
-        hits = [Scored(image, study, subject, score) for (image, study, subject), score in found]
+        hits = [RankedImage(image, study, subject, score) for (image, study, subject), score in found]
         return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[: self.limit]
 
     def _cut(self) -> None:
@@ -117,7 +117,7 @@ class _Best:
 
 
 def _search(
-    connection: Connection, where: Filter, best: _Best, cache: Cache, kept: Answers, max_lag: int | None
+    connection: Connection, where: Filter, best: _Best, cache: Cache, kept: KeptAnswers, max_lag: int | None
 ) -> None:
     """Fill `best` by way of the copy, where there is one."""
     slots = kept.to(_slots, connection, where) if is_narrow(where) else None
@@ -139,7 +139,7 @@ def _search(
         raise Stale
 
 
-def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy, kept: Answers) -> None:
+def _search_all(connection: Connection, where: Filter, best: _Best, copy: Copy, kept: KeptAnswers) -> None:
     """Search the images of the views and studies let through; what else is filtered is seen when they are looked up."""
     passing = copy.rows.of_views(where.view) if where.view else None
     if (facts := of_studies(where)) != Filter():

@@ -13,7 +13,7 @@ from mcp_cxr.stores.iris.collection import _schema as _tables
 from mcp_cxr.stores.iris.driver import DUPLICATE, from_path_cell, key_of, to_path_cell
 
 if TYPE_CHECKING:
-    from mcp_cxr.stores.iris.driver import Session
+    from mcp_cxr.stores.iris.driver import Statements
 
 SCHEMA_VERSION = 2  # 2: the words index holds what `language.document` makes of a report
 
@@ -63,7 +63,7 @@ class Made:
     """That of images; another program may have made it long ago."""
 
 
-def read(session: Session, location: str) -> Entries:
+def read(session: Statements, location: str) -> Entries:
     """Return the entries of a collection that was made, and by this schema.
 
     Raises:
@@ -80,7 +80,7 @@ def read(session: Session, location: str) -> Entries:
 
 
 def make(
-    session: Session, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
+    session: Statements, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
 ) -> Made:
     """Make the tables if they are missing, enter what is given, and return which were made now."""
     is_new = not _is_made(session, location)
@@ -90,7 +90,7 @@ def make(
     return made
 
 
-def drop(session: Session) -> None:
+def drop(session: Statements) -> None:
     """Remove everything; nothing happens where no collection was made."""
     try:
         _entries(session)
@@ -102,7 +102,7 @@ def drop(session: Session) -> None:
     _tables.drop(session)
 
 
-def renew(session: Session, entries: Entries, fingerprint: Fingerprint) -> None:
+def renew(session: Statements, entries: Entries, fingerprint: Fingerprint) -> None:
     """Enter another service behind the same space."""
     check_space(known(entries.fingerprint), fingerprint)
     _set(session, "fingerprint", json.dumps(asdict(fingerprint)))
@@ -114,15 +114,15 @@ def collection(entries: Entries) -> Collection:
     return Collection(SCHEMA_VERSION, entries.fingerprint, roots, entries.texts.get("key_check"))
 
 
-def _entries(session: Session) -> Entries:
+def _entries(session: Statements) -> Entries:
     return Entries({str(name): str(text) for name, text in session.rows(_ENTRIES)})
 
 
-def _set(session: Session, name: str, text: str) -> None:
+def _set(session: Statements, name: str, text: str) -> None:
     session.run(_SET, {"name": name, "text": text, "number": 0})
 
 
-def _is_made(session: Session, location: str) -> bool:
+def _is_made(session: Statements, location: str) -> bool:
     try:
         read(session, location)
     except StoreMissing:
@@ -130,7 +130,7 @@ def _is_made(session: Session, location: str) -> bool:
     return _tables.has_images(session)
 
 
-def _make_tables(session: Session, fingerprint: Fingerprint | None) -> bool:
+def _make_tables(session: Statements, fingerprint: Fingerprint | None) -> bool:
     """Make what is missing; return whether the table of images is of our making.
 
     A drop that was interrupted is ended first: its leftovers are of another archive.
@@ -153,14 +153,14 @@ def _make_tables(session: Session, fingerprint: Fingerprint | None) -> bool:
     return entries.made_images
 
 
-def _describe(session: Session, dimension: int, *, has_hnsw: bool) -> None:
+def _describe(session: Statements, dimension: int, *, has_hnsw: bool) -> None:
     _set(session, "dimension", str(dimension))
     _set(session, "hnsw", "1" if has_hnsw else "0")
     session.link.commit()
 
 
 def _entered(
-    session: Session, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
+    session: Statements, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
 ) -> bool:
     """Compare what is given with what is there, and enter what is new; False if another process was faster."""
     entries = read(session, location)
@@ -185,7 +185,7 @@ def _entered(
     return True
 
 
-def _fit(session: Session, entries: Entries, fingerprint: Fingerprint) -> None:
+def _fit(session: Statements, entries: Entries, fingerprint: Fingerprint) -> None:
     """See to it that the table's vectors have the embedder's length.
 
     Raises:

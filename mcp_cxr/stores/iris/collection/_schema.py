@@ -15,7 +15,7 @@ from mcp_cxr.stores.iris.driver import INDEX_EXISTS, NO_TABLE, TABLE_EXISTS
 if TYPE_CHECKING:
     from typing import LiteralString
 
-    from mcp_cxr.stores.iris.driver import Session
+    from mcp_cxr.stores.iris.driver import Statements
 
 USUAL_DIMENSION = 1024
 """NV-CLIP's. A table made before the embedder could be asked has it, and is made anew, empty, for another one."""
@@ -61,14 +61,14 @@ _DROPS: tuple[LiteralString, ...] = (
 )
 
 
-def make_side_tables(session: Session) -> None:
+def make_side_tables(session: Statements) -> None:
     """Make those that are missing."""
     schema = resources.files("mcp_cxr.stores.iris.collection").joinpath("schema.sql").read_text(encoding="utf-8")
     for statement in schema.split(";\n"):
         define(session, cast("LiteralString", _without_comments(statement)))
 
 
-def make_images(session: Session, dimension: int) -> bool:
+def make_images(session: Statements, dimension: int) -> bool:
     """Make the table of images where it is missing; return whether the server has an HNSW index for it.
 
     One before 2025.1 does not know such an index, and answers with a syntax error: there every question is a scan.
@@ -81,7 +81,7 @@ def make_images(session: Session, dimension: int) -> bool:
     return has_hnsw
 
 
-def remake_images(session: Session, dimension: int) -> bool:
+def remake_images(session: Statements, dimension: int) -> bool:
     """Make the empty table of images anew for vectors of another length.
 
     Raises:
@@ -97,7 +97,7 @@ def remake_images(session: Session, dimension: int) -> bool:
     return make_images(session, dimension)
 
 
-def has_images(session: Session) -> bool:
+def has_images(session: Statements) -> bool:
     """Whether somebody has made the table of images."""
     try:
         session.rows(_PROBE)
@@ -106,19 +106,19 @@ def has_images(session: Session) -> bool:
     return True
 
 
-def length_of_a_vector(session: Session) -> int | None:
+def length_of_a_vector(session: Statements) -> int | None:
     """Return how many numbers a stored vector has; None where there is none."""
     rows = session.rows(_PROBE_VECTOR)
     return str(rows[0][0]).count(",") + 1 if rows else None
 
 
-def drop(session: Session) -> None:
+def drop(session: Statements) -> None:
     """Remove the table and its side tables; those that are not there are no reason to stop."""
     for statement in _DROPS:
         define(session, statement)
 
 
-def define(session: Session, statement: LiteralString) -> bool:
+def define(session: Statements, statement: LiteralString) -> bool:
     """Run DDL and commit it; return whether anything was left to do.
 
     Raises:

@@ -14,7 +14,7 @@ from mcp_cxr.stores.iris.driver._config import IrisConfig
 from mcp_cxr.stores.iris.driver._connection import Link, Row
 from mcp_cxr.stores.iris.driver._errors import DUPLICATE, INDEX_EXISTS, NO_TABLE, TABLE_EXISTS
 from mcp_cxr.stores.iris.driver._pool import Pool, PoolStats
-from mcp_cxr.stores.iris.driver._session import MOST_IDS, Bound, Session, batches_of
+from mcp_cxr.stores.iris.driver._session import MOST_IDS, Bound, Statements, batches_of
 
 __all__ = [
     "DUPLICATE",
@@ -28,7 +28,7 @@ __all__ = [
     "Pool",
     "PoolStats",
     "Row",
-    "Session",
+    "Statements",
     "batches_of",
     "from_path_cell",
     "from_vector_cell",

@@ -28,7 +28,7 @@ MOST_IDS = 500
 """Asked for in one query."""
 
 
-class Session:
+class Statements:
     """Work on one table, over a connection that nobody else uses meanwhile.
 
     In a statement `{table}` is the table's name, and `:name` a value.

@@ -17,8 +17,8 @@ from mcp_cxr.stores.iris.tables._ranked import scored
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mcp_cxr.records import Filter, Scored
-    from mcp_cxr.stores.iris.driver import Session
+    from mcp_cxr.records import Filter, RankedImage
+    from mcp_cxr.stores.iris.driver import Statements
 
 HOLDS_TERMS = """i.StudyID IN (
     SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator))"""
@@ -77,7 +77,7 @@ class _Document:
         return "d" + blake2b(" ".join(self.terms).encode(), digest_size=16).hexdigest()
 
 
-def reindex(session: Session, study_ids: Iterable[str]) -> None:
+def reindex(session: Statements, study_ids: Iterable[str]) -> None:
     """Bring the documents of these studies up to date with their reports, labels and images.
 
     The caller holds the locks of their rows.
@@ -101,7 +101,7 @@ def reindex(session: Session, study_ids: Iterable[str]) -> None:
     _write(session, changed)
 
 
-def match(session: Session, terms: Sequence[str], where: Filter, limit: int) -> list[Scored]:
+def match(session: Statements, terms: Sequence[str], where: Filter, limit: int) -> list[RankedImage]:
     """Rank images by the BM25 of their study."""
     wanted = any_of(terms)
     if not wanted:
@@ -110,12 +110,12 @@ def match(session: Session, terms: Sequence[str], where: Filter, limit: int) -> 
     return scored(session.rows(statement, {**bound, "terms": wanted, "limit": limit}))
 
 
-def remove_postings(session: Session, study_ids: Iterable[str]) -> None:
+def remove_postings(session: Statements, study_ids: Iterable[str]) -> None:
     """Remove the postings of these studies."""
     session.run(_REMOVE, {"studies": several(study_ids)})
 
 
-def _write(session: Session, documents: Sequence[_Document]) -> None:
+def _write(session: Statements, documents: Sequence[_Document]) -> None:
     if not documents:
         return
     remove_postings(session, [one.study_id for one in documents])

@@ -12,7 +12,7 @@ from mcp_cxr.stores.iris.driver import batches_of, from_path_cell, key_of, sever
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from mcp_cxr.stores.iris.driver import Session
+    from mcp_cxr.stores.iris.driver import Statements
 
 _OUTCOMES = """
 SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
@@ -27,7 +27,7 @@ INSERT OR UPDATE INTO {table}Files (PathKey, FilePath, FileSize, ModifiedNs, Ima
 VALUES (?, ?, ?, ?, ?, ?)"""
 
 
-def outcomes(session: Session, paths: Collection[str]) -> dict[str, Outcome]:
+def outcomes(session: Statements, paths: Collection[str]) -> dict[str, Outcome]:
     """Return what became of these files."""
     found: dict[str, Outcome] = {}
     for batch in batches_of(list(paths)):
@@ -39,7 +39,7 @@ def outcomes(session: Session, paths: Collection[str]) -> dict[str, Outcome]:
     return found
 
 
-def settled(session: Session, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+def settled(session: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
     """Return what those became that need nothing."""
     found: dict[str, ImageId | None] = {}
     for batch in batches_of(list(files)):
@@ -60,7 +60,7 @@ def _place(metadata: object, below: object) -> str | None:
     return os.path.join(json.loads(str(metadata))["root"], from_path_cell(below))  # noqa: PTH118  # text: no path is opened
 
 
-def record(session: Session, given: Sequence[Outcome]) -> None:
+def record(session: Statements, given: Sequence[Outcome]) -> None:
     """Keep what became of files; of one path, what comes last."""
     last = {file.path: file for file in given}
     rows = [

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from mcp_cxr.records import Filter, ImageId, ImageRecord, Stored, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._claims import known as known_space
 from mcp_cxr.stores._unit_rows import unit_rows
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from mcp_cxr.records import Fingerprint, Vector, Vectors
-    from mcp_cxr.stores.iris.driver import Row, Session
+    from mcp_cxr.stores.iris.driver import Row, Statements
 
 _REPLACED = "SELECT i.StudyID FROM {table} AS i WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
 # CreatedAt is left alone where the row is there, and has a default where it is not.
@@ -62,7 +62,7 @@ _FORGET: tuple[LiteralString, ...] = (
 _FORGOTTEN_AT_ONCE = 500
 
 
-def put(session: Session, fingerprint: Fingerprint | None, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+def put(session: Statements, fingerprint: Fingerprint | None, images: Sequence[ImageRecord], vectors: Vectors) -> None:
     """Write images with their vectors; those that are there are replaced."""
     space = known_space(fingerprint)
     if not images:
@@ -77,14 +77,14 @@ def put(session: Session, fingerprint: Fingerprint | None, images: Sequence[Imag
     reindex(session, touched)
 
 
-def known(session: Session, ids: Iterable[ImageId]) -> set[ImageId]:
+def known(session: Statements, ids: Iterable[ImageId]) -> set[ImageId]:
     """Return those of `ids` that are ours."""
     asked = list(dict.fromkeys(ids))
     rows = [row for batch in batches_of(asked) for row in session.rows(_KNOWN, {"ids": several(batch)})]
     return {ImageId(str(image_id)) for (image_id,) in rows} & set(asked)
 
 
-def get(session: Session, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, Stored]:
+def get(session: Statements, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
     """Return those of `ids` that are there, in that order."""
     statement = _GET_VECTORS if vectors else _GET
     rows = [row for batch in batches_of(ids) for row in session.rows(statement, {"ids": several(batch)})]
@@ -92,9 +92,9 @@ def get(session: Session, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 
 
-def page(session: Session, after: ImageId | None, limit: int) -> list[Stored]:
+def page(session: Statements, after: ImageId | None, limit: int) -> list[StoredImage]:
     """Return the next images by id."""
-    found: list[Stored] = []
+    found: list[StoredImage] = []
     while len(found) < limit:
         wanted = min(limit - len(found), _PAGE)
         last = found[-1].image.image_id if found else after
@@ -106,7 +106,7 @@ def page(session: Session, after: ImageId | None, limit: int) -> list[Stored]:
     return found
 
 
-def forget(session: Session, where: Filter) -> int:
+def forget(session: Statements, where: Filter) -> int:
     """Remove images, the outcomes of their files, and studies left without any."""
     statement, bound = compose(_TO_FORGET, where)
     studies: set[str] = set()
@@ -123,7 +123,7 @@ def forget(session: Session, where: Filter) -> int:
     return removed
 
 
-def _studies_of(session: Session, ids: Sequence[ImageId]) -> set[str]:
+def _studies_of(session: Statements, ids: Sequence[ImageId]) -> set[str]:
     """Return the studies that these images belong to now."""
     rows = [row for batch in batches_of(ids) for row in session.rows(_REPLACED, {"ids": several(batch)})]
     return {str(study_id) for (study_id,) in rows if study_id is not None}
@@ -139,13 +139,13 @@ def _cells(image: ImageRecord, model: str) -> Row:
         "view_source": image.view_source,
         "root": image.root,
         "tags": dict(image.tags),
-        "grey_scale": dict(image.grey_scale),
+        "grayscale": dict(image.grayscale),
     }
     path = to_path_cell(image.image_path)
     return image.image_id, image.study_id, image.subject_id, image.view_position, path, json.dumps(metadata)
 
 
-def stored_of(row: Row) -> Stored:
+def stored_of(row: Row) -> StoredImage:
     """Return an image from a row of `CELLS`, and its vector where that is the last one."""
     image_id, study_id, subject_id, view, path, metadata, is_ours, *rest = row
     facts: dict[str, Any] = json.loads(metadata) if is_ours else {}  # what others write there is not ours to read
@@ -158,8 +158,8 @@ def stored_of(row: Row) -> Stored:
         image_path=from_path_cell(path) if is_ours else to_text(path) or "",
         root=facts.get("root", ""),
         tags=facts.get("tags", {}),
-        grey_scale=facts.get("grey_scale", {}),
+        grayscale=facts.get("grayscale", facts.get("grey_scale", {})),
     )
     study = study_of((image.study_id, rest[1] or image.subject_id, *rest[2:6]))
     vector = from_vector_cell(rest[6]) if len(rest) > 6 else None  # noqa: PLR2004  # the last column, where asked for
-    return Stored(image, study, not is_ours, vector)
+    return StoredImage(image, study, not is_ours, vector)

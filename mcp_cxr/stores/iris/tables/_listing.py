@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mcp_cxr.records import ImageId, Sample, Totals
+from mcp_cxr.records import ImageId, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.iris.driver import stack
 from mcp_cxr.stores.iris.tables._documents import HOLDS_TERMS
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter, Fingerprint, Scored
-    from mcp_cxr.stores.iris.driver import Bound, Row, Session
+    from mcp_cxr.records import Filter, Fingerprint, RankedImage
+    from mcp_cxr.stores.iris.driver import Bound, Row, Statements
 
 _BROWSED = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, 0
@@ -58,16 +58,18 @@ class KeptSample:
     """A reference sample that was read: 50 MB of text, for 1,024 numbers, that is not read twice."""
 
     mark: Row
-    sample: Sample
+    sample: ReferenceSample
 
 
-def browse(session: Session, where: Filter, limit: int) -> list[Scored]:
+def browse(session: Statements, where: Filter, limit: int) -> list[RankedImage]:
     """Return images, newest study first."""
     statement, bound = compose(_BROWSED, where, OURS, then=_NEWEST, joins_study=True)
     return scored(session.rows(statement, {**bound, "limit": limit}))
 
 
-def count(session: Session, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None) -> int:
+def count(
+    session: Statements, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
+) -> int:
     """Count images, studies or subjects."""
     ((number,),) = session.rows(*counted(where, terms, distinct))
     return int(number)
@@ -82,23 +84,23 @@ def counted(
     return statement, {**bound, "terms": any_of(terms)}
 
 
-def foreign(session: Session) -> int:
+def external(session: Statements) -> int:
     """Count the rows that other programs wrote."""
     ((number,),) = session.rows(FOREIGN)
     return int(number)
 
 
-def totals(session: Session) -> Totals:
+def totals(session: Statements) -> Totals:
     """Return how much there is."""
     rows = session.rows(_TOTALS)
-    ((images, studies, subjects, foreign),) = (row[2:] for row in rows if row[0] == "all")
+    ((images, studies, subjects, external),) = (row[2:] for row in rows if row[0] == "all")
     by_view = {str(row[1]) if row[1] else "UNKNOWN": int(row[2]) for row in rows if row[0] == "view"}
     by_label = {str(row[1]): int(row[2]) for row in rows if row[0] == "label"}
-    return Totals(int(images), int(studies), int(subjects), int(foreign or 0), by_view, by_label)
+    return Totals(int(images), int(studies), int(subjects), int(external or 0), by_view, by_label)
 
 
 def sample(
-    session: Session, fingerprint: Fingerprint | None, kept: KeptSample | None, mark: Row | None = None
+    session: Statements, fingerprint: Fingerprint | None, kept: KeptSample | None, mark: Row | None = None
 ) -> KeptSample:
     """Return the reference sample: `kept`, where it still is.
 
@@ -109,7 +111,7 @@ def sample(
         mark: Of the sample as it is; None: it is asked for.
     """
     if fingerprint is None:
-        return KeptSample((), Sample((), np.empty((0, 0), np.float32)))
+        return KeptSample((), ReferenceSample((), np.empty((0, 0), np.float32)))
     if mark is None:  # before the sample: what is written between is read next time
         (mark,) = session.rows(SAMPLE_MARK, {"limit": SAMPLE_SIZE})
     if kept and kept.mark == mark:
@@ -117,4 +119,4 @@ def sample(
     rows = session.rows(_SAMPLE, {"limit": SAMPLE_SIZE})
     vectors = stack([cell for _, cell in rows], fingerprint.dimension)
     vectors.setflags(write=False)  # all who ask share it
-    return KeptSample(mark, Sample(tuple(ImageId(str(image)) for image, _ in rows), vectors))
+    return KeptSample(mark, ReferenceSample(tuple(ImageId(str(image)) for image, _ in rows), vectors))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Filter, Scored
+from mcp_cxr.records import Filter, RankedImage
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.iris.driver import to_vector_cell
 from mcp_cxr.stores.iris.tables._filter import OURS, compose
@@ -13,7 +13,7 @@ from mcp_cxr.stores.iris.tables._ranked import scored
 if TYPE_CHECKING:
     from mcp_cxr.records import Vector
     from mcp_cxr.stores.iris.collection import Entries
-    from mcp_cxr.stores.iris.driver import Row, Session
+    from mcp_cxr.stores.iris.driver import Row, Statements
 
 _EXACT = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, VECTOR_COSINE(i.Vector, TO_VECTOR(:query, DOUBLE)) AS Score
@@ -28,7 +28,7 @@ FROM {table} AS i ORDER BY Score DESC"""
 _MOST_BY_INDEX = 200  # beyond, such an index is no faster than it is inexact
 
 
-def nearest(session: Session, entries: Entries, vector: Vector, where: Filter, limit: int) -> list[Scored]:
+def nearest(session: Statements, entries: Entries, vector: Vector, where: Filter, limit: int) -> list[RankedImage]:
     """Rank images by cosine, best first; ties by image id."""
     fingerprint = entries.fingerprint
     query = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)[0]
@@ -49,7 +49,7 @@ def _beyond_doubt(rows: list[Row], limit: int) -> bool:
     return len(scores) == limit + 1 and all(row[4] for row in rows) and scores[-1] < scores[-2]
 
 
-def _ranked(rows: list[Row]) -> list[Scored]:
+def _ranked(rows: list[Row]) -> list[RankedImage]:
     """Return the hits in their final order; rounding may have put a cosine just beyond 1."""
     bounded = [(image, study, subject, max(-1.0, min(1.0, score))) for image, study, subject, score in rows]
     return sorted(scored(bounded), key=lambda hit: (-hit.score, hit.image_id))

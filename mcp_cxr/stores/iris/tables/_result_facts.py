@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter, Stored
-    from mcp_cxr.stores.iris.driver import Bound, Row, Session
+    from mcp_cxr.records import Filter, StoredImage
+    from mcp_cxr.stores.iris.driver import Bound, Row, Statements
 
 # %EXACT: the greatest of texts may else be given back in capitals.
 _MADE: LiteralString = """
@@ -42,14 +42,14 @@ class Told:
     fingerprint: str | None
     """As text."""
     total: int
-    foreign: int
+    external: int
     sample_mark: Row
     """Empty unless it was asked for."""
-    stored: dict[ImageId, Stored]
+    stored: dict[ImageId, StoredImage]
 
 
 def facts(
-    session: Session,
+    session: Statements,
     ids: Sequence[ImageId],
     where: Filter,
     terms: Sequence[str],
@@ -68,13 +68,13 @@ def facts(
         schema=to_text(first[0]),
         fingerprint=to_text(first[1]),
         total=int(first[2]),
-        foreign=int(first[3]),
+        external=int(first[3]),
         sample_mark=first[4:width],
         stored={image_id: found[image_id] for image_id in ids if image_id in found},
     )
 
 
-def sift(session: Session, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
+def sift(session: Statements, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
     """Return for each filter those of `images` that it lets through; `can_sift` must have said yes."""
     statement, bound = _sieves(filters)
     picked: list[set[ImageId]] = [set() for _ in filters]

@@ -13,7 +13,7 @@ from mcp_cxr.stores.iris.tables._documents import reindex, remove_postings
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from mcp_cxr.stores.iris.driver import Row, Session
+    from mcp_cxr.stores.iris.driver import Row, Statements
 
 _LOCK = """
 UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
@@ -34,7 +34,7 @@ _USED = "SELECT DISTINCT StudyID FROM {table} WHERE StudyID %INLIST $LISTFROMSTR
 _FORGET = "DELETE FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 
 
-def put_studies(session: Session, studies: Sequence[Study]) -> int:
+def put_studies(session: Statements, studies: Sequence[Study]) -> int:
     """Merge studies into those stored; return how many changed."""
     if not studies:
         return 0
@@ -47,18 +47,18 @@ def put_studies(session: Session, studies: Sequence[Study]) -> int:
     return len(new)
 
 
-def lock(session: Session, study_ids: Iterable[str]) -> None:
+def lock(session: Statements, study_ids: Iterable[str]) -> None:
     """Keep others from changing these studies, and their postings, until the end of the transaction."""
     session.run(_LOCK, {"studies": several(study_ids)})
 
 
-def make_missing(session: Session, subject_of: dict[str, str]) -> None:
+def make_missing(session: Statements, subject_of: dict[str, str]) -> None:
     """Make studies that are not there, empty."""
     known = {str(study_id) for (study_id,) in session.rows(_KNOWN, {"studies": several(subject_of)})}
     session.run_many(_MAKE, [row for row in subject_of.items() if row[0] not in known])
 
 
-def named(session: Session, study_id: str | None, subject_id: str | None) -> set[str]:
+def named(session: Statements, study_id: str | None, subject_id: str | None) -> set[str]:
     """Return the studies that are named by study or subject, whether they have images or not."""
     if subject_id is None:
         return {study_id} if study_id else set()
@@ -66,7 +66,7 @@ def named(session: Session, study_id: str | None, subject_id: str | None) -> set
     return {str(found) for (found,) in rows}
 
 
-def forget_unused(session: Session, study_ids: Collection[str]) -> None:
+def forget_unused(session: Statements, study_ids: Collection[str]) -> None:
     """Remove those of these studies that have no image left; bring the documents of the others up to date."""
     if not study_ids:
         return
@@ -87,7 +87,7 @@ def study_of(row: Row) -> Study:
     )
 
 
-def _write(session: Session, studies: Sequence[Study]) -> None:
+def _write(session: Statements, studies: Sequence[Study]) -> None:
     if not studies:
         return
     session.run_many(_WRITE, [_cells(study) for study in studies])

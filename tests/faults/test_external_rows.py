@@ -12,7 +12,7 @@ from mcp import Client
 
 from mcp_cxr.cli import main
 from mcp_cxr.embeddings import OfflineEmbedder
-from mcp_cxr.errors import QuestionError
+from mcp_cxr.errors import QueryError
 from mcp_cxr.records import ImageId
 from mcp_cxr.server import build_server
 from mcp_cxr.stores import EmbeddedStore
@@ -62,10 +62,10 @@ def foreign_ids(films: Path) -> list[ImageId]:
 async def test_they_are_counted_and_told_everywhere(data: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         overview = await archive.overview()
-        assert (overview.images, overview.foreign) == (4, 3)
-        assert (await archive.verify()).problems["foreign"] == 3
+        assert (overview.images, overview.external) == (4, 3)
+        assert (await archive.verify()).problems["external"] == 3
         advice = {finding.name: finding.advice for finding in await archive.doctor() if not finding.ok}
-        assert advice == {"foreign rows": "Ingest their files again to make them searchable."}
+        assert advice == {"external rows": "Ingest their files again to make them searchable."}
 
 
 async def test_they_are_never_ranked_matched_listed_or_compared_with(data: Path, films: Path) -> None:
@@ -78,7 +78,7 @@ async def test_they_are_never_ranked_matched_listed_or_compared_with(data: Path,
             assert page.total_results == 1
             assert page.warnings[-1].startswith("3 images were written by another program")
         assert (await archive.search(like=[own])).total_results == 0
-        with pytest.raises(QuestionError, match="written by another program"):
+        with pytest.raises(QueryError, match="written by another program"):
             await archive.search(like=[foreign_ids(films)[0]])
 
 
@@ -86,7 +86,7 @@ async def test_they_are_shown_as_foreign_without_what_their_program_wrote(data: 
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         for image_id in foreign_ids(films):
             shown = await archive.show(image_id)
-            assert shown.foreign
+            assert shown.external
             assert RAW_PATIENT_ID not in str(shown)
 
 
@@ -98,7 +98,7 @@ async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_
     assert (summary.added, summary.skipped, summary.errors) == (3, 1, 0)
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         overview = await archive.overview()
-        assert (overview.images, overview.foreign) == (4, 0)
+        assert (overview.images, overview.external) == (4, 0)
         assert (await archive.search("edema")).total_results == 4
     assert rows(data, "SELECT count(*) FROM images WHERE metadata LIKE ?", f"%{RAW_PATIENT_ID}%") == [(0,)]
 
@@ -106,9 +106,9 @@ async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_
 async def test_no_edge_shows_what_their_program_wrote(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    foreign = foreign_ids(films)[0]
+    external = foreign_ids(films)[0]
     tools: dict[str, dict[str, Any]] = {
-        "get_image_metadata": {"image_id": foreign},
+        "get_image_metadata": {"image_id": external},
         "search_medical_images": {"query": "edema smith john"},
         "get_archive_overview": {},
     }
@@ -117,17 +117,17 @@ async def test_no_edge_shows_what_their_program_wrote(
         told = {name: str(await client.call_tool(name, arguments)) for name, arguments in tools.items()}
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
-    for command in (f"show {foreign}", f"show {foreign} --json", "table stats", "table verify", "doctor"):
+    for command in (f"show {external}", f"show {external} --json", "table stats", "table verify", "doctor"):
         await anyio.to_thread.run_sync(main, command.split())
         told[command] = "".join(capfd.readouterr())
     for name, answer in told.items():
         assert RAW_PATIENT_ID not in answer, name
         assert "Chest X-ray PA view" not in answer, name
-    assert "'foreign': True" in told["get_image_metadata"]
-    assert "'foreign': 3" in told["get_archive_overview"]
+    assert "'external': True" in told["get_image_metadata"]
+    assert "'external': 3" in told["get_archive_overview"]
     assert "3 images were written by another program" in told["table stats"]
-    assert "foreign: 3" in told["table verify"]
-    assert "FAIL  foreign rows   3 of 4" in told["doctor"]
+    assert "external: 3" in told["table verify"]
+    assert "FAIL  external rows  3 of 4" in told["doctor"]
 
 
 async def test_nothing_of_a_row_that_was_embedded_anew_stays_in_the_file(data: Path, films: Path) -> None:
@@ -145,13 +145,13 @@ async def test_an_archive_that_another_program_alone_has_filled_becomes_ours(tmp
         rows(data, "INSERT INTO vectors SELECT slot, zeroblob(4096) FROM images WHERE image_id = ?", path.stem)
     async with opened(data) as archive:
         before = await archive.overview()
-        assert (before.images, before.foreign, before.embedder["made_with"]) == (4, 4, None)
+        assert (before.images, before.external, before.embedder["made_with"]) == (4, 4, None)
         for mode in ("auto", "vector", "words"):
             page = await archive.search("edema", mode=mode)
             assert (page.total_results, page.images) == (0, [])
         summary = await archive.ingest(films)
         assert (summary.added, summary.remaining) == (4, 0)
         after = await archive.overview()
-        assert (after.images, after.foreign) == (4, 0)
+        assert (after.images, after.external) == (4, 0)
         assert (await archive.search("edema", mode="vector")).total_results == 4
         assert not any((await archive.verify()).problems.values())

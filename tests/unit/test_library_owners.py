@@ -1,0 +1,101 @@
+"""Each outside library is imported by its owners alone, so that it can be replaced in one place."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import mcp_cxr
+
+PACKAGE = Path(mcp_cxr.__file__).parent
+EVERYWHERE = ("",)
+OWNERS: dict[str, tuple[str, ...]] = {
+    "PIL": ("images", "demo"),
+    "_typeshed": EVERYWHERE,  # types alone
+    "anyio": EVERYWHERE,
+    "click": ("cli", "demo"),
+    "httpx": ("embeddings.nvclip", "chat"),
+    "imagecodecs": ("images.pixels",),
+    "iris": ("stores.iris.driver",),
+    "jwt": ("server.http",),
+    "matplotlib": ("evaluate.page",),
+    "mcp": ("server", "chat", "demo"),
+    "mcp_types": ("server", "chat", "demo"),
+    "numkong": ("stores.embedded.vectors",),
+    "numpy": EVERYWHERE,
+    "platformdirs": ("settings",),
+    "pydantic": ("settings", "server"),
+    "pydantic_settings": ("settings",),
+    "pydicom": ("images", "demo"),
+    "snowballstemmer": ("language",),
+    "sqlite3": ("stores.embedded",),
+    "sse_starlette": ("server.http",),
+    "starlette": ("server.http",),
+    "streamlit": ("chat",),
+    "tqdm": ("cli",),
+    "urllib.request": ("chat._launch",),
+    "uvicorn": ("server.http",),
+}
+"""Library, and the modules and packages of mcp_cxr that may import it. Other modules of the standard library are free."""
+
+
+def imported(source: str) -> set[str]:
+    """Return every module that a source imports, at any depth, types included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def trespasses(module: str, source: str) -> list[str]:
+    """Return the libraries that `module` imports and does not own, and those that stand in no table."""
+    wrong: set[str] = set()
+    for name in imported(source):
+        top = name.split(".")[0]
+        library = next((one for one in (name, top) if one in OWNERS), None)
+        if library is None:
+            wrong |= {top} - {"mcp_cxr", *sys.stdlib_module_names}
+        elif not any(_lies_in(module, owner) for owner in OWNERS[library]):
+            wrong.add(library)
+    return sorted(wrong)
+
+
+def _lies_in(module: str, owner: str) -> bool:
+    return owner in {"", module} or module.startswith(f"{owner}.")
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=name_of)
+def test_a_library_is_imported_by_its_owners_alone(path: Path):
+    assert trespasses(name_of(path), path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "library"),
+    [
+        ("evaluate", "import iris.dbapi", "iris"),
+        ("evaluate._evaluate", "from numkong import Tensor", "numkong"),
+        ("files", "from PIL import Image", "PIL"),
+        ("files", "def late():\n    import httpx", "httpx"),
+        ("search", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import sqlite3", "sqlite3"),
+        ("search", "import requests", "requests"),
+        ("search", "from urllib import request", "urllib.request"),
+    ],
+)
+def test_an_import_by_another_module_is_found(module: str, source: str, library: str):
+    assert trespasses(module, source) == [library]
+
+
+def test_every_library_of_the_table_is_imported_somewhere():
+    used = {name.split(".")[0] for path in PACKAGE.rglob("*.py") for name in imported(path.read_text())}
+    assert {library for library, owners in OWNERS.items() if owners} - used <= {"tqdm"}

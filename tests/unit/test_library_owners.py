@@ -39,7 +39,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "urllib.request": ("chat._launch",),
     "uvicorn": ("server.http",),
 }
-"""Library, and the modules and packages of mcp_cxr that may import it. Other modules of the standard library are free."""
+"""Library: the modules and packages of mcp_cxr that may import it. Other standard modules are free."""
 
 
 def imported(source: str) -> set[str]:

@@ -16,7 +16,7 @@ from mcp_cxr.archive._roots import Allowed, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import Reader, Viewing
-from mcp_cxr.ingest import IdKey, IngestPlan, Listener, Shard, Signal, ingest
+from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageDetails, Overview
 from mcp_cxr.search import Searcher, ask
@@ -93,8 +93,8 @@ class Archive:
         retry_failed: bool = False,
         any_body_part: bool = False,
         companions: tuple[Path, ...] = (),
-        signal: Signal | None = None,
-        listener: Listener | None = None,
+        stop_signal: StopSignal | None = None,
+        callbacks: IngestCallbacks | None = None,
         anywhere: bool = True,
     ) -> IngestSummary:
         """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
@@ -122,10 +122,15 @@ class Archive:
             shard=shard,
         )
         async with nullcontext(self._reader) if workers is None else Reader(workers=workers) as reader:
-            return await self._ingest(plan, reader, signal=signal, listener=listener)
+            return await self._ingest(plan, reader, stop_signal=stop_signal, callbacks=callbacks)
 
     async def _ingest(
-        self, plan: IngestPlan, reader: Reader, *, signal: Signal | None = None, listener: Listener | None = None
+        self,
+        plan: IngestPlan,
+        reader: Reader,
+        *,
+        stop_signal: StopSignal | None = None,
+        callbacks: IngestCallbacks | None = None,
     ) -> IngestSummary:
         return await ingest(
             plan,
@@ -135,8 +140,8 @@ class Archive:
             confirm=self._watch.confirm,
             id_policy=self.settings.ids,
             id_key=IdKey(self.settings.key_file, may_make=self.settings.may_make_key),
-            signal=signal,
-            listener=listener,
+            stop_signal=stop_signal,
+            callbacks=callbacks,
         )
 
     async def show(self, image_id: str) -> ImageDetails:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import signal as signals
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from mcp_cxr.cli._progress import Printer
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.ingest import Shard, Signal
+    from mcp_cxr.ingest import Shard, StopSignal
     from mcp_cxr.records import IngestSummary
 
 _GO_ON = "Run the same command again to go on."
@@ -63,15 +63,15 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
 
 
 async def _ingest(archive: Archive, path: Path, printer: Printer, **how: Any) -> IngestSummary:  # noqa: ANN401 - the same
-    from mcp_cxr.ingest import Listener, Signal
+    from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
-    signal, listener = Signal(), Listener(printer.progress, printer.would_add)
+    stop_signal, callbacks = StopSignal(), IngestCallbacks(printer.progress, printer.would_add)
     if not how["dry_run"]:
         await archive.embedder.fingerprint()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
-    _stop_on_interrupt(signal, printer)
-    summary = await archive.ingest(path, signal=signal, listener=listener, **how)
+    _stop_on_interrupt(stop_signal, printer)
+    summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **how)
     printer.end()
     if not how["dry_run"]:
         _tell_of_root(archive, path)
@@ -86,18 +86,18 @@ def _tell_of_root(archive: Archive, path: Path) -> None:
         note(f"For `serve` to show these films, add {folder} to MCP_CXR_ROOTS.")
 
 
-def _stop_on_interrupt(signal: Signal, printer: Printer) -> None:
+def _stop_on_interrupt(stop_signal: StopSignal, printer: Printer) -> None:
     """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
     import asyncio  # loaded late: `mcp-cxr --help` needs none
 
     def stop() -> None:
-        if signal.reason:
+        if stop_signal.reason:
             raise KeyboardInterrupt
         printer.note("Stopping after the batch in hand; once more to stop at once.")
-        signal.stop(f"Interrupted. {_GO_ON}")
+        stop_signal.stop(f"Interrupted. {_GO_ON}")
 
     with contextlib.suppress(NotImplementedError):  # Windows: the first one ends it at once
-        for number in (signals.SIGINT, signals.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
 
 

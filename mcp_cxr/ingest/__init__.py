@@ -2,9 +2,9 @@
 
 from mcp_cxr.ingest._identity import IdKey
 from mcp_cxr.ingest._ingest import ingest
-from mcp_cxr.ingest._pipeline import Listener
-from mcp_cxr.ingest._plan import IngestPlan, Signal
+from mcp_cxr.ingest._pipeline import IngestCallbacks
+from mcp_cxr.ingest._plan import IngestPlan, StopSignal
 from mcp_cxr.ingest._tally import IngestProgress
 from mcp_cxr.ingest._walk import Shard
 
-__all__ = ["IdKey", "IngestPlan", "IngestProgress", "Listener", "Shard", "Signal", "ingest"]
+__all__ = ["IdKey", "IngestCallbacks", "IngestPlan", "IngestProgress", "Shard", "StopSignal", "ingest"]

@@ -9,8 +9,8 @@ from anyio import to_thread
 from mcp_cxr.errors import NotFound, StoreMissing, ungrouped
 from mcp_cxr.ingest._identity import Identities
 from mcp_cxr.ingest._known import KnownFiles
-from mcp_cxr.ingest._pipeline import Listener, Pipeline
-from mcp_cxr.ingest._plan import Signal
+from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
+from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.mimic import read_companions
 
@@ -36,8 +36,8 @@ async def ingest(
     id_policy: Literal["hash", "keep"],
     id_key: IdKey,
     confirm: Callable[[], Awaitable[Fingerprint]],
-    signal: Signal | None = None,
-    listener: Listener | None = None,
+    stop_signal: StopSignal | None = None,
+    callbacks: IngestCallbacks | None = None,
 ) -> IngestSummary:
     """Bring every readable film below `plan.path` into the store; make the store where there is none.
 
@@ -62,13 +62,13 @@ async def ingest(
         await confirm()
     identities = Identities(id_policy, id_key, key_check=collection.key_check if collection else None)
     known = KnownFiles(plan, store, collection is not None, reader, identities, companions)
-    signal = signal or Signal()
-    pipeline = Pipeline(plan, store, embedder, confirm, known, signal, listener or Listener())
+    stop_signal = stop_signal or StopSignal()
+    pipeline = Pipeline(plan, store, embedder, confirm, known, stop_signal, callbacks or IngestCallbacks())
     with ungrouped():
         tally = await pipeline.run()
     left = not tally.walk_ended or tally.found > tally.processed or not tally.is_refreshed
     total = (await store.totals()).images if collection else 0
-    return tally.summary(dry_run=plan.dry_run, total_in_store=total, advice=signal.reason if left else None)
+    return tally.summary(dry_run=plan.dry_run, total_in_store=total, advice=stop_signal.reason if left else None)
 
 
 def _holds_candidates(path: Path) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest._known import KnownFiles
-    from mcp_cxr.ingest._plan import IngestPlan, Signal
+    from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._tally import IngestProgress
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
@@ -52,7 +52,7 @@ _WORTH_A_PROCESS = 1 << 20  # bytes; a smaller film is read in less time than it
 
 
 @dataclass(slots=True)
-class Listener:
+class IngestCallbacks:
     """Who hears of a run's progress; each may be left out."""
 
     on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
@@ -73,8 +73,8 @@ class Pipeline:
     embedder: Embedder
     confirm: Callable[[], Awaitable[Fingerprint]]
     known: KnownFiles
-    signal: Signal
-    listener: Listener
+    stop_signal: StopSignal
+    callbacks: IngestCallbacks
     tally: Tally = field(default_factory=Tally)
 
     async def run(self) -> Tally:
@@ -107,10 +107,10 @@ class Pipeline:
         files = self.plan.candidates()
         async with sink:
             while chunk := await self._next(files):
-                if self.signal.reason and not self.signal.count_on:
+                if self.stop_signal.reason and not self.stop_signal.keep_counting:
                     return
                 self.tally.found += len(chunk)
-                if not self.signal.reason:
+                if not self.stop_signal.reason:
                     await sink.send(chunk)
             self.tally.walk_ended = True
 
@@ -124,7 +124,7 @@ class Pipeline:
         """Walk ahead to tell people how much there is; the first new film is on its way by now."""
         files, counted = self.plan.candidates(), 0
         while chunk := await to_thread.run_sync(lambda: sum(1 for _ in islice(files, _CHUNK))):
-            if self.signal.reason or self.tally.walk_ended:
+            if self.stop_signal.reason or self.tally.walk_ended:
                 return
             counted += chunk
         self.tally.counted = counted
@@ -136,7 +136,7 @@ class Pipeline:
         part = self.store.rows_at_once or _PART
         async with sink:
             async for chunk in source:
-                if self.signal.reason:
+                if self.stop_signal.reason:
                     continue
                 with stage.working(len(chunk)):
                     rest = await self.known.unsettled(chunk)
@@ -148,7 +148,7 @@ class Pipeline:
                     await self._let_through(rest[start : start + part], sink)
 
     async def _let_through(self, some: list[Candidate], sink: Sink[Item]) -> None:
-        if self.signal.reason:
+        if self.stop_signal.reason:
             return
         with self.tally.stages["known"].working(0):
             found = await self.known.sort_out(some)
@@ -163,7 +163,7 @@ class Pipeline:
         told: set[ImageId] = set()
         async with sink:
             async for item in source:
-                if self.signal.reason:
+                if self.stop_signal.reason:
                     continue
                 if item.ids.image_id in told:
                     self.tally.skipped += 1  # the same image from another file
@@ -177,19 +177,19 @@ class Pipeline:
                 if item.ids is not UNHASHED:
                     told.add(item.ids.image_id)
                 view, _ = view_of(item.ids, header, self.known.companions)
-                if self.listener.on_would_add:
-                    await self.listener.on_would_add(item.ids.image_id, view)
+                if self.callbacks.on_would_add:
+                    await self.callbacks.on_would_add(item.ids.image_id, view)
 
     async def _decode(self, source: Source[Item], sink: Sink[Item]) -> None:
         """Turn files into pictures and facts, in as many workers as the reader has; their next film lies ready."""
         async with sink, anyio.create_task_group() as tasks:
             films = InOrder(tasks, at_once=2 * self.known.reader.workers, pass_on=sink.send)
             async for item in source:
-                if not self.signal.reason:
+                if not self.stop_signal.reason:
                     await films.start(partial(self._decoded, item))
 
     async def _decoded(self, item: Item) -> Item | None:
-        if self.signal.reason:
+        if self.stop_signal.reason:
             return None
         try:
             with self.tally.stages["decode"].working():
@@ -219,13 +219,13 @@ class Pipeline:
         async with sink, anyio.create_task_group() as tasks:
             batches = InOrder(tasks, at_once=_BATCHES_AT_ONCE, pass_on=sink.send)
             while batch := await _batch(source, self.plan.batch_size):
-                if made_by is None and not self.signal.reason:
+                if made_by is None and not self.stop_signal.reason:
                     made_by = await self._patiently(self.confirm)
-                if made_by and not self.signal.reason:
+                if made_by and not self.stop_signal.reason:
                     await batches.start(partial(self._embedded, batch, made_by))
 
     async def _embedded(self, batch: list[Item], made_by: Fingerprint) -> list[Item] | None:
-        if self.signal.reason:
+        if self.stop_signal.reason:
             return None
         with self.tally.stages["embed"].working(len(batch)):
             answers = await self._patiently(partial(self._answers, batch, made_by))
@@ -245,11 +245,11 @@ class Pipeline:
 
         None where it failed, or was not waited for any longer.
         """
-        with anyio.CancelScope(deadline=self.signal.give_up_at):
+        with anyio.CancelScope(deadline=self.stop_signal.deadline):
             try:
                 return await ask()
             except (EmbeddingError, FingerprintMismatch) as exc:
-                self.signal.stop(str(exc), count_on=True)
+                self.stop_signal.stop(str(exc), keep_counting=True)
         return None
 
     async def _answers(self, batch: list[Item], made_by: Fingerprint) -> list[Vector | Rejected]:
@@ -290,8 +290,8 @@ class Pipeline:
 
     async def _refresh(self) -> None:
         """Go through the studies of known images, where there are any."""
-        if self.tally.skipped and not self.plan.dry_run and not self.signal.reason:
-            updated = await refresh_studies(self.plan, self.store, self.known.companions, self.signal)
+        if self.tally.skipped and not self.plan.dry_run and not self.stop_signal.reason:
+            updated = await refresh_studies(self.plan, self.store, self.known.companions, self.stop_signal)
             self.tally.is_refreshed = updated is not None
             self.tally.studies_updated += updated or 0
 
@@ -319,8 +319,8 @@ class Pipeline:
             await self._report()
 
     async def _report(self) -> None:
-        if self.listener.on_progress:
-            await self.listener.on_progress(self.tally.progress())
+        if self.callbacks.on_progress:
+            await self.callbacks.on_progress(self.tally.progress())
 
 
 async def _batch(source: Source[Item], size: int) -> list[Item]:

@@ -68,20 +68,20 @@ class IngestPlan:
 
 
 @dataclass(slots=True)
-class Signal:
+class StopSignal:
     """Asks a run to end after the batch in hand; may be sent from anywhere in its event loop."""
 
     reason: str | None = None
     """What to tell the user; None while the run goes on."""
-    count_on: bool = False
+    keep_counting: bool = False
     """Whether the walk still counts what is left."""
-    give_up_at: float = math.inf
+    deadline: float = math.inf
     """Time of the event loop's clock at which even the batch in hand is let go; its files are `remaining`."""
 
-    def stop(self, reason: str, *, count_on: bool = False) -> None:
+    def stop(self, reason: str, *, keep_counting: bool = False) -> None:
         """End the run; the first reason stays."""
         if self.reason is None:
-            self.reason, self.count_on = reason, count_on
+            self.reason, self.keep_counting = reason, keep_counting
 
 
 @dataclass(slots=True)

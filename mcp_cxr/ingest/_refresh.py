@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from mcp_cxr.ingest._plan import IngestPlan, Signal
+    from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions, MimicIds
     from mcp_cxr.records import ImageId, Study
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _STUDIES = 1024  # written at once; their reports are some megabytes
 
 
-async def refresh_studies(plan: IngestPlan, store: Store, companions: Companions, signal: Signal) -> int | None:
+async def refresh_studies(
+    plan: IngestPlan, store: Store, companions: Companions, stop_signal: StopSignal
+) -> int | None:
     """Return how many studies changed; None where the signal came first: the next run begins anew.
 
     Only MIMIC's layout has companions. A study whose images are all missing or bad is left out.
@@ -35,7 +37,7 @@ async def refresh_studies(plan: IngestPlan, store: Store, companions: Companions
     changed = 0
     ahead = _by_study(plan.candidates())
     while some := await to_thread.run_sync(lambda: list(islice(ahead, _STUDIES))):
-        if signal.reason:
+        if stop_signal.reason:
             return None
         known = await store.known([image_id for study in some for image_id in study.images])
         ours = [study for study in some if not known.isdisjoint(study.images)]

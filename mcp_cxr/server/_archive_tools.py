@@ -38,12 +38,12 @@ async def ingest_directory(
     within 40 seconds; where next is not null, call it again with the same arguments to go on. Bad files are counted by
     reason.
     """
-    from mcp_cxr.ingest import Listener, Signal
+    from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
     session = session_of(context)
     archive = await session.archive()
     loop = asyncio.get_running_loop()
-    signal = Signal(give_up_at=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
+    stop_signal = StopSignal(deadline=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
 
     told = 0
 
@@ -55,11 +55,11 @@ async def ingest_directory(
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
         await context.report_progress(progress.processed, progress.found, done)
 
-    timer = loop.call_later(session.ingest_pace_s, signal.stop, _GO_ON)
+    timer = loop.call_later(session.ingest_pace_s, stop_signal.stop, _GO_ON)
     try:
-        listener = Listener(on_progress=report)
+        callbacks = IngestCallbacks(on_progress=report)
         summary = await archive.ingest(
-            path, limit=limit, dry_run=dry_run, signal=signal, listener=listener, anywhere=False
+            path, limit=limit, dry_run=dry_run, stop_signal=stop_signal, callbacks=callbacks, anywhere=False
         )
     finally:
         timer.cancel()

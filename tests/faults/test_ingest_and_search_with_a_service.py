@@ -12,7 +12,7 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.images import read_image
-from mcp_cxr.ingest import Listener
+from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageId, ImageSpec
 from tests.standins.nvclip import StandIn, digest, hurried
 from tests.standins.nvclip._state import State
@@ -78,15 +78,15 @@ class _After:
             await anyio.to_thread.run_sync(act)
 
     @property
-    def listener(self) -> Listener:
-        return Listener(on_progress=self.progress)
+    def callbacks(self) -> IngestCallbacks:
+        return IngestCallbacks(on_progress=self.progress)
 
 
 async def test_a_service_that_dies_in_the_middle_loses_and_blames_nothing(
     standin: StandIn, data: Path, films: Path
 ) -> None:
     async with opened(data, hurried(standin, pictures_s=1)) as archive:
-        first = balanced(await archive.ingest(films, batch_size=2, listener=_After(standin.stop).listener))
+        first = balanced(await archive.ingest(films, batch_size=2, callbacks=_After(standin.stop).callbacks))
         assert 2 <= first.added < FILMS
         assert (first.errors, first.remaining) == (0, FILMS - first.added)
         assert first.next
@@ -104,7 +104,7 @@ async def test_a_service_that_hangs_ends_the_run_within_its_deadline(standin: St
     hang = _After(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(20):
         async with opened(data, hurried(standin, pictures_s=1)) as archive:
-            summary = balanced(await archive.ingest(films, batch_size=2, listener=hang.listener))
+            summary = balanced(await archive.ingest(films, batch_size=2, callbacks=hang.callbacks))
     assert 2 <= summary.added < FILMS
     assert (summary.errors, summary.remaining) == (0, FILMS - summary.added)
 
@@ -115,7 +115,7 @@ async def test_a_service_that_flaps_is_asked_again_and_all_is_added(
 ) -> None:
     flap = _After(lambda: standin.fail("status", status=status, times=2))
     async with opened(data, hurried(standin)) as archive:
-        summary = balanced(await archive.ingest(films, batch_size=2, listener=flap.listener))
+        summary = balanced(await archive.ingest(films, batch_size=2, callbacks=flap.callbacks))
         assert (summary.added, summary.errors) == (FILMS, 0)
         await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS)
 
@@ -140,7 +140,7 @@ async def test_a_service_replaced_by_another_model_in_the_middle_adds_nothing_mo
 ) -> None:
     replaced = _After(lambda: standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0))
     async with opened(data, hurried(standin, down_s=0)) as archive:
-        summary = balanced(await archive.ingest(films, batch_size=2, listener=replaced.listener))
+        summary = balanced(await archive.ingest(films, batch_size=2, callbacks=replaced.callbacks))
         assert 2 <= summary.added < FILMS
         assert summary.errors == 0
         await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=summary.added)

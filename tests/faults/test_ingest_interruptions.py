@@ -18,7 +18,7 @@ import pytest
 from anyio import to_thread
 
 from mcp_cxr.errors import EmbeddingUnavailable, StoreUnavailable
-from mcp_cxr.ingest import Listener, Signal
+from mcp_cxr.ingest import IngestCallbacks, StopSignal
 from mcp_cxr.stores import EmbeddedStore
 from tests.support import companions
 from tests.support.archives import balanced, contents, ingested, is_made, opened, rows
@@ -86,46 +86,46 @@ async def finish(data: Path, films: Path) -> None:
     await assert_whole(data, films)
 
 
-def once_added(act: Callable[[], None]) -> Listener:
+def once_added(act: Callable[[], None]) -> IngestCallbacks:
     """Do something as soon as the first images are written."""
 
     async def listen(progress: IngestProgress) -> None:
         if progress.added:
             act()
 
-    return Listener(on_progress=listen)
+    return IngestCallbacks(on_progress=listen)
 
 
 async def test_a_stopped_run_writes_the_batch_in_hand_and_the_next_one_goes_on(data: Path, films: Path) -> None:
-    signal = Signal()
+    stop_signal = StopSignal()
     async with opened(data) as archive:
-        listener = once_added(lambda: signal.stop("Enough for now."))
-        summary = balanced(await archive.ingest(films, batch_size=2, signal=signal, listener=listener))
+        callbacks = once_added(lambda: stop_signal.stop("Enough for now."))
+        summary = balanced(await archive.ingest(films, batch_size=2, stop_signal=stop_signal, callbacks=callbacks))
     assert summary.next == "Enough for now."
     assert 2 <= summary.added == summary.total_in_store < IMAGES
     await finish(data, films)
 
 
 async def test_a_run_that_is_stopped_before_it_begins_adds_nothing(data: Path, films: Path) -> None:
-    signal = Signal()
-    signal.stop("Never mind.")
+    stop_signal = StopSignal()
+    stop_signal.stop("Never mind.")
     async with opened(data) as archive:
-        summary = balanced(await archive.ingest(films, signal=signal))
+        summary = balanced(await archive.ingest(films, stop_signal=stop_signal))
     assert (summary.processed, summary.next) == (0, "Never mind.")
     await finish(data, films)
 
 
 async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
-    signal = Signal()
+    stop_signal = StopSignal()
     told: list[str] = []
 
     async def listen(image_id: str, _: str) -> None:
         told.append(image_id)
-        signal.stop("Enough seen.")
+        stop_signal.stop("Enough seen.")
 
     async with opened(data) as archive:
-        listener = Listener(on_would_add=listen)
-        summary = balanced(await archive.ingest(films, dry_run=True, signal=signal, listener=listener))
+        callbacks = IngestCallbacks(on_would_add=listen)
+        summary = balanced(await archive.ingest(films, dry_run=True, stop_signal=stop_signal, callbacks=callbacks))
     assert (len(told), summary.would_add, summary.next) == (1, 1, "Enough seen.")
 
 

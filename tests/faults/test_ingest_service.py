@@ -14,7 +14,7 @@ import pytest
 from mcp_cxr.cli import main
 from mcp_cxr.embeddings.nvclip import Patience
 from mcp_cxr.images import read_image
-from mcp_cxr.ingest import Listener
+from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, hurried
 from tests.standins.nvclip._state import State
@@ -93,7 +93,7 @@ def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, by
         np.testing.assert_allclose(np.frombuffer(blob, "<f4"), own, atol=1e-6)
 
 
-def once_added(act: Callable[[], Any]) -> Listener:
+def once_added(act: Callable[[], Any]) -> IngestCallbacks:
     """Do something to the service once the first films are written."""
     acts = [act]
 
@@ -101,7 +101,7 @@ def once_added(act: Callable[[], Any]) -> Listener:
         if progress.added and acts:
             await anyio.to_thread.run_sync(acts.pop())
 
-    return Listener(on_progress=on_progress)
+    return IngestCallbacks(on_progress=on_progress)
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
@@ -170,7 +170,7 @@ async def test_after_a_service_that_hung_the_next_run_finishes(standin: StandIn,
     hang = once_added(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(10):
         async with opened(data, hurried(standin, pictures_s=0.6)) as archive:
-            first = balanced(await archive.ingest(films, batch_size=2, listener=hang))
+            first = balanced(await archive.ingest(films, batch_size=2, callbacks=hang))
     assert 2 <= first.added < FILMS
     standin.heal()
     async with opened(data, hurried(standin)) as archive:
@@ -189,7 +189,7 @@ async def test_a_service_that_comes_and_goes_costs_runs_but_no_film(standin: Sta
     with anyio.fail_after(20):
         while added < FILMS:
             async with opened(data, hurried(standin, pictures_s=0.3)) as archive:
-                summary = balanced(await archive.ingest(films, batch_size=2, listener=once_added(standin.stop)))
+                summary = balanced(await archive.ingest(films, batch_size=2, callbacks=once_added(standin.stop)))
             assert (summary.skipped, summary.errors) == (added, 0)
             assert summary.added > 0
             added, runs = added + summary.added, runs + 1
@@ -203,7 +203,7 @@ async def test_after_a_service_was_replaced_by_one_with_the_same_vectors_the_nex
 ) -> None:
     replaced = once_added(lambda: standin.restart(version="2.1.0"))
     async with opened(data, hurried(standin, down_s=0)) as archive:
-        first = balanced(await archive.ingest(films, batch_size=2, listener=replaced))
+        first = balanced(await archive.ingest(films, batch_size=2, callbacks=replaced))
         assert 2 <= first.added < FILMS
         assert first.next
         second = balanced(await archive.ingest(films, batch_size=2))

@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ConfigError, PathRefused, QueryError
-from mcp_cxr.ingest import Signal
+from mcp_cxr.ingest import StopSignal
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import dicom, mimic, plain, report
 from tests.support.toy import ToyEmbedder
@@ -73,17 +73,17 @@ async def test_an_archive_holds_ids_of_one_kind(tmp_path: Path, first: str, seco
 
 
 async def test_a_run_does_not_wait_beyond_its_time_for_a_service_that_hangs(tmp_path: Path) -> None:
-    signal = Signal()
+    stop_signal = StopSignal()
 
     async def hang(_: int) -> None:
-        signal.stop("Not finished.")
+        stop_signal.stop("Not finished.")
         await anyio.sleep_forever()
 
     mimic(tmp_path / "films", 1)
     async with opened(tmp_path / "data", ToyEmbedder(before_images=hang)) as archive:
-        signal.give_up_at = anyio.current_time() + 0.5
+        stop_signal.deadline = anyio.current_time() + 0.5
         with anyio.fail_after(10):
-            summary = await archive.ingest(tmp_path / "films", signal=signal)
+            summary = await archive.ingest(tmp_path / "films", stop_signal=stop_signal)
     assert (summary.added, summary.errors, summary.next) == (0, 0, "Not finished.")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused
-from mcp_cxr.ingest import IngestProgress, Listener
+from mcp_cxr.ingest import IngestCallbacks, IngestProgress
 from mcp_cxr.records import Filter, SubjectId
 from tests.support.archives import contents, ingested, is_made, opened, rows
 from tests.support.films import dicom, mimic, plain, truncated
@@ -160,7 +160,7 @@ async def test_a_dry_run_writes_nothing_at_all(data: Path, films: Path) -> None:
     async def listen(image_id: str, view: str) -> None:
         told.append((image_id, view))
 
-    summary = await ingested(data, films, dry_run=True, listener=Listener(on_would_add=listen))
+    summary = await ingested(data, films, dry_run=True, callbacks=IngestCallbacks(on_would_add=listen))
     assert counts(summary) == {"found": 3, "would_add": 2, "errors": 1}
     assert ("00000001-00000001-00000001-00000001-00000001", "PA") in told
     assert ("(id is made at ingest)", "UNKNOWN") in told
@@ -331,6 +331,6 @@ async def test_progress_is_told_up_to_the_end(data: Path, films: Path) -> None:
     async def listen(progress: IngestProgress) -> None:
         heard.append(progress)
 
-    await ingested(data, films, batch_size=2, listener=Listener(on_progress=listen))
+    await ingested(data, films, batch_size=2, callbacks=IngestCallbacks(on_progress=listen))
     assert (heard[-1].found, heard[-1].processed, heard[-1].added) == (5, 5, 5)
     assert [one.processed for one in heard] == sorted(one.processed for one in heard)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._desk import Desk
 
 _URI = "ui://mcp-cxr/viewer.html"
-_READS = frozenset({"search_medical_images", "get_image_metadata", "get_film_pixels", "view_image"})
+_READS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
 """What the page may call: nothing that writes."""
 _WITHIN_S = 30
 

@@ -1,4 +1,4 @@
-"""get_film_pixels: what the viewer page draws; no host's model is offered it."""
+"""get_image_pixels: what the viewer page draws; no host's model is offered it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
 """(0028,0030), in the patient where the maker says so; else (0018,1164), at the detector."""
 
 
-async def get_film_pixels(
+async def get_image_pixels(
     context: Context[Any, Any],
     image_id: ImageIdArgument,
     max_px: Annotated[

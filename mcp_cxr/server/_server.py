@@ -11,7 +11,7 @@ from mcp_types import ToolAnnotations
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
 from mcp_cxr.server._image_tools import get_image_metadata, view_image
-from mcp_cxr.server._pixels_tool import get_film_pixels
+from mcp_cxr.server._pixels_tool import get_image_pixels
 from mcp_cxr.server._search_tool import search_medical_images
 from mcp_cxr.server._session import ServerSession, open_session
 from mcp_cxr.server._tool import StrictTool
@@ -85,7 +85,7 @@ def _tools() -> list[Any]:
                 open_world_hint=False,
             ),
         ),
-        StrictTool.of(get_film_pixels, annotations=_reads("Values of one film, for the viewer"), meta=FOR_THE_VIEWER),
+        StrictTool.of(get_image_pixels, annotations=_reads("Values of one film, for the viewer"), meta=FOR_THE_VIEWER),
     ]
 
 

@@ -105,7 +105,7 @@ async def test_a_large_film_sharpens_where_it_is_looked_at(browser: Browser, oth
         low, high = int(other.large.min()), int(other.large.max())
         part = (await middle_of(page, other.large)).astype(float)
         assert np.array_equal(await seen(page), np.floor((part - low) / (high - low) * 255 + 1e-6).astype(np.uint8))
-        asked = await page.asked("get_film_pixels")
+        asked = await page.asked("get_image_pixels")
         tiles = {tuple(one["tile"]) for one in asked if "tile" in one}
         assert {(1, 1)} <= tiles < {(column, row) for column in range(3) for row in range(3)}  # not the whole film
         assert sum("tile" in one for one in asked) == len(tiles)  # none twice

@@ -105,7 +105,7 @@ def test_each_place_of_the_bundle_s_configuration_is_asked_for_and_filled():
 
 def test_the_bundle_names_the_tools_a_model_has():
     tools = json.loads((ROOT / "tests" / "server" / "tools.json").read_text())
-    for_models = [tool["name"] for tool in tools if tool["name"] != "get_film_pixels"]
+    for_models = [tool["name"] for tool in tools if tool["name"] != "get_image_pixels"]
     assert [tool["name"] for tool in MANIFEST["tools"]] == for_models
 
 

@@ -23,7 +23,7 @@ TOOLS = [
     "view_image",
     "get_archive_overview",
     "ingest_directory",
-    "get_film_pixels",
+    "get_image_pixels",
 ]
 
 
@@ -63,13 +63,13 @@ async def test_only_ingest_writes_and_nothing_destroys(host: Host):
 
 async def test_only_what_brings_pictures_has_no_output_schema(host: Host):
     found = [tool["name"] for tool in await listed(host) if "outputSchema" not in tool]
-    assert found == ["view_image", "get_film_pixels"]
+    assert found == ["view_image", "get_image_pixels"]
 
 
 async def test_a_search_is_shown_in_the_viewer_and_models_are_not_offered_its_pixels(host: Host):
     meta = {tool["name"]: tool.get("_meta") for tool in await listed(host)}
     assert meta.pop("search_medical_images") == {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
-    assert meta.pop("get_film_pixels") == {"ui": {"visibility": ["app"]}}
+    assert meta.pop("get_image_pixels") == {"ui": {"visibility": ["app"]}}
     assert not any(meta.values())
 
 

@@ -21,7 +21,7 @@ class Film {
 
   /** Ask for a film; `px` is the longer side of its first picture. */
   static async open(host, imageId, px) {
-    const facts = dataIn(await host.call("get_film_pixels", { image_id: imageId, max_px: px }), isPart);
+    const facts = dataIn(await host.call("get_image_pixels", { image_id: imageId, max_px: px }), isPart);
     if (!facts) throw new Refusal("The host passed no pixels on.");
     const [scale, values] = await Promise.all([scaleOf(facts), valuesOf(facts)]);
     return new Film(host, facts, scale, layerOf(facts, values));
@@ -127,7 +127,7 @@ class Film {
     this.#tiles.set(key, null);
     try {
       const part = dataIn(
-        await this.host.call("get_film_pixels", { image_id: this.facts.image_id, tile, factor }),
+        await this.host.call("get_image_pixels", { image_id: this.facts.image_id, tile, factor }),
         isPart,
       );
       if (part) this.#tiles.set(key, layerOf(part, await valuesOf(part)));

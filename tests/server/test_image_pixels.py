@@ -1,4 +1,4 @@
-"""get_film_pixels: a film's own values, as the viewer page gets them."""
+"""get_image_pixels: a film's own values, as the viewer page gets them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 async def asked(host: Host, **arguments: Any) -> dict[str, Any]:
     """Return what is said of a film or tile."""
-    result = await host.client.call_tool("get_film_pixels", arguments)
+    result = await host.client.call_tool("get_image_pixels", arguments)
     assert not result.is_error, result.content
     assert result.structured_content is None
     assert wire_bytes(result) < 1_000_000
@@ -93,7 +93,7 @@ async def test_tiles_cover_the_film(host: Host, demo: Ingested):
     ],
 )
 async def test_what_there_is_not_is_refused(host: Host, demo: Ingested, arguments: dict[str, Any], said: str):
-    assert said in await host.refused("get_film_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
+    assert said in await host.refused("get_image_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
 
 
 class TestWherePicturesAreNotShared:
@@ -103,5 +103,5 @@ class TestWherePicturesAreNotShared:
 
     async def test_there_are_no_pixels(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
-        assert "MCP_CXR_SHARE=pictures" in await host.refused("get_film_pixels", image_id=image_id)
+        assert "MCP_CXR_SHARE=pictures" in await host.refused("get_image_pixels", image_id=image_id)
         assert "MCP_CXR_SHARE=pictures" in await host.refused("view_image", image_id=[image_id, image_id])

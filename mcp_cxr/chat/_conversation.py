@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 
-from mcp_cxr.chat._desk import text_of
+from mcp_cxr.chat._backend import text_of
 from mcp_cxr.chat._job import Job
 from mcp_cxr.chat._turns import Answered, Call, ImageBlock, Turn
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import CallToolResult, Tool
 
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._model import Model
 
 _MOST_ROUNDS = 12

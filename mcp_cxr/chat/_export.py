@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
 
 _COLUMNS = (
     *("rank", "image_id", "study_id", "subject_id", "view_position"),

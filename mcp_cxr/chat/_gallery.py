@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._job import wait_for
+from mcp_cxr.chat._markdown import as_written
 from mcp_cxr.chat._viewer import viewer
-from mcp_cxr.chat._words import as_written
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._tab import Tab
 
 _PICTURE_PX = 512  # sharp on screens with two pixels for one

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 _HOST = "127.0.0.1"
-_PAGE = Path(__file__).parent / "_page.py"
+_PAGE = Path(__file__).parent / "_streamlit_script.py"
 _STARTS_WITHIN_S = 30
 _LOOK_EVERY_S = 0.05
 _OPTIONS = {
@@ -66,7 +66,7 @@ def serve_page(
         ConfigError: The port is taken, or the model may not be asked.
     """
     model_of(settings)
-    import_module("mcp_cxr.chat._rooms")  # what the first tab would wait for
+    import_module("mcp_cxr.chat._app")  # what the first tab would wait for
     port = _free(port)
     token = secrets.token_urlsafe(24)
     url = f"http://{_HOST}:{port}/?token={token}"

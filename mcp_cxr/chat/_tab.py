@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._questions import FIELDS, question_of, values_of
+from mcp_cxr.chat._queries import FIELDS, question_of, values_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._archive_room import Progress
+    from mcp_cxr.chat._archive_page import Progress
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._conversation import Conversation
-    from mcp_cxr.chat._desk import Desk
     from mcp_cxr.chat._job import Job
 
 PAGE = 12

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
 
 _URI = "ui://mcp-cxr/viewer.html"
 _READS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})

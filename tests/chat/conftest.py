@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import async_playwright
 from streamlit.testing.v1 import AppTest
 
-from mcp_cxr.chat._page import __file__ as page
+from mcp_cxr.chat._streamlit_script import __file__ as page
 from tests.browser.conftest import do_without_chromium
 from tests.browser.hosting import CHROMIUM, FLAGS
 from tests.server.archives import Ingested, environment, ingested, write_small_films

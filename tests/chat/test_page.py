@@ -12,13 +12,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mcp_cxr.chat._anthropic import Anthropic
-from mcp_cxr.chat._archive_room import Progress
+from mcp_cxr.chat._app import _desk, _model_line
+from mcp_cxr.chat._archive_page import Progress
 from mcp_cxr.chat._connection import Loop
 from mcp_cxr.chat._job import Job
+from mcp_cxr.chat._markdown import as_written, without_pictures
 from mcp_cxr.chat._openai import OpenAi
-from mcp_cxr.chat._page import __file__ as page
-from mcp_cxr.chat._rooms import _desk, _model_line
-from mcp_cxr.chat._words import as_written, without_pictures
+from mcp_cxr.chat._streamlit_script import __file__ as page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._desk import data_of
+from mcp_cxr.chat._backend import data_of
 from mcp_cxr.chat._job import Job, wait_for
-from mcp_cxr.chat._words import as_written
+from mcp_cxr.chat._markdown import as_written
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._tab import Tab
 
 _DRAW_EVERY_S = 0.5

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mcp_cxr.chat._conversation import Conversation
+from mcp_cxr.chat._markdown import as_written, without_pictures
 from mcp_cxr.chat._viewer import viewer
-from mcp_cxr.chat._words import as_written, without_pictures
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._conversation import Asked
-    from mcp_cxr.chat._desk import Desk
     from mcp_cxr.chat._tab import Tab
     from mcp_cxr.chat._turns import Answered, Turn
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._archive_room import archive_room
-from mcp_cxr.chat._chat_room import chat_room
-from mcp_cxr.chat._desk import Desk
+from mcp_cxr.chat._archive_page import archive_room
+from mcp_cxr.chat._backend import Desk
+from mcp_cxr.chat._chat_page import chat_room
 from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._questions import title_of
-from mcp_cxr.chat._saved import Saved
-from mcp_cxr.chat._search_room import search_room
+from mcp_cxr.chat._markdown import as_written
+from mcp_cxr.chat._queries import title_of
+from mcp_cxr.chat._saved_queries import Saved
+from mcp_cxr.chat._search_page import search_room
 from mcp_cxr.chat._tab import this_tab
-from mcp_cxr.chat._words import as_written
 from mcp_cxr.errors import CxrError
 from mcp_cxr.loopback import name_beyond
 

@@ -9,15 +9,15 @@ import streamlit as st
 
 from mcp_cxr.chat._gallery import gallery
 from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._questions import filters_in, title_of
-from mcp_cxr.chat._results import results
+from mcp_cxr.chat._markdown import as_written
+from mcp_cxr.chat._queries import filters_in, title_of
+from mcp_cxr.chat._result_bar import results
 from mcp_cxr.chat._tab import widget
-from mcp_cxr.chat._words import as_written
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import LABELS, VIEWS
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._tab import Tab
 
 _FILMS = ["dcm", "dicom", "png", "jpg", "jpeg"]

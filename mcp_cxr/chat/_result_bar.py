@@ -8,14 +8,14 @@ import streamlit as st
 
 from mcp_cxr.chat._export import to_csv, zipped
 from mcp_cxr.chat._job import Job, wait_for
-from mcp_cxr.chat._questions import title_of
-from mcp_cxr.chat._saved import Saved
+from mcp_cxr.chat._markdown import as_written
+from mcp_cxr.chat._queries import title_of
+from mcp_cxr.chat._saved_queries import Saved
 from mcp_cxr.chat._tab import PAGE
-from mcp_cxr.chat._words import as_written
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._desk import Desk
+    from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._tab import Tab
 
 _MODES = {

@@ -120,20 +120,20 @@ class UnreadableFile(ImageError):
 
 
 @contextmanager
-def ungrouped() -> Generator[None]:
+def unwrap_exception_group() -> Generator[None]:
     """Raise the first error of ours that tasks of a group raised as itself; other errors keep their group."""
     try:
         yield
     except BaseExceptionGroup as group:
-        error = _first_of_ours(group)
+        error = _first_cxr_error(group)
         if error is None:
             raise
         raise error from group
 
 
-def _first_of_ours(group: BaseExceptionGroup[BaseException]) -> CxrError | None:
+def _first_cxr_error(group: BaseExceptionGroup[BaseException]) -> CxrError | None:
     ours, others = group.split(CxrError)
     if ours is None or others is not None:
         return None
     first = ours.exceptions[0]
-    return _first_of_ours(first) if isinstance(first, BaseExceptionGroup) else first
+    return _first_cxr_error(first) if isinstance(first, BaseExceptionGroup) else first

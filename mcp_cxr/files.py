@@ -18,7 +18,7 @@ _O_PATH = getattr(os, "O_PATH", None)  # Linux, FreeBSD: a folder may be passed 
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def open_real(path: Path) -> BufferedReader:
+def open_without_links(path: Path) -> BufferedReader:
     """Open a regular file to read, if no part of `path` is a link.
 
     Paths are resolved and checked before they come here. Each folder on the way is opened from the one before it, so a
@@ -80,7 +80,7 @@ def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def make_private(path: Path, content: bytes) -> None:
+def create_private_file(path: Path, content: bytes) -> None:
     """Make a file that its owner alone may read (mode 600), with its folder; one that is there stays as it is.
 
     It appears whole: it is written under another name and linked, so of several processes the first one's stays.

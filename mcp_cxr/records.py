@@ -229,7 +229,7 @@ class ReferenceSample:
 class ResultFacts:
     """What an answer tells of its hits, and of what is around them."""
 
-    made_with: Fingerprint | None
+    fingerprint: Fingerprint | None
     """What made the collection's vectors."""
     total: int
     """Images, studies or subjects that the question lets through."""

@@ -10,6 +10,6 @@
 
 from mcp_cxr.archive._archive import Archive
 from mcp_cxr.archive._open import copy_archive, open_archive
-from mcp_cxr.archive._roots import Allowed
+from mcp_cxr.archive._roots import AllowedRoots
 
-__all__ = ["Allowed", "Archive", "copy_archive", "open_archive"]
+__all__ = ["AllowedRoots", "Archive", "copy_archive", "open_archive"]

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from anyio import to_thread
 
 from mcp_cxr import __version__
-from mcp_cxr.archive._films import Films
-from mcp_cxr.archive._roots import Allowed, Roots
+from mcp_cxr.archive._image_files import ImageFiles
+from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import Reader, Viewing
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageDetails, Overview
-from mcp_cxr.search import Searcher, ask
+from mcp_cxr.search import Searcher, parse_query
 from mcp_cxr.upkeep import CheckResult, ServiceWatch, examine, forget_preview, repair, verify
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Archive:
         self.embedder = embedder
         self._reader = reader
         self._roots = Roots(settings.roots, store)
-        self._films = Films(store, embedder, reader, self._roots)
-        self._watch = ServiceWatch(store, embedder, self._films.picture_of)
+        self._image_files = ImageFiles(store, embedder, reader, self._roots)
+        self._watch = ServiceWatch(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, confirm=partial(self._watch.confirm, recalled=True))
 
     async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> SearchResult:  # noqa: ANN401 - see mcp_cxr.search.ask
@@ -53,7 +53,7 @@ class Archive:
         Args:
             query: Words.
             roots: More folders below which a file named in `like` may lie.
-            how: See `mcp_cxr.search.ask`.
+            how: See `mcp_cxr.search.parse_query`.
 
         Raises:
             QuestionError: It cannot be asked like this.
@@ -64,13 +64,13 @@ class Archive:
             EmbeddingError: A file named in it cannot be embedded now.
             StoreError: The store fails or was never made.
         """
-        question = ask(query, **how)
-        allowed = Allowed((*(await self.allowed()).roots, *roots))
-        paths = {name: await to_thread.run_sync(allowed.resolve, name) for name in question.like_files}
-        known = {name: image for name, path in paths.items() if (image := await self._films.image_of(path))}
+        question = parse_query(query, **how)
+        allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
+        paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in question.like_files}
+        known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}
 
-        async def develop(name: str) -> Rendering:
-            return await self._films.picture(paths[name])
+        async def render(name: str) -> Rendering:
+            return await self._image_files.render(paths[name])
 
         return await self._searcher.search(
             replace(
@@ -78,7 +78,7 @@ class Archive:
                 like=tuple(dict.fromkeys((*question.like, *known.values()))),
                 like_files=tuple(name for name in question.like_files if name not in known),
             ),
-            develop=develop,
+            render=render,
         )
 
     async def ingest(
@@ -109,8 +109,8 @@ class Archive:
             PathRefused: The path is missing, or lies below no root.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
-        real = (Allowed((Path("/"),)) if anywhere else await self.allowed()).resolve(path)
-        self._roots.give(real)
+        real = (AllowedRoots((Path("/"),)) if anywhere else await self.allowed_roots()).resolve(path)
+        self._roots.add(real)
         plan = IngestPlan(
             path=real,
             limit=limit,
@@ -151,7 +151,7 @@ class Archive:
             NotFound: No such image.
             StoreError: The store fails or was never made.
         """
-        stored = await self._films.stored(image_id)
+        stored = await self._image_files.stored(image_id)
         image, study = stored.image, stored.study
         siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_SIBLINGS)
         return ImageDetails(
@@ -182,7 +182,7 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: The viewing is impossible.
         """
-        return await self._films.view(image_id, viewing or Viewing())
+        return await self._image_files.view(image_id, viewing or Viewing())
 
     async def view_many(
         self, image_ids: Sequence[str], viewing: Viewing | None = None, *, first: int = 1
@@ -199,9 +199,9 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: No image ids, or the viewing is impossible.
         """
-        return await self._films.view_many(image_ids, viewing or Viewing(), first=first)
+        return await self._image_files.view_many(image_ids, viewing or Viewing(), first=first)
 
-    async def values(
+    async def stored_values(
         self,
         image_id: str,
         *,
@@ -226,14 +226,14 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: There is no such tile.
         """
-        return await self._films.values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
+        return await self._image_files.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
 
-    async def allowed(self) -> Allowed:
+    async def allowed_roots(self) -> AllowedRoots:
         """Return the folders that may be read: those of the settings, and those ingested before.
 
         Where other machines write to the store: those ingested since this archive was opened.
         """
-        return await self._roots.allowed()
+        return await self._roots.allowed_roots()
 
     async def overview(self) -> Overview:
         """Return what the archive holds, without asking the embedder.
@@ -242,7 +242,7 @@ class Archive:
             StoreError: The store fails or was never made.
         """
         totals, collection = await self.store.totals(), await self.store.info()
-        made_with = collection.fingerprint
+        fingerprint = collection.fingerprint
         return Overview(
             images=totals.images,
             studies=totals.studies,
@@ -250,7 +250,7 @@ class Archive:
             external=totals.external,
             by_view=dict(totals.by_view),
             by_label=dict(totals.by_label),
-            embedder={"configured": self.embedder.name, "made_with": asdict(made_with) if made_with else None},
+            embedder={"configured": self.embedder.name, "fingerprint": asdict(fingerprint) if fingerprint else None},
             store={"kind": self.settings.store, "schema_version": collection.schema_version},
         )
 
@@ -317,7 +317,7 @@ class Archive:
     async def doctor(self) -> list[CheckResult]:
         """Check what the archive leans on; never raises what it can report."""
         try:
-            roots = (await self.allowed()).roots
+            roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by the examination itself
             roots = self.settings.roots
         return await examine(self.store, self.embedder, roots)

@@ -16,7 +16,7 @@ _LONGEST_SHOWN = 200  # characters of a path in an error
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class AllowedRoots:
     """Which folders may be read."""
 
     roots: tuple[Path, ...]
@@ -48,13 +48,13 @@ class Roots:
     def __init__(self, named: tuple[Path, ...], store: Store) -> None:
         self._named = named
         self._store = store
-        self._given: set[Path] = set()
+        self._added: set[Path] = set()
 
-    def give(self, path: Path) -> None:
+    def add(self, path: Path) -> None:
         """Allow a folder, or the folder of a file."""
-        self._given.add(path if path.is_dir() else path.parent)
+        self._added.add(path if path.is_dir() else path.parent)
 
-    async def allowed(self) -> Allowed:
+    async def allowed_roots(self) -> AllowedRoots:
         """Return the folders that may be read now.
 
         A server that other machines write to has no say in what is read on this one: there, it is those of the
@@ -63,8 +63,8 @@ class Roots:
         Raises:
             StoreError: The store fails.
         """
-        roots = [*self._named, *sorted(self._given)]
+        roots = [*self._named, *sorted(self._added)]
         if self._store.is_private:
             with suppress(StoreMissing):
                 roots += map(Path, (await self._store.info()).roots)
-        return Allowed(tuple(dict.fromkeys(roots)))
+        return AllowedRoots(tuple(dict.fromkeys(roots)))

@@ -61,7 +61,7 @@ def _overview(desk: Desk) -> None:
     views, labels = st.columns(2)
     _counted(views, "View", overview["by_view"])
     _counted(labels, "Label present, studies", overview["by_label"])
-    if made := overview["embedder"].get("made_with"):
+    if made := overview["embedder"].get("fingerprint"):
         st.caption(f"Vectors of {made['dimension']} dimensions, made by {as_written(made['model'])}")
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from mcp_cxr.files import make_private
+from mcp_cxr.files import create_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,5 +46,5 @@ class Saved:
 
     def _write(self, questions: dict[str, dict[str, Any]]) -> None:
         draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
-        make_private(draft, json.dumps(questions, ensure_ascii=False, indent=1).encode())
+        create_private_file(draft, json.dumps(questions, ensure_ascii=False, indent=1).encode())
         draft.replace(self._path)

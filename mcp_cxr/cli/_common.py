@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
-from mcp_cxr.texts import plain
+from mcp_cxr.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -53,12 +53,12 @@ def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
 
 def say(text: str) -> None:
     """Print data."""
-    click.echo(plain(text))
+    click.echo(sanitize_text(text))
 
 
 def note(text: str) -> None:
     """Print progress, a warning or advice."""
-    click.echo(plain(text), err=True)
+    click.echo(sanitize_text(text), err=True)
 
 
 def print_json(value: DataclassInstance | dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from mcp_cxr.files import open_real
+from mcp_cxr.files import open_without_links
 from mcp_cxr.images import normal_view
 from mcp_cxr.mimic import ids_of, report_places
 from mcp_cxr.records import ImageRecord, Study
@@ -74,7 +74,7 @@ def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
     """Return the report, if there is one that can be read; what comes later is taken up by another ingest."""
     for place in report_places(path, folders):
         try:
-            with open_real(place) as handle:
+            with open_without_links(place) as handle:
                 return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").translate(_NO_CONTROLS)
         except (FileNotFoundError, NotADirectoryError):
             continue

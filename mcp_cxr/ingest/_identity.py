@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import make_private, open_real
+from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.mimic import MimicIds, ids_of
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
@@ -147,7 +147,7 @@ class Identities:
 
 def _made(path: Path) -> bytes:
     try:
-        make_private(path, secrets.token_bytes(_KEY_BYTES))
+        create_private_file(path, secrets.token_bytes(_KEY_BYTES))
         return path.read_bytes()
     except OSError as exc:
         raise ConfigError(
@@ -160,5 +160,5 @@ def _hash(key: bytes, kind: str, value: str) -> str:
 
 
 def _content_digest(path: Path) -> str:
-    with open_real(path) as handle:
+    with open_without_links(path) as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

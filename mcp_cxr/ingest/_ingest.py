@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.errors import NotFound, StoreMissing, ungrouped
+from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
 from mcp_cxr.ingest._identity import Identities
 from mcp_cxr.ingest._known import KnownFiles
 from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
@@ -64,7 +64,7 @@ async def ingest(
     known = KnownFiles(plan, store, collection is not None, reader, identities, companions)
     stop_signal = stop_signal or StopSignal()
     pipeline = Pipeline(plan, store, embedder, confirm, known, stop_signal, callbacks or IngestCallbacks())
-    with ungrouped():
+    with unwrap_exception_group():
         tally = await pipeline.run()
     left = not tally.walk_ended or tally.found > tally.processed or not tally.is_refreshed
     total = (await store.totals()).images if collection else 0

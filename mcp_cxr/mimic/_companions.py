@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import open_real
+from mcp_cxr.files import open_without_links
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _table(
         yield ()
         return
     try:
-        with open_real(path) as file, _text(gzip.open(file) if path.suffix == ".gz" else file) as text:
+        with open_without_links(path) as file, _text(gzip.open(file) if path.suffix == ".gz" else file) as text:
             yield _cells(csv.reader(text), columns, optional)
     except (OSError, EOFError, LookupError, ValueError, csv.Error, zlib.error) as exc:
         if isinstance(exc, OSError) and exc.errno == errno.ELOOP:

@@ -18,7 +18,7 @@ _KINDS = {Status.PRESENT: "report", Status.UNSURE: "report, uncertain", Status.A
 _LABELLED = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
-def matched(meaning: Meaning | None, hit: StoredImage) -> list[str]:
+def match_reasons(meaning: Meaning | None, hit: StoredImage) -> list[str]:
     """Return what of the question stands in the report, the labels and the tags: `report: pleural effusion`."""
     if meaning is None:
         return []

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence
 
     from mcp_cxr.records import ImageId, RankedImage
-    from mcp_cxr.search._question import Group
+    from mcp_cxr.search._parse_query import Group
 
 POOL = 1000
 """Images of each leg that are fused; fixed, so that the order is the same on every page."""
@@ -24,7 +24,7 @@ Sift: TypeAlias = "Callable[[list[ImageId]], Awaitable[Sequence[Container[ImageI
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class Ranking:
     """One ranking of images, as deep as it is asked for."""
 
     fetch: Callable[[int], Awaitable[list[RankedImage]]]
@@ -35,7 +35,7 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
+class RankedGroup:
     """One group in the final order, shown by its best image."""
 
     best: RankedImage
@@ -52,31 +52,31 @@ class _Pool:
     weight: int = 1
 
 
-def key_of(hit: RankedImage, group: Group) -> str:
+def group_key(hit: RankedImage, group: Group) -> str:
     """Return what hits of one group share."""
     return {"study": hit.study_id, "subject": hit.subject_id, "none": hit.image_id}[group]
 
 
-def first_of_each(hits: list[RankedImage], group: Group) -> dict[str, RankedImage]:
+def best_per_group(hits: list[RankedImage], group: Group) -> dict[str, RankedImage]:
     """Return the best hit of each group, in order."""
     firsts: dict[str, RankedImage] = {}
     for hit in hits:
-        firsts.setdefault(key_of(hit, group), hit)
+        firsts.setdefault(group_key(hit, group), hit)
     return firsts
 
 
-async def top_groups(leg: Leg, group: Group, *, needed: int) -> dict[str, RankedImage]:
+async def top_groups(ranking: Ranking, group: Group, *, needed: int) -> dict[str, RankedImage]:
     """Return at least the first `needed` groups of a leg, or all there are."""
     limit = max(64, 4 * needed)
     while True:
-        hits = await leg.fetch(limit)
-        groups = first_of_each(hits, group)
+        hits = await ranking.fetch(limit)
+        groups = best_per_group(hits, group)
         if len(groups) >= needed or len(hits) < limit:
             return groups
         limit *= 4
 
 
-async def rank(legs: list[Leg], group: Group, *, needed: int, sift: Sift | None = None) -> list[Ranked]:
+async def rank(rankings: list[Ranking], group: Group, *, needed: int, sift: Sift | None = None) -> list[RankedGroup]:
     """Return at least the first `needed` groups over all legs, or all there are.
 
     Several legs are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the pools
@@ -89,35 +89,39 @@ async def rank(legs: list[Leg], group: Group, *, needed: int, sift: Sift | None 
         sift: Each of its sieves picks those images of all pools of which something speaks that says yes, and not how
             much. They make one more pool, in the order in which the legs brought them.
     """
-    if len(legs) == 1:
-        alone = await top_groups(legs[0], group, needed=needed)
-        return [Ranked(hit, legs[0].compares_pixels) for hit in alone.values()]
-    hits = await _fetch_all(legs)
-    pools = [first_of_each(some, group) for some in hits]
-    fetched = [_Pool(pool, leg.compares_pixels, leg.weight) for leg, pool in zip(legs, pools, strict=True)]
-    fused = _fuse([*fetched, *(await _sifted(pools, sift) if sift else [])])
-    deeper, its_hits = next((leg, some) for leg, some in zip(legs, hits, strict=True) if leg.compares_pixels)
+    if len(rankings) == 1:
+        alone = await top_groups(rankings[0], group, needed=needed)
+        return [RankedGroup(hit, rankings[0].compares_pixels) for hit in alone.values()]
+    hits = await _fetch_all(rankings)
+    pools = [best_per_group(some, group) for some in hits]
+    fetched = [
+        _Pool(pool, ranking.compares_pixels, ranking.weight) for ranking, pool in zip(rankings, pools, strict=True)
+    ]
+    fused = _fuse([*fetched, *(await _filtered_pools(pools, sift) if sift else [])])
+    deeper, its_hits = next(
+        (ranking, some) for ranking, some in zip(rankings, hits, strict=True) if ranking.compares_pixels
+    )
     if len(fused) >= needed or len(its_hits) < POOL:
         return list(fused.values())
     for key, hit in (await top_groups(deeper, group, needed=needed + len(fused))).items():
-        fused.setdefault(key, Ranked(hit, by_pixels=True))
+        fused.setdefault(key, RankedGroup(hit, by_pixels=True))
     return list(fused.values())
 
 
-async def _fetch_all(legs: list[Leg]) -> list[list[RankedImage]]:
+async def _fetch_all(rankings: list[Ranking]) -> list[list[RankedImage]]:
     """Return the pool of every leg; they are fetched side by side."""
-    pools: list[list[RankedImage]] = [[] for _ in legs]
+    pools: list[list[RankedImage]] = [[] for _ in rankings]
 
     async def fetch(place: int) -> None:
-        pools[place] = await legs[place].fetch(POOL)
+        pools[place] = await rankings[place].fetch(POOL)
 
     async with anyio.create_task_group() as tasks:
-        for place in range(len(legs)):
+        for place in range(len(rankings)):
             tasks.start_soon(fetch, place)
     return pools
 
 
-async def _sifted(pools: list[dict[str, RankedImage]], sift: Sift) -> list[_Pool]:
+async def _filtered_pools(pools: list[dict[str, RankedImage]], sift: Sift) -> list[_Pool]:
     """Return for each sieve the groups of all pools, in their order, whose image it picks."""
     found: dict[str, RankedImage] = {}
     for pool in pools:
@@ -129,12 +133,12 @@ async def _sifted(pools: list[dict[str, RankedImage]], sift: Sift) -> list[_Pool
     return [_Pool({key: hit for key, hit in found.items() if hit.image_id in picked}) for picked in sieves]
 
 
-def _fuse(pools: list[_Pool]) -> dict[str, Ranked]:
+def _fuse(pools: list[_Pool]) -> dict[str, RankedGroup]:
     """Return groups by falling score, ties by group; a leg that compares pixels chooses the image shown."""
     scores: dict[str, float] = {}
-    shown: dict[str, Ranked] = {}
+    shown: dict[str, RankedGroup] = {}
     for pool in sorted(pools, key=lambda pool: not pool.by_pixels):
         for place, (key, hit) in enumerate(pool.groups.items(), start=1):
             scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + place)
-            shown.setdefault(key, Ranked(hit, pool.by_pixels))
+            shown.setdefault(key, RankedGroup(hit, pool.by_pixels))
     return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}

@@ -11,11 +11,11 @@ from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
 from mcp_cxr.language import understood
 from mcp_cxr.records import Filter, Rejected, SearchResult, StudyId, SubjectId
-from mcp_cxr.search._asked import Asked
-from mcp_cxr.search._present import present, wanted
-from mcp_cxr.search._rank import POOL, Leg, rank
-from mcp_cxr.search._steer import Parts, steered
-from mcp_cxr.search._texts import Texts
+from mcp_cxr.search._hits import images_to_load, to_hits
+from mcp_cxr.search._query_vector import VectorParts, combined
+from mcp_cxr.search._rank import POOL, Ranking, rank
+from mcp_cxr.search._state import SearchState
+from mcp_cxr.search._text_vectors import TextVectors
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import Meaning
     from mcp_cxr.records import Fingerprint, ImageId, RankedImage, Rendering, ResultFacts, StoredImage, Vector
-    from mcp_cxr.search._question import Query
-    from mcp_cxr.search._rank import Ranked
+    from mcp_cxr.search._parse_query import Query
+    from mcp_cxr.search._rank import RankedGroup
     from mcp_cxr.stores import Store
 
 
@@ -34,7 +34,7 @@ tests/bench/bench_answers.py."""
 _TRIES = 3
 
 
-class _Counted(TypedDict):
+class _CountArguments(TypedDict):
     """What is counted; as `Store.count` takes it."""
 
     terms: Sequence[str]
@@ -52,9 +52,9 @@ class Searcher:
         self._store = store
         self._embedder = embedder
         self._confirm = confirm
-        self._texts = Texts(store, embedder, confirm)
+        self._text_vectors = TextVectors(store, embedder, confirm)
 
-    async def search(self, question: Query, *, develop: Callable[[str], Awaitable[Rendering]]) -> SearchResult:
+    async def search(self, question: Query, *, render: Callable[[str], Awaitable[Rendering]]) -> SearchResult:
         """Answer a question.
 
         Args:
@@ -73,54 +73,54 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_TRIES):
             made_with = (await self._store.info(recalled=True)).fingerprint  # never made: that needs no service to tell
-            asked, ranked, facts = await self._ranked_with_facts(question, develop)
-            if _is_same_space(made_with, facts.made_with):
+            state, ranked, facts = await self._ranked_with_facts(question, render)
+            if _is_same_space(made_with, facts.fingerprint):
                 break
         else:
             raise StoreUnavailable("The archive was made anew again and again while it was asked; ask again.")
-        hits = present(asked, ranked, facts)
+        hits = to_hits(state, ranked, facts)
         if facts.external:
-            asked.warnings.append(
+            state.warnings.append(
                 f"{facts.external} images were written by another program and are left out; ingest their files again."
             )
         end = question.offset + question.limit
         return SearchResult(
-            query=question.query,
-            search_mode=asked.mode,
-            fallback_reason=asked.fallback_reason,
+            query=question.text,
+            search_mode=state.mode,
+            fallback_reason=state.fallback_reason,
             embedder=self._embedder.name,
-            filters=asked.filters,
+            filters=state.filters,
             total_results=facts.total,
             results_count=len(hits),
             offset=question.offset,
             next_offset=end if end < facts.total else None,
             execution_time_ms=round(1000 * (time.perf_counter() - started), 1),
-            cache_hit=asked.cache_hit,
-            warnings=asked.warnings,
+            cache_hit=state.cache_hit,
+            warnings=state.warnings,
             images=hits,
         )
 
     async def _ranked_with_facts(
-        self, question: Query, develop: Callable[[str], Awaitable[Rendering]]
-    ) -> tuple[Asked, list[Ranked], ResultFacts]:
+        self, question: Query, render: Callable[[str], Awaitable[Rendering]]
+    ) -> tuple[SearchState, list[RankedGroup], ResultFacts]:
         """Return what the question became, the ranking up to the end of its page, and what is told with it."""
-        asked = Asked(question, await self._resolve(question))
-        await self._take_examples(asked, develop)
-        if question.query:
-            await self._understand(asked, question.query)
-        await self._aim(asked)
-        counted: _Counted = {
-            "terms": asked.words if asked.mode == "keyword" else (),
+        state = SearchState(question, await self._resolve(question))
+        await self._take_examples(state, render)
+        if question.text:
+            await self._understand(state, question.text)
+        await self._aim(state)
+        count_arguments: _CountArguments = {
+            "terms": state.words if state.mode == "keyword" else (),
             "distinct": None if question.group == "none" else question.group,
         }
-        ranked: list[Ranked] = []
-        if question.offset < POOL or question.offset < await self._store.count(asked.where, **counted):
-            ranked = (await self._ranked(asked))[: question.offset + question.limit]
-        compared = asked.compared is not None and len(ranked) > question.offset
+        ranked: list[RankedGroup] = []
+        if question.offset < POOL or question.offset < await self._store.count(state.where, **count_arguments):
+            ranked = (await self._ranked(state))[: question.offset + question.limit]
+        compared = state.query_vector is not None and len(ranked) > question.offset
         return (
-            asked,
+            state,
             ranked,
-            await self._store.facts(wanted(asked, ranked), asked.where, compared=compared, **counted),
+            await self._store.facts(images_to_load(state, ranked), state.where, compared=compared, **count_arguments),
         )
 
     async def _resolve(self, question: Query) -> Filter:
@@ -142,9 +142,9 @@ class Searcher:
             raise NotFound(f"No image {missing[0]} in this archive; image ids come with the hits of a search.")
         return stored
 
-    async def _take_examples(self, asked: Asked, develop: Callable[[str], Awaitable[Rendering]]) -> None:
+    async def _take_examples(self, state: SearchState, render: Callable[[str], Awaitable[Rendering]]) -> None:
         """Set the vectors of the examples: those of stored images, and those of files, which are embedded now."""
-        like, unlike = asked.question.like, asked.question.unlike
+        like, unlike = state.question.like, state.question.unlike
         stored = await self._existing([*like, *unlike], vectors=True)
         vectors = {
             one: image.vector for one, image in stored.items() if image.vector is not None and not image.external
@@ -153,8 +153,10 @@ class Searcher:
             raise QueryError(
                 f"Image {external[0]} was written by another program and cannot be compared; ingest its file again."
             )
-        files = await self._embed_files([await develop(path) for path in asked.question.like_files])
-        asked.parts = Parts(like=[*(vectors[one] for one in like), *files], unlike=[vectors[one] for one in unlike])
+        files = await self._embed_files([await render(path) for path in state.question.like_files])
+        state.parts = VectorParts(
+            like=[*(vectors[one] for one in like), *files], unlike=[vectors[one] for one in unlike]
+        )
 
     async def _embed_files(self, pictures: Sequence[Rendering]) -> list[Vector]:
         if not pictures:
@@ -167,73 +169,73 @@ class Searcher:
             vectors.append(made)
         return vectors
 
-    async def _understand(self, asked: Asked, query: str) -> None:
+    async def _understand(self, state: SearchState, query: str) -> None:
         """Turn the words into constraints, a vector and terms, as the mode asks and the embedder can."""
-        asked.meaning = meaning = understood(query)
-        asked.where = replace(asked.where, terms_absent=meaning.absent)
-        if asked.question.mode != "words":
-            await self._embed(asked, query, meaning)
-        if asked.question.mode != "vector":
-            asked.words = meaning.words
+        state.meaning = meaning = understood(query)
+        state.where = replace(state.where, terms_absent=meaning.absent)
+        if state.question.mode != "words":
+            await self._embed(state, query, meaning)
+        if state.question.mode != "vector":
+            state.words = meaning.words
         if meaning.qualified:
-            asked.warnings.append(
+            state.warnings.append(
                 f"No study was left out for {', '.join(meaning.qualified)}: only a whole finding can be ruled out, "
                 "such as 'without effusion'."
             )
-        if not (asked.words or meaning.absent or asked.parts):
+        if not (state.words or meaning.absent or state.parts):
             raise QueryError("These words name nothing to look for; name a finding, a device, a view or a label.")
 
-    async def _embed(self, asked: Asked, query: str, meaning: Meaning) -> None:
+    async def _embed(self, state: SearchState, query: str, meaning: Meaning) -> None:
         """Set the vectors of the words; without them, words are still matched, and the answer says why."""
         if not self._embedder.embeds_text:
             reason = (
                 f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
             )
-            if asked.question.mode == "vector":
+            if state.question.mode == "vector":
                 raise QueryError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
-            asked.fallback_reason = reason
+            state.fallback_reason = reason
             return
         try:
             text = None
             if meaning.text:
-                text, asked.cache_hit = await self._texts.vector_of(meaning.text)
-            avoided = [(await self._texts.vector_of(one))[0] for one in meaning.avoided]
-            if avoided or asked.parts:
-                asked.middle_of_texts = await self._texts.middle()
-            asked.parts = replace(asked.parts, text=text, avoided=avoided)
+                text, state.cache_hit = await self._text_vectors.vector(meaning.text)
+            avoided = [(await self._text_vectors.vector(one))[0] for one in meaning.avoided]
+            if avoided or state.parts:
+                state.mean_text = await self._text_vectors.mean()
+            state.parts = replace(state.parts, text=text, avoided=avoided)
             if likely_truncated(query):
-                asked.warnings.append("The query is long: the model reads about its first 45 words.")
+                state.warnings.append("The query is long: the model reads about its first 45 words.")
         except EmbeddingError as exc:
-            if asked.question.mode == "vector":
+            if state.question.mode == "vector":
                 raise
-            asked.fallback_reason = f"{exc} Words of reports, labels and tags were matched."
+            state.fallback_reason = f"{exc} Words of reports, labels and tags were matched."
 
-    async def _aim(self, asked: Asked) -> None:
+    async def _aim(self, state: SearchState) -> None:
         """Make one vector of the words and the examples."""
-        if asked.parts.only_unlike:
-            asked.warnings.append("unlike was left aside: there is no vector of the words for it to steer.")
-            asked.parts = Parts()
-        if not asked.parts:
+        if state.parts.only_unlike:
+            state.warnings.append("unlike was left aside: there is no vector of the words for it to steer.")
+            state.parts = VectorParts()
+        if not state.parts:
             return
-        asked.compared = asked.parts.plain
-        if asked.compared is None and (sample := await self._store.sample()).ids:
-            images, texts = sample.vectors.mean(axis=0), asked.middle_of_texts
-            asked.compared = steered(asked.parts, images, texts)
-            without_examples = replace(asked.parts, like=(), unlike=())
-            if asked.parts.has_examples and without_examples.avoided:
-                asked.witnesses.append(steered(without_examples, images, texts))
-            if asked.parts.text is not None:
-                asked.witnesses.append(asked.parts.text)
+        state.query_vector = state.parts.plain
+        if state.query_vector is None and (sample := await self._store.sample()).ids:
+            images, texts = sample.vectors.mean(axis=0), state.mean_text
+            state.query_vector = combined(state.parts, images, texts)
+            without_examples = replace(state.parts, like=(), unlike=())
+            if state.parts.has_examples and without_examples.avoided:
+                state.extra_vectors.append(combined(without_examples, images, texts))
+            if state.parts.text is not None:
+                state.extra_vectors.append(state.parts.text)
 
-    async def _ranked(self, asked: Asked) -> list[Ranked]:
-        question = asked.question
+    async def _ranked(self, state: SearchState) -> list[RankedGroup]:
+        question = state.question
         sieves: list[Filter] = []
-        if asked.words:
+        if state.words:
             sieves.append(Filter(has_report=False))  # of these the pixels alone can tell
-            if asked.meaning and asked.meaning.labels:
-                sieves.append(Filter(labels=asked.meaning.labels))
+            if state.meaning and state.meaning.labels:
+                sieves.append(Filter(labels=state.meaning.labels))
         return await rank(
-            self._legs(asked),
+            self._rankings(state),
             question.group,
             needed=question.offset + question.limit,
             sift=(lambda images: self._store.sift(images, sieves)) if sieves else None,
@@ -242,22 +244,22 @@ class Searcher:
     async def _near(self, vector: Vector, where: Filter, limit: int) -> list[RankedImage]:
         return await self._store.nearest(vector, where, limit=limit)
 
-    def _legs(self, asked: Asked) -> list[Leg]:
+    def _rankings(self, state: SearchState) -> list[Ranking]:
         """Return the rankings to join, the one that compares pixels first.
 
         Examples add a ranking: those of the words stay. Where they gave way to the examples, one question in four that
         denied something fared worse with feedback (tests/bench/bench_answers.py).
         """
-        store, where, compared = self._store, asked.where, asked.compared
-        legs: list[Leg] = []
+        store, where, compared = self._store, state.where, state.query_vector
+        rankings: list[Ranking] = []
         if compared is not None:
-            count = _EXAMPLES_COUNT if asked.parts.has_examples else 1
-            legs.append(Leg(partial(self._near, compared, where), compares_pixels=True, weight=count))
-            legs += [Leg(partial(self._near, aim, where), compares_pixels=True) for aim in asked.witnesses]
-        if asked.words:
-            match = Leg(lambda limit: store.match(asked.words, where, limit=limit), False, weight=_WORDS_COUNT)
-            legs.append(match)
-        return legs or [Leg(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
+            count = _EXAMPLES_COUNT if state.parts.has_examples else 1
+            rankings.append(Ranking(partial(self._near, compared, where), compares_pixels=True, weight=count))
+            rankings += [Ranking(partial(self._near, aim, where), compares_pixels=True) for aim in state.extra_vectors]
+        if state.words:
+            match = Ranking(lambda limit: store.match(state.words, where, limit=limit), False, weight=_WORDS_COUNT)
+            rankings.append(match)
+        return rankings or [Ranking(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
 
 
 def _is_same_space(recalled: Fingerprint | None, found: Fingerprint | None) -> bool:

@@ -49,7 +49,7 @@ async def get_image_pixels(
     place = (tile[0], tile[1]) if tile else None
     keep = bool(tile) or max_px > _THUMBNAIL_PX
     try:
-        film, part = await archive.values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
+        film, part = await archive.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
     except ValueError as exc:
         raise QueryError(str(exc)) from exc
     except ImageError as exc:

@@ -14,7 +14,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 
 from mcp_cxr.errors import CxrError
-from mcp_cxr.texts import plain, plain_data
+from mcp_cxr.sanitize import sanitize_json, sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,16 +96,16 @@ def answer(value: DataclassInstance, *, quotes: bool = False) -> CallToolResult:
         value: What the tool answers.
         quotes: Whether words of reports or headers are in it; a text of its own then says whose they are.
     """
-    data = plain_data(dataclasses.asdict(value))
+    data = sanitize_json(dataclasses.asdict(value))
     marked = [TextContent(type="text", text=QUOTES)] if quotes else []
     return CallToolResult(content=[json_text(data), *marked], structured_content=data)
 
 
 def json_text(data: dict[str, Any]) -> TextContent:
     """Return compact JSON in which texts are plain and keep to their quotes."""
-    return TextContent(type="text", text=json.dumps(plain_data(data), ensure_ascii=False, separators=(",", ":")))
+    return TextContent(type="text", text=json.dumps(sanitize_json(data), ensure_ascii=False, separators=(",", ":")))
 
 
 def _line(text: str) -> str:
     """Return an error as one line, whatever it names."""
-    return " ".join(plain(text).split())
+    return " ".join(sanitize_text(text).split())

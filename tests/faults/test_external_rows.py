@@ -145,7 +145,7 @@ async def test_an_archive_that_another_program_alone_has_filled_becomes_ours(tmp
         rows(data, "INSERT INTO vectors SELECT slot, zeroblob(4096) FROM images WHERE image_id = ?", path.stem)
     async with opened(data) as archive:
         before = await archive.overview()
-        assert (before.images, before.external, before.embedder["made_with"]) == (4, 4, None)
+        assert (before.images, before.external, before.embedder["fingerprint"]) == (4, 4, None)
         for mode in ("auto", "vector", "words"):
             page = await archive.search("edema", mode=mode)
             assert (page.total_results, page.images) == (0, [])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr import files
-from mcp_cxr.archive import Allowed
+from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, UnreadableFile, UnsupportedImage
-from mcp_cxr.files import make_private, open_real
+from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.images import Reader, Viewing
 from tests.support import companions
 from tests.support.archives import ingested, opened, rows
@@ -43,11 +43,11 @@ def swap_for_link(path: Path, target: Path) -> None:
 
 @pytest.mark.parametrize("part", ["a", "a/b", "a/b/film"])
 def test_a_link_put_on_a_checked_path_is_not_followed(root: Path, part: str):
-    path = Allowed((root,)).resolve(root / "a" / "b" / "film")
+    path = AllowedRoots((root,)).resolve(root / "a" / "b" / "film")
     below = {"a": "", "a/b": "b", "a/b/film": "b/film"}[part]
     swap_for_link(root / part, root.parent / "outside" / below)
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        open_real(path)
+        open_without_links(path)
 
 
 @pytest.mark.parametrize("system", ["Linux", "any other"])
@@ -66,7 +66,7 @@ def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
     if system != "Linux":
         monkeypatch.setattr(files, "_O_PATH", None)
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
-        open_real(path)
+        open_without_links(path)
 
 
 def test_whenever_a_folder_is_swapped_for_a_link_only_what_is_inside_is_read(root: Path):
@@ -84,7 +84,7 @@ def test_whenever_a_folder_is_swapped_for_a_link_only_what_is_inside_is_read(roo
     try:
         for _ in range(ROUNDS):
             try:
-                with open_real(path) as file:
+                with open_without_links(path) as file:
                     read.add(file.read())
             except OSError:
                 continue
@@ -108,7 +108,7 @@ def socket_file(path: Path) -> None:
 async def test_what_is_no_file_is_not_read_and_nothing_waits(tmp_path: Path, make: Callable[[Path], None]):
     make(tmp_path / "film.dcm")
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
-        open_real(tmp_path / "film.dcm")
+        open_without_links(tmp_path / "film.dcm")
     async with Reader() as reader:
         with pytest.raises(UnsupportedImage, match="not a regular file"):
             await reader.header(tmp_path / "film.dcm")
@@ -123,7 +123,7 @@ def test_a_folder_that_may_be_passed_but_not_listed_is_passed(root: Path):
             folder.chmod(0o711)  # pytest's own are closed to others
         os.setuid(65534)
         try:
-            os._exit(0 if open_real(root / "a" / "b" / "film").read() == b"inside" else 1)
+            os._exit(0 if open_without_links(root / "a" / "b" / "film").read() == b"inside" else 1)
         except OSError:
             os._exit(2)
     assert os.waitpid(child, 0)[1] == 0
@@ -153,7 +153,7 @@ def test_what_does_not_lie_below_a_root_is_refused_alike_be_it_there_or_not(root
     """Case and look-alikes make another name here; where a system takes them for one, the resolved name differs."""
     (root.parent / "root2").mkdir()
     with pytest.raises(PathRefused) as refused:
-        Allowed((root,)).resolve(root / asked if not asked.startswith("~") else asked)
+        AllowedRoots((root,)).resolve(root / asked if not asked.startswith("~") else asked)
     there = "is not there" if asked.startswith("\u2024") else "lies below none of the archive's roots"
     assert there in str(refused.value)
 
@@ -161,7 +161,7 @@ def test_what_does_not_lie_below_a_root_is_refused_alike_be_it_there_or_not(root
 @pytest.mark.parametrize("asked", ["a\0b", "x" * 5000, "~nobodyhere/x", "a/" * 3000, "\udcff"])
 def test_what_is_no_path_is_refused_in_one_short_line(root: Path, asked: str):
     with pytest.raises(PathRefused) as refused:
-        Allowed((root,)).resolve(asked)
+        AllowedRoots((root,)).resolve(asked)
     assert len(str(refused.value)) < 300
 
 
@@ -216,8 +216,8 @@ async def test_a_companion_file_that_is_a_link_is_told(tmp_path: Path):
 
 def test_a_secret_appears_whole_and_the_first_one_stays(tmp_path: Path):
     place = tmp_path / "new" / "secret"
-    make_private(place, b"first")
-    make_private(place, b"second")
+    create_private_file(place, b"first")
+    create_private_file(place, b"second")
     assert place.read_bytes() == b"first"
     assert (stat.S_IMODE(place.stat().st_mode), stat.S_IMODE(place.parent.stat().st_mode)) == (0o600, 0o700)
     assert [file.name for file in place.parent.iterdir()] == ["secret"]
@@ -225,7 +225,7 @@ def test_a_secret_appears_whole_and_the_first_one_stays(tmp_path: Path):
 
 def test_a_secret_is_not_written_through_a_link(tmp_path: Path):
     (tmp_path / "secret").symlink_to(tmp_path / "elsewhere")
-    make_private(tmp_path / "secret", b"first")
+    create_private_file(tmp_path / "secret", b"first")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -237,7 +237,7 @@ def test_descriptors_are_given_back_whatever_happens(root: Path):
     (root / "link").symlink_to(root / "a")
     for path in ("a/b/film", "a/b/none", "none/film", "a/b", "link/b/film", "a/b/film/x"):
         try:
-            open_real(root / path).close()
+            open_without_links(root / path).close()
         except OSError:
             continue
     assert len(held()) == before

@@ -10,9 +10,9 @@ import pytest
 from mcp import Client
 
 from mcp_cxr.archive import open_archive
+from mcp_cxr.sanitize import sanitize_json, sanitize_text
 from mcp_cxr.server import build_server
 from mcp_cxr.server._tool import QUOTES
-from mcp_cxr.texts import plain, plain_data
 from tests.server.archives import environment, settings
 from tests.support import companions
 from tests.support.archives import ingested, rows
@@ -45,19 +45,19 @@ SAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     ],
 )
 def test_a_text_keeps_what_a_person_sees_and_nothing_else(text: str, shown: str):
-    assert plain(text) == shown
-    assert plain(shown) == shown
+    assert sanitize_text(text) == shown
+    assert sanitize_text(shown) == shown
 
 
 def test_no_character_that_hides_is_kept():
     everything = "".join(map(chr, range(0x110000)))
-    kept = {char for char in plain(everything) if char not in "\t\n"}
+    kept = {char for char in sanitize_text(everything) if char not in "\t\n"}
     assert not {char for char in kept if unicodedata.category(char) in SAFE}
     assert len(kept) > 100_000
 
 
 def test_every_text_of_an_answer_is_plain_names_included():
-    assert plain_data({"a\u200b": ["b\x00", ("c\u202e", 1, None, True)]}) == {"a": ["b", ["c", 1, None, True]]}
+    assert sanitize_json({"a\u200b": ["b\x00", ("c\u202e", 1, None, True)]}) == {"a": ["b", ["c", 1, None, True]]}
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def checked(result: CallToolResult) -> dict[str, Any]:
     assert json.loads(body) == data, "nothing got out of its quotes"
     assert "\n" not in body
     for text in texts(data):
-        assert plain(text) == text
+        assert sanitize_text(text) == text
     assert notes in ([], [QUOTES])
     return data | {"is marked": bool(notes)}
 
@@ -130,7 +130,7 @@ async def test_an_error_is_one_line_whatever_it_names(host: Client):
         assert result.is_error
         assert text.type == "text"
         assert "\n" not in text.text
-        assert plain(text.text) == text.text
+        assert sanitize_text(text.text) == text.text
         assert len(text.text) < 400
 
 

@@ -125,7 +125,7 @@ async def test_the_overview_counts_what_was_ingested(host: Host, demo: Ingested)
     assert overview["subjects"] == len({image.subject_id for image in images})
     assert overview["external"] == 0
     assert overview["by_view"]["AP"] == sum(image.view == "AP" for image in images)
-    assert overview["embedder"]["made_with"]["model"] == "offline-sketch-1"
+    assert overview["embedder"]["fingerprint"]["model"] == "offline-sketch-1"
 
 
 async def test_no_answer_holds_a_place_of_this_machine(host: Host, demo: Ingested):

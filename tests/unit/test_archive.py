@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr import open_archive
-from mcp_cxr.archive import Allowed
+from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import Viewing
@@ -61,7 +61,7 @@ async def test_opening_makes_nothing_and_asks_no_service(data: Path, monkeypatch
     async with open_archive() as archive:
         with pytest.raises(StoreMissing):
             await archive.overview()
-        assert (await archive.allowed()).roots == ()
+        assert (await archive.allowed_roots()).roots == ()
     assert not is_made(data)
 
 
@@ -91,13 +91,13 @@ async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoA
     assert overview.studies == len({image.study_id for image in images}) == 12
     assert overview.subjects == len({image.subject_id for image in images})
     assert sum(overview.by_view.values()) == len(images)
-    assert overview.embedder["made_with"]["model"] == overview.embedder["configured"] == "toy-32"
+    assert overview.embedder["fingerprint"]["model"] == overview.embedder["configured"] == "toy-32"
 
 
 async def test_what_was_ingested_may_be_viewed_and_its_folder_is_a_root(data: Path, films: Path) -> None:
     await ingested(data, films)
     async with opened(data) as archive:
-        assert (await archive.allowed()).roots == (films,)
+        assert (await archive.allowed_roots()).roots == (films,)
         view = await archive.view(FIRST, Viewing(max_px=20))
     assert view.header.rows == 48
 
@@ -133,8 +133,8 @@ class TestAllowed:
     def test_what_lies_below_a_root_is_returned_without_links(self, tmp_path: Path) -> None:
         film = dicom(tmp_path / "films" / "a.dcm", 1)
         (tmp_path / "link").symlink_to(film)
-        assert Allowed((tmp_path,)).resolve(tmp_path / "link") == film
-        assert Allowed((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == film.parent
+        assert AllowedRoots((tmp_path,)).resolve(tmp_path / "link") == film
+        assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == film.parent
 
     @pytest.mark.parametrize("asked", ["films/../../secret", "link", "/", "films/../../root2"])
     def test_what_leads_out_of_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
@@ -143,19 +143,19 @@ class TestAllowed:
             folder.mkdir(parents=True)
         (root / "link").symlink_to(tmp_path / "secret")
         with pytest.raises(PathRefused, match="lies below none of the archive's roots; add its folder"):
-            Allowed((root,)).resolve(root / asked)
+            AllowedRoots((root,)).resolve(root / asked)
 
     def test_what_is_not_there_is_said_so(self, tmp_path: Path) -> None:
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
         for name in ("nowhere", "loop"):
             with pytest.raises(PathRefused, match="is not there"):
-                Allowed((tmp_path,)).resolve(tmp_path / name)
+                AllowedRoots((tmp_path,)).resolve(tmp_path / name)
 
     def test_without_roots_nothing_is_read(self, tmp_path: Path) -> None:
         with pytest.raises(PathRefused):
-            Allowed(()).resolve(tmp_path)
+            AllowedRoots(()).resolve(tmp_path)
 
     def test_a_tilde_is_the_home_of_who_runs_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "films").mkdir()
-        assert Allowed((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")
+        assert AllowedRoots((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")

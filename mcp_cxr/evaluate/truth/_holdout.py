@@ -16,7 +16,7 @@ import numpy as np
 from mcp_cxr.errors import EmbeddingUnavailable
 from mcp_cxr.evaluate.metrics import Counted
 from mcp_cxr.records import Filter
-from mcp_cxr.search import MAX_LIMIT, Searcher, ask
+from mcp_cxr.search import MAX_LIMIT, Searcher, parse_query
 from mcp_cxr.stores import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Sealed:
         Raises:
             EmbeddingUnavailable: The service was lost, and the search would answer with words alone.
         """
-        page = await self._searcher.search(ask(query, limit=MAX_LIMIT, **how), develop=_no_file)
+        page = await self._searcher.search(parse_query(query, limit=MAX_LIMIT, **how), render=_no_file)
         if page.fallback_reason and self.ground.embedder.embeds_text:
             raise EmbeddingUnavailable(page.fallback_reason)
         numbers = [self._number_of[hit.study_id] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a hit shows ids as plain text

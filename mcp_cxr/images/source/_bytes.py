@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.files import open_real
+from mcp_cxr.files import open_without_links
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,10 +33,10 @@ def opened(path: Path) -> Generator[BinaryIO]:
 
     Raises:
         UnsupportedImage: Something else, or too large.
-        OSError: As `open_real` does.
+        OSError: As `open_without_links` does.
     """
     try:
-        file = open_real(path)
+        file = open_without_links(path)
     except OSError as exc:
         if exc.errno == errno.EINVAL:
             raise UnsupportedImage("not a regular file") from exc

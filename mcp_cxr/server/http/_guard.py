@@ -13,7 +13,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import make_private
+from mcp_cxr.files import create_private_file
 from mcp_cxr.server.http._issuer import IssuerVerifier
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _token(path: Path) -> tuple[str, bool]:
     fresh = secrets.token_urlsafe(32)
     try:
         if not path.exists():
-            make_private(path, fresh.encode() + b"\n")
+            create_private_file(path, fresh.encode() + b"\n")
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"Others may read {path}: `chmod 600` it, or remove it to have a new token made.")
         token = path.read_text(encoding="ascii").strip()

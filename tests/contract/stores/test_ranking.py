@@ -190,7 +190,7 @@ async def test_facts_are_those_that_are_told_one_by_one(filled: Store, backend: 
         for asked in (hits, []):
             told, one_by_one = await filled.facts(asked, where, **more), await Store.facts(filled, asked, where, **more)
             assert flat(told) == flat(one_by_one)
-            assert (told.made_with, told.external) == (FINGERPRINT, 1)
+            assert (told.fingerprint, told.external) == (FINGERPRINT, 1)
 
 
 def flat(facts: ResultFacts) -> list[Any]:
@@ -198,7 +198,7 @@ def flat(facts: ResultFacts) -> list[Any]:
     seen = {one: (found, found.vector is None or found.vector.tobytes()) for one, found in facts.stored.items()}
     stored = [(one, replace(found, vector=None), vector) for one, (found, vector) in seen.items()]
     sample = facts.sample and (facts.sample.ids, facts.sample.vectors.tobytes())
-    return [facts.made_with, facts.total, facts.external, stored, sample]
+    return [facts.fingerprint, facts.total, facts.external, stored, sample]
 
 
 async def test_images_are_sifted_by_each_filter_alone(filled: Store) -> None:

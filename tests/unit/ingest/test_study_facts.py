@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import open_real
+from mcp_cxr.files import open_without_links
 from tests.support import companions
 from tests.support.archives import contents, ingested, is_made, opened, rows
 from tests.support.films import dicom, mimic, report
@@ -194,10 +194,10 @@ async def test_a_report_that_cannot_be_read_stops_nothing_and_is_taken_up_later(
     def refuse(path: Path) -> object:
         if path == closed:
             raise PermissionError(13, "Permission denied")
-        return open_real(path)
+        return open_without_links(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("mcp_cxr.ingest._facts.open_real", refuse)
+        patched.setattr("mcp_cxr.ingest._facts.open_without_links", refuse)
         assert (await ingested(data, films)).added == 2
     assert "A report cannot be read (Permission denied)" in caplog.text
     assert rows(data, "SELECT count(*) FROM studies WHERE report IS NULL") == [(1,)]

@@ -10,7 +10,7 @@ import pytest
 from mcp_cxr.errors import NotFound, QueryError
 from mcp_cxr.language import understood
 from mcp_cxr.records import Filter
-from mcp_cxr.search._steer import USUAL_TEXTS
+from mcp_cxr.search._query_vector import TYPICAL_TEXTS
 from tests.support.archives import opened
 from tests.support.toy import ToyEmbedder
 
@@ -156,7 +156,7 @@ async def test_words_and_examples_make_one_vector_each_seen_from_the_middle_of_i
     vectors = {str(one.image.image_id): one.vector for one in await stored(archive) if one.vector is not None}
     like, second, *_, unlike = vectors
     images = np.mean(list(vectors.values()), axis=0)  # the archive is smaller than a sample
-    texts = (await archive.embedder.embed_texts(USUAL_TEXTS)).mean(axis=0)
+    texts = (await archive.embedder.embed_texts(TYPICAL_TEXTS)).mean(axis=0)
     left, effusion = await archive.embedder.embed_texts(["left", "pleural effusion"])
     wanted = 0.75 * seen_from(images, vectors[like], vectors[second]) - 0.15 * seen_from(images, vectors[unlike])
     wanted += seen_from(texts, left) if query == "left" else 0

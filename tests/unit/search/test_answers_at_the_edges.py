@@ -12,7 +12,7 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import understood
-from mcp_cxr.search import _texts
+from mcp_cxr.search import _text_vectors
 from mcp_cxr.search._explain import excerpt
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import mimic, report
@@ -128,7 +128,7 @@ async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_dat
 async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
     toy_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_texts, "_KEPT", 2)
+    monkeypatch.setattr(_text_vectors, "_KEPT", 2)
     async with opened(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]

@@ -10,8 +10,8 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter
-from mcp_cxr.search import _present
-from mcp_cxr.search._fold import folds
+from mcp_cxr.search import _hits
+from mcp_cxr.search._near_duplicates import near_duplicates
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import dicom, mimic, report
 from tests.support.toy import ToyEmbedder
@@ -178,15 +178,15 @@ async def test_an_answer_in_words_folds_nothing(five: Path) -> None:
 
 def test_what_is_folded_repeats_the_first_that_stays() -> None:
     one, other = np.eye(2, 4, dtype=np.float32)
-    assert folds([one, None, other, one, one, other], np.zeros(4, np.float32)) == {3: 0, 4: 0, 5: 2}
-    assert folds([None], np.zeros(4, np.float32)) == {}
-    assert folds([one, one], one) == {}, "all that is the same as the middle tells nothing"
+    assert near_duplicates([one, None, other, one, one, other], np.zeros(4, np.float32)) == {3: 0, 4: 0, 5: 2}
+    assert near_duplicates([None], np.zeros(4, np.float32)) == {}
+    assert near_duplicates([one, one], one) == {}, "all that is the same as the middle tells nothing"
 
 
 async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
     five: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_present, "FEW", 5)
+    monkeypatch.setattr(_hits, "SMALL_SAMPLE", 5)
     async with opened(five) as archive:
         page = await archive.search("edema", limit=5)
     assert page.results_count == 5

@@ -181,7 +181,7 @@ async def test_an_image_that_goes_away_meanwhile_is_no_probe(data: Path) -> None
 
     service = Service("2")
     async with opened(data, service) as archive, Shared(data) as store:
-        await ServiceWatch(store, service, archive._films.picture_of).confirm()
+        await ServiceWatch(store, service, archive._image_files.render_stored).confirm()
     assert service.batches == [PROBES]
 
 

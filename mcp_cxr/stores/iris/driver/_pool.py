@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from anyio import CancelScope, CapacityLimiter, Semaphore, create_task_group, fail_after, sleep, to_thread
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from mcp_cxr.errors import CxrError, StoreError, StoreUnavailable, ungrouped
+from mcp_cxr.errors import CxrError, StoreError, StoreUnavailable, unwrap_exception_group
 from mcp_cxr.stores.iris.driver._connection import Link
 from mcp_cxr.stores.iris.driver._errors import LinkLost, overdue
 
@@ -145,7 +145,7 @@ class Pool:
     async def _attempt(self, work: Callable[[Link], T], link: Link | None) -> T:
         loan = _Loan(link)
         try:
-            with ungrouped():
+            with unwrap_exception_group():
                 return await self._watched(loan, work)
         except CxrError as exc:
             await checkpoint_if_cancelled()  # then it was the guard's doing, and nobody waits for an answer

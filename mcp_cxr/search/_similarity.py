@@ -9,11 +9,11 @@ import numpy as np
 if TYPE_CHECKING:
     from mcp_cxr.records import ReferenceSample, Vector, Vectors
 
-FEW = 100
+SMALL_SAMPLE = 100
 """Below this many images in the reference sample, an answer warns that the standing is coarse."""
 
 
-class Standing:
+class SimilarityStatistics:
     """The cosines of one query with the reference sample.
 
     Args:

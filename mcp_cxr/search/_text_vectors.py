@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import EmbeddingUnavailable
-from mcp_cxr.search._steer import USUAL_TEXTS
+from mcp_cxr.search._query_vector import TYPICAL_TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KEPT = 1000
 
 
-class Texts:
+class TextVectors:
     """Embeds texts once; keeps the vectors of the last 1,000.
 
     Args:
@@ -31,10 +31,10 @@ class Texts:
         self._store = store
         self._embedder = embedder
         self._confirm = confirm
-        self._kept: OrderedDict[tuple[Fingerprint, str], Vector] = OrderedDict()
-        self._middle: tuple[Fingerprint, Vector] | None = None
+        self._vectors: OrderedDict[tuple[Fingerprint, str], Vector] = OrderedDict()
+        self._mean: tuple[Fingerprint, Vector] | None = None
 
-    async def vector_of(self, text: str) -> tuple[Vector, bool]:
+    async def vector(self, text: str) -> tuple[Vector, bool]:
         """Return the vector of a text, and whether it was kept from before.
 
         Raises:
@@ -42,32 +42,32 @@ class Texts:
             EmbeddingError: The embedder gives none, and none was kept.
         """
         key = await self._key(text)
-        kept = self._kept.pop(key, None)
+        kept = self._vectors.pop(key, None)
         vector = kept
         if vector is None:
             vector = (await self._embedder.embed_texts([text]))[0]
             key = await self._confirm(), text  # again: it may be another service that has answered
-        self._kept[key] = vector  # as the last one
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+        self._vectors[key] = vector  # as the last one
+        if len(self._vectors) > _KEPT:
+            self._vectors.popitem(last=False)
         return vector, kept is not None
 
-    async def middle(self) -> Vector:
+    async def mean(self) -> Vector:
         """Return the mean of texts about chest films; they are embedded once.
 
         Raises:
             FingerprintMismatch: The archive's vectors were made by another embedder.
             EmbeddingError: The embedder gives none, and none was kept.
         """
-        fingerprint = await self._current(lambda made_with: self._middle is not None and self._middle[0] == made_with)
-        if self._middle is None or self._middle[0] != fingerprint:
-            vectors = await self._embedder.embed_texts(USUAL_TEXTS)
-            self._middle = await self._confirm(), vectors.mean(axis=0)
-        return self._middle[1]
+        fingerprint = await self._current(lambda fingerprint: self._mean is not None and self._mean[0] == fingerprint)
+        if self._mean is None or self._mean[0] != fingerprint:
+            vectors = await self._embedder.embed_texts(TYPICAL_TEXTS)
+            self._mean = await self._confirm(), vectors.mean(axis=0)
+        return self._mean[1]
 
     async def _key(self, text: str) -> tuple[Fingerprint, str]:
         """Return what a text's vector is kept under."""
-        return await self._current(lambda made_with: (made_with, text) in self._kept), text
+        return await self._current(lambda fingerprint: (fingerprint, text) in self._vectors), text
 
     async def _current(self, is_kept: Callable[[Fingerprint], bool]) -> Fingerprint:
         """Return what texts are embedded with now.
@@ -78,7 +78,7 @@ class Texts:
         try:
             return await self._confirm()
         except EmbeddingUnavailable:
-            made_with = (await self._store.info()).fingerprint
-            if made_with is None or not is_kept(made_with):
+            fingerprint = (await self._store.info()).fingerprint
+            if fingerprint is None or not is_kept(fingerprint):
                 raise
-            return made_with
+            return fingerprint

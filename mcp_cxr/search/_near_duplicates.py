@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.search._steer import centred
+from mcp_cxr.search._query_vector import centered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ DEPTH = 200
 _ALIKE = 0.999  # as seen from the middle of the archive; the same picture embedded by another service reaches it too
 
 
-def folds(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
+def near_duplicates(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
     """Return for each place in a ranking that repeats an earlier one, the first it repeats.
 
     Args:
@@ -28,7 +28,7 @@ def folds(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
     there = [place for place, vector in enumerate(vectors[:DEPTH]) if vector is not None]
     if not there:
         return {}
-    rows = centred(np.stack([vector for vector in vectors[:DEPTH] if vector is not None]), mean)
+    rows = centered(np.stack([vector for vector in vectors[:DEPTH] if vector is not None]), mean)
     alike = rows @ rows.T >= _ALIKE
     folded: dict[int, int] = {}
     for row, place in enumerate(there):

@@ -17,15 +17,15 @@ Group = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
 
 MAX_LIMIT = 100
-_FILMS = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
+_IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked, checked; made by `ask`."""
+    """What is asked, checked; made by `parse_query`."""
 
-    query: str | None
+    text: str | None
     like: tuple[ImageId, ...]
     like_files: tuple[str, ...]
     """Examples that are files, as they were named."""
@@ -40,7 +40,7 @@ class Query:
     offset: int
 
 
-def ask(
+def parse_query(
     query: str | None = None,
     *,
     limit: int = 5,
@@ -65,7 +65,9 @@ def ask(
     Raises:
         QuestionError: It cannot be asked like this; the message says what can.
     """
-    study_id, subject_id, split, exclude_subject_of = map(_given, (study_id, subject_id, split, exclude_subject_of))
+    study_id, subject_id, split, exclude_subject_of = map(
+        _blank_to_none, (study_id, subject_id, split, exclude_subject_of)
+    )
     where = Filter(
         study_id=StudyId(study_id) if study_id else None,
         subject_id=SubjectId(subject_id) if subject_id else None,
@@ -76,11 +78,13 @@ def ask(
         date_to=_date("date_to", date_to),
         has_report=has_report,
     )
-    shown = {name: value for name, value in _shown(where, _named_views(view), exclude_subject_of).items() if value}
+    shown = {
+        name: value for name, value in _filters_as_shown(where, _view_names(view), exclude_subject_of).items() if value
+    }
     if has_report is not None:
         shown["has_report"] = has_report
     question = Query(
-        query=" ".join(query.split()) or None if query else None,
+        text=" ".join(query.split()) or None if query else None,
         like=tuple(ImageId(one.strip()) for one in like if not _is_file(one)),
         like_files=tuple(one.strip() for one in like if _is_file(one)),
         unlike=tuple(ImageId(image_id.strip()) for image_id in unlike),
@@ -98,10 +102,10 @@ def ask(
 
 def _is_file(example: str) -> bool:
     """Whether an example is a file's path: no image id holds a separator or ends like a film."""
-    return any(mark in example for mark in "/\\") or example.strip().lower().endswith(_FILMS)
+    return any(mark in example for mark in "/\\") or example.strip().lower().endswith(_IMAGE_SUFFIXES)
 
 
-def _given(text: str | None) -> str | None:
+def _blank_to_none(text: str | None) -> str | None:
     """Take what is blank as not given."""
     return (text or "").strip() or None
 
@@ -118,7 +122,7 @@ def _check(question: Query) -> None:
 
 def _check_parts(question: Query, like: bool) -> None:
     """Refuse words, examples and modes that do not go together."""
-    asked, unlike, mode = question.query, question.unlike, question.mode
+    asked, unlike, mode = question.text, question.unlike, question.mode
     if not (asked or like or unlike or question.filters):
         raise QueryError(f"Ask with words, an example image or a filter, such as {EXAMPLE}.")
     if unlike and not (asked or like):
@@ -146,7 +150,7 @@ def _check_filters(where: Filter) -> None:
         raise QueryError(f"{min(both)} is in labels and in labels_absent; leave it out of one of them.")
 
 
-def _shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> dict[str, Any]:
+def _filters_as_shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> dict[str, Any]:
     return {
         "view": views,
         "subject_id": where.subject_id,
@@ -160,13 +164,13 @@ def _shown(where: Filter, views: list[str], exclude_subject_of: str | None) -> d
     }
 
 
-def _named_views(names: Sequence[str]) -> list[str]:
+def _view_names(names: Sequence[str]) -> list[str]:
     known = list(dict.fromkeys((*VIEWS, *VIEW_GROUPS)))
     return [_closest("view", name, known) for name in names]
 
 
 def _views(names: Sequence[str]) -> tuple[str, ...]:
-    expanded = (view for name in _named_views(names) for view in VIEW_GROUPS.get(name, (name,)))
+    expanded = (view for name in _view_names(names) for view in VIEW_GROUPS.get(name, (name,)))
     return tuple(dict.fromkeys(expanded))
 
 

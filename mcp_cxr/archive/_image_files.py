@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 
-class Films:
+class ImageFiles:
     """The films of an archive. What its methods raise stands at those of `Archive` that call them."""
 
     def __init__(self, store: Store, embedder: Embedder, reader: Reader, roots: Roots) -> None:
@@ -32,7 +32,7 @@ class Films:
         self._embedder = embedder
         self._reader = reader
         self._roots = roots
-        self._lightbox = StoredValuesCache(reader.values)
+        self._stored_values = StoredValuesCache(reader.values)
 
     async def stored(self, image_id: str) -> StoredImage:
         """Return what is kept of an image.
@@ -74,22 +74,22 @@ class Films:
         drawn = partial(side_by_side, shown, first=first, max_px=viewing.max_px)
         return await to_thread.run_sync(drawn), shown
 
-    async def values(
+    async def stored_values(
         self, image_id: str, *, max_px: int, place: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return a film before its window is chosen, and the part of its values that is asked for."""
         path = await self._file_of(await self.stored(image_id))
-        film = await self._lightbox.film(path, keep=keep)
+        film = await self._stored_values.film(path, keep=keep)
         if place is None:
             return film, await to_thread.run_sync(partial(overview, film, max_px=max_px))
         column, row = place
         return film, await to_thread.run_sync(partial(tile, film, column=column, row=row, factor=factor))
 
-    async def picture_of(self, stored: StoredImage) -> Rendering:
+    async def render_stored(self, stored: StoredImage) -> Rendering:
         """Render a stored film as it was rendered for its vector."""
-        return await self.picture(await self._file_of(stored))
+        return await self.render(await self._file_of(stored))
 
-    async def picture(self, path: Path) -> Rendering:
+    async def render(self, path: Path) -> Rendering:
         """Render a film for the embedder."""
         return (await self._reader.film(path, self._embedder.image_spec, any_body_part=True)).picture
 
@@ -106,9 +106,9 @@ class Films:
     async def _file_of(self, stored: StoredImage) -> Path:
         """Return the image's file, if it is the one that was ingested."""
         place = Path(stored.image.root) / stored.image.image_path
-        allowed = await self._roots.allowed()
+        allowed_roots = await self._roots.allowed_roots()
         try:
-            path = await to_thread.run_sync(allowed.resolve, place)
+            path = await to_thread.run_sync(allowed_roots.resolve, place)
         except PathRefused as exc:  # whose message names the whole path
             raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
         before = (await self._store.outcomes([str(place)])).get(str(place))

@@ -38,7 +38,7 @@ class _Table(dict[int, str]):
 _TABLE = _Table()
 
 
-def plain(text: str) -> str:
+def sanitize_text(text: str) -> str:
     """Return `text` without controls other than tab and line feed, and without what nobody sees.
 
     Bidirectional overrides, zero-width characters, tags and variation selectors fall away: with them a text reads
@@ -47,14 +47,14 @@ def plain(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_TABLE)
 
 
-def plain_data(value: Any) -> Any:  # noqa: ANN401 - JSON
+def sanitize_json(value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return JSON data with every text in it plain, names included."""
     match value:
         case str():
-            return plain(value)
+            return sanitize_text(value)
         case dict():
-            return {plain_data(name): plain_data(each) for name, each in cast("dict[Any, Any]", value).items()}
+            return {sanitize_json(name): sanitize_json(each) for name, each in cast("dict[Any, Any]", value).items()}
         case list() | tuple():
-            return [plain_data(each) for each in cast("list[Any]", value)]
+            return [sanitize_json(each) for each in cast("list[Any]", value)]
         case _:
             return value

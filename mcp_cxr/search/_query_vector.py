@@ -21,12 +21,12 @@ _AVOIDED = 0.5  # of what the words deny; measured by tests/bench/bench_answers.
 
 _NOTHING = 1e-6  # what float32 leaves of the difference of equal vectors
 
-USUAL_TEXTS = tuple(f"chest x-ray, {label.lower()}" for label in LABELS)
+TYPICAL_TEXTS = tuple(f"chest x-ray, {label.lower()}" for label in LABELS)
 """Texts whose mean is where texts about chest films lie."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class VectorParts:
     """What a question says in vectors, each of unit length."""
 
     text: Vector | None = None
@@ -55,10 +55,10 @@ class Parts:
         kinds = (self.text is not None) + bool(self.like)
         if kinds != 1 or self.avoided or self.unlike:
             return None
-        return self.text if self.text is not None else unit(np.mean(self.like, axis=0))
+        return self.text if self.text is not None else unit_length(np.mean(self.like, axis=0))
 
 
-def steered(parts: Parts, images: Vector, texts: Vector | None) -> Vector:
+def combined(parts: VectorParts, images: Vector, texts: Vector | None) -> Vector:
     """Return one vector of unit length for a mixed question.
 
     A model of the CLIP family puts texts and images into two cones apart (Liang et al., Mind the Gap, NeurIPS 2022):
@@ -77,18 +77,18 @@ def steered(parts: Parts, images: Vector, texts: Vector | None) -> Vector:
         (-_UNLIKE, parts.unlike, images),
     ):
         if len(vectors) and mean is not None:
-            total += weight * np.mean(centred(np.stack(vectors), mean), axis=0)
-    return unit(total)
+            total += weight * np.mean(centered(np.stack(vectors), mean), axis=0)
+    return unit_length(total)
 
 
-def centred(vectors: Vectors, mean: Vector) -> Vectors:
+def centered(vectors: Vectors, mean: Vector) -> Vectors:
     """Return each row as seen from `mean`, at unit length; a row that is the mean stays zero."""
     rows = vectors - mean
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > _NOTHING)
 
 
-def unit(vector: Vector) -> Vector:
+def unit_length(vector: Vector) -> Vector:
     """Return the vector at unit length.
 
     Raises:

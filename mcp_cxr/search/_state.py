@@ -5,30 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mcp_cxr.search._steer import Parts
+from mcp_cxr.search._query_vector import VectorParts
 
 if TYPE_CHECKING:
     from typing import Any, Literal
 
     from mcp_cxr.language import Meaning
     from mcp_cxr.records import Filter, Vector
-    from mcp_cxr.search._question import Query
+    from mcp_cxr.search._parse_query import Query
 
 
 @dataclass(slots=True)
-class Asked:
+class SearchState:
     """What a question has become so far, and what there is to say of it."""
 
     question: Query
     where: Filter
     meaning: Meaning | None = None
     """Of its words."""
-    parts: Parts = field(default_factory=Parts)
-    middle_of_texts: Vector | None = None
+    parts: VectorParts = field(default_factory=VectorParts)
+    mean_text: Vector | None = None
     """The mean of texts about chest films; set where a text is mixed with anything else."""
-    compared: Vector | None = None
+    query_vector: Vector | None = None
     """What scores are the cosine with: `parts` as one vector."""
-    witnesses: list[Vector] = field(default_factory=list["Vector"])
+    extra_vectors: list[Vector] = field(default_factory=list["Vector"])
     """What ranks beside it: the words without the examples, and what they ask for without what they deny."""
     words: tuple[str, ...] = ()
     """The terms to match."""

@@ -42,7 +42,7 @@ Place = Annotated[Path, AfterValidator(_at_home)]
 Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 StoreKind = Literal["embedded", "iris"]
-Shares = Annotated[tuple[Literal["reports", "pictures"], ...], NoDecode, _split(",")]
+Shares = Annotated[tuple[Literal["reports", "images"], ...], NoDecode, _split(",")]
 
 
 class Settings(BaseSettings):
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     share: Shares = Field(
         (),
         validation_alias="MCP_CXR_SHARE",
-        description="What a host's model may be given: any of `reports,pictures`.",
+        description="What a host's model may be given: any of `reports,images`.",
     )
     ids: Literal["hash", "keep"] = Field(
         "hash",

@@ -66,8 +66,8 @@ def _model_line(model: Model | None, share: Sequence[str]) -> str:
         return ":gray-badge[no model]"
     beyond = name_beyond(model.url)
     where = f":orange-badge[leaves this machine: {as_written(beyond)}]" if beyond else ":green-badge[stays here]"
-    withheld = [what for what in ("reports", "pictures") if what not in share]
-    given = f" · not given {' or '.join(withheld)}" if withheld else " · given reports and pictures"
+    withheld = [what for what in ("reports", "images") if what not in share]
+    given = f" · not given {' or '.join(withheld)}" if withheld else " · given reports and images"
     return f"{where} **{as_written(model.name)}**{given}"
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.chat._model import Model
 
-_EVERYTHING = "reports,pictures"
+_EVERYTHING = "reports,images"
 _END_WITHIN_S = 10
 _KEY = "MCP_CXR_CHAT_KEY"
 

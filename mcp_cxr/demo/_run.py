@@ -82,7 +82,7 @@ async def run_demo(keep: Path | None) -> int:
     """
     folder = keep or Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="mcp-cxr-demo-")))
     films, data = (folder / "films").absolute(), (folder / "archive").absolute()
-    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,pictures"}
+    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images"}
     os.environ.update(settings)
     click.echo(f"Drawing 60 studies of computer-made chest phantoms in {films} ...")
     drawn = await to_thread.run_sync(write_archive, films)

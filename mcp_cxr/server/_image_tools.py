@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.records import ImageDetails
-from mcp_cxr.server._share import require_pictures, shared_facts
+from mcp_cxr.server._share import require_images, shared_facts
 from mcp_cxr.server._tool import answer, json_text, session_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def view_image(
     from mcp_cxr.images import Viewing  # pydicom and numpy are not loaded before the handshake
 
     session = session_of(context)
-    require_pictures(session.share)
+    require_images(session.share)
     archive = await session.archive()
     try:
         x0, y0, x1, y1 = region or (0.0, 0.0, 1.0, 1.0)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.server._image_tools import ImageIdArgument
-from mcp_cxr.server._share import require_pictures
+from mcp_cxr.server._share import require_images
 from mcp_cxr.server._tool import json_text, session_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def get_image_pixels(
     little-endian, each less the one to its left, as zlib stream in base64.
     """
     session = session_of(context)
-    require_pictures(session.share)
+    require_images(session.share)
     archive = await session.archive()
     if factor & (factor - 1):
         raise QueryError("factor must be 1, 2, 4, 8, ...")

@@ -44,7 +44,7 @@ def build_server(
 
     Args:
         open_archive: Opens the archive that the tools ask.
-        share: What the host's model may be given: any of `reports`, `pictures`.
+        share: What the host's model may be given: any of `reports`, `images`.
         ingest_pace_s: After this long a call of `ingest_directory` ends with the batch in hand.
         guard: Tells over HTTP who may ask.
         audit: Logs every call.

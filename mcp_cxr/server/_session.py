@@ -25,7 +25,7 @@ class ServerSession:
     """What every tool is given.
 
     Args:
-        share: What the host's model may be given: any of `reports`, `pictures`.
+        share: What the host's model may be given: any of `reports`, `images`.
         ingest_pace_s: After this long an ingest ends with the batch in hand.
         audit: Logs every call; None: nothing is logged.
     """

@@ -59,11 +59,11 @@ def _cut(report: dict[str, str]) -> dict[str, str]:
     return cut
 
 
-def require_pictures(share: tuple[str, ...]) -> None:
-    """Refuse where pictures are not shared.
+def require_images(share: tuple[str, ...]) -> None:
+    """Refuse if images are not shared.
 
     Raises:
         ConfigError: They are not.
     """
-    if "pictures" not in share:
-        raise ConfigError("Pictures are not shared with this host's model; its owner can set MCP_CXR_SHARE=pictures.")
+    if "images" not in share:
+        raise ConfigError("Images are not shared with this host's model; its owner can set MCP_CXR_SHARE=images.")

@@ -54,7 +54,7 @@ async def opened(shown: Shown) -> tuple[float, int]:
 
 async def measure(browser: Browser, data: Path) -> list[tuple[float, int]]:
     server = StdioServerParameters(
-        command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=environment(data, share="reports,pictures")
+        command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=environment(data, share="reports,images")
     )
     found: list[tuple[float, int]] = []
     async with Client(server) as client:

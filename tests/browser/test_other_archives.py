@@ -48,7 +48,7 @@ class Other:
 @pytest.fixture(scope="module")
 async def other(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Other:
     folder = tmp_path_factory.mktemp("other")
-    kept = environment(folder / "data", share="reports,pictures") | {"MCP_CXR_IDS": "keep"}
+    kept = environment(folder / "data", share="reports,images") | {"MCP_CXR_IDS": "keep"}
     names = {"PatientID": f"7{SCRIPT}", "StudyDescription": SCRIPT, "Manufacturer": "<b>Maker</b>"}
     films.dicom(folder / "in" / f"hostile & {SCRIPT}.dcm", 1, **names)
     large = radiograph(1528, 1272)
@@ -66,7 +66,7 @@ async def other(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 async def other_client(other: Other) -> AsyncIterator[Client]:
-    server = build_server(lambda: open_archive(other.settings), share=("reports", "pictures"))
+    server = build_server(lambda: open_archive(other.settings), share=("reports", "images"))
     async with Client(server) as client:
         yield client
 
@@ -133,18 +133,18 @@ async def test_where_pictures_are_not_shared_the_page_says_so_and_shows_the_rest
     server = build_server(lambda: open_archive(other.settings), share=("reports",))
     async with Client(server) as client, shown(browser, client, question=ALL) as page:
         await page.ready()
-        await page.find(".notices").filter(has_text="MCP_CXR_SHARE=pictures").wait_for()
+        await page.find(".notices").filter(has_text="MCP_CXR_SHARE=images").wait_for()
         assert await page.find("canvas").count() == 0
         await page.find("button[aria-label^='Report and facts']").first.click()
         await page.find(".panel dl").first.wait_for()
-        assert "MCP_CXR_SHARE=pictures" in await page.find(".panel").inner_text()
+        assert "MCP_CXR_SHARE=images" in await page.find(".panel").inner_text()
         assert await page.find(".toolbar").count() == 0
         await page.page.keyboard.press("Escape")
         await page.find(".card").first.wait_for()
 
 
 async def test_where_reports_are_not_shared_the_page_says_so(browser: Browser, other: Other):
-    server = build_server(lambda: open_archive(other.settings), share=("pictures",))
+    server = build_server(lambda: open_archive(other.settings), share=("images",))
     async with Client(server) as client, shown(browser, client, question={"query": "effusion"}) as page:
         await page.ready()
         assert "MCP_CXR_SHARE=reports" in await page.find(".notices").inner_text()

@@ -168,7 +168,7 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
     async with open_page() as tab:
         await go_to(tab, "Chat")
         await expect(tab.get_by_text("stays here")).to_be_visible()
-        await expect(tab.get_by_text("not given reports or pictures")).to_be_visible()
+        await expect(tab.get_by_text("not given reports or images")).to_be_visible()
         await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
         await expect(viewer(tab).locator(".film.ready")).to_have_count(3)
@@ -189,7 +189,7 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
     assert '"rank":1' in answers[0]
     assert "costophrenic" not in str(asked)  # to the model
     assert "MCP_CXR_SHARE" in answers[1]
-    assert "Pictures are not shared" in answers[2]
+    assert "Images are not shared" in answers[2]
     assert "In the viewer the person looks at result 1" in asked[2]["messages"][-1]["content"]
     assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
         *("search_medical_images", "get_image_metadata", "view_image", "get_archive_overview", "ingest_directory")

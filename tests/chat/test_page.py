@@ -187,11 +187,11 @@ def test_an_ingest_under_way_is_drawn_and_stopped(tab: OpenTab) -> None:
 
 def test_the_model_s_line_says_where_it_is_and_what_it_is_not_given() -> None:
     assert _model_line(None, ()) == ":gray-badge[no model]"
-    here = _model_line(OpenAi("llama_3", "http://localhost:1/v1"), ("reports", "pictures"))
-    assert here == ":green-badge[stays here] **llama\\_3** · given reports and pictures"
+    here = _model_line(OpenAi("llama_3", "http://localhost:1/v1"), ("reports", "images"))
+    assert here == ":green-badge[stays here] **llama\\_3** · given reports and images"
     away = _model_line(Anthropic("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[leaves this machine: api\\.anthropic\\.com\\:443]")
-    assert away.endswith("· not given pictures")
+    assert away.endswith("· not given images")
 
 
 def test_words_of_others_draw_nothing() -> None:

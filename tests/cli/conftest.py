@@ -99,7 +99,7 @@ def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
     """Return what an MCP tool answers."""
 
     async def ask() -> dict[str, Any]:
-        server = build_server(lambda: open_archive(made.settings), share=("reports", "pictures"))
+        server = build_server(lambda: open_archive(made.settings), share=("reports", "images"))
         async with Client(server) as client:
             result = await client.call_tool(tool, arguments)
         assert result.structured_content, result.content

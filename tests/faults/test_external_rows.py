@@ -112,7 +112,7 @@ async def test_no_edge_shows_what_their_program_wrote(
         "search_medical_images": {"query": "edema smith john"},
         "get_archive_overview": {},
     }
-    server = build_server(lambda: opened(data, OfflineEmbedder(preprocessing="1")), share=("reports", "pictures"))
+    server = build_server(lambda: opened(data, OfflineEmbedder(preprocessing="1")), share=("reports", "images"))
     async with Client(server) as client:
         told = {name: str(await client.call_tool(name, arguments)) for name, arguments in tools.items()}
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))

@@ -142,7 +142,7 @@ async def test_the_bundle_validates_packs_and_answers(demo: Ingested, tmp_path: 
     ]
     manifest = json.loads((unpacked / "manifest.json").read_text())
     chosen = {name: one.get("default", "") for name, one in manifest["user_config"].items()}
-    chosen |= {"films": str(demo.drawn.folder), "embedder": "offline", "share": "pictures"}
+    chosen |= {"folder": str(demo.drawn.folder), "embedder": "offline", "share": "images"}
     config = json.loads(filled(json.dumps(manifest["server"]["mcp_config"]), chosen, unpacked))
     of_uv = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_")) or name == "HOME"}
     variables = {**of_uv, **config["env"], "MCP_CXR_DATA_DIR": str(demo.data_dir)}

@@ -72,7 +72,7 @@ async def host(tmp_path: Path) -> AsyncIterator[Client]:
     dicom(films / f"Roe^Jane\n\u202e{'x' * 20}.dcm", 2)
     await ingested(data, films)
     rows(data, "UPDATE images SET view_position = 'PA\u202e' || char(27) WHERE image_path LIKE 'Roe%'")
-    share = ("reports", "pictures")
+    share = ("reports", "images")
     server = build_server(lambda: open_archive(settings(environment(data))), share=share)
     async with Client(server) as client:
         yield client
@@ -139,7 +139,7 @@ async def test_burned_in_words_are_told_with_the_picture(tmp_path: Path, said: s
     data = tmp_path / "data"
     dicom(tmp_path / "films" / "a.dcm", 1, BurnedInAnnotation=said)
     await ingested(data, tmp_path / "films")
-    server = build_server(lambda: open_archive(settings(environment(data))), share=("pictures",))
+    server = build_server(lambda: open_archive(settings(environment(data))), share=("images",))
     async with Client(server) as client:
         image_id = rows(data, "SELECT image_id FROM images")[0][0]
         _, facts = (await client.call_tool("view_image", {"image_id": image_id})).content

@@ -27,7 +27,7 @@ def test_the_example_for_claude_desktop_names_only_variables_there_are():
     (entry,) = json.loads((ROOT / "claude_desktop_config.example.json").read_text())["mcpServers"].values()
     assert set(entry["env"]) <= set(variables())
     assert set(entry["env"]) >= CONFIGURED
-    assert entry["env"]["MCP_CXR_SHARE"] == "reports,pictures"
+    assert entry["env"]["MCP_CXR_SHARE"] == "reports,images"
     assert entry["args"] == ["serve"]
     assert Path(entry["command"]).is_absolute()
 

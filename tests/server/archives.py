@@ -31,7 +31,7 @@ class Ingested:
     @property
     def environment(self) -> dict[str, str]:
         """What a host sets to serve it, everything shared."""
-        return environment(self.data_dir, share="reports,pictures")
+        return environment(self.data_dir, share="reports,images")
 
     @property
     def settings(self) -> Settings:

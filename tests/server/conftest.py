@@ -86,7 +86,7 @@ def archive_settings(demo: Ingested) -> Settings:
 @pytest.fixture
 def share() -> tuple[str, ...]:
     """What the host's model may be given."""
-    return ("reports", "pictures")
+    return ("reports", "images")
 
 
 @pytest.fixture(params=["auto", "legacy"])

@@ -174,7 +174,7 @@ class TestTheLargestResults:
 
 
 def connected(archive_settings: Settings) -> Client:
-    server = build_server(lambda: open_archive(archive_settings), share=("reports", "pictures"))
+    server = build_server(lambda: open_archive(archive_settings), share=("reports", "images"))
     return Client(server)
 
 

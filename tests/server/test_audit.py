@@ -33,7 +33,7 @@ def log(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def asked(demo: Ingested, audit: Audit) -> AsyncGenerator[Host]:
-    server = build_server(lambda: open_archive(demo.settings), share=("reports", "pictures"), audit=audit)
+    server = build_server(lambda: open_archive(demo.settings), share=("reports", "images"), audit=audit)
     async with Client(server) as client:
         yield await host_of(client)
 

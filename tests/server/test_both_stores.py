@@ -34,7 +34,7 @@ QUESTIONS: list[dict[str, Any]] = [
 async def conversation(environment: dict[str, str], example: str) -> list[Any]:
     """Return the answers, apart from where the archive is and how long they took."""
     answers: list[Any] = []
-    server = build_server(lambda: open_archive(settings(environment)), share=("reports", "pictures"))
+    server = build_server(lambda: open_archive(settings(environment)), share=("reports", "images"))
     async with Client(server) as client:
         host = await host_of(client)
         overview = await host.ask("get_archive_overview")

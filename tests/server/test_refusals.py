@@ -166,6 +166,6 @@ class TestFilesThatAreGone:
 async def asked(data_dir: Path) -> AsyncGenerator[Host]:
     """A host of an archive with nothing else set."""
     archive_settings = settings(environment(data_dir))
-    server = build_server(lambda: open_archive(archive_settings), share=("reports", "pictures"))
+    server = build_server(lambda: open_archive(archive_settings), share=("reports", "images"))
     async with Client(server) as client:
         yield await host_of(client)

@@ -37,13 +37,13 @@ class TestNothingShared:
 
     async def test_a_picture_is_refused_with_the_variable_to_set(self, host: Host, demo: Ingested):
         line = await host.refused("view_image", image_id=demo.drawn.images[0].image_id)
-        assert "MCP_CXR_SHARE=pictures" in line
+        assert "MCP_CXR_SHARE=images" in line
 
 
 class TestOnlyPicturesShared:
     @pytest.fixture
     def share(self) -> tuple[str, ...]:
-        return ("pictures",)
+        return ("images",)
 
     async def test_a_picture_comes_without_reports(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
@@ -58,7 +58,7 @@ class TestOnlyReportsShared:
 
     async def test_reports_come_without_pictures(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
-        assert "MCP_CXR_SHARE=pictures" in await host.refused("view_image", image_id=image_id)
+        assert "MCP_CXR_SHARE=images" in await host.refused("view_image", image_id=image_id)
         shown = await host.ask("get_image_metadata", image_id=image_id)
         assert shown["report"]
         assert shown["warnings"] == []

@@ -164,7 +164,7 @@ async def main(count: int, store: str) -> bool:
         variables = {
             "MCP_CXR_DATA_DIR": str(place / "data"),
             "MCP_CXR_EMBEDDER": "offline",
-            "MCP_CXR_SHARE": "reports,pictures",
+            "MCP_CXR_SHARE": "reports,images",
             "MCP_CXR_ROOTS": str(films),
             **place_of(store, place, opened, log),
         }

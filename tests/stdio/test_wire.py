@@ -72,7 +72,7 @@ def test_nothing_heavy_is_loaded_before_the_handshake():
     ("variables", "line"),
     [
         ({"MCP_CXR_SHAER": "reports"}, "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
-        ({"MCP_CXR_SHARE": "images"}, "Error: MCP_CXR_SHARE: input should be 'reports' or 'pictures'"),
+        ({"MCP_CXR_SHARE": "pictures"}, "Error: MCP_CXR_SHARE: input should be 'reports' or 'images'"),
         ({"MCP_CXR_DATA_DIR": "archive"}, "Error: MCP_CXR_DATA_DIR: archive must be an absolute path for `serve`."),
         ({"MCP_CXR_ROOTS": "/films:films"}, "Error: MCP_CXR_ROOTS: films must be an absolute path for `serve`."),
     ],

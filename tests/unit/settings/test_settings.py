@@ -13,10 +13,10 @@ from mcp_cxr.settings import load_settings, warnings
 
 def test_lists_are_split_and_blanks_fall_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["/a", "", "/b c"]))
-    monkeypatch.setenv("MCP_CXR_SHARE", "reports, pictures,")
+    monkeypatch.setenv("MCP_CXR_SHARE", "reports, images,")
     settings = load_settings()
     assert settings.roots == (Path("/a"), Path("/b c"))
-    assert settings.share == ("reports", "pictures")
+    assert settings.share == ("reports", "images")
 
 
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     ("name", "value", "line"),
     [
         ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
-        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE: input should be 'reports' or 'pictures'"),
+        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE: input should be 'reports' or 'images'"),
         ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
         ("IRIS_PORT", "70000", "IRIS_PORT: input should be less than or equal to 65535"),
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE: input should be a valid integer"),

@@ -9,6 +9,7 @@ therefore exist for the type checker alone; import them below `TYPE_CHECKING`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NewType
 
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class ImageRecord:
     """Allow-listed header facts by DICOM keyword."""
     grayscale: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What was done to the pixel values on the way to the picture that was embedded."""
+
+    @property
+    def file(self) -> Path:
+        """The file it was read from, as recorded: not checked against the roots, and perhaps gone."""
+        return Path(self.root) / self.image_path
 
     @property
     def shown_path(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,6 +15,7 @@ from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mcp_cxr.archive._roots import Roots
     from mcp_cxr.embeddings import Embedder
@@ -105,7 +105,7 @@ class ImageFiles:
 
     async def _file_of(self, stored: StoredImage) -> Path:
         """Return the image's file, if it is the one that was ingested."""
-        place = Path(stored.image.root) / stored.image.image_path
+        place = stored.image.file
         allowed_roots = await self._roots.allowed_roots()
         try:
             path = await to_thread.run_sync(allowed_roots.resolve, place)

@@ -129,7 +129,7 @@ class KnownFiles:
     async def _forget(self, replaced: dict[ImageId, Path]) -> None:
         """Remove images that no file shows any more."""
         for image_id, stored in (await self.store.get(list(replaced))).items():
-            if Path(stored.image.root) / stored.image.image_path == replaced[image_id]:
+            if stored.image.file == replaced[image_id]:
                 await self.store.forget(Filter(image_id=image_id))
 
     async def _relocate(self, items: list[Item]) -> None:
@@ -160,5 +160,5 @@ def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:
 
 
 def _is_lost(stored: StoredImage, met_at: Path) -> bool:
-    place = Path(stored.image.root) / stored.image.image_path
+    place = stored.image.file
     return place != met_at and not place.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from hashlib import blake2b
@@ -249,7 +248,7 @@ class Store(ABC):
         past = await self.outcomes(files)
         same = {path: one for path, one in past.items() if (one.size, one.mtime_ns) == files[path]}
         images = await self.get([one.image_id for one in same.values() if one.image_id])
-        shown = {os.path.join(one.image.root, one.image.image_path) for one in images.values() if not one.external}  # noqa: PTH118  # text: no path is opened
+        shown = {str(one.image.file) for one in images.values() if not one.external}
         return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
 
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,5 +91,5 @@ async def _write(changed: list[StoredImage], source: Store, target: Store) -> No
         [stored.image for stored in changed],
         np.stack([stored.vector for stored in changed if stored.vector is not None]),
     )
-    paths = [str(Path(stored.image.root) / stored.image.image_path) for stored in changed]
+    paths = [str(stored.image.file) for stored in changed]
     await target.record(list((await source.outcomes(paths)).values()))

@@ -118,7 +118,7 @@ def _vector_flaw(stored: StoredImage, dimension: int, seen: dict[bytes, ImageId]
 
 
 async def _file_flaws(store: Store, images: list[StoredImage]) -> list[_Flaw]:
-    places = {stored.image.image_id: _place(stored) for stored in images}
+    places = {stored.image.image_id: str(stored.image.file) for stored in images}
     outcomes = await store.outcomes(places.values())
 
     def look() -> list[_Flaw]:
@@ -138,10 +138,6 @@ def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | N
     return "file changed" if met and (met.image_id, met.size, met.mtime_ns) != now else None
 
 
-def _place(stored: StoredImage) -> str:
-    return str(Path(stored.image.root) / stored.image.image_path)
-
-
 async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:
     """Return the files to embed anew with their images, by root; files that are not there are left out."""
     ids: dict[ImageId, None] = {}
@@ -151,7 +147,7 @@ async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:
     files: dict[Path, dict[str, ImageId]] = defaultdict(dict)
     for chunk in _chunks(ids):
         for stored in (await store.get(chunk)).values():
-            place = Path(_place(stored))
+            place = stored.image.file
             below = [root for root in roots if place.is_relative_to(root)]
             if below and await to_thread.run_sync(place.is_file):
                 files[_root(stored, below)][str(place)] = stored.image.image_id

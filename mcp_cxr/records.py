@@ -261,6 +261,10 @@ class Outcome:
     reason: str | None = None
     """Why it is no image here; None for a good file."""
 
+    def is_unchanged(self, size: int, mtime_ns: int) -> bool:
+        """Whether a file of this size and modification time is the one this outcome was recorded for."""
+        return (self.size, self.mtime_ns) == (size, mtime_ns)
+
 
 @dataclass(frozen=True)
 class Hit:

@@ -100,8 +100,7 @@ class ImageFiles:
         except StoreMissing:  # said by the search itself
             return None
         status = await to_thread.run_sync(path.stat)
-        same = known and (known.size, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
-        return known.image_id if known and same else None
+        return known.image_id if known and known.is_unchanged(status.st_size, status.st_mtime_ns) else None
 
     async def _file_of(self, stored: StoredImage) -> Path:
         """Return the image's file, if it is the one that was ingested."""
@@ -113,7 +112,8 @@ class ImageFiles:
             raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
         before = (await self._store.outcomes([str(place)])).get(str(place))
         status = await to_thread.run_sync(path.stat)
-        now = (stored.image.image_id, status.st_size, status.st_mtime_ns)
-        if before and (before.image_id, before.size, before.mtime_ns) != now:
+        if before and (
+            before.image_id != stored.image.image_id or not before.is_unchanged(status.st_size, status.st_mtime_ns)
+        ):
             raise NotFound("The image's file was changed since it was ingested; ingest its folder again.")
         return path

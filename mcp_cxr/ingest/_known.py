@@ -151,7 +151,7 @@ class KnownFiles:
 
 def _unchanged(past: Outcome | None, file: Candidate) -> Outcome | None:
     """Return what became of this very content before."""
-    return past if past and (past.size, past.mtime_ns) == (file.size, file.mtime_ns) else None
+    return past if past and past.is_unchanged(file.size, file.mtime_ns) else None
 
 
 def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:

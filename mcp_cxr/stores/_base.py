@@ -246,7 +246,7 @@ class Store(ABC):
             The image by path; None for a bad file.
         """
         past = await self.outcomes(files)
-        same = {path: one for path, one in past.items() if (one.size, one.mtime_ns) == files[path]}
+        same = {path: one for path, one in past.items() if one.is_unchanged(*files[path])}
         images = await self.get([one.image_id for one in same.values() if one.image_id])
         shown = {str(one.image.file) for one in images.values() if not one.external}
         return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}

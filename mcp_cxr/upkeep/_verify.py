@@ -134,8 +134,8 @@ def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | N
         status = Path(place).stat()
     except OSError:
         return "file gone"
-    now = (image_id, status.st_size, status.st_mtime_ns)
-    return "file changed" if met and (met.image_id, met.size, met.mtime_ns) != now else None
+    unchanged = not met or (met.image_id == image_id and met.is_unchanged(status.st_size, status.st_mtime_ns))
+    return None if unchanged else "file changed"
 
 
 async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:

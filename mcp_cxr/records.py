@@ -190,6 +190,16 @@ class Fingerprint:
     """Version of the service; recorded, and checked by embedding again when it changes."""
     dialect: str | None = None
 
+    @property
+    def description(self) -> str:
+        """Model, dimension and preprocessing, for people."""
+        return f"{self.model}, {self.dimension} dimensions, preprocessing {self.preprocessing}"
+
+    @property
+    def service_description(self) -> str:
+        """Dialect and version of the service, for people."""
+        return f"{self.dialect or 'unknown dialect'} {self.service or 'of unknown version'}"
+
     def same_space(self, other: Fingerprint) -> bool:
         """Whether vectors of both can be compared."""
         return (self.model, self.dimension, self.preprocessing) == (other.model, other.dimension, other.preprocessing)

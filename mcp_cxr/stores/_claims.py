@@ -18,8 +18,8 @@ def check_space(stored: Fingerprint | None, given: Fingerprint) -> None:
     """
     if stored and not stored.same_space(given):
         raise FingerprintMismatch(
-            f"The collection's vectors are of {_space(stored)}, this embedder's of {_space(given)}. Set the embedder"
-            " that made the collection, or `mcp-cxr table drop --force` and ingest again."
+            f"This archive was made with {stored.description}; the embedder is {given.description}. Set the embedder it"
+            " was made with, or run `mcp-cxr table drop --force` and ingest again."
         )
 
 
@@ -62,7 +62,3 @@ def other_schema(location: str, *, found: object, wanted: int) -> SchemaMismatch
 def damaged_vector() -> StoreError:
     """Return the error of a row of ours whose vector is missing or has another length."""
     return StoreError("A stored vector is missing or damaged. Run `mcp-cxr table verify`.")
-
-
-def _space(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.model} ({fingerprint.dimension} numbers, pixels prepared by {fingerprint.preprocessing})"

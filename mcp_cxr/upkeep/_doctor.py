@@ -60,18 +60,10 @@ async def _embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None
         own = await embedder.fingerprint()
     except EmbeddingError as exc:
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
-    detail = _space(own)
+    detail = own.description
     if check:
-        detail += f", {_service(own)}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
+        detail += f", {own.service_description}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
     return CheckResult("embedder", ok=True, detail=detail), own
-
-
-def _space(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.model}, {fingerprint.dimension} dimensions, preprocessing {fingerprint.preprocessing}"
-
-
-def _service(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.dialect} {fingerprint.service or 'of no known version'}"
 
 
 async def _store(store: Store, own: Fingerprint | None) -> list[CheckResult]:
@@ -107,7 +99,7 @@ def _fit(own: Fingerprint, made_with: Fingerprint) -> CheckResult:
         )
     elif own != made_with:
         advice = (
-            f"The service was {_service(made_with)} then: the next search or ingest embeds some stored films again, "
-            "and goes on only if their vectors are the same."
+            f"The service was {made_with.service_description} then. The next search or ingest embeds some stored "
+            "images again, and goes on only if the vectors are the same."
         )
-    return CheckResult("fingerprint", own.same_space(made_with), f"made with {_space(made_with)}", advice)
+    return CheckResult("fingerprint", own.same_space(made_with), f"made with {made_with.description}", advice)

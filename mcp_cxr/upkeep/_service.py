@@ -59,12 +59,13 @@ class ServiceWatch:
             return await self.confirm()
         if not own.same_space(made_with):
             raise FingerprintMismatch(
-                f"This archive was made with {_space(made_with)}, not with {_space(own)}; set its embedder, use "
-                "mode='words', or make a new archive."
+                f"This archive was made with {made_with.description}; the embedder is {own.description}. Set the "
+                "embedder it was made with, use mode='words', or make a new archive."
             )
         await self._compare(own, made_with)
         await self._store.renew(own)
-        _log.warning("The embedding service changed from %s to %s; its vectors are the same.", *_named(made_with, own))
+        was, now = made_with.service_description, own.service_description
+        _log.warning("The embedding service changed from %s to %s; its vectors are the same.", was, now)
         return own
 
     async def _compare(self, own: Fingerprint, made_with: Fingerprint) -> None:
@@ -73,7 +74,7 @@ class ServiceWatch:
         if not ids:
             return
         old, pictures = await self._probes(ids[:_TRIED])
-        was, now = _named(made_with, own)
+        was, now = made_with.service_description, own.service_description
         if not pictures:
             raise FingerprintMismatch(
                 f"The embedding service changed from {was} to {now}, and no stored film can be read to see whether its "
@@ -106,15 +107,3 @@ class ServiceWatch:
 
 def _are_same(before: Vector, after: Vector | Rejected) -> bool:
     return not isinstance(after, Rejected) and float(before @ after) >= SAME_COSINE
-
-
-def _space(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.model} ({fingerprint.dimension} dimensions, preprocessing {fingerprint.preprocessing})"
-
-
-def _named(made_with: Fingerprint, own: Fingerprint) -> tuple[str, str]:
-    return _name(made_with), _name(own)
-
-
-def _name(fingerprint: Fingerprint) -> str:
-    return f"{fingerprint.dialect or 'no dialect'} {fingerprint.service or 'of no known version'}"

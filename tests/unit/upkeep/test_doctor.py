@@ -148,7 +148,7 @@ async def test_a_changed_service_is_no_fault_yet_and_nothing_is_recorded_by_look
     assert faults(findings) == {}
     told = findings["fingerprint"].advice
     assert told
-    assert told.startswith("The service was nim 2.0.0 nvclip-vit-h-14:fp16 then: the next search or ingest")
+    assert told.startswith("The service was nim 2.0.0 nvclip-vit-h-14:fp16 then. The next search or ingest")
     async with EmbeddedStore(data) as store:
         made_with = (await store.info()).fingerprint
     assert made_with

@@ -201,6 +201,5 @@ async def test_another_space_is_refused_with_both_named(data: Path, changed: dic
     told = await refused(data, other)
     assert other.batches == []
     for fingerprint in (made_with, other._fingerprint):
-        space = f"{fingerprint.model} ({fingerprint.dimension} dimensions, preprocessing {fingerprint.preprocessing})"
-        assert space in told
-    assert told.endswith("set its embedder, use mode='words', or make a new archive.")
+        assert fingerprint.description in told
+    assert told.endswith("Set the embedder it was made with, use mode='words', or make a new archive.")

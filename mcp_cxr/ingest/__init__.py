@@ -1,10 +1,10 @@
-"""Use case: a folder into the store."""
+"""Ingests a folder: finds its images, embeds them and stores them."""
 
+from mcp_cxr.ingest._counts import IngestProgress
 from mcp_cxr.ingest._identity import IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
-from mcp_cxr.ingest._tally import IngestProgress
 from mcp_cxr.ingest._walk import Shard
 
 __all__ = ["IdKey", "IngestCallbacks", "IngestPlan", "IngestProgress", "Shard", "StopSignal", "ingest"]

@@ -1,4 +1,4 @@
-"""Who an image is: the ids of MIMIC's path, else keyed hashes of the header's ids, else of the file's content."""
+"""Ids of an image: from MIMIC's path, else keyed hashes of the header's ids, else of the file's content."""
 
 from __future__ import annotations
 
@@ -18,77 +18,77 @@ if TYPE_CHECKING:
     from mcp_cxr.images import HeaderFacts
 
 _KEY_BYTES = 32
-_KEPT = "kept"  # the check value of a collection whose ids are not hashed
-_ID_HEX = 24  # 96 bits: no two of a billion ids meet by chance
+_KEPT = "kept"  # the check value of an archive whose ids are not hashed
+_ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
 
 
 class IdKey:
-    """The secret behind hashed ids: whoever lacks it cannot find a patient's id by trying names.
+    """The secret key of hashed ids: without it a patient's id cannot be found by trying names.
 
     Args:
-        path: The key's file; None where it had to be named and was not.
-        may_make: Whether a missing key is made on first need.
+        path: The key's file; None if it must be set and is not.
+        may_create: Whether a missing key is created when first needed.
     """
 
-    def __init__(self, path: Path | None, *, may_make: bool) -> None:
+    def __init__(self, path: Path | None, *, may_create: bool) -> None:
         self._path = path
-        self._may_make = may_make
+        self._may_create = may_create
         self._key: bytes | None = None
 
     def read(self, *, key_check: str | None) -> bytes:
-        """Return the key, made now if it may be and the collection has seen none.
+        """Return the key; create it if that is allowed and the archive holds no hashed id yet.
 
         Args:
-            key_check: The collection's check value; None where it holds no hashed id.
+            key_check: The archive's check value; None if it holds no hashed id.
 
         Raises:
-            ConfigError: The key is lost, another one, or unreadable.
+            ConfigError: The key is missing, a different one, or unreadable.
         """
         if self._key is None:
             self._key = self._load(lost=key_check is not None)
         if key_check is not None and self.check_value() != key_check:
-            raise ConfigError(f"{self._path} is not the key this archive's ids were hashed with; put that one back.")
+            raise ConfigError(f"{self._path} is not the key that hashed this archive's ids; restore the original key.")
         return self._key
 
     def exists(self) -> bool:
-        """Whether there is a key to read."""
+        """Whether the key file exists."""
         return self._path is not None and self._path.exists()
 
     def check_value(self) -> str:
-        """Return what a collection keeps to know its key again; says nothing about the key itself."""
+        """Return the value by which an archive recognizes its key; it reveals nothing about the key."""
         if self._key is None:
-            raise RuntimeError("the key was not read yet")
+            raise RuntimeError("read the key first")
         return _hash(self._key, "check", "mcp-cxr")
 
     def _load(self, *, lost: bool) -> bytes:
         if self._path is None:
             raise ConfigError(
-                "Ids of these films are hashed, and several machines must hash them alike: name the key's file in"
-                " MCP_CXR_ID_KEY_FILE (docs/iris.md says how to make one)."
+                "The ids of these images are hashed, and all machines need the same key: set MCP_CXR_ID_KEY_FILE"
+                " to its file (docs/iris.md says how to create one)."
             )
         try:
             key = self._path.read_bytes()
         except FileNotFoundError:
-            if lost or not self._may_make:
+            if lost or not self._may_create:
                 raise ConfigError(
-                    f"The key of this archive's ids, {self._path}, is missing; restore it from your backup, "
-                    "or name its place in MCP_CXR_ID_KEY_FILE."
+                    f"The id key of this archive, {self._path}, is missing; restore it from a backup, "
+                    "or set MCP_CXR_ID_KEY_FILE to its path."
                 ) from None
-            return _made(self._path)
+            return create_key(self._path)
         except OSError as exc:
             raise ConfigError(f"Cannot read the id key {self._path} ({exc.strerror}).") from exc
         if len(key) != _KEY_BYTES:
-            raise ConfigError(f"{self._path} is no id key: it must hold {_KEY_BYTES} bytes.")
+            raise ConfigError(f"{self._path} is not an id key: it must hold {_KEY_BYTES} bytes.")
         return key
 
 
-class Identities:
-    """Gives each file its ids.
+class IdAssigner:
+    """Assigns ids to files.
 
     Args:
         policy: `hash`, or `keep` for the header's own ids.
         key: Read only when an id outside MIMIC's layout is hashed.
-        key_check: The collection's check value.
+        key_check: The archive's check value.
     """
 
     def __init__(self, policy: Literal["hash", "keep"], key: IdKey, *, key_check: str | None) -> None:
@@ -96,45 +96,45 @@ class Identities:
         self._key = key
         self._key_check = key_check
         self.new_key_check: str | None = None
-        """Set by the first hash: to be entered into the collection before any hashed id."""
+        """Set with the first id: to be stored in the archive before that id."""
 
-    def can_hash(self) -> bool:
-        """Whether ids can be told without making a key; where the key is lost, they can not be told at all."""
+    def can_assign(self) -> bool:
+        """Whether ids can be assigned without creating a key."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
-    def of(self, path: Path, header: HeaderFacts | None) -> MimicIds:
+    def ids_of_file(self, path: Path, header: HeaderFacts | None) -> MimicIds:
         """Return the ids of one file.
 
         Args:
-            path: Absolute; its content is read where the header names no image.
-            header: May be None where the path alone says who the image is, as MIMIC-CXR's do.
+            path: Absolute; its content is read if the header has no SOP Instance UID.
+            header: May be None if the path holds the ids, as MIMIC-CXR's do.
 
         Raises:
-            ConfigError: The key is lost, another one, or unreadable.
+            ConfigError: The key is missing, a different one, or unreadable.
             OSError: The content cannot be read.
         """
         if found := ids_of(path):
             return found
         if header is None:
-            raise ValueError("outside MIMIC's layout the header is needed")
+            raise ValueError("a header is required outside MIMIC's layout")
         image = header.sop_instance_uid or _content_digest(path)
         study = header.study_instance_uid or image
         subject = header.patient_id or study
         if self._policy == "keep":
-            self._keep()
+            self._require_kept_ids()
             return MimicIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
 
-    def _keep(self) -> None:
-        """Hold the archive to ids as they are; one patient must not have two."""
+    def _require_kept_ids(self) -> None:
+        """Require unhashed ids throughout the archive, so that no patient has two."""
         if self._key_check not in {None, _KEPT}:
-            raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or make another archive.")
+            raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or use another archive.")
         if self._key_check is None:
             self._key_check = self.new_key_check = _KEPT
 
     def _hashed(self, image: str, study: str, subject: str) -> MimicIds:
         if self._key_check == _KEPT:
-            raise ConfigError("This archive keeps ids as they are; set MCP_CXR_IDS=keep, or make another archive.")
+            raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
             self._key_check = self.new_key_check = self._key.check_value()
@@ -145,13 +145,14 @@ class Identities:
         )
 
 
-def _made(path: Path) -> bytes:
+def create_key(path: Path) -> bytes:
+    """Create the key file, unless another process was first, and return the key it holds."""
     try:
         create_private_file(path, secrets.token_bytes(_KEY_BYTES))
         return path.read_bytes()
     except OSError as exc:
         raise ConfigError(
-            f"Cannot make the id key {path} ({exc.strerror}); name a place for it in MCP_CXR_ID_KEY_FILE."
+            f"Cannot create the id key {path} ({exc.strerror}); set MCP_CXR_ID_KEY_FILE to a writable path."
         ) from exc
 
 

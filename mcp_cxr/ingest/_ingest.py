@@ -1,4 +1,4 @@
-"""A folder into the store."""
+"""Ingests a folder into the store."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
-from mcp_cxr.ingest._identity import Identities
-from mcp_cxr.ingest._known import KnownFiles
+from mcp_cxr.ingest._classify import FileClassifier
+from mcp_cxr.ingest._identity import IdAssigner
 from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
 from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
@@ -16,7 +16,6 @@ from mcp_cxr.mimic import read_companions
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
     from typing import Literal
 
     from mcp_cxr.embeddings import Embedder
@@ -39,45 +38,43 @@ async def ingest(
     stop_signal: StopSignal | None = None,
     callbacks: IngestCallbacks | None = None,
 ) -> IngestSummary:
-    """Bring every readable film below `plan.path` into the store; make the store where there is none.
+    """Add every readable image below `plan.path` to the store; create the store if there is none.
 
-    May be run again at any time, killed at any point, and run from several processes: nothing is lost or doubled.
-    A service that fails ends the run with `remaining`; no file is blamed for it.
+    It may be run again at any time, killed at any point, and run in several processes: nothing is lost or duplicated.
+    If the embedding service fails, the run ends with `remaining` files; none of them counts as an error.
 
     Args:
-        confirm: Raises `FingerprintMismatch` where the embedder does not fit what the store holds.
+        confirm: Raises `FingerprintMismatch` if the embedder does not match the stored vectors.
 
     Raises:
-        NotFound: Nothing below the path looks like an image.
-        EmbeddingError: The embedder cannot be asked at all.
+        NotFound: No file below the path looks like an image.
+        EmbeddingError: The embedder cannot be reached.
         FingerprintMismatch: The store holds vectors of another embedder.
-        ConfigError: The id key is lost or another one; a companion file is damaged.
+        ConfigError: The id key is missing or a different one; a companion file is damaged.
         StoreError: The store fails; what was written before stays.
     """
-    if not await to_thread.run_sync(_holds_candidates, plan.path):
-        raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the films.")
+    # Checked first: a folder given by mistake must not create an archive or become a root of one.
+    if await to_thread.run_sync(next, candidates(plan.path), None) is None:
+        raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
     companions = await to_thread.run_sync(read_companions, plan.folders)
     collection = await _prepare(plan, store, embedder)
     if not plan.dry_run:
         await confirm()
-    identities = Identities(id_policy, id_key, key_check=collection.key_check if collection else None)
-    known = KnownFiles(plan, store, collection is not None, reader, identities, companions)
+    id_assigner = IdAssigner(id_policy, id_key, key_check=collection.key_check if collection else None)
+    classifier = FileClassifier(plan, store, collection is not None, reader, id_assigner, companions)
     stop_signal = stop_signal or StopSignal()
-    pipeline = Pipeline(plan, store, embedder, confirm, known, stop_signal, callbacks or IngestCallbacks())
+    pipeline = Pipeline(plan, store, embedder, confirm, classifier, stop_signal, callbacks or IngestCallbacks())
     with unwrap_exception_group():
-        tally = await pipeline.run()
-    left = not tally.walk_ended or tally.found > tally.processed or not tally.is_refreshed
+        counts = await pipeline.run()
+    is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
     total = (await store.totals()).images if collection else 0
-    return tally.summary(dry_run=plan.dry_run, total_in_store=total, advice=stop_signal.reason if left else None)
-
-
-def _holds_candidates(path: Path) -> bool:
-    """Whether there are films: a folder named by mistake makes no archive, and becomes no root of one."""
-    return next(candidates(path), None) is not None
+    return counts.summary(
+        dry_run=plan.dry_run, total_in_store=total, advice=stop_signal.reason if is_unfinished else None
+    )
 
 
 async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> Collection | None:
-    """Make the store and claim it for this embedder; a dry run only looks."""
+    """Create the store and bind it to this embedder, except in a dry run; return what it records about itself."""
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)
     try:

@@ -1,8 +1,8 @@
-"""The stages of an ingest, joined by bounded queues: walk, known, decode, embed, write.
+"""The stages of an ingest, joined by bounded queues: walk, classify, decode, embed, write.
 
-The stages work side by side, so the slowest one sets the pace: the others wait for it, and nothing piles up. When a
-run is asked to end, each stage lets what it holds fall, unmarked: the next run meets it again. Only the last one always
-finishes: what was embedded is written.
+The stages run concurrently; the slowest one sets the pace, and the bounded queues keep memory constant. When a run is
+stopped, each stage drops the files it holds without recording them, so that the next run processes them. Only the last
+stage always finishes: everything that was embedded is written.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch, ImageError
-from mcp_cxr.ingest._facts import image_record, study_of, view_of
-from mcp_cxr.ingest._in_order import InOrder
-from mcp_cxr.ingest._known import UNHASHED
-from mcp_cxr.ingest._plan import Failure, Item
+from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
+from mcp_cxr.ingest._counts import IngestCounts
+from mcp_cxr.ingest._ordered_pool import OrderedPool
+from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._refresh import refresh_studies
-from mcp_cxr.ingest._tally import Tally
+from mcp_cxr.ingest._study_facts import image_record, study_of, view_of
 from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
@@ -33,302 +33,303 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream as Sink
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.ingest._known import KnownFiles
+    from mcp_cxr.ingest._classify import FileClassifier
+    from mcp_cxr.ingest._counts import IngestProgress
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
-    from mcp_cxr.ingest._tally import IngestProgress
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
 
 T = TypeVar("T")
 
-_CHUNK = 4096  # candidates asked of the store at once
-_PART = 64  # of those that are new, so many are looked at before the first one is read, unless the store wants more
-_LINGER_S = 2.0  # how long a batch waits to fill
-_UNWRITTEN_S = 30.0  # and how long what was embedded waits for more to be written with it: so much a kill can cost
-_TICK_S = 1.0
-_BATCHES_AT_ONCE = 2  # while the service works on one, the next is on its way, and it never waits for us
-_WORTH_A_PROCESS = 1 << 20  # bytes; a smaller film is read in less time than its way to a process and back takes
+_LOOKUP_SIZE = 4096  # candidates looked up in the store at once
+_CLASSIFY_SIZE = 64  # candidates classified before the first is decoded, unless the store prefers more
+_BATCH_WAIT_S = 2.0  # longest wait for a batch to fill
+_WRITE_WAIT_S = 30.0  # longest wait of embedded images for more to be written together; a kill loses at most these
+_PROGRESS_EVERY_S = 1.0
+_CONCURRENT_BATCHES = 2  # the next one is sent while the service works on the first, so it is never idle
+_MIN_BYTES_FOR_WORKER = 1 << 20  # a smaller file is decoded faster than it is sent to a worker process and back
 
 
 @dataclass(slots=True)
 class IngestCallbacks:
-    """Who hears of a run's progress; each may be left out."""
+    """Called as a run proceeds; each is optional."""
 
     on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
     on_would_add: Callable[[str, str], Awaitable[None]] | None = None
-    """Image id and view position, in a dry run."""
+    """Called in a dry run with an image id and its view position."""
 
 
 @dataclass(slots=True)
 class Pipeline:
-    """One run.
+    """One ingest run.
 
     Args:
-        confirm: Raises `FingerprintMismatch` where the embedder does not fit the store: it may be replaced on the way.
+        confirm: Raises `FingerprintMismatch` if the embedder does not match the store; it may be replaced during a run.
     """
 
     plan: IngestPlan
     store: Store
     embedder: Embedder
     confirm: Callable[[], Awaitable[Fingerprint]]
-    known: KnownFiles
+    classifier: FileClassifier
     stop_signal: StopSignal
     callbacks: IngestCallbacks
-    tally: Tally = field(default_factory=Tally)
+    counts: IngestCounts = field(default_factory=IngestCounts)
 
-    async def run(self) -> Tally:
-        """Run all stages to their end, then bring what was known before up to date."""
+    async def run(self) -> IngestCounts:
+        """Run all stages to their end, then update the study facts of images stored earlier."""
         async with anyio.create_task_group() as clock:
-            clock.start_soon(self._tick)
+            clock.start_soon(self._send_progress_regularly)
             await self._run_stages()
             await self._refresh()
             clock.cancel_scope.cancel()
-        await self._report()
-        return self.tally
+        await self._send_progress()
+        return self.counts
 
     async def _run_stages(self) -> None:
-        held = min(self.plan.batch_size, _PART)
         chunks, chunk_source = anyio.create_memory_object_stream["list[Candidate]"](2)
-        fresh, fresh_source = anyio.create_memory_object_stream[Item](_PART)
-        films, film_source = anyio.create_memory_object_stream[Item](held)
-        vectors, vector_source = anyio.create_memory_object_stream["list[Item]"](1)
-        # Sources stay open while a stage fails: the one before it is cancelled, and does not fail for it in turn.
-        with chunk_source, fresh_source, film_source, vector_source:
+        new, new_source = anyio.create_memory_object_stream[WorkItem](_CLASSIFY_SIZE)
+        renderings, rendering_source = anyio.create_memory_object_stream[WorkItem](
+            min(self.plan.batch_size, _CLASSIFY_SIZE)
+        )
+        vectors, vector_source = anyio.create_memory_object_stream["list[WorkItem]"](1)
+        # Sources stay open if a stage fails: the stage before it is then cancelled instead of failing too.
+        with chunk_source, new_source, rendering_source, vector_source:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._walk, chunks)
-                tasks.start_soon(self._sort_out, chunk_source, fresh, tasks)
-                tasks.start_soon(self._would_add if self.plan.dry_run else self._decode, fresh_source, films)
-                tasks.start_soon(self._embed, film_source, vectors)
+                tasks.start_soon(self._classify, chunk_source, new, tasks)
+                tasks.start_soon(self._list_new if self.plan.dry_run else self._decode, new_source, renderings)
+                tasks.start_soon(self._embed, rendering_source, vectors)
                 tasks.start_soon(self._write, vector_source)
 
     async def _walk(self, sink: Sink[list[Candidate]]) -> None:
-        """Walk on to count what is left where the signal asks for it."""
+        """Send candidates on in chunks; after a stop only count them, if the signal says so."""
         files = self.plan.candidates()
         async with sink:
             while chunk := await self._next(files):
                 if self.stop_signal.reason and not self.stop_signal.keep_counting:
                     return
-                self.tally.found += len(chunk)
+                self.counts.found += len(chunk)
                 if not self.stop_signal.reason:
                     await sink.send(chunk)
-            self.tally.walk_ended = True
+            self.counts.walk_ended = True
 
     async def _next(self, files: Iterator[Candidate]) -> list[Candidate]:
-        with self.tally.stages["walk"].working(0) as walk:
-            chunk = await to_thread.run_sync(lambda: list(islice(files, _CHUNK)))
+        with self.counts.stages["walk"].working(0) as walk:
+            chunk = await to_thread.run_sync(lambda: list(islice(files, _LOOKUP_SIZE)))
             walk.files += len(chunk)
         return chunk
 
     async def _count(self) -> None:
-        """Walk ahead to tell people how much there is; the first new film is on its way by now."""
+        """Count the candidates for the progress display, once the first new image is being processed."""
         files, counted = self.plan.candidates(), 0
-        while chunk := await to_thread.run_sync(lambda: sum(1 for _ in islice(files, _CHUNK))):
-            if self.stop_signal.reason or self.tally.walk_ended:
+        while chunk := await to_thread.run_sync(lambda: sum(1 for _ in islice(files, _LOOKUP_SIZE))):
+            if self.stop_signal.reason or self.counts.walk_ended:
                 return
             counted += chunk
-        self.tally.counted = counted
-        await self._report()
+        self.counts.counted = counted
+        await self._send_progress()
 
-    async def _sort_out(self, source: Source[list[Candidate]], sink: Sink[Item], tasks: TaskGroup) -> None:
-        """Let new and changed files through."""
-        stage, is_counting = self.tally.stages["known"], False
-        part = self.store.rows_at_once or _PART
+    async def _classify(self, source: Source[list[Candidate]], sink: Sink[WorkItem], tasks: TaskGroup) -> None:
+        """Pass on new and changed files."""
+        is_counting = False
+        size = self.store.rows_at_once or _CLASSIFY_SIZE
         async with sink:
             async for chunk in source:
                 if self.stop_signal.reason:
                     continue
-                with stage.working(len(chunk)):
-                    rest = await self.known.unsettled(chunk)
-                self.tally.skipped += len(chunk) - len(rest)
-                for start in range(0, len(rest), part):
+                with self.counts.stages["known"].working(len(chunk)):
+                    rest = await self.classifier.without_settled(chunk)
+                self.counts.skipped += len(chunk) - len(rest)
+                for start in range(0, len(rest), size):
                     if not is_counting:
                         is_counting = True
                         tasks.start_soon(self._count)
-                    await self._let_through(rest[start : start + part], sink)
+                    await self._classify_part(rest[start : start + size], sink)
 
-    async def _let_through(self, some: list[Candidate], sink: Sink[Item]) -> None:
+    async def _classify_part(self, files: list[Candidate], sink: Sink[WorkItem]) -> None:
         if self.stop_signal.reason:
             return
-        with self.tally.stages["known"].working(0):
-            found = await self.known.sort_out(some)
-            self.tally.skipped += found.skipped
-            await self._blame(found.failures)
-            await self._remember(found.done)
-        for item in found.fresh:
+        with self.counts.stages["known"].working(0):
+            found = await self.classifier.classify(files)
+            self.counts.skipped += found.skipped
+            await self._record_failures(found.failures)
+            await self._record(found.outcomes)
+        for item in found.to_ingest:
             await sink.send(item)
 
-    async def _would_add(self, source: Source[Item], sink: Sink[Item]) -> None:
-        """The dry run's end of the way: say what would be added."""
-        told: set[ImageId] = set()
+    async def _list_new(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
+        """In a dry run, the last stage: list the images that would be added."""
+        listed: set[ImageId] = set()
         async with sink:
             async for item in source:
                 if self.stop_signal.reason:
                     continue
-                if item.ids.image_id in told:
-                    self.tally.skipped += 1  # the same image from another file
+                if item.ids.image_id in listed:
+                    self.counts.skipped += 1  # the same image from another file
                     continue
                 try:
-                    header = await self.known.reader.header(item.file.path, any_body_part=self.plan.any_body_part)
+                    header = await self.classifier.reader.header(item.file.path, any_body_part=self.plan.any_body_part)
                 except ImageError as exc:
-                    await self._blame([Failure.of(item.file, exc)])
+                    await self._record_failures([Failure.from_error(item.file, exc)])
                     continue
-                self.tally.would_add += 1
-                if item.ids is not UNHASHED:
-                    told.add(item.ids.image_id)
-                view, _ = view_of(item.ids, header, self.known.companions)
+                self.counts.would_add += 1
+                if item.ids is not IDS_NOT_YET_HASHED:
+                    listed.add(item.ids.image_id)
+                view, _ = view_of(item.ids, header, self.classifier.companions)
                 if self.callbacks.on_would_add:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
 
-    async def _decode(self, source: Source[Item], sink: Sink[Item]) -> None:
-        """Turn files into pictures and facts, in as many workers as the reader has; their next film lies ready."""
+    async def _decode(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
+        """Turn files into renderings and facts, two per worker of the reader, so that no worker waits for the next."""
         async with sink, anyio.create_task_group() as tasks:
-            films = InOrder(tasks, at_once=2 * self.known.reader.workers, pass_on=sink.send)
+            pool = OrderedPool(tasks, limit=2 * self.classifier.reader.workers, pass_on=sink.send)
             async for item in source:
                 if not self.stop_signal.reason:
-                    await films.start(partial(self._decoded, item))
+                    await pool.start(partial(self._decode_item, item))
 
-    async def _decoded(self, item: Item) -> Item | None:
+    async def _decode_item(self, item: WorkItem) -> WorkItem | None:
         if self.stop_signal.reason:
             return None
         try:
-            with self.tally.stages["decode"].working():
-                await self._develop(item)
+            with self.counts.stages["decode"].working():
+                await self._read_image(item)
         except ImageError as exc:
-            await self._blame([Failure.of(item.file, exc)])
+            await self._record_failures([Failure.from_error(item.file, exc)])
             return None
         return item
 
-    async def _develop(self, item: Item) -> None:
-        path, plan, companions = item.file.path, self.plan, self.known.companions
-        film = await self.known.reader.film(
+    async def _read_image(self, item: WorkItem) -> None:
+        path, plan, companions = item.file.path, self.plan, self.classifier.companions
+        decoded = await self.classifier.reader.film(
             path,
             self.embedder.image_spec,
             any_body_part=plan.any_body_part,
-            in_process=item.file.size >= _WORTH_A_PROCESS,
+            in_process=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
-        item.picture = film.picture
-        item.image = image_record(path, plan.root, item.ids, film, companions)
+        item.rendering = decoded.picture
+        item.image = image_record(path, plan.root, item.ids, decoded, companions)
         item.study = await to_thread.run_sync(
-            study_of, path, item.ids, companions, plan.folders, film.header.study_date
+            study_of, path, item.ids, companions, plan.folders, decoded.header.study_date
         )
 
-    async def _embed(self, source: Source[Item], sink: Sink[list[Item]]) -> None:
-        """Turn pictures into vectors, the next batch on its way while the service works on one."""
-        made_by: Fingerprint | None = None
+    async def _embed(self, source: Source[WorkItem], sink: Sink[list[WorkItem]]) -> None:
+        """Turn renderings into vectors, a few batches at once."""
+        fingerprint: Fingerprint | None = None
         async with sink, anyio.create_task_group() as tasks:
-            batches = InOrder(tasks, at_once=_BATCHES_AT_ONCE, pass_on=sink.send)
-            while batch := await _batch(source, self.plan.batch_size):
-                if made_by is None and not self.stop_signal.reason:
-                    made_by = await self._patiently(self.confirm)
-                if made_by and not self.stop_signal.reason:
-                    await batches.start(partial(self._embedded, batch, made_by))
+            pool = OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
+            while batch := await _next_batch(source, self.plan.batch_size):
+                if fingerprint is None and not self.stop_signal.reason:
+                    fingerprint = await self._call_service(self.confirm)
+                if fingerprint and not self.stop_signal.reason:
+                    await pool.start(partial(self._embed_batch, batch, fingerprint))
 
-    async def _embedded(self, batch: list[Item], made_by: Fingerprint) -> list[Item] | None:
+    async def _embed_batch(self, batch: list[WorkItem], fingerprint: Fingerprint) -> list[WorkItem] | None:
         if self.stop_signal.reason:
             return None
-        with self.tally.stages["embed"].working(len(batch)):
-            answers = await self._patiently(partial(self._answers, batch, made_by))
-        if answers is None:
+        with self.counts.stages["embed"].working(len(batch)):
+            vectors = await self._call_service(partial(self._request_vectors, batch, fingerprint))
+        if vectors is None:
             return None
-        done: list[Item] = []
-        for item, answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Rejected):
-                await self._blame([Failure(item.file, answer.reason)])
+        done: list[WorkItem] = []
+        for item, vector in zip(batch, vectors, strict=True):
+            if isinstance(vector, Rejected):
+                await self._record_failures([Failure(item.file, vector.reason)])
             else:
-                item.vector, item.picture = answer, None
+                item.vector, item.rendering = vector, None
                 done.append(item)
         return done
 
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what the service says; one that fails ends the run and blames no file.
+    async def _call_service(self, call: Callable[[], Awaitable[T]]) -> T | None:
+        """Return the result of a call to the embedding service; None if it failed or the deadline passed.
 
-        None where it failed, or was not waited for any longer.
+        A failing service stops the run and counts as no file's error.
         """
         with anyio.CancelScope(deadline=self.stop_signal.deadline):
             try:
-                return await ask()
+                return await call()
             except (EmbeddingError, FingerprintMismatch) as exc:
                 self.stop_signal.stop(str(exc), keep_counting=True)
         return None
 
-    async def _answers(self, batch: list[Item], made_by: Fingerprint) -> list[Vector | Rejected]:
-        """Return what one service says of a batch; a run ends where another one has taken its place.
+    async def _request_vectors(self, batch: list[WorkItem], fingerprint: Fingerprint) -> list[Vector | Rejected]:
+        """Return the batch's vectors, all from the service with this fingerprint.
 
-        Whether its vectors are the same shows in what is stored, and some of that may still be on its way there: the
-        next run compares.
+        If another service has taken its place, the run ends: whether both give the same vectors shows in stored
+        images, and some of those are still to be written. The next run compares them.
         """
-        answers = await self.embedder.embed_images([item.picture for item in batch if item.picture])
-        if await self.embedder.fingerprint() != made_by:
-            raise EmbeddingUnavailable("The embedding service was replaced by another one; run it again.")
-        await self.confirm()  # another process may have made the store anew
-        return answers
+        vectors = await self.embedder.embed_images([item.rendering for item in batch if item.rendering])
+        if await self.embedder.fingerprint() != fingerprint:
+            raise EmbeddingUnavailable("The embedding service was replaced during the run; run the same command again.")
+        await self.confirm()  # another process may have recreated the store
+        return vectors
 
-    async def _write(self, source: Source[list[Item]]) -> None:
-        """Write what was embedded, as much at once as is best for the store; until then it does not count as added."""
-        rest: list[Item] = []
-        while batch := await _gathered(source, rest, self.store.rows_at_once):
-            with self.tally.stages["write"].working(len(batch)):
+    async def _write(self, source: Source[list[WorkItem]]) -> None:
+        """Write embedded images in the store's preferred number of rows; only then do they count as added."""
+        rest: list[WorkItem] = []
+        while batch := await _next_rows(source, rest, self.store.rows_at_once):
+            with self.counts.stages["write"].working(len(batch)):
                 added = await self._write_batch(batch)
-            self.tally.added += added
-            self.tally.skipped += len(batch) - added
-            await self._report()
+            self.counts.added += added
+            self.counts.skipped += len(batch) - added
+            await self._send_progress()
 
-    async def _write_batch(self, batch: list[Item]) -> int:
-        """Return how many images were not there yet.
+    async def _write_batch(self, batch: list[WorkItem]) -> int:
+        """Write a batch and return how many of its images were new.
 
-        The order is one that a kill between two steps cannot hurt: a file is done last.
+        A kill between two steps does no harm, because the outcome of a file is recorded last.
         """
-        items = await self._not_there_yet(batch)
+        items = await self._not_stored(batch)
         vectors = [item.vector for item in items if item.vector is not None]
         if vectors:
             studies = [item.study for item in items if item.study]
-            self.tally.studies_updated += await self.store.put_studies(studies)
+            self.counts.studies_updated += await self.store.put_studies(studies)
             await self.store.put([item.image for item in items if item.image], np.stack(vectors))
-        await self._remember([item.outcome() for item in batch])
+        await self._record([item.outcome() for item in batch])
         return len(items)
 
     async def _refresh(self) -> None:
-        """Go through the studies of known images, where there are any."""
-        if self.tally.skipped and not self.plan.dry_run and not self.stop_signal.reason:
-            updated = await refresh_studies(self.plan, self.store, self.known.companions, self.stop_signal)
-            self.tally.is_refreshed = updated is not None
-            self.tally.studies_updated += updated or 0
+        """Update the study facts of images stored earlier, if there are any."""
+        if self.counts.skipped and not self.plan.dry_run and not self.stop_signal.reason:
+            updated = await refresh_studies(self.plan, self.store, self.classifier.companions, self.stop_signal)
+            self.counts.studies_refreshed = updated is not None
+            self.counts.studies_updated += updated or 0
 
-    async def _not_there_yet(self, batch: list[Item]) -> list[Item]:
-        """Leave out images that another file or another process has brought since they were let through."""
-        there = await self.store.known([item.ids.image_id for item in batch])
-        first: dict[ImageId, Item] = {}
+    async def _not_stored(self, batch: list[WorkItem]) -> list[WorkItem]:
+        """Leave out images that another file or process has added since they were classified."""
+        stored = await self.store.known([item.ids.image_id for item in batch])
+        first: dict[ImageId, WorkItem] = {}
         for item in batch:
-            if item.again or item.ids.image_id not in there:
+            if item.replaces_stored or item.ids.image_id not in stored:
                 first.setdefault(item.ids.image_id, item)
         return list(first.values())
 
-    async def _blame(self, failures: Sequence[Failure]) -> None:
-        """Count files that became no image; record those that are themselves to blame."""
-        self.tally.reasons.update(failure.reason for failure in failures)
-        await self._remember([failure.outcome() for failure in failures if failure.lasting])
+    async def _record_failures(self, failures: Sequence[Failure]) -> None:
+        """Count refused files by reason; record the permanent ones."""
+        self.counts.reasons.update(failure.reason for failure in failures)
+        await self._record([failure.outcome() for failure in failures if failure.is_permanent])
 
-    async def _remember(self, outcomes: Sequence[Outcome]) -> None:
+    async def _record(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes and not self.plan.dry_run:
             await self.store.record(outcomes)
 
-    async def _tick(self) -> None:
+    async def _send_progress_regularly(self) -> None:
         while True:
-            await anyio.sleep(_TICK_S)
-            await self._report()
+            await anyio.sleep(_PROGRESS_EVERY_S)
+            await self._send_progress()
 
-    async def _report(self) -> None:
+    async def _send_progress(self) -> None:
         if self.callbacks.on_progress:
-            await self.callbacks.on_progress(self.tally.progress())
+            await self.callbacks.on_progress(self.counts.progress())
 
 
-async def _batch(source: Source[Item], size: int) -> list[Item]:
-    """Return the next items, at most `size`; fewer when no more came within `_LINGER_S`; none at the end."""
-    batch: list[Item] = []
+async def _next_batch(source: Source[WorkItem], size: int) -> list[WorkItem]:
+    """Return the next items, at most `size`; fewer when no more came within `_BATCH_WAIT_S`; none at the end."""
+    batch: list[WorkItem] = []
     try:
         batch.append(await source.receive())
-        with anyio.move_on_after(_LINGER_S):
+        with anyio.move_on_after(_BATCH_WAIT_S):
             while len(batch) < size:
                 batch.append(await source.receive())
     except anyio.EndOfStream:
@@ -336,8 +337,8 @@ async def _batch(source: Source[Item], size: int) -> list[Item]:
     return batch
 
 
-async def _gathered(source: Source[list[Item]], rest: list[Item], size: int | None) -> list[Item]:
-    """Return the next `size` items; fewer at the end, or when no more came within `_UNWRITTEN_S`.
+async def _next_rows(source: Source[list[WorkItem]], rest: list[WorkItem], size: int | None) -> list[WorkItem]:
+    """Return the next `size` items; fewer at the end, or when no more came within `_WRITE_WAIT_S`.
 
     Args:
         source: Batches of any length.
@@ -347,7 +348,7 @@ async def _gathered(source: Source[list[Item]], rest: list[Item], size: int | No
     try:
         while not rest:  # of a batch, all may have been rejected
             rest += await source.receive()
-        with anyio.move_on_after(_UNWRITTEN_S):
+        with anyio.move_on_after(_WRITE_WAIT_S):
             while size and len(rest) < size:
                 rest += await source.receive()
     except anyio.EndOfStream:

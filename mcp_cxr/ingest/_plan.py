@@ -1,4 +1,4 @@
-"""What to ingest, what passes between the stages, and how a run is asked to end."""
+"""What to ingest, the items passed between the stages, and the signal that stops a run."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
-    """What to ingest, and how."""
+    """What to ingest, and with which options."""
 
     path: Path
     """Absolute and resolved: a folder, or one file."""
     limit: int | None = None
-    """Cap on the candidates in sorted path order, known ones included."""
+    """Most candidates to take, in sorted path order, including those already stored."""
     dry_run: bool = False
     batch_size: int = 64
-    """Pictures embedded at once."""
+    """Images embedded per request."""
     retry_failed: bool = False
     any_body_part: bool = False
     companions: tuple[Path, ...] = ()
-    """More folders with companion files or reports, besides `path` and its parent."""
+    """Additional folders with companion files or reports; `path` and its parent are always searched."""
     shard: Shard | None = None
-    """Only this part of the candidates; the limit caps what is of it."""
+    """Only this part of the candidates; `limit` applies within it."""
     only: frozenset[str] | None = None
-    """Of the files below `path` only these, by absolute path."""
+    """Only these of the files below `path`, by absolute path."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
@@ -48,16 +48,16 @@ class IngestPlan:
 
     @property
     def root(self) -> Path:
-        """Folder that stored paths are relative to."""
+        """The folder that stored paths are relative to."""
         return self.path if self.path.is_dir() else self.path.parent
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Where companion files and reports are looked for, first one first."""
+        """Folders searched for companion files and reports, in this order."""
         return (self.root, self.root.parent, *self.companions)
 
     def candidates(self) -> Iterator[Candidate]:
-        """Yield the files to look at, in sorted path order."""
+        """Yield the files to consider, in sorted path order."""
         files = candidates(self.path)
         if shard := self.shard:
             root = os.fspath(self.root)
@@ -69,53 +69,53 @@ class IngestPlan:
 
 @dataclass(slots=True)
 class StopSignal:
-    """Asks a run to end after the batch in hand; may be sent from anywhere in its event loop."""
+    """Stops a run after its current batch; may be set from anywhere in the run's event loop."""
 
     reason: str | None = None
-    """What to tell the user; None while the run goes on."""
+    """Why the run stops, for the user; None while it continues."""
     keep_counting: bool = False
-    """Whether the walk still counts what is left."""
+    """Whether the walk goes on to count the remaining files."""
     deadline: float = math.inf
-    """Time of the event loop's clock at which even the batch in hand is let go; its files are `remaining`."""
+    """Event loop time at which the current batch is abandoned too; its files then count as `remaining`."""
 
     def stop(self, reason: str, *, keep_counting: bool = False) -> None:
-        """End the run; the first reason stays."""
+        """Stop the run; the first reason is kept."""
         if self.reason is None:
             self.reason, self.keep_counting = reason, keep_counting
 
 
 @dataclass(slots=True)
-class Item:
-    """One file on its way through the stages, which fill it in."""
+class WorkItem:
+    """One file on its way through the stages, which fill in its fields."""
 
     file: Candidate
     ids: MimicIds
-    again: bool = False
-    """Whether the file was met before, with other content or as a bad one: then its image is replaced."""
+    replaces_stored: bool = False
+    """Whether to replace a stored image of this id: the file has changed, or was refused before."""
     image: ImageRecord | None = None
-    picture: Rendering | None = None
+    rendering: Rendering | None = None
     study: Study | None = None
     vector: Vector | None = None
 
     def outcome(self) -> Outcome:
-        """What became of the file: this image."""
+        """Return the outcome: the file became this image."""
         return Outcome(self.file.name, self.file.size, self.file.mtime_ns, self.ids.image_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A file that became no image."""
+    """A file that did not become an image."""
 
     file: Candidate
     reason: str
-    lasting: bool = True
-    """Whether the file is to blame until it changes; a file that could not be read is tried again next time."""
+    is_permanent: bool = True
+    """Whether it fails until the file changes; a file that could not be read is tried again by the next run."""
 
     @classmethod
-    def of(cls, file: Candidate, error: ImageError) -> Failure:
-        """Tell by the error who is to blame."""
-        return cls(file, error.reason, lasting=not isinstance(error, UnreadableFile))
+    def from_error(cls, file: Candidate, error: ImageError) -> Failure:
+        """Return the failure of a file that raised `error`; permanent unless the file could not be read."""
+        return cls(file, error.reason, is_permanent=not isinstance(error, UnreadableFile))
 
     def outcome(self) -> Outcome:
-        """What became of the file."""
+        """Return the outcome: refused, with the reason."""
         return Outcome(self.file.name, self.file.size, self.file.mtime_ns, None, self.reason)

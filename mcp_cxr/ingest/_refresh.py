@@ -1,6 +1,6 @@
-"""Brings the study facts of images that were known before up to date: reports and companion files may come later.
+"""Updates the study facts of images stored earlier: reports and companion files may arrive later.
 
-Done last, by a walk of its own, so that a restart reaches the first new film without opening a single report.
+This is the last step, with a walk of its own, so that a restart reaches the first new image without opening a report.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.ingest._facts import study_of
+from mcp_cxr.ingest._study_facts import study_of
 from mcp_cxr.mimic import ids_of
 
 if TYPE_CHECKING:
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageId, Study
     from mcp_cxr.stores import Store
 
-_STUDIES = 1024  # written at once; their reports are some megabytes
+_STUDIES = 1024  # written at once; their reports take a few megabytes
 
 
 async def refresh_studies(
     plan: IngestPlan, store: Store, companions: Companions, stop_signal: StopSignal
 ) -> int | None:
-    """Return how many studies changed; None where the signal came first: the next run begins anew.
+    """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
 
-    Only MIMIC's layout has companions. A study whose images are all missing or bad is left out.
+    Only MIMIC's layout has companions. A study that has no stored image is left out.
     """
     changed = 0
-    ahead = _by_study(plan.candidates())
-    while some := await to_thread.run_sync(lambda: list(islice(ahead, _STUDIES))):
+    studies = _by_study(plan.candidates())
+    while chunk := await to_thread.run_sync(lambda: list(islice(studies, _STUDIES))):
         if stop_signal.reason:
             return None
-        known = await store.known([image_id for study in some for image_id in study.images])
-        ours = [study for study in some if not known.isdisjoint(study.images)]
-        if ours:
-            changed += await store.put_studies(await to_thread.run_sync(_told, ours, companions, plan.folders))
+        known = await store.known([image_id for study in chunk for image_id in study.images])
+        stored = [study for study in chunk if not known.isdisjoint(study.images)]
+        if stored:
+            changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companions, plan.folders))
     return changed
 
 
 @dataclass(frozen=True, slots=True)
-class _Met:
-    """The files of one study, which lie in one folder."""
+class _StudyFiles:
+    """The files of one study, which are in one folder."""
 
     first: Path
     ids: MimicIds
-    """Of the first file."""
+    """Ids of the first file."""
     images: list[ImageId]
 
 
-def _by_study(files: Iterable[Candidate]) -> Iterator[_Met]:
-    study: _Met | None = None
+def _by_study(files: Iterable[Candidate]) -> Iterator[_StudyFiles]:
+    study: _StudyFiles | None = None
     for file in files:
         ids = ids_of(file.name)
         if ids and study and ids.study_id == study.ids.study_id:
@@ -65,10 +65,10 @@ def _by_study(files: Iterable[Candidate]) -> Iterator[_Met]:
         elif ids:
             if study:
                 yield study
-            study = _Met(file.path, ids, [ids.image_id])
+            study = _StudyFiles(file.path, ids, [ids.image_id])
     if study:
         yield study
 
 
-def _told(studies: list[_Met], companions: Companions, folders: tuple[Path, ...]) -> list[Study]:
+def _facts(studies: list[_StudyFiles], companions: Companions, folders: tuple[Path, ...]) -> list[Study]:
     return [study_of(study.first, study.ids, companions, folders) for study in studies]

@@ -1,4 +1,4 @@
-"""A folder's candidate files, in sorted path order, without holding them all."""
+"""Yields a folder's candidate files in sorted path order, without holding them all in memory."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One file that may be a film."""
+    """One file that may hold an image."""
 
     name: str
-    """Absolute path, as text: of hundreds of thousands, few are ever opened."""
+    """Absolute path, as text: of hundreds of thousands of files, few are ever opened."""
     size: int
     """Bytes."""
     mtime_ns: int
 
     @property
     def path(self) -> Path:
-        """The same as a path."""
+        """The name as a path."""
         return Path(self.name)
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
-    """Yield the candidates below a folder, or the file itself, by sorted name in each folder.
+    """Yield the candidates below a folder, or the file itself, sorted by name within each folder.
 
-    Links are not followed, hidden names are passed over, only regular files are opened, and a file with several names
-    comes once. A folder that cannot be listed comes as a candidate too: it fails when it is read, and so is counted.
+    Links are not followed, hidden names are skipped, only regular files are opened, and a file with several names
+    is yielded once. A folder that cannot be listed is yielded too: reading it fails, so it is counted as an error.
     """
     seen: set[tuple[int, int]] = set()
     for name, status in _files(os.fspath(path)):
@@ -56,10 +56,10 @@ def candidates(path: Path) -> Iterator[Candidate]:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several parts of a folder, for as many ingests side by side.
+    """One of `count` disjoint parts of a folder, each for one of several concurrent ingests.
 
     A file belongs to the same part on every machine and in every run: in MIMIC's layout by its study, so that no two
-    write the same study's report and labels, elsewhere by its path below the folder.
+    ingests write the same study's report and labels, elsewhere by its path below the folder.
     """
 
     index: int
@@ -71,15 +71,15 @@ class Shard:
         """Read `I/N`.
 
         Raises:
-            ConfigError: It is not that, or not 0 <= I < N.
+            ConfigError: The text has another form, or not 0 <= I < N.
         """
         found = _SHARD.fullmatch(text)
         if found is None or not int(found[1]) < int(found[2]):
-            raise ConfigError(f"A shard is I/N with 0 <= I < N, as 0/4 to 3/4 are; not {text[:40]!r}.")
+            raise ConfigError(f"A shard is I/N with 0 <= I < N, such as 0/4 to 3/4; not {text[:40]!r}.")
         return cls(int(found[1]), int(found[2]))
 
     def holds(self, file: Candidate, root: str) -> bool:
-        """Whether a file below `root` is of this part."""
+        """Whether a file below `root` belongs to this part."""
         ids = ids_of(file.name)
         key = ids.study_id if ids else os.path.relpath(file.name, root)
         digest = hashlib.blake2b(os.fsencode(key), digest_size=8).digest()
@@ -87,28 +87,28 @@ class Shard:
 
 
 def _files(path: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield what may be a film, and the folders that cannot be listed; nested deeper than Python calls go."""
+    """Yield files that may hold an image and folders that cannot be listed; iterative, for any depth of folders."""
     top = _listed(path)
     if top is None:
         if is_candidate(Path(path)):
             yield path, os.lstat(path)
         return
-    ahead = [iter(top)]
-    while ahead:
-        for entry in ahead[-1]:
+    stack = [iter(top)]
+    while stack:
+        for entry in stack[-1]:
             below = _listed(entry.path) if entry.is_dir(follow_symlinks=False) else ()
             if below:
-                ahead.append(iter(below))
+                stack.append(iter(below))
                 break
-            if below is None or (below == () and _is_film(entry)):
-                with suppress(OSError):  # gone since its folder was listed
+            if below is None or (below == () and _may_be_image(entry)):
+                with suppress(OSError):  # removed since its folder was listed
                     yield entry.path, entry.stat(follow_symlinks=False)
         else:
-            ahead.pop()
+            stack.pop()
 
 
 def _listed(folder: str) -> list[os.DirEntry[str]] | None:
-    """Return a folder's entries by name, hidden ones left out; None for what is no folder or cannot be listed."""
+    """Return a folder's visible entries by name; None if it is not a folder or cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=_by_name)
@@ -116,8 +116,8 @@ def _listed(folder: str) -> list[os.DirEntry[str]] | None:
         return None
 
 
-def _is_film(entry: os.DirEntry[str]) -> bool:
-    """Whether a film, by its name alone where that tells."""
+def _may_be_image(entry: os.DirEntry[str]) -> bool:
+    """Whether the file may hold an image, by its name alone if that suffices."""
     named = told_by_name(entry.name)
     if named is None:
         return is_candidate(Path(entry.path))

@@ -112,7 +112,7 @@ def test_an_empty_folder_is_a_failure_in_one_line(on_new: Command, tmp_path: Pat
         ([".", "--batch-size", "0"], "0 is not in the range 1<=x<=1024"),
         ([".", "--batch-size", "1025"], "1025 is not in the range 1<=x<=1024"),
         ([".", "--workers", "0"], "0 is not in the range 1<=x<=256"),
-        ([".", "--shard", "4/4"], "A shard is I/N with 0 <= I < N, as 0/4 to 3/4 are; not '4/4'."),
+        ([".", "--shard", "4/4"], "A shard is I/N with 0 <= I < N, such as 0/4 to 3/4; not '4/4'."),
         ([".", "--shard", "-1/4"], "A shard is I/N with 0 <= I < N"),
         ([".", "--shard", "0/0"], "A shard is I/N with 0 <= I < N"),
         ([".", "--shard", "one"], "A shard is I/N with 0 <= I < N"),

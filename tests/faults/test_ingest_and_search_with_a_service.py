@@ -1,4 +1,4 @@
-"""A real archive over a real service process that dies, hangs, flaps, spoils a vector, or is replaced."""
+"""A real archive with a real service process that dies, hangs, is unstable, returns a bad vector, or is replaced."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class _After:
         return IngestCallbacks(on_progress=self.progress)
 
 
-async def test_a_service_that_dies_in_the_middle_loses_and_blames_nothing(
+async def test_a_service_that_dies_during_a_run_causes_no_loss_and_no_errors(
     standin: StandIn, data: Path, films: Path
 ) -> None:
     async with opened(data, hurried(standin, pictures_s=1)) as archive:
@@ -110,7 +110,7 @@ async def test_a_service_that_hangs_ends_the_run_within_its_deadline(standin: St
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_a_service_that_flaps_is_asked_again_and_all_is_added(
+async def test_requests_to_an_unstable_service_are_retried_until_all_is_added(
     standin: StandIn, data: Path, films: Path, status: int
 ) -> None:
     flap = _After(lambda: standin.fail("status", status=status, times=2))
@@ -120,7 +120,7 @@ async def test_a_service_that_flaps_is_asked_again_and_all_is_added(
         await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS)
 
 
-async def test_one_refused_and_one_spoilt_picture_cost_themselves_and_nothing_else(
+async def test_one_rejected_image_and_one_bad_vector_affect_no_other_image(
     standin: StandIn, data: Path, films: Path
 ) -> None:
     sent = jpegs(films)
@@ -135,7 +135,7 @@ async def test_one_refused_and_one_spoilt_picture_cost_themselves_and_nothing_el
     assert [path.rsplit("/", 1)[1] for path, _ in bad] == [f"{refused}.dcm", f"{spoilt}.dcm"]
 
 
-async def test_a_service_replaced_by_another_model_in_the_middle_adds_nothing_more(
+async def test_nothing_is_added_after_the_service_was_replaced_by_another_model(
     standin: StandIn, data: Path, films: Path
 ) -> None:
     replaced = _After(lambda: standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0))
@@ -146,7 +146,7 @@ async def test_a_service_replaced_by_another_model_in_the_middle_adds_nothing_mo
         await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=summary.added)
 
 
-async def test_a_question_goes_to_words_while_the_service_is_down_and_back_to_vectors_afterwards(
+async def test_queries_use_words_while_the_service_is_down_and_vectors_afterwards(
     standin: StandIn, data: Path, films: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -169,9 +169,7 @@ async def test_a_question_goes_to_words_while_the_service_is_down_and_back_to_ve
     assert not any("edema" in record.getMessage() for record in caplog.records)
 
 
-async def test_a_hung_service_costs_a_question_its_patience_and_no_more(
-    standin: StandIn, data: Path, films: Path
-) -> None:
+async def test_a_query_to_a_hung_service_returns_after_the_timeout(standin: StandIn, data: Path, films: Path) -> None:
     async with opened(data, hurried(standin)) as archive:
         await archive.ingest(films)
         standin.fail("hang", times=1000)
@@ -179,7 +177,7 @@ async def test_a_hung_service_costs_a_question_its_patience_and_no_more(
             assert (await archive.search("edema")).search_mode == "keyword"
 
 
-async def test_a_long_query_is_answered_with_a_warning(standin: StandIn, data: Path, films: Path) -> None:
+async def test_a_long_query_brings_a_warning(standin: StandIn, data: Path, films: Path) -> None:
     async with opened(data, hurried(standin)) as archive:
         await archive.ingest(films)
         page = await archive.search(" ".join(["edema"] * 60))
@@ -216,7 +214,7 @@ async def test_another_version_with_other_vectors_neither_ranks_nor_writes(
         assert (await archive.overview()).images == 4
 
 
-async def test_another_version_is_refused_where_no_film_can_be_read(standin: StandIn, data: Path, films: Path) -> None:
+async def test_another_version_is_refused_if_no_file_can_be_read(standin: StandIn, data: Path, films: Path) -> None:
     async with opened(data, hurried(standin)) as archive:
         await archive.ingest(films)
     films.rename(films.with_name("elsewhere"))  # noqa: ASYNC240  # a test may wait
@@ -227,7 +225,7 @@ async def test_another_version_is_refused_where_no_film_can_be_read(standin: Sta
 
 
 @pytest.mark.parametrize("changed", [{"model": "nvidia/nvclip-other"}, {"preprocessing": "test-2"}])
-async def test_another_space_is_refused_with_the_way_out(
+async def test_another_fingerprint_is_refused_with_advice(
     standin: StandIn, data: Path, films: Path, changed: dict[str, str]
 ) -> None:
     async with opened(data, hurried(standin)) as archive:
@@ -259,7 +257,7 @@ async def test_facts_words_counts_and_drop_need_no_service(standin: StandIn, dat
         await archive.store.drop()
 
 
-async def test_vectors_made_from_findings_find_the_findings(standin: StandIn, data: Path, films: Path) -> None:
+async def test_vectors_built_from_findings_rank_those_findings_first(standin: StandIn, data: Path, films: Path) -> None:
     """Ten films are few; the sense of the ranking is what counts: every positive film before every other one."""
     sent = jpegs(films)
     positive = sorted(sent)[1::2]
@@ -271,7 +269,7 @@ async def test_vectors_made_from_findings_find_the_findings(standin: StandIn, da
     assert sorted(hit.image_id for hit in page.images[: len(positive)]) == positive
 
 
-def test_stand_in_vectors_differ_between_films(films: Path) -> None:
+def test_stand_in_vectors_differ_between_images(films: Path) -> None:
     state = State(models=(), dimension=1024)
     drawn = np.stack([vector(jpeg, is_picture=True, state=state) for jpeg in jpegs(films).values()])
     assert np.abs(drawn @ drawn.T - np.eye(FILMS)).max() < 0.2

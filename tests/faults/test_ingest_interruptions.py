@@ -1,6 +1,6 @@
-"""Ingests that are stopped, cancelled, killed, let down or run twice at once: the next one ends as one whole run would.
+"""Ingests that are stopped, cancelled, killed, fail or run concurrently: the next run completes the archive.
 
-Each test compares everything the archive holds with what one undisturbed run into a new one makes of the same films.
+Each test compares the whole archive with that of one undisturbed run over the same files.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ print("done", flush=True)
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    """Films in MIMIC's layout with reports and labels, others, one of them twice, and a bad file."""
+    """Return images in MIMIC's layout with reports and labels, other images, one of them twice, and a bad file."""
     folder = tmp_path / "films"
     for number in range(5):
         film = mimic(folder, number, study=number // 2, subject=number // 2)
@@ -96,7 +96,7 @@ def once_added(act: Callable[[], None]) -> IngestCallbacks:
     return IngestCallbacks(on_progress=listen)
 
 
-async def test_a_stopped_run_writes_the_batch_in_hand_and_the_next_one_goes_on(data: Path, films: Path) -> None:
+async def test_a_stopped_run_writes_its_current_batch_and_the_next_run_continues(data: Path, films: Path) -> None:
     stop_signal = StopSignal()
     async with opened(data) as archive:
         callbacks = once_added(lambda: stop_signal.stop("Enough for now."))
@@ -106,7 +106,7 @@ async def test_a_stopped_run_writes_the_batch_in_hand_and_the_next_one_goes_on(d
     await finish(data, films)
 
 
-async def test_a_run_that_is_stopped_before_it_begins_adds_nothing(data: Path, films: Path) -> None:
+async def test_a_run_stopped_before_it_begins_adds_nothing(data: Path, films: Path) -> None:
     stop_signal = StopSignal()
     stop_signal.stop("Never mind.")
     async with opened(data) as archive:
@@ -133,7 +133,7 @@ async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "nth"), [("outcomes", 1), ("known", 2), ("put_studies", 2), ("put", 2), ("record", 2)]
 )
-async def test_a_cancelled_run_leaves_nothing_half_done(
+async def test_a_cancelled_run_leaves_no_partial_writes(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int, when: str
 ) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
@@ -156,7 +156,7 @@ async def test_a_cancelled_run_leaves_nothing_half_done(
     await finish(data, films)
 
 
-async def test_a_run_that_is_cancelled_while_the_service_works_goes_on_later(data: Path, films: Path) -> None:
+async def test_a_run_cancelled_during_a_request_is_completed_by_the_next_run(data: Path, films: Path) -> None:
     with anyio.CancelScope() as scope:
 
         async def cancel(batch: int) -> None:
@@ -170,7 +170,7 @@ async def test_a_run_that_is_cancelled_while_the_service_works_goes_on_later(dat
     await finish(data, films)
 
 
-async def test_an_embedder_that_dies_ends_the_run_with_remaining_and_blames_no_file(data: Path, films: Path) -> None:
+async def test_a_failing_embedder_ends_the_run_with_remaining_files_and_no_errors(data: Path, films: Path) -> None:
     async def die(batch: int) -> None:
         if batch == 3:
             raise EmbeddingUnavailable(OUTAGE)
@@ -185,14 +185,14 @@ async def test_an_embedder_that_dies_ends_the_run_with_remaining_and_blames_no_f
     await finish(data, films)
 
 
-async def test_an_embedder_that_is_down_from_the_start_makes_no_archive(data: Path, films: Path) -> None:
+async def test_an_embedder_down_from_the_start_creates_no_archive(data: Path, films: Path) -> None:
     with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
         await ingested(data, films, ToyEmbedder(down=True))
     assert not is_made(data)
 
 
 @pytest.mark.parametrize("step", ["put_studies", "put", "record"])
-async def test_a_store_that_fails_is_told_and_the_next_run_goes_on(
+async def test_a_failing_store_is_an_error_and_the_next_run_continues(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
@@ -210,7 +210,7 @@ async def test_a_store_that_fails_is_told_and_the_next_run_goes_on(
     await finish(data, films)
 
 
-async def test_two_runs_at_once_double_nothing(data: Path, films: Path) -> None:
+async def test_two_concurrent_runs_duplicate_nothing(data: Path, films: Path) -> None:
     met = anyio.Event()
     waiting: list[int] = []
 
@@ -269,7 +269,7 @@ class Process:
         self._process.kill()
 
 
-async def test_a_killed_process_loses_nothing_that_was_written(data: Path, films: Path) -> None:
+async def test_a_killed_process_loses_nothing_it_has_written(data: Path, films: Path) -> None:
     with Process(data, films) as process:
         for batch in ("1", "2", "3"):
             assert await to_thread.run_sync(process.line) == batch
@@ -279,7 +279,7 @@ async def test_a_killed_process_loses_nothing_that_was_written(data: Path, films
     await finish(data, films)
 
 
-async def test_processes_killed_again_and_again_at_any_moment_lose_and_double_nothing(data: Path, films: Path) -> None:
+async def test_processes_killed_repeatedly_at_random_lose_and_duplicate_nothing(data: Path, films: Path) -> None:
     rng = random.Random(6)  # noqa: S311  # no secret
     for _ in range(5):
         with Process(data, films) as process:
@@ -291,7 +291,7 @@ async def test_processes_killed_again_and_again_at_any_moment_lose_and_double_no
     assert rows(data, "PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_two_processes_at_once_double_nothing_and_share_one_key(data: Path, films: Path) -> None:
+async def test_two_concurrent_processes_duplicate_nothing_and_share_one_key(data: Path, films: Path) -> None:
     with Process(data, films) as one, Process(data, films) as other:
         assert await to_thread.run_sync(one.line) == "1"
         assert await to_thread.run_sync(other.line) == "1"

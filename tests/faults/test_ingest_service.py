@@ -1,4 +1,4 @@
-"""A folder's way into the archive, as a person takes it, while the service fails or is replaced."""
+"""The ingest command while the embedding service fails or is replaced."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def once_added(act: Callable[[], Any]) -> IngestCallbacks:
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_a_command_whose_service_fails_in_the_middle_is_run_again_and_finishes(
+def test_a_command_interrupted_by_a_failing_service_finishes_when_run_again(
     standin: StandIn, data: Path, demo: DemoArchive, mcp_cxr: Command, status: int
 ) -> None:
     jpegs = sent(demo.folder, 224)
@@ -131,7 +131,7 @@ def test_a_command_whose_service_fails_in_the_middle_is_run_again_and_finishes(
     assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=total)
 
 
-def test_a_command_without_its_service_says_one_line_and_makes_nothing(
+def test_a_command_without_its_service_prints_one_line_and_creates_nothing(
     standin: StandIn, data: Path, films: Path, mcp_cxr: Command
 ) -> None:
     standin.stop()
@@ -143,7 +143,7 @@ def test_a_command_without_its_service_says_one_line_and_makes_nothing(
     assert not is_made(data)
 
 
-def test_one_bad_picture_is_told_by_its_reason_and_the_command_is_done(
+def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
     standin: StandIn, data: Path, films: Path, mcp_cxr: Command
 ) -> None:
     jpegs = sent(films, 224)
@@ -166,7 +166,7 @@ def test_one_bad_picture_is_told_by_its_reason_and_the_command_is_done(
     assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=FILMS)
 
 
-async def test_after_a_service_that_hung_the_next_run_finishes(standin: StandIn, data: Path, films: Path) -> None:
+async def test_the_run_after_a_hung_service_finishes(standin: StandIn, data: Path, films: Path) -> None:
     hang = once_added(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(10):
         async with opened(data, hurried(standin, pictures_s=0.6)) as archive:
@@ -180,7 +180,9 @@ async def test_after_a_service_that_hung_the_next_run_finishes(standin: StandIn,
     assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
 
 
-async def test_a_service_that_comes_and_goes_costs_runs_but_no_film(standin: StandIn, data: Path, films: Path) -> None:
+async def test_an_intermittent_service_needs_more_runs_but_loses_no_image(
+    standin: StandIn, data: Path, films: Path
+) -> None:
     """Each run meets a service that works for one batch and is then gone.
 
     While the first batch is told of, three more may have been embedded; the fifth has not.
@@ -198,7 +200,7 @@ async def test_a_service_that_comes_and_goes_costs_runs_but_no_film(standin: Sta
     assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
 
 
-async def test_after_a_service_was_replaced_by_one_with_the_same_vectors_the_next_run_finishes(
+async def test_the_next_run_finishes_if_a_replaced_service_gives_the_same_vectors(
     standin: StandIn, data: Path, films: Path
 ) -> None:
     replaced = once_added(lambda: standin.restart(version="2.1.0"))
@@ -214,9 +216,7 @@ async def test_after_a_service_was_replaced_by_one_with_the_same_vectors_the_nex
     assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
 
 
-async def test_pictures_embedded_by_another_service_than_was_confirmed_before_are_not_written(
-    data: Path, films: Path
-) -> None:
+async def test_vectors_of_a_service_that_was_not_confirmed_are_not_written(data: Path, films: Path) -> None:
     """The moment between the two is short, and it may be another task that notices the change."""
 
     class Replaced(ToyEmbedder):
@@ -231,7 +231,7 @@ async def test_pictures_embedded_by_another_service_than_was_confirmed_before_ar
 
     async with opened(data, Replaced()) as archive:
         summary = balanced(await archive.ingest(films, batch_size=2))
-        assert summary.next == "The embedding service was replaced by another one; run it again."
+        assert summary.next == "The embedding service was replaced during the run; run the same command again."
         assert (summary.added, summary.errors, summary.remaining) == (2, 0, FILMS - 2)
         assert (await archive.overview()).images == 2
     assert rows(data, BAD_FILES) == []

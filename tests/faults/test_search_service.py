@@ -1,4 +1,4 @@
-"""Questions while the service is down, hung, replaced or back."""
+"""Queries while the embedding service is down, hung, replaced or back."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def assert_words_alone(page: SearchResult, alone: SearchResult) -> None:
     assert {hit.similarity_score for hit in page.images} == {None}
 
 
-async def test_words_answer_at_once_where_the_service_was_never_there(standin: StandIn, data: Path) -> None:
+async def test_queries_use_words_at_once_if_there_is_no_service(standin: StandIn, data: Path) -> None:
     standin.stop()
     async with asked(standin, data) as archive:
         alone = await archive.search(QUERY, mode="words")
@@ -81,7 +81,7 @@ async def test_words_answer_at_once_where_the_service_was_never_there(standin: S
             await archive.search(QUERY, mode="vector")
 
 
-async def test_a_service_that_hangs_is_waited_for_once_and_not_again(standin: StandIn, data: Path) -> None:
+async def test_only_the_first_query_waits_for_a_hung_service(standin: StandIn, data: Path) -> None:
     async with asked(standin, data, question_s=0.8) as archive:
         alone = await archive.search(QUERY, mode="words")
         standin.fail("hang", times=1000)
@@ -103,7 +103,7 @@ async def test_the_service_is_used_again_once_it_is_back(standin: StandIn, data:
         assert ids(await archive.search(QUERY, mode="vector")) == ids(before)
 
 
-async def test_no_second_host_is_asked(standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_second_host_is_contacted(standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with StandIn() as other:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
@@ -114,9 +114,7 @@ async def test_no_second_host_is_asked(standin: StandIn, data: Path, monkeypatch
         assert other.requests == []
 
 
-async def test_a_query_asked_before_is_answered_by_its_kept_vector_while_the_service_is_down(
-    standin: StandIn, data: Path
-) -> None:
+async def test_a_repeated_query_uses_its_cached_vector_while_the_service_is_down(standin: StandIn, data: Path) -> None:
     """It was made by what made the collection: nothing is replaced by using it."""
     async with asked(standin, data) as archive:
         before = await archive.search(QUERY)
@@ -129,9 +127,7 @@ async def test_a_query_asked_before_is_answered_by_its_kept_vector_while_the_ser
         assert replace(again, cache_hit=False, execution_time_ms=0) == replace(before, execution_time_ms=0)
 
 
-async def test_pages_after_the_first_are_of_the_same_ranking_though_the_service_has_died(
-    standin: StandIn, data: Path
-) -> None:
+async def test_later_pages_use_the_first_page_s_ranking_after_the_service_died(standin: StandIn, data: Path) -> None:
     async with asked(standin, data) as archive:
         whole = ids(await archive.search(QUERY, limit=10))
     async with asked(standin, data) as archive:
@@ -142,7 +138,7 @@ async def test_pages_after_the_first_are_of_the_same_ranking_though_the_service_
     assert paged == whole
 
 
-async def test_a_kept_vector_is_not_compared_with_a_collection_of_another_service(
+async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
     standin: StandIn, data: Path, demo: DemoArchive, tmp_path: Path
 ) -> None:
     own = shutil.copytree(data, tmp_path / "own")
@@ -158,7 +154,7 @@ async def test_a_kept_vector_is_not_compared_with_a_collection_of_another_servic
     assert page.search_mode == "semantic"
 
 
-async def test_a_query_embedded_by_another_service_than_was_confirmed_before_is_not_ranked(toy_data: Path) -> None:
+async def test_a_query_vector_of_a_service_that_was_not_confirmed_is_not_used(toy_data: Path) -> None:
     """The moment between the two is short, and it may be another task that notices the change."""
 
     class Replaced(ToyEmbedder):
@@ -181,7 +177,7 @@ async def test_a_query_embedded_by_another_service_than_was_confirmed_before_is_
             await archive.search("left effusion")
 
 
-async def test_a_long_query_is_warned_of_where_it_was_embedded_and_only_there(standin: StandIn, data: Path) -> None:
+async def test_a_long_query_brings_a_warning_only_if_it_was_embedded(standin: StandIn, data: Path) -> None:
     long = " ".join(["effusion"] * 60)
     async with asked(standin, data) as archive:
         for _ in range(2):  # embedded, and kept
@@ -190,9 +186,7 @@ async def test_a_long_query_is_warned_of_where_it_was_embedded_and_only_there(st
         assert not any("45" in warning for warning in (await archive.search(long, mode="words")).warnings)
 
 
-async def test_no_log_line_holds_the_words_of_a_question(
-    standin: StandIn, data: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_no_log_line_contains_the_query(standin: StandIn, data: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     canary = "canaryword effusion of mrs example"
     faults: list[dict[str, Any]] = [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "nan"}]
@@ -208,7 +202,7 @@ async def test_no_log_line_holds_the_words_of_a_question(
     assert not any("canaryword" in line or "mrs example" in line for line in told)
 
 
-async def test_the_command_answers_by_words_with_a_note_and_is_done(standin: StandIn, data: Path) -> None:
+async def test_the_command_falls_back_to_words_with_a_note_and_succeeds(standin: StandIn, data: Path) -> None:
     standin.stop()
     done = await command(standin, data, "search", QUERY)
     assert done.returncode == 0

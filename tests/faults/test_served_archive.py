@@ -168,7 +168,7 @@ async def test_a_key_that_is_lost_is_told_to_a_host_and_nothing_is_made_in_its_p
         (data / "id.key").unlink()
     dicom(films / "b.dcm", 2)
     async with served(data, roots=tmp_path) as host:
-        assert "restore it from your backup" in await host.refused("ingest_directory", path=str(films))
+        assert "restore it from a backup" in await host.refused("ingest_directory", path=str(films))
         assert not (data / "id.key").exists()
         assert (await host.ask("get_archive_overview"))["images"] == 1
 

@@ -1,4 +1,4 @@
-"""Where an ingest reads and where it writes."""
+"""The folder an ingest reads and the folder it writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    """An empty folder for films."""
+    """Return an empty folder for image files."""
     folder = tmp_path / "films"
     folder.mkdir()
     return folder
@@ -20,5 +20,5 @@ def films(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Where the archive will be; nothing is there yet."""
+    """Return the folder of the archive, which does not exist yet."""
     return tmp_path / "data"

@@ -1,4 +1,4 @@
-"""Ids outside MIMIC's layout, and the key they are hashed with."""
+"""Ids outside MIMIC's layout and the key that hashes them."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def write_key(path: Path, content: bytes) -> Path:
     return path
 
 
-async def test_mimic_s_own_ids_are_kept_and_need_no_key(data: Path, films: Path) -> None:
+async def test_mimic_ids_are_kept_and_need_no_key(data: Path, films: Path) -> None:
     mimic(films, 1, study=2, subject=3)
     await ingested(data, films)
     assert ids(data) == {("00000001-00000001-00000001-00000001-00000001", "s50000002", "p10000003")}
-    assert not IdKey(data / "id.key", may_make=False).exists()
+    assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_other_ids_are_keyed_hashes_that_hold_studies_and_patients_together(data: Path, films: Path) -> None:
+async def test_hashed_ids_keep_images_of_a_study_and_patient_together(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A")
     dicom(films / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A")
     dicom(films / "c.dcm", 3, StudyInstanceUID="2.25.8", PatientID="A")
@@ -52,7 +52,7 @@ async def test_other_ids_are_keyed_hashes_that_hold_studies_and_patients_togethe
     assert {(len(image), study[0], subject[0]) for image, study, subject in found} == {(24, "s", "p")}
 
 
-async def test_the_key_file_is_for_its_owner_alone(data: Path, films: Path) -> None:
+async def test_key_and_archive_are_readable_by_their_owner_only(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     assert mode_of(data / "id.key") == 0o600
@@ -60,7 +60,7 @@ async def test_the_key_file_is_for_its_owner_alone(data: Path, films: Path) -> N
     assert mode_of(data) == 0o700
 
 
-async def test_the_same_key_makes_the_same_ids_and_another_key_others(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_ids_depend_on_the_key(data: Path, films: Path, tmp_path: Path) -> None:
     dicom(films / "a.dcm", 1)
     plain(films / "b.png", 2)
     made: list[set[tuple[str, ...]]] = []
@@ -73,59 +73,59 @@ async def test_the_same_key_makes_the_same_ids_and_another_key_others(data: Path
     assert not {one for row in made[0] for one in row} & {one for row in made[2] for one in row}
 
 
-async def test_a_picture_without_header_is_known_by_its_content(data: Path, films: Path) -> None:
+async def test_a_png_is_identified_by_its_content(data: Path, films: Path) -> None:
     plain(films / "a.png", 1)
     plain(films / "b.png", 2)
     await ingested(data, films)
     assert [len({row[column] for row in ids(data)}) for column in range(3)] == [2, 2, 2]
 
 
-async def test_a_film_without_patient_id_has_a_patient_of_its_own(data: Path, films: Path) -> None:
+async def test_an_image_without_patient_id_gets_its_own_patient(data: Path, films: Path) -> None:
     for number in (1, 2):
         dicom(films / f"{number}.dcm", number, PatientID=None)
     await ingested(data, films)
     assert len({subject for _, _, subject in ids(data)}) == 2
 
 
-async def test_keep_keeps_the_header_s_ids(data: Path, films: Path) -> None:
+async def test_keep_uses_the_header_s_ids(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     async with opened(data, MCP_CXR_IDS="keep") as archive:
         await archive.ingest(films)
     assert ids(data) == {("2.25.1", "2.25.91", "MRN-1")}
-    assert not IdKey(data / "id.key", may_make=False).exists()
+    assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_another_key_is_refused(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_a_different_key_is_refused(data: Path, films: Path, tmp_path: Path) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     before = contents(data)
     dicom(films / "b.dcm", 2)
     other = write_key(tmp_path / "other.key", b"o" * 32)
     async with opened(data, MCP_CXR_ID_KEY_FILE=str(other)) as archive:
-        with pytest.raises(ConfigError, match="not the key this archive's ids were hashed with"):
+        with pytest.raises(ConfigError, match="not the key that hashed this archive's ids"):
             await archive.ingest(films)
     assert contents(data) == before
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_a_lost_key_is_never_remade(data: Path, films: Path, dry_run: bool) -> None:
+async def test_a_missing_key_is_never_created_again(data: Path, films: Path, dry_run: bool) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     remove(data / "id.key")
     dicom(films / "b.dcm", 2)
-    with pytest.raises(ConfigError, match="missing; restore it from your backup"):
+    with pytest.raises(ConfigError, match="missing; restore it from a backup"):
         await ingested(data, films, dry_run=dry_run)
-    assert not IdKey(data / "id.key", may_make=False).exists()
+    assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_what_is_known_needs_no_key(data: Path, films: Path) -> None:
+async def test_stored_images_need_no_key(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     remove(data / "id.key")
     assert (await ingested(data, films)).skipped == 1
 
 
-async def test_a_file_that_is_no_key_is_refused(data: Path, films: Path) -> None:
+async def test_a_key_file_of_the_wrong_size_is_refused(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     write_key(data / "id.key", b"short")
     with pytest.raises(ConfigError, match="must hold 32 bytes"):
@@ -133,7 +133,7 @@ async def test_a_file_that_is_no_key_is_refused(data: Path, films: Path) -> None
     assert contents(data)["files"] == []
 
 
-async def test_a_key_that_cannot_be_made_is_no_film_s_fault(
+async def test_a_key_that_cannot_be_created_counts_as_no_file_s_error(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dicom(films / "a.dcm", 1)
@@ -142,13 +142,13 @@ async def test_a_key_that_cannot_be_made_is_no_film_s_fault(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(ConfigError, match=r"Cannot make the id key .*MCP_CXR_ID_KEY_FILE"):
+    with pytest.raises(ConfigError, match=r"Cannot create the id key .*MCP_CXR_ID_KEY_FILE"):
         await ingested(data, films)
     assert rows(data, "SELECT count(*) FROM files") == [(0,)]
-    assert not IdKey(data / "id.key", may_make=False).exists()
+    assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_a_key_that_cannot_be_read_is_no_film_s_fault(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_a_key_that_cannot_be_read_counts_as_no_file_s_error(data: Path, films: Path, tmp_path: Path) -> None:
     dicom(films / "a.dcm", 1)
     no_folder = write_key(tmp_path / "a file", b"")
     async with opened(data, MCP_CXR_ID_KEY_FILE=str(no_folder / "id.key")) as archive:
@@ -157,16 +157,16 @@ async def test_a_key_that_cannot_be_read_is_no_film_s_fault(data: Path, films: P
     assert rows(data, "SELECT count(*) FROM files") == [(0,)]
 
 
-def test_of_two_processes_that_make_the_key_the_first_one_s_stays(tmp_path: Path) -> None:
+def test_of_two_processes_creating_the_key_the_first_one_wins(tmp_path: Path) -> None:
     place = tmp_path / "id.key"
-    ours = IdKey(place, may_make=True).read(key_check=None)
-    assert _identity._made(place) == ours
+    ours = IdKey(place, may_create=True).read(key_check=None)
+    assert _identity.create_key(place) == ours
     assert [path.name for path in tmp_path.iterdir()] == ["id.key"]
 
 
-def test_the_check_value_tells_the_key_again_and_nothing_else(tmp_path: Path) -> None:
-    key = IdKey(write_key(tmp_path / "id.key", b"k" * 32), may_make=False)
+def test_the_check_value_recognizes_the_key_and_does_not_reveal_it(tmp_path: Path) -> None:
+    key = IdKey(write_key(tmp_path / "id.key", b"k" * 32), may_create=False)
     secret = key.read(key_check=None)
     check = key.check_value()
     assert secret.hex() not in check
-    assert IdKey(tmp_path / "id.key", may_make=False).read(key_check=check) == secret
+    assert IdKey(tmp_path / "id.key", may_create=False).read(key_check=check) == secret

@@ -1,4 +1,4 @@
-"""A folder in parts: every file in one, a study never in two, the same everywhere."""
+"""Shards of a folder: each file is in exactly one, a study never in two, on every machine alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_cxr.ingest._walk import Candidate
 
 SHARDS = 4
 KEPT, KEPT_STUDIES = [0, 2, 0, 1, 2, 1, 1, 2], [3, 2, 1, 1, 2, 2, 2, 0]
-"""What these were when they were first told: another hash would deal the films of a running job anew."""
+"""Shards as first released: with another hash, the files of a running job would change shards."""
 
 
 def mimic(image: int, root: str = "/films") -> str:
@@ -25,7 +25,7 @@ def part_of(name: str, root: str = "/films") -> int:
     return part
 
 
-def test_a_study_is_in_one_part_and_parts_are_of_a_size() -> None:
+def test_a_study_is_in_one_shard_and_shards_are_of_similar_size() -> None:
     parts: dict[int, set[int]] = defaultdict(set)
     for image in range(8000):
         parts[image // 2].add(part_of(mimic(image)))
@@ -34,12 +34,12 @@ def test_a_study_is_in_one_part_and_parts_are_of_a_size() -> None:
     assert min(sizes.values()) > 900
 
 
-def test_files_outside_mimic_s_layout_are_spread_though_they_lie_in_one_folder() -> None:
+def test_files_of_one_folder_outside_mimic_s_layout_are_spread_over_shards() -> None:
     sizes = Counter(part_of(f"/films/{number}.dcm") for number in range(4000))
     assert min(sizes.values()) > 900
 
 
-def test_the_part_does_not_depend_on_where_the_folder_is_mounted_or_on_the_run() -> None:
+def test_a_file_s_shard_depends_neither_on_the_mount_point_nor_on_the_run() -> None:
     assert [part_of(mimic(number)) for number in range(0, 20, 2)] == [
         part_of(mimic(n, "/mnt")) for n in range(0, 20, 2)
     ]
@@ -51,10 +51,10 @@ def test_the_part_does_not_depend_on_where_the_folder_is_mounted_or_on_the_run()
 @pytest.mark.parametrize(
     "text", ["", "1", "1/", "/2", "2/2", "3/2", "0/0", "-1/2", "1.0/2", "1/2/3", " 0/2", "\u0660/2"]
 )
-def test_anything_but_a_part_is_refused(text: str) -> None:
+def test_a_malformed_shard_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="0 <= I < N"):
         Shard.parse(text)
 
 
-def test_a_part_is_read() -> None:
+def test_a_shard_is_parsed() -> None:
     assert (Shard.parse("0/1"), Shard.parse("15/16")) == (Shard(0, 1), Shard(15, 16))

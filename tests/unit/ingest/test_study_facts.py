@@ -1,4 +1,4 @@
-"""Reports, companion files and headers: what is known of a study, and how it is kept up to date."""
+"""Study facts from reports, companion files and headers, and how they are updated."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def remove(files: list[Path]) -> None:
 
 
 @pytest.mark.parametrize("where", ["path", "parent", "companions"])
-async def test_companion_files_are_found_in_the_path_its_parent_and_where_named(
+async def test_companion_files_are_found_in_path_parent_and_companions_folders(
     data: Path, films: Path, tmp_path: Path, where: str
 ) -> None:
     mimic(films / "mimic", 1)
@@ -60,7 +60,7 @@ async def test_the_first_folder_s_companion_wins(data: Path, films: Path) -> Non
     assert (await shown(data)).split == "test"
 
 
-async def test_negbio_is_read_where_there_is_no_chexpert(data: Path, films: Path) -> None:
+async def test_negbio_is_read_if_there_is_no_chexpert(data: Path, films: Path) -> None:
     mimic(films, 1)
     companions.labels(films, (10000001, 50000001, "0.0", "1.0"), labeller="negbio")
     await ingested(data, films)
@@ -70,7 +70,7 @@ async def test_negbio_is_read_where_there_is_no_chexpert(data: Path, films: Path
     assert (await shown(data)).labels == {"Edema": 1}
 
 
-async def test_the_header_s_view_comes_before_the_companion_s(data: Path, films: Path) -> None:
+async def test_the_header_s_view_takes_precedence_over_the_companion_s(data: Path, films: Path) -> None:
     mimic(films, 1, ViewPosition="PA")
     write_all_companions(films)
     await ingested(data, films)
@@ -79,7 +79,7 @@ async def test_the_header_s_view_comes_before_the_companion_s(data: Path, films:
 
 
 @pytest.mark.parametrize(("row", "view"), [(("AP", 21800506, ""), "AP"), (("", 21800506, "postero-anterior"), "PA")])
-async def test_the_companion_s_view_serves_where_the_header_has_none(
+async def test_the_companion_s_view_is_used_if_the_header_has_none(
     data: Path, films: Path, row: tuple[object, ...], view: str
 ) -> None:
     mimic(films, 1, PerformedProcedureStepDescription="CHEST LATERAL")
@@ -89,7 +89,7 @@ async def test_the_companion_s_view_serves_where_the_header_has_none(
     assert (one.view_position, one.view_source) == (view, "companion CSV")
 
 
-async def test_the_header_tells_the_date_where_no_companion_does(data: Path, films: Path) -> None:
+async def test_the_header_s_date_is_used_if_no_companion_has_one(data: Path, films: Path) -> None:
     mimic(films, 1, StudyDate="21800507")
     await ingested(data, films)
     assert (await shown(data)).study_date == "2180-05-07"
@@ -98,20 +98,20 @@ async def test_the_header_tells_the_date_where_no_companion_does(data: Path, fil
     assert (await shown(data)).study_date == "2180-05-06"
 
 
-async def test_a_date_that_one_film_of_a_study_has_is_the_study_s(data: Path, films: Path) -> None:
+async def test_a_date_of_one_image_becomes_the_date_of_its_study(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A", StudyDate="21800507")
     dicom(films / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A", StudyDate=None)
     await ingested(data, films)
     assert rows(data, "SELECT study_date FROM studies") == [("2180-05-07",)]
 
 
-async def test_the_report_lies_beside_the_study(data: Path, films: Path) -> None:
+async def test_a_report_next_to_the_study_folder_is_read(data: Path, films: Path) -> None:
     report(mimic(films, 1), " FINAL REPORT\n IMPRESSION: \n\n Mild edema.\n")
     await ingested(data, films)
     assert (await shown(data)).report == {"IMPRESSION": "Mild edema."}
 
 
-async def test_reports_may_have_a_tree_of_their_own(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_reports_are_read_from_a_folder_of_their_own(data: Path, films: Path, tmp_path: Path) -> None:
     beside = report(mimic(films, 1), "IMPRESSION: Mild edema.")
     own = tmp_path / "reports" / "mimic-cxr-reports" / beside.relative_to(films)
     own.parent.mkdir(parents=True)
@@ -122,14 +122,14 @@ async def test_reports_may_have_a_tree_of_their_own(data: Path, films: Path, tmp
     assert (await shown(data)).report == {"IMPRESSION": "Mild edema."}
 
 
-async def test_a_report_outside_mimic_s_layout_is_nobody_s(data: Path, films: Path) -> None:
+async def test_a_report_outside_mimic_s_layout_is_ignored(data: Path, films: Path) -> None:
     dicom(films / "s50000001" / "a.dcm", 1)
     (films / "s50000001.txt").write_text("IMPRESSION: Mild edema.")
     await ingested(data, films)
     assert rows(data, "SELECT report FROM studies") == [(None,)]
 
 
-async def test_a_rerun_takes_up_new_study_facts_without_embedding(data: Path, films: Path) -> None:
+async def test_a_second_run_adds_new_study_facts_without_embedding(data: Path, films: Path) -> None:
     report(mimic(films, 1), "IMPRESSION: Clear lungs.")
     mimic(films, 2)
     await ingested(data, films)
@@ -147,7 +147,7 @@ async def test_a_rerun_takes_up_new_study_facts_without_embedding(data: Path, fi
     assert (await ingested(data, films)).studies_updated == 0
 
 
-async def test_companions_that_are_missing_later_erase_nothing(data: Path, films: Path) -> None:
+async def test_companions_missing_in_a_later_run_erase_nothing(data: Path, films: Path) -> None:
     film = mimic(films, 1)
     beside = report(film, "IMPRESSION: Clear lungs.")
     companion_files = write_all_companions(films)
@@ -175,7 +175,7 @@ async def test_companions_that_are_missing_later_erase_nothing(data: Path, films
         ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,inf\n"),
     ],
 )
-async def test_a_damaged_companion_file_is_named_and_nothing_is_made(
+async def test_a_damaged_companion_file_is_an_error_and_creates_no_archive(
     data: Path, films: Path, name: str, content: bytes
 ) -> None:
     mimic(films, 1)
@@ -185,7 +185,7 @@ async def test_a_damaged_companion_file_is_named_and_nothing_is_made(
     assert not is_made(data)
 
 
-async def test_a_report_that_cannot_be_read_stops_nothing_and_is_taken_up_later(
+async def test_an_unreadable_report_does_not_stop_the_run_and_is_added_later(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     closed = report(mimic(films, 1), "IMPRESSION: Clear lungs.")
@@ -197,14 +197,14 @@ async def test_a_report_that_cannot_be_read_stops_nothing_and_is_taken_up_later(
         return open_without_links(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("mcp_cxr.ingest._facts.open_without_links", refuse)
+        patched.setattr("mcp_cxr.ingest._study_facts.open_without_links", refuse)
         assert (await ingested(data, films)).added == 2
-    assert "A report cannot be read (Permission denied)" in caplog.text
+    assert "Cannot read a report (Permission denied)" in caplog.text
     assert rows(data, "SELECT count(*) FROM studies WHERE report IS NULL") == [(1,)]
     assert (await ingested(data, films)).studies_updated == 1
 
 
-async def test_a_report_that_is_a_link_is_not_followed(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_a_report_that_is_a_link_is_not_read(data: Path, films: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "secret.txt"
     elsewhere.write_text("IMPRESSION: not for this archive.")
     mimic(films, 1).parent.with_suffix(".txt").symlink_to(elsewhere)

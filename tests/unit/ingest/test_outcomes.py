@@ -1,4 +1,4 @@
-"""What becomes of each file of a folder, and that every one is accounted for."""
+"""The outcome of each file of a folder; every file is counted."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def counts(summary: IngestSummary) -> dict[str, Any]:
-    """The figures that are not zero or none."""
+    """Return the counts that are not zero or None."""
     named = ("found", "skipped", "added", "errors", "would_add", "remaining", "total_in_store")
     return {name: value for name in named if (value := getattr(summary, name))}
 
@@ -33,7 +33,7 @@ def renamed(folder: Path, to: Path) -> Path:
     return folder.rename(to)
 
 
-async def test_every_film_is_added_once_and_a_second_run_adds_none(data: Path, demo: DemoArchive) -> None:
+async def test_each_image_is_added_once_and_a_second_run_adds_none(data: Path, demo: DemoArchive) -> None:
     there = len(demo.images)
     first = await ingested(data, demo.folder)
     before = contents(data)
@@ -45,7 +45,7 @@ async def test_every_film_is_added_once_and_a_second_run_adds_none(data: Path, d
     assert contents(data) == before
 
 
-async def test_a_failed_image_gets_no_row_and_is_recorded_with_its_reason(data: Path, films: Path) -> None:
+async def test_refused_files_get_no_row_and_are_recorded_with_a_reason(data: Path, films: Path) -> None:
     good = dicom(films / "good.dcm", 1)
     (films / "letter.dcm").write_text("Dear colleague, please find enclosed ...")
     truncated(films / "short.dcm", 2)
@@ -67,7 +67,7 @@ async def test_a_failed_image_gets_no_row_and_is_recorded_with_its_reason(data: 
     assert rows(data, "SELECT count(*) FROM vectors") == [(1,)]
 
 
-async def test_what_the_embedder_rejects_is_the_picture_s_fault(data: Path, films: Path) -> None:
+async def test_an_image_rejected_by_the_embedder_is_recorded_as_refused(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     dicom(films / "b.dcm", 2)
     summary = await ingested(data, films, ToyEmbedder(rejected={2}))
@@ -76,7 +76,7 @@ async def test_what_the_embedder_rejects_is_the_picture_s_fault(data: Path, film
     assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
 
 
-async def test_a_bad_file_is_skipped_next_time_and_tried_again_when_asked(data: Path, films: Path) -> None:
+async def test_a_refused_file_is_skipped_next_time_unless_retry_is_requested(data: Path, films: Path) -> None:
     truncated(films / "short.dcm", 1)
     dicom(films / "good.dcm", 2)
     await ingested(data, films)
@@ -85,7 +85,7 @@ async def test_a_bad_file_is_skipped_next_time_and_tried_again_when_asked(data: 
     assert counts(again) == {"found": 2, "skipped": 1, "errors": 1, "total_in_store": 1}
 
 
-async def test_a_bad_file_that_changes_is_taken_anew(data: Path, films: Path) -> None:
+async def test_a_refused_file_that_changed_is_ingested_again(data: Path, films: Path) -> None:
     bad = truncated(films / "short.dcm", 1)
     await ingested(data, films)
     dicom(bad, 1)
@@ -93,14 +93,14 @@ async def test_a_bad_file_that_changes_is_taken_anew(data: Path, films: Path) ->
     assert rows(data, "SELECT reason FROM files") == [(None,)]
 
 
-async def test_another_option_lets_a_refused_film_in_when_it_is_tried_again(data: Path, films: Path) -> None:
+async def test_a_refused_file_is_added_by_a_retry_with_any_body_part(data: Path, films: Path) -> None:
     dicom(films / "hand.dcm", 1, BodyPartExamined="HAND", AnatomicRegionSequence=None)
     assert (await ingested(data, films)).errors == 1
     assert (await ingested(data, films, any_body_part=True, retry_failed=True)).added == 1
 
 
 @pytest.mark.parametrize("in_mimic_layout", [True, False])
-async def test_a_film_that_changes_is_embedded_anew_in_its_place(
+async def test_a_changed_file_is_embedded_again_under_the_same_id(
     data: Path, films: Path, in_mimic_layout: bool
 ) -> None:
     path = mimic(films, 1) if in_mimic_layout else dicom(films / "a.dcm", 1)
@@ -113,7 +113,7 @@ async def test_a_film_that_changes_is_embedded_anew_in_its_place(
     assert (await ingested(data, films)).added == 0
 
 
-async def test_a_film_that_became_unreadable_keeps_its_image_but_is_not_shown_as_that(data: Path, films: Path) -> None:
+async def test_an_image_whose_file_became_unreadable_is_kept_but_not_viewable(data: Path, films: Path) -> None:
     path = dicom(films / "a.dcm", 1)
     await ingested(data, films)
     truncated(path, 1)
@@ -123,7 +123,7 @@ async def test_a_film_that_became_unreadable_keeps_its_image_but_is_not_shown_as
             await archive.view(rows(data, "SELECT image_id FROM images")[0][0])
 
 
-async def test_a_file_that_became_another_image_is_not_shown_as_the_first(data: Path, films: Path) -> None:
+async def test_a_file_that_now_holds_another_image_replaces_the_first(data: Path, films: Path) -> None:
     path = dicom(films / "a.dcm", 1)
     await ingested(data, films)
     ((first,),) = rows(data, "SELECT image_id FROM images")
@@ -135,7 +135,7 @@ async def test_a_file_that_became_another_image_is_not_shown_as_the_first(data: 
         assert not any((await archive.verify()).problems.values())
 
 
-async def test_the_limit_caps_candidates_in_sorted_order_known_ones_included(data: Path, films: Path) -> None:
+async def test_limit_counts_stored_candidates_in_sorted_order(data: Path, films: Path) -> None:
     for number, name in enumerate(["c.dcm", "a.dcm", "b.dcm", "d.dcm"]):
         dicom(films / name, number)
     assert counts(await ingested(data, films, limit=2)) == {"found": 2, "added": 2, "total_in_store": 2}
@@ -151,7 +151,7 @@ async def test_a_limit_below_one_is_refused(data: Path, films: Path, how: dict[s
     assert not is_made(data)
 
 
-async def test_a_dry_run_writes_nothing_at_all(data: Path, films: Path) -> None:
+async def test_a_dry_run_writes_nothing(data: Path, films: Path) -> None:
     mimic(films, 1, ViewPosition="PA")
     dicom(films / "outside.dcm", 2)
     (films / "letter.dcm").write_text("Dear colleague")
@@ -167,7 +167,7 @@ async def test_a_dry_run_writes_nothing_at_all(data: Path, films: Path) -> None:
     assert not is_made(data)
 
 
-async def test_a_dry_run_over_an_archive_tells_what_is_new_and_changes_nothing(data: Path, films: Path) -> None:
+async def test_a_dry_run_over_an_archive_counts_new_images_and_changes_nothing(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     before = contents(data)
@@ -179,27 +179,27 @@ async def test_a_dry_run_over_an_archive_tells_what_is_new_and_changes_nothing(d
     assert contents(data) == before
 
 
-async def test_an_empty_folder_is_told_and_makes_no_archive(data: Path, films: Path) -> None:
+async def test_an_empty_folder_is_an_error_and_creates_no_archive(data: Path, films: Path) -> None:
     (films / "notes.txt").write_text("nothing here")
     with pytest.raises(NotFound, match="No DICOM, PNG or JPEG files"):
         await ingested(data, films)
     assert not is_made(data)
 
 
-async def test_a_missing_folder_is_told_and_makes_no_archive(data: Path, films: Path) -> None:
+async def test_a_missing_folder_is_an_error_and_creates_no_archive(data: Path, films: Path) -> None:
     with pytest.raises(PathRefused, match="not there"):
         await ingested(data, films / "nowhere")
     assert not is_made(data)
 
 
-async def test_a_single_file_may_be_named(data: Path, films: Path) -> None:
+async def test_a_single_file_can_be_ingested(data: Path, films: Path) -> None:
     path = dicom(films / "a.dcm", 1)
     dicom(films / "b.dcm", 2)
     assert counts(await ingested(data, path)) == {"found": 1, "added": 1, "total_in_store": 1}
     assert rows(data, "SELECT root, image_path FROM images") == [(str(films), "a.dcm")]
 
 
-async def test_films_come_as_png_jpeg_gzip_and_without_extension(data: Path, films: Path) -> None:
+async def test_png_jpeg_gzip_and_files_without_extension_are_ingested(data: Path, films: Path) -> None:
     plain(films / "a.png", 1)
     plain(films / "b.jpeg", 2)
     dicom(films / "IM000001", 3)
@@ -219,14 +219,14 @@ async def test_the_same_image_under_two_names_is_one_image(data: Path, films: Pa
     assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
 
 
-async def test_one_uid_is_one_image_and_two_uids_are_two_whatever_their_pixels(data: Path, films: Path) -> None:
+async def test_the_uid_identifies_an_image_whatever_its_pixels(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     dicom(films / "other_pixels.dcm", 2, SOPInstanceUID="2.25.1")
     dicom(films / "same_pixels.dcm", 1, SOPInstanceUID="2.25.3")
     assert counts(await ingested(data, films)) == {"found": 3, "added": 2, "skipped": 1, "total_in_store": 2}
 
 
-async def test_a_damaged_copy_does_not_keep_the_sound_one_out(data: Path, films: Path) -> None:
+async def test_a_damaged_copy_does_not_block_the_intact_one(data: Path, films: Path) -> None:
     truncated(films / "a.dcm", 1)
     dicom(films / "b.dcm", 1)
     assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
@@ -238,7 +238,7 @@ async def test_a_file_with_two_hard_links_is_found_once(data: Path, films: Path)
     assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
 
 
-async def test_links_fifos_and_hidden_names_are_passed_over(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_links_fifos_and_hidden_names_are_skipped(data: Path, films: Path, tmp_path: Path) -> None:
     dicom(films / "a.dcm", 1)
     elsewhere = dicom(tmp_path / "elsewhere" / "b.dcm", 2)
     (films / "b.dcm").symlink_to(elsewhere)
@@ -250,13 +250,13 @@ async def test_links_fifos_and_hidden_names_are_passed_over(data: Path, films: P
     assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
 
 
-async def test_a_name_that_is_no_unicode_is_a_name(data: Path, films: Path) -> None:
+async def test_a_file_name_that_is_not_unicode_is_accepted(data: Path, films: Path) -> None:
     dicom(films / os.fsdecode(b"r\xf6ntgen.dcm"), 1)
     assert (await ingested(data, films)).added == 1
     assert (await ingested(data, films)).skipped == 1
 
 
-async def test_a_folder_that_cannot_be_listed_is_counted_and_tried_again(
+async def test_a_folder_that_cannot_be_listed_is_an_error_and_is_tried_again(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dicom(films / "a.dcm", 1)
@@ -275,7 +275,7 @@ async def test_a_folder_that_cannot_be_listed_is_counted_and_tried_again(
 
 
 @pytest.mark.parametrize("in_mimic_layout", [True, False])
-async def test_a_moved_folder_keeps_its_images_and_shows_them_from_the_new_place(
+async def test_images_of_a_moved_folder_are_kept_and_read_from_the_new_path(
     data: Path, films: Path, tmp_path: Path, in_mimic_layout: bool
 ) -> None:
     for number in (1, 2):
@@ -293,7 +293,9 @@ async def test_a_moved_folder_keeps_its_images_and_shows_them_from_the_new_place
         assert (await archive.verify()).problems["file gone"] == 0
 
 
-async def test_a_folder_that_is_moved_back_shows_its_images_from_there(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_images_of_a_folder_moved_back_are_read_from_the_old_path(
+    data: Path, films: Path, tmp_path: Path
+) -> None:
     dicom(films / "a.dcm", 1)
     moved = tmp_path / "moved"
     await ingested(data, films)
@@ -302,7 +304,7 @@ async def test_a_folder_that_is_moved_back_shows_its_images_from_there(data: Pat
     assert rows(data, "SELECT root FROM images") == [(str(films),)]
 
 
-async def test_a_foreign_row_is_embedded_in_place_by_the_next_ingest_of_its_file(data: Path, films: Path) -> None:
+async def test_an_external_row_is_embedded_by_the_next_ingest_of_its_file(data: Path, films: Path) -> None:
     mimic(films, 1)
     dicom(films / "b.dcm", 2)
     await ingested(data, films)
@@ -313,7 +315,7 @@ async def test_a_foreign_row_is_embedded_in_place_by_the_next_ingest_of_its_file
     assert contents(data) == before
 
 
-async def test_what_is_forgotten_comes_back_with_the_next_ingest(data: Path, films: Path) -> None:
+async def test_a_forgotten_image_is_added_by_the_next_ingest(data: Path, films: Path) -> None:
     dicom(films / "a.dcm", 1)
     await ingested(data, films)
     before = contents(data)
@@ -323,7 +325,7 @@ async def test_what_is_forgotten_comes_back_with_the_next_ingest(data: Path, fil
     assert contents(data) == before
 
 
-async def test_progress_is_told_up_to_the_end(data: Path, films: Path) -> None:
+async def test_progress_is_reported_to_the_end(data: Path, films: Path) -> None:
     for number in range(5):
         dicom(films / f"{number}.dcm", number)
     heard: list[IngestProgress] = []

@@ -1,4 +1,4 @@
-"""What is known of an image and its study beside the pixels: header, path, companion files, report."""
+"""Facts of an image and its study from the header, the path, the companion files and the report."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(cod
 _log = logging.getLogger(__name__)
 
 
-def image_record(path: Path, root: Path, ids: MimicIds, film: DecodedImage, companions: Companions) -> ImageRecord:
-    """Return the record of one film."""
-    view, source = view_of(ids, film.header, companions)
+def image_record(path: Path, root: Path, ids: MimicIds, decoded: DecodedImage, companions: Companions) -> ImageRecord:
+    """Return the record of one image."""
+    view, source = view_of(ids, decoded.header, companions)
     return ImageRecord(
         image_id=ids.image_id,
         study_id=ids.study_id,
@@ -33,19 +33,19 @@ def image_record(path: Path, root: Path, ids: MimicIds, film: DecodedImage, comp
         view_source=source,
         image_path=path.relative_to(root).as_posix(),
         root=str(root),
-        tags=film.header.tags,
-        grayscale=film.grayscale,
+        tags=decoded.header.tags,
+        grayscale=decoded.grayscale,
     )
 
 
 def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple[str, str]:
-    """Return the view position and where it was read.
+    """Return the view position and the source it was read from.
 
-    The header's own ViewPosition and ViewCodeSequence come first, then the companion file, then what the header's
+    The header's ViewPosition and ViewCodeSequence take precedence, then the companion file, then what the header's
     descriptions and orientation suggest.
     """
-    told = companions.images.get(ids.image_id)
-    companion_view = normal_view(told.view) if told else None
+    facts = companions.images.get(ids.image_id)
+    companion_view = normal_view(facts.view) if facts else None
     if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
         return header.view_position, header.view_source
     return companion_view, "companion CSV"
@@ -54,24 +54,24 @@ def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple
 def study_of(
     path: Path, ids: MimicIds, companions: Companions, folders: tuple[Path, ...], date: str | None = None
 ) -> Study:
-    """Return what the companion files, the report in MIMIC's layout and the header's `date` say of a study.
+    """Return a study with the facts of the companion files, its report in MIMIC's layout and the header's `date`.
 
     Args:
-        folders: Where reports may be, besides the place next to the study.
+        folders: Searched for reports in addition to the study's own folder.
     """
-    told = companions.images.get(ids.image_id)
+    facts = companions.images.get(ids.image_id)
     return Study(
         study_id=ids.study_id,
         subject_id=ids.subject_id,
-        study_date=(told.study_date if told else None) or date,
+        study_date=(facts.study_date if facts else None) or date,
         split=companions.splits.get(ids.study_id),
         labels=companions.labels.get(ids.study_id, {}),
-        report=_report(path, folders) if ids_of(path) else None,
+        report=_read_report(path, folders) if ids_of(path) else None,
     )
 
 
-def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
-    """Return the report, if there is one that can be read; what comes later is taken up by another ingest."""
+def _read_report(path: Path, folders: tuple[Path, ...]) -> str | None:
+    """Return the report's text, or None if there is none to read; a later ingest adds a report that arrives later."""
     for place in report_places(path, folders):
         try:
             with open_without_links(place) as handle:
@@ -79,5 +79,5 @@ def _report(path: Path, folders: tuple[Path, ...]) -> str | None:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as exc:
-            _log.warning("A report cannot be read (%s); its images are taken without it.", exc.strerror)
+            _log.warning("Cannot read a report (%s); its images are added without it.", exc.strerror)
     return None

@@ -1,4 +1,4 @@
-"""How far an ingest has come, and its summary."""
+"""Counts of an ingest, its progress and its summary."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STAGES = ("walk", "known", "decode", "embed", "write")
 
 @dataclass(frozen=True, slots=True)
 class IngestProgress:
-    """How far an ingest has come."""
+    """How far an ingest has got."""
 
     found: int | None
-    """Candidate files; None until they are counted, which is long before the last one is read."""
+    """Candidate files; None until they are counted, long before the last one is read."""
     skipped: int
     added: int
     errors: int
@@ -29,55 +29,55 @@ class IngestProgress:
 
     @property
     def processed(self) -> int:
-        """Files that are dealt with."""
+        """Files that have an outcome."""
         return self.skipped + self.added + self.errors
 
     @property
     def rate(self) -> float:
-        """Images added a second."""
+        """Images added per second."""
         return self.added / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(slots=True)
 class Stage:
-    """How long a stage was at work, not waiting for its neighbours, and on how many files."""
+    """Working time of a stage, without waiting for its neighbors, and the number of its files."""
 
     files: int = 0
     busy_s: float = 0.0
-    _under_way: int = 0
+    _active: int = 0
     _since: float = 0.0
 
     @contextmanager
     def working(self, files: int = 1) -> Generator[Stage]:
-        """Count the time inside, once where several are inside."""
-        if not self._under_way:
+        """Add the time spent in this block; overlapping blocks count once."""
+        if not self._active:
             self._since = time.perf_counter()
-        self._under_way += 1
+        self._active += 1
         try:
             yield self
         finally:
-            self._under_way -= 1
+            self._active -= 1
             self.files += files
-            if not self._under_way:
+            if not self._active:
                 self.busy_s += time.perf_counter() - self._since
 
     @property
     def rate(self) -> float:
-        """Files a second while at work."""
+        """Files per second of working time."""
         return self.files / self.busy_s if self.busy_s > 0 else 0.0
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts of one run."""
+class IngestCounts:
+    """Counts of one ingest run."""
 
     found: int = 0
-    """What the stages were given so far; all there is once `walk_ended`."""
+    """Files passed to the stages so far; all candidates once `walk_ended`."""
     counted: int | None = None
-    """What a walk that ran ahead has counted, for people: files may come and go before the stages meet them."""
+    """Candidates counted ahead, for display only: files may appear or vanish before the stages reach them."""
     walk_ended: bool = False
-    is_refreshed: bool = True
-    """False where the run ended while the study facts of known images were gone through."""
+    studies_refreshed: bool = True
+    """False if the run stopped while it updated the study facts of images stored earlier."""
     skipped: int = 0
     added: int = 0
     would_add: int = 0
@@ -88,17 +88,17 @@ class Tally:
 
     @property
     def processed(self) -> int:
-        """Files that are dealt with."""
+        """Files that have an outcome."""
         return self.skipped + self.added + self.would_add + self.reasons.total()
 
     def progress(self) -> IngestProgress:
-        """Return how far the run has come."""
+        """Return the progress so far."""
         found = self.found if self.walk_ended else self.counted
         done = self.added + self.would_add
         return IngestProgress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
 
     def summary(self, *, dry_run: bool, total_in_store: int, advice: str | None) -> IngestSummary:
-        """Return the summary; `advice` says how to go on where something is left."""
+        """Return the summary; `advice` says how to continue if files remain."""
         seconds = time.monotonic() - self.started
         return IngestSummary(
             found=self.found if self.walk_ended else None,

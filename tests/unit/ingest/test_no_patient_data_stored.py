@@ -1,4 +1,4 @@
-"""Rule 6: what names a patient reaches neither the archive nor a log."""
+"""Rule 6: data that identifies a patient reaches neither the archive nor a log."""
 
 from __future__ import annotations
 

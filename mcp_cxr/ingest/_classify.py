@@ -1,0 +1,163 @@
+"""Separates new and changed files from those that need no work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from anyio import to_thread
+
+from mcp_cxr.errors import ImageError
+from mcp_cxr.ingest._plan import Failure, WorkItem
+from mcp_cxr.mimic import MimicIds, ids_of
+from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mcp_cxr.images import Reader
+    from mcp_cxr.ingest._identity import IdAssigner
+    from mcp_cxr.ingest._plan import IngestPlan
+    from mcp_cxr.ingest._walk import Candidate
+    from mcp_cxr.mimic import Companions
+    from mcp_cxr.records import ImageRecord, StoredImage
+    from mcp_cxr.stores import Store
+
+IDS_NOT_YET_HASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
+"""Placeholder in a dry run for ids that cannot be computed without creating the key."""
+
+
+@dataclass(slots=True)
+class Classification:
+    """What to do with a chunk of candidates."""
+
+    to_ingest: list[WorkItem] = field(default_factory=list[WorkItem])
+    skipped: int = 0
+    failures: list[Failure] = field(default_factory=list[Failure])
+    outcomes: list[Outcome] = field(default_factory=list[Outcome])
+    """Outcomes to record of images already stored that were found at a new path."""
+    replaced: dict[ImageId, Path] = field(default_factory=dict["ImageId", Path])
+    """Images whose file now holds something else, and that file."""
+
+
+@dataclass(slots=True)
+class FileClassifier:
+    """Classifies candidates by what the store knows about them.
+
+    Args:
+        store_exists: False in a dry run before the store was created.
+    """
+
+    plan: IngestPlan
+    store: Store
+    store_exists: bool
+    reader: Reader
+    id_assigner: IdAssigner
+    companions: Companions
+
+    async def without_settled(self, chunk: list[Candidate]) -> list[Candidate]:
+        """Return the files that need work, on a restart only a few; opens no file."""
+        if not self.store_exists:
+            return chunk
+        settled = await self.store.settled({file.name: (file.size, file.mtime_ns) for file in chunk})
+        if self.plan.retry_failed:
+            settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
+        return [file for file in chunk if file.name not in settled]
+
+    async def classify(self, chunk: list[Candidate]) -> Classification:
+        """Classify a chunk; update the paths of moved images and remove replaced ones in the store."""
+        result = Classification()
+        past = await self.store.outcomes([file.name for file in chunk]) if self.store_exists else {}
+        items = await self._identify_all(chunk, past, result)
+        stored = await self._stored(item.ids.image_id for item in items)
+        present = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
+        result.to_ingest = [item for item in items if item.ids.image_id not in stored or item.replaces_stored]
+        result.skipped += len(present)
+        if self.store_exists and not self.plan.dry_run:
+            await self._store_key_check()
+            await self._remove(result.replaced)
+            await self._update_moved(present)
+            result.outcomes = [item.outcome() for item in present if item.file.name not in past]
+        return result
+
+    async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        return await self.store.known(set(ids)) if self.store_exists else set()
+
+    async def _identify_all(
+        self, chunk: list[Candidate], past: dict[str, Outcome], result: Classification
+    ) -> list[WorkItem]:
+        """Return the files with their ids; count refused and replaced ones in `result`."""
+        still_stored = await self._stored(outcome.image_id for outcome in past.values() if outcome.image_id)
+        items: list[WorkItem] = []
+        for file in chunk:
+            before = past.get(file.name)
+            unchanged = before if before and before.is_unchanged(file.size, file.mtime_ns) else None
+            if unchanged and unchanged.reason and not self.plan.retry_failed:
+                result.skipped += 1
+                continue
+            found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)
+            if before and before.image_id and not unchanged and _is_other(found, before.image_id):
+                result.replaced[before.image_id] = file.path
+            if isinstance(found, Failure):
+                result.failures.append(found)
+            else:
+                replaces_stored = before is not None and (unchanged is None or unchanged.reason is not None)
+                items.append(WorkItem(file, found, replaces_stored=replaces_stored))
+        return items
+
+    async def _identify(
+        self, file: Candidate, image_id: ImageId | None, still_stored: set[ImageId]
+    ) -> MimicIds | Failure:
+        if ids := ids_of(file.name):
+            return ids
+        if image_id and image_id in still_stored:  # unchanged since it became this image: no need to open the file
+            return MimicIds(image_id, StudyId(""), SubjectId(""))
+        try:
+            header = await self.reader.header(file.path, any_body_part=self.plan.any_body_part)
+        except ImageError as exc:
+            return Failure.from_error(file, exc)
+        if self.plan.dry_run and not self.id_assigner.can_assign():
+            return IDS_NOT_YET_HASHED
+        try:
+            return await to_thread.run_sync(self.id_assigner.ids_of_file, file.path, header)
+        except OSError:
+            return Failure(file, "file cannot be read", is_permanent=False)
+
+    async def _store_key_check(self) -> None:
+        """Store the check value of a key used for the first time, before any id that it hashed."""
+        if self.id_assigner.new_key_check:
+            await self.store.create(key_check=self.id_assigner.new_key_check)
+            self.id_assigner.new_key_check = None
+
+    async def _remove(self, replaced: dict[ImageId, Path]) -> None:
+        """Remove images that no file holds any more."""
+        for image_id, stored in (await self.store.get(list(replaced))).items():
+            if stored.image.file == replaced[image_id]:
+                await self.store.forget(Filter(image_id=image_id))
+
+    async def _update_moved(self, items: list[WorkItem]) -> None:
+        """Store the new path of images whose recorded file is gone."""
+        stored = await self.store.get([item.ids.image_id for item in items])
+        paths = {item.ids.image_id: item.file.path for item in items if item.ids.image_id in stored}
+        moved = await to_thread.run_sync(lambda: [one for one, path in paths.items() if _is_moved(stored[one], path)])
+        if not moved:
+            return
+        found = await self.store.get(moved, vectors=True)
+        vectors = {one: image.vector for one, image in found.items() if image.vector is not None}
+        if vectors:
+            images = [self._at(stored[one].image, paths[one]) for one in vectors]
+            await self.store.put(images, np.stack(list(vectors.values())))
+
+    def _at(self, image: ImageRecord, path: Path) -> ImageRecord:
+        return replace(image, root=str(self.plan.root), image_path=path.relative_to(self.plan.root).as_posix())
+
+
+def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:
+    """Whether a changed file no longer holds the image it held before."""
+    return found.is_permanent if isinstance(found, Failure) else found.image_id != before
+
+
+def _is_moved(stored: StoredImage, found_at: Path) -> bool:
+    return stored.image.file != found_at and not stored.image.file.exists()

@@ -42,6 +42,7 @@ Place = Annotated[Path, AfterValidator(_at_home)]
 Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 StoreKind = Literal["embedded", "iris"]
+_RENAMED = {"MCP_CXR_AUDIT": "MCP_CXR_ACCESS_LOG"}
 Shares = Annotated[tuple[Literal["reports", "images"], ...], NoDecode, _split(",")]
 
 
@@ -88,10 +89,10 @@ class Settings(BaseSettings):
         description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed. With IRIS"
         " it must be given, and is never made.",
     )
-    audit: Literal["on", "off", "words"] = Field(
+    access_log: Literal["on", "off", "words"] = Field(
         "on",
-        validation_alias="MCP_CXR_AUDIT",
-        description="Log of what `serve` is asked, in the data folder; `words`: with queries and paths.",
+        validation_alias="MCP_CXR_ACCESS_LOG",
+        description="Log of the calls of tools, in the data folder; `words`: with queries and paths.",
     )
     allow_remote: Names = Field(
         (),
@@ -176,9 +177,9 @@ class Settings(BaseSettings):
         return self.data_dir / "http.token"
 
     @property
-    def audit_file(self) -> Path:
-        """Where calls are logged."""
-        return self.data_dir / "audit.jsonl"
+    def access_log_file(self) -> Path:
+        """The log of the calls of tools."""
+        return self.data_dir / "access.jsonl"
 
 
 def variables() -> dict[str, str]:
@@ -195,7 +196,7 @@ def load_settings() -> Settings:
     known = list(variables())
     for name in sorted(os.environ):
         if name.startswith("MCP_CXR_") and name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            nearest = _RENAMED.get(name) or difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise ConfigError(f"Unknown variable {name}; did you mean {nearest}?")
     try:
         return Settings()  # pyright: ignore[reportCallIssue]  # each field has a default; it sees the aliases only

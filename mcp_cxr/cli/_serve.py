@@ -39,7 +39,7 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
         raise ConfigError(f"--{given[0].replace('_', '-')} is for --http; give that too.")
     gc.disable()  # 0.04 s of the 0.46 s a host waits go into collecting while modules load
-    from mcp_cxr.server import Audit, build_server
+    from mcp_cxr.server import AccessLog, build_server
     from mcp_cxr.settings import load_settings, warnings
 
     gc.freeze()
@@ -58,8 +58,12 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
         async with open_archive(settings) as archive:
             yield archive
 
-    audit = None if settings.audit == "off" else Audit(settings.audit_file, words=settings.audit == "words")
-    build = partial(build_server, open_late, share=settings.share, audit=audit)
+    access_log = (
+        None
+        if settings.access_log == "off"
+        else AccessLog(settings.access_log_file, words=settings.access_log == "words")
+    )
+    build = partial(build_server, open_late, share=settings.share, access_log=access_log)
     if over_http:
         from mcp_cxr.server.http import HttpConfig, serve_http  # a host that speaks over stdin waits for no web server
 

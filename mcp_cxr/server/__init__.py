@@ -1,6 +1,6 @@
 """The MCP edge."""
 
-from mcp_cxr.server._audit import Audit
+from mcp_cxr.server._access_log import AccessLog
 from mcp_cxr.server._server import build_server
 
-__all__ = ["Audit", "build_server"]
+__all__ = ["AccessLog", "build_server"]

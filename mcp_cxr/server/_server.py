@@ -20,7 +20,7 @@ from mcp_cxr.server._viewer import FOR_THE_VIEWER, SHOWN_IN_VIEWER, viewer_app
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from mcp_cxr.server._audit import Audit
+    from mcp_cxr.server._access_log import AccessLog
     from mcp_cxr.server._session import OpenArchive
     from mcp_cxr.server.http import Guard
 
@@ -38,7 +38,7 @@ def build_server(
     share: tuple[str, ...] = (),
     ingest_pace_s: float = _INGEST_PACE_S,
     guard: Guard | None = None,
-    audit: Audit | None = None,
+    access_log: AccessLog | None = None,
 ) -> MCPServer[ServerSession]:
     """Return the server; the archive opens with its first session and closes with it.
 
@@ -47,12 +47,12 @@ def build_server(
         share: What the host's model may be given: any of `reports`, `images`.
         ingest_pace_s: After this long a call of `ingest_directory` ends with the batch in hand.
         guard: Tells over HTTP who may ask.
-        audit: Logs every call.
+        access_log: Logs every call; None: nothing is logged.
     """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[ServerSession]) -> AsyncGenerator[ServerSession]:
-        async with open_session(ServerSession(share, ingest_pace_s, audit), open_archive) as session:
+        async with open_session(ServerSession(share, ingest_pace_s, access_log), open_archive) as session:
             yield session
 
     return MCPServer(

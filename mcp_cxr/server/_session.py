@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.server._audit import Audit
+    from mcp_cxr.server._access_log import AccessLog
 
     OpenArchive = Callable[[], AbstractAsyncContextManager[Archive]]
 
@@ -27,12 +27,12 @@ class ServerSession:
     Args:
         share: What the host's model may be given: any of `reports`, `images`.
         ingest_pace_s: After this long an ingest ends with the batch in hand.
-        audit: Logs every call; None: nothing is logged.
+        access_log: Logs every call; None: nothing is logged.
     """
 
     share: tuple[str, ...]
     ingest_pace_s: float
-    audit: Audit | None = None
+    access_log: AccessLog | None = None
     _archive: Archive | None = None
     _failure: CxrError | None = None
     _opened: anyio.Event = field(default_factory=anyio.Event)

@@ -57,8 +57,8 @@ class StrictTool(Tool):
             ToolError: With a text that says what to do next.
         """
         work = partial(self._run, arguments, context, convert_result)
-        audit = session_of(context).audit
-        return await (audit.watch(self.name, arguments, work) if audit else work())
+        access_log = session_of(context).access_log
+        return await (access_log.watch(self.name, arguments, work) if access_log else work())
 
     async def _run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:  # noqa: ANN401 - the same
         try:

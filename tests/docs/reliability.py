@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "reliability.md"
 FOLDERS = ("hostile", "http", "faults", "fuzz")
-FILES = ("server/test_audit.py", "server/test_refusals.py", "stdio/test_wire.py", "unit/images/test_faults.py")
+FILES = ("server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py", "unit/images/test_faults.py")
 _HEAD = """\
 # What was tried, and what comes of it
 

@@ -20,7 +20,7 @@ import pytest
 from mcp import Client
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.server import Audit, build_server
+from mcp_cxr.server import AccessLog, build_server
 from mcp_cxr.stores import EmbeddedStore
 from tests.server.archives import Ingested, environment, ingested, settings, write_small_films
 from tests.server.conftest import Host, host_of
@@ -48,9 +48,9 @@ def data(demo: Ingested, tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def served(data: Path, *, roots: Path | None = None, audit: Audit | None = None) -> AsyncGenerator[Host]:
+async def served(data: Path, *, roots: Path | None = None, access_log: AccessLog | None = None) -> AsyncGenerator[Host]:
     opened = settings(environment(data, roots=roots))
-    async with Client(build_server(lambda: open_archive(opened), audit=audit)) as client:
+    async with Client(build_server(lambda: open_archive(opened), access_log=access_log)) as client:
         yield await host_of(client)
 
 
@@ -177,11 +177,11 @@ async def test_a_clock_that_jumps_changes_no_answer_and_loses_no_line(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_small_films(tmp_path / "films", 3)
-    log = tmp_path / "audit.jsonl"
+    log = tmp_path / "access.jsonl"
     jumps = itertools.cycle([0, 400 * 86_400, -400 * 86_400, 10**9, -(10**9)])
     real = time.time
     monkeypatch.setattr(time, "time", lambda: max(0.0, real() + next(jumps)))
-    async with served(data, roots=tmp_path, audit=Audit(log)) as host:
+    async with served(data, roots=tmp_path, access_log=AccessLog(log)) as host:
         before = await host.ask(SEARCH, query="effusion")
         summary = await host.ask("ingest_directory", path=str(tmp_path / "films"))
         after = await host.ask(SEARCH, query="effusion")
@@ -207,7 +207,7 @@ async def test_what_is_opened_is_closed_again(demo: Ingested, tmp_path: Path):
     """Threads, descriptors and processes after many sessions are those after a few."""
 
     async def once() -> tuple[int, int, int]:
-        async with served(demo.data_dir, audit=Audit(tmp_path / "audit.jsonl")) as host:
+        async with served(demo.data_dir, access_log=AccessLog(tmp_path / "access.jsonl")) as host:
             page = await host.ask(SEARCH, query="effusion")
             await host.ask("get_image_metadata", image_id=page["images"][0]["image_id"])
             await host.refused("get_image_metadata", image_id="none")

@@ -175,7 +175,7 @@ async def test_a_server_with_an_issuer_takes_its_tokens_and_says_whose(demo: Ing
             result = await client.call_tool("get_archive_overview", {})
         assert result.structured_content
         assert result.structured_content["studies"] == 12
-        *_, line = (tmp_path / "data" / "audit.jsonl").read_text().splitlines()  # a test may wait
+        *_, line = (tmp_path / "data" / "access.jsonl").read_text().splitlines()  # a test may wait
         assert json.loads(line)["client"] == "user-1"
         session = served.initialize(**bearer(issuer.token(aud=served.url))).headers["mcp-session-id"]
         other = bearer(issuer.token(aud=served.url, sub="user-2"))

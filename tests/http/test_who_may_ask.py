@@ -29,7 +29,7 @@ async def test_a_host_with_the_token_searches_and_looks(served: Served, mode: st
         assert page["results_count"] == 5
         looked = await client.call_tool("view_image", {"image_id": page["images"][0]["image_id"], "max_px": 64})
         assert not looked.is_error
-    log = Path(served.variables["MCP_CXR_DATA_DIR"], "audit.jsonl").read_text()  # noqa: ASYNC240  # a test may wait
+    log = Path(served.variables["MCP_CXR_DATA_DIR"], "access.jsonl").read_text()  # noqa: ASYNC240  # a test may wait
     assert [json.loads(line)["client"] for line in log.splitlines()][-2:] == ["token", "token"]
 
 

@@ -51,14 +51,14 @@ def test_stdout_holds_nothing_but_the_protocol(wire: Wire, demo: Ingested):
     assert "mcp_cxr" not in err
 
 
-@pytest.mark.parametrize(("audit", "lines"), [("on", 1), ("off", 0)])
-def test_what_is_asked_is_logged_unless_that_is_switched_off(demo: Ingested, tmp_path: Path, audit: str, lines: int):
+@pytest.mark.parametrize(("value", "lines"), [("on", 1), ("off", 0)])
+def test_what_is_asked_is_logged_unless_that_is_switched_off(demo: Ingested, tmp_path: Path, value: str, lines: int):
     copy = demo.copied_to(tmp_path / "data")
-    (copy.data_dir / "audit.jsonl").unlink(missing_ok=True)  # of other tests' servers
-    with Wire({**copy.environment, "MCP_CXR_AUDIT": audit}, tmp_path) as wire:
+    (copy.data_dir / "access.jsonl").unlink(missing_ok=True)  # of other tests' servers
+    with Wire({**copy.environment, "MCP_CXR_ACCESS_LOG": value}, tmp_path) as wire:
         wire.shake_hands()
         wire.call("search_medical_images", query="effusion")
-    logs = [log.read_text() for log in copy.data_dir.glob("audit*")]
+    logs = [log.read_text() for log in copy.data_dir.glob("access*")]
     assert sum(log.count("\n") for log in logs) == lines
     assert "effusion" not in "".join(logs)
 

@@ -28,6 +28,7 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
     ("name", "value", "line"),
     [
         ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
+        ("MCP_CXR_AUDIT", "off", "Unknown variable MCP_CXR_AUDIT; did you mean MCP_CXR_ACCESS_LOG?"),
         ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE: input should be 'reports' or 'images'"),
         ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
         ("IRIS_PORT", "70000", "IRIS_PORT: input should be less than or equal to 65535"),

@@ -1,4 +1,4 @@
-"""The audit log: every call leaves a line, which says who asked and what was given, and nothing of what films hold."""
+"""The access log: every call leaves a line, which says who asked and what was given, and nothing of what films hold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mcp import Client
 
 from mcp_cxr.archive import Archive, open_archive
-from mcp_cxr.server import Audit, build_server
+from mcp_cxr.server import AccessLog, build_server
 from tests.server.conftest import Host, host_of
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ SEARCH = "search_medical_images"
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "audit.jsonl"
+    return tmp_path / "data" / "access.jsonl"
 
 
 @asynccontextmanager
-async def asked(demo: Ingested, audit: Audit) -> AsyncGenerator[Host]:
-    server = build_server(lambda: open_archive(demo.settings), share=("reports", "images"), audit=audit)
+async def asked(demo: Ingested, access_log: AccessLog) -> AsyncGenerator[Host]:
+    server = build_server(lambda: open_archive(demo.settings), share=("reports", "images"), access_log=access_log)
     async with Client(server) as client:
         yield await host_of(client)
 
@@ -51,7 +51,7 @@ def mode(path: Path) -> int:
 
 
 def full_ones(log: Path) -> list[Path]:
-    return sorted(log.parent.glob("audit-*.jsonl"))
+    return sorted(log.parent.glob("access-*.jsonl"))
 
 
 def put_in_its_place(log: Path, thing: str) -> None:
@@ -66,7 +66,7 @@ def put_in_its_place(log: Path, thing: str) -> None:
 
 
 async def test_a_call_leaves_a_line_with_filters_and_the_ids_that_were_given(demo: Ingested, log: Path):
-    async with asked(demo, Audit(log)) as host:
+    async with asked(demo, AccessLog(log)) as host:
         page = await host.ask(SEARCH, query="left effusion of Jane Roe", view=["PA"], limit=2)
         image_id = page["images"][0]["image_id"]
         await host.ask("get_image_metadata", image_id=image_id)
@@ -102,7 +102,7 @@ async def test_words_and_places_are_logged_only_where_that_is_switched_on(demo: 
         (SEARCH, {"patient": "Jane Roe"}),
     ]
     for words in (False, True):
-        async with asked(demo, Audit(log, words=words)) as host:
+        async with asked(demo, AccessLog(log, words=words)) as host:
             for tool, arguments in calls:
                 await host.client.call_tool(tool, arguments)
         assert ("Roe" in text(log)) == words
@@ -111,7 +111,7 @@ async def test_words_and_places_are_logged_only_where_that_is_switched_on(demo: 
 
 
 async def test_no_report_text_is_logged_in_any_mode(demo: Ingested, log: Path):
-    async with asked(demo, Audit(log, words=True)) as host:
+    async with asked(demo, AccessLog(log, words=True)) as host:
         page = await host.ask(SEARCH, query="effusion", limit=20)
     excerpts = [hit["report_excerpt"] for hit in page["images"] if hit["report_excerpt"]]
     assert excerpts
@@ -119,7 +119,7 @@ async def test_no_report_text_is_logged_in_any_mode(demo: Ingested, log: Path):
 
 
 async def test_only_its_owner_may_read_it_and_a_full_one_is_kept_under_its_time(demo: Ingested, log: Path):
-    async with asked(demo, Audit(log, max_bytes=500)) as host:
+    async with asked(demo, AccessLog(log, max_bytes=500)) as host:
         for _ in range(9):
             await host.ask("get_archive_overview")
     assert (mode(log), mode(log.parent)) == (0o600, 0o700)
@@ -135,8 +135,8 @@ async def test_calls_side_by_side_and_servers_side_by_side_keep_whole_lines(demo
             await host.ask(SEARCH, query="effusion")
 
     async with (
-        asked(demo, Audit(log, max_bytes=3000)) as one,
-        asked(demo, Audit(log, max_bytes=3000)) as other,
+        asked(demo, AccessLog(log, max_bytes=3000)) as one,
+        asked(demo, AccessLog(log, max_bytes=3000)) as other,
         anyio.create_task_group() as tasks,
     ):
         for host in (one, other) * 4:
@@ -145,22 +145,22 @@ async def test_calls_side_by_side_and_servers_side_by_side_keep_whole_lines(demo
 
 
 async def test_a_line_that_cannot_be_written_refuses_the_call(demo: Ingested, log: Path):
-    async with asked(demo, Audit(log)) as host:
+    async with asked(demo, AccessLog(log)) as host:
         for thing in ("folder", "link"):
             put_in_its_place(log, thing)
             line = await host.refused("get_archive_overview")
-            assert line.startswith("The audit log cannot be written (")
-            assert line.endswith("), so nothing is answered; its owner can make room, or set MCP_CXR_AUDIT=off.")
+            assert line.startswith("The access log cannot be written (")
+            assert line.endswith("), so nothing is answered; its owner can make room, or set MCP_CXR_ACCESS_LOG=off.")
         put_in_its_place(log, "nothing")
         await host.ask("get_archive_overview")
-    assert [file.name for file in log.parent.iterdir()] == ["audit.jsonl"]
+    assert [file.name for file in log.parent.iterdir()] == ["access.jsonl"]
 
 
 async def test_a_line_cut_by_a_full_disk_does_not_spoil_the_next_one(
     demo: Ingested, log: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write = os.write
-    async with asked(demo, Audit(log)) as host:
+    async with asked(demo, AccessLog(log)) as host:
         with monkeypatch.context() as patched:
             patched.setattr(os, "write", lambda file, data: write(file, data[:10]))
             assert os.strerror(errno.ENOSPC) in await host.refused("get_archive_overview")
@@ -182,7 +182,7 @@ async def test_a_call_that_crashes_or_is_given_up_leaves_a_line_too(
         entered.set()
         await anyio.sleep_forever()
 
-    async with asked(demo, Audit(log)) as host:
+    async with asked(demo, AccessLog(log)) as host:
         monkeypatch.setattr(Archive, "overview", crash)
         await host.refused("get_archive_overview")
         monkeypatch.setattr(Archive, "overview", hang)

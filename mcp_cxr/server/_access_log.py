@@ -33,7 +33,7 @@ _MAX_BYTES = 10 * 2**20
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 
-class Audit:
+class AccessLog:
     """Appends to a log, whose lines are never changed or removed.
 
     A call whose line cannot be written is refused: what was given would have left no trace.
@@ -84,8 +84,8 @@ class Audit:
             await to_thread.run_sync(self._append, line)
         except OSError as exc:
             raise ToolError(
-                f"The audit log cannot be written ({exc.strerror}), so nothing is answered; its owner can make room, "
-                "or set MCP_CXR_AUDIT=off."
+                f"The access log cannot be written ({exc.strerror}), so nothing is answered; its owner can make room, "
+                "or set MCP_CXR_ACCESS_LOG=off."
             ) from exc
 
     def _append(self, line: bytes) -> None:

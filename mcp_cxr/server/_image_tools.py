@@ -82,17 +82,17 @@ async def view_image(
 
 async def _several(archive: Archive, image_ids: list[str], viewing: Viewing, first: int) -> CallToolResult:
     sheet, shown = await archive.view_many(image_ids, viewing, first=first)
-    films = [
+    images = [
         {"number": number, "image_id": image_id, **({"cannot_be_shown": one} if isinstance(one, str) else _facts(one))}
         for number, (image_id, one) in enumerate(zip(image_ids, shown, strict=True), start=first)
     ]
-    return _picture(sheet, {"width": sheet.width, "height": sheet.height, "films": films})
+    return _picture(sheet, {"width": sheet.width, "height": sheet.height, "images": images})
 
 
 def _facts(view: View) -> dict[str, Any]:
     return {
-        "film_rows": view.header.rows,
-        "film_columns": view.header.columns,
+        "image_rows": view.header.rows,
+        "image_columns": view.header.columns,
         "view_position": view.header.view_position,
         "burned_in_annotation": view.header.tags.get("BurnedInAnnotation"),
         "grayscale": view.grayscale,

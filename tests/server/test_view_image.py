@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-FACTS = "image_id width height film_rows film_columns view_position burned_in_annotation grayscale".split()
+FACTS = "image_id width height image_rows image_columns view_position burned_in_annotation grayscale".split()
 
 
 async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
@@ -43,7 +43,7 @@ async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[st
 async def test_the_whole_film_comes_in_its_own_size(host: Host, demo: Ingested):
     image = demo.drawn.images[0]
     pixels, facts = await look(host, image_id=image.image_id)
-    assert pixels.shape == (facts["film_rows"], facts["film_columns"])
+    assert pixels.shape == (facts["image_rows"], facts["image_columns"])
     assert facts["image_id"] == image.image_id
     assert pixels.std() > 10
 
@@ -51,7 +51,7 @@ async def test_the_whole_film_comes_in_its_own_size(host: Host, demo: Ingested):
 async def test_a_small_picture_keeps_the_films_shape(host: Host, demo: Ingested):
     pixels, facts = await look(host, image_id=demo.drawn.images[0].image_id, max_px=128)
     assert max(pixels.shape) == 128
-    assert abs(pixels.shape[1] / pixels.shape[0] - facts["film_columns"] / facts["film_rows"]) < 0.01
+    assert abs(pixels.shape[1] / pixels.shape[0] - facts["image_columns"] / facts["image_rows"]) < 0.01
 
 
 async def test_invert_swaps_black_and_white(host: Host, demo: Ingested):
@@ -96,8 +96,8 @@ async def test_films_stand_side_by_side(host: Host, demo: Ingested):
     ids = [image.image_id for image in demo.drawn.images[:4]]
     for count, (columns, rows) in {2: (2, 1), 3: (3, 1), 4: (2, 2)}.items():
         sheet, facts = await look_at(host, ids[:count])
-        assert [film["image_id"] for film in facts["films"]] == ids[:count]
-        assert [film["number"] for film in facts["films"]] == list(range(1, count + 1))
+        assert [film["image_id"] for film in facts["images"]] == ids[:count]
+        assert [film["number"] for film in facts["images"]] == list(range(1, count + 1))
         assert max(sheet.shape) <= 1024
         assert max(sheet.shape) > 900
         for place in range(count):  # every cell holds a film
@@ -110,7 +110,7 @@ async def test_a_contact_sheet_is_numbered_as_the_page(host: Host):
     page = await host.ask("search_medical_images", view=["PA", "AP", "LATERAL"], limit=4, offset=4, group="none")
     ids = [hit["image_id"] for hit in page["images"]]
     _, facts = await look_at(host, ids * 2, first_rank=page["images"][0]["rank"])
-    assert [film["number"] for film in facts["films"]] == list(range(5, 13))
+    assert [film["number"] for film in facts["images"]] == list(range(5, 13))
     assert [hit["rank"] for hit in page["images"]] == [5, 6, 7, 8]
     plain, _ = await look_at(host, ids)
     numbered, _ = await look_at(host, ids, first_rank=5)
@@ -121,7 +121,7 @@ async def test_a_contact_sheet_is_numbered_as_the_page(host: Host):
 async def test_a_whole_page_of_a_hundred_fits(host: Host, demo: Ingested):
     ids = [image.image_id for image in demo.drawn.images]
     sheet, facts = await look_at(host, (ids * 20)[:100], max_px=2048)
-    assert len(facts["films"]) == 100
+    assert len(facts["images"]) == 100
     assert max(sheet.shape) <= 2048
 
 
@@ -129,7 +129,7 @@ async def test_window_and_region_hold_for_every_film_of_a_sheet(host: Host, demo
     ids = [image.image_id for image in demo.drawn.images[:2]]
     wide, _ = await look_at(host, ids, window_center=2048, window_width=8192)
     narrow, facts = await look_at(host, ids, window_center=2048, window_width=200, region=[0, 0, 0.5, 0.5])
-    assert [film["grayscale"]["width"] for film in facts["films"]] == [200, 200]
+    assert [film["grayscale"]["width"] for film in facts["images"]] == [200, 200]
     assert narrow.std() > wide.std()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,7 @@ class Archive:
         self._roots = Roots(settings.roots, store)
         self._image_files = ImageFiles(store, embedder, reader, self._roots)
         self._watch = ServiceWatch(store, embedder, self._image_files.render_stored)
-        self._searcher = Searcher(store, embedder, confirm=partial(self._watch.confirm, recalled=True))
+        self._searcher = Searcher(store, embedder, confirm=self._watch.confirm_for_query)
 
     async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> SearchResult:  # noqa: ANN401 - see mcp_cxr.search.ask
         """Answer a question; the arguments are those of the tool `search_medical_images`.

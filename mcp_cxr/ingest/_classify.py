@@ -61,7 +61,7 @@ class FileClassifier:
         """Return the files that need work, on a restart only a few; opens no file."""
         if not self.store_exists:
             return chunk
-        settled = await self.store.settled({file.name: (file.size, file.mtime_ns) for file in chunk})
+        settled = await self.store.unchanged_files({file.name: (file.size, file.mtime_ns) for file in chunk})
         if self.plan.retry_failed:
             settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
         return [file for file in chunk if file.name not in settled]
@@ -83,7 +83,7 @@ class FileClassifier:
         return result
 
     async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        return await self.store.known(set(ids)) if self.store_exists else set()
+        return await self.store.known_ids(set(ids)) if self.store_exists else set()
 
     async def _identify_all(
         self, chunk: list[Candidate], past: dict[str, Outcome], result: Classification

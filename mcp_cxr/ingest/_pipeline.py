@@ -134,7 +134,7 @@ class Pipeline:
     async def _classify(self, source: Source[list[Candidate]], sink: Sink[WorkItem], tasks: TaskGroup) -> None:
         """Pass on new and changed files."""
         is_counting = False
-        size = self.store.rows_at_once or _CLASSIFY_SIZE
+        size = self.store.preferred_batch_size or _CLASSIFY_SIZE
         async with sink:
             async for chunk in source:
                 if self.stop_signal.reason:
@@ -268,7 +268,7 @@ class Pipeline:
     async def _write(self, source: Source[list[WorkItem]]) -> None:
         """Write embedded images in the store's preferred number of rows; only then do they count as added."""
         rest: list[WorkItem] = []
-        while batch := await _next_rows(source, rest, self.store.rows_at_once):
+        while batch := await _next_rows(source, rest, self.store.preferred_batch_size):
             with self.counts.stages["write"].working(len(batch)):
                 added = await self._write_batch(batch)
             self.counts.added += added
@@ -298,7 +298,7 @@ class Pipeline:
 
     async def _not_stored(self, batch: list[WorkItem]) -> list[WorkItem]:
         """Leave out images that another file or process has added since they were classified."""
-        stored = await self.store.known([item.ids.image_id for item in batch])
+        stored = await self.store.known_ids([item.ids.image_id for item in batch])
         first: dict[ImageId, WorkItem] = {}
         for item in batch:
             if item.replaces_stored or item.ids.image_id not in stored:
@@ -312,7 +312,7 @@ class Pipeline:
 
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes and not self.plan.dry_run:
-            await self.store.record(outcomes)
+            await self.store.record_outcomes(outcomes)
 
     async def _send_progress_regularly(self) -> None:
         while True:

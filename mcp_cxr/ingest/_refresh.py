@@ -39,7 +39,7 @@ async def refresh_studies(
     while chunk := await to_thread.run_sync(lambda: list(islice(studies, _STUDIES))):
         if stop_signal.reason:
             return None
-        known = await store.known([image_id for study in chunk for image_id in study.images])
+        known = await store.known_ids([image_id for study in chunk for image_id in study.images])
         stored = [study for study in chunk if not known.isdisjoint(study.images)]
         if stored:
             changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companions, plan.folders))

@@ -72,7 +72,7 @@ class Searcher:
         """
         started = time.perf_counter()
         for _ in range(_TRIES):
-            made_with = (await self._store.info(recalled=True)).fingerprint  # never made: that needs no service to tell
+            made_with = await self._store.query_fingerprint()  # first: StoreMissing needs no service
             state, ranked, facts = await self._ranked_with_facts(question, render)
             if _is_same_space(made_with, facts.fingerprint):
                 break
@@ -120,7 +120,9 @@ class Searcher:
         return (
             state,
             ranked,
-            await self._store.facts(images_to_load(state, ranked), state.where, compared=compared, **count_arguments),
+            await self._store.result_facts(
+                images_to_load(state, ranked), state.where, compared=compared, **count_arguments
+            ),
         )
 
     async def _resolve(self, question: Query) -> Filter:
@@ -218,7 +220,7 @@ class Searcher:
         if not state.parts:
             return
         state.query_vector = state.parts.plain
-        if state.query_vector is None and (sample := await self._store.sample()).ids:
+        if state.query_vector is None and (sample := await self._store.reference_sample()).ids:
             images, texts = sample.vectors.mean(axis=0), state.mean_text
             state.query_vector = combined(state.parts, images, texts)
             without_examples = replace(state.parts, like=(), unlike=())
@@ -238,7 +240,7 @@ class Searcher:
             self._rankings(state),
             question.group,
             needed=question.offset + question.limit,
-            sift=(lambda images: self._store.sift(images, sieves)) if sieves else None,
+            sift=(lambda images: self._store.filter_images(images, sieves)) if sieves else None,
         )
 
     async def _near(self, vector: Vector, where: Filter, limit: int) -> list[RankedImage]:
@@ -262,8 +264,8 @@ class Searcher:
         return rankings or [Ranking(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
 
 
-def _is_same_space(recalled: Fingerprint | None, found: Fingerprint | None) -> bool:
-    """Whether a question that was asked of what was recalled was asked of what is there."""
-    if recalled is None or found is None:
-        return recalled is found
-    return recalled.same_space(found)
+def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:
+    """Whether the store's vectors were comparable before and after the query."""
+    if before is None or after is None:
+        return before is after
+    return before.same_space(after)

@@ -1,4 +1,4 @@
-"""The promise every store keeps; `tests/contract` holds each of them to it."""
+"""The interface that every store implements; `tests/contract/stores` tests each promise with every store."""
 
 from __future__ import annotations
 
@@ -36,130 +36,140 @@ SAMPLE_SIZE = 4096
 
 
 def sample_key(image_id: ImageId) -> int:
-    """Return the hash by which an image is drawn into the reference sample: 63 bits, so that any database orders it."""
+    """Return the hash that decides if an image is in the reference sample: 63 bits, which any database can sort."""
     return int.from_bytes(blake2b(image_id.encode(), digest_size=8).digest()) >> 1
 
 
 class Store(ABC):
-    """Keeps images, studies and vectors, and ranks them. It does not embed, group, fuse or page.
+    """Stores images, studies and vectors, and ranks them. It does not embed, group, fuse or paginate.
 
-    Opened with `async with`. Every method may be called from several tasks and several processes at once. A method
-    that writes does all of it or nothing.
+    Use it as an async context manager. Every method may be called from several tasks and several processes at once. A
+    method that writes does all of its work or nothing.
+
+    An image's row is *external* if another program wrote it: it can be read, walked and forgotten, but it is not
+    ranked, counted or sampled.
+
+    `mcp_cxr/stores/memory.py` is the example to copy for a new store; add it to `tests/contract/stores/backends.py`.
 
     Raises:
-        StoreMissing: From any method but `create` and `drop`; nothing was made yet.
+        StoreMissing: From any method but `create` and `drop`; `create` has not been called.
         StoreUnavailable: From any method; a retry may help.
-        SchemaMismatch: From any method; made by another version of this package.
+        SchemaMismatch: From any method; another version of this package made the collection.
     """
 
     location: str
-    """Where it is, for people: a file or `host:port/namespace table`."""
+    """Its place for messages: a file or `host:port/namespace table`."""
 
     is_private: bool
-    """Whether this machine alone writes to it: only then may it say which folders of this machine are read."""
+    """Whether only this machine writes to it. Only then may it name the folders of this machine that may be read."""
 
-    rows_at_once: int | None = None
-    """As many rows it is best asked for and given at once, where each time costs; None: as they come."""
+    preferred_batch_size: int | None = None
+    """Rows per call that it handles best if each call has a fixed cost; None if the number does not matter."""
 
     @property
-    def condition(self) -> str | None:
-        """How its connections are, for people; None where there is nothing to say."""
+    def connection_status(self) -> str | None:
+        """The state of its connections for people; None if it has none."""
         return None
 
     @abstractmethod
     async def __aenter__(self) -> Self:
-        """Open what can be opened without making anything."""
+        """Open the store without creating anything."""
 
     @abstractmethod
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close; never hides the error."""
+        """Close the store; an error is never suppressed."""
 
     @abstractmethod
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
-        """Make what is missing, and enter what is given into the collection; True if the images' table was made now.
+        """Create what is missing and record the arguments; return whether the images' table was created by this call.
 
-        Idempotent. A root is added to those known. A fingerprint or key check is entered where there is none, and
-        compared where there is one.
+        Idempotent. A root is added to the recorded ones. A fingerprint or key check is recorded if there is none yet,
+        else compared.
 
         Raises:
-            FingerprintMismatch: The collection holds vectors of another space (`Fingerprint.same_space`).
-            ConfigError: The collection's ids were hashed with another key.
+            FingerprintMismatch: The stored vectors cannot be compared with those of `fingerprint`
+                (`Fingerprint.same_space`).
+            ConfigError: The stored ids were hashed with another key.
         """
 
     @abstractmethod
-    async def renew(self, fingerprint: Fingerprint) -> None:
-        """Record another service version or dialect behind the same vectors; the caller has made sure they are.
+    async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
+        """Record another service version or dialect; the caller has checked that it makes the same vectors.
 
         Raises:
-            FingerprintMismatch: Another space, or the collection knows no embedder yet.
+            FingerprintMismatch: The vectors cannot be compared, or no fingerprint is recorded yet.
         """
 
     @abstractmethod
     async def drop(self) -> None:
-        """Remove everything that `create` and all writing made; harmless where there is nothing."""
+        """Remove everything that `create` and later writes made; does nothing if there is nothing."""
 
     @abstractmethod
-    async def info(self, *, recalled: bool = False) -> Collection:
-        """What the collection knows of itself.
+    async def info(self) -> Collection:
+        """Return the collection's schema version, fingerprint, roots and key check, as they are now."""
 
-        Args:
-            recalled: What was read before will do, where that saves a question; `facts` tells whether it still holds.
+    async def query_fingerprint(self) -> Fingerprint | None:
+        """Return the fingerprint to make a query's vector with; None before the first ingest.
+
+        A store on a server may return the one that it read last, to save a round trip. The current one comes with
+        `result_facts`: repeat the query if they differ.
         """
+        return (await self.info()).fingerprint
 
-    async def dangers(self) -> list[str]:
-        """What of its place may harm it, each with what to do; made or not."""
+    async def location_warnings(self) -> list[str]:
+        """Return what may damage data at this location, each with what to do; works before `create` too."""
         return []
 
     @abstractmethod
     async def totals(self) -> Totals:
-        """How much it holds."""
+        """Return the numbers of images, studies, subjects, views and labels."""
 
     @abstractmethod
-    async def external(self) -> int:
-        """How many rows other programs wrote."""
+    async def count_external(self) -> int:
+        """Return the number of external rows."""
 
     @abstractmethod
-    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        """Those of `ids` that have a row of ours; foreign rows are not known."""
+    async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        """Return those of `ids` that are stored; external rows do not count."""
 
     @abstractmethod
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        """Write images with their vectors in one transaction; an image that is there is replaced, a foreign one too.
+        """Write images with their vectors in one transaction; rows with the same ids are replaced, external ones too.
 
-        A study that is not there yet is made, empty. Search by words finds the images by their tags at once.
+        An empty study is added if the image's study is missing. Searches by words find the images by their tags.
 
         Args:
             images: Distinct ids.
-            vectors: float32, shape (len(images), dimension), any non-zero lengths; they are normalised here.
+            vectors: float32, shape (len(images), dimension), any non-zero lengths; they are normalized here.
 
         Raises:
             DimensionMismatch: Not the collection's dimension.
             VectorRefused: A vector is zero or not finite.
-            FingerprintMismatch: The collection does not know its embedder yet.
+            FingerprintMismatch: No fingerprint is recorded yet.
         """
 
     @abstractmethod
     async def put_studies(self, studies: Sequence[Study]) -> int:
         """Write studies in one transaction; return how many changed.
 
-        A field that is None or empty leaves what is stored; labels are one field. A study that has no image yet is
-        kept, and is found by its words once it has one.
+        A field that is None or empty keeps the stored value; labels are one field. A study without images is stored,
+        and found by its words once it has an image.
         """
 
     @abstractmethod
     async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
-        """Those of `ids` that are there, in their order; foreign ones too."""
+        """Return those of `ids` that exist, in their order; external rows too."""
 
     @abstractmethod
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
-        """Return at most `limit` images by cosine, best first; ties by image id. Exact. Foreign rows are left out.
+        """Return at most `limit` images by cosine, best first; ties by image id. Exact. External rows are left out.
 
         Args:
-            vector: float32, shape (dimension,), any non-zero length; it is normalised here.
+            vector: float32, shape (dimension,), any non-zero length; it is normalized here.
             where: Only these images.
             limit: At least 1.
 
@@ -170,11 +180,11 @@ class Store(ABC):
 
     @abstractmethod
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        """Return at most `limit` images whose study holds any of `terms`, by BM25 of the study; ties by image id.
+        """Return at most `limit` images whose study contains any of `terms`, by the study's BM25; ties by image id.
 
-        What a study is found by is `language.document`: its report, its labels and the tags of its images of ours; each
-        study that has one is a document. BM25 as FTS5 counts it: k1 = 1.2, b = 0.75, an idf of at least 1e-6 (SQLite
-        documentation, fts5 section 5.1.1). Higher is better. Foreign rows are left out.
+        A study's document is `language.document`: the terms of its report, its labels and the tags of its images,
+        external ones left out; each study with such an image is one document. BM25 as in FTS5: k1 = 1.2, b = 0.75, an
+        idf of at least 1e-6 (SQLite documentation, fts5 section 5.1.1). Higher is better. External rows are left out.
 
         Args:
             terms: As `mcp_cxr.language` makes them, in any order; repeated ones count once.
@@ -182,15 +192,18 @@ class Store(ABC):
 
     @abstractmethod
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        """Return at most `limit` images, newest study date first, undated ones last, then by image id."""
+        """Return at most `limit` images, newest study date first, undated ones last, then by image id.
+
+        External rows are left out.
+        """
 
     @abstractmethod
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        """Count images of ours, or their studies or subjects; with `terms`, only those `match` would return."""
+        """Count images, or their studies or subjects; with `terms`, only those that `match` would return."""
 
-    async def facts(
+    async def result_facts(
         self,
         ids: Sequence[ImageId],
         where: Filter,
@@ -199,51 +212,51 @@ class Store(ABC):
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
     ) -> ResultFacts:
-        """Return what an answer tells of its hits, and of what is around them.
+        """Return everything that a search result needs besides the ranking.
 
-        Asked with each search: a store in which each question is a way to a server and back asks for all at once.
+        Called once per search: override it if one statement can answer all of it in one round trip.
 
         Args:
             ids: The hits, as `get` takes them.
-            where: What the question lets through, as `count` takes it, with `terms` and `distinct`.
-            compared: Whether vectors were: then those of the hits are wanted, and the sample.
+            where: The query's filter, as `count` takes it, with `terms` and `distinct`.
+            compared: Whether vectors were compared; then the hits' vectors and the reference sample are returned too.
         """
         return ResultFacts(
             (await self.info()).fingerprint,
             await self.count(where, terms=terms, distinct=distinct),
-            await self.external(),
+            await self.count_external(),
             await self.get(ids, vectors=compared),
-            await self.sample() if compared else None,
+            await self.reference_sample() if compared else None,
         )
 
-    async def sift(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        """Return for each filter those of `images` that it lets through; it names no images itself."""
+    async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
+        """Return for each filter those of `images` that pass it; the filters' `only_images` must be empty."""
         wheres = [replace(where, only_images=tuple(images)) for where in filters]
         return [{hit.image_id for hit in await self.browse(where, limit=len(images))} for where in wheres]
 
     @abstractmethod
-    async def sample(self) -> ReferenceSample:
-        """The reference sample: the `SAMPLE_SIZE` images of ours with the lowest `sample_key`, in that order."""
+    async def reference_sample(self) -> ReferenceSample:
+        """Return the `SAMPLE_SIZE` images with the lowest `sample_key`, in that order; external rows are left out."""
 
     @abstractmethod
-    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
-        """The next images by id after `after`, with vectors, foreign ones too; to walk the whole collection."""
+    async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
+        """Return the next images by id after `after`, with vectors, external rows too; to walk the whole collection."""
 
     @abstractmethod
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
-        """What became of these files before; those never seen are left out."""
+        """Return the recorded outcomes of these files; unknown paths are left out."""
 
-    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-        """Those of these files that need nothing: as they were when last met, and what they became still holds.
+    async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+        """Return the files that need no work: recorded with this size and mtime, and that outcome still holds.
 
-        That is a file that was recorded as bad, or one whose image is ours and is shown from this very path. A restart
-        asks this of every file it meets, so a store that can answer it in one question does.
+        The outcome of a refused file holds; that of an image holds if the image is stored, not external, and shown
+        from this very path. A repeated ingest calls this for every file: override it if one statement can answer it.
 
         Args:
             files: Size in bytes and mtime in nanoseconds by absolute path.
 
         Returns:
-            The image by path; None for a bad file.
+            The image by path; None for a refused file.
         """
         past = await self.outcomes(files)
         same = {path: one for path, one in past.items() if one.is_unchanged(*files[path])}
@@ -252,28 +265,28 @@ class Store(ABC):
         return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
 
     @abstractmethod
-    async def record(self, outcomes: Sequence[Outcome]) -> None:
-        """Keep what became of files; an earlier outcome of the same path is replaced."""
+    async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Record what became of files; an earlier outcome of the same path is replaced."""
 
-    async def orphans(self, *, remove: bool = False) -> int:
-        """Count vectors that belong to no image, and perhaps remove them; a store with both in one row has none."""
+    async def count_orphans(self, *, remove: bool = False) -> int:
+        """Return the number of vectors without an image, and remove them if asked; 0 if both are in one row."""
         del remove
         return 0
 
-    async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
-        """Count those of these recorded roots that no image comes from, and perhaps remove them.
+    async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
+        """Return how many of these recorded roots no image comes from, and remove them if asked.
 
-        Only a private store (`is_private`) has roots that somebody reads by; others leave them as they are.
+        Only in a private store (`is_private`) do roots decide which folders may be read; others keep them.
         """
         del roots, remove
         return 0
 
     @abstractmethod
     async def forget(self, where: Filter) -> int:
-        """Remove images and the outcomes of their files, and studies left without any; return the images removed.
+        """Remove images, their files' outcomes, and studies without images; return the number of images removed.
 
-        Foreign images too. Where `where` names a study or subject and nothing else, studies of it that never had an
-        image go too.
+        External rows too. If `where` names a study or subject and nothing else, its studies that never had an image
+        are removed too.
 
         Raises:
             ValueError: `where` is empty: that is `drop`.

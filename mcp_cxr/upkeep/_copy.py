@@ -47,7 +47,7 @@ async def copy(source: Store, target: Store, *, on_progress: Callable[[int], Awa
     await _join(await source.info(), source, target)
     copied = skipped = external = 0
     after = None
-    while page := await source.page(after, limit=_PAGE):
+    while page := await source.images_after(after, limit=_PAGE):
         after = page[-1].image.image_id
         ours = [stored for stored in page if not stored.external]
         changed = await _differing(ours, target)
@@ -92,4 +92,4 @@ async def _write(changed: list[StoredImage], source: Store, target: Store) -> No
         np.stack([stored.vector for stored in changed if stored.vector is not None]),
     )
     paths = [str(stored.image.file) for stored in changed]
-    await target.record(list((await source.outcomes(paths)).values()))
+    await target.record_outcomes(list((await source.outcomes(paths)).values()))

@@ -43,7 +43,8 @@ async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> li
     embedding, own = await _embedder(embedder)
     findings = [embedding, *await _store(store, own)]
     findings += [
-        CheckResult("place", ok=False, detail=store.location, advice=danger) for danger in await store.dangers()
+        CheckResult("place", ok=False, detail=store.location, advice=danger)
+        for danger in await store.location_warnings()
     ]
     return findings + [_root(root) for root in roots]
 
@@ -76,7 +77,11 @@ async def _store(store: Store, own: Fingerprint | None) -> list[CheckResult]:
     except (StoreError, ConfigError) as exc:  # a refused login is one of configuration
         return [CheckResult("store", ok=False, detail=store.location, advice=str(exc))]
     detail = f"{store.location}: {totals.images} images"
-    findings = [CheckResult("store", ok=True, detail=f"{detail}; {store.condition}" if store.condition else detail)]
+    findings = [
+        CheckResult(
+            "store", ok=True, detail=f"{detail}; {store.connection_status}" if store.connection_status else detail
+        )
+    ]
     if own and collection.fingerprint:
         findings.append(_fit(own, collection.fingerprint))
     if totals.external:

@@ -25,5 +25,5 @@ async def forget_preview(store: Store, where: Filter) -> ForgetPreview:
         where,
         images=await store.count(where),
         studies=await store.count(where, distinct="study"),
-        external_in_archive=await store.external(),
+        external_in_archive=await store.count_external(),
     )

@@ -38,39 +38,39 @@ class ServiceWatch:
         self._embedder = embedder
         self._develop = develop
 
-    async def confirm(self, *, recalled: bool = False) -> Fingerprint:
+    async def confirm_for_query(self) -> Fingerprint:
+        """Return the embedder's fingerprint as `confirm` does, without a round trip to the store if nothing changed."""
+        own = await self._embedder.fingerprint()
+        return own if own == await self._store.query_fingerprint() else await self.confirm()
+
+    async def confirm(self) -> Fingerprint:
         """Return the embedder's fingerprint, once it is known to fit the collection.
 
         Where only the service's version or dialect is another one, some stored images are embedded again; a cosine of
         0.999 or more for all of them records the new version.
-
-        Args:
-            recalled: What the store recalls of the collection may let the embedder in; it never refuses one.
 
         Raises:
             FingerprintMismatch: It does not fit, or no stored film could be read to find out.
             EmbeddingError: The embedder cannot be asked.
             StoreError: The store fails or was never made.
         """
-        own, made_with = await self._embedder.fingerprint(), (await self._store.info(recalled=recalled)).fingerprint
+        own, made_with = await self._embedder.fingerprint(), (await self._store.info()).fingerprint
         if made_with is None or own == made_with:
             return own
-        if recalled:
-            return await self.confirm()
         if not own.same_space(made_with):
             raise FingerprintMismatch(
                 f"This archive was made with {made_with.description}; the embedder is {own.description}. Set the "
                 "embedder it was made with, use mode='words', or make a new archive."
             )
         await self._compare(own, made_with)
-        await self._store.renew(own)
+        await self._store.update_fingerprint(own)
         was, now = made_with.service_description, own.service_description
         _log.warning("The embedding service changed from %s to %s; its vectors are the same.", was, now)
         return own
 
     async def _compare(self, own: Fingerprint, made_with: Fingerprint) -> None:
         """Embed stored images again; a collection that holds none fits any service."""
-        ids = (await self._store.sample()).ids
+        ids = (await self._store.reference_sample()).ids
         if not ids:
             return
         old, pictures = await self._probes(ids[:_TRIED])

@@ -47,7 +47,9 @@ async def verify(store: Store) -> Verification:
     orphaned one belongs to no image. A root that is gone is counted where no image comes from it; where some do, their
     files are gone. Foreign rows are counted as such and not looked at further.
     """
-    found = Counter({"orphaned": await store.orphans(), "root gone": await store.idle_roots(await _gone(store))})
+    found = Counter(
+        {"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(await _gone(store))}
+    )
     async for flaws in _walk(store):
         found.update(flaw.problem for flaw in flaws)
     images = (await store.totals()).images
@@ -64,10 +66,10 @@ async def repair(store: Store, again: Again) -> Repair:
         CxrError: As ingest does; what was mended before stays.
     """
     before = await verify(store)
-    await store.orphans(remove=True)
-    await store.idle_roots(await _gone(store), remove=True)
+    await store.count_orphans(remove=True)
+    await store.count_unused_roots(await _gone(store), remove=True)
     for root, files in (await _to_mend(store)).items():
-        await store.record([Outcome(file, _NEVER_MET, 0, image) for file, image in files.items()])
+        await store.record_outcomes([Outcome(file, _NEVER_MET, 0, image) for file, image in files.items()])
         await again(root, frozenset(files))
     after = await verify(store)
     mended = {name: max(0, before.problems[name] - after.problems[name]) for name in PROBLEMS}
@@ -95,7 +97,7 @@ async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:
     dimension = fingerprint.dimension if fingerprint else 0
     seen: dict[bytes, ImageId] = {}
     after = None
-    while page := await store.page(after, limit=_PAGE):
+    while page := await store.images_after(after, limit=_PAGE):
         after = page[-1].image.image_id
         ours = [stored for stored in page if not stored.external]
         flaws = [_Flaw("external", (stored.image.image_id,)) for stored in page if stored.external]

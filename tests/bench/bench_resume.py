@@ -99,7 +99,9 @@ async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, Mimic
     ]
     await store.put(images, np.random.default_rng(0).normal(size=(len(rows), DIMENSION)).astype(np.float32))
     stats = [(path, path.stat(), ids) for path, ids in rows]
-    await store.record([Outcome(str(path), one.st_size, one.st_mtime_ns, ids.image_id) for path, one, ids in stats])
+    await store.record_outcomes(
+        [Outcome(str(path), one.st_size, one.st_mtime_ns, ids.image_id) for path, one, ids in stats]
+    )
     return len(rows)
 
 

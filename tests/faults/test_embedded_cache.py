@@ -128,7 +128,7 @@ async def test_answers_are_those_of_the_vectors_and_come_from_the_copy(
 
 
 async def test_answers_agree_with_numpy(store: EmbeddedStore) -> None:
-    everything = [item for item in await store.page(None, limit=9999) if item.vector is not None]
+    everything = [item for item in await store.images_after(None, limit=9999) if item.vector is not None]
     matrix = np.stack([item.vector for item in everything if item.vector is not None]).astype(np.float64)
     query = QUERIES[0] / np.linalg.norm(QUERIES[0])
     found = await store.nearest(query, Filter(), limit=50)
@@ -394,7 +394,7 @@ async def test_nothing_is_forgotten_while_another_process_makes_a_copy(tmp_path:
     async with EmbeddedStore(tmp_path, busy_timeout_s=0.05) as other:
         with locked(tmp_path), pytest.raises(StoreUnavailable, match="another process"):
             await other.forget(Filter(image_id=ImageId("i0001")))
-        assert await other.known([ImageId("i0001")])
+        assert await other.known_ids([ImageId("i0001")])
     assert await store.forget(Filter(image_id=ImageId("i0001"))) == 1
 
 

@@ -114,7 +114,7 @@ async def test_a_file_of_rubbish_is_called_damaged_and_left_alone(tmp_path: Path
 async def test_a_damaged_page_is_called_damaged(tmp_path: Path) -> None:
     async with EmbeddedStore(tmp_path) as store:
         with pytest.raises(StoreError, match="is damaged"):
-            await store.page(None, limit=9)
+            await store.images_after(None, limit=9)
 
 
 @pytest.mark.parametrize("version", [1, 99, -1])
@@ -219,7 +219,7 @@ async def test_a_folder_in_place_of_the_file_is_told(tmp_path_factory: pytest.Te
 async def test_a_cell_of_another_length_is_told_and_shown(impatient: EmbeddedStore, file: Path) -> None:
     with closing(sqlite3.connect(file)) as other, other:
         other.execute("UPDATE vectors SET vector = x'0000'")
-    for call in (impatient.nearest(axis(), Filter(), limit=1), impatient.sample()):
+    for call in (impatient.nearest(axis(), Filter(), limit=1), impatient.reference_sample()):
         with pytest.raises(StoreError, match="table verify"):
             await call
     assert (await impatient.get([A], vectors=True))[A].vector is None

@@ -109,7 +109,7 @@ async def read_until(ended: anyio.Event, store: EmbeddedStore) -> None:
     """Read again and again: what is read is always whole."""
     while not ended.is_set():
         try:
-            page = await store.page(None, limit=999)
+            page = await store.images_after(None, limit=999)
         except StoreMissing:
             await anyio.lowlevel.checkpoint()
             continue
@@ -135,7 +135,7 @@ async def test_four_processes_make_one_archive_and_lose_or_double_nothing(tmp_pa
         async with EmbeddedStore(tmp_path) as store:
             own = {f"{name}-{batch}-{n}" for name in names for batch in range(10) for n in range(5)}
             expected = own | {f"shared-{n}" for n in range(3)}
-            assert {item.image.image_id for item in await store.page(None, limit=999)} == expected
+            assert {item.image.image_id for item in await store.images_after(None, limit=999)} == expected
             assert set(ids(await store.match(["pa"], Filter(), limit=999))) == expected
             assert len(await store.nearest(axis(), Filter(), limit=999)) == len(expected)
 
@@ -150,8 +150,8 @@ async def test_a_process_killed_while_it_writes_leaves_all_or_nothing(tmp_path: 
             child.go_on()
             assert await child.line() == "halfway"
             child.kill()
-        everything = {item.image.image_id: item.image.study_id for item in await store.page(None, limit=9)}
+        everything = {item.image.image_id: item.image.study_id for item in await store.images_after(None, limit=9)}
         assert everything == {"a": "s1", "b": "s1"}
         assert ids(await store.match(["pa"], Filter(), limit=9)) == ["a", "b"]
         await store.put([image("c", "s3")], vectors(1))
-        assert await store.known([ImageId("c")]) == {"c"}
+        assert await store.known_ids([ImageId("c")]) == {"c"}

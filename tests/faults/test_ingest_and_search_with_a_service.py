@@ -57,7 +57,7 @@ def jpegs(films: Path) -> dict[str, bytes]:
 
 async def assert_each_row_has_the_vector_of_its_pixels(archive: Archive, films: Path, *, count: int) -> None:
     state = State(models=(), dimension=1024)
-    page = await archive.store.page(None, limit=100)
+    page = await archive.store.images_after(None, limit=100)
     assert len(page) == count
     sent = jpegs(films)
     for stored in page:
@@ -129,7 +129,7 @@ async def test_one_rejected_image_and_one_bad_vector_affect_no_other_image(
     async with opened(data, hurried(standin)) as archive:
         summary = balanced(await archive.ingest(films, batch_size=8))
         assert (summary.added, summary.errors, summary.remaining) == (FILMS - 2, 2, 0)
-        assert not await archive.store.known([ImageId(refused), ImageId(spoilt)])
+        assert not await archive.store.known_ids([ImageId(refused), ImageId(spoilt)])
         await assert_each_row_has_the_vector_of_its_pixels(archive, films, count=FILMS - 2)
     bad = rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path")
     assert [path.rsplit("/", 1)[1] for path, _ in bad] == [f"{refused}.dcm", f"{spoilt}.dcm"]

@@ -131,7 +131,7 @@ async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
-    ("step", "nth"), [("outcomes", 1), ("known", 2), ("put_studies", 2), ("put", 2), ("record", 2)]
+    ("step", "nth"), [("outcomes", 1), ("known_ids", 2), ("put_studies", 2), ("put", 2), ("record_outcomes", 2)]
 )
 async def test_a_cancelled_run_leaves_no_partial_writes(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int, when: str
@@ -191,7 +191,7 @@ async def test_an_embedder_down_from_the_start_creates_no_archive(data: Path, fi
     assert not is_made(data)
 
 
-@pytest.mark.parametrize("step", ["put_studies", "put", "record"])
+@pytest.mark.parametrize("step", ["put_studies", "put", "record_outcomes"])
 async def test_a_failing_store_is_an_error_and_the_next_run_continues(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

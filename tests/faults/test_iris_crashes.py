@@ -91,7 +91,7 @@ async def main():
         await store.create(FINGERPRINT)
         await store.put([image(f"i{n:04d}") for n in range(300)], vectors(300))
         await act(store)
-        assert len(await store.page(None, limit=9)) == 9
+        assert len(await store.images_after(None, limit=9)) == 9
 """
 CLOSES_DURING_CALLS = """
 async def act(store):
@@ -122,11 +122,11 @@ async def act(store):
 """
 LEAVES_RESULTS_EARLY = """
 async def act(store):
-    assert len(await store.page(None, limit=300)) == 300
+    assert len(await store.images_after(None, limit=300)) == 300
     for _ in range(5):
         with anyio.move_on_after(0.05):
-            await store.page(None, limit=300)
-    assert len(await store.page(None, limit=300)) == 300
+            await store.images_after(None, limit=300)
+    assert len(await store.images_after(None, limit=300)) == 300
 """
 RUN = "\nanyio.run(main)\nprint('alive')\n"
 

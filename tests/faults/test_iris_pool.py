@@ -70,7 +70,7 @@ async def test_the_deadline_is_of_each_statement_not_of_the_whole_call(server: S
         await fill(store)
         server.fail("delay", times=5, ms=500)
         await store.put([image("late")], vectors(1))
-        assert await store.known([ImageId("late")]) == {"late"}
+        assert await store.known_ids([ImageId("late")]) == {"late"}
 
 
 async def test_a_cancelled_call_ends_at_once_and_leaves_no_connection_behind(
@@ -138,7 +138,7 @@ async def test_a_call_that_is_stopped_writes_nothing(server: StandIn) -> None:
             await store.put([image("half")], vectors(1))
         server.heal()
         await to_thread.run_sync(lambda: server.wait(open=store.pool_stats.idle))
-        assert await store.known([ImageId("half")]) == set()
+        assert await store.known_ids([ImageId("half")]) == set()
 
 
 async def test_connections_that_died_while_idle_cost_one_retry_at_most(server: StandIn, right: list[str]) -> None:
@@ -257,7 +257,7 @@ async def test_a_refusal_says_what_to_do_and_shows_nothing_of_what_was_stored(
         await store.put([image("new")], vectors(1))
     assert "Smith" not in f"{refused.value} {refused.value.__cause__}"
     assert refused.value.__suppress_context__
-    assert await store.known([ImageId("new")]) == set()
+    assert await store.known_ids([ImageId("new")]) == set()
 
 
 async def test_images_of_one_study_put_at_once_by_two_processes_are_all_found(server: StandIn) -> None:

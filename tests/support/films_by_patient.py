@@ -67,7 +67,7 @@ async def _ranked(folder: Path, data: Path, films: dict[str, Film]) -> dict[str,
     async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
         for part in CHEST:
             await archive.ingest(folder / part)
-        stored = await archive.store.page(None, limit=1000)
+        stored = await archive.store.images_after(None, limit=1000)
         file_of = {one.image.image_id: _name(folder, one.image.root, one.image.image_path) for one in stored}
         for image_id, file in file_of.items():
             page = await archive.search(like=[image_id], group="none", limit=100)

@@ -233,7 +233,7 @@ class Rounds:
 
 async def walk(store: Store):
     after = None
-    while page := await store.page(after, limit=1000):
+    while page := await store.images_after(after, limit=1000):
         after = page[-1].image.image_id
         for item in page:
             yield item

@@ -124,7 +124,7 @@ async def load(store: Store, *, split: str | None, labels_of: Callable[[StoredIm
         labels_of: What the truth says of an image's study.
     """
     reading, after = _Reading(labels_of), None
-    while page := await store.page(after, limit=_PAGE):
+    while page := await store.images_after(after, limit=_PAGE):
         after = page[-1].image.image_id
         wanted = [stored for stored in page if split is None or stored.study.split == split]
         await to_thread.run_sync(reading.take, wanted)

@@ -71,7 +71,7 @@ class EmbeddedStore(Store):
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
-        for danger in await self.dangers():
+        for danger in await self.location_warnings():
             _log.warning("%s", danger)
         return self
 
@@ -88,27 +88,26 @@ class EmbeddedStore(Store):
             lambda connection: database.collection.make(connection, self.location, fingerprint, root, key_check)
         )
 
-    async def renew(self, fingerprint: Fingerprint) -> None:
+    async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
         await self._write(database.collection.renew, fingerprint)
 
     async def drop(self) -> None:
         await self._connections.empty(within=self._cache.removing(wait_s=self._busy_timeout_s))
 
-    async def info(self, *, recalled: bool = False) -> Collection:
-        del recalled  # it is read as fast as it is remembered
+    async def info(self) -> Collection:
         return await self._read(database.collection.collection)
 
-    async def dangers(self) -> list[str]:
+    async def location_warnings(self) -> list[str]:
         kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
         return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
         return await self._read(partial(self._answers.to, tables.listing.totals))
 
-    async def external(self) -> int:
+    async def count_external(self) -> int:
         return await self._read(tables.listing.external)
 
-    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+    async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self._read(tables.images.known, ids)
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
@@ -135,7 +134,7 @@ class EmbeddedStore(Store):
     ) -> int:
         return await self._read_by_copy(partial(self._answers.to, tables.counts.count), where, tuple(terms), distinct)
 
-    async def facts(
+    async def result_facts(
         self,
         ids: Sequence[ImageId],
         where: Filter,
@@ -155,27 +154,27 @@ class EmbeddedStore(Store):
 
         return await self._read_by_copy(ask)
 
-    async def sample(self) -> ReferenceSample:
+    async def reference_sample(self) -> ReferenceSample:
         return await self._read(partial(self._answers.to, tables.listing.sample))
 
-    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
+    async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.page, after, limit)
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         return await self._read(tables.files.outcomes, paths)
 
-    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
         return await self._read(tables.files.settled, files)
 
-    async def record(self, outcomes: Sequence[Outcome]) -> None:
+    async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(tables.files.record, outcomes)
 
-    async def orphans(self, *, remove: bool = False) -> int:
+    async def count_orphans(self, *, remove: bool = False) -> int:
         if remove:
             return await self._write(tables.images.remove_orphans)
         return await self._read(tables.images.count_orphans)
 
-    async def idle_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
+    async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         if remove:
             return await self._write(database.collection.remove_idle_roots, roots)
         return await self._read(database.collection.count_idle_roots, roots)

@@ -41,11 +41,11 @@ class IrisStore(Store):
     """An archive in IRIS. Nothing is connected before the first call.
 
     Writing reads the collection's entries each time, in its own transaction; asking remembers them, so that a question
-    is one round trip, and looks again when an answer does not fit, or when `facts` finds others.
+    is one round trip, and looks again when an answer does not fit, or when `result_facts` finds others.
     """
 
     is_private = False
-    rows_at_once = MOST_IDS
+    preferred_batch_size = MOST_IDS
 
     def __init__(self, config: IrisConfig) -> None:
         self.location = config.location
@@ -68,7 +68,7 @@ class IrisStore(Store):
         return self._pool.stats
 
     @property
-    def condition(self) -> str:
+    def connection_status(self) -> str:
         stats = self._pool.stats
         index = "with" if self._remembered and self._remembered.has_hnsw else "without"
         return (
@@ -90,7 +90,7 @@ class IrisStore(Store):
             self._pool.recycle()
         return made.images
 
-    async def renew(self, fingerprint: Fingerprint) -> None:
+    async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
         await self._write(lambda session, entries: collection.renew(session, entries, fingerprint))
 
     async def drop(self) -> None:
@@ -98,19 +98,20 @@ class IrisStore(Store):
         await self._pool.run(lambda link: collection.drop(Statements(link, self._table)))
         self._pool.recycle()
 
-    async def info(self, *, recalled: bool = False) -> Collection:
-        if recalled and (remembered := self._remembered):
-            return collection.collection(remembered)
+    async def info(self) -> Collection:
         self._remembered = None
         return await self._read(lambda _, entries: collection.collection(entries))
+
+    async def query_fingerprint(self) -> Fingerprint | None:
+        return self._remembered.fingerprint if self._remembered else await super().query_fingerprint()
 
     async def totals(self) -> Totals:
         return await self._read(lambda session, _: tables.listing.totals(session))
 
-    async def external(self) -> int:
+    async def count_external(self) -> int:
         return await self._read(lambda session, _: tables.listing.external(session))
 
-    async def known(self, ids: Iterable[ImageId]) -> set[ImageId]:
+    async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         asked = list(ids)  # it may be asked twice
         return await self._read(lambda session, _: tables.images.known(session, asked))
 
@@ -137,7 +138,7 @@ class IrisStore(Store):
     ) -> int:
         return await self._read(lambda session, _: tables.listing.count(session, where, terms, distinct))
 
-    async def facts(
+    async def result_facts(
         self,
         ids: Sequence[ImageId],
         where: Filter,
@@ -158,28 +159,28 @@ class IrisStore(Store):
         self._sample = kept or self._sample
         return facts
 
-    async def sift(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
+    async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
         if not tables.result_facts.can_sift(filters):
-            return await super().sift(images, filters)
+            return await super().filter_images(images, filters)
         return await self._read(lambda session, _: tables.result_facts.sift(session, images, filters))
 
-    async def sample(self) -> ReferenceSample:
+    async def reference_sample(self) -> ReferenceSample:
         def ask(session: Statements, entries: Entries) -> KeptSample:
             return tables.listing.sample(session, entries.fingerprint, self._sample)
 
         self._sample = kept = await self._read(ask)
         return kept.sample
 
-    async def page(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
+    async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(lambda session, _: tables.images.page(session, after, limit))
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         return await self._read(lambda session, _: tables.files.outcomes(session, paths))
 
-    async def settled(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
         return await self._read(lambda session, _: tables.files.settled(session, files))
 
-    async def record(self, outcomes: Sequence[Outcome]) -> None:
+    async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda session, _: tables.files.record(session, outcomes))
 
     async def forget(self, where: Filter) -> int:

@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 async def test_outcomes_come_back_as_they_were_recorded(store: Store) -> None:
     good, bad = outcome("/films/a.dcm", "a", size=2**40), outcome("/films/b.dcm", reason="truncated pixel data")
-    await store.record([good, bad])
+    await store.record_outcomes([good, bad])
     assert await store.outcomes([good.path, bad.path, "/never/seen"]) == {good.path: good, bad.path: bad}
 
 
 async def test_a_later_outcome_of_the_same_path_replaces_the_earlier(store: Store) -> None:
-    await store.record([outcome("/a", reason="not DICOM")])
-    await store.record([outcome("/a", "a", size=11)])
+    await store.record_outcomes([outcome("/a", reason="not DICOM")])
+    await store.record_outcomes([outcome("/a", "a", size=11)])
     assert await store.outcomes(["/a"]) == {"/a": outcome("/a", "a", size=11)}
 
 
 async def test_several_files_may_have_become_one_image(store: Store) -> None:
-    await store.record([outcome("/a", "a"), outcome("/copy of a", "a")])
+    await store.record_outcomes([outcome("/a", "a"), outcome("/copy of a", "a")])
     assert set(await store.outcomes(["/a", "/copy of a"])) == {"/a", "/copy of a"}
 
 
 async def test_paths_differ_by_case_and_may_be_no_unicode(store: Store) -> None:
     odd = [outcome("/A", "a"), outcome("/a", "b"), outcome("/\udcff.dcm", "c"), outcome("/ü 'x' \"y\"", "d")]
-    await store.record(odd)
+    await store.record_outcomes(odd)
     assert await store.outcomes([file.path for file in odd]) == {file.path: file for file in odd}
 
 
 async def test_thousands_of_paths_are_asked_at_once(store: Store) -> None:
-    await store.record([outcome("/a", "a")])
+    await store.record_outcomes([outcome("/a", "a")])
     assert set(await store.outcomes([*(f"/none/{n}" for n in range(40_000)), "/a"])) == {"/a"}
 
 
@@ -46,8 +46,8 @@ def status(*outcomes: Outcome) -> dict[str, tuple[int, int]]:
 
 async def settled(store: Store, asked: dict[str, tuple[int, int]]) -> dict[str, ImageId | None]:
     """A store's own answer, which is that of any store."""
-    own = await store.settled(asked)
-    assert await Store.settled(store, asked) == own
+    own = await store.unchanged_files(asked)
+    assert await Store.unchanged_files(store, asked) == own
     return own
 
 
@@ -55,7 +55,7 @@ async def test_files_are_settled_that_became_an_image_shown_from_there_or_were_b
     await store.put([image("a"), image("ü", root="/", image_path="\udcff.dcm")], vectors(2))
     good, odd = outcome("/archive/files/a.dcm", "a"), outcome("/\udcff.dcm", "ü")
     bad = outcome("/archive/b.dcm", reason="not DICOM")
-    await store.record([good, odd, bad])
+    await store.record_outcomes([good, odd, bad])
     asked = status(good, odd, bad, outcome("/archive/never seen.dcm", "a"))
     assert await settled(store, asked) == {good.path: "a", odd.path: "ü", bad.path: None}
 
@@ -67,7 +67,7 @@ async def test_files_are_not_settled_that_changed_or_whose_image_is_elsewhere_go
     backend.plant_foreign("b", "s1", "p1")
     here, copy = outcome("/archive/files/a.dcm", "a"), outcome("/archive/copy of a.dcm", "a")
     gone, external = outcome("/archive/files/gone.dcm", "gone"), outcome("/archive/files/b.dcm", "b")
-    await store.record([here, copy, gone, external])
+    await store.record_outcomes([here, copy, gone, external])
     assert await settled(store, status(copy, gone, external)) == {}
     size, mtime_ns = status(here)[here.path]
     assert await settled(store, {here.path: (size + 1, mtime_ns)}) == {}

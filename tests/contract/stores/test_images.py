@@ -28,7 +28,7 @@ async def stored(store: Store, image_id: str) -> StoredImage:
 
 async def walk(store: Store, *, limit: int) -> list[StoredImage]:
     walked: list[StoredImage] = []
-    while page := await store.page(walked[-1].image.image_id if walked else None, limit=limit):
+    while page := await store.images_after(walked[-1].image.image_id if walked else None, limit=limit):
         assert len(page) <= limit
         walked += page
     return walked
@@ -75,9 +75,9 @@ async def test_vectors_are_normalised_whatever_their_length(store: Store) -> Non
 async def test_a_unit_vector_is_kept_bit_by_bit(store: Store) -> None:
     images = [image(f"i{n:04d}") for n in range(2000)]
     await store.put(images, vectors(len(images)))
-    once = np.stack([item.vector for item in await store.page(None, limit=9999) if item.vector is not None])
+    once = np.stack([item.vector for item in await store.images_after(None, limit=9999) if item.vector is not None])
     await store.put(images, once)
-    again = np.stack([item.vector for item in await store.page(None, limit=9999) if item.vector is not None])
+    again = np.stack([item.vector for item in await store.images_after(None, limit=9999) if item.vector is not None])
     np.testing.assert_array_equal(again, once)
 
 
@@ -94,8 +94,8 @@ async def test_get_keeps_the_order_asked_for_and_leaves_out_what_is_not_there(st
 async def test_known_answers_thousands_at_once(store: Store) -> None:
     await store.put([image("a"), image("b")], vectors(2))
     asked = [ImageId(f"none{n}") for n in range(40_000)] + [A]
-    assert await store.known(asked) == {"a"}
-    assert await store.known([]) == set()
+    assert await store.known_ids(asked) == {"a"}
+    assert await store.known_ids([]) == set()
 
 
 async def test_put_twice_keeps_one_row_with_what_came_last(store: Store) -> None:
@@ -150,13 +150,13 @@ async def test_foreign_images_are_shown_and_counted_and_never_ranked(store: Stor
     assert (found[B].image.view_position, found[B].study.study_id) == ("LATERAL", "s1")
     totals = await store.totals()
     assert (totals.images, totals.external, totals.by_view) == (2, 1, {"PA": 1, "LATERAL": 1})
-    assert [item.external for item in await store.page(None, limit=9)] == [False, True]
+    assert [item.external for item in await store.images_after(None, limit=9)] == [False, True]
     assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["a"]
     assert ids(await store.match(["pa", "lateral"], Filter(), limit=9)) == ["a"]
     assert ids(await store.browse(Filter(), limit=9)) == ["a"]
     assert await store.count(Filter()) == 1
-    assert await store.known([A, B]) == {"a"}
-    assert (await store.sample()).ids == ("a",)
+    assert await store.known_ids([A, B]) == {"a"}
+    assert (await store.reference_sample()).ids == ("a",)
 
 
 async def test_a_foreign_image_of_an_unknown_study_is_shown(store: Store, backend: Backend) -> None:
@@ -208,7 +208,7 @@ async def test_the_sample_is_the_lowest_keys_in_their_order(store: Store) -> Non
     images = [image(f"i{n}", f"s{n // 9}") for n in range(count)]
     rows = vectors(count)
     await store.put(images, rows)
-    sample = await store.sample()
+    sample = await store.reference_sample()
     expected = sorted(range(count), key=lambda n: sample_key(images[n].image_id))[:SAMPLE_SIZE]
     assert list(sample.ids) == [images[n].image_id for n in expected]
     assert sample.vectors.dtype == np.float32
@@ -222,7 +222,9 @@ async def test_forget_removes_images_outcomes_studies_and_words_only(store: Stor
     await store.put_studies(
         [Study(StudyId(f"s{n}"), SubjectId(f"p{n}"), report="Effusion.", labels={"Edema": 1}) for n in (1, 2)]
     )
-    await store.record([outcome("/a", "a"), outcome("/b", "b"), outcome("/c", "c"), outcome("/x", reason="not DICOM")])
+    await store.record_outcomes(
+        [outcome("/a", "a"), outcome("/b", "b"), outcome("/c", "c"), outcome("/x", reason="not DICOM")]
+    )
     assert await store.forget(Filter(subject_id=SubjectId("p1"))) == 3
     assert set(await store.get([A, B, C, ImageId("f")])) == {"c"}
     assert set(await store.outcomes(["/a", "/b", "/c", "/x"])) == {"/c", "/x"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NEEDS_A_COLLECTION: dict[str, Callable[[Store], Awaitable[object]]] = {
     "info": lambda store: store.info(),
     "totals": lambda store: store.totals(),
-    "known": lambda store: store.known([ImageId("a")]),
+    "known": lambda store: store.known_ids([ImageId("a")]),
     "put": lambda store: store.put([image("a")], vectors(1)),
     "put_studies": lambda store: store.put_studies([Study(StudyId("s1"), SubjectId("p1"))]),
     "get": lambda store: store.get([ImageId("a")]),
@@ -29,10 +29,10 @@ NEEDS_A_COLLECTION: dict[str, Callable[[Store], Awaitable[object]]] = {
     "match": lambda store: store.match(["effus"], Filter(), limit=1),
     "browse": lambda store: store.browse(Filter(), limit=1),
     "count": lambda store: store.count(Filter()),
-    "sample": lambda store: store.sample(),
-    "page": lambda store: store.page(None, limit=1),
+    "sample": lambda store: store.reference_sample(),
+    "page": lambda store: store.images_after(None, limit=1),
     "outcomes": lambda store: store.outcomes(["/a.dcm"]),
-    "record": lambda store: store.record([outcome("/a.dcm", "a")]),
+    "record": lambda store: store.record_outcomes([outcome("/a.dcm", "a")]),
     "forget": lambda store: store.forget(Filter(image_id=ImageId("a"))),
 }
 
@@ -98,7 +98,7 @@ async def test_vectors_are_refused_until_the_embedder_is_known(bare: Store) -> N
         await bare.put([image("a")], vectors(1))
     assert (await bare.totals()).images == 0
     assert await bare.nearest(axis(), Filter(), limit=3) == []
-    assert (await bare.sample()).ids == ()
+    assert (await bare.reference_sample()).ids == ()
 
 
 async def test_drop_removes_everything_and_is_harmless_where_there_is_nothing(store: Store) -> None:
@@ -119,7 +119,7 @@ async def test_a_dropped_collection_is_made_again_for_another_embedder(store: St
     await store.create(root="/films", key_check="3f")
     await store.put([image("a")], vectors(1))
     await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Effusion.")])
-    await store.record([outcome("/a.dcm", "a")])
+    await store.record_outcomes([outcome("/a.dcm", "a")])
     await store.drop()
     other = replace(FINGERPRINT, dimension=3)
     assert await store.create(other) is True
@@ -134,9 +134,9 @@ async def test_a_dropped_collection_is_made_again_for_another_embedder(store: St
 async def test_two_stores_of_one_place_see_what_the_other_writes(store: Store, backend: Backend) -> None:
     async with backend.store() as other:
         await store.put([image("a")], vectors(1))
-        assert await other.known([ImageId("a")]) == {"a"}
+        assert await other.known_ids([ImageId("a")]) == {"a"}
         await other.put([image("b")], vectors(1))
-        assert await store.known([ImageId("a"), ImageId("b")]) == {"a", "b"}
+        assert await store.known_ids([ImageId("a"), ImageId("b")]) == {"a", "b"}
         await other.drop()
         with pytest.raises(StoreMissing):
             await store.totals()
@@ -148,7 +148,7 @@ async def test_what_was_written_is_there_after_closing(store: Store, backend: Ba
     await store.put([image("a")], vectors(1))
     await store.__aexit__(None, None, None)
     async with backend.store() as again:
-        assert await again.known([ImageId("a")]) == {"a"}
+        assert await again.known_ids([ImageId("a")]) == {"a"}
 
 
 async def test_leaving_does_not_hide_the_error(backend: Backend) -> None:

@@ -188,7 +188,10 @@ async def test_facts_are_those_that_are_told_one_by_one(filled: Store, backend: 
     ]
     for (where, _), more in itertools.product(FILTERS.values(), how):
         for asked in (hits, []):
-            told, one_by_one = await filled.facts(asked, where, **more), await Store.facts(filled, asked, where, **more)
+            told, one_by_one = (
+                await filled.result_facts(asked, where, **more),
+                await Store.result_facts(filled, asked, where, **more),
+            )
             assert flat(told) == flat(one_by_one)
             assert (told.fingerprint, told.external) == (FINGERPRINT, 1)
 
@@ -205,6 +208,6 @@ async def test_images_are_sifted_by_each_filter_alone(filled: Store) -> None:
     among = [ImageId(name) for name in ("a1", "b1", "c1", "d1", "gone")]
     for (one, through), (other, through_other) in itertools.pairwise(FILTERS.values()):
         if not (one.only_images or other.only_images):
-            assert await filled.sift(among, [one, other]) == [through & set(among), through_other & set(among)]
-    assert await filled.sift(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
-    assert await filled.sift([], [Filter(), Filter(split="test")]) == [set(), set()]
+            assert await filled.filter_images(among, [one, other]) == [through & set(among), through_other & set(among)]
+    assert await filled.filter_images(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
+    assert await filled.filter_images([], [Filter(), Filter(split="test")]) == [set(), set()]

@@ -138,7 +138,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @rule(files=st.lists(OUTCOMES, max_size=3))
     def record(self, files: list[Outcome]) -> None:
-        self.portal.call(self.store.record, files)
+        self.portal.call(self.store.record_outcomes, files)
         self.model.files.update({file.path: file for file in files})
 
     @rule(name=NAMES, number=NUMBERS, kind=st.sampled_from(["image", "study", "subject"]))
@@ -158,12 +158,12 @@ class StoreBesideModel(RuleBasedStateMachine):
 
     @invariant()
     def holds_the_same(self) -> None:
-        page = self.portal.call(lambda: self.store.page(None, limit=99))
+        page = self.portal.call(lambda: self.store.images_after(None, limit=99))
         assert [item.image for item in page] == [self.model.images[name] for name in sorted(self.model.images)]
         assert [item.study for item in page] == [self.model.studies[item.image.study_id] for item in page]
         paths = [f"/i{n}" for n in range(6)]
         assert self.portal.call(self.store.outcomes, paths) == self.model.files
-        assert list(self.portal.call(self.store.sample).ids) == sorted(self.model.images, key=sample_key)
+        assert list(self.portal.call(self.store.reference_sample).ids) == sorted(self.model.images, key=sample_key)
 
     @invariant()
     def ranks_the_same(self) -> None:

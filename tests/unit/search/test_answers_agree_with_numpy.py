@@ -39,7 +39,7 @@ async def archive(toy_data: Path) -> AsyncGenerator[Archive]:
 
 
 async def stored(archive: Archive) -> list[StoredImage]:
-    return await archive.store.page(None, limit=1000)
+    return await archive.store.images_after(None, limit=1000)
 
 
 async def cosines(archive: Archive, text: str) -> dict[str, float]:

@@ -91,7 +91,7 @@ async def test_a_denial_of_more_than_a_finding_leaves_no_study_out_and_says_so(f
 async def test_a_label_that_is_uncertain_rules_out_too(five: Path) -> None:
     rows(five, "DELETE FROM labels")
     async with opened(five) as archive:
-        (stored, *_) = await archive.store.page(None, limit=10)
+        (stored, *_) = await archive.store.images_after(None, limit=10)
         for value, left in ((1, 4), (-1, 4), (0, 5)):
             study = stored.study
             await archive.store.put_studies([type(study)(study.study_id, study.subject_id, labels={"Fracture": value})])
@@ -147,7 +147,7 @@ class TestFiles:
 
 async def planted(archive: Archive, *vectors: list[float]) -> None:
     """Give the archive's images these vectors."""
-    images = [one.image for one in await archive.store.page(None, limit=100)]
+    images = [one.image for one in await archive.store.images_after(None, limit=100)]
     full = np.zeros((len(images), 32), np.float32)
     full[:, : len(vectors[0])] = vectors
     await archive.store.put(images, full)
@@ -156,7 +156,7 @@ async def planted(archive: Archive, *vectors: list[float]) -> None:
 async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> None:
     async with opened(five) as archive:
         await planted(archive, [1, 0, 0], [0, 1, 0], [0, 1, 0.001], [0, 0, 1], [0, 1, 0])
-        example = [one.image.image_id for one in await archive.store.page(None, limit=1)]
+        example = [one.image.image_id for one in await archive.store.images_after(None, limit=1)]
         page = await archive.search(like=example, limit=10)
         apart = [await archive.search(like=example, limit=1, offset=at) for at in range(4)]
     assert (page.total_results, page.results_count, page.next_offset) == (4, len(page.images), None)
@@ -198,7 +198,7 @@ async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
 
 async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
     async with opened(five, OfflineEmbedder(preprocessing="other")) as archive:
-        example = (await archive.store.page(None, limit=1))[0].image.image_id
+        example = (await archive.store.images_after(None, limit=1))[0].image.image_id
         page = await archive.search("edema", unlike=[example])
     assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
     assert page.warnings == ["unlike was left aside: there is no vector of the words for it to steer."]
@@ -206,7 +206,7 @@ async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
 
 async def test_an_outage_between_text_and_mix_is_said_as_any_other(five: Path) -> None:
     async with opened(five, ToyEmbedder(down=True)) as archive:
-        example = (await archive.store.page(None, limit=1))[0].image.image_id
+        example = (await archive.store.images_after(None, limit=1))[0].image.image_id
         page = await archive.search("edema without effusion", like=[example])
     assert page.search_mode == "hybrid"
     assert page.fallback_reason

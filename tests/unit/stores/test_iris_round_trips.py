@@ -93,22 +93,22 @@ async def test_a_search_by_words_is_one_round_trip(server: StandIn, store: IrisS
 async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
     server: StandIn, store: IrisStore
 ) -> None:
-    first = await store.sample()
+    first = await store.reference_sample()
     server.forget()
-    assert await store.sample() is first
+    assert await store.reference_sample() is first
     assert (server.seen["round_trips"], server.seen["bytes_out"] < 200) == (1, True)
     async with IrisStore(config(server)) as other:
         await other.put([image("i00000", "s00000", "p0")], vectors(1, seed=9))
-        replaced = await store.sample()
+        replaced = await store.reference_sample()
         assert replaced.ids == first.ids
         assert (replaced.vectors != first.vectors).any()
         await other.forget(Filter(image_id=ImageId("i00001")))
-    assert set((await store.sample()).ids) == set(first.ids) - {"i00001"}
+    assert set((await store.reference_sample()).ids) == set(first.ids) - {"i00001"}
 
 
 async def test_a_restart_asks_once_for_500_files(server: StandIn, store: IrisStore) -> None:
     files = {f"/films/{number}.dcm": (1, 2) for number in range(1000)}
-    assert await trips(server, lambda: store.settled(files)) == 2
+    assert await trips(server, lambda: store.unchanged_files(files)) == 2
 
 
 async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> None:
@@ -228,4 +228,4 @@ async def test_answers_are_those_of_the_embedded_store(server: StandIn, store: I
             here, there = await ours, await theirs
             assert [hit.image_id for hit in here] == [hit.image_id for hit in there]
             assert [hit.score for hit in here] == pytest.approx([hit.score for hit in there], abs=1e-6)
-        assert (await store.sample()).ids == (await embedded.sample()).ids
+        assert (await store.reference_sample()).ids == (await embedded.reference_sample()).ids

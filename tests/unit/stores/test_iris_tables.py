@@ -110,7 +110,7 @@ async def test_dropping_can_be_interrupted_anywhere_and_leaves_nothing_to_the_ne
     for step in range(7):
         async with IrisStore(config(server, table=f"Broken.T{step}")) as store:
             await fill(store, 4)
-            await store.record([outcome("/a", "i00000")])
+            await store.record_outcomes([outcome("/a", "i00000")])
             server.fail("error", code=-400, text="no", skip=step, matching="DROP TABLE")
             with pytest.raises(StoreError):
                 await store.drop()
@@ -190,7 +190,7 @@ async def test_ids_of_the_originals_table_are_read_exactly_though_it_ignores_cas
     plant_original(server)
     await store.create(FINGERPRINT)
     await store.put([image("abc")], vectors(1))
-    assert await store.known([ImageId("ABC"), ImageId("abc")]) == {"abc"}
+    assert await store.known_ids([ImageId("ABC"), ImageId("abc")]) == {"abc"}
     assert set(await store.get([ImageId("ABC"), ImageId("abc")])) == {"abc"}
 
 

@@ -49,7 +49,7 @@ async def fill(store: Store, count: int = COUNT) -> None:
     names = [(f"i{n:05d}", f"s{n // 2}", f"p{n // 4}") for n in range(count)]
     await store.put([image(*name, tags={"SeriesDescription": "upright"}) for name in names], vectors(count))
     await store.put_studies([study(n) for n in range(count // 2)])
-    await store.record([outcome(f"/archive/files/{name}.dcm", name) for name, *_ in names])
+    await store.record_outcomes([outcome(f"/archive/files/{name}.dcm", name) for name, *_ in names])
 
 
 def study(n: int) -> Study:
@@ -59,7 +59,7 @@ def study(n: int) -> Study:
 
 async def everything(store: Store) -> list[object]:
     """Return what a store holds, and how it ranks it."""
-    page = await store.page(None, limit=2 * COUNT)
+    page = await store.images_after(None, limit=2 * COUNT)
     assert all(one.vector is not None for one in page)
     rows = [(one.image, one.study, one.external, one.vector.tobytes()) for one in page if one.vector is not None]
     paths = [f"/archive/files/i{n:05d}.dcm" for n in range(COUNT)]
@@ -70,7 +70,7 @@ async def everything(store: Store) -> list[object]:
         (collection.fingerprint, collection.key_check),
         ids(await store.nearest(axis(), Filter(), limit=50)),
         ids(await store.match(["edema", "upright"], Filter(), limit=50)),
-        (await store.sample()).ids,
+        (await store.reference_sample()).ids,
         await store.totals(),
     ]
 

@@ -104,7 +104,7 @@ async def test_a_changed_service_with_other_vectors_is_refused_with_the_way_out(
 async def test_one_film_that_gets_another_vector_is_enough_to_refuse(data: Path) -> None:
     rows(data, "UPDATE vectors SET vector = zeroblob(128) WHERE slot = (SELECT min(slot) FROM vectors)")
     async with opened(data, Service("2")) as archive:
-        spoilt = (await archive.store.sample()).vectors.any(axis=1).argmin()
+        spoilt = (await archive.store.reference_sample()).vectors.any(axis=1).argmin()
     assert spoilt < PROBES
     assert "others now" in await refused(data, Service("2"))
 
@@ -174,8 +174,8 @@ async def test_an_image_that_goes_away_meanwhile_is_no_probe(data: Path) -> None
     class Shared(EmbeddedStore):
         """A store in which another process forgets an image between two questions."""
 
-        async def sample(self) -> ReferenceSample:
-            sample = await super().sample()
+        async def reference_sample(self) -> ReferenceSample:
+            sample = await super().reference_sample()
             await self.forget(Filter(image_id=sample.ids[0]))
             return sample
 

@@ -1,23 +1,23 @@
-"""The words of chest radiology: what reports and questions say, and as which terms."""
+"""The language of chest radiology: mentions of findings in reports and queries, and search terms."""
 
-from mcp_cxr.language._document import SEARCHED_TAGS, document, statements
-from mcp_cxr.language._question import Meaning, understood
+from mcp_cxr.language._document import SEARCHED_TAGS, document_terms, mentions_by_sentence
+from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in
+from mcp_cxr.language._query import ParsedQuery, parse_query
 from mcp_cxr.language._report import main_text, sections, sentences
-from mcp_cxr.language._said import Said, Status, said, terms_of
 from mcp_cxr.language._terms import terms
 
 __all__ = [
     "SEARCHED_TAGS",
-    "Meaning",
-    "Said",
+    "Mention",
+    "ParsedQuery",
     "Status",
-    "document",
+    "document_terms",
+    "finding_terms",
     "main_text",
-    "said",
+    "mentions_by_sentence",
+    "mentions_in",
+    "parse_query",
     "sections",
     "sentences",
-    "statements",
     "terms",
-    "terms_of",
-    "understood",
 ]

@@ -1,20 +1,20 @@
-"""Radiology reports as MIMIC-CXR has them: sections headed in capitals, ` FINDINGS:`; `___` for what was removed."""
+"""Divides radiology reports as MIMIC-CXR has them: headings in capitals (` FINDINGS:`), `___` for removed words."""
 
 from __future__ import annotations
 
 import re
 
-# A heading opens a line, in capitals, and ends with a colon; "FINAL REPORT" stands alone.
+# A heading starts a line, in capitals, and ends with a colon; "FINAL REPORT" has a line of its own.
 _HEADING = re.compile(r"^[ \t]*(?:(?P<title>[A-Z][A-Z /,()&-]{2,60}?):|FINAL (?:REPORT|ADDENDUM)[ \t]*$)", re.MULTILINE)
-_RULE = re.compile(r"_{10,}")  # drawn between a wet read and the report; three stand for a removed word
+_RULE = re.compile(r"_{10,}")  # the line between a wet read and the report; a removed word has three
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!^\d\.)(?<!\s\d\.)(?<!Dr\.)\s+(?=[A-Z0-9_])")  # "1. Edema." is one sentence
 _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
 
 
 def sections(report: str) -> dict[str, str]:
-    """Return the report by heading, in its order, white space folded; text before any heading is `TEXT`.
+    """Return the sections by heading, in their order, white space collapsed; text before any heading is `TEXT`.
 
-    A heading that comes twice is joined into one section.
+    Sections with the same heading are joined.
     """
     found: dict[str, str] = {}
     start, title = 0, "TEXT"
@@ -33,7 +33,7 @@ def sentences(text: str) -> list[str]:
 
 
 def main_text(report: str) -> str:
-    """Return what a reader looks at first: the impression, else the findings, else the last section."""
+    """Return the section that is read first: the impression, else the findings, else the last section."""
     found = sections(report)
     first = next((found[title] for title in _READ_FIRST if title in found), None)
     return first if first is not None else next(reversed(found.values()), "")

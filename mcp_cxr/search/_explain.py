@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language import SEARCHED_TAGS, Status, main_text, said, statements, terms
+from mcp_cxr.language import SEARCHED_TAGS, Status, main_text, mentions_by_sentence, mentions_in, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mcp_cxr.language import Meaning, Said
+    from mcp_cxr.language import Mention, ParsedQuery
     from mcp_cxr.records import StoredImage
 
 _MAX_EXCERPT = 300  # characters
-_KINDS = {Status.PRESENT: "report", Status.UNSURE: "report, uncertain", Status.ABSENT: "report, denied"}
+_KINDS = {Status.PRESENT: "report", Status.POSSIBLE: "report, uncertain", Status.ABSENT: "report, denied"}
 _LABELLED = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
-def match_reasons(meaning: Meaning | None, hit: StoredImage) -> list[str]:
+def match_reasons(meaning: ParsedQuery | None, hit: StoredImage) -> list[str]:
     """Return what of the question stands in the report, the labels and the tags: `report: pleural effusion`."""
     if meaning is None:
         return []
@@ -30,23 +30,23 @@ def match_reasons(meaning: Meaning | None, hit: StoredImage) -> list[str]:
     return reasons
 
 
-def excerpt(meaning: Meaning | None, report: str | None) -> str | None:
+def excerpt(meaning: ParsedQuery | None, report: str | None) -> str | None:
     """Return the sentence that says most of what is asked, else the impression; at most 300 characters."""
     if not report:
         return None
     sentence, score = "", 0
-    for candidate, meant in statements(report):
-        if (agrees := _agreement(meaning.asked, meant) if meaning else 0) > score:
+    for candidate, meant in mentions_by_sentence(report):
+        if (agrees := _agreement(meaning.mentions, meant) if meaning else 0) > score:
             sentence, score = candidate, agrees
     text = sentence or main_text(report)
     return text if len(text) <= _MAX_EXCERPT else f"{text[: _MAX_EXCERPT - 1].rstrip()}…"
 
 
-def _in_report(meaning: Meaning, report: str) -> list[str]:
+def _in_report(meaning: ParsedQuery, report: str) -> list[str]:
     """Return what the report says of each thing asked for, by how it is meant."""
     said_of, stems = _read(report)
-    by_kind: dict[str, list[Said]] = defaultdict(list)
-    for one in meaning.asked:
+    by_kind: dict[str, list[Mention]] = defaultdict(list)
+    for one in meaning.mentions:
         if one.finding:
             for status in said_of.get(one.name, ()):
                 by_kind[_KINDS[status]].append(one)
@@ -59,7 +59,7 @@ def _read(report: str) -> tuple[dict[str, set[Status]], set[str]]:
     """Return how each finding of a report is meant, and the stems of all that is not denied."""
     said_of: dict[str, set[Status]] = defaultdict(set)
     stems: set[str] = set()
-    for _, meant in statements(report):
+    for _, meant in mentions_by_sentence(report):
         for one in meant:
             if one.finding:
                 said_of[one.name].add(one.status)
@@ -68,17 +68,17 @@ def _read(report: str) -> tuple[dict[str, set[Status]], set[str]]:
     return said_of, stems
 
 
-def _in_labels(meaning: Meaning, labels: Mapping[str, int]) -> list[str]:
-    asked = {one.name for one in meaning.asked if one.finding}
+def _in_labels(meaning: ParsedQuery, labels: Mapping[str, int]) -> list[str]:
+    asked = {one.name for one in meaning.mentions if one.finding}
     wanted = set(meaning.labels)
     return [
         f"{_LABELLED[value]}: {label}"
         for label, value in labels.items()
-        if label in wanted or any(one.name in asked for one in said(label) if one.finding)
+        if label in wanted or any(one.name in asked for one in mentions_in(label) if one.finding)
     ]
 
 
-def _agreement(asked: Sequence[Said], meant: Sequence[Said]) -> int:
+def _agreement(asked: Sequence[Mention], meant: Sequence[Mention]) -> int:
     """Return how much of what is asked a sentence says: a finding counts more, and most where it is meant alike."""
     findings = {(one.name, one.status) for one in meant if one.finding}
     names = {name for name, _ in findings}
@@ -92,9 +92,9 @@ def _agreement(asked: Sequence[Said], meant: Sequence[Said]) -> int:
     return score
 
 
-def _wanted(meaning: Meaning) -> list[Said]:
-    return [one for one in meaning.asked if one.status is not Status.ABSENT]
+def _wanted(meaning: ParsedQuery) -> list[Mention]:
+    return [one for one in meaning.mentions if one.status is not Status.ABSENT]
 
 
-def _spelt(asked: Iterable[Said]) -> str:
-    return " ".join(dict.fromkeys(one.words for one in asked))
+def _spelt(asked: Iterable[Mention]) -> str:
+    return " ".join(dict.fromkeys(one.text for one in asked))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
-from mcp_cxr.language import understood
+from mcp_cxr.language import parse_query
 from mcp_cxr.records import Filter, Rejected, SearchResult, StudyId, SubjectId
 from mcp_cxr.search._hits import images_to_load, to_hits
 from mcp_cxr.search._query_vector import VectorParts, combined
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.language import Meaning
+    from mcp_cxr.language import ParsedQuery
     from mcp_cxr.records import Fingerprint, ImageId, RankedImage, Rendering, ResultFacts, StoredImage, Vector
     from mcp_cxr.search._parse_query import Query
     from mcp_cxr.search._rank import RankedGroup
@@ -173,21 +173,21 @@ class Searcher:
 
     async def _understand(self, state: SearchState, query: str) -> None:
         """Turn the words into constraints, a vector and terms, as the mode asks and the embedder can."""
-        state.meaning = meaning = understood(query)
-        state.where = replace(state.where, terms_absent=meaning.absent)
+        state.meaning = meaning = parse_query(query)
+        state.where = replace(state.where, terms_absent=meaning.excluded_terms)
         if state.question.mode != "words":
             await self._embed(state, query, meaning)
         if state.question.mode != "vector":
-            state.words = meaning.words
-        if meaning.qualified:
+            state.words = meaning.ranking_terms
+        if meaning.qualified_denials:
             state.warnings.append(
-                f"No study was left out for {', '.join(meaning.qualified)}: only a whole finding can be ruled out, "
-                "such as 'without effusion'."
+                f"No study was left out for {', '.join(meaning.qualified_denials)}: "
+                "only a whole finding can be ruled out, such as 'without effusion'."
             )
-        if not (state.words or meaning.absent or state.parts):
+        if not (state.words or meaning.excluded_terms or state.parts):
             raise QueryError("These words name nothing to look for; name a finding, a device, a view or a label.")
 
-    async def _embed(self, state: SearchState, query: str, meaning: Meaning) -> None:
+    async def _embed(self, state: SearchState, query: str, meaning: ParsedQuery) -> None:
         """Set the vectors of the words; without them, words are still matched, and the answer says why."""
         if not self._embedder.embeds_text:
             reason = (
@@ -199,9 +199,9 @@ class Searcher:
             return
         try:
             text = None
-            if meaning.text:
-                text, state.cache_hit = await self._text_vectors.vector(meaning.text)
-            avoided = [(await self._text_vectors.vector(one))[0] for one in meaning.avoided]
+            if meaning.text_to_embed:
+                text, state.cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
+            avoided = [(await self._text_vectors.vector(one))[0] for one in meaning.denied_texts]
             if avoided or state.parts:
                 state.mean_text = await self._text_vectors.mean()
             state.parts = replace(state.parts, text=text, avoided=avoided)

@@ -10,7 +10,7 @@ from mcp_cxr.search._query_vector import VectorParts
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    from mcp_cxr.language import Meaning
+    from mcp_cxr.language import ParsedQuery
     from mcp_cxr.records import Filter, Vector
     from mcp_cxr.search._parse_query import Query
 
@@ -21,7 +21,7 @@ class SearchState:
 
     question: Query
     where: Filter
-    meaning: Meaning | None = None
+    meaning: ParsedQuery | None = None
     """Of its words."""
     parts: VectorParts = field(default_factory=VectorParts)
     mean_text: Vector | None = None
@@ -55,6 +55,6 @@ class SearchState:
         read = {
             "study_id": self.where.study_id,
             "subject_id": self.where.subject_id,
-            "without": list(self.meaning.without) if self.meaning else [],
+            "without": list(self.meaning.excluded_findings) if self.meaning else [],
         }
         return self.question.filters | {name: value for name, value in read.items() if value}

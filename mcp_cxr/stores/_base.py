@@ -182,7 +182,7 @@ class Store(ABC):
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
         """Return at most `limit` images whose study contains any of `terms`, by the study's BM25; ties by image id.
 
-        A study's document is `language.document`: the terms of its report, its labels and the tags of its images,
+        A study's document is `language.document_terms`: the terms of its report, labels and images' tags,
         external ones left out; each study with such an image is one document. BM25 as in FTS5: k1 = 1.2, b = 0.75, an
         idf of at least 1e-6 (SQLite documentation, fts5 section 5.1.1). Higher is better. External rows are left out.
 

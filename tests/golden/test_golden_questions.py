@@ -17,7 +17,7 @@ import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import Status, statements, understood
+from mcp_cxr.language import Status, mentions_by_sentence, parse_query
 from tests.support.archives import ingested, opened
 from tests.support.films import mimic, report
 
@@ -111,10 +111,10 @@ def test_there_are_80_questions_and_each_report_answers_one() -> None:
 
 @pytest.mark.parametrize("one", REPORTS, ids=lambda one: f"s{one.number:02}")
 def test_a_report_says_what_it_says(one: Report) -> None:
-    said = {(each.name, each.status) for _, meant in statements(one.text) for each in meant if each.finding}
+    said = {(each.name, each.status) for _, meant in mentions_by_sentence(one.text) for each in meant if each.finding}
     said -= {("no finding", Status.PRESENT)}
     by_status = {status: {name for name, how in said if how is status} for status in Status}
-    assert (by_status[Status.PRESENT], by_status[Status.UNSURE], by_status[Status.ABSENT]) == (
+    assert (by_status[Status.PRESENT], by_status[Status.POSSIBLE], by_status[Status.ABSENT]) == (
         one.present,
         one.unsure,
         one.absent,
@@ -123,12 +123,12 @@ def test_a_report_says_what_it_says(one: Report) -> None:
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
 def test_a_question_means_what_it_means(one: Query) -> None:
-    meaning = understood(one.text)
-    found = {each.name: each.status for each in meaning.asked if each.finding}
+    meaning = parse_query(one.text)
+    found = {each.name: each.status for each in meaning.mentions if each.finding}
     assert {name for name, status in found.items() if status is Status.PRESENT} == one.wanted
-    assert set(meaning.unsure) == one.unsure
-    assert set(meaning.without) == one.without
-    assert not meaning.qualified
+    assert set(meaning.possible_findings) == one.unsure
+    assert set(meaning.excluded_findings) == one.without
+    assert not meaning.qualified_denials
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
@@ -138,7 +138,7 @@ def test_a_question_is_answered_by_the_reports_that_answer_it_first(
     page = answers[one.text]
     right = {each.number for each in REPORTS if one.is_answered_by(each)}
     found = numbers(page)
-    assert page.filters.get("without", []) == list(understood(one.text).without)
+    assert page.filters.get("without", []) == list(parse_query(one.text).excluded_findings)
     if one.wanted or one.unsure:
         assert set(found[: len(right)]) == right
     else:  # the studies that deny it outright; those that do not speak of it are not found by words

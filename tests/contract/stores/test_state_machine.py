@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from mcp_cxr.language import document
+from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores import sample_key
 from tests.contract.stores.backends import RANKING_BACKENDS
@@ -105,7 +105,7 @@ class Model:
         of: dict[str, list[tuple[str, dict]]] = {}
         for record in self.images.values():
             of.setdefault(record.study_id, []).append((record.view_position, dict(record.tags)))
-        return {study_id: document(self.studies[study_id], seen) for study_id, seen in of.items()}
+        return {study_id: document_terms(self.studies[study_id], seen) for study_id, seen in of.items()}
 
 
 class StoreBesideModel(RuleBasedStateMachine):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import document, terms
+from mcp_cxr.language import document_terms, terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from tests.contract.stores.backends import RANKING_BACKENDS
 from tests.contract.stores.making import bm25, ids, image, vectors
@@ -99,7 +99,7 @@ async def test_a_document_left_without_images_does_not_count_in_the_ranking(stor
     await store.put_studies([Study(StudyId(study), P1, report=text) for study, text in reports.items()])
     await store.put([image("is3", "s2")], vectors(1))
     now = {
-        study: document(Study(StudyId(study), P1, report=text), [("PA", {})])
+        study: document_terms(Study(StudyId(study), P1, report=text), [("PA", {})])
         for study, text in reports.items()
         if study != "s3"
     }
@@ -123,7 +123,8 @@ async def test_ranking_is_bm25_as_fts5_counts_it(store: Store, text: str) -> Non
     await store.put([image(f"i{study}", study) for study in reports], vectors(len(reports)))
     await store.put_studies([Study(StudyId(study), P1, report=report) for study, report in reports.items()])
     documents = {
-        study: document(Study(StudyId(study), P1, report=report), [("PA", {})]) for study, report in reports.items()
+        study: document_terms(Study(StudyId(study), P1, report=report), [("PA", {})])
+        for study, report in reports.items()
     }
     await assert_ranked_as(store, documents, text)
 

@@ -29,7 +29,7 @@ WET_READ = """ WET READ: ___ ___ 9:14 PM
 """
 
 
-def test_sections_come_in_their_order_with_white_space_folded() -> None:
+def test_sections_keep_their_order_and_white_space_is_collapsed() -> None:
     assert sections(USUAL) == {
         "EXAMINATION": "CHEST (PA AND LAT)",
         "INDICATION": "___ with cough.",
@@ -38,14 +38,14 @@ def test_sections_come_in_their_order_with_white_space_folded() -> None:
     }
 
 
-def test_a_wet_read_is_a_section_and_the_rule_below_it_is_not_text() -> None:
+def test_a_wet_read_is_a_section_without_the_line_below_it() -> None:
     found = sections(WET_READ)
     assert found["WET READ"].endswith("Small effusion.")
     assert "____" not in found["WET READ"]
     assert found["FINDINGS AND IMPRESSION"] == "Small left effusion."
 
 
-def test_a_heading_that_comes_twice_is_one_section() -> None:
+def test_sections_with_the_same_heading_are_joined() -> None:
     assert sections("IMPRESSION: Edema.\nADDENDUM: Called.\nIMPRESSION: No edema.") == {
         "IMPRESSION": "Edema. No edema.",
         "ADDENDUM": "Called.",
@@ -63,11 +63,11 @@ def test_a_heading_that_comes_twice_is_one_section() -> None:
         ("", ""),
     ],
 )
-def test_the_main_text_is_what_a_reader_looks_at_first(report: str, first: str) -> None:
+def test_main_text_is_the_impression_else_findings_else_last_section(report: str, first: str) -> None:
     assert main_text(report) == first
 
 
-def test_a_numbered_list_keeps_its_numbers_with_its_sentences() -> None:
+def test_sentences_of_a_numbered_list_keep_their_numbers() -> None:
     assert sentences("1. No edema. 2. Heart of 3.5 cm more. Seen by Dr. Who.") == [
         "1. No edema.",
         "2. Heart of 3.5 cm more.",

@@ -1,4 +1,4 @@
-"""Text becomes the same terms for every store and for the question."""
+"""Terms of texts and of studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_cxr.language import document, terms
+from mcp_cxr.language import document_terms, terms
 from mcp_cxr.records import ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores import sample_key
 
@@ -25,20 +25,20 @@ from mcp_cxr.stores import sample_key
         ("... \N{SNOWMAN}", []),
     ],
 )
-def test_terms_are_folded_stemmed_and_without_stop_words(text: str, expected: list[str]) -> None:
+def test_terms_have_no_accents_or_stop_words_and_are_stemmed(text: str, expected: list[str]) -> None:
     assert terms(text) == expected
 
 
 @given(st.text())
-def test_terms_are_plain_letters_and_digits_whatever_the_text(text: str) -> None:
+def test_terms_of_any_text_are_ascii_letters_and_digits(text: str) -> None:
     assert all(re.fullmatch(r"[a-z0-9]+", term) for term in terms(text))
 
 
-def test_a_document_holds_present_labels_and_what_images_share_once() -> None:
+def test_document_terms_have_present_labels_and_shared_tags_once() -> None:
     labels = {"Edema": 1, "Fracture": 0, "Pneumonia": -1}
     study = Study(StudyId("s1"), SubjectId("p1"), labels=labels, report="Clear.")
     tags = {"StudyDescription": "Portable", "KVP": 90}
-    assert document(study, [("AP", tags), ("LATERAL", tags), ("AP", {})]) == [
+    assert document_terms(study, [("AP", tags), ("LATERAL", tags), ("AP", {})]) == [
         "clear",
         "0ispulmonaryedema",
         "0ofpulmonaryedema",
@@ -52,6 +52,6 @@ def test_a_document_holds_present_labels_and_what_images_share_once() -> None:
     ]
 
 
-def test_the_sample_key_stays_what_it_is() -> None:
+def test_sample_keys_do_not_change() -> None:
     assert sample_key(ImageId("02aa804e-bde0afdd-112c0b34-7bc16630-4e384014")) == 591672363737457715
     assert 0 <= sample_key(ImageId("")) < 2**63

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.language import document
+from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores.embedded.database import OURS, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
@@ -52,7 +52,7 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
     for number, study_id, subject_id, report, labels, indexed, terms in connection.execute(_STUDIES, (ids,)).fetchall():
         study = Study(StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report)
         seen = images.get(study_id)
-        now = " ".join(document(study, seen)) if seen else None
+        now = " ".join(document_terms(study, seen)) if seen else None
         if now == terms:
             continue
         if indexed is not None:

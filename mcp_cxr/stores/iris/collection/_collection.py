@@ -15,7 +15,7 @@ from mcp_cxr.stores.iris.driver import DUPLICATE, from_path_cell, key_of, to_pat
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris.driver import Statements
 
-SCHEMA_VERSION = 2  # 2: the words index holds what `language.document` makes of a report
+SCHEMA_VERSION = 2  # 2: the words index holds what `language.document_terms` makes of a report
 
 _ENTRIES = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
 _ADD = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.language import document
+from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores.iris.driver import several, to_text
 from mcp_cxr.stores.iris.tables._filter import LONGEST_TERM, OURS, any_of, compose
@@ -95,7 +95,7 @@ def reindex(session: Statements, study_ids: Iterable[str]) -> None:
             StudyId(study_id or ""), SubjectId(subject_id or ""), None, None, json.loads(labels or "{}"), report
         )
         seen = images.get(study.study_id)
-        now = _Document(study.study_id, document(study, seen) if seen else None)
+        now = _Document(study.study_id, document_terms(study, seen) if seen else None)
         if now.digest != to_text(row[4]):
             changed.append(now)
     _write(session, changed)

@@ -1,4 +1,4 @@
-"""What a sentence says of each finding; reports of the demo say what their labels say."""
+"""The mentions of sentences, reports and queries; the mentions of the demo's reports agree with their labels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo.phantom._patient import Finding
-from mcp_cxr.language import Status, said, statements, terms_of, understood
+from mcp_cxr.language import Status, finding_terms, mentions_by_sentence, mentions_in, parse_query
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
     from typing import Any
 
-PRESENT, UNSURE, ABSENT = Status.PRESENT, Status.UNSURE, Status.ABSENT
-VALUES = {PRESENT: 1, UNSURE: -1, ABSENT: 0}
+PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
+VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
 
 
 def table(name: str) -> list[dict[str, str]]:
@@ -31,15 +31,15 @@ def table(name: str) -> list[dict[str, str]]:
     ("sentence", "expected"),
     [
         ("No change in the left effusion, but no pneumothorax.", {"pleural effusion": PRESENT, "pneumothorax": ABSENT}),
-        ("Opacity may represent pneumonia.", {"opacity": PRESENT, "pneumonia": UNSURE}),
+        ("Opacity may represent pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
         ("No opacity to suggest pneumonia.", {"opacity": ABSENT, "pneumonia": ABSENT}),
         ("No pneumothorax and a small effusion.", {"pneumothorax": ABSENT, "pleural effusion": PRESENT}),
-        ("Atelectasis is possible; pneumonia is unlikely.", {"atelectasis": UNSURE, "pneumonia": UNSURE}),
+        ("Atelectasis is possible; pneumonia is unlikely.", {"atelectasis": POSSIBLE, "pneumonia": POSSIBLE}),
         ("Edema has resolved, with persistent effusion.", {"pulmonary edema": ABSENT, "pleural effusion": PRESENT}),
         ("Pneumothorax is ruled out.", {"pneumothorax": ABSENT}),
-        ("Rule out pneumothorax.", {"pneumothorax": UNSURE}),
+        ("Rule out pneumothorax.", {"pneumothorax": POSSIBLE}),
         ("The ETT has been removed.", {"endotracheal tube": ABSENT}),
-        ("Pericardial effusion is not excluded.", {"pericardial effusion": UNSURE}),
+        ("Pericardial effusion is not excluded.", {"pericardial effusion": POSSIBLE}),
         ("Air-space disease.", {"opacity": PRESENT}),
         ("No acute cardiopulmonary process.", {"no finding": PRESENT}),
         ("Heart size is normal.", {"cardiomegaly": ABSENT}),
@@ -47,23 +47,23 @@ def table(name: str) -> list[dict[str, str]]:
         ("", {}),
     ],
 )
-def test_each_finding_of_a_sentence_is_meant_as_it_is_meant(sentence: str, expected: dict[str, Status]) -> None:
-    assert {one.name: one.status for one in said(sentence) if one.finding} == expected
+def test_each_finding_of_a_sentence_has_its_status(sentence: str, expected: dict[str, Status]) -> None:
+    assert {one.name: one.status for one in mentions_in(sentence) if one.finding} == expected
 
 
-def test_reports_of_the_demo_say_what_their_labels_say() -> None:
-    """The demo's sentences were written without this room, each with the labels it stands for."""
+def test_mentions_in_the_reports_of_the_demo_agree_with_their_labels() -> None:
+    """The demo's sentences were written independently of this package, each with its labels."""
     draw = random.Random(5)  # noqa: S311  # not for security
     compared = 0
     for seed in range(300):
         written = write_report(_findings(draw), view="PA", follow_up=False, seed=seed)
         by_label: dict[str, set[Status]] = defaultdict(set)
-        for _, meant in statements(written.text):
-            for one in meant:
+        for _, mentions in mentions_by_sentence(written.text):
+            for one in mentions:
                 if one.finding:
                     by_label[one.finding.label or one.name].add(one.status)
         for label, value in written.labels.items():
-            if label == "No Finding":  # which no sentence need say
+            if label == "No Finding":  # no sentence has to say it
                 continue
             read = by_label[label] | by_label[_DENIED_NAMES.get(label, "")]
             assert next((VALUES[status] for status in VALUES if status in read), None) == value, written.text
@@ -84,10 +84,10 @@ def _findings(draw: random.Random) -> list[Finding]:
     ]
 
 
-def test_the_tables_hold_what_the_code_reads() -> None:
+def test_the_tables_have_valid_values_sources_and_distinct_phrases() -> None:
     for row in table("cues.csv"):
-        assert row["status"] in {"absent", "unsure", "present", "end"}, row
-        assert row["reach"] in ({"after", "before", "both"} if row["status"] in {"absent", "unsure"} else {""}), row
+        assert row["status"] in {"absent", "possible", "present", "end"}, row
+        assert row["scope"] in ({"after", "before", "both"} if row["status"] in {"absent", "possible"} else {""}), row
         assert row["source"], row
     findings = table("findings.csv")
     assert {row["label"] for row in findings} - {""} == set(LABELS)
@@ -98,37 +98,39 @@ def test_the_tables_hold_what_the_code_reads() -> None:
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_each_label_is_a_finding_by_its_name(label: str) -> None:
-    (one,) = said(label)
+def test_the_name_of_each_label_is_a_mention_of_it(label: str) -> None:
+    (one,) = mentions_in(label)
     assert one.finding
     assert one.finding.label == label
 
 
-def test_a_finding_that_may_be_there_shares_a_term_with_one_that_is() -> None:
-    is_there, may_be, is_not = (set(terms_of("pleural effusion", status)) for status in (PRESENT, UNSURE, ABSENT))
-    assert is_there & may_be
-    assert not is_not & (is_there | may_be)
+def test_a_possible_finding_shares_a_term_with_a_present_one() -> None:
+    present, possible, absent = (
+        set(finding_terms("pleural effusion", status)) for status in (PRESENT, POSSIBLE, ABSENT)
+    )
+    assert present & possible
+    assert not absent & (present | possible)
 
 
-@pytest.mark.parametrize("question", ["edema without support devices", "no lines and tubes"])
-def test_a_label_s_name_rules_out_all_it_takes_in(question: str) -> None:
-    absent = understood(question).absent
+@pytest.mark.parametrize("query", ["edema without support devices", "no lines and tubes"])
+def test_denying_a_label_excludes_all_its_findings(query: str) -> None:
+    excluded = parse_query(query).excluded_terms
     for device in ("endotracheal tube", "pacemaker", "support device"):
-        assert set(absent) & set(terms_of(device, PRESENT))
+        assert set(excluded) & set(finding_terms(device, PRESENT))
 
 
-@pytest.mark.parametrize("question", ["no large effusion", "effusion without left pneumothorax", "no rib notching"])
-def test_what_is_denied_with_more_than_its_name_rules_nothing_out(question: str) -> None:
-    meaning = understood(question)
-    assert (meaning.absent, len(meaning.qualified)) == ((), 1)
+@pytest.mark.parametrize("query", ["no large effusion", "effusion without left pneumothorax", "no rib notching"])
+def test_denying_a_qualified_finding_excludes_nothing(query: str) -> None:
+    parsed = parse_query(query)
+    assert (parsed.excluded_terms, len(parsed.qualified_denials)) == ((), 1)
 
 
-def test_one_word_that_names_no_finding_can_be_ruled_out() -> None:
-    assert understood("effusion, no clips").absent == ("clip",)
+def test_denying_a_single_word_excludes_it() -> None:
+    assert parse_query("effusion, no clips").excluded_terms == ("clip",)
 
 
-def test_what_is_left_of_a_question_is_what_is_embedded() -> None:
-    assert understood("small left effusion").text == "small left effusion"
-    meaning = understood("small left effusion but no pneumothorax or edema")
-    assert (meaning.text, meaning.avoided) == ("small left effusion", ("pneumothorax", "pulmonary edema"))
-    assert understood("no effusion").text == ""
+def test_only_the_affirmed_part_of_a_query_is_embedded() -> None:
+    assert parse_query("small left effusion").text_to_embed == "small left effusion"
+    parsed = parse_query("small left effusion but no pneumothorax or edema")
+    assert (parsed.text_to_embed, parsed.denied_texts) == ("small left effusion", ("pneumothorax", "pulmonary edema"))
+    assert parse_query("no effusion").text_to_embed == ""

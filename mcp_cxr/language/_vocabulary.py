@@ -1,0 +1,108 @@
+"""The two tables of this package, findings.csv and cues.csv, as phrases to look up.
+
+`findings.csv` has the names and abbreviations of findings and devices, the CheXpert label that includes each, if any,
+and its source: Fleischner 2008 (Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of
+Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include), Hunter 2003 (Hunter and Taljanovic,
+RadioGraphics 23:195, devices), Radiopaedia's "Lines and tubes (radiograph)", or common usage.
+
+`cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
+ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest
+reports; the source `usage` marks our own. `absent` and `possible` apply to their scope, what comes after or before them
+in their clause; `end` closes a clause, and `present` is a phrase that only looks like a cue ("no change").
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+from mcp_cxr.language._terms import normalize, stem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+T = TypeVar("T")
+
+TOKEN = re.compile(r"[a-z0-9]+|[,;:]")
+
+
+@dataclass(frozen=True, slots=True)
+class FindingEntry:
+    """The finding or device that a phrase of findings.csv names."""
+
+    name: str
+    label: str | None
+    """The CheXpert label that includes it."""
+    denied: bool = False
+    """Whether the phrase itself says that it is absent ("normal heart size")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A phrase of cues.csv, which sets the status of the findings in its scope."""
+
+    status: Literal["absent", "possible", "present", "end"]
+    scope: Literal["after", "before", "both", ""]
+
+
+class Phrases(Generic[T]):
+    """Looks up the longest phrase at a position of a text."""
+
+    def __init__(self, pairs: Iterable[tuple[Sequence[str], T]]) -> None:
+        self._by_first: dict[str, list[tuple[tuple[str, ...], T]]] = defaultdict(list)
+        for words, entry in pairs:
+            self._by_first[words[0]].append((tuple(words), entry))
+        for phrases in self._by_first.values():
+            phrases.sort(key=lambda phrase: -len(phrase[0]))
+
+    def longest_at(self, words: Sequence[str], start: int) -> tuple[int, T] | None:
+        """Return the longest phrase that begins at `words[start]`: its number of words, and its entry."""
+        for phrase, entry in self._by_first.get(words[start], ()):
+            if tuple(words[start : start + len(phrase)]) == phrase:
+                return len(phrase), entry
+        return None
+
+
+@cache
+def findings() -> Phrases[FindingEntry]:
+    """Return every name of every finding, as stems."""
+    return Phrases((_stems(form), finding) for finding, forms in _finding_rows() for form in forms)
+
+
+@cache
+def findings_of_label(label: str) -> tuple[str, ...]:
+    """Return the names of the findings that a label includes."""
+    return tuple(finding.name for finding, _ in _finding_rows() if finding.label == label)
+
+
+@cache
+def cues() -> Phrases[Cue]:
+    """Return every cue, as unstemmed tokens: "rule out" means possible, "ruled out" absent."""
+    return Phrases((TOKEN.findall(row["cue"]), Cue(row["status"], row["scope"])) for row in _read("cues.csv"))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+
+
+@cache
+def _finding_rows() -> tuple[tuple[FindingEntry, tuple[str, ...]], ...]:
+    return tuple(
+        (_entry(row["finding"], row["label"]), tuple(row["forms"].split("|"))) for row in _read("findings.csv")
+    )
+
+
+def _entry(name: str, label: str) -> FindingEntry:
+    if label or not name.startswith("no "):
+        return FindingEntry(name, label or None)
+    return FindingEntry(name.removeprefix("no "), None, denied=True)
+
+
+def _stems(form: str) -> list[str]:
+    return [stem(token) for token in TOKEN.findall(normalize(form))]
+
+
+def _read(name: str) -> list[dict[str, str]]:
+    text = resources.files("mcp_cxr.language").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_json, say, with_archive
-from mcp_cxr.cli._progress import Printer
+from mcp_cxr.cli._progress import ProgressDisplay
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
@@ -51,8 +51,8 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
 @as_json
 def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Bring the films below PATH into the archive. Films that are there are skipped, so it may be run again."""
-    printer = Printer(would_add=note if as_json else say, on_terminal=sys.stderr.isatty() and not how["dry_run"])
-    summary = with_archive(lambda archive: _ingest(archive, path, printer, **how))
+    display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
+    summary = with_archive(lambda archive: _ingest(archive, path, display, **how))
     if as_json:
         print_json(summary)
     else:
@@ -62,17 +62,17 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
     return DONE if readable and summary.next is None else FAILED
 
 
-async def _ingest(archive: Archive, path: Path, printer: Printer, **how: Any) -> IngestSummary:  # noqa: ANN401 - the same
+async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **how: Any) -> IngestSummary:  # noqa: ANN401 - the same
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
-    stop_signal, callbacks = StopSignal(), IngestCallbacks(printer.progress, printer.would_add)
+    stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add)
     if not how["dry_run"]:
         await archive.embedder.fingerprint()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
-    _stop_on_interrupt(stop_signal, printer)
+    _stop_on_interrupt(stop_signal, display)
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **how)
-    printer.end()
+    display.end()
     if not how["dry_run"]:
         _tell_of_root(archive, path)
     return summary
@@ -86,14 +86,14 @@ def _tell_of_root(archive: Archive, path: Path) -> None:
         note(f"For `serve` to show these films, add {folder} to MCP_CXR_ROOTS.")
 
 
-def _stop_on_interrupt(stop_signal: StopSignal, printer: Printer) -> None:
+def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> None:
     """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
     import asyncio  # loaded late: `mcp-cxr --help` needs none
 
     def stop() -> None:
         if stop_signal.reason:
             raise KeyboardInterrupt
-        printer.note("Stopping after the batch in hand; once more to stop at once.")
+        display.note("Stopping after the current batch; press Ctrl-C again to stop at once.")
         stop_signal.stop(f"Interrupted. {_GO_ON}")
 
     with contextlib.suppress(NotImplementedError):  # Windows: the first one ends it at once

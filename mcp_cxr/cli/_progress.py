@@ -1,10 +1,9 @@
-"""How far an ingest has come: a bar on a terminal, else a line every few seconds, fit for a log."""
+"""Displays the progress of an ingest: a bar on a terminal, otherwise a line every few seconds, fit for a log."""
 
 from __future__ import annotations
 
 import sys
-import time
-from collections import deque
+from threading import RLock
 from typing import TYPE_CHECKING
 
 from mcp_cxr.cli._common import note
@@ -16,92 +15,83 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 5.0
 _BAR_EVERY_S = 0.2
-_LOOKS_BACK_S = 60.0  # the time left is told by the pace of the last minute
-_WIDTH = 24
-_ERASE = "\r\x1b[K"  # ECMA-48: erase to the end of the line
 
 
-class Printer:
-    """Prints how far a run has come on stderr, and the last state as a line of its own.
+class _LogLines:
+    """A file for tqdm that prints each of its states as a line of its own."""
+
+    def write(self, text: str) -> None:
+        """Print a state; tqdm writes a carriage return before it and spaces to erase it."""
+        if line := text.strip("\r").rstrip():
+            note(line)
+
+    def flush(self) -> None:
+        """Do nothing: each line is printed at once."""
+
+
+class ProgressDisplay:
+    """Prints progress to stderr while a run lasts, and its last state as a line.
 
     Args:
-        would_add: Prints a line of a dry run.
+        print_would_add: Prints a line of a dry run.
         on_terminal: Whether stderr shows a bar.
     """
 
-    def __init__(self, *, would_add: Callable[[str], None], on_terminal: bool) -> None:
-        self._would_add = would_add
+    def __init__(self, *, print_would_add: Callable[[str], None], on_terminal: bool) -> None:
+        from tqdm import tqdm  # loaded late: `serve` does not need it
+
+        # By default a lock shared between processes, for which some systems start one more.
+        tqdm.set_lock(RLock())  # pyright: ignore[reportUnknownMemberType]  # has no annotations
+        tqdm.monitor_interval = 0  # no thread: `progress` is called every second
+        every_s = _BAR_EVERY_S if on_terminal else _LINE_EVERY_S
+        self._print_would_add = print_would_add
         self._on_terminal = on_terminal
-        self._every_s = _BAR_EVERY_S if on_terminal else _LINE_EVERY_S
-        self._next = time.monotonic() + self._every_s
-        self._told_found = False
         self._last: IngestProgress | None = None
-        self._past: deque[tuple[float, int]] = deque()
+        self._bar = tqdm(
+            file=sys.stderr if on_terminal else _LogLines(),
+            bar_format=None if on_terminal else "{desc}",
+            unit="img",
+            mininterval=every_s,
+            miniters=0,
+            delay=every_s,
+            dynamic_ncols=on_terminal,
+            leave=False,
+        )
 
     async def progress(self, progress: IngestProgress) -> None:
-        """Hear how far it has come; prints as often as a reader wants."""
-        self._last = progress
-        if progress.found is not None and not self._told_found:
-            self._told_found = True
-            self.note(f"Found {progress.found} DICOM files")
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + self._every_s
-        left = _duration(self._left_s(progress))
+        """Display a new state, unless the last one was displayed a moment ago."""
+        bar, was_counted = self._bar, self._bar.total is not None
+        self._last, bar.total = progress, progress.found
         if self._on_terminal:
-            self._draw(f"{_bar(progress)}, {progress.rate:.1f} img/sec, {left}, Errors {progress.errors}")
+            bar.set_postfix_str(_counts(progress), refresh=False)
         else:
-            note(f"{_line(progress)}, {left}")
+            bar.set_description_str(_line(progress), refresh=False)
+            bar.bar_format = "{desc}" if progress.found is None else "{desc}, {remaining} left"
+        if progress.found is not None and not was_counted:
+            self.note(f"Found {progress.found} DICOM files")
+        bar.update(progress.processed - bar.n)
 
     async def would_add(self, image_id: str, view: str) -> None:
-        """Hear what a dry run would add."""
-        self._would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
+        """Print what a dry run would add."""
+        with self._bar.external_write_mode(sys.stderr):
+            self._print_would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
 
     def note(self, text: str) -> None:
-        """Print a line; a bar makes way for it."""
-        self._draw("")
-        note(text)
+        """Print a line above the bar."""
+        with self._bar.external_write_mode(sys.stderr):
+            note(text)
 
     def end(self) -> None:
-        """Print the last state."""
+        """Remove the bar and print the last state."""
+        self._bar.close()
         if self._last:
-            self.note(_line(self._last))
+            note(_line(self._last))
 
-    def _draw(self, bar: str) -> None:
-        if self._on_terminal:
-            sys.stderr.write(_ERASE + bar)
-            sys.stderr.flush()
 
-    def _left_s(self, progress: IngestProgress) -> float | None:
-        """Return the seconds left; None where that cannot be told."""
-        self._past.append((progress.seconds, progress.processed))
-        while self._past[0][0] < progress.seconds - _LOOKS_BACK_S:
-            self._past.popleft()
-        seconds, processed = (now - then for now, then in zip(self._past[-1], self._past[0], strict=True))
-        if progress.found is None or not processed:
-            return None
-        return max(0, progress.found - progress.processed) * seconds / processed
+def _counts(progress: IngestProgress) -> str:
+    return f"Skipped {progress.skipped}, Added {progress.added}, Errors {progress.errors}"
 
 
 def _line(progress: IngestProgress) -> str:
     total = "?" if progress.found is None else progress.found
-    return (
-        f"  {progress.processed}/{total}: Skipped {progress.skipped}, Added {progress.added}, "
-        f"Errors {progress.errors} ({progress.rate:.1f} img/sec)"
-    )
-
-
-def _bar(progress: IngestProgress) -> str:
-    if not progress.found:
-        return f"{progress.processed} files"
-    share = min(1.0, progress.processed / progress.found)
-    drawn = "#" * round(_WIDTH * share)
-    return f"[{drawn:-<{_WIDTH}}] {share:4.0%} {progress.processed}/{progress.found}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "time left not known yet"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min left" if hours else f"{minutes} min {rest:02} s left"
+    return f"  {progress.processed}/{total}: {_counts(progress)} ({progress.rate:.1f} img/sec)"

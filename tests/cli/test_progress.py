@@ -1,4 +1,4 @@
-"""What a person sees of an ingest under way: a bar on a terminal, lines in a log."""
+"""The progress display of an ingest: a bar on a terminal, lines in a log."""
 
 from __future__ import annotations
 
@@ -16,90 +16,97 @@ from tests.cli.conftest import SMALL
 from tests.server.archives import environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-ERASE = "\r\x1b[K"
 
 
 class Clock:
-    """Time as a test tells it."""
+    """The time that tqdm reads."""
 
     now = 0.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(_progress, "time", clock)
+    monkeypatch.setattr("tqdm.std.time", clock)
     return clock
 
 
-async def tell(clock: Clock, printer: _progress.Printer, *states: tuple[float, int | None, int, int, int]) -> None:
-    """Tell of states: seconds, found, skipped, added, errors."""
+async def send(
+    clock: Clock, display: _progress.ProgressDisplay, *states: tuple[float, int | None, int, int, int]
+) -> None:
+    """Send states: seconds, found, skipped, added, errors."""
     for seconds, found, skipped, added, errors in states:
         clock.now = seconds
-        await printer.progress(IngestProgress(found, skipped, added, errors, seconds))
+        await display.progress(IngestProgress(found, skipped, added, errors, seconds))
 
 
-def printer(*, on_terminal: bool) -> _progress.Printer:
-    return _progress.Printer(would_add=pytest.fail, on_terminal=on_terminal)
+def display(*, on_terminal: bool, print_would_add: Callable[[str], None] = pytest.fail) -> _progress.ProgressDisplay:
+    return _progress.ProgressDisplay(print_would_add=print_would_add, on_terminal=on_terminal)
 
 
 async def test_a_log_gets_a_line_every_few_seconds_with_the_time_left(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = printer(on_terminal=False)
-    await tell(clock, lines, (1, None, 0, 0, 0), (6, None, 50, 10, 1), (7, 1000, 50, 20, 1), (11, 1000, 50, 60, 2))
-    await tell(clock, lines, (12, 1000, 50, 70, 2), (16, 1000, 50, 110, 2))
+    lines = display(on_terminal=False)
+    await send(clock, lines, (1, None, 0, 0, 0), (6, None, 50, 10, 1), (7, 1000, 50, 20, 1), (11, 1000, 50, 60, 2))
+    await send(clock, lines, (12, 1000, 50, 70, 2), (16, 1000, 50, 110, 2))
     lines.end()
     assert capsys.readouterr().err.splitlines() == [
-        "  61/?: Skipped 50, Added 10, Errors 1 (1.7 img/sec), time left not known yet",
+        "  61/?: Skipped 50, Added 10, Errors 1 (1.7 img/sec)",
         "Found 1000 DICOM files",
-        "  112/1000: Skipped 50, Added 60, Errors 2 (5.5 img/sec), 1 min 27 s left",
-        "  162/1000: Skipped 50, Added 110, Errors 2 (6.9 img/sec), 1 min 23 s left",
+        "  112/1000: Skipped 50, Added 60, Errors 2 (5.5 img/sec), 01:27 left",
+        "  162/1000: Skipped 50, Added 110, Errors 2 (6.9 img/sec), 01:22 left",
         "  162/1000: Skipped 50, Added 110, Errors 2 (6.9 img/sec)",
     ]
 
 
-async def test_a_terminal_gets_a_bar_that_makes_way_for_lines(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    bar = printer(on_terminal=True)
-    await tell(clock, bar, (1, 400, 0, 100, 0), (2, 400, 0, 200, 3))
-    bar.note("Stopping.")
-    bar.end()
-    assert capsys.readouterr().err.split(ERASE) == [
-        "",
-        "Found 400 DICOM files\n",
-        "[######------------------]  25% 100/400, 100.0 img/sec, time left not known yet, Errors 0",
-        "[############------------]  51% 203/400, 100.0 img/sec, 0 min 02 s left, Errors 3",
-        "Stopping.\n",
-        "  203/400: Skipped 0, Added 200, Errors 3 (100.0 img/sec)\n",
-    ]
-
-
-async def test_hours_are_told_as_hours_and_what_changes_meanwhile_is_no_nonsense(
+async def test_a_terminal_gets_a_bar_above_which_lines_are_printed(
     clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The folder may grow or shrink after it was counted, and a run may stand still for minutes."""
-    lines = printer(on_terminal=False)
-    await tell(clock, lines, (10, 377_110, 0, 0, 0), (20, 377_110, 0, 500, 0), (30, 900, 0, 1000, 0))
-    await tell(clock, lines, (100, 377_110, 0, 1000, 0), (200, 377_110, 0, 1000, 0))
-    told = [line.rsplit(", ", 1)[1] for line in capsys.readouterr().err.splitlines()[1:]]
-    assert told == [
-        "time left not known yet",
-        "2 h 05 min left",
-        "0 min 00 s left",
-        "time left not known yet",
-        "time left not known yet",
+    bar = display(on_terminal=True, print_would_add=print)
+    await send(clock, bar, (1, 400, 0, 100, 0), (2, 400, 0, 200, 3))
+    await bar.would_add("abc", "PA")
+    bar.note("Stopping.")
+    bar.end()
+    out, err = capsys.readouterr()
+    shown = [state.strip() for state in re.split(r"[\r\n]", err)]
+    assert out == "[DRY RUN] Would insert: abc (PA)\n"
+    assert [line for line in shown if line and "|" not in line] == [
+        "Found 400 DICOM files",
+        "Stopping.",
+        "203/400: Skipped 0, Added 200, Errors 3 (100.0 img/sec)",
     ]
+    (last,) = {line for line in shown if "203/400 [" in line}
+    assert last.startswith("51%|")
+    assert last.endswith(", Skipped 0, Added 200, Errors 3]")
+    assert re.search(r"\r +\r  203/400: ", err), "the bar is removed before the last state"
+
+
+async def test_the_time_left_is_plausible_while_the_folder_changes_or_the_run_pauses(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder may grow or shrink after it was counted, and a run may pause for minutes."""
+    lines = display(on_terminal=False)
+    await send(clock, lines, (10, 377_110, 0, 0, 0), (20, 377_110, 0, 500, 0), (30, 900, 0, 1000, 0))
+    await send(clock, lines, (100, 377_110, 0, 1000, 0), (200, 377_110, 0, 1000, 0))
+    left = [line.rsplit(", ", 1)[1] for line in capsys.readouterr().err.splitlines()[1:]]
+    assert left == ["? left", "2:05:32 left", "00:00 left", "2:05:22 left", "2:05:22 left"]
+
+
+def test_the_handshake_of_serve_does_not_load_tqdm() -> None:
+    """Later pydicom loads it, if it is installed."""
+    code = "import sys, mcp_cxr.server, mcp_cxr.cli, mcp_cxr.settings; print('tqdm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout == "False\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
-def test_a_command_on_a_terminal_keeps_its_lines_and_one_in_a_log_has_no_control_codes(
-    films: Path, tmp_path: Path
-) -> None:
+def test_lines_are_kept_on_a_terminal_and_a_log_has_no_control_codes(films: Path, tmp_path: Path) -> None:
     import pty  # there is none on Windows
 
     command = [sys.executable, "-m", "mcp_cxr", "ingest", str(films)]
@@ -116,7 +123,7 @@ def test_a_command_on_a_terminal_keeps_its_lines_and_one_in_a_log_has_no_control
         finally:
             os.close(terminal)
         process.communicate()
-    assert f"{ERASE}Found {SMALL} DICOM files\r\n" in shown.decode()
+    assert f"Found {SMALL} DICOM files\r\n" in shown.decode()
     assert re.search(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)\r\n", shown.decode())
     log = subprocess.run(command, env=variables, capture_output=True, check=True).stderr
     assert b"\x1b" not in log

@@ -35,6 +35,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sse_starlette": ("server.http",),
     "starlette": ("server.http",),
     "streamlit": ("chat",),
+    "tqdm": ("cli._progress",),
     "urllib.request": ("chat._launch",),
     "uvicorn": ("server.http",),
 }

@@ -2,21 +2,21 @@
 
 from mcp_cxr.language._document import SEARCHED_TAGS, document_terms, mentions_by_sentence
 from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in
-from mcp_cxr.language._query import ParsedQuery, parse_query
+from mcp_cxr.language._query import QueryMeaning, parse_query_text
 from mcp_cxr.language._report import main_text, sections, sentences
 from mcp_cxr.language._terms import terms
 
 __all__ = [
     "SEARCHED_TAGS",
     "Mention",
-    "ParsedQuery",
+    "QueryMeaning",
     "Status",
     "document_terms",
     "finding_terms",
     "main_text",
     "mentions_by_sentence",
     "mentions_in",
-    "parse_query",
+    "parse_query_text",
     "sections",
     "sentences",
     "terms",

@@ -23,7 +23,7 @@ _FILLERS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedQuery:
+class QueryMeaning:
     """What a query asks for and what it denies."""
 
     mentions: tuple[Mention, ...]
@@ -46,14 +46,14 @@ class ParsedQuery:
     """Denied with a side, size or the like ("no large effusion"): no study is excluded for these."""
 
 
-def parse_query(query: str) -> ParsedQuery:
+def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they deny."""
     mentions = [one for sentence in sentences(query) for one in mentions_in(sentence)]
     wanted = [one for one in mentions if one.status is not Status.ABSENT]
     denied = [one for one in _phrases(one for one in mentions if one.status is Status.ABSENT) if _names(one)]
     excluded = [phrase for phrase in denied if _terms_to_exclude(phrase)]
     absent = _unique(one.name for phrase in denied for one in phrase if one.finding)
-    return ParsedQuery(
+    return QueryMeaning(
         mentions=tuple(mentions),
         text_to_embed=" ".join(one.text for one in wanted) if denied else query,
         denied_texts=_unique(" ".join(_names(phrase)) for phrase in denied),

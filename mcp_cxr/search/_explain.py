@@ -10,7 +10,7 @@ from mcp_cxr.language import SEARCHED_TAGS, Status, main_text, mentions_by_sente
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mcp_cxr.language import Mention, ParsedQuery
+    from mcp_cxr.language import Mention, QueryMeaning
     from mcp_cxr.records import StoredImage
 
 _MAX_EXCERPT = 300  # characters
@@ -18,7 +18,7 @@ _KINDS = {Status.PRESENT: "report", Status.POSSIBLE: "report, uncertain", Status
 _LABELLED = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
-def match_reasons(meaning: ParsedQuery | None, hit: StoredImage) -> list[str]:
+def match_reasons(meaning: QueryMeaning | None, hit: StoredImage) -> list[str]:
     """Return what of the question stands in the report, the labels and the tags: `report: pleural effusion`."""
     if meaning is None:
         return []
@@ -30,7 +30,7 @@ def match_reasons(meaning: ParsedQuery | None, hit: StoredImage) -> list[str]:
     return reasons
 
 
-def excerpt(meaning: ParsedQuery | None, report: str | None) -> str | None:
+def excerpt(meaning: QueryMeaning | None, report: str | None) -> str | None:
     """Return the sentence that says most of what is asked, else the impression; at most 300 characters."""
     if not report:
         return None
@@ -42,7 +42,7 @@ def excerpt(meaning: ParsedQuery | None, report: str | None) -> str | None:
     return text if len(text) <= _MAX_EXCERPT else f"{text[: _MAX_EXCERPT - 1].rstrip()}…"
 
 
-def _in_report(meaning: ParsedQuery, report: str) -> list[str]:
+def _in_report(meaning: QueryMeaning, report: str) -> list[str]:
     """Return what the report says of each thing asked for, by how it is meant."""
     said_of, stems = _read(report)
     by_kind: dict[str, list[Mention]] = defaultdict(list)
@@ -68,7 +68,7 @@ def _read(report: str) -> tuple[dict[str, set[Status]], set[str]]:
     return said_of, stems
 
 
-def _in_labels(meaning: ParsedQuery, labels: Mapping[str, int]) -> list[str]:
+def _in_labels(meaning: QueryMeaning, labels: Mapping[str, int]) -> list[str]:
     asked = {one.name for one in meaning.mentions if one.finding}
     wanted = set(meaning.labels)
     return [
@@ -92,7 +92,7 @@ def _agreement(asked: Sequence[Mention], meant: Sequence[Mention]) -> int:
     return score
 
 
-def _wanted(meaning: ParsedQuery) -> list[Mention]:
+def _wanted(meaning: QueryMeaning) -> list[Mention]:
     return [one for one in meaning.mentions if one.status is not Status.ABSENT]
 
 

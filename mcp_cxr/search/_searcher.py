@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
-from mcp_cxr.language import parse_query
+from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, Rejected, SearchResult, StudyId, SubjectId
 from mcp_cxr.search._hits import images_to_load, to_hits
 from mcp_cxr.search._query_vector import VectorParts, combined
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.language import ParsedQuery
+    from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Fingerprint, ImageId, RankedImage, Rendering, ResultFacts, StoredImage, Vector
     from mcp_cxr.search._parse_query import Query
     from mcp_cxr.search._rank import RankedGroup
@@ -173,7 +173,7 @@ class Searcher:
 
     async def _understand(self, state: SearchState, query: str) -> None:
         """Turn the words into constraints, a vector and terms, as the mode asks and the embedder can."""
-        state.meaning = meaning = parse_query(query)
+        state.meaning = meaning = parse_query_text(query)
         state.where = replace(state.where, terms_absent=meaning.excluded_terms)
         if state.question.mode != "words":
             await self._embed(state, query, meaning)
@@ -187,7 +187,7 @@ class Searcher:
         if not (state.words or meaning.excluded_terms or state.parts):
             raise QueryError("These words name nothing to look for; name a finding, a device, a view or a label.")
 
-    async def _embed(self, state: SearchState, query: str, meaning: ParsedQuery) -> None:
+    async def _embed(self, state: SearchState, query: str, meaning: QueryMeaning) -> None:
         """Set the vectors of the words; without them, words are still matched, and the answer says why."""
         if not self._embedder.embeds_text:
             reason = (

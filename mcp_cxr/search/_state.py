@@ -10,7 +10,7 @@ from mcp_cxr.search._query_vector import VectorParts
 if TYPE_CHECKING:
     from typing import Any, Literal
 
-    from mcp_cxr.language import ParsedQuery
+    from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Filter, Vector
     from mcp_cxr.search._parse_query import Query
 
@@ -21,7 +21,7 @@ class SearchState:
 
     question: Query
     where: Filter
-    meaning: ParsedQuery | None = None
+    meaning: QueryMeaning | None = None
     """Of its words."""
     parts: VectorParts = field(default_factory=VectorParts)
     mean_text: Vector | None = None

@@ -32,7 +32,7 @@ import numpy as np
 
 from mcp_cxr.archive import Archive
 from mcp_cxr.images import Reader
-from mcp_cxr.language import parse_query
+from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
@@ -180,7 +180,7 @@ async def scale() -> bool:
     """
     async with _archive() as archive:
         vector = (await archive.embedder.embed_texts(["x"]))[0]
-        words = parse_query("left pleural effusion").ranking_terms
+        words = parse_query_text("left pleural effusion").ranking_terms
         example = (await archive.search(limit=1, view=["PA"])).images[0].image_id
 
         def page(query: str, **how: Any) -> Callable[[str], Awaitable[object]]:

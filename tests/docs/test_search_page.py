@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mcp_cxr.language import Status, parse_query
+from mcp_cxr.language import Status, parse_query_text
 from tests.docs.pages import ROOT
 
 ROWS = re.findall(r"^\| `(.+?)` \|(.*)\|(.*)\|(.*)\|$", (ROOT / "docs" / "search.md").read_text(), re.MULTILINE)
@@ -18,7 +18,7 @@ def names(cell: str) -> set[str]:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_a_question_is_read_as_the_page_says(row: tuple[str, str, str, str]) -> None:
-    meaning = parse_query(row[0])
+    meaning = parse_query_text(row[0])
     wanted = {one.name for one in meaning.mentions if one.finding and one.status is Status.PRESENT}
     assert (wanted, set(meaning.excluded_findings), set(meaning.possible_findings)) == tuple(map(names, row[1:]))
 

@@ -17,7 +17,7 @@ import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import Status, mentions_by_sentence, parse_query
+from mcp_cxr.language import Status, mentions_by_sentence, parse_query_text
 from tests.support.archives import ingested, opened
 from tests.support.films import mimic, report
 
@@ -123,7 +123,7 @@ def test_a_report_says_what_it_says(one: Report) -> None:
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
 def test_a_question_means_what_it_means(one: Query) -> None:
-    meaning = parse_query(one.text)
+    meaning = parse_query_text(one.text)
     found = {each.name: each.status for each in meaning.mentions if each.finding}
     assert {name for name, status in found.items() if status is Status.PRESENT} == one.wanted
     assert set(meaning.possible_findings) == one.unsure
@@ -138,7 +138,7 @@ def test_a_question_is_answered_by_the_reports_that_answer_it_first(
     page = answers[one.text]
     right = {each.number for each in REPORTS if one.is_answered_by(each)}
     found = numbers(page)
-    assert page.filters.get("without", []) == list(parse_query(one.text).excluded_findings)
+    assert page.filters.get("without", []) == list(parse_query_text(one.text).excluded_findings)
     if one.wanted or one.unsure:
         assert set(found[: len(right)]) == right
     else:  # the studies that deny it outright; those that do not speak of it are not found by words

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import parse_query
+from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, Study, StudyId, SubjectId
 from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend
 from tests.contract.stores.making import FINGERPRINT, image, vectors
@@ -57,7 +57,7 @@ async def test_words_are_found_in_the_same_order(tmp_path: Path) -> None:
             stores.append(store)
         found = 0
         for question in QUESTIONS:
-            terms = parse_query(question).ranking_terms
+            terms = parse_query_text(question).ranking_terms
             for where in WHERE:
                 for limit in (5, 99):
                     first, *others = [await store.match(terms, where, limit=limit) for store in stores]

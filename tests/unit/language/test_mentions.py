@@ -12,7 +12,7 @@ import pytest
 
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo.phantom._patient import Finding
-from mcp_cxr.language import Status, finding_terms, mentions_by_sentence, mentions_in, parse_query
+from mcp_cxr.language import Status, finding_terms, mentions_by_sentence, mentions_in, parse_query_text
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -114,23 +114,23 @@ def test_a_possible_finding_shares_a_term_with_a_present_one() -> None:
 
 @pytest.mark.parametrize("query", ["edema without support devices", "no lines and tubes"])
 def test_denying_a_label_excludes_all_its_findings(query: str) -> None:
-    excluded = parse_query(query).excluded_terms
+    excluded = parse_query_text(query).excluded_terms
     for device in ("endotracheal tube", "pacemaker", "support device"):
         assert set(excluded) & set(finding_terms(device, PRESENT))
 
 
 @pytest.mark.parametrize("query", ["no large effusion", "effusion without left pneumothorax", "no rib notching"])
 def test_denying_a_qualified_finding_excludes_nothing(query: str) -> None:
-    parsed = parse_query(query)
+    parsed = parse_query_text(query)
     assert (parsed.excluded_terms, len(parsed.qualified_denials)) == ((), 1)
 
 
 def test_denying_a_single_word_excludes_it() -> None:
-    assert parse_query("effusion, no clips").excluded_terms == ("clip",)
+    assert parse_query_text("effusion, no clips").excluded_terms == ("clip",)
 
 
 def test_only_the_affirmed_part_of_a_query_is_embedded() -> None:
-    assert parse_query("small left effusion").text_to_embed == "small left effusion"
-    parsed = parse_query("small left effusion but no pneumothorax or edema")
+    assert parse_query_text("small left effusion").text_to_embed == "small left effusion"
+    parsed = parse_query_text("small left effusion but no pneumothorax or edema")
     assert (parsed.text_to_embed, parsed.denied_texts) == ("small left effusion", ("pneumothorax", "pulmonary edema"))
-    assert parse_query("no effusion").text_to_embed == ""
+    assert parse_query_text("no effusion").text_to_embed == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import NotFound, QueryError
-from mcp_cxr.language import parse_query
+from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter
 from mcp_cxr.search._query_vector import TYPICAL_TEXTS
 from tests.support.archives import opened
@@ -121,7 +121,7 @@ def fused(*legs: list[str]) -> list[str]:
 
 async def test_words_rank_by_the_store_s_bm25(archive: Archive) -> None:
     hits = await pages(archive, {"query": "small left effusion", "mode": "words"}, limit=100)
-    ranked = await archive.store.match(parse_query("small left effusion").ranking_terms, Filter(), limit=1000)
+    ranked = await archive.store.match(parse_query_text("small left effusion").ranking_terms, Filter(), limit=1000)
     assert [hit.study_id for hit in hits] == list(dict.fromkeys(one.study_id for one in ranked))
     assert all(hit.similarity_score is None for hit in hits)
 

@@ -11,7 +11,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import parse_query
+from mcp_cxr.language import parse_query_text
 from mcp_cxr.search import _text_vectors
 from mcp_cxr.search._explain import excerpt
 from tests.support.archives import ingested, opened, rows
@@ -239,7 +239,7 @@ REPORT = "INDICATION: Cough.\nFINDINGS: Small left effusion. Lungs clear.\nIMPRE
 def test_the_excerpt_is_the_sentence_with_most_of_the_words_else_the_impression(
     query: str | None, sentence: str
 ) -> None:
-    meaning = parse_query(query) if query else None
+    meaning = parse_query_text(query) if query else None
     assert excerpt(meaning, REPORT) == sentence
     assert excerpt(meaning, None) is None
 

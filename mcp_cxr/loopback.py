@@ -16,7 +16,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def name_beyond(url: str) -> str | None:
+def remote_name(url: str) -> str | None:
     """Return how MCP_CXR_ALLOW_REMOTE names an address: `host:port` (https) or `http://host:port`; None: loopback.
 
     Raises:
@@ -32,6 +32,6 @@ def name_beyond(url: str) -> str | None:
     return f"{host}:{port}" if parts.scheme == "https" else f"http://{host}:{port}"
 
 
-def is_named(name: str, allowed: tuple[str, ...]) -> bool:
-    """Whether MCP_CXR_ALLOW_REMOTE holds a name that `name_beyond` returned."""
+def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
+    """Whether MCP_CXR_ALLOW_REMOTE holds a name that `remote_name` returned."""
     return name in {one.lower().rstrip("/") for one in allowed}

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.chat._model import Model, arguments_in, failure, require_whole
-from mcp_cxr.chat._turns import Call
+from mcp_cxr.chat._turns import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from mcp_types import Tool
 
-    from mcp_cxr.chat._turns import Answered, ImageBlock, Turn
+    from mcp_cxr.chat._turns import ToolImage, ToolResult, Turn
 
 _VERSION = "2023-06-01"
 _MAX_TOKENS = 4096
 
 
-class Anthropic(Model):
+class AnthropicModel(Model):
     """Asks for messages."""
 
     path = "/v1/messages"
@@ -37,7 +37,7 @@ class Anthropic(Model):
             ],
         }
 
-    async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | Call]:
+    async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | ToolCall]:
         block: dict[str, Any] = {}
         packed, is_whole = "", False
         async for event in events:
@@ -49,7 +49,7 @@ class Anthropic(Model):
                 case "content_block_delta" if event["delta"]["type"] == "input_json_delta":
                     packed += event["delta"]["partial_json"]
                 case "content_block_stop" if block["type"] == "tool_use":
-                    yield Call(block["id"], block["name"], arguments_in(packed))
+                    yield ToolCall(block["id"], block["name"], arguments_in(packed))
                 case "message_stop":
                     is_whole = True
                 case "error":
@@ -68,7 +68,7 @@ def _messages(turn: Turn) -> list[dict[str, Any]]:
     return [{"role": "assistant", "content": said}, *(answers if turn.answers else [])]
 
 
-def _result(answer: Answered) -> dict[str, Any]:
+def _result(answer: ToolResult) -> dict[str, Any]:
     return {
         "type": "tool_result",
         "tool_use_id": answer.call.id,
@@ -77,5 +77,5 @@ def _result(answer: Answered) -> dict[str, Any]:
     }
 
 
-def _picture(picture: ImageBlock) -> dict[str, Any]:
+def _picture(picture: ToolImage) -> dict[str, Any]:
     return {"type": "image", "source": {"type": "base64", "media_type": picture.mime_type, "data": picture.data}}

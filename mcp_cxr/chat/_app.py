@@ -19,7 +19,7 @@ from mcp_cxr.chat._saved_queries import Saved
 from mcp_cxr.chat._search_page import search_room
 from mcp_cxr.chat._tab import this_tab
 from mcp_cxr.errors import CxrError
-from mcp_cxr.loopback import name_beyond
+from mcp_cxr.loopback import remote_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def _model_line(model: Model | None, share: Sequence[str]) -> str:
     """Return which model is asked, what it is given, and whether that leaves this machine."""
     if model is None:
         return ":gray-badge[no model]"
-    beyond = name_beyond(model.url)
+    beyond = remote_name(model.url)
     where = f":orange-badge[leaves this machine: {as_written(beyond)}]" if beyond else ":green-badge[stays here]"
     withheld = [what for what in ("reports", "images") if what not in share]
     given = f" · not given {' or '.join(withheld)}" if withheld else " · given reports and images"

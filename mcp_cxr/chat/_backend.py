@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
-from mcp_cxr.chat._choice import model_of
+from mcp_cxr.chat._configured_model import create_model
 from mcp_cxr.chat._connection import Connection, Loop, ServerEnded
 from mcp_cxr.errors import CxrError
 from mcp_cxr.settings import Settings, load_settings
@@ -67,7 +67,7 @@ class Desk:
         roots = [*map(str, settings.roots), *folders]
         person = _server(settings, share=_EVERYTHING, roots=[*roots, str(uploads)])
         model = _server(settings, share=",".join(settings.share), roots=roots)
-        desk = cls(settings, Loop(), Connection(person), Connection(model), model_of(settings), uploads)
+        desk = cls(settings, Loop(), Connection(person), Connection(model), create_model(settings), uploads)
         desk.loop.start(desk.person.mend())  # it is there when the first question comes
         return desk
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._backend import Desk
     from mcp_cxr.chat._conversation import Asked
     from mcp_cxr.chat._tab import Tab
-    from mcp_cxr.chat._turns import Answered, Turn
+    from mcp_cxr.chat._turns import ToolResult, Turn
 
 _DRAW_EVERY_S = 0.25
 _SEARCH = "search_medical_images"
@@ -87,14 +87,14 @@ def _draw(turn: Turn) -> None:
     with st.chat_message(turn.role):
         if turn.text:
             st.markdown(without_pictures(turn.text) if turn.role == "assistant" else as_written(turn.text))
-        if turn.aside:
-            st.caption(as_written(turn.aside))
+        if turn.context:
+            st.caption(as_written(turn.context))
         for place, call in enumerate(turn.calls):
             answer = turn.answers[place] if place < len(turn.answers) else None
             _draw_call(call.name, call.arguments, answer)
 
 
-def _draw_call(name: str, arguments: dict[str, object], answer: Answered | None) -> None:
+def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | None) -> None:
     """Draw a call, and to the letter what the model was given for it."""
     state = "running" if answer is None else "error" if answer.is_error else "complete"
     told = ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in arguments.items())
@@ -109,10 +109,10 @@ def _draw_call(name: str, arguments: dict[str, object], answer: Answered | None)
                 st.image(f"data:{picture.mime_type};base64,{picture.data}", width=240)
 
 
-def _films(desk: Desk, talk: Conversation, answer: Answered, *, key: str, is_last: bool) -> None:
+def _films(desk: Desk, talk: Conversation, answer: ToolResult, *, key: str, is_last: bool) -> None:
     """Show what a search found as chat hosts do; the person sees it whole, whatever the model was given."""
     if st.toggle("Films", value=is_last, key=f"{key}_shown"):
-        viewer(desk, key=key, question=answer.call.arguments, on_context=partial(setattr, talk, "aside"))
+        viewer(desk, key=key, question=answer.call.arguments, on_context=partial(setattr, talk, "context"))
 
 
 def _problem(talk: Conversation) -> None:

@@ -11,7 +11,7 @@ from mcp import MCPError
 
 from mcp_cxr.chat._backend import text_of
 from mcp_cxr.chat._job import Job
-from mcp_cxr.chat._turns import Answered, Call, ImageBlock, Turn
+from mcp_cxr.chat._turns import ToolCall, ToolImage, ToolResult, Turn
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -33,7 +33,7 @@ _MANNERS = (
 class Asked:
     """A call that writes waits for the person's yes."""
 
-    call: Call
+    call: ToolCall
     answer: Future[bool] = field(default_factory=Future[bool])
 
     def settle(self, *, yes: bool) -> None:
@@ -49,7 +49,7 @@ class Conversation:
         self._desk = desk
         self.model = model
         self.turns: list[Turn] = []
-        self.aside = ""
+        self.context = ""
         """What the person looks at in the viewer; told with what they say next."""
         self.asked: Asked | None = None
         self.job: Job[None, None] | None = None
@@ -61,8 +61,8 @@ class Conversation:
 
     def say(self, text: str) -> None:
         """Say something to the model, which then goes on by itself."""
-        self.turns.append(Turn("user", text, aside=self.aside))
-        self.aside = ""
+        self.turns.append(Turn("user", text, context=self.context))
+        self.context = ""
         self.job = Job(self._desk.loop, lambda _: self._go_on())
 
     def stop(self) -> None:
@@ -82,8 +82,8 @@ class Conversation:
             so_far = tuple(self.turns)
             self.turns.append(turn)
             try:
-                async for said in self.model.go_on(instructions, so_far, tools):
-                    if isinstance(said, Call):
+                async for said in self.model.stream_reply(instructions, so_far, tools):
+                    if isinstance(said, ToolCall):
                         turn.calls.append(said)
                     else:
                         turn.text += said
@@ -95,20 +95,20 @@ class Conversation:
                 return
         self.turns.append(Turn("assistant", f"(Stopped after {_MOST_ROUNDS} rounds of calls: say how to go on.)"))
 
-    async def _call(self, call: Call, tools: list[Tool]) -> Answered:
+    async def _call(self, call: ToolCall, tools: list[Tool]) -> ToolResult:
         """Call a tool as the model wants it; a tool that writes waits for the person."""
         tool = next((one for one in tools if one.name == call.name), None)
         if tool is None:
-            return Answered(call, f"There is no tool {call.name}.", is_error=True)
+            return ToolResult(call, f"There is no tool {call.name}.", is_error=True)
         if not (tool.annotations and tool.annotations.read_only_hint) and not await self._may(call):
-            return Answered(call, _DENIED, is_error=True)
+            return ToolResult(call, _DENIED, is_error=True)
         try:
             result = await self._desk.model.call(call.name, call.arguments)
         except MCPError as exc:
-            return Answered(call, str(exc), is_error=True)
-        return Answered(call, text_of(result), _pictures(result), is_error=bool(result.is_error))
+            return ToolResult(call, str(exc), is_error=True)
+        return ToolResult(call, text_of(result), _pictures(result), is_error=bool(result.is_error))
 
-    async def _may(self, call: Call) -> bool:
+    async def _may(self, call: ToolCall) -> bool:
         self.asked = Asked(call)
         try:
             return await asyncio.wrap_future(self.asked.answer)
@@ -117,7 +117,7 @@ class Conversation:
 
     def _settle(self, turn: Turn) -> None:
         """Leave nothing that no service would take: each call has an answer, no turn is empty."""
-        turn.answers += [Answered(call, _STOPPED, is_error=True) for call in turn.calls[len(turn.answers) :]]
+        turn.answers += [ToolResult(call, _STOPPED, is_error=True) for call in turn.calls[len(turn.answers) :]]
         if not turn.text.strip() and not turn.calls:
             self.turns.remove(turn)
 
@@ -133,5 +133,5 @@ def _is_for_pages(tool: Tool) -> bool:
     return "model" not in ui.get("visibility", ["model"])
 
 
-def _pictures(result: CallToolResult) -> tuple[ImageBlock, ...]:
-    return tuple(ImageBlock(block.data, block.mime_type) for block in result.content if block.type == "image")
+def _pictures(result: CallToolResult) -> tuple[ToolImage, ...]:
+    return tuple(ToolImage(block.data, block.mime_type) for block in result.content if block.type == "image")

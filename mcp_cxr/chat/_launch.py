@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 from streamlit.web import bootstrap
 
-from mcp_cxr.chat._choice import model_of
+from mcp_cxr.chat._configured_model import create_model
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def serve_page(
     Raises:
         ConfigError: The port is taken, or the model may not be asked.
     """
-    model_of(settings)
+    create_model(settings)
     import_module("mcp_cxr.chat._app")  # what the first tab would wait for
     port = _free(port)
     token = secrets.token_urlsafe(24)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mcp_types import Tool
 
-    from mcp_cxr.chat._turns import Call, Turn
+    from mcp_cxr.chat._turns import ToolCall, Turn
 
 _CONNECT_S, _SILENT_S = 5, 120  # a local model may read a long prompt before its first word
 _LONGEST_REASON = 300  # characters of a service's own words
@@ -42,9 +42,9 @@ class Model(ABC):
         self.url = url.rstrip("/")
         self._key = key
 
-    async def go_on(
+    async def stream_reply(
         self, instructions: str, turns: Sequence[Turn], tools: Sequence[Tool]
-    ) -> AsyncGenerator[str | Call]:
+    ) -> AsyncGenerator[str | ToolCall]:
         """Yield what the model says, bit by bit, and the calls it wants, each whole.
 
         Raises:
@@ -80,7 +80,7 @@ class Model(ABC):
         """Return the request, but for what all services take alike."""
 
     @abstractmethod
-    def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | Call]:
+    def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | ToolCall]:
         """Yield what a stream's events say.
 
         Raises:

@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.chat._model import Model, arguments_in, failure, require_whole
-from mcp_cxr.chat._turns import Call
+from mcp_cxr.chat._turns import ToolCall
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from mcp_types import Tool
 
-    from mcp_cxr.chat._turns import ImageBlock, Turn
+    from mcp_cxr.chat._turns import ToolImage, Turn
 
 
-class OpenAi(Model):
+class OpenAIModel(Model):
     """Asks for chat completions."""
 
     path = "/chat/completions"
@@ -33,7 +33,7 @@ class OpenAi(Model):
             ],
         }
 
-    async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | Call]:
+    async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | ToolCall]:
         calls: dict[int, dict[str, str]] = {}
         is_whole = False
         async for event in events:
@@ -50,7 +50,7 @@ class OpenAi(Model):
                     _gather(calls, part)
         require_whole(is_whole=is_whole)
         for number, call in calls.items():
-            yield Call(call["id"] or f"call_{number}", call["name"], arguments_in(call["arguments"]))
+            yield ToolCall(call["id"] or f"call_{number}", call["name"], arguments_in(call["arguments"]))
 
 
 def _gather(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
@@ -81,5 +81,5 @@ def _function(**facts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"type": "function", "function": facts}
 
 
-def _picture(picture: ImageBlock) -> dict[str, Any]:
+def _picture(picture: ToolImage) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": f"data:{picture.mime_type};base64,{picture.data}"}}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     """A tool call that a model wants."""
 
     id: str
@@ -16,7 +16,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageBlock:
+class ToolImage:
     """A picture that a tool answered with."""
 
     data: str
@@ -25,12 +25,12 @@ class ImageBlock:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ToolResult:
     """What a tool answered, as the model is given it."""
 
-    call: Call
+    call: ToolCall
     text: str
-    pictures: tuple[ImageBlock, ...] = ()
+    pictures: tuple[ToolImage, ...] = ()
     is_error: bool = False
 
 
@@ -40,13 +40,13 @@ class Turn:
 
     role: Literal["user", "assistant"]
     text: str = ""
-    aside: str = ""
+    context: str = ""
     """What the person was looking at; sent after the text."""
-    calls: list[Call] = field(default_factory=list[Call])
-    answers: list[Answered] = field(default_factory=list[Answered])
+    calls: list[ToolCall] = field(default_factory=list[ToolCall])
+    answers: list[ToolResult] = field(default_factory=list[ToolResult])
     """To `calls`, in their order."""
 
     @property
     def sent(self) -> str:
         """What the model is given of a person's turn."""
-        return f"{self.text}\n\n({self.aside})" if self.aside else self.text
+        return f"{self.text}\n\n({self.context})" if self.context else self.text

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.server._access_log import AccessLog
     from mcp_cxr.server._session import OpenArchive
-    from mcp_cxr.server.http import Guard
+    from mcp_cxr.server.http import Authentication
 
 _INSTRUCTIONS = (
     "Chest X-rays in the user's own archive. Start with search_medical_images; show films with view_image. "
@@ -37,7 +37,7 @@ def build_server(
     *,
     share: tuple[str, ...] = (),
     ingest_pace_s: float = _INGEST_PACE_S,
-    guard: Guard | None = None,
+    authentication: Authentication | None = None,
     access_log: AccessLog | None = None,
 ) -> MCPServer[ServerSession]:
     """Return the server; the archive opens with its first session and closes with it.
@@ -64,8 +64,8 @@ def build_server(
         extensions=[viewer_app()],
         lifespan=lifespan,
         log_level="WARNING",
-        token_verifier=guard.verifier if guard else None,
-        auth=guard.auth if guard else None,
+        token_verifier=authentication.verifier if authentication else None,
+        auth=authentication.auth if authentication else None,
     )
 
 

@@ -63,7 +63,7 @@ async def _embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
     detail = own.description
     if check:
-        detail += f", {own.service_description}; one picture {check.picture_ms:.0f} ms, one text {check.text_ms:.0f} ms"
+        detail += f", {own.service_description}; one picture {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
     return CheckResult("embedder", ok=True, detail=detail), own
 
 

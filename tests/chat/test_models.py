@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat._choice import model_of
+from mcp_cxr.chat._configured_model import create_model
 from mcp_cxr.chat._model import ModelFailed
-from mcp_cxr.chat._turns import Answered, Call, ImageBlock, Turn
+from mcp_cxr.chat._turns import ToolCall, ToolImage, ToolResult, Turn
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._model import Model
     from tests.standins.model import ScriptedModel
 
-CALL = Call("call1", "view_image", {"image_id": "a", "max_px": 512})
+CALL = ToolCall("call1", "view_image", {"image_id": "a", "max_px": 512})
 TURNS = (
-    Turn("user", "Look at it", aside="The person looks at image a."),
-    Turn("assistant", "I do.", calls=[CALL], answers=[Answered(CALL, "{}", (ImageBlock("aGk=", "image/png"),))]),
+    Turn("user", "Look at it", context="The person looks at image a."),
+    Turn("assistant", "I do.", calls=[CALL], answers=[ToolResult(CALL, "{}", (ToolImage("aGk=", "image/png"),))]),
 )
 TOOL = Tool(name="view_image", description="Looks.", input_schema={"type": "object"})
 
@@ -28,13 +28,13 @@ TOOL = Tool(name="view_image", description="Looks.", input_schema={"type": "obje
 def reached(model: ScriptedModel, api: str, **more: str) -> Model:
     url = model.origin + ("/v1" if api == "openai" else "")
     variables = {"MCP_CXR_CHAT_MODEL": "m", "MCP_CXR_CHAT_URL": url, "MCP_CXR_CHAT_API": api, **more}
-    made = model_of(Settings.model_validate(variables))
+    made = create_model(Settings.model_validate(variables))
     assert made
     return made
 
 
 async def said(model: Model) -> list[Any]:
-    return [one async for one in model.go_on("Be brief.", TURNS, [TOOL])]
+    return [one async for one in model.stream_reply("Be brief.", TURNS, [TOOL])]
 
 
 @pytest.mark.parametrize("api", ["openai", "anthropic"])
@@ -44,7 +44,7 @@ async def test_words_and_calls_come_in_bits_and_are_put_together(model: Scripted
     heard = await said(reached(model, api, MCP_CXR_CHAT_KEY="secret"))
     assert "".join(one for one in heard if isinstance(one, str)) == "I look for it, gladly."
     assert len([one for one in heard if isinstance(one, str)]) > 1
-    assert [(one.name, one.arguments) for one in heard if isinstance(one, Call)] == [
+    assert [(one.name, one.arguments) for one in heard if isinstance(one, ToolCall)] == [
         ("search", arguments),
         ("overview", {}),
     ]
@@ -101,9 +101,9 @@ async def test_what_goes_wrong_is_told_in_a_line(model: ScriptedModel, api: str)
 def test_a_model_beyond_this_machine_has_to_be_named() -> None:
     asked = {"MCP_CXR_CHAT_MODEL": "m", "MCP_CXR_CHAT_URL": "https://api.anthropic.com"}
     with pytest.raises(ConfigError, match=r"MCP_CXR_ALLOW_REMOTE=api\.anthropic\.com:443"):
-        model_of(Settings.model_validate(asked))
-    assert model_of(Settings.model_validate({**asked, "MCP_CXR_ALLOW_REMOTE": "api.anthropic.com:443"}))
+        create_model(Settings.model_validate(asked))
+    assert create_model(Settings.model_validate({**asked, "MCP_CXR_ALLOW_REMOTE": "api.anthropic.com:443"}))
     with pytest.raises(ConfigError, match="no plain address") as refused:
-        model_of(Settings.model_validate({**asked, "MCP_CXR_CHAT_URL": "https://me:word@example.org"}))
+        create_model(Settings.model_validate({**asked, "MCP_CXR_CHAT_URL": "https://me:word@example.org"}))
     assert "word@" not in str(refused.value)
-    assert model_of(Settings.model_validate({})) is None
+    assert create_model(Settings.model_validate({})) is None

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from mcp_cxr.cli import main
-from mcp_cxr.embeddings.nvclip import Patience
+from mcp_cxr.embeddings.nvclip import RequestPolicy
 from mcp_cxr.images import read_image
 from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, hurried
+from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import balanced, contents, is_made, opened, rows
@@ -64,8 +64,8 @@ def mcp_cxr(
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("NVCLIP_BASE_URL", standin.base_url)
     monkeypatch.setenv("NVIDIA_API_KEY", KEY)
-    hurry = partial(Patience, backoff_s=0.01, pictures_s=2, question_s=1)
-    monkeypatch.setattr("mcp_cxr.embeddings.nvclip._embedder.Patience", hurry)
+    hurry = partial(RequestPolicy, backoff_s=0.01, images_deadline_s=2, texts_deadline_s=1)
+    monkeypatch.setattr("mcp_cxr.embeddings.nvclip._embedder.RequestPolicy", hurry)
 
     def run(*argv: object) -> tuple[int, str, str]:
         capfd.readouterr()
@@ -169,11 +169,11 @@ def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
 async def test_the_run_after_a_hung_service_finishes(standin: StandIn, data: Path, films: Path) -> None:
     hang = once_added(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(10):
-        async with opened(data, hurried(standin, pictures_s=0.6)) as archive:
+        async with opened(data, impatient_embedder(standin, images_deadline_s=0.6)) as archive:
             first = balanced(await archive.ingest(films, batch_size=2, callbacks=hang))
     assert 2 <= first.added < FILMS
     standin.heal()
-    async with opened(data, hurried(standin)) as archive:
+    async with opened(data, impatient_embedder(standin)) as archive:
         second = balanced(await archive.ingest(films, batch_size=2))
     assert (second.skipped, second.added, second.remaining) == (first.added, first.remaining, 0)
     assert rows(data, BAD_FILES) == []
@@ -190,7 +190,7 @@ async def test_an_intermittent_service_needs_more_runs_but_loses_no_image(
     added, runs = 0, 0
     with anyio.fail_after(20):
         while added < FILMS:
-            async with opened(data, hurried(standin, pictures_s=0.3)) as archive:
+            async with opened(data, impatient_embedder(standin, images_deadline_s=0.3)) as archive:
                 summary = balanced(await archive.ingest(films, batch_size=2, callbacks=once_added(standin.stop)))
             assert (summary.skipped, summary.errors) == (added, 0)
             assert summary.added > 0
@@ -204,7 +204,7 @@ async def test_the_next_run_finishes_if_a_replaced_service_gives_the_same_vector
     standin: StandIn, data: Path, films: Path
 ) -> None:
     replaced = once_added(lambda: standin.restart(version="2.1.0"))
-    async with opened(data, hurried(standin, down_s=0)) as archive:
+    async with opened(data, impatient_embedder(standin, down_s=0)) as archive:
         first = balanced(await archive.ingest(films, batch_size=2, callbacks=replaced))
         assert 2 <= first.added < FILMS
         assert first.next

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable
-from tests.standins.nvclip import StandIn, films, hurried
+from tests.standins.nvclip import StandIn, impatient_embedder, renderings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,31 +27,31 @@ def standin() -> Iterator[StandIn]:
 
 async def test_opening_needs_no_service(standin: StandIn) -> None:
     standin.stop()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         assert embedder.name == "nvidia/nvclip-vit-h-14"
 
 
 async def test_a_question_learns_at_once_that_the_service_is_down(standin: StandIn) -> None:
     standin.stop()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with anyio.fail_after(1), pytest.raises(EmbeddingUnavailable, match="refused"):
             await embedder.embed_texts(["effusion"])
 
 
 async def test_after_a_failed_connect_no_other_is_tried_for_a_while(standin: StandIn) -> None:
     standin.stop()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with pytest.raises(EmbeddingUnavailable):
             await embedder.embed_texts(["effusion"])
         standin.start()
-        for call in (embedder.embed_texts(["effusion"]), embedder.embed_images(films(1)), embedder.fingerprint()):
+        for call in (embedder.embed_texts(["effusion"]), embedder.embed_images(renderings(1)), embedder.fingerprint()):
             with pytest.raises(EmbeddingUnavailable, match="a moment ago"):
                 await call
         assert standin.requests == []
 
 
 async def test_a_service_that_came_back_is_used_again(standin: StandIn) -> None:
-    async with hurried(standin, down_s=0) as embedder:
+    async with impatient_embedder(standin, down_s=0) as embedder:
         before = await embedder.embed_texts(["effusion"])
         standin.stop()
         with pytest.raises(EmbeddingUnavailable):
@@ -61,11 +61,11 @@ async def test_a_service_that_came_back_is_used_again(standin: StandIn) -> None:
 
 
 async def test_a_new_version_is_noticed_when_the_service_comes_back(standin: StandIn) -> None:
-    async with hurried(standin, down_s=0) as embedder:
+    async with impatient_embedder(standin, down_s=0) as embedder:
         before = await embedder.fingerprint()
         standin.stop()
         with pytest.raises(EmbeddingUnavailable):
-            await embedder.embed_images(films(1))
+            await embedder.embed_images(renderings(1))
         standin.start(version="2.1.0")
         after = await embedder.fingerprint()
     assert (before.service, after.service) == ("2.0.0 nvclip-vit-h-14:fp16", "2.1.0 nvclip-vit-h-14:fp16")
@@ -73,13 +73,13 @@ async def test_a_new_version_is_noticed_when_the_service_comes_back(standin: Sta
 
 
 async def test_pictures_wait_for_a_restart(standin: StandIn) -> None:
-    async with hurried(standin, backoff_s=1, pictures_s=20) as embedder:
-        expected = await embedder.embed_images(films(3))
+    async with impatient_embedder(standin, backoff_s=1, images_deadline_s=20) as embedder:
+        expected = await embedder.embed_images(renderings(3))
         standin.stop()
         found: list[Vector | Rejected] = []
 
         async def embed() -> None:
-            found.extend(await embedder.embed_images(films(3)))
+            found.extend(await embedder.embed_images(renderings(3)))
 
         with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
@@ -89,39 +89,39 @@ async def test_pictures_wait_for_a_restart(standin: StandIn) -> None:
 
 
 async def test_vectors_of_two_services_are_never_mixed(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         await embedder.fingerprint()
         standin.tell(version="3.0.0", fault={"kind": "drop", "times": 1})
         with pytest.raises(EmbeddingUnavailable, match="replaced"):
-            await embedder.embed_images(films(3))
-        assert len(await embedder.embed_images(films(3))) == 3
+            await embedder.embed_images(renderings(3))
+        assert len(await embedder.embed_images(renderings(3))) == 3
 
 
 async def test_identity_is_asked_once_by_calls_side_by_side(standin: StandIn) -> None:
-    async with hurried(standin) as embedder, anyio.create_task_group() as group:
+    async with impatient_embedder(standin) as embedder, anyio.create_task_group() as group:
         for _ in range(10):
             group.start_soon(embedder.fingerprint)
     assert [path for _, path, _ in standin.requests] == ["/v1/metadata", "/v1/embeddings", "/v1/embeddings"]
 
 
 async def test_a_connection_the_service_closed_while_idle_is_made_anew(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
-        before = await embedder.embed_images(films(2))
+    async with impatient_embedder(standin) as embedder:
+        before = await embedder.embed_images(renderings(2))
         standin.restart()
-        np.testing.assert_allclose(np.array(await embedder.embed_images(films(2))), np.array(before), atol=1e-6)
+        np.testing.assert_allclose(np.array(await embedder.embed_images(renderings(2))), np.array(before), atol=1e-6)
 
 
 async def test_a_check_shows_identity_and_times(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         checked = await embedder.check()
     assert checked.fingerprint.dimension == 1024
-    assert checked.picture_ms > 0
+    assert checked.image_ms > 0
     assert checked.text_ms > 0
 
 
 async def test_a_check_does_not_wait_until_the_service_counts_as_up_again(standin: StandIn) -> None:
     standin.stop()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with pytest.raises(EmbeddingUnavailable):
             await embedder.fingerprint()
         standin.start()
@@ -130,7 +130,7 @@ async def test_a_check_does_not_wait_until_the_service_counts_as_up_again(standi
 
 async def test_a_check_of_a_service_that_is_loading_says_so(standin: StandIn) -> None:
     standin.tell(ready=False)
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         assert not await embedder.health()
         with pytest.raises(EmbeddingUnavailable, match="not ready"):
             await embedder.check()
@@ -138,7 +138,7 @@ async def test_a_check_of_a_service_that_is_loading_says_so(standin: StandIn) ->
 
 async def test_a_check_of_a_service_that_is_down_says_what_to_look_at(standin: StandIn) -> None:
     standin.stop()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with pytest.raises(EmbeddingUnavailable, match=r"tunnel.*NVCLIP_BASE_URL"):
             await embedder.check()
 
@@ -147,7 +147,7 @@ async def test_a_call_that_is_cancelled_frees_its_turn(standin: StandIn) -> None
     async def ask(embedder: NvclipEmbedder) -> None:
         await embedder.embed_texts(["effusion"])
 
-    async with hurried(standin, question_s=60, read_s=60) as embedder:
+    async with impatient_embedder(standin, texts_deadline_s=60, read_s=60) as embedder:
         await embedder.fingerprint()
         standin.fail("hang", times=20)
         with anyio.move_on_after(0.2):

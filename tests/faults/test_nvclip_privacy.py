@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import CxrError, EmbeddingRejected
-from tests.standins.nvclip import StandIn, config_for, film, hurried
+from tests.standins.nvclip import StandIn, config_for, impatient_embedder, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,29 +51,29 @@ async def test_no_error_and_no_log_line_holds_a_key_a_text_or_a_picture(
     caplog.set_level(logging.DEBUG)
     shown: list[str] = []
     standin.tell(api_key=KEY)
-    async with hurried(standin, config={"api_key": KEY}, pictures_s=0.8) as embedder:
+    async with impatient_embedder(standin, config={"api_key": KEY}, images_deadline_s=0.8) as embedder:
         await embedder.fingerprint()
         standin.tell(fault={**fault, "times": 10**6})
-        for call in (embedder.embed_images([film(1)]), embedder.embed_texts([TEXT])):
+        for call in (embedder.embed_images([rendering(1)]), embedder.embed_texts([TEXT])):
             with pytest.raises(CxrError) as caught:
                 await call
             shown += [str(caught.value), repr(caught.value), *traceback.format_exception(caught.value)]
     shown += [record.getMessage() for record in caplog.records]
-    picture = base64.b64encode(film(1).jpeg or b"").decode()
+    picture = base64.b64encode(rendering(1).jpeg or b"").decode()
     for secret in (KEY, "canary", "Example", picture[-200:-100]):
         assert not any(secret in line for line in shown)
 
 
 async def test_a_wrong_key_is_told_without_showing_it(standin: StandIn) -> None:
     standin.tell(api_key="another")
-    async with hurried(standin, config={"api_key": KEY}) as embedder:
+    async with impatient_embedder(standin, config={"api_key": KEY}) as embedder:
         with pytest.raises(EmbeddingRejected, match="NVIDIA_API_KEY") as caught:
             await embedder.embed_texts(["effusion"])
     assert KEY not in str(caught.value)
 
 
 def test_a_key_is_in_no_repr(standin: StandIn) -> None:
-    embedder = hurried(standin, config={"api_key": KEY})
+    embedder = impatient_embedder(standin, config={"api_key": KEY})
     assert KEY not in repr(config_for(standin, api_key=KEY)) + repr(embedder)
 
 
@@ -82,12 +82,12 @@ async def test_a_redirect_is_an_error_and_no_second_host_is_asked(
     standin: StandIn, other: StandIn, status: int
 ) -> None:
     other.tell()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         await embedder.fingerprint()
         target = {"Location": f"{other.base_url}/embeddings"}
         standin.fail("status", status=status, headers=target, times=10**6)
         with pytest.raises(EmbeddingRejected, match="no other host is asked"):
-            await embedder.embed_images([film(1)])
+            await embedder.embed_images([rendering(1)])
     assert other.requests == []
 
 
@@ -97,7 +97,7 @@ async def test_proxies_of_the_environment_are_not_used(
     other.tell()
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         assert (await embedder.embed_texts(["effusion"])).shape == (1, 1024)
     assert other.requests == []
 
@@ -109,14 +109,14 @@ async def test_credentials_of_the_netrc_file_are_not_sent(
     netrc.write_text("machine 127.0.0.1 login someone password canary\n")
     monkeypatch.setenv("NETRC", str(netrc))
     standin.tell(api_key=KEY)
-    async with hurried(standin, config={"api_key": KEY}) as embedder:
+    async with impatient_embedder(standin, config={"api_key": KEY}) as embedder:
         assert (await embedder.embed_texts(["effusion"])).shape == (1, 1024)
 
 
 async def test_a_service_that_is_down_is_not_replaced_by_another_one(standin: StandIn, other: StandIn) -> None:
     other.tell()
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         standin.fail("status", status=503, times=10**6)
         with pytest.raises(CxrError):
-            await embedder.embed_images([film(1)])
+            await embedder.embed_images([rendering(1)])
     assert other.requests == []

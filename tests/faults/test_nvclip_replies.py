@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Rejected
-from tests.standins.nvclip import StandIn, digest, film, films, hurried
+from tests.standins.nvclip import StandIn, digest, impatient_embedder, rendering, renderings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -39,7 +39,7 @@ def standin(process: StandIn) -> StandIn:
 @pytest.fixture
 async def embedder(standin: StandIn) -> AsyncIterator[NvclipEmbedder]:
     """Opened, and past its first look at the service."""
-    async with hurried(standin) as opened:
+    async with impatient_embedder(standin) as opened:
         await opened.fingerprint()
         standin.heal()
         with anyio.fail_after(10):
@@ -52,16 +52,16 @@ def same(found: list[Vector | Rejected], expected: list[Vector | Rejected]) -> b
 
 @pytest.mark.parametrize("kind", [*LOST, *UNUSABLE, "floats", "shuffled", "from_one"])
 async def test_a_strange_reply_ends_in_the_right_vectors(embedder: NvclipEmbedder, standin: StandIn, kind: str) -> None:
-    expected = await embedder.embed_images(films(5))
+    expected = await embedder.embed_images(renderings(5))
     standin.fail(kind)
-    assert same(await embedder.embed_images(films(5)), expected)
+    assert same(await embedder.embed_images(renderings(5)), expected)
 
 
 @pytest.mark.parametrize("status", PASSING)
 async def test_a_passing_status_is_waited_out(embedder: NvclipEmbedder, standin: StandIn, status: int) -> None:
-    expected = await embedder.embed_images(films(5))
+    expected = await embedder.embed_images(renderings(5))
     standin.fail("status", status=status, times=3)
-    assert same(await embedder.embed_images(films(5)), expected)
+    assert same(await embedder.embed_images(renderings(5)), expected)
     assert len(standin.requests) == 4
 
 
@@ -71,7 +71,7 @@ async def test_a_service_that_never_answers_whole_is_unavailable(
 ) -> None:
     standin.fail(kind, times=FOREVER)
     with pytest.raises(EmbeddingUnavailable):
-        await embedder.embed_images(films(5))
+        await embedder.embed_images(renderings(5))
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)
@@ -80,15 +80,15 @@ async def test_a_service_that_answers_nonsense_is_rejected_and_blames_no_picture
 ) -> None:
     standin.fail(kind, times=FOREVER)
     with pytest.raises((EmbeddingRejected, EmbeddingUnavailable), match=r"self-check|canned|replaced"):
-        await embedder.embed_images(films(5))
+        await embedder.embed_images(renderings(5))
 
 
 async def test_one_picture_without_a_usable_vector_is_found_and_the_rest_succeed(
     embedder: NvclipEmbedder, standin: StandIn
 ) -> None:
-    expected = await embedder.embed_images(films(64))
-    standin.tell(not_finite=[digest(film(41).jpeg or b"")])
-    found = await embedder.embed_images(films(64))
+    expected = await embedder.embed_images(renderings(64))
+    standin.tell(not_finite=[digest(rendering(41).jpeg or b"")])
+    found = await embedder.embed_images(renderings(64))
     assert found[41] == Rejected("without a usable vector from the embedding service")
     del found[41], expected[41]
     assert same(found, expected)
@@ -110,7 +110,7 @@ async def test_a_permanent_status_is_told_at_once_with_the_way_out(
 ) -> None:
     standin.fail("status", status=status, times=FOREVER)
     with pytest.raises(EmbeddingRejected, match=rf"{status}.*(NVIDIA_API_KEY|NVCLIP_BASE_URL)"):
-        await embedder.embed_images(films(3))
+        await embedder.embed_images(renderings(3))
     assert len(standin.requests) == 1
 
 
@@ -137,7 +137,7 @@ async def test_a_retry_after_that_is_no_number_of_seconds_is_ignored(
 
 @pytest.mark.parametrize("kind", ["hang", "trickle"])
 async def test_a_reply_that_never_ends_is_given_up_at_the_deadline(standin: StandIn, kind: str) -> None:
-    async with hurried(standin, question_s=0.5, read_s=60) as embedder:
+    async with impatient_embedder(standin, texts_deadline_s=0.5, read_s=60) as embedder:
         await embedder.fingerprint()
         standin.fail(kind, times=FOREVER)
         start = anyio.current_time()
@@ -147,7 +147,7 @@ async def test_a_reply_that_never_ends_is_given_up_at_the_deadline(standin: Stan
 
 
 async def test_what_waits_behind_a_hung_request_fails_with_it(standin: StandIn) -> None:
-    async with hurried(standin, question_s=0.5, read_s=60) as embedder:
+    async with impatient_embedder(standin, texts_deadline_s=0.5, read_s=60) as embedder:
         await embedder.fingerprint()
         standin.fail("hang", times=FOREVER)
         failed: list[EmbeddingUnavailable] = []
@@ -167,9 +167,9 @@ async def test_what_waits_behind_a_hung_request_fails_with_it(standin: StandIn) 
 
 
 async def test_one_bad_picture_is_found_and_the_rest_succeed(embedder: NvclipEmbedder, standin: StandIn) -> None:
-    expected = await embedder.embed_images(films(64))
-    standin.tell(bad=[digest(film(41).jpeg or b"")])
-    found = await embedder.embed_images(films(64))
+    expected = await embedder.embed_images(renderings(64))
+    standin.tell(bad=[digest(rendering(41).jpeg or b"")])
+    found = await embedder.embed_images(renderings(64))
     assert found[41] == Rejected("not taken by the embedding service (422)")
     del found[41], expected[41]
     assert same(found, expected)
@@ -179,7 +179,7 @@ async def test_one_bad_picture_is_found_and_the_rest_succeed(embedder: NvclipEmb
 async def test_a_service_that_refuses_everything_blames_no_picture(embedder: NvclipEmbedder, standin: StandIn) -> None:
     standin.fail("status", status=422, times=FOREVER)
     with pytest.raises(EmbeddingRejected, match="canned"):
-        await embedder.embed_images(films(64))
+        await embedder.embed_images(renderings(64))
     assert len(standin.requests) == 2
 
 
@@ -190,16 +190,16 @@ async def test_a_text_that_is_refused_is_named_by_its_place(embedder: NvclipEmbe
 
 
 async def test_a_batch_that_is_too_large_is_halved(embedder: NvclipEmbedder, standin: StandIn) -> None:
-    expected = await embedder.embed_images(films(64))
+    expected = await embedder.embed_images(renderings(64))
     standin.tell(max_body=40_000)
-    assert same(await embedder.embed_images(films(64)), expected)
+    assert same(await embedder.embed_images(renderings(64)), expected)
 
 
 async def test_a_picture_that_is_too_large_by_itself_is_rejected(standin: StandIn) -> None:
-    big = film(1).jpeg or b""
+    big = rendering(1).jpeg or b""
     standin.tell(bad=[digest(big)], bad_status=413)
-    async with hurried(standin) as embedder:
-        found = await embedder.embed_images(films(3))
+    async with impatient_embedder(standin) as embedder:
+        found = await embedder.embed_images(renderings(3))
     assert [isinstance(row, Rejected) for row in found] == [False, True, False]
     assert found[1] == Rejected("too large for the embedding service (413)")
 
@@ -207,16 +207,16 @@ async def test_a_picture_that_is_too_large_by_itself_is_rejected(standin: StandI
 @pytest.mark.parametrize("kind", ["nan", "zero", "constant", "long", "count"])
 async def test_the_self_check_refuses_a_service_whose_vectors_mean_nothing(standin: StandIn, kind: str) -> None:
     standin.fail(kind, times=FOREVER)
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with pytest.raises(EmbeddingRejected, match="self-check"):
             await embedder.embed_texts(["effusion"])
 
 
 async def test_the_self_check_finds_a_service_that_reads_pictures_as_text(standin: StandIn) -> None:
     standin.tell(vectors="blind")
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         with pytest.raises(EmbeddingRejected, match="same vector for different inputs"):
-            await embedder.embed_images(films(2))
+            await embedder.embed_images(renderings(2))
 
 
 async def test_the_pace_falls_with_refusals_and_returns_afterwards(embedder: NvclipEmbedder, standin: StandIn) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
-from tests.standins.nvclip import StandIn, hurried
+from tests.standins.nvclip import StandIn, impatient_embedder
 from tests.support.archives import ingested, opened
 from tests.support.toy import ToyEmbedder
 
@@ -44,13 +44,13 @@ def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
     """The demo's films and reports, with the stand-in's vectors; only to be read."""
     made = tmp_path_factory.mktemp("made")
     with StandIn() as standin:
-        anyio.run(ingested, made, demo.folder, hurried(standin))
+        anyio.run(ingested, made, demo.folder, impatient_embedder(standin))
     return made
 
 
 @asynccontextmanager
-async def asked(standin: StandIn, data: Path, **patience: Any) -> AsyncGenerator[Archive]:
-    async with opened(data, hurried(standin, **patience)) as archive:
+async def asked(standin: StandIn, data: Path, **policy: Any) -> AsyncGenerator[Archive]:
+    async with opened(data, impatient_embedder(standin, **policy)) as archive:
         yield archive
 
 
@@ -82,7 +82,7 @@ async def test_queries_use_words_at_once_if_there_is_no_service(standin: StandIn
 
 
 async def test_only_the_first_query_waits_for_a_hung_service(standin: StandIn, data: Path) -> None:
-    async with asked(standin, data, question_s=0.8) as archive:
+    async with asked(standin, data, texts_deadline_s=0.8) as archive:
         alone = await archive.search(QUERY, mode="words")
         standin.fail("hang", times=1000)
         with anyio.fail_after(2):
@@ -147,7 +147,7 @@ async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
         assert (await archive.search(QUERY)).cache_hit
         standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
         await archive.store.drop()
-        await ingested(own, demo.folder, hurried(standin), limit=4)
+        await ingested(own, demo.folder, impatient_embedder(standin), limit=4)
         assert not (await archive.search(QUERY)).cache_hit
         page = await archive.search(QUERY, mode="vector")
         assert page.total_results == (await archive.overview()).studies

@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from anyio import to_thread
 
-from mcp_cxr.server.http._gate import MAX_BODY, Gate
 from mcp_cxr.server.http._protocol import PromptProtocol
+from mcp_cxr.server.http._request_limits import MAX_BODY, RequestLimits
 from tests.server.archives import environment, write_small_films
 from tests.support.served import Served, bearer
 
@@ -72,7 +72,7 @@ class Waiting:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
-async def asked(gate: Gate, *parts: bytes, ended: bool = True) -> list[Message]:
+async def asked(gate: RequestLimits, *parts: bytes, ended: bool = True) -> list[Message]:
     """Send a call in parts; return the answer."""
     waiting: list[Message] = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     waiting += [{"type": "http.request", "body": b"", "more_body": False}] if ended else []
@@ -93,7 +93,7 @@ async def asked(gate: Gate, *parts: bytes, ended: bool = True) -> list[Message]:
 
 async def test_a_call_too_many_is_told_to_come_again():
     app = Waiting()
-    gate = Gate(app, max_calls=1)
+    gate = RequestLimits(app, max_calls=1)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(asked, gate, b"a", b"b")
         await app.entered.wait()
@@ -106,7 +106,7 @@ async def test_a_call_too_many_is_told_to_come_again():
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for():
-    gate = Gate(Waiting(), max_calls=1, body_within_s=0.01)
+    gate = RequestLimits(Waiting(), max_calls=1, body_within_s=0.01)
     for _ in range(2):  # the first one's place is free again
         assert (await asked(gate, b"never the rest", ended=False))[0]["status"] == 408
 

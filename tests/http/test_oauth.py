@@ -13,7 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from mcp_cxr.server.http._issuer import IssuerVerifier
+from mcp_cxr.server.http._oauth import OAuthTokenVerifier
 from tests.standins.issuer import OPENID, RFC8414, Issuer, new_key
 from tests.support.served import Served, bearer
 
@@ -33,8 +33,8 @@ def issuer() -> Iterator[Issuer]:
         yield running
 
 
-def verifier(issuer: Issuer, **how: Any) -> IssuerVerifier:
-    return IssuerVerifier(issuer.url, resource=RESOURCE, **how)
+def verifier(issuer: Issuer, **how: Any) -> OAuthTokenVerifier:
+    return OAuthTokenVerifier(issuer.url, resource=RESOURCE, **how)
 
 
 @pytest.mark.parametrize("described_at", [RFC8414, OPENID])

@@ -16,7 +16,7 @@ from mcp_cxr.errors import EmbeddingError
 from mcp_cxr.evaluate import EvaluationPlan
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, hurried
+from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.support.archives import ingested, opened
 from tests.support.companions import labels
 from tests.support.films import mimic, report
@@ -42,7 +42,7 @@ class Served:
 
     async def evaluated(self, data: Path, *protocols: str) -> Evaluation:
         plan = EvaluationPlan(protocols=protocols, prompts=PROMPTS, resamples=40)
-        async with opened(data, hurried(self.standin)) as archive:
+        async with opened(data, impatient_embedder(self.standin)) as archive:
             return await archive.evaluate(plan)
 
 
@@ -57,9 +57,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     labels(folder / "films", *rows)
     told = {digest(read_image(film, SPEC).picture.jpeg or b""): found for film, found in zip(films, shown, strict=True)}
     with StandIn() as standin:
-        anyio.run(ingested, folder / "blind", folder / "films", hurried(standin))
+        anyio.run(ingested, folder / "blind", folder / "films", impatient_embedder(standin))
         standin.tell(vectors="labels", labels=told, noise=0.5)
-        anyio.run(ingested, folder / "meant", folder / "films", hurried(standin))
+        anyio.run(ingested, folder / "meant", folder / "films", impatient_embedder(standin))
         yield Served(standin, folder / "meant", folder / "blind")
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, hurried
+from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.support.archives import ingested, opened
 from tests.support.films import mimic
 
@@ -53,7 +53,7 @@ class Drawn:
 
     async def precision(self, data: Path, query: str, finding: str) -> float:
         """How many of the first ten films have the finding."""
-        async with opened(data, hurried(self.standin)) as archive:
+        async with opened(data, impatient_embedder(self.standin)) as archive:
             page = await archive.search(query, mode="vector", limit=10)
         assert page.search_mode == "semantic"
         assert len(page.images) == 10
@@ -68,9 +68,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     findings = {film.stem: [name for name, share in SHARES.items() if chance.random() < share] for film in films}
     labels = {digest(read_image(film, SPEC).picture.jpeg or b""): findings[film.stem] for film in films}
     with StandIn() as standin:
-        anyio.run(ingested, folder / "drawn", folder / "films", hurried(standin))
+        anyio.run(ingested, folder / "drawn", folder / "films", impatient_embedder(standin))
         standin.tell(vectors="labels", labels=labels, noise=NOISE)
-        anyio.run(ingested, folder / "meant", folder / "films", hurried(standin))
+        anyio.run(ingested, folder / "meant", folder / "films", impatient_embedder(standin))
         yield Drawn(findings, standin, folder / "meant", folder / "drawn")
 
 
@@ -90,7 +90,7 @@ async def test_where_vectors_mean_nothing_it_finds_what_chance_finds(drawn: Draw
 
 
 async def test_films_with_the_finding_stand_higher_in_the_collection(drawn: Drawn) -> None:
-    async with opened(drawn.meant, hurried(drawn.standin)) as archive:
+    async with opened(drawn.meant, impatient_embedder(drawn.standin)) as archive:
         page = await archive.search("pleural effusion", mode="vector", limit=100)
         rest = await archive.search("pleural effusion", mode="vector", limit=100, offset=100)
     percentile = {hit.image_id: hit.percentile for hit in (*page.images, *rest.images)}

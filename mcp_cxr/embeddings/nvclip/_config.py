@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.loopback import is_named, name_beyond
+from mcp_cxr.loopback import is_allowed, remote_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +40,16 @@ class NvclipConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class RequestPolicy:
     """How long to wait for the service, in seconds; the defaults are for people, the tests are in a hurry."""
 
     connect_s: float = 3
     write_s: float = 20
     read_s: float = 60
     """Longest silence within a reply."""
-    pictures_s: float = 120
+    images_deadline_s: float = 120
     """Longest for one batch of pictures, retries included, from its turn on."""
-    question_s: float = 20
+    texts_deadline_s: float = 20
     """The same for texts and for the service's identity: a person waits for these."""
     retries: int = 4
     backoff_s: float = 0.5
@@ -60,13 +60,13 @@ class Patience:
 
 def _check_address(base_url: str, allow_remote: tuple[str, ...]) -> None:
     try:
-        name = name_beyond(base_url)
+        name = remote_name(base_url)
     except ValueError:
         # The address is not quoted back where it may hold a password.
         raise ConfigError(
             "NVCLIP_BASE_URL is no plain address such as http://localhost:8002/v1 (a key goes into NVIDIA_API_KEY)."
         ) from None
-    if name and not is_named(name, allow_remote):
+    if name and not is_allowed(name, allow_remote):
         raise ConfigError(
             f"NVCLIP_BASE_URL leads beyond this machine, and {name} was not named. Tunnel it to localhost, or set "
             f"MCP_CXR_ALLOW_REMOTE={name} to let pixels and texts go there."

@@ -138,7 +138,7 @@ class Vllm(Nim):
 
 
 DIALECTS = {"nim": Nim, "infinity": Infinity, "vllm": Vllm}
-_ILLEGIBLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def data_uri(jpeg: bytes) -> str:
@@ -155,7 +155,7 @@ def read_vectors(dialect: Nim, body: bytes) -> NDArray[np.float32]:
     try:
         vectors = [_vector(row) for row in dialect.rows(json.loads(body))]
         return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
-    except _ILLEGIBLE:
+    except _UNREADABLE:
         raise BadReply("something that is no list of vectors of one length") from None
 
 
@@ -163,7 +163,7 @@ def read_version(dialect: Nim, body: bytes) -> str | None:
     """Return what the service says of itself, at most 200 characters; None where it says nothing legible."""
     try:
         version = " ".join(dialect.version(json.loads(body)).split())
-    except (*_ILLEGIBLE, StopIteration):
+    except (*_UNREADABLE, StopIteration):
         return None
     return version[:200] or None
 

@@ -10,10 +10,16 @@ import anyio
 import numpy as np
 
 from mcp_cxr.embeddings.nvclip._batches import T, divide, pack
-from mcp_cxr.embeddings.nvclip._config import Patience
+from mcp_cxr.embeddings.nvclip._config import RequestPolicy
 from mcp_cxr.embeddings.nvclip._dialects import DIALECTS, BadReply, Request, read_vectors, read_version
-from mcp_cxr.embeddings.nvclip._service import Lane, RequestRefused, Service
-from mcp_cxr.embeddings.nvclip._vectors import CANNED_TEXTS, canned_pictures, check_canned, checked, text_key
+from mcp_cxr.embeddings.nvclip._service import RequestGroup, RequestRefused, Service
+from mcp_cxr.embeddings.nvclip._validation import (
+    SELF_CHECK_TEXTS,
+    check_distinct,
+    self_check_images,
+    text_key,
+    validated,
+)
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
 
@@ -32,11 +38,11 @@ _ALIASES = {"nvidia/nvclip": "nvidia/nvclip-vit-h-14"}  # two names of one model
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ServiceCheck:
     """What a working service showed of itself."""
 
     fingerprint: Fingerprint
-    picture_ms: float
+    image_ms: float
     """From one canned picture to its vector."""
     text_ms: float
     """From one short text to its vector."""
@@ -46,11 +52,11 @@ class Check:
 class _Kind(Generic[T]):
     """What differs between pictures and texts."""
 
-    lane: Lane
+    group: RequestGroup
     encode: Callable[[Sequence[T]], Request]
     key: Callable[[T], Hashable]
     """Different keys stand for inputs that cannot share a vector."""
-    canned: tuple[T, ...]
+    self_check: tuple[T, ...]
 
 
 class NvclipEmbedder:
@@ -67,21 +73,21 @@ class NvclipEmbedder:
     embeds_text = True
 
     def __init__(
-        self, config: NvclipConfig, *, patience: Patience | None = None, transport: Transport | None = None
+        self, config: NvclipConfig, *, policy: RequestPolicy | None = None, transport: Transport | None = None
     ) -> None:
         self.name = _ALIASES.get(config.model, config.model)
         self.image_spec = ImageSpec(size=config.image_size, mode="RGB", jpeg_quality=_JPEG_QUALITY)
         self._config = config
-        self._patience = patience or Patience()
+        self._policy = policy or RequestPolicy()
         self._transport = transport
         self._dialect = DIALECTS[config.dialect](config.base_url, config.model)
         self._opened: Service | None = None
         self._identifying = anyio.Lock()
         self._fingerprint: Fingerprint | None = None
-        self._losses_then = self._connections_then = 0
+        self._known_disconnects = self._known_connections = 0
 
     async def __aenter__(self) -> Self:
-        self._opened = Service(self._config, self._patience, self._transport)
+        self._opened = Service(self._config, self._policy, self._transport)
         self._fingerprint = None
         return self
 
@@ -99,14 +105,14 @@ class NvclipEmbedder:
             EmbeddingRejected: It fails the self-check: its vectors mean nothing.
         """
         async with self._identifying:
-            if self._fingerprint is None or self._losses_then != self._service.losses:
+            if self._fingerprint is None or self._known_disconnects != self._service.disconnects:
                 self._service.check_up()
-                self._losses_then = self._service.losses
+                self._known_disconnects = self._service.disconnects
                 self._fingerprint = None
                 self._fingerprint = await self._identify()
             elif not await self._is_the_same(self._fingerprint):
                 self._fingerprint = await self._identify()
-            self._connections_then = self._service.connections
+            self._known_connections = self._service.connections
             return self._fingerprint
 
     async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
@@ -141,7 +147,7 @@ class NvclipEmbedder:
         """
         return await self._service.is_ready(self._dialect.health)
 
-    async def check(self) -> Check:
+    async def check(self) -> ServiceCheck:
         """Ask for everything once more, and time one picture and one text.
 
         Raises:
@@ -154,7 +160,9 @@ class NvclipEmbedder:
             )
         self._fingerprint = None
         fingerprint = await self.fingerprint()
-        return Check(fingerprint, await self._milliseconds(self._pictures), await self._milliseconds(self._texts))
+        return ServiceCheck(
+            fingerprint, await self._milliseconds(self._pictures), await self._milliseconds(self._texts)
+        )
 
     @property
     def _service(self) -> Service:
@@ -164,11 +172,11 @@ class NvclipEmbedder:
 
     @property
     def _pictures(self) -> _Kind[bytes]:
-        return _Kind(self._service.pictures, self._dialect.pictures, hash, canned_pictures())
+        return _Kind(self._service.pictures, self._dialect.pictures, hash, self_check_images())
 
     @property
     def _texts(self) -> _Kind[str]:
-        return _Kind(self._service.questions, self._dialect.texts, text_key, CANNED_TEXTS)
+        return _Kind(self._service.questions, self._dialect.texts, text_key, SELF_CHECK_TEXTS)
 
     async def _embed(self, kind: _Kind[T], items: Sequence[T]) -> list[Vector | Rejected]:
         """Send all batches at once, as far as the pace lets them; the first failure ends the others."""
@@ -202,17 +210,17 @@ class NvclipEmbedder:
     async def _ask(self, kind: _Kind[T], batch: Sequence[T], *, dimension: int) -> Vectors:
         keys = [kind.key(item) for item in batch]
         return await self._service.ask(
-            kind.lane,
+            kind.group,
             lambda: kind.encode(batch),
-            lambda body: checked(read_vectors(self._dialect, body), keys, dimension=dimension),
+            lambda body: validated(read_vectors(self._dialect, body), keys, dimension=dimension),
         )
 
-    async def _ask_canned(self, kind: _Kind[T]) -> Vectors:
+    async def _request_self_check(self, kind: _Kind[T]) -> Vectors:
         """Embed what any service takes."""
         try:
             return await self._service.ask(
                 self._service.questions,
-                lambda: kind.encode(kind.canned),
+                lambda: kind.encode(kind.self_check),
                 lambda body: read_vectors(self._dialect, body),
             )
         except RequestRefused as exc:
@@ -228,10 +236,10 @@ class NvclipEmbedder:
 
     async def _self_check(self) -> int:
         """Return the dimension of vectors that mean something; where there are none, no input is to blame."""
-        pictures, texts = await self._ask_canned(self._pictures), await self._ask_canned(self._texts)
+        pictures, texts = await self._request_self_check(self._pictures), await self._request_self_check(self._texts)
         try:
-            pictures = checked(pictures, canned_pictures(), dimension=None)
-            check_canned(pictures, checked(texts, CANNED_TEXTS, dimension=None))
+            pictures = validated(pictures, self_check_images(), dimension=None)
+            check_distinct(pictures, validated(texts, SELF_CHECK_TEXTS, dimension=None))
         except BadReply as exc:
             raise EmbeddingRejected(
                 f"The service at {self._config.base_url} fails the self-check: it answers with {exc}. Its vectors mean "
@@ -241,7 +249,7 @@ class NvclipEmbedder:
 
     async def _is_the_same(self, known: Fingerprint) -> bool:
         """Ask again behind a new connection: one that was closed while idle is made anew without a loss to be seen."""
-        return self._connections_then == self._service.connections or await self._version() == known.service
+        return self._known_connections == self._service.connections or await self._version() == known.service
 
     async def _version(self) -> str | None:
         try:
@@ -269,7 +277,7 @@ class NvclipEmbedder:
 
     async def _milliseconds(self, kind: _Kind[T]) -> float:
         start = time.perf_counter()
-        await self._embed(kind, kind.canned[:1])
+        await self._embed(kind, kind.self_check[:1])
         return (time.perf_counter() - start) * 1000
 
 

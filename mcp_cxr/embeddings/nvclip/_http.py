@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import httpx
 
 if TYPE_CHECKING:
-    from mcp_cxr.embeddings.nvclip._config import NvclipConfig, Patience
+    from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """The seam of the tests: what carries requests in place of the network."""
@@ -43,14 +43,14 @@ class Reply:
 class Wire:
     """One client for the life of an embedder: no proxy, no redirect, no host but the configured one."""
 
-    def __init__(self, config: NvclipConfig, patience: Patience, transport: Transport | None) -> None:
+    def __init__(self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None) -> None:
         headers = {"Accept-Encoding": "identity", "User-Agent": "mcp-cxr"}  # base64 floats do not compress
         if config.api_key:
             headers["Authorization"] = f"Bearer {config.api_key}"
         self._client = httpx.AsyncClient(
             headers=headers,
             timeout=httpx.Timeout(
-                connect=patience.connect_s, write=patience.write_s, read=patience.read_s, pool=patience.read_s
+                connect=policy.connect_s, write=policy.write_s, read=policy.read_s, pool=policy.read_s
             ),
             limits=httpx.Limits(
                 max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S

@@ -23,13 +23,13 @@ import anyio
 
 from mcp_cxr.embeddings.nvclip._dialects import BadReply
 from mcp_cxr.embeddings.nvclip._http import Broken, TimedOut, Unreachable, Wire
-from mcp_cxr.embeddings.nvclip._pace import Pace
+from mcp_cxr.embeddings.nvclip._limiter import AdaptiveLimiter
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcp_cxr.embeddings.nvclip._config import NvclipConfig, Patience
+    from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
     from mcp_cxr.embeddings.nvclip._dialects import Request
     from mcp_cxr.embeddings.nvclip._http import Reply, Transport
 
@@ -65,7 +65,7 @@ class RequestRefused(Exception):
         self.reason = reason
 
 
-class _Passing(Exception):
+class _TransientFailure(Exception):
     """It failed, and may not the next time."""
 
     def __init__(
@@ -78,13 +78,13 @@ class _Passing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class RequestGroup:
     """Requests that share a pace and a patience. Questions have their own: they never queue behind an ingest."""
 
     deadline_s: float
     waits_for_connection: bool
     """Whether a failed connect is tried again, or told at once, so that a question goes to words."""
-    pace: Pace = field(default_factory=Pace)
+    limiter: AdaptiveLimiter = field(default_factory=AdaptiveLimiter)
 
 
 class Service:
@@ -96,15 +96,15 @@ class Service:
         transport: In place of the network, for tests.
     """
 
-    def __init__(self, config: NvclipConfig, patience: Patience, transport: Transport | None) -> None:
+    def __init__(self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None) -> None:
         self._url = config.base_url
-        self._patience = patience
-        self._wire = Wire(config, patience, transport)
+        self._policy = policy
+        self._wire = Wire(config, policy, transport)
         self._down_until = 0.0
-        self.losses = 0
+        self.disconnects = 0
         """How often it was lost from sight; what answers afterwards may be another service."""
-        self.pictures = Lane(patience.pictures_s, waits_for_connection=True)
-        self.questions = Lane(patience.question_s, waits_for_connection=False)
+        self.pictures = RequestGroup(policy.images_deadline_s, waits_for_connection=True)
+        self.questions = RequestGroup(policy.texts_deadline_s, waits_for_connection=False)
 
     @property
     def connections(self) -> int:
@@ -124,7 +124,7 @@ class Service:
         if anyio.current_time() < self._down_until:
             raise self._unavailable("could not be reached a moment ago")
 
-    async def ask(self, lane: Lane, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
+    async def ask(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
         """Return what `read` makes of the answer.
 
         Args:
@@ -138,9 +138,9 @@ class Service:
             EmbeddingRejected: The service wants something else.
         """
         with anyio.CancelScope() as scope:
-            return await self._persist(lane, request, read, scope)
-        self._lost(down=True)
-        raise self._unavailable(f"gave no answer within {lane.deadline_s:g} s")
+            return await self._request_with_retries(group, request, read, scope)
+        self._record_disconnect(down=True)
+        raise self._unavailable(f"gave no answer within {group.deadline_s:g} s")
 
     async def is_ready(self, request: Request) -> bool:
         """Whether `request` is answered with 200, asked once.
@@ -149,84 +149,86 @@ class Service:
             EmbeddingUnavailable: It is not answered.
             EmbeddingRejected: It is answered with a status that will not pass.
         """
-        with anyio.move_on_after(self._patience.question_s):
+        with anyio.move_on_after(self._policy.texts_deadline_s):
             try:
                 reply = await self._wire.exchange(request.url, None)
                 self._down_until = 0.0
-                return self._understand(reply, lambda _: True)
+                return self._interpret(reply, lambda _: True)
             except Unreachable as exc:
                 raise self._unavailable(f"cannot be reached ({exc})") from None
             except (Broken, TimedOut):
                 raise self._unavailable("gave no answer") from None
-            except (_Passing, RequestRefused):
+            except (_TransientFailure, RequestRefused):
                 return False
         raise self._unavailable("gave no answer in time")
 
-    async def _persist(
-        self, lane: Lane, request: Callable[[], Request], read: Callable[[bytes], T], scope: anyio.CancelScope
+    async def _request_with_retries(
+        self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T], scope: anyio.CancelScope
     ) -> T:
         """Try, wait and try again; the deadline runs from the first turn on."""
-        fault = _Passing("was not asked")
-        for attempt in range(self._patience.retries + 1):
-            async with lane.pace.turn() as begun:
-                scope.deadline = min(scope.deadline, anyio.current_time() + lane.deadline_s)
+        fault = _TransientFailure("was not asked")
+        for attempt in range(self._policy.retries + 1):
+            async with group.limiter.slot() as begun:
+                scope.deadline = min(scope.deadline, anyio.current_time() + group.deadline_s)
                 try:
-                    answer = await self._try_once(lane, request, read)
-                except _Passing as exc:
+                    answer = await self._try_once(group, request, read)
+                except _TransientFailure as exc:
                     fault = exc
                     if exc.overloaded:
-                        lane.pace.faltered(begun)
+                        group.limiter.record_overload(begun)
                     if exc.unusable and attempt:
                         raise RequestRefused(
                             str(exc), reason="without a usable vector from the embedding service"
                         ) from None
                 else:
-                    lane.pace.succeeded()
+                    group.limiter.record_success()
                     return answer
-            wait_s = max(fault.retry_after_s, random.uniform(0, self._patience.backoff_s * 2**attempt))  # noqa: S311  # no secret
-            if attempt == self._patience.retries or anyio.current_time() + wait_s > scope.deadline:
+            wait_s = max(fault.retry_after_s, random.uniform(0, self._policy.backoff_s * 2**attempt))  # noqa: S311  # no secret
+            if attempt == self._policy.retries or anyio.current_time() + wait_s > scope.deadline:
                 break
             _log.info("The embedding service %s; it is asked again in %.1f s", fault, wait_s)
             await anyio.sleep(wait_s)
         raise self._unavailable(str(fault))
 
-    async def _try_once(self, lane: Lane, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
-        if not lane.waits_for_connection:
+    async def _try_once(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
+        if not group.waits_for_connection:
             self.check_up()
         sent = request()
         try:
             reply = await self._wire.exchange(sent.url, sent.body)
         except Unreachable as exc:
-            self._lost(down=True)
-            if lane.waits_for_connection:
-                raise _Passing(f"cannot be reached ({exc})") from None
+            self._record_disconnect(down=True)
+            if group.waits_for_connection:
+                raise _TransientFailure(f"cannot be reached ({exc})") from None
             raise self._unavailable(f"cannot be reached ({exc})") from None
         except TimedOut:
-            raise _Passing("gave no answer in time", overloaded=True) from None
+            raise _TransientFailure("gave no answer in time", overloaded=True) from None
         except Broken:
-            self._lost()
-            raise _Passing("broke off") from None
+            self._record_disconnect()
+            raise _TransientFailure("broke off") from None
         self._down_until = 0.0
-        return self._understand(reply, read)
+        return self._interpret(reply, read)
 
-    def _understand(self, reply: Reply, read: Callable[[bytes], T]) -> T:
+    def _interpret(self, reply: Reply, read: Callable[[bytes], T]) -> T:
         """Sort by status; what stands in the body of an error may quote the request, and is never read."""
         status = reply.status
         if status == _OK:
             try:
                 return read(reply.body)
             except BadReply as exc:
-                raise _Passing(f"answers with {exc}", unusable=True) from None
+                raise _TransientFailure(f"answers with {exc}", unusable=True) from None
         if status in _DIVISIBLE:
             raise RequestRefused(f"answers {status}", reason=f"{_DIVISIBLE[status]} the embedding service ({status})")
         if status in _OVERLOADED or status >= _SERVER_FAULT:
-            raise _Passing(f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s)
+            raise _TransientFailure(
+                f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s
+            )
         raise EmbeddingRejected(f"The embedding service at {self._url} {_advice(status)}.")
 
-    def _lost(self, *, down: bool = False) -> None:
-        self.losses += 1
+    def _record_disconnect(self, *, down: bool = False) -> None:
+        self.disconnects += 1
         if down:
-            self._down_until = anyio.current_time() + self._patience.down_s
+            self._down_until = anyio.current_time() + self._policy.down_s
 
     def _unavailable(self, what: str) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingRejected
 from mcp_cxr.records import Rejected
-from tests.standins.nvclip import digest, film, films, hurried
+from tests.standins.nvclip import digest, impatient_embedder, rendering, renderings
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 
@@ -36,10 +36,10 @@ def post(url: str, body: dict[str, Any]) -> tuple[int, Any]:
 
 
 async def test_batches_are_as_large_as_the_service_takes(standin: StandIn) -> None:
-    async with hurried(standin, pictures_s=60.0) as embedder:
+    async with impatient_embedder(standin, images_deadline_s=60.0) as embedder:
         await embedder.fingerprint()
         standin.tell()
-        await embedder.embed_images(films(100))
+        await embedder.embed_images(renderings(100))
         await embedder.embed_texts(["effusion"])
     pictures, texts = PATHS[standin.dialect]
     sizes = sorted(items for _, path, items in standin.requests[:-1] if path == pictures)
@@ -48,7 +48,7 @@ async def test_batches_are_as_large_as_the_service_takes(standin: StandIn) -> No
 
 
 async def test_the_fingerprint_holds_what_the_dialect_tells(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         fingerprint = await embedder.fingerprint()
     service = {"nim": "2.0.0 nvclip-vit-h-14:fp16", "infinity": "torch float16 2.0.0", "vllm": "2.0.0"}
     assert (fingerprint.dialect, fingerprint.service) == (standin.dialect, service[standin.dialect])
@@ -56,12 +56,12 @@ async def test_the_fingerprint_holds_what_the_dialect_tells(standin: StandIn) ->
 
 
 async def test_health_is_asked_where_the_dialect_has_it(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         assert await embedder.health()
 
 
 async def test_white_space_in_a_text_makes_no_difference(standin: StandIn) -> None:
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         one, other = await embedder.embed_texts(["left  pleural\n\teffusion\u2028", "left pleural effusion"])
     np.testing.assert_array_equal(one, other)
 
@@ -69,49 +69,52 @@ async def test_white_space_in_a_text_makes_no_difference(standin: StandIn) -> No
 async def test_texts_are_padded_for_siglip(standins: dict[str, StandIn]) -> None:
     standin = standins["vllm"]
     padded = vector(b"effusion", is_picture=False, state=State(models=(), dimension=standin.dimension))
-    async with hurried(standin) as embedder:
+    async with impatient_embedder(standin) as embedder:
         np.testing.assert_allclose((await embedder.embed_texts(["effusion"]))[0], padded, atol=1e-6)
 
 
 async def test_an_unknown_model_is_the_configurations_fault(standin: StandIn) -> None:
-    async with hurried(standin, config={"model": "nobody/nothing"}) as embedder:
+    async with impatient_embedder(standin, config={"model": "nobody/nothing"}) as embedder:
         with pytest.raises(EmbeddingRejected, match="NVCLIP_MODEL"):
-            await embedder.embed_images(films(3))
+            await embedder.embed_images(renderings(3))
 
 
 async def test_another_dialect_than_the_services_is_the_configurations_fault(standin: StandIn) -> None:
     wrong = {"nim": "infinity", "infinity": "vllm", "vllm": "nim"}[standin.dialect]
-    async with hurried(standin, config={"dialect": wrong}) as embedder:
+    async with impatient_embedder(standin, config={"dialect": wrong}) as embedder:
         with pytest.raises(EmbeddingRejected, match="NVCLIP_DIALECT"):
-            await embedder.embed_images(films(3))
+            await embedder.embed_images(renderings(3))
 
 
 async def test_pictures_that_are_read_as_texts_are_found_out(standins: dict[str, StandIn]) -> None:
-    async with hurried(standins["infinity"], config={"dialect": "nim"}) as embedder:
+    async with impatient_embedder(standins["infinity"], config={"dialect": "nim"}) as embedder:
         with pytest.raises(EmbeddingRejected, match="same vector for different inputs"):
-            await embedder.embed_images(films(3))
+            await embedder.embed_images(renderings(3))
 
 
 async def test_one_bad_picture_is_rejected_by_itself(standin: StandIn) -> None:
-    standin.tell(bad=[digest(film(7).jpeg or b"")], bad_status=400)
-    async with hurried(standin) as embedder:
-        found = await embedder.embed_images(films(20))
+    standin.tell(bad=[digest(rendering(7).jpeg or b"")], bad_status=400)
+    async with impatient_embedder(standin) as embedder:
+        found = await embedder.embed_images(renderings(20))
     assert [number for number, row in enumerate(found) if isinstance(row, Rejected)] == [7]
 
 
 async def test_words_find_the_pictures_they_name(standin: StandIn) -> None:
     names = ["Edema", "Pneumothorax", "Cardiomegaly", "Fracture"]
-    labels = {digest(film(n).jpeg or b""): [names[n % 4]] for n in range(80)}
+    labels = {digest(rendering(n).jpeg or b""): [names[n % 4]] for n in range(80)}
     standin.tell(vectors="labels", labels=labels, noise=2.0)
-    async with hurried(standin) as embedder:
-        pictures = np.array(await embedder.embed_images(films(80)))
+    async with impatient_embedder(standin) as embedder:
+        pictures = np.array(await embedder.embed_images(renderings(80)))
         text = (await embedder.embed_texts(["film with cardiomegaly"]))[0]
     best = np.argsort(-(pictures @ text))[:20]
     assert sum(n % 4 == 2 for n in best) >= 18
 
 
 async def test_the_aliases_of_a_model_are_one_space(standins: dict[str, StandIn]) -> None:
-    async with hurried(standins["nim"], config={"model": "nvidia/nvclip"}) as short, hurried(standins["nim"]) as long:
+    async with (
+        impatient_embedder(standins["nim"], config={"model": "nvidia/nvclip"}) as short,
+        impatient_embedder(standins["nim"]) as long,
+    ):
         assert await short.fingerprint() == await long.fingerprint()
 
 

@@ -4,8 +4,8 @@ Start it by hand with `python -m tests.standins.nvclip --dialect nim --model nvi
 model: its vectors are drawn from the bytes of the input, or made from labels that a test hands it.
 """
 
-from tests.standins.nvclip._client import config_for, film, films, hurried
+from tests.standins.nvclip._client import config_for, impatient_embedder, rendering, renderings
 from tests.standins.nvclip._process import StandIn
 from tests.standins.nvclip._vectors import digest
 
-__all__ = ["StandIn", "config_for", "digest", "film", "films", "hurried"]
+__all__ = ["StandIn", "config_for", "digest", "impatient_embedder", "rendering", "renderings"]

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, Patience
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy
 from mcp_cxr.records import Rendering
 
 if TYPE_CHECKING:
     from tests.standins.nvclip._process import StandIn
 
-HURRY: dict[str, Any] = {
+SHORT_TIMEOUTS: dict[str, Any] = {
     "connect_s": 0.5,
     "write_s": 0.5,
     "read_s": 0.3,
-    "pictures_s": 3.0,
-    "question_s": 1.0,
+    "images_deadline_s": 3.0,
+    "texts_deadline_s": 1.0,
     "backoff_s": 0.01,
     "down_s": 60.0,
 }
@@ -33,13 +33,13 @@ def config_for(standin: StandIn, **more: Any) -> NvclipConfig:
     return NvclipConfig(**(known | more))
 
 
-def hurried(standin: StandIn, *, config: dict[str, Any] | None = None, **patience: Any) -> NvclipEmbedder:
+def impatient_embedder(standin: StandIn, *, config: dict[str, Any] | None = None, **policy: Any) -> NvclipEmbedder:
     """The client of `standin`, with waits that suit a test."""
-    return NvclipEmbedder(config_for(standin, **(config or {})), patience=Patience(**(HURRY | patience)))
+    return NvclipEmbedder(config_for(standin, **(config or {})), policy=RequestPolicy(**(SHORT_TIMEOUTS | policy)))
 
 
 @functools.cache
-def film(number: int) -> Rendering:
+def rendering(number: int) -> Rendering:
     """A picture of 32 x 32, a different one for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
     encoded = io.BytesIO()
@@ -47,5 +47,5 @@ def film(number: int) -> Rendering:
     return Rendering(pixels, encoded.getvalue())
 
 
-def films(count: int) -> list[Rendering]:
-    return [film(number) for number in range(count)]
+def renderings(count: int) -> list[Rendering]:
+    return [rendering(number) for number in range(count)]

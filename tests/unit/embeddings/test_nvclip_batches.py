@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, Patience, likely_truncated
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy, likely_truncated
 from mcp_cxr.embeddings.nvclip._batches import pack
 from mcp_cxr.embeddings.nvclip._dialects import BadReply, Nim, read_vectors, read_version
-from mcp_cxr.embeddings.nvclip._pace import Pace
-from mcp_cxr.embeddings.nvclip._vectors import canned_pictures, check_canned, text_key
+from mcp_cxr.embeddings.nvclip._limiter import AdaptiveLimiter
+from mcp_cxr.embeddings.nvclip._validation import check_distinct, self_check_images, text_key
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Rejected, Rendering
 from tests.standins.nvclip._state import State
@@ -120,7 +120,7 @@ async def test_a_wait_is_drawn_from_a_range_that_doubles(monkeypatch: pytest.Mon
     ranges: list[float] = []
     monkeypatch.setattr("random.uniform", lambda low, high: ranges.append(high) or low)
     transport = httpx.MockTransport(lambda _: httpx.Response(503))
-    async with NvclipEmbedder(CONFIG, patience=Patience(backoff_s=0.5), transport=transport) as embedder:
+    async with NvclipEmbedder(CONFIG, policy=RequestPolicy(backoff_s=0.5), transport=transport) as embedder:
         with pytest.raises(Exception, match="503"):
             await embedder.fingerprint()
     assert ranges[:4] == [0.5, 1, 2, 4]
@@ -155,31 +155,31 @@ def test_texts_beyond_the_tokenizers_reach_have_one_key() -> None:
 
 
 def test_the_canned_pictures_begin_alike_and_differ() -> None:
-    one, other = canned_pictures()
+    one, other = self_check_images()
     assert one[:600] == other[:600]
     assert one != other
 
 
 async def test_the_pace_grows_by_one_after_sixteen_successes_up_to_sixteen() -> None:
-    pace = Pace()
+    limiter = AdaptiveLimiter()
     for _ in range(16):
-        pace.succeeded()
-    assert pace.width == 5
+        limiter.record_success()
+    assert limiter.limit == 5
     for _ in range(1000):
-        pace.succeeded()
-    assert pace.width == 16
+        limiter.record_success()
+    assert limiter.limit == 16
 
 
 async def test_the_pace_is_halved_once_for_refusals_of_one_moment_and_never_below_one() -> None:
-    pace = Pace()
-    async with pace.turn() as begun:
-        pace.faltered(begun)
-        pace.faltered(begun)
-    assert pace.width == 2
+    limiter = AdaptiveLimiter()
+    async with limiter.slot() as begun:
+        limiter.record_overload(begun)
+        limiter.record_overload(begun)
+    assert limiter.limit == 2
     for _ in range(5):
-        async with pace.turn() as begun:
-            pace.faltered(begun)
-    assert pace.width == 1
+        async with limiter.slot() as begun:
+            limiter.record_overload(begun)
+    assert limiter.limit == 1
 
 
 def units(*rows: list[float]) -> Vectors:
@@ -189,12 +189,12 @@ def units(*rows: list[float]) -> Vectors:
 
 def test_the_self_check_wants_one_dimension_for_pictures_and_texts() -> None:
     with pytest.raises(BadReply, match="2 dimensions for a picture and 3 for a text"):
-        check_canned(units([1, 0], [0, 1]), units([1, 0, 0], [0, 1, 0]))
+        check_distinct(units([1, 0], [0, 1]), units([1, 0, 0], [0, 1, 0]))
 
 
 def test_the_self_check_finds_vectors_that_hardly_differ() -> None:
     with pytest.raises(BadReply, match="same vector"):
-        check_canned(units([1, 0, 0], [1, 0.001, 0]), units([0, 0, 1], [0, 1, 1]))
+        check_distinct(units([1, 0, 0], [1, 0.001, 0]), units([0, 0, 1], [0, 1, 1]))
 
 
 async def hang(_: httpx.Request) -> httpx.Response:
@@ -212,8 +212,8 @@ def fall_silent(request: httpx.Request) -> httpx.Response:
 
 @pytest.mark.parametrize("network", [hang, break_off, fall_silent])
 async def test_health_of_a_service_that_does_not_answer_is_unavailable(network: Callable[..., httpx.Response]) -> None:
-    patience = Patience(question_s=0.05)
-    async with NvclipEmbedder(CONFIG, patience=patience, transport=httpx.MockTransport(network)) as embedder:
+    policy = RequestPolicy(texts_deadline_s=0.05)
+    async with NvclipEmbedder(CONFIG, policy=policy, transport=httpx.MockTransport(network)) as embedder:
         with anyio.fail_after(2), pytest.raises(EmbeddingUnavailable, match="NVCLIP_BASE_URL") as caught:
             await embedder.health()
     assert "canary" not in str(caught.value)

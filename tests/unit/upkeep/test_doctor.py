@@ -10,7 +10,7 @@ import pytest
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, examine
-from tests.standins.nvclip import StandIn, hurried
+from tests.standins.nvclip import StandIn, impatient_embedder
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.films import mimic
 
@@ -40,7 +40,7 @@ async def data(standin: StandIn, tmp_path: Path) -> Path:
     """An archive of three films."""
     for number in range(3):
         mimic(tmp_path / "films", number)
-    await ingested(tmp_path / "data", tmp_path / "films", hurried(standin))
+    await ingested(tmp_path / "data", tmp_path / "films", impatient_embedder(standin))
     return tmp_path / "data"
 
 
@@ -56,7 +56,7 @@ def faults(findings: dict[str, CheckResult]) -> dict[str, str | None]:
 
 
 async def test_where_all_is_well_each_part_says_what_it_is(standin: StandIn, data: Path, tmp_path: Path) -> None:
-    findings = await found(data, hurried(standin))
+    findings = await found(data, impatient_embedder(standin))
     assert {name: (finding.ok, finding.advice) for name, finding in findings.items()} == dict.fromkeys(
         ("embedder", "store", "fingerprint", "root"), (True, None)
     )
@@ -92,7 +92,7 @@ async def test_a_fault_of_the_service_is_told_with_what_to_do_and_hides_nothing_
 ) -> None:
     caplog.set_level(logging.DEBUG)
     standin.tell(**orders)
-    findings = await found(data, hurried(standin, config={"api_key": KEY}))
+    findings = await found(data, impatient_embedder(standin, config={"api_key": KEY}))
     (told,) = faults(findings).values()
     assert told
     assert advice in told
@@ -104,7 +104,7 @@ async def test_a_fault_of_the_service_is_told_with_what_to_do_and_hides_nothing_
 async def test_nothing_that_listens_is_told_with_what_to_look_at(data: Path) -> None:
     with StandIn() as gone:
         pass
-    (told,) = faults(await found(data, hurried(gone))).values()
+    (told,) = faults(await found(data, impatient_embedder(gone))).values()
     assert told
     assert "cannot be reached (connection refused" in told
     assert LOOK in told
@@ -112,20 +112,20 @@ async def test_nothing_that_listens_is_told_with_what_to_look_at(data: Path) -> 
 
 @pytest.mark.parametrize("dialect", ["infinity", "vllm"])
 async def test_a_wrong_dialect_is_told_by_its_variable(standin: StandIn, data: Path, dialect: str) -> None:
-    (told,) = faults(await found(data, hurried(standin, config={"dialect": dialect}))).values()
+    (told,) = faults(await found(data, impatient_embedder(standin, config={"dialect": dialect}))).values()
     assert told
     assert "check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL" in told
 
 
 async def test_a_model_that_is_not_served_is_told_by_its_variable(standin: StandIn, data: Path) -> None:
-    (told,) = faults(await found(data, hurried(standin, config={"model": "other"}))).values()
+    (told,) = faults(await found(data, impatient_embedder(standin, config={"model": "other"}))).values()
     assert told
     assert "NVCLIP_MODEL" in told
 
 
 async def test_an_archive_of_another_model_is_told_with_its_model(data: Path) -> None:
     with StandIn("vllm", dimension=1152) as other:
-        findings = await found(data, hurried(other))
+        findings = await found(data, impatient_embedder(other))
     (told,) = faults(findings).values()
     assert told == "Set the embedder this archive was made with (nvidia/nvclip-vit-h-14), or make a new archive."
 
@@ -133,7 +133,7 @@ async def test_an_archive_of_another_model_is_told_with_its_model(data: Path) ->
 async def test_an_archive_of_other_pictures_is_told_with_the_variable_that_makes_them(
     standin: StandIn, data: Path
 ) -> None:
-    findings = await found(data, hurried(standin, config={"preprocessing": "test-1/448px"}))
+    findings = await found(data, impatient_embedder(standin, config={"preprocessing": "test-1/448px"}))
     (told,) = faults(findings).values()
     assert told
     assert "otherwise now (test-1/448px): set NVCLIP_IMAGE_SIZE as it was" in told
@@ -144,7 +144,7 @@ async def test_a_changed_service_is_no_fault_yet_and_nothing_is_recorded_by_look
     standin: StandIn, data: Path
 ) -> None:
     standin.tell(version="2.1.0")
-    findings = await found(data, hurried(standin))
+    findings = await found(data, impatient_embedder(standin))
     assert faults(findings) == {}
     told = findings["fingerprint"].advice
     assert told
@@ -158,7 +158,7 @@ async def test_a_changed_service_is_no_fault_yet_and_nothing_is_recorded_by_look
 async def test_each_fault_is_found_though_there_are_others(standin: StandIn, data: Path, tmp_path: Path) -> None:
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = (SELECT min(image_id) FROM images)")
     (tmp_path / "films").rename(tmp_path / "elsewhere")
-    findings = await found(data, hurried(standin, config={"preprocessing": "other"}))
+    findings = await found(data, impatient_embedder(standin, config={"preprocessing": "other"}))
     assert faults(findings).keys() == {"fingerprint", "external rows", "root"}
     assert findings["external rows"].detail == "1 of 3"
     assert (faults(findings)["root"] or "").startswith("This folder is gone: mount it, take it out of")

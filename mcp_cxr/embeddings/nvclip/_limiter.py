@@ -15,7 +15,7 @@ _WIDEST = 16
 _STREAK = 16  # successes that earn one more
 
 
-class Pace:
+class AdaptiveLimiter:
     """One more at once after 16 successes, half as many when the service falters; from 1 to 16."""
 
     def __init__(self) -> None:
@@ -24,26 +24,26 @@ class Pace:
         self._round = 0
 
     @property
-    def width(self) -> int:
+    def limit(self) -> int:
         """How many may be under way now."""
         return int(self._limiter.total_tokens)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncGenerator[int]:
+    async def slot(self) -> AsyncGenerator[int]:
         """Wait for a turn; yields the round, to hand back when it falters."""
         async with self._limiter:
             yield self._round
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         """Count towards one more."""
         self._streak += 1
         if self._streak >= _STREAK:
             self._streak = 0
-            self._limiter.total_tokens = min(self.width + 1, _WIDEST)
+            self._limiter.total_tokens = min(self.limit + 1, _WIDEST)
 
-    def faltered(self, begun: int) -> None:
+    def record_overload(self, begun: int) -> None:
         """Halve, once for all requests of one round: sixteen refusals of one moment are one piece of news."""
         if begun == self._round:
             self._round += 1
             self._streak = 0
-            self._limiter.total_tokens = max(self.width // 2, 1)
+            self._limiter.total_tokens = max(self.limit // 2, 1)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Vectors
 
-CANNED_TEXTS = ("a chest radiograph with a large pleural effusion", "a bicycle leaning on a red wall")
+SELF_CHECK_TEXTS = ("a chest radiograph with a large pleural effusion", "a bicycle leaning on a red wall")
 _NORM_TOLERANCE = 0.02
 _SAME = 0.9999  # cosine; a disc and bars are far below it in every CLIP
 _LEGIBLE_WORDS = 45  # of 77 tokens: a medical word takes more than one
@@ -28,13 +28,13 @@ def likely_truncated(text: str) -> bool:
 
 
 @cache
-def canned_pictures() -> tuple[bytes, ...]:
+def self_check_images() -> tuple[bytes, ...]:
     """Return two drawn pictures as JPEG.
 
     Their first 623 bytes are the same: a service that reads the data URI as text, and cuts it at 77 tokens, returns
     one vector for both, and is found out.
     """
-    folder = files("mcp_cxr.embeddings.nvclip") / "canned"
+    folder = files("mcp_cxr.embeddings.nvclip") / "self_check"
     return tuple((folder / name).read_bytes() for name in ("disc.jpg", "bars.jpg"))
 
 
@@ -45,7 +45,7 @@ def text_key(text: str) -> Hashable:
     return " ".join(plain.split()[:_LEGIBLE_WORDS])
 
 
-def checked(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None) -> Vectors:
+def validated(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None) -> Vectors:
     """Return the vectors with their lengths made exactly 1.
 
     Args:
@@ -71,7 +71,7 @@ def checked(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None
     return vectors / norms
 
 
-def check_canned(pictures: Vectors, texts: Vectors) -> None:
+def check_distinct(pictures: Vectors, texts: Vectors) -> None:
     """Hold the vectors of the canned inputs against each other.
 
     Raises:

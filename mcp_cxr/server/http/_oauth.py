@@ -32,7 +32,7 @@ _MAX_BYTES = 1 << 20
 _log = logging.getLogger(__name__)
 
 
-class IssuerVerifier:
+class OAuthTokenVerifier:
     """Takes tokens of one issuer, made for one resource.
 
     Args:

@@ -14,7 +14,7 @@ from mcp.server.auth.settings import AuthSettings
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import create_private_file
-from mcp_cxr.server.http._issuer import IssuerVerifier
+from mcp_cxr.server.http._oauth import OAuthTokenVerifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,16 +27,16 @@ _MIN_TOKEN = 32  # characters; one that was made here has 43
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Authentication:
     """What the SDK needs to tell who asks."""
 
     verifier: TokenVerifier
     auth: AuthSettings
-    new_token: str | None = None
+    created_token: str | None = None
     """Made just now: to be shown once."""
 
 
-class TokenFile:
+class StaticTokenVerifier:
     """Takes one token and no other; the time that takes says nothing about the token."""
 
     def __init__(self, token: str) -> None:
@@ -49,7 +49,7 @@ class TokenFile:
         return AccessToken(token=token, client_id="token", scopes=[])
 
 
-def guard_of(config: HttpConfig, *, url: str, token_file: Path) -> Guard:
+def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Authentication:
     """Return the guard of a server that clients ask for as `url`.
 
     Raises:
@@ -57,10 +57,12 @@ def guard_of(config: HttpConfig, *, url: str, token_file: Path) -> Guard:
     """
     if config.oauth_issuer:
         auth = _settings(issuer_url=config.oauth_issuer, resource_server_url=url, validate_token_resource=True)
-        return Guard(IssuerVerifier(config.oauth_issuer, resource=url), auth)
+        return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url), auth)
     token, is_new = _token(token_file)
     # The SDK wants to know an issuer in any case; without a resource it tells nobody.
-    return Guard(TokenFile(token), _settings(issuer_url=url, resource_server_url=None), token if is_new else None)
+    return Authentication(
+        StaticTokenVerifier(token), _settings(issuer_url=url, resource_server_url=None), token if is_new else None
+    )
 
 
 def _settings(**values: str | bool | None) -> AuthSettings:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_cxr.chat._anthropic import Anthropic
-from mcp_cxr.chat._openai import OpenAi
+from mcp_cxr.chat._anthropic import AnthropicModel
+from mcp_cxr.chat._openai import OpenAIModel
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.loopback import is_named, name_beyond
+from mcp_cxr.loopback import is_allowed, remote_name
 
 if TYPE_CHECKING:
     from mcp_cxr.chat._model import Model
     from mcp_cxr.settings import Settings
 
-_WAYS = {"openai": OpenAi, "anthropic": Anthropic}
+_WAYS = {"openai": OpenAIModel, "anthropic": AnthropicModel}
 
 
-def model_of(settings: Settings) -> Model | None:
+def create_model(settings: Settings) -> Model | None:
     """Return the model that the settings name; None where they name none.
 
     Raises:
@@ -25,12 +25,12 @@ def model_of(settings: Settings) -> Model | None:
     if not settings.chat_model:
         return None
     try:
-        name = name_beyond(settings.chat_url)
+        name = remote_name(settings.chat_url)
     except ValueError:
         raise ConfigError(
             "MCP_CXR_CHAT_URL is no plain address such as http://localhost:11434/v1 (a key goes into MCP_CXR_CHAT_KEY)."
         ) from None
-    if name and not is_named(name, settings.allow_remote):
+    if name and not is_allowed(name, settings.allow_remote):
         raise ConfigError(
             f"MCP_CXR_CHAT_URL leads beyond this machine, and {name} was not named. Take a model of your own, or set "
             f"MCP_CXR_ALLOW_REMOTE={name} to let what is typed and what tools answer go there."

@@ -13,10 +13,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.server.http._authentication import authentication_of
 from mcp_cxr.server.http._config import PATH
-from mcp_cxr.server.http._gate import MAX_BODY, Gate
-from mcp_cxr.server.http._guard import guard_of
 from mcp_cxr.server.http._protocol import PromptProtocol
+from mcp_cxr.server.http._request_limits import MAX_BODY, RequestLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def serve_http(
     Args:
         config: Where, and for whom.
         token_file: Made on the first start; its token is shown then, and never again.
-        build: Makes the server behind the `guard` it is given.
+        build: Makes the server behind the `authentication` it is given.
         note: Tells the person who starts it.
 
     Raises:
@@ -51,11 +51,11 @@ def serve_http(
     with _listening(config) as listener:
         port = listener.getsockname()[1]
         url = config.url(port)
-        guard = guard_of(config, url=url, token_file=token_file)
-        gate = Gate(_app(build(guard=guard), config, port))
+        authentication = authentication_of(config, url=url, token_file=token_file)
+        gate = RequestLimits(_app(build(authentication=authentication), config, port))
         server = _Server(_checked(config, gate), gate)
-        if guard.new_token:
-            note(f"Made a token, kept in {token_file} and shown this once: {guard.new_token}")
+        if authentication.created_token:
+            note(f"Made a token, kept in {token_file} and shown this once: {authentication.created_token}")
         note(f"Serving {url}; Ctrl-C ends it.")
         anyio.run(server.serve, [listener])
 
@@ -63,7 +63,7 @@ def serve_http(
 class _Server(uvicorn.Server):
     """Ends the streams that clients keep open, and waits for the calls."""
 
-    def __init__(self, config: uvicorn.Config, gate: Gate) -> None:
+    def __init__(self, config: uvicorn.Config, gate: RequestLimits) -> None:
         super().__init__(config)
         self._gate = gate
         AppStatus.disable_automatic_graceful_drain()  # which would cut off the answers to calls

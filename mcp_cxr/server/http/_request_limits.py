@@ -21,7 +21,7 @@ class _TooLarge(Exception):
     pass
 
 
-class Gate:
+class RequestLimits:
     """Refuses what would be too much, before anything else looks at it.
 
     Args:

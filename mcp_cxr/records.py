@@ -52,6 +52,8 @@ LABELS = (
     "Support Devices",
 )
 """The 14 labels of CheXpert (Irvin et al., AAAI 2019); 1 present, 0 absent, -1 uncertain, missing: not mentioned."""
+VIEWER_URI = "ui://mcp-cxr/viewer.html"
+"""The MCP resource that holds the viewer page."""
 
 
 @dataclass(frozen=True, slots=True)

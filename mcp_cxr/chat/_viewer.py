@@ -11,6 +11,7 @@ from streamlit.components import v2 as components
 
 from mcp_cxr.chat._job import wait_for
 from mcp_cxr.errors import CxrError
+from mcp_cxr.records import VIEWER_URI
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from mcp_cxr.chat._backend import Desk
 
-_URI = "ui://mcp-cxr/viewer.html"
 _READS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
 """What the page may call: nothing that writes."""
 _WITHIN_S = 30
@@ -103,7 +103,7 @@ def _html(_desk: Desk) -> str:
     """Return the page, as the server hands it out."""
 
     async def read(client: Client) -> str:
-        (resource,) = (await client.read_resource(_URI)).contents
+        (resource,) = (await client.read_resource(VIEWER_URI)).contents
         return getattr(resource, "text", "")
 
     return _desk.loop.start(_desk.person.ask(read)).result(_WITHIN_S)

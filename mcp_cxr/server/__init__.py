@@ -1,6 +1,7 @@
-"""The MCP edge."""
+"""The MCP server: tools over an archive, the viewer page, and the access log."""
 
 from mcp_cxr.server._access_log import AccessLog
 from mcp_cxr.server._server import build_server
+from mcp_cxr.server._tool import UNTRUSTED_TEXT_NOTE
 
-__all__ = ["AccessLog", "build_server"]
+__all__ = ["UNTRUSTED_TEXT_NOTE", "AccessLog", "build_server"]

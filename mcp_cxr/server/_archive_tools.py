@@ -1,4 +1,4 @@
-"""get_archive_overview and ingest_directory."""
+"""The tools get_archive_overview and ingest_directory."""
 
 from __future__ import annotations
 
@@ -10,57 +10,56 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import IngestSummary, Overview
-from mcp_cxr.server._tool import answer, session_of
+from mcp_cxr.server._tool import session_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.ingest import IngestProgress
 
-_LAST_BATCH_S = 3.0  # hosts give a call 60 s or more; a service that hangs must not use them up
-_GO_ON = "Not finished: call ingest_directory again with the same arguments; it goes on where it stopped."
+_GRACE_S = 3.0  # after the pace; hosts give a call 60 s or more, and a service that hangs must not use them up
+_TIME_IS_UP = "Not finished: call ingest_directory again with the same arguments to continue."
 
 
 async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
     """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
-    its vectors, and how many images another program wrote (foreign; they are not searched).
+    its vectors, and how many images another program wrote (external; they are not searched).
     """
     archive = await session_of(context).archive()
-    return answer(await archive.overview())
+    return tool_result(await archive.overview())
 
 
 async def ingest_directory(
     context: Context[Any, Any],
     path: Annotated[str, Field(description="Folder on this machine, below a root of the archive.", min_length=1)],
-    limit: Annotated[int | None, Field(description="At most so many files, in path order.", ge=1)] = None,
+    limit: Annotated[int | None, Field(description="At most this many files, in path order.", ge=1)] = None,
     dry_run: Annotated[bool, Field(description="Only count what would be added.")] = False,
 ) -> Annotated[CallToolResult, IngestSummary]:
-    """Bring a folder of chest X-rays (DICOM, PNG, JPEG) into the archive, with MIMIC-CXR reports and CSV files where
-    they lie beside it. Files that are in it already are skipped, so it may be called again at any time. It returns
-    within 40 seconds; where next is not null, call it again with the same arguments to go on. Bad files are counted by
-    reason.
+    """Add a folder of chest X-rays (DICOM, PNG, JPEG) to the archive, with the MIMIC-CXR reports and CSV files beside
+    it. Files already in the archive are skipped, so it may be called again at any time. It returns within 40 seconds;
+    if next is not null, call it again with the same arguments to continue. Bad files are counted by reason.
     """
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
     session = session_of(context)
     archive = await session.archive()
     loop = asyncio.get_running_loop()
-    stop_signal = StopSignal(deadline=loop.time() + session.ingest_pace_s + _LAST_BATCH_S)
+    stop_signal = StopSignal(deadline=loop.time() + session.ingest_pace_s + _GRACE_S)
 
-    told = 0
+    reported = 0
 
-    async def report(progress: IngestProgress) -> None:
-        nonlocal told
-        if progress.processed <= told:  # the protocol wants each to be more than the last
+    async def report_progress(progress: IngestProgress) -> None:
+        nonlocal reported
+        if progress.processed <= reported:  # the protocol requires increasing values
             return
-        told = progress.processed
+        reported = progress.processed
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
         await context.report_progress(progress.processed, progress.found, done)
 
-    timer = loop.call_later(session.ingest_pace_s, stop_signal.stop, _GO_ON)
+    timer = loop.call_later(session.ingest_pace_s, stop_signal.stop, _TIME_IS_UP)
     try:
-        callbacks = IngestCallbacks(on_progress=report)
+        callbacks = IngestCallbacks(on_progress=report_progress)
         summary = await archive.ingest(
             path, limit=limit, dry_run=dry_run, stop_signal=stop_signal, callbacks=callbacks, anywhere=False
         )
     finally:
         timer.cancel()
-    return answer(summary)
+    return tool_result(summary)

@@ -9,8 +9,8 @@ from mcp_types import CallToolResult
 from pydantic import BeforeValidator, Field
 
 from mcp_cxr.records import SearchResult
-from mcp_cxr.server._share import shared_page
-from mcp_cxr.server._tool import answer, session_of
+from mcp_cxr.server._share import redact_search_result
+from mcp_cxr.server._tool import session_of, tool_result
 
 
 def _listed(value: object) -> object:
@@ -89,5 +89,5 @@ async def search_medical_images(
         group=group,
         mode=mode,
     )
-    page = shared_page(page, session.share)
-    return answer(page, quotes=any(hit.report_excerpt for hit in page.images))
+    page = redact_search_result(page, session.share)
+    return tool_result(page, has_untrusted_text=any(hit.report_excerpt for hit in page.images))

@@ -1,4 +1,4 @@
-"""The archive behind the tools: opened in the background, so that the host's handshake need not wait for it."""
+"""The archive behind the tools, opened in the background so that the host's handshake need not wait for it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ServerSession:
-    """What every tool is given.
+    """What all tools of one server share: settings, access log and the archive.
 
     Args:
         share: What the host's model may be given: any of `reports`, `images`.
-        ingest_pace_s: After this long an ingest ends with the batch in hand.
+        ingest_pace_s: After this long an ingest stops after the current batch.
         access_log: Logs every call; None: nothing is logged.
     """
 
@@ -39,10 +39,10 @@ class ServerSession:
     _closing: anyio.Event = field(default_factory=anyio.Event)
 
     async def archive(self) -> Archive:
-        """Return the archive, once it is open.
+        """Return the archive, as soon as it is open.
 
         Raises:
-            CxrError: It could not be opened.
+            CxrError: The archive could not be opened, or is closed.
         """
         await self._opened.wait()
         if self._archive is None:
@@ -50,7 +50,7 @@ class ServerSession:
         return self._archive
 
     async def keep_open(self, open_archive: OpenArchive) -> None:
-        """Open the archive and hold it until the session ends; entered and left in one task."""
+        """Open the archive and hold it open until `close`; both happen in one task, as anyio requires."""
         try:
             async with open_archive() as self._archive:
                 self._opened.set()
@@ -61,14 +61,14 @@ class ServerSession:
             self._archive = None
             self._opened.set()
 
-    def without_places(self, text: str) -> str:
-        """Return an error's text as the host's model may read it: it does not say where this machine keeps things."""
+    def hide_paths(self, text: str) -> str:
+        """Return an error's text for the host's model, with local paths and addresses replaced by general names."""
         if self._archive is None:
             return text
-        places = {self._archive.store.location: "the archive", str(self._archive.settings.data_dir): "the data folder"}
-        for place, name in places.items():
-            text = text.replace(place, name)
-        return text.replace("the", "The", 1) if text.startswith(tuple(places.values())) else text
+        names = {self._archive.store.location: "the archive", str(self._archive.settings.data_dir): "the data folder"}
+        for path, name in names.items():
+            text = text.replace(path, name)
+        return text.replace("the", "The", 1) if text.startswith(tuple(names.values())) else text
 
     def close(self) -> None:
         """Let `keep_open` end."""

@@ -1,4 +1,4 @@
-"""What a host's model may be given: MCP_CXR_SHARE."""
+"""MCP_CXR_SHARE: removes from results what the host's model may not be given."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from mcp_cxr.errors import ConfigError
 if TYPE_CHECKING:
     from mcp_cxr.records import ImageDetails, SearchResult
 
-NO_REPORTS = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
-HIDDEN_PATH = "(file names are not shared)"
+REPORTS_NOT_SHARED = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
+HIDDEN_PATH_NOTE = "(file names are not shared)"
 _MIMIC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
-_MAX_REPORT = 50_000  # characters, up to 13 bytes each in both forms of an answer; a result has 1,000,000 at most
+_MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
 
 
-def shared_page(page: SearchResult, share: tuple[str, ...]) -> SearchResult:
-    """Return the page, without report text where that is not shared, and without file names that may name somebody."""
-    images = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in page.images]
+def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
+    """Return the search result without file names that may identify a person, and without report text if not shared."""
+    images = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in result.images]
     if "reports" in share or not images:
-        return replace(page, images=images)
+        return replace(result, images=images)
     images = [replace(hit, report_excerpt=None) for hit in images]
-    return replace(page, images=images, warnings=[*page.warnings, NO_REPORTS])
+    return replace(result, images=images, warnings=[*result.warnings, REPORTS_NOT_SHARED])
 
 
 def _shared_path(image_id: str, path: str) -> str:
-    """Return a path of MIMIC's layout as it is; elsewhere folders and files are often named after patients."""
-    return path if _MIMIC_ID.fullmatch(image_id) else HIDDEN_PATH
+    """Return a path of MIMIC's layout unchanged; elsewhere folders and files are often named after patients."""
+    return path if _MIMIC_ID.fullmatch(image_id) else HIDDEN_PATH_NOTE
 
 
-def shared_facts(shown: ImageDetails, share: tuple[str, ...]) -> ImageDetails:
-    """Return the facts, without what may not be shared, and with a very long report cut."""
-    shown = replace(shown, image_path=_shared_path(shown.image_id, shown.image_path))
-    if shown.report is None:
-        return shown
+def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> ImageDetails:
+    """Return the details without what may not be shared, and with a very long report truncated."""
+    details = replace(details, image_path=_shared_path(details.image_id, details.image_path))
+    if details.report is None:
+        return details
     if "reports" not in share:
-        return replace(shown, report=None, warnings=[*shown.warnings, NO_REPORTS])
-    report = _cut(shown.report)
-    if report == shown.report:
-        return shown
+        return replace(details, report=None, warnings=[*details.warnings, REPORTS_NOT_SHARED])
+    report = _truncated(details.report)
+    if report == details.report:
+        return details
     return replace(
-        shown, report=report, warnings=[*shown.warnings, f"The report is cut after {_MAX_REPORT} characters."]
+        details, report=report, warnings=[*details.warnings, f"The report is truncated after {_MAX_REPORT} characters."]
     )
 
 
-def _cut(report: dict[str, str]) -> dict[str, str]:
-    """Return the sections, in their order, that have room; the last of them cut."""
-    cut: dict[str, str] = {}
+def _truncated(report: dict[str, str]) -> dict[str, str]:
+    """Return the leading sections that fit into `_MAX_REPORT` characters; the last of them truncated."""
+    kept: dict[str, str] = {}
     room = _MAX_REPORT
     for title, text in report.items():
         room -= len(title)
         if room <= 0:
             break
-        cut[title] = text[:room]
+        kept[title] = text[:room]
         room -= len(text)
-    return cut
+    return kept
 
 
-def require_images(share: tuple[str, ...]) -> None:
+def require_images_shared(share: tuple[str, ...]) -> None:
     """Refuse if images are not shared.
 
     Raises:
-        ConfigError: They are not.
+        ConfigError: `share` does not include images.
     """
     if "images" not in share:
         raise ConfigError("Images are not shared with this host's model; its owner can set MCP_CXR_SHARE=images.")

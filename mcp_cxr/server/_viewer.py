@@ -1,4 +1,4 @@
-"""The viewer page as an MCP App: one inline HTML file, put together from its sources when the server is built."""
+"""The viewer page as an MCP App: one HTML file, assembled from `viewer/` when the server is built."""
 
 from __future__ import annotations
 
@@ -8,24 +8,23 @@ from typing import Any, Final
 
 from mcp.server.apps import Apps, ResourceCsp
 
-from mcp_cxr.records import LABELS
+from mcp_cxr.records import LABELS, VIEWER_URI
 
-URI: Final = "ui://mcp-cxr/viewer.html"
-SHOWN_IN_VIEWER: Final[dict[str, Any]] = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
-"""`_meta` of a tool whose result the page shows; the flat key is what older hosts read."""
-FOR_THE_VIEWER: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
-"""`_meta` of a tool that the page calls and no model is offered."""
+OPENS_VIEWER: Final[dict[str, Any]] = {"ui": {"resourceUri": VIEWER_URI}, "ui/resourceUri": VIEWER_URI}
+"""`_meta` of a tool whose result the page shows; older hosts read the flat key."""
+FOR_VIEWER_ONLY: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
+"""`_meta` of a tool for the page alone: hosts do not offer it to a model."""
 
 _SOURCES = Path(__file__).parent / "viewer"
 _SCRIPTS = (
     *("elements", "host", "answers", "values", "film", "marks", "pane"),
     *("gallery", "filters", "facts", "reading", "viewer"),
 )
-"""In this order they become one script; later ones use what earlier ones declare."""
+"""Concatenated into one script in this order: later ones use what earlier ones declare."""
 
 
 def viewer_page() -> str:
-    """Return the page. It loads nothing: a host's policy forbids it, and it has no need to."""
+    """Return the page as HTML. It loads nothing, since hosts' content policies forbid that."""
     labels = f"const LABELS = {json.dumps(LABELS)};\n"
     scripts = labels + "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
     page = _source("viewer.html").replace("/* styles */", _source("viewer.css"))
@@ -33,14 +32,14 @@ def viewer_page() -> str:
 
 
 def viewer_app() -> Apps:
-    """Return the extension that offers the page to hosts; those that know nothing of it get the tools as they are."""
+    """Return the MCP Apps extension that offers the page; hosts without MCP Apps still get the tools."""
     apps = Apps()
     apps.add_html_resource(
-        URI,
+        VIEWER_URI,
         viewer_page(),
         name="viewer",
         title="Chest X-ray viewer",
-        description="Results of a search as pictures, and each film with window, zoom and ruler.",
+        description="Search results as thumbnails, and each image with window, zoom and ruler.",
         csp=ResourceCsp(),
         prefers_border=True,
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mcp_cxr.records import VIEWER_URI
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -25,7 +27,6 @@ POLICY = (
     "media-src 'self' data:; connect-src 'none'"
 )
 """What hosts set unless a page asks for more."""
-URI = "ui://mcp-cxr/viewer.html"
 SITE = "http://host.test"
 HERE = Path(__file__).parent
 
@@ -118,7 +119,7 @@ async def shown(
     context: dict[str, Any] | None = None,
 ) -> AsyncGenerator[Shown]:
     """Show the page for a search, as a host would after the model's call; nothing may go wrong in it."""
-    (resource,) = (await client.read_resource(URI)).contents
+    (resource,) = (await client.read_resource(VIEWER_URI)).contents
     html = getattr(resource, "text", "")
     result = _passed_on(await client.call_tool("search_medical_images", question), gives) if question else None
     if gives == "nothing" and result:

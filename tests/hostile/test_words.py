@@ -11,8 +11,7 @@ from mcp import Client
 
 from mcp_cxr.archive import open_archive
 from mcp_cxr.sanitize import sanitize_json, sanitize_text
-from mcp_cxr.server import build_server
-from mcp_cxr.server._tool import QUOTES
+from mcp_cxr.server import UNTRUSTED_TEXT_NOTE, build_server
 from tests.server.archives import environment, settings
 from tests.support import companions
 from tests.support.archives import ingested, rows
@@ -99,7 +98,7 @@ def checked(result: CallToolResult) -> dict[str, Any]:
     assert "\n" not in body
     for text in texts(data):
         assert sanitize_text(text) == text
-    assert notes in ([], [QUOTES])
+    assert notes in ([], [UNTRUSTED_TEXT_NOTE])
     return data | {"is marked": bool(notes)}
 
 

@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from mcp import Client
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.server import build_server
-from mcp_cxr.server._tool import QUOTES
+from mcp_cxr.server import UNTRUSTED_TEXT_NOTE, build_server
 from tests.server.archives import Ingested, ingested
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ class Host:
         assert not result.is_error, result.content
         text, *note = result.content
         assert text.type == "text"
-        assert all(each.type == "text" and each.text == QUOTES for each in note)
+        assert all(each.type == "text" and each.text == UNTRUSTED_TEXT_NOTE for each in note)
         data = result.structured_content
         assert data == json.loads(text.text)
         assert text.text == json.dumps(data, ensure_ascii=False, separators=(",", ":"))

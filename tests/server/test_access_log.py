@@ -150,7 +150,7 @@ async def test_a_line_that_cannot_be_written_refuses_the_call(demo: Ingested, lo
             put_in_its_place(log, thing)
             line = await host.refused("get_archive_overview")
             assert line.startswith("The access log cannot be written (")
-            assert line.endswith("), so nothing is answered; its owner can make room, or set MCP_CXR_ACCESS_LOG=off.")
+            assert line.endswith("), so the call was refused; free disk space, or set MCP_CXR_ACCESS_LOG=off.")
         put_in_its_place(log, "nothing")
         await host.ask("get_archive_overview")
     assert [file.name for file in log.parent.iterdir()] == ["access.jsonl"]

@@ -159,7 +159,7 @@ class TestTheLargestResults:
         async with connected(archive_settings) as client:
             result = await client.call_tool("get_image_metadata", {"image_id": "image-000"})
         assert result.structured_content
-        assert result.structured_content["warnings"] == ["The report is cut after 50000 characters."]
+        assert result.structured_content["warnings"] == ["The report is truncated after 50000 characters."]
         assert RESULT_LIMIT / 10 < wire_bytes(result) < RESULT_LIMIT
 
     async def test_a_report_of_many_sections_is_cut_too(self, archive_settings: Settings):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from mcp_cxr.records import VIEWER_URI
+
 if TYPE_CHECKING:
     from tests.server.conftest import Host
 
 SNAPSHOT = Path(__file__).with_name("tools.json")
-URI = "ui://mcp-cxr/viewer.html"
 REFRESH = "REFRESH_SNAPSHOTS"
 TOOLS = [
     "search_medical_images",
@@ -68,7 +69,7 @@ async def test_only_what_brings_pictures_has_no_output_schema(host: Host):
 
 async def test_a_search_is_shown_in_the_viewer_and_models_are_not_offered_its_pixels(host: Host):
     meta = {tool["name"]: tool.get("_meta") for tool in await listed(host)}
-    assert meta.pop("search_medical_images") == {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
+    assert meta.pop("search_medical_images") == {"ui": {"resourceUri": VIEWER_URI}, "ui/resourceUri": VIEWER_URI}
     assert meta.pop("get_image_pixels") == {"ui": {"visibility": ["app"]}}
     assert not any(meta.values())
 

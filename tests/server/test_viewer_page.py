@@ -5,16 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import LABELS
+from mcp_cxr.records import LABELS, VIEWER_URI
 
 if TYPE_CHECKING:
     from tests.server.conftest import Host
 
-URI = "ui://mcp-cxr/viewer.html"
-
 
 async def test_the_page_is_one_file_that_loads_nothing(host: Host):
-    (page,) = (await host.client.read_resource(URI)).contents
+    (page,) = (await host.client.read_resource(VIEWER_URI)).contents
     assert page.mime_type == "text/html;profile=mcp-app"
     html = getattr(page, "text", "")
     assert html.startswith("<!doctype html>")
@@ -26,7 +24,7 @@ async def test_the_page_is_one_file_that_loads_nothing(host: Host):
 
 
 async def test_the_page_never_reads_html_out_of_data(host: Host):
-    (page,) = (await host.client.read_resource(URI)).contents
+    (page,) = (await host.client.read_resource(VIEWER_URI)).contents
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser", getattr(page, "text", ""))
 
 

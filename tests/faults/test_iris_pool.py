@@ -60,7 +60,7 @@ async def test_a_statement_that_is_not_answered_ends_at_its_deadline(server: Sta
         server.fail("silence", matching="VECTOR_COSINE")
         with fail_after(PROMPT_S), pytest.raises(StoreUnavailable, match=r"did not answer within 0\.5 s"):
             await answer(store)
-        assert store.pool_stats.overdue == 1
+        assert store.pool_stats.calls_timed_out == 1
         assert await answer(store) == right
         await to_thread.run_sync(lambda: server.wait(open=store.pool_stats.idle))
 
@@ -186,7 +186,7 @@ async def test_a_dry_pool_says_so_in_time(server: StandIn) -> None:
             with pytest.raises(StoreUnavailable, match="IRIS_POOL_SIZE"):
                 await store.totals()
             group.cancel_scope.cancel()
-        assert store.pool_stats.starved == 1
+        assert store.pool_stats.acquires_timed_out == 1
         assert (await store.totals()).images == IMAGES
 
 

@@ -1,4 +1,4 @@
-"""An archive in InterSystems IRIS: one table that others may share, and its side tables."""
+"""An archive in InterSystems IRIS: one table, which other programs may share, and its side tables."""
 
 from mcp_cxr.stores.iris._store import IrisStore
 from mcp_cxr.stores.iris.driver import IrisConfig, PoolStats

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores.iris import collection, tables
-from mcp_cxr.stores.iris.driver import MOST_IDS, Pool, Statements
+from mcp_cxr.stores.iris import schema, tables
+from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,29 +30,30 @@ if TYPE_CHECKING:
         Vector,
         Vectors,
     )
-    from mcp_cxr.stores.iris.collection import Entries, Made
-    from mcp_cxr.stores.iris.driver import IrisConfig, Link, PoolStats
-    from mcp_cxr.stores.iris.tables import KeptSample
+    from mcp_cxr.stores.iris.driver import Connection, IrisConfig, PoolStats
+    from mcp_cxr.stores.iris.schema import CreatedTables, Entries
+    from mcp_cxr.stores.iris.tables import CachedSample
 
 T = TypeVar("T")
 
 
 class IrisStore(Store):
-    """An archive in IRIS. Nothing is connected before the first call.
+    """An archive in IRIS. No connection is opened before the first call.
 
-    Writing reads the collection's entries each time, in its own transaction; asking remembers them, so that a question
-    is one round trip, and looks again when an answer does not fit, or when `result_facts` finds others.
+    A write reads the entries of `...Collection` in its own transaction. Queries cache them, so that a query is one
+    round trip; they are read again if a query fails because another process recreated the tables, or if
+    `result_facts` finds others.
     """
 
     is_private = False
-    preferred_batch_size = MOST_IDS
+    preferred_batch_size = MAX_IDS_PER_QUERY
 
     def __init__(self, config: IrisConfig) -> None:
         self.location = config.location
         self._table = config.table
         self._pool = Pool(config)
-        self._remembered: Entries | None = None
-        self._sample: KeptSample | None = None
+        self._cached_entries: Entries | None = None
+        self._cached_sample: CachedSample | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,79 +65,81 @@ class IrisStore(Store):
 
     @property
     def pool_stats(self) -> PoolStats:
-        """How the connections are, for people."""
+        """State of the connection pool."""
         return self._pool.stats
 
     @property
     def connection_status(self) -> str:
         stats = self._pool.stats
-        index = "with" if self._remembered and self._remembered.has_hnsw else "without"
+        index = "with" if self._cached_entries and self._cached_entries.has_hnsw else "without"
         return (
             f"{index} an HNSW index; of {stats.size} connections {stats.busy} busy, {stats.idle} idle; {stats.opened}"
-            f" opened, {stats.lost} lost; calls: {stats.retried} made again, {stats.overdue} overdue,"
-            f" {stats.starved} without a connection"
+            f" opened, {stats.lost} lost; calls: {stats.retried} retried, {stats.calls_timed_out} timed out,"
+            f" {stats.acquires_timed_out} without a connection"
         )
 
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
-        def work(link: Link) -> Made:
-            session = Statements(link, self._table)
-            return collection.make(session, self.location, fingerprint, root, key_check)
+        def work(connection: Connection) -> CreatedTables:
+            statements = Statements(connection, self._table)
+            return schema.create_tables(statements, self.location, fingerprint, root, key_check)
 
-        self._remembered = None
-        made = await self._pool.run(work)
-        if made.tables:
-            self._pool.recycle()
-        return made.images
+        self._cached_entries = None
+        created = await self._pool.run(work)
+        if created.any:
+            self._pool.replace_all()
+        return created.images
 
     async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
-        await self._write(lambda session, entries: collection.renew(session, entries, fingerprint))
+        await self._write(lambda statements, entries: schema.replace_fingerprint(statements, entries, fingerprint))
 
     async def drop(self) -> None:
-        self._remembered = None
-        await self._pool.run(lambda link: collection.drop(Statements(link, self._table)))
-        self._pool.recycle()
+        self._cached_entries = None
+        await self._pool.run(lambda connection: schema.drop_tables(Statements(connection, self._table)))
+        self._pool.replace_all()
 
     async def info(self) -> Collection:
-        self._remembered = None
-        return await self._read(lambda _, entries: collection.collection(entries))
+        self._cached_entries = None
+        return await self._read(lambda _, entries: entries.collection)
 
     async def query_fingerprint(self) -> Fingerprint | None:
-        return self._remembered.fingerprint if self._remembered else await super().query_fingerprint()
+        return self._cached_entries.fingerprint if self._cached_entries else await super().query_fingerprint()
 
     async def totals(self) -> Totals:
-        return await self._read(lambda session, _: tables.listing.totals(session))
+        return await self._read(lambda statements, _: tables.listing.totals(statements))
 
     async def count_external(self) -> int:
-        return await self._read(lambda session, _: tables.listing.external(session))
+        return await self._read(lambda statements, _: tables.listing.count_external(statements))
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        asked = list(ids)  # it may be asked twice
-        return await self._read(lambda session, _: tables.images.known(session, asked))
+        id_list = list(ids)  # a retry reads them again
+        return await self._read(lambda statements, _: tables.images.known_ids(statements, id_list))
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        await self._write(lambda session, entries: tables.images.put(session, entries.fingerprint, images, vectors))
+        await self._write(
+            lambda statements, entries: tables.images.put(statements, entries.fingerprint, images, vectors)
+        )
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(lambda session, _: tables.studies.put_studies(session, studies))
+        return await self._write(lambda statements, _: tables.studies.put_studies(statements, studies))
 
     async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
-        return await self._read(lambda session, _: tables.images.get(session, ids, vectors))
+        return await self._read(lambda statements, _: tables.images.get(statements, ids, vectors))
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda session, entries: tables.nearest(session, entries, vector, where, limit))
+        return await self._read(lambda statements, entries: tables.nearest(statements, entries, vector, where, limit))
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda session, _: tables.documents.match(session, terms, where, limit))
+        return await self._read(lambda statements, _: tables.documents.match(statements, terms, where, limit))
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda session, _: tables.listing.browse(session, where, limit))
+        return await self._read(lambda statements, _: tables.listing.browse(statements, where, limit))
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read(lambda session, _: tables.listing.count(session, where, terms, distinct))
+        return await self._read(lambda statements, _: tables.listing.count(statements, where, terms, distinct))
 
     async def result_facts(
         self,
@@ -147,65 +150,69 @@ class IrisStore(Store):
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
     ) -> ResultFacts:
-        def ask(session: Statements, entries: Entries) -> tuple[ResultFacts, KeptSample | None]:
-            told = tables.result_facts.facts(session, ids, where, terms, distinct, compared)
-            if not entries.are(told.schema, told.fingerprint):  # another process has made it anew
-                self._remembered = entries = collection.read(session, self.location)
+        def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
+            row = tables.result_facts.read(statements, ids, where, terms, distinct, compared)
+            if not entries.match(row.schema, row.fingerprint):  # another process has recreated the archive
+                self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
-            kept = tables.listing.sample(session, made_with, self._sample, told.sample_mark) if compared else None
-            return ResultFacts(made_with, told.total, told.external, told.stored, kept and kept.sample), kept
+            cached = (
+                tables.listing.reference_sample(statements, made_with, self._cached_sample, row.sample_checksum)
+                if compared
+                else None
+            )
+            return ResultFacts(made_with, row.total, row.external, row.stored, cached and cached.sample), cached
 
-        facts, kept = await self._read(ask)
-        self._sample = kept or self._sample
+        facts, cached = await self._read(query)
+        self._cached_sample = cached or self._cached_sample
         return facts
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        if not tables.result_facts.can_sift(filters):
+        if not tables.result_facts.can_filter_images(filters):
             return await super().filter_images(images, filters)
-        return await self._read(lambda session, _: tables.result_facts.sift(session, images, filters))
+        return await self._read(lambda statements, _: tables.result_facts.filter_images(statements, images, filters))
 
     async def reference_sample(self) -> ReferenceSample:
-        def ask(session: Statements, entries: Entries) -> KeptSample:
-            return tables.listing.sample(session, entries.fingerprint, self._sample)
+        def query(statements: Statements, entries: Entries) -> CachedSample:
+            return tables.listing.reference_sample(statements, entries.fingerprint, self._cached_sample)
 
-        self._sample = kept = await self._read(ask)
-        return kept.sample
+        self._cached_sample = cached = await self._read(query)
+        return cached.sample
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
-        return await self._read(lambda session, _: tables.images.page(session, after, limit))
+        return await self._read(lambda statements, _: tables.images.images_after(statements, after, limit))
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
-        return await self._read(lambda session, _: tables.files.outcomes(session, paths))
+        return await self._read(lambda statements, _: tables.files.outcomes(statements, paths))
 
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-        return await self._read(lambda session, _: tables.files.settled(session, files))
+        return await self._read(lambda statements, _: tables.files.unchanged_files(statements, files))
 
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        await self._write(lambda session, _: tables.files.record(session, outcomes))
+        await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 
     async def forget(self, where: Filter) -> int:
         if where == Filter():
-            raise ValueError("An empty filter would remove everything; that is `drop`.")
-        return await self._write(lambda session, _: tables.images.forget(session, where), repeatable=False)
+            raise ValueError("An empty filter would remove everything; use `drop` for that.")
+        return await self._write(lambda statements, _: tables.images.forget(statements, where), idempotent=False)
 
-    async def _read(self, ask: Callable[[Statements, Entries], T]) -> T:
-        def work(link: Link) -> T:
-            session, remembered = Statements(link, self._table), self._remembered
-            if remembered:
+    async def _read(self, query: Callable[[Statements, Entries], T]) -> T:
+        def work(connection: Connection) -> T:
+            statements, cached_entries = Statements(connection, self._table), self._cached_entries
+            if cached_entries:
                 try:
-                    return ask(session, remembered)
+                    return query(statements, cached_entries)
                 except (StoreMissing, DimensionMismatch):
-                    self._remembered = None  # another process may have dropped it, or made it anew
-            self._remembered = entries = collection.read(session, self.location)
-            return ask(session, entries)
+                    self._cached_entries = None  # another process may have dropped or recreated it
+            self._cached_entries = entries = schema.read_entries(statements, self.location)
+            return query(statements, entries)
 
         return await self._pool.run(work)
 
-    async def _write(self, change: Callable[[Statements, Entries], T], *, repeatable: bool = True) -> T:
-        def work(link: Link) -> T:
-            session = Statements(link, self._table)
-            result = change(session, collection.read(session, self.location))
-            link.commit()
+    async def _write(self, change: Callable[[Statements, Entries], T], *, idempotent: bool = True) -> T:
+        def work(connection: Connection) -> T:
+            statements = Statements(connection, self._table)
+            result = change(statements, schema.read_entries(statements, self.location))
+            connection.commit()
             return result
 
-        return await self._pool.run(work, repeatable=repeatable)
+        return await self._pool.run(work, idempotent=idempotent)

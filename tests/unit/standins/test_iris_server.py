@@ -55,12 +55,12 @@ def connected(server: StandIn, **other: Any) -> driver.IRISConnection:
 
 def run(server: StandIn, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
     """Run one statement on a connection of its own, committed."""
-    link = connected(server)
-    cursor = link.cursor()
+    connection = connected(server)
+    cursor = connection.cursor()
     cursor.execute(sql, values) if values else cursor.execute(sql)
     rows = [tuple(row) for row in cursor.fetchall()] if sql.startswith("SELECT") else []
-    link.commit()
-    link.close()
+    connection.commit()
+    connection.close()
     return rows
 
 
@@ -165,11 +165,11 @@ class TestValues:
 
 class TestStatements:
     def test_many_rows_travel_in_one_message(self, table: StandIn) -> None:
-        link = connected(table)
-        cursor = link.cursor()
+        connection = connected(table)
+        cursor = connection.cursor()
         table.forget()
         cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(300)])
-        link.commit()
+        connection.commit()
         seen = table.seen
         assert cursor.rowcount == len(table.rows("Room.Films")) == 300
         assert seen["messages"] == {"PP": 1, "PU": 1, "TC": 1}
@@ -186,8 +186,8 @@ class TestStatements:
 
     @pytest.mark.parametrize("rows", [0, 1, 3, 4, 10])
     def test_a_result_comes_in_pages(self, table: StandIn, rows: int) -> None:
-        link = connected(table)
-        cursor = link.cursor()
+        connection = connected(table)
+        cursor = connection.cursor()
         if rows:
             cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(rows)])
         table.tell(page_rows=3)
@@ -204,12 +204,12 @@ class TestStatements:
 
 class TestTransactions:
     def test_what_is_rolled_back_is_gone_and_what_is_committed_stays(self, table: StandIn) -> None:
-        link = connected(table)
-        cursor = link.cursor()
+        connection = connected(table)
+        cursor = connection.cursor()
         cursor.execute(PUT, ["kept", "PA", 1])
-        link.commit()
+        connection.commit()
         cursor.execute(PUT, ["undone", "PA", 1])
-        link.rollback()
+        connection.rollback()
         assert run(table, ALL) == [("kept", "PA", 1)]
 
     @pytest.mark.parametrize("resets", [False, True])
@@ -226,8 +226,8 @@ class TestTransactions:
         writer.rollback()
 
     def test_with_autocommit_nothing_is_left_to_commit(self, table: StandIn) -> None:
-        link = connected(table, autoCommit=True)
-        link.cursor().execute(PUT, ["at once", "PA", 1])
+        connection = connected(table, autoCommit=True)
+        connection.cursor().execute(PUT, ["at once", "PA", 1])
         table.cut()
         assert len(table.rows("Room.Films")) == 1
         other = connected(table)
@@ -353,15 +353,15 @@ class TestTheDriversOwnFaults:
         assert child.returncode == -signal.SIGSEGV
 
     def test_a_result_left_before_its_last_page_breaks_the_connection(self, table: StandIn) -> None:
-        link = connected(table)
-        cursor = link.cursor()
+        connection = connected(table)
+        cursor = connection.cursor()
         cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(10)])
         table.tell(page_rows=3)
         cursor.execute(ALL)
         cursor.fetchone()
         cursor.close()
         with pytest.raises(driver.OperationalError, match="Message out of order"):
-            link.cursor().execute("SELECT 1")
+            connection.cursor().execute("SELECT 1")
 
 
 def met_before(server: StandIn) -> int:

@@ -12,9 +12,9 @@ from mcp_cxr.stores.iris.driver._cells import (
     SEPARATOR,
     from_path_cell,
     from_vector_cell,
-    key_of,
-    several,
-    stack,
+    path_key,
+    to_list_cell,
+    vectors_from_cells,
     to_path_cell,
     to_vector_cell,
 )
@@ -35,8 +35,8 @@ def test_a_path_that_is_a_number_comes_back_from_the_driver_as_one() -> None:
 
 @given(PATHS, PATHS)
 def test_paths_have_keys_of_their_own_that_fit_a_subscript(one: str, other: str) -> None:
-    assert (key_of(one) == key_of(other)) == (one == other)
-    assert len(key_of(one)) == 33
+    assert (path_key(one) == path_key(other)) == (one == other)
+    assert len(path_key(one)) == 33
 
 
 @given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
@@ -54,12 +54,12 @@ def test_a_vector_is_read_as_iris_writes_it() -> None:
 def test_a_missing_or_short_vector_among_several_is_named() -> None:
     for bad in (None, "1,2"):
         with pytest.raises(StoreError, match="table verify"):
-            stack(["1,2,3", bad], 3)
+            vectors_from_cells(["1,2,3", bad], 3)
 
 
 def test_several_values_are_one_each_once_in_order() -> None:
-    assert several(["b", "a", "b"]) == f"a{SEPARATOR}b"
+    assert to_list_cell(["b", "a", "b"]) == f"a{SEPARATOR}b"
 
 
 def test_a_value_that_would_read_as_two_is_left_out() -> None:
-    assert several(["a", f"b{SEPARATOR}c"]) == "a"
+    assert to_list_cell(["a", f"b{SEPARATOR}c"]) == "a"

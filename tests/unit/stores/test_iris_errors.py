@@ -7,7 +7,7 @@ import pytest
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreMissing, StoreUnavailable
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris.driver._errors import LinkLost, translated
+from mcp_cxr.stores.iris.driver._errors import ConnectionLost, translating_errors
 
 SAID = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
 NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
@@ -16,10 +16,14 @@ NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
 @pytest.mark.parametrize(
     ("raised", "kind", "advice"),
     [
-        (iris.dbapi.OperationalError("<COMMUNICATION LINK ERROR> Failed to receive message"), LinkLost, "do the same"),
-        (RuntimeError("connection is closed"), LinkLost, "do the same"),
-        (iris.dbapi.DataError("<LIST ERROR> Incorrect list format"), LinkLost, "do the same"),
-        (iris.dbapi.DataError("Message out of order"), LinkLost, "do the same"),
+        (
+            iris.dbapi.OperationalError("<COMMUNICATION LINK ERROR> Failed to receive message"),
+            ConnectionLost,
+            "do the same",
+        ),
+        (RuntimeError("connection is closed"), ConnectionLost, "do the same"),
+        (iris.dbapi.DataError("<LIST ERROR> Incorrect list format"), ConnectionLost, "do the same"),
+        (iris.dbapi.DataError("Message out of order"), ConnectionLost, "do the same"),
         (iris.dbapi.OperationalError(NO_LINK + "Error code: -1"), StoreUnavailable, "IRIS_HOST and IRIS_PORT"),
         (iris.dbapi.OperationalError(NO_LINK + "<SSL Error> no section"), StoreUnavailable, "IRIS_SSL_CONFIG"),
         (iris.dbapi.OperationalError(NO_LINK + "Access Denied"), ConfigError, "IRIS_PASSWORD"),
@@ -39,7 +43,7 @@ NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
     ],
 )
 def test_each_refusal_has_its_meaning(raised: Exception, kind: type[CxrError], advice: str) -> None:
-    with pytest.raises(kind, match=advice) as met, translated("db:1972/USER A.B"):
+    with pytest.raises(kind, match=advice) as met, translating_errors("db:1972/USER A.B"):
         raise raised
     assert type(met.value) is kind
     assert "db:1972/USER A.B" in str(met.value)

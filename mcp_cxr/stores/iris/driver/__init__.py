@@ -1,41 +1,41 @@
-"""The driver's connections, lent from a pool; its errors, values and statements."""
+"""A pool of connections to IRIS, and statements on them; driver errors and cell values are translated."""
 
 from mcp_cxr.stores.iris.driver._cells import (
     from_path_cell,
     from_vector_cell,
-    key_of,
-    several,
-    stack,
+    path_key,
+    to_list_cell,
     to_path_cell,
     to_text,
     to_vector_cell,
+    vectors_from_cells,
 )
 from mcp_cxr.stores.iris.driver._config import IrisConfig
-from mcp_cxr.stores.iris.driver._connection import Link, Row
-from mcp_cxr.stores.iris.driver._errors import DUPLICATE, INDEX_EXISTS, NO_TABLE, TABLE_EXISTS
+from mcp_cxr.stores.iris.driver._connection import Connection, Row
+from mcp_cxr.stores.iris.driver._errors import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
 from mcp_cxr.stores.iris.driver._pool import Pool, PoolStats
-from mcp_cxr.stores.iris.driver._session import MOST_IDS, Bound, Statements, batches_of
+from mcp_cxr.stores.iris.driver._statements import MAX_IDS_PER_QUERY, Parameters, Statements, batches
 
 __all__ = [
-    "DUPLICATE",
+    "DUPLICATE_KEY",
     "INDEX_EXISTS",
-    "MOST_IDS",
-    "NO_TABLE",
+    "MAX_IDS_PER_QUERY",
+    "NO_SUCH_TABLE",
     "TABLE_EXISTS",
-    "Bound",
+    "Connection",
     "IrisConfig",
-    "Link",
+    "Parameters",
     "Pool",
     "PoolStats",
     "Row",
     "Statements",
-    "batches_of",
+    "batches",
     "from_path_cell",
     "from_vector_cell",
-    "key_of",
-    "several",
-    "stack",
+    "path_key",
+    "to_list_cell",
     "to_path_cell",
     "to_text",
     "to_vector_cell",
+    "vectors_from_cells",
 ]

@@ -1,7 +1,7 @@
-"""Values on their way into and out of cells.
+"""Python values converted to and from the cells of a table.
 
-The driver gives text that reads as a number as one; a file's name may be no Unicode at all, and text must be; vectors
-travel as text.
+The driver returns text that looks like a number as a number. A file's name need not be Unicode, but text must be.
+Vectors are sent as text.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Vector, Vectors
 
-SEPARATOR = "\x1f"  # "unit separator": no id, term, view or label holds it
-MARK = '{"mcp_cxr":%'  # LIKE: how the metadata of our rows begins
+SEPARATOR = "\x1f"  # "unit separator": no id, term, view or label contains it
+OWN_ROW = '{"mcp_cxr":%'  # LIKE: how the metadata of rows that mcp-cxr wrote begins; other rows are external
 
 
-def several(values: Iterable[str]) -> str:
-    """Return values as one, for `%INLIST $LISTFROMSTRING(:values, :separator)`, each once.
+def to_list_cell(values: Iterable[str]) -> str:
+    """Return distinct values as one parameter, for `%INLIST $LISTFROMSTRING(:values, :separator)`.
 
-    One statement then serves any number of values: the driver keeps each text it ever prepared.
+    One statement then serves any number of values: the driver keeps every statement it has prepared.
     """
     return SEPARATOR.join(sorted({value for value in values if SEPARATOR not in value}))
 
 
 def to_text(cell: object) -> str | None:
-    """Return a text cell; None where it is NULL."""
+    """Return a text cell; None if it is NULL."""
     return None if cell is None else str(cell)
 
 
 def to_path_cell(path: str) -> str:
-    """Return a path as text: as it is where it is Unicode, else as JSON, which begins with a quote."""
+    """Return a path as text: unchanged if it is Unicode, else as JSON, which begins with a quote."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -46,27 +46,27 @@ def to_path_cell(path: str) -> str:
 
 
 def from_path_cell(cell: object) -> str:
-    """Return the path that `to_path_cell` was given."""
+    """Return the path that `to_path_cell` made this cell of."""
     text = to_text(cell) or ""
     return json.loads(text) if text.startswith('"') else text
 
 
-def key_of(path: str) -> str:
-    """Return what a path is known by: a subscript of IRIS holds 511 bytes, a path thousands."""
+def path_key(path: str) -> str:
+    """Return a short key for a path: a subscript of IRIS holds 511 bytes, a path thousands."""
     return "f" + blake2b(path.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
 def to_vector_cell(vector: Vector) -> str:
-    """Return a vector's text: nine digits bring every float32 back as it was."""
+    """Return a vector as text; nine digits restore every float32 exactly."""
     return ",".join([f"{number:.9g}" for number in vector.tolist()])
 
 
 def from_vector_cell(cell: object) -> Vector | None:
-    """Return the vector of a cell; None where there is none."""
+    """Return the vector of a cell; None if it is NULL."""
     return None if cell is None else np.array(str(cell).split(","), dtype=np.float64).astype(np.float32)
 
 
-def stack(cells: Sequence[object], dimension: int) -> Vectors:
+def vectors_from_cells(cells: Sequence[object], dimension: int) -> Vectors:
     """Return the vectors of several cells, shape (len(cells), dimension).
 
     Raises:

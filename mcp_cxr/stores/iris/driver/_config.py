@@ -1,4 +1,4 @@
-"""Where the server is, and how patiently it is asked."""
+"""Address, table, pool size and timeouts of one server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class IrisConfig:
     """One table in one namespace of one server.
 
     Raises:
-        ConfigError: The table is not written as `Schema.Table`, or a figure is not positive.
+        ConfigError: The table is not written as `Schema.Table`, or a figure is below 1.
     """
 
     host: str = "localhost"
@@ -26,18 +26,18 @@ class IrisConfig:
     password: str = field(default="", repr=False)
     table: str = "VectorSearch.MIMICCXRImages"
     pool_size: int = 4
-    """Connections at most. Each takes a licence unit, and a Community edition has few."""
+    """Connections at most. Each uses a license unit, and a Community edition has few."""
     ssl_config: str | None = None
-    """Section of the file that ISC_SSLconfigurations names; None: no TLS."""
+    """Section of the file named in ISC_SSLconfigurations; None: no TLS."""
     connect_timeout_s: int = 10
     acquire_timeout_s: float = 30.0
-    """How long a call waits for a free connection."""
+    """Maximum wait of a call for a free connection."""
     call_timeout_s: float = 60.0
-    """How long one statement may take."""
+    """Deadline of one statement."""
     ping_after_s: float = 30.0
-    """A connection that was idle for so long is tried before it is used: firewalls forget silent ones."""
+    """A connection idle for longer is tested before use: firewalls drop idle connections."""
     lifetime_s: float = 1800.0
-    """A connection is replaced at this age at most: each keeps every statement it ever prepared."""
+    """A connection is replaced at this age at most: it keeps every statement it has prepared."""
 
     def __post_init__(self) -> None:
         if not _TABLE.fullmatch(self.table):

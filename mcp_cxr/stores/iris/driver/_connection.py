@@ -1,10 +1,12 @@
-"""One connection: the only module that calls the driver, and what keeps the driver from crashing this process.
+"""One connection. The only module that calls the driver; it prevents the calls that crash the driver.
 
-A link is used by one thread at a time, and closed by the one that uses it. `cut` alone may be called from another.
-The driver crashes on a `close` during a call, and on too few values for a statement that was run before; it binds the
-first element of a list; it loses its place when a result is not read to its end; it ends the process when a cursor is
-collected that lost its connection between two pages and was not closed; and without a file of TLS configurations it
-was seen to close a descriptor that was not its own. None of this can be done here.
+A connection is used by one thread at a time, which also closes it; only `abort` may be called from another thread.
+
+The driver crashes on a `close` during a call, and on too few values for a statement that was run before. It binds only
+the first element of a list. A result that is not read to its end breaks the connection. A cursor that lost its
+connection between two pages aborts the process if it is garbage-collected unclosed. Without a file of TLS
+configurations the driver was seen to close a descriptor that it did not own. None of this can happen through this
+module.
 """
 
 from __future__ import annotations
@@ -22,8 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped here
 
-from mcp_cxr.stores.iris.driver._errors import FAILURES, meaning_of, no_tls, sqlcode, translated
-from mcp_cxr.stores.iris.driver._socket import connected
+from mcp_cxr.stores.iris.driver._errors import (
+    DRIVER_ERRORS,
+    error_for_sqlcode,
+    sqlcode,
+    tls_unavailable,
+    translating_errors,
+)
+from mcp_cxr.stores.iris.driver._socket import connect_with_socket
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -35,15 +43,15 @@ _log = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 _BINDABLE = (str, int, float, type(None))
-_YOUNGEST = 0.8  # of the lifetime: links that were opened together are not replaced together
+_MIN_LIFETIME_SHARE = 0.8  # of the lifetime, at random: connections opened together are not replaced together
 
 
-class Link:
+class Connection:
     """An open connection.
 
     Args:
-        config: Whom to connect to.
-        generation: Which tables it knows: after these are made or dropped, older links are replaced.
+        config: The server, login and timeouts.
+        generation: Counts how often tables were created or dropped; connections of an older generation are replaced.
 
     Raises:
         StoreUnavailable: The server cannot be reached.
@@ -56,94 +64,94 @@ class Link:
         self._location = config.location
         self._call_timeout_s = config.call_timeout_s
         self._deadline = math.inf
-        self._cutting = threading.Lock()
-        if config.ssl_config and not Path(os.environ.get("ISC_SSLconfigurations", "")).is_file():  # noqa: SIM112  # its name
-            raise no_tls(self._location)
-        with translated(self._location):
-            self._connection, self._socket = connected(lambda: _connect(config), config.port)
+        self._socket_lock = threading.Lock()
+        if config.ssl_config and not Path(os.environ.get("ISC_SSLconfigurations", "")).is_file():  # noqa: SIM112  # the driver's name
+            raise tls_unavailable(self._location)
+        with translating_errors(self._location):
+            self._connection, self._socket = connect_with_socket(lambda: _connect(config), config.port)
         if self._socket is None:
-            _log.warning("No socket found below the connection to %s: its calls cannot be stopped", self._location)
-        self._old_at = time.monotonic() + config.lifetime_s * random.uniform(_YOUNGEST, 1)  # noqa: S311  # no secret
+            _log.warning("Found no socket for the connection to %s; its calls cannot be stopped.", self._location)
+        self._expires_at = time.monotonic() + config.lifetime_s * random.uniform(_MIN_LIFETIME_SHARE, 1)  # noqa: S311  # no secret
 
     @property
-    def left_s(self) -> float:
-        """Seconds that the running call still has; while none runs, those the next one will have."""
+    def remaining_s(self) -> float:
+        """Seconds until the deadline of the running statement; if none runs, those that the next one will have."""
         return min(self._deadline - time.monotonic(), self._call_timeout_s)
 
     @property
-    def is_old(self) -> bool:
-        """Whether it is to be replaced before its next use."""
-        return time.monotonic() > self._old_at
+    def is_expired(self) -> bool:
+        """Whether it must be replaced before its next use."""
+        return time.monotonic() > self._expires_at
 
-    def rows(self, statement: str, values: Sequence[object]) -> list[Row]:
+    def fetch_all(self, statement: str, values: Sequence[object]) -> list[Row]:
         """Return all rows of a query."""
-        _check(statement, [values])
-        with self._call() as cursor:
+        _check_values(statement, [values])
+        with self._cursor() as cursor:
             cursor.execute(statement, list(values))
             return [tuple(row) for row in cursor.fetchall()]
 
-    def run(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+    def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Run an update for each of `rows`, in one message."""
-        _check(statement, rows)
-        with self._call() as cursor:
+        _check_values(statement, rows)
+        with self._cursor() as cursor:
             if len(rows) == 1:
                 cursor.execute(statement, list(rows[0]))
             else:
                 cursor.executemany(statement, [list(row) for row in rows])
 
-    def attempt(self, statement: str, values: Sequence[object] = ()) -> int:
-        """Run an update that the server may refuse; return the refusal's positive SQLCODE, or 0."""
-        _check(statement, [values])
+    def try_execute(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0."""
+        _check_values(statement, [values])
         try:
-            with self._raw_call() as cursor:
+            with self._untranslated_cursor() as cursor:
                 cursor.execute(statement, list(values))
-        except FAILURES as exc:
+        except DRIVER_ERRORS as exc:
             code = sqlcode(exc)
             if code is None:
-                with translated(self._location):
+                with translating_errors(self._location):
                     raise
             return code
         return 0
 
-    def check(self, code: int) -> None:
-        """Raise what a refusal means that `attempt` returned; 0 is none."""
+    def raise_for_sqlcode(self, code: int) -> None:
+        """Raise the error for a code that `try_execute` returned; none for 0."""
         if code:
-            raise meaning_of(code, self._location)
+            raise error_for_sqlcode(code, self._location)
 
     def commit(self) -> None:
-        """Keep what was written."""
-        with self._call():
+        """Commit the transaction."""
+        with self._cursor():
             self._connection.commit()
 
     def rollback(self) -> None:
-        """Take back what was written since the last commit."""
-        with self._call():
+        """Roll back the transaction."""
+        with self._cursor():
             self._connection.rollback()
 
-    def cut(self) -> None:
-        """End the running call with an error, and the connection with it; from any thread."""
-        with self._cutting:
+    def abort(self) -> None:
+        """Shut down the socket, from any thread: the running call fails, and the connection is lost."""
+        with self._socket_lock:
             if self._socket:
-                with suppress(OSError):  # the server was faster
+                with suppress(OSError):  # the server closed it first
                     self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close it, which takes back what was not committed."""
-        with suppress(*FAILURES):  # it was dead already
+        """Close it; the server rolls back what was not committed."""
+        with suppress(*DRIVER_ERRORS):  # it was lost already
             self._connection.close()
-        with self._cutting:
+        with self._socket_lock:
             if self._socket:
                 self._socket.close()
                 self._socket = None
 
     @contextmanager
-    def _call(self) -> Generator[Any]:
-        with translated(self._location), self._raw_call() as cursor:
+    def _cursor(self) -> Generator[Any]:
+        with translating_errors(self._location), self._untranslated_cursor() as cursor:
             yield cursor
 
     @contextmanager
-    def _raw_call(self) -> Generator[Any]:
-        """Give a cursor whose statement has a deadline, which the server is told too."""
+    def _untranslated_cursor(self) -> Generator[Any]:
+        """Yield a cursor whose statement has a deadline, here and at the server."""
         self._deadline = time.monotonic() + self._call_timeout_s
         cursor: Any = self._connection.cursor()
         try:
@@ -151,7 +159,7 @@ class Link:
             yield cursor
             cursor.close()
         except BaseException:
-            with suppress(*FAILURES):  # what it could not send before, it cannot now
+            with suppress(*DRIVER_ERRORS):  # the connection is lost
                 cursor.close()
             raise
         finally:
@@ -166,18 +174,18 @@ def _connect(config: IrisConfig) -> driver.IRISConnection:
         username=config.username,
         password=config.password,
         timeout=config.connect_timeout_s,
-        sharedmemory=False,  # there is no socket to stop a call at
+        sharedmemory=False,  # shared memory has no socket to shut down
         autoCommit=False,
         **({"sslconfig": config.ssl_config} if config.ssl_config else {}),
     )
 
 
-def _check(statement: str, rows: Sequence[Sequence[object]]) -> None:
-    """Keep from the driver what it would crash on, or silently bind otherwise.
+def _check_values(statement: str, rows: Sequence[Sequence[object]]) -> None:
+    """Refuse values that would crash the driver, or that it would bind wrongly.
 
     Raises:
-        ValueError: A row has not one value for each question mark.
-        TypeError: A value is no text, number or None.
+        ValueError: The number of values in a row is not that of question marks.
+        TypeError: A value is not text, a number or None.
     """
     wanted = statement.count("?")
     for row in rows:

@@ -1,6 +1,6 @@
-"""The driver's errors in this package's words: the one place where they are translated.
+"""The driver's errors translated into those of `mcp_cxr.errors`; no other module does it.
 
-The driver's own text stays out of messages and of the chain of causes: it may quote what is stored.
+The driver's own text is left out of messages and of the chain of causes: it may quote stored values.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped in `_link`
+import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped in `_connection`
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreUnavailable
 from mcp_cxr.stores._claims import missing
@@ -17,48 +17,50 @@ from mcp_cxr.stores._claims import missing
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-FAILURES = (driver.Error, RuntimeError)
-"""What the driver raises: `close` and `rollback` on a dead connection give a RuntimeError."""
+DRIVER_ERRORS = (driver.Error, RuntimeError)
+"""What the driver raises; `close` and `rollback` on a lost connection raise RuntimeError."""
 
-NO_TABLE = 30
-DUPLICATE = 119
+NO_SUCH_TABLE = 30
+DUPLICATE_KEY = 119
 TABLE_EXISTS = 201
 INDEX_EXISTS = 324
 
 _SQLCODE = re.compile(r"\[SQLCODE: <(-?\d+)>")
-_LINK_LOST = re.compile(r"COMMUNICATION LINK|<LIST ERROR>|Message out of order")
+_CONNECTION_LOST = re.compile(r"COMMUNICATION LINK|<LIST ERROR>|Message out of order")
 _NOT_CONNECTED = re.compile(r"Failed to connect")
 _DENIED = re.compile(r"Access Denied")
-_NO_LICENCE = re.compile(r"LICENSE LIMIT", re.IGNORECASE)
+_LICENSE_LIMIT = re.compile(r"LICENSE LIMIT", re.IGNORECASE)
 _BAD_TLS = re.compile(r"SSL")
 
 _UNREACHABLE = "Cannot reach IRIS at {location}. Check IRIS_HOST and IRIS_PORT, and that the server is up."
 _REFUSED = "IRIS refused the login at {location}. Check IRIS_USERNAME, IRIS_PASSWORD and IRIS_NAMESPACE."
 _TLS = (
-    "No TLS connection to IRIS at {location}. Check that ISC_SSLconfigurations names a file, that IRIS_SSL_CONFIG is a"
-    " section of it, that its CAfile signed the server's certificate, and that the server's port speaks TLS."
+    "Cannot make a TLS connection to IRIS at {location}. Check ISC_SSLconfigurations, IRIS_SSL_CONFIG, the CAfile that"
+    " signed the server's certificate, and that the server's port uses TLS."
 )
-_LICENCE = "IRIS at {location} has no licence unit left. Lower IRIS_POOL_SIZE, close other clients, or try again later."
-_LOST = "The connection to IRIS at {location} was lost. Check that the server is up, then do the same again."
+_NO_LICENSE_LEFT = (
+    "IRIS at {location} has no license unit left. Lower IRIS_POOL_SIZE, close other clients, or try again later."
+)
+_LOST = "The connection to IRIS at {location} was lost. Check that the server is up, then try again."
 _STATEMENT = (
-    "IRIS at {location} does not know a statement of ours (SQLCODE -{code}). Vectors need IRIS 2024.1 or newer;"
-    " if yours is, please report this."
+    "IRIS at {location} rejects a statement of mcp-cxr (SQLCODE -{code}). Vectors need IRIS 2024.1 or newer;"
+    " if you have that, please report this."
 )
 _LENGTH = (
-    "The Vector column at {location} has another length than this embedder's vectors. Use the embedder that made the"
-    " table, or name another table in IRIS_TABLE."
+    "The Vector column at {location} has another length than this embedder's vectors. Use the embedder the table was"
+    " made with, or set IRIS_TABLE to another table."
 )
 _MISFIT = (
-    "A value does not fit its column at {location}: the Vector column has another length than this embedder's vectors,"
-    " or another program made the table with shorter texts. Name another table in IRIS_TABLE."
+    "A value does not fit its column at {location}: the Vector column has another length, or another program made the"
+    " table with shorter text columns. Set IRIS_TABLE to another table."
 )
 _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     417: (ConfigError, _REFUSED),
     99: (
         StoreError,
-        "The IRIS user may not do this at {location}. Have its privileges granted (docs/iris.md lists them).",
+        "The IRIS user lacks privileges at {location}. Grant those that docs/iris.md lists.",
     ),
-    110: (StoreUnavailable, "Another program holds rows of {location} locked. Try again when it has finished."),
+    110: (StoreUnavailable, "Another program has locked rows of {location}. Try again when it has finished."),
     104: (StoreError, _MISFIT),
     257: (DimensionMismatch, _LENGTH),
     259: (DimensionMismatch, _LENGTH),
@@ -66,59 +68,59 @@ _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     1: (StoreError, _STATEMENT),
     29: (StoreError, _STATEMENT),
 }
-_INTERNAL = "IRIS at {location} failed (SQLCODE -{code}). Its messages.log says why."
+_INTERNAL = "IRIS at {location} failed (SQLCODE -{code}). Look into its messages.log."
 
 
-class LinkLost(StoreUnavailable):
-    """The connection died under a call; on a fresh one it may succeed at once."""
+class ConnectionLost(StoreUnavailable):
+    """The connection was lost during a call, which may succeed on a new one."""
 
 
-def no_tls(location: str) -> StoreUnavailable:
-    """Return what a missing or wrong configuration of TLS means."""
+def tls_unavailable(location: str) -> StoreUnavailable:
+    """Return the error for a missing or wrong TLS configuration."""
     return StoreUnavailable(_TLS.format(location=location))
 
 
-def overdue(location: str, seconds: float) -> StoreUnavailable:
-    """Return the error of a call that was stopped at its deadline."""
+def call_timed_out(location: str, seconds: float) -> StoreUnavailable:
+    """Return the error for a call that was stopped at its deadline."""
     return StoreUnavailable(
-        f"IRIS at {location} did not answer within {seconds:g} s. The call was stopped; try again, or look at its load."
+        f"IRIS at {location} did not answer within {seconds:g} s. Try again, or check the server's load."
     )
 
 
 def sqlcode(exc: BaseException) -> int | None:
-    """Return the positive SQLCODE of a refusal; None where the server gave none."""
+    """Return the positive SQLCODE of an error; None if the server gave none."""
     found = _SQLCODE.search(str(exc))
     return abs(int(found[1])) if found else None
 
 
-def meaning_of(code: int, location: str) -> CxrError:
+def error_for_sqlcode(code: int, location: str) -> CxrError:
     """Return the error for a positive SQLCODE."""
-    if code == NO_TABLE:
+    if code == NO_SUCH_TABLE:
         return missing(location)
     kind, message = _MEANINGS.get(code, (StoreError, _INTERNAL))
     return kind(message.format(location=location, code=code))
 
 
 @contextmanager
-def translated(location: str) -> Generator[None]:
-    """Turn what the driver raises within into an error of ours that says what to do."""
+def translating_errors(location: str) -> Generator[None]:
+    """Raise what the driver raises inside as a `CxrError` that says what to do."""
     try:
         yield
-    except FAILURES as exc:
-        raise _meaning(exc, location) from None
+    except DRIVER_ERRORS as exc:
+        raise _error_for(exc, location) from None
 
 
-def _meaning(exc: Exception, location: str) -> CxrError:
+def _error_for(exc: Exception, location: str) -> CxrError:
     text = str(exc)
-    if _NO_LICENCE.search(text):
-        return StoreUnavailable(_LICENCE.format(location=location))
+    if _LICENSE_LIMIT.search(text):
+        return StoreUnavailable(_NO_LICENSE_LEFT.format(location=location))
     if _DENIED.search(text):
         return ConfigError(_REFUSED.format(location=location))
     if _NOT_CONNECTED.search(text):
         return StoreUnavailable((_TLS if _BAD_TLS.search(text) else _UNREACHABLE).format(location=location))
-    if _LINK_LOST.search(text) or isinstance(exc, RuntimeError):
-        return LinkLost(_LOST.format(location=location))
+    if _CONNECTION_LOST.search(text) or isinstance(exc, RuntimeError):
+        return ConnectionLost(_LOST.format(location=location))
     code = sqlcode(exc)
     if code is None:
         return StoreError(f"The IRIS driver failed at {location} ({type(exc).__name__}). Please report this.")
-    return meaning_of(code, location)
+    return error_for_sqlcode(code, location)

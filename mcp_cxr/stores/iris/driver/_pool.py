@@ -1,8 +1,8 @@
-"""Connections, lent to one caller at a time; the caller's work runs in a thread, and can be stopped from the loop.
+"""A pool of connections. Each call runs in a thread on a connection of its own, and can be stopped from the event loop.
 
-A call that fails, is cancelled or overruns its deadline ends its connection, which takes back what it wrote; one that
-succeeds gives it back. A connection that dies under a call is no reason to fail: the call is made once more, on a fresh
-one.
+A call that succeeds returns its connection to the pool. One that fails, is cancelled or exceeds its deadline closes it,
+and the server rolls back what was not committed. If the connection is lost during a call, the call is retried once on a
+new one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from anyio import CancelScope, CapacityLimiter, Semaphore, create_task_group, fa
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from mcp_cxr.errors import CxrError, StoreError, StoreUnavailable, unwrap_exception_group
-from mcp_cxr.stores.iris.driver._connection import Link
-from mcp_cxr.stores.iris.driver._errors import LinkLost, overdue
+from mcp_cxr.stores.iris.driver._connection import Connection
+from mcp_cxr.stores.iris.driver._errors import ConnectionLost, call_timed_out
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -34,37 +34,38 @@ _PING = "SELECT 1"
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """How the pool is, and what it has seen since it was made."""
+    """State of the pool, and counts since it was made."""
 
     size: int
+    """Connections at most."""
     busy: int
     idle: int
     waiting: int
-    """Callers without a connection."""
+    """Callers that wait for a connection."""
     opened: int
-    """Connections made so far."""
+    """Connections opened so far."""
     lost: int
-    """Calls under which the connection died."""
+    """Calls whose connection was lost."""
     retried: int
-    overdue: int
+    calls_timed_out: int
     """Calls stopped at their deadline."""
-    starved: int
-    """Callers that waited for a connection in vain."""
+    acquires_timed_out: int
+    """Callers that got no connection in time."""
 
 
 @dataclass(slots=True)
-class _Loan:
-    """What one caller holds: its thread uses the link, its task may cut it."""
+class _Checkout:
+    """A connection in use by one call: its thread runs statements on it, its task may abort it."""
 
-    link: Link | None
-    is_done: bool = False
-    was_cut: bool = False
-    is_overdue: bool = False
+    connection: Connection | None
+    is_finished: bool = False
+    was_aborted: bool = False
+    timed_out: bool = False
 
-    def cut(self) -> None:
-        self.was_cut = True
-        if self.link:
-            self.link.cut()
+    def abort(self) -> None:
+        self.was_aborted = True
+        if self.connection:
+            self.connection.abort()
 
 
 class Pool:
@@ -72,151 +73,158 @@ class Pool:
 
     def __init__(self, config: IrisConfig) -> None:
         self._config = config
-        self._idle: list[Link] = []
+        self._idle: list[Connection] = []
         self._generation = 0
-        self._sound_since = 0.0
-        self._free = Semaphore(config.pool_size)
+        self._suspect_before = 0.0
+        self._slots = Semaphore(config.pool_size)
         self._threads = CapacityLimiter(config.pool_size)
-        self._opened = self._lost = self._retried = self._overdue = self._starved = 0
+        self._opened = self._lost = self._retried = self._calls_timed_out = self._acquires_timed_out = 0
 
-    async def run(self, work: Callable[[Link], T], *, repeatable: bool = True) -> T:
-        """Run `work` on a connection that nobody else uses meanwhile.
+    async def run(self, work: Callable[[Connection], T], *, idempotent: bool = True) -> T:
+        """Run `work` in a thread, on a connection that no other call uses meanwhile.
 
         Args:
-            work: It commits what it writes; what it leaves uncommitted by an error is taken back.
-            repeatable: Whether doing it twice is doing it once. Else it is not tried again.
+            work: It commits what it writes; after an error, what it did not commit is rolled back.
+            idempotent: Whether running it twice has the effect of running it once. If not, it is never retried.
 
         Raises:
-            StoreUnavailable: No connection became free in time, none can be made, or a call did not end in time.
+            StoreUnavailable: No connection became free in time, none can be opened, or a statement timed out.
         """
-        async with self._lent():
+        async with self._slot():
             try:
-                return await self._attempt(work, self._idle.pop() if self._idle else None)
-            except LinkLost:
-                if not repeatable:
+                return await self._run_once(work, self._idle.pop() if self._idle else None)
+            except ConnectionLost:
+                if not idempotent:
                     raise
             self._retried += 1
-            _log.warning("The connection to %s was lost; trying once more", self._config.location)
-            return await self._attempt(work, None)
+            _log.warning("The connection to %s was lost; retrying once.", self._config.location)
+            return await self._run_once(work, None)
 
-    def recycle(self) -> None:
-        """Replace every connection before its next use: what it prepared may be for tables that are no more."""
+    def replace_all(self) -> None:
+        """Replace every connection before its next use: its prepared statements may be for tables that were dropped."""
         self._generation += 1
 
     @property
     def stats(self) -> PoolStats:
-        """How the pool is now."""
+        """State of the pool, now."""
         size = self._config.pool_size
         return PoolStats(
             size=size,
-            busy=size - self._free.value,
+            busy=size - self._slots.value,
             idle=len(self._idle),
-            waiting=self._free.statistics().tasks_waiting,
+            waiting=self._slots.statistics().tasks_waiting,
             opened=self._opened,
             lost=self._lost,
             retried=self._retried,
-            overdue=self._overdue,
-            starved=self._starved,
+            calls_timed_out=self._calls_timed_out,
+            acquires_timed_out=self._acquires_timed_out,
         )
 
     async def close(self) -> None:
-        """Close what is not lent."""
+        """Close the idle connections."""
         idle, self._idle = self._idle, []
         with CancelScope(shield=True):
-            await to_thread.run_sync(lambda: [link.close() for link in idle], limiter=self._threads)
+            await to_thread.run_sync(lambda: [connection.close() for connection in idle], limiter=self._threads)
 
     @asynccontextmanager
-    async def _lent(self) -> AsyncGenerator[None]:
-        """Wait for the right to one connection."""
+    async def _slot(self) -> AsyncGenerator[None]:
+        """Wait until fewer than `pool_size` connections are in use, and hold one's place."""
         try:
             with fail_after(self._config.acquire_timeout_s):
-                await self._free.acquire()
+                await self._slots.acquire()
         except TimeoutError:
-            self._starved += 1
+            self._acquires_timed_out += 1
             raise StoreUnavailable(
                 f"All {self._config.pool_size} connections to IRIS at {self._config.location} were in use for"
-                f" {self._config.acquire_timeout_s:g} s. Try again, or raise IRIS_POOL_SIZE if the licence allows more."
+                f" {self._config.acquire_timeout_s:g} s. Try again, or raise IRIS_POOL_SIZE if the license allows more."
             ) from None
         try:
             yield
         finally:
-            self._free.release()
+            self._slots.release()
 
-    async def _attempt(self, work: Callable[[Link], T], link: Link | None) -> T:
-        loan = _Loan(link)
+    async def _run_once(self, work: Callable[[Connection], T], connection: Connection | None) -> T:
+        checkout = _Checkout(connection)
         try:
             with unwrap_exception_group():
-                return await self._watched(loan, work)
+                return await self._run_in_thread(checkout, work)
         except CxrError as exc:
-            await checkpoint_if_cancelled()  # then it was the guard's doing, and nobody waits for an answer
-            raise self._explained(loan, exc) from None
+            await checkpoint_if_cancelled()  # if cancelled, the error is only that the connection was aborted
+            raise self._failure(checkout, exc) from None
         finally:
-            self._take_back(loan)
+            self._release(checkout)
 
-    async def _watched(self, loan: _Loan, work: Callable[[Link], T]) -> T:
-        """Do the work in a thread; the task group can only swallow a cancellation that is its own."""
+    async def _run_in_thread(self, checkout: _Checkout, work: Callable[[Connection], T]) -> T:
+        """Run the work in a thread; the task group can only swallow a cancellation that is its own."""
         results: list[T] = []
         async with create_task_group() as watch:
-            watch.start_soon(self._guard, loan)
-            with CancelScope(shield=True):  # the thread ends at once when its link is cut
-                results.append(await to_thread.run_sync(self._serve, loan, work, limiter=self._threads))
+            watch.start_soon(self._abort_at_deadline, checkout)
+            with CancelScope(shield=True):  # the thread ends at once when its connection is aborted
+                results.append(await to_thread.run_sync(self._run_blocking, checkout, work, limiter=self._threads))
             watch.cancel_scope.cancel()
         return results[0]
 
-    async def _guard(self, loan: _Loan) -> None:
-        """Cut the link where a statement overruns its deadline, or where the caller is cancelled."""
+    async def _abort_at_deadline(self, checkout: _Checkout) -> None:
+        """Abort the connection if a statement exceeds its deadline, or if the caller is cancelled."""
         try:
-            while (left_s := loan.link.left_s if loan.link else self._config.call_timeout_s) > 0:  # noqa: ASYNC110  # no event
-                await sleep(left_s)  # to a deadline that each statement moves on
-            loan.is_overdue = True
+            while (seconds := self._remaining_s(checkout)) > 0:  # noqa: ASYNC110  # no event
+                await sleep(seconds)  # each statement moves the deadline on
+            checkout.timed_out = True
         finally:
-            if not loan.is_done:
-                loan.cut()
+            if not checkout.is_finished:
+                checkout.abort()
 
-    def _serve(self, loan: _Loan, work: Callable[[Link], T]) -> T:
-        """Do the work, in a thread of its own; end the link if it fails."""
+    def _remaining_s(self, checkout: _Checkout) -> float:
+        return checkout.connection.remaining_s if checkout.connection else self._config.call_timeout_s
+
+    def _run_blocking(self, checkout: _Checkout, work: Callable[[Connection], T]) -> T:
+        """Run the work, in its thread; close the connection if it fails."""
         try:
-            loan.link = link = self._usable(loan.link)
-            if loan.was_cut:  # while it was being made, when there was nothing to cut yet
-                link.cut()
-            return work(link)
+            checkout.connection = connection = self._checked(checkout.connection)
+            if checkout.was_aborted:  # while it was being opened, when there was nothing to abort yet
+                connection.abort()
+            return work(connection)
         except BaseException:
-            if loan.link:
-                loan.link.close()
-                loan.link = None
+            if checkout.connection:
+                checkout.connection.close()
+                checkout.connection = None
             raise
         finally:
-            loan.is_done = True
+            checkout.is_finished = True
 
-    def _usable(self, link: Link | None) -> Link:
-        """Return the link if it can be trusted, else a new one."""
-        if link and (link.is_old or link.generation != self._generation):
-            link.close()
-            link = None
-        if link and link.idle_since < max(time.monotonic() - self._config.ping_after_s, self._sound_since):
+    def _checked(self, connection: Connection | None) -> Connection:
+        """Return the connection if it can still be used, else a new one."""
+        if connection and (connection.is_expired or connection.generation != self._generation):
+            connection.close()
+            connection = None
+        if connection and connection.idle_since < max(
+            time.monotonic() - self._config.ping_after_s, self._suspect_before
+        ):
             try:
-                link.rows(_PING, ())
+                connection.fetch_all(_PING, ())
             except StoreError:
-                link.close()
-                link = None
-        if link is None:
-            link = Link(self._config, self._generation)
+                connection.close()
+                connection = None
+        if connection is None:
+            connection = Connection(self._config, self._generation)
             self._opened += 1
-        return link
+        return connection
 
-    def _take_back(self, loan: _Loan) -> None:
-        link, loan.link = loan.link, None
-        if link and loan.was_cut:  # just after the work was done
-            link.close()
-        elif link:
-            link.idle_since = time.monotonic()
-            self._idle.append(link)
+    def _release(self, checkout: _Checkout) -> None:
+        """Return the connection to the pool, or close it if it was aborted just after the work was done."""
+        connection, checkout.connection = checkout.connection, None
+        if connection and checkout.was_aborted:
+            connection.close()
+        elif connection:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
 
-    def _explained(self, loan: _Loan, exc: CxrError) -> CxrError:
-        if loan.is_overdue:
-            self._overdue += 1
-            return overdue(self._config.location, self._config.call_timeout_s)
-        if isinstance(exc, LinkLost):
+    def _failure(self, checkout: _Checkout, exc: CxrError) -> CxrError:
+        """Count the failure, and return the error to raise for it."""
+        if checkout.timed_out:
+            self._calls_timed_out += 1
+            return call_timed_out(self._config.location, self._config.call_timeout_s)
+        if isinstance(exc, ConnectionLost):
             self._lost += 1
-            self._sound_since = time.monotonic()  # what took this one may have taken the idle ones
+            self._suspect_before = time.monotonic()  # what broke this one may have broken the idle ones
         return exc

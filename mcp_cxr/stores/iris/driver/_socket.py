@@ -1,4 +1,4 @@
-"""The socket below a connection of the driver's, which shows it to nobody."""
+"""Finds the socket of a driver connection; the driver does not expose it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _FOLDERS = (Path("/proc/self/fd"), Path("/dev/fd"))  # Linux; macOS and the BSDs
 _connecting = threading.Lock()
 
 
-def connected(connect: Callable[[], T], port: int) -> tuple[T, socket.socket | None]:
-    """Run `connect` and return what it gives, with a duplicate of the socket it opened to `port`.
+def connect_with_socket(connect: Callable[[], T], port: int) -> tuple[T, socket.socket | None]:
+    """Run `connect`; return its result, and a duplicate of the socket it opened to `port`.
 
-    One at a time in this process: the socket is known by being new. None where it cannot be told; a call on that
-    connection can then not be stopped.
+    Runs one at a time in this process: the socket is the one that is new. None if it cannot be identified; a call on
+    that connection then cannot be stopped.
     """
     with _connecting:
         before = _sockets()
@@ -42,7 +42,7 @@ def _sockets() -> set[tuple[int, int]]:
     for name in os.listdir(folder) if folder else ():  # noqa: PTH208  # names, not paths
         try:
             status = os.fstat(int(name))
-        except OSError:  # the listing's own
+        except OSError:  # the descriptor of the listing itself
             continue
         if stat.S_ISSOCK(status.st_mode):
             found.add((int(name), status.st_ino))
@@ -50,10 +50,10 @@ def _sockets() -> set[tuple[int, int]]:
 
 
 def _duplicate(descriptor: int, port: int) -> socket.socket | None:
-    """Return a duplicate, where the descriptor is a TCP socket connected to `port`."""
+    """Return a duplicate if the descriptor is a TCP socket connected to `port`."""
     try:
         copy = socket.socket(fileno=os.dup(descriptor))
-    except OSError:  # closed meanwhile by its owner
+    except OSError:  # closed by its owner meanwhile
         return None
     try:
         if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getpeername()[1] == port:

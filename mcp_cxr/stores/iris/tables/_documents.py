@@ -1,4 +1,4 @@
-"""The words index: the document of each study that has an image of ours, as postings."""
+"""The words index: postings of the document of each study with an image that is not external."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores.iris.driver import several, to_text
-from mcp_cxr.stores.iris.tables._filter import LONGEST_TERM, OURS, any_of, compose
-from mcp_cxr.stores.iris.tables._ranked import scored
+from mcp_cxr.stores.iris.driver import to_list_cell, to_text
+from mcp_cxr.stores.iris.tables._select import (
+    MAX_TERM_LENGTH,
+    NOT_EXTERNAL,
+    select_where,
+    terms_parameter,
+    to_ranked_images,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +29,7 @@ HOLDS_TERMS = """i.StudyID IN (
     SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator))"""
 
 # BM25 as FTS5 counts it (SQLite documentation, fts5 section 5.1.1): k1 = 1.2, b = 0.75, an idf of at least 1e-6.
-_MATCH = """
+_SELECT_BY_BM25 = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, best.Score
 FROM (
     SELECT p.StudyID AS StudyID,
@@ -49,26 +54,26 @@ FROM (
     GROUP BY p.StudyID
 ) AS best
 JOIN {table} AS i ON i.StudyID = best.StudyID"""
-_BEST = " ORDER BY best.Score DESC, i.ImageID"
+_BY_SCORE = " ORDER BY best.Score DESC, i.ImageID"
 
-_STUDIES = """
+_SELECT_STUDIES = """
 SELECT StudyID, SubjectID, Report, Labels, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
-_IMAGES = """
+_SELECT_IMAGES = """
 SELECT i.StudyID, i.ViewPosition, i.Metadata FROM {table} AS i
-WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIKE :mark"""
-# Without row locks of their own: whoever changes a study's postings holds the lock of its row in ...Studies. A thousand
-# locks in one transaction would become a lock of the whole table.
-_REMOVE = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
-_ADD = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
-_NOTE = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
+WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIKE :own_row"""
+# Without row locks: a writer of a study's postings holds the lock of its row in ...Studies. A thousand row locks in one
+# transaction would be escalated to a lock of the whole table.
+_DELETE_POSTINGS = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_INSERT_POSTING = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
+_SET_DOCUMENT = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
 
 
 @dataclass(frozen=True, slots=True)
 class _Document:
     study_id: str
     terms: list[str] | None
-    """None: no image of the study is ours."""
+    """None: the study has no image, or only external ones."""
 
     @property
     def digest(self) -> str | None:
@@ -77,53 +82,53 @@ class _Document:
         return "d" + blake2b(" ".join(self.terms).encode(), digest_size=16).hexdigest()
 
 
-def reindex(session: Statements, study_ids: Iterable[str]) -> None:
+def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
     """Bring the documents of these studies up to date with their reports, labels and images.
 
-    The caller holds the locks of their rows.
+    The caller has locked their rows.
     """
-    ids = several(study_ids)
+    ids = to_list_cell(study_ids)
     if not ids:
         return
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for study_id, view, metadata in session.rows(_IMAGES, {"studies": ids}):
+    for study_id, view, metadata in statements.fetch_all(_SELECT_IMAGES, {"studies": ids}):
         images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
     changed: list[_Document] = []
-    for row in session.rows(_STUDIES, {"studies": ids}):
+    for row in statements.fetch_all(_SELECT_STUDIES, {"studies": ids}):
         study_id, subject_id, report, labels = (to_text(cell) for cell in row[:4])
         study = Study(
             StudyId(study_id or ""), SubjectId(subject_id or ""), None, None, json.loads(labels or "{}"), report
         )
-        seen = images.get(study.study_id)
-        now = _Document(study.study_id, document_terms(study, seen) if seen else None)
-        if now.digest != to_text(row[4]):
-            changed.append(now)
-    _write(session, changed)
+        study_images = images.get(study.study_id)
+        current = _Document(study.study_id, document_terms(study, study_images) if study_images else None)
+        if current.digest != to_text(row[4]):
+            changed.append(current)
+    _write(statements, changed)
 
 
-def match(session: Statements, terms: Sequence[str], where: Filter, limit: int) -> list[RankedImage]:
-    """Rank images by the BM25 of their study."""
-    wanted = any_of(terms)
-    if not wanted:
+def match(statements: Statements, terms: Sequence[str], where: Filter, limit: int) -> list[RankedImage]:
+    """Return images by the BM25 of their study, best first."""
+    query_terms = terms_parameter(terms)
+    if not query_terms:
         return []
-    statement, bound = compose(_MATCH, where, OURS, then=_BEST)
-    return scored(session.rows(statement, {**bound, "terms": wanted, "limit": limit}))
+    statement, parameters = select_where(_SELECT_BY_BM25, where, NOT_EXTERNAL, order=_BY_SCORE)
+    return to_ranked_images(statements.fetch_all(statement, {**parameters, "terms": query_terms, "limit": limit}))
 
 
-def remove_postings(session: Statements, study_ids: Iterable[str]) -> None:
-    """Remove the postings of these studies."""
-    session.run(_REMOVE, {"studies": several(study_ids)})
+def delete_postings(statements: Statements, study_ids: Iterable[str]) -> None:
+    """Delete the postings of these studies."""
+    statements.execute(_DELETE_POSTINGS, {"studies": to_list_cell(study_ids)})
 
 
-def _write(session: Statements, documents: Sequence[_Document]) -> None:
+def _write(statements: Statements, documents: Sequence[_Document]) -> None:
     if not documents:
         return
-    remove_postings(session, [one.study_id for one in documents])
+    delete_postings(statements, [one.study_id for one in documents])
     postings = [
         (term, one.study_id, occurrences)
         for one in documents
-        for term, occurrences in Counter(term[:LONGEST_TERM] for term in one.terms or ()).items()
+        for term, occurrences in Counter(term[:MAX_TERM_LENGTH] for term in one.terms or ()).items()
     ]
-    session.run_many(_ADD, postings, small=True)
+    statements.execute_many(_INSERT_POSTING, postings, small=True)
     lengths = [(None if one.terms is None else len(one.terms), one.digest, one.study_id) for one in documents]
-    session.run_many(_NOTE, lengths)
+    statements.execute_many(_SET_DOCUMENT, lengths)

@@ -1,4 +1,4 @@
-"""What became of the files that were met."""
+"""Outcomes of files."""
 
 from __future__ import annotations
 
@@ -7,64 +7,68 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, Outcome
-from mcp_cxr.stores.iris.driver import batches_of, from_path_cell, key_of, several, to_path_cell, to_text
+from mcp_cxr.stores.iris.driver import batches, from_path_cell, path_key, to_list_cell, to_path_cell, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from mcp_cxr.stores.iris.driver import Statements
 
-_OUTCOMES = """
+_SELECT_OUTCOMES = """
 SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
 WHERE PathKey %INLIST $LISTFROMSTRING(:keys, :separator)"""
-_SETTLED = """
+_SELECT_UNCHANGED = """
 SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, f.Reason, i.ImagePath,
-    CASE WHEN i.Metadata LIKE :mark THEN i.Metadata ELSE NULL END AS Ours
+    CASE WHEN i.Metadata LIKE :own_row THEN i.Metadata ELSE NULL END AS OwnMetadata
 FROM {table}Files AS f LEFT JOIN {table} AS i ON i.ImageID = f.ImageID
 WHERE f.PathKey %INLIST $LISTFROMSTRING(:keys, :separator)"""
-_RECORD = """
+_UPSERT_OUTCOME = """
 INSERT OR UPDATE INTO {table}Files (PathKey, FilePath, FileSize, ModifiedNs, ImageID, Reason)
 VALUES (?, ?, ?, ?, ?, ?)"""
 
 
-def outcomes(session: Statements, paths: Collection[str]) -> dict[str, Outcome]:
-    """Return what became of these files."""
+def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcome]:
+    """Return the recorded outcomes of these files."""
     found: dict[str, Outcome] = {}
-    for batch in batches_of(list(paths)):
-        path_of = {key_of(path): path for path in batch}
-        for key, size, mtime_ns, image_id, reason in session.rows(_OUTCOMES, {"keys": several(path_of)}):
+    for batch in batches(list(paths)):
+        path_of = {path_key(path): path for path in batch}
+        for key, size, mtime_ns, image_id, reason in statements.fetch_all(
+            _SELECT_OUTCOMES, {"keys": to_list_cell(path_of)}
+        ):
             image = None if image_id is None else ImageId(str(image_id))
             path = path_of[str(key)]
             found[path] = Outcome(path, int(size), int(mtime_ns), image, to_text(reason))
     return found
 
 
-def settled(session: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-    """Return what those became that need nothing."""
+def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    """Return the images of those files that need not be read again, as `Store.unchanged_files` defines it."""
     found: dict[str, ImageId | None] = {}
-    for batch in batches_of(list(files)):
-        path_of = {key_of(path): path for path in batch}
-        for key, size, mtime_ns, image_id, reason, below, metadata in session.rows(
-            _SETTLED, {"keys": several(path_of)}
+    for batch in batches(list(files)):
+        path_of = {path_key(path): path for path in batch}
+        for key, size, mtime_ns, image_id, reason, relative_path, metadata in statements.fetch_all(
+            _SELECT_UNCHANGED, {"keys": to_list_cell(path_of)}
         ):
             path = path_of[str(key)]
-            if (int(size), int(mtime_ns)) == files[path] and (reason is not None or path == _place(metadata, below)):
+            if (int(size), int(mtime_ns)) == files[path] and (
+                reason is not None or path == _image_path(metadata, relative_path)
+            ):
                 found[path] = None if image_id is None else ImageId(str(image_id))
     return found
 
 
-def _place(metadata: object, below: object) -> str | None:
-    """Return where an image of ours is shown from; None where there is none."""
+def _image_path(metadata: object, relative_path: object) -> str | None:
+    """Return the path of the file of an image; None if the image is missing or external."""
     if metadata is None:
         return None
-    return os.path.join(json.loads(str(metadata))["root"], from_path_cell(below))  # noqa: PTH118  # text: no path is opened
+    return os.path.join(json.loads(str(metadata))["root"], from_path_cell(relative_path))  # noqa: PTH118  # text: no path is opened
 
 
-def record(session: Statements, given: Sequence[Outcome]) -> None:
-    """Keep what became of files; of one path, what comes last."""
+def record_outcomes(statements: Statements, given: Sequence[Outcome]) -> None:
+    """Record outcomes; of several for one path, the last."""
     last = {file.path: file for file in given}
     rows = [
-        (key_of(path), to_path_cell(path), file.size, file.mtime_ns, file.image_id, file.reason)
+        (path_key(path), to_path_cell(path), file.size, file.mtime_ns, file.image_id, file.reason)
         for path, file in last.items()
     ]
-    session.run_many(_RECORD, rows)
+    statements.execute_many(_UPSERT_OUTCOME, rows)

@@ -1,4 +1,4 @@
-"""What can be asked of the images as a whole, without comparing anything."""
+"""Queries over all images that compare no vectors: by date, counts, totals, and the reference sample."""
 
 from __future__ import annotations
 
@@ -9,114 +9,113 @@ import numpy as np
 
 from mcp_cxr.records import ImageId, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores.iris.driver import stack
+from mcp_cxr.stores.iris.driver import vectors_from_cells
 from mcp_cxr.stores.iris.tables._documents import HOLDS_TERMS
-from mcp_cxr.stores.iris.tables._filter import OURS, any_of, compose
-from mcp_cxr.stores.iris.tables._ranked import scored
+from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, select_where, terms_parameter, to_ranked_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
     from mcp_cxr.records import Filter, Fingerprint, RankedImage
-    from mcp_cxr.stores.iris.driver import Bound, Row, Statements
+    from mcp_cxr.stores.iris.driver import Parameters, Row, Statements
 
-_BROWSED = """
+_SELECT_BY_DATE = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, 0
 FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"""
-_NEWEST = " ORDER BY s.StudyDate DESC, i.ImageID"  # NULL is below every date
+_NEWEST_FIRST = " ORDER BY s.StudyDate DESC, i.ImageID"  # NULL is below every date
 
-_IMAGES = "SELECT COUNT(*) AS Number FROM {table} AS i"
-_STUDIES = "SELECT COUNT(DISTINCT i.StudyID) AS Number FROM {table} AS i"
-_SUBJECTS = "SELECT COUNT(DISTINCT i.SubjectID) AS Number FROM {table} AS i"
-_COUNTED: dict[str | None, LiteralString] = {None: _IMAGES, "study": _STUDIES, "subject": _SUBJECTS}
+_COUNT_IMAGES = "SELECT COUNT(*) AS Number FROM {table} AS i"
+_COUNT_STUDIES = "SELECT COUNT(DISTINCT i.StudyID) AS Number FROM {table} AS i"
+_COUNT_SUBJECTS = "SELECT COUNT(DISTINCT i.SubjectID) AS Number FROM {table} AS i"
+_COUNT: dict[str | None, LiteralString] = {None: _COUNT_IMAGES, "study": _COUNT_STUDIES, "subject": _COUNT_SUBJECTS}
 
-FOREIGN: LiteralString = """
-SELECT COUNT(*) AS Others FROM {table} AS o WHERE o.Metadata IS NULL OR NOT (o.Metadata LIKE :mark)"""
+COUNT_EXTERNAL: LiteralString = """
+SELECT COUNT(*) AS ExternalRows FROM {table} AS o WHERE o.Metadata IS NULL OR NOT (o.Metadata LIKE :own_row)"""
 
-# In one question: each is a way to the server and back.
-_TOTALS = """
+# In one statement, to save round trips.
+_SELECT_TOTALS = """
 SELECT 'all' AS Kind, '' AS Name, COUNT(*) AS Images, COUNT(DISTINCT COALESCE(i.StudyID, '')) AS Studies,
     COUNT(DISTINCT COALESCE(i.SubjectID, '')) AS Subjects,
-    SUM(CASE WHEN i.Metadata LIKE :mark THEN 0 ELSE 1 END) AS Others
+    SUM(CASE WHEN i.Metadata LIKE :own_row THEN 0 ELSE 1 END) AS ExternalRows
 FROM {table} AS i
 UNION ALL SELECT 'view', i.ViewPosition, COUNT(*), 0, 0, 0 FROM {table} AS i GROUP BY i.ViewPosition
 UNION ALL SELECT 'label', l.LabelName, COUNT(*), 0, 0, 0 FROM {table}Labels AS l
 WHERE l.LabelValue = 1 AND l.StudyID IN (SELECT i.StudyID FROM {table} AS i) GROUP BY l.LabelName"""
 
-_SAMPLE = """
+_SELECT_SAMPLE = """
 SELECT TOP :limit k.ImageID, i.Vector FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
-WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID"""
-SAMPLE_MARK: LiteralString = """
+WHERE i.Metadata LIKE :own_row ORDER BY k.SampleKey, k.ImageID"""
+SELECT_SAMPLE_CHECKSUM: LiteralString = """
 SELECT COUNT(*) AS Images, SUM(one.VectorMark) AS Marks FROM (
     SELECT TOP :limit k.VectorMark AS VectorMark FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
-    WHERE i.Metadata LIKE :mark ORDER BY k.SampleKey, k.ImageID) AS one"""
+    WHERE i.Metadata LIKE :own_row ORDER BY k.SampleKey, k.ImageID) AS one"""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSample:
-    """A reference sample that was read: 50 MB of text, for 1,024 numbers, that is not read twice."""
+class CachedSample:
+    """A reference sample that was read: 50 MB of text at 1,024 dimensions, read again only if the checksum changes."""
 
-    mark: Row
+    checksum: Row
     sample: ReferenceSample
 
 
-def browse(session: Statements, where: Filter, limit: int) -> list[RankedImage]:
+def browse(statements: Statements, where: Filter, limit: int) -> list[RankedImage]:
     """Return images, newest study first."""
-    statement, bound = compose(_BROWSED, where, OURS, then=_NEWEST, joins_study=True)
-    return scored(session.rows(statement, {**bound, "limit": limit}))
+    statement, parameters = select_where(_SELECT_BY_DATE, where, NOT_EXTERNAL, order=_NEWEST_FIRST, joins_study=True)
+    return to_ranked_images(statements.fetch_all(statement, {**parameters, "limit": limit}))
 
 
 def count(
-    session: Statements, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
+    statements: Statements, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
 ) -> int:
     """Count images, studies or subjects."""
-    ((number,),) = session.rows(*counted(where, terms, distinct))
+    ((number,),) = statements.fetch_all(*count_statement(where, terms, distinct))
     return int(number)
 
 
-def counted(
+def count_statement(
     where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
-) -> tuple[LiteralString, Bound]:
-    """Return the statement of `count`, and its values."""
+) -> tuple[LiteralString, Parameters]:
+    """Return the statement of `count`, and its parameters."""
     words: list[LiteralString] = [HOLDS_TERMS] if terms else []
-    statement, bound = compose(_COUNTED[distinct], where, OURS, *words)
-    return statement, {**bound, "terms": any_of(terms)}
+    statement, parameters = select_where(_COUNT[distinct], where, NOT_EXTERNAL, *words)
+    return statement, {**parameters, "terms": terms_parameter(terms)}
 
 
-def external(session: Statements) -> int:
-    """Count the rows that other programs wrote."""
-    ((number,),) = session.rows(FOREIGN)
+def count_external(statements: Statements) -> int:
+    """Count the external rows."""
+    ((number,),) = statements.fetch_all(COUNT_EXTERNAL)
     return int(number)
 
 
-def totals(session: Statements) -> Totals:
-    """Return how much there is."""
-    rows = session.rows(_TOTALS)
+def totals(statements: Statements) -> Totals:
+    """Return the totals."""
+    rows = statements.fetch_all(_SELECT_TOTALS)
     ((images, studies, subjects, external),) = (row[2:] for row in rows if row[0] == "all")
     by_view = {str(row[1]) if row[1] else "UNKNOWN": int(row[2]) for row in rows if row[0] == "view"}
     by_label = {str(row[1]): int(row[2]) for row in rows if row[0] == "label"}
     return Totals(int(images), int(studies), int(subjects), int(external or 0), by_view, by_label)
 
 
-def sample(
-    session: Statements, fingerprint: Fingerprint | None, kept: KeptSample | None, mark: Row | None = None
-) -> KeptSample:
-    """Return the reference sample: `kept`, where it still is.
+def reference_sample(
+    statements: Statements, fingerprint: Fingerprint | None, cached: CachedSample | None, checksum: Row | None = None
+) -> CachedSample:
+    """Return the reference sample; `cached`, if that is still current.
 
     Args:
-        session: Where it is.
+        statements: The connection.
         fingerprint: What made the vectors.
-        kept: The sample that was read last.
-        mark: Of the sample as it is; None: it is asked for.
+        cached: The sample that was read last.
+        checksum: Checksum of the current sample; None: it is queried.
     """
     if fingerprint is None:
-        return KeptSample((), ReferenceSample((), np.empty((0, 0), np.float32)))
-    if mark is None:  # before the sample: what is written between is read next time
-        (mark,) = session.rows(SAMPLE_MARK, {"limit": SAMPLE_SIZE})
-    if kept and kept.mark == mark:
-        return kept
-    rows = session.rows(_SAMPLE, {"limit": SAMPLE_SIZE})
-    vectors = stack([cell for _, cell in rows], fingerprint.dimension)
-    vectors.setflags(write=False)  # all who ask share it
-    return KeptSample(mark, ReferenceSample(tuple(ImageId(str(image)) for image, _ in rows), vectors))
+        return CachedSample((), ReferenceSample((), np.empty((0, 0), np.float32)))
+    if checksum is None:  # before the sample: what is written in between is found next time
+        (checksum,) = statements.fetch_all(SELECT_SAMPLE_CHECKSUM, {"limit": SAMPLE_SIZE})
+    if cached and cached.checksum == checksum:
+        return cached
+    rows = statements.fetch_all(_SELECT_SAMPLE, {"limit": SAMPLE_SIZE})
+    vectors = vectors_from_cells([cell for _, cell in rows], fingerprint.dimension)
+    vectors.setflags(write=False)  # shared by all callers
+    return CachedSample(checksum, ReferenceSample(tuple(ImageId(str(image)) for image, _ in rows), vectors))

@@ -1,9 +1,9 @@
 -- The side tables of an archive in IRIS, schema version 1. {table} is the table they belong to. Each statement is run
--- and committed on its own, and may be run again: a table that is there answers -201, an index -324.
--- No comment holds a semicolon, which ends a statement here.
+-- and committed on its own, and may be run again: an existing table answers -201, an existing index -324.
+-- No comment contains a semicolon, which ends a statement here.
 
--- What becomes of every study that was met. DocLength is the number of terms of its document, and NULL where none of its
--- images is ours: the collection's figures are counted over it. DocHash tells whether the postings are up to date.
+-- Every known study. DocLength is the number of terms of its document, and NULL if it has no image or only external ones:
+-- the figures of BM25 are counted over it. DocHash shows whether the postings are up to date.
 CREATE TABLE {table}Studies (
     StudyID VARCHAR(255) %EXACT PRIMARY KEY,
     SubjectID VARCHAR(255) %EXACT,
@@ -19,7 +19,7 @@ CREATE INDEX BySubject ON TABLE {table}Studies (SubjectID);
 CREATE INDEX ByDate ON TABLE {table}Studies (StudyDate);
 CREATE INDEX ByLength ON TABLE {table}Studies (DocLength);
 
--- The labels once more, for filters and totals.
+-- The labels again, one row each, for filters and totals.
 CREATE TABLE {table}Labels (
     StudyID VARCHAR(255) %EXACT NOT NULL,
     LabelName VARCHAR(100) %EXACT NOT NULL,
@@ -28,7 +28,7 @@ CREATE TABLE {table}Labels (
 );
 CREATE INDEX ByLabel ON TABLE {table}Labels (LabelName, LabelValue);
 
--- How often a term stands in a study's document.
+-- How often a term occurs in a study's document.
 CREATE TABLE {table}Terms (
     Term VARCHAR(100) %EXACT NOT NULL,
     StudyID VARCHAR(255) %EXACT NOT NULL,
@@ -37,8 +37,8 @@ CREATE TABLE {table}Terms (
 );
 CREATE INDEX ByStudy ON TABLE {table}Terms (StudyID);
 
--- By which number an image of ours is drawn into the reference sample, and a checksum of its id and vector, by whose sum
--- a reader knows that the sample it has is still the sample.
+-- The number by which an image is drawn into the reference sample, and a checksum of its id and vector: the sum over the
+-- sample shows whether a sample that was read is still current.
 CREATE TABLE {table}Sample (
     ImageID VARCHAR(255) %EXACT PRIMARY KEY,
     SampleKey BIGINT NOT NULL,
@@ -46,7 +46,7 @@ CREATE TABLE {table}Sample (
 );
 CREATE INDEX ByKey ON TABLE {table}Sample (SampleKey);
 
--- What became of every file that was met. PathKey is a hash of the path.
+-- The outcome of every file that was ingested. PathKey is a hash of the path.
 CREATE TABLE {table}Files (
     PathKey VARCHAR(64) %EXACT PRIMARY KEY,
     FilePath VARCHAR(32000) %EXACT NOT NULL,

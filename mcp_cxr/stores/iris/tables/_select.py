@@ -1,23 +1,27 @@
-"""A `Filter` as the condition of a statement: constant text chosen by what is given, every value bound."""
+"""Queries over images: a `Filter` as their WHERE clause, and their rows as `RankedImage`.
+
+The text of a condition is constant and chosen by the fields given; every value is bound.
+"""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.stores.iris.driver import several
+from mcp_cxr.records import ImageId, RankedImage, StudyId, SubjectId
+from mcp_cxr.stores.iris.driver import to_list_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import LiteralString
 
     from mcp_cxr.records import Filter
-    from mcp_cxr.stores.iris.driver import Bound
+    from mcp_cxr.stores.iris.driver import Parameters, Row
 
-OURS = "i.Metadata LIKE :mark"
+NOT_EXTERNAL = "i.Metadata LIKE :own_row"
 
-LONGEST_TERM = 100
-"""Characters: a term is a subscript, and those are bounded."""
+MAX_TERM_LENGTH = 100
+"""Characters: a term is a subscript of a global, whose length is limited."""
 
 _OF_IMAGE: dict[str, LiteralString] = {
     "view": "i.ViewPosition %INLIST $LISTFROMSTRING(:view, :separator)",
@@ -47,40 +51,50 @@ _OF_STUDY: dict[str, LiteralString] = {
 }
 
 
-def compose(
-    select: LiteralString, where: Filter, *more: LiteralString, then: LiteralString = "", joins_study: bool = False
-) -> tuple[LiteralString, Bound]:
+def select_where(
+    select: LiteralString, where: Filter, *more: LiteralString, order: LiteralString = "", joins_study: bool = False
+) -> tuple[LiteralString, Parameters]:
     """Return a statement and its values.
 
     Args:
-        select: Up to its WHERE, where it can still be joined; `i` is the image.
-        where: Everything given in it must hold,
-        more: and each of these.
-        then: Order.
-        joins_study: `select` has joined the study, as `s`, itself.
+        select: The statement up to its WHERE; the image is `i`.
+        where: All of its conditions must hold.
+        more: Further conditions that must hold.
+        order: ORDER BY clause.
+        joins_study: Whether `select` joins the study already, as `s`.
     """
-    given = given_in(where)
+    given = given_fields(where)
     if given.get("has_report") is False:
         given["has_no_report"] = given.pop("has_report")
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     conditions = " AND ".join([*(known[name] for name in given), *more])
-    bound: Bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
+    parameters: Parameters = {
+        name: terms_parameter(value) if name == "terms_absent" else _parameter(value) for name, value in given.items()
+    }
     if where.labels:
-        bound["labels_wanted"] = len(set(where.labels))
-    return select + join + " WHERE " + conditions + then, bound
+        parameters["labels_wanted"] = len(set(where.labels))
+    return select + join + " WHERE " + conditions + order, parameters
 
 
-def given_in(where: Filter) -> dict[str, Any]:
-    """Return the fields of a filter that are given."""
+def given_fields(where: Filter) -> dict[str, Any]:
+    """Return the fields of a filter that are set."""
     values = {field.name: getattr(where, field.name) for field in fields(where)}
     return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
-def any_of(terms: Iterable[str]) -> str:
-    """Return terms as one value; empty where there is none."""
-    return several(term[:LONGEST_TERM] for term in terms if term)
+def terms_parameter(terms: Iterable[str]) -> str:
+    """Return terms as one parameter; empty if there is none."""
+    return to_list_cell(term[:MAX_TERM_LENGTH] for term in terms if term)
 
 
-def _bound(value: str | bool | tuple[str, ...]) -> str:
-    return several(value) if isinstance(value, tuple) else str(value)
+def to_ranked_images(rows: Iterable[Row]) -> list[RankedImage]:
+    """Return rows of image, study, subject and score as ranked images."""
+    return [
+        RankedImage(ImageId(str(image)), StudyId(str(study)), SubjectId(str(subject)), float(score))
+        for image, study, subject, score in rows
+    ]
+
+
+def _parameter(value: str | bool | tuple[str, ...]) -> str:
+    return to_list_cell(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,108 @@
+"""The table `...Collection`: schema version, fingerprint, roots, key check, and the state of the other tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from mcp_cxr.records import Collection, Fingerprint
+from mcp_cxr.stores._claims import missing, other_schema
+from mcp_cxr.stores.iris.driver import from_path_cell, path_key
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores.iris.driver import Statements
+
+SCHEMA_VERSION = 2  # 2: the words index holds what `language.document_terms` makes of a report
+
+_SELECT = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
+_INSERT = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
+_UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
+_DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
+
+_ROOT = "root "  # followed by a hash of the path: one entry for each root
+CREATED_HERE = "ours"
+"""Text of the entry `images` if mcp-cxr created the table of images."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """All entries, as they were read."""
+
+    texts: dict[str, str]
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """What made the archive's vectors; None until the first ingest."""
+        text = self.texts.get("fingerprint")
+        return Fingerprint(**json.loads(text)) if text else None
+
+    @property
+    def collection(self) -> Collection:
+        """The same as every store returns it."""
+        roots = tuple(from_path_cell(text) for name, text in self.texts.items() if name.startswith(_ROOT))
+        return Collection(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
+
+    @property
+    def has_hnsw(self) -> bool:
+        """Whether the server has an HNSW index of the vectors."""
+        return self.texts.get("hnsw") == "1"
+
+    @property
+    def created_images(self) -> bool:
+        """Whether mcp-cxr created the table of images; else another program did."""
+        return self.texts.get("images") == CREATED_HERE
+
+    def match(self, schema: str | None, fingerprint: str | None) -> bool:
+        """Whether `schema` and `fingerprint` have these texts."""
+        return (self.texts.get("schema"), self.texts.get("fingerprint")) == (schema, fingerprint)
+
+
+def read_entries(statements: Statements, location: str) -> Entries:
+    """Return the entries of an archive of this schema version.
+
+    Raises:
+        StoreMissing: There is no archive.
+        SchemaMismatch: It has another schema version.
+    """
+    entries = read_any_entries(statements)
+    version = entries.texts.get("schema")
+    if version is None:
+        raise missing(location)
+    if version != str(SCHEMA_VERSION):
+        raise other_schema(location, found=version, wanted=SCHEMA_VERSION)
+    return entries
+
+
+def read_any_entries(statements: Statements) -> Entries:
+    """Return the entries, complete or not.
+
+    Raises:
+        StoreMissing: The table does not exist.
+    """
+    return Entries({str(name): str(text) for name, text in statements.fetch_all(_SELECT)})
+
+
+def insert_entry(statements: Statements, name: str, text: str, number: int = 0) -> int:
+    """Insert an entry; return 0, or the positive SQLCODE of a refusal, such as `DUPLICATE_KEY`."""
+    return statements.try_execute(_INSERT, {"name": name, "text": text, "number": number})
+
+
+def set_entry(statements: Statements, name: str, text: str) -> None:
+    """Insert an entry, or replace it."""
+    statements.execute(_UPSERT, {"name": name, "text": text, "number": 0})
+
+
+def delete_entry(statements: Statements, name: str) -> None:
+    """Delete an entry; harmless if there is none."""
+    statements.execute(_DELETE, {"name": name})
+
+
+def fingerprint_text(fingerprint: Fingerprint) -> str:
+    """Return the text of the entry `fingerprint`."""
+    return json.dumps(asdict(fingerprint))
+
+
+def root_entry(root: str) -> str:
+    """Return the name of the entry of a root."""
+    return _ROOT + path_key(root)

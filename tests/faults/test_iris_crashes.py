@@ -44,7 +44,7 @@ print(len(cursor.fetchall()))
 """
 CUT_BETWEEN_PAGES = """
 import gc, select, socket
-from mcp_cxr.stores.iris.driver._socket import connected
+from mcp_cxr.stores.iris.driver._socket import connect_with_socket
 def ask(cursor, peer):
     cursor.execute("SELECT TOP 300 Name FROM Crash.T")
     select.select([peer], [], [])  # the second page is here, the third was not asked for
@@ -52,7 +52,7 @@ def ask(cursor, peer):
     cursor.fetchall()
 """
 COLLECTED_UNCLOSED = """
-connection, peer = connected(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER",
+connection, peer = connect_with_socket(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER",
                              username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False),
                              int(sys.argv[1]))
 cursor = connection.cursor()
@@ -64,15 +64,15 @@ for call in (lambda: ask(cursor, peer), connection.close):
 del cursor
 gc.collect()
 """
-CUT_IN_A_LINK = """
+CUT_IN_A_CONNECTION = """
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris.driver._connection import Link
-link = Link(IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS"), 0)
+from mcp_cxr.stores.iris.driver._connection import Connection
+connection = Connection(IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS"), 0)
 try:
-    with link._raw_call() as cursor:
-        ask(cursor, link._socket)
+    with connection._untranslated_cursor() as cursor:
+        ask(cursor, connection._socket)
 except iris.dbapi.OperationalError:
-    link.close()
+    connection.close()
 del cursor
 gc.collect()
 print("alive")
@@ -82,7 +82,7 @@ STORE = """
 import sys
 import anyio
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
-from mcp_cxr.stores.iris.driver._connection import Link
+from mcp_cxr.stores.iris.driver._connection import Connection
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 config = IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS", table="Crash.Images",
                     call_timeout_s=CALL_S)
@@ -105,18 +105,18 @@ async def act(store):
 """
 GIVES_TOO_FEW_VALUES = """
 async def act(store):
-    link = Link(config, 0)
-    assert link.rows("SELECT ImageID FROM Crash.Images WHERE ImageID = ? AND StudyID = ?", ["i0001", "s1"])
+    connection = Connection(config, 0)
+    assert connection.fetch_all("SELECT ImageID FROM Crash.Images WHERE ImageID = ? AND StudyID = ?", ["i0001", "s1"])
     for values in (["i0001"], ["i0001", "s1", "more"], []):
         try:
-            link.rows("SELECT ImageID FROM Crash.Images WHERE ImageID = ? AND StudyID = ?", values)
+            connection.fetch_all("SELECT ImageID FROM Crash.Images WHERE ImageID = ? AND StudyID = ?", values)
         except ValueError:
             continue
         raise AssertionError(values)
     try:
-        link.run("UPDATE Crash.Images SET StudyID = ? WHERE ImageID = ?", [["s1", "i0001"], ["s1"]])
+        connection.execute_many("UPDATE Crash.Images SET StudyID = ? WHERE ImageID = ?", [["s1", "i0001"], ["s1"]])
     except ValueError:
-        link.close()
+        connection.close()
     else:
         raise AssertionError
 """
@@ -175,7 +175,7 @@ def test_the_driver_ends_the_process_when_a_cursor_that_was_cut_between_pages_is
     make_a_table(server)
     server.tell(page_rows=10)
     assert run(server, RAW + CUT_BETWEEN_PAGES + COLLECTED_UNCLOSED).returncode == -signal.SIGABRT
-    assert_alive(run(server, RAW + CUT_BETWEEN_PAGES + CUT_IN_A_LINK))
+    assert_alive(run(server, RAW + CUT_BETWEEN_PAGES + CUT_IN_A_CONNECTION))
 
 
 def test_the_store_outlives_calls_that_are_stopped(server: StandIn) -> None:

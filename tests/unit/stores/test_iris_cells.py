@@ -14,9 +14,9 @@ from mcp_cxr.stores.iris.driver._cells import (
     from_vector_cell,
     path_key,
     to_list_cell,
-    vectors_from_cells,
     to_path_cell,
     to_vector_cell,
+    vectors_from_cells,
 )
 
 PATHS = st.binary(max_size=40).map(lambda raw: raw.decode(errors="surrogateescape"))

@@ -52,9 +52,9 @@ def ask(cursor, peer):
     cursor.fetchall()
 """
 COLLECTED_UNCLOSED = """
-connection, peer = connect_with_socket(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER",
-                             username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False),
-                             int(sys.argv[1]))
+port = int(sys.argv[1])
+connection, peer = connect_with_socket(lambda: iris.dbapi.connect(hostname="127.0.0.1", port=port, namespace="USER",
+                                       username="_SYSTEM", password="SYS", sharedmemory=False, autoCommit=False), port)
 cursor = connection.cursor()
 for call in (lambda: ask(cursor, peer), connection.close):
     try:

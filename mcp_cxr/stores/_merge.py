@@ -1,4 +1,4 @@
-"""What is new of a study, and what is stored of it, as one."""
+"""Merges new facts about studies with the stored ones."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from mcp_cxr.records import StudyId
 
 
-def changed(before: Mapping[StudyId, Study], given: Sequence[Study]) -> list[Study]:
-    """Return those of `given` that are to be written, merged with what was stored `before`, each study once."""
+def merge_studies(before: Mapping[StudyId, Study], given: Sequence[Study]) -> list[Study]:
+    """Return the studies that change, each once, as they are to be stored.
+
+    Args:
+        before: The stored ones among `given`.
+        given: In order; a later one of the same study overrides an earlier one.
+    """
     after = dict(before)
     for study in given:
         after[study.study_id] = _merged(after.get(study.study_id, study), study)

@@ -1,4 +1,4 @@
-"""Vectors as every store keeps them: float32, at unit length."""
+"""Normalizes vectors as every store keeps them: float32, unit length."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mcp_cxr.errors import DimensionMismatch, VectorRefused
 if TYPE_CHECKING:
     from mcp_cxr.records import Vectors
 
-_IS_UNIT = 1e-6  # what float32 makes of a unit vector's length
+_TOLERANCE = 1e-6  # how far rounding to float32 moves the length of a unit vector
 
 
 def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
     """Return `vectors` at unit length.
 
-    A row that has it already stays as it is, bit by bit: copying an archive changes nothing.
+    A row of unit length stays the same bit by bit, so that copying an archive changes nothing.
 
     Raises:
         DimensionMismatch: A row is not `dimension` long.
         VectorRefused: A row is zero or not finite.
     """
-    rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may lie beyond float32
+    rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may exceed float32
     if rows.shape[-1] != dimension:
-        raise DimensionMismatch(f"A vector of {rows.shape[-1]} numbers was given; the collection's have {dimension}.")
+        raise DimensionMismatch(f"A vector has {rows.shape[-1]} numbers; those of the collection have {dimension}.")
     lengths = np.sqrt(np.vecdot(rows, rows))
-    least, most = lengths.min(initial=1), lengths.max(initial=1)  # NaN, where there is one
+    least, most = lengths.min(initial=1), lengths.max(initial=1)  # NaN if there is one
     if not most < np.inf:
         raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
     if least == 0:
         raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
-    if 1 - least >= _IS_UNIT or most - 1 >= _IS_UNIT:
-        others = np.abs(lengths - 1) >= _IS_UNIT
+    if 1 - least >= _TOLERANCE or most - 1 >= _TOLERANCE:
+        others = np.abs(lengths - 1) >= _TOLERANCE
         rows[others] /= lengths[others, None]
     return rows.astype(np.float32)

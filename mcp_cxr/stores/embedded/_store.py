@@ -12,6 +12,7 @@ from anyio import to_thread
 
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
+from mcp_cxr.stores._checks import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, KeptAnswers, LockBusy, network_file_system
 from mcp_cxr.stores.embedded.vectors import LAG, Cache, Stale, nearest
@@ -180,8 +181,7 @@ class EmbeddedStore(Store):
         return await self._read(database.collection.count_idle_roots, roots)
 
     async def forget(self, where: Filter) -> int:
-        if where == Filter():
-            raise ValueError("An empty filter would remove everything; that is `drop`.")
+        check_not_empty(where)
         wiping = self._cache.wiping(wait_s=self._busy_timeout_s)
         removed = await self._connections.write(self._on_sound(tables.images.forget, where, wiping), within=wiping)
         await self._connections.truncate_log()

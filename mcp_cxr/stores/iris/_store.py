@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
+from mcp_cxr.stores._checks import check_not_empty
 from mcp_cxr.stores.iris import schema, tables
 from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
 
@@ -191,8 +192,7 @@ class IrisStore(Store):
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 
     async def forget(self, where: Filter) -> int:
-        if where == Filter():
-            raise ValueError("An empty filter would remove everything; use `drop` for that.")
+        check_not_empty(where)
         return await self._write(lambda statements, _: tables.images.forget(statements, where), idempotent=False)
 
     async def _read(self, query: Callable[[Statements, Entries], T]) -> T:

@@ -10,10 +10,12 @@ from unittest.mock import patch
 import iris.dbapi
 import numpy as np
 
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.records import ImageId, ImageRecord, StudyId, SubjectId
+from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
+from mcp_cxr.stores.memory import MemoryRow
 from tests.standins.iris import CONFIG
 from tests.support.iris import plain_server, tls_server
 
@@ -83,6 +85,25 @@ class LargeEmbeddedBackend(EmbeddedBackend):
             yield
 
 
+class MemoryBackend:
+    walks = 25
+
+    def __init__(self, folder: Path) -> None:  # nothing is on disk
+        self.database = MemoryDatabase()
+
+    @contextmanager
+    def as_it_is(self) -> Generator[None]:
+        yield
+
+    def store(self) -> Store:
+        return MemoryStore(self.database)
+
+    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+        record = ImageRecord(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), view, "none", "", "")
+        assert self.database.tables
+        self.database.tables.images[record.image_id] = MemoryRow(record, np.ones(8, np.float32), external=True)
+
+
 class IrisBackend:
     """A table on a stand-in that speaks IRIS's protocol to the real driver."""
 
@@ -130,6 +151,6 @@ class IrisTlsBackend(IrisBackend):
         return tls_server()
 
 
-BACKENDS: list[type[Backend]] = [EmbeddedBackend, IrisBackend, IrisTlsBackend]
+BACKENDS: list[type[Backend]] = [MemoryBackend, EmbeddedBackend, IrisBackend, IrisTlsBackend]
 RANKING_BACKENDS: list[type[Backend]] = [*BACKENDS, LargeEmbeddedBackend]
 """Those that differ in how they rank and count."""

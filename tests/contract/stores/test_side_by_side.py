@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, Study, StudyId, SubjectId
-from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend
+from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend, MemoryBackend
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def test_words_are_found_in_the_same_order(tmp_path: Path) -> None:
     ]
     async with AsyncExitStack() as stack:
         stores = []
-        for number, kind in enumerate((EmbeddedBackend, LargeEmbeddedBackend, IrisBackend)):
+        for number, kind in enumerate((EmbeddedBackend, LargeEmbeddedBackend, IrisBackend, MemoryBackend)):
             backend = kind(tmp_path / str(number))
             stack.enter_context(backend.as_it_is())
             store = await stack.enter_async_context(backend.store())

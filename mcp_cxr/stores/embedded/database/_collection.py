@@ -10,7 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._claims import check_key, check_space, known, missing, other_schema
+from mcp_cxr.stores._checks import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
 from mcp_cxr.stores.embedded.database._paths import from_cell, to_cell
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def require(connection: Connection, location: str) -> None:
         SchemaMismatch: It is of another schema.
     """
     if not _is_made(connection, location):
-        raise missing(location)
+        raise store_missing(location)
 
 
 def make(
@@ -63,7 +63,7 @@ def make(
 
 def renew(connection: Connection, fingerprint: Fingerprint) -> None:
     """Enter another service behind the same space."""
-    check_space(known(fingerprint_of(connection)), fingerprint)
+    check_fingerprint(require_fingerprint(fingerprint_of(connection)), fingerprint)
     connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(fingerprint))))
 
 
@@ -105,13 +105,13 @@ def _read(stored: str) -> Fingerprint:
 def _is_made(connection: Connection, location: str) -> bool:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version not in (_NOT_MADE, SCHEMA_VERSION):
-        raise other_schema(location, found=version, wanted=SCHEMA_VERSION)
+        raise schema_mismatch(location, found=version, wanted=SCHEMA_VERSION)
     return version != _NOT_MADE
 
 
 def _claim_space(connection: Connection, given: Fingerprint) -> None:
     stored = fingerprint_of(connection)
-    check_space(stored, given)
+    check_fingerprint(stored, given)
     if stored is None:
         connection.execute(_ENTER, ("fingerprint", json.dumps(asdict(given))))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
-from mcp_cxr.stores._claims import missing
+from mcp_cxr.stores._checks import store_missing
 from mcp_cxr.stores.embedded.database._errors import translated
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Connections:
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.is_file():
-            raise missing(str(self._path))
+            raise store_missing(str(self._path))
         connection = sqlite3.connect(
             f"{self._path.absolute().as_uri()}?mode=rw",
             uri=True,

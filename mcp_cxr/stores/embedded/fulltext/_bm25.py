@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.stores._ranking import term_scores
 from mcp_cxr.stores.embedded.fulltext._postings import Index
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_K1, _B = 1.2, 0.75  # SQLite documentation, fts5 section 5.1.1
-_LEAST_IDF = 1e-6
 _HIGHEST = "SELECT coalesce(max(number), 0) FROM studies"
 
 
@@ -29,13 +27,11 @@ def scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.float64]:
     """Return the BM25 of each study's document, by study number; above 0 where it holds any of `terms`, else 0."""
     index = Index(connection)
     found = np.zeros(len(index.studies))
-    documents = np.count_nonzero(index.studies)
+    documents = int(np.count_nonzero(index.studies))
     mean_length = index.lengths.sum() / max(documents, 1)
     for term in dict.fromkeys(terms):
         places, often = index.holders(term)
-        rarity = max(log((documents - len(places) + 0.5) / (len(places) + 0.5)), _LEAST_IDF)
-        length = index.lengths[places] / mean_length
-        found[places] += rarity * (often * (_K1 + 1) / (often + _K1 * (1 - _B + _B * length)))
+        found[places] += term_scores(often, index.lengths[places], documents=documents, mean_length=mean_length)
     by_study = np.zeros(room(connection))
     by_study[np.minimum(index.studies, len(by_study) - 1)] = found
     by_study[[0, -1]] = 0

@@ -10,6 +10,7 @@ import numpy as np
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
+from mcp_cxr.stores._ranking import best_first
 from mcp_cxr.stores.embedded.database import OURS, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._bm25 import scores
@@ -97,8 +98,8 @@ def _images(
     """Return the images of these studies that are let through, best first; ties by image id."""
     statement, bound = compose(_OF_THESE, where, OURS)
     rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
-    hits = [
+    hits = (
         RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))
         for image_id, study_id, subject_id, number in rows
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))
+    )
+    return best_first(hits)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._claims import known as known_space
+from mcp_cxr.stores._checks import require_fingerprint
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded.database import compose, fingerprint_of, from_cell, to_cell
 from mcp_cxr.stores.embedded.fulltext import reindex
@@ -56,7 +56,7 @@ _REMOVE_ORPHANS = "DELETE FROM vectors WHERE slot NOT IN (SELECT slot FROM image
 
 def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
     """Write images with their vectors; those that are there are replaced."""
-    fingerprint = known_space(fingerprint_of(connection))
+    fingerprint = require_fingerprint(fingerprint_of(connection))
     if not images:
         return
     units = unit_rows(vectors, fingerprint.dimension)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores._merge import changed
+from mcp_cxr.stores._merge import merge_studies
 from mcp_cxr.stores.embedded.fulltext import reindex
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LABEL = "INSERT INTO labels (study, label, value) VALUES (?, ?, ?)"
 def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
     """Merge studies into those stored; return how many changed."""
     before = _read(connection, studies)
-    new = changed(before, studies)
+    new = merge_studies(before, studies)
     for study in new:
         _write(connection, study)
     reindex(connection, [study.study_id for study in new])

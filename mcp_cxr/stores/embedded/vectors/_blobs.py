@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores._claims import damaged_vector
+from mcp_cxr.stores._checks import damaged_vector_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ def stack(blobs: Sequence[bytes | None], dimension: int) -> Vectors:
     """
     sound = [blob for blob in blobs if blob is not None and len(blob) == dimension * _CELL.itemsize]
     if len(sound) < len(blobs):
-        raise damaged_vector()
+        raise damaged_vector_error()
     return np.frombuffer(b"".join(sound), _CELL).reshape(len(blobs), dimension)
 
 

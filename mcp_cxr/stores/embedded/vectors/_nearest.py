@@ -13,6 +13,7 @@ import numpy as np
 
 from mcp_cxr.errors import StoreError
 from mcp_cxr.records import Filter, RankedImage
+from mcp_cxr.stores._ranking import best_first
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
 from mcp_cxr.stores.embedded.fulltext import is_narrow, of_images, of_studies, studies
@@ -105,8 +106,7 @@ class _Best:
     def hits(self) -> list[RankedImage]:
         """Return them in their final order."""
         found = zip(self._images, self._scores.tolist(), strict=True)
-        hits = [RankedImage(image, study, subject, score) for (image, study, subject), score in found]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.image_id))[: self.limit]
+        return best_first((RankedImage(*ids, score) for ids, score in found), self.limit)
 
     def _cut(self) -> None:
         if len(self._scores) < self.limit:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores._claims import damaged_vector
+from mcp_cxr.stores._checks import damaged_vector_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,5 +74,5 @@ def vectors_from_cells(cells: Sequence[object], dimension: int) -> Vectors:
     """
     vectors = [vector for cell in cells if (vector := from_vector_cell(cell)) is not None and vector.size == dimension]
     if len(vectors) < len(cells):
-        raise damaged_vector()
+        raise damaged_vector_error()
     return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped in `_connection`
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreUnavailable
-from mcp_cxr.stores._claims import missing
+from mcp_cxr.stores._checks import store_missing
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -96,7 +96,7 @@ def sqlcode(exc: BaseException) -> int | None:
 def error_for_sqlcode(code: int, location: str) -> CxrError:
     """Return the error for a positive SQLCODE."""
     if code == NO_SUCH_TABLE:
-        return missing(location)
+        return store_missing(location)
     kind, message = _MEANINGS.get(code, (StoreError, _INTERNAL))
     return kind(message.format(location=location, code=code))
 

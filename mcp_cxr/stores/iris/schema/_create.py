@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import FingerprintMismatch, StoreMissing
-from mcp_cxr.stores._claims import check_key, check_space, known
+from mcp_cxr.stores._checks import check_fingerprint, check_key, require_fingerprint
 from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, to_path_cell
 from mcp_cxr.stores.iris.schema import _ddl as ddl
 from mcp_cxr.stores.iris.schema._entries import (
@@ -62,7 +62,7 @@ def drop_tables(statements: Statements) -> None:
 
 def replace_fingerprint(statements: Statements, entries: Entries, fingerprint: Fingerprint) -> None:
     """Replace the fingerprint by one of the same space: another service version or dialect."""
-    check_space(known(entries.fingerprint), fingerprint)
+    check_fingerprint(require_fingerprint(entries.fingerprint), fingerprint)
     set_entry(statements, "fingerprint", fingerprint_text(fingerprint))
 
 
@@ -109,7 +109,7 @@ def _add_entries(
     """Compare what is given with the entries, and add those missing; False if another process added one first."""
     entries = read_entries(statements, location)
     if fingerprint:
-        check_space(entries.fingerprint, fingerprint)
+        check_fingerprint(entries.fingerprint, fingerprint)
     if key_check:
         check_key(entries.texts.get("key_check"), key_check)
     if fingerprint and not entries.fingerprint:

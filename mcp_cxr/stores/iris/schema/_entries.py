@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._claims import missing, other_schema
+from mcp_cxr.stores._checks import schema_mismatch, store_missing
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ def read_entries(statements: Statements, location: str) -> Entries:
     entries = read_any_entries(statements)
     version = entries.texts.get("schema")
     if version is None:
-        raise missing(location)
+        raise store_missing(location)
     if version != str(SCHEMA_VERSION):
-        raise other_schema(location, found=version, wanted=SCHEMA_VERSION)
+        raise schema_mismatch(location, found=version, wanted=SCHEMA_VERSION)
     return entries
 
 

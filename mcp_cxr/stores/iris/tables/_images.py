@@ -8,7 +8,7 @@ from zlib import crc32
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._claims import known as known_space
+from mcp_cxr.stores._checks import require_fingerprint
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.iris.driver import (
     batches,
@@ -66,7 +66,7 @@ def put(
     statements: Statements, fingerprint: Fingerprint | None, images: Sequence[ImageRecord], vectors: Vectors
 ) -> None:
     """Write images with their vectors; those that exist are replaced."""
-    space = known_space(fingerprint)
+    space = require_fingerprint(fingerprint)
     if not images:
         return
     units = unit_rows(vectors, space.dimension)

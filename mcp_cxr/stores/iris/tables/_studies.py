@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores._merge import changed
+from mcp_cxr.stores._merge import merge_studies
 from mcp_cxr.stores.iris.driver import to_list_cell, to_text
 from mcp_cxr.stores.iris.tables._documents import delete_postings, reindex
 
@@ -41,7 +41,7 @@ def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
     ids = to_list_cell(study.study_id for study in studies)
     statements.execute(_LOCK_STUDIES, {"studies": ids})
     before = {study.study_id: study for study in map(to_study, statements.fetch_all(_SELECT_STUDIES, {"studies": ids}))}
-    new = changed(before, studies)
+    new = merge_studies(before, studies)
     _write(statements, new)
     reindex(statements, [study.study_id for study in new])
     return len(new)

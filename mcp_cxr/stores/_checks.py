@@ -1,20 +1,21 @@
-"""What a collection is made with, compared with what is given: refused in the same words by every store."""
+"""Checks and errors that every store shares, so that all refuse in the same words."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError, FingerprintMismatch, SchemaMismatch, StoreError, StoreMissing
+from mcp_cxr.records import Filter
 
 if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint
 
 
-def check_space(stored: Fingerprint | None, given: Fingerprint) -> None:
-    """Let vectors of one space into a collection; any, where it knows none yet.
+def check_fingerprint(stored: Fingerprint | None, given: Fingerprint) -> None:
+    """Check that new vectors can be compared with the stored ones.
 
     Raises:
-        FingerprintMismatch: Its vectors are of another space.
+        FingerprintMismatch: They cannot.
     """
     if stored and not stored.same_space(given):
         raise FingerprintMismatch(
@@ -24,10 +25,10 @@ def check_space(stored: Fingerprint | None, given: Fingerprint) -> None:
 
 
 def check_key(stored: str | None, given: str) -> None:
-    """Let ids of one key into a collection; any, where it knows none yet.
+    """Check that new ids are hashed with the key of the stored ones.
 
     Raises:
-        ConfigError: Its ids were hashed with another key.
+        ConfigError: They are not.
     """
     if stored and stored != given:
         raise ConfigError(
@@ -35,23 +36,33 @@ def check_key(stored: str | None, given: str) -> None:
         )
 
 
-def known(fingerprint: Fingerprint | None) -> Fingerprint:
-    """Return the fingerprint of a collection that vectors are written into.
+def check_not_empty(where: Filter) -> None:
+    """Check that a filter for `Store.forget` names something.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if where == Filter():
+        raise ValueError("An empty filter would remove everything; use `drop` for that.")
+
+
+def require_fingerprint(fingerprint: Fingerprint | None) -> Fingerprint:
+    """Return the fingerprint of a collection that vectors are written to.
 
     Raises:
         FingerprintMismatch: It has none yet.
     """
     if fingerprint is None:
-        raise FingerprintMismatch("The collection knows no embedder yet. Call `create` with its fingerprint.")
+        raise FingerprintMismatch("The collection has no fingerprint yet. Call `create` with the embedder's.")
     return fingerprint
 
 
-def missing(location: str) -> StoreMissing:
-    """Return the error of a collection that was never made."""
+def store_missing(location: str) -> StoreMissing:
+    """Return the error of a collection that does not exist."""
     return StoreMissing(f"Nothing has been stored in {location} yet. Run `mcp-cxr ingest PATH`.")
 
 
-def other_schema(location: str, *, found: object, wanted: int) -> SchemaMismatch:
+def schema_mismatch(location: str, *, found: object, wanted: int) -> SchemaMismatch:
     """Return the error of a collection that another version of this package made."""
     return SchemaMismatch(
         f"{location} has schema version {found}; this mcp-cxr reads and writes version {wanted}. Use the mcp-cxr that"
@@ -59,6 +70,6 @@ def other_schema(location: str, *, found: object, wanted: int) -> SchemaMismatch
     )
 
 
-def damaged_vector() -> StoreError:
-    """Return the error of a row of ours whose vector is missing or has another length."""
+def damaged_vector_error() -> StoreError:
+    """Return the error of a row whose vector is missing or has the wrong length."""
     return StoreError("A stored vector is missing or damaged. Run `mcp-cxr table verify`.")

@@ -1,0 +1,312 @@
+"""A complete store in memory, on dicts and numpy: for tests and notebooks, and as the example of how to add a store.
+
+It implements what `Store` declares and nothing else. The rules that all stores follow are imported: what is refused
+(`_checks`, `_unit_rows`), how studies are merged (`_merge`), how words and ties are ranked (`_ranking`). A new store
+also needs one class in `tests/contract/stores/backends.py`.
+"""
+
+# ruff: noqa: D102  # `Store` documents the methods
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+
+from mcp_cxr.language import document_terms
+from mcp_cxr.records import Collection, Filter, RankedImage, ReferenceSample, StoredImage, Study, Totals
+from mcp_cxr.stores._base import SAMPLE_SIZE, Store, sample_key
+from mcp_cxr.stores._checks import check_fingerprint, check_key, check_not_empty, require_fingerprint, store_missing
+from mcp_cxr.stores._merge import merge_studies
+from mcp_cxr.stores._ranking import best_first, term_scores
+from mcp_cxr.stores._unit_rows import unit_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Collection as Several
+    from collections.abc import Container, Iterable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, StudyId, Vector, Vectors
+
+SCHEMA_VERSION = 1
+
+
+class MemoryRow(NamedTuple):
+    """One image."""
+
+    image: ImageRecord
+    vector: Vector
+    """float32, unit length."""
+    external: bool = False
+
+
+class MemoryTables:
+    """The rows of one collection."""
+
+    def __init__(self) -> None:
+        self.fingerprint: Fingerprint | None = None
+        self.key_check: str | None = None
+        self.roots: list[str] = []
+        self.images: dict[ImageId, MemoryRow] = {}
+        self.studies: dict[StudyId, Study] = {}
+        self.documents: dict[StudyId, Counter[str]] = {}
+        """How often each term is in a study's document; a study without images has none."""
+        self.outcomes: dict[str, Outcome] = {}
+
+
+@dataclass
+class MemoryDatabase:
+    """Holds at most one collection; stores opened on the same database share it."""
+
+    tables: MemoryTables | None = None
+
+
+class MemoryStore(Store):
+    """An archive in the memory of this process.
+
+    No method awaits anything, and each checks its arguments before it writes: so a method does all of its work or
+    nothing, and tasks do not disturb one another. Use it from one thread.
+
+    Args:
+        database: A database to share with other stores; None for one of its own.
+    """
+
+    location = "memory"
+    is_private = True
+
+    def __init__(self, database: MemoryDatabase | None = None) -> None:
+        self._database = database or MemoryDatabase()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open: the rows live as long as the database."""
+
+    async def create(
+        self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
+    ) -> bool:
+        tables = self._database.tables or MemoryTables()
+        if fingerprint:
+            check_fingerprint(tables.fingerprint, fingerprint)
+        if key_check:
+            check_key(tables.key_check, key_check)
+        tables.fingerprint = tables.fingerprint or fingerprint
+        tables.key_check = tables.key_check or key_check
+        if root and root not in tables.roots:
+            tables.roots.append(root)
+        is_new, self._database.tables = self._database.tables is None, tables
+        return is_new
+
+    async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
+        check_fingerprint(require_fingerprint(self._tables.fingerprint), fingerprint)
+        self._tables.fingerprint = fingerprint
+
+    async def drop(self) -> None:
+        self._database.tables = None
+
+    async def info(self) -> Collection:
+        tables = self._tables
+        return Collection(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
+
+    async def totals(self) -> Totals:
+        images = [row.image for row in self._tables.images.values()]
+        study_ids = {image.study_id for image in images}
+        labels = [study.labels for study_id, study in self._tables.studies.items() if study_id in study_ids]
+        return Totals(
+            images=len(images),
+            studies=len(study_ids),
+            subjects=len({image.subject_id for image in images}),
+            external=await self.count_external(),
+            by_view=Counter(image.view_position for image in images),
+            by_label=Counter(label for values in labels for label, value in values.items() if value == 1),
+        )
+
+    async def count_external(self) -> int:
+        return sum(row.external for row in self._tables.images.values())
+
+    async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
+        rows = self._tables.images
+        return {image_id for image_id in ids if image_id in rows and not rows[image_id].external}
+
+    async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
+        tables = self._tables
+        units = unit_rows(vectors, require_fingerprint(tables.fingerprint).dimension)
+        units.setflags(write=False)
+        new = {image.image_id: MemoryRow(image, unit) for image, unit in zip(images, units, strict=True)}
+        replaced = [row for image_id in new if (row := tables.images.get(image_id))]
+        tables.images |= new
+        for image in images:
+            tables.studies.setdefault(image.study_id, Study(image.study_id, image.subject_id))
+        self._index({row.image.study_id for row in (*new.values(), *replaced)})
+
+    async def put_studies(self, studies: Sequence[Study]) -> int:
+        stored = self._tables.studies
+        changed = merge_studies(
+            {one.study_id: stored[one.study_id] for one in studies if one.study_id in stored}, studies
+        )
+        stored |= {study.study_id: study for study in changed}
+        self._index({study.study_id for study in changed})
+        return len(changed)
+
+    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
+        rows = self._tables.images
+        return {
+            image_id: StoredImage(row.image, self._study_of(row), row.external, row.vector if vectors else None)
+            for image_id in ids
+            if (row := rows.get(image_id))
+        }
+
+    async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
+        fingerprint, rows = self._tables.fingerprint, self._rows(where)
+        (query,) = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)
+        # `vecdot` scores each row alone: equal vectors tie exactly, which a matrix product does not promise.
+        cosines: list[float] = np.vecdot(_stack(rows, query.size), query).clip(-1, 1).tolist()
+        return best_first(map(_ranked, rows, cosines), limit)
+
+    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
+        scores = self._scores(terms)
+        rows = [row for row in self._rows(where) if row.image.study_id in scores]
+        return best_first((_ranked(row, scores[row.image.study_id]) for row in rows), limit)
+
+    async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
+        by_id = sorted(self._rows(where), key=lambda row: row.image.image_id)
+        newest_first = sorted(by_id, key=lambda row: self._study_of(row).study_date or "", reverse=True)
+        return [_ranked(row, 0.0) for row in newest_first[:limit]]
+
+    async def count(
+        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
+    ) -> int:
+        documents = self._tables.documents
+        images = [row.image for row in self._rows(where)]
+        if terms:
+            images = [image for image in images if any(term in documents[image.study_id] for term in terms)]
+        return len({getattr(image, f"{distinct or 'image'}_id") for image in images})
+
+    async def reference_sample(self) -> ReferenceSample:
+        tables = self._tables
+        rows = sorted(self._rows(Filter()), key=lambda row: sample_key(row.image.image_id))[:SAMPLE_SIZE]
+        dimension = tables.fingerprint.dimension if tables.fingerprint else 0
+        return ReferenceSample(tuple(row.image.image_id for row in rows), _stack(rows, dimension))
+
+    async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
+        ids = sorted(image_id for image_id in self._tables.images if after is None or image_id > after)[:limit]
+        return list((await self.get(ids, vectors=True)).values())
+
+    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+        outcomes = self._tables.outcomes
+        return {path: outcomes[path] for path in paths if path in outcomes}
+
+    async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        self._tables.outcomes |= {outcome.path: outcome for outcome in outcomes}
+
+    async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
+        used = {os.path.join(row.image.root, row.image.image_path) for row in self._tables.images.values()}  # noqa: PTH118  # text: no path is opened
+        unused = {root for root in roots if not any(path.startswith(os.path.join(root, "")) for path in used)}  # noqa: PTH118  # text: no path is opened
+        unused &= set(self._tables.roots)
+        if remove:
+            self._tables.roots = [root for root in self._tables.roots if root not in unused]
+        return len(unused)
+
+    async def forget(self, where: Filter) -> int:
+        check_not_empty(where)
+        tables = self._tables
+        gone = {row.image.image_id: row.image.study_id for row in self._rows(where, external=True)}
+        studies = set(gone.values())
+        if where == Filter(study_id=where.study_id, subject_id=where.subject_id):  # studies without images too
+            studies |= {study.study_id for study in tables.studies.values() if _is_named(study, where)}
+        tables.images = {image_id: row for image_id, row in tables.images.items() if image_id not in gone}
+        tables.outcomes = {path: one for path, one in tables.outcomes.items() if one.image_id not in gone}
+        for study_id in studies - {row.image.study_id for row in tables.images.values()}:
+            tables.studies.pop(study_id, None)
+        self._index(studies)
+        return len(gone)
+
+    @property
+    def _tables(self) -> MemoryTables:
+        if self._database.tables is None:
+            raise store_missing(self.location)
+        return self._database.tables
+
+    def _rows(self, where: Filter, *, external: bool = False) -> list[MemoryRow]:
+        """Return the rows that pass a filter; external ones only if asked."""
+        excluded, only = frozenset(where.exclude_images), frozenset(where.only_images)
+        return [
+            row
+            for image_id, row in self._tables.images.items()
+            if (external or not row.external)
+            and image_id not in excluded
+            and (not only or image_id in only)
+            and _image_passes(row.image, where)
+            and _study_passes(self._study_of(row), self._tables.documents.get(row.image.study_id, {}), where)
+        ]
+
+    def _study_of(self, row: MemoryRow) -> Study:
+        """Return the study of an image; that of an external one may be missing, and then only its ids are known."""
+        image = row.image
+        return self._tables.studies.get(image.study_id) or Study(image.study_id, image.subject_id)
+
+    def _index(self, study_ids: Iterable[StudyId]) -> None:
+        """Bring the documents of these studies up to date with their reports, labels and images."""
+        tables = self._tables
+        images: dict[StudyId, list[ImageRecord]] = defaultdict(list)
+        for row in self._rows(Filter()):
+            images[row.image.study_id].append(row.image)
+        for study_id in study_ids:
+            tables.documents.pop(study_id, None)
+            if shown := [(image.view_position, image.tags) for image in images[study_id]]:
+                tables.documents[study_id] = Counter(document_terms(tables.studies[study_id], shown))
+
+    def _scores(self, terms: Sequence[str]) -> dict[StudyId, float]:
+        """Return the BM25 of each study whose document contains any of `terms`."""
+        documents = self._tables.documents
+        scores: dict[StudyId, float] = defaultdict(float)
+        mean_length = sum(counts.total() for counts in documents.values()) / max(len(documents), 1)
+        for term in dict.fromkeys(terms):
+            holders = {study_id: counts for study_id, counts in documents.items() if term in counts}
+            occurrences = np.array([counts[term] for counts in holders.values()], np.int64)
+            lengths = np.array([counts.total() for counts in holders.values()], np.int64)
+            added = term_scores(occurrences, lengths, documents=len(documents), mean_length=mean_length)
+            for study_id, score in zip(holders, added.tolist(), strict=True):
+                scores[study_id] += score
+        return scores
+
+
+def _stack(rows: Sequence[MemoryRow], dimension: int) -> Vectors:
+    return np.array([row.vector for row in rows], np.float32).reshape(len(rows), dimension)
+
+
+def _ranked(row: MemoryRow, score: float) -> RankedImage:
+    return RankedImage(row.image.image_id, row.image.study_id, row.image.subject_id, score)
+
+
+def _is_named(one: ImageRecord | Study, where: Filter) -> bool:
+    return where.study_id in (None, one.study_id) and where.subject_id in (None, one.subject_id)
+
+
+def _image_passes(image: ImageRecord, where: Filter) -> bool:
+    return (
+        (not where.view or image.view_position in where.view)
+        and where.image_id in (None, image.image_id)
+        and where.exclude_subject != image.subject_id
+        and _is_named(image, where)
+    )
+
+
+def _study_passes(study: Study, terms: Container[str], where: Filter) -> bool:
+    labels = study.labels
+    return (
+        all(labels.get(label) == 1 for label in where.labels)
+        and not (where.labels_absent and (not labels or any(labels.get(label) for label in where.labels_absent)))
+        and not any(term in terms for term in where.terms_absent)
+        and where.split in (None, study.split)
+        and (where.date_from is None or (study.study_date or "") >= where.date_from)
+        and (where.date_to is None or "" < (study.study_date or "") <= where.date_to)
+        and where.has_report in (None, study.report is not None)
+    )

@@ -1,4 +1,4 @@
-"""The only reader of the environment."""
+"""Settings, read from the environment; no other module reads it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mcp_cxr.errors import ConfigError
 
 
 def _split(separator: str) -> BeforeValidator:
-    """Split one variable into its parts; blanks fall away."""
+    """Return a validator that splits a variable into its parts and drops empty ones."""
 
     def split(value: object) -> object:
         if not isinstance(value, str):
@@ -31,11 +31,11 @@ def _data_dir() -> Path:
 
 
 def _at_home(path: Path) -> Path:
-    """Expand `~`: a host's configuration file passes it on as it stands."""
+    """Expand `~`, which hosts pass on from their configuration files unchanged."""
     try:
         return path.expanduser()
     except RuntimeError as exc:
-        raise ValueError("names the home of nobody") from exc
+        raise ValueError("this user does not exist or has no home folder") from exc
 
 
 Place = Annotated[Path, AfterValidator(_at_home)]
@@ -47,7 +47,7 @@ Shares = Annotated[tuple[Literal["reports", "images"], ...], NoDecode, _split(",
 
 
 class Settings(BaseSettings):
-    """What the environment says, checked. `docs/configuration.md` is kept in step with it by a test."""
+    """Validated settings. A test keeps `docs/configuration.md` in step with them."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True, case_sensitive=True
@@ -56,17 +56,17 @@ class Settings(BaseSettings):
     store: StoreKind = Field(
         "embedded",
         validation_alias="MCP_CXR_STORE",
-        description="Where images and vectors rest: in a file, or in InterSystems IRIS.",
+        description="Where images and vectors are stored: in a file (embedded), or in InterSystems IRIS.",
     )
     data_dir: Place = Field(
         default_factory=_data_dir,
         validation_alias="MCP_CXR_DATA_DIR",
-        description="Folder of the embedded store, key, log and token; by default the platform's user data folder.",
+        description="Folder of the embedded store, id key, access log and token; by default the user data folder.",
     )
     embedder: Literal["nvclip", "offline"] = Field(
         "nvclip",
         validation_alias="MCP_CXR_EMBEDDER",
-        description="What turns pixels into vectors: an NV-CLIP service, or a pixel sketch that needs none.",
+        description="What turns images into vectors: an NV-CLIP service, or a pixel sketch (`offline`) for trials.",
     )
     roots: Paths = Field(
         (),
@@ -76,18 +76,18 @@ class Settings(BaseSettings):
     share: Shares = Field(
         (),
         validation_alias="MCP_CXR_SHARE",
-        description="What a host's model may be given: any of `reports,images`.",
+        description="What a host's model may receive: any of `reports,images`.",
     )
     ids: Literal["hash", "keep"] = Field(
         "hash",
         validation_alias="MCP_CXR_IDS",
-        description="Ids outside MIMIC's layout: a keyed hash of the header's, or the header's own.",
+        description="Ids outside MIMIC's layout: a keyed hash of the header's ids, or the header's ids unchanged.",
     )
     id_key_file: Place | None = Field(
         None,
         validation_alias="MCP_CXR_ID_KEY_FILE",
-        description="Key of the hashed ids; by default `id.key` in the data folder, made when first needed. With IRIS"
-        " it must be given, and is never made.",
+        description="File of the key that hashes ids; by default `id.key` in the data folder, created when needed."
+        " With IRIS it must be set, and is never created.",
     )
     access_log: Literal["on", "off", "words"] = Field(
         "on",
@@ -97,83 +97,86 @@ class Settings(BaseSettings):
     allow_remote: Names = Field(
         (),
         validation_alias="MCP_CXR_ALLOW_REMOTE",
-        description="Exact `host:port` (https) or `http://host:port` beyond loopback that pixels and text may go to.",
+        description="Services on other machines that pixels and text may be sent to: exact `host:port` (https) or"
+        " `http://host:port`, separated by commas.",
     )
     chat_model: str | None = Field(
         None,
         validation_alias="MCP_CXR_CHAT_MODEL",
-        description="Model that `mcp-cxr chat` talks with; none: it searches without one.",
+        description="Language model of `mcp-cxr chat`; without one, the page only searches.",
     )
     chat_url: str = Field(
         "http://localhost:11434/v1",
         validation_alias="MCP_CXR_CHAT_URL",
-        description="Where that model is: the base URL of its service.",
+        description="Base URL of the language model's service.",
     )
     chat_api: Literal["openai", "anthropic"] = Field(
         "openai",
         validation_alias="MCP_CXR_CHAT_API",
-        description="How its service wants to be asked: OpenAI's chat completions, or Anthropic's messages.",
+        description="API of that service: OpenAI's chat completions, or Anthropic's messages.",
     )
     chat_key: SecretStr | None = Field(
-        None, validation_alias="MCP_CXR_CHAT_KEY", description="Key of that service, where it wants one."
+        None, validation_alias="MCP_CXR_CHAT_KEY", description="Key of that service, if it needs one."
     )
     nvclip_base_url: str = Field(
-        "http://localhost:8002/v1", validation_alias="NVCLIP_BASE_URL", description="Where the embedding service is."
+        "http://localhost:8002/v1", validation_alias="NVCLIP_BASE_URL", description="Base URL of the embedding service."
     )
     nvclip_model: str = Field(
-        "nvidia/nvclip-vit-h-14", validation_alias="NVCLIP_MODEL", description="Model asked of the service."
+        "nvidia/nvclip-vit-h-14", validation_alias="NVCLIP_MODEL", description="Model requested from the service."
     )
     nvclip_dialect: Literal["nim", "infinity", "vllm"] = Field(
-        "nim", validation_alias="NVCLIP_DIALECT", description="How the service wants to be asked."
+        "nim", validation_alias="NVCLIP_DIALECT", description="API variant of the service."
     )
     nvclip_image_size: int = Field(
         224,
         ge=32,
         le=1024,
         validation_alias="NVCLIP_IMAGE_SIZE",
-        description="Rows and columns of the picture sent; the model's own.",
+        description="Rows and columns of the images sent, as the model expects them.",
     )
     nvidia_api_key: SecretStr | None = Field(
-        None, validation_alias="NVIDIA_API_KEY", description="Sent as bearer token where the service wants one."
+        None, validation_alias="NVIDIA_API_KEY", description="Bearer token for the service, if it needs one."
     )
-    iris_host: str = Field("localhost", validation_alias="IRIS_HOST", description="Where the IRIS server is.")
-    iris_port: int = Field(1972, ge=1, le=65535, validation_alias="IRIS_PORT", description="Its superserver port.")
+    iris_host: str = Field("localhost", validation_alias="IRIS_HOST", description="Host of the IRIS server.")
+    iris_port: int = Field(1972, ge=1, le=65535, validation_alias="IRIS_PORT", description="Superserver port of IRIS.")
     iris_namespace: str = Field("USER", validation_alias="IRIS_NAMESPACE", description="Namespace of the table.")
-    iris_username: str | None = Field(None, validation_alias="IRIS_USERNAME", description="Who logs in.")
-    iris_password: SecretStr | None = Field(None, validation_alias="IRIS_PASSWORD", description="Their password.")
+    iris_username: str | None = Field(None, validation_alias="IRIS_USERNAME", description="User of IRIS.")
+    iris_password: SecretStr | None = Field(
+        None, validation_alias="IRIS_PASSWORD", description="Password of that user."
+    )
     iris_table: str = Field(
         "VectorSearch.MIMICCXRImages",
         validation_alias="IRIS_TABLE",
-        description="`Schema.Table` of the images; the side tables are named after it.",
+        description="`Schema.Table` of the images; the names of the other tables are derived from it.",
     )
     iris_pool_size: int = Field(
         4,
         ge=1,
         le=64,
         validation_alias="IRIS_POOL_SIZE",
-        description="Connections at most, each a licence unit; a Community edition has few.",
+        description="Most connections at once, each a license unit; a Community Edition has few.",
     )
     iris_ssl_config: str | None = Field(
         None,
         validation_alias="IRIS_SSL_CONFIG",
-        description="Section of the file that `ISC_SSLconfigurations` names; none: no TLS.",
+        description="Section of the file named by `ISC_SSLconfigurations`; without it, no TLS.",
     )
 
     @property
     def key_file(self) -> Path | None:
-        """Where the key of hashed ids is; None where it must be given and is not."""
+        """File of the key that hashes ids; None if it must be set and is not."""
         if self.id_key_file or self.store == "iris":
             return self.id_key_file
         return self.data_dir / "id.key"
 
     @property
-    def may_make_key(self) -> bool:
-        """Whether a missing key may be made: not for a table that several machines write, each with its own."""
+    def may_create_key(self) -> bool:
+        """Whether a missing key may be created: not with IRIS, where several machines would each create another one."""
         return self.store == "embedded"
 
     @property
     def token_file(self) -> Path:
-        """Where the token of `serve --http` is."""
+        """File of the token of `serve --http`."""
         return self.data_dir / "http.token"
 
     @property
@@ -183,12 +186,12 @@ class Settings(BaseSettings):
 
 
 def variables() -> dict[str, str]:
-    """Return every variable with its description, in the order of the documentation."""
+    """Return the description of every variable, in the order of the documentation."""
     return {str(field.validation_alias): field.description or "" for field in Settings.model_fields.values()}
 
 
 def load_settings() -> Settings:
-    """Read the environment.
+    """Return the settings read from the environment.
 
     Raises:
         ConfigError: A value is wrong, or a variable `MCP_CXR_...` is unknown.
@@ -206,17 +209,17 @@ def load_settings() -> Settings:
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Return what is not wrong, but likely not meant."""
+    """Return warnings about settings that are valid but probably mistakes."""
     return [*_near_misses(), *_open_connection(settings)]
 
 
 def _open_connection(settings: Settings) -> list[str]:
-    """Warn of a server beyond this machine that is reached without TLS."""
+    """Warn about a server on another machine that is used without TLS."""
     if settings.store != "iris" or settings.iris_ssl_config or _is_loopback(settings.iris_host):
         return []
     warning = (
-        f"IRIS_HOST is {settings.iris_host}, beyond this machine, and IRIS_SSL_CONFIG is not set: whoever is on the way"
-        " can read the password, reports and vectors (docs/iris.md says how to set up TLS)."
+        f"IRIS_HOST is {settings.iris_host}, another machine, but IRIS_SSL_CONFIG is not set: the network"
+        " can read the password, reports and vectors. Set up TLS as docs/iris.md says."
     )
     return [warning]
 
@@ -229,7 +232,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _near_misses() -> list[str]:
-    """Return a warning for each variable that looks like a misspelt one of other programs' families."""
+    """Return a warning for each misspelled variable whose prefix other programs use too."""
     known = list(variables())
     close = {
         name: difflib.get_close_matches(name, known, n=1, cutoff=0.8)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the archive's table: `mcp-cxr table create`, and with --drop `mcp-cxr table drop` before it."""
+"""Create the archive's table: `mcp-cxr table create`, with --drop after `mcp-cxr table drop`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a checkout without installation
 
 from mcp_cxr.cli import run, table
 
@@ -20,10 +20,10 @@ NAME = Path(__file__).name
 
 
 @click.command()
-@click.option("--drop", is_flag=True, help="Remove the table with every row first, after a typed yes; needs --force.")
+@click.option("--drop", is_flag=True, help="Remove the table with all rows first, after a typed yes; needs --force.")
 @click.option("--force", is_flag=True, help="Allow --drop.")
 def create(*, drop: bool, force: bool) -> int:
-    """Make the archive's table, if it is not there. The films' own files stay in any case."""
+    """Create the archive's table if it does not exist. Image files are always kept."""
     dropped = run(table.commands["drop"], ["--force"] if force else [], name=NAME) if drop else 0
     return dropped or run(table.commands["create"], [], name=NAME)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Bring a folder of films into the archive: `mcp-cxr ingest`."""
+"""Add a folder of images to the archive: `mcp-cxr ingest`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a checkout without installation
 
 from mcp_cxr.cli import ingest, run
 

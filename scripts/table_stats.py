@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Count what the archive holds: `mcp-cxr table stats`."""
+"""Count the archive's images, patients, studies, views and labels: `mcp-cxr table stats`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # a checkout need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # runs from a checkout without installation
 
 from mcp_cxr.cli import run, table
 

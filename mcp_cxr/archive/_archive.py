@@ -138,7 +138,7 @@ class Archive:
             reader=reader,
             confirm=self._watch.confirm,
             id_policy=self.settings.ids,
-            id_key=IdKey(self.settings.key_file, may_create=self.settings.may_make_key),
+            id_key=IdKey(self.settings.key_file, may_create=self.settings.may_create_key),
             stop_signal=stop_signal,
             callbacks=callbacks,
         )

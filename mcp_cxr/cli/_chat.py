@@ -14,12 +14,18 @@ _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=
 
 @click.command()
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...", type=_FOLDER)
-@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="0 takes any free one.")
-@click.option("--headless", is_flag=True, help="Open no browser; print the link only.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8501,
+    show_default=True,
+    help="Port to listen on; 0 chooses a free one.",
+)
+@click.option("--headless", is_flag=True, help="Print the link without opening a browser.")
 def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
-    """Search, look and talk with a model in the browser.
+    """Search, view images and talk to a language model in the browser.
 
-    The page is served to this machine alone. Films below each FOLDER may be ingested from it.
+    Only this machine can open the page. Images below each FOLDER can be ingested from it.
     """
     from mcp_cxr.settings import load_settings, warnings
 

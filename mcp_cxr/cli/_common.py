@@ -1,4 +1,4 @@
-"""What the commands share: running, failing with one line, printing."""
+"""Shared parts of the commands: opening the archive, printing, asking for confirmation, exit codes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON o
 
 
 def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:
-    """Open the archive the environment describes, do the work, close it."""
+    """Return the result of `work` on the archive that the environment describes."""
 
     async def on_archive(settings: Settings) -> _T:
         from mcp_cxr.archive import open_archive
@@ -40,8 +40,8 @@ def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:
 
 
 def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
-    """Read the environment, tell what in it is likely not meant, do the work."""
-    import anyio  # loaded late, as all that is heavy: `mcp-cxr --help` and `serve` start at once
+    """Return the result of `work` with the settings of the environment; print warnings about likely mistakes."""
+    import anyio  # loaded late, like all heavy modules: `mcp-cxr --help` and `serve` start at once
 
     from mcp_cxr.settings import load_settings, warnings
 
@@ -52,32 +52,32 @@ def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
 
 
 def say(text: str) -> None:
-    """Print data."""
+    """Print data to stdout."""
     click.echo(sanitize_text(text))
 
 
 def note(text: str) -> None:
-    """Print progress, a warning or advice."""
+    """Print progress, a warning or advice to stderr."""
     click.echo(sanitize_text(text), err=True)
 
 
 def print_json(value: DataclassInstance | dict[str, Any]) -> None:
-    """Print one JSON object."""
+    """Print one JSON object to stdout."""
     data = value if isinstance(value, dict) else dataclasses.asdict(value)
     say(json.dumps(data, ensure_ascii=False, indent=2))
 
 
 def confirmed(question: str) -> bool:
-    """Ask for a typed `yes`.
+    """Return whether the user typed `yes`.
 
     Raises:
         ConfigError: There is no terminal to ask on.
     """
     if not sys.stdin.isatty():
-        raise ConfigError("This asks for a typed yes: run it in a terminal.")
-    return click.prompt(f"{question} Type yes to go on", default="no", show_default=False, err=True).strip() == "yes"
+        raise ConfigError("This command asks for a typed yes; run it in a terminal.")
+    return click.prompt(f"{question} Type yes to continue", default="no", show_default=False, err=True).strip() == "yes"
 
 
 def exit_code(error: CxrError) -> int:
-    """Return 2 where the use or the configuration is wrong, 1 where something failed."""
+    """Return 2 for wrong use or configuration, 1 for any other failure."""
     return WRONG_USE if isinstance(error, ConfigError | PathRefused | QueryError) else FAILED

@@ -11,10 +11,10 @@ import click
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for the films, the archive and the contact sheet; by default a temporary one.",
+    help="Folder for the images, the archive and the contact sheet; by default a temporary one.",
 )
 def demo(*, keep: Path | None) -> int:
-    """Try it on computer-drawn films. 60 studies are drawn, ingested, and asked for as an MCP host does."""
+    """Try mcp-cxr on computer-drawn images. It draws 60 studies, ingests them and queries them as an MCP host does."""
     import anyio
 
     from mcp_cxr.demo import run_demo

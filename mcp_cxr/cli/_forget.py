@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--subject", help="Everything of one patient.")
-@click.option("--study", help="Everything of one study.")
-@click.option("--image", help="One image.")
+@click.option("--subject", help="Remove all images of this patient.")
+@click.option("--study", help="Remove all images of this study.")
+@click.option("--image", help="Remove this image.")
 def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
-    """Remove a patient, a study or an image, after a typed yes. The films' own files stay."""
+    """Remove a patient, a study or an image from the archive, after a typed yes. Image files are kept."""
     from mcp_cxr.records import Filter, ImageId, StudyId, SubjectId
 
     given = [name.strip() for name in (subject, study, image) if name and name.strip()]
     if len(given) != 1:
-        raise ConfigError("Name one of --subject, --study and --image.")
+        raise ConfigError("Give exactly one of --subject, --study and --image.")
     (name,) = given
     where = Filter(
         subject_id=SubjectId(name) if subject else None,
@@ -31,14 +31,14 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
         image_id=ImageId(name) if image else None,
     )
     found = with_archive(lambda archive: archive.forget_preview(where))
-    if not confirmed(_told(found)):
+    if not confirmed(_question(found)):
         note("Not confirmed; nothing was removed.")
         return FAILED
     say(f"Images removed: {with_archive(lambda archive: archive.forget(found.where))}")
-    note("Where their files are still there, the next ingest of them brings them back.")
+    note("Image files are kept; ingesting them again adds the images again.")
     return DONE
 
 
-def _told(found: ForgetPreview) -> str:
-    others = " and what other programs wrote of it" if found.external_in_archive else ""
+def _question(found: ForgetPreview) -> str:
+    others = " and matching rows of other programs" if found.external_in_archive else ""
     return f"This removes {found.images} images of {found.studies} studies{others}, with vectors, reports and labels."

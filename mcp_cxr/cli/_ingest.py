@@ -18,46 +18,55 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest import Shard, StopSignal
     from mcp_cxr.records import IngestSummary
 
-_GO_ON = "Run the same command again to go on."
+_CONTINUE = "Run the same command again to continue."
 
 
 def _shard(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
-    from mcp_cxr.ingest import Shard  # loaded late, where it is asked for
+    from mcp_cxr.ingest import Shard  # loaded late: needed only with --shard
 
     return Shard.parse(value) if value is not None else None
 
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many files, in path order, known ones included.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be added.")
 @click.option(
-    "--batch-size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Images embedded at once."
+    "--limit", type=click.IntRange(min=1), help="Take at most this many files in path order, including known ones."
+)
+@click.option("--dry-run", is_flag=True, help="Only list what would be added.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Images embedded per request."
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 256),
-    help="Films read at the same time; as many as there are cores if not given.",
+    help="Files read at the same time; by default one per core.",
 )
-@click.option("--shard", metavar="I/N", callback=_shard, help="Only part I of N, from 0, to spread a folder over jobs.")
+@click.option(
+    "--shard", metavar="I/N", callback=_shard, help="Take only part I of N, from 0, to split a folder over N jobs."
+)
 @click.option(
     "--companions",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
-    help="More folders with MIMIC-CXR's CSV files or reports; PATH and its parent are always looked at.",
+    help="Additional folder with MIMIC-CXR's CSV files or reports; PATH and its parent are always searched.",
 )
-@click.option("--retry-failed", is_flag=True, help="Try files again that were recorded as bad.")
-@click.option("--any-body-part", is_flag=True, help="Take images that their header says are no chest films.")
+@click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")
+@click.option(
+    "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."
+)
 @as_json
 def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - click's options, passed on
-    """Bring the films below PATH into the archive. Films that are there are skipped, so it may be run again."""
+    """Add the images below PATH to the archive.
+
+    Images already in the archive are skipped, so the command can be run again at any time.
+    """
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
     summary = with_archive(lambda archive: _ingest(archive, path, display, **how))
     if as_json:
         print_json(summary)
     else:
         _print(summary, dry_run=how["dry_run"])
-    is_empty_shard = summary.found == 0  # an empty folder has ended before
+    is_empty_shard = summary.found == 0  # an empty folder is an error before
     readable = summary.added or summary.skipped or summary.would_add or is_empty_shard
     return DONE if readable and summary.next is None else FAILED
 
@@ -74,29 +83,29 @@ async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **how:
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **how)
     display.end()
     if not how["dry_run"]:
-        _tell_of_root(archive, path)
+        _note_root(archive, path)
     return summary
 
 
-def _tell_of_root(archive: Archive, path: Path) -> None:
+def _note_root(archive: Archive, path: Path) -> None:
     folder = (path if path.is_dir() else path.parent).resolve()
     if archive.store.is_private:
         note(f"Recorded {folder} as a root of this archive.")
     elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):
-        note(f"For `serve` to show these films, add {folder} to MCP_CXR_ROOTS.")
+        note(f"To let `serve` show these images, add {folder} to MCP_CXR_ROOTS.")
 
 
 def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> None:
-    """End after the batch in hand at the first Ctrl-C; at the second one at once. Holds as long as the event loop."""
-    import asyncio  # loaded late: `mcp-cxr --help` needs none
+    """Stop after the current batch at the first Ctrl-C, at once at the second; lasts as long as the event loop."""
+    import asyncio  # loaded late: `mcp-cxr --help` does not need it
 
     def stop() -> None:
         if stop_signal.reason:
             raise KeyboardInterrupt
         display.note("Stopping after the current batch; press Ctrl-C again to stop at once.")
-        stop_signal.stop(f"Interrupted. {_GO_ON}")
+        stop_signal.stop(f"Interrupted. {_CONTINUE}")
 
-    with contextlib.suppress(NotImplementedError):  # Windows: the first one ends it at once
+    with contextlib.suppress(NotImplementedError):  # on Windows the first Ctrl-C stops the command at once
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop)
 

@@ -1,4 +1,4 @@
-"""The command line: exit 0 done, 1 failed, 2 wrong use or configuration; one line on stderr says why."""
+"""The command line: exit code 0 done, 1 failed, 2 wrong use or configuration; one line on stderr says why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Commands(click.Group):
-    """The commands, in the order in which they were added."""
+    """A group that lists its commands in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -37,7 +37,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mcp-cxr")
 def cli() -> None:
-    """Chest X-rays from your own archive, for agents and people."""
+    """Search your own archive of chest X-rays, from the command line or from an AI agent."""
 
 
 for _command in (serve, chat, ingest, search, show, table, forget, evaluate, doctor, demo):
@@ -53,7 +53,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
     """Run a command and return its exit code.
 
     Args:
-        name: What its help and its errors call it.
+        name: Program name in its help and errors.
     """
     try:
         code = command.main(args=argv, prog_name=name, standalone_mode=False)
@@ -65,14 +65,14 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
         exc.show()
         return exc.exit_code
     except click.ClickException as exc:
-        asked = exc.ctx if isinstance(exc, click.UsageError) else None
-        help_line = f" See `{asked.command_path} --help`." if asked else ""
+        context = exc.ctx if isinstance(exc, click.UsageError) else None
+        help_line = f" See `{context.command_path} --help`." if context else ""
         note(f"Error: {' '.join(exc.format_message().split())}{help_line}")
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")
         return FAILED
-    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+    except BrokenPipeError:  # the program that reads the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code if isinstance(code, int) else 0

@@ -26,19 +26,25 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--http", "over_http", is_flag=True, help="Serve over HTTP, to whoever has the token.")
+@click.option("--http", "over_http", is_flag=True, help="Serve over HTTP; clients need the token.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes any free one.")
-@click.option("--tls-cert", type=_FILE, help="Certificate with its chain, PEM.")
-@click.option("--tls-key", type=_FILE, help="Its key, PEM.")
-@click.option("--public-url", help="URL that clients use, such as that of a reverse proxy in front.")
-@click.option("--oauth-issuer", help="Take the tokens of this authorization server instead.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 chooses a free one.",
+)
+@click.option("--tls-cert", type=_FILE, help="PEM file with the certificate and its chain.")
+@click.option("--tls-key", type=_FILE, help="PEM file with the key of the certificate.")
+@click.option("--public-url", help="URL that clients use, for example that of a reverse proxy.")
+@click.option("--oauth-issuer", help="Accept access tokens of this OAuth server instead of the token.")
 @click.pass_context
 def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
-    """Serve the archive to an MCP host, over stdin and stdout or HTTP."""
+    """Serve the archive to an MCP host, over stdin and stdout or over HTTP."""
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
-        raise ConfigError(f"--{given[0].replace('_', '-')} is for --http; give that too.")
-    gc.disable()  # 0.04 s of the 0.46 s a host waits go into collecting while modules load
+        raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
+    gc.disable()  # garbage collection while modules load takes 0.04 s of the 0.46 s a host waits
     from mcp_cxr.server import AccessLog, build_server
     from mcp_cxr.settings import load_settings, warnings
 
@@ -51,7 +57,7 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
 
     @asynccontextmanager
     async def open_late() -> AsyncGenerator[Archive]:
-        """Load what is heavy in a thread, while the handshake is answered."""
+        """Load heavy modules in a thread while the handshake is answered."""
         from anyio import to_thread
 
         open_archive = await to_thread.run_sync(_load)
@@ -65,11 +71,11 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
     )
     build = partial(build_server, open_late, share=settings.share, access_log=access_log)
     if over_http:
-        from mcp_cxr.server.http import HttpConfig, serve_http  # a host that speaks over stdin waits for no web server
+        from mcp_cxr.server.http import HttpConfig, serve_http  # loaded late: hosts on stdin need no web server
 
         serve_http(HttpConfig(**how), token_file=settings.token_file, build=build, note=note)
     else:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # else Ctrl-C waits for the thread that reads stdin
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # otherwise Ctrl-C waits for the thread that reads stdin
         build().run("stdio")
 
 
@@ -78,7 +84,7 @@ def _is_given(context: click.Context, name: str) -> bool:
 
 
 def _require_absolute(settings: Settings) -> None:
-    """Refuse relative paths: hosts start the server in any folder, and it would look for the archive there.
+    """Refuse relative paths: hosts start the server in an arbitrary folder, to which they would be relative.
 
     Raises:
         ConfigError: One is relative.

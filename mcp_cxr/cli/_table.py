@@ -20,29 +20,29 @@ _SAMPLES = 5
 
 @click.group()
 def table() -> None:
-    """Make, remove, count, check and move the archive's table."""
+    """Create, remove, count, check or copy the archive's table."""
 
 
 @table.command()
 @as_json
 def create(*, as_json: bool) -> None:
-    """Make the table, if it is not there."""
-    made = with_archive(lambda archive: archive.store.create())
+    """Create the table if it does not exist."""
+    is_created = with_archive(lambda archive: archive.store.create())
     if as_json:
-        print_json({"created": made})
+        print_json({"created": is_created})
         return
     say("VectorSearch schema created (or exists)")
-    say("MIMICCXRImages table created successfully" if made else "MIMICCXRImages table already exists")
+    say("MIMICCXRImages table created successfully" if is_created else "MIMICCXRImages table already exists")
     say("Indexes created (StudyID, SubjectID, ViewPosition)")
 
 
 @table.command()
-@click.option("--force", is_flag=True, help="Needed: this removes every row.")
+@click.option("--force", is_flag=True, help="Required, because all rows are removed.")
 @as_json
 def drop(*, force: bool, as_json: bool) -> int:
-    """Remove the table with every row, after a typed yes. The films' own files stay."""
+    """Remove the table with all rows, after a typed yes. Image files are kept."""
     if not force:
-        raise ConfigError("table drop removes every row; add --force if that is what you want.")
+        raise ConfigError("`table drop` removes all rows; add --force to do that.")
     try:
         count = with_archive(_count)
     except StoreMissing:
@@ -61,7 +61,7 @@ def drop(*, force: bool, as_json: bool) -> int:
 
 
 async def _count(archive: Archive) -> int | None:
-    """Return how many images there are; None where another version of this package made them."""
+    """Return the number of images; None if another version of this package wrote the table."""
     try:
         return (await archive.store.totals()).images
     except SchemaMismatch:
@@ -71,7 +71,7 @@ async def _count(archive: Archive) -> int | None:
 @table.command()
 @as_json
 def stats(*, as_json: bool) -> None:
-    """Count what the archive holds."""
+    """Count the images, patients, studies, views and labels in the archive."""
     overview, samples = with_archive(_stats)
     if as_json:
         print_json(overview)
@@ -107,46 +107,51 @@ def _print(overview: Overview, samples: list[RankedImage]) -> None:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Embed films anew where that mends something, which needs their files; remove what belongs to nothing.",
+    help="Correct rows by embedding their files again, if available; remove data that belongs to no image.",
 )
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:
-    """Walk every row and look for vectors, files and roots that are wrong."""
+    """Check every row for wrong vectors, changed or missing files, and missing roots."""
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     if as_json:
         print_json(found)
     else:
-        _print_found(found)
+        _print_problems(found)
     return FAILED if any(found.problems.values()) else DONE
 
 
-def _print_found(found: Verification | Repair) -> None:
+def _print_problems(found: Verification | Repair) -> None:
     from mcp_cxr.records import Repair
 
     say(f"Images: {found.images}")
     for problem, count in found.problems.items():
-        mended = found.mended[problem] if isinstance(found, Repair) else 0
-        say(f"  {problem}: {count}" + (f" ({mended} mended)" if mended else ""))
+        repaired = found.mended[problem] if isinstance(found, Repair) else 0
+        say(f"  {problem}: {count}" + (f" ({repaired} repaired)" if repaired else ""))
 
 
 @table.command()
-@click.option("--to", type=click.Choice(["iris", "embedded"]), required=True, help="Where to; from the other one.")
+@click.option(
+    "--to",
+    type=click.Choice(["iris", "embedded"]),
+    required=True,
+    help="Store to copy to; the other one is the source.",
+)
 @as_json
 def copy(*, to: StoreKind, as_json: bool) -> None:
-    """Bring every image of the other store into this one, without embedding again. May be run again at any time."""
+    """Copy all images from the other store without embedding them again. Can be run again at any time."""
     copied = with_settings(lambda settings: _copy(to, settings))
     if as_json:
         print_json(copied)
         return
     say(f"Copied: {copied.copied}")
-    say(f"Skipped (already there): {copied.skipped}")
-    say(f"Foreign (stay behind): {copied.external}")
+    say(f"Skipped (already exist): {copied.skipped}")
+    say(f"External (not copied): {copied.external}")
 
 
 async def _copy(to: StoreKind, settings: Settings) -> Copied:
     from mcp_cxr.archive import copy_archive
 
     async def progress(images: int) -> None:
-        note(f"  {images} images looked at")
+        note(f"  {images} images checked")
 
     return await copy_archive(to, settings, on_progress=progress)

@@ -40,7 +40,9 @@ def test_a_typed_yes_removes_what_was_counted(
 ) -> None:
     done = at_a_terminal(["forget", option, name], "yes", environment(archive))
     assert done.returncode == 0
-    told = f"This removes {images} images of {studies} studies, with vectors, reports and labels. Type yes to go on: "
+    told = (
+        f"This removes {images} images of {studies} studies, with vectors, reports and labels. Type yes to continue: "
+    )
     assert told in done.stderr
     assert done.stdout == f"Images removed: {images}\n"
     assert len(contents(archive)["images"]) == left
@@ -71,7 +73,7 @@ def test_it_needs_a_terminal_and_one_name(on_new: Command) -> None:
     for options in ((), ("--subject", " "), ("--subject", "p1", "--study", "s1")):
         refused = on_new("forget", *options)
         assert refused.code == 2
-        assert "Name one of --subject, --study and --image." in refused.error
+        assert "Give exactly one of --subject, --study and --image." in refused.error
 
 
 def test_where_nothing_was_made_it_says_so(on_new: Command) -> None:
@@ -84,5 +86,5 @@ def test_forgotten_films_come_back_with_the_next_ingest_of_their_folder(
     on_new: Command, archive: Path, tmp_path: Path
 ) -> None:
     done = at_a_terminal(["forget", "--subject", "p10000001"], "yes", environment(archive))
-    assert "the next ingest of them brings them back" in done.stderr
+    assert "ingesting them again adds the images again" in done.stderr
     assert on_new("ingest", tmp_path / "films", "--json").json["added"] == 2

@@ -63,7 +63,7 @@ def test_an_archive_moves_there_and_back_without_an_embedder(
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")  # which nothing serves
     set_environment(monkeypatch, {**variables(server), "MCP_CXR_STORE": "embedded"})
     moved = on_new("table", "copy", "--to", "iris")
-    assert (moved.code, moved.out) == (0, f"Copied: {SMALL}\nSkipped (already there): 0\nForeign (stay behind): 0\n")
+    assert (moved.code, moved.out) == (0, f"Copied: {SMALL}\nSkipped (already exist): 0\nExternal (not copied): 0\n")
     again = on_new("table", "copy", "--to", "iris", "--json").json
     assert again == {"copied": 0, "skipped": SMALL, "external": 0}
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(tmp_path / "another"))

@@ -102,7 +102,7 @@ def test_repair_mends_what_it_can_and_says_what_is_left(on_new: Command, films: 
     rows(tmp_path / "data", "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE slot > 2")
     done = on_new("table", "verify", "--repair")
     assert done.code == 1
-    assert f"  zero: 0 ({SMALL - 2} mended)\n" in done.out
+    assert f"  zero: 0 ({SMALL - 2} repaired)\n" in done.out
     assert "  file gone: 1\n" in done.out
     again = on_new("table", "verify", "--repair", "--json").json
     assert (again["problems"]["zero"], again["problems"]["file gone"]) == (0, 1)
@@ -131,7 +131,7 @@ def test_drop_wants_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, ty
     on_any("ingest", films)
     done = at_a_terminal(["table", "drop", "--force"], typed, environment(tmp_path / "data"))
     assert done.returncode == code
-    assert f"This removes {SMALL} images from the archive. Type yes to go on: " in done.stderr
+    assert f"This removes {SMALL} images from the archive. Type yes to continue: " in done.stderr
     assert ("MIMICCXRImages table dropped" in done.stdout) is (typed == "yes")
     on_any("table", "create")
     assert on_any("table", "stats", "--json").json["images"] == left

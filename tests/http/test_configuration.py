@@ -50,7 +50,7 @@ def test_what_is_not_safe_stops_the_start(
 
 def test_a_flag_of_http_without_it_is_no_use_in_silence(capsys: pytest.CaptureFixture[str]):
     assert main(["serve", "--public-url", "https://cxr.example.org"]) == 2
-    assert capsys.readouterr().err == "Error: --public-url is for --http; give that too.\n"
+    assert capsys.readouterr().err == "Error: --public-url needs --http.\n"
 
 
 def test_a_port_that_is_taken_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -1,4 +1,4 @@
-"""The next version, in a repository that holds what a release writes."""
+"""A release in a repository that holds the files it writes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """Its files as they are here, committed."""
-    for name in ("mcp_cxr/__init__.py", "manifest.json", "server.json", "CHANGELOG.md"):
+    """Return a repository with the files of this checkout that a release needs, committed."""
+    for name in ("mcp_cxr/__init__.py", "manifest.json", "server.json", "pyproject.toml", "README.md", "LICENSE"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     (tmp_path / "CHANGELOG.md").write_text("# Changes\n\n## Unreleased\n\n### Added\n\n- A thing.\n")
     git(tmp_path, "init", "--quiet")
-    for setting in ("user.name=Anybody", "user.email=anybody@example.org"):
+    for setting in ("user.name=Test", "user.email=anybody@example.org"):
         git(tmp_path, "config", *setting.split("="))
     git(tmp_path, "add", "--all")
     git(tmp_path, "commit", "--quiet", "--message", "Begin")
@@ -46,7 +46,7 @@ def git(folder: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout  # noqa: S607 - the git that is there
 
 
-def test_a_release_stands_everywhere_and_is_tagged_only_if_asked(checkout: Path, release: ModuleType):
+def test_a_release_sets_the_version_everywhere_and_tags_on_request(checkout: Path, release: ModuleType):
     assert release.main(["7.0.0"]) == 0
     assert '__version__ = "7.0.0"' in (checkout / "mcp_cxr/__init__.py").read_text()
     assert json.loads((checkout / "manifest.json").read_text())["version"] == "7.0.0"
@@ -64,24 +64,28 @@ def test_a_release_stands_everywhere_and_is_tagged_only_if_asked(checkout: Path,
 
 
 @pytest.mark.parametrize(
-    ("version", "said"),
-    [("1.2", "is no version"), ("01.0.0", "is no version"), ("0.0.1", f"is older than {__version__}")],
+    ("version", "message"),
+    [
+        ("1.2", "is not a version"),
+        ("01.0.0", "is not a version"),
+        ("0.0.1", f"not higher than the original version `{__version__}`"),
+    ],
 )
-def test_a_wrong_version_changes_nothing(
-    checkout: Path, release: ModuleType, version: str, said: str, capsys: pytest.CaptureFixture[str]
+def test_an_invalid_version_changes_nothing(
+    checkout: Path, release: ModuleType, version: str, message: str, capsys: pytest.CaptureFixture[str]
 ):
     assert release.main([version]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert git(checkout, "status", "--porcelain") == ""
 
 
-def test_nothing_is_released_twice_unsaid_or_uncommitted(
+def test_a_release_needs_a_new_version_unreleased_changes_and_a_clean_tree(
     checkout: Path, release: ModuleType, capsys: pytest.CaptureFixture[str]
 ):
     assert release.main(["7.0.0"]) == 0
-    for version, said in (("7.0.0", "has a section for 7.0.0 already"), ("7.0.1", "tells of nothing unreleased")):
+    for version, message in (("7.0.0", "already has a section for 7.0.0"), ("7.0.1", "has no unreleased changes")):
         assert release.main([version]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     (checkout / "new").touch()
     assert release.main(["7.1.0"]) == 2
-    assert "not committed" in capsys.readouterr().err
+    assert "uncommitted changes" in capsys.readouterr().err

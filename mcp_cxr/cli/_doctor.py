@@ -10,7 +10,7 @@ from mcp_cxr.cli._common import DONE, FAILED, as_json, print_json, say, with_arc
 @click.command()
 @as_json
 def doctor(*, as_json: bool) -> int:
-    """Check the configuration, embedder, store and folders, and say how to fix each problem."""
+    """Check the setup and say how to fix it. Covers the configuration, embedder, store and folders."""
     findings = with_archive(lambda archive: archive.doctor())
     if as_json:
         print_json({"ok": all(one.ok for one in findings), "checks": [one.as_dict() for one in findings]})

@@ -71,7 +71,7 @@ async def _count(archive: Archive) -> int | None:
 @table.command()
 @as_json
 def stats(*, as_json: bool) -> None:
-    """Count the images, patients, studies, views and labels in the archive."""
+    """Count images, patients, studies, views and labels."""
     overview, samples = with_archive(_stats)
     if as_json:
         print_json(overview)
@@ -111,7 +111,7 @@ def _print(overview: Overview, samples: list[RankedImage]) -> None:
 )
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:
-    """Check every row for wrong vectors, changed or missing files, and missing roots."""
+    """Check the vector, file and root of every row. Exits with 1 if there are problems."""
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     if as_json:
         print_json(found)

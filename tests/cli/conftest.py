@@ -1,4 +1,4 @@
-"""Commands as a person runs them."""
+"""Runs commands as a user does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMALL = 8
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command left behind."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -42,7 +42,7 @@ class Done:
 
     @property
     def error(self) -> str:
-        """The one line that says what was wrong; nothing else was printed."""
+        """Return the one line that says what was wrong, after checking that nothing else was printed."""
         assert self.out == ""
         (line,) = self.err.splitlines()
         assert line.startswith("Error: ")

@@ -35,7 +35,7 @@ def archive(on_new: Command, tmp_path: Path) -> Path:
         ("--image", "-".join(["00000003"] * 5), 1, 1, 2),
     ],
 )
-def test_a_typed_yes_removes_what_was_counted(
+def test_a_typed_yes_removes_the_counted_images(
     on_new: Command, archive: Path, option: str, name: str, images: int, studies: int, left: int
 ) -> None:
     done = at_a_terminal(["forget", option, name], "yes", environment(archive))
@@ -49,7 +49,7 @@ def test_a_typed_yes_removes_what_was_counted(
     assert on_new("table", "stats", "--json").json["images"] == left
 
 
-def test_nothing_of_what_is_forgotten_stays_in_the_archive(on_new: Command, archive: Path) -> None:
+def test_forgotten_data_is_erased_from_the_archive(on_new: Command, archive: Path) -> None:
     assert b"Secretword1" in all_bytes(archive)
     at_a_terminal(["forget", "--subject", "p10000001"], "yes", environment(archive))
     assert b"Secretword1" not in all_bytes(archive)
@@ -59,14 +59,14 @@ def test_nothing_of_what_is_forgotten_stays_in_the_archive(on_new: Command, arch
     assert on_new("search", "secretword3", "--mode", "words", "--json").json["total_results"] == 1
 
 
-def test_anything_else_removes_nothing(archive: Path) -> None:
+def test_any_other_answer_removes_nothing(archive: Path) -> None:
     done = at_a_terminal(["forget", "--subject", "p10000001"], "y", environment(archive))
     assert (done.returncode, done.stdout) == (1, "")
     assert len(contents(archive)["images"]) == 3
 
 
 @pytest.mark.usefixtures("archive")
-def test_it_needs_a_terminal_and_one_name(on_new: Command) -> None:
+def test_forget_needs_a_terminal_and_exactly_one_option(on_new: Command) -> None:
     done = on_new("forget", "--subject", "p10000001")
     assert done.code == 2
     assert "run it in a terminal" in done.error
@@ -76,15 +76,13 @@ def test_it_needs_a_terminal_and_one_name(on_new: Command) -> None:
         assert "Give exactly one of --subject, --study and --image." in refused.error
 
 
-def test_where_nothing_was_made_it_says_so(on_new: Command) -> None:
+def test_forget_without_an_archive_is_an_error(on_new: Command) -> None:
     done = on_new("forget", "--subject", "p1")
     assert done.code == 1
     assert "Run `mcp-cxr ingest PATH`." in done.error
 
 
-def test_forgotten_films_come_back_with_the_next_ingest_of_their_folder(
-    on_new: Command, archive: Path, tmp_path: Path
-) -> None:
+def test_forgotten_images_are_added_again_by_the_next_ingest(on_new: Command, archive: Path, tmp_path: Path) -> None:
     done = at_a_terminal(["forget", "--subject", "p10000001"], "yes", environment(archive))
     assert "ingesting them again adds the images again" in done.stderr
     assert on_new("ingest", tmp_path / "films", "--json").json["added"] == 2

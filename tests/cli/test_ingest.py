@@ -24,7 +24,7 @@ STAGES = ("walk", "known", "decode", "embed", "write")
 RATE = r"[\d.e+]+"
 
 
-def test_a_folder_is_ingested_with_the_lines_the_manual_promises(on_new: Command, films: Path):
+def test_ingest_prints_the_lines_of_the_manual(on_new: Command, films: Path):
     done = on_new("ingest", films)
     assert done.code == 0
     assert re.fullmatch(
@@ -53,7 +53,7 @@ def test_a_second_run_adds_none(on_new: Command, films: Path):
     assert (done.json["skipped"], done.json["added"], done.json["total_in_store"]) == (SMALL, 0, SMALL)
 
 
-def test_a_dry_run_says_what_it_would_insert_and_makes_nothing(on_new: Command, films: Path, tmp_path: Path):
+def test_a_dry_run_lists_new_images_and_creates_nothing(on_new: Command, films: Path, tmp_path: Path):
     done = on_new("ingest", films, "--dry-run")
     lines = done.out.splitlines()
     assert done.code == 0
@@ -69,13 +69,13 @@ def test_a_dry_run_in_json_prints_one_object(on_new: Command, films: Path):
     assert done.err.count("[DRY RUN] Would insert: ") == SMALL
 
 
-def test_a_limit_takes_the_first_files_known_ones_included(on_new: Command, films: Path):
+def test_limit_takes_the_first_files_including_stored_ones(on_new: Command, films: Path):
     assert on_new("ingest", films, "--limit", 3, "--json").json["added"] == 3
     again = on_new("ingest", films, "--limit", 5, "--json").json
     assert (again["found"], again["skipped"], again["added"]) == (5, 3, 2)
 
 
-def test_bad_files_are_counted_by_reason_and_are_no_failure(on_new: Command, films: Path):
+def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new: Command, films: Path):
     (films / "letter.dcm").write_text("Dear colleague,")
     (films / "short.dcm").write_bytes(small_film(1)[:3000])
     (films / "notes.txt").write_text("no film, and not named like one")
@@ -89,14 +89,14 @@ def test_bad_files_are_counted_by_reason_and_are_no_failure(on_new: Command, fil
     assert (retried["skipped"], retried["errors"]) == (SMALL, 2)
 
 
-def test_nothing_readable_is_a_failure(on_new: Command, tmp_path: Path):
+def test_ingest_fails_if_no_file_is_readable(on_new: Command, tmp_path: Path):
     (tmp_path / "letter.dcm").write_text("Dear colleague,")
     done = on_new("ingest", tmp_path / "letter.dcm", "--json")
     assert done.code == 1
     assert (done.json["errors"], done.json["added"]) == (1, 0)
 
 
-def test_an_empty_folder_is_a_failure_in_one_line(on_new: Command, tmp_path: Path):
+def test_an_empty_folder_is_an_error_of_one_line(on_new: Command, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     done = on_new("ingest", tmp_path / "empty")
     assert (done.code, done.out) == (1, "")
@@ -125,7 +125,7 @@ def test_wrong_use_is_one_line(on_new: Command, argv: list[str], line: str):
     assert line in done.error
 
 
-def test_the_shards_of_a_folder_are_its_films_and_an_empty_one_is_no_failure(on_new: Command, films: Path):
+def test_shards_together_hold_all_images_and_an_empty_shard_succeeds(on_new: Command, films: Path):
     shards = 5 * SMALL  # more than films: some must be empty
     done = [on_new("ingest", films, "--shard", f"{part}/{shards}", "--workers", 1, "--json") for part in range(shards)]
     assert {one.code for one in done} == {0}
@@ -136,13 +136,13 @@ def test_the_shards_of_a_folder_are_its_films_and_an_empty_one_is_no_failure(on_
     assert (again["found"], again["skipped"]) == (SMALL, SMALL)
 
 
-def test_one_film_may_be_named(on_new: Command, tmp_path: Path):
+def test_a_single_file_can_be_ingested(on_new: Command, tmp_path: Path):
     write_small_films(tmp_path / "one", 1)
     (film,) = (tmp_path / "one").rglob("*.dcm")
     assert on_new("ingest", film, "--json").json["added"] == 1
 
 
-def test_another_embedder_than_the_archives_is_refused(
+def test_a_different_embedder_than_the_archive_s_is_refused(
     on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Nothing is embedded by a service that is down, nor by another one in its place."""

@@ -55,7 +55,7 @@ def answers(run: Command) -> list[Any]:
     return [overview, hits, like]
 
 
-def test_an_archive_moves_there_and_back_without_an_embedder(
+def test_an_archive_is_copied_to_iris_and_back_without_an_embedder(
     server: StandIn, on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     on_new("ingest", films)
@@ -75,7 +75,7 @@ def test_an_archive_moves_there_and_back_without_an_embedder(
     assert on_new("ingest", films, "--json").json["skipped"] == SMALL
 
 
-def test_a_copy_of_nothing_says_so(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch):
+def test_copying_a_missing_archive_is_an_error(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch):
     set_environment(monkeypatch, variables(server))
     for target in ("iris", "embedded"):
         done = on_new("table", "copy", "--to", target)
@@ -83,7 +83,7 @@ def test_a_copy_of_nothing_says_so(server: StandIn, on_new: Command, monkeypatch
         assert "Nothing has been stored in" in done.error
 
 
-def test_a_table_that_the_original_made_is_opened_as_it_is(server: StandIn, on_iris: Command, films: Path):
+def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on_iris: Command, films: Path):
     dimension = on_iris("doctor", "--json").json["checks"][0]["detail"].split(" dimensions")[0].split()[-1]
     with closing(iris.dbapi.connect(**server.connection)) as connection:
         connection.cursor().execute(ORIGINAL.format(dimension=dimension))
@@ -99,9 +99,7 @@ def test_a_table_that_the_original_made_is_opened_as_it_is(server: StandIn, on_i
     assert on_iris("table", "verify", "--json").json["problems"]["external"] == 1
 
 
-def test_ids_are_hashed_only_with_a_key_that_was_given(
-    on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / "film.dcm").write_bytes(small_film(1))
@@ -118,11 +116,11 @@ def test_ids_are_hashed_only_with_a_key_that_was_given(
     assert on_iris("ingest", folder).code == 2
 
 
-def test_ingest_makes_no_root_of_a_table_that_others_write(
+def test_ingest_into_iris_records_no_root(
     on_iris: Command, films: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
     done = on_iris("ingest", films)
-    assert f"For `serve` to show these films, add {films} to MCP_CXR_ROOTS." in done.err
+    assert f"To let `serve` show these images, add {films} to MCP_CXR_ROOTS." in done.err
     image_id = on_iris("search", "--view", "PA", "--json").json["images"][0]["image_id"]
     refused = on_iris("show", image_id, "--png", tmp_path / "film.png")
     assert "roots" in refused.err
@@ -132,7 +130,7 @@ def test_ingest_makes_no_root_of_a_table_that_others_write(
     assert on_iris("show", image_id, "--png", tmp_path / "film.png").code == 0
 
 
-def test_doctor_tells_how_the_connections_are(on_iris: Command, films: Path):
+def test_doctor_shows_the_state_of_the_connections(on_iris: Command, films: Path):
     on_iris("ingest", films)
     store = {check["name"]: check for check in on_iris("doctor", "--json").json["checks"]}["store"]
     assert store["ok"]
@@ -149,7 +147,7 @@ def test_doctor_tells_how_the_connections_are(on_iris: Command, films: Path):
         ("IRIS_SSL_CONFIG", "Missing", "IRIS_SSL_CONFIG"),
     ],
 )
-def test_doctor_tells_what_is_wrong_with_the_server(
+def test_doctor_shows_problems_of_the_server(
     on_iris: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, advice: str
 ):
     monkeypatch.setenv(variable, value)
@@ -159,7 +157,7 @@ def test_doctor_tells_what_is_wrong_with_the_server(
     assert advice in store["advice"]
 
 
-def test_the_scripts_work_on_it(server: StandIn, films: Path, tmp_path: Path):
+def test_the_scripts_work_on_iris(server: StandIn, films: Path, tmp_path: Path):
     where = {**environment(tmp_path / "data"), **variables(server)}
 
     def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""What every command keeps to."""
+"""Rules that hold for every command."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_command_has_help(run: Command, command: str):
     assert done.out.startswith(f"Usage: mcp-cxr {command} ")
 
 
-def test_no_command_shows_the_help(run: Command):
+def test_without_a_command_the_help_is_shown(run: Command):
     done = run()
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("Usage: mcp-cxr [OPTIONS] COMMAND")
@@ -62,7 +62,7 @@ def test_an_unknown_command_is_wrong_use(run: Command):
     ],
 )
 @pytest.mark.parametrize("argv", [["serve"], ["search", "effusion"], ["table", "stats"], ["doctor"]], ids=" ".join)
-def test_a_wrong_variable_stops_every_command(
+def test_an_invalid_variable_stops_every_command(
     run: Command, monkeypatch: pytest.MonkeyPatch, argv: list[str], name: str, value: str, line: str
 ):
     monkeypatch.setenv(name, value)
@@ -71,14 +71,14 @@ def test_a_wrong_variable_stops_every_command(
     assert done.error.startswith(line)
 
 
-def test_a_near_miss_of_another_family_warns(on_demo: Command, monkeypatch: pytest.MonkeyPatch):
+def test_a_misspelled_nvclip_variable_brings_a_warning(on_demo: Command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NVCLIP_BASEURL", "http://localhost:8002/v1")
     done = on_demo("table", "stats")
     assert done.code == 0
     assert done.err.startswith("Warning: NVCLIP_BASEURL is not a variable of mcp-cxr; did you mean NVCLIP_BASE_URL?")
 
 
-def test_the_installed_command_is_this_one(demo: Ingested):
+def test_the_installed_script_runs_this_package(demo: Ingested):
     version = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True)
     assert version.stdout == f"mcp-cxr, version {mcp_cxr.__version__}\n"
     stats = subprocess.run(
@@ -87,7 +87,7 @@ def test_the_installed_command_is_this_one(demo: Ingested):
     assert json.loads(stats.stdout)["images"] == len(demo.drawn.images)
 
 
-def test_a_reader_that_has_gone_is_no_traceback(demo: Ingested):
+def test_a_closed_stdout_causes_no_traceback(demo: Ingested):
     read, write = os.pipe()
     os.close(read)
     command = [sys.executable, "-m", "mcp_cxr", "table", "stats"]
@@ -101,7 +101,7 @@ def test_a_reader_that_has_gone_is_no_traceback(demo: Ingested):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_ingest_ends_with_the_batch_in_hand_and_goes_on(
+def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     on_new: Command, tmp_path: Path, number: signal.Signals
 ):
     write_small_films(tmp_path / "films", FILMS)
@@ -114,14 +114,14 @@ def test_an_interrupted_ingest_ends_with_the_batch_in_hand_and_goes_on(
     ) as process:
         assert process.stderr
         while (line := process.stderr.readline()) != FOUND:
-            assert line, "it ended before it had begun"
+            assert line, "it ended before it began"
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 1
     summary = json.loads(out)
-    assert summary["next"] == "Interrupted. Run the same command again to go on."
+    assert summary["next"] == "Interrupted. Run the same command again to continue."
     assert summary["remaining"] is None or summary["remaining"] > 0
-    assert "Stopping after the batch in hand; once more to stop at once." in err
+    assert "Stopping after the current batch; press Ctrl-C again to stop at once." in err
     rest = on_new("ingest", tmp_path / "films", "--json").json
     assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], FILMS)
     assert rest["added"] == FILMS - summary["added"]

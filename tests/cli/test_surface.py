@@ -1,4 +1,4 @@
-"""Everything people and programs see, compared with snapshots: a change is meant, and has a line in CHANGELOG."""
+"""The whole surface, compared with snapshots: a change must be intended, and needs a line in CHANGELOG."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _TIMES = ("execution_time_ms", "seconds", "images_per_second", "stages", "slowes
 
 
 def compare(name: str, found: str) -> None:
-    """Fail where `found` differs from the snapshot of that name; write it instead where REFRESH_SNAPSHOTS is set."""
+    """Fail if `found` differs from the snapshot of that name; write the snapshot first if REFRESH_SNAPSHOTS is set."""
     path = SNAPSHOTS / name
     if os.environ.get(REFRESH):
         path.write_text(found)
     kept = path.read_text()
     if found != kept:
         change = difflib.unified_diff(kept.splitlines(), found.splitlines(), name, "now", lineterm="", n=2)
-        pytest.fail("\n".join([f"The surface changed. If that is meant, run once with {REFRESH}=1.", *change]))
+        pytest.fail("\n".join([f"The surface changed. If that is intended, run once with {REFRESH}=1.", *change]))
 
 
 def without_times(value: Any) -> Any:
-    """Replace what differs from run to run."""
+    """Replace values that differ from run to run."""
     if isinstance(value, dict):
         return {name: "TIME" if name in _TIMES else without_times(one) for name, one in value.items()}
     return [without_times(one) for one in value] if isinstance(value, list) else value
@@ -144,7 +144,7 @@ def test_lines_of_commands(on_new: Command, demo: Ingested, tmp_path: Path):
     compare("lines.txt", masked(lines.replace(str(tmp_path / "data"), "DATA").replace(str(tmp_path), "TMP"), demo))
 
 
-def test_every_command_stands_in_the_snapshots():
+def test_every_command_is_in_the_snapshots():
     assert {name for name, _ in _commands()} == set(COMMANDS)
 
 

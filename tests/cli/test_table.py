@@ -33,14 +33,14 @@ def on_any(request: pytest.FixtureRequest, on_new: Command, monkeypatch: pytest.
     return on_new
 
 
-def test_create_makes_the_table_once(on_any: Command):
+def test_create_creates_the_table_once(on_any: Command):
     assert on_any("table", "create").out == MADE.format("created successfully")
     again = on_any("table", "create")
     assert (again.code, again.out) == (0, MADE.format("already exists"))
     assert on_any("table", "stats", "--json").json["images"] == 0
 
 
-def test_stats_count_and_show_five_samples(on_demo: Command, demo: Ingested):
+def test_stats_counts_images_and_shows_five_samples(on_demo: Command, demo: Ingested):
     done = on_demo("table", "stats")
     images = demo.drawn.images
     lines = done.out.splitlines()
@@ -54,17 +54,17 @@ def test_stats_count_and_show_five_samples(on_demo: Command, demo: Ingested):
     assert {sample.split()[0] for sample in samples} <= {image.image_id for image in images}
 
 
-def test_stats_in_json_are_what_the_tool_gives(on_demo: Command, demo: Ingested):
+def test_stats_as_json_equals_the_tool_s_result(on_demo: Command, demo: Ingested):
     assert on_demo("table", "stats", "--json").json == told_by_tool(demo, "get_archive_overview")
 
 
-def test_stats_without_a_table_are_a_failure(on_any: Command):
+def test_stats_without_a_table_is_an_error(on_any: Command):
     done = on_any("table", "stats")
     assert done.code == 1
     assert "Run `mcp-cxr ingest PATH`." in done.error
 
 
-def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
+def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: Ingested):
     done = on_demo("table", "verify", "--json")
     assert done.code == 0
     assert done.json == {
@@ -84,7 +84,7 @@ def test_a_sound_archive_verifies(on_demo: Command, demo: Ingested):
     }
 
 
-def test_a_file_that_is_gone_and_one_that_changed_are_found(on_any: Command, films: Path):
+def test_verify_finds_a_missing_and_a_changed_file(on_any: Command, films: Path):
     on_any("ingest", films)
     first, second, *_ = sorted(films.rglob("*.dcm"))
     first.unlink()
@@ -95,7 +95,7 @@ def test_a_file_that_is_gone_and_one_that_changed_are_found(on_any: Command, fil
     assert "  file changed: 1\n  file gone: 1\n" in done.out
 
 
-def test_repair_mends_what_it_can_and_says_what_is_left(on_new: Command, films: Path, tmp_path: Path):
+def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, films: Path, tmp_path: Path):
     on_new("ingest", films)
     first, *_ = sorted(films.rglob("*.dcm"))
     first.unlink()
@@ -127,7 +127,7 @@ def test_drop_needs_a_terminal(on_new: Command, films: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("typed", "code", "left"), [("no", 1, SMALL), ("y", 1, SMALL), ("", 1, SMALL), ("yes", 0, 0)])
-def test_drop_wants_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
+def test_drop_needs_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
     on_any("ingest", films)
     done = at_a_terminal(["table", "drop", "--force"], typed, environment(tmp_path / "data"))
     assert done.returncode == code
@@ -138,7 +138,7 @@ def test_drop_wants_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, ty
     assert len(list(films.rglob("*.dcm"))) == SMALL
 
 
-def test_dropping_what_is_not_there_is_harmless(on_any: Command):
+def test_dropping_a_missing_table_succeeds(on_any: Command):
     done = on_any("table", "drop", "--force")
     assert (done.code, done.out) == (0, "MIMICCXRImages table does not exist\n")
 

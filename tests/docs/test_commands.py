@@ -91,7 +91,7 @@ def _with_command(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
-def test_the_page_s_commands_run_in_their_order(
+def test_the_commands_of_a_page_run_in_order(
     page: Path, demo: Ingested, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -106,7 +106,7 @@ def every_block() -> Iterator[Block]:
         yield from blocks(page)
 
 
-def test_no_command_stands_where_it_would_not_be_run():
+def test_every_command_is_in_a_block_that_is_run():
     assert {block.language for block in every_block()} <= LANGUAGES
     for page in pages():
         assert len(re.findall(r"^ *```", page.read_text(), re.MULTILINE)) == 2 * len(blocks(page)), page.name
@@ -117,7 +117,7 @@ def test_no_command_stands_where_it_would_not_be_run():
         assert not block.needs or block.language == "sh", block.text
 
 
-def test_every_configuration_of_a_host_is_one():
+def test_host_configurations_are_valid():
     """Its JSON can be read, starts the server, and names variables there are."""
     shown = [json.loads(block.text) for block in every_block() if block.language == "json"]
     assert len(shown) >= 3

@@ -14,17 +14,17 @@ from tests.docs.pages import ROOT, commands
 PAGE = ROOT / "docs" / "evaluate.md"
 
 
-def test_every_option_is_named_and_every_named_one_exists() -> None:
+def test_the_page_names_exactly_the_existing_options() -> None:
     named = set(re.findall(r"--[a-z]+", PAGE.read_text()))
     known = {option for one in evaluate.params if isinstance(one, click.Option) for option in one.opts}
     assert named <= known
     assert known - named == set()
 
 
-def test_every_protocol_has_its_row() -> None:
+def test_every_protocol_has_a_row() -> None:
     assert tuple(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)) == PROTOCOLS
 
 
-def test_every_command_is_understood() -> None:
+def test_every_command_is_valid() -> None:
     for line in commands(PAGE):
         evaluate.make_context("evaluate", shlex.split(line.removeprefix("mcp-cxr evaluate")))

@@ -52,7 +52,7 @@ def variables(data: Path, path: str, **more: str) -> dict[str, str]:
     return kept | environment(data) | {"PATH": path, "PYTHONPATH": str(ROOT), "MCP_CXR_STORE": "embedded"} | more
 
 
-def test_the_slurm_array_s_tasks_at_once_make_what_one_run_makes(films: Path, tmp_path: Path, path: str) -> None:
+def test_concurrent_slurm_tasks_produce_the_same_archive_as_one_run(films: Path, tmp_path: Path, path: str) -> None:
     data, whole = tmp_path / "data", tmp_path / "whole"
 
     def task(number: int) -> int:
@@ -75,9 +75,7 @@ def ingest(films: Path, environment: dict[str, str]) -> dict[str, int]:
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
 
 
-def test_the_kubernetes_job_s_parts_are_all_there_are_and_its_command_is_one(
-    films: Path, tmp_path: Path, path: str
-) -> None:
+def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(films: Path, tmp_path: Path, path: str) -> None:
     job = (JOBS / "kubernetes.yaml").read_text()
     (completions,) = re.findall(r"^ +completions: (\d+)$", job, re.MULTILINE)
     command = json.loads(re.findall(r"^ +command: (\[.*\])$", job, re.MULTILINE)[0])
@@ -87,7 +85,7 @@ def test_the_kubernetes_job_s_parts_are_all_there_are_and_its_command_is_one(
     subprocess.run([*last, "--dry-run"], env=variables(tmp_path / "data", path), check=True)
 
 
-def test_gnu_parallel_is_handed_every_part_and_a_command_that_runs(films: Path, tmp_path: Path, path: str) -> None:
+def test_gnu_parallel_gets_every_shard_and_a_valid_command(films: Path, tmp_path: Path, path: str) -> None:
     """GNU parallel need not be installed: a stand-in writes down what it is given."""
     parallel = tmp_path / "bin" / "parallel"
     parallel.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > given\ncat > parts\n')

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "notebook.md"
 
 
-async def test_the_cells_run_as_in_a_notebook(
+async def test_the_cells_of_the_notebook_page_run(
     demo: DemoArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_makefile_has_every_verb_that_the_docs_and_ci_name() -> None:
+def test_the_makefile_has_every_target_that_docs_and_ci_name() -> None:
     makefile = (ROOT / "Makefile").read_text()
     texts = [page.read_text() for page in (*pages(), ROOT / ".github" / "workflows" / "ci.yml")]
     named = {verb for text in texts for verb in re.findall(r"(?:`|^|run: )make ([\w-]+)", text, re.MULTILINE)}
@@ -24,13 +24,13 @@ def test_the_makefile_has_every_verb_that_the_docs_and_ci_name() -> None:
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
-def test_every_link_within_the_project_leads_somewhere(page: Path) -> None:
+def test_every_link_within_the_project_exists(page: Path) -> None:
     broken = [link for link in links(page) if not (page.parent / link).exists()]
     assert not broken
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
-def test_plain_make_lists_the_verbs() -> None:
+def test_make_without_arguments_lists_the_targets() -> None:
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607  # whichever is there
     assert {"make setup", "make test", "make check", "make demo", "make bench"} <= {
         " ".join(line.split()[:2]) for line in listed.splitlines()

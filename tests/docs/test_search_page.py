@@ -17,11 +17,11 @@ def names(cell: str) -> set[str]:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
-def test_a_question_is_read_as_the_page_says(row: tuple[str, str, str, str]) -> None:
+def test_queries_are_read_as_the_page_says(row: tuple[str, str, str, str]) -> None:
     meaning = parse_query_text(row[0])
     wanted = {one.name for one in meaning.mentions if one.finding and one.status is Status.PRESENT}
     assert (wanted, set(meaning.excluded_findings), set(meaning.possible_findings)) == tuple(map(names, row[1:]))
 
 
-def test_the_table_is_there() -> None:
+def test_the_table_has_all_rows() -> None:
     assert len(ROWS) == 8

@@ -22,14 +22,14 @@ def said() -> str:
 
 
 @pytest.mark.parametrize("text", QUOTED)
-def test_the_program_says_so(text: str, said: str):
+def test_quoted_messages_exist_in_the_code(text: str, said: str):
     assert text in said
 
 
 @pytest.mark.parametrize(
     "title", ["Table not found", "NV-CLIP not available", "Ingestion slow", "Images already exist"]
 )
-def test_what_the_original_s_manual_lists_has_its_section(title: str):
+def test_the_topics_of_the_original_manual_have_sections(title: str):
     """Each with a text that is really printed."""
     section = PAGE.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     assert any(f"\n> {text}\n" in section for text in QUOTED)

@@ -64,7 +64,7 @@ def served(installed: str, demo: Ingested, tmp_path_factory: pytest.TempPathFact
         yield server
 
 
-def test_the_demo_runs_to_its_end_and_the_extra_draws_its_plots(installed: str, tmp_path: Path):
+def test_the_demo_runs_and_the_plots_extra_draws_plots(installed: str, tmp_path: Path):
     out = run(installed, "demo", "--keep", str(tmp_path / "demo"), cwd=tmp_path, env={})
     assert "Contact sheet of all answers" in out
     assert (tmp_path / "demo" / "contact-sheet.png").is_file()
@@ -73,7 +73,7 @@ def test_the_demo_runs_to_its_end_and_the_extra_draws_its_plots(installed: str, 
     assert "<svg" in page.read_text()
 
 
-def test_the_page_of_the_extra_opens(installed: str, demo: Ingested, tmp_path: Path):
+def test_the_chat_extra_opens_its_page(installed: str, demo: Ingested, tmp_path: Path):
     command = [installed, "chat", "--headless", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=demo.environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
@@ -83,12 +83,12 @@ def test_the_page_of_the_extra_opens(installed: str, demo: Ingested, tmp_path: P
         process.terminate()
 
 
-def test_every_tool_is_portable_to_the_inspector(installed: str, demo: Ingested, tmp_path: Path):
+def test_the_inspector_accepts_every_tool(installed: str, demo: Ingested, tmp_path: Path):
     listed = inspected(installed, demo, tmp_path, "tools/list", "--strict")
     assert listed["result"]["tools"][0]["name"] == "search_medical_images"
 
 
-def test_the_inspector_searches_and_finds_the_page(installed: str, demo: Ingested, tmp_path: Path):
+def test_the_inspector_searches_and_reads_the_viewer_page(installed: str, demo: Ingested, tmp_path: Path):
     search = ("--tool-name", "search_medical_images")
     found = inspected(installed, demo, tmp_path, "tools/call", *search, "--tool-arg", "query=effusion")
     assert found["result"]["structuredContent"]["total_results"] > 0
@@ -106,7 +106,7 @@ def inspected(installed: str, demo: Ingested, folder: Path, method: str, *words:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_the_conformance_suite_is_content(served: Served, scenario: str, tmp_path: Path):
+def test_the_conformance_suite_passes(served: Served, scenario: str, tmp_path: Path):
     with Bearer(urlsplit(served.url).port or 0, served.token) as before:
         done = OUTSIDE.run(CONFORMANCE, "server", "--url", before.url, "--scenario", scenario, "-o", str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -117,7 +117,7 @@ def test_the_conformance_suite_is_content(served: Served, scenario: str, tmp_pat
 
 @pytest.mark.parametrize("over", ["stdio", "http"])
 @pytest.mark.parametrize(("generation", "version"), [(1, None), (2, None), (2, "2026-07-28")])
-def test_a_typescript_host_lists_searches_and_looks(
+def test_a_typescript_host_lists_searches_and_views(
     installed: str, demo: Ingested, served: Served, over: str, generation: int, version: str | None
 ):
     server = {"command": installed, "args": ["serve"], "env": demo.environment}
@@ -126,7 +126,7 @@ def test_a_typescript_host_lists_searches_and_looks(
     visit(OUTSIDE, generation=generation, version=version, server=server)
 
 
-async def test_the_bundle_validates_packs_and_answers(demo: Ingested, tmp_path: Path):
+async def test_the_bundle_validates_packs_and_serves(demo: Ingested, tmp_path: Path):
     """Started as a host starts it: with the manifest's command, its places filled in, by uv."""
     uv = shutil.which("uv") or fetched_uv(tmp_path)
     bundle, unpacked = tmp_path / "cxr.mcpb", tmp_path / "unpacked"

@@ -32,7 +32,7 @@ def files_of(folder: str) -> set[str]:
     }
 
 
-def test_the_wheel_is_the_package_and_nothing_else(built: Built):
+def test_the_wheel_contains_exactly_the_package(built: Built):
     with zipfile.ZipFile(built.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
@@ -42,7 +42,7 @@ def test_the_wheel_is_the_package_and_nothing_else(built: Built):
     assert f"mcp-name: {SERVER['name']}" in metadata  # how the registry knows whose package this is
 
 
-def test_the_sdist_holds_what_its_tests_need(built: Built):
+def test_the_sdist_contains_everything_its_tests_need(built: Built):
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     for folder in ("mcp_cxr", "tests", "docs", "scripts", ".github"):
@@ -65,7 +65,7 @@ def record(wheel: Path) -> str:
         return opened.read(name).decode()
 
 
-def test_the_wheel_s_own_files_answer_a_question(built: Built, demo: Ingested, tmp_path: Path):
+def test_the_installed_wheel_answers_a_query(built: Built, demo: Ingested, tmp_path: Path):
     """Data files are read where the wheel put them; the dependencies are those of the tests."""
     place = tmp_path / "installed"
     run(
@@ -90,12 +90,12 @@ def test_versions_agree():
     assert MANIFEST["version"] == SERVER["version"] == SERVER["packages"][0]["version"] == __version__
 
 
-def test_both_manifests_name_only_variables_there_are():
+def test_both_manifests_use_existing_variables():
     named = {one["name"]: one for one in SERVER["packages"][0]["environmentVariables"]}
     assert set(named) == set(MANIFEST["server"]["mcp_config"]["env"]) <= set(variables())
 
 
-def test_each_place_of_the_bundle_s_configuration_is_asked_for_and_filled():
+def test_every_placeholder_of_the_bundle_is_configured():
     """A place that nobody filled would reach the server as it stands: `${user_config.share}`."""
     places = re.findall(r"\$\{user_config\.(\w+)\}", json.dumps(MANIFEST["server"]))
     asked = MANIFEST["user_config"]
@@ -103,13 +103,13 @@ def test_each_place_of_the_bundle_s_configuration_is_asked_for_and_filled():
     assert all(one["required"] or "default" in one for one in asked.values())
 
 
-def test_the_bundle_names_the_tools_a_model_has():
+def test_the_bundle_lists_the_tools_of_a_model():
     tools = json.loads((ROOT / "tests" / "server" / "tools.json").read_text())
     for_models = [tool["name"] for tool in tools if tool["name"] != "get_image_pixels"]
     assert [tool["name"] for tool in MANIFEST["tools"]] == for_models
 
 
-def test_the_registry_s_entry_is_within_its_schema():
+def test_the_registry_entry_follows_its_schema():
     """The rules of server.schema.json of 2025-12-11 that concern it; CI asks the schema itself."""
     assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", SERVER["name"])
     assert 1 <= len(SERVER["description"]) <= 100

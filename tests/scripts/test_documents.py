@@ -13,7 +13,7 @@ ROW = re.compile(r"^\| `(?P<name>[A-Z_]+)` \| (?P<default>.*?) \| (?P<meaning>.*
 CONFIGURED = {"MCP_CXR_EMBEDDER", "MCP_CXR_ROOTS", "MCP_CXR_SHARE"}
 
 
-def test_the_table_of_variables_is_that_of_the_settings():
+def test_the_documented_variables_equal_the_settings():
     text = (ROOT / "docs" / "configuration.md").read_text()
     told = [(row["name"], row["default"], row["meaning"]) for row in ROW.finditer(text)]
     meant = [
@@ -23,7 +23,7 @@ def test_the_table_of_variables_is_that_of_the_settings():
     assert told == meant
 
 
-def test_the_example_for_claude_desktop_names_only_variables_there_are():
+def test_the_claude_desktop_example_uses_existing_variables():
     (entry,) = json.loads((ROOT / "claude_desktop_config.example.json").read_text())["mcpServers"].values()
     assert set(entry["env"]) <= set(variables())
     assert set(entry["env"]) >= CONFIGURED

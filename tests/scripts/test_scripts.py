@@ -50,18 +50,18 @@ def search_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
 
 
-def test_these_are_all_the_scripts():
+def test_all_scripts_are_tested():
     assert sorted(path.stem for path in SCRIPTS.glob("*.py")) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_helps_under_its_own_name(name: str, capsys: pytest.CaptureFixture[str]):
+def test_each_script_s_help_shows_its_name(name: str, capsys: pytest.CaptureFixture[str]):
     assert script(name).main(["--help"]) == 0
     assert capsys.readouterr().out.startswith(f"Usage: {name}.py ")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_refuses_what_it_does_not_know(name: str, capsys: pytest.CaptureFixture[str]):
+def test_each_script_refuses_unknown_options(name: str, capsys: pytest.CaptureFixture[str]):
     assert script(name).main(["--frobnicate"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -69,7 +69,7 @@ def test_each_refuses_what_it_does_not_know(name: str, capsys: pytest.CaptureFix
     assert f"See `{name}.py --help`." in captured.err
 
 
-def test_the_table_is_made_filled_counted_and_checked_and_again(
+def test_the_scripts_create_fill_count_and_check_the_table_twice(
     archive: Path, films: Path, capsys: pytest.CaptureFixture[str]
 ):
     for made in ("created successfully", "already exists"):
@@ -84,7 +84,7 @@ def test_the_table_is_made_filled_counted_and_checked_and_again(
     assert str(archive) in capsys.readouterr().out
 
 
-def test_drop_makes_the_table_anew_where_there_was_none(archive: Path, capsys: pytest.CaptureFixture[str]):
+def test_drop_without_a_table_creates_one(archive: Path, capsys: pytest.CaptureFixture[str]):
     assert script("create_mimic_images_table").main(["--drop", "--force"]) == 0
     out = capsys.readouterr().out
     assert "MIMICCXRImages table does not exist\n" in out
@@ -100,7 +100,7 @@ def test_drop_without_force_removes_nothing(archive: Path, films: Path, capsys: 
     assert archive.exists()
 
 
-def test_a_checkout_need_not_be_installed(demo: Ingested, tmp_path: Path):
+def test_scripts_run_from_a_checkout_without_installation(demo: Ingested, tmp_path: Path):
     """-S leaves site-packages out, so the dependencies are named and the package is not."""
     import click
 

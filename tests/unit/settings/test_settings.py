@@ -11,7 +11,7 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import load_settings, warnings
 
 
-def test_lists_are_split_and_blanks_fall_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_are_split_and_empty_parts_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["/a", "", "/b c"]))
     monkeypatch.setenv("MCP_CXR_SHARE", "reports, images,")
     settings = load_settings()
@@ -19,7 +19,7 @@ def test_lists_are_split_and_blanks_fall_away(monkeypatch: pytest.MonkeyPatch) -
     assert settings.share == ("reports", "images")
 
 
-def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "")
     assert load_settings().embedder == "nvclip"
 
@@ -35,7 +35,9 @@ def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatc
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE: input should be a valid integer"),
     ],
 )
-def test_what_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str) -> None:
+def test_an_invalid_value_is_an_error_of_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError) as caught:
         load_settings()
@@ -43,13 +45,13 @@ def test_what_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch, name: str, v
     assert "\n" not in str(caught.value)
 
 
-def test_a_secret_is_in_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_in_the_repr(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("NVIDIA_API_KEY", "IRIS_PASSWORD"):
         monkeypatch.setenv(name, "not-to-be-seen")
     assert "not-to-be-seen" not in repr(load_settings())
 
 
-def test_a_name_close_to_another_program_s_variable_is_only_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelled_variable_with_a_shared_prefix_only_brings_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVCLIP_BASE_UR", "http://localhost:1/v1")
     monkeypatch.setenv("IRIS_SOMETHING_ELSE", "1")
     monkeypatch.setenv("IRIS_HOSTS", "db")
@@ -63,9 +65,7 @@ def test_a_name_close_to_another_program_s_variable_is_only_warned_of(monkeypatc
     ("host", "warned"),
     [("db.example.org", True), ("10.1.2.3", True), ("localhost", False), ("127.0.0.1", False), ("::1", False)],
 )
-def test_a_server_beyond_this_machine_without_tls_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, host: str, warned: bool
-) -> None:
+def test_a_remote_iris_without_tls_brings_a_warning(monkeypatch: pytest.MonkeyPatch, host: str, warned: bool) -> None:
     monkeypatch.setenv("IRIS_HOST", host)
     assert warnings(load_settings()) == []
     monkeypatch.setenv("MCP_CXR_STORE", "iris")
@@ -75,7 +75,7 @@ def test_a_server_beyond_this_machine_without_tls_is_warned_of(
     assert warnings(load_settings()) == []
 
 
-def test_a_tilde_is_the_home_of_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("MCP_CXR_DATA_DIR", "~/cxr")
     monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["~/films", "/films"]))

@@ -38,7 +38,7 @@ def with_service(standin: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPa
     return on_new
 
 
-def test_a_sound_service_shows_what_it_is_and_how_long_it_takes(with_service: Command):
+def test_a_working_service_is_shown_with_its_latency(with_service: Command):
     done = with_service("doctor")
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if line.startswith("ok    embedder"))
@@ -57,7 +57,7 @@ def test_a_sound_service_shows_what_it_is_and_how_long_it_takes(with_service: Co
         ({"fault": {"kind": "status", "status": 404, "times": 1000}}, "check NVCLIP_BASE_URL, NVCLIP_DIALECT"),
     ],
 )
-def test_each_fault_of_the_service_is_a_line_that_says_what_to_do(
+def test_each_problem_of_the_service_is_one_line_with_advice(
     standin: StandIn, with_service: Command, orders: dict[str, Any], advice: str
 ):
     standin.tell(**orders)
@@ -68,7 +68,9 @@ def test_each_fault_of_the_service_is_a_line_that_says_what_to_do(
     assert KEY not in done.out + done.err
 
 
-def test_an_archive_of_another_embedder_is_found(standin: StandIn, on_demo: Command, monkeypatch: pytest.MonkeyPatch):
+def test_an_archive_of_another_embedder_is_a_problem(
+    standin: StandIn, on_demo: Command, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     done = on_demo("doctor", "--json")
     assert done.code == 1

@@ -1,25 +1,32 @@
-"""Archives as the product opens them, and what lies in their database."""
+"""Opens archives as the product does, ingests into them, and reads their database."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from contextlib import asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mcp_cxr.archive import Archive
 from mcp_cxr.images import Reader
 from mcp_cxr.settings import Settings
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
-    from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import IngestSummary
 
 DATABASE = "archive.sqlite3"
+
+StoreName: TypeAlias = Literal["embedded", "memory"]
+
+_memory_databases: dict[Path, MemoryDatabase] = defaultdict(MemoryDatabase)
+"""The archives in memory, by their data folder."""
 
 _CONTENTS = {
     "images": """
@@ -38,21 +45,39 @@ _CONTENTS = {
 
 
 @asynccontextmanager
-async def opened(data: Path, embedder: Embedder | None = None, **variables: str) -> AsyncGenerator[Archive]:
-    """Open an archive with this embedder, else a toy; variables are those of the environment."""
+async def opened(
+    data: Path, embedder: Embedder | None = None, *, store: StoreName = "embedded", **variables: str
+) -> AsyncGenerator[Archive]:
+    """Open the archive of a data folder.
+
+    Args:
+        embedder: None: a toy that reads text.
+        store: "memory" keeps the rows in this process, under the folder's name, from one opening to the next: faster,
+            for tests of anything but storage.
+        variables: Environment variables.
+    """
     settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]  # variables, as the environment has them
-    async with EmbeddedStore(data) as store, Reader() as reader, embedder or ToyEmbedder() as used:
-        yield Archive(settings, store, used, reader)
+    chosen = MemoryStore(_memory_databases[data]) if store == "memory" else EmbeddedStore(data)
+    async with chosen as opened_store, Reader() as reader, embedder or ToyEmbedder() as used:
+        yield Archive(settings, opened_store, used, reader)
 
 
-async def ingested(data: Path, films: Path, embedder: Embedder | None = None, **how: Any) -> IngestSummary:
-    """Ingest a folder as one command would, and check that its figures add up."""
-    async with opened(data, embedder) as archive:
-        return balanced(await archive.ingest(films, **how))
+def copy_memory_archive(source: Path, target: Path) -> Path:
+    """Copy the archive in memory of one data folder to another; return `target`."""
+    _memory_databases[target] = deepcopy(_memory_databases[source])
+    return target
+
+
+async def ingested(
+    data: Path, folder: Path, embedder: Embedder | None = None, *, store: StoreName = "embedded", **how: Any
+) -> IngestSummary:
+    """Ingest a folder as one command would, and check that the counts of its summary add up."""
+    async with opened(data, embedder, store=store) as archive:
+        return balanced(await archive.ingest(folder, **how))
 
 
 def balanced(summary: IngestSummary) -> IngestSummary:
-    """Return the summary, in which every file that was found is accounted for."""
+    """Check that a summary accounts for every file that was found, and return it."""
     done = summary.skipped + summary.added + summary.errors + (summary.would_add or 0)
     assert summary.processed == done
     assert summary.errors == sum(summary.errors_by_reason.values())
@@ -66,22 +91,22 @@ def balanced(summary: IngestSummary) -> IngestSummary:
 
 
 def contents(data: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """Everything an archive holds, apart from when and in which order it was written."""
+    """Return everything an archive holds, apart from when and in which order it was written."""
     with closing(sqlite3.connect(data / DATABASE)) as connection:
         return {name: connection.execute(statement).fetchall() for name, statement in _CONTENTS.items()}
 
 
 def rows(data: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:
-    """Ask or change the database behind the store's back."""
+    """Run a statement on the database without the store, and return the rows."""
     with closing(sqlite3.connect(data / DATABASE)) as connection, connection:
         return connection.execute(statement, values).fetchall()
 
 
 def is_made(data: Path) -> bool:
-    """Whether anything was written where an archive would be."""
+    """Return whether anything was written to a data folder."""
     return data.exists()
 
 
 def all_bytes(folder: Path) -> bytes:
-    """Every byte below a folder."""
+    """Return every byte below a folder."""
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())

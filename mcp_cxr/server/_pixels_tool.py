@@ -69,7 +69,7 @@ def _image_facts(values: StoredValues) -> dict[str, Any]:
         "tile_px": TILE_PX,
         "low": values.low,
         **_rescale_facts(values),
-        "greys": _base64(zlib.compress(values.greys.tobytes())),
+        "grays": _base64(zlib.compress(values.greys.tobytes())),
         "grayscale": values.grayscale,
         "presets": [
             {"name": one.name, "center": one.window.center, "width": one.window.width, "function": one.window.function}

@@ -17,8 +17,8 @@ FOR_VIEWER_ONLY: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
 
 _SOURCES = Path(__file__).parent / "viewer"
 _SCRIPTS = (
-    *("elements", "host", "answers", "values", "film", "marks", "pane"),
-    *("gallery", "filters", "facts", "reading", "viewer"),
+    *("elements", "host", "tool_results", "stored_values", "windowed_image", "overlay", "viewport"),
+    *("gallery", "search_form", "image_details", "image_viewer", "app"),
 )
 """Concatenated into one script in this order: later ones use what earlier ones declare."""
 

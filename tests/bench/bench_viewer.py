@@ -1,7 +1,7 @@
-"""From a click to the first picture in the viewer, on a film of 2544 x 3056: `python -m tests.bench.bench_viewer`.
+"""From a click to the first frame in the viewer, on a 2544 x 3056 image: `python -m tests.bench.bench_viewer`.
 
 The page runs in headless Chromium as in the browser tests; the server is a process of its own. Time counts from the
-click on the small picture to the first frame that shows the film, decoding included: the film was not kept before.
+click on the thumbnail to the first frame that shows the image, decoding included: the image was not cached.
 """
 
 # ruff: noqa: T201  # a bench prints
@@ -36,11 +36,11 @@ WITHIN_S = 1.0
 OPEN = """() => new Promise((resolve) => {
     const started = performance.now();
     const look = () => {
-        const canvas = document.querySelector(".pane canvas");
+        const canvas = document.querySelector(".viewport canvas");
         if (canvas && canvas.getAttribute("aria-busy")) resolve(performance.now() - started);
         else requestAnimationFrame(look);
     };
-    document.querySelector("button.film").click();
+    document.querySelector("button.thumbnail").click();
     look();
 })"""
 
@@ -62,11 +62,11 @@ async def measure(browser: Browser, data: Path) -> list[tuple[float, int]]:
             async with shown(
                 browser, client, question={"view": ["UNKNOWN", "PA", "AP"], "limit": 3}, size=(1400, 900)
             ) as page:
-                await page.frame.wait_for_function("() => document.querySelectorAll('.film.ready').length === 3")
+                await page.frame.wait_for_function("() => document.querySelectorAll('.thumbnail.ready').length === 3")
                 found.append(await opened(page))
                 for place in (1, 2):  # two others take its place in the server
                     await page.button("Back to the results").click()
-                    await page.open_film(place)
+                    await page.open_image(place)
                     await page.drawn()
     return found
 
@@ -91,7 +91,7 @@ def report(found: list[tuple[float, int]]) -> bool:
     """Print the figures; return whether the time is kept."""
     times, sizes = [took for took, _ in found], [size for _, size in found]
     median = statistics.median(times)
-    print("Opening a film of 2544 x 3056, 12 of 16 bits, uncompressed (15.5 MB), in the viewer")
+    print("Opening an image of 2544 x 3056, 12 of 16 bits, uncompressed (15.5 MB), in the viewer")
     print(
         f"  Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}; {ROUNDS} turns"

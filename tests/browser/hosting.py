@@ -1,4 +1,4 @@
-"""A chat host in headless Chromium: it shows the viewer page under real hosts' policy, and passes its calls on."""
+"""A chat host in headless Chromium: shows the viewer page under real hosts' content policy and forwards its calls."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ Gives = Literal["whole", "text", "nothing"]
 
 @dataclass(slots=True)
 class Shown:
-    """The page as it stands in the host."""
+    """The page as shown in the host."""
 
     page: Page
     frame: Frame
     errors: list[str]
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """What the page asked of tools."""
+    """The page's calls of tools."""
     answers: list[int] = field(default_factory=list[int])
     """Bytes of each answer."""
 
@@ -65,30 +65,30 @@ class Shown:
         return [" ".join(text.split()) for text in await self.find(".card .title").all_inner_texts()]
 
     async def heard(self, method: str) -> list[dict[str, Any]]:
-        """What the page sent to the host."""
+        """The parameters of the messages of a method that the page sent to the host."""
         heard: list[dict[str, Any]] = await self.page.evaluate("hosting.heard")
         return [message.get("params", {}) for message in heard if message.get("method") == method]
 
-    async def open_film(self, place: int = 0) -> None:
-        await self.find("button.film").nth(place).click()
-        await self.find(".pane canvas").first.wait_for()
+    async def open_image(self, place: int = 0) -> None:
+        await self.find("button.thumbnail").nth(place).click()
+        await self.find(".viewport canvas").first.wait_for()
 
     async def drawn(self) -> None:
-        """Wait until all that was asked for is on the screen."""
+        """Wait until all that was requested is on the screen."""
         await self.frame.wait_for_function(
-            "() => !document.querySelector('.pane.loading, .pane canvas[aria-busy=true]')"
+            "() => !document.querySelector('.viewport.loading, .viewport canvas[aria-busy=true]')"
         )
         await self.frame.evaluate(
             "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
         )
 
-    async def pixels(self, left: int, top: int, width: int, height: int, pane: int = 0) -> list[int]:
-        """Greys of a part of a film's canvas."""
+    async def pixels(self, left: int, top: int, width: int, height: int, index: int = 0) -> list[int]:
+        """Grays of a part of an image's canvas."""
         await self.drawn()
-        box = [left, top, width, height, pane]
+        box = [left, top, width, height, index]
         return await self.frame.evaluate(
-            """([left, top, width, height, pane]) => {
-                const canvas = document.querySelectorAll(".pane canvas")[pane];
+            """([left, top, width, height, index]) => {
+                const canvas = document.querySelectorAll(".viewport canvas")[index];
                 const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
                 copy.drawImage(canvas, -left, -top);
                 const { data } = copy.getImageData(0, 0, width, height);
@@ -100,7 +100,7 @@ class Shown:
     async def size(self) -> tuple[int, int]:
         """Width and height of the first canvas."""
         width, height = await self.frame.evaluate(
-            "() => { const { width, height } = document.querySelector('.pane canvas'); return [width, height]; }"
+            "() => { const { width, height } = document.querySelector('.viewport canvas'); return [width, height]; }"
         )
         return width, height
 
@@ -118,19 +118,19 @@ async def shown(
     script: str = "",
     context: dict[str, Any] | None = None,
 ) -> AsyncGenerator[Shown]:
-    """Show the page for a search, as a host would after the model's call; nothing may go wrong in it."""
+    """Show the page for a search, as a host would after the model's call; the page may log no error."""
     (resource,) = (await client.read_resource(VIEWER_URI)).contents
     html = getattr(resource, "text", "")
-    result = _passed_on(await client.call_tool("search_medical_images", question), gives) if question else None
+    result = _forwarded(await client.call_tool("search_medical_images", question), gives) if question else None
     if gives == "nothing" and result:
         result = {"content": []}
-    told = {
+    host_context = {
         "theme": theme,
         "displayMode": "inline",
         "availableDisplayModes": ["inline", "fullscreen"],
         **(context or {}),
     }
-    hosting = {"input": question, "result": result, "context": told}
+    hosting = {"input": question, "result": result, "context": host_context}
     page = await browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme="light")
     errors: list[str] = []
     calls: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ async def shown(
 
     async def call_tool(params: dict[str, Any]) -> dict[str, Any]:
         calls.append(params)
-        answer = _passed_on(await client.call_tool(params["name"], params["arguments"]), gives)
+        answer = _forwarded(await client.call_tool(params["name"], params["arguments"]), gives)
         answers.append(len(json.dumps(answer)))
         return answer
 
@@ -176,7 +176,7 @@ async def _frame_of(page: Page) -> Frame:
     return frame
 
 
-def _passed_on(result: CallToolResult, gives: Gives) -> dict[str, Any]:
+def _forwarded(result: CallToolResult, gives: Gives) -> dict[str, Any]:
     data = result.model_dump(mode="json", by_alias=True, exclude_none=True)
     if gives != "whole":
         data.pop("structuredContent", None)

@@ -28,7 +28,7 @@ async def test_the_official_bridge_shows_it(show: Show, gives: Gives):
     async with show(question=question, gives=gives, host="bridge.html", script=script) as shown:
         await shown.ready()
         assert await shown.find(".card").count() == 3
-        await shown.open_film()
+        await shown.open_image()
         await shown.find("mark").first.wait_for()
         await shown.drawn()
         assert len(set(await shown.pixels(100, 100, 50, 50))) > 3
@@ -38,7 +38,7 @@ async def test_the_official_bridge_shows_it(show: Show, gives: Gives):
         assert await shown.page.evaluate("hosting.teardown()") == {}
 
 
-def test_the_official_client_is_given_films(demo: Ingested):
+def test_the_official_client_gets_images(demo: Ingested):
     """Here because one worker fills the folder of packages; `make handout` tries more clients, over HTTP too."""
     server = {"command": sys.executable, "args": ["-m", "mcp_cxr", "serve"], "env": demo.environment}
     visit(PAGE, generation=2, version="2026-07-28", server=server)
@@ -62,15 +62,15 @@ async def test_axe_finds_nothing_serious(show: Show, theme: str):
         await shown.ready()
         await shown.frame.evaluate(axe())
         assert await faults(shown) == []
-        await shown.button("Filters, 1 in force").click()
+        await shown.button("Filters, 1 active").click()
         assert await faults(shown) == []
         for place in (0, 1):
-            await shown.find("button[aria-label^='Compare film']").nth(place).click()
+            await shown.find("button[aria-label^='Compare image']").nth(place).click()
         assert await faults(shown) == []
-        await shown.open_film()
+        await shown.open_image()
         await shown.find("mark").first.wait_for()
         assert await faults(shown) == []
         await shown.button("Back to the results").click()
         await shown.button("Compare 2").click()
-        await shown.find(".pane canvas").nth(1).wait_for()
+        await shown.find(".viewport canvas").nth(1).wait_for()
         assert await faults(shown) == []

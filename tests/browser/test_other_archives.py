@@ -1,4 +1,4 @@
-"""Archives that are not the demo's: hostile texts, a large film, one without spacing, pictures that are not shared."""
+"""Archives other than the demo's: hostile texts, a large image, one without spacing, images that are not shared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcp import Client
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
 from tests.browser.hosting import shown
-from tests.browser.test_films import at_full_size, drag, measured, middle_of, seen
+from tests.browser.test_image_viewer import at_full_size, drag, measured, middle_of, seen
 from tests.server.archives import environment, settings
 from tests.support import films
 from tests.unit.images.making import radiograph
@@ -39,7 +39,7 @@ REPORT = f"""
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An archive with a hostile film, a large one, and a plain picture."""
+    """An archive with a hostile image, a large one, and a PNG."""
 
     settings: Settings
     large: NDArray[np.uint16]
@@ -79,13 +79,13 @@ async def test_hostile_texts_stay_texts(browser: Browser, other_client: Client):
         await page.ready()
         assert SCRIPT in await page.find(".cards").inner_text()
         for place in range(await page.find(".card").count()):
-            await page.open_film(place)
+            await page.open_image(place)
             await page.find(".panel dl").first.wait_for()
             await page.button("Back to the results").click()
         await page.find("input[type=search]").fill(SCRIPT + " effusion")
         await page.page.keyboard.press("Enter")
         await page.find(".excerpt").first.wait_for()
-        await page.open_film()
+        await page.open_image()
         await page.find("mark").first.wait_for()
         report = await page.find(".panel").inner_text()
         assert SCRIPT in report
@@ -96,10 +96,12 @@ async def test_hostile_texts_stay_texts(browser: Browser, other_client: Client):
         assert made == ["Chest X-rays", 1]  # the page's own script
 
 
-async def test_a_large_film_sharpens_where_it_is_looked_at(browser: Browser, other_client: Client, other: Other):
+async def test_a_large_image_loads_finer_tiles_only_where_it_is_zoomed(
+    browser: Browser, other_client: Client, other: Other
+):
     async with shown(browser, other_client, question={"subject_id": "p10000005"}) as page:
         await page.ready()
-        await page.open_film()
+        await page.open_image()
         await at_full_size(page)
         await page.find("select").select_option("Whole range")
         low, high = int(other.large.min()), int(other.large.max())
@@ -107,7 +109,7 @@ async def test_a_large_film_sharpens_where_it_is_looked_at(browser: Browser, oth
         assert np.array_equal(await seen(page), np.floor((part - low) / (high - low) * 255 + 1e-6).astype(np.uint8))
         asked = await page.asked("get_image_pixels")
         tiles = {tuple(one["tile"]) for one in asked if "tile" in one}
-        assert {(1, 1)} <= tiles < {(column, row) for column in range(3) for row in range(3)}  # not the whole film
+        assert {(1, 1)} <= tiles < {(column, row) for column in range(3) for row in range(3)}  # not the whole image
         assert sum("tile" in one for one in asked) == len(tiles)  # none twice
 
 
@@ -115,10 +117,10 @@ async def test_without_spacing_the_ruler_counts_pixels(browser: Browser, other_c
     async with shown(browser, other_client, question=ALL) as page:
         await page.ready()
         names = await page.find(".card .title").all_inner_texts()
-        images = await page.find("button.film").count()
+        images = await page.find("button.thumbnail").count()
         assert images == len(names) == 3
         for place in range(images):
-            await page.open_film(place)
+            await page.open_image(place)
             await page.find(".panel dl").first.wait_for()
             if "Pixel spacing" not in await page.find(".panel").inner_text():
                 break
@@ -148,6 +150,6 @@ async def test_where_reports_are_not_shared_the_page_says_so(browser: Browser, o
     async with Client(server) as client, shown(browser, client, question={"query": "effusion"}) as page:
         await page.ready()
         assert "MCP_CXR_SHARE=reports" in await page.find(".notices").inner_text()
-        await page.open_film()
+        await page.open_image()
         await page.find(".panel .notices").filter(has_text="MCP_CXR_SHARE=reports").wait_for()
         assert not re.search("effusion", await page.find(".panel dl").first.inner_text())

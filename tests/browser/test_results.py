@@ -25,7 +25,7 @@ async def page_of(client: Client, **arguments: Any) -> dict[str, Any]:
 
 async def drawn_thumbnails(shown: Shown, count: int) -> None:
     await shown.frame.wait_for_function(
-        "(count) => document.querySelectorAll('button.film.ready canvas').length >= count", arg=count
+        "(count) => document.querySelectorAll('button.thumbnail.ready canvas').length >= count", arg=count
     )
 
 
@@ -52,7 +52,7 @@ async def test_standing_is_said_where_vectors_were_compared(show: Show, client: 
     page = await page_of(client, like=[example])
     async with show(question={"like": [example]}) as shown:
         await shown.ready()
-        for text, hit in zip(await shown.find(".standing").all_inner_texts(), page["images"], strict=True):
+        for text, hit in zip(await shown.find(".similarity").all_inner_texts(), page["images"], strict=True):
             sign = "−" if hit["similarity_z"] < 0 else "+"  # noqa: RUF001 - a minus, as it is set
             assert text.split() == ["z", f"{sign}{abs(hit['similarity_z']):.1f}", f"{hit['percentile']:g}", "%"]
 
@@ -75,7 +75,7 @@ async def test_nothing_found_is_said_and_can_be_asked_otherwise(show: Show):
         await shown.frame.get_by_text("Apply").click()
         await shown.find(".empty").wait_for()
         assert await shown.find(".card").count() == 0
-        await shown.button("Filters, 1 in force").click()
+        await shown.button("Filters, 1 active").click()
         await shown.frame.get_by_text("Clear").click()
         await shown.find(".card").first.wait_for()
         assert (await shown.asked())[-1] == {"query": "effusion", "limit": 3}
@@ -97,10 +97,10 @@ async def test_more_like_this_and_not_this_search_again(show: Show, client: Clie
     one, two = (f"{hit['rank']}, {hit['view_position']}, {hit['subject_id']}" for hit in hits[:2])
     async with show(question=EFFUSION) as shown:
         await shown.ready()
-        await shown.button(f"Not like film {two}").click()
+        await shown.button(f"Not like image {two}").click()
         await shown.find(".notices").get_by_text("more like this").wait_for()
-        assert await shown.asked() == []  # it takes an example to steer from
-        await shown.button(f"More like film {one}").click()
+        assert await shown.asked() == []  # it takes a positive example
+        await shown.button(f"More like image {one}").click()
         await shown.find(".examples .like").wait_for()
         await shown.ready()
         expected = {**EFFUSION, "like": [hits[0]["image_id"]], "unlike": [hits[1]["image_id"]]}
@@ -128,18 +128,18 @@ async def test_pages_are_turned_and_gone_back_to(show: Show, client: Client):
             "method": "ui/notifications/tool-result",
             "params": {"content": [], "structuredContent": {**second, "images": []}},
         }
-        await shown.page.evaluate("(late) => hosting.send(late)", late)  # the person has gone on
+        await shown.page.evaluate("(late) => hosting.send(late)", late)  # the user has searched since
         await shown.button("Previous page").click()
         await shown.find('.card[data-rank="1"]').wait_for()
-        await shown.button("Back to the results before").click()
+        await shown.button("Previous results").click()
         await shown.find('.card[data-rank="6"]').wait_for()
-        assert len(await shown.asked()) == 2  # going back asks nobody
+        assert len(await shown.asked()) == 2  # going back calls no tool
 
 
 async def test_filters_are_asked_as_they_are_set(show: Show):
     async with show(question={**EFFUSION, "view": ["PA"]}) as shown:
         await shown.ready()
-        await shown.button("Filters, 1 in force").click()
+        await shown.button("Filters, 1 active").click()
         assert await shown.frame.get_by_label("PA", exact=True).is_checked()
         await shown.find(".chip").filter(has_text="Lateral").click()
         await shown.frame.get_by_label("Finding present").select_option("Pleural Effusion")
@@ -181,8 +181,8 @@ async def test_a_host_may_take_the_page_down(show: Show):
 async def test_the_theme_is_the_host_s_and_may_change(show: Show):
     async with show(question=EFFUSION, theme="dark") as shown:
         await shown.ready()
-        paper = "() => getComputedStyle(document.body).backgroundColor"
-        assert await shown.frame.evaluate(paper) == "rgb(18, 20, 23)"
+        background = "() => getComputedStyle(document.body).backgroundColor"
+        assert await shown.frame.evaluate(background) == "rgb(18, 20, 23)"
         change = {"method": "ui/notifications/host-context-changed", "params": {"theme": "light"}}
         await shown.page.evaluate("(change) => hosting.send(change)", change)
-        await shown.frame.wait_for_function(f"() => ({paper})() === 'rgb(255, 255, 255)'")
+        await shown.frame.wait_for_function(f"() => ({background})() === 'rgb(255, 255, 255)'")

@@ -71,10 +71,10 @@ async def test_a_search_and_a_film_in_the_viewer_of_chat_hosts(open_page: Open) 
         await expect(tab.get_by_text("report: left pleural effusion", exact=False).first).to_be_visible()
         await looked_at(tab, "search")
         await cards(tab).first.get_by_role("button", name="Read").click()
-        film = viewer(tab).locator(".pane canvas").first
+        film = viewer(tab).locator(".viewport canvas").first
         await film.wait_for()
         await expect(viewer(tab).locator("mark").first).to_contain_text("costophrenic")
-        await expect(viewer(tab).locator(".pane.loading")).to_have_count(0)
+        await expect(viewer(tab).locator(".viewport.loading")).to_have_count(0)
         assert await film.evaluate(GREYS) > 50
         await tab.get_by_role("button", name="Close the viewer").click()
         await expect(tab.locator("iframe[title=Viewer]")).to_have_count(0)
@@ -171,11 +171,11 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
         await expect(tab.get_by_text("not given reports or images")).to_be_visible()
         await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
-        await expect(viewer(tab).locator(".film.ready")).to_have_count(3)
+        await expect(viewer(tab).locator(".thumbnail.ready")).to_have_count(3)
         await expect(viewer(tab).locator(".excerpt").first).to_contain_text("costophrenic")  # to the person
         await looked_at(tab, "talk")
-        await viewer(tab).locator("button.film").first.click()
-        await viewer(tab).locator(".pane canvas").first.wait_for()
+        await viewer(tab).locator("button.thumbnail").first.click()
+        await viewer(tab).locator(".viewport canvas").first.wait_for()
         await say(tab, "And what of this one?")
         await expect(tab.get_by_text("I think about it, and")).to_be_visible()
         await tab.get_by_role("button", name="Stop").last.click()
@@ -190,7 +190,7 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
     assert "costophrenic" not in str(asked)  # to the model
     assert "MCP_CXR_SHARE" in answers[1]
     assert "Images are not shared" in answers[2]
-    assert "In the viewer the person looks at result 1" in asked[2]["messages"][-1]["content"]
+    assert "In the viewer the user looks at result 1" in asked[2]["messages"][-1]["content"]
     assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
         *("search_medical_images", "get_image_metadata", "view_image", "get_archive_overview", "ingest_directory")
     }

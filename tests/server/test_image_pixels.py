@@ -48,14 +48,14 @@ async def test_values_are_those_of_the_file(host: Host, demo: Ingested):
     assert (part["spacing_mm"], part["spacing_source"]) == ([float(one) for one in file.PixelSpacing], "PixelSpacing")
 
 
-async def test_the_file_s_own_greys_are_view_image_s(host: Host, demo: Ingested):
+async def test_the_file_s_own_grays_are_view_image_s(host: Host, demo: Ingested):
     for image in demo.drawn.images[:6]:
         part = await asked(host, image_id=image.image_id)
-        greys = np.frombuffer(zlib.decompress(base64.b64decode(part["greys"])), np.uint8)
+        grays = np.frombuffer(zlib.decompress(base64.b64decode(part["grays"])), np.uint8)
         picture, _ = (await host.client.call_tool("view_image", {"image_id": image.image_id})).content
         assert picture.type == "image"
         with Image.open(io.BytesIO(base64.b64decode(picture.data))) as seen:
-            assert np.array_equal(greys[unpacked(part)], np.asarray(seen))
+            assert np.array_equal(grays[unpacked(part)], np.asarray(seen))
 
 
 async def test_a_small_one_is_made_of_means(host: Host, demo: Ingested):
@@ -76,7 +76,7 @@ async def test_tiles_cover_the_film(host: Host, demo: Ingested):
     assert len(whole) > 512
     for row in range(2):
         part = await asked(host, image_id=image_id, tile=[0, row])
-        assert "greys" not in part
+        assert "grays" not in part
         rows, columns = part["height"], part["width"]
         seen[part["top"] : part["top"] + rows, part["left"] : part["left"] + columns] = unpacked(part)
     assert np.array_equal(seen, whole)

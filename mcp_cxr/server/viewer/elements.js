@@ -1,6 +1,6 @@
-// Elements. What comes from reports, headers and names only ever becomes text: nothing here reads HTML.
+// Makes DOM elements. Data from reports, headers and file names is inserted as text only, never parsed as HTML.
 
-/** Make an element; attributes that are null or false are left out, `onclick` and the like are listened to. */
+/** Make an element; attributes that are null or false are omitted, `onclick` and the like become listeners. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -38,7 +38,7 @@ const ICONS = {
   note: "M10 3.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM10 9v4.2M10 6.6v.1",
 };
 
-/** Draw one of our icons; it says nothing to a screen reader. */
+/** Make an icon, hidden from screen readers. */
 function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -49,10 +49,10 @@ function icon(name) {
   return svg;
 }
 
-/** A button that shows an icon, with its words beside it or as its name. */
+/** A button with an icon; its label is visible text if `words`, else its accessible name and tooltip. */
 function iconButton(name, label, onclick, { words = false, ...attributes } = {}) {
   const named = words ? {} : { "aria-label": label, title: label };
-  const kind = `tool${words ? " worded" : ""}${attributes.class ? ` ${attributes.class}` : ""}`;
+  const kind = `tool${words ? " labeled" : ""}${attributes.class ? ` ${attributes.class}` : ""}`;
   return element(
     "button",
     { type: "button", onclick, ...named, ...attributes, class: kind },
@@ -61,14 +61,14 @@ function iconButton(name, label, onclick, { words = false, ...attributes } = {})
   );
 }
 
-/** What the person should know; nothing where there is nothing. */
+/** A list of notices for the user, or null if there are none. */
 function notices(texts) {
-  const told = texts.filter(Boolean);
+  const shown = texts.filter(Boolean);
   const notice = (text) => element("li", {}, icon("note"), element("span", {}, text));
-  return told.length ? element("ul", { class: "notices" }, told.map(notice)) : null;
+  return shown.length ? element("ul", { class: "notices" }, shown.map(notice)) : null;
 }
 
-/** Tell a screen reader. */
+/** Announce a text to screen readers. */
 function announce(text) {
   document.getElementById("status").textContent = text;
 }

@@ -1,60 +1,60 @@
-// The host around this page: JSON-RPC over postMessage, as MCP Apps has it (2026-01-26).
+// The connection to the host: JSON-RPC over postMessage, as MCP Apps specifies it (2026-01-26).
 
 const PROTOCOL = "2026-01-26";
-const ANSWER_WITHIN_MS = 60_000;
-const SHAKE_HANDS_WITHIN_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 60_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
 
-/** A tool that refused, or a host that does not pass calls on; the message is for the person. */
-class Refusal extends Error {}
+/** A tool refused a call, or the host did not forward it; the message is shown to the user. */
+class CallError extends Error {}
 
 class Host {
-  #sent = 0;
-  #waiting = new Map();
+  #lastId = 0;
+  #pending = new Map();
   #listeners = new Map();
 
   constructor() {
     this.context = {};
-    window.addEventListener("message", (event) => this.#hear(event));
+    window.addEventListener("message", (event) => this.#receive(event));
   }
 
-  /** Hear a notification of the host. */
+  /** Listen to a notification of the host. */
   on(method, listener) {
     this.#listeners.set(method, listener);
   }
 
-  /** Shake hands; a host that does not answer is worked with as far as it goes. */
+  /** Do the handshake; a host that does not answer it may still forward calls. */
   async start() {
-    const asked = {
+    const params = {
       appInfo: { name: "mcp-cxr viewer", version: "1" },
       appCapabilities: { availableDisplayModes: ["inline", "fullscreen"] },
       protocolVersion: PROTOCOL,
     };
     try {
-      const answer = await this.request("ui/initialize", asked, SHAKE_HANDS_WITHIN_MS);
+      const answer = await this.request("ui/initialize", params, HANDSHAKE_TIMEOUT_MS);
       this.context = answer?.hostContext ?? {};
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof CallError)) throw error;
     }
     this.notify("ui/notifications/initialized", {});
   }
 
-  /** Call a tool of our server; refused where the host or the tool says no. */
+  /** Call a tool of the server; a `CallError` if the host or the tool refuses. */
   async call(name, args) {
     const result = await this.request("tools/call", { name, arguments: args });
-    if (result?.isError) throw new Refusal(textsIn(result).join(" ") || `${name} failed.`);
+    if (result?.isError) throw new CallError(textsOf(result).join(" ") || `${name} failed.`);
     return result ?? {};
   }
 
-  /** Tell the model what the person looks at; hosts that do not want to know say so, and that is all right. */
-  tellModel(text) {
+  /** Tell the model what the user looks at; a host that does not support this refuses, which is ignored. */
+  updateModelContext(text) {
     this.request("ui/update-model-context", { content: [{ type: "text", text }] }).catch(() => {});
   }
 
-  request(method, params, within = ANSWER_WITHIN_MS) {
-    const id = ++this.#sent;
+  request(method, params, timeout_ms = ANSWER_TIMEOUT_MS) {
+    const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, null, "The host did not answer."), within);
-      this.#waiting.set(id, { resolve, reject, timer });
+      const timer = setTimeout(() => this.#settle(id, null, "The host did not answer."), timeout_ms);
+      this.#pending.set(id, { resolve, reject, timer });
       this.#send({ id, method, params });
     });
   }
@@ -67,7 +67,7 @@ class Host {
     window.parent.postMessage({ jsonrpc: "2.0", ...message }, "*");
   }
 
-  #hear({ source, data }) {
+  #receive({ source, data }) {
     if (source !== window.parent || data?.jsonrpc !== "2.0") return;
     if (data.method === undefined) this.#settle(data.id, data.result, data.error?.message);
     else if (data.id === undefined) this.#listeners.get(data.method)?.(data.params ?? {});
@@ -79,12 +79,12 @@ class Host {
     this.#send(known ? { id, result: {} } : { id, error: { code: -32601, message: "Method not found" } });
   }
 
-  #settle(id, result, refusal) {
-    const { resolve, reject, timer } = this.#waiting.get(id) ?? {};
+  #settle(id, result, problem) {
+    const { resolve, reject, timer } = this.#pending.get(id) ?? {};
     if (!resolve) return;
     clearTimeout(timer);
-    this.#waiting.delete(id);
-    if (refusal === undefined) resolve(result);
-    else reject(new Refusal(refusal));
+    this.#pending.delete(id);
+    if (problem === undefined) resolve(result);
+    else reject(new CallError(problem));
   }
 }

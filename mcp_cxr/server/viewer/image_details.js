@@ -1,4 +1,4 @@
-// What stands beside a film: the report, its labels, the header.
+// The details panel of one image: report, labels and header.
 
 const SHOWN_TAGS = {
   Modality: "Modality",
@@ -19,19 +19,19 @@ const SHOWN_TAGS = {
   BurnedInAnnotation: "Burned-in text",
 };
 
-function reportOf(report, hit) {
+function reportSection(report, hit) {
   if (!report) return [];
   const found = matchedSentences(report, hit);
-  const said = (section) =>
+  const marked = (section) =>
     sentencesOf(section, found).flatMap(({ text, matched }) => [matched ? element("mark", {}, text) : text, " "]);
   const sections = Object.entries(report).flatMap(([title, text]) => [
     element("h3", {}, title),
-    element("p", {}, said(text)),
+    element("p", {}, marked(text)),
   ]);
   return [element("h2", {}, "Report"), ...sections];
 }
 
-function labelsOf(labels) {
+function labelsSection(labels) {
   const states = { 1: "present", 0: "absent", "-1": "uncertain" };
   const known = Object.entries(labels ?? {});
   if (!known.length) return [];
@@ -49,7 +49,7 @@ function labelsOf(labels) {
   ];
 }
 
-function headerOf(facts) {
+function headerSection(facts) {
   const rows = [
     [
       "View",
@@ -64,7 +64,7 @@ function headerOf(facts) {
       name,
       Array.isArray(facts.tags[tag]) ? facts.tags[tag].join(" × ") : facts.tags[tag],
     ]),
-    ...grayscaleOf(facts.grayscale ?? {}),
+    ...grayscaleRows(facts.grayscale ?? {}),
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
   return [
     element("h2", {}, "Header"),
@@ -76,14 +76,14 @@ function headerOf(facts) {
   ];
 }
 
-function grayscaleOf({ voi, center, width, notes }) {
-  const ways = {
-    lut: "VOI table of the file",
+function grayscaleRows({ voi, center, width, notes }) {
+  const windows = {
+    lut: "VOI LUT of the file",
     window: `window ${center} / ${width}`,
-    stretch: "stretched, no window given",
+    stretch: "stretched, the file gives no window",
   };
   return [
-    ["Grey scale", ways[voi]],
+    ["Grayscale", windows[voi]],
     ["Notes", Array.isArray(notes) ? notes.join("; ") : ""],
   ];
 }

@@ -1,9 +1,9 @@
-// What is drawn over a film: lines with their lengths, and the cross that keys move.
+// Drawn over an image: rulers with their lengths, and the crosshair that is moved by keys.
 
-const MARK = "#ffd166";
-const SHADE = "#000c";
+const LINE_COLOR = "#ffd166";
+const OUTLINE_COLOR = "#000c";
 
-/** A line between two places of the screen, with what it says. */
+/** Draw a line between two points of the canvas, with a text at its right end. */
 function drawRuler(context, start, end, text) {
   const ratio = window.devicePixelRatio || 1;
   const length = Math.hypot(end.x - start.x, end.y - start.y) || 1;
@@ -20,34 +20,34 @@ function drawRuler(context, start, end, text) {
   drawText(context, text, right.x + 8 * ratio, right.y - 8 * ratio);
 }
 
-function drawCross(context, { x, y }) {
+function drawCrosshair(context, { x, y }) {
   const ratio = window.devicePixelRatio || 1;
-  const cross = new Path2D();
+  const crosshair = new Path2D();
   for (const side of [-1, 1]) {
-    cross.moveTo(x + side * 3 * ratio, y);
-    cross.lineTo(x + side * 14 * ratio, y);
-    cross.moveTo(x, y + side * 3 * ratio);
-    cross.lineTo(x, y + side * 14 * ratio);
+    crosshair.moveTo(x + side * 3 * ratio, y);
+    crosshair.lineTo(x + side * 14 * ratio, y);
+    crosshair.moveTo(x, y + side * 3 * ratio);
+    crosshair.lineTo(x, y + side * 14 * ratio);
   }
-  stroke(context, cross);
+  stroke(context, crosshair);
 }
 
-/** Bright on dark, to be seen on any film. */
+/** Stroke a path bright on a dark outline, visible on any image. */
 function stroke(context, path) {
   const ratio = window.devicePixelRatio || 1;
-  Object.assign(context, { strokeStyle: SHADE, lineWidth: 4 * ratio });
+  Object.assign(context, { strokeStyle: OUTLINE_COLOR, lineWidth: 4 * ratio });
   context.stroke(path);
-  Object.assign(context, { strokeStyle: MARK, lineWidth: 1.5 * ratio });
+  Object.assign(context, { strokeStyle: LINE_COLOR, lineWidth: 1.5 * ratio });
   context.stroke(path);
 }
 
-/** Text that stays on the canvas. */
+/** Draw text, kept within the canvas. */
 function drawText(context, text, x, y) {
   const ratio = window.devicePixelRatio || 1;
   context.font = `600 ${13 * ratio}px ${getComputedStyle(context.canvas).fontFamily}`;
   const left = Math.min(x, context.canvas.width - context.measureText(text).width - 8 * ratio);
   const base = Math.max(16 * ratio, y);
-  Object.assign(context, { strokeStyle: SHADE, fillStyle: MARK, lineWidth: 4 * ratio });
+  Object.assign(context, { strokeStyle: OUTLINE_COLOR, fillStyle: LINE_COLOR, lineWidth: 4 * ratio });
   context.strokeText(text, left, base);
   context.fillText(text, left, base);
 }

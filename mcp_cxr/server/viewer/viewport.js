@@ -1,48 +1,48 @@
-// One film on the screen: zoom and pan, window, ruler, by pointer and by keys.
+// Shows one image: zoom and pan, window and ruler, by pointer and by keys.
 
 const STEP_PX = 40;
-const WINDOW_DRAG_PX = 512; // dragging so far changes the window by all the values a film has
-const MOST_PIXELS_A_PIXEL = 16;
+const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's whole range
+const MAX_SCALE = 16;
 const KEYS_HELP = [
   "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window.",
   "I inverts, R rotates, F flips.",
-  "M measures: arrows move the cross, Enter sets an end, Delete takes the last line away.",
-  "Page up and down go to other films, Escape goes back.",
+  "M measures: arrows move the crosshair, Enter sets an end, Delete removes the last line.",
+  "Page up and down open other images, Escape goes back.",
 ].join(" ");
 
-class Pane {
+class Viewport {
   #pointers = new Map();
   #pinch = null;
   #frame = 0;
 
-  /** @param on What is called when it was moved (`view`), when its greys changed (`window`), and on `focus`. */
-  constructor(film, title, on) {
-    this.film = film;
+  /** @param on Called after it was moved (`view`), after its window changed (`window`), and on `focus`. */
+  constructor(image, title, on) {
+    this.image = image;
     this.on = on;
     this.tool = "window";
     this.rulers = [];
-    this.cross = null;
+    this.crosshair = null;
     this.canvas = element("canvas", {
       tabindex: 0,
       role: "application",
-      "aria-roledescription": "film",
+      "aria-roledescription": "image",
       "aria-label": title,
       "aria-description": KEYS_HELP,
     });
     this.readout = element("div", { class: "readout", "aria-hidden": "true" });
     this.corner = element("div", { class: "readout at-pointer", "aria-hidden": "true" });
-    this.box = element("div", { class: "pane" }, this.canvas, this.readout, this.corner);
-    film.onload = () => this.draw();
+    this.box = element("div", { class: "viewport" }, this.canvas, this.readout, this.corner);
+    image.onload = () => this.draw();
     this.resetView();
     this.#listen();
-    this.sizes = new ResizeObserver(() => this.#resize());
-    this.sizes.observe(this.canvas);
+    this.resizes = new ResizeObserver(() => this.#resize());
+    this.resizes.observe(this.canvas);
   }
 
   close() {
-    this.sizes.disconnect();
+    this.resizes.disconnect();
     cancelAnimationFrame(this.#frame);
-    this.film.onload = () => {};
+    this.image.onload = () => {};
   }
 
   resetView() {
@@ -54,15 +54,15 @@ class Pane {
     this.draw();
   }
 
-  // Where things are. Screen means pixels of the canvas; film means pixels of the film, y downwards.
+  // Coordinates. Screen: pixels of the canvas; image: pixels of the image, y downwards.
 
   get #fit() {
-    const { columns, rows } = this.film;
+    const { columns, rows } = this.image;
     const [wide, high] = this.turns % 2 ? [rows, columns] : [columns, rows];
     return Math.min(this.canvas.width / wide, this.canvas.height / high);
   }
 
-  /** Screen pixels a film pixel. */
+  /** Screen pixels per image pixel. */
   get scale() {
     return this.#fit * this.zoom;
   }
@@ -73,24 +73,24 @@ class Pane {
     const sin = [0, 1, 0, -1][this.turns] * scale;
     const side = this.isFlipped ? -1 : 1;
     const [a, b, c, d] = [cos * side, sin * side, -sin, cos];
-    const [x, y] = [this.u * this.film.columns, this.v * this.film.rows];
+    const [x, y] = [this.u * this.image.columns, this.v * this.image.rows];
     let e = this.canvas.width / 2 - (a * x + c * y);
     let f = this.canvas.height / 2 - (b * x + d * y);
-    if (Math.abs(scale - Math.round(scale)) < 1e-6) [e, f] = [Math.round(e), Math.round(f)]; // whole pixels stay whole
+    if (Math.abs(scale - Math.round(scale)) < 1e-6) [e, f] = [Math.round(e), Math.round(f)]; // at whole scales, align to whole pixels
     return new DOMMatrix([a, b, c, d, e, f]);
   }
 
-  /** Film to screen. */
+  /** Image to screen. */
   toScreen({ x, y }) {
     return this.#matrix().transformPoint(new DOMPoint(x, y));
   }
 
-  /** Screen to film. */
-  toFilm(x, y) {
+  /** Screen to image. */
+  toImage(x, y) {
     return this.#matrix().inverse().transformPoint(new DOMPoint(x, y));
   }
 
-  #place(event) {
+  #position(event) {
     const box = this.canvas.getBoundingClientRect();
     const ratio = this.canvas.width / box.width;
     return { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio };
@@ -106,25 +106,25 @@ class Pane {
 
   // Moving
 
-  /** Zoom so that the place under a screen point stays there. */
+  /** Zoom around a screen point. */
   zoomBy(ratio, point = { x: this.canvas.width / 2, y: this.canvas.height / 2 }) {
-    const before = this.toFilm(point.x, point.y);
-    const most = MOST_PIXELS_A_PIXEL / this.#fit;
+    const before = this.toImage(point.x, point.y);
+    const most = MAX_SCALE / this.#fit;
     this.zoom = Math.min(Math.max(this.zoom * ratio, Math.min(0.5, 1 / this.#fit)), Math.max(1, most));
-    const after = this.toFilm(point.x, point.y);
-    this.#moveTo(this.u + (before.x - after.x) / this.film.columns, this.v + (before.y - after.y) / this.film.rows);
+    const after = this.toImage(point.x, point.y);
+    this.#moveTo(this.u + (before.x - after.x) / this.image.columns, this.v + (before.y - after.y) / this.image.rows);
   }
 
-  /** Show every film pixel as one screen pixel, or a screen pixel as `scale` says. */
+  /** Zoom to `scale` screen pixels per image pixel. */
   zoomTo(scale) {
     this.zoomBy(scale / this.scale);
   }
 
-  /** Move the film by screen pixels. */
+  /** Move the image by screen pixels. */
   panBy(dx, dy) {
-    const here = this.toFilm(0, 0);
-    const there = this.toFilm(dx, dy);
-    this.#moveTo(this.u + (here.x - there.x) / this.film.columns, this.v + (here.y - there.y) / this.film.rows);
+    const here = this.toImage(0, 0);
+    const there = this.toImage(dx, dy);
+    this.#moveTo(this.u + (here.x - there.x) / this.image.columns, this.v + (here.y - there.y) / this.image.rows);
   }
 
   #moveTo(u, v) {
@@ -134,7 +134,7 @@ class Pane {
     this.on.view(this);
   }
 
-  /** Follow another pane. */
+  /** Take zoom and position from another viewport. */
   follow({ zoom, u, v }) {
     Object.assign(this, { zoom, u, v });
     this.draw();
@@ -145,7 +145,7 @@ class Pane {
     this.#moveTo(0.5, 0.5);
   }
 
-  /** A quarter turn clockwise; what fits goes on to fit, else the scale stays. */
+  /** Rotate by a quarter turn clockwise; an image that fits still fits, else the scale stays. */
   rotate() {
     const { scale } = this;
     this.turns = (this.turns + 1) % 4;
@@ -153,7 +153,7 @@ class Pane {
     this.draw();
   }
 
-  /** Swap the left and right of what is seen. */
+  /** Swap left and right on the screen. */
   flip() {
     this.isFlipped = !this.isFlipped;
     if (this.turns % 2) this.turns = (this.turns + 2) % 4;
@@ -162,36 +162,36 @@ class Pane {
 
   // Window
 
-  /** Change the window by shares of the film's range; down is darker, whichever way the film stores its greys. */
+  /** Change the window by fractions of the image's range; down is darker, for MONOCHROME1 too. */
   windowBy(across, down) {
-    const { center, width, function: kind } = this.film.window;
-    const range = this.film.range;
-    const sign = this.film.scale.inverse !== this.film.isInverted ? -1 : 1;
-    const wider = Math.min(Math.max(1, width + across * range), 4 * range);
-    this.film.setWindow({ center: center + sign * down * range, width: wider, function: kind });
-    this.#recoloured();
+    const { center, width, function: kind } = this.image.window;
+    const range = this.image.range;
+    const sign = this.image.scale.inverse !== this.image.isInverted ? -1 : 1;
+    const newWidth = Math.min(Math.max(1, width + across * range), 4 * range);
+    this.image.setWindow({ center: center + sign * down * range, width: newWidth, function: kind });
+    this.#windowChanged();
   }
 
   setPreset(preset) {
-    this.film.setWindow(preset);
-    this.#recoloured();
+    this.image.setWindow(preset);
+    this.#windowChanged();
   }
 
   invert() {
-    this.film.invert();
-    this.#recoloured();
+    this.image.invert();
+    this.#windowChanged();
   }
 
   reset() {
-    this.film.reset();
+    this.image.reset();
     this.rulers = [];
-    this.cross = null;
+    this.crosshair = null;
     this.resetView();
-    this.#recoloured();
+    this.#windowChanged();
     this.on.view(this);
   }
 
-  #recoloured() {
+  #windowChanged() {
     this.draw();
     this.on.window(this);
   }
@@ -212,29 +212,29 @@ class Pane {
   }
 
   #down(event) {
-    const place = this.#place(event);
+    const place = this.#position(event);
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
     this.#pointers.set(event.pointerId, place);
     this.#pinch = null;
-    this.cross = null;
-    const pans = event.button !== 0 || event.shiftKey;
-    this.drag = pans ? "pan" : this.tool;
-    if (this.#pointers.size > 1) this.#abandonRuler();
+    this.crosshair = null;
+    const isPan = event.button !== 0 || event.shiftKey;
+    this.drag = isPan ? "pan" : this.tool;
+    if (this.#pointers.size > 1) this.#cancelRuler();
     else if (this.drag === "ruler")
-      this.ruling = { from: this.toFilm(place.x, place.y), to: this.toFilm(place.x, place.y) };
+      this.openRuler = { from: this.toImage(place.x, place.y), to: this.toImage(place.x, place.y) };
   }
 
   #move(event) {
-    const place = this.#place(event);
-    this.#tellPlace(place);
+    const place = this.#position(event);
+    this.#updatePointerReadout(place);
     const before = this.#pointers.get(event.pointerId);
     if (!before) return;
     this.#pointers.set(event.pointerId, place);
-    if (this.#pointers.size > 1) this.#pinched();
+    if (this.#pointers.size > 1) this.#pinchMoved();
     else if (this.drag === "pan") this.panBy(place.x - before.x, place.y - before.y);
     else if (this.drag === "window") this.#dragWindow(place.x - before.x, place.y - before.y);
-    else if (this.ruling) this.#rule(place);
+    else if (this.openRuler) this.#extendRuler(place);
   }
 
   #dragWindow(dx, dy) {
@@ -245,18 +245,18 @@ class Pane {
   #up(event) {
     this.#pointers.delete(event.pointerId);
     this.#pinch = null;
-    if (!this.ruling) return;
-    const { from, to } = this.ruling;
-    this.ruling = null;
-    if (Math.hypot(to.x - from.x, to.y - from.y) * this.scale > 2) this.#measured({ from, to });
+    if (!this.openRuler) return;
+    const { from, to } = this.openRuler;
+    this.openRuler = null;
+    if (Math.hypot(to.x - from.x, to.y - from.y) * this.scale > 2) this.#addRuler({ from, to });
     this.draw();
   }
 
-  #abandonRuler() {
-    this.ruling = null;
+  #cancelRuler() {
+    this.openRuler = null;
   }
 
-  #pinched() {
+  #pinchMoved() {
     const [one, other] = [...this.#pointers.values()];
     const now = {
       x: (one.x + other.x) / 2,
@@ -273,7 +273,7 @@ class Pane {
   #wheel(event) {
     event.preventDefault();
     const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 24 : 1;
-    this.zoomBy(Math.exp(-event.deltaY * lines * 0.0015), this.#place(event));
+    this.zoomBy(Math.exp(-event.deltaY * lines * 0.0015), this.#position(event));
   }
 
   #key(event) {
@@ -289,8 +289,8 @@ class Pane {
       r: () => this.rotate(),
       f: () => this.flip(),
       Enter: () => this.#setEnd(),
-      Delete: () => this.#takeRulerAway(),
-      Backspace: () => this.#takeRulerAway(),
+      Delete: () => this.#removeRuler(),
+      Backspace: () => this.#removeRuler(),
     };
     const arrow = arrows[event.key];
     const act = arrow
@@ -302,59 +302,59 @@ class Pane {
   }
 
   #arrow(x, y, isShifted) {
-    if (this.tool === "ruler") this.#moveCross(x * (isShifted ? 10 : 1), y * (isShifted ? 10 : 1));
+    if (this.tool === "ruler") this.#moveCrosshair(x * (isShifted ? 10 : 1), y * (isShifted ? 10 : 1));
     else if (isShifted) this.windowBy(x * 0.02, y * 0.02);
     else this.panBy(-x * STEP_PX, -y * STEP_PX);
   }
 
   // Ruler
 
-  #rule(place) {
-    this.ruling = { ...this.ruling, to: this.toFilm(place.x, place.y) };
+  #extendRuler(place) {
+    this.openRuler = { ...this.openRuler, to: this.toImage(place.x, place.y) };
     this.draw();
   }
 
-  #moveCross(x, y) {
-    const here = this.cross ? this.toScreen(this.cross) : { x: this.canvas.width / 2, y: this.canvas.height / 2 };
-    this.cross = this.toFilm(here.x + x, here.y + y);
-    if (this.ruling) this.ruling = { ...this.ruling, to: this.cross };
+  #moveCrosshair(x, y) {
+    const here = this.crosshair ? this.toScreen(this.crosshair) : { x: this.canvas.width / 2, y: this.canvas.height / 2 };
+    this.crosshair = this.toImage(here.x + x, here.y + y);
+    if (this.openRuler) this.openRuler = { ...this.openRuler, to: this.crosshair };
     this.draw();
   }
 
   #setEnd() {
     if (this.tool !== "ruler") return;
-    this.cross ??= this.toFilm(this.canvas.width / 2, this.canvas.height / 2);
-    if (this.ruling) {
-      this.#measured({ from: this.ruling.from, to: this.cross });
-      this.ruling = null;
+    this.crosshair ??= this.toImage(this.canvas.width / 2, this.canvas.height / 2);
+    if (this.openRuler) {
+      this.#addRuler({ from: this.openRuler.from, to: this.crosshair });
+      this.openRuler = null;
     } else {
-      this.ruling = { from: this.cross, to: this.cross };
-      announce("Start set; move the cross and press Enter.");
+      this.openRuler = { from: this.crosshair, to: this.crosshair };
+      announce("Start set; move the crosshair and press Enter.");
     }
     this.draw();
   }
 
-  #measured(ruler) {
+  #addRuler(ruler) {
     this.rulers.push(ruler);
-    announce(`Measured ${this.film.distance(ruler.from, ruler.to)}.`);
+    announce(`Measured ${this.image.distance(ruler.from, ruler.to)}.`);
   }
 
-  #takeRulerAway() {
-    if (this.ruling) this.ruling = null;
+  #removeRuler() {
+    if (this.openRuler) this.openRuler = null;
     else this.rulers.pop();
     this.draw();
   }
 
   // Drawing
 
-  /** Draw with the next frame. */
+  /** Draw at the next animation frame. */
   draw() {
     if (!this.#frame) this.#frame = requestAnimationFrame(() => this.#drawNow());
   }
 
   #drawNow() {
     this.#frame = 0;
-    const { canvas, film } = this;
+    const { canvas, image } = this;
     const context = canvas.getContext("2d", { alpha: false });
     const matrix = this.#matrix();
     context.resetTransform();
@@ -363,28 +363,28 @@ class Pane {
     context.save();
     context.setTransform(matrix);
     context.beginPath();
-    context.rect(0, 0, film.columns, film.rows);
-    context.clip(); // a mean at the edge may stand for less than a whole block
+    context.rect(0, 0, image.columns, image.rows);
+    context.clip(); // a mean at the border may cover less than a whole block
     context.imageSmoothingQuality = "high";
-    for (const layer of film.layers(this.scale, this.#seen(matrix))) {
+    for (const layer of image.layers(this.scale, this.#visibleRegion(matrix))) {
       context.drawImage(layer.canvas, layer.left, layer.top, layer.width * layer.factor, layer.height * layer.factor);
     }
     context.restore();
-    for (const ruler of [...this.rulers, this.ruling].filter(Boolean))
-      drawRuler(context, this.toScreen(ruler.from), this.toScreen(ruler.to), film.distance(ruler.from, ruler.to));
-    if (this.cross) drawCross(context, this.toScreen(this.cross));
-    canvas.setAttribute("aria-busy", String(film.isComing));
-    this.#tellView();
+    for (const ruler of [...this.rulers, this.openRuler].filter(Boolean))
+      drawRuler(context, this.toScreen(ruler.from), this.toScreen(ruler.to), image.distance(ruler.from, ruler.to));
+    if (this.crosshair) drawCrosshair(context, this.toScreen(this.crosshair));
+    canvas.setAttribute("aria-busy", String(image.isLoading));
+    this.#updateReadout();
   }
 
-  #seen(matrix) {
+  #visibleRegion(matrix) {
     const back = matrix.inverse();
     const corners = [
       [0, 0],
       [this.canvas.width, this.canvas.height],
     ].map(([x, y]) => back.transformPoint(new DOMPoint(x, y)));
     const [xs, ys] = [corners.map(({ x }) => x), corners.map(({ y }) => y)];
-    const { columns, rows } = this.film;
+    const { columns, rows } = this.image;
     return {
       left: Math.max(0, Math.min(...xs)),
       top: Math.max(0, Math.min(...ys)),
@@ -393,19 +393,19 @@ class Pane {
     };
   }
 
-  // What is in force
+  // Readouts
 
-  #tellView() {
-    const { center, width } = this.film.window;
+  #updateReadout() {
+    const { center, width } = this.image.window;
     const unit = (value) => value.toLocaleString("en", { maximumFractionDigits: width < 20 ? 2 : 0 });
-    const greys = this.film.chosen ? `C ${unit(center)}  W ${unit(width)}` : "File’s own";
+    const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : "Default";
     const size = `${Math.round(this.scale * 100)} %`;
-    this.readout.textContent = [greys, this.film.isInverted ? "inverted" : "", size].filter(Boolean).join("  ·  ");
+    this.readout.textContent = [windowText, this.image.isInverted ? "inverted" : "", size].filter(Boolean).join("  ·  ");
   }
 
-  #tellPlace(place) {
-    const { x, y } = this.toFilm(place.x, place.y);
-    const value = this.film.valueAt(x, y);
+  #updatePointerReadout(place) {
+    const { x, y } = this.toImage(place.x, place.y);
+    const value = this.image.valueAt(x, y);
     this.corner.textContent = value === null ? "" : `${Math.floor(x)}, ${Math.floor(y)}  =  ${+value.toFixed(2)}`;
   }
 }

@@ -1,4 +1,4 @@
-"""A film in the viewer: its greys, places and distances are right, by hand, by touch and by keys."""
+"""One image in the viewer: grays, geometry and distances are correct, by mouse, by touch and by keys."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PART = 64
-"""Pixels a side of the part of a canvas that is looked at."""
+"""Side, in pixels, of the part of a canvas that is compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """A film of the demo, and what pydicom says of it."""
+class KnownImage:
+    """An image of the demo, and its DICOM file as pydicom reads it."""
 
     image: DemoImage
     file: pydicom.Dataset
@@ -41,7 +41,7 @@ class Known:
         return self.file.pixel_array
 
     def windowed(self, center: float, width: float) -> NDArray[np.uint8]:
-        """Greys by pydicom's window, bright is dense."""
+        """Grays as pydicom windows them; bright is dense."""
         asked = pydicom.Dataset()
         asked.PhotometricInterpretation, asked.BitsStored, asked.PixelRepresentation = "MONOCHROME2", 8, 0
         asked.WindowCenter, asked.WindowWidth = center, width
@@ -51,18 +51,18 @@ class Known:
         return np.floor(shown * 255 + 1e-6).astype(np.uint8)
 
 
-def known(demo: Ingested, *, monochrome1: bool = False) -> Known:
+def known(demo: Ingested, *, monochrome1: bool = False) -> KnownImage:
     image = next(
         one
         for one in demo.drawn.images
         if one.voi == "window" and one.syntax == "explicit" and one.monochrome1 == monochrome1
     )
-    return Known(image, pydicom.dcmread(image.path))
+    return KnownImage(image, pydicom.dcmread(image.path))
 
 
 async def at_full_size(shown: Shown) -> None:
-    """One pixel of the film on one of the screen."""
-    await shown.find(".pane canvas").first.focus()
+    """Zoom to one image pixel per screen pixel."""
+    await shown.find(".viewport canvas").first.focus()
     await shown.page.keyboard.press("1")
     await shown.find(".readout").filter(has_text="100 %").first.wait_for()
     await shown.drawn()
@@ -71,21 +71,21 @@ async def at_full_size(shown: Shown) -> None:
 async def seen(shown: Shown) -> NDArray[np.uint8]:
     """The middle of the canvas."""
     width, height = await shown.size()
-    greys = await shown.pixels(width // 2 - PART // 2, height // 2 - PART // 2, PART, PART)
-    return np.array(greys, np.uint8).reshape(PART, PART)
+    grays = await shown.pixels(width // 2 - PART // 2, height // 2 - PART // 2, PART, PART)
+    return np.array(grays, np.uint8).reshape(PART, PART)
 
 
-async def middle_of(shown: Shown, film: NDArray[Any]) -> NDArray[Any]:
-    """The part of a film that stands there at full size."""
+async def middle_of(shown: Shown, image: NDArray[Any]) -> NDArray[Any]:
+    """The part of an image that is visible at full size."""
     width, height = await shown.size()
-    rows, columns = film.shape
+    rows, columns = image.shape
     left = width // 2 - PART // 2 - round(width / 2 - columns / 2)
     top = height // 2 - PART // 2 - round(height / 2 - rows / 2)
-    return film[top : top + PART, left : left + PART]
+    return image[top : top + PART, left : left + PART]
 
 
 async def drag(shown: Shown, dx: int, dy: int) -> None:
-    box = await shown.find(".pane canvas").first.bounding_box()
+    box = await shown.find(".viewport canvas").first.bounding_box()
     assert box
     x, y = box["x"] + box["width"] // 2, box["y"] + box["height"] // 2
     await shown.page.mouse.move(x, y)
@@ -94,8 +94,8 @@ async def drag(shown: Shown, dx: int, dy: int) -> None:
     await shown.page.mouse.up()
 
 
-async def zoom_of(shown: Shown, pane: int = 0) -> int:
-    text = await shown.find(".pane").nth(pane).locator(".readout").first.inner_text()
+async def zoom_of(shown: Shown, index: int = 0) -> int:
+    text = await shown.find(".viewport").nth(index).locator(".readout").first.inner_text()
     return int(text.split()[-2])
 
 
@@ -106,22 +106,22 @@ async def measured(shown: Shown) -> str:
 
 @pytest.mark.parametrize("monochrome1", [False, True])
 async def test_a_drag_changes_the_window_as_computed(show: Show, demo: Ingested, monochrome1: bool):
-    film = known(demo, monochrome1=monochrome1)
-    async with show(question=film.question) as shown:
+    known_image = known(demo, monochrome1=monochrome1)
+    async with show(question=known_image.question) as shown:
         await shown.ready()
-        await shown.open_film()
+        await shown.open_image()
         await at_full_size(shown)
         before = await seen(shown)
         await shown.find("select").select_option("Window 1")
-        center, width = float(film.file.WindowCenter), float(film.file.WindowWidth)
-        assert np.array_equal(await seen(shown), await middle_of(shown, film.windowed(center, width)))
+        center, width = float(known_image.file.WindowCenter), float(known_image.file.WindowWidth)
+        assert np.array_equal(await seen(shown), await middle_of(shown, known_image.windowed(center, width)))
         await drag(shown, -64, 32)
-        span = int(film.stored.max()) - int(film.stored.min())
+        span = int(known_image.stored.max()) - int(known_image.stored.min())
         moved = (center + (-1 if monochrome1 else 1) * 32 / 512 * span, width - 64 / 512 * span)
         after = await seen(shown)
-        assert np.array_equal(after, await middle_of(shown, film.windowed(*moved)))
+        assert np.array_equal(after, await middle_of(shown, known_image.windowed(*moved)))
         assert after.mean() < before.mean()  # down is darker
-        assert await shown.find("select").input_value() == "own"
+        assert await shown.find("select").input_value() == "manual"
         await shown.button("Invert (I)").click()
         assert np.abs(await seen(shown) + after.astype(int) - 255).max() <= 1
         await shown.button("Reset").click()
@@ -130,10 +130,10 @@ async def test_a_drag_changes_the_window_as_computed(show: Show, demo: Ingested,
 
 
 async def test_rotate_and_flip_move_pixels_and_change_none(show: Show, demo: Ingested):
-    film = known(demo)
-    async with show(question=film.question) as shown:
+    known_image = known(demo)
+    async with show(question=known_image.question) as shown:
         await shown.ready()
-        await shown.open_film()
+        await shown.open_image()
         await at_full_size(shown)
         upright = await seen(shown)
         await shown.button("Rotate (R)").click()
@@ -153,11 +153,11 @@ def assert_shifted(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> None:
 
 
 async def test_the_ruler_is_right_to_a_pixel(show: Show, demo: Ingested):
-    film = known(demo)
-    spacing = float(film.file.PixelSpacing[0])
-    async with show(question=film.question) as shown:
+    known_image = known(demo)
+    spacing = float(known_image.file.PixelSpacing[0])
+    async with show(question=known_image.question) as shown:
         await shown.ready()
-        await shown.open_film()
+        await shown.open_image()
         await at_full_size(shown)
         await shown.button("Ruler (M)").click()
         await drag(shown, 120, 50)
@@ -170,23 +170,23 @@ async def test_the_ruler_is_right_to_a_pixel(show: Show, demo: Ingested):
         await shown.page.keyboard.press("0")
         await drag(shown, 0, -100)
         length = float(re.findall(r"[\d.]+", await measured(shown))[0])
-        scale = min(width / film.stored.shape[1], height / film.stored.shape[0])
+        scale = min(width / known_image.stored.shape[1], height / known_image.stored.shape[0])
         assert abs(length - 100 / scale * spacing) <= spacing
 
 
 async def test_keys_do_all_that_a_hand_does(show: Show, demo: Ingested):
-    """From the first film to the results again, without a pointer."""
-    film = known(demo)
-    async with show(question=film.question) as shown:
+    """From the first image to the results again, without a pointer."""
+    known_image = known(demo)
+    async with show(question=known_image.question) as shown:
         await shown.ready()
         press = shown.page.keyboard.press
         await shown.find("body").evaluate("(body) => window.focus()")
         for _ in range(20):
             await press("Tab")
-            if await shown.frame.evaluate("() => document.activeElement.matches('button.film')"):
+            if await shown.frame.evaluate("() => document.activeElement.matches('button.thumbnail')"):
                 break
         await press("Enter")
-        await shown.find(".pane canvas").wait_for()
+        await shown.find(".viewport canvas").wait_for()
         await shown.frame.wait_for_function("() => document.activeElement.tagName === 'CANVAS'")
         await press("1")
         await shown.find(".readout").filter(has_text="100 %").first.wait_for()
@@ -204,15 +204,15 @@ async def test_keys_do_all_that_a_hand_does(show: Show, demo: Ingested):
         for _ in range(3):
             await press("Shift+ArrowRight")
         await press("Enter")
-        assert await measured(shown) == f"Measured {30 * float(film.file.PixelSpacing[0]):.1f} mm."
+        assert await measured(shown) == f"Measured {30 * float(known_image.file.PixelSpacing[0]):.1f} mm."
         await press("Escape")
-        await shown.frame.wait_for_function("() => document.activeElement.matches('button.film')")
+        await shown.frame.wait_for_function("() => document.activeElement.matches('button.thumbnail')")
 
 
 async def test_wheel_and_pinch_zoom_about_their_place(show: Show, demo: Ingested):
     async with show(question=known(demo).question) as shown:
         await shown.ready()
-        await shown.open_film()
+        await shown.open_image()
         await shown.drawn()
         fit = await zoom_of(shown)
         await drag(shown, 0, 0)
@@ -220,7 +220,7 @@ async def test_wheel_and_pinch_zoom_about_their_place(show: Show, demo: Ingested
         await shown.drawn()
         assert abs(await zoom_of(shown) / fit - np.exp(0.6)) < 0.05
         await shown.button("Fit (0)").click()
-        box = await shown.find(".pane canvas").bounding_box()
+        box = await shown.find(".viewport canvas").bounding_box()
         assert box
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         session = await shown.page.context.new_cdp_session(shown.page)
@@ -231,35 +231,35 @@ async def test_wheel_and_pinch_zoom_about_their_place(show: Show, demo: Ingested
         assert 1.6 < await zoom_of(shown) / fit < 2.1
 
 
-async def test_films_side_by_side_zoom_together_until_they_are_let_go(show: Show):
+async def test_images_side_by_side_zoom_together_until_unlinked(show: Show):
     async with show(question={"query": "effusion", "limit": 4}) as shown:
         await shown.ready()
         for place in range(4):
-            await shown.find("button[aria-label^='Compare film']").nth(place).click()
+            await shown.find("button[aria-label^='Compare image']").nth(place).click()
         await shown.button("Compare 4").click()
-        await shown.find(".pane canvas").nth(3).wait_for()
+        await shown.find(".viewport canvas").nth(3).wait_for()
         await shown.drawn()
-        fit = [await zoom_of(shown, pane) for pane in range(4)]
+        fit = [await zoom_of(shown, index) for index in range(4)]
         await shown.button("Zoom in (+)").click()
         await shown.drawn()
-        linked = [await zoom_of(shown, pane) for pane in range(4)]
+        linked = [await zoom_of(shown, index) for index in range(4)]
         assert all(abs(now / before - 1.25) < 0.05 for now, before in zip(linked, fit, strict=True))
-        await shown.button("Zoom all films together").click()
+        await shown.button("Zoom all images together").click()
         await shown.button("Zoom in (+)").click()
         await shown.drawn()
-        assert [await zoom_of(shown, pane) for pane in (1, 2, 3)] == linked[1:]
+        assert [await zoom_of(shown, index) for index in (1, 2, 3)] == linked[1:]
         assert await zoom_of(shown) > linked[0]
-        await shown.find(".pane canvas").nth(2).focus()
+        await shown.find(".viewport canvas").nth(2).focus()
         await shown.button("Invert (I)").click()
         await shown.drawn()
         readouts = await shown.find(".readout:not(.name):not(.at-pointer)").all_inner_texts()
         assert ["inverted" in text for text in readouts] == [False, False, True, False]
 
 
-async def test_the_report_stands_beside_the_film_with_what_matched_marked(show: Show):
+async def test_the_report_beside_the_image_marks_the_matched_sentences(show: Show):
     async with show(question={"query": "pleural effusion", "limit": 5}) as shown:
         await shown.ready()
-        await shown.open_film()
+        await shown.open_image()
         await shown.find("mark").first.wait_for()
         for text in await shown.find("mark").all_inner_texts():
             assert "effusion" in text.lower()

@@ -1,6 +1,6 @@
-"""How it looks: nothing is cut off or too small to be hit, at every width, in both themes; and the pictures in docs.
+"""The page's layout: nothing is cut off or too small to click, at any width, in both themes; and the docs' pictures.
 
-`REFRESH_SNAPSHOTS=1` takes the pictures anew; they are to be looked at.
+`REFRESH_SNAPSHOTS=1` takes the pictures again; look at them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 DOCS = Path(__file__).parents[2] / "docs"
 PICTURES = {  # name: step, width, theme
     "viewer-results.png": ("results", 800, "light"),
-    "viewer-film.png": ("film", 1400, "dark"),
+    "viewer-image.png": ("image", 1400, "dark"),
     "viewer-compare.png": ("compare", 1400, "light"),
 }
 CUT_OFF = """() => {
@@ -30,7 +30,7 @@ CUT_OFF = """() => {
         .filter((one) => { const box = one.getBoundingClientRect(); return box.width < 44 || box.height < 44; });
     const wide = [...document.querySelectorAll("main *")].filter(shown)
         .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 0.5)
-        .filter((one) => !one.closest(".unseen, .excerpt, .ids, svg"));
+        .filter((one) => !one.closest(".visually-hidden, .excerpt, .ids, svg"));
     return [small, wide].map((found) => found.map((one) => one.outerHTML.slice(0, 100)));
 }"""
 
@@ -38,8 +38,8 @@ CUT_OFF = """() => {
 WIDTHS = (360, 800, 1400)
 
 
-async def looked_at(shown: Shown, step: str, theme: str, folder: Path) -> None:
-    """Check a step at every width, and take its picture where one is wanted."""
+async def check_layout(shown: Shown, step: str, theme: str, folder: Path) -> None:
+    """Check a step at every width, and take its picture if the docs have one."""
     for width in WIDTHS:
         await shown.page.set_viewport_size({"width": width, "height": 700})
         await shown.page.mouse.move(1, 1)
@@ -56,21 +56,21 @@ async def looked_at(shown: Shown, step: str, theme: str, folder: Path) -> None:
 async def test_nothing_is_cut_off_or_too_small(show: Show, theme: str, tmp_path: Path):
     async with show(question={"query": "left pleural effusion", "limit": 5}, size=(1400, 700), theme=theme) as shown:
         await shown.ready()
-        await shown.frame.wait_for_function("() => document.querySelectorAll('.film.ready').length === 5")
-        await looked_at(shown, "results", theme, tmp_path)
+        await shown.frame.wait_for_function("() => document.querySelectorAll('.thumbnail.ready').length === 5")
+        await check_layout(shown, "results", theme, tmp_path)
         await shown.button("Filters").click()
-        await looked_at(shown, "filters", theme, tmp_path)
+        await check_layout(shown, "filters", theme, tmp_path)
         await shown.button("Filters").click()
         for place in range(3):
-            await shown.find("button[aria-label^='Compare film']").nth(place).click()
+            await shown.find("button[aria-label^='Compare image']").nth(place).click()
         await shown.button("Compare 3").click()
-        await shown.find(".pane canvas").nth(2).wait_for()
-        await looked_at(shown, "compare", theme, tmp_path)
+        await shown.find(".viewport canvas").nth(2).wait_for()
+        await check_layout(shown, "compare", theme, tmp_path)
         await shown.button("Back to the results").click()
         await shown.page.set_viewport_size({"width": 1400, "height": 700})
-        await shown.open_film()
+        await shown.open_image()
         await shown.find("mark").first.wait_for()
-        await looked_at(shown, "film", theme, tmp_path)
+        await check_layout(shown, "image", theme, tmp_path)
 
 
 def test_the_pictures_in_docs_are_there():

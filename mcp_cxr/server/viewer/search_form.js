@@ -1,8 +1,8 @@
-// The question above the results: words, and filters that fold away.
+// The search form above the results: words, and filters that fold away.
 //
-// Hosts' sandboxes forbid forms to be sent, and then no `submit` is heard: Enter and the buttons are, instead.
+// Hosts' sandboxes forbid submitting forms, so no `submit` event arrives: Enter and the buttons are handled instead.
 
-/** Do something when Enter is pressed in a field of a form. */
+/** Return a key listener that calls `act` when Enter is pressed in a field. */
 function onEnter(act) {
   return (event) => {
     if (event.key !== "Enter" || event.target.tagName === "BUTTON") return;
@@ -14,7 +14,7 @@ function onEnter(act) {
 const VIEW_NAMES = { PA: "PA", AP: "AP", LATERAL: "Lateral", OTHER: "Other", UNKNOWN: "Unknown" };
 
 /** The search field with its buttons. */
-function searchForm({ question, isOpen, history, canFill, on }) {
+function searchForm({ search, filtersOpen, history, canFullscreen, on }) {
   const field = element("input", {
     type: "search",
     name: "query",
@@ -23,11 +23,11 @@ function searchForm({ question, isOpen, history, canFill, on }) {
     "aria-label": "Search in words",
     autocomplete: "off",
   });
-  field.value = question.query ?? "";
-  const count = countOf(question);
+  field.value = search.query ?? "";
+  const count = activeFilters(search);
   const send = () =>
-    on.ask({
-      ...question,
+    on.runSearch({
+      ...search,
       query: field.value.trim() || undefined,
       like: undefined,
       unlike: undefined,
@@ -36,56 +36,56 @@ function searchForm({ question, isOpen, history, canFill, on }) {
   return element(
     "form",
     { class: "search", role: "search", onkeydown: onEnter(send) },
-    history ? iconButton("back", "Back to the results before", on.back) : null,
+    history ? iconButton("back", "Previous results", on.back) : null,
     element("div", { class: "field" }, icon("search"), field),
-    iconButton("filters", count ? `Filters, ${count} in force` : "Filters", on.toggleFilters, {
-      "aria-expanded": String(isOpen),
+    iconButton("filters", count ? `Filters, ${count} active` : "Filters", on.toggleFilters, {
+      "aria-expanded": String(filtersOpen),
       "aria-controls": "filters",
-      class: count ? "lit" : "",
+      class: count ? "active" : "",
     }),
-    canFill ? iconButton("full", "Full screen", on.fill) : null,
+    canFullscreen ? iconButton("full", "Full screen", on.toggleFullscreen) : null,
   );
 }
 
-function countOf(question) {
-  const { query, limit, offset, like, unlike, mode, group, ...filters } = question;
+function activeFilters(search) {
+  const { query, limit, offset, like, unlike, mode, group, ...filters } = search;
   return Object.values(filters).filter((value) =>
     Array.isArray(value) ? value.length : value !== undefined && value !== null,
   ).length;
 }
 
-/** The filters; what is chosen is asked when the form is sent. */
-function filterForm({ question, on }) {
-  const field = (label, input) => element("label", { class: "labelled" }, element("span", {}, label), input);
+/** The filters; they take effect with Apply. */
+function filterForm({ search, on }) {
+  const field = (label, input) => element("label", { class: "field-label" }, element("span", {}, label), input);
   const text = (name, type, attributes = {}) => {
     const input = element("input", { type, name, ...attributes });
-    input.value = question[name] ?? "";
+    input.value = search[name] ?? "";
     return input;
   };
-  const send = () => on.ask(filtered(question, new FormData(form)));
+  const send = () => on.runSearch(applyFilters(search, new FormData(form)));
   const form = element(
     "form",
     { id: "filters", class: "filters", "aria-label": "Filters", onkeydown: onEnter(send) },
-    viewBoxes(question.view ?? []),
-    field("Finding present", choice("labels", LABELS, question.labels?.[0])),
-    field("Finding absent", choice("labels_absent", LABELS, question.labels_absent?.[0])),
+    viewBoxes(search.view ?? []),
+    field("Finding present", choice("labels", LABELS, search.labels?.[0])),
+    field("Finding absent", choice("labels_absent", LABELS, search.labels_absent?.[0])),
     field("From", text("date_from", "date")),
     field("To", text("date_to", "date")),
-    field("Report", choice("has_report", { true: "With a report", false: "Without a report" }, question.has_report)),
+    field("Report", choice("has_report", { true: "With a report", false: "Without a report" }, search.has_report)),
     field("Patient", text("subject_id", "text", { autocomplete: "off" })),
     field(
-      "One result for each",
-      choice("group", { study: "Study", subject: "Patient", none: "Image" }, question.group ?? "study", false),
+      "One result per",
+      choice("group", { study: "Study", subject: "Patient", none: "Image" }, search.group ?? "study", false),
     ),
-    question.like?.length
+    search.like?.length
       ? element(
           "label",
           { class: "check" },
           element("input", {
             type: "checkbox",
             name: "exclude_subject_of",
-            value: question.like[0],
-            checked: Boolean(question.exclude_subject_of),
+            value: search.like[0],
+            checked: Boolean(search.exclude_subject_of),
           }),
           "Other patients only",
         )
@@ -95,10 +95,10 @@ function filterForm({ question, on }) {
       { class: "row end" },
       element(
         "button",
-        { type: "button", class: "tool worded", onclick: () => on.ask(withoutFilters(question)) },
+        { type: "button", class: "tool labeled", onclick: () => on.runSearch(clearFilters(search)) },
         "Clear",
       ),
-      element("button", { type: "button", class: "tool worded primary", onclick: send }, "Apply"),
+      element("button", { type: "button", class: "tool labeled primary", onclick: send }, "Apply"),
     ),
   );
   return form;
@@ -121,10 +121,10 @@ function viewBoxes(chosen) {
   );
 }
 
-/** A select of names, or of values and their names; the first choice is none unless one must be. */
-function choice(name, options, chosen, mayBeNone = true) {
+/** A select of names, or of values with names; its first option is `Any` unless a choice is required. */
+function choice(name, options, chosen, isOptional = true) {
   const named = Array.isArray(options) ? options.map((option) => [option, option]) : Object.entries(options);
-  const all = mayBeNone ? [["", "Any"], ...named] : named;
+  const all = isOptional ? [["", "Any"], ...named] : named;
   return element(
     "select",
     { name },
@@ -132,26 +132,26 @@ function choice(name, options, chosen, mayBeNone = true) {
   );
 }
 
-function withoutFilters({ query, like, unlike, limit }) {
+function clearFilters({ query, like, unlike, limit }) {
   return { query, like, unlike, limit };
 }
 
-function filtered(question, form) {
-  const one = (name) => form.get(name) || undefined;
-  const list = (name) => (form.get(name) ? [form.get(name), ...(question[name] ?? []).slice(1)] : undefined);
+function applyFilters(search, form) {
+  const value = (name) => form.get(name) || undefined;
+  const list = (name) => (form.get(name) ? [form.get(name), ...(search[name] ?? []).slice(1)] : undefined);
   return {
-    ...withoutFilters(question),
-    study_id: question.study_id,
-    split: question.split,
-    mode: question.mode,
+    ...clearFilters(search),
+    study_id: search.study_id,
+    split: search.split,
+    mode: search.mode,
     view: form.getAll("view").length ? form.getAll("view") : undefined,
     labels: list("labels"),
     labels_absent: list("labels_absent"),
-    date_from: one("date_from"),
-    date_to: one("date_to"),
+    date_from: value("date_from"),
+    date_to: value("date_to"),
     has_report: form.get("has_report") ? form.get("has_report") === "true" : undefined,
-    subject_id: one("subject_id")?.trim(),
-    group: form.get("group") === "study" ? undefined : one("group"),
-    exclude_subject_of: one("exclude_subject_of"),
+    subject_id: value("subject_id")?.trim(),
+    group: form.get("group") === "study" ? undefined : value("group"),
+    exclude_subject_of: value("exclude_subject_of"),
   };
 }

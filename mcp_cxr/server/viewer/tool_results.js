@@ -1,7 +1,7 @@
-// What tools answer, and what people read in it.
+// Reads tool results, and puts their fields into words.
 
 const MODES = {
-  semantic: "by meaning",
+  semantic: "by pixels",
   keyword: "by words",
   hybrid: "by pixels and words",
   similar: "by example",
@@ -9,32 +9,32 @@ const MODES = {
 };
 const GROUPS = { study: ["study", "studies"], subject: ["patient", "patients"], none: ["image", "images"] };
 
-function textsIn(result) {
+function textsOf(result) {
   return (Array.isArray(result?.content) ? result.content : [])
     .filter((block) => block?.type === "text" && typeof block.text === "string")
     .map((block) => block.text);
 }
 
-/** The data of a result: structured, or else as JSON in a text; null where the host kept both back. */
-function dataIn(result, isRight) {
-  if (isRight(result?.structuredContent)) return result.structuredContent;
-  for (const text of textsIn(result)) {
+/** The data of a result: structured, or else JSON in a text block; null if the host forwarded neither. */
+function dataOf(result, isExpected) {
+  if (isExpected(result?.structuredContent)) return result.structuredContent;
+  for (const text of textsOf(result)) {
     try {
       const data = JSON.parse(text);
-      if (isRight(data)) return data;
+      if (isExpected(data)) return data;
     } catch {
-      // some other text
+      // another text block
     }
   }
   return null;
 }
 
-const isPage = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
-const isFacts = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
-const isPart = (data) => typeof data?.data === "string" && typeof data.factor === "number";
+const isSearchResult = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
+const isImageDetails = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
+const isValuesTile = (data) => typeof data?.data === "string" && typeof data.factor === "number";
 
-/** The arguments that would ask for a page again, as far as the page tells. */
-function questionOf(page) {
+/** The search arguments that give a result again, as far as the result names them. */
+function searchOf(page) {
   return { ...(page.query ? { query: page.query } : {}), ...page.filters, limit: Math.max(1, page.results_count || 5) };
 }
 
@@ -43,7 +43,7 @@ function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 }
 
-function standingOf(hit) {
+function similarityOf(hit) {
   if (typeof hit.similarity_z !== "number" && typeof hit.percentile !== "number") return null;
   const z =
     typeof hit.similarity_z === "number"
@@ -51,10 +51,10 @@ function standingOf(hit) {
       : "";
   const percentile = typeof hit.percentile === "number" ? `${+hit.percentile.toFixed(2)} %` : "";
   const cosine = typeof hit.similarity_score === "number" ? `Cosine ${hit.similarity_score.toFixed(3)}. ` : "";
-  const told = [];
-  if (percentile) told.push(`More similar than ${percentile} of a sample of the archive`);
-  if (z) told.push(`${hit.similarity_z.toFixed(1)} standard deviations above its mean`);
-  return { text: [z, percentile].filter(Boolean).join("  "), told: `${cosine}${told.join("; ")}.` };
+  const explanation = [];
+  if (percentile) explanation.push(`More similar than ${percentile} of a sample of the archive`);
+  if (z) explanation.push(`${hit.similarity_z.toFixed(1)} standard deviations above its mean`);
+  return { text: [z, percentile].filter(Boolean).join("  "), explanation: `${cosine}${explanation.join("; ")}.` };
 }
 
 function reasonsOf(hit) {
@@ -76,7 +76,7 @@ const plain = (text) =>
     .replace(/[^\p{L}\p{N}]+/gu, " ")
     .trim();
 
-/** Split a report's section into sentences, each with whether it is one of those that made the film a hit. */
+/** Split a section of a report into sentences; `matched` marks those that made the image a hit. */
 function sentencesOf(section, found) {
   return section.split(SENTENCE).map((text) => ({ text, matched: found.has(text) }));
 }

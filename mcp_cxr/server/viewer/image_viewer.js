@@ -1,0 +1,283 @@
+// One open image, or up to four side by side, with tools and the details panel.
+
+const OVERVIEW_PX = 768;
+const PANEL_FROM_PX = 760;
+const TOOLS = { window: ["Window", "W"], pan: ["Move", "P"], ruler: ["Ruler", "M"] };
+
+class ImageViewer {
+  /** @param on back, step (to the previous or next image), open (by image id), toggleFullscreen, callFailed. */
+  constructor(host, hits, { on, canFullscreen, canStep, notShared }) {
+    Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared });
+    this.viewports = [];
+    this.active = null;
+    this.isLinked = true;
+    this.grid = element("div", { class: "viewports", "data-count": hits.length });
+    this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and facts", tabindex: -1 });
+    this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Image" });
+    this.showsPanel = Boolean(notShared) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
+  }
+
+  render() {
+    this.detailsButton = iconButton("details", "Report and facts", () => this.#togglePanel(), {
+      "aria-controls": "details",
+    });
+    this.root = element(
+      "section",
+      { class: "image-viewer", "aria-label": "Image viewer", onkeydown: (event) => this.#key(event) },
+      this.#header(),
+      element("div", { class: "workspace" }, this.notShared ? null : this.grid, this.panel),
+      this.notShared ? null : this.toolbar,
+    );
+    this.resizes = new ResizeObserver(() => this.#placePanel());
+    this.resizes.observe(document.documentElement);
+    this.#placePanel();
+    return [this.root];
+  }
+
+  /** Load the images and the details of the first. */
+  async start() {
+    this.grid.replaceChildren(
+      ...this.hits.map((hit) => element("div", { class: "viewport loading", "aria-label": `Image ${hit.rank} is loading` })),
+    );
+    this.#showDetails(this.hits[0]);
+    if (this.notShared) return this.panel.focus();
+    await Promise.all(this.hits.map((hit, place) => this.#load(hit, place)));
+  }
+
+  close() {
+    this.isClosed = true;
+    this.resizes.disconnect();
+    for (const viewport of this.viewports) viewport?.close();
+  }
+
+  async #load(hit, place) {
+    const slot = this.grid.children[place];
+    try {
+      const image = await WindowedImage.open(this.host, hit.image_id, OVERVIEW_PX);
+      if (this.isClosed) return;
+      const viewport = new Viewport(image, titleOf(hit), {
+        view: (moved) => this.#follow(moved),
+        window: () => this.#updateToolbar(),
+        focus: (chosen) => this.#activate(chosen),
+      });
+      this.viewports[place] = viewport;
+      viewport.hit = hit;
+      if (this.hits.length > 1)
+        viewport.box.append(
+          element("div", { class: "readout name", "aria-hidden": "true" }, `${hit.rank}  ${hit.view_position}`),
+        );
+      slot.replaceWith(viewport.box);
+      if (!this.active) this.#activate(viewport);
+      if (place === 0) viewport.canvas.focus({ preventScroll: true });
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      slot.replaceChildren(element("p", { class: "empty" }, error.message));
+      slot.classList.remove("loading");
+      this.on.callFailed(error);
+    }
+  }
+
+  #activate(viewport) {
+    if (this.active === viewport) return;
+    this.active = viewport;
+    for (const other of this.viewports) other?.box.classList.toggle("active", other === viewport && this.hits.length > 1);
+    viewport.tool = this.tool ?? "window";
+    this.#drawToolbar();
+    if (this.detailsHit !== viewport.hit) this.#showDetails(viewport.hit);
+  }
+
+  #follow(moved) {
+    if (!this.isLinked) return;
+    for (const viewport of this.viewports) if (viewport && viewport !== moved) viewport.follow(moved);
+  }
+
+  // Header and tools
+
+  #header() {
+    const one = this.hits[0];
+    const isOne = this.hits.length === 1;
+    return element(
+      "header",
+      { class: "top row" },
+      iconButton("back", "Back to the results", this.on.back),
+      element(
+        "h1",
+        { class: "grow" },
+        element("span", {}, isOne ? titleOf(one) : `${this.hits.length} images side by side`),
+        isOne ? element("small", {}, one.study_id ?? "") : null,
+      ),
+      isOne
+        ? iconButton("back", "Previous image (Page up)", () => this.on.step(-1), {
+            disabled: !this.canStep(-1),
+            class: "step",
+          })
+        : null,
+      isOne
+        ? iconButton("next", "Next image (Page down)", () => this.on.step(1), {
+            disabled: !this.canStep(1),
+            class: "step",
+          })
+        : null,
+      this.notShared ? null : this.detailsButton,
+      this.canFullscreen ? iconButton("full", "Full screen", this.on.toggleFullscreen) : null,
+    );
+  }
+
+  #drawToolbar() {
+    const { active } = this;
+    const run = (name) => () => {
+      active[name]();
+      this.#updateToolbar();
+    };
+    const presets = active.image.presets;
+    this.presetSelect = element(
+      "select",
+      { "aria-label": "Window preset", onchange: () => this.#choosePreset() },
+      presets.map(({ name }, at) => element("option", { value: at }, name)),
+      element("option", { value: "manual", hidden: true }, "Manual"),
+    );
+    this.toolButtons = Object.entries(TOOLS).map(([tool, [name, key]]) =>
+      iconButton(tool, `${name} (${key})`, () => this.chooseTool(tool), { "data-tool": tool }),
+    );
+    this.invertButton = iconButton("invert", "Invert (I)", run("invert"));
+    this.toolbar.replaceChildren(
+      element("div", { class: "group", role: "group", "aria-label": "Tool" }, this.toolButtons),
+      element("div", { class: "group", role: "group", "aria-label": "Grayscale" }, this.presetSelect, this.invertButton),
+      element(
+        "div",
+        { class: "group", role: "group", "aria-label": "Position and zoom" },
+        iconButton("rotate", "Rotate (R)", run("rotate")),
+        iconButton("flip", "Flip (F)", run("flip")),
+        iconButton("less", "Zoom out (−)", () => active.zoomBy(0.8)),
+        iconButton("more", "Zoom in (+)", () => active.zoomBy(1.25)),
+        iconButton("fit", "Fit (0)", run("fit")),
+        iconButton("actual", "Actual pixels (1)", () => active.zoomTo(1)),
+      ),
+      element(
+        "div",
+        { class: "group", role: "group", "aria-label": "Other" },
+        this.hits.length > 1 ? this.#linkButton() : null,
+        iconButton("reset", "Reset", run("reset")),
+      ),
+    );
+    this.#updateToolbar();
+  }
+
+  #linkButton() {
+    const button = iconButton("link", "Zoom all images together", () => {
+      this.isLinked = !this.isLinked;
+      button.setAttribute("aria-pressed", String(this.isLinked));
+      if (this.isLinked) this.#follow(this.active);
+    });
+    button.setAttribute("aria-pressed", String(this.isLinked));
+    return button;
+  }
+
+  chooseTool(tool) {
+    this.tool = tool;
+    for (const viewport of this.viewports) {
+      if (!viewport) continue;
+      viewport.tool = tool;
+      viewport.canvas.dataset.tool = tool;
+      if (tool !== "ruler") viewport.crosshair = null;
+      viewport.draw();
+    }
+    this.#updateToolbar();
+  }
+
+  #choosePreset() {
+    this.active.setPreset(this.active.image.presets[Number(this.presetSelect.value)].window);
+  }
+
+  #updateToolbar() {
+    const { image } = this.active;
+    const chosen = image.presets.findIndex(({ window }) => isSameWindow(window, image.chosen));
+    this.presetSelect.value = chosen < 0 ? "manual" : String(chosen);
+    this.invertButton.setAttribute("aria-pressed", String(image.isInverted));
+    for (const button of this.toolButtons)
+      button.setAttribute("aria-pressed", String(button.dataset.tool === (this.tool ?? "window")));
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(SELECT|INPUT)$/.test(event.target.tagName)) return;
+    const step = { PageUp: -1, PageDown: 1 }[event.key];
+    const tool = { w: "window", p: "pan", m: "ruler" }[event.key.toLowerCase()];
+    if (event.key === "Escape") this.#escape();
+    else if (step && this.hits.length === 1) this.on.step(step);
+    else if (tool && this.active) this.chooseTool(tool);
+    else return;
+    event.preventDefault();
+  }
+
+  #escape() {
+    if (this.showsPanel && this.root.classList.contains("narrow") && !this.notShared) this.#togglePanel();
+    else this.on.back();
+  }
+
+  // Report and facts
+
+  #togglePanel() {
+    this.showsPanel = !this.showsPanel;
+    this.#placePanel();
+    if (this.showsPanel) this.panel.focus();
+  }
+
+  #placePanel() {
+    this.panel.hidden = !this.showsPanel;
+    this.root.classList.toggle("narrow", document.documentElement.clientWidth < PANEL_FROM_PX);
+    this.detailsButton.setAttribute("aria-expanded", String(this.showsPanel));
+  }
+
+  async #showDetails(hit) {
+    this.detailsHit = hit;
+    this.panel.replaceChildren(element("p", { class: "empty" }, "Loading …"));
+    try {
+      const facts = dataOf(await this.host.call("get_image_metadata", { image_id: hit.image_id }), isImageDetails);
+      if (!facts) throw new CallError("The host returned no details.");
+      if (this.detailsHit === hit) this.panel.replaceChildren(...this.#details(hit, facts));
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      if (this.detailsHit === hit)
+        this.panel.replaceChildren(...this.#whyFound(hit), element("p", { class: "empty" }, error.message));
+    }
+  }
+
+  #details(hit, facts) {
+    return [
+      notices([this.notShared]),
+      ...reportSection(facts.report, hit),
+      notices(facts.warnings ?? []),
+      ...labelsSection(facts.labels),
+      ...this.#whyFound(hit),
+      ...headerSection(facts),
+      ...this.#otherImages(facts),
+    ].filter(Boolean);
+  }
+
+  #whyFound(hit) {
+    const similarity = similarityOf(hit);
+    const reasons = reasonsOf(hit);
+    if (!similarity && !reasons.length) return [];
+    return [
+      element("h2", {}, "Why it was found"),
+      element("p", {}, reasons.join("; ")),
+      similarity ? element("p", { class: "muted" }, similarity.explanation) : null,
+    ].filter(Boolean);
+  }
+
+  #otherImages({ other_images: others }) {
+    if (!others?.length) return [];
+    const open = (id) =>
+      element("button", { type: "button", class: "tool labeled wide", onclick: () => this.on.open(id) }, id);
+    return [element("h2", {}, "Other images of the study"), element("div", { class: "others" }, others.map(open))];
+  }
+}
+
+function titleOf(hit) {
+  return [hit.rank, hit.view_position, hit.subject_id].filter(Boolean).join("  ·  ");
+}
+
+function isSameWindow(one, other) {
+  if (!one || !other) return one === other;
+  return one.center === other.center && one.width === other.width && one.function === other.function;
+}

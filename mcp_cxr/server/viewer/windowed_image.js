@@ -1,0 +1,188 @@
+// One image: its stored values at several resolutions, the current window, and the layers to draw.
+
+const MAX_LOADING = 4;
+const MAX_TILES = 64;
+
+class WindowedImage {
+  #tiles = new Map();
+  #queue = [];
+  #loading = 0;
+  #version = 0;
+
+  constructor(host, facts, scale, overview) {
+    this.host = host;
+    this.facts = facts;
+    this.scale = scale;
+    this.overview = overview;
+    this.linearWindow = nearestLinearWindow(scale);
+    this.onload = () => {};
+    this.reset();
+  }
+
+  /** Load an image; `px` is the longer side of its overview. */
+  static async open(host, imageId, px) {
+    const facts = dataOf(await host.call("get_image_pixels", { image_id: imageId, max_px: px }), isValuesTile);
+    if (!facts) throw new CallError("The host returned no pixels.");
+    const [scale, values] = await Promise.all([decodeGrayscale(facts), decodeValues(facts)]);
+    return new WindowedImage(host, facts, scale, layerOf(facts, values));
+  }
+
+  get rows() {
+    return this.facts.rows;
+  }
+
+  get columns() {
+    return this.facts.columns;
+  }
+
+  /** Whether finer layers are being loaded. */
+  get isLoading() {
+    return this.#loading > 0;
+  }
+
+  /** Difference of the highest and the lowest rescaled value. */
+  get range() {
+    const { rescaled, grays } = this.scale;
+    return Math.max(1, Math.abs(rescaled(grays.length - 1) - rescaled(0)));
+  }
+
+  /** The windows to choose from; the first, null, is the file's default. */
+  get presets() {
+    const named = (this.facts.presets ?? []).map(({ name, ...window }, at) => ({
+      name: name || `Window ${at + 1}`,
+      window,
+    }));
+    const ends = [this.scale.rescaled(0), this.scale.rescaled(this.scale.grays.length - 1)];
+    const whole = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
+    return [{ name: "Default window", window: null }, ...named, { name: "Whole range", window: whole }];
+  }
+
+  /** The current window; for a default that is not linear, the nearest LINEAR one. */
+  get window() {
+    return this.chosen ?? this.linearWindow;
+  }
+
+  /** Return to the default window, not inverted. */
+  reset() {
+    this.chosen = null;
+    this.isInverted = false;
+    this.#updateGrays();
+  }
+
+  setWindow(window) {
+    this.chosen = window && { ...window, width: Math.max(1, window.width) };
+    this.#updateGrays();
+  }
+
+  invert() {
+    this.isInverted = !this.isInverted;
+    this.#updateGrays();
+  }
+
+  #updateGrays() {
+    this.grays = graysFor(this.scale, this.chosen, this.isInverted);
+    this.#version += 1;
+  }
+
+  /** The layers to draw at `scale` screen pixels per image pixel, coarse ones first. */
+  layers(scale, { left, top, right, bottom }) {
+    const factor = this.#factorFor(scale);
+    if (factor < this.overview.factor) this.#requestTiles(factor, left, top, right, bottom);
+    const tiles = [...this.#tiles.values()].filter(
+      (tile) => tile && tile.factor >= factor && isWithin(tile, left, top, right, bottom),
+    );
+    tiles.sort((one, other) => other.factor - one.factor);
+    return [this.overview, ...tiles].map((layer) => this.#painted(layer));
+  }
+
+  /** The whole image as a small canvas. */
+  thumbnail() {
+    return this.#painted(this.overview).canvas;
+  }
+
+  #factorFor(scale) {
+    let factor = 1;
+    while (factor * 2 * scale <= 1) factor *= 2;
+    return factor;
+  }
+
+  #requestTiles(factor, left, top, right, bottom) {
+    const side = this.facts.tile_px * factor;
+    this.#queue = [];
+    for (let row = Math.floor(top / side); row * side < bottom; row += 1) {
+      for (let column = Math.floor(left / side); column * side < right; column += 1) {
+        const key = `${factor}/${column}/${row}`;
+        if (!this.#tiles.has(key)) this.#queue.push({ key, factor, tile: [column, row] });
+      }
+    }
+    this.#load();
+  }
+
+  #load() {
+    while (this.#loading < MAX_LOADING && this.#queue.length) this.#loadTile(this.#queue.shift());
+  }
+
+  async #loadTile({ key, factor, tile }) {
+    this.#loading += 1;
+    this.#tiles.set(key, null);
+    try {
+      const part = dataOf(
+        await this.host.call("get_image_pixels", { image_id: this.facts.image_id, tile, factor }),
+        isValuesTile,
+      );
+      if (part) this.#tiles.set(key, layerOf(part, await decodeValues(part)));
+      this.#dropOldTiles();
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error; // the coarser layer stays
+    } finally {
+      this.#loading -= 1;
+      this.#load();
+      this.onload();
+    }
+  }
+
+  #dropOldTiles() {
+    for (const key of this.#tiles.keys()) {
+      if (this.#tiles.size <= MAX_TILES) return;
+      this.#tiles.delete(key);
+    }
+  }
+
+  /** The rescaled value at a point of the image, from the finest layer there. */
+  valueAt(x, y) {
+    if (x < 0 || y < 0 || x >= this.columns || y >= this.rows) return null;
+    const tiles = [...this.#tiles.values()].filter((tile) => tile && isWithin(tile, x, y, x + 1, y + 1));
+    const { factor, left, top, width, values } =
+      tiles.sort((one, other) => one.factor - other.factor)[0] ?? this.overview;
+    return this.scale.rescaled(values[Math.floor((y - top) / factor) * width + Math.floor((x - left) / factor)]);
+  }
+
+  /** Distance of two points: in millimeters if the pixel spacing is known, else in pixels. */
+  distance(from, to) {
+    const [down, across] = this.facts.spacing_mm ?? [1, 1];
+    const length = Math.hypot((to.x - from.x) * across, (to.y - from.y) * down);
+    return `${length.toFixed(1)} ${this.facts.spacing_mm ? "mm" : "px"}`;
+  }
+
+  /** Paint a layer's canvas with the current grays. */
+  #painted(layer) {
+    if (layer.version === this.#version) return layer;
+    const colors = Uint32Array.from(this.grays, (gray) => 0xff000000 | (gray << 16) | (gray << 8) | gray);
+    const context = layer.canvas.getContext("2d");
+    const image = context.createImageData(layer.width, layer.height);
+    const pixels = new Uint32Array(image.data.buffer);
+    for (let at = 0; at < pixels.length; at += 1) pixels[at] = colors[layer.values[at]];
+    context.putImageData(image, 0, 0);
+    layer.version = this.#version;
+    return layer;
+  }
+}
+
+function layerOf({ factor, left, top, width, height }, values) {
+  const canvas = element("canvas", { width, height });
+  return { factor, left, top, width, height, values, canvas, version: -1 };
+}
+
+function isWithin({ factor, left, top, width, height }, fromX, fromY, toX, toY) {
+  return left < toX && top < toY && left + width * factor > fromX && top + height * factor > fromY;
+}

@@ -14,7 +14,7 @@ from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
-from mcp_cxr.images import Reader, Viewing
+from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageDetails, Overview
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import Sheet, StoredValues, ValuesTile, View
+    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import ForgetPreview, IngestSummary, Rendering, Repair, SearchResult, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -36,7 +36,7 @@ _SIBLINGS = 100  # images of one study that are listed
 class Archive:
     """Films, reports and vectors of one place, and what can be asked of them. Made by `open_archive`."""
 
-    def __init__(self, settings: Settings, store: Store, embedder: Embedder, reader: Reader) -> None:
+    def __init__(self, settings: Settings, store: Store, embedder: Embedder, reader: ImageReader) -> None:
         self.settings = settings
         self.store = store
         self.embedder = embedder
@@ -120,13 +120,13 @@ class Archive:
             companions=tuple(folder.resolve() for folder in companions),
             shard=shard,
         )
-        async with nullcontext(self._reader) if workers is None else Reader(workers=workers) as reader:
+        async with nullcontext(self._reader) if workers is None else ImageReader(workers=workers) as reader:
             return await self._ingest(plan, reader, stop_signal=stop_signal, callbacks=callbacks)
 
     async def _ingest(
         self,
         plan: IngestPlan,
-        reader: Reader,
+        reader: ImageReader,
         *,
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
@@ -171,7 +171,7 @@ class Archive:
             warnings=[],
         )
 
-    async def view(self, image_id: str, viewing: Viewing | None = None) -> View:
+    async def view(self, image_id: str, options: ViewOptions | None = None) -> ImageView:
         """Return one film as a picture.
 
         Raises:
@@ -179,26 +179,26 @@ class Archive:
             PathRefused: Its file lies below no root.
             ImageError: The file cannot become a picture.
             StoreError: The store fails or was never made.
-            ValueError: The viewing is impossible.
+            ValueError: The options are impossible.
         """
-        return await self._image_files.view(image_id, viewing or Viewing())
+        return await self._image_files.view(image_id, options or ViewOptions())
 
     async def view_many(
-        self, image_ids: Sequence[str], viewing: Viewing | None = None, *, first: int = 1
-    ) -> tuple[Sheet, list[View | str]]:
+        self, image_ids: Sequence[str], options: ViewOptions | None = None, *, first: int = 1
+    ) -> tuple[ContactSheet, list[ImageView | str]]:
         """Return several films in one picture, and each film's view, or why there is none.
 
         Args:
             image_ids: At least one.
-            viewing: What is to be seen of each; `max_px` is the longer side of the whole picture.
+            options: What is to be seen of each; `max_px` is the longer side of the whole picture.
             first: Number of the first film; the others count on.
 
         Raises:
             NotFound: No such image.
             StoreError: The store fails or was never made.
-            ValueError: No image ids, or the viewing is impossible.
+            ValueError: No image ids, or the options are impossible.
         """
-        return await self._image_files.view_many(image_ids, viewing or Viewing(), first=first)
+        return await self._image_files.view_many(image_ids, options or ViewOptions(), first=first)
 
     async def stored_values(
         self,

@@ -10,7 +10,15 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError, NotFound, PathRefused, StoreMissing
-from mcp_cxr.images import Reader, StoredValuesCache, Viewing, overview, sheet_layout, side_by_side, tile
+from mcp_cxr.images import (
+    ImageReader,
+    StoredValuesCache,
+    ViewOptions,
+    combine_views,
+    contact_sheet_layout,
+    overview_tile,
+    values_tile,
+)
 from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.archive._roots import Roots
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import Sheet, StoredValues, ValuesTile, View
+    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import Rendering, StoredImage
     from mcp_cxr.stores import Store
 
@@ -27,12 +35,12 @@ if TYPE_CHECKING:
 class ImageFiles:
     """The films of an archive. What its methods raise stands at those of `Archive` that call them."""
 
-    def __init__(self, store: Store, embedder: Embedder, reader: Reader, roots: Roots) -> None:
+    def __init__(self, store: Store, embedder: Embedder, reader: ImageReader, roots: Roots) -> None:
         self._store = store
         self._embedder = embedder
         self._reader = reader
         self._roots = roots
-        self._stored_values = StoredValuesCache(reader.values)
+        self._stored_values = StoredValuesCache(reader.read_values)
 
     async def stored(self, image_id: str) -> StoredImage:
         """Return what is kept of an image.
@@ -46,22 +54,22 @@ class ImageFiles:
             raise NotFound(f"No image {asked} in this archive; image ids come with the hits of a search.")
         return stored[asked]
 
-    async def view(self, image_id: str, viewing: Viewing) -> View:
+    async def view(self, image_id: str, options: ViewOptions) -> ImageView:
         """Return one film as a picture."""
-        return await self._reader.view(await self._file_of(await self.stored(image_id)), viewing)
+        return await self._reader.render_view(await self._file_of(await self.stored(image_id)), options)
 
     async def view_many(
-        self, image_ids: Sequence[str], viewing: Viewing, *, first: int
-    ) -> tuple[Sheet, list[View | str]]:
+        self, image_ids: Sequence[str], options: ViewOptions, *, first: int
+    ) -> tuple[ContactSheet, list[ImageView | str]]:
         """Return several films in one picture, and each film's view, or why there is none."""
-        _, side = sheet_layout(len(image_ids), max_px=viewing.max_px)
+        _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
         stored = [await self.stored(image_id) for image_id in image_ids]
-        shown: list[View | str] = [""] * len(stored)
+        shown: list[ImageView | str] = [""] * len(stored)
 
         async def look(place: int) -> None:
             try:
-                shown[place] = await self._reader.view(
-                    await self._file_of(stored[place]), replace(viewing, max_px=side)
+                shown[place] = await self._reader.render_view(
+                    await self._file_of(stored[place]), replace(options, max_px=side)
                 )
             except ImageError as exc:
                 shown[place] = exc.reason
@@ -71,7 +79,7 @@ class ImageFiles:
         async with anyio.create_task_group() as tasks:
             for place in range(len(stored)):
                 tasks.start_soon(look, place)
-        drawn = partial(side_by_side, shown, first=first, max_px=viewing.max_px)
+        drawn = partial(combine_views, shown, first=first, max_px=options.max_px)
         return await to_thread.run_sync(drawn), shown
 
     async def stored_values(
@@ -79,11 +87,11 @@ class ImageFiles:
     ) -> tuple[StoredValues, ValuesTile]:
         """Return a film before its window is chosen, and the part of its values that is asked for."""
         path = await self._file_of(await self.stored(image_id))
-        film = await self._stored_values.film(path, keep=keep)
+        film = await self._stored_values.get(path, keep=keep)
         if place is None:
-            return film, await to_thread.run_sync(partial(overview, film, max_px=max_px))
+            return film, await to_thread.run_sync(partial(overview_tile, film, max_px=max_px))
         column, row = place
-        return film, await to_thread.run_sync(partial(tile, film, column=column, row=row, factor=factor))
+        return film, await to_thread.run_sync(partial(values_tile, film, column=column, row=row, factor=factor))
 
     async def render_stored(self, stored: StoredImage) -> Rendering:
         """Render a stored film as it was rendered for its vector."""
@@ -91,7 +99,7 @@ class ImageFiles:
 
     async def render(self, path: Path) -> Rendering:
         """Render a film for the embedder."""
-        return (await self._reader.film(path, self._embedder.image_spec, any_body_part=True)).picture
+        return (await self._reader.read_image(path, self._embedder.image_spec, any_body_part=True)).rendering
 
     async def image_of(self, path: Path) -> ImageId | None:
         """Return the image that this file became, if it is as it was then."""

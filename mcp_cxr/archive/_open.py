@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive import Archive
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
-from mcp_cxr.images import PREPROCESSING, Reader
+from mcp_cxr.images import PREPROCESSING, ImageReader
 from mcp_cxr.settings import Settings, StoreKind, load_settings
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import Copied, copy
@@ -30,7 +30,7 @@ async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archi
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(_store(settings, settings.store))
         embedder = await opened.enter_async_context(_embedder(settings))
-        reader = await opened.enter_async_context(Reader())
+        reader = await opened.enter_async_context(ImageReader())
         yield Archive(settings, store, embedder, reader)
 
 

@@ -3,16 +3,23 @@
 from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
 from mcp_cxr.demo._dicom import to_dicom, write_dicom
 from mcp_cxr.demo._run import run_demo
-from mcp_cxr.demo.phantom import KINDS, WHITE, Finding, Patient, draw, pixel_spacing_mm
+from mcp_cxr.demo.phantom import (
+    FINDING_KINDS,
+    MAX_STORED_VALUE,
+    Patient,
+    PhantomFinding,
+    draw_phantom,
+    pixel_spacing_mm,
+)
 
 __all__ = [
-    "KINDS",
-    "WHITE",
+    "FINDING_KINDS",
+    "MAX_STORED_VALUE",
     "DemoArchive",
     "DemoImage",
-    "Finding",
     "Patient",
-    "draw",
+    "PhantomFinding",
+    "draw_phantom",
     "pixel_spacing_mm",
     "run_demo",
     "to_dicom",

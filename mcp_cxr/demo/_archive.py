@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.demo._dicom import coded, to_dicom
 from mcp_cxr.demo._plan import plan
 from mcp_cxr.demo._reports import write_report
-from mcp_cxr.demo.phantom import draw
+from mcp_cxr.demo.phantom import draw_phantom
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.demo._dicom import Syntax, Voi
-    from mcp_cxr.demo._plan import PlannedFilm, PlannedStudy
-    from mcp_cxr.demo.phantom import Finding, View
+    from mcp_cxr.demo._plan import PlannedImage, PlannedStudy
+    from mcp_cxr.demo.phantom import PhantomFinding, View
     from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 _VIEW_CODES = {
@@ -48,12 +48,12 @@ class DemoImage:
     study_id: StudyId
     subject_id: SubjectId
     view: View
-    findings: tuple[Finding, ...]
+    findings: tuple[PhantomFinding, ...]
     """Of its study; a lateral film does not show all of them."""
     monochrome1: bool
     voi: Voi
     syntax: Syntax
-    shown_view: str
+    view_position: str
     """ViewPosition as the file says it; where it is empty, ViewCodeSequence still tells."""
 
 
@@ -89,7 +89,7 @@ def _place(folder: Path, study: PlannedStudy) -> Path:
     return folder / "files" / study.subject_id[:3] / study.subject_id / study.study_id
 
 
-def _described(path: Path, study: PlannedStudy, film: PlannedFilm) -> DemoImage:
+def _described(path: Path, study: PlannedStudy, film: PlannedImage) -> DemoImage:
     return DemoImage(
         path=path,
         image_id=film.image_id,
@@ -100,17 +100,19 @@ def _described(path: Path, study: PlannedStudy, film: PlannedFilm) -> DemoImage:
         monochrome1=film.monochrome1,
         voi=film.voi,
         syntax=film.syntax,
-        shown_view=film.shown_view,
+        view_position=film.view_position,
     )
 
 
-def _film_bytes(study: PlannedStudy, film: PlannedFilm) -> bytes:
+def _film_bytes(study: PlannedStudy, film: PlannedImage) -> bytes:
     rows, columns = film.shape
-    pixels = draw(film.view, study.findings, patient=study.patient, exposure=film.exposure, rows=rows, columns=columns)
+    pixels = draw_phantom(
+        film.view, study.findings, patient=study.patient, exposure=film.exposure, rows=rows, columns=columns
+    )
     return to_dicom(pixels, monochrome1=film.monochrome1, voi=film.voi, syntax=film.syntax, **_film_tags(study, film))
 
 
-def _film_tags(study: PlannedStudy, film: PlannedFilm) -> dict[str, object]:
+def _film_tags(study: PlannedStudy, film: PlannedImage) -> dict[str, object]:
     day, time = f"{study.day:%Y%m%d}", _clock(study.seconds)
     return {
         "PatientID": study.subject_id[1:],
@@ -123,7 +125,7 @@ def _film_tags(study: PlannedStudy, film: PlannedFilm) -> dict[str, object]:
         "StudyTime": time,
         "ContentTime": time,
         "PerformedProcedureStepDescription": _PROCEDURES[film.view],
-        "ViewPosition": film.shown_view,
+        "ViewPosition": film.view_position,
         "ViewCodeSequence": coded(*_VIEW_CODES[film.view]),
         "PatientOrientationCodeSequence": coded(*_POSTURES[film.view]),
     }
@@ -159,13 +161,13 @@ def _write_companions(
         _table(folder / f"mimic-cxr-2.0.0-{labeller}.csv.gz", ("subject_id", "study_id", *LABELS), found)
 
 
-def _metadata(study: PlannedStudy, film: PlannedFilm) -> tuple[object, ...]:
+def _metadata(study: PlannedStudy, film: PlannedImage) -> tuple[object, ...]:
     """Return one row; StudyTime is a number there: 80556.875 is 08:05:56.875."""
     procedure = _PROCEDURES[film.view]
     names = (film.image_id, study.subject_id[1:], study.study_id[1:])
     when = (f"{study.day:%Y%m%d}", float(_clock(study.seconds)))
     codes = (procedure, _VIEW_CODES[film.view][1], _POSTURES[film.view][1])
-    return (*names, procedure, film.shown_view, *film.shape, *when, *codes)
+    return (*names, procedure, film.view_position, *film.shape, *when, *codes)
 
 
 def _label_cells(labels: Mapping[str, int]) -> list[str]:

@@ -16,7 +16,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from mcp_cxr.demo.phantom import WHITE, pixel_spacing_mm
+from mcp_cxr.demo.phantom import MAX_STORED_VALUE, pixel_spacing_mm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +119,7 @@ def _pixel_module(pixels: NDArray[np.uint16], *, monochrome1: bool) -> Dataset:
     ds.PixelSpacing = ds.ImagerPixelSpacing = [spacing, spacing]
     ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "0", "US"
     ds.LossyImageCompression = "00"
-    ds.add_new("PixelData", "OW", (WHITE - pixels if monochrome1 else pixels).astype("<u2").tobytes())
+    ds.add_new("PixelData", "OW", (MAX_STORED_VALUE - pixels if monochrome1 else pixels).astype("<u2").tobytes())
     return ds
 
 
@@ -127,7 +127,7 @@ def _grayscale(voi: Voi, *, monochrome1: bool) -> Dataset:
     ds = Dataset()
     if voi == "window":
         centre, width = _WINDOW
-        ds.WindowCenter, ds.WindowWidth = str(WHITE - centre if monochrome1 else centre), str(width)
+        ds.WindowCenter, ds.WindowWidth = str(MAX_STORED_VALUE - centre if monochrome1 else centre), str(width)
     elif voi == "lut":
         ds.VOILUTSequence = Sequence([_s_curve()])
     return ds
@@ -135,10 +135,10 @@ def _grayscale(voi: Voi, *, monochrome1: bool) -> Dataset:
 
 def _s_curve() -> Dataset:
     """A table that steepens the middle greys; it is its own mirror image, so it serves MONOCHROME1 as well."""
-    x = np.linspace(-1, 1, WHITE + 1)
+    x = np.linspace(-1, 1, MAX_STORED_VALUE + 1)
     y = np.tanh(1.6 * x) / np.tanh(1.6)
     item = Dataset()
-    item.add_new("LUTDescriptor", "US", [WHITE + 1, 0, _BITS])
+    item.add_new("LUTDescriptor", "US", [MAX_STORED_VALUE + 1, 0, _BITS])
     item.LUTExplanation = "NORMAL"
-    item.add_new("LUTData", "OW", np.rint((y + 1) / 2 * WHITE).astype("<u2").tobytes())
+    item.add_new("LUTData", "OW", np.rint((y + 1) / 2 * MAX_STORED_VALUE).astype("<u2").tobytes())
     return item

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from mcp_cxr.demo.phantom import Finding
+from mcp_cxr.demo.phantom import PhantomFinding
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ _RLE_AT = 4
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedFilm:
+class PlannedImage:
     """One film."""
 
     image_id: ImageId
     view: View
-    shown_view: str
+    view_position: str
     """ViewPosition as the file says it; empty where it does not."""
     shape: tuple[int, int]
     monochrome1: bool
@@ -58,9 +58,9 @@ class PlannedStudy:
     day: date
     seconds: float
     """Since midnight."""
-    findings: tuple[Finding, ...]
+    findings: tuple[PhantomFinding, ...]
     follow_up: bool
-    films: tuple[PlannedFilm, ...]
+    films: tuple[PlannedImage, ...]
 
 
 def plan(studies: int, seed: int) -> list[PlannedStudy]:
@@ -89,7 +89,7 @@ class _Dealer:
         """Deal the studies of one patient."""
         patient = self._rng.randrange(2**31)
         day = _FIRST_DAY + timedelta(days=self._rng.randrange(_DAYS))
-        findings: tuple[Finding, ...] = ()
+        findings: tuple[PhantomFinding, ...] = ()
         for visit in range(times):
             findings = _with_lasting(next(self._recipes)(self._rng), findings)
             study = StudyId(f"s5{next(self._numbers):07}")
@@ -104,13 +104,13 @@ class _Dealer:
                 films=tuple(self._film(study, view) for view in _views(findings, self._rng)),
             )
 
-    def _film(self, study: StudyId, view: View) -> PlannedFilm:
+    def _film(self, study: StudyId, view: View) -> PlannedImage:
         spelt = self._rng.choice(("LATERAL", "LL")) if view == "LATERAL" else view
         shapes = _PORTABLES if view == "AP" else _PORTRAITS
-        return PlannedFilm(
+        return PlannedImage(
             image_id=_image_id(study, view),
             view=view,
-            shown_view="" if next(self._silent) else spelt,
+            view_position="" if next(self._silent) else spelt,
             shape=self._rng.choice(shapes),
             monochrome1=next(self._monochrome1),
             voi=next(self._voi),
@@ -138,13 +138,15 @@ def _image_id(study: StudyId, view: View) -> ImageId:
     return ImageId("-".join(digest[at : at + 8] for at in range(0, 40, 8)))
 
 
-def _views(findings: tuple[Finding, ...], rng: random.Random) -> tuple[View, ...]:
+def _views(findings: tuple[PhantomFinding, ...], rng: random.Random) -> tuple[View, ...]:
     """Those with a tube or a line lie in bed; of the others one in six does."""
     in_bed = any(finding.kind in ("endotracheal tube", "central line") for finding in findings)
     return ("AP",) if in_bed or rng.random() < 1 / 6 else ("PA", "LATERAL")
 
 
-def _with_lasting(findings: tuple[Finding, ...], earlier: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def _with_lasting(
+    findings: tuple[PhantomFinding, ...], earlier: tuple[PhantomFinding, ...]
+) -> tuple[PhantomFinding, ...]:
     """Add what an earlier study showed and time does not take away."""
     kinds = {finding.kind for finding in findings}
     lasting = ("cardiomegaly", "nodule", "pacemaker")
@@ -159,48 +161,48 @@ def _size(rng: random.Random) -> Grade:
     return rng.choice(("small", "moderate", "large"))
 
 
-def _nothing(_: random.Random) -> tuple[Finding, ...]:
+def _nothing(_: random.Random) -> tuple[PhantomFinding, ...]:
     return ()
 
 
-def _effusion(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("effusion", _side(rng), _size(rng)),)
+def _effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("effusion", _side(rng), _size(rng)),)
 
 
-def _effusions(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("effusion", "left", _size(rng)), Finding("effusion", "right", _size(rng)))
+def _effusions(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("effusion", "left", _size(rng)), PhantomFinding("effusion", "right", _size(rng)))
 
 
-def _perhaps_effusion(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("effusion", _side(rng), "trace"),)
+def _perhaps_effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("effusion", _side(rng), "trace"),)
 
 
-def _pneumothorax(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("pneumothorax", _side(rng), _size(rng)),)
+def _pneumothorax(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("pneumothorax", _side(rng), _size(rng)),)
 
 
-def _cardiomegaly(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("cardiomegaly", grade=_size(rng)),)
+def _cardiomegaly(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("cardiomegaly", grade=_size(rng)),)
 
 
-def _heart_failure(rng: random.Random) -> tuple[Finding, ...]:
+def _heart_failure(rng: random.Random) -> tuple[PhantomFinding, ...]:
     return (*_cardiomegaly(rng), *_effusions(rng))
 
 
-def _nodule(rng: random.Random) -> tuple[Finding, ...]:
+def _nodule(rng: random.Random) -> tuple[PhantomFinding, ...]:
     zones: tuple[Zone, ...] = ("upper", "mid", "lower")
-    return (Finding("nodule", _side(rng), diameter_mm=rng.randint(10, 25), zone=rng.choice(zones)),)
+    return (PhantomFinding("nodule", _side(rng), diameter_mm=rng.randint(10, 25), zone=rng.choice(zones)),)
 
 
-def _paced(_: random.Random) -> tuple[Finding, ...]:
-    return (Finding("pacemaker"),)
+def _paced(_: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("pacemaker"),)
 
 
-def _intensive_care(rng: random.Random) -> tuple[Finding, ...]:
-    return (Finding("endotracheal tube"), Finding("central line"), *_effusion(rng))
+def _intensive_care(rng: random.Random) -> tuple[PhantomFinding, ...]:
+    return (PhantomFinding("endotracheal tube"), PhantomFinding("central line"), *_effusion(rng))
 
 
-_RECIPES: tuple[Callable[[random.Random], tuple[Finding, ...]], ...] = (
+_RECIPES: tuple[Callable[[random.Random], tuple[PhantomFinding, ...]], ...] = (
     _nothing,
     _effusion,
     _cardiomegaly,

@@ -15,7 +15,7 @@ from mcp_cxr.demo.phantom import DEVICES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.demo.phantom import Finding, Kind, View
+    from mcp_cxr.demo.phantom import Kind, PhantomFinding, View
 
 PRESENT, ABSENT, UNCERTAIN = 1, 0, -1
 
@@ -113,7 +113,7 @@ class _Sentence:
     labels: Mapping[str, int]
 
 
-def write_report(findings: Sequence[Finding], *, view: View, follow_up: bool, seed: int) -> Written:
+def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: bool, seed: int) -> Written:
     """Return the report of one study.
 
     Args:
@@ -142,7 +142,7 @@ def write_report(findings: Sequence[Finding], *, view: View, follow_up: bool, se
     return Written(_laid_out(parts), labels)
 
 
-def _positives(findings: Sequence[Finding], rng: random.Random) -> list[_Sentence]:
+def _positives(findings: Sequence[PhantomFinding], rng: random.Random) -> list[_Sentence]:
     effusions = [finding for finding in findings if finding.kind == "effusion"]
     sentences = [_effusions(effusions, rng)] if effusions else []
     sentences += [
@@ -157,7 +157,7 @@ def _positives(findings: Sequence[Finding], rng: random.Random) -> list[_Sentenc
     return sentences
 
 
-def _effusions(effusions: Sequence[Finding], rng: random.Random) -> _Sentence:
+def _effusions(effusions: Sequence[PhantomFinding], rng: random.Random) -> _Sentence:
     """One sentence for the effusions of both sides, if there are two."""
     grades = {finding.grade for finding in effusions}
     label = {"Pleural Effusion": UNCERTAIN if grades == {"trace"} else PRESENT}
@@ -194,7 +194,7 @@ def _denied(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sent
     return [_Sentence(f"There is no {', '.join(most)}{comma} or {last}.", {label: ABSENT for _, label in absent})]
 
 
-def _impression(findings: Sequence[Finding], rng: random.Random) -> list[str]:
+def _impression(findings: Sequence[PhantomFinding], rng: random.Random) -> list[str]:
     """What the clinician reads: the findings by name, or that there are none; devices only where nothing else is."""
     told = [finding for finding in findings if finding.kind not in DEVICES]
     if not told:
@@ -214,7 +214,7 @@ def _chance(share: float, rng: random.Random) -> bool:
     return rng.random() < share
 
 
-def _worded(template: str, finding: Finding) -> str:
+def _worded(template: str, finding: PhantomFinding) -> str:
     degree = _DEGREES[finding.grade]
     return template.format(
         side=finding.side,

@@ -20,7 +20,7 @@ from PIL import Image
 from mcp_cxr.archive import open_archive
 from mcp_cxr.demo._archive import write_archive
 from mcp_cxr.errors import CxrError
-from mcp_cxr.images import Tile, contact_sheet
+from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.settings import load_settings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class _Host:
     """Asks the server's tools as a host does, and keeps what is to be shown."""
 
     client: Client
-    tiles: list[Tile] = field(default_factory=list[Tile])
+    tiles: list[ContactSheetTile] = field(default_factory=list[ContactSheetTile])
 
     async def ask(self, title: str, **arguments: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the tool's arguments
         """Search, print the table, look at the films; return the hits."""
@@ -62,7 +62,7 @@ class _Host:
             self.tiles.append(await self._look(hit, title))
         return page["images"]
 
-    async def _look(self, hit: dict[str, Any], title: str) -> Tile:
+    async def _look(self, hit: dict[str, Any], title: str) -> ContactSheetTile:
         arguments = {"image_id": hit["image_id"], "max_px": _SHEET_PX}
         result = await self.client.call_tool("view_image", arguments)
         if result.is_error:
@@ -71,7 +71,7 @@ class _Host:
         with Image.open(io.BytesIO(base64.b64decode(picture.data)), formats=("PNG", "JPEG")) as image:
             pixels = np.asarray(image.convert("L"))
         present = [label for label, value in hit["labels"].items() if value == 1]
-        return Tile(pixels, (title, f"{hit['view_position']}  {hit['subject_id']}", ", ".join(present)))
+        return ContactSheetTile(pixels, (title, f"{hit['view_position']}  {hit['subject_id']}", ", ".join(present)))
 
 
 async def run_demo(keep: Path | None) -> int:

@@ -1,36 +1,45 @@
 """A file becomes header facts, an 8-bit picture by the standard's grey-scale steps, or values to be windowed."""
 
-from mcp_cxr.images._read import PREPROCESSING, DecodedImage, read_header, read_image, view_image_file
-from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview, read_values, tile
-from mcp_cxr.images.dicom import HeaderFacts, normal_view
-from mcp_cxr.images.render import MAX_IMAGES, Sheet, Tile, View, Viewing, contact_sheet, sheet_layout, side_by_side
-from mcp_cxr.images.source import is_candidate, told_by_name
-from mcp_cxr.images.workers import Reader, StoredValuesCache
+from mcp_cxr.images._read import PREPROCESSING, DecodedImage, read_header, read_image, render_view
+from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile
+from mcp_cxr.images.dicom import HeaderFacts, parse_view_position
+from mcp_cxr.images.render import (
+    MAX_CONTACT_SHEET_IMAGES,
+    ContactSheet,
+    ContactSheetTile,
+    ImageView,
+    ViewOptions,
+    combine_views,
+    contact_sheet,
+    contact_sheet_layout,
+)
+from mcp_cxr.images.source import is_image_candidate, is_image_name
+from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 
 __all__ = [
-    "MAX_IMAGES",
+    "MAX_CONTACT_SHEET_IMAGES",
     "PREPROCESSING",
     "TILE_PX",
+    "ContactSheet",
+    "ContactSheetTile",
     "DecodedImage",
     "HeaderFacts",
-    "Reader",
-    "Sheet",
+    "ImageReader",
+    "ImageView",
     "StoredValues",
     "StoredValuesCache",
-    "Tile",
     "ValuesTile",
-    "View",
-    "Viewing",
+    "ViewOptions",
+    "combine_views",
     "contact_sheet",
-    "is_candidate",
-    "normal_view",
-    "overview",
+    "contact_sheet_layout",
+    "is_image_candidate",
+    "is_image_name",
+    "overview_tile",
+    "parse_view_position",
     "read_header",
     "read_image",
     "read_values",
-    "sheet_layout",
-    "side_by_side",
-    "tile",
-    "told_by_name",
-    "view_image_file",
+    "render_view",
+    "values_tile",
 ]

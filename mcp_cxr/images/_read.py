@@ -20,7 +20,7 @@ from mcp_cxr.images.dicom import (
     treatment_of,
 )
 from mcp_cxr.images.pixels import ArrayRaster, check_decodable, open_plain, open_raster, plain_header, plain_values
-from mcp_cxr.images.render import View, cut_out, developed, to_picture, to_view
+from mcp_cxr.images.render import ImageView, cut_out, developed, to_picture, to_view
 from mcp_cxr.images.source import GZIP, START, NeedsDecoding, inflated, is_gzip, kind_of, opened, typed_faults
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from mcp_cxr.images.render import Viewing
+    from mcp_cxr.images.render import ViewOptions
     from mcp_cxr.images.render._gray_image import Decode
     from mcp_cxr.records import ImageSpec, Rendering
 
@@ -46,7 +46,7 @@ class DecodedImage:
     """A film as an embedder wants it."""
 
     header: HeaderFacts
-    picture: Rendering
+    rendering: Rendering
     grayscale: dict[str, Any]
     """What was done to the stored values, fit for JSON: `modality` (`identity`, `rescale`, `lut`), `voi` (`lut`,
     `window` with center, width and function, or `stretch` with low and high), `inverted`, `notes`."""
@@ -100,7 +100,7 @@ def read_image(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plai
         return DecodedImage(film.header, to_picture(grey, spec), grey.record)
 
 
-def view_image_file(path: Path, viewing: Viewing, *, plain_only: bool = False) -> View:
+def render_view(path: Path, options: ViewOptions, *, plain_only: bool = False) -> ImageView:
     """Render a film for a person; any body part, for what is in the archive has been let in.
 
     Args:
@@ -115,14 +115,14 @@ def view_image_file(path: Path, viewing: Viewing, *, plain_only: bool = False) -
         NeedsDecoding: See `plain_only`.
     """
     window = None
-    if viewing.window_center is not None and viewing.window_width is not None:
-        window = Window(viewing.window_center, viewing.window_width)
+    if options.window_center is not None and options.window_width is not None:
+        window = Window(options.window_center, options.window_width)
     with open_film(path, any_body_part=True, plain_only=plain_only) as film:
         treatment = film.treatment
-        if viewing.invert:
+        if options.invert:
             treatment = dataclasses.replace(treatment, inverse=not treatment.inverse)
-        grey = cut_out(film.decode, treatment, max_px=viewing.max_px, region=viewing.region, window=window)
-        return View(*to_view(grey, viewing.max_px), grey.record, film.header)
+        grey = cut_out(film.decode, treatment, max_px=options.max_px, region=options.region, window=window)
+        return ImageView(*to_view(grey, options.max_px), grey.record, film.header)
 
 
 @contextmanager

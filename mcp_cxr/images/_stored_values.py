@@ -34,10 +34,10 @@ class StoredValues:
     """Stored values less `low`, shape (rows, columns)."""
     low: int
     """The lowest stored value."""
-    measured: tuple[float, float] | NDArray[np.float64]
+    modality_transform: tuple[float, float] | NDArray[np.float64]
     """What stored values mean: slope and intercept, or the modality LUT's entry for each value of `pixels`."""
-    greys: NDArray[np.uint8]
-    """For each value of `pixels` its grey as `view_image_file` shows it."""
+    default_grays: NDArray[np.uint8]
+    """For each value of `pixels` its grey as `render_view` shows it."""
     grayscale: dict[str, Any]
     """What was done for that; see `DecodedImage.grayscale`."""
     presets: tuple[Preset, ...]
@@ -81,7 +81,7 @@ def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
             header=film.header,
             pixels=np.concatenate([_above(survey.low, strip) for strip in raster.strips()]),
             low=survey.low,
-            greys=scale.table[np.arange(survey.low, survey.high + 1) % scale.table.size],
+            default_grays=scale.table[np.arange(survey.low, survey.high + 1) % scale.table.size],
             grayscale=scale.record,
             **_meaning(film.treatment, survey),
         )
@@ -96,14 +96,14 @@ def _meaning(treatment: Treatment, survey: Survey) -> dict[str, Any]:
     lut, padding = treatment.modality_lut, treatment.padding
     stored = np.arange(survey.low, survey.high + 1, dtype=np.float64)
     return {
-        "measured": (treatment.slope, treatment.intercept) if lut is None else looked_up(stored, lut),
+        "modality_transform": (treatment.slope, treatment.intercept) if lut is None else looked_up(stored, lut),
         "presets": treatment.presets,
         "inverse": treatment.inverse,
         "padding": None if padding is None else (padding[0] - survey.low, padding[1] - survey.low),
     }
 
 
-def overview(film: StoredValues, *, max_px: int) -> ValuesTile:
+def overview_tile(film: StoredValues, *, max_px: int) -> ValuesTile:
     """Return the whole film with at most `max_px` pixels along its longer side, and few enough to be sent."""
     factor = 1
     while -(-max(film.pixels.shape) // factor) > max_px:
@@ -115,7 +115,7 @@ def overview(film: StoredValues, *, max_px: int) -> ValuesTile:
     return part
 
 
-def tile(film: StoredValues, *, column: int, row: int, factor: int) -> ValuesTile:
+def values_tile(film: StoredValues, *, column: int, row: int, factor: int) -> ValuesTile:
     """Return one tile of `TILE_PX` a side; those at the right and lower edge are smaller.
 
     Args:

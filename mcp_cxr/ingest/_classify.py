@@ -17,7 +17,7 @@ from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.images import Reader
+    from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._identity import IdAssigner
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.ingest._walk import Candidate
@@ -53,7 +53,7 @@ class FileClassifier:
     plan: IngestPlan
     store: Store
     store_exists: bool
-    reader: Reader
+    reader: ImageReader
     id_assigner: IdAssigner
     companions: Companions
 
@@ -115,7 +115,7 @@ class FileClassifier:
         if image_id and image_id in still_stored:  # unchanged since it became this image: no need to open the file
             return MimicIds(image_id, StudyId(""), SubjectId(""))
         try:
-            header = await self.reader.header(file.path, any_body_part=self.plan.any_body_part)
+            header = await self.reader.read_header(file.path, any_body_part=self.plan.any_body_part)
         except ImageError as exc:
             return Failure.from_error(file, exc)
         if self.plan.dry_run and not self.id_assigner.can_assign():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import Reader
+    from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._identity import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.records import Collection, Fingerprint, IngestSummary
@@ -31,7 +31,7 @@ async def ingest(
     *,
     store: Store,
     embedder: Embedder,
-    reader: Reader,
+    reader: ImageReader,
     id_policy: Literal["hash", "keep"],
     id_key: IdKey,
     confirm: Callable[[], Awaitable[Fingerprint]],

@@ -170,7 +170,9 @@ class Pipeline:
                     self.counts.skipped += 1  # the same image from another file
                     continue
                 try:
-                    header = await self.classifier.reader.header(item.file.path, any_body_part=self.plan.any_body_part)
+                    header = await self.classifier.reader.read_header(
+                        item.file.path, any_body_part=self.plan.any_body_part
+                    )
                 except ImageError as exc:
                     await self._record_failures([Failure.from_error(item.file, exc)])
                     continue
@@ -202,13 +204,13 @@ class Pipeline:
 
     async def _read_image(self, item: WorkItem) -> None:
         path, plan, companions = item.file.path, self.plan, self.classifier.companions
-        decoded = await self.classifier.reader.film(
+        decoded = await self.classifier.reader.read_image(
             path,
             self.embedder.image_spec,
             any_body_part=plan.any_body_part,
             in_process=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
-        item.rendering = decoded.picture
+        item.rendering = decoded.rendering
         item.image = image_record(path, plan.root, item.ids, decoded, companions)
         item.study = await to_thread.run_sync(
             study_of, path, item.ids, companions, plan.folders, decoded.header.study_date

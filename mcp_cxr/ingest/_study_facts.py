@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mcp_cxr.files import open_without_links
-from mcp_cxr.images import normal_view
+from mcp_cxr.images import parse_view_position
 from mcp_cxr.mimic import ids_of, report_places
 from mcp_cxr.records import ImageRecord, Study
 
@@ -45,7 +45,7 @@ def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple
     descriptions and orientation suggest.
     """
     facts = companions.images.get(ids.image_id)
-    companion_view = normal_view(facts.view) if facts else None
+    companion_view = parse_view_position(facts.view) if facts else None
     if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
         return header.view_position, header.view_source
     return companion_view, "companion CSV"

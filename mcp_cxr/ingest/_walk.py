@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.images import is_candidate, told_by_name
+from mcp_cxr.images import is_image_candidate, is_image_name
 from mcp_cxr.mimic import ids_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _files(path: str) -> Iterator[tuple[str, os.stat_result]]:
     """Yield files that may hold an image and folders that cannot be listed; iterative, for any depth of folders."""
     top = _listed(path)
     if top is None:
-        if is_candidate(Path(path)):
+        if is_image_candidate(Path(path)):
             yield path, os.lstat(path)
         return
     stack = [iter(top)]
@@ -118,7 +118,7 @@ def _listed(folder: str) -> list[os.DirEntry[str]] | None:
 
 def _may_be_image(entry: os.DirEntry[str]) -> bool:
     """Whether the file may hold an image, by its name alone if that suffices."""
-    named = told_by_name(entry.name)
+    named = is_image_name(entry.name)
     if named is None:
-        return is_candidate(Path(entry.path))
+        return is_image_candidate(Path(entry.path))
     return named and entry.is_file(follow_symlinks=False)

@@ -16,7 +16,7 @@ from mcp_cxr.server._tool import compact_json, session_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.images import Sheet, View, Viewing
+    from mcp_cxr.images import ContactSheet, ImageView, ViewOptions
 
 ImageId = Annotated[str, Field(min_length=1, max_length=255)]
 ImageIdArgument = Annotated[str, Field(description="image_id of a search result.", min_length=1, max_length=255)]
@@ -64,17 +64,17 @@ async def view_image(
     the file's default window is used. Give region for a closer look at a part. The picture comes with the window used
     and the image's size. Bright is dense.
     """
-    from mcp_cxr.images import Viewing  # pydicom and numpy are not loaded before the handshake
+    from mcp_cxr.images import ViewOptions  # pydicom and numpy are not loaded before the handshake
 
     session = session_of(context)
     require_images_shared(session.share)
     archive = await session.archive()
     try:
         x0, y0, x1, y1 = region or (0.0, 0.0, 1.0, 1.0)
-        viewing = Viewing(window_center, window_width, invert, (x0, y0, x1, y1) if region else None, max_px)
+        options = ViewOptions(window_center, window_width, invert, (x0, y0, x1, y1) if region else None, max_px)
         if isinstance(image_id, list):
-            return await _view_images(archive, image_id, viewing, first_rank)
-        view = await archive.view(image_id, viewing)
+            return await _view_images(archive, image_id, options, first_rank)
+        view = await archive.view(image_id, options)
     except ValueError as exc:
         raise QueryError(str(exc)) from exc
     except ImageError as exc:
@@ -82,8 +82,8 @@ async def view_image(
     return _image_result(view, {"image_id": image_id, "width": view.width, "height": view.height, **_view_facts(view)})
 
 
-async def _view_images(archive: Archive, image_ids: list[str], viewing: Viewing, first: int) -> CallToolResult:
-    sheet, views = await archive.view_many(image_ids, viewing, first=first)
+async def _view_images(archive: Archive, image_ids: list[str], options: ViewOptions, first: int) -> CallToolResult:
+    sheet, views = await archive.view_many(image_ids, options, first=first)
     images = [
         {
             "number": number,
@@ -95,7 +95,7 @@ async def _view_images(archive: Archive, image_ids: list[str], viewing: Viewing,
     return _image_result(sheet, {"width": sheet.width, "height": sheet.height, "images": images})
 
 
-def _view_facts(view: View) -> dict[str, Any]:
+def _view_facts(view: ImageView) -> dict[str, Any]:
     return {
         "image_rows": view.header.rows,
         "image_columns": view.header.columns,
@@ -105,6 +105,6 @@ def _view_facts(view: View) -> dict[str, Any]:
     }
 
 
-def _image_result(rendering: View | Sheet, facts: dict[str, Any]) -> CallToolResult:
+def _image_result(rendering: ImageView | ContactSheet, facts: dict[str, Any]) -> CallToolResult:
     image = ImageContent(type="image", data=base64.b64encode(rendering.data).decode(), mime_type=rendering.mime_type)
     return CallToolResult(content=[image, compact_json(facts)])

@@ -31,7 +31,7 @@ import anyio
 import numpy as np
 
 from mcp_cxr.archive import Archive
-from mcp_cxr.images import Reader
+from mcp_cxr.images import ImageReader
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
@@ -79,7 +79,7 @@ async def trial(agreement: float) -> bool:
     print(f"\n{STUDIES} studies, half of them without report and labels; {len(asked)} questions; precision at 10")
     print(f"texts and images agree on a finding with a cosine of {agreement}")
     with tempfile.TemporaryDirectory() as folder:
-        async with EmbeddedStore(Path(folder)) as store, Reader() as reader:
+        async with EmbeddedStore(Path(folder)) as store, ImageReader() as reader:
             await space.fill(store)
             archive = space.archive(store, reader)
             found = await run(space, archive, asked)
@@ -227,7 +227,7 @@ async def _seconds(way: Callable[[str], Awaitable[object]], date: str) -> float:
 
 @asynccontextmanager
 async def _archive() -> AsyncGenerator[Archive]:
-    async with EmbeddedStore(BENCH / "answers") as store, Reader() as reader:
+    async with EmbeddedStore(BENCH / "answers") as store, ImageReader() as reader:
         await make(store)
         yield Archive(Settings.model_validate({}), store, _embedder(), reader)
 

@@ -1,8 +1,8 @@
 """How long a film of MIMIC's size takes from its file to 224 x 224 greys: `python -m tests.bench.bench_images`.
 
 Side by side, in turns, on one core, in time of that core (others may use the machine): the usual pipeline
-(tests/unit/images/oracle.py), this package, and mere reading of the bytes; then, by the clock, this package's `Reader`
-with one worker process on one core and with two on two, as ingest has them. The films are made: shades, ribs, a marker
+(tests/unit/images/oracle.py), this package, and mere reading of the bytes; then, by the clock, an `ImageReader` with
+one worker process on one core and with two on two, as ingest has them. The films are made: shades, ribs, a marker
 and a detector's noise in 12 bits, with the identity rescale that films for presentation have. Files are warm in the
 page cache.
 
@@ -33,7 +33,7 @@ import numpy as np
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
-from mcp_cxr.images import Reader, read_image
+from mcp_cxr.images import ImageReader, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, radiograph, saved
 from tests.unit.images.oracle import difference, usual_pipeline
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SPEC = ImageSpec(224, "L")
 ROUNDS = 7
 FILMS = 24
-"""For the films a second of a `Reader`."""
+"""For the films a second of a `ImageReader`."""
 READ_SHARE_TO_REACH = 0.25
 WIDE = {"WindowCenter": 2010, "WindowWidth": 3620}
 CUTTING = {"WindowCenter": 1700, "WindowWidth": 1500}
@@ -129,7 +129,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def measure(case: Case) -> None:
     """Take turns, so that a busy machine slows all three alike."""
-    ours = read_image(case.path, SPEC).picture.pixels
+    ours = read_image(case.path, SPEC).rendering.pixels
     with suppress(RuntimeError, NotImplementedError):  # pydicom has no decoder for it here
         case.error = difference(ours, usual_pipeline(case.path, 224))
     for _ in range(ROUNDS):
@@ -140,12 +140,12 @@ def measure(case: Case) -> None:
 
 
 async def films_a_second(path: Path, workers: int) -> float:
-    """How many films a `Reader` turns into pictures, in so many processes; starting them is not counted."""
-    async with Reader(workers=workers) as reader:
+    """How many films a `ImageReader` turns into pictures, in so many processes; starting them is not counted."""
+    async with ImageReader(workers=workers) as reader:
 
         async def read(times: int) -> None:
             for _ in range(times):
-                await reader.film(path, SPEC, in_process=True)
+                await reader.read_image(path, SPEC, in_process=True)
 
         async def all_at_once(times: int) -> float:
             start = time.perf_counter()
@@ -181,7 +181,7 @@ def show(done: list[Case]) -> bool:
 
 
 def show_cores(done: list[Case], cores: set[int]) -> None:
-    print(f"\n{'Reader':30} {'one core /s':>12} {'two cores /s':>13}")
+    print(f"\n{'ImageReader':30} {'one core /s':>12} {'two cores /s':>13}")
     for case in done:
         use({min(cores)})
         one = anyio.run(films_a_second, case.path, 1)

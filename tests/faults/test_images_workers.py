@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom.uid import RLELossless
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
-from mcp_cxr.images import Reader, Viewing, read_image
+from mcp_cxr.images import ImageReader, ViewOptions, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, phantom, saved
 
@@ -89,9 +89,9 @@ def cut_off(tmp_path: Path, good: Path) -> Path:
     return path
 
 
-async def refused(reader: Reader, path: Path) -> tuple[type[ImageError], str]:
+async def refused(reader: ImageReader, path: Path) -> tuple[type[ImageError], str]:
     with pytest.raises(ImageError) as caught:
-        await reader.film(path, SPEC)
+        await reader.read_image(path, SPEC)
     return type(caught.value), caught.value.reason
 
 
@@ -111,17 +111,17 @@ async def refused(reader: Reader, path: Path) -> tuple[type[ImageError], str]:
 async def test_a_decoder_that_crashes_costs_its_file(
     good: Path, bad: Path, fault: str, expected: tuple[type[ImageError], str]
 ) -> None:
-    async with Reader(workers=1, command=faulty(fault)) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1, command=faulty(fault)) as reader:
+        await reader.read_image(good, SPEC)
         assert await refused(reader, bad) == expected
-        assert (await reader.film(good, SPEC)).picture.pixels.shape == (64, 64)
+        assert (await reader.read_image(good, SPEC)).rendering.pixels.shape == (64, 64)
 
 
 async def test_a_decoder_that_hangs_is_ended_and_costs_its_file(good: Path, bad: Path) -> None:
-    async with Reader(workers=1, deadline_s=3, command=faulty("while True: pass")) as reader:
+    async with ImageReader(workers=1, deadline_s=3, command=faulty("while True: pass")) as reader:
         with anyio.fail_after(100):
             assert await refused(reader, bad) == (CorruptImage, "decoding took too long")
-            await reader.film(good, SPEC)
+            await reader.read_image(good, SPEC)
 
 
 def test_a_worker_ends_itself_where_nobody_is_left_to_end_it(bad: Path) -> None:
@@ -132,77 +132,77 @@ def test_a_worker_ends_itself_where_nobody_is_left_to_end_it(bad: Path) -> None:
 
 
 async def test_memory_has_a_bound(good: Path, bad: Path) -> None:
-    async with Reader(workers=1, command=faulty("bytearray(2**32)")) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1, command=faulty("bytearray(2**32)")) as reader:
+        await reader.read_image(good, SPEC)
         assert await refused(reader, bad) == (UnsupportedImage, "decoder ran out of memory")
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
 
 
 async def test_a_picture_too_large_for_that_bound_says_so(tmp_path: Path, good: Path) -> None:
     Image.new("L", (7900, 8000), 5).save(tmp_path / "large.png", compress_level=1)
-    async with Reader(workers=1, memory_bytes=300 * 2**20) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1, memory_bytes=300 * 2**20) as reader:
+        await reader.read_image(good, SPEC)
         assert await refused(reader, tmp_path / "large.png") == (UnsupportedImage, "decoder ran out of memory")
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
 
 
 async def test_a_decoder_that_prints_disturbs_nothing(good: Path, bad: Path, capfd: pytest.CaptureFixture[str]) -> None:
     command = faulty("os.write(1, b'out'), print('out', flush=True), os.write(2, b'err')")
-    async with Reader(workers=1, command=command) as reader:
-        read = await reader.film(bad, SPEC)
-    assert np.array_equal(read.picture.pixels, read_image(good, SPEC).picture.pixels)
+    async with ImageReader(workers=1, command=command) as reader:
+        read = await reader.read_image(bad, SPEC)
+    assert np.array_equal(read.rendering.pixels, read_image(good, SPEC).rendering.pixels)
     assert capfd.readouterr() == ("", "")
 
 
 async def test_a_call_that_is_cancelled_ends_its_process_and_the_next_one_is_served(good: Path, bad: Path) -> None:
-    async with Reader(workers=1, command=faulty("while True: pass")) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1, command=faulty("while True: pass")) as reader:
+        await reader.read_image(good, SPEC)
         [busy] = children()
         with anyio.move_on_after(0.5) as scope:
-            await reader.film(bad, SPEC)
+            await reader.read_image(bad, SPEC)
         assert scope.cancelled_caught
         assert busy not in children()
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
 
 
 async def test_a_worker_that_was_ended_between_two_files_costs_none(good: Path) -> None:
-    async with Reader(workers=1) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1) as reader:
+        await reader.read_image(good, SPEC)
         [idle] = children()
         os.kill(idle, signal.SIGKILL)
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
 
 
 async def test_ctrl_c_in_the_terminal_does_not_reach_a_worker(good: Path) -> None:
-    async with Reader(workers=1) as reader:
-        await reader.film(good, SPEC)
+    async with ImageReader(workers=1) as reader:
+        await reader.read_image(good, SPEC)
         [worker] = children()
         assert os.getsid(worker) != os.getsid(0)
         os.kill(worker, signal.SIGINT)
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
         assert children() == {worker}
 
 
 async def test_workers_start_when_first_needed_and_are_used_again(tmp_path: Path, good: Path) -> None:
     plain = saved(film(), tmp_path / "plain.dcm")
-    async with Reader() as reader:
-        await reader.film(plain, SPEC)
-        await reader.view(plain, Viewing())
-        await reader.header(good)
+    async with ImageReader() as reader:
+        await reader.read_image(plain, SPEC)
+        await reader.render_view(plain, ViewOptions())
+        await reader.read_header(good)
         assert children() == set()
-        await reader.film(good, SPEC)
+        await reader.read_image(good, SPEC)
         first = children()
-        await reader.view(good, Viewing())
+        await reader.render_view(good, ViewOptions())
         assert children() == first
         async with anyio.create_task_group() as tasks:
             for _ in range(6):
-                tasks.start_soon(reader.film, good, SPEC)
+                tasks.start_soon(reader.read_image, good, SPEC)
         assert len(children()) == 2
 
 
 async def test_a_decoder_that_cannot_be_started_is_held_against_no_file(good: Path) -> None:
     for command in [("no-such-program",), (sys.executable, "-c", "raise SystemExit(1)")]:
-        async with Reader(command=command) as reader:
+        async with ImageReader(command=command) as reader:
             assert await refused(reader, good) == (UnreadableFile, "decoder cannot be started")
 
 
@@ -210,8 +210,8 @@ async def test_a_worker_is_given_no_keys(good: Path, bad: Path, monkeypatch: pyt
     monkeypatch.setenv("NVIDIA_API_KEY", "secret")
     monkeypatch.setenv("IRIS_PASSWORD", "secret")
     fault = "assert 'secret' not in os.environ.values()"
-    async with Reader(workers=1, command=faulty(fault)) as reader:
-        await reader.film(bad, SPEC)
+    async with ImageReader(workers=1, command=faulty(fault)) as reader:
+        await reader.read_image(bad, SPEC)
 
 
 def images(folder: Path) -> list[Path]:
@@ -227,20 +227,20 @@ def images(folder: Path) -> list[Path]:
 
 async def test_a_worker_s_answers_are_those_of_this_process(tmp_path: Path) -> None:
     """A name that is no UTF-8 among them."""
-    async with Reader() as reader:
+    async with ImageReader() as reader:
         for path in images(tmp_path):
             for spec in (SPEC, ImageSpec(32, "RGB")):
-                here, there = read_image(path, spec), await reader.film(path, spec)
+                here, there = read_image(path, spec), await reader.read_image(path, spec)
                 assert (there.header, there.grayscale) == (here.header, here.grayscale)
-                assert np.array_equal(there.picture.pixels, here.picture.pixels)
-                assert there.picture.jpeg == here.picture.jpeg
-            assert await reader.header(path) == here.header
-            view = await reader.view(path, Viewing(max_px=100, region=(0, 0.5, 1, 1), invert=True))
+                assert np.array_equal(there.rendering.pixels, here.rendering.pixels)
+                assert there.rendering.jpeg == here.rendering.jpeg
+            assert await reader.read_header(path) == here.header
+            view = await reader.render_view(path, ViewOptions(max_px=100, region=(0, 0.5, 1, 1), invert=True))
             assert (view.header, view.width, view.mime_type) == (here.header, 100, "image/png")
 
 
 async def test_reasons_of_ours_come_back_as_they_are(tmp_path: Path, cut_off: Path) -> None:
-    async with Reader() as reader:
+    async with ImageReader() as reader:
         assert await refused(reader, cut_off) == (CorruptImage, "truncated pixel data")
         assert await refused(reader, tmp_path / "gone.png") == (UnreadableFile, "file not found")
         assert len(children()) == 1
@@ -253,6 +253,6 @@ def test_what_a_worker_decodes_with_is_there() -> None:
 
 
 async def test_readers_do_not_share_their_workers(good: Path) -> None:
-    async with Reader(workers=1) as one, Reader(workers=1) as other:
-        results: list[Any] = [await one.film(good, SPEC), await other.film(good, SPEC)]
+    async with ImageReader(workers=1) as one, ImageReader(workers=1) as other:
+        results: list[Any] = [await one.read_image(good, SPEC), await other.read_image(good, SPEC)]
         assert len(children()) == len(results)

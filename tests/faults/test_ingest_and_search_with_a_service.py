@@ -51,7 +51,7 @@ def films(tmp_path: Path) -> Path:
 
 def jpegs(films: Path) -> dict[str, bytes]:
     """What each image is sent as, by image id."""
-    found = {path.stem: read_image(path, SENT).picture.jpeg for path in films.rglob("*.dcm")}
+    found = {path.stem: read_image(path, SENT).rendering.jpeg for path in films.rglob("*.dcm")}
     return {image_id: jpeg for image_id, jpeg in found.items() if jpeg}
 
 

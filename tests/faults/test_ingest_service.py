@@ -80,7 +80,7 @@ def mcp_cxr(
 def sent(films: Path, size: int) -> dict[str, bytes]:
     """The JPEG each film leaves as, by image id, in path order."""
     spec = ImageSpec(size=size, mode="RGB", jpeg_quality=95)
-    return {path.stem: read_image(path, spec).picture.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
+    return {path.stem: read_image(path, spec).rendering.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
 
 
 def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, bytes], *, count: int) -> None:

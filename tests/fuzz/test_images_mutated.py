@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images import Reader, Viewing
+from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import coded, film, lut, phantom, saved
 
@@ -109,20 +109,20 @@ async def survive(files: dict[str, bytes], folder: Path, times: int) -> collecti
     cases = [mutated(whole, chance) for whole in files.values() for _ in range(times)]
     told: collections.Counter[str] = collections.Counter()
 
-    async def work(name: str, reader: Reader) -> None:
+    async def work(name: str, reader: ImageReader) -> None:
         path = folder / name
         while cases:
             path.write_bytes(cases.pop())
             try:
-                await reader.film(path, SPEC, any_body_part=True)
-                await reader.view(path, Viewing(max_px=40))
+                await reader.read_image(path, SPEC, any_body_part=True)
+                await reader.render_view(path, ViewOptions(max_px=40))
             except ImageError as error:
                 told[error.reason] += 1
             else:
                 told["read"] += 1
 
     with anyio.fail_after(LIMIT_S):
-        async with Reader(deadline_s=10) as reader, anyio.create_task_group() as tasks:
+        async with ImageReader(deadline_s=10) as reader, anyio.create_task_group() as tasks:
             for name in ("one.dcm", "two.dcm"):
                 tasks.start_soon(work, name, reader)
     return told

@@ -15,7 +15,7 @@ from mcp_cxr import files
 from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, UnreadableFile, UnsupportedImage
 from mcp_cxr.files import create_private_file, open_without_links
-from mcp_cxr.images import Reader, Viewing
+from mcp_cxr.images import ImageReader, ViewOptions
 from tests.support import companions
 from tests.support.archives import ingested, opened, rows
 from tests.support.films import dicom, mimic, report
@@ -109,9 +109,9 @@ async def test_what_is_no_file_is_not_read_and_nothing_waits(tmp_path: Path, mak
     make(tmp_path / "film.dcm")
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         open_without_links(tmp_path / "film.dcm")
-    async with Reader() as reader:
+    async with ImageReader() as reader:
         with pytest.raises(UnsupportedImage, match="not a regular file"):
-            await reader.header(tmp_path / "film.dcm")
+            await reader.read_header(tmp_path / "film.dcm")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change to another user")
@@ -176,15 +176,15 @@ async def test_a_path_changed_in_the_store_leads_nowhere(root: Path, tmp_path: P
     async with opened(tmp_path / "data") as archive:
         image_id = rows(tmp_path / "data", "SELECT image_id FROM images")[0][0]
         with pytest.raises((PathRefused, NotFound)):
-            await archive.view(image_id, Viewing())
+            await archive.view(image_id, ViewOptions())
 
 
 async def test_a_film_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
     film = dicom(root / "film.dcm", 1)
     dicom(root.parent / "outside" / "film.dcm", 2)
     swap_for_link(film, root.parent / "outside" / "film.dcm")
-    async with Reader() as reader:
-        for read in (reader.header(film), reader.view(film, Viewing())):
+    async with ImageReader() as reader:
+        for read in (reader.read_header(film), reader.render_view(film, ViewOptions())):
             with pytest.raises(UnreadableFile):
                 await read
 

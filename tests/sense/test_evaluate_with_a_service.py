@@ -55,7 +55,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         report(film, f"IMPRESSION: {' and '.join(found) or 'Clear lungs'}, on film {film.stem[:8]}.")
     rows = [(f"10{n:06}", f"5{n:07}", n % 2, int(n % 3 == 0)) for n in range(STUDIES)]
     labels(folder / "films", *rows)
-    told = {digest(read_image(film, SPEC).picture.jpeg or b""): found for film, found in zip(films, shown, strict=True)}
+    told = {
+        digest(read_image(film, SPEC).rendering.jpeg or b""): found for film, found in zip(films, shown, strict=True)
+    }
     with StandIn() as standin:
         anyio.run(ingested, folder / "blind", folder / "films", impatient_embedder(standin))
         standin.tell(vectors="labels", labels=told, noise=0.5)

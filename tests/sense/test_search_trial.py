@@ -12,7 +12,7 @@ import anyio
 import numpy as np
 import pytest
 
-from mcp_cxr.images import Reader
+from mcp_cxr.images import ImageReader
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.label_space import LabelSpace
 from tests.support.search_trial import Trial, questions, run, swapped
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def found(folder: Path) -> Trial:
     async def ask() -> Trial:
-        async with EmbeddedStore(folder) as store, Reader() as reader:
+        async with EmbeddedStore(folder) as store, ImageReader() as reader:
             await SPACE.fill(store)
             return await run(SPACE, SPACE.archive(store, reader), questions(SPACE, 50, seed=12))
 
@@ -50,6 +50,6 @@ def test_feedback_finds_more_and_helps_more_often_than_it_harms(found: Trial) ->
 
 async def test_a_finding_and_its_denial_change_sides(found: Trial, folder: Path) -> None:
     assert found.by_way
-    async with EmbeddedStore(folder) as store, Reader() as reader:
+    async with EmbeddedStore(folder) as store, ImageReader() as reader:
         archive = SPACE.archive(store, reader)
         assert await swapped(SPACE, archive, "auto") < 0.05

@@ -66,7 +66,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     chance = np.random.default_rng(0)
     films = [mimic(folder / "films", number) for number in range(STUDIES)]
     findings = {film.stem: [name for name, share in SHARES.items() if chance.random() < share] for film in films}
-    labels = {digest(read_image(film, SPEC).picture.jpeg or b""): findings[film.stem] for film in films}
+    labels = {digest(read_image(film, SPEC).rendering.jpeg or b""): findings[film.stem] for film in films}
     with StandIn() as standin:
         anyio.run(ingested, folder / "drawn", folder / "films", impatient_embedder(standin))
         standin.tell(vectors="labels", labels=labels, noise=NOISE)

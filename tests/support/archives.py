@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mcp_cxr.archive import Archive
-from mcp_cxr.images import Reader
+from mcp_cxr.images import ImageReader
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
 from tests.support.toy import ToyEmbedder
@@ -58,7 +58,7 @@ async def opened(
     """
     settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]  # variables, as the environment has them
     chosen = MemoryStore(_memory_databases[data]) if store == "memory" else EmbeddedStore(data)
-    async with chosen as opened_store, Reader() as reader, embedder or ToyEmbedder() as used:
+    async with chosen as opened_store, ImageReader() as reader, embedder or ToyEmbedder() as used:
         yield Archive(settings, opened_store, used, reader)
 
 

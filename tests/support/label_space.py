@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.images import Reader
+    from mcp_cxr.images import ImageReader
     from mcp_cxr.records import Rendering, Vector, Vectors
     from mcp_cxr.stores import Store
 
@@ -149,7 +149,7 @@ class LabelSpace:
         ]
         await store.put(images, self.vectors)
 
-    def archive(self, store: Store, reader: Reader) -> Archive:
+    def archive(self, store: Store, reader: ImageReader) -> Archive:
         """The archive as the product opens it, with the stand-in as its embedder."""
         return Archive(Settings.model_validate({}), store, LabelSpaceEmbedder(self), reader)
 

@@ -11,7 +11,7 @@ from mcp_cxr import open_archive
 from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
-from mcp_cxr.images import Viewing
+from mcp_cxr.images import ViewOptions
 from tests.support.archives import ingested, is_made, opened, rows
 from tests.support.films import dicom, mimic, report
 
@@ -98,7 +98,7 @@ async def test_what_was_ingested_may_be_viewed_and_its_folder_is_a_root(data: Pa
     await ingested(data, films)
     async with opened(data) as archive:
         assert (await archive.allowed_roots()).roots == (films,)
-        view = await archive.view(FIRST, Viewing(max_px=20))
+        view = await archive.view(FIRST, ViewOptions(max_px=20))
     assert view.header.rows == 48
 
 

@@ -1,19 +1,19 @@
 """Chest phantoms: a patient and an exposure become pixels."""
 
-from mcp_cxr.demo.phantom._draw import WHITE, View, draw, pixel_spacing_mm
-from mcp_cxr.demo.phantom._patient import DEVICES, KINDS, Finding, Grade, Kind, Patient, Side, Zone
+from mcp_cxr.demo.phantom._draw import MAX_STORED_VALUE, View, draw_phantom, pixel_spacing_mm
+from mcp_cxr.demo.phantom._patient import DEVICES, FINDING_KINDS, Grade, Kind, Patient, PhantomFinding, Side, Zone
 
 __all__ = [
     "DEVICES",
-    "KINDS",
-    "WHITE",
-    "Finding",
+    "FINDING_KINDS",
+    "MAX_STORED_VALUE",
     "Grade",
     "Kind",
     "Patient",
+    "PhantomFinding",
     "Side",
     "View",
     "Zone",
-    "draw",
+    "draw_phantom",
     "pixel_spacing_mm",
 ]

@@ -11,7 +11,7 @@ from mcp_cxr.demo.phantom._shapes import smooth_path, smoothstep
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.demo.phantom._patient import Finding, Kind
+    from mcp_cxr.demo.phantom._patient import Kind, PhantomFinding
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Line, Point
 
 _METAL = 9.0
@@ -45,7 +45,7 @@ _FROM_THE_SIDE: Mapping[Kind, tuple[Line, ...]] = {
 }
 
 
-def devices_from_the_front(frame: Frame, findings: Sequence[Finding]) -> Field:
+def devices_from_the_front(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
     """Return the centimetres of water the devices among the findings stand for."""
     field = _metal(frame, findings, _FROM_THE_FRONT)
     if any(finding.kind == "pacemaker" for finding in findings):
@@ -53,12 +53,12 @@ def devices_from_the_front(frame: Frame, findings: Sequence[Finding]) -> Field:
     return field
 
 
-def devices_from_the_side(frame: Frame, findings: Sequence[Finding]) -> Field:
+def devices_from_the_side(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
     """Return the centimetres of water the devices among the findings stand for."""
     return _metal(frame, findings, _FROM_THE_SIDE)
 
 
-def _metal(frame: Frame, findings: Sequence[Finding], shapes: Mapping[Kind, tuple[Line, ...]]) -> Field:
+def _metal(frame: Frame, findings: Sequence[PhantomFinding], shapes: Mapping[Kind, tuple[Line, ...]]) -> Field:
     """The square root keeps thin lines visible."""
     lines = [(smooth_path(points), cm) for finding in findings for points, cm in shapes.get(finding.kind, ())]
     return _METAL * np.sqrt(frame.strokes(lines)) if lines else np.zeros((1, 1), dtype=np.float32)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.demo.phantom._patient import Finding
+    from mcp_cxr.demo.phantom._patient import PhantomFinding
     from mcp_cxr.demo.phantom._shapes import Field
 
 View: TypeAlias = Literal["PA", "AP", "LATERAL"]
 
 FILM_CM = 43.0
 """Longer side of the film; the other is 35 cm at MIMIC's proportions."""
-WHITE = 4095
+MAX_STORED_VALUE = 4095
 """Highest stored value of 12 bits; bright is dense."""
 
 _APEX_BELOW_EDGE_CM = 4.6
@@ -44,9 +44,9 @@ def pixel_spacing_mm(rows: int, columns: int) -> float:
     return FILM_CM * 10 / max(rows, columns)
 
 
-def draw(
+def draw_phantom(
     view: View,
-    findings: Sequence[Finding] = (),
+    findings: Sequence[PhantomFinding] = (),
     *,
     patient: int = 0,
     exposure: int = 0,
@@ -74,7 +74,7 @@ def draw(
     else:
         water_cm = frontal(body, frame, findings, portable=view == "AP")
     film = _exposed(water_cm, view, rng)
-    return (np.maximum(film, _marker(view, frame)) * WHITE).astype(np.uint16)
+    return (np.maximum(film, _marker(view, frame)) * MAX_STORED_VALUE).astype(np.uint16)
 
 
 def _frame(body: Patient, view: View, shape: tuple[int, int], rng: np.random.Generator) -> Frame:

@@ -18,7 +18,7 @@ from mcp_cxr.demo.phantom._vessels import pulmonary_tree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.demo.phantom._patient import Finding, Grade, Patient, Side
+    from mcp_cxr.demo.phantom._patient import Grade, Patient, PhantomFinding, Side
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Point
 
 SIGN: dict[Side, int] = {"right": -1, "left": 1}
@@ -82,7 +82,7 @@ class Lung:
     """The smallest of these, the apex's among them."""
 
 
-def frontal(patient: Patient, frame: Frame, findings: Sequence[Finding], *, portable: bool) -> Field:
+def frontal(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *, portable: bool) -> Field:
     """Return the centimetres of water behind each pixel, shape (rows, columns)."""
     lungs: dict[Side, Lung] = {side: _lung(patient, frame, side) for side in SIDES}
     heart = _heart(patient, frame, findings, portable=portable)
@@ -121,7 +121,7 @@ def _trunk(patient: Patient, frame: Frame) -> Field:
     return (_TRUNK + _FLESH * patient.tissue) * ball(across)
 
 
-def _heart(patient: Patient, frame: Frame, findings: Sequence[Finding], *, portable: bool) -> Field:
+def _heart(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *, portable: bool) -> Field:
     """Mediastinum and heart, 0 to 1; the widest reach to both sides makes the cardiothoracic ratio."""
     enlarged = [_ENLARGED_RATIO[f.grade] for f in findings if f.kind == "cardiomegaly"]
     ratio = max([patient.heart_ratio, *enlarged]) * (_PORTABLE_MAGNIFIES_HEART if portable else 1.0)
@@ -143,7 +143,7 @@ def _below(patient: Patient, frame: Frame, lungs: dict[Side, Lung]) -> Field:
     return _ABDOMEN * rounded(depth, 0.35) * within - 6.0 * size * bubble
 
 
-def _air(frame: Frame, lung: Lung, findings: Sequence[Finding], vessels: Field) -> Field:
+def _air(frame: Frame, lung: Lung, findings: Sequence[PhantomFinding], vessels: Field) -> Field:
     """Air of one lung, less its vessels, less fluid, more where the lung has fallen back from the wall."""
     depth = rounded(lung.inside, 0.28) * smoothstep(0, 0.16, lung.from_root)
     sulcus = smoothstep(-0.22, 0.0, lung.above_dome) * smoothstep(0, 0.25, np.minimum(lung.from_wall, lung.from_root))
@@ -252,7 +252,7 @@ def _shoulder_girdle(frame: Frame, *, portable: bool) -> Field:
     return _CLAVICLE * frame.strokes(clavicles) + _SCAPULA * (0.6 * blade + 0.7 * edge) + _HUMERUS * head
 
 
-def _nodule(patient: Patient, frame: Frame, finding: Finding) -> Field:
+def _nodule(patient: Patient, frame: Frame, finding: PhantomFinding) -> Field:
     sign = SIGN[finding.side or "right"]
     wide = 0.5 if finding.zone == "upper" else 0.6
     centre = (sign * (wide + patient.nodule_shift[0]), _ZONE_AT[finding.zone] + patient.nodule_shift[1])

@@ -16,7 +16,7 @@ from mcp_cxr.demo.phantom._vessels import pulmonary_tree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.demo.phantom._patient import Finding, Grade, Patient, Side
+    from mcp_cxr.demo.phantom._patient import Grade, Patient, PhantomFinding, Side
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Point
 
 # (height v, place u).
@@ -41,7 +41,7 @@ _TRUNK, _FLESH, _AIR, _ABDOMEN, _ARMS = 15.5, 4.5, 15.0, 4.5, 7.0
 _VERTEBRA, _RIB, _STERNAL, _BLADE = 2.2, 0.5, 2.0, 1.1
 
 
-def lateral(patient: Patient, frame: Frame, findings: Sequence[Finding]) -> Field:
+def lateral(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
     """Return the centimetres of water behind each pixel, shape (rows, columns)."""
     film = _trunk(patient, frame) + _bones(patient, frame)
     heart = 1 - _HEART_FILLS * _heart(frame, findings)
@@ -74,7 +74,7 @@ def _inside(frame: Frame) -> Field:
     return np.minimum(sides, 2.2 * (frame.v - apex))
 
 
-def _air(patient: Patient, frame: Frame, dome: Field, findings: Sequence[Finding]) -> Field:
+def _air(patient: Patient, frame: Frame, dome: Field, findings: Sequence[PhantomFinding]) -> Field:
     """Air of one of the two lungs, which lie one behind the other here."""
     lift = 0.4 * (patient.right_dome - 0.135)
     inside = np.minimum(_inside(frame), 2.2 * (dome - lift - frame.v))
@@ -93,7 +93,7 @@ def _fluid(frame: Frame, grade: Grade) -> Field:
     return 0.94 * smoothstep(-0.02, 0.05, frame.v - surface)
 
 
-def _heart(frame: Frame, findings: Sequence[Finding]) -> Field:
+def _heart(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
     size = max([1.0, *(_ENLARGED_HEART[f.grade] for f in findings if f.kind == "cardiomegaly")])
     centre = (_HEART_AT[0] + 0.22 * (size - 1), _HEART_AT[1])
     radius = frame.ellipse(centre, (_HEART_AXES[0] * size, _HEART_AXES[1] * size), degrees=_HEART_DEGREES)
@@ -170,7 +170,7 @@ def _blades(frame: Frame) -> Field:
     return _BLADE * frame.strokes(lines, blur_px=1.5)
 
 
-def _nodule(patient: Patient, frame: Frame, finding: Finding) -> Field:
+def _nodule(patient: Patient, frame: Frame, finding: PhantomFinding) -> Field:
     u, v = _NODULE_AT[finding.zone]
     radius_cm = finding.diameter_mm / 20
     distance = frame.cm_from((u + patient.nodule_shift[0], v + patient.nodule_shift[1])) / radius_cm

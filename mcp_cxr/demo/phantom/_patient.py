@@ -15,7 +15,7 @@ Side: TypeAlias = Literal["left", "right"]
 Grade: TypeAlias = Literal["trace", "small", "moderate", "large"]
 Zone: TypeAlias = Literal["upper", "mid", "lower"]
 
-KINDS: tuple[Kind, ...] = (
+FINDING_KINDS: tuple[Kind, ...] = (
     "effusion",
     "pneumothorax",
     "cardiomegaly",
@@ -28,7 +28,7 @@ DEVICES: tuple[Kind, ...] = ("pacemaker", "central line", "endotracheal tube")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PhantomFinding:
     """One finding that is drawn and reported; a bilateral effusion is two findings."""
 
     kind: Kind

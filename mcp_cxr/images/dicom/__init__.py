@@ -13,7 +13,7 @@ from mcp_cxr.images.dicom._file import (
 )
 from mcp_cxr.images.dicom._grayscale_parameters import Lut, Preset, Treatment, Window, treatment_of
 from mcp_cxr.images.dicom._header import HeaderFacts, dicom_header
-from mcp_cxr.images.dicom._view_position import normal_view
+from mcp_cxr.images.dicom._view_position import parse_view_position
 
 __all__ = [
     "MAX_PIXELS",
@@ -29,8 +29,8 @@ __all__ = [
     "check_admission",
     "dicom_header",
     "layout_of",
-    "normal_view",
     "open_dicom",
+    "parse_view_position",
     "syntax_name",
     "treatment_of",
 ]

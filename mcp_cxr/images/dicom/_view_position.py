@@ -41,7 +41,7 @@ _OTHER: Final = frozenset(
 """Views of the chest that are neither frontal nor lateral; decubitus films lie on a side."""
 
 
-def normal_view(text: str) -> str | None:
+def parse_view_position(text: str) -> str | None:
     """Return the view, one of `VIEWS`, that a ViewPosition or a companion table's column names; None where it does not.
 
     Anything oblique, axial or decubitus is `OTHER`, whatever else is said; a text that names two views names none.
@@ -59,7 +59,7 @@ def find_view(facts: Dataset) -> tuple[str, str]:
     (0020,0020) Patient Orientation, which tells a lateral but not PA from AP.
     """
     sources = {
-        "ViewPosition": normal_view(text(facts, "ViewPosition") or ""),
+        "ViewPosition": parse_view_position(text(facts, "ViewPosition") or ""),
         "ViewCodeSequence": _coded_view(facts),
         "description": next(filter(None, (_only(_named(text(facts, each) or "")) for each in _DESCRIPTIONS)), None),
         "orientation": _oriented_view(facts),
@@ -90,7 +90,7 @@ def _coded_view(facts: Dataset) -> str | None:
     code = item(facts, "ViewCodeSequence")
     if code is None:
         return None
-    return _CODES.get(text(code, "CodeValue") or "") or normal_view(text(code, "CodeMeaning") or "")
+    return _CODES.get(text(code, "CodeValue") or "") or parse_view_position(text(code, "CodeMeaning") or "")
 
 
 def _oriented_view(facts: Dataset) -> str | None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.render._view import View
+    from mcp_cxr.images.render._view import ImageView
 
-MAX_IMAGES: Final = 100
+MAX_CONTACT_SHEET_IMAGES: Final = 100
 """On one sheet: the longest page of results."""
 _MAX_ACROSS: Final = 3
 """Films that stand in one row before a second one begins; four make a square."""
@@ -36,7 +36,7 @@ _NOTHING: Final = np.zeros((1, 1), np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class ContactSheetTile:
     """One film of a contact sheet."""
 
     pixels: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ContactSheet:
     """Several films in one picture, numbered, each beside the next."""
 
     data: bytes
@@ -56,7 +56,7 @@ class Sheet:
     height: int
 
 
-def contact_sheet(tiles: Sequence[Tile], *, columns: int) -> bytes:
+def contact_sheet(tiles: Sequence[ContactSheetTile], *, columns: int) -> bytes:
     """Return a PNG with the tiles in rows of `columns`, numbered from 1 in their order.
 
     Raises:
@@ -67,7 +67,7 @@ def contact_sheet(tiles: Sequence[Tile], *, columns: int) -> bytes:
     return buffer.getvalue()
 
 
-def side_by_side(shown: Sequence[View | str], *, first: int, max_px: int) -> Sheet:
+def combine_views(shown: Sequence[ImageView | str], *, first: int, max_px: int) -> ContactSheet:
     """Return the films on one sheet: up to three in a row, four in a square, more on a contact sheet.
 
     Args:
@@ -78,12 +78,12 @@ def side_by_side(shown: Sequence[View | str], *, first: int, max_px: int) -> She
     Raises:
         ValueError: No films.
     """
-    columns, side = sheet_layout(len(shown), max_px=max_px)
-    tiles = [Tile(_NOTHING, (one,)) if isinstance(one, str) else _tile(one) for one in shown]
-    return Sheet(*to_sendable(_drawn(tiles, columns=columns, side=side, first=first)))
+    columns, side = contact_sheet_layout(len(shown), max_px=max_px)
+    tiles = [ContactSheetTile(_NOTHING, (one,)) if isinstance(one, str) else _tile(one) for one in shown]
+    return ContactSheet(*to_sendable(_drawn(tiles, columns=columns, side=side, first=first)))
 
 
-def sheet_layout(films: int, *, max_px: int) -> tuple[int, int]:
+def contact_sheet_layout(films: int, *, max_px: int) -> tuple[int, int]:
     """Return how many films stand in a row of a sheet, and how many pixels each has a side."""
     columns = films if films <= _MAX_ACROSS else math.ceil(math.sqrt(films))
     rows = -(-films // max(1, columns))
@@ -92,9 +92,9 @@ def sheet_layout(films: int, *, max_px: int) -> tuple[int, int]:
     return columns, max(16, min(across, down))
 
 
-def _tile(view: View) -> Tile:
+def _tile(view: ImageView) -> ContactSheetTile:
     with Image.open(io.BytesIO(view.data), formats=("PNG", "JPEG")) as image:
-        return Tile(np.asarray(image.convert("L")), (view.header.view_position,))
+        return ContactSheetTile(np.asarray(image.convert("L")), (view.header.view_position,))
 
 
 def _below(lines: int) -> int:
@@ -102,7 +102,7 @@ def _below(lines: int) -> int:
     return lines * _LINE + _GAP + _LINE // 2
 
 
-def _drawn(tiles: Sequence[Tile], *, columns: int, side: int, first: int) -> Image.Image:
+def _drawn(tiles: Sequence[ContactSheetTile], *, columns: int, side: int, first: int) -> Image.Image:
     if not tiles or columns < 1:
         raise ValueError("A contact sheet needs at least one tile and one column.")
     lines = max(1, *(len(tile.caption) for tile in tiles))
@@ -116,7 +116,7 @@ def _drawn(tiles: Sequence[Tile], *, columns: int, side: int, first: int) -> Ima
     return sheet
 
 
-def _draw(sheet: Image.Image, tile: Tile, number: int, *, left: int, top: int, side: int) -> None:
+def _draw(sheet: Image.Image, tile: ContactSheetTile, number: int, *, left: int, top: int, side: int) -> None:
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((left - 1, top - 1, left + side, top + side), fill=(0, 0, 0), outline=_FRAME)
     film = Image.fromarray(tile.pixels)

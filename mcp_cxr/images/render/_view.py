@@ -25,7 +25,7 @@ _VIEW_JPEG_QUALITY: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
-class Viewing:
+class ViewOptions:
     """How a person wants to see a film.
 
     Raises:
@@ -63,7 +63,7 @@ def _is_region(region: tuple[float, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ImageView:
     """A film as a person wants to see it."""
 
     data: bytes

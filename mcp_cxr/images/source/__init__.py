@@ -2,7 +2,7 @@
 
 from mcp_cxr.images.source._bytes import DEFLATE, GZIP, inflated, opened
 from mcp_cxr.images.source._library_errors import FAULTS, NeedsDecoding, typed_faults
-from mcp_cxr.images.source._sniff import START, Kind, is_candidate, is_gzip, kind_of, told_by_name
+from mcp_cxr.images.source._sniff import START, Kind, is_gzip, is_image_candidate, is_image_name, kind_of
 
 __all__ = [
     "DEFLATE",
@@ -12,10 +12,10 @@ __all__ = [
     "Kind",
     "NeedsDecoding",
     "inflated",
-    "is_candidate",
     "is_gzip",
+    "is_image_candidate",
+    "is_image_name",
     "kind_of",
     "opened",
-    "told_by_name",
     "typed_faults",
 ]

@@ -28,13 +28,13 @@ _FIRST_GROUPS = (0x0002, 0x0008)
 _LONGEST_FIRST = 1024  # an implicit first element: a group length, a character set, an image type, a UID
 
 
-def is_candidate(path: Path) -> bool:
+def is_image_candidate(path: Path) -> bool:
     """Whether a walk should hand `path` on to be read.
 
     A regular file that is named like a film, whatever it holds, or whose first bytes say DICOM, PNG, JPEG or one of
     them in gzip. Links, fifos and devices are not; text, tables, pages and PDFs are told by their names and not opened.
     """
-    named = told_by_name(path.name)
+    named = is_image_name(path.name)
     try:
         if named is False or not stat.S_ISREG(path.lstat().st_mode):
             return False
@@ -46,7 +46,7 @@ def is_candidate(path: Path) -> bool:
         return False
 
 
-def told_by_name(name: str) -> bool | None:
+def is_image_name(name: str) -> bool | None:
     """Whether a regular file of this name is a candidate; None where only its first bytes can tell."""
     lower = name.lower()
     if lower.endswith(_OTHER_NAMES):

@@ -1,9 +1,9 @@
 """Reading off the event loop: tasks, worker processes, and a cache of the images being viewed."""
 
 from mcp_cxr.images.workers._cache import StoredValuesCache
-from mcp_cxr.images.workers._reader import Reader
+from mcp_cxr.images.workers._reader import ImageReader
 
 __all__ = [
-    "Reader",
+    "ImageReader",
     "StoredValuesCache",
 ]

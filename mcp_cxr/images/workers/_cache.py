@@ -40,7 +40,7 @@ class StoredValuesCache:
         self._read = read
         self._places: OrderedDict[State, _Place] = OrderedDict()
 
-    async def film(self, path: Path, *, keep: bool) -> StoredValues:
+    async def get(self, path: Path, *, keep: bool) -> StoredValues:
         """Return a film; calls for the same one wait for the first.
 
         Args:

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from mcp_cxr.images._read import DecodedImage
     from mcp_cxr.images._stored_values import StoredValues
     from mcp_cxr.images.dicom import HeaderFacts
-    from mcp_cxr.images.render import View, Viewing
+    from mcp_cxr.images.render import ImageView, ViewOptions
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
 
     Result = TypeVar("Result")
 
 
-class Reader:
+class ImageReader:
     """Reads films beside the event loop. Opened with `async with`; may be used from several tasks.
 
     Uncompressed DICOM is read in a thread; a call that is cancelled lets it run out. Whatever has to be unpacked or
@@ -54,11 +54,11 @@ class Reader:
     ) -> None:
         await self._workers.aclose()
 
-    async def header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
+    async def read_header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
         """As `read_header`."""
         return await self._done(HeaderTask(path, any_body_part))
 
-    async def film(
+    async def read_image(
         self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False
     ) -> DecodedImage:
         """As `read_image`.
@@ -70,11 +70,11 @@ class Reader:
         task = FilmTask(path, spec, any_body_part)
         return await (self._workers.run(task) if in_process else self._done(task))
 
-    async def view(self, path: Path, viewing: Viewing) -> View:
-        """As `view_image_file`."""
-        return await self._done(ViewTask(path, viewing))
+    async def render_view(self, path: Path, options: ViewOptions) -> ImageView:
+        """As `render_view`."""
+        return await self._done(ViewTask(path, options))
 
-    async def values(self, path: Path) -> StoredValues:
+    async def read_values(self, path: Path) -> StoredValues:
         """As `read_values`."""
         return await self._done(ValuesTask(path))
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from mcp_cxr.images._read import DecodedImage, read_header, read_image, view_image_file
+from mcp_cxr.images._read import DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import StoredValues, read_values
 from mcp_cxr.images.dicom import HeaderFacts, Preset, Window
-from mcp_cxr.images.render import View, Viewing
+from mcp_cxr.images.render import ImageView, ViewOptions
 from mcp_cxr.records import ImageSpec, Rendering
 
 if TYPE_CHECKING:
@@ -87,23 +87,23 @@ class FilmTask:
 
 @dataclass(frozen=True, slots=True)
 class ViewTask:
-    """As `view_image_file`."""
+    """As `render_view`."""
 
     path: Path
-    viewing: Viewing
+    options: ViewOptions
 
-    def run(self, *, plain_only: bool = False) -> View:
+    def run(self, *, plain_only: bool = False) -> ImageView:
         """Do it in this process."""
-        return view_image_file(self.path, self.viewing, plain_only=plain_only)
+        return render_view(self.path, self.options, plain_only=plain_only)
 
     def told(self) -> dict[str, Any]:
         """Return what a worker must know."""
-        return {"task": "view", "path": os.fspath(self.path), "viewing": asdict(self.viewing)}
+        return {"task": "view", "path": os.fspath(self.path), "viewing": asdict(self.options)}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> View:
+    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
         """Return the result."""
         header = HeaderFacts(**facts.pop("header"))
-        return View(data=parts[0], header=header, **facts)
+        return ImageView(data=parts[0], header=header, **facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +124,12 @@ class ValuesTask:
         """Return the result."""
         header = HeaderFacts(**facts.pop("header"))
         presets = tuple(Preset(name, Window(**window)) for name, window in facts.pop("presets"))
-        padding, measured = facts.pop("padding"), facts.pop("measured")
+        padding, modality_transform = facts.pop("padding"), facts.pop("modality_transform")
         return StoredValues(
             header=header,
             pixels=np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
-            greys=np.frombuffer(parts[1], np.uint8),
-            measured=tuple(measured) if measured else np.frombuffer(parts[2], np.float64),
+            default_grays=np.frombuffer(parts[1], np.uint8),
+            modality_transform=tuple(modality_transform) if modality_transform else np.frombuffer(parts[2], np.float64),
             presets=presets,
             padding=padding and tuple(padding),
             **facts,
@@ -137,14 +137,14 @@ class ValuesTask:
 
 
 def _answered_values(film: StoredValues) -> tuple[dict[str, Any], list[bytes]]:
-    parts = [film.pixels.tobytes(), film.greys.tobytes()]
-    measured = film.measured if isinstance(film.measured, tuple) else None
-    if not isinstance(film.measured, tuple):
-        parts.append(film.measured.tobytes())
+    parts = [film.pixels.tobytes(), film.default_grays.tobytes()]
+    modality_transform = film.modality_transform if isinstance(film.modality_transform, tuple) else None
+    if not isinstance(film.modality_transform, tuple):
+        parts.append(film.modality_transform.tobytes())
     facts = {
         "header": asdict(film.header),
         "low": film.low,
-        "measured": measured,
+        "modality_transform": modality_transform,
         "grayscale": film.grayscale,
         "presets": [(preset.name, asdict(preset.window)) for preset in film.presets],
         "inverse": film.inverse,
@@ -165,12 +165,15 @@ def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
             return asdict(HeaderTask(path, told["any_body_part"]).run()), []
         case "film":
             film = FilmTask(path, ImageSpec(**told["spec"]), told["any_body_part"]).run()
-            parts = [film.picture.pixels.tobytes(), *([film.picture.jpeg] if film.picture.jpeg is not None else [])]
+            parts = [
+                film.rendering.pixels.tobytes(),
+                *([film.rendering.jpeg] if film.rendering.jpeg is not None else []),
+            ]
             return {"header": asdict(film.header), "grayscale": film.grayscale}, parts
         case "values":
             return _answered_values(ValuesTask(path).run())
         case _:
             region = told["viewing"]["region"]
-            view = ViewTask(path, Viewing(**(told["viewing"] | {"region": region and tuple(region)}))).run()
+            view = ViewTask(path, ViewOptions(**(told["viewing"] | {"region": region and tuple(region)}))).run()
             facts = {"mime_type": view.mime_type, "width": view.width, "height": view.height}
             return facts | {"grayscale": view.grayscale, "header": asdict(view.header)}, [view.data]

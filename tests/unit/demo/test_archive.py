@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from mcp_cxr.demo import WHITE, DemoArchive, draw, write_archive, write_dicom
+from mcp_cxr.demo import MAX_STORED_VALUE, DemoArchive, draw_phantom, write_archive, write_dicom
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_pydicom_reads_every_file_and_its_header_says_what_the_archive_says(arch
         assert ds.Manufacturer == "mcp-cxr phantom"
         assert (f"p{ds.PatientID}", f"s{ds.StudyID}") == (image.subject_id, image.study_id)
         assert ds.StudyDate.startswith("21")
-        assert ds.ViewPosition == image.shown_view
+        assert ds.ViewPosition == image.view_position
         assert ds.ViewCodeSequence[0].CodeValue == CODES[image.view]
         assert ("WindowCenter" in ds, "VOILUTSequence" in ds) == (image.voi == "window", image.voi == "lut")
         assert ds.PhotometricInterpretation == ("MONOCHROME1" if image.monochrome1 else "MONOCHROME2")
@@ -97,7 +97,7 @@ def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(archive
     seen = set[bool]()
     for image in archive.images:
         stored = pydicom.dcmread(image.path).pixel_array
-        shown = WHITE - stored if image.monochrome1 else stored
+        shown = MAX_STORED_VALUE - stored if image.monochrome1 else stored
         corner, middle = shown[: len(shown) // 3, :12], shown[:, shown.shape[1] // 2]
         assert np.median(middle) > np.percentile(corner, 10)
         assert shown[:, :3].mean() < middle.mean()
@@ -109,7 +109,7 @@ def test_films_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
     images = write_archive(tmp_path, studies=STUDIES, seed=11).images
     total = len(images)
     assert sum(image.monochrome1 for image in images) / total == pytest.approx(0.25, abs=0.05)
-    assert sum(not image.shown_view for image in images) / total == pytest.approx(0.1, abs=0.05)
+    assert sum(not image.view_position for image in images) / total == pytest.approx(0.1, abs=0.05)
     assert Counter(image.syntax for image in images)["rle"] == 1
     assert {image.syntax for image in images} == {"explicit", "implicit", "rle"}
     assert {image.voi for image in images} == {"window", "lut", "none"}
@@ -130,7 +130,7 @@ def test_companions_cover_every_image_and_every_study(archive: DemoArchive) -> N
         ds = pydicom.dcmread(image.path, stop_before_pixels=True)
         row = metadata[image_id]
         assert (f"p{row['subject_id']}", f"s{row['study_id']}") == (image.subject_id, image.study_id)
-        assert (row["ViewPosition"], row["StudyDate"]) == (image.shown_view, ds.StudyDate)
+        assert (row["ViewPosition"], row["StudyDate"]) == (image.view_position, ds.StudyDate)
         assert (int(row["Rows"]), int(row["Columns"])) == (ds.Rows, ds.Columns)
         assert float(row["StudyTime"]) == float(ds.StudyTime)
         assert archive.folder / records[image_id]["path"] == image.path
@@ -156,9 +156,9 @@ def test_labels_agree_with_the_findings_that_are_drawn(archive: DemoArchive, lab
 
 
 def test_a_single_film_can_be_written_with_tags_changed_and_left_out(tmp_path: Path) -> None:
-    pixels = draw("PA", rows=128, columns=104)
+    pixels = draw_phantom("PA", rows=128, columns=104)
     write_dicom(tmp_path / "one.dcm", pixels, monochrome1=True, voi="none", PatientID="somebody", BodyPartExamined=None)
     ds = pydicom.dcmread(tmp_path / "one.dcm")
     assert ds.PatientID == "somebody"
     assert "BodyPartExamined" not in ds
-    assert np.array_equal(WHITE - ds.pixel_array, pixels)
+    assert np.array_equal(MAX_STORED_VALUE - ds.pixel_array, pixels)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mcp_cxr.demo import WHITE, Finding, Patient, draw, pixel_spacing_mm
+from mcp_cxr.demo import MAX_STORED_VALUE, Patient, PhantomFinding, draw_phantom, pixel_spacing_mm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,8 +22,10 @@ APEX_CM = 5.3
 ROWS, COLUMNS = 512, 416
 
 
-def film(*findings: Finding, view: View = "PA", patient: int = 0) -> NDArray[np.float64]:
-    return draw(view, findings, patient=patient, exposure=EXPOSURE, rows=ROWS, columns=COLUMNS).astype(np.float64)
+def film(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> NDArray[np.float64]:
+    return draw_phantom(view, findings, patient=patient, exposure=EXPOSURE, rows=ROWS, columns=COLUMNS).astype(
+        np.float64
+    )
 
 
 def lung_run(row: NDArray[np.float64], *, side: Side) -> tuple[int, int]:
@@ -38,7 +40,7 @@ def lung_run(row: NDArray[np.float64], *, side: Side) -> tuple[int, int]:
     return darkest - int(inwards.argmax()), darkest + int(outwards.argmax())
 
 
-def cardiothoracic_ratio(*findings: Finding, view: View = "PA", patient: int = 0) -> float:
+def cardiothoracic_ratio(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> float:
     """Widest heart over widest chest within its walls, above the domes (Danzer, 1919)."""
     smooth = [np.convolve(row, np.ones(7) / 7, mode="same") for row in film(*findings, view=view, patient=patient)]
     domes = 0.86 - Patient.of(patient).right_dome
@@ -65,22 +67,22 @@ def spot(side: Side, *, out: float, down: float, patient: int = 0, size: int = 9
 
 @pytest.mark.parametrize("view", ["PA", "AP", "LATERAL"])
 def test_a_film_has_twelve_bits_and_uses_them(view: View) -> None:
-    pixels = draw(view, patient=3, rows=512, columns=416)
+    pixels = draw_phantom(view, patient=3, rows=512, columns=416)
     assert pixels.shape == (512, 416)
     assert pixels.dtype == np.uint16
     low, high = np.percentile(pixels, [1, 99])
-    assert pixels.max() <= WHITE
-    assert high - low > WHITE / 2
+    assert pixels.max() <= MAX_STORED_VALUE
+    assert high - low > MAX_STORED_VALUE / 2
 
 
 def test_the_same_seeds_draw_the_same_film() -> None:
-    first, second = (draw("PA", patient=5, exposure=6) for _ in range(2))
+    first, second = (draw_phantom("PA", patient=5, exposure=6) for _ in range(2))
     assert np.array_equal(first, second)
 
 
 def test_patients_differ_more_than_two_exposures_of_one() -> None:
     def blurred(patient: int, exposure: int) -> NDArray[np.float64]:
-        pixels = draw("PA", patient=patient, exposure=exposure, rows=512, columns=416).astype(np.float64)
+        pixels = draw_phantom("PA", patient=patient, exposure=exposure, rows=512, columns=416).astype(np.float64)
         return pixels.reshape(16, 32, 16, 26).mean(axis=(1, 3))
 
     same = np.abs(blurred(1, 1) - blurred(1, 2)).mean()
@@ -100,14 +102,14 @@ def test_lungs_are_darker_than_the_heart_and_the_abdomen() -> None:
 def test_an_effusion_whitens_its_own_costophrenic_angle(side: Side, grade: Grade) -> None:
     other: Side = "left" if side == "right" else "right"
     for patient in PATIENTS:
-        change = film(Finding("effusion", side, grade), patient=patient) - film(patient=patient)
+        change = film(PhantomFinding("effusion", side, grade), patient=patient) - film(patient=patient)
         assert change[spot(side, out=0.9, down=0.92, patient=patient)].mean() > 150
         assert change[spot(other, out=0.9, down=0.92, patient=patient)].mean() == 0
 
 
 def test_a_larger_effusion_reaches_higher() -> None:
     def whitened(grade: Grade) -> int:
-        return int(((film(Finding("effusion", "left", grade)) - film()) > 200).any(axis=1).sum())
+        return int(((film(PhantomFinding("effusion", "left", grade)) - film()) > 200).any(axis=1).sum())
 
     assert whitened("trace") < whitened("small") < whitened("moderate") < whitened("large")
 
@@ -115,7 +117,7 @@ def test_a_larger_effusion_reaches_higher() -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_pneumothorax_darkens_the_apex_of_its_side_and_draws_a_line(side: Side) -> None:
     for patient in PATIENTS:
-        change = film(Finding("pneumothorax", side, "large"), patient=patient) - film(patient=patient)
+        change = film(PhantomFinding("pneumothorax", side, "large"), patient=patient) - film(patient=patient)
         assert change[spot(side, out=0.58, down=0.16, patient=patient)].mean() < -50
         assert change.max() > 100
         half = change[:, : COLUMNS // 2 - 20] if side == "left" else change[:, COLUMNS // 2 + 20 :]
@@ -125,13 +127,13 @@ def test_a_pneumothorax_darkens_the_apex_of_its_side_and_draws_a_line(side: Side
 def test_cardiomegaly_has_a_cardiothoracic_ratio_above_one_half_and_health_below() -> None:
     for patient in PATIENTS:
         for grade in ("small", "moderate", "large"):
-            assert cardiothoracic_ratio(Finding("cardiomegaly", grade=grade), patient=patient) > 0.5
+            assert cardiothoracic_ratio(PhantomFinding("cardiomegaly", grade=grade), patient=patient) > 0.5
         assert cardiothoracic_ratio(patient=patient) < 0.5
 
 
 @pytest.mark.parametrize("diameter_mm", [10, 25])
 def test_a_nodule_is_a_round_opacity_of_its_diameter(diameter_mm: int) -> None:
-    change = film(Finding("nodule", "right", diameter_mm=diameter_mm, zone="mid")) - film()
+    change = film(PhantomFinding("nodule", "right", diameter_mm=diameter_mm, zone="mid")) - film()
     rows, columns = np.nonzero(change > change.max() / 2)
     spacing = pixel_spacing_mm(ROWS, COLUMNS)
     assert columns.max() < COLUMNS / 2  # the patient's right is on the left of the film
@@ -142,14 +144,14 @@ def test_a_nodule_is_a_round_opacity_of_its_diameter(diameter_mm: int) -> None:
 @pytest.mark.parametrize("device", ["pacemaker", "central line", "endotracheal tube"])
 @pytest.mark.parametrize("view", ["AP", "LATERAL"])
 def test_a_device_is_brighter_than_what_it_covers(device: Kind, view: View) -> None:
-    change = film(Finding(device), view=view) - film(view=view)
+    change = film(PhantomFinding(device), view=view) - film(view=view)
     assert change.max() > 250
     assert 0 < (change > 60).mean() < 0.05
 
 
 @pytest.mark.parametrize("kind", ["effusion", "cardiomegaly", "nodule"])
 def test_a_lateral_film_shows_it_too(kind: Kind) -> None:
-    change = film(Finding(kind, "left", "moderate"), view="LATERAL") - film(view="LATERAL")
+    change = film(PhantomFinding(kind, "left", "moderate"), view="LATERAL") - film(view="LATERAL")
     assert change.max() > 300
 
 

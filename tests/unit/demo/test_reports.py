@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.demo import KINDS, Finding
+from mcp_cxr.demo import FINDING_KINDS, PhantomFinding
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo.phantom._patient import DEVICES
 from mcp_cxr.records import LABELS
@@ -38,10 +38,10 @@ def denied(text: str) -> str:
     return " ".join(sentence for sentence in text.split(". ") if re.match(r"No |There is no ", sentence))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FINDING_KINDS)
 def test_what_is_drawn_is_said_and_not_denied(kind: Kind) -> None:
     for seed in SEEDS:
-        text = findings_of(write_report([Finding(kind, "left")], view="PA", follow_up=False, seed=seed).text)
+        text = findings_of(write_report([PhantomFinding(kind, "left")], view="PA", follow_up=False, seed=seed).text)
         assert re.search(WORDS[kind], text, re.IGNORECASE)
         assert not re.search(WORDS[kind], denied(text), re.IGNORECASE)
 
@@ -57,20 +57,20 @@ def test_a_normal_study_denies_effusion_and_pneumothorax_and_is_labelled_no_find
 
 @pytest.mark.parametrize("kind", DEVICES)
 def test_a_device_alone_is_no_finding_but_a_support_device(kind: Kind) -> None:
-    labels = write_report([Finding(kind)], view="AP", follow_up=False, seed=1).labels
+    labels = write_report([PhantomFinding(kind)], view="AP", follow_up=False, seed=1).labels
     assert (labels["Support Devices"], labels["No Finding"]) == (1, 1)
 
 
 def test_a_trace_effusion_is_uncertain_in_words_and_label() -> None:
     for seed in SEEDS:
-        report = write_report([Finding("effusion", "right", "trace")], view="PA", follow_up=False, seed=seed)
+        report = write_report([PhantomFinding("effusion", "right", "trace")], view="PA", follow_up=False, seed=seed)
         assert report.labels["Pleural Effusion"] == -1
         assert re.search(r"may reflect|cannot be excluded|possible", findings_of(report.text))
         assert "No Finding" not in report.labels
 
 
 def test_side_size_and_zone_are_those_that_are_drawn() -> None:
-    nodule = Finding("nodule", "left", diameter_mm=17, zone="lower")
+    nodule = PhantomFinding("nodule", "left", diameter_mm=17, zone="lower")
     for seed in SEEDS:
         text = findings_of(write_report([nodule], view="PA", follow_up=False, seed=seed).text)
         assert re.search(r"1\.7 cm", text)
@@ -79,7 +79,7 @@ def test_side_size_and_zone_are_those_that_are_drawn() -> None:
 
 
 def test_effusions_of_two_sides_are_one_sentence_with_both_sizes() -> None:
-    both = [Finding("effusion", "left", "large"), Finding("effusion", "right", "small")]
+    both = [PhantomFinding("effusion", "left", "large"), PhantomFinding("effusion", "right", "small")]
     text = findings_of(write_report(both, view="PA", follow_up=False, seed=2).text)
     assert "bilateral pleural effusions, large on the left and small on the right" in text
 
@@ -95,13 +95,15 @@ def test_every_report_says_that_it_is_a_phantom_and_hides_what_a_real_one_hides(
 
 
 def test_words_vary_and_most_reports_have_an_impression() -> None:
-    reports = [write_report([Finding("pneumothorax", "left")], view="PA", follow_up=False, seed=s).text for s in SEEDS]
+    reports = [
+        write_report([PhantomFinding("pneumothorax", "left")], view="PA", follow_up=False, seed=s).text for s in SEEDS
+    ]
     assert len({findings_of(report) for report in reports}) > 10
     assert len(SEEDS) // 2 < sum("IMPRESSION:" in report for report in reports) < len(SEEDS)
 
 
 def test_labels_are_chexperts_own() -> None:
-    everything = [Finding(kind, "left", "large") for kind in KINDS]
+    everything = [PhantomFinding(kind, "left", "large") for kind in FINDING_KINDS]
     for seed in SEEDS:
         labels = write_report(everything, view="PA", follow_up=False, seed=seed).labels
         assert set(labels) <= set(LABELS)

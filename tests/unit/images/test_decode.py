@@ -51,7 +51,7 @@ def compressed(frame: bytes | bytearray, syntax: UID, facts: FileDataset | None 
 
 
 def picture(facts: FileDataset, folder: Path) -> NDArray[np.uint8]:
-    return read_image(saved(facts, folder / "film.dcm"), SPEC).picture.pixels
+    return read_image(saved(facts, folder / "film.dcm"), SPEC).rendering.pixels
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_big_endian_gives_the_stored_values(tmp_path: Path, expected: NDArray[np
     facts.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     facts.PixelData = phantom().byteswap().tobytes()
     dcmwrite(tmp_path / "film.dcm", facts, implicit_vr=False, little_endian=False, force_encoding=True)
-    assert np.array_equal(read_image(tmp_path / "film.dcm", SPEC).picture.pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "film.dcm", SPEC).rendering.pixels, expected)
 
 
 def test_rle_gives_the_stored_values(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
@@ -176,13 +176,13 @@ def test_a_file_without_preamble_is_read(tmp_path: Path, expected: NDArray[np.ui
     facts.preamble = None
     del facts.file_meta
     facts.save_as(tmp_path / "bare", implicit_vr=True, little_endian=True)
-    assert np.array_equal(read_image(tmp_path / "bare", SPEC).picture.pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "bare", SPEC).rendering.pixels, expected)
 
 
 def test_gzip_is_looked_through(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
     whole = saved(film(), tmp_path / "film.dcm").read_bytes()
     (tmp_path / "film.dcm.gz").write_bytes(gzip.compress(whole))
-    assert np.array_equal(read_image(tmp_path / "film.dcm.gz", SPEC).picture.pixels, expected)
+    assert np.array_equal(read_image(tmp_path / "film.dcm.gz", SPEC).rendering.pixels, expected)
 
 
 @pytest.mark.parametrize("name", ["film.png", "film.dcm"])
@@ -192,7 +192,7 @@ def test_sixteen_bit_pngs_keep_their_depth_whatever_their_name(
     Image.fromarray(phantom()).save(tmp_path / name, "PNG")
     read = read_image(tmp_path / name, SPEC)
     assert read.header.kind == "png"
-    assert np.array_equal(read.picture.pixels, expected)
+    assert np.array_equal(read.rendering.pixels, expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
@@ -200,7 +200,7 @@ def test_pngs_of_every_mode_become_grey(tmp_path: Path, mode: str) -> None:
     grey = Image.fromarray((phantom() >> 4).astype(np.uint8))
     grey.save(tmp_path / "grey.png")
     grey.convert(mode).save(tmp_path / "film.png")
-    plain, read = (read_image(tmp_path / name, SPEC).picture.pixels for name in ("grey.png", "film.png"))
+    plain, read = (read_image(tmp_path / name, SPEC).rendering.pixels for name in ("grey.png", "film.png"))
     assert np.array_equal(read, plain)
 
 

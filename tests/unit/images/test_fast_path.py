@@ -16,7 +16,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images import Viewing, read_image, view_image_file
+from mcp_cxr.images import ViewOptions, read_image, render_view
 from mcp_cxr.images.pixels import _decode as decode
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, lut, radiograph, saved
@@ -38,7 +38,7 @@ NARROW = {"WindowCenter": 1800, "WindowWidth": 700}
 
 
 def read(path: Path, spec: ImageSpec = SPEC) -> NDArray[np.uint8]:
-    return read_image(path, spec).picture.pixels
+    return read_image(path, spec).rendering.pixels
 
 
 def check(path: Path, *, mean: float = 0.3, size: int = 224) -> None:
@@ -163,8 +163,8 @@ def test_padding_is_black_and_never_mixed_into_its_neighbours(tmp_path: Path) ->
     pixels[:, :300] = 40
     padded = read_image(saved(film(pixels, PixelPaddingValue=40), tmp_path / "film.dcm"), SPEC)
     assert padded.grayscale["low"] == plain.grayscale["low"] == 1100
-    assert not padded.picture.pixels[:, :50].any()
-    assert difference(padded.picture.pixels[:, 60:], plain.picture.pixels[:, 60:])[0] <= 2
+    assert not padded.rendering.pixels[:, :50].any()
+    assert difference(padded.rendering.pixels[:, 60:], plain.rendering.pixels[:, 60:])[0] <= 2
 
 
 def test_the_stretch_comes_from_single_pixels_at_full_size(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_other_sizes_look_as_usual(tmp_path: Path) -> None:
 @pytest.mark.parametrize("region", [None, (0.211, 0.307, 0.873, 0.641)])
 def test_views_of_any_size_are_the_film_s(tmp_path: Path, max_px: int, region: Any) -> None:
     path = saved(film(radiograph(1301, 1203), **WINDOW), tmp_path / "film.dcm")
-    view = view_image_file(path, Viewing(max_px=max_px, region=region))
+    view = render_view(path, ViewOptions(max_px=max_px, region=region))
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     cut = usual_pipeline(path)[int(y0 * 1301) : -int(-y1 * 1301 // 1), int(x0 * 1203) : -int(-x1 * 1203 // 1)]
     assert max(view.width, view.height) == min(max_px, max(cut.shape))

@@ -87,7 +87,7 @@ def test_what_may_be_a_chest_film_is_read(tmp_path: Path, elements: dict[str, An
 @pytest.mark.parametrize("elements", [{"BodyPartExamined": "HAND"}, {"SOPClassUID": CT}, {"Modality": "MR"}])
 def test_any_body_part_lets_other_pictures_in(tmp_path: Path, elements: dict[str, Any]) -> None:
     path = saved(film(**elements), tmp_path / "film.dcm")
-    assert read_image(path, SPEC, any_body_part=True).picture.pixels.shape == (64, 64)
+    assert read_image(path, SPEC, any_body_part=True).rendering.pixels.shape == (64, 64)
 
 
 @pytest.mark.parametrize(

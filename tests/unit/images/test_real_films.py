@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images import is_candidate, read_image
+from mcp_cxr.images import is_image_candidate, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.oracle import difference, usual_pipeline
 
@@ -79,7 +79,7 @@ def reason(path: Path, *, any_body_part: bool = False) -> str | None:
 def test_every_chest_film_is_read(real_films: Path, folder: str, count: int) -> None:
     paths = sorted((real_films / folder).iterdir())
     assert len(paths) == count
-    assert all(map(is_candidate, paths))
+    assert all(map(is_image_candidate, paths))
     assert {path.name: reason(path) for path in paths} == dict.fromkeys(path.name for path in paths)
 
 
@@ -102,7 +102,7 @@ def test_with_any_body_part_other_pictures_are_read(real_films: Path) -> None:
     ],
 )
 def test_real_films_look_as_the_usual_pipeline_shows_them(real_films: Path, name: str) -> None:
-    read = read_image(real_films / name, SPEC, any_body_part=True).picture.pixels
+    read = read_image(real_films / name, SPEC, any_body_part=True).rendering.pixels
     largest, mean = difference(read, usual_pipeline(real_films / name, 224))
     assert largest <= 6
     assert mean <= 0.3

@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images import Reader, Tile, Viewing, contact_sheet, view_image_file
+from mcp_cxr.images import ContactSheetTile, ImageReader, ViewOptions, contact_sheet, render_view
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import film, phantom, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.images import View
+    from mcp_cxr.images import ImageView
 
 
-def decoded(view: View) -> Any:
+def decoded(view: ImageView) -> Any:
     return np.asarray(Image.open(io.BytesIO(view.data)))
 
 
@@ -31,14 +31,14 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_a_reader_gives_header_picture_and_view(path: Path) -> None:
-    async with Reader() as reader:
-        header = await reader.header(path)
-        read = await reader.film(path, ImageSpec(224, "RGB", jpeg_quality=95))
-        view = await reader.view(path, Viewing(max_px=150))
+    async with ImageReader() as reader:
+        header = await reader.read_header(path)
+        read = await reader.read_image(path, ImageSpec(224, "RGB", jpeg_quality=95))
+        view = await reader.render_view(path, ViewOptions(max_px=150))
     assert header == read.header == view.header
-    assert read.picture.pixels.shape == (224, 224, 3)
-    assert read.picture.jpeg is not None
-    assert Image.open(io.BytesIO(read.picture.jpeg)).size == (224, 224)
+    assert read.rendering.pixels.shape == (224, 224, 3)
+    assert read.rendering.jpeg is not None
+    assert Image.open(io.BytesIO(read.rendering.jpeg)).size == (224, 224)
     assert (view.mime_type, view.width, view.height) == ("image/png", 100, 150)
 
 
@@ -48,43 +48,43 @@ async def test_one_bad_file_among_many_fails_alone(tmp_path: Path) -> None:
 
     async def read(path: Path) -> None:
         try:
-            await reader.film(path, ImageSpec(64, "L"))
+            await reader.read_image(path, ImageSpec(64, "L"))
         except UnsupportedImage as error:
             outcomes[path] = error.reason
         else:
             outcomes[path] = "read"
 
-    async with Reader(workers=2) as reader, anyio.create_task_group() as tasks:
+    async with ImageReader(workers=2) as reader, anyio.create_task_group() as tasks:
         for path in paths:
             tasks.start_soon(read, path)
     assert [outcomes[path] for path in paths] == ["read", "read", "not a radiograph (CT)", "read", "read"]
 
 
 def test_a_view_is_never_enlarged(path: Path) -> None:
-    view = view_image_file(path, Viewing(max_px=4000))
+    view = render_view(path, ViewOptions(max_px=4000))
     assert (view.width, view.height) == (200, 300)
     assert decoded(view).shape == (300, 200)
 
 
 def test_a_region_is_cut_from_the_full_size(path: Path) -> None:
-    whole, part = view_image_file(path, Viewing()), view_image_file(path, Viewing(region=(0.25, 0.5, 0.75, 1)))
+    whole, part = render_view(path, ViewOptions()), render_view(path, ViewOptions(region=(0.25, 0.5, 0.75, 1)))
     assert np.array_equal(decoded(part), decoded(whole)[150:300, 50:150])
 
 
 def test_a_sliver_is_still_a_picture(path: Path) -> None:
-    view = view_image_file(path, Viewing(region=(0.5, 0, 0.5001, 1)))
+    view = render_view(path, ViewOptions(region=(0.5, 0, 0.5001, 1)))
     assert (view.width, view.height) == (1, 300)
 
 
 def test_inverting_turns_the_greys_round(path: Path) -> None:
-    plain, inverted = view_image_file(path, Viewing()), view_image_file(path, Viewing(invert=True))
+    plain, inverted = render_view(path, ViewOptions()), render_view(path, ViewOptions(invert=True))
     apart = decoded(plain).astype(int) + decoded(inverted)
     assert set(np.unique(apart)) <= {254, 255}
     assert (plain.grayscale["inverted"], inverted.grayscale["inverted"]) == (False, True)
 
 
 def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
-    view = view_image_file(path, Viewing(window_center=1000, window_width=100))
+    view = render_view(path, ViewOptions(window_center=1000, window_width=100))
     assert view.grayscale["center"] == 1000
     stored = phantom(300, 200).astype(float)
     greys = np.clip((stored - 999.5) / 99 + 0.5, 0, 1) * 255
@@ -93,7 +93,7 @@ def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
 
 def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 4096, (2200, 2200), np.uint16)
-    view = view_image_file(saved(film(noise), tmp_path / "film.dcm"), Viewing(max_px=2200))
+    view = render_view(saved(film(noise), tmp_path / "film.dcm"), ViewOptions(max_px=2200))
     assert view.mime_type == "image/jpeg"
     assert len(view.data) <= 700_000
     assert decoded(view).shape == (view.height, view.width)
@@ -117,11 +117,11 @@ def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
 )
 def test_impossible_viewing_is_refused_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Viewing(**values)
+        ViewOptions(**values)
 
 
 def test_a_contact_sheet_holds_every_tile() -> None:
-    tiles = [Tile(np.full((50, 30 + n), 200, np.uint8), (f"film {n}", "a line " * 30)) for n in range(5)]
+    tiles = [ContactSheetTile(np.full((50, 30 + n), 200, np.uint8), (f"film {n}", "a line " * 30)) for n in range(5)]
     sheet = Image.open(io.BytesIO(contact_sheet(tiles, columns=3)))
     assert sheet.format == "PNG"
     assert sheet.width == 3 * 300 + 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.images import is_candidate
+from mcp_cxr.images import is_image_candidate
 from tests.unit.images.making import film, saved
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 )
 def test_a_film_s_name_is_enough(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"whatever")
-    assert is_candidate(tmp_path / name)
+    assert is_image_candidate(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_film_s_name_is_enough(tmp_path: Path, name: str) -> None:
 )
 def test_first_bytes_are_enough(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "IM0001").write_bytes(start)
-    assert is_candidate(tmp_path / "IM0001")
+    assert is_image_candidate(tmp_path / "IM0001")
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_first_bytes_are_enough(tmp_path: Path, start: bytes) -> None:
 )
 def test_other_bytes_are_no_film(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "notes").write_bytes(start)
-    assert not is_candidate(tmp_path / "notes")
+    assert not is_image_candidate(tmp_path / "notes")
 
 
 @pytest.mark.parametrize("name", ["r.txt", "m.csv", "m.csv.gz", "p.html", "x.json", "README.md", "p.pdf"])
 def test_a_document_s_name_rules_it_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(PART10)
-    assert not is_candidate(tmp_path / name)
+    assert not is_image_candidate(tmp_path / name)
 
 
 def test_fifos_links_folders_and_missing_files_are_no_candidates(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_fifos_links_folders_and_missing_files_are_no_candidates(tmp_path: Path)
     (tmp_path / "folder.dcm").mkdir()
     (tmp_path / "link.dcm").symlink_to(saved(film(), tmp_path / "film.dcm"))
     names = ("fifo.dcm", "fifo", "folder.dcm", "link.dcm", "missing.dcm")
-    assert [is_candidate(tmp_path / name) for name in names] == [False] * 5
+    assert [is_image_candidate(tmp_path / name) for name in names] == [False] * 5

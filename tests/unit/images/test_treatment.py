@@ -47,7 +47,7 @@ def test_a_broken_number_counts_as_absent(tmp_path: Path, elements: dict[str, by
     read = read_image(saved(with_raw(film(), **elements), tmp_path / "film.dcm"), SPEC)
     plain = read_image(saved(film(), tmp_path / "plain.dcm"), SPEC)
     assert read.grayscale["notes"] == [note]
-    assert np.array_equal(read.picture.pixels, plain.picture.pixels)
+    assert np.array_equal(read.rendering.pixels, plain.rendering.pixels)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_table_shorter_than_it_says_counts_as_absent(tmp_path: Path) -> None:
 def test_eight_bit_entries_may_stand_in_eight_or_sixteen_bits(tmp_path: Path) -> None:
     narrow = (CURVE >> 4).astype(np.uint8)
     in_eight, in_sixteen = (
-        read_image(saved(film(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).picture.pixels
+        read_image(saved(film(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).rendering.pixels
         for each in (narrow, narrow.astype("<u2"))
     )
     assert np.array_equal(in_eight, in_sixteen)
@@ -102,7 +102,7 @@ def test_films_look_as_the_usual_pipeline_shows_them(
 ) -> None:
     pixels = phantom(531, 477)
     path = saved(film(pixels, PhotometricInterpretation=photometric, **elements), tmp_path / "film.dcm")
-    largest, mean = difference(read_image(path, ImageSpec(224, "L")).picture.pixels, usual_pipeline(path, 224))
+    largest, mean = difference(read_image(path, ImageSpec(224, "L")).rendering.pixels, usual_pipeline(path, 224))
     assert largest <= 6
     assert mean <= 0.3
 

@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mcp_cxr.images import TILE_PX, Reader, StoredValuesCache, overview, read_values, tile
+from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
 from mcp_cxr.images.workers._tasks import ValuesTask, answer
 from tests.unit.images.making import film, phantom, saved
 
@@ -59,13 +59,13 @@ def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path
     read = read_values(saved(film(stored, **elements), tmp_path / "film.dcm"))
     assert np.array_equal(read.pixels + read.low, stored)
     assert read.low == stored.min()
-    assert read.greys.size == int(stored.max()) - int(stored.min()) + 1
+    assert read.default_grays.size == int(stored.max()) - int(stored.min()) + 1
     assert read.inverse == (elements.get("PhotometricInterpretation") == "MONOCHROME1")
     if "ModalityLUTSequence" in elements:
-        assert isinstance(read.measured, np.ndarray)
-        assert read.measured[1000 - read.low] == 1000**2 // 300
+        assert isinstance(read.modality_transform, np.ndarray)
+        assert read.modality_transform[1000 - read.low] == 1000**2 // 300
     else:
-        assert read.measured == ((2, -1000) if "RescaleSlope" in elements else (1, 0))
+        assert read.modality_transform == ((2, -1000) if "RescaleSlope" in elements else (1, 0))
     if "PixelPaddingValue" in elements:
         assert read.padding == (-read.low, -read.low)
     if "WindowCenter" in elements:  # the second is too narrow to be one
@@ -95,23 +95,23 @@ def assert_same(one: StoredValues, other: StoredValues) -> None:
 async def test_a_picture_is_read_in_a_worker(tmp_path: Path):
     grey = (phantom() >> 4).astype(np.uint8)
     Image.fromarray(grey).save(tmp_path / "film.png")
-    async with Reader(workers=1) as reader:
-        read = await reader.values(tmp_path / "film.png")
+    async with ImageReader(workers=1) as reader:
+        read = await reader.read_values(tmp_path / "film.png")
     assert np.array_equal(read.pixels + read.low, grey)
 
 
 def test_tiles_and_overview_of_a_film_that_no_size_divides(tmp_path: Path):
     stored = phantom(1111, 1300)
     read = read_values(saved(film(stored), tmp_path / "film.dcm"))
-    whole = overview(read, max_px=768)
+    whole = overview_tile(read, max_px=768)
     assert (whole.factor, whole.width, whole.height) == (2, 650, 556)
-    corner = tile(read, column=2, row=2, factor=1)
+    corner = values_tile(read, column=2, row=2, factor=1)
     assert (corner.left, corner.top, corner.width, corner.height) == (1024, 1024, 276, 87)
     assert np.array_equal(unpacked(corner) + read.low, stored[1024:, 1024:])
-    half = unpacked(tile(read, column=0, row=1, factor=2))
+    half = unpacked(values_tile(read, column=0, row=1, factor=2))
     assert half.shape == (44, TILE_PX)
     assert np.array_equal(half, unpacked(whole)[512:, :512])
-    deep = unpacked(overview(read, max_px=90))  # by 16
+    deep = unpacked(overview_tile(read, max_px=90))  # by 16
     assert deep.shape == (70, 82)
     assert abs(deep[0, 0] + read.low - stored[:16, :16].mean()) <= 0.5
 
@@ -119,8 +119,8 @@ def test_tiles_and_overview_of_a_film_that_no_size_divides(tmp_path: Path):
 def test_even_noise_can_be_sent(tmp_path: Path):
     noise = np.random.default_rng(1).integers(0, 2**16, (1536, 1536)).astype(np.uint16)
     read = read_values(saved(film(noise, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
-    assert len(overview(read, max_px=768).data) <= 700_000
-    assert len(tile(read, column=1, row=1, factor=1).data) <= 700_000
+    assert len(overview_tile(read, max_px=768).data) <= 700_000
+    assert len(values_tile(read, column=1, row=1, factor=1).data) <= 700_000
 
 
 async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
@@ -135,25 +135,25 @@ async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
     lightbox = StoredValuesCache(read)
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(lambda: lightbox.film(paths[0], keep=True))
+            tasks.start_soon(lambda: lightbox.get(paths[0], keep=True))
     assert reads == paths[:1]  # those who came second waited
-    await lightbox.film(paths[1], keep=True)
-    await lightbox.film(paths[2], keep=False)
-    await lightbox.film(paths[0], keep=True)
+    await lightbox.get(paths[1], keep=True)
+    await lightbox.get(paths[2], keep=False)
+    await lightbox.get(paths[0], keep=True)
     assert reads == [paths[0], paths[1], paths[2]]
-    await lightbox.film(paths[2], keep=True)
-    await lightbox.film(paths[0], keep=False)
-    await lightbox.film(paths[1], keep=False)
+    await lightbox.get(paths[2], keep=True)
+    await lightbox.get(paths[0], keep=False)
+    await lightbox.get(paths[1], keep=False)
     assert reads == [paths[0], paths[1], paths[2], paths[2], paths[1]]
 
 
 async def test_a_film_that_was_changed_is_read_again(tmp_path: Path):
     path = saved(film(), tmp_path / "film.dcm")
-    async with Reader() as reader:
-        lightbox = StoredValuesCache(reader.values)
-        before = await lightbox.film(path, keep=True)
+    async with ImageReader() as reader:
+        lightbox = StoredValuesCache(reader.read_values)
+        before = await lightbox.get(path, keep=True)
         saved(film(phantom(40, 40)), path)
-        after = await lightbox.film(path, keep=True)
+        after = await lightbox.get(path, keep=True)
     assert before.pixels.shape != after.pixels.shape
 
 
@@ -161,10 +161,10 @@ async def test_a_film_that_was_changed_is_read_again(tmp_path: Path):
 async def test_values_of_real_films_are_pydicom_s(real_films: Path):
     paths = sorted((real_films / "dicom_cxr").glob("*.dcm"))
     assert paths
-    async with Reader() as reader:
+    async with ImageReader() as reader:
         for path in paths:
-            read, file = await reader.values(path), pydicom.dcmread(path)
+            read, file = await reader.read_values(path), pydicom.dcmread(path)
             if file.SamplesPerPixel == 1:
                 assert np.array_equal(read.pixels.astype(int) + read.low, file.pixel_array)
-            assert read.greys.max() == 255
-            assert read.greys.min() == 0
+            assert read.default_grays.max() == 255
+            assert read.default_grays.min() == 0

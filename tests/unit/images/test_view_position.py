@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.images import normal_view, read_header
+from mcp_cxr.images import parse_view_position, read_header
 from tests.unit.images.making import coded, film, saved
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_free_text_names_a_view(text: str, view: str | None) -> None:
-    assert normal_view(text) == view
+    assert parse_view_position(text) == view
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.demo._reports import write_report
-from mcp_cxr.demo.phantom._patient import Finding
+from mcp_cxr.demo.phantom._patient import PhantomFinding
 from mcp_cxr.language import Status, finding_terms, mentions_by_sentence, mentions_in, parse_query_text
 from mcp_cxr.records import LABELS
 
@@ -74,13 +74,14 @@ def test_mentions_in_the_reports_of_the_demo_agree_with_their_labels() -> None:
 _DENIED_NAMES = {"Cardiomegaly": "cardiomegaly", "Enlarged Cardiomediastinum": "widened mediastinum"}
 
 
-def _findings(draw: random.Random) -> list[Finding]:
+def _findings(draw: random.Random) -> list[PhantomFinding]:
     kinds: list[Any] = ["effusion", "pneumothorax", "cardiomegaly", "nodule", "pacemaker", "central line"]
     grades: list[Any] = ["trace", "small", "moderate", "large"]
     sides: list[Any] = ["left", "right"]
     chosen = draw.sample(kinds, draw.randint(0, 3))
     return [
-        Finding(kind, draw.choice(sides), draw.choice(grades if kind == "effusion" else grades[1:])) for kind in chosen
+        PhantomFinding(kind, draw.choice(sides), draw.choice(grades if kind == "effusion" else grades[1:]))
+        for kind in chosen
     ]
 
 

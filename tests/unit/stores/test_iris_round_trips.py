@@ -9,7 +9,7 @@ import pytest
 
 from mcp_cxr.archive import Archive
 from mcp_cxr.errors import FingerprintMismatch, StoreMissing
-from mcp_cxr.images import Reader
+from mcp_cxr.images import ImageReader
 from mcp_cxr.records import Filter, Fingerprint, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
@@ -52,7 +52,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
 async def studies(server: StandIn, tmp_path: Path) -> AsyncIterator[Archive]:
     """An archive of ninety studies, all with an effusion in their reports, as the product opens it."""
     settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
-    async with IrisStore(config(server, pool_size=1)) as store, ToyEmbedder() as embedder, Reader() as reader:
+    async with IrisStore(config(server, pool_size=1)) as store, ToyEmbedder() as embedder, ImageReader() as reader:
         await store.drop()
         await fill_studies(store, await embedder.fingerprint(), count=90)
         yield Archive(settings, store, embedder, reader)
@@ -180,7 +180,7 @@ async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_wri
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(film)
     settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
-    async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, Reader() as reader:
+    async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, ImageReader() as reader:
         await store.create(await embedder.fingerprint())
         server.forget()
         assert (await Archive(settings, store, embedder, reader).ingest(tmp_path / "films")).added == 1000

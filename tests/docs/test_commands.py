@@ -54,6 +54,7 @@ class Reader:
         first = demo.drawn.images[0]
         self._places = {
             "/path/to/films": str(demo.drawn.folder),
+            "/path/to/images": str(demo.drawn.folder),
             "IMAGE_ID": first.image_id,
             "STUDY": first.study_id,
             "PATIENT": first.subject_id,

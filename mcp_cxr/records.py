@@ -395,12 +395,12 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What `repair` left and mended."""
+    """What `repair` found and repaired."""
 
     images: int
     problems: dict[str, int]
-    """What is still wrong."""
-    mended: dict[str, int]
+    """Counts after the repair."""
+    repaired: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

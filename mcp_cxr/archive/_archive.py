@@ -19,7 +19,7 @@ from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ImageDetails, Overview
 from mcp_cxr.search import Searcher, parse_query
-from mcp_cxr.upkeep import CheckResult, ServiceWatch, examine, forget_preview, repair, verify
+from mcp_cxr.upkeep import CheckResult, FingerprintCheck, forget_preview, repair, run_checks, verify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,8 +43,8 @@ class Archive:
         self._reader = reader
         self._roots = Roots(settings.roots, store)
         self._image_files = ImageFiles(store, embedder, reader, self._roots)
-        self._watch = ServiceWatch(store, embedder, self._image_files.render_stored)
-        self._searcher = Searcher(store, embedder, confirm=self._watch.confirm_for_query)
+        self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
+        self._searcher = Searcher(store, embedder, confirm=self._fingerprint_check.confirm_for_query)
 
     async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> SearchResult:  # noqa: ANN401 - see mcp_cxr.search.ask
         """Answer a question; the arguments are those of the tool `search_medical_images`.
@@ -136,7 +136,7 @@ class Archive:
             store=self.store,
             embedder=self.embedder,
             reader=reader,
-            confirm=self._watch.confirm,
+            confirm=self._fingerprint_check.confirm,
             id_policy=self.settings.ids,
             id_key=IdKey(self.settings.key_file, may_create=self.settings.may_create_key),
             stop_signal=stop_signal,
@@ -309,7 +309,7 @@ class Archive:
             self.embedder,
             plan or EvaluationPlan(),
             version=__version__,
-            confirm=self._watch.confirm,
+            confirm=self._fingerprint_check.confirm,
             tell=tell or _keep_silent,
         )
 
@@ -319,7 +319,7 @@ class Archive:
             roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by the examination itself
             roots = self.settings.roots
-        return await examine(self.store, self.embedder, roots)
+        return await run_checks(self.store, self.embedder, roots)
 
 
 def _keep_silent(_: str) -> None:

@@ -10,7 +10,7 @@ from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING, ImageReader
 from mcp_cxr.settings import Settings, StoreKind, load_settings
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.upkeep import Copied, copy
+from mcp_cxr.upkeep import CopySummary, copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -39,7 +39,7 @@ async def copy_archive(
     settings: Settings | None = None,
     *,
     on_progress: Callable[[int], Awaitable[None]] | None = None,
-) -> Copied:
+) -> CopySummary:
     """Bring the archive of the other store into the one named, without embedding again; see `mcp_cxr.upkeep.copy`.
 
     Raises:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
     from mcp_cxr.records import Overview, RankedImage, Repair, Verification
     from mcp_cxr.settings import Settings, StoreKind
-    from mcp_cxr.upkeep import Copied
+    from mcp_cxr.upkeep import CopySummary
 
 _SAMPLES = 5
 
@@ -125,7 +125,7 @@ def _print_problems(found: Verification | Repair) -> None:
 
     say(f"Images: {found.images}")
     for problem, count in found.problems.items():
-        repaired = found.mended[problem] if isinstance(found, Repair) else 0
+        repaired = found.repaired[problem] if isinstance(found, Repair) else 0
         say(f"  {problem}: {count}" + (f" ({repaired} repaired)" if repaired else ""))
 
 
@@ -148,7 +148,7 @@ def copy(*, to: StoreKind, as_json: bool) -> None:
     say(f"External (not copied): {copied.external}")
 
 
-async def _copy(to: StoreKind, settings: Settings) -> Copied:
+async def _copy(to: StoreKind, settings: Settings) -> CopySummary:
     from mcp_cxr.archive import copy_archive
 
     async def progress(images: int) -> None:

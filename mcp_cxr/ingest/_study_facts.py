@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.files import open_without_links
 from mcp_cxr.images import parse_view_position
-from mcp_cxr.mimic import ids_of, report_places
+from mcp_cxr.mimic import ids_of, report_paths
 from mcp_cxr.records import ImageRecord, Study
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def study_of(
 
 def _read_report(path: Path, folders: tuple[Path, ...]) -> str | None:
     """Return the report's text, or None if there is none to read; a later ingest adds a report that arrives later."""
-    for place in report_places(path, folders):
+    for place in report_paths(path, folders):
         try:
             with open_without_links(place) as handle:
                 return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").translate(_NO_CONTROLS)

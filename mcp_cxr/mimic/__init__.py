@@ -1,7 +1,7 @@
-"""MIMIC-CXR: the layout of its folders and its companion files."""
+"""MIMIC-CXR: its folder layout and its companion tables."""
 
 from mcp_cxr.mimic._companions import Companions, ImageFacts, read_companions
-from mcp_cxr.mimic._layout import MimicIds, ids_of, report_places
+from mcp_cxr.mimic._layout import MimicIds, ids_of, report_paths
 
 __all__ = [
     "Companions",
@@ -9,5 +9,5 @@ __all__ = [
     "MimicIds",
     "ids_of",
     "read_companions",
-    "report_places",
+    "report_paths",
 ]

@@ -1,4 +1,4 @@
-"""The CSV files that come with MIMIC-CXR and MIMIC-CXR-JPG: metadata, split, labels; plain or gzipped."""
+"""Companion tables of MIMIC-CXR and MIMIC-CXR-JPG: metadata, split and labels as CSV, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 _LABEL_VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 
-# mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; chexpert is read before negbio and wins.
+# mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; negbio is used only if there is no chexpert.
 _NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.gz)?")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the metadata file says of one image."""
+    """What the metadata table contains about one image."""
 
     view: str
     """ViewPosition, or else the meaning of the view code; as written."""
@@ -41,27 +41,27 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Companions:
-    """Everything the companion files say; empty where there are none."""
+    """The contents of all companion tables; empty if there are none."""
 
     images: Mapping[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
     """By dicom_id."""
     splits: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By study with its letter."""
+    """By study id with its letter."""
     labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, "Mapping[str, int]"])
-    """By study with its letter."""
+    """By study id with its letter."""
     files: tuple[str, ...] = ()
     """Names of the files that were read."""
 
 
 def read_companions(folders: Iterable[Path]) -> Companions:
-    """Read the companion files of these folders; where a kind is found twice, the first folder wins.
+    """Read the companion tables in these folders; of several of one kind, that in the first folder.
 
     Raises:
-        ConfigError: A file has this name but not its columns, or is damaged.
+        ConfigError: A file with such a name lacks the columns, or is damaged.
     """
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in _listed(folder):
+        for path in _files_in(folder):
             if name := _NAME.fullmatch(path.name):
                 found.setdefault(name[1], path)
     labels = found.get("chexpert", found.get("negbio"))
@@ -74,8 +74,8 @@ def read_companions(folders: Iterable[Path]) -> Companions:
     )
 
 
-def _listed(folder: Path) -> list[Path]:
-    """Return a folder's files by name; the parent of what is ingested need not be ours to list."""
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder by name; none if it may not be listed, as the parent of an ingested folder may be."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -83,10 +83,10 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _images(path: Path | None) -> dict[str, ImageFacts]:
-    """Return what the metadata file says; of its hundreds of thousands of facts, equal ones are kept once."""
+    """Read the metadata table; equal facts of its hundreds of thousands of rows share one object."""
     facts: dict[tuple[str, str], ImageFacts] = {}
     images: dict[str, ImageFacts] = {}
-    with _table(path, ("dicom_id", "ViewPosition"), ("ViewCodeSequence_CodeMeaning", "StudyDate")) as rows:
+    with _open_table(path, ("dicom_id", "ViewPosition"), ("ViewCodeSequence_CodeMeaning", "StudyDate")) as rows:
         for image_id, position, meaning, date in rows:
             view = position or meaning
             if (view, date) not in facts:
@@ -96,12 +96,12 @@ def _images(path: Path | None) -> dict[str, ImageFacts]:
 
 
 def _splits(path: Path | None) -> dict[str, str]:
-    with _table(path, ("study_id", "split")) as rows:
+    with _open_table(path, ("study_id", "split")) as rows:
         return {f"s{study}": sys.intern(split) for study, split in rows}
 
 
 def _labels(path: Path | None) -> dict[str, dict[str, int]]:
-    with _table(path, ("study_id",), LABELS) as rows:
+    with _open_table(path, ("study_id",), LABELS) as rows:
         return {
             f"s{study}": {label: _LABEL_VALUES[float(cell)] for label, cell in zip(LABELS, cells, strict=True) if cell}
             for study, *cells in rows
@@ -109,14 +109,14 @@ def _labels(path: Path | None) -> dict[str, dict[str, int]]:
 
 
 @contextmanager
-def _table(
+def _open_table(
     path: Path | None, columns: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> Generator[Iterable[list[str]]]:
-    """Open a file as rows of the cells of these columns; whatever goes wrong inside is the file's fault.
+    """Open a table as rows of the cells of these columns; any error while it is read is one of the file.
 
     Args:
-        path: None: there are no rows.
-        optional: Columns whose cells are empty where the file does not have them.
+        path: None: no rows.
+        optional: Columns whose cells are empty if the file lacks them.
     """
     if path is None:
         yield ()
@@ -126,8 +126,12 @@ def _table(
             yield _cells(csv.reader(text), columns, optional)
     except (OSError, EOFError, LookupError, ValueError, csv.Error, zlib.error) as exc:
         if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
-            raise ConfigError(f"The companion file {path.name} is a link; name the folder of the file itself.") from exc
-        raise ConfigError(f"Cannot read the companion file {path.name}: damaged, or not MIMIC-CXR's columns.") from exc
+            raise ConfigError(
+                f"The companion file {path.name} is a symbolic link; give the folder of the file itself."
+            ) from exc
+        raise ConfigError(
+            f"Cannot read the companion file {path.name}: it is damaged, or lacks MIMIC-CXR's columns."
+        ) from exc
 
 
 def _text(file: BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
@@ -137,18 +141,18 @@ def _text(file: BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
 def _cells(rows: Iterator[list[str]], columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[list[str]]:
     """Yield the cells of these columns, row by row.
 
-    A dict a row, as `csv.DictReader` makes it, was measured to take twice as long for all three files of MIMIC-CXR.
+    `csv.DictReader` was measured to take twice as long for the three files of MIMIC-CXR.
     """
-    head = next(rows, list[str]())
-    missing = len(head)  # where the empty cell is put that stands for every column that is not there
-    at = [head.index(name) for name in columns] if head else []
-    at += [head.index(name) if name in head else missing for name in optional]
+    header = next(rows, list[str]())
+    missing = len(header)  # index of an empty cell, which is put there for every column that is missing
+    indexes = [header.index(name) for name in columns] if header else []
+    indexes += [header.index(name) if name in header else missing for name in optional]
     for row in rows:
         if row:
             if len(row) < missing:
-                raise ValueError("a row is cut off")
+                raise ValueError("a row is too short")
             row[missing:] = [""]
-            yield [row[number] for number in at]
+            yield [row[index] for index in indexes]
 
 
 def _iso_date(text: str) -> str | None:

@@ -20,7 +20,7 @@ _IMAGE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class MimicIds:
-    """The ids a path of MIMIC's spells out."""
+    """The ids in a MIMIC-CXR path."""
 
     image_id: ImageId
     study_id: StudyId
@@ -28,25 +28,25 @@ class MimicIds:
 
 
 def ids_of(path: Path | str) -> MimicIds | None:
-    """Return the ids that an absolute path spells out; None where it is not MIMIC's layout."""
+    """Return the ids in an absolute path; None if it is not in MIMIC-CXR's layout."""
     found = _IMAGE.search(path if isinstance(path, str) else path.as_posix())
     if found is None:
         return None
     return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
 
 
-def report_places(path: Path, companions: tuple[Path, ...]) -> Iterator[Path]:
-    """Yield where the report of an image in MIMIC's layout may be, nearest first.
+def report_paths(path: Path, companions: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the possible paths of the report of an image in MIMIC-CXR's layout, nearest first.
 
     Args:
         path: The image's file.
-        companions: Folders that may hold the reports' own tree (`files/p10/...`), as PhysioNet ships it.
+        companions: Folders that may contain the separate tree of reports (`files/p10/...`) that PhysioNet provides.
     """
     study = path.parent
     subject = study.parent
     name = f"{study.name}.txt"
     yield subject / name
-    below = f"{subject.parent.name}/{subject.name}/{name}"
+    in_tree = f"{subject.parent.name}/{subject.name}/{name}"
     for folder in companions:
-        yield folder / "files" / below
-        yield folder / "mimic-cxr-reports/files" / below
+        yield folder / "files" / in_tree
+        yield folder / "mimic-cxr-reports/files" / in_tree

@@ -1,4 +1,4 @@
-"""Moves an archive from one store to another without embedding again."""
+"""Copies an archive from one store to another without embedding again."""
 
 from __future__ import annotations
 
@@ -12,77 +12,80 @@ from mcp_cxr.errors import StoreMissing
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.records import Collection, StoredImage
+    from mcp_cxr.records import StoredImage
     from mcp_cxr.stores import Store
 
-_PAGE = 250
+_BATCH = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What a copy did."""
+class CopySummary:
+    """Counts of a copy."""
 
     copied: int
     """Images written to the target."""
     skipped: int
-    """Images that were there already, the same in every part."""
+    """Images that the target had already, equal in every part."""
     external: int
-    """Images that another program wrote; they stay behind."""
+    """External images, which are not copied."""
 
 
-async def copy(source: Store, target: Store, *, on_progress: Callable[[int], Awaitable[None]] | None = None) -> Copied:
-    """Bring everything of ours in `source` into `target`: images, vectors, studies, and what became of their files.
+async def copy(
+    source: Store, target: Store, *, on_progress: Callable[[int], Awaitable[None]] | None = None
+) -> CopySummary:
+    """Copy images, vectors, studies and file outcomes from `source` to `target`, except external rows.
 
-    May be killed and run again: what is there and the same is left alone. What the target holds besides stays.
+    May be stopped and run again: what is equal in the target is skipped. What else the target holds stays.
 
     Args:
-        on_progress: Hears how many images have been looked at.
+        on_progress: Called with the number of images compared so far.
 
     Raises:
-        StoreMissing: The source was never made, or holds no image of ours.
+        StoreMissing: The source was never created, or holds no vectors.
         FingerprintMismatch: The target holds vectors of another embedder.
         ConfigError: The target's ids were hashed with another key.
         StoreError: A store fails; what was written before stays.
     """
-    await _join(await source.info(), source, target)
+    await _prepare(source, target)
     copied = skipped = external = 0
     after = None
-    while page := await source.images_after(after, limit=_PAGE):
-        after = page[-1].image.image_id
-        ours = [stored for stored in page if not stored.external]
-        changed = await _differing(ours, target)
+    while batch := await source.images_after(after, limit=_BATCH):
+        after = batch[-1].image.image_id
+        own = [stored for stored in batch if not stored.external]
+        changed = await _differing(own, target)
         await _write(changed, source, target)
-        external += len(page) - len(ours)
+        external += len(batch) - len(own)
         copied += len(changed)
-        skipped += len(ours) - len(changed)
+        skipped += len(own) - len(changed)
         if on_progress:
             await on_progress(copied + skipped + external)
-    return Copied(copied, skipped, external)
+    return CopySummary(copied, skipped, external)
 
 
-async def _join(collection: Collection, source: Store, target: Store) -> None:
-    """Give the target the source's fingerprint and key check, and its roots if it keeps any."""
-    if collection.fingerprint is None:
+async def _prepare(source: Store, target: Store) -> None:
+    """Create the target with the source's fingerprint and key check, and its roots if the target is private."""
+    info = await source.info()
+    if info.fingerprint is None:
         raise StoreMissing(f"{source.location} holds no vectors yet; there is nothing to copy.")
-    await target.create(collection.fingerprint, key_check=collection.key_check)
-    for root in collection.roots if target.is_private else ():
+    await target.create(info.fingerprint, key_check=info.key_check)
+    for root in info.roots if target.is_private else ():
         await target.create(root=root)
 
 
-async def _differing(ours: list[StoredImage], target: Store) -> list[StoredImage]:
-    """Return those that the target lacks or has otherwise."""
-    there = await target.get([stored.image.image_id for stored in ours], vectors=True)
-    return [stored for stored in ours if not _same(stored, there.get(stored.image.image_id))]
+async def _differing(images: list[StoredImage], target: Store) -> list[StoredImage]:
+    """Return those that the target lacks, or whose copy there differs."""
+    existing = await target.get([stored.image.image_id for stored in images], vectors=True)
+    return [stored for stored in images if not _are_equal(stored, existing.get(stored.image.image_id))]
 
 
-def _same(here: StoredImage, there: StoredImage | None) -> bool:
-    if there is None or there.external or here.vector is None or there.vector is None:
+def _are_equal(one: StoredImage, other: StoredImage | None) -> bool:
+    if other is None or other.external or one.vector is None or other.vector is None:
         return False
-    return (here.image, here.study) == (there.image, there.study) and np.array_equal(here.vector, there.vector)
+    return (one.image, one.study) == (other.image, other.study) and np.array_equal(one.vector, other.vector)
 
 
 async def _write(changed: list[StoredImage], source: Store, target: Store) -> None:
-    """Write in the order of an ingest: a file is done last."""
+    """Write in the order of an ingest: outcomes of files last."""
     if not changed:
         return
     studies = {stored.study.study_id: stored.study for stored in changed}

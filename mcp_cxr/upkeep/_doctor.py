@@ -1,4 +1,4 @@
-"""Checks what an archive leans on, and says what to do about each fault."""
+"""Checks what an archive depends on, with advice for each fault."""
 
 from __future__ import annotations
 
@@ -17,94 +17,94 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
-_ROOT_GONE = (
-    "This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films where they are now; once none is "
-    "shown from it, `mcp-cxr table verify --repair` takes it out of the archive."
+_ROOT_MISSING = (
+    "This folder is missing: mount it, or remove it from MCP_CXR_ROOTS. If its images moved, ingest them where they are"
+    " now; `mcp-cxr table verify --repair` then removes this root."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found."""
+    """Result of one check."""
 
     name: str
     ok: bool
     detail: str
     advice: str | None = None
-    """What to do; None where nothing is to be done."""
+    """What to do; None if nothing."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the finding for JSON."""
+        """Return the result for JSON."""
         return asdict(self)
 
 
-async def examine(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:
-    """Check the embedder, the store, whether both fit together, and the roots; one check's fault stops no other."""
-    embedding, own = await _embedder(embedder)
-    findings = [embedding, *await _store(store, own)]
-    findings += [
-        CheckResult("place", ok=False, detail=store.location, advice=danger)
-        for danger in await store.location_warnings()
+async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:
+    """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other."""
+    embedder_result, fingerprint = await _check_embedder(embedder)
+    results = [embedder_result, *await _check_store(store, fingerprint)]
+    results += [
+        CheckResult("place", ok=False, detail=store.location, advice=warning)
+        for warning in await store.location_warnings()
     ]
-    return findings + [_root(root) for root in roots]
+    return results + [_check_root(root) for root in roots]
 
 
-def _root(root: Path) -> CheckResult:
-    is_there = os.path.isdir(root)  # noqa: PTH112  # Path's own raises where a folder cannot be reached
-    return CheckResult("root", is_there, str(root), None if is_there else _ROOT_GONE)
+def _check_root(root: Path) -> CheckResult:
+    exists = os.path.isdir(root)  # noqa: PTH112  # Path.is_dir raises if the folder cannot be reached
+    return CheckResult("root", exists, str(root), None if exists else _ROOT_MISSING)
 
 
-async def _embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
-    """Ask for everything a service can show: whether it is ready, what it is, a picture and a text with their times."""
+async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
+    """Check that a service is ready, and time the embedding of one image and one text."""
     try:
         check = await embedder.check() if isinstance(embedder, NvclipEmbedder) else None
-        own = await embedder.fingerprint()
+        fingerprint = await embedder.fingerprint()
     except EmbeddingError as exc:
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
-    detail = own.description
+    detail = fingerprint.description
     if check:
-        detail += f", {own.service_description}; one picture {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
-    return CheckResult("embedder", ok=True, detail=detail), own
+        times = f"one image {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
+        detail += f", {fingerprint.service_description}; {times}"
+    return CheckResult("embedder", ok=True, detail=detail), fingerprint
 
 
-async def _store(store: Store, own: Fingerprint | None) -> list[CheckResult]:
+async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[CheckResult]:
     try:
-        collection, totals = await store.info(), await store.totals()
+        info, totals = await store.info(), await store.totals()
     except StoreMissing:
-        trial = "" if own else " Without a service, MCP_CXR_EMBEDDER=offline lets you try everything but meaning."
+        trial = "" if fingerprint else " Without a service, MCP_CXR_EMBEDDER=offline lets you try all but meaning."
         advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
         return [CheckResult("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
-    except (StoreError, ConfigError) as exc:  # a refused login is one of configuration
+    except (StoreError, ConfigError) as exc:  # a refused login is a ConfigError
         return [CheckResult("store", ok=False, detail=store.location, advice=str(exc))]
     detail = f"{store.location}: {totals.images} images"
-    findings = [
-        CheckResult(
-            "store", ok=True, detail=f"{detail}; {store.connection_status}" if store.connection_status else detail
-        )
-    ]
-    if own and collection.fingerprint:
-        findings.append(_fit(own, collection.fingerprint))
+    if store.connection_status:
+        detail += f"; {store.connection_status}"
+    results = [CheckResult("store", ok=True, detail=detail)]
+    if fingerprint and info.fingerprint:
+        results.append(_compare(fingerprint, info.fingerprint))
     if totals.external:
         advice = "Ingest their files again to make them searchable."
-        findings.append(
+        results.append(
             CheckResult("external rows", ok=False, detail=f"{totals.external} of {totals.images}", advice=advice)
         )
-    return findings
+    return results
 
 
-def _fit(own: Fingerprint, made_with: Fingerprint) -> CheckResult:
-    """Tell whether the embedder is the one the archive was made with."""
+def _compare(current: Fingerprint, made_with: Fingerprint) -> CheckResult:
+    """Compare the embedder's fingerprint with the one the archive was made with."""
     advice = None
-    if (own.model, own.dimension) != (made_with.model, made_with.dimension):
+    if (current.model, current.dimension) != (made_with.model, made_with.dimension):
         advice = f"Set the embedder this archive was made with ({made_with.model}), or make a new archive."
-    elif own.preprocessing != made_with.preprocessing:
+    elif current.preprocessing != made_with.preprocessing:
         advice = (
-            f"Pictures are prepared otherwise now ({own.preprocessing}): set NVCLIP_IMAGE_SIZE as it was, use the "
-            "mcp-cxr that made this archive, or make a new one."
+            f"Preprocessing is {current.preprocessing} now: set NVCLIP_IMAGE_SIZE as it was, use the mcp-cxr that made"
+            " this archive, or make a new one."
         )
-    elif own != made_with:
+    elif current != made_with:
         advice = (
-            f"The service was {made_with.service_description} then. The next search or ingest embeds some stored "
-            "images again, and goes on only if the vectors are the same."
+            f"The service was {made_with.service_description} then. The next search or ingest embeds some stored images"
+            " again, and continues only if the vectors are the same."
         )
-    return CheckResult("fingerprint", own.same_space(made_with), f"made with {made_with.description}", advice)
+    detail = f"made with {made_with.description}"
+    return CheckResult("fingerprint", current.same_space(made_with), detail, advice)

@@ -1,4 +1,4 @@
-"""Removes a subject, a study or an image, everywhere."""
+"""Counts what `forget` would remove."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 async def forget_preview(store: Store, where: Filter) -> ForgetPreview:
-    """Return how much `where` names, and `where` as the archive spells its ids: MIMIC's letter may have been left out.
+    """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.
 
     Raises:
-        StoreError: The store fails or was never made.
+        StoreError: The store fails or was never created.
     """
     if where.study_id and where.study_id.isdigit() and not await store.count(where):
         where = replace(where, study_id=StudyId(f"s{where.study_id}"))

@@ -1,4 +1,4 @@
-"""Finds what is wrong in a collection, and mends what can be mended from the films' files."""
+"""Finds problems of stored vectors and their files, and repairs those that a new ingest of the files repairs."""
 
 from __future__ import annotations
 
@@ -21,68 +21,67 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageId, StoredImage
     from mcp_cxr.stores import Store
 
-    Again = Callable[[Path, frozenset[str]], Awaitable[object]]
-    """Ingests these files below this root anew."""
+    Reingest = Callable[[Path, frozenset[str]], Awaitable[object]]
+    """Ingests these files below this root again."""
 
-_PAGE = 1000
-_OF_VECTORS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
-_OF_FILES = ("file changed", "file gone")
-PROBLEMS = (*_OF_VECTORS, "orphaned", *_OF_FILES, "root gone", "external")
-_MENDED_FROM_FILES = frozenset((*_OF_VECTORS, "file changed", "external"))
-_NEVER_MET = -1  # bytes: a file of that size is never found, so that what is recorded so is looked at anew
+_BATCH = 1000
+_VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
+_FILE_PROBLEMS = ("file changed", "file gone")
+PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, "root gone", "external")
+_REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external"))
+_NO_SIZE = -1  # bytes: no file has this size, so an ingest reads a file that is recorded with it again
 
 
 @dataclass(frozen=True, slots=True)
-class _Flaw:
-    problem: str
+class _Problem:
+    kind: str
     """One of `PROBLEMS`."""
     images: tuple[ImageId, ...]
-    """Whose it is; of two with the same vector, both."""
+    """The images that have it; of two with the same vector, both."""
 
 
 async def verify(store: Store) -> Verification:
-    """Walk the whole collection: its vectors, and the files they came from.
+    """Check every vector in the store, and the file it was made from.
 
-    A duplicate vector is one that an image before it has too, to the bit: the same picture under another id. An
-    orphaned one belongs to no image. A root that is gone is counted where no image comes from it; where some do, their
-    files are gone. Foreign rows are counted as such and not looked at further.
+    A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An orphaned
+    vector belongs to no image. A missing root is counted only if no image comes from it; otherwise its files are
+    counted as gone. External rows are counted, not checked.
     """
-    found = Counter(
-        {"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(await _gone(store))}
-    )
-    async for flaws in _walk(store):
-        found.update(flaw.problem for flaw in flaws)
+    roots = await _missing_roots(store)
+    found = Counter({"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(roots)})
+    async for problems in _problems(store):
+        found.update(problem.kind for problem in problems)
     images = (await store.totals()).images
-    return Verification(images, {name: found[name] for name in PROBLEMS})
+    return Verification(images, {kind: found[kind] for kind in PROBLEMS})
 
 
-async def repair(store: Store, again: Again) -> Repair:
-    """Remove orphaned vectors and roots that are gone, and have films embedded anew where that mends a flaw.
+async def repair(store: Store, reingest: Reingest) -> Repair:
+    """Remove orphaned vectors and missing roots; ingest files again if that repairs a problem.
 
-    That needs their files. What a file that is gone became stays: only `forget` removes images. May be killed and run
-    again: what is to be embedded anew is recorded first, so that an ordinary ingest does the rest too.
+    An image whose file is gone stays: only `forget` removes images. May be stopped and run again: the files to ingest
+    are recorded first, so that an ordinary ingest completes the repair too.
 
     Raises:
-        CxrError: As ingest does; what was mended before stays.
+        CxrError: As ingest does; what was repaired before stays repaired.
     """
     before = await verify(store)
     await store.count_orphans(remove=True)
-    await store.count_unused_roots(await _gone(store), remove=True)
-    for root, files in (await _to_mend(store)).items():
-        await store.record_outcomes([Outcome(file, _NEVER_MET, 0, image) for file, image in files.items()])
-        await again(root, frozenset(files))
+    await store.count_unused_roots(await _missing_roots(store), remove=True)
+    for root, files in (await _files_to_ingest(store)).items():
+        await store.record_outcomes([Outcome(file, _NO_SIZE, 0, image) for file, image in files.items()])
+        await reingest(root, frozenset(files))
     after = await verify(store)
-    mended = {name: max(0, before.problems[name] - after.problems[name]) for name in PROBLEMS}
-    return Repair(after.images, after.problems, mended)
+    repaired = {kind: max(0, before.problems[kind] - after.problems[kind]) for kind in PROBLEMS}
+    return Repair(after.images, after.problems, repaired)
 
 
-async def _gone(store: Store) -> list[str]:
-    """Return the recorded roots that are no folders any more; one that only cannot be reached may come back."""
+async def _missing_roots(store: Store) -> list[str]:
+    """Return the recorded roots that no longer exist; one that cannot be reached may come back and is not missing."""
     roots = (await store.info()).roots
-    return await to_thread.run_sync(lambda: [root for root in roots if _is_gone(Path(root))])
+    return await to_thread.run_sync(lambda: [root for root in roots if _is_missing(Path(root))])
 
 
-def _is_gone(root: Path) -> bool:
+def _is_missing(root: Path) -> bool:
     try:
         return not stat.S_ISDIR(root.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -91,78 +90,80 @@ def _is_gone(root: Path) -> bool:
         return False
 
 
-async def _walk(store: Store) -> AsyncIterator[list[_Flaw]]:
-    """Yield the flaws of the images, a page at a time."""
+async def _problems(store: Store) -> AsyncIterator[list[_Problem]]:
+    """Yield the problems of all images, in batches."""
     fingerprint = (await store.info()).fingerprint
     dimension = fingerprint.dimension if fingerprint else 0
-    seen: dict[bytes, ImageId] = {}
+    first_with: dict[bytes, ImageId] = {}
     after = None
-    while page := await store.images_after(after, limit=_PAGE):
-        after = page[-1].image.image_id
-        ours = [stored for stored in page if not stored.external]
-        flaws = [_Flaw("external", (stored.image.image_id,)) for stored in page if stored.external]
-        flaws += (flaw for stored in ours if (flaw := _vector_flaw(stored, dimension, seen)))
-        yield flaws + await _file_flaws(store, ours)
+    while batch := await store.images_after(after, limit=_BATCH):
+        after = batch[-1].image.image_id
+        own = [stored for stored in batch if not stored.external]
+        problems = [_Problem("external", (stored.image.image_id,)) for stored in batch if stored.external]
+        problems += (problem for stored in own if (problem := _vector_problem(stored, dimension, first_with)))
+        yield problems + await _file_problems(store, own)
 
 
-def _vector_flaw(stored: StoredImage, dimension: int, seen: dict[bytes, ImageId]) -> _Flaw | None:
+def _vector_problem(stored: StoredImage, dimension: int, first_with: dict[bytes, ImageId]) -> _Problem | None:
     vector, image_id = stored.vector, stored.image.image_id
     if vector is None or vector.size != dimension:
-        return _Flaw("wrong dimension", (image_id,))
+        return _Problem("wrong dimension", (image_id,))
     if not np.isfinite(vector).all():
-        return _Flaw("not finite", (image_id,))
+        return _Problem("not finite", (image_id,))
     if not vector.any():
-        return _Flaw("zero", (image_id,))
+        return _Problem("zero", (image_id,))
     if dimension > 1 and (vector == vector[0]).all():
-        return _Flaw("constant", (image_id,))
-    first = seen.setdefault(blake2b(vector.tobytes(), digest_size=16).digest(), image_id)
-    return None if first == image_id else _Flaw("duplicate vector", (first, image_id))
+        return _Problem("constant", (image_id,))
+    first = first_with.setdefault(blake2b(vector.tobytes(), digest_size=16).digest(), image_id)
+    return None if first == image_id else _Problem("duplicate vector", (first, image_id))
 
 
-async def _file_flaws(store: Store, images: list[StoredImage]) -> list[_Flaw]:
-    places = {stored.image.image_id: str(stored.image.file) for stored in images}
-    outcomes = await store.outcomes(places.values())
+async def _file_problems(store: Store, images: list[StoredImage]) -> list[_Problem]:
+    files = {stored.image.image_id: str(stored.image.file) for stored in images}
+    outcomes = await store.outcomes(files.values())
 
-    def look() -> list[_Flaw]:
-        found = ((image_id, _file_problem(image_id, place, outcomes.get(place))) for image_id, place in places.items())
-        return [_Flaw(problem, (image_id,)) for image_id, problem in found if problem]
+    def check() -> list[_Problem]:
+        found = ((image_id, _file_problem(image_id, file, outcomes.get(file))) for image_id, file in files.items())
+        return [_Problem(kind, (image_id,)) for image_id, kind in found if kind]
 
-    return await to_thread.run_sync(look)
+    return await to_thread.run_sync(check)
 
 
-def _file_problem(image_id: ImageId, place: str, met: Outcome | None) -> str | None:
-    """Tell whether the file is still the one that became this image; by now it may have become another one, or none."""
+def _file_problem(image_id: ImageId, file: str, recorded: Outcome | None) -> str | None:
+    """Compare the file with its outcome, which may name another image by now, or none."""
     try:
-        status = Path(place).stat()
+        status = Path(file).stat()
     except OSError:
         return "file gone"
-    unchanged = not met or (met.image_id == image_id and met.is_unchanged(status.st_size, status.st_mtime_ns))
+    if not recorded:
+        return None
+    unchanged = recorded.image_id == image_id and recorded.is_unchanged(status.st_size, status.st_mtime_ns)
     return None if unchanged else "file changed"
 
 
-async def _to_mend(store: Store) -> dict[Path, dict[str, ImageId]]:
-    """Return the files to embed anew with their images, by root; files that are not there are left out."""
+async def _files_to_ingest(store: Store) -> dict[Path, dict[str, ImageId]]:
+    """Return the existing files whose ingest repairs a problem, with their images, by root."""
     ids: dict[ImageId, None] = {}
-    async for flaws in _walk(store):
-        ids.update((image, None) for flaw in flaws if flaw.problem in _MENDED_FROM_FILES for image in flaw.images)
+    async for problems in _problems(store):
+        ids.update((image, None) for one in problems if one.kind in _REPAIRED_BY_INGEST for image in one.images)
     roots = [Path(root) for root in (await store.info()).roots]
     files: dict[Path, dict[str, ImageId]] = defaultdict(dict)
-    for chunk in _chunks(ids):
-        for stored in (await store.get(chunk)).values():
-            place = stored.image.file
-            below = [root for root in roots if place.is_relative_to(root)]
-            if below and await to_thread.run_sync(place.is_file):
-                files[_root(stored, below)][str(place)] = stored.image.image_id
+    for batch in _batches(ids):
+        for stored in (await store.get(batch)).values():
+            file = stored.image.file
+            parents = [root for root in roots if file.is_relative_to(root)]
+            if parents and await to_thread.run_sync(file.is_file):
+                files[_root(stored, parents)][str(file)] = stored.image.image_id
     return files
 
 
-def _root(stored: StoredImage, below: list[Path]) -> Path:
-    """Return the root it was ingested from; for a foreign image the nearest one."""
-    own = Path(stored.image.root)
-    return own if own in below else max(below, key=lambda root: len(root.parts))
+def _root(stored: StoredImage, parents: list[Path]) -> Path:
+    """Return the root the image was ingested from; for an external one the nearest root above its file."""
+    root = Path(stored.image.root)
+    return root if root in parents else max(parents, key=lambda parent: len(parent.parts))
 
 
-def _chunks(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
-    left = iter(ids)
-    while chunk := list(islice(left, _PAGE)):
-        yield chunk
+def _batches(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch

@@ -42,7 +42,9 @@ def test_a_missing_root_is_a_problem(on_new: Command, tmp_path: Path, monkeypatc
     done = on_new("doctor")
     assert done.code == 1
     assert f"FAIL  root           {tmp_path / 'gone'}" in done.out
-    assert "-> This folder is gone: mount it, take it out of MCP_CXR_ROOTS, or ingest its films" in done.out
+    assert (
+        "-> This folder is missing: mount it, or remove it from MCP_CXR_ROOTS. If its images moved, ingest" in done.out
+    )
 
 
 def test_a_service_that_is_down_is_a_problem_with_advice(on_demo: Command, monkeypatch: pytest.MonkeyPatch):

@@ -43,7 +43,7 @@ def test_a_working_service_is_shown_with_its_latency(with_service: Command):
     assert done.code == 0
     line = next(line for line in done.out.splitlines() if line.startswith("ok    embedder"))
     assert "nvidia/nvclip-vit-h-14, 1024 dimensions, preprocessing 1/224px, nim 2.0.0" in line
-    assert "one picture" in line
+    assert "one image" in line
     assert "one text" in line
 
 

@@ -106,7 +106,7 @@ def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, films:
     assert "  file gone: 1\n" in done.out
     again = on_new("table", "verify", "--repair", "--json").json
     assert (again["problems"]["zero"], again["problems"]["file gone"]) == (0, 1)
-    assert not any(again["mended"].values())
+    assert not any(again["repaired"].values())
 
 
 def test_drop_needs_force(on_demo: Command, demo: Ingested):

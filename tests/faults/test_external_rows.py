@@ -1,4 +1,4 @@
-"""An archive full of rows that another program wrote: sentence vectors, zeros, the original's metadata."""
+"""External rows: vectors of sentences, zeros, no vector, and the original program's metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RAW_PATIENT_ID = "SMITH^JOHN-19481231"
-THEIRS = """
+INSERT_EXTERNAL = """
 INSERT INTO images (image_id, study_id, subject_id, view_position, image_path, metadata) VALUES (?, ?, ?, 'PA', ?, ?)"""
 
 
@@ -36,7 +36,7 @@ def films(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def data(tmp_path: Path, films: Path) -> Path:
-    """Of four films, the first is ours; for the others another program has rows: a sentence's vector, zeros, none."""
+    """An archive of one image, and external rows for three more: a vector of a sentence, zeros, no vector."""
     data, embedder = tmp_path / "data", OfflineEmbedder(preprocessing="1")
     await ingested(data, films, embedder, limit=1)
     length = (await embedder.fingerprint()).dimension
@@ -45,7 +45,7 @@ async def data(tmp_path: Path, films: Path) -> Path:
     for path, vector in zip(paths(films)[1:], vectors, strict=True):
         metadata = json.dumps({"PatientID": RAW_PATIENT_ID, "embedding_text": "Chest X-ray PA view"})
         study, subject = path.parent.name, path.parent.parent.name
-        rows(data, THEIRS, path.stem, study, subject, str(path), metadata)
+        rows(data, INSERT_EXTERNAL, path.stem, study, subject, str(path), metadata)
         if vector is not None:
             rows(data, "INSERT INTO vectors SELECT slot, ? FROM images WHERE image_id = ?", vector, path.stem)
     return data
@@ -55,11 +55,11 @@ def paths(films: Path) -> list[Path]:
     return sorted(films.rglob("*.dcm"))
 
 
-def foreign_ids(films: Path) -> list[ImageId]:
+def external_ids(films: Path) -> list[ImageId]:
     return [ImageId(path.stem) for path in paths(films)[1:]]
 
 
-async def test_they_are_counted_and_told_everywhere(data: Path) -> None:
+async def test_external_rows_are_counted_everywhere(data: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         overview = await archive.overview()
         assert (overview.images, overview.external) == (4, 3)
@@ -68,31 +68,29 @@ async def test_they_are_counted_and_told_everywhere(data: Path) -> None:
         assert advice == {"external rows": "Ingest their files again to make them searchable."}
 
 
-async def test_they_are_never_ranked_matched_listed_or_compared_with(data: Path, films: Path) -> None:
+async def test_external_rows_are_never_ranked_matched_listed_or_used_as_examples(data: Path, films: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         own = paths(films)[0].stem
-        questions: list[dict[str, Any]] = [{"query": "edema"}, {"view": ["PA", "UNKNOWN"]}, {"study_id": "s50000000"}]
-        for question in questions:
-            page = await archive.search(**question)
-            assert [hit.image_id for hit in page.images] == [own]
-            assert page.total_results == 1
-            assert page.warnings[-1].startswith("3 images were written by another program")
+        queries: list[dict[str, Any]] = [{"query": "edema"}, {"view": ["PA", "UNKNOWN"]}, {"study_id": "s50000000"}]
+        for query in queries:
+            result = await archive.search(**query)
+            assert [hit.image_id for hit in result.images] == [own]
+            assert result.total_results == 1
+            assert result.warnings[-1].startswith("3 images were written by another program")
         assert (await archive.search(like=[own])).total_results == 0
         with pytest.raises(QueryError, match="written by another program"):
-            await archive.search(like=[foreign_ids(films)[0]])
+            await archive.search(like=[external_ids(films)[0]])
 
 
-async def test_they_are_shown_as_foreign_without_what_their_program_wrote(data: Path, films: Path) -> None:
+async def test_external_rows_are_details_without_their_metadata(data: Path, films: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
-        for image_id in foreign_ids(films):
-            shown = await archive.show(image_id)
-            assert shown.external
-            assert RAW_PATIENT_ID not in str(shown)
+        for image_id in external_ids(films):
+            details = await archive.show(image_id)
+            assert details.external
+            assert RAW_PATIENT_ID not in str(details)
 
 
-async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_rows_stays(
-    data: Path, films: Path
-) -> None:
+async def test_ingest_replaces_external_rows(data: Path, films: Path) -> None:
     assert RAW_PATIENT_ID.encode() in all_bytes(data)
     summary = await ingested(data, films, OfflineEmbedder(preprocessing="1"))
     assert (summary.added, summary.skipped, summary.errors) == (3, 1, 0)
@@ -103,10 +101,10 @@ async def test_the_next_ingest_embeds_them_anew_in_place_and_nothing_of_the_old_
     assert rows(data, "SELECT count(*) FROM images WHERE metadata LIKE ?", f"%{RAW_PATIENT_ID}%") == [(0,)]
 
 
-async def test_no_edge_shows_what_their_program_wrote(
+async def test_no_tool_or_command_shows_the_metadata_of_external_rows(
     data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    external = foreign_ids(films)[0]
+    external = external_ids(films)[0]
     tools: dict[str, dict[str, Any]] = {
         "get_image_metadata": {"image_id": external},
         "search_medical_images": {"query": "edema smith john"},
@@ -114,41 +112,41 @@ async def test_no_edge_shows_what_their_program_wrote(
     }
     server = build_server(lambda: opened(data, OfflineEmbedder(preprocessing="1")), share=("reports", "images"))
     async with Client(server) as client:
-        told = {name: str(await client.call_tool(name, arguments)) for name, arguments in tools.items()}
+        answers = {name: str(await client.call_tool(name, arguments)) for name, arguments in tools.items()}
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
     for command in (f"show {external}", f"show {external} --json", "table stats", "table verify", "doctor"):
         await anyio.to_thread.run_sync(main, command.split())
-        told[command] = "".join(capfd.readouterr())
-    for name, answer in told.items():
+        answers[command] = "".join(capfd.readouterr())
+    for name, answer in answers.items():
         assert RAW_PATIENT_ID not in answer, name
         assert "Chest X-ray PA view" not in answer, name
-    assert "'external': True" in told["get_image_metadata"]
-    assert "'external': 3" in told["get_archive_overview"]
-    assert "3 images were written by another program" in told["table stats"]
-    assert "external: 3" in told["table verify"]
-    assert "FAIL  external rows  3 of 4" in told["doctor"]
+    assert "'external': True" in answers["get_image_metadata"]
+    assert "'external': 3" in answers["get_archive_overview"]
+    assert "3 images were written by another program" in answers["table stats"]
+    assert "external: 3" in answers["table verify"]
+    assert "FAIL  external rows  3 of 4" in answers["doctor"]
 
 
-async def test_nothing_of_a_row_that_was_embedded_anew_stays_in_the_file(data: Path, films: Path) -> None:
+async def test_no_metadata_of_replaced_rows_stays_in_the_database_file(data: Path, films: Path) -> None:
     await ingested(data, films, OfflineEmbedder(preprocessing="1"))
     assert RAW_PATIENT_ID.encode() not in all_bytes(data)
 
 
-async def test_an_archive_that_another_program_alone_has_filled_becomes_ours(tmp_path: Path, films: Path) -> None:
-    """Nothing in it says what made its vectors: there is no fingerprint."""
-    data = tmp_path / "theirs"
+async def test_ingest_replaces_the_rows_of_an_archive_that_has_only_external_ones(tmp_path: Path, films: Path) -> None:
+    """Such an archive has no fingerprint."""
+    data = tmp_path / "external"
     async with EmbeddedStore(data) as store:
         await store.create()
     for path in paths(films):
-        rows(data, THEIRS, path.stem, "", "", "", json.dumps({"PatientID": RAW_PATIENT_ID}))
+        rows(data, INSERT_EXTERNAL, path.stem, "", "", "", json.dumps({"PatientID": RAW_PATIENT_ID}))
         rows(data, "INSERT INTO vectors SELECT slot, zeroblob(4096) FROM images WHERE image_id = ?", path.stem)
     async with opened(data) as archive:
         before = await archive.overview()
         assert (before.images, before.external, before.embedder["fingerprint"]) == (4, 4, None)
         for mode in ("auto", "vector", "words"):
-            page = await archive.search("edema", mode=mode)
-            assert (page.total_results, page.images) == (0, [])
+            result = await archive.search("edema", mode=mode)
+            assert (result.total_results, result.images) == (0, [])
         summary = await archive.ingest(films)
         assert (summary.added, summary.remaining) == (4, 0)
         after = await archive.overview()

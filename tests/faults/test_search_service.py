@@ -173,7 +173,7 @@ async def test_a_query_vector_of_a_service_that_was_not_confirmed_is_not_used(to
             return [self._sign * np.asarray(row) for row in await super().embed_images(pictures)]
 
     async with opened(toy_data, Replaced()) as archive:
-        with pytest.raises(FingerprintMismatch, match="its vectors are others now"):
+        with pytest.raises(FingerprintMismatch, match="its vectors changed"):
             await archive.search("left effusion")
 
 

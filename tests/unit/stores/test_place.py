@@ -11,7 +11,7 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded import _store
 from mcp_cxr.stores.embedded.database import _network_file_system as _place
 from mcp_cxr.stores.embedded.database._network_file_system import network_file_system
-from mcp_cxr.upkeep import examine
+from mcp_cxr.upkeep import run_checks
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ async def test_doctor_and_the_log_tell(
     roots: Sequence[Path] = ()
     with caplog.at_level(logging.WARNING):
         async with EmbeddedStore(tmp_path / "data") as store:
-            findings = {finding.name: finding for finding in await examine(store, ToyEmbedder(), roots)}
+            findings = {finding.name: finding for finding in await run_checks(store, ToyEmbedder(), roots)}
     assert not findings["place"].ok
     assert "MCP_CXR_DATA_DIR" in (findings["place"].advice or "")
     assert "network file system (nfs4)" in caplog.text

@@ -1,4 +1,4 @@
-"""An archive moves from one store to another, in either direction, whatever comes between."""
+"""`copy` between the embedded store and IRIS, in both directions, also after interruptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcp_cxr.errors import ConfigError, FingerprintMismatch, StoreMissing, Store
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
-from mcp_cxr.upkeep import Copied, copy
+from mcp_cxr.upkeep import CopySummary, copy
 from tests.contract.stores.making import FINGERPRINT, axis, ids, image, outcome, vectors
 from tests.faults.iris_stores import config
 from tests.support.iris import plain_server
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
     from tests.standins.iris import StandIn
 
-COUNT = 600  # three pages
+COUNT = 600  # three batches
 
 
 class Pair(NamedTuple):
-    """Where an archive is, where it goes, and the server that one of them is on."""
+    """The two stores, and the server of the one on IRIS."""
 
     source: Store
     target: Store
@@ -38,10 +38,10 @@ class Pair(NamedTuple):
 @pytest.fixture(params=["to iris", "to embedded"])
 async def pair(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Pair]:
     server = plain_server()
-    async with AsyncExitStack() as opened:
-        here = await opened.enter_async_context(EmbeddedStore(tmp_path))
-        there = await opened.enter_async_context(IrisStore(config(server)))
-        yield Pair(here, there, server) if request.param == "to iris" else Pair(there, here, server)
+    async with AsyncExitStack() as stack:
+        embedded = await stack.enter_async_context(EmbeddedStore(tmp_path))
+        iris = await stack.enter_async_context(IrisStore(config(server)))
+        yield Pair(embedded, iris, server) if request.param == "to iris" else Pair(iris, embedded, server)
 
 
 async def fill(store: Store, count: int = COUNT) -> None:
@@ -58,10 +58,10 @@ def study(n: int) -> Study:
 
 
 async def everything(store: Store) -> list[object]:
-    """Return what a store holds, and how it ranks it."""
-    page = await store.images_after(None, limit=2 * COUNT)
-    assert all(one.vector is not None for one in page)
-    rows = [(one.image, one.study, one.external, one.vector.tobytes()) for one in page if one.vector is not None]
+    """Return what a store holds, and how it ranks."""
+    batch = await store.images_after(None, limit=2 * COUNT)
+    assert all(one.vector is not None for one in batch)
+    rows = [(one.image, one.study, one.external, one.vector.tobytes()) for one in batch if one.vector is not None]
     paths = [f"/archive/files/i{n:05d}.dcm" for n in range(COUNT)]
     collection = await store.info()
     return [
@@ -75,30 +75,30 @@ async def everything(store: Store) -> list[object]:
     ]
 
 
-async def test_everything_arrives_as_it_was_and_a_second_copy_finds_nothing_to_do(pair: Pair) -> None:
+async def test_copy_preserves_everything_and_a_second_copy_writes_nothing(pair: Pair) -> None:
     await fill(pair.source)
-    assert await copy(pair.source, pair.target) == Copied(COUNT, 0, 0)
+    assert await copy(pair.source, pair.target) == CopySummary(COUNT, 0, 0)
     assert await everything(pair.target) == await everything(pair.source)
-    assert await copy(pair.source, pair.target) == Copied(0, COUNT, 0)
+    assert await copy(pair.source, pair.target) == CopySummary(0, COUNT, 0)
 
 
-async def test_a_copy_that_was_cut_off_goes_on_where_it_was(pair: Pair) -> None:
+async def test_an_interrupted_copy_continues_where_it_stopped(pair: Pair) -> None:
     await fill(pair.source)
 
     class Killed(Exception):
         pass
 
-    async def kill(looked_at: int) -> None:
-        if looked_at > COUNT // 2:
+    async def kill(compared: int) -> None:
+        if compared > COUNT // 2:
             raise Killed
 
     with pytest.raises(Killed):
         await copy(pair.source, pair.target, on_progress=kill)
-    assert await copy(pair.source, pair.target) == Copied(COUNT - 500, 500, 0)
+    assert await copy(pair.source, pair.target) == CopySummary(COUNT - 500, 500, 0)
     assert await everything(pair.target) == await everything(pair.source)
 
 
-async def test_a_server_that_goes_away_meanwhile_leaves_nothing_half_written(pair: Pair) -> None:
+async def test_copy_can_be_repeated_after_the_server_was_lost(pair: Pair) -> None:
     await fill(pair.source)
     pair.server.fail("rst", times=2, skip=3, matching="SELECT")
     with pytest.raises(StoreUnavailable):
@@ -109,17 +109,17 @@ async def test_a_server_that_goes_away_meanwhile_leaves_nothing_half_written(pai
     assert await everything(pair.target) == await everything(pair.source)
 
 
-async def test_what_changed_since_is_brought_up_to_date_and_what_is_only_there_stays(pair: Pair) -> None:
+async def test_copy_updates_changed_images_and_keeps_those_only_in_the_target(pair: Pair) -> None:
     await fill(pair.source, 10)
     await copy(pair.source, pair.target)
     await pair.source.put([image("i00003", "s1", "p0", view_position="AP")], vectors(1, seed=1))
-    await pair.target.put([image("only-there")], vectors(1))
-    assert await copy(pair.source, pair.target) == Copied(1, 9, 0)
+    await pair.target.put([image("only-in-target")], vectors(1))
+    assert await copy(pair.source, pair.target) == CopySummary(1, 9, 0)
     assert (await pair.target.get([ImageId("i00003")]))[ImageId("i00003")].image.view_position == "AP"
     assert (await pair.target.totals()).images == 11
 
 
-async def test_vectors_of_another_embedder_and_ids_of_another_key_are_not_mixed(pair: Pair) -> None:
+async def test_copy_refuses_a_target_of_another_embedder_or_another_id_key(pair: Pair) -> None:
     await fill(pair.source, 10)
     await pair.target.create(replace(FINGERPRINT, model="other"))
     with pytest.raises(FingerprintMismatch):
@@ -131,7 +131,7 @@ async def test_vectors_of_another_embedder_and_ids_of_another_key_are_not_mixed(
     assert (await pair.target.totals()).images == 0
 
 
-async def test_there_is_nothing_to_copy_from_an_archive_without_vectors(pair: Pair) -> None:
+async def test_copy_refuses_a_source_without_vectors(pair: Pair) -> None:
     with pytest.raises(StoreMissing):
         await copy(pair.source, pair.target)
     await pair.source.create()
@@ -141,7 +141,7 @@ async def test_there_is_nothing_to_copy_from_an_archive_without_vectors(pair: Pa
         await pair.target.info()
 
 
-async def test_roots_come_only_to_a_store_of_this_machine(pair: Pair) -> None:
+async def test_copy_copies_roots_only_to_a_private_store(pair: Pair) -> None:
     await fill(pair.source, 4)
     await copy(pair.source, pair.target)
     assert (await pair.target.info()).roots == (("/archive",) if pair.target.is_private else ())

@@ -1,4 +1,4 @@
-"""verify walks every row and says what is wrong with it."""
+"""`verify` counts the problems of every row; `repair` removes those it can."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from tests.support.archives import DATABASE, contents, ingested, opened, rows
 from tests.support.films import dicom, mimic
 from tests.support.toy import DIMENSION, ToyEmbedder
 
-SPOIL = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
+SET_VECTOR = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
 
 
 def cell(*numbers: float) -> bytes:
     return np.resize(np.array(numbers, "<f4"), DIMENSION).tobytes()
 
 
-async def made(data: Path, folder: Path) -> list[Path]:
-    """Twelve films and their archive."""
+async def ingest_twelve(data: Path, folder: Path) -> list[Path]:
+    """Write twelve files and ingest them."""
     films = [mimic(folder, number) for number in range(12)]
     await ingested(data, folder)
     return films
 
 
-def spoil(data: Path, films: list[Path]) -> None:
-    """Give each of the first nine films another fault; the others are sound."""
+def damage(data: Path, films: list[Path]) -> None:
+    """Give each of the first nine images another problem."""
     (vector,) = rows(data, "SELECT vector FROM vectors v JOIN images USING (slot) WHERE image_id = ?", films[11].stem)[
         0
     ]
     cells = [cell(0), cell(0.25), cell(1, np.nan), cell(1, np.inf), cell(1, 2)[:-4], b"odd", vector]
-    for film, spoilt in zip(films, cells, strict=False):
-        rows(data, SPOIL, spoilt, film.stem)
+    for film, cell_ in zip(films, cells, strict=False):
+        rows(data, SET_VECTOR, cell_, film.stem)
     os.utime(films[7], ns=(0, 0))
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
     with (
         closing(sqlite3.connect(data / DATABASE)) as connection,
         connection,
-    ):  # foreign keys are off, as others have them
+    ):  # foreign keys are off, as in other programs
         connection.execute("INSERT INTO vectors (slot, vector) VALUES (9999, zeroblob(128))")
 
 
-SPOILT = {
+DAMAGE = {
     "zero": 1,
     "constant": 1,
     "not finite": 2,
@@ -63,18 +63,18 @@ SPOILT = {
 }
 
 
-async def test_each_kind_of_damage_is_counted(tmp_path: Path) -> None:
-    films = await made(tmp_path / "data", tmp_path / "films")
-    spoil(tmp_path / "data", films)
-    films[8].unlink()  # its row is foreign, and is not looked at further
+async def test_verify_counts_each_kind_of_problem(tmp_path: Path) -> None:
+    films = await ingest_twelve(tmp_path / "data", tmp_path / "films")
+    damage(tmp_path / "data", films)
+    films[8].unlink()  # its row is external, and is not checked further
     async with opened(tmp_path / "data") as archive:
         found = await archive.verify()
     assert found.images == 12
-    assert found.problems == SPOILT
+    assert found.problems == DAMAGE
     assert tuple(found.problems) == PROBLEMS
 
 
-async def test_a_file_that_went_is_counted(tmp_path: Path) -> None:
+async def test_verify_counts_a_missing_file(tmp_path: Path) -> None:
     film = mimic(tmp_path / "films", 1)
     await ingested(tmp_path / "data", tmp_path / "films")
     film.unlink()  # a test may wait
@@ -82,7 +82,7 @@ async def test_a_file_that_went_is_counted(tmp_path: Path) -> None:
         assert (await archive.verify()).problems["file gone"] == 1
 
 
-async def test_a_root_that_is_gone_is_taken_out_once_no_image_comes_from_there(tmp_path: Path) -> None:
+async def test_repair_removes_a_missing_root_once_no_image_comes_from_it(tmp_path: Path) -> None:
     data, old, new = tmp_path / "data", tmp_path / "old", tmp_path / "new"
     mimic(old, 1)
     await ingested(data, old)
@@ -93,81 +93,81 @@ async def test_a_root_that_is_gone_is_taken_out_once_no_image_comes_from_there(t
         await archive.ingest(new)
         assert (await archive.verify()).problems["root gone"] == 1
         found = await archive.repair()
-        assert (found.problems["root gone"], found.mended["root gone"]) == (0, 1)
+        assert (found.problems["root gone"], found.repaired["root gone"]) == (0, 1)
         assert (await archive.store.info()).roots == (str(new),)
 
 
-async def test_a_root_with_a_name_that_is_no_unicode_is_taken_out_too(tmp_path: Path) -> None:
+async def test_repair_removes_a_missing_root_whose_name_is_not_unicode(tmp_path: Path) -> None:
     data, old = tmp_path / "data", tmp_path / os.fsdecode(b"arch\xff")
     film = mimic(tmp_path / "films", 1)
     await ingested(data, tmp_path / "films")
     async with opened(data) as archive:
         await archive.store.create(root=str(old))
-        assert (await archive.repair()).mended["root gone"] == 1
+        assert (await archive.repair()).repaired["root gone"] == 1
     assert film.exists()
 
 
-async def test_a_root_that_images_of_another_program_come_from_stays(tmp_path: Path) -> None:
+async def test_repair_keeps_a_missing_root_of_external_images(tmp_path: Path) -> None:
     data, films = tmp_path / "data", tmp_path / "films"
     film = mimic(films, 1)
     await ingested(data, films)
     rows(data, "UPDATE images SET made_by = NULL, root = '', image_path = ?", str(film))
     films.rename(tmp_path / "away")
     async with opened(data) as archive:
-        assert (await archive.repair()).mended["root gone"] == 0
+        assert (await archive.repair()).repaired["root gone"] == 0
         (tmp_path / "away").rename(films)
-        assert (await archive.repair()).mended["external"] == 1
+        assert (await archive.repair()).repaired["external"] == 1
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.ENOTCONN, errno.ESTALE, errno.EIO])
-async def test_a_root_that_cannot_be_reached_is_not_gone(
+async def test_repair_keeps_a_root_that_cannot_be_reached(
     tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     films = tmp_path / "films"
     mimic(films, 1)
     await ingested(tmp_path / "data", films)
-    there = Path.stat
+    real_stat = Path.stat
 
     def fail(path: Path, **how: bool) -> os.stat_result:
         if path == tmp_path / "mount":
             raise OSError(code, os.strerror(code), str(path))
-        return there(path, **how)
+        return real_stat(path, **how)
 
     monkeypatch.setattr(Path, "stat", fail)
     async with opened(tmp_path / "data") as archive:
         await archive.store.create(root=str(tmp_path / "mount"))
-        assert (await archive.repair()).mended["root gone"] == 0
+        assert (await archive.repair()).repaired["root gone"] == 0
         assert str(tmp_path / "mount") in (await archive.store.info()).roots
 
 
-async def test_a_root_that_is_there_stays_though_no_image_comes_from_it(tmp_path: Path) -> None:
+async def test_repair_keeps_an_existing_root_without_images(tmp_path: Path) -> None:
     data, films = tmp_path / "data", tmp_path / "films"
     mimic(films, 1)
     await ingested(data, films)
     async with opened(data) as archive:
         await archive.store.create(root=str(tmp_path))
-        assert (await archive.repair()).mended == dict.fromkeys(PROBLEMS, 0)
+        assert (await archive.repair()).repaired == dict.fromkeys(PROBLEMS, 0)
         assert (await archive.store.info()).roots == (str(films), str(tmp_path))
 
 
-async def test_repair_makes_the_archive_as_it_was(tmp_path: Path) -> None:
+async def test_repair_restores_the_archive(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await made(data, tmp_path / "films")
+    films = await ingest_twelve(data, tmp_path / "films")
     was = contents(data)["images"]
-    spoil(data, films)
+    damage(data, films)
     dicom(tmp_path / "films" / "new.dcm", 99)
     async with opened(data) as archive:
         found = await archive.repair()
         assert found.problems == dict.fromkeys(PROBLEMS, 0)
-        assert found.mended == SPOILT
-        assert (await archive.repair()).mended == dict.fromkeys(PROBLEMS, 0)
-    assert contents(data)["images"] == was, "nothing new was ingested on the way"
+        assert found.repaired == DAMAGE
+        assert (await archive.repair()).repaired == dict.fromkeys(PROBLEMS, 0)
+    assert contents(data)["images"] == was, "new files were not ingested"
 
 
-async def test_repair_leaves_what_has_no_file_and_says_so(tmp_path: Path) -> None:
+async def test_repair_keeps_and_counts_images_without_a_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await made(data, tmp_path / "films")
-    spoil(data, films)
+    films = await ingest_twelve(data, tmp_path / "films")
+    damage(data, films)
     films[0].unlink()  # a test may wait
     films[8].unlink()
     async with opened(data) as archive:
@@ -180,17 +180,17 @@ async def test_repair_leaves_what_has_no_file_and_says_so(tmp_path: Path) -> Non
         assert (await archive.overview()).images == 12
 
 
-async def test_a_file_that_became_another_image_is_taken_as_that(tmp_path: Path) -> None:
+async def test_repair_follows_a_file_that_became_another_image(tmp_path: Path) -> None:
     data, folder = tmp_path / "data", tmp_path / "films"
     film = dicom(folder / "a.dcm", 1)
     await ingested(data, folder)
     dicom(film, 2)
     async with opened(data) as archive:
         found = await archive.repair()
-        assert (found.images, found.mended["file changed"], any(found.problems.values())) == (1, 1, False)
+        assert (found.images, found.repaired["file changed"], any(found.problems.values())) == (1, 1, False)
 
 
-async def test_two_pictures_that_are_the_same_stay_counted(tmp_path: Path) -> None:
+async def test_repair_keeps_counting_two_equal_images(tmp_path: Path) -> None:
     data, folder = tmp_path / "data", tmp_path / "films"
     first = mimic(folder, 1)
     mimic(folder, 2).write_bytes(first.read_bytes())  # a test may wait
@@ -199,24 +199,24 @@ async def test_two_pictures_that_are_the_same_stay_counted(tmp_path: Path) -> No
         assert (await archive.repair()).problems["duplicate vector"] == 1
 
 
-async def test_repair_without_its_service_loses_nothing_and_can_be_run_again(tmp_path: Path) -> None:
+async def test_a_repair_that_failed_without_the_service_can_be_completed_by_an_ingest(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await made(data, tmp_path / "films")
+    films = await ingest_twelve(data, tmp_path / "films")
     was = contents(data)["images"]
-    spoil(data, films)
+    damage(data, films)
     async with opened(data, ToyEmbedder(down=True)) as archive:
         with pytest.raises(EmbeddingUnavailable):
             await archive.repair()
         assert (await archive.overview()).images == 12
-    await ingested(data, tmp_path / "films")  # an ordinary ingest takes up what was recorded
+    await ingested(data, tmp_path / "films")  # an ordinary ingest completes the repair
     async with opened(data) as archive:
         assert not any((await archive.verify()).problems.values())
     assert contents(data)["images"] == was
 
 
-async def test_forget_counts_before_it_removes(tmp_path: Path) -> None:
+async def test_forget_preview_counts_what_forget_removes(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await made(data, tmp_path / "films")
+    films = await ingest_twelve(data, tmp_path / "films")
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
     async with opened(data) as archive:
         found = await archive.forget_preview(Filter(image_id=ImageId(films[0].stem)))

@@ -1,0 +1,111 @@
+"""Checks that an embedder makes vectors that are comparable with the stored ones, also after its service changed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from mcp_cxr.errors import CxrError, FingerprintMismatch
+from mcp_cxr.records import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
+    from mcp_cxr.stores import Store
+
+_log = logging.getLogger(__name__)
+
+_COMPARED = 8
+"""Stored images that are embedded again."""
+_MAX_READ = 8 * _COMPARED  # files tried: a query waits meanwhile, and if the folder is not mounted none can be read
+_MIN_COSINE = 0.999
+"""Between old and new vector: more than another GPU or batch size changes it, less than other weights do."""
+
+
+class FingerprintCheck:
+    """Allows queries and writes only with the service that made the stored vectors, or one that makes the same.
+
+    Args:
+        render: Renders a stored image's file as it was rendered for its vector.
+    """
+
+    def __init__(self, store: Store, embedder: Embedder, render: Callable[[StoredImage], Awaitable[Rendering]]) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._render = render
+
+    async def confirm_for_query(self) -> Fingerprint:
+        """Return the embedder's fingerprint as `confirm` does, without a round trip to the store if nothing changed."""
+        current = await self._embedder.fingerprint()
+        return current if current == await self._store.query_fingerprint() else await self.confirm()
+
+    async def confirm(self) -> Fingerprint:
+        """Return the embedder's fingerprint if it matches that of the store.
+
+        If only the service's version or dialect differs, some stored images are embedded again; if all cosines are at
+        least 0.999, the new version is recorded.
+
+        Raises:
+            FingerprintMismatch: It does not match, or no stored image's file could be read to compare.
+            EmbeddingError: The embedder fails.
+            StoreError: The store fails or was never created.
+        """
+        current, made_with = await self._embedder.fingerprint(), (await self._store.info()).fingerprint
+        if made_with is None or current == made_with:
+            return current
+        if not current.same_space(made_with):
+            raise FingerprintMismatch(
+                f"This archive was made with {made_with.description}; the embedder is {current.description}. Set the "
+                "embedder it was made with, use mode='words', or make a new archive."
+            )
+        old, new = made_with.service_description, current.service_description
+        await self._compare(old, new)
+        await self._store.update_fingerprint(current)
+        _log.warning("The embedding service changed from %s to %s; its vectors are the same.", old, new)
+        return current
+
+    async def _compare(self, old: str, new: str) -> None:
+        """Embed stored images again; a store without images matches any service.
+
+        Args:
+            old: The service that made the vectors, for messages.
+            new: The current service.
+        """
+        ids = (await self._store.reference_sample()).ids
+        if not ids:
+            return
+        before, renderings = await self._rendered(ids[:_MAX_READ])
+        if not renderings:
+            raise FingerprintMismatch(
+                f"The embedding service changed from {old} to {new}, and no stored image's file can be read to compare "
+                "vectors. Mount the folder of the files, or use mode='words'."
+            )
+        after = await self._embedder.embed_images(renderings)
+        if not all(_are_same(*pair) for pair in zip(before, after, strict=True)):
+            raise FingerprintMismatch(
+                f"The embedding service changed from {old} to {new}, and its vectors changed; go back to {old}, use "
+                "mode='words', or make a new archive."
+            )
+
+    async def _rendered(self, ids: Sequence[ImageId]) -> tuple[list[Vector], list[Rendering]]:
+        """Return vectors and renderings of the first images whose files can be read."""
+        vectors: list[Vector] = []
+        renderings: list[Rendering] = []
+        for stored in (await self._store.get(ids, vectors=True)).values():
+            if stored.vector is None:
+                continue
+            try:
+                rendering = await self._render(stored)
+            except CxrError:  # this file cannot be read now; another one may be
+                continue
+            vectors.append(stored.vector)
+            renderings.append(rendering)
+            if len(renderings) == _COMPARED:
+                break
+        return vectors, renderings
+
+
+def _are_same(before: Vector, after: Vector | Rejected) -> bool:
+    return not isinstance(after, Rejected) and float(before @ after) >= _MIN_COSINE

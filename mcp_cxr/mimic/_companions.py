@@ -75,7 +75,7 @@ def read_companions(folders: Iterable[Path]) -> Companions:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    """Return the files of a folder by name; none if it may not be listed, as the parent of an ingested folder may be."""
+    """Return the files of a folder by name; none if it cannot be listed, as may be true of a parent folder."""
     try:
         return sorted(folder.iterdir())
     except OSError:

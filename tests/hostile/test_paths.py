@@ -210,7 +210,7 @@ async def test_a_companion_file_that_is_a_link_is_told(tmp_path: Path):
     mimic(tmp_path / "films", 1)
     table = companions.split(tmp_path / "elsewhere")
     (tmp_path / "films" / table.name).symlink_to(table)
-    with pytest.raises(ConfigError, match=f"{table.name} is a link; name the folder of the file itself"):
+    with pytest.raises(ConfigError, match=f"{table.name} is a symbolic link; give the folder of the file itself"):
         await ingested(tmp_path / "data", tmp_path / "films")
 
 

@@ -69,7 +69,7 @@ def _image_facts(values: StoredValues) -> dict[str, Any]:
         "tile_px": TILE_PX,
         "low": values.low,
         **_rescale_facts(values),
-        "grays": _base64(zlib.compress(values.greys.tobytes())),
+        "grays": _base64(zlib.compress(values.default_grays.tobytes())),
         "grayscale": values.grayscale,
         "presets": [
             {"name": one.name, "center": one.window.center, "width": one.window.width, "function": one.window.function}
@@ -83,10 +83,11 @@ def _image_facts(values: StoredValues) -> dict[str, Any]:
 
 
 def _rescale_facts(values: StoredValues) -> dict[str, Any]:
-    if isinstance(values.measured, tuple):
-        slope, intercept = values.measured
+    if isinstance(values.modality_transform, tuple):
+        slope, intercept = values.modality_transform
         return {"slope": slope, "intercept": intercept, "lut": None}
-    return {"slope": 1, "intercept": 0, "lut": _base64(zlib.compress(values.measured.astype("<u2").tobytes()))}
+    entries = values.modality_transform.astype("<u2").tobytes()
+    return {"slope": 1, "intercept": 0, "lut": _base64(zlib.compress(entries))}
 
 
 def _spacing(values: StoredValues) -> tuple[str, list[float]] | tuple[None, None]:

@@ -6,7 +6,6 @@ import sqlite3
 from collections import defaultdict
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mcp_cxr.archive import Archive
@@ -17,6 +16,7 @@ from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import IngestSummary

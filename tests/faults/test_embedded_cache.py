@@ -23,8 +23,8 @@ from mcp_cxr.stores.embedded.database._lock import LockBusy, locked
 from mcp_cxr.stores.embedded.tables import _counts
 from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
 from mcp_cxr.stores.embedded.vectors import _nearest
-from mcp_cxr.stores.embedded.vectors._int8_copy import Cache, Stale
-from mcp_cxr.stores.embedded.vectors._int8_file import Copy
+from mcp_cxr.stores.embedded.vectors._int8_copy import Int8Copy, StaleCopy
+from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 from tests.support.archives import rows
 
@@ -108,7 +108,7 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
 
 def copied(file: Path) -> int:
     """How many rows a whole copy holds."""
-    copy = Copy.of(file)
+    copy = Int8Snapshot.open(file)
     assert copy
     return copy.header.rows
 
@@ -162,7 +162,7 @@ def flip(offset: float) -> Callable[[Path], None]:
     """Change one byte, at so many bytes or at this share of the rows' codes."""
 
     def change(file: Path) -> None:
-        copy = Copy.of(file)
+        copy = Int8Snapshot.open(file)
         assert copy
         start, width = copy.header.layout["codes"]
         at = offset if isinstance(offset, int) else start + int(offset * copy.header.rows * width)
@@ -177,7 +177,7 @@ def flip(offset: float) -> Callable[[Path], None]:
 
 def flip_column(name: str) -> Callable[[Path], None]:
     def change(file: Path) -> None:
-        copy = Copy.of(file)
+        copy = Int8Snapshot.open(file)
         assert copy
         start, size = copy.header.layout[name]
         flip(start + size * (copy.header.rows // 2))(file)
@@ -186,7 +186,7 @@ def flip_column(name: str) -> Callable[[Path], None]:
 
 
 def zero_rows(file: Path) -> None:
-    copy = Copy.of(file)
+    copy = Int8Snapshot.open(file)
     assert copy
     start, width = copy.header.layout["codes"]
     with file.open("r+b") as opened:
@@ -299,7 +299,7 @@ async def test_a_dropped_archive_leaves_no_copy_and_the_next_one_has_its_own(
 async def test_slots_beyond_the_copy_are_read_from_sqlite(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Cache, "bring_up", lambda *_: None)
+    monkeypatch.setattr(Int8Copy, "update", lambda *_: None)
     await put(store, range(COUNT, COUNT + 300), seed=3)
     assert copied(file) == COUNT
     await assert_answers_are_right(store)
@@ -309,7 +309,7 @@ async def test_a_copy_far_behind_is_brought_up_by_a_reader_or_used_as_it_is(
     store: EmbeddedStore, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(Cache, "bring_up", lambda *_: None)
+        patched.setattr(Int8Copy, "update", lambda *_: None)
         await put(store, range(COUNT, COUNT + 2 * _cache.LAG), seed=3)
     with locked(tmp_path):  # as another process would while it writes the copy
         await assert_answers_are_right(store)
@@ -335,30 +335,30 @@ async def test_a_folder_where_no_copy_can_be_made_is_told_once(
     with caplog.at_level(logging.WARNING):
         await assert_answers_are_right(store)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{file} cannot be written (Is a directory); searches go on without it, slower."
+        f"{file} cannot be written (Is a directory); searches continue without it, slower."
     ]
 
 
 async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows_since(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:
-    cache = Cache(tmp_path / "archive.sqlite3")
+    cache = Int8Copy(tmp_path / "archive.sqlite3")
     with closing(sqlite3.connect(tmp_path / "archive.sqlite3", isolation_level=None)) as reader:
         reader.execute("BEGIN")
-        copy, _ = cache.copy(reader, max_lag=None)
+        copy, _ = cache.snapshot(reader, max_lag=None)
         assert copy
         assert not copy.was_wiped
         await store.forget(Filter(image_id=ImageId("i0003")))
         assert copy.was_wiped
-        with pytest.raises(Stale):
-            cache.copy(reader, max_lag=None)
+        with pytest.raises(StaleCopy):
+            cache.snapshot(reader, max_lag=None)
         reader.execute("COMMIT")
-        assert cache.copy(reader, max_lag=None)[0]
+        assert cache.snapshot(reader, max_lag=None)[0]
 
 
 async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:
     await put(store, range(60), seed=5)  # older codes of the same images stay in the copy
-    copy = Copy.of(file)
+    copy = Int8Snapshot.open(file)
     assert copy
     where = Filter(subject_id=SubjectId("p1"))
     numbers = [n for n in range(COUNT) if picture(n)[2] == "p1"]
@@ -374,17 +374,17 @@ async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedS
 async def test_a_copy_is_not_used_while_images_are_being_forgotten_and_is_made_anew_where_that_fails(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wipe_and_fail(self: _cache.Wiping, connection: sqlite3.Connection) -> None:
+    def wipe_and_fail(self: _cache.CopyWiper, connection: sqlite3.Connection) -> None:
         wipe(self, connection)
-        assert Copy.of(file) is None
+        assert Int8Snapshot.open(file) is None
         raise sqlite3.OperationalError("disk full")
 
-    wipe = _cache.Wiping.wipe
+    wipe = _cache.CopyWiper.wipe
     with monkeypatch.context() as patched:
-        patched.setattr(_cache.Wiping, "wipe", wipe_and_fail)
+        patched.setattr(_cache.CopyWiper, "wipe", wipe_and_fail)
         with pytest.raises(StoreError):
             await store.forget(Filter(subject_id=SubjectId("p1")))
-    assert Copy.of(file) is None
+    assert Int8Snapshot.open(file) is None
     await assert_answers_are_right(store)
     assert copied(file) == COUNT
     assert await store.count(Filter(subject_id=SubjectId("p1"))) == 30

@@ -73,7 +73,7 @@ async def test_a_database_that_is_rubbish_is_told_and_left_as_it_is(data: Path):
         for tool in ("get_archive_overview", SEARCH):
             line = await host.refused(tool, **({"query": "edema"} if tool == SEARCH else {}))
             assert line == (
-                "The archive is damaged, or no database. Put a backup in its place, or remove it and ingest again."
+                "The archive is damaged or not a database. Restore a backup, or remove it and ingest again."
             )
     assert (data / DATABASE).read_bytes() == b"rubbish " * 10_000
 
@@ -111,7 +111,7 @@ async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to
         async with served(data, roots=tmp_path) as host:
             assert (await host.ask(SEARCH, query="effusion"))["results_count"] == 5
             line = await host.refused("ingest_directory", path=str(tmp_path / "films"))
-            assert "being written by another program. Try again when that one has finished." in line
+            assert "locked by another program that writes to it. Try again when that program has finished." in line
             other.execute("ROLLBACK")
             assert (await host.ask("ingest_directory", path=str(tmp_path / "films")))["added"] == 1
 

@@ -1,4 +1,4 @@
-"""One SQLite file holds the archive: records, vectors and words, with nothing to install."""
+"""The embedded store: an archive in one SQLite file, with nothing to install."""
 
 from mcp_cxr.stores.embedded._store import EmbeddedStore
 

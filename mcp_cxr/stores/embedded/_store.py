@@ -14,8 +14,8 @@ from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
 from mcp_cxr.stores._checks import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
-from mcp_cxr.stores.embedded.database import Connections, KeptAnswers, LockBusy, network_file_system
-from mcp_cxr.stores.embedded.vectors import LAG, Cache, Stale, nearest
+from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
+from mcp_cxr.stores.embedded.vectors import LAG, Int8Copy, StaleCopy, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -45,19 +45,19 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _ON_NETWORK = (
-    "The archive's folder is on a network file system ({kind}), where SQLite cannot keep two machines from harming each"
-    " other's rows. Set MCP_CXR_DATA_DIR to a folder on a local disk."
+    "The archive's folder is on a network file system ({kind}), where SQLite cannot protect it from two machines that"
+    " write at once. Set MCP_CXR_DATA_DIR to a folder on a local disk."
 )
 FILE_NAME = "archive.sqlite3"
-_MAX_LAGS = LAG, LAG, None, None  # of the cache, in turn; where even the last finds none that fits, all is read
+_MAX_LAGS = LAG, LAG, None, None  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
 
 
 class EmbeddedStore(Store):
     """An archive in one file, `archive.sqlite3`.
 
     Args:
-        folder: Where the file is, or will be made.
-        busy_timeout_s: How long to wait for another process that writes, before `StoreUnavailable`.
+        folder: Of the file, which `create` makes if it is missing.
+        busy_timeout_s: Wait for another process that writes, before `StoreUnavailable`.
     """
 
     is_private = True
@@ -66,14 +66,14 @@ class EmbeddedStore(Store):
         path = folder / FILE_NAME
         self.location = str(path)
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
-        self._cache = Cache(path)
-        self._answers = KeptAnswers(keep=64)
-        self._passing = KeptAnswers(keep=8)  # up to some megabytes each
+        self._int8_copy = Int8Copy(path)
+        self._results = ResultCache(keep=64)
+        self._study_masks = ResultCache(keep=8)  # up to several megabytes each
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
-        for danger in await self.location_warnings():
-            _log.warning("%s", danger)
+        for warning in await self.location_warnings():
+            _log.warning("%s", warning)
         return self
 
     async def __aexit__(
@@ -84,36 +84,36 @@ class EmbeddedStore(Store):
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
-        await self._connections.prepare()
+        await self._connections.create_file()
         return await self._connections.write(
-            lambda connection: database.collection.make(connection, self.location, fingerprint, root, key_check)
+            lambda connection: database.collection.create(connection, self.location, fingerprint, root, key_check)
         )
 
     async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
-        await self._write(database.collection.renew, fingerprint)
+        await self._write(database.collection.update_fingerprint, fingerprint)
 
     async def drop(self) -> None:
-        await self._connections.empty(within=self._cache.removing(wait_s=self._busy_timeout_s))
+        await self._connections.clear(within=self._int8_copy.removal(wait_s=self._busy_timeout_s))
 
     async def info(self) -> Collection:
-        return await self._read(database.collection.collection)
+        return await self._read(database.collection.info)
 
     async def location_warnings(self) -> list[str]:
         kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
         return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
-        return await self._read(partial(self._answers.to, tables.listing.totals))
+        return await self._read(partial(self._results.get, tables.listing.totals))
 
     async def count_external(self) -> int:
-        return await self._read(tables.listing.external)
+        return await self._read(tables.listing.count_external)
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        return await self._read(tables.images.known, ids)
+        return await self._read(tables.images.known_ids, ids)
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         await self._write(tables.images.put, images, vectors)
-        await self._bring_up_cache()
+        await self._update_copy()
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(tables.studies.put_studies, studies)
@@ -122,10 +122,10 @@ class EmbeddedStore(Store):
         return await self._read(tables.images.get, ids, vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read_by_copy(nearest, vector, where, limit)
+        return await self._read_with_copy(nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(fulltext.documents.match, terms, where, limit, self._passing)
+        return await self._read(fulltext.documents.match, terms, where, limit, self._study_masks)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.listing.browse, where, limit)
@@ -133,7 +133,9 @@ class EmbeddedStore(Store):
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read_by_copy(partial(self._answers.to, tables.counts.count), where, tuple(terms), distinct)
+        return await self._read_with_copy(
+            partial(self._results.get, tables.counts.count), where, tuple(terms), distinct
+        )
 
     async def result_facts(
         self,
@@ -144,31 +146,31 @@ class EmbeddedStore(Store):
         distinct: Literal["study", "subject"] | None = None,
         compared: bool = False,
     ) -> ResultFacts:
-        def ask(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_by_copy` adds
+        def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
                 database.collection.fingerprint_of(connection),
-                self._answers.to(tables.counts.count, connection, where, tuple(terms), distinct, *by_copy),
-                tables.listing.external(connection),
+                self._results.get(tables.counts.count, connection, where, tuple(terms), distinct, *by_copy),
+                tables.listing.count_external(connection),
                 tables.images.get(connection, ids, compared),
-                self._answers.to(tables.listing.sample, connection) if compared else None,
+                self._results.get(tables.listing.reference_sample, connection) if compared else None,
             )
 
-        return await self._read_by_copy(ask)
+        return await self._read_with_copy(query)
 
     async def reference_sample(self) -> ReferenceSample:
-        return await self._read(partial(self._answers.to, tables.listing.sample))
+        return await self._read(partial(self._results.get, tables.listing.reference_sample))
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
-        return await self._read(tables.images.page, after, limit)
+        return await self._read(tables.images.images_after, after, limit)
 
     async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
         return await self._read(tables.files.outcomes, paths)
 
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-        return await self._read(tables.files.settled, files)
+        return await self._read(tables.files.unchanged_files, files)
 
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
-        await self._write(tables.files.record, outcomes)
+        await self._write(tables.files.record_outcomes, outcomes)
 
     async def count_orphans(self, *, remove: bool = False) -> int:
         if remove:
@@ -177,43 +179,43 @@ class EmbeddedStore(Store):
 
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         if remove:
-            return await self._write(database.collection.remove_idle_roots, roots)
-        return await self._read(database.collection.count_idle_roots, roots)
+            return await self._write(database.collection.remove_unused_roots, roots)
+        return await self._read(database.collection.count_unused_roots, roots)
 
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)
-        wiping = self._cache.wiping(wait_s=self._busy_timeout_s)
-        removed = await self._connections.write(self._on_sound(tables.images.forget, where, wiping), within=wiping)
+        wiper = self._int8_copy.wiper(wait_s=self._busy_timeout_s)
+        removed = await self._connections.write(self._on_collection(tables.images.forget, where, wiper), within=wiper)
         await self._connections.truncate_log()
         return removed
 
-    async def _bring_up_cache(self) -> None:
-        """Do so unless another process is about it."""
+    async def _update_copy(self) -> None:
+        """Update the int8 copy unless another process is updating it."""
         with suppress(LockBusy):
-            await self._connections.read(self._on_sound(self._cache.bring_up), within=self._cache.alone())
+            await self._connections.read(self._on_collection(self._int8_copy.update), within=self._int8_copy.lock())
 
-    async def _read_by_copy(self, work: Callable[..., T], *about: object) -> T:
-        """Ask with the copy, brought up to date where it lags; without, where even that does not help."""
+    async def _read_with_copy(self, work: Callable[..., T], *args: object) -> T:
+        """Run `work` with the int8 copy, updated if it is stale; without it if that does not help."""
         for max_lag in _MAX_LAGS:
             try:
-                return await self._read(work, *about, self._cache, self._passing, max_lag)
-            except Stale:
-                await self._bring_up_cache()
-        return await self._read(work, *about)
+                return await self._read(work, *args, self._int8_copy, self._study_masks, max_lag)
+            except StaleCopy:
+                await self._update_copy()
+        return await self._read(work, *args)
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._connections.read(self._on_sound(work, *args, **kwargs))
+        return await self._connections.read(self._on_collection(work, *args, **kwargs))
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._connections.write(self._on_sound(work, *args, **kwargs))
+        return await self._connections.write(self._on_collection(work, *args, **kwargs))
 
-    def _on_sound(
+    def _on_collection(
         self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[Connection], T]:
-        """Return `work` as it is done on a collection that was made, and by this schema."""
+        """Return `work` preceded by a check that the collection exists and has this schema."""
 
         def checked(connection: Connection) -> T:
-            database.collection.require(connection, self.location)
+            database.collection.require_collection(connection, self.location)
             return work(connection, *args, **kwargs)
 
         return checked

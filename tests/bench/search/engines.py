@@ -87,7 +87,7 @@ class Ours:
 
     def codes(self) -> np.ndarray:
         """The int8 rows, whose mere reading is the measure of a scan."""
-        copy = self.store._cache._kept
+        copy = self.store._int8_copy._kept
         assert copy
         return copy.rows.codes
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcp_cxr.stores.embedded.vectors._candidates import Bounds, Candidates, _withdraw
-from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, encode
+from mcp_cxr.stores.embedded.vectors._candidates import Bounds, Candidates, _exclude
+from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, quantize
 
 
 def bounded(values: np.ndarray, *excess: float) -> Bounds:
@@ -61,7 +61,7 @@ def test_what_is_infinite_is_taken_first_and_what_is_minus_infinite_never() -> N
 
 def test_what_does_not_pass_is_withdrawn_whatever_its_bound() -> None:
     values = np.array([0.5, -0.5, np.inf, 0.5, -0.5, np.inf, -np.inf], np.float32)
-    _withdraw(values, np.array([True, True, True, False, False, False, True]))
+    _exclude(values, np.array([True, True, True, False, False, False, True]))
     assert values.tolist() == [0.5, -0.5, np.inf, -np.inf, -np.inf, -np.inf, -np.inf]
 
 
@@ -80,12 +80,12 @@ def test_no_image_that_is_among_the_nearest_is_left_out(count: int, share: float
     vectors = (rng.normal(size=(count, 16)) + 1).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors[::97] = vectors[0]
-    rows = encode(range(1, count + 1), [1] * count, ["PA"] * count, vectors, vectors.mean(axis=0))
+    rows = quantize(range(1, count + 1), [1] * count, ["PA"] * count, vectors, vectors.mean(axis=0))
     passing = None if share is None else rng.random(count) < share
     cosines = vectors @ vectors[0]
     cosines[[] if passing is None else ~passing] = -np.inf
     for limit in (1, 10, 5000):
-        candidates = Candidates.passing(rows, vectors[0], passing)
+        candidates = Candidates.of_mask(rows, vectors[0], passing)
         slots = candidates.take_highest(limit)
         taken = cosines[slots - 1]
         floor = np.sort(taken)[-limit] if len(taken) >= limit else -np.inf

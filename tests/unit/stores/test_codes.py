@@ -7,7 +7,7 @@ import pytest
 
 from mcp_cxr.records import VIEWS
 from mcp_cxr.stores.embedded.vectors import _simd
-from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, Encoded, encode
+from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, QuantizedRows, quantize
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -22,17 +22,17 @@ def drawn(count: int, dimension: int, *, seed: int = 0) -> np.ndarray:
     return unit(unit(mean) * 1.5 + unit(rng.normal(size=(count, dimension))))
 
 
-def encoded(vectors: np.ndarray, centre: np.ndarray) -> Encoded:
+def encoded(vectors: np.ndarray, center: np.ndarray) -> QuantizedRows:
     count = len(vectors)
-    return encode(
-        range(1, count + 1), [1] * count, [VIEWS[n % 4] for n in range(count)], vectors, centre.astype(np.float32)
+    return quantize(
+        range(1, count + 1), [1] * count, [VIEWS[n % 4] for n in range(count)], vectors, center.astype(np.float32)
     )
 
 
-def ceilings(rows: Encoded, query: np.ndarray) -> np.ndarray:
+def upper_bounds(rows: QuantizedRows, query: np.ndarray) -> np.ndarray:
     """Of all rows."""
     found = np.empty(len(rows.slots), np.float32)
-    excess = rows.estimates(rows.parted(query), found)
+    excess = rows.estimates(rows.quantize_query(query), found)
     return found + np.repeat(excess, BLOCK)[: len(found)]
 
 
@@ -43,7 +43,7 @@ def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: 
     rows = encoded(vectors, vectors.mean(axis=0) if centred else np.zeros(dimension))
     for query in (*drawn(3, dimension, seed=1), vectors[7], -vectors[7], np.eye(1, dimension, dtype=np.float32)[0]):
         cosines = vectors.astype(np.float64) @ query.astype(np.float64)
-        far, near = ceilings(rows, query), rows.closer_ceilings(rows.parted(query), np.arange(3000))
+        far, near = upper_bounds(rows, query), rows.tighter_upper_bounds(rows.quantize_query(query), np.arange(3000))
         assert (far >= cosines).all()
         assert (near >= cosines).all()
         assert near.mean() <= far.mean() + 1e-6
@@ -54,9 +54,9 @@ def test_bounds_of_a_few_rows_are_no_looser_than_those_of_all() -> None:
     vectors = drawn(40_000, 64)
     rows, query = encoded(vectors, vectors.mean(axis=0)), drawn(1, 64, seed=1)[0]
     for some in (np.array([39_999, 3, 17_000, 77]), np.arange(3, 40_000, 7), np.arange(0)):
-        found = rows.ceilings(rows.parted(query), some)
+        found = rows.upper_bounds(rows.quantize_query(query), some)
         assert (found >= vectors[some].astype(np.float64) @ query).all()
-        assert (found <= ceilings(rows, query)[some] + 1e-6).all()
+        assert (found <= upper_bounds(rows, query)[some] + 1e-6).all()
 
 
 def test_a_row_is_encoded_alike_whatever_rows_it_is_encoded_with() -> None:
@@ -65,21 +65,21 @@ def test_a_row_is_encoded_alike_whatever_rows_it_is_encoded_with() -> None:
     for number in range(0, 4096, 5):
         alone = encoded(vectors[number : number + 1], vectors.mean(axis=0))
         assert (alone.codes == together.codes[number]).all()
-        assert (alone.leans, alone.scales) == (together.leans[number], together.scales[number])
+        assert (alone.along, alone.scales) == (together.along[number], together.scales[number])
 
 
 def test_a_damaged_number_makes_no_bounds_but_its_own_infinite() -> None:
     vectors = drawn(300, 16)
     vectors[7] = [3e38, -3e38] * 8
-    found = ceilings(encoded(vectors, np.zeros(16)), vectors[0])
+    found = upper_bounds(encoded(vectors, np.zeros(16)), vectors[0])
     assert np.flatnonzero(~np.isfinite(found)).tolist() == [7]
 
 
 def test_an_odd_vector_makes_no_bounds_loose_but_those_of_its_block() -> None:
     vectors = drawn(50_000, 64)
-    usual = ceilings(encoded(vectors, np.zeros(64)), vectors[0])
+    usual = upper_bounds(encoded(vectors, np.zeros(64)), vectors[0])
     vectors[100] = unit(np.array([1.0] + [0.003] * 63))  # one number so large that the steps of the others are coarse
-    with_it = ceilings(encoded(vectors, np.zeros(64)), vectors[0])
+    with_it = upper_bounds(encoded(vectors, np.zeros(64)), vectors[0])
     np.testing.assert_array_equal(with_it[40_000:], usual[40_000:])
     assert (with_it[200:1000] > usual[200:1000]).all()
 
@@ -123,9 +123,9 @@ def test_numkong_is_what_is_tested_here() -> None:
 
 def test_without_numkong_the_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, query = encoded(drawn(500, 64), np.zeros(64)), drawn(1, 64, seed=1)[0]
-    with_simd = ceilings(rows, query)
+    with_simd = upper_bounds(rows, query)
     monkeypatch.setattr(_simd, "numkong", None)
-    np.testing.assert_allclose(ceilings(rows, query), with_simd, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(upper_bounds(rows, query), with_simd, rtol=0, atol=1e-6)
 
 
 def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> None:
@@ -134,25 +134,25 @@ def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> Non
     vectors[2] = np.inf
     vectors[3] = 0
     rows = encoded(vectors, np.zeros(16))
-    assert (ceilings(rows, vectors[0])[1:3] == np.inf).all()
-    assert (rows.ceilings(rows.parted(vectors[0]), np.arange(1, 3)) == np.inf).all()
-    assert 0 <= ceilings(rows, vectors[0])[3] < 0.1
-    wiped = Encoded.wiped(rows.slots, rows.centre)
-    assert (ceilings(wiped, vectors[0]) == -np.inf).all()
-    assert (wiped.ceilings(wiped.parted(vectors[0]), np.arange(4)) == -np.inf).all()
+    assert (upper_bounds(rows, vectors[0])[1:3] == np.inf).all()
+    assert (rows.upper_bounds(rows.quantize_query(vectors[0]), np.arange(1, 3)) == np.inf).all()
+    assert 0 <= upper_bounds(rows, vectors[0])[3] < 0.1
+    wiped = QuantizedRows.wiped(rows.slots, rows.center)
+    assert (upper_bounds(wiped, vectors[0]) == -np.inf).all()
+    assert (wiped.upper_bounds(wiped.quantize_query(vectors[0]), np.arange(4)) == -np.inf).all()
 
 
 def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:
-    rows = encode(
+    rows = quantize(
         [1, 2, 3, 4], [1] * 4, ["PA", "LATERAL", "nonsense", "other nonsense"], drawn(4, 8), np.zeros(8, np.float32)
     )
-    assert rows.of_views(("PA",)).tolist() == [True, False, False, False]
-    assert rows.of_views(("LATERAL", "PA")).tolist() == [True, True, False, False]
-    assert rows.of_views(("nonsense",)).tolist() == [False, False, True, True]
+    assert rows.view_mask(("PA",)).tolist() == [True, False, False, False]
+    assert rows.view_mask(("LATERAL", "PA")).tolist() == [True, True, False, False]
+    assert rows.view_mask(("nonsense",)).tolist() == [False, False, True, True]
 
 
 def test_slots_are_found_where_they_are() -> None:
-    rows = encode([3, 7, 20], [1] * 3, ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
+    rows = quantize([3, 7, 20], [1] * 3, ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
     places, here = rows.find(np.array([1, 3, 8, 20, 99]))
     assert here.tolist() == [False, True, False, True, False]
     assert places[here].tolist() == [0, 2]

@@ -22,7 +22,7 @@ ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELE
 @pytest.fixture
 async def connections(tmp_path: Path) -> AsyncIterator[Connections]:
     opened = Connections(tmp_path / "some.sqlite3", busy_timeout_s=5)
-    await opened.prepare()
+    await opened.create_file()
     await opened.write(lambda connection: connection.execute("CREATE TABLE t (x)") and None)
     yield opened
     await opened.close()
@@ -112,7 +112,7 @@ async def test_a_reader_sees_one_state_while_another_writes(connections: Connect
 
 async def test_writers_of_one_process_wait_for_each_other_beyond_the_time_out(tmp_path: Path) -> None:
     impatient = Connections(tmp_path / "some.sqlite3", busy_timeout_s=0)
-    await impatient.prepare()
+    await impatient.create_file()
     await impatient.write(lambda connection: connection.execute("CREATE TABLE t (x)") and None)
     async with anyio.create_task_group() as tasks:
         for _ in range(40):

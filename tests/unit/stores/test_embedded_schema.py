@@ -62,13 +62,13 @@ async def test_a_replaced_image_keeps_the_time_it_came(store: EmbeddedStore, tmp
 )
 @pytest.mark.usefixtures("store")
 async def test_a_narrow_question_reads_an_index(tmp_path: Path, select: str, where: Filter, index: str) -> None:
-    statement, values = _filter.compose(select, where, _filter.OURS)  # type: ignore[arg-type]  # plain text will do in a test
+    statement, values = _filter.compose(select, where, _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text will do in a test
     plan = ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)
     assert any(index in step for *_, step in plan)
 
 
 @pytest.mark.usefixtures("store")
 async def test_a_full_scan_reads_vectors_as_they_lie(tmp_path: Path) -> None:
-    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.OURS)  # type: ignore[arg-type]  # plain text will do in a test
+    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text will do in a test
     plan = [step for *_, step in ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)]
     assert plan[0] == "SCAN i"

@@ -1,4 +1,4 @@
-"""What the database says of its own history, and answers that stay right as long as it says the same."""
+"""Detects changes of the database, and keeps results of queries until it changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FROM changes"""
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The state that a transaction reads; see `schema.sql`."""
+    """Counters that identify the state a transaction reads; see `schema.sql`."""
 
     identity: str
     removed: int
@@ -29,24 +29,24 @@ class Changes:
 
     @classmethod
     def of(cls, connection: Connection) -> Changes:
-        """Ask the database."""
+        """Read them."""
         return cls(*connection.execute(_CHANGES).fetchone())
 
 
-class KeptAnswers:
-    """Keeps the last `keep` answers to questions that are dear and asked again, until the database changes."""
+class ResultCache:
+    """Keeps the last `keep` results of slow queries until the database changes."""
 
     def __init__(self, *, keep: int) -> None:
         self._keep = keep
         self._kept: OrderedDict[Hashable, tuple[Changes, Any]] = OrderedDict()
 
-    def to(self, question: Callable[..., T], connection: Connection, *about: Hashable) -> T:
-        """Return `question(connection, *about)`, perhaps from before."""
+    def get(self, query: Callable[..., T], connection: Connection, *args: Hashable) -> T:
+        """Return `query(connection, *args)`, from the cache if nothing has changed since."""
         now = Changes.of(connection)
-        then, answer = self._kept.pop((question, about), (None, None))
+        then, result = self._kept.pop((query, args), (None, None))
         if then != now:
-            answer = question(connection, *about)
-        self._kept[question, about] = now, answer
+            result = query(connection, *args)
+        self._kept[query, args] = now, result
         if len(self._kept) > self._keep:
             self._kept.popitem(last=False)
-        return cast("T", answer)
+        return cast("T", result)

@@ -1,6 +1,6 @@
-"""The only module that opens SQLite: each transaction runs in a thread, on a connection no other thread uses meanwhile.
+"""Runs each transaction in a thread, on a connection that no other thread uses meanwhile; only here is SQLite opened.
 
-A call that fails or is cancelled closes its connection, which rolls back; one that succeeds gives it back.
+A call that fails or is cancelled closes its connection, which rolls back; one that succeeds returns it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
 from mcp_cxr.stores._checks import store_missing
-from mcp_cxr.stores.embedded.database._errors import translated
+from mcp_cxr.stores.embedded.database._errors import translated_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _Identity: TypeAlias = "tuple[int, int] | None"
 
-_SIZE = 4  # more readers at once than a laptop has fast cores bring nothing
+_SIZE = 4  # more readers at once than a laptop has fast cores do not help
 _PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
 _SETTINGS = (
     "PRAGMA foreign_keys = ON",
-    "PRAGMA secure_delete = ON",  # what is forgotten is overwritten
-    "PRAGMA synchronous = FULL",  # what was reported written outlives a power loss
-    "PRAGMA mmap_size = 2147418112",  # SQLite's most: a row is read where it lies, not with its whole page
-    "PRAGMA cache_size = -65536",  # KiB: a batch's pages are written once
-    "PRAGMA wal_autocheckpoint = 4000",  # pages: those that many batches change are copied home once
+    "PRAGMA secure_delete = ON",  # deleted rows are overwritten
+    "PRAGMA synchronous = FULL",  # a reported write survives a power loss
+    "PRAGMA mmap_size = 2147418112",  # SQLite's maximum: a row is read in place, not with its whole page
+    "PRAGMA cache_size = -65536",  # KiB: the pages of a batch are written once
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: those that many batches change are written back once
 )
 _WAIT_SHORTLY = "PRAGMA busy_timeout = 1000"  # ms
 _TRUNCATE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
-_OPS_BETWEEN_CHECKS = 20_000  # of SQLite's virtual machine: some milliseconds
+_OPS_BETWEEN_CHECKS = 20_000  # instructions of SQLite's virtual machine: some milliseconds
 
 
 class Connections:
-    """Borrows connections to one file.
+    """Lends connections to one file.
 
     Args:
-        path: The file. It is made by `prepare` only.
+        path: The file. Only `create_file` creates it.
         busy_timeout_s: How long to wait for another process that writes.
     """
 
@@ -58,7 +58,7 @@ class Connections:
         """Run `work` on one state of the file.
 
         Args:
-            within: Entered before that state is taken, and left afterwards.
+            within: Entered before the transaction begins, and left after it.
 
         Raises:
             StoreMissing: There is no file.
@@ -68,10 +68,10 @@ class Connections:
     async def write(
         self, work: Callable[[sqlite3.Connection], T], *, within: AbstractContextManager[object] | None = None
     ) -> T:
-        """Run `work` as the only writer; all of it is kept, or nothing.
+        """Run `work` as the only writer, in one transaction.
 
         Args:
-            within: Entered before the transaction, and left once it is kept, or with the error.
+            within: Entered before the transaction, and left after its commit, or with the error.
 
         Raises:
             StoreMissing: There is no file.
@@ -79,37 +79,37 @@ class Connections:
         async with self._writing:
             return await to_thread.run_sync(self._transact, "BEGIN IMMEDIATE", work, within, limiter=self._threads)
 
-    async def prepare(self) -> None:
-        """Make the folder and an empty file where they are missing."""
+    async def create_file(self) -> None:
+        """Create the folder and an empty file if they are missing."""
         async with self._writing:
-            await to_thread.run_sync(self._prepare, limiter=self._threads)
+            await to_thread.run_sync(self._create_file, limiter=self._threads)
 
-    async def empty(self, *, within: AbstractContextManager[object]) -> None:
-        """Take everything out of the file, whoever made it; nothing happens where there is none."""
+    async def clear(self, *, within: AbstractContextManager[object]) -> None:
+        """Remove all content of the file, of any schema; does nothing if there is no file."""
         async with self._writing:
-            await to_thread.run_sync(self._empty, within, limiter=self._threads)
+            await to_thread.run_sync(self._clear, within, limiter=self._threads)
 
     async def truncate_log(self) -> None:
-        """Cut off the write-ahead log, which holds what was overwritten, unless somebody still reads it."""
+        """Truncate the write-ahead log, which holds overwritten rows, unless another connection still reads it."""
         async with self._writing:
             await to_thread.run_sync(self._truncate_log, limiter=self._threads)
 
     async def close(self) -> None:
-        """Close what is not borrowed."""
+        """Close the idle connections."""
         with CancelScope(shield=True):
             await to_thread.run_sync(self._close_idle, limiter=self._threads)
 
     def _transact(
         self, begin: str, work: Callable[[sqlite3.Connection], T], within: AbstractContextManager[object] | None
     ) -> T:
-        with translated(str(self._path)), within or nullcontext(), self._borrowed() as connection:
+        with translated_errors(str(self._path)), within or nullcontext(), self._borrowed() as connection:
             connection.execute(begin)
             result = work(connection)
             connection.execute("COMMIT")
             return result
 
-    def _prepare(self) -> None:
-        with translated(str(self._path)):
+    def _create_file(self) -> None:
+        with translated_errors(str(self._path)):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._path.touch(mode=0o600)
             with self._borrowed() as connection:
@@ -117,19 +117,19 @@ class Connections:
                 _use_wal(connection)
 
     def _truncate_log(self) -> None:
-        with translated(str(self._path)), self._borrowed() as connection:
+        with translated_errors(str(self._path)), self._borrowed() as connection:
             connection.execute(_WAIT_SHORTLY)
             connection.execute(_TRUNCATE_LOG)
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout_s)}")
 
-    def _empty(self, within: AbstractContextManager[object]) -> None:
+    def _clear(self, within: AbstractContextManager[object]) -> None:
         """Copy an empty database over this one, in one transaction of SQLite's.
 
-        The file stays: a process that holds it open would go on writing to a removed one, and lose its rows.
+        The file stays: a process that has it open would continue to write to a removed file, and lose its rows.
         """
 
         def give_up(status: int, _remaining: int, _total: int) -> None:
-            if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE):  # or Python would try for ever
+            if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE):  # else Python would retry forever
                 error = sqlite3.OperationalError("no exclusive access")
                 error.sqlite_errorcode = status
                 raise error
@@ -137,7 +137,7 @@ class Connections:
         if not self._path.is_file():
             return
         with (
-            translated(str(self._path)),
+            translated_errors(str(self._path)),
             within,
             self._borrowed() as connection,
             closing(sqlite3.connect(":memory:")) as nothing,
@@ -180,7 +180,7 @@ class Connections:
             f"{self._path.absolute().as_uri()}?mode=rw",
             uri=True,
             timeout=self._busy_timeout_s,
-            isolation_level=None,  # transactions are ours
+            isolation_level=None,  # no implicit transactions
             check_same_thread=False,  # one thread at a time, but not always the same
         )
         try:
@@ -189,7 +189,7 @@ class Connections:
         except sqlite3.Error:
             connection.close()
             raise
-        connection.set_progress_handler(from_thread.check_cancelled, _OPS_BETWEEN_CHECKS)  # SQLite stops when it raises
+        connection.set_progress_handler(from_thread.check_cancelled, _OPS_BETWEEN_CHECKS)  # SQLite stops if it raises
         return connection
 
     def _close_idle(self) -> None:
@@ -200,16 +200,16 @@ class Connections:
 def _identity(path: Path) -> _Identity:
     try:
         status = path.stat()
-    except OSError:  # told by who opens it
+    except OSError:  # reported when the file is opened
         return None
     return status.st_dev, status.st_ino
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Let readers and a writer work side by side; kept in the file.
+    """Switch the file to write-ahead logging, which lets readers and a writer work at the same time.
 
-    Of several processes that make the same file, SQLite refuses all but one without waiting (the others would have to
-    give up their read lock to let it through): so wait here, until the file is free once.
+    If several processes create the same file, SQLite refuses all but one without waiting (the others would have to
+    give up their read lock first): so wait here until the file is free once.
     """
     while True:
         try:

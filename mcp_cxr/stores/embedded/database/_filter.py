@@ -1,4 +1,4 @@
-"""A `Filter` as the condition of a statement: constant text chosen by what is given, every value bound."""
+"""Turns a `Filter` into SQL: constant text, selected by the given fields, with every value bound."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Bound: TypeAlias = "Mapping[str, str | int]"
 
 _FIELDS = tuple(field.name for field in fields(Filter))
-OURS = "i.made_by IS NOT NULL"
+NOT_EXTERNAL = "i.made_by IS NOT NULL"
 
 _OF_IMAGE: dict[str, LiteralString] = {
     "view": "i.view_position IN (SELECT value FROM json_each(:view))",
@@ -27,7 +27,7 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
     "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
 }
-# With the plus SQLite tests a study against the list; without, it may walk the whole list for every image.
+# With the plus, SQLite tests a study against the list; without, it may walk the whole list for every image.
 _JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
 _OF_STUDY: dict[str, LiteralString] = {
     "labels": """+s.number IN (
@@ -43,10 +43,10 @@ _OF_STUDY: dict[str, LiteralString] = {
     "date_to": "s.study_date <= :date_to",
     "has_report": "(s.report IS NOT NULL) = :has_report",
 }
-HOLDS_TERMS = """EXISTS (
+CONTAINS_TERMS = """EXISTS (
     SELECT 1 FROM studies AS holder JOIN documents AS d ON d.study = holder.number, json_each(:terms) AS term
     WHERE holder.study_id = i.study_id AND instr(' ' || d.terms || ' ', term.value))"""
-# Where few images are looked at, so are their studies: to gather all studies with a label first would cost more.
+# For few images, their studies are tested one by one: collecting all studies with a label first would take longer.
 _OF_FEW: dict[str, LiteralString] = {
     "labels": """(
         SELECT count(*) FROM labels
@@ -64,15 +64,15 @@ def compose(
     """Return a statement and its values.
 
     Args:
-        select: Up to its WHERE, where it can still be joined; `i` is the image.
-        where: Everything given in it must hold,
-        more: and each of these.
-        then: Order and limit.
-        few: `select` leaves few images to be looked at.
+        select: The statement up to WHERE, to which a JOIN can be added; `i` is the image.
+        where: All of its conditions must hold.
+        more: So must each of these.
+        then: ORDER BY and LIMIT.
+        few: Whether `select` reads few images.
     """
     values = {name: getattr(where, name) for name in _FIELDS}
     given = {name: value for name, value in values.items() if value is not None and value != ()}
-    bound = {name: any_of(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
+    bound = {name: terms_parameter(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
     return _text(select, tuple(given), more, then, few=few or bool(where.only_images)), bound
 
 
@@ -80,18 +80,18 @@ def compose(
 def _text(
     select: LiteralString, given: tuple[str, ...], more: tuple[LiteralString, ...], then: LiteralString, *, few: bool
 ) -> LiteralString:
-    """Return the statement by the names of what is given: no value is kept."""
+    """Return the statement for the names of the given fields; values are not part of it."""
     join = _JOIN_STUDY if set(given) & _OF_STUDY.keys() else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if few else {})}
     conditions = " AND ".join([*(known[name] for name in given), *more])
     return select + join + " WHERE " + conditions + then
 
 
-def any_of(terms: Sequence[str]) -> str:
-    """Return `terms` as they are looked for in a document, where each stands between blanks."""
+def terms_parameter(terms: Sequence[str]) -> str:
+    """Return the parameter `:terms`: each term between blanks, as it is in a document."""
     return json.dumps([f" {term} " for term in dict.fromkeys(terms) if term and " " not in term])
 
 
 def _bound(value: str | bool | tuple[str, ...]) -> str | int:
-    """Return a list as JSON without repetition: SQLite bounds the number of parameters, not their length."""
+    """Return a list as JSON without duplicates: SQLite limits the number of parameters, not their length."""
     return json.dumps(sorted(set(value))) if isinstance(value, tuple) else value

@@ -1,4 +1,4 @@
-"""One process at a time writes the cache; the system lets go of the lock of one that was killed."""
+"""A lock by which one process at a time writes the int8 copy; the system releases that of a killed process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CAN_LOCK = sys.platform != "win32"
-_LOOK_AGAIN_S = 0.01
+_POLL_INTERVAL_S = 0.01
 
 
 class LockBusy(Exception):
@@ -26,12 +26,12 @@ class LockBusy(Exception):
 
 @contextmanager
 def locked(folder: Path, *, wait_s: float = 0.0) -> Generator[None]:
-    """Hold the folder's lock; where there is no folder, or nothing can be locked, there is nothing to hold.
+    """Hold the folder's lock; does nothing if there is no folder, or if the system has no such locks.
 
-    The folder itself is locked: no file has to be left behind, and SQLite's own locks are on the file in it.
+    The folder itself is locked: that leaves no lock file behind, and SQLite's own locks are on the file in it.
 
     Raises:
-        LockBusy: Another holder kept it for so long.
+        LockBusy: It was not released within `wait_s`.
     """
     if not (CAN_LOCK and folder.is_dir()):
         yield
@@ -50,5 +50,5 @@ def _acquire(descriptor: int, give_up_at: float) -> None:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if time.monotonic() >= give_up_at:
             raise LockBusy
-        time.sleep(_LOOK_AGAIN_S)
+        time.sleep(_POLL_INTERVAL_S)
     return None

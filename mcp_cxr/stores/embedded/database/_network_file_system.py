@@ -1,4 +1,4 @@
-"""Whether a folder is on a disk of this machine: SQLite's write-ahead log and shared memory need that.
+"""Detects network file systems: SQLite's write-ahead log and shared memory need a local disk.
 
 SQLite documentation, wal.html: "All processes using a database must be on the same host computer; WAL does not work
 over a network filesystem."
@@ -16,9 +16,9 @@ _REMOTE = frozenset(
 
 
 def network_file_system(folder: Path, *, mounts: Path = _MOUNTS) -> str | None:
-    """Return the kind of network file system that the folder is on, or would be made on; None where it is local.
+    """Return the type of the network file system that the folder is on, or would be created on.
 
-    None too where the system does not tell.
+    None if it is local, or if the system does not say.
     """
     try:
         lines = mounts.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -29,7 +29,7 @@ def network_file_system(folder: Path, *, mounts: Path = _MOUNTS) -> str | None:
     if not found:
         return None
     longest = max(len(point.parts) for point, _ in found)
-    kind = [kind for point, kind in found if len(point.parts) == longest][-1]  # the last one mounted hides the others
+    kind = [kind for point, kind in found if len(point.parts) == longest][-1]  # the last mount hides the others
     return kind if kind in _REMOTE else None
 
 

@@ -1,16 +1,21 @@
-"""Words: the index of documents, BM25 over it, and filters on studies as arrays."""
+"""Search by words: the index of the studies' documents, BM25, and filters as arrays by study."""
 
 from mcp_cxr.stores.embedded.fulltext import _documents as documents
-from mcp_cxr.stores.embedded.fulltext._bm25 import scores
 from mcp_cxr.stores.embedded.fulltext._documents import reindex
-from mcp_cxr.stores.embedded.fulltext._study_filter import is_narrow, of_images, of_studies, studies
+from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
+from mcp_cxr.stores.embedded.fulltext._study_filter import (
+    image_conditions,
+    selects_few,
+    study_conditions,
+    study_mask,
+)
 
 __all__ = [
+    "bm25_scores",
     "documents",
-    "is_narrow",
-    "of_images",
-    "of_studies",
+    "image_conditions",
     "reindex",
-    "scores",
-    "studies",
+    "selects_few",
+    "study_conditions",
+    "study_mask",
 ]

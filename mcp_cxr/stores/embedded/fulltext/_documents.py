@@ -1,4 +1,4 @@
-"""Search by words: one document for each study that has an image of ours."""
+"""Search by words: one document for each study that has an image, external images left out."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._ranking import best_first
-from mcp_cxr.stores.embedded.database import OURS, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
-from mcp_cxr.stores.embedded.fulltext._bm25 import scores
-from mcp_cxr.stores.embedded.fulltext._study_filter import is_narrow, of_images, of_studies, studies
+from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
+from mcp_cxr.stores.embedded.fulltext._study_filter import image_conditions, selects_few, study_conditions, study_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded.database import KeptAnswers
+    from mcp_cxr.stores.embedded.database import ResultCache
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
@@ -34,7 +34,7 @@ _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
-# CROSS JOIN keeps the order: the studies first, then their images.
+# CROSS JOIN fixes the order: the studies first, then their images.
 _OF_THESE = """
 SELECT i.image_id, i.study_id, i.subject_id, holder.number
 FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number = these.value
@@ -65,19 +65,19 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
 
 
 def match(
-    connection: Connection, terms: Sequence[str], where: Filter, limit: int, kept: KeptAnswers
+    connection: Connection, terms: Sequence[str], where: Filter, limit: int, results: ResultCache
 ) -> list[RankedImage]:
     """Rank images by the BM25 of their study.
 
-    Only the best studies, and all that tie with the last of them, are looked up; more while there are not enough.
+    Only the images of the best studies, and of all that tie with the last of them, are read; if too few pass, more.
     """
-    score_of = scores(connection, terms)
-    if (facts := where if is_narrow(where) else of_studies(where)) != Filter():
-        score_of = score_of * kept.to(studies, connection, facts)
+    score_of = bm25_scores(connection, terms)
+    if (facts := where if selects_few(where) else study_conditions(where)) != Filter():
+        score_of = score_of * results.get(study_mask, connection, facts)
     depth = limit
     while True:
         best = _best(score_of, depth)
-        hits = _images(connection, best, score_of, where if is_narrow(where) else of_images(where))
+        hits = _images(connection, best, score_of, where if selects_few(where) else image_conditions(where))
         if len(hits) >= limit or len(best) < depth:
             return hits[:limit]
         depth *= 4
@@ -95,8 +95,8 @@ def _best(score_of: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 def _images(
     connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
 ) -> list[RankedImage]:
-    """Return the images of these studies that are let through, best first; ties by image id."""
-    statement, bound = compose(_OF_THESE, where, OURS)
+    """Return the images of these studies that pass, best first; ties by image id."""
+    statement, bound = compose(_OF_THESE, where, NOT_EXTERNAL)
     rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
     hits = (
         RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))

@@ -1,11 +1,11 @@
-"""The words index: which documents hold a term, and how often.
+"""The inverted index: which documents contain a term and how often; and BM25 over it.
 
-Documents are numbered as they come. A thousand of them are a block, which is written once, when it is full: the study
-and the length of each, and for each of its terms a row with the places of those that hold it. Documents behind the last
-full block are few, and read as they are. So a word of 200,000 reports is 200 rows to read, a document is written once
-more and no row is ever merged with another, and all of it belongs to SQLite's transactions. A document that changes
-gets a new number; in its block it is struck out. One that goes takes its block with it, whose other documents come
-anew: no word of it stays.
+Documents are numbered in the order of arrival. A block of 1,024 is written once, when it is full: the study and length
+of each document, and for each term one row with the places of the documents that contain it. The few documents after
+the last full block (the tail) are read as they are. So a word that is in 200,000 reports is 200 rows to read, each
+document is written one more time, no rows are ever merged, and the index is part of SQLite's transactions. A changed
+document gets a new number, and its old place is set to zero. A removed document dissolves its block, whose other
+documents are added again, so that none of its words stays.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.stores._ranking import term_scores
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from sqlite3 import Connection
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     Places = NDArray[np.int64]
 
 _SIZE = 1024
-"""Documents of a block."""
-_BITS = 20  # of a packed number for how often; the others for the place in the block
-_MOST = 2**_BITS - 1  # a term that stands there more often counts as if it did not
+"""Documents per block."""
+_BITS = 20  # of a packed number for the occurrences; the rest is the place in the block
+_MAX_OCCURRENCES = 2**_BITS - 1  # more occurrences of a term count as this many
 _CELL = np.dtype("<u4")
 _ROWS = 2**32
-"""Numbers of rows that a block has for itself."""
+"""Row numbers reserved for each block."""
 
+_HIGHEST_STUDY = "SELECT coalesce(max(number), 0) FROM studies"
 _ADD = "INSERT INTO documents (study, terms) VALUES (?, ?)"
 _LAST = "SELECT coalesce(max(number), 0) FROM documents"
 _NEXT_BLOCK = "SELECT coalesce(max(number) + 1, 0) FROM blocks"
@@ -47,12 +50,12 @@ _REMOVE_TERMS = "DELETE FROM postings WHERE number BETWEEN ? AND ?"
 _REMOVE_RANGE = "DELETE FROM documents WHERE number BETWEEN ? AND ?"
 
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
-_BEHIND = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
+_TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
 _HOLDERS = "SELECT block, packed FROM postings WHERE term = ? ORDER BY block"
 
 
 def add(connection: Connection, documents: Iterable[tuple[int, str]]) -> None:
-    """Add documents, each with its study's number; those that fill a block are indexed."""
+    """Add documents, each with its study's number, and index the blocks that are full."""
     connection.executemany(_ADD, documents)
     (first,), (last,) = connection.execute(_NEXT_BLOCK).fetchone(), connection.execute(_LAST).fetchone()
     for block in range(first, (last + 1) // _SIZE):
@@ -60,11 +63,11 @@ def add(connection: Connection, documents: Iterable[tuple[int, str]]) -> None:
 
 
 def remove(connection: Connection, changed: Iterable[int], gone: Iterable[int]) -> None:
-    """Remove documents, by their numbers; others may get new ones thereby.
+    """Remove documents by number; other documents may get new numbers.
 
     Args:
-        changed: Each comes anew: it is struck out, and its words stay in their block until half of it is.
-        gone: Their words leave with them.
+        changed: Documents that are added again: their words stay in the block until half of it is removed.
+        gone: Documents whose words must not stay.
     """
     struck: dict[int, list[int]] = defaultdict(list)
     for number in chain(changed, gone := list(gone)):
@@ -82,37 +85,57 @@ def remove(connection: Connection, changed: Iterable[int], gone: Iterable[int]) 
 
 
 class Index:
-    """All documents, by their place in it, as one transaction sees them."""
+    """All documents by place, as one transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
         blocks = connection.execute(_BLOCKS).fetchall()
         self._connection = connection
         self._blocks = np.array([number for number, _, _ in blocks], np.int64)
         (following,) = connection.execute(_NEXT_BLOCK).fetchone()
-        behind = connection.execute(_BEHIND, (following * _SIZE,)).fetchall()
-        self._behind = [terms.split() for _, terms in behind]
-        self.studies = _joined((studies for _, studies, _ in blocks), [study for study, _ in behind])
-        """The study of each; 0 where one was struck out."""
-        self.lengths = _joined((lengths for _, _, lengths in blocks), list(map(len, self._behind)))
-        """Terms of each."""
+        tail = connection.execute(_TAIL, (following * _SIZE,)).fetchall()
+        self._tail = [terms.split() for _, terms in tail]
+        self.studies = _joined((studies for _, studies, _ in blocks), [study for study, _ in tail])
+        """The study of each; 0 if the document was removed."""
+        self.lengths = _joined((lengths for _, _, lengths in blocks), list(map(len, self._tail)))
+        """Number of terms of each."""
 
-    def holders(self, term: str) -> tuple[Places, Places]:
-        """Return where the documents are that hold a term, and how often each does."""
+    def containing(self, term: str) -> tuple[Places, Places]:
+        """Return the places of the documents that contain a term, and its occurrences in each."""
         rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
         starts = _SIZE * np.searchsorted(self._blocks, np.array([block for block, _ in rows], np.int64))
         packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL).astype(np.int64)
         places = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
         alive = self.studies[places] > 0
-        often = [words.count(term) for words in self._behind]
-        behind = np.flatnonzero(often)
+        occurrences = [words.count(term) for words in self._tail]
+        tail = np.flatnonzero(occurrences)
         return (
-            np.concatenate((places[alive], _SIZE * len(self._blocks) + behind)),
-            np.concatenate(((packed & _MOST)[alive], np.array(often, np.int64)[behind])),
+            np.concatenate((places[alive], _SIZE * len(self._blocks) + tail)),
+            np.concatenate(((packed & _MAX_OCCURRENCES)[alive], np.array(occurrences, np.int64)[tail])),
         )
 
 
+def mask_size(connection: Connection) -> int:
+    """Return the size of an array by study number; place 0 is for no study, the last place for deleted ones."""
+    return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
+
+
+def bm25_scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.float64]:
+    """Return the BM25 of each study's document, by study number; 0 if it contains none of `terms`."""
+    index = Index(connection)
+    found = np.zeros(len(index.studies))
+    documents = int(np.count_nonzero(index.studies))
+    mean_length = index.lengths.sum() / max(documents, 1)
+    for term in dict.fromkeys(terms):
+        places, occurrences = index.containing(term)
+        found[places] += term_scores(occurrences, index.lengths[places], documents=documents, mean_length=mean_length)
+    by_study = np.zeros(mask_size(connection))
+    by_study[np.minimum(index.studies, len(by_study) - 1)] = found
+    by_study[[0, -1]] = 0
+    return by_study
+
+
 def _fill(connection: Connection, block: int) -> None:
-    """Index the documents of a block; there may be none."""
+    """Index the documents of a block, if it has any."""
     documents = connection.execute(_IN_BLOCK, _range(block, _SIZE)).fetchall()
     if not documents:
         return
@@ -122,8 +145,8 @@ def _fill(connection: Connection, block: int) -> None:
         words: list[str] = terms.split()
         place = number % _SIZE
         studies[place], lengths[place] = study, len(words)
-        for term, often in Counter(words).items():
-            packed[term].append((place << _BITS) + min(often, _MOST))
+        for term, occurrences in Counter(words).items():
+            packed[term].append((place << _BITS) + min(occurrences, _MAX_OCCURRENCES))
     connection.execute(_ADD_BLOCK, (block, studies.tobytes(), lengths.tobytes()))
     first, _ = _range(block, _ROWS)
     rows = ((first + n, term, block, np.array(here, _CELL).tobytes()) for n, (term, here) in enumerate(packed.items()))
@@ -131,7 +154,7 @@ def _fill(connection: Connection, block: int) -> None:
 
 
 def _dissolve(connection: Connection, block: int) -> None:
-    """Remove a block; the documents it has left come anew."""
+    """Remove a block, and add its remaining documents again."""
     documents = connection.execute(_IN_BLOCK, _range(block, _SIZE)).fetchall()
     connection.execute(_REMOVE_BLOCK, (block,))
     connection.execute(_REMOVE_TERMS, _range(block, _ROWS))
@@ -143,6 +166,6 @@ def _range(block: int, size: int) -> tuple[int, int]:
     return block * size, (block + 1) * size - 1
 
 
-def _joined(blobs: Iterable[bytes], behind: Sequence[int]) -> Places:
+def _joined(blobs: Iterable[bytes], tail: Sequence[int]) -> Places:
     whole = np.frombuffer(b"".join(blobs), _CELL)
-    return np.concatenate((whole.astype(np.int64), np.array(behind, np.int64)))
+    return np.concatenate((whole.astype(np.int64), np.array(tail, np.int64)))

@@ -1,8 +1,8 @@
-"""Filters as arrays: which studies are let through, by their number.
+"""Filters as arrays: which studies pass, by study number.
 
-What a filter says of studies is asked of SQLite one fact at a time, each answer a list of numbers from an index, and
-the answers are joined here: of 227,835 studies that takes tens of milliseconds, where one statement that joins them
-took a second, and some took minutes. What a filter says of images stays with the statements that read them.
+Each condition on studies is one query, whose result is a list of numbers from an index; the results are combined here.
+For 227,835 studies that takes tens of milliseconds; one statement that joins them took a second, and some minutes.
+Conditions on images stay in the statements that read images.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mcp_cxr.stores.embedded.database import OURS, compose
-from mcp_cxr.stores.embedded.fulltext._bm25 import room, scores
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
+from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores, mask_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Mask: TypeAlias = NDArray[np.bool_]
 
-# json_group_array, because a number that is handed over alone costs ten times as much.
+# json_group_array, because fetching each number as a row takes ten times as long.
 _OF_SPLIT = "SELECT json_group_array(number) FROM studies WHERE split = ?"
 _FROM = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_date WHERE study_date >= ?"
 _TO = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_date WHERE study_date <= ?"
@@ -38,13 +38,13 @@ SELECT json_group_array(coalesce((SELECT number FROM studies WHERE studies.study
 FROM images AS i"""
 
 
-def is_narrow(where: Filter) -> bool:
-    """Whether it names images, a study or a subject: then SQLite finds these few, whatever else is asked of them."""
+def selects_few(where: Filter) -> bool:
+    """Return whether a filter names images, a study or a subject, so that SQLite finds few rows."""
     return bool(where.image_id or where.study_id or where.subject_id or where.only_images)
 
 
-def of_images(where: Filter) -> Filter:
-    """Return what it says of images."""
+def image_conditions(where: Filter) -> Filter:
+    """Return the conditions of a filter on images."""
     return replace(
         where,
         labels=(),
@@ -57,28 +57,28 @@ def of_images(where: Filter) -> Filter:
     )
 
 
-def of_studies(where: Filter) -> Filter:
-    """Return what it says of studies."""
+def study_conditions(where: Filter) -> Filter:
+    """Return the conditions of a filter on studies."""
     return replace(where, view=(), exclude_subject=None, exclude_images=())
 
 
-def studies(connection: Connection, where: Filter) -> Mask:
-    """Return which studies are let through, by number; the last place stands for all that are no more.
+def study_mask(connection: Connection, where: Filter) -> Mask:
+    """Return which studies pass, by number; the last place is for deleted ones.
 
     Args:
-        where: `of_studies`, or narrow: then a study is let through if one of its images is.
+        where: `study_conditions`, or a filter for which `selects_few`: then a study passes if one of its images does.
     """
-    size = room(connection)
-    if is_narrow(where):
-        return _mask(connection.execute(*compose(_OF_IMAGES, where, OURS)).fetchone()[0], size)
-    masks = list(_facts(connection, where, size))
+    size = mask_size(connection)
+    if selects_few(where):
+        return _mask(connection.execute(*compose(_OF_IMAGES, where, NOT_EXTERNAL)).fetchone()[0], size)
+    masks = list(_condition_masks(connection, where, size))
     passing = np.logical_and.reduce(masks) if masks else np.ones(size, np.bool_)
     passing[[0, -1]] = False
     return passing
 
 
-def _facts(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
-    """Yield for each thing that is asked of studies those that have it."""
+def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
+    """Yield for each condition the studies that meet it."""
 
     def ask(statement: str, *values: str) -> Mask:
         return _mask(connection.execute(statement, values).fetchone()[0], size)
@@ -90,7 +90,7 @@ def _facts(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
         for label in where.labels_absent:
             yield ~ask(_NOT_WITHOUT, label)
     if where.terms_absent:
-        yield scores(connection, where.terms_absent) == 0
+        yield bm25_scores(connection, where.terms_absent) == 0
     if where.split is not None:
         yield ask(_OF_SPLIT, where.split)
     if where.date_from is not None:
@@ -102,7 +102,7 @@ def _facts(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
 
 
 def _mask(numbers: str, size: int) -> Mask:
-    """Return true at the numbers of a JSON array."""
+    """Return a mask that is true at the numbers of a JSON array."""
     mask = np.zeros(size, np.bool_)
     mask[np.fromstring(numbers[1:-1], np.int64, sep=",")] = True
     return mask

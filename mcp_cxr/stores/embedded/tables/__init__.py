@@ -1,4 +1,4 @@
-"""Rows read and written: images, studies, files, counts and listings."""
+"""Reads and writes rows: images, studies, files, counts and lists."""
 
 from mcp_cxr.stores.embedded.tables import _counts as counts
 from mcp_cxr.stores.embedded.tables import _files as files

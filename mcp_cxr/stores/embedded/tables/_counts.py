@@ -1,4 +1,4 @@
-"""How many images are let through, or their studies or subjects: counted in the copy's columns, where there is one."""
+"""Counts images, studies or subjects that pass a filter, in the columns of the int8 copy if there is one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mcp_cxr.records import VIEWS, Filter
-from mcp_cxr.stores.embedded.database import HOLDS_TERMS, OURS, Changes, any_of, compose
-from mcp_cxr.stores.embedded.fulltext import is_narrow, of_studies, scores, studies
-from mcp_cxr.stores.embedded.vectors import Stale
+from mcp_cxr.stores.embedded.database import CONTAINS_TERMS, NOT_EXTERNAL, Changes, compose, terms_parameter
+from mcp_cxr.stores.embedded.fulltext import bm25_scores, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.vectors import StaleCopy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.stores.embedded.database import KeptAnswers
-    from mcp_cxr.stores.embedded.fulltext._study_filter import Mask
-    from mcp_cxr.stores.embedded.vectors import Cache, Copy
+    from mcp_cxr.stores.embedded.database import ResultCache
+    from mcp_cxr.stores.embedded.vectors import Int8Copy, Int8Snapshot
 
 _IMAGES = "SELECT count(*) FROM images AS i"
 STUDIES = "SELECT count(DISTINCT i.study_id) FROM images AS i"
@@ -42,27 +41,29 @@ def count(
     where: Filter,
     terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
-    cache: Cache | None = None,
-    kept: KeptAnswers | None = None,
+    int8_copy: Int8Copy | None = None,
+    results: ResultCache | None = None,
     max_lag: int | None = None,
 ) -> int:
-    """Count images, studies or subjects; `terms`: only those whose study holds one.
+    """Count images, studies or subjects; with `terms`, only those whose study contains one.
 
     Args:
-        cache: Whose copy to use; None asks SQLite alone.
-        kept: Which studies a filter lets through, from before.
-        max_lag: How many slots the copy may lag behind.
+        int8_copy: None counts in SQLite alone.
+        results: Which studies a filter lets through, from before.
+        max_lag: Slots that the copy may lag behind.
 
     Raises:
         Stale: The copy does not fit this state of the database.
     """
-    is_counted = cache and not is_narrow(where) and set(where.view) <= set(VIEWS)  # the copy knows no other views
-    copy, _ = cache.copy(connection, max_lag=max_lag) if cache and is_counted else (None, 0)
-    if copy is None or kept is None:
-        return _plainly(connection, where, terms, distinct)
-    slots, numbers = _images(connection, where, terms, copy, kept)
+    is_counted = (
+        int8_copy and not selects_few(where) and set(where.view) <= set(VIEWS)
+    )  # the copy does not distinguish other views
+    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
+    if copy is None or results is None:
+        return _count_in_sqlite(connection, where, terms, distinct)
+    slots, numbers = _images(connection, where, terms, copy, results)
     if copy.was_wiped:
-        raise Stale
+        raise StaleCopy
     if distinct == "study":
         return int(np.count_nonzero(np.bincount(numbers)))
     if distinct == "subject":
@@ -70,43 +71,45 @@ def count(
     return len(slots)
 
 
-def _plainly(
+def _count_in_sqlite(
     connection: Connection, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
 ) -> int:
-    words: list[LiteralString] = [HOLDS_TERMS] if terms else []
-    statement, bound = compose(_COUNTED[distinct], where, OURS, *words)
-    return connection.execute(statement, {**bound, "terms": any_of(terms)}).fetchone()[0]
+    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
+    statement, bound = compose(_COUNTED[distinct], where, NOT_EXTERNAL, *words)
+    return connection.execute(statement, {**bound, "terms": terms_parameter(terms)}).fetchone()[0]
 
 
 def _images(
-    connection: Connection, where: Filter, terms: Sequence[str], copy: Copy, kept: KeptAnswers
+    connection: Connection, where: Filter, terms: Sequence[str], copy: Int8Snapshot, results: ResultCache
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the slots of the images that are let through, and their studies' numbers."""
-    rows, passing = copy.rows, _there(connection, copy, kept)
+    """Return the slots of the images that pass, and the numbers of their studies."""
+    rows, passing = copy.rows, _existing_rows(connection, copy, results)
     if where.view:
-        passing &= rows.of_views(where.view)
-    if (facts := of_studies(where)) != Filter():
-        passing &= rows.of_studies(kept.to(studies, connection, facts))
+        passing &= rows.view_mask(where.view)
+    if (facts := study_conditions(where)) != Filter():
+        passing &= rows.study_mask(results.get(study_mask, connection, facts))
     if terms:
-        passing &= rows.of_studies(scores(connection, terms) > 0)
+        passing &= rows.study_mask(bm25_scores(connection, terms) > 0)
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
     places, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
     passing[places[here]] = False
-    words: list[LiteralString] = [HOLDS_TERMS] if terms else []
-    statement, bound = compose(_AFTER, where, OURS, *words, few=True)
-    new = connection.execute(statement, {**bound, "terms": any_of(terms), "covered": copy.header.covered}).fetchall()
-    behind = np.array(new, np.int64).reshape(-1, 2)
+    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
+    statement, bound = compose(_AFTER, where, NOT_EXTERNAL, *words, few=True)
+    new = connection.execute(
+        statement, {**bound, "terms": terms_parameter(terms), "covered": copy.header.covered}
+    ).fetchall()
+    not_covered = np.array(new, np.int64).reshape(-1, 2)
     return (
-        np.concatenate((rows.slots[passing], behind[:, 0])),
-        np.concatenate((rows.studies[passing].astype(np.int64), behind[:, 1])),
+        np.concatenate((rows.slots[passing], not_covered[:, 0])),
+        np.concatenate((rows.studies[passing].astype(np.int64), not_covered[:, 1])),
     )
 
 
-def _there(connection: Connection, copy: Copy, kept: KeptAnswers) -> Mask:
-    """Return which rows are of images that are still there: all, unless some were removed since the copy was made."""
+def _existing_rows(connection: Connection, copy: Int8Snapshot, results: ResultCache) -> NDArray[np.bool_]:
+    """Return which rows are of images that still exist: all, unless some were removed since the copy was made."""
     if copy.header.compacted == Changes.of(connection).removed:
         return np.ones(len(copy.rows.slots), np.bool_)
-    return np.isin(copy.rows.slots, kept.to(_slots, connection))
+    return np.isin(copy.rows.slots, results.get(_slots, connection))
 
 
 def _slots(connection: Connection) -> NDArray[np.int64]:

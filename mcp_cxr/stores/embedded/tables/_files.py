@@ -1,4 +1,4 @@
-"""What became of the files that were met."""
+"""The recorded outcomes of files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Outcome
-from mcp_cxr.stores.embedded.database import from_cell, to_cell
+from mcp_cxr.stores.embedded.database import path_from_cell, path_to_cell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageId
 
 _OUTCOME = "SELECT size, mtime_ns, image_id, reason FROM files WHERE path = ?"
-_SETTLED = """
+_UNCHANGED = """
 SELECT f.image_id, f.reason, i.root, i.image_path
 FROM files AS f LEFT JOIN images AS i ON i.image_id = f.image_id AND i.made_by IS NOT NULL
 WHERE f.path = ? AND f.size = ? AND f.mtime_ns = ?"""
@@ -23,16 +23,16 @@ _RECORD = "INSERT OR REPLACE INTO files (path, size, mtime_ns, image_id, reason)
 
 
 def outcomes(connection: Connection, paths: Collection[str]) -> dict[str, Outcome]:
-    """Return what became of these files."""
-    rows = ((path, connection.execute(_OUTCOME, (to_cell(path),)).fetchone()) for path in paths)
+    """Return the recorded outcomes of these files."""
+    rows = ((path, connection.execute(_OUTCOME, (path_to_cell(path),)).fetchone()) for path in paths)
     return {path: Outcome(path, *row) for path, row in rows if row}
 
 
-def settled(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-    """Return what those became that need nothing."""
+def unchanged_files(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    """Return the images of the files that are unchanged and need no work; None for refused files."""
     found: dict[str, ImageId | None] = {}
     for path, status in files.items():
-        row = connection.execute(_SETTLED, (to_cell(path), *status)).fetchone()
+        row = connection.execute(_UNCHANGED, (path_to_cell(path), *status)).fetchone()
         if row is None:
             continue
         image_id, reason, root, below = row
@@ -42,10 +42,10 @@ def settled(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dic
 
 
 def _joined(root: str | bytes, below: str | bytes) -> str:
-    return os.path.join(from_cell(root), from_cell(below))  # noqa: PTH118  # text: no path is opened
+    return os.path.join(path_from_cell(root), path_from_cell(below))  # noqa: PTH118  # text: no path is opened
 
 
-def record(connection: Connection, given: Sequence[Outcome]) -> None:
-    """Keep what became of files."""
-    rows = [(to_cell(file.path), file.size, file.mtime_ns, file.image_id, file.reason) for file in given]
+def record_outcomes(connection: Connection, given: Sequence[Outcome]) -> None:
+    """Record what became of files."""
+    rows = [(path_to_cell(file.path), file.size, file.mtime_ns, file.image_id, file.reason) for file in given]
     connection.executemany(_RECORD, rows)

@@ -1,4 +1,4 @@
-"""Images with their vectors: written, read one by one, and forgotten."""
+"""Writes, reads and removes images with their vectors."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, St
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._checks import require_fingerprint
 from mcp_cxr.stores._unit_rows import unit_rows
-from mcp_cxr.stores.embedded.database import compose, fingerprint_of, from_cell, to_cell
+from mcp_cxr.stores.embedded.database import (
+    compose,
+    fingerprint_of,
+    path_from_cell,
+    path_to_cell,
+    vector_from_blob,
+    vector_to_blob,
+)
 from mcp_cxr.stores.embedded.fulltext import reindex
-from mcp_cxr.stores.embedded.vectors import from_blob, to_blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mcp_cxr.records import Vectors
-    from mcp_cxr.stores.embedded.vectors import Wiping
+    from mcp_cxr.stores.embedded.vectors import CopyWiper
 
 _REPLACED = """
 SELECT image_id, study_id, created_at FROM images WHERE image_id IN (SELECT value FROM json_each(?))"""
@@ -55,7 +61,7 @@ _REMOVE_ORPHANS = "DELETE FROM vectors WHERE slot NOT IN (SELECT slot FROM image
 
 
 def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-    """Write images with their vectors; those that are there are replaced."""
+    """Write images with their vectors; rows with the same ids are replaced."""
     fingerprint = require_fingerprint(fingerprint_of(connection))
     if not images:
         return
@@ -67,30 +73,30 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
     for image, unit in zip(images, units, strict=True):
         _, created_at = replaced.get(image.image_id, (None, None))
         slot = connection.execute(_INSERT, (*_cells(image), fingerprint.model, created_at)).lastrowid
-        connection.execute(_INSERT_VECTOR, (slot, to_blob(unit)))
+        connection.execute(_INSERT_VECTOR, (slot, vector_to_blob(unit)))
     reindex(connection, [image.study_id for image in images] + [study for study, _ in replaced.values()])
 
 
-def known(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
-    """Return those of `ids` that are ours."""
+def known_ids(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
+    """Return those of `ids` that are stored and not external."""
     return {ImageId(image_id) for (image_id,) in connection.execute(_KNOWN, (json.dumps(list(ids)),))}
 
 
 def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
-    """Return those of `ids` that are there, in that order."""
+    """Return those of `ids` that exist, in that order."""
     bound = {"ids": json.dumps(list(ids)), "vectors": vectors}
     rows = connection.execute(_STORED, bound)
     found = {stored.image.image_id: stored for stored in map(_stored, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 
 
-def page(connection: Connection, after: ImageId | None, limit: int) -> list[StoredImage]:
+def images_after(connection: Connection, after: ImageId | None, limit: int) -> list[StoredImage]:
     """Return the next images by id."""
     ids = [ImageId(image_id) for (image_id,) in connection.execute(_NEXT, (after or "", limit))]
     return list(get(connection, ids, vectors=True).values())
 
 
-def forget(connection: Connection, where: Filter, wiping: Wiping) -> int:
+def forget(connection: Connection, where: Filter, wiper: CopyWiper) -> int:
     """Remove images, the outcomes of their files, and studies left without any."""
     gone = connection.execute(*compose(_TO_FORGET, where)).fetchall()
     ids = json.dumps([image_id for image_id, _ in gone])
@@ -99,22 +105,22 @@ def forget(connection: Connection, where: Filter, wiping: Wiping) -> int:
     studies = {study_id for _, study_id in gone} | _named_alone(connection, where)
     reindex(connection, studies)
     connection.execute(_FORGET_STUDIES, (json.dumps(sorted(studies)),))
-    wiping.wipe(connection)
+    wiper.wipe(connection)
     return len(gone)
 
 
 def count_orphans(connection: Connection) -> int:
-    """Count vectors without an image, as a program leaves them that deletes without SQLite's foreign keys."""
+    """Count vectors without an image: a program leaves them that deletes rows with foreign keys switched off."""
     return connection.execute(_ORPHANS).fetchone()[0]
 
 
 def remove_orphans(connection: Connection) -> int:
-    """Remove these; return how many they were."""
+    """Remove vectors without an image; return their number."""
     return connection.execute(_REMOVE_ORPHANS).rowcount
 
 
 def _named_alone(connection: Connection, where: Filter) -> set[str]:
-    """Return the studies that `where` names by study or subject and by nothing else: they may never have had images."""
+    """Return the studies that `where` names by study or subject and nothing else; they may have no images."""
     if where != Filter(study_id=where.study_id, subject_id=where.subject_id):
         return set()
     rows = connection.execute(_NAMED_STUDIES, {"study_id": where.study_id, "subject_id": where.subject_id})
@@ -128,29 +134,31 @@ def _cells(image: ImageRecord) -> tuple[Any, ...]:
         image.study_id,
         image.subject_id,
         image.view_position,
-        to_cell(image.image_path),
-        to_cell(image.root),
+        path_to_cell(image.image_path),
+        path_to_cell(image.root),
         json.dumps(metadata),
         sample_key(image.image_id),
     )
 
 
 def _stored(row: tuple[Any, ...]) -> StoredImage:
-    image_id, study_id, subject_id, view, path, root, metadata, made_by, *of_study, blob = row
+    image_id, study_id, subject_id, view, path, root, metadata, made_by, *study_cells, blob = row
     external = made_by is None
-    facts: dict[str, Any] = {} if external else json.loads(metadata)  # what others write there is not ours to read
+    facts: dict[str, Any] = (
+        {} if external else json.loads(metadata)
+    )  # the metadata of another program have their own format
     image = ImageRecord(
         ImageId(image_id),
         StudyId(study_id),
         SubjectId(subject_id),
         view_position=view,
         view_source=facts.get("view_source", "none"),
-        image_path=from_cell(path),
-        root=from_cell(root),
+        image_path=path_from_cell(path),
+        root=path_from_cell(root),
         tags=facts.get("tags", {}),
         grayscale=facts.get("grayscale", facts.get("grey_scale", {})),
     )
-    return StoredImage(image, _study(image, *of_study), external, from_blob(blob))
+    return StoredImage(image, _study(image, *study_cells), external, vector_from_blob(blob))
 
 
 def _study(
@@ -161,6 +169,6 @@ def _study(
     report: str | None,
     labels: str,
 ) -> Study:
-    """Return the image's study; a foreign image may have none, and then only its ids are known."""
+    """Return the image's study; that of an external image may be missing, and then only its ids are known."""
     subject = SubjectId(subject_id or image.subject_id)
     return Study(image.study_id, subject, study_date, split, json.loads(labels), report)

@@ -1,4 +1,4 @@
-"""What can be asked of the images as a whole, without comparing anything."""
+"""Lists and totals of all images, and the reference sample."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 
 from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores.embedded.database import OURS, compose, fingerprint_of
-from mcp_cxr.stores.embedded.vectors import stack
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -19,7 +18,7 @@ _BROWSED = "SELECT i.image_id, i.study_id, i.subject_id FROM images AS i"
 _NEWEST = """
 ORDER BY (SELECT study_date FROM studies WHERE studies.study_id = i.study_id) DESC NULLS LAST, i.image_id
 LIMIT :limit"""
-# Where nearly all images pass, they are met in the order of their dates, until there are enough.
+# If nearly all images pass, they are read in the order of their dates until there are enough.
 _BY_DATE = """
 SELECT i.image_id, i.study_id, i.subject_id
 FROM studies AS dated INDEXED BY studies_by_date CROSS JOIN images AS i ON i.study_id = dated.study_id"""
@@ -32,7 +31,7 @@ _LATEST = " ORDER BY dated.study_date DESC, i.image_id LIMIT :limit"
 _TOTALS = """
 SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
     (SELECT count(DISTINCT subject_id) FROM images), (SELECT count(*) FROM images WHERE made_by IS NULL)"""
-_FOREIGN = "SELECT count(*) FROM images INDEXED BY images_foreign WHERE made_by IS NULL"
+_EXTERNAL = "SELECT count(*) FROM images INDEXED BY images_foreign WHERE made_by IS NULL"
 _BY_VIEW = "SELECT view_position, count(*) FROM images GROUP BY view_position"
 _BY_LABEL = """
 WITH bare AS MATERIALIZED (
@@ -67,24 +66,24 @@ def _listed(
 ) -> list[tuple[str, str, str]]:
     if not limit:
         return []
-    statement, bound = compose(select, where, OURS, *more, then=then)
+    statement, bound = compose(select, where, NOT_EXTERNAL, *more, then=then)
     return connection.execute(statement, {**bound, "limit": limit}).fetchall()
 
 
 def totals(connection: Connection) -> Totals:
-    """Return how much there is."""
+    """Return the numbers of images, studies, subjects, views and labels."""
     images, studies, subjects, external = connection.execute(_TOTALS).fetchone()
     by_view = dict(connection.execute(_BY_VIEW).fetchall())
     by_label = dict(connection.execute(_BY_LABEL).fetchall())
     return Totals(images, studies, subjects, external, by_view, by_label)
 
 
-def external(connection: Connection) -> int:
-    """Return how many rows other programs wrote."""
-    return connection.execute(_FOREIGN).fetchone()[0]
+def count_external(connection: Connection) -> int:
+    """Return the number of external rows."""
+    return connection.execute(_EXTERNAL).fetchone()[0]
 
 
-def sample(connection: Connection) -> ReferenceSample:
+def reference_sample(connection: Connection) -> ReferenceSample:
     """Return the reference sample."""
     fingerprint = fingerprint_of(connection)
     if fingerprint is None:
@@ -93,5 +92,5 @@ def sample(connection: Connection) -> ReferenceSample:
     if len(rows) < SAMPLE_SIZE:
         rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
     return ReferenceSample(
-        tuple(ImageId(image) for image, _ in rows), stack([blob for _, blob in rows], fingerprint.dimension)
+        tuple(ImageId(image) for image, _ in rows), stack_blobs([blob for _, blob in rows], fingerprint.dimension)
     )

@@ -1,4 +1,4 @@
-"""Studies: what is new of them is merged into what is stored."""
+"""Writes studies, merged with the stored ones."""
 
 from __future__ import annotations
 

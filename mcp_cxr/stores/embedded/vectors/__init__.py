@@ -1,18 +1,7 @@
-"""Vectors: an int8 copy beside the database, and exact search by way of it."""
+"""Exact search by vector: an int8 copy of the vectors beside the database selects which images to compare."""
 
-from mcp_cxr.stores.embedded.vectors._blobs import from_blob, stack, to_blob
-from mcp_cxr.stores.embedded.vectors._int8_copy import LAG, Cache, Stale, Wiping
-from mcp_cxr.stores.embedded.vectors._int8_file import Copy
+from mcp_cxr.stores.embedded.vectors._int8_copy import LAG, CopyWiper, Int8Copy, StaleCopy
+from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 from mcp_cxr.stores.embedded.vectors._nearest import nearest
 
-__all__ = [
-    "LAG",
-    "Cache",
-    "Copy",
-    "Stale",
-    "Wiping",
-    "from_blob",
-    "nearest",
-    "stack",
-    "to_blob",
-]
+__all__ = ["LAG", "CopyWiper", "Int8Copy", "Int8Snapshot", "StaleCopy", "nearest"]

@@ -1,4 +1,4 @@
-"""Which rows of a copy may be among the nearest: a few are taken at a time, those with the highest bounds first."""
+"""Selects rows of the int8 copy that may be among the nearest, a few at a time, highest upper bounds first."""
 
 from __future__ import annotations
 
@@ -14,77 +14,77 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.records import Vector
-    from mcp_cxr.stores.embedded.vectors._quantized import Encoded, Parted
+    from mcp_cxr.stores.embedded.vectors._quantized import QuantizedQuery, QuantizedRows
 
     Places = NDArray[np.int64]
     Slots = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
-_NARROW = 0.2  # share of the rows up to which they are picked out; of more, all are read as they lie
-_GROUP = 64  # bounds of which the highest stands for all
-_LOWEST = float(np.finfo(np.float32).min)  # what is below is -infinite
+_GATHER_SHARE = 0.2  # up to this share of the rows, only those are gathered; above it, all rows are scanned
+_GROUP = 64  # bounds whose highest represents them
+_LOWEST = float(np.finfo(np.float32).min)  # only -infinity is lower
 _INFINITY, _SIGN = np.float32(np.inf).view(np.int32), np.int32(-(2**31))  # the bits of float32
 
 
 class Candidates:
-    """Rows by slot; one that was taken is not taken again.
+    """Rows that can be taken once each, by slot.
 
     Args:
-        rows: Of the copy.
-        asked: The query, by these rows.
-        bounds: Of the rows at `places`.
-        places: None: all rows, as they lie.
+        rows: Of the int8 copy.
+        query: Quantized for these rows.
+        bounds: Upper bounds of the rows at `places`.
+        places: None for all rows.
     """
 
-    def __init__(self, rows: Encoded, asked: Parted, bounds: Bounds, places: Places | None) -> None:
+    def __init__(self, rows: QuantizedRows, query: QuantizedQuery, bounds: Bounds, places: Places | None) -> None:
         self._rows = rows
-        self._asked = asked
+        self._query = query
         self._bounds = bounds
         self._places = places
 
     @classmethod
-    def at(cls, rows: Encoded, query: Vector, places: Places) -> Self:
-        """Return these rows.
+    def of_places(cls, rows: QuantizedRows, query: Vector, places: Places) -> Self:
+        """Return the candidates among the rows at these places.
 
         Args:
             query: float32, shape (dimension,), unit length.
         """
-        asked, bounds = rows.parted(query), Bounds(len(places))
-        bounds.values[:] = rows.ceilings(asked, places)
-        return cls(rows, asked, bounds, places)
+        quantized, bounds = rows.quantize_query(query), Bounds(len(places))
+        bounds.values[:] = rows.upper_bounds(quantized, places)
+        return cls(rows, quantized, bounds, places)
 
     @classmethod
-    def passing(cls, rows: Encoded, query: Vector, mask: Mask | None) -> Self:
-        """Return the rows where `mask` is true; all, where it is None."""
-        if mask is not None and np.count_nonzero(mask) <= _NARROW * len(mask):
-            return cls.at(rows, query, np.flatnonzero(mask))
-        asked, bounds = rows.parted(query), Bounds(len(rows.slots))
-        bounds.excess[:] = rows.estimates(asked, bounds.values)
+    def of_mask(cls, rows: QuantizedRows, query: Vector, mask: Mask | None) -> Self:
+        """Return the candidates among the rows where `mask` is true; None for all rows."""
+        if mask is not None and np.count_nonzero(mask) <= _GATHER_SHARE * len(mask):
+            return cls.of_places(rows, query, np.flatnonzero(mask))
+        quantized, bounds = rows.quantize_query(query), Bounds(len(rows.slots))
+        bounds.excess[:] = rows.estimates(quantized, bounds.values)
         if mask is not None:
-            _withdraw(bounds.values, mask)
-        return cls(rows, asked, bounds, None)
+            _exclude(bounds.values, mask)
+        return cls(rows, quantized, bounds, None)
 
     def take_highest(self, count: int) -> Slots:
         """Return the slots of the `count` rows with the highest bounds, in any order."""
         return self._rows.slots[self._at(self._bounds.take_highest(count))]
 
     def take_reaching(self, floor: float) -> Slots:
-        """Return the slots of all rows whose bounds reach this, the closer ones too, in any order."""
+        """Return the slots of all rows whose bounds reach `floor`, tighter bounds included, in any order."""
         places = self._at(self._bounds.take_reaching(floor))
-        return self._rows.slots[places[self._rows.closer_ceilings(self._asked, places) >= floor]]
+        return self._rows.slots[places[self._rows.tighter_upper_bounds(self._query, places) >= floor]]
 
     def _at(self, taken: Places) -> Places:
         return taken if self._places is None else self._places[taken]
 
 
 class Bounds:
-    """Bounds by place: values, and for each block what is to be added to them; to be filled before any is taken.
+    """Upper bounds by place: values, and for each block an excess to add; fill both before taking any.
 
-    Of a group the highest stands for all. Its places lie far apart in their block: images of one study or patient
-    are alike, lie side by side and would share one, and numpy compares whole rows of groups.
+    Each group of bounds is represented by its highest. The places of a group are spread over their block: images of
+    one study or patient are similar and adjacent, and would share a group; numpy also compares whole rows of groups.
 
     Args:
-        count: Of values.
+        count: Number of values.
     """
 
     def __init__(self, count: int) -> None:
@@ -92,15 +92,15 @@ class Bounds:
         self._padded = np.empty(blocks * BLOCK, np.float32)
         self._padded[count:] = -np.inf
         self.values = self._padded[:count]
-        """-infinite: never taken."""
+        """-infinite for rows that are never taken."""
         self.excess = np.zeros(blocks, np.float32)
         self._highest: Vector | None = None
-        """Of each group, as it was measured; where that was taken since, it is less."""
+        """Of each group when it was measured; lower if its highest bound was taken since."""
 
     def take_highest(self, count: int) -> Places:
-        """Return where the `count` highest are, in any order.
+        """Return the places of the `count` highest bounds, in any order.
 
-        At least `count` bounds reach the lowest of as many groups' highest; so few others do that sorting is quick.
+        At least `count` bounds reach the lowest of the `count` highest groups, and few others do: sorting is quick.
         """
         self._highest = self._measured()
         floor = float(np.partition(self._highest, -count)[-count]) if count < len(self._highest) else _LOWEST
@@ -110,7 +110,7 @@ class Bounds:
         return self._taken(there)
 
     def take_reaching(self, floor: float) -> Places:
-        """Return where all are that reach this, in any order."""
+        """Return the places of all bounds that reach `floor`, in any order."""
         return self._taken(self._reaching(floor)[0])
 
     def _measured(self) -> Vector:
@@ -118,7 +118,7 @@ class Bounds:
         return (highest + self.excess[:, None]).ravel()
 
     def _reaching(self, floor: float) -> tuple[Places, Vector]:
-        """Return where all are that reach this, and their bounds."""
+        """Return the places of all bounds that reach `floor`, and these bounds."""
         floor = max(floor, _LOWEST)
         if self._highest is None:
             self._highest = self._measured()
@@ -134,8 +134,8 @@ class Bounds:
         return places
 
 
-def _withdraw(values: Vector, passing: Mask) -> None:
-    """Make bounds -infinite where a row does not pass; by the bits, for a masked assignment takes ten times as long."""
+def _exclude(values: Vector, passing: Mask) -> None:
+    """Set the bounds of rows that do not pass to -infinity; bitwise, a masked assignment takes ten times as long."""
     limits = (passing.view(np.int8) - np.int8(1)).astype(np.int32)
     limits &= _SIGN
     limits |= _INFINITY

@@ -1,4 +1,4 @@
-"""Arithmetic on many rows, with SIMD where numkong is installed: the only module that imports it."""
+"""Arithmetic on many rows, with SIMD if numkong is installed; the only module that imports it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 try:
     import numkong
-except ImportError:  # it has wheels for most machines, not for all
+except ImportError:  # no wheel for this machine
     numkong: Any = None
 
 if TYPE_CHECKING:
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-_LINE, _BEGIN = 64, 48  # bytes of a cache line, and where in one a query begins
+_LINE, _BEGIN = 64, 48  # bytes of a cache line, and the offset in one at which a query begins
 _BLOCK = 1024  # rows that numpy takes at once: as float32 they stay in a core's cache
 
 
 def prepared(query: NDArray[np.int8], width: int) -> NDArray[np.int8]:
     """Return the query for `products`, padded with zeros.
 
-    It begins within a cache line: beside one that begins with a line, as all rows do, these come from memory a tenth
-    slower (measured on AMD EPYC with numkong 7.8; why is not known).
+    It begins within a cache line: with a query that begins a line, as all rows do, reading the rows is a tenth slower
+    (measured on AMD EPYC with numkong 7.8; the reason is unknown).
     """
     room = np.zeros(width + 2 * _LINE, np.int8)
     start = (_BEGIN - room.ctypes.data) % _LINE
@@ -33,9 +33,9 @@ def prepared(query: NDArray[np.int8], width: int) -> NDArray[np.int8]:
 
 
 def products(codes: NDArray[np.int8], query: NDArray[np.int8], out: Floats) -> None:
-    """Enter the product of each row with the query.
+    """Write the product of each row with the query to `out`.
 
-    Exact where it is below 2**24, which rows of 1,024 numbers cannot exceed; beyond, rounded to float32.
+    Exact below 2**24, which rows of 1,024 numbers cannot exceed; beyond, rounded to float32.
 
     Args:
         codes: Shape (n, width), rows contiguous.
@@ -49,7 +49,7 @@ def products(codes: NDArray[np.int8], query: NDArray[np.int8], out: Floats) -> N
 
 
 def combine(values: Floats, scales: Floats, others: Floats, *, scale: float, other: float) -> None:
-    """Make each value `scale * scales * values + other * others`.
+    """Set each value to `scale * scales * values + other * others`.
 
     Args:
         values: Shape (n,); overwritten.
@@ -65,7 +65,7 @@ def combine(values: Floats, scales: Floats, others: Floats, *, scale: float, oth
 
 
 def products_of_numpy(codes: NDArray[np.int8], query: NDArray[np.int8], out: Floats) -> None:
-    """Do the same without SIMD of our choosing: numpy multiplies floats fast, and integers slowly."""
+    """Do the same with numpy, which multiplies floats fast and integers slowly."""
     wide = query.astype(np.float32)
     for start in range(0, len(codes), _BLOCK):
         block = slice(start, start + _BLOCK)

@@ -154,7 +154,7 @@ def make_a_table(server: StandIn) -> None:
 
 
 def test_the_driver_crashes_when_it_is_closed_during_a_call(server: StandIn) -> None:
-    server.fail("delay", ms=1500)
+    server.inject_fault("delay", ms=1500)
     assert run(server, RAW + CLOSE_DURING_A_CALL).returncode == -signal.SIGSEGV
 
 
@@ -165,7 +165,7 @@ def test_the_driver_crashes_on_too_few_values(server: StandIn) -> None:
 
 def test_the_driver_loses_its_place_when_a_result_is_left_early(server: StandIn) -> None:
     make_a_table(server)
-    server.tell(page_rows=10)
+    server.configure(page_rows=10)
     left = run(server, RAW + LEFT_EARLY)
     assert left.returncode == 1
     assert "out of order" in left.stderr
@@ -173,13 +173,13 @@ def test_the_driver_loses_its_place_when_a_result_is_left_early(server: StandIn)
 
 def test_the_driver_ends_the_process_when_a_cursor_that_was_cut_between_pages_is_collected(server: StandIn) -> None:
     make_a_table(server)
-    server.tell(page_rows=10)
+    server.configure(page_rows=10)
     assert run(server, RAW + CUT_BETWEEN_PAGES + COLLECTED_UNCLOSED).returncode == -signal.SIGABRT
     assert_alive(run(server, RAW + CUT_BETWEEN_PAGES + CUT_IN_A_CONNECTION))
 
 
 def test_the_store_outlives_calls_that_are_stopped(server: StandIn) -> None:
-    server.fail("silence", times=6, matching="COUNT")
+    server.inject_fault("silence", times=6, matching="COUNT")
     assert_alive(run(server, STORE.replace("CALL_S", "0.8") + CLOSES_DURING_CALLS + RUN))
 
 
@@ -188,8 +188,8 @@ def test_the_store_lets_no_statement_out_with_the_wrong_number_of_values(server:
 
 
 def test_the_store_reads_every_result_to_its_end_or_drops_the_connection(server: StandIn) -> None:
-    server.tell(page_rows=10)
-    server.fail("delay", times=200, on=["FD"], ms=20)
+    server.configure(page_rows=10)
+    server.inject_fault("delay", times=200, on=["FD"], ms=20)
     assert_alive(run(server, STORE.replace("CALL_S", "30") + LEAVES_RESULTS_EARLY + RUN))
 
 

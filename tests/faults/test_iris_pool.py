@@ -47,7 +47,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
         yield opened
         held = opened.pool_stats
         assert held.busy == 0
-        await to_thread.run_sync(lambda: server.wait(open=held.idle))  # none leaked
+        await to_thread.run_sync(lambda: server.wait_until(open=held.idle))  # none leaked
 
 
 async def answer(store: IrisStore) -> list[str]:
@@ -57,18 +57,18 @@ async def answer(store: IrisStore) -> list[str]:
 async def test_a_statement_that_is_not_answered_ends_at_its_deadline(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server, call_timeout_s=0.5)) as store:
         await fill(store)
-        server.fail("silence", matching="VECTOR_COSINE")
+        server.inject_fault("silence", matching="VECTOR_COSINE")
         with fail_after(PROMPT_S), pytest.raises(StoreUnavailable, match=r"did not answer within 0\.5 s"):
             await answer(store)
         assert store.pool_stats.calls_timed_out == 1
         assert await answer(store) == right
-        await to_thread.run_sync(lambda: server.wait(open=store.pool_stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
 
 
 async def test_the_deadline_is_of_each_statement_not_of_the_whole_call(server: StandIn) -> None:
     async with IrisStore(config(server, call_timeout_s=2.0)) as store:
         await fill(store)
-        server.fail("delay", times=5, ms=500)
+        server.inject_fault("delay", times=5, ms=500)
         await store.put([image("late")], vectors(1))
         assert await store.known_ids([ImageId("late")]) == {"late"}
 
@@ -76,7 +76,7 @@ async def test_the_deadline_is_of_each_statement_not_of_the_whole_call(server: S
 async def test_a_cancelled_call_ends_at_once_and_leaves_no_connection_behind(
     server: StandIn, store: IrisStore, right: list[str]
 ) -> None:
-    server.fail("silence", matching="VECTOR_COSINE")
+    server.inject_fault("silence", matching="VECTOR_COSINE")
     with fail_after(PROMPT_S), move_on_after(0.2) as scope:
         await answer(store)
     assert scope.cancelled_caught
@@ -84,47 +84,47 @@ async def test_a_cancelled_call_ends_at_once_and_leaves_no_connection_behind(
 
 
 async def test_many_cancelled_calls_starve_nobody(server: StandIn, store: IrisStore, right: list[str]) -> None:
-    server.fail("silence", times=12, matching="VECTOR_COSINE")
+    server.inject_fault("silence", times=12, matching="VECTOR_COSINE")
     with move_on_after(0.5):
         async with create_task_group() as group:
             for _ in range(12):
                 group.start_soon(answer, store)
-    server.heal()
+    server.clear_faults()
     with fail_after(PROMPT_S):
         assert await answer(store) == right
 
 
-@pytest.mark.parametrize("kind", ["rst", "fin", "cut", "list error"])
+@pytest.mark.parametrize("kind", ["rst", "fin", "truncate", "list error"])
 async def test_a_question_whose_connection_dies_is_asked_once_more(
     server: StandIn, store: IrisStore, right: list[str], kind: str
 ) -> None:
-    server.fail(kind, matching="VECTOR_COSINE")
+    server.inject_fault(kind, matching="VECTOR_COSINE")
     assert await answer(store) == right
     assert (store.pool_stats.retried, store.pool_stats.lost) == (1, 1)
 
 
 async def test_a_question_whose_connections_die_twice_says_what_to_check(server: StandIn, store: IrisStore) -> None:
-    server.fail("rst", times=2, matching="VECTOR_COSINE")
+    server.inject_fault("rst", times=2, matching="VECTOR_COSINE")
     with pytest.raises(StoreUnavailable, match="Check that the server is up"):
         await answer(store)
 
 
 @pytest.mark.parametrize("kind", ["rst", "fin", "list error"])
 async def test_writing_whose_connection_dies_writes_once(server: StandIn, store: IrisStore, kind: str) -> None:
-    server.fail(kind, matching="INSERT OR UPDATE", skip=1)
+    server.inject_fault(kind, matching="INSERT OR UPDATE", skip=1)
     await store.put([image("new"), image("i00000")], vectors(2))
     assert (await store.totals()).images == IMAGES + 1
     assert ids(await store.match(["pa"], Filter(image_id=ImageId("new")), limit=9)) == ["new"]
 
 
 async def test_writing_whose_commit_is_not_answered_is_there_once(server: StandIn, store: IrisStore) -> None:
-    server.fail("rst", on=["TC"], after=True)
+    server.inject_fault("rst", on=["TC"], after=True)
     await store.put([image("new")], vectors(1))
     assert (await store.totals()).images == IMAGES + 1
 
 
 async def test_forgetting_is_not_repeated_unasked(server: StandIn, store: IrisStore) -> None:
-    server.fail("rst", on=["TC"], after=True)
+    server.inject_fault("rst", on=["TC"], after=True)
     with pytest.raises(StoreUnavailable):
         await store.forget(Filter(image_id=ImageId("i00000")))
     assert await store.forget(Filter(image_id=ImageId("i00000"))) == 0
@@ -133,11 +133,11 @@ async def test_forgetting_is_not_repeated_unasked(server: StandIn, store: IrisSt
 async def test_a_call_that_is_stopped_writes_nothing(server: StandIn) -> None:
     async with IrisStore(config(server, call_timeout_s=0.5)) as store:
         await fill(store)
-        server.fail("silence", matching="SET DocLength")
+        server.inject_fault("silence", matching="SET DocLength")
         with pytest.raises(StoreUnavailable):
             await store.put([image("half")], vectors(1))
-        server.heal()
-        await to_thread.run_sync(lambda: server.wait(open=store.pool_stats.idle))
+        server.clear_faults()
+        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
         assert await store.known_ids([ImageId("half")]) == set()
 
 
@@ -147,7 +147,7 @@ async def test_connections_that_died_while_idle_cost_one_retry_at_most(server: S
         async with create_task_group() as group:
             for _ in range(4):
                 group.start_soon(answer, store)
-        server.cut(resets=True)
+        server.drop_connections(resets=True)
         assert [await answer(store) for _ in range(4)] == [right] * 4
         assert store.pool_stats.retried == 1
 
@@ -155,7 +155,7 @@ async def test_connections_that_died_while_idle_cost_one_retry_at_most(server: S
 async def test_a_connection_that_was_idle_for_long_is_tried_first(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server, ping_after_s=0.0)) as store:
         await fill(store)
-        server.cut()
+        server.drop_connections()
         assert await answer(store) == right
         assert store.pool_stats.retried == 0
 
@@ -166,7 +166,7 @@ async def test_connections_are_replaced_at_the_end_of_their_lifetime(server: Sta
         opened = store.pool_stats.opened
         assert [await answer(store) for _ in range(3)] == [right] * 3
         assert store.pool_stats.opened == opened + 3
-        await to_thread.run_sync(lambda: server.wait(open=1))
+        await to_thread.run_sync(lambda: server.wait_until(open=1))
 
 
 async def test_connections_are_replaced_after_tables_were_made(server: StandIn) -> None:
@@ -179,10 +179,10 @@ async def test_connections_are_replaced_after_tables_were_made(server: StandIn) 
 async def test_a_dry_pool_says_so_in_time(server: StandIn) -> None:
     async with IrisStore(config(server, pool_size=1, acquire_timeout_s=0.3)) as store:
         await fill(store)
-        server.fail("silence", matching="VECTOR_COSINE")
+        server.inject_fault("silence", matching="VECTOR_COSINE")
         async with create_task_group() as group:
             group.start_soon(answer, store)
-            await to_thread.run_sync(lambda: server.wait(faults_met=1))
+            await to_thread.run_sync(lambda: server.wait_until(faults_injected=1))
             with pytest.raises(StoreUnavailable, match="IRIS_POOL_SIZE"):
                 await store.totals()
             group.cancel_scope.cancel()
@@ -207,15 +207,15 @@ async def test_nobody_gets_more_connections_than_the_pool_has(server: StandIn, r
 
 async def test_a_server_that_takes_no_connection_is_named(server: StandIn) -> None:
     async with IrisStore(config(server)) as store:
-        server.refuse()
+        server.refuse_connections()
         with pytest.raises(StoreUnavailable, match="Check IRIS_HOST and IRIS_PORT"):
             await store.info()
-        server.heal()
+        server.clear_faults()
         await store.create()
 
 
 async def test_a_server_that_says_nothing_is_given_up(server: StandIn) -> None:
-    server.fail("silence", on=["HS"])
+    server.inject_fault("silence", on=["HS"])
     async with IrisStore(config(server, connect_timeout_s=1)) as store:
         with fail_after(1 + PROMPT_S), pytest.raises(StoreUnavailable, match="Check IRIS_HOST"):
             await store.info()
@@ -234,7 +234,7 @@ async def test_a_wrong_password_is_refused_without_telling_it(
 
 
 async def test_a_licence_that_is_used_up_says_what_to_lower(server: StandIn) -> None:
-    server.tell(max_connections=0)
+    server.configure(max_connections=0)
     async with IrisStore(config(server)) as store:
         with pytest.raises(StoreUnavailable, match="Lower IRIS_POOL_SIZE"):
             await store.info()
@@ -252,7 +252,9 @@ async def test_a_licence_that_is_used_up_says_what_to_lower(server: StandIn) -> 
 async def test_a_refusal_says_what_to_do_and_shows_nothing_of_what_was_stored(
     server: StandIn, store: IrisStore, code: int, error: type[StoreError], advice: str
 ) -> None:
-    server.fail("error", code=code, text="Field 'Report' (value 'Mrs Smith') failed", matching="INSERT OR UPDATE")
+    server.inject_fault(
+        "error", code=code, text="Field 'Report' (value 'Mrs Smith') failed", matching="INSERT OR UPDATE"
+    )
     with pytest.raises(error, match=advice) as refused:
         await store.put([image("new")], vectors(1))
     assert "Smith" not in f"{refused.value} {refused.value.__cause__}"

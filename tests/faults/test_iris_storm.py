@@ -52,7 +52,7 @@ async def test_fifty_searches_while_connections_are_cut(capsys: pytest.CaptureFi
         stats = store.pool_stats
         assert (stats.busy, stats.waiting) == (0, 0)
         assert stats.idle <= stats.size
-        await to_thread.run_sync(lambda: server.wait(open=stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=stats.idle))
     with capsys.disabled():
         print(  # noqa: T201  # the figures are the point
             f"\nstorm: {storm.right} right, {storm.refused} refused, {storm.wrong} wrong of {SEARCHES * ROUNDS};"
@@ -94,4 +94,4 @@ class Storm:
         self.longest_s = max(self.longest_s, time.monotonic() - started)
         if self._draw.random() < self._cut_share:
             resets, count = self._draw.random() < 0.5, self._draw.randint(1, 2)
-            self.cut += await to_thread.run_sync(lambda: self.server.cut(resets=resets, count=count))
+            self.cut += await to_thread.run_sync(lambda: self.server.drop_connections(resets=resets, count=count))

@@ -44,14 +44,14 @@ async def test_a_call_over_tls_ends_at_its_deadline_and_when_cancelled(
     async with IrisStore(config(server, ssl_config=CONFIG, call_timeout_s=0.5)) as store:
         await fill(store)
         right = await store.nearest(axis(), Filter(), limit=5)
-        server.fail("silence", times=2, matching="VECTOR_COSINE")
+        server.inject_fault("silence", times=2, matching="VECTOR_COSINE")
         with fail_after(10), pytest.raises(StoreUnavailable, match="did not answer"):
             await store.nearest(axis(), Filter(), limit=5)
         with fail_after(10), move_on_after(0.2) as scope:
             await store.nearest(axis(), Filter(), limit=5)
         assert scope.cancelled_caught
         assert await store.nearest(axis(), Filter(), limit=5) == right
-        await to_thread.run_sync(lambda: server.wait(open=store.pool_stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
 
 
 async def test_a_server_signed_by_another_authority_is_refused(

@@ -34,7 +34,7 @@ def variables(server: StandIn, **more: str) -> dict[str, str]:
 
 
 def _cleared(server: StandIn) -> StandIn:
-    server.clear()
+    server.reset()
     return server
 
 

@@ -121,7 +121,7 @@ class Server:
     def wait_for_the_dead(self) -> None:
         """The server takes back what was not committed once it has met the end of the connection."""
         assert self._server
-        self._server.wait(open=1, timeout_s=60)
+        self._server.wait_until(open=1, timeout_s=60)
 
     def require_whole(self) -> None:
         assert self._server
@@ -129,7 +129,7 @@ class Server:
             for what, statement in _BROKEN.items():
                 cursor.execute(statement.replace("{table}", TABLE))
                 assert not cursor.fetchall(), what
-        self._server.wait(open=1, timeout_s=60)
+        self._server.wait_until(open=1, timeout_s=60)
 
 
 def place_of(told: str) -> Place:

@@ -1,7 +1,7 @@
-"""A stand-in for InterSystems IRIS: a real process on loopback that speaks its wire protocol to the real driver.
+"""A stand-in for InterSystems IRIS: a process on loopback that speaks its wire protocol to the real driver.
 
-It is no IRIS, and its speed means nothing: SQLite holds the rows, Python compares the vectors, and of SQL it knows what
-`_documented.py` lists. Start it by hand with `python -m tests.standins.iris`; the README says what can be asked of it.
+It is not IRIS, and its speed means nothing: SQLite holds the rows, Python compares the vectors, and `_documented.py`
+lists the SQL it accepts. Start it by hand with `python -m tests.standins.iris`; the README says how to control it.
 """
 
 from tests.standins.iris._process import StandIn

@@ -1,4 +1,4 @@
-"""What tables there are: for the translator, and for clients in INFORMATION_SCHEMA and %Dictionary."""
+"""The tables, for the translator, and for clients in INFORMATION_SCHEMA and %Dictionary."""
 
 from __future__ import annotations
 
@@ -106,16 +106,16 @@ class Catalogue:
             sqlite.execute(f"CREATE INDEX [{name}.key] ON [{name}] ({key})")
 
     def add(self, table: Table, sqlite: sqlite3.Connection) -> None:
-        """Know a table, or know it anew; the views tell of it."""
+        """Add a table, or replace it, also in the views."""
         self.remove(table, sqlite)
         self.tables[table.full_name.upper()] = table
         self._count(table, 1)
         for (name, columns), rows in zip(_VIEWS.items(), _described(table), strict=True):
             marks = ", ".join("?" * len(columns.split()))
-            sqlite.executemany(f"INSERT INTO [{name}] VALUES ({marks})", rows)  # noqa: S608  # our own names
+            sqlite.executemany(f"INSERT INTO [{name}] VALUES ({marks})", rows)  # noqa: S608  # names defined here
 
     def remove(self, table: Table, sqlite: sqlite3.Connection) -> None:
-        """Forget a table; harmless where it is not known."""
+        """Remove a table; harmless if it is unknown."""
         known = self.tables.pop(table.full_name.upper(), None)
         if known is None:
             return
@@ -125,17 +125,17 @@ class Catalogue:
                 where, whose = "parent = ?", (_class_name(table),)
             else:
                 where, whose = "TABLE_NAME = ? AND TABLE_SCHEMA = ?", (table.name, table.schema)
-            sqlite.execute(f"DELETE FROM [{name}] WHERE {where}", whose)  # noqa: S608  # our own names
+            sqlite.execute(f"DELETE FROM [{name}] WHERE {where}", whose)  # noqa: S608  # names defined here
 
     def _count(self, table: Table, change: int) -> None:
-        """Keep what is asked of columns by their names alone."""
+        """Count columns by name: their kinds and collations are looked up by name alone."""
         for column in table.columns:
             name = column.name.upper()
             self._kinds[name, column.kind] += change
             self._exact[name] += change * (column.collation == "BINARY")
 
     def kind(self, column: str) -> str | None:
-        """The kind of the columns of this name; None where no table has one."""
+        """The kind of the columns of this name; None if no table has one."""
         name = column.upper()
         if name in ("ORDINAL_POSITION", "CHARACTER_MAXIMUM_LENGTH"):
             return "integer"
@@ -160,12 +160,12 @@ def _described(table: Table) -> tuple[list[tuple[Any, ...]], ...]:
     columns: list[tuple[Any, ...]] = []
     properties: list[tuple[Any, ...]] = []
     for position, column in enumerate(table.columns, 1):
-        shown = {"VECTOR": "varchar"}.get(column.type, column.type.lower())
+        visible_value = {"VECTOR": "varchar"}.get(column.type, column.type.lower())
         length = column.size if column.type == "VARCHAR" else None
         key = "YES" if column.name.upper() in primary else "NO"
         nullable = "NO" if column.required or key == "YES" else "YES"
         where = ("USER", table.schema, table.name, column.name)
-        columns.append((*where, position, nullable, shown, length, column.collation, key))
+        columns.append((*where, position, nullable, visible_value, length, column.collation, key))
         properties.append((parent, column.name, column.name, column.class_type, _parameters(column)))
     indexes = [
         (table.schema, table.name, index.name, name, position, int(not index.unique), int(index.primary))

@@ -1,4 +1,4 @@
-"""How a test talks to the server beside the protocol: one line of JSON there, one back."""
+"""The control port, by which a test configures the server: one line of JSON each way."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ if TYPE_CHECKING:
     from tests.standins.iris._server import Server
 
 
-def answer(server: Server, order: dict[str, Any]) -> Any:
+def execute(server: Server, command: dict[str, Any]) -> Any:
     """Do one order: `{"do": ..., ...}`."""
-    match order.pop("do"):
-        case "tell":
-            server.state.tell(order)
-        case "listen" | "refuse" | "clear" | "forget" as simple:
+    match command.pop("do"):
+        case "configure":
+            server.state.configure(command)
+        case "listen" | "refuse_connections" | "reset" | "reset_counters" as simple:
             getattr(server, simple)()
-        case "cut":
-            return server.cut(**order)
-        case "wait":
-            return server.state.wait(**order)
-        case "seen":
-            with server.state.guard:
+        case "drop_connections":
+            return server.drop_connections(**command)
+        case "wait_until":
+            return server.state.wait_until(**command)
+        case "counters":
+            with server.state.condition:
                 state = server.state
-                more = {name: getattr(state, name) for name in ("open", "faults_met", "fault")}
-                return {**dataclasses.asdict(state.seen), **more}
+                more = {name: getattr(state, name) for name in ("open", "faults_injected", "fault")}
+                return {**dataclasses.asdict(state.counters), **more}
         case "rows":
-            return server.database.raw(order["table"])
+            return server.database.raw(command["table"])
         case "tables":
             return {
                 table.full_name: [dataclasses.asdict(index) for index in table.indexes.values()]
                 for table in server.database.catalogue.tables.values()
             }
         case unknown:
-            raise ValueError(f"no order is called {unknown}")
+            raise ValueError(f"unknown command {unknown}")
     return None
 
 
-def control(server: Server) -> socketserver.ThreadingTCPServer:
-    """A server for orders on a port of its own."""
+def control_server(server: Server) -> socketserver.ThreadingTCPServer:
+    """Return a server for commands on a port of its own."""
 
-    class Orders(socketserver.StreamRequestHandler):
+    class CommandHandler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            self.wfile.write(json.dumps(answer(server, json.loads(self.rfile.readline()))).encode() + b"\n")
+            self.wfile.write(json.dumps(execute(server, json.loads(self.rfile.readline()))).encode() + b"\n")
 
     class Listener(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    return Listener(("127.0.0.1", 0), Orders)
+    return Listener(("127.0.0.1", 0), CommandHandler)

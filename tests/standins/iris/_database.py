@@ -1,8 +1,8 @@
 """The tables, in one SQLite database in memory that all connections share.
 
-One writer at a time: a transaction that has written keeps the others from writing (IRIS locks rows, so it lets more
-happen at once) until the lock time-out, -110. Readers wait for nobody and see what is not committed, as at IRIS's
-default isolation, READ UNCOMMITTED. A definition commits what its connection had open.
+One transaction writes at a time; the others wait for it until the lock time-out, -110 (IRIS locks rows, and allows
+more). Readers never wait and see what is not committed, as at IRIS's default isolation, READ UNCOMMITTED. DDL commits
+the open transaction of its connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from tests.standins.iris._catalogue import Catalogue, Index, Table
-from tests.standins.iris._ddl import MOST_SUBSCRIPT_BYTES, CreateIndex, CreateTable, Drop, Other, sqlite_columns
+from tests.standins.iris._ddl import MAX_SUBSCRIPT_BYTES, CreateIndex, CreateTable, Drop, Other, sqlite_columns
 from tests.standins.iris._errors import SqlError
 from tests.standins.iris._functions import Functions, vector_text
 
@@ -38,7 +38,7 @@ class Database:
     def __init__(self, state: State) -> None:
         self.catalogue = Catalogue()
         self._state = state
-        self._turn = threading.Condition()
+        self._condition = threading.Condition()
         self._writer: object | None = None
         self._sqlite = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._functions = Functions(self._sqlite)
@@ -52,21 +52,21 @@ class Database:
         Raises:
             SqlError: It cannot be.
         """
-        with self._turn:
+        with self._condition:
             self._execute(f"EXPLAIN {sql}", (None,) * parameters)
 
     def column_names(self, sql: str, parameters: int) -> list[str]:
-        with self._turn:
+        with self._condition:
             cursor = self._execute(f"SELECT * FROM ({sql}) LIMIT 0", (1,) * parameters)  # noqa: S608  # translated
             return [name for name, *_ in cursor.description]
 
     def read(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._turn:
+        with self._condition:
             return self._execute(sql, values).fetchall()
 
     def change(self, owner: object, sql: str, rows: Sequence[Sequence[Any]], *, autocommit: bool) -> list[int]:
         """Run a change once for each row of values; return how many rows each touched."""
-        with self._turn:
+        with self._condition:
             self._begin(owner)
             try:
                 counts = [self._execute(sql, row).rowcount for row in rows]
@@ -76,23 +76,23 @@ class Database:
             return counts
 
     def commit(self, owner: object) -> None:
-        with self._turn:
+        with self._condition:
             self._end(owner, "COMMIT")
 
     def rollback(self, owner: object) -> None:
-        with self._turn:
+        with self._condition:
             self._end(owner, "ROLLBACK")
 
     def raw(self, table: str) -> list[dict[str, Any]]:
         """Every row as it is stored, vectors as text."""
-        with self._turn:
+        with self._condition:
             full_name = self.catalogue.find(table).full_name
             cursor = self._execute(f"SELECT * FROM [{full_name}] ORDER BY rowid", ())  # noqa: S608  # a known table
             names = [name for name, *_ in cursor.description]
-            return [dict(zip(names, map(shown, row), strict=True)) for row in cursor.fetchall()]
+            return [dict(zip(names, map(visible_value, row), strict=True)) for row in cursor.fetchall()]
 
     def _begin(self, owner: object) -> None:
-        free = self._turn.wait_for(lambda: self._writer in (None, owner), self._state.lock_timeout_s)
+        free = self._condition.wait_for(lambda: self._writer in (None, owner), self._state.lock_timeout_s)
         if not free:
             raise SqlError(-110, "Unable to acquire lock; another transaction holds it")
         if self._writer is None:
@@ -103,7 +103,7 @@ class Database:
         if self._writer is owner:
             self._sqlite.execute(verb)
             self._writer = None
-            self._turn.notify_all()
+            self._condition.notify_all()
 
     def _execute(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
         self._functions.refusal = None
@@ -122,7 +122,7 @@ class Database:
     # Definitions
 
     def define(self, owner: object, definition: Definition) -> None:
-        with self._turn:
+        with self._condition:
             self._begin(owner)
             try:
                 match definition:
@@ -137,10 +137,10 @@ class Database:
             finally:
                 self._end(owner, "COMMIT")
 
-    def _create_table(self, wanted: CreateTable) -> None:
-        table = wanted.table
+    def _create_table(self, definition: CreateTable) -> None:
+        table = definition.table
         if table.full_name.upper() in self.catalogue.tables:
-            if wanted.unless_there:
+            if definition.if_not_exists:
                 return
             raise SqlError(-201, f"Table '{table.full_name}' already exists")
         self._execute(f"CREATE TABLE [{table.full_name}] ({sqlite_columns(table)})", ())
@@ -148,8 +148,8 @@ class Database:
             self._make_index(table, index)
         self.catalogue.add(table, self._sqlite)
 
-    def _create_index(self, wanted: CreateIndex) -> None:
-        table, index = self.catalogue.find(wanted.table), wanted.index
+    def _create_index(self, definition: CreateIndex) -> None:
+        table, index = self.catalogue.find(definition.table), definition.index
         if index.hnsw and not self._state.hnsw:
             raise SqlError(-1, "AS is not understood after the columns of an index")
         if index.name.upper() in table.indexes:
@@ -168,45 +168,45 @@ class Database:
         """An index, and the guard that an entry of it fits a global's subscripts."""
         columns = ", ".join(f"[{name}]" for name in index.columns)
         unique = "UNIQUE" if index.unique else ""
-        self._execute(f"CREATE {unique} INDEX {_own(table, index)} ON [{table.full_name}] ({columns})", ())
+        self._execute(f"CREATE {unique} INDEX {_index_name(table, index)} ON [{table.full_name}] ({columns})", ())
         size = " + ".join(f"coalesce(length(CAST(NEW.[{name}] AS BLOB)), 0)" for name in index.columns)
         for event in ("INSERT", "UPDATE"):
             self._execute(
-                f"CREATE TRIGGER {_own(table, index, event)} BEFORE {event} ON [{table.full_name}]"
-                f" WHEN {size} > {MOST_SUBSCRIPT_BYTES} BEGIN SELECT RAISE(ABORT, '<SUBSCRIPT> too long'); END",
+                f"CREATE TRIGGER {_index_name(table, index, event)} BEFORE {event} ON [{table.full_name}]"
+                f" WHEN {size} > {MAX_SUBSCRIPT_BYTES} BEGIN SELECT RAISE(ABORT, '<SUBSCRIPT> too long'); END",
                 (),
             )
 
-    def _drop(self, wanted: Drop) -> None:
-        table = self.catalogue.tables.get(wanted.table.upper())
+    def _drop(self, definition: Drop) -> None:
+        table = self.catalogue.tables.get(definition.table.upper())
         if table is None:
-            if wanted.if_there:
+            if definition.if_exists:
                 return
-            raise SqlError(-30, f"Table '{wanted.table}' not found")
-        if wanted.index is None:
+            raise SqlError(-30, f"Table '{definition.table}' not found")
+        if definition.index is None:
             self._execute(f"DROP TABLE [{table.full_name}]", ())
             self.catalogue.remove(table, self._sqlite)
             return
-        index = table.indexes.pop(wanted.index.upper(), None)
+        index = table.indexes.pop(definition.index.upper(), None)
         if index is None:
-            if wanted.if_there:
+            if definition.if_exists:
                 return
-            raise SqlError(-333, f"No index '{wanted.index}' for table '{table.full_name}'")
-        self._execute(f"DROP INDEX IF EXISTS {_own(table, index)}", ())
+            raise SqlError(-333, f"No index '{definition.index}' for table '{table.full_name}'")
+        self._execute(f"DROP INDEX IF EXISTS {_index_name(table, index)}", ())
         self.catalogue.add(table, self._sqlite)
         for event in ("INSERT", "UPDATE"):
-            self._execute(f"DROP TRIGGER IF EXISTS {_own(table, index, event)}", ())
+            self._execute(f"DROP TRIGGER IF EXISTS {_index_name(table, index, event)}", ())
 
-    def _other(self, wanted: Other) -> None:
-        table = self.catalogue.find(wanted.table)
-        if wanted.verb == "TRUNCATE":
+    def _other(self, definition: Other) -> None:
+        table = self.catalogue.find(definition.table)
+        if definition.verb == "TRUNCATE":
             self._execute(f"DELETE FROM [{table.full_name}]", ())  # noqa: S608  # a known table
 
 
-def shown(value: Any) -> Any:
+def visible_value(value: Any) -> Any:
     """A stored value as a client sees it."""
     return vector_text(value) if isinstance(value, bytes) else value
 
 
-def _own(table: Table, index: Index, event: str = "") -> str:
+def _index_name(table: Table, index: Index, event: str = "") -> str:
     return f"[{table.full_name}.{index.name}{event}]"

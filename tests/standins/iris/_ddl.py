@@ -14,13 +14,13 @@ _SQLITE_TYPES = {"text": "TEXT", "integer": "INTEGER", "double": "REAL"}
 _TYPES = frozenset("VARCHAR INTEGER INT BIGINT SMALLINT BIT DOUBLE NUMERIC DECIMAL TIMESTAMP VECTOR".split())
 _HNSW_OPTIONS = {"DISTANCE", "M", "EFCONSTRUCTION"}
 _DISTANCES = {"COSINE", "DOTPRODUCT"}
-MOST_SUBSCRIPT_BYTES = 511
+MAX_SUBSCRIPT_BYTES = 511
 
 
 @dataclass(frozen=True)
 class CreateTable:
     table: Table
-    unless_there: bool
+    if_not_exists: bool
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Drop:
 
     table: str
     index: str | None = None
-    if_there: bool = False
+    if_exists: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def is_definition(text: str) -> bool:
     return text.lstrip().split(None, 1)[0].upper() in _VERBS if text.strip() else False
 
 
-def parsed(text: str) -> Definition:
+def parse_ddl(text: str) -> Definition:
     """Read a statement that defines.
 
     Raises:
@@ -153,14 +153,14 @@ class _Reader:
 
     def _drop(self) -> Drop:
         if self._takes("TABLE"):  # RSQL_droptable
-            if_there = self._takes("IF", "EXISTS")
-            return Drop(self._table_name(), if_there=if_there)
+            if_exists = self._takes("IF", "EXISTS")
+            return Drop(self._table_name(), if_exists=if_exists)
         self._expect("INDEX")  # RSQL_dropindex
-        if_there = self._takes("IF", "EXISTS")
+        if_exists = self._takes("IF", "EXISTS")
         name = self._name()
         self._expect("ON")
         self._takes("TABLE")
-        return Drop(self._table_name(), name, if_there)
+        return Drop(self._table_name(), name, if_exists)
 
     def _create_index(self, *, unique: bool) -> CreateIndex:
         name = self._name()
@@ -187,7 +187,7 @@ class _Reader:
         self._expect(")")
 
     def _create_table(self) -> CreateTable:
-        unless_there = self._takes("IF", "NOT", "EXISTS")
+        if_not_exists = self._takes("IF", "NOT", "EXISTS")
         schema, name = self._table_name().rsplit(".", 1)
         columns: list[Column] = []
         indexes: list[Index] = []
@@ -202,7 +202,7 @@ class _Reader:
                 break
         self._expect(")")
         table = Table(schema, name, tuple(columns), {index.name.upper(): index for index in indexes})
-        return CreateTable(_with_required_keys(table), unless_there)
+        return CreateTable(_with_required_keys(table), if_not_exists)
 
     def _table_constraint(self, table: str, position: int) -> Index | None:
         named = self._name() if self._takes("CONSTRAINT") else None

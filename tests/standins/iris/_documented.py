@@ -1,4 +1,4 @@
-"""What this server lets through: the words and functions that InterSystems documents, each with its page.
+"""The words and functions that this server accepts: those that InterSystems documents, each with its page.
 
 A page is the KEY of docs.intersystems.com/irislatest/csp/docbook/DocBook.UI.Page.cls?KEY=... What is documented but not
 here is unknown to this server, not to IRIS: add it with its page.
@@ -9,51 +9,51 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal["text", "integer", "double", "same"]
-"""What a result column of it is; `same`: as its arguments."""
+"""Kind of its result column; `same`: that of its arguments."""
 
 
 class Function(NamedTuple):
     page: str
     kind: Kind
-    fewest: int = 1
-    most: int = 1
-    own: str | None = None
-    """Its name here, where that differs."""
+    min_arguments: int = 1
+    max_arguments: int = 1
+    sqlite_name: str | None = None
+    """Its name in SQLite, if that differs."""
 
 
 FUNCTIONS = {
     "ABS": Function("RSQL_abs", "same"),
     "AVG": Function("RSQL_avg", "double"),
-    "CEILING": Function("RSQL_ceiling", "integer", own="iris_ceiling"),
-    "CHAR_LENGTH": Function("RSQL_charlength", "integer", own="LENGTH"),
+    "CEILING": Function("RSQL_ceiling", "integer", sqlite_name="iris_ceiling"),
+    "CHAR_LENGTH": Function("RSQL_charlength", "integer", sqlite_name="LENGTH"),
     "COALESCE": Function("RSQL_coalesce", "same", 2, 99),
-    "CONCAT": Function("RSQL_concat", "text", 2, 2, own="iris_concat"),
+    "CONCAT": Function("RSQL_concat", "text", 2, 2, sqlite_name="iris_concat"),
     "COUNT": Function("RSQL_count", "integer"),
-    "EXP": Function("RSQL_exp", "double", own="iris_exp"),
-    "FLOOR": Function("RSQL_floor", "integer", own="iris_floor"),
-    "GREATEST": Function("RSQL_greatest", "same", 2, 99, own="MAX"),
-    "ISNULL": Function("RSQL_isnull", "same", 2, 2, own="COALESCE"),
-    "LEAST": Function("RSQL_least", "same", 2, 99, own="MIN"),
+    "EXP": Function("RSQL_exp", "double", sqlite_name="iris_exp"),
+    "FLOOR": Function("RSQL_floor", "integer", sqlite_name="iris_floor"),
+    "GREATEST": Function("RSQL_greatest", "same", 2, 99, sqlite_name="MAX"),
+    "ISNULL": Function("RSQL_isnull", "same", 2, 2, sqlite_name="COALESCE"),
+    "LEAST": Function("RSQL_least", "same", 2, 99, sqlite_name="MIN"),
     "LENGTH": Function("RSQL_length", "integer"),
-    "LN": Function("RSQL_ln", "double", own="iris_log"),
-    "LOG": Function("RSQL_log", "double", own="iris_log"),
-    "LOG10": Function("RSQL_log10", "double", own="iris_log10"),
-    "LOWER": Function("RSQL_lower", "text", own="iris_lower"),
+    "LN": Function("RSQL_ln", "double", sqlite_name="iris_log"),
+    "LOG": Function("RSQL_log", "double", sqlite_name="iris_log"),
+    "LOG10": Function("RSQL_log10", "double", sqlite_name="iris_log10"),
+    "LOWER": Function("RSQL_lower", "text", sqlite_name="iris_lower"),
     "MAX": Function("RSQL_max", "same"),
     "MIN": Function("RSQL_min", "same"),
-    "MOD": Function("RSQL_mod", "same", 2, 2, own="iris_mod"),
+    "MOD": Function("RSQL_mod", "same", 2, 2, sqlite_name="iris_mod"),
     "NULLIF": Function("RSQL_nullif", "same", 2, 2),
-    "NVL": Function("RSQL_nvl", "same", 2, 2, own="COALESCE"),
-    "POWER": Function("RSQL_power", "double", 2, 2, own="iris_power"),
+    "NVL": Function("RSQL_nvl", "same", 2, 2, sqlite_name="COALESCE"),
+    "POWER": Function("RSQL_power", "double", 2, 2, sqlite_name="iris_power"),
     "REPLACE": Function("RSQL_replace", "text", 3, 3),
     "ROUND": Function("RSQL_round", "double", 1, 2),
-    "SQRT": Function("RSQL_sqrt", "double", own="iris_sqrt"),
-    "SUBSTRING": Function("RSQL_substring", "text", 2, 3, own="SUBSTR"),
+    "SQRT": Function("RSQL_sqrt", "double", sqlite_name="iris_sqrt"),
+    "SUBSTRING": Function("RSQL_substring", "text", 2, 3, sqlite_name="SUBSTR"),
     "SUM": Function("RSQL_sum", "same"),
-    "UPPER": Function("RSQL_upper", "text", own="iris_upper"),
-    "VECTOR_COSINE": Function("RSQL_vectorcosine", "double", 2, 2, own="iris_cosine"),
-    "VECTOR_DOT_PRODUCT": Function("RSQL_vectordotproduct", "double", 2, 2, own="iris_dot"),
-    "%SQLUPPER": Function("RSQL_sqlupper", "text", own="iris_upper"),
+    "UPPER": Function("RSQL_upper", "text", sqlite_name="iris_upper"),
+    "VECTOR_COSINE": Function("RSQL_vectorcosine", "double", 2, 2, sqlite_name="iris_cosine"),
+    "VECTOR_DOT_PRODUCT": Function("RSQL_vectordotproduct", "double", 2, 2, sqlite_name="iris_dot"),
+    "%SQLUPPER": Function("RSQL_sqlupper", "text", sqlite_name="iris_upper"),
 }
 """Beside these, what reads unlike a function: CAST (RSQL_cast), %EXACT (RSQL_exact), TO_VECTOR (RSQL_tovector), and
 $LISTFROMSTRING after %INLIST (RSQL_listfromstring, RSQL_inlist)."""
@@ -67,7 +67,7 @@ EXPRESSION_WORDS = frozenset(
     " ASC DESC"  # RSQL_orderby
     " CURRENT_TIMESTAMP CURRENT_DATE".split()  # RSQL_currenttimestamp, RSQL_currentdate
 )
-"""Words that stand in expressions and mean the same here."""
+"""Words of expressions that mean the same in SQLite."""
 
 RESTRICTIONS = frozenset({"%NOLOCK"})  # RSQL_insert, RSQL_update, RSQL_delete
 CAST_TYPES = frozenset("INTEGER INT BIGINT SMALLINT DOUBLE NUMERIC DECIMAL VARCHAR CHAR".split())
@@ -97,4 +97,4 @@ RESERVED = frozenset(
 UNDOCUMENTED = frozenset(
     "CONFLICT RETURNING GLOB REGEXP INDEXED NOTNULL OFFSET NULLS FILTER OVER WITHOUT ROWID _ROWID_ OID EXCLUDED".split()
 )
-"""What the database below would understand, and IRIS is not known to."""
+"""Words of SQLite that IRIS is not documented to know."""

@@ -1,4 +1,4 @@
-"""What the server answers when it refuses; SQLCODE as in the SQL error reference (RERR_sql)."""
+"""Errors of the server; SQLCODE as in the SQL error reference (RERR_sql)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MESSAGES = {
 
 
 class SqlError(Exception):
-    """A refusal, to be answered with its SQLCODE."""
+    """An error, to be answered with its SQLCODE."""
 
     def __init__(self, code: int, detail: str) -> None:
         super().__init__(detail)
@@ -39,5 +39,5 @@ class SqlError(Exception):
 
     @property
     def text(self) -> str:
-        """What a client is told when it asks for the error's text."""
+        """The text that a client gets when it asks for it."""
         return f"[SQLCODE: <{self.code}>:<{MESSAGES.get(self.code, 'Error')}>]\r\n[%msg: <{self.detail}>]"

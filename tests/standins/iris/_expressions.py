@@ -28,7 +28,7 @@ CLAUSES = frozenset("FROM WHERE GROUP HAVING ORDER UNION LIMIT ON INNER LEFT RIG
 
 
 class Expressions(ABC):
-    """Reads tokens, and writes what SQLite makes of them."""
+    """Reads tokens, and writes the SQL that SQLite runs."""
 
     def __init__(
         self, found: list[Token], catalogue: Catalogue, constants: Mapping[int, str], named: dict[str, str]
@@ -108,7 +108,7 @@ class Expressions(ABC):
                 kinds.append(kind)
         if self._at == start:
             raise SqlError(-12, f"{self._next.raw!r} found")
-        return _joint(kinds)
+        return _common_kind(kinds)
 
     def _ends_before_alias(self) -> bool:
         """Two terms side by side with no word or sign between: the second is a name for the first."""
@@ -258,11 +258,11 @@ class Expressions(ABC):
         function = FUNCTIONS.get(name)
         if function is None:
             raise SqlError(-359, f"{name} is not on this server's list of documented functions")
-        self._out += [function.own or name, "("]
+        self._out += [function.sqlite_name or name, "("]
         kinds = ["integer"] if name == "COUNT" and self._copies("*") else self._arguments(name, function)
         self._expect(")")
         self._out.append(")")
-        return _joint(kinds) if function.kind == "same" else function.kind
+        return _common_kind(kinds) if function.kind == "same" else function.kind
 
     def _arguments(self, name: str, function: Function) -> list[str]:
         if name in AGGREGATES:
@@ -270,12 +270,12 @@ class Expressions(ABC):
         kinds = [self._expression(stops=(",",))]
         while self._copies(","):
             kinds.append(self._expression(stops=(",",)))
-        if not function.fewest <= len(kinds) <= function.most:
+        if not function.min_arguments <= len(kinds) <= function.max_arguments:
             raise SqlError(-1, f"{name} with {len(kinds)} arguments; see {function.page}")
         return kinds
 
 
-def _joint(kinds: Sequence[str]) -> str:
+def _common_kind(kinds: Sequence[str]) -> str:
     for kind in ("text", "double"):
         if kind in kinds:
             return kind

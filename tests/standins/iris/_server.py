@@ -1,4 +1,4 @@
-"""Sockets and frames: a thread for each connection, and the faults that a test asked for."""
+"""Sockets and frames: a thread for each connection, and the faults that a test injects."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.standins.iris._database import Database
 from tests.standins.iris._errors import SqlError
-from tests.standins.iris._session import NO_ANSWER, Reply, Session
-from tests.standins.iris._state import Seen
+from tests.standins.iris._protocol import NO_REPLY, ClientSession, Reply
+from tests.standins.iris._state import Counters
 
 if TYPE_CHECKING:
     import ssl
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from tests.standins.iris._state import State
 
 _HEADER = struct.Struct("<IIIH")
-_RUNS = frozenset({"PQ", "PU", "DQ", "DU"})
+_RUN_MESSAGES = frozenset({"PQ", "PU", "DQ", "DU"})
 _BROKEN_LIST = b"\x03\x32a"
-"""An item of a type there is not: the driver says <LIST ERROR>."""
+"""An item of an unknown type: the driver raises <LIST ERROR>."""
 
 
-class Gone(Exception):
-    """The connection ends here."""
+class Disconnected(Exception):
+    """The connection is to be closed."""
 
 
 class Connection:
@@ -34,19 +34,19 @@ class Connection:
     def __init__(self, sock: socket.socket, state: State, database: Database) -> None:
         self._sock = sock
         self._state = state
-        self._session = Session(state, database)
-        self._cut = threading.Event()
+        self._client_session = ClientSession(state, database)
+        self._dropped = threading.Event()
         self._resets = False
         self._broken_texts: set[str] = set()
-        """Statements that answer <LIST ERROR> for the rest of this connection's life."""
+        """Statements that fail with <LIST ERROR> until this connection is closed."""
 
     def serve(self) -> None:
         try:
-            with contextlib.suppress(OSError, Gone):
+            with contextlib.suppress(OSError, Disconnected):
                 while True:
                     self._exchange()
         finally:
-            self._session.end()
+            self._client_session.end()
             self._close()
 
     def _close(self) -> None:
@@ -55,10 +55,10 @@ class Connection:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._sock.close()
 
-    def cut(self, *, resets: bool) -> None:
-        """End it from another thread, by FIN or by RST."""
+    def drop(self, *, resets: bool) -> None:
+        """Close it from another thread, by FIN or RST."""
         self._resets = resets
-        self._cut.set()
+        self._dropped.set()
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RD if resets else socket.SHUT_RDWR)
 
@@ -67,77 +67,77 @@ class Connection:
         size, message, number, _ = _HEADER.unpack(header)
         code = header[12:].decode("latin-1")
         body = self._receive(size)
-        text = self._session.statement(number, code, body)
-        fault = self._noted(code, text)
-        if code in NO_ANSWER:
-            self._session.answer(code, number, body)
+        text = self._client_session.statement(number, code, body)
+        fault = self._record_request(code, text)
+        if code in NO_REPLY:
+            self._client_session.answer(code, number, body)
             if code == "DC":
-                raise Gone
+                raise Disconnected
             return
-        self._before(fault)
-        replies = self._faulty(fault, code, text) or self._session.answer(code, number, body)
+        self._apply_fault(fault)
+        replies = self._fault_replies(fault, code, text) or self._client_session.answer(code, number, body)
         self._send(message, number, replies, fault)
 
-    def _noted(self, code: str, text: str) -> dict[str, Any]:
-        seen = self._state.seen
-        with self._state.guard:
-            seen.messages[code] = seen.messages.get(code, 0) + 1
-            seen.round_trips += code not in NO_ANSWER
-            if code in _RUNS:
-                seen.statements.append(text)
+    def _record_request(self, code: str, text: str) -> dict[str, Any]:
+        counters = self._state.counters
+        with self._state.condition:
+            counters.messages[code] = counters.messages.get(code, 0) + 1
+            counters.round_trips += code not in NO_REPLY
+            if code in _RUN_MESSAGES:
+                counters.statements.append(text)
             return self._state.next_fault(code, text)
 
-    def _before(self, fault: dict[str, Any]) -> None:
+    def _apply_fault(self, fault: dict[str, Any]) -> None:
         match fault["kind"]:
             case "delay":
-                self._cut.wait(fault["ms"] / 1000)
+                self._dropped.wait(fault["ms"] / 1000)
             case "silence":
                 while True:
                     self._receive(1)
             case "fin" | "rst" if not fault.get("after"):
                 self._resets = fault["kind"] == "rst"
-                raise Gone
+                raise Disconnected
             case _:
                 pass
 
-    def _faulty(self, fault: dict[str, Any], code: str, text: str) -> list[Reply]:
+    def _fault_replies(self, fault: dict[str, Any], code: str, text: str) -> list[Reply]:
         if fault["kind"] == "error":
-            return [self._session.refusal(SqlError(fault["code"], fault.get("text", "told to refuse")))]
+            return [self._client_session.refusal(SqlError(fault["code"], fault.get("text", "injected")))]
         if fault["kind"] == "list error":
             self._broken_texts.add(text)
-        if code not in _RUNS or text not in self._broken_texts:
+        if code not in _RUN_MESSAGES or text not in self._broken_texts:
             return []
-        # As where it was met: the statement fails, and the text of its error cannot be read.
-        return [self._session.refusal(SqlError(-400, ""), _BROKEN_LIST)]
+        # As observed with a real server: the statement fails, and the text of its error cannot be read.
+        return [self._client_session.refusal(SqlError(-400, ""), _BROKEN_LIST)]
 
     def _send(self, message: int, number: int, replies: list[Reply], fault: dict[str, Any]) -> None:
         data = b"".join(_HEADER.pack(len(body), message, number, status) + body for status, body in replies)
         kind = fault["kind"]
         if kind in ("fin", "rst"):
             self._resets = kind == "rst"
-            raise Gone
-        if kind == "cut":
+            raise Disconnected
+        if kind == "truncate":
             data = data[: len(data) // 2]
-        with self._state.guard:  # counted first: whoever has the answer may look at once
-            self._state.seen.bytes_out += len(data)
+        with self._state.condition:  # counted first: a test may look once the client has the reply
+            self._state.counters.bytes_out += len(data)
         self._sock.sendall(data)
-        if kind == "cut" or self._cut.is_set():
-            raise Gone
+        if kind == "truncate" or self._dropped.is_set():
+            raise Disconnected
 
     def _receive(self, count: int) -> bytes:
         received = bytearray()
         while len(received) < count:
             part = self._sock.recv(min(count - len(received), 1 << 20))
-            if not part or self._cut.is_set():
-                raise Gone
+            if not part or self._dropped.is_set():
+                raise Disconnected
             received += part
-        with self._state.guard:
-            self._state.seen.bytes_in += count
+        with self._state.condition:
+            self._state.counters.bytes_in += count
         return bytes(received)
 
 
 class Server:
-    """Listens, and refuses where it is told to."""
+    """Accepts connections, or refuses them."""
 
     def __init__(self, state: State, tls: ssl.SSLContext | None, port: int) -> None:
         self.state = state
@@ -149,40 +149,40 @@ class Server:
         self.listen()
 
     def listen(self) -> None:
-        """Take connections (again)."""
+        """Accept connections (again)."""
         if self._listener is not None:
             return
         listener = self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
         self.port = listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
-    def refuse(self) -> None:
-        """Take no more connections: who knocks is told ECONNREFUSED. Those that are open stay."""
+    def refuse_connections(self) -> None:
+        """Accept no more connections: clients get ECONNREFUSED. Open ones stay."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
 
-    def cut(self, *, resets: bool, count: int | None = None) -> int:
-        """End `count` of the open connections, or all; return how many."""
-        with self.state.guard:
+    def drop_connections(self, *, resets: bool, count: int | None = None) -> int:
+        """Close `count` of the open connections, or all; return how many."""
+        with self.state.condition:
             chosen = list(self._connections)[:count]
         for connection in chosen:
-            connection.cut(resets=resets)
+            connection.drop(resets=resets)
         return len(chosen)
 
-    def clear(self) -> None:
-        """Be as a server that was just started, on the same port."""
-        self.cut(resets=False)
-        self.state.wait(open=0, faults_met=0, timeout_s=5)
+    def reset(self) -> None:
+        """Return to the state after the start, on the same port."""
+        self.drop_connections(resets=False)
+        self.state.wait_until(open=0, faults_injected=0, timeout_s=5)
         self.state.reset()
         self.database = Database(self.state)
         self.listen()
 
-    def forget(self) -> None:
-        with self.state.guard:
-            self.state.seen = Seen()
+    def reset_counters(self) -> None:
+        with self.state.condition:
+            self.state.counters = Counters()
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -199,12 +199,12 @@ class Server:
                 sock.close()
                 return
         connection = Connection(sock, self.state, self.database)
-        with self.state.guard:
+        with self.state.condition:
             self._connections.add(connection)
         self.state.count_connection(1)
         try:
             connection.serve()
         finally:
-            with self.state.guard:
+            with self.state.condition:
                 self._connections.discard(connection)
             self.state.count_connection(-1)

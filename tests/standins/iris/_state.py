@@ -1,4 +1,4 @@
-"""What a test has told the server, and what the server has seen."""
+"""Settings that a test makes, and counters of what the server received."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 @dataclass
-class Seen:
-    """Counters, since the last order that asked to forget."""
+class Counters:
+    """Counts since the start, or since the last reset."""
 
     round_trips: int = 0
-    """Requests that got an answer, those of connecting included."""
+    """Requests that got a reply, those of connecting included."""
     messages: dict[str, int] = field(default_factory=dict[str, int])
     """Requests by their two letters."""
     statements: list[str] = field(default_factory=list[str])
-    """Texts of what was run, as the driver sent them; one `executemany` is one."""
+    """Texts of the statements that were run, as the driver sent them; one `executemany` counts once."""
     bytes_in: int = 0
     bytes_out: int = 0
     opened: int = 0
@@ -24,7 +24,7 @@ class Seen:
 
 @dataclass
 class State:
-    """Every field down to `fault` can be told."""
+    """Every field down to `fault` can be set by a test."""
 
     username: str = "_SYSTEM"
     password: str = "SYS"  # noqa: S105  # of nothing
@@ -36,51 +36,53 @@ class State:
     max_connections: int | None = None
     """Beyond, LICENSE LIMIT EXCEEDED."""
     hnsw: bool = True
-    """False: a server before 2025.1."""
+    """False: as a server before 2025.1."""
     fault: dict[str, Any] | None = None
-    """`kind`, `times`, `skip`, `matching` (part of the statement), `on` (messages), and what the kind wants."""
+    """`kind`, `times`, `skip`, `matching` (part of the statement), `on` (messages), and the parameters of the kind."""
 
-    seen: Seen = field(default_factory=Seen)
+    counters: Counters = field(default_factory=Counters)
     open: int = 0
-    faults_met: int = 0
+    faults_injected: int = 0
     """Since the start."""
-    guard: threading.Condition = field(default_factory=threading.Condition)
+    condition: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def is_full(self) -> bool:
         return self.max_connections is not None and self.open > self.max_connections
 
     def count_connection(self, change: int) -> None:
-        with self.guard:
+        with self.condition:
             self.open += change
-            self.seen.opened += change > 0
-            self.guard.notify_all()
+            self.counters.opened += change > 0
+            self.condition.notify_all()
 
-    def wait(self, *, open: int | None, faults_met: int, timeout_s: float) -> bool:  # noqa: A002  # the field's name
-        """Wait until so many connections are open, and so many faults were met; False where time ran out."""
-        with self.guard:
-            return self.guard.wait_for(lambda: open in (None, self.open) and self.faults_met >= faults_met, timeout_s)
+    def wait_until(self, *, open: int | None, faults_injected: int, timeout_s: float) -> bool:  # noqa: A002  # the field's name
+        """Wait until so many connections are open, and so many faults were injected; False at the timeout."""
+        with self.condition:
+            return self.condition.wait_for(
+                lambda: open in (None, self.open) and self.faults_injected >= faults_injected, timeout_s
+            )
 
-    def tell(self, orders: dict[str, Any]) -> None:
-        with self.guard:
-            for name, value in orders.items():
-                if name not in _ORDERS:
-                    raise ValueError(f"no order is called {name}")
+    def configure(self, settings: dict[str, Any]) -> None:
+        with self.condition:
+            for name, value in settings.items():
+                if name not in _SETTINGS:
+                    raise ValueError(f"unknown setting {name}")
                 setattr(self, name, value)
 
     def reset(self) -> None:
-        """Forget everything that was told and seen."""
-        with self.guard:
+        """Restore all settings and counters."""
+        with self.condition:
             for field_ in fields(self):
                 if field_.name != "guard":
-                    setattr(self, field_.name, getattr(_AS_NEW, field_.name))
-            self.seen = Seen()
+                    setattr(self, field_.name, getattr(_INITIAL, field_.name))
+            self.counters = Counters()
 
     def next_fault(self, code: str, text: str) -> dict[str, Any]:
-        """The fault of this message; `{"kind": "none"}` where there is none."""
-        with self.guard:
+        """The fault for this message; `{"kind": "none"}` if there is none."""
+        with self.condition:
             fault = self.fault
-            if fault is None or code not in fault.get("on", _RUNS):
+            if fault is None or code not in fault.get("on", _RUN_MESSAGES):
                 return {"kind": "none"}
             if fault.get("matching", "").upper() not in text.upper():
                 return {"kind": "none"}
@@ -88,14 +90,14 @@ class State:
                 fault["skip"] -= 1
                 return {"kind": "none"}
             fault["times"] -= 1
-            self.faults_met += 1
-            self.guard.notify_all()
+            self.faults_injected += 1
+            self.condition.notify_all()
             if fault["times"] <= 0:
                 self.fault = None
             return fault
 
 
-_RUNS = ("PQ", "PU", "DQ", "DU")
-"""Messages that run a statement: those that faults are for, where nothing else is said."""
-_ORDERS = frozenset("username password page_rows page_bytes lock_timeout_s max_connections hnsw fault".split())
-_AS_NEW = State()
+_RUN_MESSAGES = ("PQ", "PU", "DQ", "DU")
+"""Messages that run a statement: the default of a fault's `on`."""
+_SETTINGS = frozenset("username password page_rows page_bytes lock_timeout_s max_connections hnsw fault".split())
+_INITIAL = State()

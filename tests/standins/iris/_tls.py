@@ -1,4 +1,4 @@
-"""A certificate authority of our own, and the file that tells the driver to trust it."""
+"""A certificate authority for tests, and the configuration file that makes the driver trust it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _signed(
     signing_key: ec.EllipticCurvePrivateKey,
     issuer: x509.Name | None,
 ) -> x509.Certificate:
-    """A certificate; an authority's where it has no issuer."""
+    """Return a certificate; without an issuer, that of an authority."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
     builder = (

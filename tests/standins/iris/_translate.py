@@ -25,7 +25,7 @@ class Statement(NamedTuple):
     """Name and kind of each result column; None where it is no query."""
 
 
-def translated(text: str, catalogue: Catalogue, constants: Mapping[int, str]) -> Statement:
+def translate(text: str, catalogue: Catalogue, constants: Mapping[int, str]) -> Statement:
     """Translate one query or change of rows.
 
     Args:

@@ -41,7 +41,7 @@ async def test_all_protocols_give_the_same_figures_on_both_stores(tmp_path: Path
         here = await evaluated(store, await filled(store))
     async with IrisStore(config(server)) as store:
         embedder = await filled(store)
-        server.forget()
+        server.reset_counters()
         there = await evaluated(store, embedder)
     assert [one.protocol for one in there.protocols] == list(PROTOCOLS)
     for ours, theirs in zip(here.protocols, there.protocols, strict=True):
@@ -50,4 +50,4 @@ async def test_all_protocols_give_the_same_figures_on_both_stores(tmp_path: Path
         assert [(one.name, one.of, one.n) for one in found] == [(one.name, one.of, one.n) for one in known]
         assert [one.value for one in found] == pytest.approx([one.value for one in known], abs=1e-6), ours.protocol
     pages, by_index = 3, 1 + 50 + len(PROMPTS)
-    assert server.seen["messages"]["PQ"] <= pages + by_index + 5
+    assert server.counters["messages"]["PQ"] <= pages + by_index + 5

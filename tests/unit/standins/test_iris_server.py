@@ -31,10 +31,10 @@ def process() -> Iterator[StandIn]:
 @pytest.fixture
 def server(process: StandIn) -> Iterator[StandIn]:
     yield process
-    process.heal()
-    process.tell(password="SYS", page_rows=1000, lock_timeout_s=10.0, hnsw=True)  # noqa: S106  # of nothing
-    process.cut()
-    process.wait(open=0)
+    process.clear_faults()
+    process.configure(password="SYS", page_rows=1000, lock_timeout_s=10.0, hnsw=True)  # noqa: S106  # of nothing
+    process.drop_connections()
+    process.wait_until(open=0)
 
 
 @pytest.fixture
@@ -42,20 +42,20 @@ def table(server: StandIn) -> Iterator[StandIn]:
     """The server, with an empty table in it."""
     run(server, MAKE)
     yield server
-    server.heal()
-    server.tell(password="SYS")  # noqa: S106  # of nothing
-    server.cut()
-    server.wait(open=0)
+    server.clear_faults()
+    server.configure(password="SYS")  # noqa: S106  # of nothing
+    server.drop_connections()
+    server.wait_until(open=0)
     run(server, "DROP TABLE Room.Films")
 
 
-def connected(server: StandIn, **other: Any) -> driver.IRISConnection:
+def connect(server: StandIn, **other: Any) -> driver.IRISConnection:
     return driver.connect(**{**server.connection, "timeout": 3, **other})
 
 
 def run(server: StandIn, sql: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
     """Run one statement on a connection of its own, committed."""
-    connection = connected(server)
+    connection = connect(server)
     cursor = connection.cursor()
     cursor.execute(sql, values) if values else cursor.execute(sql)
     rows = [tuple(row) for row in cursor.fetchall()] if sql.startswith("SELECT") else []
@@ -71,28 +71,28 @@ class TestConnecting:
     @pytest.mark.parametrize("password", ["sys", "", "ßecret", "a long one " * 9])
     def test_another_password_is_refused_with_417(self, server: StandIn, password: str) -> None:
         with pytest.raises(driver.OperationalError, match=r"\[SQLCODE: <-417>.*Access Denied"):
-            connected(server, password=password)
+            connect(server, password=password)
 
     def test_a_password_of_any_length_is_read_as_it_was_given(self, server: StandIn) -> None:
         password = "Straße, 1 + 1 = 2 ~" * 4
-        server.tell(password=password)
-        connected(server, password=password).close()
+        server.configure(password=password)
+        connect(server, password=password).close()
 
     def test_nobody_listens_while_connections_are_refused(self, server: StandIn) -> None:
-        server.refuse()
+        server.refuse_connections()
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
-            connected(server)
-        server.heal()
+            connect(server)
+        server.clear_faults()
         assert run(server, "SELECT 1") == [(1,)]
 
     def test_beyond_the_licence_a_client_is_refused(self, server: StandIn) -> None:
-        server.tell(max_connections=1)
-        first = connected(server)
+        server.configure(max_connections=1)
+        first = connect(server)
         with pytest.raises(driver.OperationalError, match="LICENSE LIMIT EXCEEDED"):
-            connected(server)
+            connect(server)
         first.close()
-        server.wait(open=0)
-        connected(server).close()
+        server.wait_until(open=0)
+        connect(server).close()
 
 
 class TestTls:
@@ -165,46 +165,46 @@ class TestValues:
 
 class TestStatements:
     def test_many_rows_travel_in_one_message(self, table: StandIn) -> None:
-        connection = connected(table)
+        connection = connect(table)
         cursor = connection.cursor()
-        table.forget()
+        table.reset_counters()
         cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(300)])
         connection.commit()
-        seen = table.seen
+        seen = table.counters
         assert cursor.rowcount == len(table.rows("Room.Films")) == 300
         assert seen["messages"] == {"PP": 1, "PU": 1, "TC": 1}
         assert seen["round_trips"] == 3
         assert seen["bytes_in"] > 300 * len("film0PA")
 
     def test_a_text_is_prepared_once_a_connection(self, server: StandIn) -> None:
-        cursor = connected(server).cursor()
-        server.forget()
+        cursor = connect(server).cursor()
+        server.reset_counters()
         for value in ("one", "two"):
             cursor.execute("SELECT ?", [value])
             assert tuple(cursor.fetchone() or ()) == (value,)
-        assert server.seen["messages"] == {"PP": 1, "PQ": 2}
+        assert server.counters["messages"] == {"PP": 1, "PQ": 2}
 
     @pytest.mark.parametrize("rows", [0, 1, 3, 4, 10])
     def test_a_result_comes_in_pages(self, table: StandIn, rows: int) -> None:
-        connection = connected(table)
+        connection = connect(table)
         cursor = connection.cursor()
         if rows:
             cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(rows)])
-        table.tell(page_rows=3)
-        table.forget()
+        table.configure(page_rows=3)
+        table.reset_counters()
         cursor.execute(ALL)
         assert [row[2] for row in cursor.fetchall()] == list(range(rows))
-        assert table.seen["messages"].get("FD", 0) == max(0, (rows - 1) // 3)
+        assert table.counters["messages"].get("FD", 0) == max(0, (rows - 1) // 3)
 
     def test_a_statement_may_be_run_without_preparing(self, server: StandIn) -> None:
-        cursor = connected(server).cursor()
+        cursor = connect(server).cursor()
         cursor.direct_execute("SELECT 1")
         assert [tuple(row) for row in cursor.fetchall()] == [(1,)]
 
 
 class TestTransactions:
     def test_what_is_rolled_back_is_gone_and_what_is_committed_stays(self, table: StandIn) -> None:
-        connection = connected(table)
+        connection = connect(table)
         cursor = connection.cursor()
         cursor.execute(PUT, ["kept", "PA", 1])
         connection.commit()
@@ -214,32 +214,32 @@ class TestTransactions:
 
     @pytest.mark.parametrize("resets", [False, True])
     def test_a_lost_connection_undoes_what_it_had_not_committed(self, table: StandIn, resets: bool) -> None:
-        connected(table).cursor().execute(PUT, ["lost", "PA", 1])
-        table.cut(resets=resets)
-        table.wait(open=0)
+        connect(table).cursor().execute(PUT, ["lost", "PA", 1])
+        table.drop_connections(resets=resets)
+        table.wait_until(open=0)
         assert run(table, ALL) == []
 
     def test_readers_see_what_is_not_committed(self, table: StandIn) -> None:
-        writer = connected(table)
+        writer = connect(table)
         writer.cursor().execute(PUT, ["open", "PA", 1])
         assert run(table, ALL) == [("open", "PA", 1)]
         writer.rollback()
 
     def test_with_autocommit_nothing_is_left_to_commit(self, table: StandIn) -> None:
-        connection = connected(table, autoCommit=True)
+        connection = connect(table, autoCommit=True)
         connection.cursor().execute(PUT, ["at once", "PA", 1])
-        table.cut()
+        table.drop_connections()
         assert len(table.rows("Room.Films")) == 1
-        other = connected(table)
+        other = connect(table)
         other.setAutoCommit(True)
         other.cursor().execute(PUT, ["too", "PA", 1])
-        table.cut()
-        table.wait(open=0)
+        table.drop_connections()
+        table.wait_until(open=0)
         assert len(table.rows("Room.Films")) == 2
 
     def test_a_second_writer_is_told_of_the_lock(self, table: StandIn) -> None:
-        table.tell(lock_timeout_s=0.05)
-        writer, other = connected(table), connected(table)
+        table.configure(lock_timeout_s=0.05)
+        writer, other = connect(table), connect(table)
         writer.cursor().execute(PUT, ["first", "PA", 1])
         with pytest.raises(driver.OperationalError, match="<-110>"):
             other.cursor().execute(PUT, ["second", "PA", 1])
@@ -250,23 +250,23 @@ class TestTransactions:
 
 
 class TestFaults:
-    @pytest.mark.parametrize("kind", ["fin", "rst", "cut"])
+    @pytest.mark.parametrize("kind", ["fin", "rst", "truncate"])
     def test_a_broken_link_is_an_operational_error(self, table: StandIn, kind: str) -> None:
-        table.fail(kind)
+        table.inject_fault(kind)
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             run(table, PUT, ["film", "PA", 1])
         run(table, PUT, ["film", "PA", 1])
-        assert table.seen["fault"] is None
+        assert table.counters["fault"] is None
 
     def test_a_change_may_be_done_and_its_answer_lost(self, table: StandIn) -> None:
-        table.fail("rst", after=True, on=["TC"])
+        table.inject_fault("rst", after=True, on=["TC"])
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             run(table, PUT, ["film", "PA", 1])
         assert len(table.rows("Room.Films")) == 1
 
     def test_silence_ends_when_the_connection_is_cut(self, server: StandIn) -> None:
         met = met_before(server)
-        server.fail("silence")
+        server.inject_fault("silence")
         asking = """
             import sys, iris.dbapi as driver
             link = driver.connect(hostname="127.0.0.1", port=int(sys.argv[1]), namespace="USER", username="_SYSTEM",
@@ -277,12 +277,12 @@ class TestFaults:
                 print("unblocked")
         """
         with ours(asking, server) as child:
-            server.wait(faults_met=met + 1)
-            server.cut()
+            server.wait_until(faults_injected=met + 1)
+            server.drop_connections()
             assert child.communicate(timeout=10)[0] == "unblocked\n"
 
     def test_a_delay_is_only_late(self, server: StandIn) -> None:
-        server.fail("delay", ms=30)
+        server.inject_fault("delay", ms=30)
         assert run(server, "SELECT 1") == [(1,)]
 
     @pytest.mark.parametrize(
@@ -290,15 +290,15 @@ class TestFaults:
         [(-110, driver.OperationalError), (-99, driver.OperationalError), (-400, driver.DatabaseError)],
     )
     def test_any_sqlcode_can_be_asked_for(self, server: StandIn, code: int, kind: type[Exception]) -> None:
-        server.fail("error", code=code, times=2)
+        server.inject_fault("error", code=code, times=2)
         for _ in range(2):
             with pytest.raises(kind, match=f"SQLCODE: <{code}>"):
                 run(server, "SELECT 1")
         assert run(server, "SELECT 1") == [(1,)]
 
     def test_a_list_error_stays_with_the_text_and_the_connection(self, server: StandIn) -> None:
-        cursor = connected(server).cursor()
-        server.fail("list error", matching="qpar(1) , :%qpar(2)")
+        cursor = connect(server).cursor()
+        server.inject_fault("list error", matching="qpar(1) , :%qpar(2)")
         for _ in range(2):
             with pytest.raises(driver.DataError, match="<LIST ERROR>"):
                 cursor.execute("SELECT ?, ?", ["a", "b"])
@@ -306,16 +306,16 @@ class TestFaults:
         assert run(server, "SELECT ?, ?", ["a", "b"]) == [("a", "b")]
 
     def test_a_fault_waits_for_its_text_and_its_turn(self, server: StandIn) -> None:
-        server.fail("error", code=-400, matching="as wanted", skip=1)
+        server.inject_fault("error", code=-400, matching="as wanted", skip=1)
         assert run(server, "SELECT 1 AS other") == [(1,)]
         assert run(server, "SELECT 1 AS wanted") == [(1,)]
         with pytest.raises(driver.DatabaseError, match="<-400>"):
             run(server, "SELECT 1 AS wanted")
 
     def test_connecting_can_fail_too(self, server: StandIn) -> None:
-        server.fail("fin", on=["CN"])
+        server.inject_fault("fin", on=["CN"])
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
-            connected(server)
+            connect(server)
 
 
 class TestTheDriversOwnFaults:
@@ -337,9 +337,9 @@ class TestTheDriversOwnFaults:
             call.join()
         """
         met = met_before(server)
-        server.fail("delay", ms=300)
+        server.inject_fault("delay", ms=300)
         with ours(self.HEAD, server, body) as child:
-            server.wait(faults_met=met + 1)
+            server.wait_until(faults_injected=met + 1)
             child.communicate("now\n", timeout=10)
         assert child.returncode == -signal.SIGSEGV
 
@@ -353,10 +353,10 @@ class TestTheDriversOwnFaults:
         assert child.returncode == -signal.SIGSEGV
 
     def test_a_result_left_before_its_last_page_breaks_the_connection(self, table: StandIn) -> None:
-        connection = connected(table)
+        connection = connect(table)
         cursor = connection.cursor()
         cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(10)])
-        table.tell(page_rows=3)
+        table.configure(page_rows=3)
         cursor.execute(ALL)
         cursor.fetchone()
         cursor.close()
@@ -365,7 +365,7 @@ class TestTheDriversOwnFaults:
 
 
 def met_before(server: StandIn) -> int:
-    return server.seen["faults_met"]
+    return server.counters["faults_injected"]
 
 
 def ours(head: str, server: StandIn, body: str = "") -> subprocess.Popen[str]:

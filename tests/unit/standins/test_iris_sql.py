@@ -30,8 +30,8 @@ class Room:
 
     def __init__(self, server: StandIn) -> None:
         self.server = server
-        self.link = driver.connect(**server.connection)
-        self.cursor = self.link.cursor()
+        self.connection = driver.connect(**server.connection)
+        self.cursor = self.connection.cursor()
 
     def __call__(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         self.cursor.execute(sql, list(values)) if values else self.cursor.execute(sql)
@@ -55,12 +55,12 @@ def room(server: StandIn) -> Iterator[Room]:
     room = Room(server)
     room(MAKE)
     room.cursor.executemany(PUT, FILMS)
-    room.link.commit()
+    room.connection.commit()
     yield room
-    room.link.rollback()
+    room.connection.rollback()
     room("DROP TABLE IF EXISTS Room.Films")
-    room.link.close()
-    server.tell(hnsw=True)
+    room.connection.close()
+    server.configure(hnsw=True)
 
 
 ANSWERS: dict[str, list[tuple[Any, ...]]] = {
@@ -233,7 +233,7 @@ class TestChanges:
         with pytest.raises(driver.IntegrityError):
             room.cursor.executemany("INSERT INTO Room.Films (ID_, Size) VALUES (?, ?)", [["x", 1], ["a", 1], ["y", 1]])
         assert len(room.server.rows("Room.Films")) == 5
-        room.link.rollback()
+        room.connection.rollback()
         assert len(room.server.rows("Room.Films")) == 4
 
 
@@ -250,9 +250,9 @@ class TestDefinitions:
 
     def test_an_older_server_knows_no_hnsw(self, room: Room) -> None:
         sql = "CREATE INDEX Near ON TABLE Room.Films (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"
-        room.server.tell(hnsw=False)
+        room.server.configure(hnsw=False)
         room.refuses(-1, driver.ProgrammingError, sql)
-        room.server.tell(hnsw=True)
+        room.server.configure(hnsw=True)
         room(sql)
         assert [index["name"] for index in room.server.tables["Room.Films"] if index["hnsw"]] == ["Near"]
 

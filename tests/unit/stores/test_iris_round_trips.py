@@ -68,13 +68,13 @@ async def fill_studies(store: Store, made_with: Fingerprint, *, count: int) -> N
 async def trips(server: StandIn, ask: Callable[[], Awaitable[Any]]) -> int:
     """Return the round trips of a question that was asked before: each text is prepared once a connection."""
     await ask()
-    server.forget()
+    server.reset_counters()
     await ask()
-    return server.seen["round_trips"]
+    return server.counters["round_trips"]
 
 
 def statements(server: StandIn, part: str) -> int:
-    return sum(part in statement for statement in server.seen["statements"])
+    return sum(part in statement for statement in server.counters["statements"])
 
 
 async def test_a_search_by_vector_is_one_round_trip(server: StandIn, store: IrisStore) -> None:
@@ -94,9 +94,9 @@ async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
     server: StandIn, store: IrisStore
 ) -> None:
     first = await store.reference_sample()
-    server.forget()
+    server.reset_counters()
     assert await store.reference_sample() is first
-    assert (server.seen["round_trips"], server.seen["bytes_out"] < 200) == (1, True)
+    assert (server.counters["round_trips"], server.counters["bytes_out"] < 200) == (1, True)
     async with IrisStore(config(server)) as other:
         await other.put([image("i00000", "s00000", "p0")], vectors(1, seed=9))
         replaced = await store.reference_sample()
@@ -161,13 +161,13 @@ async def test_questions_of_one_form_are_few_texts(server: StandIn, studies: Arc
     """The driver keeps each text it ever met: a value, a list's length or a page makes no new one."""
     for words in ("edema", "lobe"):  # with a label of the archive's, and without
         await studies.search(words, view=["PA"])
-    server.forget()
+    server.reset_counters()
     for words in ("effusion", "left effusion and edema", "upper lobe"):
         for view in (("PA", "AP"), ("PA",)):
             for offset in (0, 5):
                 await studies.search(words, view=view, limit=3 + offset, offset=offset)
-    assert set(server.seen["messages"]) == {"PQ"}
-    assert server.seen["messages"]["PQ"] > 36
+    assert set(server.counters["messages"]) == {"PQ"}
+    assert server.counters["messages"]["PQ"] > 36
 
 
 async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_writes_250_rows(
@@ -182,7 +182,7 @@ async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_wri
     settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
     async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, ImageReader() as reader:
         await store.create(await embedder.fingerprint())
-        server.forget()
+        server.reset_counters()
         assert (await Archive(settings, store, embedder, reader).ingest(tmp_path / "films")).added == 1000
     assert len(embedder.batches) > 15
     counted = {part: statements(server, part) for part in (EXISTENCE, UPSERT, OUTCOMES)}
@@ -192,7 +192,7 @@ async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_wri
 async def test_a_message_is_four_megabytes_at_most(server: StandIn) -> None:
     async with IrisStore(config(server, table="Wide.Images")) as store:
         await store.create(FINGERPRINT)
-        server.forget()
+        server.reset_counters()
         big = {"StudyDescription": "x" * 30_000}
         await store.put([image(f"n{n}", f"s{n}", tags=big) for n in range(200)], vectors(200))
         assert statements(server, "TO_VECTOR") == 2
@@ -204,9 +204,9 @@ async def test_the_bytes_of_a_search_by_words_do_not_grow_with_the_reports_that_
         async with IrisStore(config(server, table=f"Grown.T{count}")) as store:
             await fill(store, count)
             await store.match(["effus"], EVERY, limit=10)
-            server.forget()
+            server.reset_counters()
             assert len(await store.match(["effus"], EVERY, limit=10)) == 10
-            sizes.append(server.seen["bytes_out"])
+            sizes.append(server.counters["bytes_out"])
     assert sizes[1] <= sizes[0] * 1.2
 
 

@@ -59,7 +59,7 @@ def plant_original(server: StandIn, count: int = 3) -> None:
 
 
 def made(server: StandIn) -> list[str]:
-    return [statement for statement in server.seen["statements"] if statement.startswith("CREATE")]
+    return [statement for statement in server.counters["statements"] if statement.startswith("CREATE")]
 
 
 # Made
@@ -81,7 +81,7 @@ async def test_the_table_is_the_originals_with_its_indexes(server: StandIn, stor
 
 async def test_making_again_makes_nothing(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
-    server.forget()
+    server.reset_counters()
     assert await store.create(FINGERPRINT, root="/films") is False
     assert made(server) == []
 
@@ -94,13 +94,13 @@ async def test_making_can_be_interrupted_anywhere_and_done_again(server: StandIn
     assert steps > 12
     for step in range(steps):
         async with IrisStore(config(server, table=f"Broken.T{-code}x{step}")) as store:
-            server.fail("error", code=code, text="no", skip=step, matching="CREATE")
+            server.inject_fault("error", code=code, text="no", skip=step, matching="CREATE")
             try:
                 await store.create(FINGERPRINT)
             except StoreError:
                 with pytest.raises(StoreMissing):
                     await store.totals()
-            server.heal()
+            server.clear_faults()
             await store.create(FINGERPRINT)
             await store.put([image("a")], vectors(1))
             assert (await store.totals()).images == 1
@@ -111,10 +111,10 @@ async def test_dropping_can_be_interrupted_anywhere_and_leaves_nothing_to_the_ne
         async with IrisStore(config(server, table=f"Broken.T{step}")) as store:
             await fill(store, 4)
             await store.record_outcomes([outcome("/a", "i00000")])
-            server.fail("error", code=-400, text="no", skip=step, matching="DROP TABLE")
+            server.inject_fault("error", code=-400, text="no", skip=step, matching="DROP TABLE")
             with pytest.raises(StoreError):
                 await store.drop()
-            server.heal()
+            server.clear_faults()
             with pytest.raises(StoreMissing):
                 await store.info()
             assert await store.create(replace(FINGERPRINT, dimension=3)) is True
@@ -205,11 +205,11 @@ async def test_the_originals_vectors_of_another_length_are_refused_at_once(serve
 
 
 def asked_by_vector(server: StandIn) -> list[str]:
-    return [statement for statement in server.seen["statements"] if "VECTOR_COSINE" in statement]
+    return [statement for statement in server.counters["statements"] if "VECTOR_COSINE" in statement]
 
 
 async def asked(server: StandIn, store: IrisStore, **more: Any) -> list[str]:
-    server.forget()
+    server.reset_counters()
     await store.nearest(axis(), Filter(**more), limit=5)
     return asked_by_vector(server)
 
@@ -224,7 +224,7 @@ async def test_the_index_serves_questions_without_a_filter_alone(server: StandIn
 
 
 async def test_a_server_without_the_index_is_asked_exactly(server: StandIn, store: IrisStore) -> None:
-    server.tell(hnsw=False)
+    server.configure(hnsw=False)
     await fill(store)
     (exact,) = await asked(server, store)
     assert "WHERE" in exact
@@ -237,7 +237,7 @@ async def test_foreign_rows_among_the_best_of_the_index_are_not_counted(server: 
         server,
         f"INSERT INTO {TABLE} (ImageID, Metadata, Vector) VALUES ('f', 'x', TO_VECTOR('1,0,0,0,0,0,0,0', DOUBLE))",  # noqa: S608  # a table of the test's own
     )
-    server.forget()
+    server.reset_counters()
     assert await store.nearest(axis(), EVERY, limit=5) == right
     assert len(asked_by_vector(server)) == 2
 
@@ -250,8 +250,8 @@ async def test_a_tie_at_the_end_of_the_index_answer_is_settled_exactly(server: S
 
 async def test_statements_name_no_value(server: StandIn, store: IrisStore) -> None:
     await fill(store)
-    server.forget()
+    server.reset_counters()
     await store.browse(Filter(labels=("Edema",), split="test", exclude_images=(ImageId("i00007"),)), limit=5)
-    statement = server.seen["statements"][-1]
+    statement = server.counters["statements"][-1]
     assert "Labels" in statement
     assert not {"Edema", "'test'", "i00007"} & set(statement.replace(",", " ").split())

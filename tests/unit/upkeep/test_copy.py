@@ -100,10 +100,10 @@ async def test_an_interrupted_copy_continues_where_it_stopped(pair: Pair) -> Non
 
 async def test_copy_can_be_repeated_after_the_server_was_lost(pair: Pair) -> None:
     await fill(pair.source)
-    pair.server.fail("rst", times=2, skip=3, matching="SELECT")
+    pair.server.inject_fault("rst", times=2, skip=3, matching="SELECT")
     with pytest.raises(StoreUnavailable):
         await copy(pair.source, pair.target)
-    pair.server.heal()
+    pair.server.clear_faults()
     done = await copy(pair.source, pair.target)
     assert done.copied + done.skipped == COUNT
     assert await everything(pair.target) == await everything(pair.source)

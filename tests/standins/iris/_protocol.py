@@ -1,4 +1,4 @@
-"""One client's conversation: its messages, by their two letters, and what each is answered."""
+"""The wire protocol of one client: messages by their two-letter codes, and the replies to them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.standins.iris._database import shown
-from tests.standins.iris._ddl import is_definition, parsed
+from tests.standins.iris._database import visible_value
+from tests.standins.iris._ddl import is_definition, parse_ddl
 from tests.standins.iris._errors import SqlError
 from tests.standins.iris._lists import Reader, item, items
-from tests.standins.iris._translate import Statement, translated
+from tests.standins.iris._translate import Statement, translate
 
 if TYPE_CHECKING:
     from tests.standins.iris._database import Database
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 PROTOCOL_VERSION = 69
 NO_MORE_ROWS = 100
-MOST_CHARACTERS = 3_641_144
-NO_ANSWER = frozenset({"AF", "AN", "DC"})
+MAX_CHARACTERS = 3_641_144
+NO_REPLY = frozenset({"AF", "AN", "DC"})
 _CONSTANT_KINDS = {4: "text", 10: "integer", 11: "double"}
-"""What the driver says of the literals it took out of a statement."""
-_OF_CONNECTING = (-417, -460)
-"""Refusals whose text comes at once; for others the client asks."""
+"""Kinds that the driver reports for the literals it replaced by parameters."""
+_CONNECT_ERRORS = (-417, -460)
+"""Errors whose text is in the reply; for others the client sends OE."""
 _SQL_TYPES = {"text": 12, "integer": -5, "double": 8}
 """VARCHAR, BIGINT, DOUBLE."""
 
@@ -45,41 +45,41 @@ class Prepared:
 
     @property
     def kinds(self) -> list[str] | None:
-        """Of the result's columns; None where it has none."""
+        """Of the result's columns; None if it has none."""
         columns = self.run.columns if isinstance(self.run, Statement) else None
         return None if columns is None else [kind for _, kind in columns]
 
 
 @dataclass(eq=False)
-class Session:
+class ClientSession:
     state: State
     database: Database
     autocommit: bool = True
     _prepared: dict[int, Prepared] = field(default_factory=dict[int, Prepared])
     _pages: dict[int, list[bytes]] = field(default_factory=dict[int, list[bytes]])
-    """What is left of each statement's result."""
+    """Remaining pages of each statement's result."""
     _error: bytes = b""
 
     def statement(self, number: int, code: str, body: bytes) -> str:
-        """The text that a message prepares or runs; '' where it is about none."""
+        """The text that a message prepares or runs; '' if it concerns none."""
         if code in ("PP", "DQ", "DU"):
             return _statement_text(Reader(body))
         return self._prepared[number].text if number in self._prepared else ""
 
     def answer(self, code: str, number: int, body: bytes) -> list[Reply]:
-        """Do what a message asks."""
+        """Reply to a message."""
         try:
             return self._answer(code, number, body)
         except SqlError as exc:
             return [self.refusal(exc)]
 
-    def refusal(self, error: SqlError, told: bytes | None = None) -> Reply:
+    def refusal(self, error: SqlError, error_text: bytes | None = None) -> Reply:
         """Args: told: what is answered when the client asks for the text; the text itself where it is None."""
-        self._error = item(error.text) if told is None else told
-        return Reply(abs(error.code), item(error.text) if error.code in _OF_CONNECTING else b"")
+        self._error = item(error.text) if error_text is None else error_text
+        return Reply(abs(error.code), item(error.text) if error.code in _CONNECT_ERRORS else b"")
 
     def end(self) -> None:
-        """The client is gone: what it had not committed is undone."""
+        """Roll back what the client did not commit before it disconnected."""
         self.database.rollback(self)
 
     def _answer(self, code: str, number: int, body: bytes) -> list[Reply]:
@@ -103,10 +103,10 @@ class Session:
             case "FD":
                 replies.append(self._page(number))
             case _:
-                replies.append(Reply(0, self._small(code)))
+                replies.append(Reply(0, self._simple(code)))
         return replies
 
-    def _small(self, code: str) -> bytes:
+    def _simple(self, code: str) -> bytes:
         match code:
             case "HS":
                 return struct.pack("<HH", PROTOCOL_VERSION, 1) + item("enuw")
@@ -121,13 +121,13 @@ class Session:
             case "DC":
                 self.end()
             case _:
-                raise SqlError(-400, f"this server does not know the message {code}")
+                raise SqlError(-400, f"unknown message {code}")
         return b""
 
     def _connect(self, reader: Reader) -> Reply:
         reader.item()
-        username, password = (_unscrambled(reader.item()) for _ in range(2))
-        for _ in range(6):  # who and where the client is
+        username, password = (_unscramble(reader.item()) for _ in range(2))
+        for _ in range(6):  # name and address of the client
             reader.item()
         self.autocommit = reader.number() == 1
         isolation = reader.number()
@@ -143,7 +143,7 @@ class Session:
         text = _statement_text(reader)
         modes = [(reader.text(), reader.number()) for _ in range(reader.number())]
         constants = {at: _CONSTANT_KINDS.get(kind, "text") for at, (mode, kind) in enumerate(modes, 1) if mode == "c"}
-        run = self._understood(text, constants, len(modes))
+        run = self._compile(text, constants, len(modes))
         prepared = self._prepared[number] = Prepared(text, constants, len(modes), run)
         described = b""
         if isinstance(run, Statement) and run.columns is not None:
@@ -151,10 +151,10 @@ class Session:
         parameters = b"".join(items(_SQL_TYPES["text"], 50, 0, 1) for _ in range(prepared.parameters))
         return described + item(prepared.parameters) + parameters + item(1)
 
-    def _understood(self, text: str, constants: dict[int, str], parameters: int) -> Statement | Definition:
+    def _compile(self, text: str, constants: dict[int, str], parameters: int) -> Statement | Definition:
         if is_definition(text):
-            return parsed(text)
-        statement = translated(text, self.database.catalogue, constants)
+            return parse_ddl(text)
+        statement = translate(text, self.database.catalogue, constants)
         self.database.check(statement.sql, parameters)
         if statement.columns and any(name == "*" or name.endswith(".*") for name, _ in statement.columns):
             names = self.database.column_names(statement.sql, parameters)
@@ -207,7 +207,7 @@ class Session:
         for number, kind in prepared.constants.items():
             values[number - 1] = _constant(values[number - 1], kind)
         for value in values:
-            if isinstance(value, str) and len(value) > MOST_CHARACTERS:
+            if isinstance(value, str) and len(value) > MAX_CHARACTERS:
                 raise SqlError(-400, f"<MAXSTRING> {len(value)} characters")
         return values
 
@@ -222,7 +222,7 @@ def _statement_text(reader: Reader) -> str:
 
 
 def _constant(value: Value, kind: str) -> Value:
-    """A literal as it was before the driver made text of it."""
+    """A literal as it was before the driver turned it into text."""
     if not isinstance(value, str):
         return value
     try:
@@ -232,7 +232,7 @@ def _constant(value: Value, kind: str) -> Value:
 
 
 def _typed(value: Any, kind: str) -> Value:
-    value = shown(value)
+    value = visible_value(value)
     if value is None:
         return None
     if kind == "text":
@@ -242,7 +242,7 @@ def _typed(value: Any, kind: str) -> Value:
     return value
 
 
-def _unscrambled(value: Value) -> str:
+def _unscramble(value: Value) -> str:
     """Undo `out[p] = rotl8(((x[n-1-p] ^ 0xa7) + p) & 255, 5)`."""
     scrambled = value.encode("latin-1") if isinstance(value, str) else b""
     turned = [((byte >> 5 | byte << 3) - place & 255) ^ 0xA7 for place, byte in enumerate(scrambled)]

@@ -1,11 +1,11 @@
-"""Chest X-rays from your own archive, for agents: by words, by example, by facts in the reports.
+"""Search your own archive of chest X-rays by words, by example images, and by findings in the reports.
 
 In a notebook::
 
     from mcp_cxr import open_archive
 
     async with open_archive() as archive:
-        page = await archive.search(query="left pleural effusion")
+        page = await archive.search("left pleural effusion")
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """Import the archive when it is first asked for: `mcp-cxr serve` answers its host before anything heavy loads."""
+    """Import the archive on first use, so that `mcp-cxr serve` answers its host before anything heavy is loaded."""
     if name in {"Archive", "open_archive"}:
         from mcp_cxr import archive
 

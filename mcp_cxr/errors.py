@@ -1,28 +1,32 @@
-"""Every error this package raises on purpose.
+"""Every error that this package raises on purpose. The class says what a caller can do about it.
 
-The leaf's name says what a caller can do about it::
+::
 
-    CxrError
-      ConfigError                a setting or a flag is wrong: change it
-      QuestionError              the question cannot be asked like this: ask it as the message shows
-      PathRefused                a path is missing or lies below no root: give another one, or add the root
-      NotFound                   no such image, study or subject here
-      StoreError
-        StoreUnavailable         locked, unreachable, out of space: a retry may help
-        StoreMissing             nothing has been made here yet: create the table or ingest
-        SchemaMismatch           made by another version of this package
-        FingerprintMismatch      made with another embedder, or with another preparation of the pixels
-        DimensionMismatch        a vector's length is not the collection's
-        VectorRefused            a vector is zero or not finite
-      EmbeddingError
-        EmbeddingUnavailable     the service is down or overloaded: a retry may help
-        EmbeddingRejected        the service refuses the input
-      ImageError                 one file cannot become a picture; `reason` is short and countable
-        UnsupportedImage         a sound file that is no chest film, or that nothing here can decode
-        CorruptImage             a damaged file
-        UnreadableFile           gone, forbidden, or on a disk that fails: nothing is held against the file
+    CxrError                        base of all: its message is written for people, and safe to show
+    |
+    +-- ConfigError                 a setting or an option is wrong          -> change it
+    +-- QueryError                  search arguments are wrong or conflict   -> search as the message shows
+    +-- PathRefused                 a path is missing or below no root       -> name another, or add a root
+    +-- NotFound                    no such image, study or subject, or its  -> use an id from a search;
+    |                               file changed since ingest                   ingest the folder again
+    +-- StoreError                  the store fails or refuses
+    |   +-- StoreUnavailable        locked, unreachable, out of space        -> retry
+    |   +-- StoreMissing            the collection was never created         -> ingest, or create the table
+    |   +-- SchemaMismatch          made by another version of mcp-cxr       -> use that version, or make a new archive
+    |   +-- FingerprintMismatch     its vectors were made with another       -> set that embedder, or make a new archive
+    |   |                           model or preprocessing
+    |   +-- DimensionMismatch       a vector of the wrong length             -> set the embedder it was made with
+    |   +-- VectorRefused           a vector is zero or not finite           -> report a bug of the embedder
+    +-- EmbeddingError              the embedder fails or refuses
+    |   +-- EmbeddingUnavailable    the service is down or overloaded        -> retry
+    |   +-- EmbeddingRejected       the service refuses the input            -> change the input
+    +-- ImageError                  one file cannot be rendered; `reason` is short, so that ingest can count it
+        +-- UnsupportedImage        sound, but no chest X-ray, or no decoder for it
+        +-- CorruptImage            damaged
+        +-- UnreadableFile          gone, forbidden or on a failing disk     -> ingest again: it may be sound
 
-A message says what happened, to which thing, and what to do. It never holds a secret, report text or a tag's value.
+Only `StoreUnavailable` and `EmbeddingUnavailable` are worth a retry without a change. A message says what happened, to
+which thing, and what to do. It never contains a secret, report text or the value of a DICOM tag.
 """
 
 from __future__ import annotations
@@ -39,11 +43,11 @@ class CxrError(Exception):
 
 
 class ConfigError(CxrError):
-    """A setting or a flag is wrong."""
+    """A setting or an option is wrong."""
 
 
 class QueryError(CxrError):
-    """The question cannot be asked like this."""
+    """The arguments of a search are wrong, or do not go together."""
 
 
 class PathRefused(CxrError):
@@ -51,11 +55,16 @@ class PathRefused(CxrError):
 
 
 class NotFound(CxrError):
-    """No such image, study or subject in this archive."""
+    """The archive has no such image, study or subject, or the file of an image is gone or changed."""
+
+    @classmethod
+    def of_image(cls, image_id: str) -> NotFound:
+        """Return the error for an image id that the archive does not have."""
+        return cls(f"No image {image_id} in this archive; image ids come with the hits of a search.")
 
 
 class StoreError(CxrError):
-    """The store refuses or fails."""
+    """The store fails or refuses."""
 
 
 class StoreUnavailable(StoreError):
@@ -63,7 +72,7 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMissing(StoreError):
-    """The collection has not been made yet."""
+    """The collection was never created."""
 
 
 class SchemaMismatch(StoreError):
@@ -71,11 +80,11 @@ class SchemaMismatch(StoreError):
 
 
 class FingerprintMismatch(StoreError):
-    """The collection's vectors were made by another embedder, or from pixels prepared otherwise."""
+    """The collection's vectors were made with another model or another preprocessing."""
 
 
 class DimensionMismatch(StoreError):
-    """A vector's length is not the collection's."""
+    """A vector's length differs from that of the collection's vectors."""
 
 
 class VectorRefused(StoreError):
@@ -83,7 +92,7 @@ class VectorRefused(StoreError):
 
 
 class EmbeddingError(CxrError):
-    """The embedder refuses or fails."""
+    """The embedder fails or refuses."""
 
 
 class EmbeddingUnavailable(EmbeddingError):
@@ -95,10 +104,10 @@ class EmbeddingRejected(EmbeddingError):
 
 
 class ImageError(CxrError):
-    """One file cannot become a picture.
+    """One file cannot be rendered.
 
     Args:
-        reason: Short, the same for every file with this fault, without any value from the file; errors are counted
+        reason: Short, equal for every file with this fault, and without any value from the file: errors are counted
             by it.
     """
 
@@ -108,7 +117,7 @@ class ImageError(CxrError):
 
 
 class UnsupportedImage(ImageError):
-    """The file is sound, but no chest film, or nothing here can decode it."""
+    """The file is sound, but is no chest X-ray, or there is no decoder for it."""
 
 
 class CorruptImage(ImageError):
@@ -116,12 +125,12 @@ class CorruptImage(ImageError):
 
 
 class UnreadableFile(ImageError):
-    """The file is gone, forbidden, or on a disk that fails; it may be sound."""
+    """The file is gone, forbidden, or on a failing disk; its content may be sound."""
 
 
 @contextmanager
 def unwrap_exception_group() -> Generator[None]:
-    """Raise the first error of ours that tasks of a group raised as itself; other errors keep their group."""
+    """Raise the first `CxrError` of a task group by itself; a group that holds any other error is raised as it is."""
     try:
         yield
     except BaseExceptionGroup as group:
@@ -132,8 +141,9 @@ def unwrap_exception_group() -> Generator[None]:
 
 
 def _first_cxr_error(group: BaseExceptionGroup[BaseException]) -> CxrError | None:
-    ours, others = group.split(CxrError)
-    if ours is None or others is not None:
+    """Return the first error of a group, if all are `CxrError`s."""
+    known, others = group.split(CxrError)
+    if known is None or others is not None:
         return None
-    first = ours.exceptions[0]
+    first = known.exceptions[0]
     return _first_cxr_error(first) if isinstance(first, BaseExceptionGroup) else first

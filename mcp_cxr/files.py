@@ -1,4 +1,4 @@
-"""Files that hold or lead to patient data: opened without following a link, made for their owner alone."""
+"""Safe access to files of patient data: opened without following links, created readable by their owner alone."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from io import BufferedReader
     from pathlib import Path
 
-_O_PATH = getattr(os, "O_PATH", None)  # Linux, FreeBSD: a folder may be passed through that may not be listed
-# O_NONBLOCK: a fifo that took the place of a file must not stop us.
+_O_PATH = getattr(os, "O_PATH", None)  # Linux, FreeBSD: passes through folders that may not be listed
+# O_NONBLOCK: a fifo that replaced the file must not block.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def open_without_links(path: Path) -> BufferedReader:
-    """Open a regular file to read, if no part of `path` is a link.
+    """Open a regular file for reading, if no part of `path` is a link.
 
-    Paths are resolved and checked before they come here. Each folder on the way is opened from the one before it, so a
-    link that is put there afterwards is not followed either, whenever that happens. Where the system cannot do that
-    (macOS, Windows), what was opened is compared with what the path then stands for.
+    Callers resolve and check the path first. Here each folder is opened relative to the one before, so a link created
+    after the check is not followed either. On systems without `O_PATH` (macOS, Windows) the opened file is compared
+    with the file at the path afterwards.
 
     Args:
         path: Absolute and resolved.
 
     Raises:
-        OSError: As `open` does; with ELOOP for a link on the way, with EINVAL for what is no regular file.
+        OSError: As `open` does; with ELOOP for a link, with EINVAL for anything but a regular file.
     """
     descriptor = _compared(path) if _O_PATH is None else _stepwise(path, _O_PATH)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -45,7 +45,7 @@ def _stepwise(path: Path, flag: int) -> int:
         for part in between:
             outer, folder = folder, _folder(part, flag, folder)
             os.close(outer)
-        _require_file(os.stat(name, dir_fd=folder, follow_symlinks=False))  # opening a device may do something
+        _require_file(os.stat(name, dir_fd=folder, follow_symlinks=False))  # opening a device can have effects
         return os.open(name, _READ, dir_fd=folder)
     finally:
         os.close(folder)
@@ -54,7 +54,7 @@ def _stepwise(path: Path, flag: int) -> int:
 def _folder(name: str, flag: int, outer: int) -> int:
     try:
         return os.open(name, flag | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=outer)
-    except NotADirectoryError:  # said of a link, too
+    except NotADirectoryError:  # also raised for a link
         if stat.S_ISLNK(os.stat(name, dir_fd=outer, follow_symlinks=False).st_mode):
             raise _error(errno.ELOOP) from None
         raise
@@ -81,12 +81,12 @@ def _error(number: int) -> OSError:
 
 
 def create_private_file(path: Path, content: bytes) -> None:
-    """Make a file that its owner alone may read (mode 600), with its folder; one that is there stays as it is.
+    """Create a file that only its owner may read (mode 600), and its folder; an existing file is kept unchanged.
 
-    It appears whole: it is written under another name and linked, so of several processes the first one's stays.
+    The file appears whole: it is written under another name and linked. If several processes create it, the first wins.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

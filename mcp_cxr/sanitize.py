@@ -1,4 +1,4 @@
-"""Words that others wrote, made fit to be shown: what a person would see, and nothing that hides beside it."""
+"""Removes hidden characters from text that others wrote, so that a person and a model read the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 from typing import Any, cast
 
 _KEPT = "\t\n"
-# Invisible, though of other categories than Cf (Unicode, Default_Ignorable_Code_Point), and a blank that is no space.
+# Invisible, but not of category Cf (Unicode, Default_Ignorable_Code_Point); and U+2800, a blank that is no space.
 _INVISIBLE = frozenset(
     chr(code)
     for first, last in (
@@ -26,7 +26,7 @@ _BY_CATEGORY = {"Cc": "", "Cf": "", "Cs": "\ufffd", "Co": "\ufffd", "Cn": "\ufff
 
 
 class _Table(dict[int, str]):
-    """What each character becomes, looked up once."""
+    """The replacement of each character, computed once."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -39,16 +39,16 @@ _TABLE = _Table()
 
 
 def sanitize_text(text: str) -> str:
-    """Return `text` without controls other than tab and line feed, and without what nobody sees.
+    """Return `text` without invisible characters, and without controls other than tab and line feed.
 
-    Bidirectional overrides, zero-width characters, tags and variation selectors fall away: with them a text reads
-    otherwise to a person than to a model. What is no character becomes U+FFFD.
+    Bidirectional overrides, zero-width characters, tags and variation selectors are removed: with them a person and a
+    model would read different texts. Code points that are no characters become U+FFFD.
     """
     return text if text.isascii() and text.isprintable() else text.translate(_TABLE)
 
 
 def sanitize_json(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON data with every text in it plain, names included."""
+    """Return JSON data with every text in it sanitized, keys included."""
     match value:
         case str():
             return sanitize_text(value)

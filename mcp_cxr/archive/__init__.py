@@ -3,8 +3,8 @@
 ::
 
     async with open_archive() as archive:
-        await archive.ingest("/data/films")
-        page = await archive.search(query="left pleural effusion", view=["PA"])
+        await archive.ingest("/data/images")
+        page = await archive.search("left pleural effusion", view=["PA"])
         shown = await archive.show(page.images[0].image_id)
 """
 

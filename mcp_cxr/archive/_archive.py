@@ -1,11 +1,13 @@
-"""The archive: what can be asked of it, and which part answers."""
+"""The archive: every use case as one method, handed to the package that does it."""
 
 from __future__ import annotations
 
+import inspect
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from anyio import to_thread
 
@@ -17,12 +19,12 @@ from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
-from mcp_cxr.records import Filter, ImageDetails, Overview
+from mcp_cxr.records import Filter, ImageDetails, Overview, SearchArguments
 from mcp_cxr.search import Searcher, parse_query
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, forget_preview, repair, run_checks, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
@@ -30,11 +32,35 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
-_SIBLINGS = 100  # images of one study that are listed
+_MAX_SIBLINGS = 100  # images of one study that are listed
+
+_Arguments = ParamSpec("_Arguments")
+
+
+def _called_like(
+    make: Callable[_Arguments, SearchArguments],
+) -> Callable[
+    [Callable[[Archive, SearchArguments], Awaitable[SearchResult]]],
+    Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]],
+]:
+    """Give a method the parameters of `make`, and its body what `make` returns: no list of them is kept twice."""
+
+    def decorate(
+        method: Callable[[Archive, SearchArguments], Awaitable[SearchResult]],
+    ) -> Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]]:
+        @wraps(method)
+        async def call(archive: Archive, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> SearchResult:
+            return await method(archive, make(*args, **named))
+
+        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+        call.__signature__ = inspect.Signature([itself, *inspect.signature(make).parameters.values()])  # pyright: ignore[reportAttributeAccessIssue]  # what help() and editors show
+        return call
+
+    return decorate
 
 
 class Archive:
-    """Films, reports and vectors of one place, and what can be asked of them. Made by `open_archive`."""
+    """The images, reports and vectors of one place, and all that can be done with them. Made by `open_archive`."""
 
     def __init__(self, settings: Settings, store: Store, embedder: Embedder, reader: ImageReader) -> None:
         self.settings = settings
@@ -46,26 +72,30 @@ class Archive:
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, confirm=self._fingerprint_check.confirm_for_query)
 
-    async def search(self, query: str | None = None, *, roots: tuple[Path, ...] = (), **how: Any) -> SearchResult:  # noqa: ANN401 - see mcp_cxr.search.ask
-        """Answer a question; the arguments are those of the tool `search_medical_images`.
+    @_called_like(SearchArguments)
+    async def search(self, arguments: SearchArguments) -> SearchResult:
+        """Return a page of results, as `search_with` does: `archive.search("effusion", view=["PA"], limit=10)`."""
+        return await self.search_with(arguments)
+
+    async def search_with(self, arguments: SearchArguments, *, roots: tuple[Path, ...] = ()) -> SearchResult:
+        """Return a page of results.
 
         Args:
-            query: Words.
-            roots: More folders below which a file named in `like` may lie.
-            how: See `mcp_cxr.search.parse_query`.
+            arguments: Those of the tool `search_medical_images`.
+            roots: More folders that may hold a file named in `like`.
 
         Raises:
-            QuestionError: It cannot be asked like this.
-            NotFound: An image named in it is not there.
-            PathRefused: A file named in it is missing or lies below no root.
-            ImageError: A file named in it cannot become a picture.
-            FingerprintMismatch: The archive's vectors were made by another embedder.
-            EmbeddingError: A file named in it cannot be embedded now.
+            QueryError: An argument is invalid, or they do not go together.
+            NotFound: The archive does not have an image named in `like`, `unlike` or `exclude_subject_of`.
+            PathRefused: A file in `like` is missing or lies below no root.
+            ImageError: A file in `like` cannot be rendered.
+            FingerprintMismatch: The archive's vectors were made with another embedder.
+            EmbeddingError: A file in `like` cannot be embedded now, or `mode` is vector and the words cannot.
             StoreError: The store fails or was never made.
         """
-        question = parse_query(query, **how)
+        query = parse_query(arguments)
         allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
-        paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in question.like_files}
+        paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in query.like_files}
         known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}
 
         async def render(name: str) -> Rendering:
@@ -73,9 +103,9 @@ class Archive:
 
         return await self._searcher.search(
             replace(
-                question,
-                like=tuple(dict.fromkeys((*question.like, *known.values()))),
-                like_files=tuple(name for name in question.like_files if name not in known),
+                query,
+                like=tuple(dict.fromkeys((*query.like, *known.values()))),
+                like_files=tuple(name for name in query.like_files if name not in known),
             ),
             render=render,
         )
@@ -96,13 +126,13 @@ class Archive:
         callbacks: IngestCallbacks | None = None,
         anywhere: bool = True,
     ) -> IngestSummary:
-        """Bring a folder's films into the archive; see `mcp_cxr.ingest.ingest`.
+        """Add the images of a folder to the archive; see `mcp_cxr.ingest.ingest`.
 
-        The folder becomes a root: of the archive, where its store keeps roots, else for as long as this one is open.
+        The folder becomes a root: of the archive if its store keeps roots, else until this object is closed.
 
         Args:
-            workers: Films read at the same time; None: as many as there are cores.
-            anywhere: Whether the folder need not lie below a root, as where its owner names it.
+            workers: Images read at the same time; None: one for each core.
+            anywhere: Whether the folder may lie below no root, because its owner names it.
 
         Raises:
             PathRefused: The path is missing, or lies below no root.
@@ -144,7 +174,7 @@ class Archive:
         )
 
     async def show(self, image_id: str) -> ImageDetails:
-        """Return everything known of one image; the report by section.
+        """Return everything known about one image, with the report by section.
 
         Raises:
             NotFound: No such image.
@@ -152,7 +182,7 @@ class Archive:
         """
         stored = await self._image_files.stored(image_id)
         image, study = stored.image, stored.study
-        siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_SIBLINGS)
+        siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_MAX_SIBLINGS)
         return ImageDetails(
             image_id=image.image_id,
             study_id=image.study_id,
@@ -172,12 +202,12 @@ class Archive:
         )
 
     async def view(self, image_id: str, options: ViewOptions | None = None) -> ImageView:
-        """Return one film as a picture.
+        """Return a rendered view of one image.
 
         Raises:
             NotFound: No such image, or its file is gone or was changed.
             PathRefused: Its file lies below no root.
-            ImageError: The file cannot become a picture.
+            ImageError: The file cannot be rendered.
             StoreError: The store fails or was never made.
             ValueError: The options are impossible.
         """
@@ -186,12 +216,12 @@ class Archive:
     async def view_many(
         self, image_ids: Sequence[str], options: ViewOptions | None = None, *, first: int = 1
     ) -> tuple[ContactSheet, list[ImageView | str]]:
-        """Return several films in one picture, and each film's view, or why there is none.
+        """Return a contact sheet of several images, and the view of each, or why it has none.
 
         Args:
             image_ids: At least one.
-            options: What is to be seen of each; `max_px` is the longer side of the whole picture.
-            first: Number of the first film; the others count on.
+            options: Window, region and so on of each; `max_px` is the longer side of the contact sheet.
+            first: Number drawn beside the first image; the others count on.
 
         Raises:
             NotFound: No such image.
@@ -209,33 +239,33 @@ class Archive:
         factor: int = 1,
         keep: bool = True,
     ) -> tuple[StoredValues, ValuesTile]:
-        """Return a film before its window is chosen, and the part of its values that is asked for.
+        """Return an image's stored values, before any window, and one tile of them or a reduced whole.
 
         Args:
-            image_id: The film; the last two that were kept are not read again.
-            max_px: Longer side of the whole film at most, where no tile is asked for.
-            place: Column and row of a tile.
-            factor: What a tile is reduced by: a power of two.
-            keep: Whether more of this film will be asked for.
+            image_id: The image; the last two that were kept are not read again.
+            max_px: Longer side of the whole at most, if no tile is requested.
+            place: Column and row of a tile; None: the whole.
+            factor: By what a tile is reduced: a power of two.
+            keep: Whether to cache the values, because more of this image will be requested.
 
         Raises:
             NotFound: No such image, or its file is gone or was changed.
             PathRefused: Its file lies below no root.
-            ImageError: The file cannot become a picture.
+            ImageError: The file cannot be rendered.
             StoreError: The store fails or was never made.
             ValueError: There is no such tile.
         """
         return await self._image_files.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
 
     async def allowed_roots(self) -> AllowedRoots:
-        """Return the folders that may be read: those of the settings, and those ingested before.
+        """Return the folders that may be read: the roots of the settings, and those of the folders ingested before.
 
-        Where other machines write to the store: those ingested since this archive was opened.
+        If other machines write to the store: of the folders ingested since this archive was opened.
         """
         return await self._roots.allowed_roots()
 
     async def overview(self) -> Overview:
-        """Return what the archive holds, without asking the embedder.
+        """Return what the archive holds; the embedder is not called.
 
         Raises:
             StoreError: The store fails or was never made.
@@ -254,7 +284,7 @@ class Archive:
         )
 
     async def verify(self) -> Verification:
-        """Walk the whole collection and count what is wrong.
+        """Check every row of the collection, and count the problems.
 
         Raises:
             StoreError: The store fails or was never made.
@@ -262,18 +292,18 @@ class Archive:
         return await verify(self.store)
 
     async def repair(self) -> Repair:
-        """Mend what `verify` finds, as far as the films' files are there; see `mcp_cxr.upkeep.repair`.
+        """Mend what `verify` finds, if the images' files still exist; see `mcp_cxr.upkeep.repair`.
 
         Raises:
             CxrError: As `ingest` says.
         """
 
-        async def again(root: Path, files: frozenset[str]) -> None:
+        async def ingest_again(root: Path, files: frozenset[str]) -> None:
             summary = await self._ingest(IngestPlan(path=root, only=files, any_body_part=True), self._reader)
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 
-        return await repair(self.store, again)
+        return await repair(self.store, ingest_again)
 
     async def forget_preview(self, where: Filter) -> ForgetPreview:
         """Return what `forget` would remove.
@@ -284,7 +314,10 @@ class Archive:
         return await forget_preview(self.store, where)
 
     async def forget(self, where: Filter) -> int:
-        """Remove images with their vectors, words and outcomes, and studies left without any; return the images.
+        """Remove images with their vectors, words and outcomes, and studies left without images.
+
+        Returns:
+            How many images were removed.
 
         Raises:
             ValueError: `where` is empty.
@@ -295,11 +328,11 @@ class Archive:
     async def evaluate(
         self, plan: EvaluationPlan | None = None, *, tell: Callable[[str], None] | None = None
     ) -> Evaluation:
-        """Measure how good the search is.
+        """Measure the quality of the search.
 
         Args:
-            plan: What is measured; everything unless given.
-            tell: Is told what is being done.
+            plan: What to measure; None: everything.
+            tell: Called with a line for each step.
 
         Raises:
             CxrError: As `mcp_cxr.evaluate.evaluate` says.
@@ -314,10 +347,10 @@ class Archive:
         )
 
     async def doctor(self) -> list[CheckResult]:
-        """Check what the archive leans on; never raises what it can report."""
+        """Check the services and files the archive depends on; what fails is reported, not raised."""
         try:
             roots = (await self.allowed_roots()).roots
-        except (StoreError, ConfigError):  # reported by the examination itself
+        except (StoreError, ConfigError):  # reported by `examine` itself
             roots = self.settings.roots
         return await run_checks(self.store, self.embedder, roots)
 

@@ -1,4 +1,4 @@
-"""The films' own files: found below the roots, unchanged since they were ingested, and read."""
+"""The files of images: found below the roots, checked to be unchanged since ingest, and rendered."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ImageFiles:
-    """The films of an archive. What its methods raise stands at those of `Archive` that call them."""
+    """The files of an archive's images. Its methods raise what those of `Archive` that call them document."""
 
     def __init__(self, store: Store, embedder: Embedder, reader: ImageReader, roots: Roots) -> None:
         self._store = store
@@ -43,80 +43,80 @@ class ImageFiles:
         self._stored_values = StoredValuesCache(reader.read_values)
 
     async def stored(self, image_id: str) -> StoredImage:
-        """Return what is kept of an image.
+        """Return an image as stored.
 
         Raises:
             NotFound: No such image.
         """
-        asked = ImageId(image_id.strip())
-        stored = await self._store.get([asked])
-        if asked not in stored:
-            raise NotFound(f"No image {asked} in this archive; image ids come with the hits of a search.")
-        return stored[asked]
+        wanted = ImageId(image_id.strip())
+        stored = await self._store.get([wanted])
+        if wanted not in stored:
+            raise NotFound.of_image(wanted)
+        return stored[wanted]
 
     async def view(self, image_id: str, options: ViewOptions) -> ImageView:
-        """Return one film as a picture."""
+        """Return a rendered view of one image."""
         return await self._reader.render_view(await self._file_of(await self.stored(image_id)), options)
 
     async def view_many(
         self, image_ids: Sequence[str], options: ViewOptions, *, first: int
     ) -> tuple[ContactSheet, list[ImageView | str]]:
-        """Return several films in one picture, and each film's view, or why there is none."""
+        """Return a contact sheet of several images, and the view of each, or why it has none."""
         _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
         stored = [await self.stored(image_id) for image_id in image_ids]
-        shown: list[ImageView | str] = [""] * len(stored)
+        views: list[ImageView | str] = [""] * len(stored)
 
-        async def look(place: int) -> None:
+        async def render_view(index: int) -> None:
             try:
-                shown[place] = await self._reader.render_view(
-                    await self._file_of(stored[place]), replace(options, max_px=side)
+                views[index] = await self._reader.render_view(
+                    await self._file_of(stored[index]), replace(options, max_px=side)
                 )
             except ImageError as exc:
-                shown[place] = exc.reason
-            except (NotFound, PathRefused):  # the row is there, the file is not what it was
-                shown[place] = "file gone or changed"
+                views[index] = exc.reason
+            except (NotFound, PathRefused):  # the row exists, but not the file as it was
+                views[index] = "file gone or changed"
 
         async with anyio.create_task_group() as tasks:
-            for place in range(len(stored)):
-                tasks.start_soon(look, place)
-        drawn = partial(combine_views, shown, first=first, max_px=options.max_px)
-        return await to_thread.run_sync(drawn), shown
+            for index in range(len(stored)):
+                tasks.start_soon(render_view, index)
+        draw = partial(combine_views, views, first=first, max_px=options.max_px)
+        return await to_thread.run_sync(draw), views
 
     async def stored_values(
         self, image_id: str, *, max_px: int, place: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
-        """Return a film before its window is chosen, and the part of its values that is asked for."""
+        """Return an image's stored values, and one tile of them or a reduced whole."""
         path = await self._file_of(await self.stored(image_id))
-        film = await self._stored_values.get(path, keep=keep)
+        values = await self._stored_values.get(path, keep=keep)
         if place is None:
-            return film, await to_thread.run_sync(partial(overview_tile, film, max_px=max_px))
+            return values, await to_thread.run_sync(partial(overview_tile, values, max_px=max_px))
         column, row = place
-        return film, await to_thread.run_sync(partial(values_tile, film, column=column, row=row, factor=factor))
+        return values, await to_thread.run_sync(partial(values_tile, values, column=column, row=row, factor=factor))
 
     async def render_stored(self, stored: StoredImage) -> Rendering:
-        """Render a stored film as it was rendered for its vector."""
+        """Render a stored image as for its vector."""
         return await self.render(await self._file_of(stored))
 
     async def render(self, path: Path) -> Rendering:
-        """Render a film for the embedder."""
+        """Render a file for the embedder."""
         return (await self._reader.read_image(path, self._embedder.image_spec, any_body_part=True)).rendering
 
     async def image_of(self, path: Path) -> ImageId | None:
-        """Return the image that this file became, if it is as it was then."""
+        """Return the image ingested from this file, if the file is unchanged; else None."""
         try:
             known = (await self._store.outcomes([str(path)])).get(str(path))
-        except StoreMissing:  # said by the search itself
+        except StoreMissing:  # reported by the search itself
             return None
         status = await to_thread.run_sync(path.stat)
         return known.image_id if known and known.is_unchanged(status.st_size, status.st_mtime_ns) else None
 
     async def _file_of(self, stored: StoredImage) -> Path:
-        """Return the image's file, if it is the one that was ingested."""
+        """Return the image's file, if it is unchanged since ingest."""
         place = stored.image.file
         allowed_roots = await self._roots.allowed_roots()
         try:
             path = await to_thread.run_sync(allowed_roots.resolve, place)
-        except PathRefused as exc:  # whose message names the whole path
+        except PathRefused as exc:  # its message names the whole path
             raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
         before = (await self._store.outcomes([str(place)])).get(str(place))
         status = await to_thread.run_sync(path.stat)

@@ -1,4 +1,4 @@
-"""Settings become parts, and parts an archive."""
+"""Opens an archive: makes its store, embedder and reader from the settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archive]:
-    """Open the archive that the settings, or else the environment, describe. Nothing is made and no service asked.
+    """Open the archive that the settings, or else the environment, describe. Nothing is created, no service called.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -40,7 +40,7 @@ async def copy_archive(
     *,
     on_progress: Callable[[int], Awaitable[None]] | None = None,
 ) -> CopySummary:
-    """Bring the archive of the other store into the one named, without embedding again; see `mcp_cxr.upkeep.copy`.
+    """Copy the archive of the other store into store `to`, without embedding again; see `mcp_cxr.upkeep.copy`.
 
     Raises:
         ConfigError: A setting is wrong, or the target's ids were hashed with another key.

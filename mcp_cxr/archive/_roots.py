@@ -1,4 +1,4 @@
-"""Which folders may be read."""
+"""The roots: folders below which files may be read."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ _LONGEST_SHOWN = 200  # characters of a path in an error
 
 @dataclass(frozen=True, slots=True)
 class AllowedRoots:
-    """Which folders may be read."""
+    """The folders below which files may be read."""
 
     roots: tuple[Path, ...]
 
     def resolve(self, path: str | Path) -> Path:
-        """Return the path without links, if it is there and lies below a root.
+        """Return the path with its links resolved, if it exists and lies below a root.
 
-        What lies elsewhere is refused alike, be it there or not: whoever asks learns nothing of the rest of the disk.
+        A path elsewhere is refused with the same message whether it exists or not: a caller learns nothing about the
+        rest of the disk.
 
         Raises:
             PathRefused: It lies below no root, or is missing.
@@ -32,18 +33,18 @@ class AllowedRoots:
         shown = str(path)[:_LONGEST_SHOWN]
         try:
             real = Path(path).expanduser().resolve()
-            is_below, is_there = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
-        except (OSError, RuntimeError, ValueError):  # a loop of links, nobody's home, no path at all
-            is_below, is_there, real = True, False, Path()
+            is_below, exists = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
+        except (OSError, RuntimeError, ValueError):  # a loop of links, the home of an unknown user, not a path
+            is_below, exists, real = True, False, Path()
         if not is_below:
             raise PathRefused(f"{shown} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
-        if not is_there:
-            raise PathRefused(f"{shown} is not there; name a folder or file that exists.")
+        if not exists:
+            raise PathRefused(f"{shown} does not exist; name a folder or file that does.")
         return real
 
 
 class Roots:
-    """The folders of the settings, those the archive's store keeps, and those given since the archive was opened."""
+    """The roots of the settings, those recorded in the store, and those added since the archive was opened."""
 
     def __init__(self, named: tuple[Path, ...], store: Store) -> None:
         self._named = named
@@ -57,8 +58,7 @@ class Roots:
     async def allowed_roots(self) -> AllowedRoots:
         """Return the folders that may be read now.
 
-        A server that other machines write to has no say in what is read on this one: there, it is those of the
-        settings, and those given.
+        Roots recorded in a store that other machines write to are ignored: they must not decide what is read here.
 
         Raises:
             StoreError: The store fails.

@@ -9,8 +9,8 @@ import click
 
 from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.records import SearchArguments
 
-_HOW_MUCH = {"limit", "offset", "group", "mode"}  # options that ask for nothing by themselves
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--like", multiple=True, metavar="ID|FILE", help="Find films that look like this one.")
+@click.option("--like", multiple=True, metavar="ID|FILE", help="Find images that look like this one.")
 @click.option("--unlike", multiple=True, metavar="ID", help="Steer away from this one; with a query or --like.")
 @click.option("--limit", type=int, default=5, show_default=True, help="Results on a page, 1 to 100.")
-@click.option("--offset", type=int, default=0, show_default=True, help="Results to pass over.")
+@click.option("--offset", type=int, default=0, show_default=True, help="Results to skip.")
 @click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN.")
 @click.option("--subject", "subject_id", help="One patient.")
 @click.option("--study", "study_id", help="One study.")
@@ -36,13 +36,14 @@ if TYPE_CHECKING:
 @click.option("--group", type=click.Choice(["study", "subject", "none"]), default="study", show_default=True)
 @click.option("--mode", type=click.Choice(["auto", "vector", "words"]), default="auto", show_default=True)
 @as_json
-def search(query: str | None, *, as_json: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
-    """Find films by words, by example, by filters, or any mix."""
-    if not ((query and query.strip()) or any(value for name, value in how.items() if name not in _HOW_MUCH)):
+def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
+    """Find images by words, by example, by filters, or any mix."""
+    arguments = SearchArguments(query, **options)
+    if arguments.is_empty:
         raise ConfigError(
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
-    page = with_archive(lambda archive: archive.search(query, roots=_ANYWHERE, **how))
+    page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
     if as_json:
         print_json(page)
         return
@@ -53,9 +54,9 @@ def search(query: str | None, *, as_json: bool, **how: Any) -> None:  # noqa: AN
 
 def _print(hit: Hit) -> None:
     score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
-    standing = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
+    statistics = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
     say(f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}")
-    say(f"        {standing}{'; '.join(hit.why)}")
+    say(f"        {statistics}{'; '.join(hit.why)}")
     if hit.report_excerpt:
         say(f"        {hit.report_excerpt}")
 

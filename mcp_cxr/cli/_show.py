@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("image_id")
-@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the film there as a picture.")
+@click.option(
+    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the image to this file as a picture."
+)
 @as_json
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known of one image."""
@@ -39,7 +41,7 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
         try:
             await to_thread.run_sync(png.write_bytes, view.data)
         except OSError as exc:
-            raise ConfigError(f"Cannot write {png} ({exc.strerror}); name another place.") from exc
+            raise ConfigError(f"Cannot write {png} ({exc.strerror}); name another file.") from exc
         note(f"Wrote {png} ({view.width} x {view.height}).")
     return shown
 
@@ -54,7 +56,7 @@ def _print(shown: ImageDetails) -> None:
         "Split": shown.split or "-",
         "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())
         or "-",
-        "Grey scale": ", ".join(f"{step} {value}" for step, value in shown.grayscale.items()),
+        "Grayscale": ", ".join(f"{step} {value}" for step, value in shown.grayscale.items()),
         "Other images": ", ".join(shown.other_images) or "-",
         **{name: str(value) for name, value in shown.tags.items()},
     }

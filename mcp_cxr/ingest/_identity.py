@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.mimic import MimicIds, ids_of
-from mcp_cxr.records import ImageId, StudyId, SubjectId
+from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,8 +140,8 @@ class IdAssigner:
             self._key_check = self.new_key_check = self._key.check_value()
         return MimicIds(
             ImageId(_hash(key, "image", image)),
-            StudyId("s" + _hash(key, "study", study)),
-            SubjectId("p" + _hash(key, "subject", subject)),
+            mimic_study_id(_hash(key, "study", study)),
+            mimic_subject_id(_hash(key, "subject", subject)),
         )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import open_without_links
-from mcp_cxr.records import LABELS
+from mcp_cxr.records import LABELS, mimic_study_id
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -97,13 +97,15 @@ def _images(path: Path | None) -> dict[str, ImageFacts]:
 
 def _splits(path: Path | None) -> dict[str, str]:
     with _open_table(path, ("study_id", "split")) as rows:
-        return {f"s{study}": sys.intern(split) for study, split in rows}
+        return {mimic_study_id(study): sys.intern(split) for study, split in rows}
 
 
 def _labels(path: Path | None) -> dict[str, dict[str, int]]:
     with _open_table(path, ("study_id",), LABELS) as rows:
         return {
-            f"s{study}": {label: _LABEL_VALUES[float(cell)] for label, cell in zip(LABELS, cells, strict=True) if cell}
+            mimic_study_id(study): {
+                label: _LABEL_VALUES[float(cell)] for label, cell in zip(LABELS, cells, strict=True) if cell
+            }
             for study, *cells in rows
         }
 

@@ -1,4 +1,4 @@
-"""Near duplicates: the same film exported twice, or sent twice, is shown once."""
+"""Near duplicates: an image that was exported or sent twice is shown once."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vector
 
 DEPTH = 200
-"""Ranks that are compared; behind them nothing is folded."""
-_ALIKE = 0.999  # as seen from the middle of the archive; the same picture embedded by another service reaches it too
+"""Only the first ranks are compared with each other."""
+_MIN_COSINE = 0.999  # measured from the archive's mean; the same rendering embedded by another service reaches it too
 
 
 def near_duplicates(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
-    """Return for each place in a ranking that repeats an earlier one, the first it repeats.
+    """Return the index of each near duplicate in a ranking, with the index of the first image that it repeats.
 
     Args:
-        vectors: In their order; None where there is none.
-        mean: The mean of the archive's images: seen from it, films that are merely all chest films are not alike.
+        vectors: In the order of the ranking; None for an image without a vector.
+        mean: The mean of the archive's images. Cosines are measured from it, because the vectors of any two chest
+            X-rays are close to each other.
     """
-    there = [place for place, vector in enumerate(vectors[:DEPTH]) if vector is not None]
-    if not there:
+    present = [index for index, vector in enumerate(vectors[:DEPTH]) if vector is not None]
+    if not present:
         return {}
     rows = centered(np.stack([vector for vector in vectors[:DEPTH] if vector is not None]), mean)
-    alike = rows @ rows.T >= _ALIKE
-    folded: dict[int, int] = {}
-    for row, place in enumerate(there):
-        first = next((there[other] for other in np.flatnonzero(alike[row, :row]) if there[other] not in folded), None)
+    is_near = rows @ rows.T >= _MIN_COSINE
+    repeats: dict[int, int] = {}
+    for row, index in enumerate(present):
+        earlier = (present[other] for other in np.flatnonzero(is_near[row, :row]))
+        first = next((other for other in earlier if other not in repeats), None)
         if first is not None:
-            folded[place] = first
-    return folded
+            repeats[index] = first
+    return repeats

@@ -1,4 +1,4 @@
-"""Where in the embedder's space a question points: words, examples, and what it should not be like, as one vector."""
+"""The query vector: words and examples, wanted and unwanted, combined into one point of the embedder's space."""
 
 from __future__ import annotations
 
@@ -19,82 +19,82 @@ if TYPE_CHECKING:
 _TEXT, _LIKE, _UNLIKE = 1.0, 0.75, 0.15
 _AVOIDED = 0.5  # of what the words deny; measured by tests/bench/bench_answers.py
 
-_NOTHING = 1e-6  # what float32 leaves of the difference of equal vectors
+_ZERO = 1e-6  # what float32 leaves of the difference of equal vectors
 
 TYPICAL_TEXTS = tuple(f"chest x-ray, {label.lower()}" for label in LABELS)
-"""Texts whose mean is where texts about chest films lie."""
+"""Texts whose mean vector is taken as the mean of texts about chest X-rays."""
 
 
 @dataclass(frozen=True, slots=True)
-class VectorParts:
-    """What a question says in vectors, each of unit length."""
+class QueryVectors:
+    """The vectors of a query's words and examples, each of unit length."""
 
     text: Vector | None = None
     avoided: Sequence[Vector] = ()
-    """Texts of what it denies."""
+    """Texts of what the words deny."""
     like: Sequence[Vector] = ()
     unlike: Sequence[Vector] = ()
 
     def __bool__(self) -> bool:
-        """Whether there is anything to compare with."""
-        return self.text is not None or bool(len(self.avoided) + len(self.like) + len(self.unlike))
+        """Whether there is any vector."""
+        return self.text is not None or bool(self.avoided) or self.has_examples
 
     @property
     def has_examples(self) -> bool:
-        """Whether it says anything by images."""
-        return bool(len(self.like) + len(self.unlike))
+        """Whether any vector is that of an image."""
+        return bool(self.like or self.unlike)
 
     @property
     def only_unlike(self) -> bool:
-        """Whether there is something to steer away from, and nothing to steer."""
+        """Whether there are images to steer away from, and nothing to look for."""
         return bool(self.unlike) and self.text is None and not (self.avoided or self.like)
 
     @property
-    def plain(self) -> Vector | None:
-        """The vector of a question of one kind: its words, or the mean of its examples; None of a mix or of nothing."""
+    def of_one_kind(self) -> Vector | None:
+        """The query vector if only words or only `like` are given: the text's, or the examples' mean; else None."""
         kinds = (self.text is not None) + bool(self.like)
         if kinds != 1 or self.avoided or self.unlike:
             return None
         return self.text if self.text is not None else unit_length(np.mean(self.like, axis=0))
 
 
-def combined(parts: VectorParts, images: Vector, texts: Vector | None) -> Vector:
-    """Return one vector of unit length for a mixed question.
+def combined(vectors: QueryVectors, images: Vector, texts: Vector | None) -> Vector:
+    """Return one query vector of unit length for words and examples together.
 
-    A model of the CLIP family puts texts and images into two cones apart (Liang et al., Mind the Gap, NeurIPS 2022):
-    text and examples can be added only once each is measured from the middle of its own kind.
+    A model of the CLIP family puts texts and images into two separate cones (Liang et al., Mind the Gap, NeurIPS 2022):
+    text and examples can be added only after the mean of its own kind is subtracted from each.
 
     Args:
-        parts: The question.
+        vectors: Of the query.
         images: The mean of images.
-        texts: The mean of texts; needed where the parts hold one.
+        texts: The mean of texts; required if the query has text.
     """
     total = np.zeros_like(images)
-    for weight, vectors, mean in (
-        (_TEXT, [parts.text] if parts.text is not None else [], texts),
-        (-_AVOIDED, parts.avoided, texts),
-        (_LIKE, parts.like, images),
-        (-_UNLIKE, parts.unlike, images),
+    for weight, part, mean in (
+        (_TEXT, [vectors.text] if vectors.text is not None else [], texts),
+        (-_AVOIDED, vectors.avoided, texts),
+        (_LIKE, vectors.like, images),
+        (-_UNLIKE, vectors.unlike, images),
     ):
-        if len(vectors) and mean is not None:
-            total += weight * np.mean(centered(np.stack(vectors), mean), axis=0)
+        if part and mean is not None:
+            total += weight * np.mean(centered(np.stack(part), mean), axis=0)
     return unit_length(total)
 
 
 def centered(vectors: Vectors, mean: Vector) -> Vectors:
-    """Return each row as seen from `mean`, at unit length; a row that is the mean stays zero."""
+    """Return each row less `mean`, at unit length; a row equal to the mean becomes zero."""
     rows = vectors - mean
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > _NOTHING)
+    return np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > _ZERO)
 
 
 def unit_length(vector: Vector) -> Vector:
     """Return the vector at unit length.
 
     Raises:
-        QuestionError: It has none.
+        QueryError: Its length is zero.
     """
     length = np.linalg.norm(vector)
-    if not length > _NOTHING:
+    if not length > _ZERO:
         raise QueryError("These examples cancel each other out: name fewer of them.")
     return (vector / length).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where a cosine stands in the collection: raw cosines of CLIP models mean nothing by themselves."""
+"""What a cosine means in this archive: its z-score and percentile, because raw cosines of CLIP models mean nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ReferenceSample, Vector, Vectors
 
 SMALL_SAMPLE = 100
-"""Below this many images in the reference sample, an answer warns that the standing is coarse."""
+"""Images in the reference sample below which a result warns that z-scores and percentiles are coarse."""
 
 
 class SimilarityStatistics:
-    """The cosines of one query with the reference sample.
+    """The cosines of one query vector with the reference sample.
 
     Args:
         query: float32, unit length.
+        sample: May be empty.
     """
 
     def __init__(self, query: Vector, sample: ReferenceSample) -> None:
@@ -32,11 +33,11 @@ class SimilarityStatistics:
         return int(self._cosines.size)
 
     def cosine(self, vector: Vector) -> float:
-        """Return the cosine of one image, to the bit as it stands in the sample."""
+        """Return the cosine of one image, bit for bit as computed for the sample."""
         return float(_cosines(vector[None, :], self._query)[0])
 
     def z(self, cosine: float) -> float | None:
-        """Return standard deviations above the sample's mean; None where all of it is the same."""
+        """Return standard deviations above the sample's mean; None if all cosines of the sample are equal."""
         return round((cosine - self._mean) / self._deviation, 2) if self._deviation > 0 else None
 
     def percentile(self, cosine: float) -> float | None:
@@ -48,5 +49,5 @@ class SimilarityStatistics:
 
 
 def _cosines(vectors: Vectors, query: Vector) -> Vector:
-    """Return the cosine of each row; `vecdot` takes row by row, a matrix product may round a row otherwise."""
+    """Return the cosine of each row, by `vecdot`: a matrix product may round a row differently beside others."""
     return np.clip(np.vecdot(vectors, query), -1, 1)

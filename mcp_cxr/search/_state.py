@@ -1,11 +1,11 @@
-"""A question on its way to its answer."""
+"""The state of one search while it is being answered."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mcp_cxr.search._query_vector import VectorParts
+from mcp_cxr.search._query_vector import QueryVectors
 
 if TYPE_CHECKING:
     from typing import Any, Literal
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class SearchState:
-    """What a question has become so far, and what there is to say of it."""
+    """A query, what has been derived from it so far, and the warnings to show with its result."""
 
-    question: Query
+    query: Query
     where: Filter
     meaning: QueryMeaning | None = None
-    """Of its words."""
-    parts: VectorParts = field(default_factory=VectorParts)
+    """Of the query's text."""
+    vectors: QueryVectors = field(default_factory=QueryVectors)
     mean_text: Vector | None = None
-    """The mean of texts about chest films; set where a text is mixed with anything else."""
+    """The mean vector of texts about chest X-rays; set if a text is combined with anything else."""
     query_vector: Vector | None = None
-    """What scores are the cosine with: `parts` as one vector."""
+    """`vectors` combined into one; scores are the cosine with it."""
     extra_vectors: list[Vector] = field(default_factory=list["Vector"])
-    """What ranks beside it: the words without the examples, and what they ask for without what they deny."""
-    words: tuple[str, ...] = ()
-    """The terms to match."""
+    """Ranked by as well: the words without the examples, and what they ask for without what they deny."""
+    terms: tuple[str, ...] = ()
+    """The terms to match in reports, labels and tags."""
     fallback_reason: str | None = None
     cache_hit: bool = False
     warnings: list[str] = field(default_factory=list[str])
 
     @property
     def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
-        """How the answer was found."""
-        by_text = self.parts.text is not None or bool(self.parts.avoided)
-        by_example = bool(self.parts.like or self.parts.unlike)
-        if by_text + by_example + bool(self.words) > 1:
+        """How the result was found."""
+        by_text = self.vectors.text is not None or bool(self.vectors.avoided)
+        by_example = self.vectors.has_examples
+        if by_text + by_example + bool(self.terms) > 1:
             return "hybrid"
         if by_text:
             return "semantic"
         if by_example:
             return "similar"
-        return "keyword" if self.words else "filter"
+        return "keyword" if self.terms else "filter"
 
     @property
     def filters(self) -> dict[str, Any]:
         """The filters in force: ids as the archive spells them, and under `without` what the words rule out."""
-        read = {
+        resolved = {
             "study_id": self.where.study_id,
             "subject_id": self.where.subject_id,
             "without": list(self.meaning.excluded_findings) if self.meaning else [],
         }
-        return self.question.filters | {name: value for name, value in read.items() if value}
+        return self.query.filters | {name: value for name, value in resolved.items() if value}

@@ -1,4 +1,4 @@
-"""The vectors of texts: of questions, kept for the next page, and of texts as they usually are."""
+"""Vectors of texts, cached: of queries, and of typical texts about chest X-rays."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint, Vector
     from mcp_cxr.stores import Store
 
-_KEPT = 1000
+_MAX_CACHED = 1000
 
 
-class TextVectors:
-    """Embeds texts once; keeps the vectors of the last 1,000.
+class TextVectorCache:
+    """Embeds each text once; keeps the vectors of the last 1,000 texts.
 
     Args:
-        store: Knows what made the collection.
-        embedder: Reads text.
-        confirm: Returns the embedder's fingerprint, or raises `FingerprintMismatch` where it does not fit the store's.
+        store: Holds the collection's fingerprint.
+        embedder: Embeds text.
+        confirm: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit the store's.
     """
 
     def __init__(self, store: Store, embedder: Embedder, confirm: Callable[[], Awaitable[Fingerprint]]) -> None:
@@ -35,29 +35,29 @@ class TextVectors:
         self._mean: tuple[Fingerprint, Vector] | None = None
 
     async def vector(self, text: str) -> tuple[Vector, bool]:
-        """Return the vector of a text, and whether it was kept from before.
+        """Return the vector of a text, and whether it came from the cache.
 
         Raises:
-            FingerprintMismatch: The archive's vectors were made by another embedder.
-            EmbeddingError: The embedder gives none, and none was kept.
+            FingerprintMismatch: The archive's vectors were made with another embedder.
+            EmbeddingError: The embedder fails, and the text is not cached.
         """
-        key = await self._key(text)
-        kept = self._vectors.pop(key, None)
-        vector = kept
+        key = await self._current(lambda fingerprint: (fingerprint, text) in self._vectors), text
+        cached = self._vectors.pop(key, None)
+        vector = cached
         if vector is None:
             vector = (await self._embedder.embed_texts([text]))[0]
-            key = await self._confirm(), text  # again: it may be another service that has answered
-        self._vectors[key] = vector  # as the last one
-        if len(self._vectors) > _KEPT:
+            key = await self._confirm(), text  # once more: another service may have answered
+        self._vectors[key] = vector  # last: the most recently used
+        if len(self._vectors) > _MAX_CACHED:
             self._vectors.popitem(last=False)
-        return vector, kept is not None
+        return vector, cached is not None
 
     async def mean(self) -> Vector:
-        """Return the mean of texts about chest films; they are embedded once.
+        """Return the mean vector of texts about chest X-rays; they are embedded once.
 
         Raises:
-            FingerprintMismatch: The archive's vectors were made by another embedder.
-            EmbeddingError: The embedder gives none, and none was kept.
+            FingerprintMismatch: The archive's vectors were made with another embedder.
+            EmbeddingError: The embedder fails, and the mean is not cached.
         """
         fingerprint = await self._current(lambda fingerprint: self._mean is not None and self._mean[0] == fingerprint)
         if self._mean is None or self._mean[0] != fingerprint:
@@ -65,20 +65,16 @@ class TextVectors:
             self._mean = await self._confirm(), vectors.mean(axis=0)
         return self._mean[1]
 
-    async def _key(self, text: str) -> tuple[Fingerprint, str]:
-        """Return what a text's vector is kept under."""
-        return await self._current(lambda fingerprint: (fingerprint, text) in self._vectors), text
+    async def _current(self, is_cached: Callable[[Fingerprint], bool]) -> Fingerprint:
+        """Return the fingerprint to embed texts with now.
 
-    async def _current(self, is_kept: Callable[[Fingerprint], bool]) -> Fingerprint:
-        """Return what texts are embedded with now.
-
-        While the service is down, what was kept still serves: it was made by what made the collection. So all pages of
-        an answer are of one ranking, whatever becomes of the service between them.
+        While the service is down, the collection's fingerprint is returned if the vector is cached under it. So all
+        pages of a result come from one ranking, even if the service fails between them.
         """
         try:
             return await self._confirm()
         except EmbeddingUnavailable:
             fingerprint = (await self._store.info()).fingerprint
-            if fingerprint is None or not is_kept(fingerprint):
+            if fingerprint is None or not is_cached(fingerprint):
                 raise
             return fingerprint

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from contextlib import suppress
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
@@ -16,15 +17,16 @@ from anyio import to_thread
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver.exceptions import ToolError
 
+from mcp_cxr.records import SearchArguments
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 _Result = TypeVar("_Result")
 
-_LOGGED_ARGUMENTS = frozenset(
-    "limit offset view subject_id study_id labels labels_absent split date_from date_to has_report like unlike "
-    "exclude_subject_of group mode image_id window_center window_width invert region max_px dry_run".split()
+_LOGGED_ARGUMENTS = {one.name for one in fields(SearchArguments) if one.name != "query"} | set(
+    "image_id window_center window_width invert region max_px dry_run".split()
 )
 """Arguments whose values are logged; any other is free text, or may name a person."""
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}|[0-9.]{1,64}")  # a keyed hash, a MIMIC id or a UID; not a file name

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Filter, ForgetPreview, StudyId, SubjectId
+from mcp_cxr.records import ForgetPreview
+from mcp_cxr.stores import with_mimic_letters
 
 if TYPE_CHECKING:
+    from mcp_cxr.records import Filter
     from mcp_cxr.stores import Store
 
 
@@ -17,10 +18,7 @@ async def forget_preview(store: Store, where: Filter) -> ForgetPreview:
     Raises:
         StoreError: The store fails or was never created.
     """
-    if where.study_id and where.study_id.isdigit() and not await store.count(where):
-        where = replace(where, study_id=StudyId(f"s{where.study_id}"))
-    if where.subject_id and where.subject_id.isdigit() and not await store.count(where):
-        where = replace(where, subject_id=SubjectId(f"p{where.subject_id}"))
+    where = await with_mimic_letters(store, where)
     return ForgetPreview(
         where,
         images=await store.count(where),

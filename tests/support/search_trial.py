@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import SearchResult
+    from mcp_cxr.records import Mode, SearchResult
     from tests.support.label_space import LabelSpace, Truth
 
 AT = 10
@@ -114,7 +114,7 @@ def precision(space: LabelSpace, one: Asked, page: SearchResult) -> float:
     return sum(hit.study_id in right for hit in page.images) / AT
 
 
-async def swapped(space: LabelSpace, archive: Archive, way: str) -> float:
+async def swapped(space: LabelSpace, archive: Archive, way: Mode) -> float:
     """Return how often a hit among the first ten stands on the wrong side of a question and its denial."""
     wrong: list[bool] = []
     for name in LABEL_OF:

@@ -12,6 +12,7 @@ from mcp_cxr.evaluate.truth import SEALED
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.metrics._ranking import Counts, Floats
     from mcp_cxr.evaluate.truth import Listing, Sealed
+    from mcp_cxr.records import Mode
 
     Asked = dict[str, list[list[Listing]]]
     """What each way brings: for each label, for each of its prompts."""
@@ -30,7 +31,7 @@ async def legs(copy: Sealed, labels: list[str], labelled: Sealed | None) -> Meas
         labels: What is asked for.
         labelled: Knows the archive's labels; only where they do not leak the truth.
     """
-    alone = {"vector": "vector"} if copy.ground.embedder.embeds_text else {}
+    alone: dict[str, Mode] = {"vector": "vector"} if copy.ground.embedder.embeds_text else {}
     if copy.reports:
         alone |= {"words": "words"}
     if not alone:
@@ -43,7 +44,7 @@ async def legs(copy: Sealed, labels: list[str], labelled: Sealed | None) -> Meas
     return _measured(copy, labels, asked, singles=list(alone), leaks=labelled is None)
 
 
-async def _asked(copy: Sealed, labels: list[str], mode: str) -> list[list[Listing]]:
+async def _asked(copy: Sealed, labels: list[str], mode: Mode) -> list[list[Listing]]:
     prompts = copy.ground.plan.prompts
     return [
         [(await copy.answers(prompt, mode=mode)).known(right) for prompt in prompts[label]]

@@ -15,17 +15,16 @@ import numpy as np
 
 from mcp_cxr.errors import EmbeddingUnavailable
 from mcp_cxr.evaluate.metrics import Counted
-from mcp_cxr.records import Filter
+from mcp_cxr.records import Filter, SearchArguments
 from mcp_cxr.search import MAX_LIMIT, Searcher, parse_query
 from mcp_cxr.stores import EmbeddedStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
-    from typing import Any
 
     from mcp_cxr.evaluate.metrics._ranking import Counts, Mask
     from mcp_cxr.evaluate.truth._context import Ground
-    from mcp_cxr.records import ImageId, Rendering, StoredImage, StudyId
+    from mcp_cxr.records import ImageId, Mode, Rendering, StoredImage, StudyId
     from mcp_cxr.stores import Store
 
 _AT_ONCE = 500
@@ -85,13 +84,16 @@ class Sealed:
     _searcher: Searcher
     _number_of: Mapping[StudyId, int]
 
-    async def answers(self, query: str, **how: Any) -> Answers:  # noqa: ANN401 - see mcp_cxr.search.ask
+    async def answers(
+        self, query: str, *, like: Sequence[str] = (), unlike: Sequence[str] = (), mode: Mode = "auto"
+    ) -> Answers:
         """Return the first hundred studies of an answer.
 
         Raises:
             EmbeddingUnavailable: The service was lost, and the search would answer with words alone.
         """
-        page = await self._searcher.search(parse_query(query, limit=MAX_LIMIT, **how), render=_no_file)
+        arguments = SearchArguments(query, limit=MAX_LIMIT, like=like, unlike=unlike, mode=mode)
+        page = await self._searcher.search(parse_query(arguments), render=_no_file)
         if page.fallback_reason and self.ground.embedder.embeds_text:
             raise EmbeddingUnavailable(page.fallback_reason)
         numbers = [self._number_of[hit.study_id] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a hit shows ids as plain text

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import LABELS
+from mcp_cxr.records import LABELS, without_mimic_letter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ class TruthFile:
         if self._key == "Path":
             return self._rows.get(self._row_of(image.image_path) or "", {})
         if self._key == "study_id":
-            return self._rows.get(image.study_id) or self._rows.get(image.study_id.removeprefix("s")) or {}
+            return self._rows.get(image.study_id) or self._rows.get(without_mimic_letter(image.study_id)) or {}
         return self._rows.get(image.image_id, {})
 
     def _row_of(self, image_path: str) -> str | None:

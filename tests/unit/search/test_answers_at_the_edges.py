@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.records import Mode
 
 QUESTIONS: list[dict[str, Any]] = [
     {"query": "effusion"},
@@ -99,7 +100,7 @@ async def test_vectors_alone_cannot_be_had_while_the_embedder_is_down_but_exampl
 
 @pytest.mark.parametrize("mode", ["auto", "vector"])
 async def test_another_fingerprint_is_refused_with_the_way_out_and_all_else_goes_on(
-    own_data: Path, demo: DemoArchive, mode: str
+    own_data: Path, demo: DemoArchive, mode: Mode
 ) -> None:
     async with opened(own_data, ToyEmbedder(preprocessing="other")) as archive:
         with pytest.raises(FingerprintMismatch, match="use mode='words', or make a new archive"):
@@ -128,7 +129,7 @@ async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_dat
 async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
     toy_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_text_vectors, "_KEPT", 2)
+    monkeypatch.setattr(_text_vectors, "_MAX_CACHED", 2)
     async with opened(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]
@@ -220,7 +221,9 @@ async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(
 async def test_few_images_to_stand_among_are_warned_of(toy_data: Path, demo: DemoArchive) -> None:
     async with opened(toy_data) as archive:
         page = await archive.search("left", mode="vector")
-        assert page.warnings == [f"Standing is coarse: the archive has only {len(demo.images)} images to compare with."]
+        assert page.warnings == [
+            f"z-scores and percentiles are coarse: the archive has only {len(demo.images)} images to compare with."
+        ]
         assert (await archive.search("left effusion", mode="words")).warnings == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ImageError, PathRefused, QueryError
-from mcp_cxr.records import Filter
+from mcp_cxr.records import Filter, SearchArguments
 from mcp_cxr.search import _hits
 from mcp_cxr.search._near_duplicates import near_duplicates
 from tests.support.archives import ingested, opened, rows
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import SearchResult
+    from mcp_cxr.records import Mode, SearchResult
 
 TEXTS = {
     1: "FINDINGS: Small left pleural effusion. No pneumothorax.",
@@ -47,7 +47,7 @@ def numbers(page: SearchResult) -> list[int]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "vector", "words"])
-async def test_what_is_ruled_out_is_no_answer_whatever_the_mode(five: Path, mode: str) -> None:
+async def test_what_is_ruled_out_is_no_answer_whatever_the_mode(five: Path, mode: Mode) -> None:
     async with opened(five) as archive:
         page = await archive.search("edema without effusion", mode=mode)
     found = {2, 4} if mode == "words" else {2, 4, 5}
@@ -131,7 +131,7 @@ class TestFiles:
                 await archive.search(like=[str(film)])
             with pytest.raises(PathRefused, match="below none of the archive's roots"):  # there or not: it does not say
                 await archive.search(like=[str(tmp_path / "gone.png")])
-            page = await archive.search(like=[str(film)], roots=(tmp_path,))
+            page = await archive.search_with(SearchArguments(like=[str(film)]), roots=(tmp_path,))
         assert numbers(page)[0] == 2
 
     async def test_a_file_that_is_no_film_has_its_reason(self, five: Path, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
     (warning,) = page.warnings
     alone = [hit.rank for hit in page.images if not any("edema" in reason for reason in hit.why)]
     assert len(alone) == 2
-    assert warning.startswith(f"No better than chance for this question: rank {', '.join(map(str, alone))}.")
+    assert warning.startswith(f"No better than chance for this query: rank {', '.join(map(str, alone))}.")
 
 
 async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
@@ -201,7 +201,7 @@ async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
         example = (await archive.store.images_after(None, limit=1))[0].image.image_id
         page = await archive.search("edema", unlike=[example])
     assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
-    assert page.warnings == ["unlike was left aside: there is no vector of the words for it to steer."]
+    assert page.warnings == ["unlike was ignored: the words have no vector to combine it with."]
 
 
 async def test_an_outage_between_text_and_mix_is_said_as_any_other(five: Path) -> None:

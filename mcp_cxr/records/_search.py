@@ -1,0 +1,125 @@
+"""A search as people, programs and models ask it, and the page of results they get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence  # noqa: TC003 - the tool's schema is made from these annotations
+from dataclasses import KW_ONLY, dataclass, field, fields
+from typing import Any, Literal
+
+GroupBy = Literal["study", "subject", "none"]
+Mode = Literal["auto", "vector", "words"]
+
+
+def _about(description: str, *, is_filter: bool = False, **limits: int) -> dict[str, Any]:
+    """Return the metadata of an argument.
+
+    Args:
+        description: What a model reads about it.
+        is_filter: Whether it narrows the images that match.
+        limits: Bounds in pydantic's words (`ge`, `le`, `max_length`), enforced by the tool.
+    """
+    return {"schema": {"description": description, **limits}, "is_filter": is_filter}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchArguments:
+    """Every argument of a search: of the tool `search_medical_images`, `mcp-cxr search` and `Archive.search`.
+
+    The tool's schema, the access log and the filters shown with a result are derived from these fields. A new filter
+    needs a field here and in `Filter`, a line in `search.parse_query`, its SQL in each store, and its words on the
+    command line, the chat page and the viewer; `tests/unit/search/test_search_arguments.py` names what is missing.
+    """
+
+    query: str | None = field(
+        default=None,
+        metadata=_about(
+            "What to look for, in words: findings, devices, a view; 'without effusion' rules it out.", max_length=2000
+        ),
+    )
+    _: KW_ONLY
+    limit: int = field(default=5, metadata=_about("Results on this page.", ge=1, le=100))
+    offset: int = field(default=0, metadata=_about("Results to skip: next_offset of the previous page.", ge=0))
+    view: Sequence[str] = field(
+        default=(),
+        metadata=_about("Any of PA, AP, FRONTAL, LATERAL, LL, RL, OTHER, UNKNOWN.", is_filter=True, max_length=10),
+    )
+    subject_id: str | None = field(default=None, metadata=_about("One patient, such as p10000032.", is_filter=True))
+    study_id: str | None = field(default=None, metadata=_about("One study, such as s50414267.", is_filter=True))
+    labels: Sequence[str] = field(
+        default=(),
+        metadata=_about("CheXpert labels that are present, such as Pleural Effusion.", is_filter=True, max_length=14),
+    )
+    labels_absent: Sequence[str] = field(
+        default=(),
+        metadata=_about("Labels neither present nor uncertain in a labelled study.", is_filter=True, max_length=14),
+    )
+    split: str | None = field(default=None, metadata=_about("Data split: train, validate or test.", is_filter=True))
+    date_from: str | None = field(default=None, metadata=_about("Earliest study date, YYYY-MM-DD.", is_filter=True))
+    date_to: str | None = field(default=None, metadata=_about("Latest study date, YYYY-MM-DD.", is_filter=True))
+    has_report: bool | None = field(
+        default=None, metadata=_about("Only studies with, or without, a report.", is_filter=True)
+    )
+    like: Sequence[str] = field(
+        default=(),
+        metadata=_about("Image ids, or files below the roots: find images that look like these.", max_length=20),
+    )
+    unlike: Sequence[str] = field(default=(), metadata=_about("Image ids to steer away from.", max_length=20))
+    exclude_subject_of: str | None = field(
+        default=None, metadata=_about("An image id whose patient is left out.", is_filter=True)
+    )
+    group: GroupBy = field(default="study", metadata=_about("One result a study, a patient, or every image."))
+    mode: Mode = field(default="auto", metadata=_about("auto joins pixels and words; leave it."))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no words, example or filter are given; a blank text counts as none."""
+        values = [getattr(self, name) for name in ("query", "like", "unlike", *FILTERS)]
+        return not any(value.strip() if isinstance(value, str) else value or value is False for value in values)
+
+
+FILTERS = tuple(one.name for one in fields(SearchArguments) if one.metadata["is_filter"])
+"""The arguments that narrow the images that match."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One image on a page of results."""
+
+    rank: int
+    """From 1, over all pages."""
+    image_id: str
+    study_id: str
+    subject_id: str
+    view_position: str
+    image_path: str
+    similarity_score: float | None
+    """Raw cosine, -1 to 1; null if no vectors were compared."""
+    similarity_z: float | None
+    """Standard deviations above the mean cosine of the reference sample."""
+    percentile: float | None
+    """Share of the reference sample, in percent, that is less similar."""
+    labels: dict[str, int]
+    report_excerpt: str | None
+    why: list[str]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One page of results."""
+
+    query: str | None
+    search_mode: Literal["semantic", "keyword", "hybrid", "similar", "filter"]
+    fallback_reason: str | None
+    embedder: str
+    filters: dict[str, Any]
+    """The filters in force, as understood; those not given are left out."""
+    total_results: int
+    """Groups, after all filters."""
+    results_count: int
+    offset: int
+    next_offset: int | None
+    execution_time_ms: float
+    cache_hit: bool
+    """Whether the query's vector came from the cache."""
+    warnings: list[str]
+    images: list[Hit]

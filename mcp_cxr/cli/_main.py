@@ -34,7 +34,7 @@ class _Commands(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands)
 @click.version_option(__version__, prog_name="mcp-cxr")
 def cli() -> None:
     """Search your own archive of chest X-rays, from the command line or from an AI agent."""
@@ -56,7 +56,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
         name: Program name in its help and errors.
     """
     try:
-        code = command.main(args=argv, prog_name=name, standalone_mode=False)
+        code = command.main(argv, name, standalone_mode=False, help_option_names=["-h", "--help"])
         sys.stdout.flush()
     except CxrError as exc:
         note(f"Error: {exc}")

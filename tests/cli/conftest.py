@@ -51,13 +51,13 @@ class Done:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """Return the demo's first studies; shared between test packages, so read-only."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Command:
-    """Runs one command in this process."""
+    """Return a function that runs a command in this process."""
 
     def command(*argv: object) -> Done:
         capfd.readouterr()
@@ -70,22 +70,22 @@ def run(capfd: pytest.CaptureFixture[str]) -> Command:
 
 @pytest.fixture
 def on_demo(run: Command, demo: Ingested, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one command on the demo's archive."""
+    """Return a function that runs a command on the demo's archive."""
     set_environment(monkeypatch, demo.environment)
     return run
 
 
 @pytest.fixture
 def on_new(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one command on an archive that is not made yet."""
+    """Return a function that runs a command on an archive that does not exist yet."""
     set_environment(monkeypatch, environment(tmp_path / "data"))
     return run
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    """A folder of a few tiny films."""
-    folder = tmp_path / "films"
+def image_dir(tmp_path: Path) -> Path:
+    """Return a folder of a few tiny images."""
+    folder = tmp_path / "images"
     write_small_films(folder, SMALL)
     return folder
 
@@ -96,7 +96,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) 
 
 
 def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
-    """Return what an MCP tool answers."""
+    """Return the result of an MCP tool."""
 
     async def ask() -> dict[str, Any]:
         server = build_server(lambda: open_archive(made.settings), share=("reports", "images"))
@@ -109,7 +109,7 @@ def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
 
 
 def at_a_terminal(argv: list[str], typed: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command whose stdin is a terminal, on which a person has typed."""
+    """Run a command whose stdin is a terminal with typed input."""
     person, terminal = pty.openpty()
     try:
         os.write(person, f"{typed}\n".encode())

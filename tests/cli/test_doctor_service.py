@@ -1,4 +1,4 @@
-"""mcp-cxr doctor, with a service that is there."""
+"""mcp-cxr doctor with an embedding service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def started() -> Iterator[StandIn]:
 
 @pytest.fixture
 def standin(started: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """The service, sound."""
+    """Return the service in working order."""
     started.tell(api_key=None, ready=True, vectors="hash", fault=None)
     monkeypatch.setenv("NVCLIP_BASE_URL", started.base_url)
     monkeypatch.setenv("NVIDIA_API_KEY", KEY)
@@ -33,7 +33,7 @@ def standin(started: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 
 @pytest.fixture
 def with_service(standin: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one command on an archive that is not made yet, with the environment that leads to the service."""
+    """Return a function that runs a command on an archive that does not exist yet, with this service."""
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     return on_new
 

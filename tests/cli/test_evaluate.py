@@ -99,8 +99,8 @@ def test_a_page_is_written(on_labelled: Command, tmp_path: Path):
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_folder_is_measured_and_leaves_the_archive_alone(on_new: Command, films: Path):
-    done = on_new("evaluate", films, "--json", "--only", "index", "--resamples", 20)
+def test_a_folder_is_measured_and_leaves_the_archive_alone(on_new: Command, image_dir: Path):
+    done = on_new("evaluate", image_dir, "--json", "--only", "index", "--resamples", 20)
     assert done.code == 0
     assert done.json["images"] == SMALL
     assert on_new("table", "stats").code == 1  # nothing was made there

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def archive(on_new: Command, tmp_path: Path) -> Path:
-    """Three images: two of one study and patient, one of another."""
+    """Return an archive of three images: two of one study and patient, one of another."""
     for number, study, subject in ((1, 1, 1), (2, 1, 1), (3, 3, 3)):
-        film = mimic(tmp_path / "films", number, study=study, subject=subject)
-        report(film, f"FINDINGS: Secretword{subject} effusion.")
-    assert on_new("ingest", tmp_path / "films").code == 0
+        path = mimic(tmp_path / "images", number, study=study, subject=subject)
+        report(path, f"FINDINGS: Secretword{subject} effusion.")
+    assert on_new("ingest", tmp_path / "images").code == 0
     return tmp_path / "data"
 
 
@@ -40,10 +40,10 @@ def test_a_typed_yes_removes_the_counted_images(
 ) -> None:
     done = at_a_terminal(["forget", option, name], "yes", environment(archive))
     assert done.returncode == 0
-    told = (
+    question = (
         f"This removes {images} images of {studies} studies, with vectors, reports and labels. Type yes to continue: "
     )
-    assert told in done.stderr
+    assert question in done.stderr
     assert done.stdout == f"Images removed: {images}\n"
     assert len(contents(archive)["images"]) == left
     assert on_new("table", "stats", "--json").json["images"] == left
@@ -85,4 +85,4 @@ def test_forget_without_an_archive_is_an_error(on_new: Command) -> None:
 def test_forgotten_images_are_added_again_by_the_next_ingest(on_new: Command, archive: Path, tmp_path: Path) -> None:
     done = at_a_terminal(["forget", "--subject", "p10000001"], "yes", environment(archive))
     assert "ingesting them again adds the images again" in done.stderr
-    assert on_new("ingest", tmp_path / "films", "--json").json["added"] == 2
+    assert on_new("ingest", tmp_path / "images", "--json").json["added"] == 2

@@ -24,8 +24,8 @@ STAGES = ("walk", "known", "decode", "embed", "write")
 RATE = r"[\d.e+]+"
 
 
-def test_ingest_prints_the_lines_of_the_manual(on_new: Command, films: Path):
-    done = on_new("ingest", films)
+def test_ingest_prints_the_lines_of_the_manual(on_new: Command, image_dir: Path):
+    done = on_new("ingest", image_dir)
     assert done.code == 0
     assert re.fullmatch(
         rf"""Ingestion Complete!
@@ -39,22 +39,22 @@ Total images in database: {SMALL}
 """,
         done.out,
     )
-    told = done.err.splitlines()
-    assert told[:3] == ["Offline embedder initialized", "Scanning for DICOM files...", f"Found {SMALL} DICOM files"]
-    assert re.fullmatch(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)", told[-2])
-    assert told[-1] == f"Recorded {films} as a root of this archive."
+    lines = done.err.splitlines()
+    assert lines[:3] == ["Offline embedder initialized", "Scanning for DICOM files...", f"Found {SMALL} DICOM files"]
+    assert re.fullmatch(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)", lines[-2])
+    assert lines[-1] == f"Recorded {image_dir} as a root of this archive."
 
 
-def test_a_second_run_adds_none(on_new: Command, films: Path):
-    on_new("ingest", films)
-    done = on_new("ingest", films, "--json")
+def test_a_second_run_adds_none(on_new: Command, image_dir: Path):
+    on_new("ingest", image_dir)
+    done = on_new("ingest", image_dir, "--json")
     assert done.code == 0
     assert list(done.json) == SUMMARY
     assert (done.json["skipped"], done.json["added"], done.json["total_in_store"]) == (SMALL, 0, SMALL)
 
 
-def test_a_dry_run_lists_new_images_and_creates_nothing(on_new: Command, films: Path, tmp_path: Path):
-    done = on_new("ingest", films, "--dry-run")
+def test_a_dry_run_lists_new_images_and_creates_nothing(on_new: Command, image_dir: Path, tmp_path: Path):
+    done = on_new("ingest", image_dir, "--dry-run")
     lines = done.out.splitlines()
     assert done.code == 0
     assert lines[0] == "[DRY RUN] Would insert: 00000000-00000001-00000002-00000003-00000004 (PA)"
@@ -63,29 +63,29 @@ def test_a_dry_run_lists_new_images_and_creates_nothing(on_new: Command, films: 
     assert not (tmp_path / "data").exists()
 
 
-def test_a_dry_run_in_json_prints_one_object(on_new: Command, films: Path):
-    done = on_new("ingest", films, "--dry-run", "--json")
+def test_a_dry_run_in_json_prints_one_object(on_new: Command, image_dir: Path):
+    done = on_new("ingest", image_dir, "--dry-run", "--json")
     assert (done.json["would_add"], done.json["total_in_store"]) == (SMALL, 0)
     assert done.err.count("[DRY RUN] Would insert: ") == SMALL
 
 
-def test_limit_takes_the_first_files_including_stored_ones(on_new: Command, films: Path):
-    assert on_new("ingest", films, "--limit", 3, "--json").json["added"] == 3
-    again = on_new("ingest", films, "--limit", 5, "--json").json
+def test_limit_takes_the_first_files_including_stored_ones(on_new: Command, image_dir: Path):
+    assert on_new("ingest", image_dir, "--limit", 3, "--json").json["added"] == 3
+    again = on_new("ingest", image_dir, "--limit", 5, "--json").json
     assert (again["found"], again["skipped"], again["added"]) == (5, 3, 2)
 
 
-def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new: Command, films: Path):
-    (films / "letter.dcm").write_text("Dear colleague,")
-    (films / "short.dcm").write_bytes(small_film(1)[:3000])
-    (films / "notes.txt").write_text("no film, and not named like one")
-    done = on_new("ingest", films)
+def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new: Command, image_dir: Path):
+    (image_dir / "letter.dcm").write_text("Dear colleague,")
+    (image_dir / "short.dcm").write_bytes(small_film(1)[:3000])
+    (image_dir / "notes.txt").write_text("not an image, and not named like one")
+    done = on_new("ingest", image_dir)
     assert done.code == 0
     assert "  Errors: 2\n" in done.out
     assert len(re.findall(r"^    \S.*: 1$", done.out, re.MULTILINE)) == 2
-    again = on_new("ingest", films, "--json").json
+    again = on_new("ingest", image_dir, "--json").json
     assert (again["found"], again["skipped"], again["errors"]) == (SMALL + 2, SMALL + 2, 0)
-    retried = on_new("ingest", films, "--retry-failed", "--json").json
+    retried = on_new("ingest", image_dir, "--retry-failed", "--json").json
     assert (retried["skipped"], retried["errors"]) == (SMALL, 2)
 
 
@@ -125,28 +125,30 @@ def test_wrong_use_is_one_line(on_new: Command, argv: list[str], line: str):
     assert line in done.error
 
 
-def test_shards_together_hold_all_images_and_an_empty_shard_succeeds(on_new: Command, films: Path):
-    shards = 5 * SMALL  # more than films: some must be empty
-    done = [on_new("ingest", films, "--shard", f"{part}/{shards}", "--workers", 1, "--json") for part in range(shards)]
+def test_shards_together_hold_all_images_and_an_empty_shard_succeeds(on_new: Command, image_dir: Path):
+    shards = 5 * SMALL  # more than images: some must be empty
+    done = [
+        on_new("ingest", image_dir, "--shard", f"{part}/{shards}", "--workers", 1, "--json") for part in range(shards)
+    ]
     assert {one.code for one in done} == {0}
     found = [one.json["found"] for one in done]
     assert (sum(found), min(found)) == (SMALL, 0)
     assert sum(one.json["added"] for one in done) == SMALL
-    again = on_new("ingest", films, "--json").json
+    again = on_new("ingest", image_dir, "--json").json
     assert (again["found"], again["skipped"]) == (SMALL, SMALL)
 
 
 def test_a_single_file_can_be_ingested(on_new: Command, tmp_path: Path):
     write_small_films(tmp_path / "one", 1)
-    (film,) = (tmp_path / "one").rglob("*.dcm")
-    assert on_new("ingest", film, "--json").json["added"] == 1
+    (path,) = (tmp_path / "one").rglob("*.dcm")
+    assert on_new("ingest", path, "--json").json["added"] == 1
 
 
 def test_a_different_embedder_than_the_archive_s_is_refused(
-    on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on_new: Command, image_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Nothing is embedded by a service that is down, nor by another one in its place."""
-    on_new("ingest", films)
+    """If the service is down, nothing is embedded, not even by another service."""
+    on_new("ingest", image_dir)
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     monkeypatch.setenv("NVCLIP_BASE_URL", "http://127.0.0.1:9/v1")
     write_small_films(tmp_path / "more", SMALL + 1)

@@ -37,18 +37,18 @@ def server() -> StandIn:
 
 @pytest.fixture
 def on_iris(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one command on an archive in IRIS that is not made yet."""
+    """Return a function that runs a command on an archive in IRIS that does not exist yet."""
     set_environment(monkeypatch, variables(server))
     return on_new
 
 
 def answers(run: Command) -> list[Any]:
-    """What an archive says of itself and of its first films, apart from where it is and how long it took."""
+    """Return what the commands print about an archive and its first images, without places and times."""
     overview = run("table", "stats", "--json").json
     del overview["store"]
     hits = run("search", "--view", "PA", "--limit", "100", "--group", "none", "--json").json["images"]
     like = run("search", "--like", hits[0]["image_id"], "--limit", "100", "--json").json["images"]
-    for hit in like:  # one store has the cosine of float32, the other of double
+    for hit in like:  # one store computes cosines in float32, the other in double
         hit.update(
             {name: pytest.approx(hit[name], rel=1e-5, abs=1e-6) for name in ("similarity_score", "similarity_z")}
         )
@@ -56,11 +56,11 @@ def answers(run: Command) -> list[Any]:
 
 
 def test_an_archive_is_copied_to_iris_and_back_without_an_embedder(
-    server: StandIn, on_new: Command, films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: StandIn, on_new: Command, image_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    on_new("ingest", films)
+    on_new("ingest", image_dir)
     here = answers(on_new)
-    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")  # which nothing serves
+    monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")  # no such service runs
     set_environment(monkeypatch, {**variables(server), "MCP_CXR_STORE": "embedded"})
     moved = on_new("table", "copy", "--to", "iris")
     assert (moved.code, moved.out) == (0, f"Copied: {SMALL}\nSkipped (already exist): 0\nExternal (not copied): 0\n")
@@ -72,7 +72,7 @@ def test_an_archive_is_copied_to_iris_and_back_without_an_embedder(
     assert answers(on_new) == here
     monkeypatch.setenv("MCP_CXR_STORE", "iris")
     assert answers(on_new) == here
-    assert on_new("ingest", films, "--json").json["skipped"] == SMALL
+    assert on_new("ingest", image_dir, "--json").json["skipped"] == SMALL
 
 
 def test_copying_a_missing_archive_is_an_error(server: StandIn, on_new: Command, monkeypatch: pytest.MonkeyPatch):
@@ -83,14 +83,14 @@ def test_copying_a_missing_archive_is_an_error(server: StandIn, on_new: Command,
         assert "Nothing has been stored in" in done.error
 
 
-def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on_iris: Command, films: Path):
+def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on_iris: Command, image_dir: Path):
     dimension = on_iris("doctor", "--json").json["checks"][0]["detail"].split(" dimensions")[0].split()[-1]
     with closing(iris.dbapi.connect(**server.connection)) as connection:
         connection.cursor().execute(ORIGINAL.format(dimension=dimension))
         connection.cursor().execute(ITS_ROW, ["its-image", ",".join(["1"] * int(dimension))])
         connection.commit()
     assert "MIMICCXRImages table already exists" in on_iris("table", "create").out
-    assert on_iris("ingest", films, "--json").json["added"] == SMALL
+    assert on_iris("ingest", image_dir, "--json").json["added"] == SMALL
     stats = on_iris("table", "stats", "--json").json
     assert (stats["images"], stats["external"]) == (SMALL + 1, 1)
     found = on_iris("search", "--view", "PA", "--limit", "100", "--json").json
@@ -102,7 +102,7 @@ def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on
 def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "plain"
     folder.mkdir()
-    (folder / "film.dcm").write_bytes(small_film(1))
+    (folder / "image.dcm").write_bytes(small_film(1))
     refused = on_iris("ingest", folder)
     assert refused.code == 2
     assert "MCP_CXR_ID_KEY_FILE" in refused.err
@@ -117,21 +117,21 @@ def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: P
 
 
 def test_ingest_into_iris_records_no_root(
-    on_iris: Command, films: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    on_iris: Command, image_dir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    done = on_iris("ingest", films)
-    assert f"To let `serve` show these images, add {films} to MCP_CXR_ROOTS." in done.err
+    done = on_iris("ingest", image_dir)
+    assert f"To let `serve` show these images, add {image_dir} to MCP_CXR_ROOTS." in done.err
     image_id = on_iris("search", "--view", "PA", "--json").json["images"][0]["image_id"]
-    refused = on_iris("show", image_id, "--png", tmp_path / "film.png")
+    refused = on_iris("show", image_id, "--png", tmp_path / "image.png")
     assert "roots" in refused.err
     assert refused.code == 2
-    monkeypatch.setenv("MCP_CXR_ROOTS", str(films))
-    assert "MCP_CXR_ROOTS" not in on_iris("ingest", films).err
-    assert on_iris("show", image_id, "--png", tmp_path / "film.png").code == 0
+    monkeypatch.setenv("MCP_CXR_ROOTS", str(image_dir))
+    assert "MCP_CXR_ROOTS" not in on_iris("ingest", image_dir).err
+    assert on_iris("show", image_id, "--png", tmp_path / "image.png").code == 0
 
 
-def test_doctor_shows_the_state_of_the_connections(on_iris: Command, films: Path):
-    on_iris("ingest", films)
+def test_doctor_shows_the_state_of_the_connections(on_iris: Command, image_dir: Path):
+    on_iris("ingest", image_dir)
     store = {check["name"]: check for check in on_iris("doctor", "--json").json["checks"]}["store"]
     assert store["ok"]
     assert (
@@ -157,15 +157,15 @@ def test_doctor_shows_problems_of_the_server(
     assert advice in store["advice"]
 
 
-def test_the_scripts_work_on_iris(server: StandIn, films: Path, tmp_path: Path):
-    where = {**environment(tmp_path / "data"), **variables(server)}
+def test_the_scripts_work_on_iris(server: StandIn, image_dir: Path, tmp_path: Path):
+    variables_of_iris = {**environment(tmp_path / "data"), **variables(server)}
 
     def script(name: str, *words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, SCRIPTS / name, *words]
-        return subprocess.run(command, env=where, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=variables_of_iris, capture_output=True, text=True, check=False)
 
     assert "MIMICCXRImages table created successfully" in script("create_mimic_images_table.py").stdout
-    assert f"Total images in database: {SMALL}" in script("ingest_mimic_images.py", str(films)).stdout
+    assert f"Total images in database: {SMALL}" in script("ingest_mimic_images.py", str(image_dir)).stdout
     assert f"Total images in database: {SMALL}" in script("table_stats.py").stdout
     assert script("verify_setup.py").returncode == 0
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
 COMMANDS = ["serve", "chat", "ingest", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
-FILMS = 400
-FOUND = f"Found {FILMS} DICOM files\n"
+IMAGES = 400
+FOUND = f"Found {IMAGES} DICOM files\n"
 
 
 def test_help_lists_every_command(run: Command):
@@ -104,9 +104,9 @@ def test_a_closed_stdout_causes_no_traceback(demo: Ingested):
 def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     on_new: Command, tmp_path: Path, number: signal.Signals
 ):
-    write_small_films(tmp_path / "films", FILMS)
+    write_small_films(tmp_path / "images", IMAGES)
     with subprocess.Popen(
-        [sys.executable, "-m", "mcp_cxr", "ingest", tmp_path / "films", "--batch-size", "2", "--json"],
+        [sys.executable, "-m", "mcp_cxr", "ingest", tmp_path / "images", "--batch-size", "2", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,6 +122,6 @@ def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     assert summary["next"] == "Interrupted. Run the same command again to continue."
     assert summary["remaining"] is None or summary["remaining"] > 0
     assert "Stopping after the current batch; press Ctrl-C again to stop at once." in err
-    rest = on_new("ingest", tmp_path / "films", "--json").json
-    assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], FILMS)
-    assert rest["added"] == FILMS - summary["added"]
+    rest = on_new("ingest", tmp_path / "images", "--json").json
+    assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], IMAGES)
+    assert rest["added"] == IMAGES - summary["added"]

@@ -106,10 +106,10 @@ def test_the_handshake_of_serve_does_not_load_tqdm() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
-def test_lines_are_kept_on_a_terminal_and_a_log_has_no_control_codes(films: Path, tmp_path: Path) -> None:
-    import pty  # there is none on Windows
+def test_lines_are_kept_on_a_terminal_and_a_log_has_no_control_codes(image_dir: Path, tmp_path: Path) -> None:
+    import pty  # not available on Windows
 
-    command = [sys.executable, "-m", "mcp_cxr", "ingest", str(films)]
+    command = [sys.executable, "-m", "mcp_cxr", "ingest", str(image_dir)]
     variables = {**os.environ, **environment(tmp_path / "data")}
     terminal, end = pty.openpty()
     shown = b""
@@ -118,7 +118,7 @@ def test_lines_are_kept_on_a_terminal_and_a_log_has_no_control_codes(films: Path
         try:
             while part := os.read(terminal, 4096):
                 shown += part
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # raised by Linux when the other end is closed
             pass
         finally:
             os.close(terminal)

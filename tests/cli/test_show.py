@@ -31,15 +31,15 @@ def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
 
 
 def test_the_film_is_written_as_a_picture(on_demo: Command, demo: Ingested, tmp_path: Path):
-    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "film.png")
+    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "image.png")
     assert done.code == 0
-    with Image.open(tmp_path / "film.png") as picture:
+    with Image.open(tmp_path / "image.png") as picture:
         assert picture.format == "PNG"
         assert f"({picture.width} x {picture.height})" in done.err
 
 
 def test_a_place_that_cannot_be_written_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
-    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "film.png")
+    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "image.png")
     assert done.code == 2
     assert "No such file or directory" in done.error
 

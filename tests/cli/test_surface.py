@@ -149,7 +149,7 @@ def test_every_command_is_in_the_snapshots():
 
 
 def _commands() -> list[tuple[str, click.Command]]:
-    from mcp_cxr.cli._main import cli  # the group itself, of which `main` shows nothing
+    from mcp_cxr.cli._main import cli  # the group itself, which `main` does not expose
 
     assert main
     context = click.Context(cli)

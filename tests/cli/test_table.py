@@ -27,7 +27,7 @@ Indexes created (StudyID, SubjectID, ViewPosition)
 
 @pytest.fixture(params=["embedded", "iris"])
 def on_any(request: pytest.FixtureRequest, on_new: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs one command on an archive of either store that is not made yet."""
+    """Return a function that runs a command on an archive of either store that does not exist yet."""
     if request.param == "iris":
         set_environment(monkeypatch, variables(plain_server()))
     return on_new
@@ -84,9 +84,9 @@ def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: In
     }
 
 
-def test_verify_finds_a_missing_and_a_changed_file(on_any: Command, films: Path):
-    on_any("ingest", films)
-    first, second, *_ = sorted(films.rglob("*.dcm"))
+def test_verify_finds_a_missing_and_a_changed_file(on_any: Command, image_dir: Path):
+    on_any("ingest", image_dir)
+    first, second, *_ = sorted(image_dir.rglob("*.dcm"))
     first.unlink()
     second.write_bytes(b"other")
     done = on_any("table", "verify")
@@ -95,9 +95,9 @@ def test_verify_finds_a_missing_and_a_changed_file(on_any: Command, films: Path)
     assert "  file changed: 1\n  file gone: 1\n" in done.out
 
 
-def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, films: Path, tmp_path: Path):
-    on_new("ingest", films)
-    first, *_ = sorted(films.rglob("*.dcm"))
+def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, image_dir: Path, tmp_path: Path):
+    on_new("ingest", image_dir)
+    first, *_ = sorted(image_dir.rglob("*.dcm"))
     first.unlink()
     rows(tmp_path / "data", "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE slot > 2")
     done = on_new("table", "verify", "--repair")
@@ -116,9 +116,9 @@ def test_drop_needs_force(on_demo: Command, demo: Ingested):
     assert on_demo("table", "stats", "--json").json["images"] == len(demo.drawn.images)
 
 
-def test_drop_needs_a_terminal(on_new: Command, films: Path, monkeypatch: pytest.MonkeyPatch):
-    on_new("ingest", films)
-    with open(os.devnull) as nothing:  # noqa: PTH123 - no path, a device
+def test_drop_needs_a_terminal(on_new: Command, image_dir: Path, monkeypatch: pytest.MonkeyPatch):
+    on_new("ingest", image_dir)
+    with open(os.devnull) as nothing:  # noqa: PTH123 - a device, not a path
         monkeypatch.setattr(sys, "stdin", nothing)
         done = on_new("table", "drop", "--force")
     assert done.code == 2
@@ -127,15 +127,15 @@ def test_drop_needs_a_terminal(on_new: Command, films: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(("typed", "code", "left"), [("no", 1, SMALL), ("y", 1, SMALL), ("", 1, SMALL), ("yes", 0, 0)])
-def test_drop_needs_a_typed_yes(on_any: Command, films: Path, tmp_path: Path, typed: str, code: int, left: int):
-    on_any("ingest", films)
+def test_drop_needs_a_typed_yes(on_any: Command, image_dir: Path, tmp_path: Path, typed: str, code: int, left: int):
+    on_any("ingest", image_dir)
     done = at_a_terminal(["table", "drop", "--force"], typed, environment(tmp_path / "data"))
     assert done.returncode == code
     assert f"This removes {SMALL} images from the archive. Type yes to continue: " in done.stderr
     assert ("MIMICCXRImages table dropped" in done.stdout) is (typed == "yes")
     on_any("table", "create")
     assert on_any("table", "stats", "--json").json["images"] == left
-    assert len(list(films.rglob("*.dcm"))) == SMALL
+    assert len(list(image_dir.rglob("*.dcm"))) == SMALL
 
 
 def test_dropping_a_missing_table_succeeds(on_any: Command):
@@ -143,12 +143,12 @@ def test_dropping_a_missing_table_succeeds(on_any: Command):
     assert (done.code, done.out) == (0, "MIMICCXRImages table does not exist\n")
 
 
-def test_an_archive_of_another_version_can_be_dropped(on_new: Command, films: Path, tmp_path: Path):
-    on_new("ingest", films)
+def test_an_archive_of_another_version_can_be_dropped(on_new: Command, image_dir: Path, tmp_path: Path):
+    on_new("ingest", image_dir)
     rows(tmp_path / "data", "PRAGMA user_version = 77")
     refused = on_new("table", "stats")
     assert refused.code == 1
     assert "table drop --force" in refused.error
     done = at_a_terminal(["table", "drop", "--force"], "yes", environment(tmp_path / "data"))
     assert done.returncode == 0
-    assert on_new("ingest", films, "--json").json["added"] == SMALL
+    assert on_new("ingest", image_dir, "--json").json["added"] == SMALL

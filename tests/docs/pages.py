@@ -1,4 +1,4 @@
-"""The project's pages: their blocks of commands, and their links."""
+"""The blocks and links of the README and the docs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Block:
     """A fenced block.
 
     Args:
-        needs: What its reader must have and the tests have not; empty where they run it.
+        needs: What it needs that the tests do not have; empty if they run it.
     """
 
     page: Path
@@ -27,18 +27,18 @@ class Block:
 
     @property
     def commands(self) -> list[str]:
-        """Its lines, continued ones joined, without comments."""
+        """Return its commands, with continued lines joined and comments removed."""
         lines = self.text.replace("\\\n", " ").splitlines()
         return [command for line in lines if (command := re.sub(r"(^|\s+)#.*$", "", line).strip())]
 
 
 def pages() -> list[Path]:
-    """The README, the changes, and every page of docs."""
+    """Return the README, the changelog, and every page of the docs."""
     return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str | None = None) -> list[Block]:
-    """The page's fenced blocks, all or those of a language."""
+    """Return the page's fenced blocks, all or those of one language."""
     found = (
         Block(page, match["language"], match["text"], match["needs"] or "")
         for match in _FENCED.finditer(page.read_text())
@@ -47,11 +47,11 @@ def blocks(page: Path, language: str | None = None) -> list[Block]:
 
 
 def commands(page: Path) -> list[str]:
-    """Every command of the page's shell blocks, run by the tests or not."""
+    """Return every command of the page's shell blocks, whether or not the tests run it."""
     return [command for block in blocks(page, "sh") for command in block.commands]
 
 
 def links(page: Path) -> list[str]:
-    """Every link that leads to a file of the project."""
+    """Return every link to a file of the project."""
     found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
     return [link for link in found if "://" not in link]

@@ -1,7 +1,4 @@
-"""docs/reliability.md, made from the tests: their names say what was tried and what comes of it.
-
-`make reliability` writes it.
-"""
+"""Generates docs/reliability.md from the names of the tests; `make reliability` runs it."""
 
 from __future__ import annotations
 
@@ -18,28 +15,27 @@ PAGE = ROOT / "docs" / "reliability.md"
 FOLDERS = ("hostile", "http", "faults", "fuzz")
 FILES = ("server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py", "unit/images/test_faults.py")
 _HEAD = """\
-# What was tried, and what comes of it
+# Reliability
 
-Hostile inputs and faults, each a test of real behaviour: real files, processes and connections, a stand-in where a
-service is meant. The rows are the names of the tests; `make test` runs them; `make reliability` writes this page.
-A number in brackets is how many variants are written out beside it.
+What happens with hostile inputs and faults. Each row is the name of a test with real files, processes and connections,
+and a stand-in for each service; `make test` runs them, `make reliability` writes this page. A number in brackets counts
+the variants listed in the test.
 
-`make soak` asks 10,000 times from 40 clients at once, 32 over HTTP and 8 over stdio, and fails where an answer is
-wrong, or memory, threads, descriptors or processes grow by more than 5 % after they have settled.
+`make soak` sends 10,000 calls from 40 concurrent clients, 32 over HTTP and 8 over stdio. It fails if a result is wrong,
+or if memory, threads, descriptors or processes grow by more than 5 % after they have settled.
 """
-_APOSTROPHES = ("pydicom", "film", "worker", "service")
 
 
-class Tried(NamedTuple):
+class TestedBehavior(NamedTuple):
     """One test."""
 
     sentence: str
     variants: int
-    """0 where it is not repeated, or its variants are made elsewhere."""
+    """0 if the test has no variants, or none listed in it."""
 
 
 def page() -> str:
-    """Return the page as the tests would have it."""
+    """Return the page."""
     return "\n".join([_HEAD, *(section for path in _files() for section in _section(path))])
 
 
@@ -53,25 +49,23 @@ def _section(path: Path) -> list[str]:
     tree = ast.parse(path.read_text())
     title = " ".join((ast.get_docstring(tree) or path.stem).split("\n\n")[0].split()).rstrip(".")
     name = path.relative_to(ROOT).as_posix()
-    rows = [f"| {one.sentence}{f' ({one.variants})' if one.variants else ''} |" for one in _tried(tree)]
-    return [f"## {title}", "", f"[{name}](../{name})", "", "| tried, and what comes of it |", "|---|", *rows, ""]
+    rows = [f"| {one.sentence}{f' ({one.variants})' if one.variants else ''} |" for one in _behaviors(tree)]
+    return [f"## {title}", "", f"[{name}](../{name})", "", "| behavior |", "|---|", *rows, ""]
 
 
-def _tried(tree: ast.AST) -> Iterator[Tried]:
+def _behaviors(tree: ast.AST) -> Iterator[TestedBehavior]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-            yield Tried(_sentence(node.name), _variants(node))
+            yield TestedBehavior(_sentence(node.name), _variants(node))
 
 
 def _sentence(name: str) -> str:
-    text = name.removeprefix("test_").replace("_", " ")
-    for word in _APOSTROPHES:
-        text = text.replace(f"{word} s ", f"{word}'s ")
+    text = name.removeprefix("test_").replace("_", " ").replace(" s ", "'s ")
     return text[0].upper() + text[1:]
 
 
 def _variants(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Return how many cases are listed in the `parametrize` above a test, all of them multiplied."""
+    """Return the number of cases of a test: the product of the lists in its `parametrize` decorators."""
     count = 1
     for decorator in function.decorator_list:
         match decorator:

@@ -1,4 +1,4 @@
-"""Whatever the README and the docs tell a reader to type is run here, or says what it needs."""
+"""Every command in the README and the docs is run here, unless the page says what it needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 README = ROOT / "README.md"
-LANGUAGES = {"", "ini", "json", "python", "sh", "sql"}  # without one: what is printed, and pictures
+LANGUAGES = {"", "ini", "json", "python", "sh", "sql"}  # none: output and diagrams
 WHOLE_LINE = re.compile(r"(?:\.venv/bin/)?mcp-cxr ([^|<>&;$`]*)")
 ASKS_FOR_YES = ("forget", "table drop")
 RUN = [page for page in pages() if any(not block.needs for block in blocks(page, "sh"))]
@@ -32,14 +32,14 @@ RUN = [page for page in pages() if any(not block.needs for block in blocks(page,
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """Return the demo's first studies; shared between test packages, so read-only."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 
 class Reader:
-    """Somebody who types what a page says, in a home of their own.
+    """A user who types the commands of a page in a home folder of their own.
 
-    Their films are the demo's. They have ingested them already, unless they read the README.
+    Their images are the demo's. Except for the README, they have been ingested already.
     """
 
     def __init__(self, page: Path, demo: Ingested, home: Path, patch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ class Reader:
             for word in shlex.split(command)[1:]:
                 name, _, value = word.partition("=")
                 self._patch.setenv(name, os.path.expandvars(value))
-            load_settings()  # a variable that there is not is refused
+            load_settings()  # refuses an unknown variable
         elif whole := WHOLE_LINE.fullmatch(command):
             self._run(shlex.split(whole[1]))
         else:
@@ -83,7 +83,7 @@ class Reader:
 
 
 def _with_command(folder: Path) -> Path:
-    """Return a folder in which `mcp-cxr` is this checkout's, for lines that only a shell understands."""
+    """Return a folder with this checkout's `mcp-cxr`, for lines that need a shell."""
     folder.mkdir(parents=True)
     command = folder / "mcp-cxr"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mcp_cxr "$@"\n')
@@ -119,7 +119,7 @@ def test_every_command_is_in_a_block_that_is_run():
 
 
 def test_host_configurations_are_valid():
-    """Its JSON can be read, starts the server, and names variables there are."""
+    """Their JSON is valid, starts the server, and names existing variables."""
     shown = [json.loads(block.text) for block in every_block() if block.language == "json"]
     assert len(shown) >= 3
     for config in shown:

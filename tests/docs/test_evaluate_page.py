@@ -1,4 +1,4 @@
-"""docs/evaluate.md names the options and protocols that there are."""
+"""docs/evaluate.md names the existing options and protocols."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The job files do what docs/scale.md says: each part is ingested by the command that stands there."""
+"""The job files do what docs/scale.md says: each shard is ingested by the command given there."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ SHARDS, IMAGES = 4, 16
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    """Studies of two films with a report, films of no known layout, one of them bad."""
-    folder = tmp_path / "films"
+def image_dir(tmp_path: Path) -> Path:
+    """Return studies of two images with a report, and images of no known layout, one of them bad."""
+    folder = tmp_path / "images"
     for number in range(12):
         report(mimic(folder, number, study=number // 2, subject=number // 4), f"IMPRESSION: Study {number // 2}.")
     for number in range(12, 16):
@@ -39,7 +39,7 @@ def films(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    """A search path on which `mcp-cxr` is this checkout's."""
+    """Return a search path with this checkout's `mcp-cxr`."""
     command = tmp_path / "bin" / "mcp-cxr"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mcp_cxr "$@"\n')
@@ -52,46 +52,46 @@ def variables(data: Path, path: str, **more: str) -> dict[str, str]:
     return kept | environment(data) | {"PATH": path, "PYTHONPATH": str(ROOT), "MCP_CXR_STORE": "embedded"} | more
 
 
-def test_concurrent_slurm_tasks_produce_the_same_archive_as_one_run(films: Path, tmp_path: Path, path: str) -> None:
+def test_concurrent_slurm_tasks_produce_the_same_archive_as_one_run(image_dir: Path, tmp_path: Path, path: str) -> None:
     data, whole = tmp_path / "data", tmp_path / "whole"
 
     def task(number: int) -> int:
         of_slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": str(SHARDS)}
-        told = variables(data, path, FILMS=str(films), **of_slurm)
-        return subprocess.run(["sh", JOBS / "slurm.sh"], env=told, check=False).returncode  # noqa: S607  # any shell
+        env = variables(data, path, FILMS=str(image_dir), **of_slurm)
+        return subprocess.run(["sh", JOBS / "slurm.sh"], env=env, check=False).returncode  # noqa: S607  # any shell
 
     with ThreadPoolExecutor(SHARDS) as tasks:
         assert list(tasks.map(task, range(SHARDS))) == [0] * SHARDS
     whole.mkdir()
     shutil.copy(data / "id.key", whole)
-    assert ingest(films, variables(whole, path))["added"] == IMAGES
+    assert ingest(image_dir, variables(whole, path))["added"] == IMAGES
     assert contents(data) == contents(whole)
-    again = ingest(films, variables(data, path))
+    again = ingest(image_dir, variables(data, path))
     assert (again["found"], again["skipped"], again["total_in_store"]) == (IMAGES + 1, IMAGES + 1, IMAGES)
 
 
-def ingest(films: Path, environment: dict[str, str]) -> dict[str, int]:
-    command = [sys.executable, "-m", "mcp_cxr", "ingest", films, "--json"]
+def ingest(image_dir: Path, environment: dict[str, str]) -> dict[str, int]:
+    command = [sys.executable, "-m", "mcp_cxr", "ingest", image_dir, "--json"]
     return json.loads(subprocess.run(command, env=environment, check=True, capture_output=True).stdout)
 
 
-def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(films: Path, tmp_path: Path, path: str) -> None:
+def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(image_dir: Path, tmp_path: Path, path: str) -> None:
     job = (JOBS / "kubernetes.yaml").read_text()
     (completions,) = re.findall(r"^ +completions: (\d+)$", job, re.MULTILINE)
     command = json.loads(re.findall(r"^ +command: (\[.*\])$", job, re.MULTILINE)[0])
     assert command[command.index("--shard") + 1] == f"$(JOB_COMPLETION_INDEX)/{completions}"
     last = [word.replace("$(JOB_COMPLETION_INDEX)", str(int(completions) - 1)) for word in command]
-    last[last.index("/films")] = str(films)
+    last[last.index("/films")] = str(image_dir)
     subprocess.run([*last, "--dry-run"], env=variables(tmp_path / "data", path), check=True)
 
 
-def test_gnu_parallel_gets_every_shard_and_a_valid_command(films: Path, tmp_path: Path, path: str) -> None:
-    """GNU parallel need not be installed: a stand-in writes down what it is given."""
+def test_gnu_parallel_gets_every_shard_and_a_valid_command(image_dir: Path, tmp_path: Path, path: str) -> None:
+    """A stand-in for GNU parallel, which may not be installed, writes down its arguments."""
     parallel = tmp_path / "bin" / "parallel"
     parallel.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > given\ncat > parts\n')
     parallel.chmod(0o700)
-    told = variables(tmp_path / "data", path, FILMS=str(films), SHARDS=str(SHARDS))
-    subprocess.run(["sh", JOBS / "parallel.sh"], env=told, cwd=tmp_path, check=True)  # noqa: S607  # any shell
+    env = variables(tmp_path / "data", path, FILMS=str(image_dir), SHARDS=str(SHARDS))
+    subprocess.run(["sh", JOBS / "parallel.sh"], env=env, cwd=tmp_path, check=True)  # noqa: S607  # any shell
     assert (tmp_path / "parts").read_text().split() == [str(part) for part in range(SHARDS)]
     command = (tmp_path / "given").read_text().splitlines()[-1].replace("{}", "3")
-    subprocess.run(["sh", "-c", f"{command} --dry-run"], env=told, check=True)  # noqa: S607  # any shell
+    subprocess.run(["sh", "-c", f"{command} --dry-run"], env=env, check=True)  # noqa: S607  # any shell

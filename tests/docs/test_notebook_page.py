@@ -1,4 +1,4 @@
-"""The cells of docs/notebook.md run in order."""
+"""The cells of docs/notebook.md, run in order."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ async def test_the_cells_of_the_notebook_page_run(
     for block in blocks(PAGE, "python"):
         text = block.text.replace("/path/to/films", str(demo.folder))
         cell = compile(text, PAGE.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        if inspect.isawaitable(result := eval(cell, names)):  # noqa: S307 - our own page
+        if inspect.isawaitable(result := eval(cell, names)):  # noqa: S307 - a page of this project
             await result
-    said = capsys.readouterr().out
-    assert f"{len(demo.images)} added, {{}} refused" in said
-    assert "patients with cardiomegaly; {'zero': 0," in said
-    assert "No image nothing" in said
+    output = capsys.readouterr().out
+    assert f"{len(demo.images)} added, {{}} refused" in output
+    assert "patients with cardiomegaly; {'zero': 0," in output
+    assert "No image nothing" in output
     assert {"film.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}

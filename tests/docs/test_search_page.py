@@ -1,4 +1,4 @@
-"""The table of docs/search.md is what the code does."""
+"""The table of docs/search.md agrees with the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md quotes what the program says."""
+"""The messages quoted in docs/troubleshooting.md exist in the code."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ QUOTED = re.findall(r"^> (.+)$", PAGE.read_text(), re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
-def said() -> str:
-    """Every text in the package, parts that stand on several lines joined."""
+def strings() -> str:
+    """Return every string of the package; parts on several lines are joined."""
     trees = (ast.parse(path.read_text()) for path in sorted((ROOT / "mcp_cxr").rglob("*.py")))
     texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
 @pytest.mark.parametrize("text", QUOTED)
-def test_quoted_messages_exist_in_the_code(text: str, said: str):
-    assert text in said
+def test_quoted_messages_exist_in_the_code(text: str, strings: str):
+    assert text in strings
 
 
 @pytest.mark.parametrize(
     "title", ["Table not found", "NV-CLIP not available", "Ingestion slow", "Images already exist"]
 )
 def test_the_topics_of_the_original_manual_have_sections(title: str):
-    """Each with a text that is really printed."""
+    """Each section quotes a message that exists."""
     section = PAGE.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     assert any(f"\n> {text}\n" in section for text in QUOTED)

@@ -50,9 +50,9 @@ print("done", flush=True)
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def image_dir(tmp_path: Path) -> Path:
     """Return images in MIMIC's layout with reports and labels, other images, one of them twice, and a bad file."""
-    folder = tmp_path / "films"
+    folder = tmp_path / "images"
     for number in range(5):
         film = mimic(folder, number, study=number // 2, subject=number // 2)
         report(film, f"IMPRESSION: Study {number // 2} shows edema.")
@@ -69,25 +69,25 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def assert_whole(data: Path, films: Path) -> None:
-    """Compare the archive with one that an undisturbed run makes with the same key."""
+async def assert_whole(data: Path, image_dir: Path) -> None:
+    """Compare the archive with that of an undisturbed run with the same key."""
     reference = data.with_name("reference")
     reference.mkdir()
     shutil.copy(data / "id.key", reference)
-    await ingested(reference, films)
+    await ingested(reference, image_dir)
     assert contents(data) == contents(reference)
     assert rows(data, "SELECT count(*) FROM images") == [(IMAGES,)]
 
 
-async def finish(data: Path, films: Path) -> None:
-    """Ingest again, and check that nothing is missing and nothing left over."""
-    summary = await ingested(data, films)
+async def finish(data: Path, image_dir: Path) -> None:
+    """Ingest again, and check that nothing is missing and nothing remains."""
+    summary = await ingested(data, image_dir)
     assert (summary.found, summary.remaining, summary.total_in_store) == (FILES, 0, IMAGES)
-    await assert_whole(data, films)
+    await assert_whole(data, image_dir)
 
 
 def once_added(act: Callable[[], None]) -> IngestCallbacks:
-    """Do something as soon as the first images are written."""
+    """Return callbacks that act once the first images are written."""
 
     async def listen(progress: IngestProgress) -> None:
         if progress.added:
@@ -96,37 +96,37 @@ def once_added(act: Callable[[], None]) -> IngestCallbacks:
     return IngestCallbacks(on_progress=listen)
 
 
-async def test_a_stopped_run_writes_its_current_batch_and_the_next_run_continues(data: Path, films: Path) -> None:
+async def test_a_stopped_run_writes_its_current_batch_and_the_next_run_continues(data: Path, image_dir: Path) -> None:
     stop_signal = StopSignal()
     async with opened(data) as archive:
         callbacks = once_added(lambda: stop_signal.stop("Enough for now."))
-        summary = balanced(await archive.ingest(films, batch_size=2, stop_signal=stop_signal, callbacks=callbacks))
+        summary = balanced(await archive.ingest(image_dir, batch_size=2, stop_signal=stop_signal, callbacks=callbacks))
     assert summary.next == "Enough for now."
     assert 2 <= summary.added == summary.total_in_store < IMAGES
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_a_run_stopped_before_it_begins_adds_nothing(data: Path, films: Path) -> None:
+async def test_a_run_stopped_before_it_begins_adds_nothing(data: Path, image_dir: Path) -> None:
     stop_signal = StopSignal()
     stop_signal.stop("Never mind.")
     async with opened(data) as archive:
-        summary = balanced(await archive.ingest(films, stop_signal=stop_signal))
+        summary = balanced(await archive.ingest(image_dir, stop_signal=stop_signal))
     assert (summary.processed, summary.next) == (0, "Never mind.")
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
+async def test_a_dry_run_can_be_stopped(data: Path, image_dir: Path) -> None:
     stop_signal = StopSignal()
-    told: list[str] = []
+    listed: list[str] = []
 
     async def listen(image_id: str, _: str) -> None:
-        told.append(image_id)
+        listed.append(image_id)
         stop_signal.stop("Enough seen.")
 
     async with opened(data) as archive:
         callbacks = IngestCallbacks(on_would_add=listen)
-        summary = balanced(await archive.ingest(films, dry_run=True, stop_signal=stop_signal, callbacks=callbacks))
-    assert (len(told), summary.would_add, summary.next) == (1, 1, "Enough seen.")
+        summary = balanced(await archive.ingest(image_dir, dry_run=True, stop_signal=stop_signal, callbacks=callbacks))
+    assert (len(listed), summary.would_add, summary.next) == (1, 1, "Enough seen.")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -134,7 +134,7 @@ async def test_a_dry_run_can_be_stopped(data: Path, films: Path) -> None:
     ("step", "nth"), [("outcomes", 1), ("known_ids", 2), ("put_studies", 2), ("put", 2), ("record_outcomes", 2)]
 )
 async def test_a_cancelled_run_leaves_no_partial_writes(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int, when: str
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch, step: str, nth: int, when: str
 ) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
     with anyio.CancelScope() as scope:
@@ -151,12 +151,12 @@ async def test_a_cancelled_run_leaves_no_partial_writes(
 
         with monkeypatch.context() as patched:
             patched.setattr(EmbeddedStore, step, cut)
-            await ingested(data, films, batch_size=2)
+            await ingested(data, image_dir, batch_size=2)
     assert scope.cancelled_caught
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_a_run_cancelled_during_a_request_is_completed_by_the_next_run(data: Path, films: Path) -> None:
+async def test_a_run_cancelled_during_a_request_is_completed_by_the_next_run(data: Path, image_dir: Path) -> None:
     with anyio.CancelScope() as scope:
 
         async def cancel(batch: int) -> None:
@@ -164,36 +164,36 @@ async def test_a_run_cancelled_during_a_request_is_completed_by_the_next_run(dat
                 scope.cancel()
                 await anyio.sleep_forever()
 
-        await ingested(data, films, ToyEmbedder(before_images=cancel), batch_size=2)
+        await ingested(data, image_dir, ToyEmbedder(before_images=cancel), batch_size=2)
     assert scope.cancelled_caught
     assert rows(data, "SELECT count(*) FROM images")[0][0] < IMAGES
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_a_failing_embedder_ends_the_run_with_remaining_files_and_no_errors(data: Path, films: Path) -> None:
+async def test_a_failing_embedder_ends_the_run_with_remaining_files_and_no_errors(data: Path, image_dir: Path) -> None:
     async def die(batch: int) -> None:
         if batch == 3:
             raise EmbeddingUnavailable(OUTAGE)
 
-    summary = await ingested(data, films, ToyEmbedder(before_images=die), batch_size=2)
+    summary = await ingested(data, image_dir, ToyEmbedder(before_images=die), batch_size=2)
     assert summary.next == OUTAGE
     assert summary.found == FILES
     assert 2 <= summary.added < IMAGES
     assert set(summary.errors_by_reason) <= {"truncated pixel data"}
     bad = rows(data, "SELECT path FROM files WHERE reason IS NOT NULL")
     assert {Path(path).name for (path,) in bad} <= {"bad.dcm"}
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_an_embedder_down_from_the_start_creates_no_archive(data: Path, films: Path) -> None:
+async def test_an_embedder_down_from_the_start_creates_no_archive(data: Path, image_dir: Path) -> None:
     with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
-        await ingested(data, films, ToyEmbedder(down=True))
+        await ingested(data, image_dir, ToyEmbedder(down=True))
     assert not is_made(data)
 
 
 @pytest.mark.parametrize("step", ["put_studies", "put", "record_outcomes"])
 async def test_a_failing_store_is_an_error_and_the_next_run_continues(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     original: Callable[..., Awaitable[Any]] = getattr(EmbeddedStore, step)
     calls = itertools.count(1)
@@ -206,11 +206,11 @@ async def test_a_failing_store_is_an_error_and_the_next_run_continues(
     with monkeypatch.context() as patched:
         patched.setattr(EmbeddedStore, step, fail)
         with pytest.raises(StoreUnavailable, match="No space is left"):
-            await ingested(data, films, batch_size=2)
-    await finish(data, films)
+            await ingested(data, image_dir, batch_size=2)
+    await finish(data, image_dir)
 
 
-async def test_two_concurrent_runs_duplicate_nothing(data: Path, films: Path) -> None:
+async def test_two_concurrent_runs_duplicate_nothing(data: Path, image_dir: Path) -> None:
     met = anyio.Event()
     waiting: list[int] = []
 
@@ -222,21 +222,21 @@ async def test_two_concurrent_runs_duplicate_nothing(data: Path, films: Path) ->
             await met.wait()
 
     async def run() -> None:
-        await ingested(data, films, ToyEmbedder(before_images=meet), batch_size=3)
+        await ingested(data, image_dir, ToyEmbedder(before_images=meet), batch_size=3)
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             tasks.start_soon(run)
-    await assert_whole(data, films)
+    await assert_whole(data, image_dir)
 
 
 class Process:
-    """An ingest in a process of its own."""
+    """An ingest in its own process."""
 
-    def __init__(self, data: Path, films: Path) -> None:
+    def __init__(self, data: Path, image_dir: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", INGEST, str(data), str(films)],
+            [sys.executable, "-c", INGEST, str(data), str(image_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=CHECKOUT,
@@ -251,7 +251,7 @@ class Process:
         self._process.communicate()
 
     def line(self) -> str:
-        """Wait for the next line it says."""
+        """Wait for the next line of its output."""
         assert self._process.stdout
         return self._process.stdout.readline().strip()
 
@@ -261,7 +261,7 @@ class Process:
         self._process.stdin.flush()
 
     def run_out(self) -> None:
-        """Let it run to its end."""
+        """Let it finish."""
         output, _ = self._process.communicate("\n" * FILES)
         assert output.endswith("done\n")
 
@@ -269,33 +269,33 @@ class Process:
         self._process.kill()
 
 
-async def test_a_killed_process_loses_nothing_it_has_written(data: Path, films: Path) -> None:
-    with Process(data, films) as process:
+async def test_a_killed_process_loses_nothing_it_has_written(data: Path, image_dir: Path) -> None:
+    with Process(data, image_dir) as process:
         for batch in ("1", "2", "3"):
             assert await to_thread.run_sync(process.line) == batch
             if batch != "3":
                 process.go_on()
         process.kill()
-    await finish(data, films)
+    await finish(data, image_dir)
 
 
-async def test_processes_killed_repeatedly_at_random_lose_and_duplicate_nothing(data: Path, films: Path) -> None:
-    rng = random.Random(6)  # noqa: S311  # no secret
+async def test_processes_killed_repeatedly_at_random_lose_and_duplicate_nothing(data: Path, image_dir: Path) -> None:
+    rng = random.Random(6)  # noqa: S311  # not a secret
     for _ in range(5):
-        with Process(data, films) as process:
+        with Process(data, image_dir) as process:
             assert await to_thread.run_sync(process.line) in {"1", "done"}
             for _ in range(rng.randrange(4)):
                 process.go_on()
             process.kill()
-    await finish(data, films)
+    await finish(data, image_dir)
     assert rows(data, "PRAGMA integrity_check") == [("ok",)]
 
 
-async def test_two_concurrent_processes_duplicate_nothing_and_share_one_key(data: Path, films: Path) -> None:
-    with Process(data, films) as one, Process(data, films) as other:
+async def test_two_concurrent_processes_duplicate_nothing_and_share_one_key(data: Path, image_dir: Path) -> None:
+    with Process(data, image_dir) as one, Process(data, image_dir) as other:
         assert await to_thread.run_sync(one.line) == "1"
         assert await to_thread.run_sync(other.line) == "1"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(to_thread.run_sync, one.run_out)
             tasks.start_soon(to_thread.run_sync, other.run_out)
-    await assert_whole(data, films)
+    await assert_whole(data, image_dir)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Command = Callable[..., tuple[int, str, str]]
 
-FILMS = 12
+IMAGES = 12
 KEY = "nvapi-not-to-be-seen"
 BAD_FILES = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
 
@@ -50,17 +50,17 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    for number in range(FILMS):
-        mimic(tmp_path / "films", number)
-    return tmp_path / "films"
+def image_dir(tmp_path: Path) -> Path:
+    for number in range(IMAGES):
+        mimic(tmp_path / "images", number)
+    return tmp_path / "images"
 
 
 @pytest.fixture
 def mcp_cxr(
     standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
-    """Runs one command with the environment that leads to the stand-in; returns exit code, stdout and stderr."""
+    """Return a function that runs a command against the stand-in and returns exit code, stdout and stderr."""
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("NVCLIP_BASE_URL", standin.base_url)
     monkeypatch.setenv("NVIDIA_API_KEY", KEY)
@@ -77,14 +77,14 @@ def mcp_cxr(
     return run
 
 
-def sent(films: Path, size: int) -> dict[str, bytes]:
-    """The JPEG each film leaves as, by image id, in path order."""
+def sent(image_dir: Path, size: int) -> dict[str, bytes]:
+    """Return the JPEG sent for each image, by image id, in path order."""
     spec = ImageSpec(size=size, mode="RGB", jpeg_quality=95)
-    return {path.stem: read_image(path, spec).rendering.jpeg or b"" for path in sorted(films.rglob("*.dcm"))}
+    return {path.stem: read_image(path, spec).rendering.jpeg or b"" for path in sorted(image_dir.rglob("*.dcm"))}
 
 
 def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, bytes], *, count: int) -> None:
-    """Compare what lies in the database with what the stand-in makes of each JPEG."""
+    """Compare the stored vectors with the stand-in's vector of each JPEG."""
     state = State(models=(), dimension=1024)
     found = rows(data, "SELECT image_id, vector FROM images JOIN vectors USING (slot)")
     assert len(found) == count
@@ -94,7 +94,7 @@ def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, by
 
 
 def once_added(act: Callable[[], Any]) -> IngestCallbacks:
-    """Do something to the service once the first films are written."""
+    """Return callbacks that act on the service once the first images are written."""
     acts = [act]
 
     async def on_progress(progress: IngestProgress) -> None:
@@ -132,10 +132,10 @@ def test_a_command_interrupted_by_a_failing_service_finishes_when_run_again(
 
 
 def test_a_command_without_its_service_prints_one_line_and_creates_nothing(
-    standin: StandIn, data: Path, films: Path, mcp_cxr: Command
+    standin: StandIn, data: Path, image_dir: Path, mcp_cxr: Command
 ) -> None:
     standin.stop()
-    code, out, err = mcp_cxr("ingest", films)
+    code, out, err = mcp_cxr("ingest", image_dir)
     assert (code, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith("Error: ")
@@ -144,83 +144,83 @@ def test_a_command_without_its_service_prints_one_line_and_creates_nothing(
 
 
 def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
-    standin: StandIn, data: Path, films: Path, mcp_cxr: Command
+    standin: StandIn, data: Path, image_dir: Path, mcp_cxr: Command
 ) -> None:
-    jpegs = sent(films, 224)
+    jpegs = sent(image_dir, 224)
     refused, spoilt = list(jpegs)[1], list(jpegs)[6]
     standin.tell(bad=[digest(jpegs[refused])], not_finite=[digest(jpegs[spoilt])])
-    code, out, _ = mcp_cxr("ingest", films)
+    code, out, _ = mcp_cxr("ingest", image_dir)
     reasons = ["not taken by the embedding service (422)", "without a usable vector from the embedding service"]
     assert code == 0
-    for line in (f"  Successfully added: {FILMS - 2}", "  Errors: 2", *(f"    {reason}: 1" for reason in reasons)):
+    for line in (f"  Successfully added: {IMAGES - 2}", "  Errors: 2", *(f"    {reason}: 1" for reason in reasons)):
         assert line in out.splitlines()
     found = [(path.rsplit("/", 1)[1], reason) for path, reason in rows(data, BAD_FILES)]
     assert found == [(f"{refused}.dcm", reasons[0]), (f"{spoilt}.dcm", reasons[1])]
-    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=FILMS - 2)
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=IMAGES - 2)
     standin.tell(bad=[], not_finite=[])
     before = contents(data)
-    assert f"  Skipped (already exist): {FILMS}" in mcp_cxr("ingest", films)[1]
+    assert f"  Skipped (already exist): {IMAGES}" in mcp_cxr("ingest", image_dir)[1]
     assert contents(data) == before
-    assert "  Successfully added: 2" in mcp_cxr("ingest", films, "--retry-failed")[1]
+    assert "  Successfully added: 2" in mcp_cxr("ingest", image_dir, "--retry-failed")[1]
     assert rows(data, BAD_FILES) == []
-    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=FILMS)
+    assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=IMAGES)
 
 
-async def test_the_run_after_a_hung_service_finishes(standin: StandIn, data: Path, films: Path) -> None:
+async def test_the_run_after_a_hung_service_finishes(standin: StandIn, data: Path, image_dir: Path) -> None:
     hang = once_added(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(10):
         async with opened(data, impatient_embedder(standin, images_deadline_s=0.6)) as archive:
-            first = balanced(await archive.ingest(films, batch_size=2, callbacks=hang))
-    assert 2 <= first.added < FILMS
+            first = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=hang))
+    assert 2 <= first.added < IMAGES
     standin.heal()
     async with opened(data, impatient_embedder(standin)) as archive:
-        second = balanced(await archive.ingest(films, batch_size=2))
+        second = balanced(await archive.ingest(image_dir, batch_size=2))
     assert (second.skipped, second.added, second.remaining) == (first.added, first.remaining, 0)
     assert rows(data, BAD_FILES) == []
-    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(image_dir, 32), count=IMAGES)
 
 
 async def test_an_intermittent_service_needs_more_runs_but_loses_no_image(
-    standin: StandIn, data: Path, films: Path
+    standin: StandIn, data: Path, image_dir: Path
 ) -> None:
-    """Each run meets a service that works for one batch and is then gone.
+    """In each run the service works for one batch and then disappears.
 
-    While the first batch is told of, three more may have been embedded; the fifth has not.
+    While the first batch is reported, three more may have been embedded, but not the fifth.
     """
     added, runs = 0, 0
     with anyio.fail_after(20):
-        while added < FILMS:
+        while added < IMAGES:
             async with opened(data, impatient_embedder(standin, images_deadline_s=0.3)) as archive:
-                summary = balanced(await archive.ingest(films, batch_size=2, callbacks=once_added(standin.stop)))
+                summary = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=once_added(standin.stop)))
             assert (summary.skipped, summary.errors) == (added, 0)
             assert summary.added > 0
             added, runs = added + summary.added, runs + 1
             standin.restart()
     assert runs > 1
-    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(image_dir, 32), count=IMAGES)
 
 
 async def test_the_next_run_finishes_if_a_replaced_service_gives_the_same_vectors(
-    standin: StandIn, data: Path, films: Path
+    standin: StandIn, data: Path, image_dir: Path
 ) -> None:
     replaced = once_added(lambda: standin.restart(version="2.1.0"))
     async with opened(data, impatient_embedder(standin, down_s=0)) as archive:
-        first = balanced(await archive.ingest(films, batch_size=2, callbacks=replaced))
-        assert 2 <= first.added < FILMS
+        first = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=replaced))
+        assert 2 <= first.added < IMAGES
         assert first.next
-        second = balanced(await archive.ingest(films, batch_size=2))
+        second = balanced(await archive.ingest(image_dir, batch_size=2))
         made_with = (await archive.store.info()).fingerprint
-    assert (second.added, second.errors) == (FILMS - first.added, 0)
+    assert (second.added, second.errors) == (IMAGES - first.added, 0)
     assert made_with
     assert made_with.service == "2.1.0 nvclip-vit-h-14:fp16"
-    assert_each_row_has_the_vector_of_its_pixels(data, sent(films, 32), count=FILMS)
+    assert_each_row_has_the_vector_of_its_pixels(data, sent(image_dir, 32), count=IMAGES)
 
 
-async def test_vectors_of_a_service_that_was_not_confirmed_are_not_written(data: Path, films: Path) -> None:
-    """The moment between the two is short, and it may be another task that notices the change."""
+async def test_vectors_of_a_service_that_was_not_confirmed_are_not_written(data: Path, image_dir: Path) -> None:
+    """The time between the two is short, and another task may notice the change."""
 
     class Replaced(ToyEmbedder):
-        """From the second batch on another service, with other vectors."""
+        """From the second batch on, another service with other vectors."""
 
         async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
             seen: list[Any] = await super().embed_images(pictures)
@@ -230,8 +230,8 @@ async def test_vectors_of_a_service_that_was_not_confirmed_are_not_written(data:
             return [-row for row in seen]
 
     async with opened(data, Replaced()) as archive:
-        summary = balanced(await archive.ingest(films, batch_size=2))
+        summary = balanced(await archive.ingest(image_dir, batch_size=2))
         assert summary.next == "The embedding service was replaced during the run; run the same command again."
-        assert (summary.added, summary.errors, summary.remaining) == (2, 0, FILMS - 2)
+        assert (summary.added, summary.errors, summary.remaining) == (2, 0, IMAGES - 2)
         assert (await archive.overview()).images == 2
     assert rows(data, BAD_FILES) == []

@@ -41,7 +41,7 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
-    """The demo's films and reports, with the stand-in's vectors; only to be read."""
+    """Return an archive of the demo's images and reports with the stand-in's vectors; read-only."""
     made = tmp_path_factory.mktemp("made")
     with StandIn() as standin:
         anyio.run(ingested, made, demo.folder, impatient_embedder(standin))
@@ -49,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
 
 
 @asynccontextmanager
-async def asked(standin: StandIn, data: Path, **policy: Any) -> AsyncGenerator[Archive]:
+async def opened_archive(standin: StandIn, data: Path, **policy: Any) -> AsyncGenerator[Archive]:
     async with opened(data, impatient_embedder(standin, **policy)) as archive:
         yield archive
 
@@ -59,7 +59,7 @@ def ids(page: SearchResult) -> list[str]:
 
 
 def assert_words_alone(page: SearchResult, alone: SearchResult) -> None:
-    """The answer is that of words, and says why."""
+    """Check that a result comes from words and says why."""
     assert page.search_mode == "keyword"
     assert page.fallback_reason
     assert SAID_BY_SERVICE in page.fallback_reason
@@ -72,7 +72,7 @@ def assert_words_alone(page: SearchResult, alone: SearchResult) -> None:
 
 async def test_queries_use_words_at_once_if_there_is_no_service(standin: StandIn, data: Path) -> None:
     standin.stop()
-    async with asked(standin, data) as archive:
+    async with opened_archive(standin, data) as archive:
         alone = await archive.search(QUERY, mode="words")
         assert (alone.search_mode, alone.fallback_reason) == ("keyword", None)
         with anyio.fail_after(1):
@@ -82,7 +82,7 @@ async def test_queries_use_words_at_once_if_there_is_no_service(standin: StandIn
 
 
 async def test_only_the_first_query_waits_for_a_hung_service(standin: StandIn, data: Path) -> None:
-    async with asked(standin, data, texts_deadline_s=0.8) as archive:
+    async with opened_archive(standin, data, texts_deadline_s=0.8) as archive:
         alone = await archive.search(QUERY, mode="words")
         standin.fail("hang", times=1000)
         with anyio.fail_after(2):
@@ -94,7 +94,7 @@ async def test_only_the_first_query_waits_for_a_hung_service(standin: StandIn, d
 
 
 async def test_the_service_is_used_again_once_it_is_back(standin: StandIn, data: Path) -> None:
-    async with asked(standin, data, down_s=0) as archive:
+    async with opened_archive(standin, data, down_s=0) as archive:
         before = await archive.search(QUERY, mode="vector")
         standin.stop()
         assert (await archive.search("edema")).search_mode == "keyword"
@@ -109,18 +109,18 @@ async def test_no_second_host_is_contacted(standin: StandIn, data: Path, monkeyp
             monkeypatch.setenv(name, f"http://127.0.0.1:{other.port}")
         monkeypatch.setenv("OPENAI_BASE_URL", other.base_url)
         standin.stop()
-        async with asked(standin, data) as archive:
+        async with opened_archive(standin, data) as archive:
             assert (await archive.search(QUERY)).search_mode == "keyword"
         assert other.requests == []
 
 
 async def test_a_repeated_query_uses_its_cached_vector_while_the_service_is_down(standin: StandIn, data: Path) -> None:
-    """It was made by what made the collection: nothing is replaced by using it."""
-    async with asked(standin, data) as archive:
+    """The cached vector is from the service that made the archive, so it may be used."""
+    async with opened_archive(standin, data) as archive:
         before = await archive.search(QUERY)
         assert not before.cache_hit
         standin.stop()
-        assert (await archive.search("edema")).search_mode == "keyword"  # from now on it is known to be down
+        assert (await archive.search("edema")).search_mode == "keyword"  # from now on the service is known to be down
         again = await archive.search(QUERY)
         assert again.cache_hit
         assert again.fallback_reason is None
@@ -128,9 +128,9 @@ async def test_a_repeated_query_uses_its_cached_vector_while_the_service_is_down
 
 
 async def test_later_pages_use_the_first_page_s_ranking_after_the_service_died(standin: StandIn, data: Path) -> None:
-    async with asked(standin, data) as archive:
+    async with opened_archive(standin, data) as archive:
         whole = ids(await archive.search(QUERY, limit=10))
-    async with asked(standin, data) as archive:
+    async with opened_archive(standin, data) as archive:
         paged = ids(await archive.search(QUERY, limit=5))
         standin.stop()
         await archive.search("edema")
@@ -142,7 +142,7 @@ async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
     standin: StandIn, data: Path, demo: DemoArchive, tmp_path: Path
 ) -> None:
     own = shutil.copytree(data, tmp_path / "own")
-    async with asked(standin, own, down_s=0) as archive:
+    async with opened_archive(standin, own, down_s=0) as archive:
         await archive.search(QUERY)
         assert (await archive.search(QUERY)).cache_hit
         standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
@@ -155,10 +155,10 @@ async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
 
 
 async def test_a_query_vector_of_a_service_that_was_not_confirmed_is_not_used(toy_data: Path) -> None:
-    """The moment between the two is short, and it may be another task that notices the change."""
+    """The time between the two is short, and another task may notice the change."""
 
     class Replaced(ToyEmbedder):
-        """From the first text on another service, with other vectors."""
+        """From the first text on, another service with other vectors."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -179,8 +179,8 @@ async def test_a_query_vector_of_a_service_that_was_not_confirmed_is_not_used(to
 
 async def test_a_long_query_brings_a_warning_only_if_it_was_embedded(standin: StandIn, data: Path) -> None:
     long = " ".join(["effusion"] * 60)
-    async with asked(standin, data) as archive:
-        for _ in range(2):  # embedded, and kept
+    async with opened_archive(standin, data) as archive:
+        for _ in range(2):  # embedded, then cached
             assert any("first 45 words" in warning for warning in (await archive.search(long)).warnings)
         assert not any("45" in warning for warning in (await archive.search(QUERY)).warnings)
         assert not any("45" in warning for warning in (await archive.search(long, mode="words")).warnings)
@@ -190,16 +190,16 @@ async def test_no_log_line_contains_the_query(standin: StandIn, data: Path, capl
     caplog.set_level(logging.DEBUG)
     canary = "canaryword effusion of mrs example"
     faults: list[dict[str, Any]] = [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "nan"}]
-    async with asked(standin, data, down_s=0) as archive:
+    async with opened_archive(standin, data, down_s=0) as archive:
         await archive.search(canary)
         for number, fault in enumerate(faults):
             standin.tell(fault={**fault, "times": 1000})
             assert (await archive.search(f"{canary} {number}")).search_mode == "keyword"
         standin.stop()
         await archive.search(f"{canary} again")
-    told = [record.getMessage() for record in caplog.records]
-    assert any("asked again" in line for line in told)
-    assert not any("canaryword" in line or "mrs example" in line for line in told)
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("asked again" in line for line in messages)
+    assert not any("canaryword" in line or "mrs example" in line for line in messages)
 
 
 async def test_the_command_falls_back_to_words_with_a_note_and_succeeds(standin: StandIn, data: Path) -> None:

@@ -1,4 +1,4 @@
-"""A port before `serve --http` that adds the token, for clients that cannot send one."""
+"""A proxy in front of `serve --http` that adds the token, for clients that cannot send one."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Bearer:
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes until either side ends."""
+    """Forward data until either side ends."""
     with contextlib.suppress(OSError):
         while data := source.recv(_MOST):
             target.sendall(data)

@@ -1,4 +1,4 @@
-"""The packages as they are handed out, and where they are tried."""
+"""The built packages and the clean environments that test them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What is handed out."""
+    """The built packages."""
 
     wheel: Path
     sdist: Path
@@ -27,7 +27,7 @@ class Built:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Wheel and sdist, built from this checkout."""
+    """Return wheel and sdist, built from this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "hatchling", "build", "-d", str(folder), cwd=ROOT)
     (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
@@ -36,7 +36,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="session")
 def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The command `mcp-cxr` of the wheel with its extras, in an environment that holds nothing else."""
+    """Return the `mcp-cxr` command of the wheel with its extras, in an environment with nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
     run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{built.wheel}[chat,plots]", cwd=folder)
@@ -45,12 +45,12 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """Return the demo's first studies; shared between test packages, so read-only."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 
 def run(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
-    """Run a command to its end and return its stdout."""
+    """Run a command and return its stdout."""
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""How long a newcomer waits: from `git clone` to the first hit, as the README says it, with nothing in a cache.
+"""Measures the time from `git clone` to the first hit, following the README, with empty caches.
 
 `python3 tests/handout/first_hit.py` needs git, make and the network, and no package.
 """
@@ -16,32 +16,32 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Do it in a new home, and print when each step was done."""
+    """Follow the README in a new home folder, and print when each step was done."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
         clone = Path(home) / "mcp-cxr"
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("MCP_CXR_", "VIRTUAL_ENV"))}
-        told = kept | {"HOME": home, "PIP_NO_CACHE_DIR": "1", "PYTHONUNBUFFERED": "1"}
+        env = kept | {"HOME": home, "PIP_NO_CACHE_DIR": "1", "PYTHONUNBUFFERED": "1"}
 
         def step(name: str, *command: str, until: str = "") -> None:
-            """Run a command to its end, or note when a line says what is waited for."""
-            with subprocess.Popen(command, cwd=home, env=told, stdout=subprocess.PIPE, text=True) as process:
+            """Run a command; print when it ends, and when a line contains `until`."""
+            with subprocess.Popen(command, cwd=home, env=env, stdout=subprocess.PIPE, text=True) as process:
                 for line in process.stdout or ():
                     if until and until in line:
-                        tell(f"{name}: {line.strip()}")
+                        log(f"{name}: {line.strip()}")
                         until = ""
             if process.returncode or until:
                 sys.exit(f"{name} failed with exit code {process.returncode}.")
-            tell(name)
+            log(name)
 
-        def tell(what: str) -> None:
-            print(f"{time.monotonic() - began:7.1f} s  {what}", flush=True)  # noqa: T201 - its output
+        def log(what: str) -> None:
+            print(f"{time.monotonic() - began:7.1f} s  {what}", flush=True)  # noqa: T201 - output of the script
 
         step("git clone", "git", "clone", "--quiet", str(ROOT), str(clone))
         step("make setup", "make", "-C", str(clone), "setup")
         step("make demo", "make", "-C", str(clone), "demo", until=" 1  ")
         command = str(clone / ".venv" / "bin" / "mcp-cxr")
-        told["MCP_CXR_EMBEDDER"] = "offline"
+        env["MCP_CXR_EMBEDDER"] = "offline"
         step("ingest", command, "ingest", str(clone / "build" / "demo" / "films"), until="Total images in database")
         step("search", command, "search", "left pleural effusion", "--view", "PA", until="Patient")
     return 0

@@ -1,4 +1,4 @@
-"""The wheel in a clean environment, and the bundle, asked by programs of other makers."""
+"""The wheel and the bundle in clean environments, called by other vendors' clients."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ SCENARIOS = [
     "server-sse-multiple-streams",
     "dns-rebinding-protection",
 ]
-"""Those that need no tools, prompts or resources made for them, nor what the server does not declare (logging,
+"""Scenarios that need no tools, prompts or resources made for them, and nothing the server does not declare (logging,
 completions); with no prompts to list, `prompts-list` would prove nothing."""
 
 
 @pytest.fixture(scope="module")
 def served(installed: str, demo: Ingested, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The installed server, over HTTP."""
+    """Return the installed server, over HTTP."""
     copy = demo.copied_to(tmp_path_factory.mktemp("served") / "data")
     with Served(copy.environment, copy.data_dir, command=(installed,)) as server:
         yield server
@@ -77,8 +77,8 @@ def test_the_chat_extra_opens_its_page(installed: str, demo: Ingested, tmp_path:
     command = [installed, "chat", "--headless", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, env=demo.environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
-        said = next(line for line in process.stderr if "http://127.0.0.1:" in line)
-        with urlopen(re.findall(r"http://\S+?(?=;)", said)[0], timeout=60) as page:  # noqa: S310 - the link it printed
+        link = next(line for line in process.stderr if "http://127.0.0.1:" in line)
+        with urlopen(re.findall(r"http://\S+?(?=;)", link)[0], timeout=60) as page:  # noqa: S310 - the link it printed
             assert page.status == 200
         process.terminate()
 
@@ -97,10 +97,10 @@ def test_the_inspector_searches_and_reads_the_viewer_page(installed: str, demo: 
 
 
 def inspected(installed: str, demo: Ingested, folder: Path, method: str, *words: str):
-    """Return what the inspector prints of a server that it started itself."""
+    """Return the inspector's output for a server that it started itself."""
     variables = [word for name, value in demo.environment.items() for word in ("-e", f"{name}={value}")]
-    asked = ["--cli", installed, "serve", *variables, "--method", method, *words, "--format", "json"]
-    done = OUTSIDE.run(INSPECTOR, *asked, HOME=str(folder), MCP_CATALOG_PATH=str(folder / "catalog.json"))
+    arguments = ["--cli", installed, "serve", *variables, "--method", method, *words, "--format", "json"]
+    done = OUTSIDE.run(INSPECTOR, *arguments, HOME=str(folder), MCP_CATALOG_PATH=str(folder / "catalog.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout)
 
@@ -127,7 +127,7 @@ def test_a_typescript_host_lists_searches_and_views(
 
 
 async def test_the_bundle_validates_packs_and_serves(demo: Ingested, tmp_path: Path):
-    """Started as a host starts it: with the manifest's command, its places filled in, by uv."""
+    """The bundle is started as a host starts it: by uv, with the manifest's command and its placeholders filled in."""
     uv = shutil.which("uv") or fetched_uv(tmp_path)
     bundle, unpacked = tmp_path / "cxr.mcpb", tmp_path / "unpacked"
     for words in (["validate", ROOT / "manifest.json"], ["pack", ROOT, bundle], ["unpack", bundle, unpacked]):

@@ -1,4 +1,4 @@
-"""Wheel and sdist hold what they must and nothing else; the manifests agree with the code."""
+"""Wheel and sdist contain what they must and nothing else; the manifests agree with the code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_wheel_contains_exactly_the_package(built: Built):
     assert names == files_of("mcp_cxr")
     assert f"\nVersion: {__version__}\n" in metadata
     assert set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE)) == {"chat", "dev", "plots"}
-    assert f"mcp-name: {SERVER['name']}" in metadata  # how the registry knows whose package this is
+    assert f"mcp-name: {SERVER['name']}" in metadata  # by this the registry verifies the owner
 
 
 def test_the_sdist_contains_everything_its_tests_need(built: Built):
@@ -66,7 +66,7 @@ def record(wheel: Path) -> str:
 
 
 def test_the_installed_wheel_answers_a_query(built: Built, demo: Ingested, tmp_path: Path):
-    """Data files are read where the wheel put them; the dependencies are those of the tests."""
+    """Data files are read from the installed wheel; the dependencies are those of the tests."""
     place = tmp_path / "installed"
     run(
         *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"),
@@ -96,11 +96,11 @@ def test_both_manifests_use_existing_variables():
 
 
 def test_every_placeholder_of_the_bundle_is_configured():
-    """A place that nobody filled would reach the server as it stands: `${user_config.share}`."""
+    """A placeholder without a value would reach the server unchanged, such as `${user_config.share}`."""
     places = re.findall(r"\$\{user_config\.(\w+)\}", json.dumps(MANIFEST["server"]))
-    asked = MANIFEST["user_config"]
-    assert sorted(places) == sorted(asked)
-    assert all(one["required"] or "default" in one for one in asked.values())
+    configured = MANIFEST["user_config"]
+    assert sorted(places) == sorted(configured)
+    assert all(one["required"] or "default" in one for one in configured.values())
 
 
 def test_the_bundle_lists_the_tools_of_a_model():
@@ -110,7 +110,7 @@ def test_the_bundle_lists_the_tools_of_a_model():
 
 
 def test_the_registry_entry_follows_its_schema():
-    """The rules of server.schema.json of 2025-12-11 that concern it; CI asks the schema itself."""
+    """The rules of server.schema.json of 2025-12-11 that apply; CI validates against the schema itself."""
     assert re.fullmatch(r"[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+", SERVER["name"])
     assert 1 <= len(SERVER["description"]) <= 100
     assert 1 <= len(SERVER["title"]) <= 100

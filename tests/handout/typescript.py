@@ -1,4 +1,4 @@
-"""A host written with the TypeScript SDK: what it is given."""
+"""Runs a host written with the TypeScript SDK."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).with_name("client.mjs")
 
 
 def visit(packages: Packages, *, generation: int, version: str | None, server: dict[str, Any]) -> None:
-    """List the tools, search, look at a film, and be refused one that there is not.
+    """List the tools, search, view an image, and get an error for an unknown image.
 
     Args:
         packages: They hold the SDK.
@@ -27,8 +27,8 @@ def visit(packages: Packages, *, generation: int, version: str | None, server: d
         version: Of the protocol; None leaves it to the client.
         server: `command`, `args` and `env`, or `url` and `token`.
     """
-    told = json.dumps({"generation": generation, "version": version, **server})
-    done = packages.run(packages.placed(SCRIPT), told)
+    arguments = json.dumps({"generation": generation, "version": version, **server})
+    done = packages.run(packages.placed(SCRIPT), arguments)
     assert done.returncode == 0, done.stderr
     given = json.loads(done.stdout)
     assert given["server"]["version"] == __version__

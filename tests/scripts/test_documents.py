@@ -1,4 +1,4 @@
-"""What the documents say of the configuration is what the settings are."""
+"""The documented configuration agrees with the settings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CONFIGURED = {"MCP_CXR_EMBEDDER", "MCP_CXR_ROOTS", "MCP_CXR_SHARE"}
 
 def test_the_documented_variables_equal_the_settings():
     text = (ROOT / "docs" / "configuration.md").read_text()
-    told = [(row["name"], row["default"], row["meaning"]) for row in ROW.finditer(text)]
-    meant = [
+    documented = [(row["name"], row["default"], row["meaning"]) for row in ROW.finditer(text)]
+    expected = [
         (str(field.validation_alias), default_of(name), field.description)
         for name, field in Settings.model_fields.items()
     ]
-    assert told == meant
+    assert documented == expected
 
 
 def test_the_claude_desktop_example_uses_existing_variables():
@@ -33,7 +33,7 @@ def test_the_claude_desktop_example_uses_existing_variables():
 
 
 def default_of(name: str) -> str:
-    """Return a setting's default as the table writes it."""
+    """Return a setting's default as the table shows it."""
     field = Settings.model_fields[name]
     if field.default_factory:
         return "the platform's user data folder"

@@ -1,4 +1,4 @@
-"""The scripts of a checkout: the same functions as the commands."""
+"""The scripts of a checkout call the same functions as the commands."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ NAMES = ["create_mimic_images_table", "ingest_mimic_images", "release", "table_s
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data folder of an archive that is not made yet."""
+    """Return the data folder of an archive that does not exist yet."""
     for name, value in environment(tmp_path / "data").items():
         monkeypatch.setenv(name, value)
     return tmp_path / "data"
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
-    write_small_films(tmp_path / "films", 3)
-    return tmp_path / "films"
+def image_dir(tmp_path: Path) -> Path:
+    write_small_films(tmp_path / "images", 3)
+    return tmp_path / "images"
 
 
 def script(name: str) -> ModuleType:
@@ -46,7 +46,7 @@ def script(name: str) -> ModuleType:
 
 @pytest.fixture(autouse=True)
 def search_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a script adds to the search path goes again."""
+    """Remove what a script added to the search path."""
     monkeypatch.setattr(sys, "path", [*sys.path])
 
 
@@ -70,13 +70,13 @@ def test_each_script_refuses_unknown_options(name: str, capsys: pytest.CaptureFi
 
 
 def test_the_scripts_create_fill_count_and_check_the_table_twice(
-    archive: Path, films: Path, capsys: pytest.CaptureFixture[str]
+    archive: Path, image_dir: Path, capsys: pytest.CaptureFixture[str]
 ):
     for made in ("created successfully", "already exists"):
         assert script("create_mimic_images_table").main([]) == 0
         assert f"MIMICCXRImages table {made}" in capsys.readouterr().out
     for added in (3, 0):
-        assert script("ingest_mimic_images").main([str(films)]) == 0
+        assert script("ingest_mimic_images").main([str(image_dir)]) == 0
         assert f"Successfully added: {added}" in capsys.readouterr().out
     assert script("table_stats").main([]) == 0
     assert "Total images in database: 3" in capsys.readouterr().out
@@ -92,8 +92,8 @@ def test_drop_without_a_table_creates_one(archive: Path, capsys: pytest.CaptureF
     assert archive.exists()
 
 
-def test_drop_without_force_removes_nothing(archive: Path, films: Path, capsys: pytest.CaptureFixture[str]):
-    script("ingest_mimic_images").main([str(films)])
+def test_drop_without_force_removes_nothing(archive: Path, image_dir: Path, capsys: pytest.CaptureFixture[str]):
+    script("ingest_mimic_images").main([str(image_dir)])
     assert script("create_mimic_images_table").main(["--drop"]) == 2
     assert script("table_stats").main([]) == 0
     assert "Total images in database: 3" in capsys.readouterr().out
@@ -101,7 +101,7 @@ def test_drop_without_force_removes_nothing(archive: Path, films: Path, capsys: 
 
 
 def test_scripts_run_from_a_checkout_without_installation(demo: Ingested, tmp_path: Path):
-    """-S leaves site-packages out, so the dependencies are named and the package is not."""
+    """-S excludes site-packages; the dependencies are added, the package is not."""
     import click
 
     packages = str(Path(click.__file__).parent.parent)
@@ -120,5 +120,5 @@ def test_scripts_run_from_a_checkout_without_installation(demo: Ingested, tmp_pa
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """Return the demo's first studies; shared between test packages, so read-only."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def image_dir(tmp_path: Path) -> Path:
     """Return an empty folder for image files."""
-    folder = tmp_path / "films"
+    folder = tmp_path / "images"
     folder.mkdir()
     return folder
 

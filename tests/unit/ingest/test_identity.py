@@ -35,132 +35,132 @@ def write_key(path: Path, content: bytes) -> Path:
     return path
 
 
-async def test_mimic_ids_are_kept_and_need_no_key(data: Path, films: Path) -> None:
-    mimic(films, 1, study=2, subject=3)
-    await ingested(data, films)
+async def test_mimic_ids_are_kept_and_need_no_key(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1, study=2, subject=3)
+    await ingested(data, image_dir)
     assert ids(data) == {("00000001-00000001-00000001-00000001-00000001", "s50000002", "p10000003")}
     assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_hashed_ids_keep_images_of_a_study_and_patient_together(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A")
-    dicom(films / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A")
-    dicom(films / "c.dcm", 3, StudyInstanceUID="2.25.8", PatientID="A")
-    await ingested(data, films)
+async def test_hashed_ids_keep_images_of_a_study_and_patient_together(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A")
+    dicom(image_dir / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A")
+    dicom(image_dir / "c.dcm", 3, StudyInstanceUID="2.25.8", PatientID="A")
+    await ingested(data, image_dir)
     found = ids(data)
     assert [len({row[column] for row in found}) for column in range(3)] == [3, 2, 1]
     assert {(len(image), study[0], subject[0]) for image, study, subject in found} == {(24, "s", "p")}
 
 
-async def test_key_and_archive_are_readable_by_their_owner_only(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_key_and_archive_are_readable_by_their_owner_only(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     assert mode_of(data / "id.key") == 0o600
     assert mode_of(data / "archive.sqlite3") == 0o600
     assert mode_of(data) == 0o700
 
 
-async def test_ids_depend_on_the_key(data: Path, films: Path, tmp_path: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    plain(films / "b.png", 2)
+async def test_ids_depend_on_the_key(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    plain(image_dir / "b.png", 2)
     made: list[set[tuple[str, ...]]] = []
     for number, key in enumerate([b"k" * 32, b"k" * 32, b"K" * 32]):
         folder = tmp_path / str(number)
         write_key(folder / "id.key", key)
-        await ingested(folder, films)
+        await ingested(folder, image_dir)
         made.append(ids(folder))
     assert made[0] == made[1]
     assert not {one for row in made[0] for one in row} & {one for row in made[2] for one in row}
 
 
-async def test_a_png_is_identified_by_its_content(data: Path, films: Path) -> None:
-    plain(films / "a.png", 1)
-    plain(films / "b.png", 2)
-    await ingested(data, films)
+async def test_a_png_is_identified_by_its_content(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "a.png", 1)
+    plain(image_dir / "b.png", 2)
+    await ingested(data, image_dir)
     assert [len({row[column] for row in ids(data)}) for column in range(3)] == [2, 2, 2]
 
 
-async def test_an_image_without_patient_id_gets_its_own_patient(data: Path, films: Path) -> None:
+async def test_an_image_without_patient_id_gets_its_own_patient(data: Path, image_dir: Path) -> None:
     for number in (1, 2):
-        dicom(films / f"{number}.dcm", number, PatientID=None)
-    await ingested(data, films)
+        dicom(image_dir / f"{number}.dcm", number, PatientID=None)
+    await ingested(data, image_dir)
     assert len({subject for _, _, subject in ids(data)}) == 2
 
 
-async def test_keep_uses_the_header_s_ids(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
+async def test_keep_uses_the_header_s_ids(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
     async with opened(data, MCP_CXR_IDS="keep") as archive:
-        await archive.ingest(films)
+        await archive.ingest(image_dir)
     assert ids(data) == {("2.25.1", "2.25.91", "MRN-1")}
     assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_a_different_key_is_refused(data: Path, films: Path, tmp_path: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_a_different_key_is_refused(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     before = contents(data)
-    dicom(films / "b.dcm", 2)
+    dicom(image_dir / "b.dcm", 2)
     other = write_key(tmp_path / "other.key", b"o" * 32)
     async with opened(data, MCP_CXR_ID_KEY_FILE=str(other)) as archive:
         with pytest.raises(ConfigError, match="not the key that hashed this archive's ids"):
-            await archive.ingest(films)
+            await archive.ingest(image_dir)
     assert contents(data) == before
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
-async def test_a_missing_key_is_never_created_again(data: Path, films: Path, dry_run: bool) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_a_missing_key_is_never_created_again(data: Path, image_dir: Path, dry_run: bool) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     remove(data / "id.key")
-    dicom(films / "b.dcm", 2)
+    dicom(image_dir / "b.dcm", 2)
     with pytest.raises(ConfigError, match="missing; restore it from a backup"):
-        await ingested(data, films, dry_run=dry_run)
+        await ingested(data, image_dir, dry_run=dry_run)
     assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_stored_images_need_no_key(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_stored_images_need_no_key(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     remove(data / "id.key")
-    assert (await ingested(data, films)).skipped == 1
+    assert (await ingested(data, image_dir)).skipped == 1
 
 
-async def test_a_key_file_of_the_wrong_size_is_refused(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
+async def test_a_key_file_of_the_wrong_size_is_refused(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
     write_key(data / "id.key", b"short")
     with pytest.raises(ConfigError, match="must hold 32 bytes"):
-        await ingested(data, films)
+        await ingested(data, image_dir)
     assert contents(data)["files"] == []
 
 
 async def test_a_key_that_cannot_be_created_counts_as_no_file_s_error(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dicom(films / "a.dcm", 1)
+    dicom(image_dir / "a.dcm", 1)
 
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(ConfigError, match=r"Cannot create the id key .*MCP_CXR_ID_KEY_FILE"):
-        await ingested(data, films)
+        await ingested(data, image_dir)
     assert rows(data, "SELECT count(*) FROM files") == [(0,)]
     assert not IdKey(data / "id.key", may_create=False).exists()
 
 
-async def test_a_key_that_cannot_be_read_counts_as_no_file_s_error(data: Path, films: Path, tmp_path: Path) -> None:
-    dicom(films / "a.dcm", 1)
+async def test_a_key_that_cannot_be_read_counts_as_no_file_s_error(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
     no_folder = write_key(tmp_path / "a file", b"")
     async with opened(data, MCP_CXR_ID_KEY_FILE=str(no_folder / "id.key")) as archive:
         with pytest.raises(ConfigError, match="Cannot read the id key"):
-            await archive.ingest(films)
+            await archive.ingest(image_dir)
     assert rows(data, "SELECT count(*) FROM files") == [(0,)]
 
 
 def test_of_two_processes_creating_the_key_the_first_one_wins(tmp_path: Path) -> None:
     place = tmp_path / "id.key"
-    ours = IdKey(place, may_create=True).read(key_check=None)
-    assert _identity.create_key(place) == ours
+    first = IdKey(place, may_create=True).read(key_check=None)
+    assert _identity.create_key(place) == first
     assert [path.name for path in tmp_path.iterdir()] == ["id.key"]
 
 

@@ -27,10 +27,10 @@ NAMING: dict[str, Any] = {
 }
 
 
-async def test_raw_ids_and_names_appear_nowhere_in_the_archive(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1, **NAMING, SeriesDescription="CHEST PA")
-    truncated(films / "b.dcm", 2, **(NAMING | {"SOPInstanceUID": "1.2.826.0.1.3680043.999"}))
-    await ingested(data, films)
+async def test_raw_ids_and_names_appear_nowhere_in_the_archive(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1, **NAMING, SeriesDescription="CHEST PA")
+    truncated(image_dir / "b.dcm", 2, **(NAMING | {"SOPInstanceUID": "1.2.826.0.1.3680043.999"}))
+    await ingested(data, image_dir)
     stored = all_bytes(data)
     assert b"CHEST PA" in stored
     for value in (*NAMING.values(), "1.2.826.0.1.3680043.999"):
@@ -38,13 +38,15 @@ async def test_raw_ids_and_names_appear_nowhere_in_the_archive(data: Path, films
         assert value.encode("utf-16-le") not in stored
 
 
-async def test_reports_tags_and_ids_are_never_logged(data: Path, films: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_reports_tags_and_ids_are_never_logged(
+    data: Path, image_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     naming: dict[str, Any] = NAMING | {"SeriesDescription": "PORTABLE IN BED SEVEN"}
-    report(mimic(films, 1, **naming), "IMPRESSION: Mister Smith has edema.")
-    dicom(films / "a.dcm", 2, **naming)
-    truncated(films / "b.dcm", 3, **naming)
-    await ingested(data, films)
+    report(mimic(image_dir, 1, **naming), "IMPRESSION: Mister Smith has edema.")
+    dicom(image_dir / "a.dcm", 2, **naming)
+    truncated(image_dir / "b.dcm", 3, **naming)
+    await ingested(data, image_dir)
     async with opened(data) as archive:
         await archive.search("edema Smith")
         await archive.verify()
@@ -52,5 +54,5 @@ async def test_reports_tags_and_ids_are_never_logged(data: Path, films: Path, ca
             await archive.show(image_id)
             await archive.view(image_id)
     logged = "\n".join(f"{record.getMessage()} {record.args}" for record in caplog.records)
-    for value in (*naming.values(), "Smith", "edema", str(films)):
+    for value in (*naming.values(), "Smith", "edema", str(image_dir)):
         assert value not in logged

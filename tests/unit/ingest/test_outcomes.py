@@ -45,14 +45,14 @@ async def test_each_image_is_added_once_and_a_second_run_adds_none(data: Path, d
     assert contents(data) == before
 
 
-async def test_refused_files_get_no_row_and_are_recorded_with_a_reason(data: Path, films: Path) -> None:
-    good = dicom(films / "good.dcm", 1)
-    (films / "letter.dcm").write_text("Dear colleague, please find enclosed ...")
-    truncated(films / "short.dcm", 2)
-    dicom(films / "ct.dcm", 3, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")
-    dicom(films / "hand.dcm", 4, BodyPartExamined="HAND", AnatomicRegionSequence=None)
-    (films / "empty.dcm").touch()
-    summary = await ingested(data, films)
+async def test_refused_files_get_no_row_and_are_recorded_with_a_reason(data: Path, image_dir: Path) -> None:
+    good = dicom(image_dir / "good.dcm", 1)
+    (image_dir / "letter.dcm").write_text("Dear colleague, please find enclosed ...")
+    truncated(image_dir / "short.dcm", 2)
+    dicom(image_dir / "ct.dcm", 3, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", Modality="CT")
+    dicom(image_dir / "hand.dcm", 4, BodyPartExamined="HAND", AnatomicRegionSequence=None)
+    (image_dir / "empty.dcm").touch()
+    summary = await ingested(data, image_dir)
     assert counts(summary) == {"found": 6, "added": 1, "errors": 5, "total_in_store": 1}
     recorded = dict(rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL"))
     assert {path.rsplit("/", 1)[1]: reason for path, reason in recorded.items()} == {
@@ -67,200 +67,205 @@ async def test_refused_files_get_no_row_and_are_recorded_with_a_reason(data: Pat
     assert rows(data, "SELECT count(*) FROM vectors") == [(1,)]
 
 
-async def test_an_image_rejected_by_the_embedder_is_recorded_as_refused(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    dicom(films / "b.dcm", 2)
-    summary = await ingested(data, films, ToyEmbedder(rejected={2}))
+async def test_an_image_rejected_by_the_embedder_is_recorded_as_refused(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    dicom(image_dir / "b.dcm", 2)
+    summary = await ingested(data, image_dir, ToyEmbedder(rejected={2}))
     assert counts(summary) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
     assert summary.errors_by_reason == {"too dark": 1}
-    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "skipped": 2, "total_in_store": 1}
 
 
-async def test_a_refused_file_is_skipped_next_time_unless_retry_is_requested(data: Path, films: Path) -> None:
-    truncated(films / "short.dcm", 1)
-    dicom(films / "good.dcm", 2)
-    await ingested(data, films)
-    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
-    again = await ingested(data, films, retry_failed=True)
+async def test_a_refused_file_is_skipped_next_time_unless_retry_is_requested(data: Path, image_dir: Path) -> None:
+    truncated(image_dir / "short.dcm", 1)
+    dicom(image_dir / "good.dcm", 2)
+    await ingested(data, image_dir)
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+    again = await ingested(data, image_dir, retry_failed=True)
     assert counts(again) == {"found": 2, "skipped": 1, "errors": 1, "total_in_store": 1}
 
 
-async def test_a_refused_file_that_changed_is_ingested_again(data: Path, films: Path) -> None:
-    bad = truncated(films / "short.dcm", 1)
-    await ingested(data, films)
+async def test_a_refused_file_that_changed_is_ingested_again(data: Path, image_dir: Path) -> None:
+    bad = truncated(image_dir / "short.dcm", 1)
+    await ingested(data, image_dir)
     dicom(bad, 1)
-    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
     assert rows(data, "SELECT reason FROM files") == [(None,)]
 
 
-async def test_a_refused_file_is_added_by_a_retry_with_any_body_part(data: Path, films: Path) -> None:
-    dicom(films / "hand.dcm", 1, BodyPartExamined="HAND", AnatomicRegionSequence=None)
-    assert (await ingested(data, films)).errors == 1
-    assert (await ingested(data, films, any_body_part=True, retry_failed=True)).added == 1
+async def test_a_refused_file_is_added_by_a_retry_with_any_body_part(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "hand.dcm", 1, BodyPartExamined="HAND", AnatomicRegionSequence=None)
+    assert (await ingested(data, image_dir)).errors == 1
+    assert (await ingested(data, image_dir, any_body_part=True, retry_failed=True)).added == 1
 
 
 @pytest.mark.parametrize("in_mimic_layout", [True, False])
 async def test_a_changed_file_is_embedded_again_under_the_same_id(
-    data: Path, films: Path, in_mimic_layout: bool
+    data: Path, image_dir: Path, in_mimic_layout: bool
 ) -> None:
-    path = mimic(films, 1) if in_mimic_layout else dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+    path = mimic(image_dir, 1) if in_mimic_layout else dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     (before,) = contents(data)["images"]
     dicom(path, 2, SOPInstanceUID="2.25.1")
-    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
     (after,) = contents(data)["images"]
     assert (after[0], after[-1] != before[-1]) == (before[0], True)
-    assert (await ingested(data, films)).added == 0
+    assert (await ingested(data, image_dir)).added == 0
 
 
-async def test_an_image_whose_file_became_unreadable_is_kept_but_not_viewable(data: Path, films: Path) -> None:
-    path = dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_an_image_whose_file_became_unreadable_is_kept_but_not_viewable(data: Path, image_dir: Path) -> None:
+    path = dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     truncated(path, 1)
-    assert counts(await ingested(data, films)) == {"found": 1, "errors": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "errors": 1, "total_in_store": 1}
     async with opened(data) as archive:
         with pytest.raises(NotFound, match="changed since it was ingested"):
             await archive.view(rows(data, "SELECT image_id FROM images")[0][0])
 
 
-async def test_a_file_that_now_holds_another_image_replaces_the_first(data: Path, films: Path) -> None:
-    path = dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_a_file_that_now_holds_another_image_replaces_the_first(data: Path, image_dir: Path) -> None:
+    path = dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     ((first,),) = rows(data, "SELECT image_id FROM images")
     dicom(path, 2)
-    assert (await ingested(data, films)).added == 1
+    assert (await ingested(data, image_dir)).added == 1
     async with opened(data) as archive:
         with pytest.raises(NotFound, match="No image"):
             await archive.view(first)
         assert not any((await archive.verify()).problems.values())
 
 
-async def test_limit_counts_stored_candidates_in_sorted_order(data: Path, films: Path) -> None:
+async def test_limit_counts_stored_candidates_in_sorted_order(data: Path, image_dir: Path) -> None:
     for number, name in enumerate(["c.dcm", "a.dcm", "b.dcm", "d.dcm"]):
-        dicom(films / name, number)
-    assert counts(await ingested(data, films, limit=2)) == {"found": 2, "added": 2, "total_in_store": 2}
+        dicom(image_dir / name, number)
+    assert counts(await ingested(data, image_dir, limit=2)) == {"found": 2, "added": 2, "total_in_store": 2}
     assert {path for (path,) in rows(data, "SELECT image_path FROM images")} == {"a.dcm", "b.dcm"}
-    assert counts(await ingested(data, films, limit=3)) == {"found": 3, "skipped": 2, "added": 1, "total_in_store": 3}
+    assert counts(await ingested(data, image_dir, limit=3)) == {
+        "found": 3,
+        "skipped": 2,
+        "added": 1,
+        "total_in_store": 3,
+    }
 
 
 @pytest.mark.parametrize("how", [{"limit": 0}, {"limit": -1}, {"batch_size": 0}])
-async def test_a_limit_below_one_is_refused(data: Path, films: Path, how: dict[str, Any]) -> None:
-    dicom(films / "a.dcm", 1)
+async def test_a_limit_below_one_is_refused(data: Path, image_dir: Path, how: dict[str, Any]) -> None:
+    dicom(image_dir / "a.dcm", 1)
     with pytest.raises(ConfigError, match="at least 1"):
-        await ingested(data, films, **how)
+        await ingested(data, image_dir, **how)
     assert not is_made(data)
 
 
-async def test_a_dry_run_writes_nothing(data: Path, films: Path) -> None:
-    mimic(films, 1, ViewPosition="PA")
-    dicom(films / "outside.dcm", 2)
-    (films / "letter.dcm").write_text("Dear colleague")
-    told: list[tuple[str, str]] = []
+async def test_a_dry_run_writes_nothing(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1, ViewPosition="PA")
+    dicom(image_dir / "outside.dcm", 2)
+    (image_dir / "letter.dcm").write_text("Dear colleague")
+    listed: list[tuple[str, str]] = []
 
     async def listen(image_id: str, view: str) -> None:
-        told.append((image_id, view))
+        listed.append((image_id, view))
 
-    summary = await ingested(data, films, dry_run=True, callbacks=IngestCallbacks(on_would_add=listen))
+    summary = await ingested(data, image_dir, dry_run=True, callbacks=IngestCallbacks(on_would_add=listen))
     assert counts(summary) == {"found": 3, "would_add": 2, "errors": 1}
-    assert ("00000001-00000001-00000001-00000001-00000001", "PA") in told
-    assert ("(id is made at ingest)", "UNKNOWN") in told
+    assert ("00000001-00000001-00000001-00000001-00000001", "PA") in listed
+    assert ("(id is made at ingest)", "UNKNOWN") in listed
     assert not is_made(data)
 
 
-async def test_a_dry_run_over_an_archive_counts_new_images_and_changes_nothing(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_a_dry_run_over_an_archive_counts_new_images_and_changes_nothing(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     before = contents(data)
-    dicom(films / "b.dcm", 2)
-    shutil.copy(films / "b.dcm", films / "copy of b.dcm")
-    truncated(films / "c.dcm", 3, Rows=0)
-    summary = await ingested(data, films, dry_run=True)
+    dicom(image_dir / "b.dcm", 2)
+    shutil.copy(image_dir / "b.dcm", image_dir / "copy of b.dcm")
+    truncated(image_dir / "c.dcm", 3, Rows=0)
+    summary = await ingested(data, image_dir, dry_run=True)
     assert counts(summary) == {"found": 4, "skipped": 2, "would_add": 1, "errors": 1, "total_in_store": 1}
     assert contents(data) == before
 
 
-async def test_an_empty_folder_is_an_error_and_creates_no_archive(data: Path, films: Path) -> None:
-    (films / "notes.txt").write_text("nothing here")
+async def test_an_empty_folder_is_an_error_and_creates_no_archive(data: Path, image_dir: Path) -> None:
+    (image_dir / "notes.txt").write_text("nothing here")
     with pytest.raises(NotFound, match="No DICOM, PNG or JPEG files"):
-        await ingested(data, films)
+        await ingested(data, image_dir)
     assert not is_made(data)
 
 
-async def test_a_missing_folder_is_an_error_and_creates_no_archive(data: Path, films: Path) -> None:
+async def test_a_missing_folder_is_an_error_and_creates_no_archive(data: Path, image_dir: Path) -> None:
     with pytest.raises(PathRefused, match="not there"):
-        await ingested(data, films / "nowhere")
+        await ingested(data, image_dir / "nowhere")
     assert not is_made(data)
 
 
-async def test_a_single_file_can_be_ingested(data: Path, films: Path) -> None:
-    path = dicom(films / "a.dcm", 1)
-    dicom(films / "b.dcm", 2)
+async def test_a_single_file_can_be_ingested(data: Path, image_dir: Path) -> None:
+    path = dicom(image_dir / "a.dcm", 1)
+    dicom(image_dir / "b.dcm", 2)
     assert counts(await ingested(data, path)) == {"found": 1, "added": 1, "total_in_store": 1}
-    assert rows(data, "SELECT root, image_path FROM images") == [(str(films), "a.dcm")]
+    assert rows(data, "SELECT root, image_path FROM images") == [(str(image_dir), "a.dcm")]
 
 
-async def test_png_jpeg_gzip_and_files_without_extension_are_ingested(data: Path, films: Path) -> None:
-    plain(films / "a.png", 1)
-    plain(films / "b.jpeg", 2)
-    dicom(films / "IM000001", 3)
-    packed = dicom(films / "d.dcm", 4)
-    (films / "d.dcm.gz").write_bytes(gzip.compress(packed.read_bytes()))
+async def test_png_jpeg_gzip_and_files_without_extension_are_ingested(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "a.png", 1)
+    plain(image_dir / "b.jpeg", 2)
+    dicom(image_dir / "IM000001", 3)
+    packed = dicom(image_dir / "d.dcm", 4)
+    (image_dir / "d.dcm.gz").write_bytes(gzip.compress(packed.read_bytes()))
     packed.unlink()
-    (films / "README").write_text("not a film, and not named like one")
-    assert counts(await ingested(data, films)) == {"found": 4, "added": 4, "total_in_store": 4}
-    assert (await ingested(data, films)).skipped == 4
+    (image_dir / "README").write_text("not an image, and not named like one")
+    assert counts(await ingested(data, image_dir)) == {"found": 4, "added": 4, "total_in_store": 4}
+    assert (await ingested(data, image_dir)).skipped == 4
 
 
 @pytest.mark.parametrize("suffix", ["dcm", "png"])
-async def test_the_same_image_under_two_names_is_one_image(data: Path, films: Path, suffix: str) -> None:
-    path = dicom(films / "a.dcm", 1) if suffix == "dcm" else plain(films / "a.png", 1)
-    shutil.copy(path, films / f"b.{suffix}")
-    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 1}
-    assert counts(await ingested(data, films)) == {"found": 2, "skipped": 2, "total_in_store": 1}
+async def test_the_same_image_under_two_names_is_one_image(data: Path, image_dir: Path, suffix: str) -> None:
+    path = dicom(image_dir / "a.dcm", 1) if suffix == "dcm" else plain(image_dir / "a.png", 1)
+    shutil.copy(path, image_dir / f"b.{suffix}")
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "skipped": 2, "total_in_store": 1}
 
 
-async def test_the_uid_identifies_an_image_whatever_its_pixels(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    dicom(films / "other_pixels.dcm", 2, SOPInstanceUID="2.25.1")
-    dicom(films / "same_pixels.dcm", 1, SOPInstanceUID="2.25.3")
-    assert counts(await ingested(data, films)) == {"found": 3, "added": 2, "skipped": 1, "total_in_store": 2}
+async def test_the_uid_identifies_an_image_whatever_its_pixels(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    dicom(image_dir / "other_pixels.dcm", 2, SOPInstanceUID="2.25.1")
+    dicom(image_dir / "same_pixels.dcm", 1, SOPInstanceUID="2.25.3")
+    assert counts(await ingested(data, image_dir)) == {"found": 3, "added": 2, "skipped": 1, "total_in_store": 2}
 
 
-async def test_a_damaged_copy_does_not_block_the_intact_one(data: Path, films: Path) -> None:
-    truncated(films / "a.dcm", 1)
-    dicom(films / "b.dcm", 1)
-    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
-    assert (await ingested(data, films)).skipped == 2
+async def test_a_damaged_copy_does_not_block_the_intact_one(data: Path, image_dir: Path) -> None:
+    truncated(image_dir / "a.dcm", 1)
+    dicom(image_dir / "b.dcm", 1)
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert (await ingested(data, image_dir)).skipped == 2
 
 
-async def test_a_file_with_two_hard_links_is_found_once(data: Path, films: Path) -> None:
-    (films / "b.dcm").hardlink_to(dicom(films / "a.dcm", 1))
-    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+async def test_a_file_with_two_hard_links_is_found_once(data: Path, image_dir: Path) -> None:
+    (image_dir / "b.dcm").hardlink_to(dicom(image_dir / "a.dcm", 1))
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
 
 
-async def test_links_fifos_and_hidden_names_are_skipped(data: Path, films: Path, tmp_path: Path) -> None:
-    dicom(films / "a.dcm", 1)
+async def test_links_fifos_and_hidden_names_are_skipped(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
     elsewhere = dicom(tmp_path / "elsewhere" / "b.dcm", 2)
-    (films / "b.dcm").symlink_to(elsewhere)
-    (films / "folder").symlink_to(elsewhere.parent)
-    (films / "loop").symlink_to(films)
-    os.mkfifo(films / "c.dcm")
-    dicom(films / ".snapshot" / "d.dcm", 4)
-    dicom(films / ".e.dcm", 5)
-    assert counts(await ingested(data, films)) == {"found": 1, "added": 1, "total_in_store": 1}
+    (image_dir / "b.dcm").symlink_to(elsewhere)
+    (image_dir / "folder").symlink_to(elsewhere.parent)
+    (image_dir / "loop").symlink_to(image_dir)
+    os.mkfifo(image_dir / "c.dcm")
+    dicom(image_dir / ".snapshot" / "d.dcm", 4)
+    dicom(image_dir / ".e.dcm", 5)
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
 
 
-async def test_a_file_name_that_is_not_unicode_is_accepted(data: Path, films: Path) -> None:
-    dicom(films / os.fsdecode(b"r\xf6ntgen.dcm"), 1)
-    assert (await ingested(data, films)).added == 1
-    assert (await ingested(data, films)).skipped == 1
+async def test_a_file_name_that_is_not_unicode_is_accepted(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / os.fsdecode(b"r\xf6ntgen.dcm"), 1)
+    assert (await ingested(data, image_dir)).added == 1
+    assert (await ingested(data, image_dir)).skipped == 1
 
 
 async def test_a_folder_that_cannot_be_listed_is_an_error_and_is_tried_again(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dicom(films / "a.dcm", 1)
-    closed = dicom(films / "closed" / "b.dcm", 2).parent
+    dicom(image_dir / "a.dcm", 1)
+    closed = dicom(image_dir / "closed" / "b.dcm", 2).parent
     scandir = os.scandir
 
     def refuse(path: str) -> Any:
@@ -270,19 +275,19 @@ async def test_a_folder_that_cannot_be_listed_is_an_error_and_is_tried_again(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "scandir", refuse)
-        assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
-    assert counts(await ingested(data, films)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 2}
+        assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 2}
 
 
 @pytest.mark.parametrize("in_mimic_layout", [True, False])
 async def test_images_of_a_moved_folder_are_kept_and_read_from_the_new_path(
-    data: Path, films: Path, tmp_path: Path, in_mimic_layout: bool
+    data: Path, image_dir: Path, tmp_path: Path, in_mimic_layout: bool
 ) -> None:
     for number in (1, 2):
-        mimic(films, number) if in_mimic_layout else dicom(films / f"{number}.dcm", number)
-    await ingested(data, films)
+        mimic(image_dir, number) if in_mimic_layout else dicom(image_dir / f"{number}.dcm", number)
+    await ingested(data, image_dir)
     vectors = {row[0]: row[-1] for row in contents(data)["images"]}
-    moved = renamed(films, tmp_path / "moved")
+    moved = renamed(image_dir, tmp_path / "moved")
     embedder = ToyEmbedder()
     assert counts(await ingested(data, moved, embedder)) == {"found": 2, "skipped": 2, "total_in_store": 2}
     assert embedder.batches == []
@@ -294,45 +299,45 @@ async def test_images_of_a_moved_folder_are_kept_and_read_from_the_new_path(
 
 
 async def test_images_of_a_folder_moved_back_are_read_from_the_old_path(
-    data: Path, films: Path, tmp_path: Path
+    data: Path, image_dir: Path, tmp_path: Path
 ) -> None:
-    dicom(films / "a.dcm", 1)
+    dicom(image_dir / "a.dcm", 1)
     moved = tmp_path / "moved"
-    await ingested(data, films)
-    await ingested(data, renamed(films, moved))
-    await ingested(data, renamed(moved, films))
-    assert rows(data, "SELECT root FROM images") == [(str(films),)]
+    await ingested(data, image_dir)
+    await ingested(data, renamed(image_dir, moved))
+    await ingested(data, renamed(moved, image_dir))
+    assert rows(data, "SELECT root FROM images") == [(str(image_dir),)]
 
 
-async def test_an_external_row_is_embedded_by_the_next_ingest_of_its_file(data: Path, films: Path) -> None:
-    mimic(films, 1)
-    dicom(films / "b.dcm", 2)
-    await ingested(data, films)
+async def test_an_external_row_is_embedded_by_the_next_ingest_of_its_file(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1)
+    dicom(image_dir / "b.dcm", 2)
+    await ingested(data, image_dir)
     before = contents(data)
     rows(data, "DELETE FROM vectors")
     rows(data, "UPDATE images SET made_by = NULL, metadata = NULL, view_position = 'UNKNOWN'")
-    assert counts(await ingested(data, films)) == {"found": 2, "added": 2, "total_in_store": 2}
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 2, "total_in_store": 2}
     assert contents(data) == before
 
 
-async def test_a_forgotten_image_is_added_by_the_next_ingest(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1)
-    await ingested(data, films)
+async def test_a_forgotten_image_is_added_by_the_next_ingest(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    await ingested(data, image_dir)
     before = contents(data)
     async with opened(data) as archive:
         await archive.store.forget(Filter(subject_id=SubjectId(before["images"][0][2])))
-    assert (await ingested(data, films)).added == 1
+    assert (await ingested(data, image_dir)).added == 1
     assert contents(data) == before
 
 
-async def test_progress_is_reported_to_the_end(data: Path, films: Path) -> None:
+async def test_progress_is_reported_to_the_end(data: Path, image_dir: Path) -> None:
     for number in range(5):
-        dicom(films / f"{number}.dcm", number)
+        dicom(image_dir / f"{number}.dcm", number)
     heard: list[IngestProgress] = []
 
     async def listen(progress: IngestProgress) -> None:
         heard.append(progress)
 
-    await ingested(data, films, batch_size=2, callbacks=IngestCallbacks(on_progress=listen))
+    await ingested(data, image_dir, batch_size=2, callbacks=IngestCallbacks(on_progress=listen))
     assert (heard[-1].found, heard[-1].processed, heard[-1].added) == (5, 5, 5)
     assert [one.processed for one in heard] == sorted(one.processed for one in heard)

@@ -42,101 +42,101 @@ def remove(files: list[Path]) -> None:
 
 @pytest.mark.parametrize("where", ["path", "parent", "companions"])
 async def test_companion_files_are_found_in_path_parent_and_companions_folders(
-    data: Path, films: Path, tmp_path: Path, where: str
+    data: Path, image_dir: Path, tmp_path: Path, where: str
 ) -> None:
-    mimic(films / "mimic", 1)
-    folder = {"path": films / "mimic", "parent": films, "companions": tmp_path / "elsewhere"}[where]
+    mimic(image_dir / "mimic", 1)
+    folder = {"path": image_dir / "mimic", "parent": image_dir, "companions": tmp_path / "elsewhere"}[where]
     write_all_companions(folder)
-    await ingested(data, films / "mimic", companions=(folder,) if where == "companions" else ())
+    await ingested(data, image_dir / "mimic", companions=(folder,) if where == "companions" else ())
     one = await shown(data)
     assert (one.study_date, one.split, one.labels) == ("2180-05-06", "validate", {"Edema": 1, "Pneumonia": -1})
 
 
-async def test_the_first_folder_s_companion_wins(data: Path, films: Path) -> None:
-    mimic(films / "mimic", 1)
-    companions.split(films, (IMAGE, 50000001, 10000001, "train"))
-    companions.split(films / "mimic", (IMAGE, 50000001, 10000001, "test"))
-    await ingested(data, films / "mimic")
+async def test_the_first_folder_s_companion_wins(data: Path, image_dir: Path) -> None:
+    mimic(image_dir / "mimic", 1)
+    companions.split(image_dir, (IMAGE, 50000001, 10000001, "train"))
+    companions.split(image_dir / "mimic", (IMAGE, 50000001, 10000001, "test"))
+    await ingested(data, image_dir / "mimic")
     assert (await shown(data)).split == "test"
 
 
-async def test_negbio_is_read_if_there_is_no_chexpert(data: Path, films: Path) -> None:
-    mimic(films, 1)
-    companions.labels(films, (10000001, 50000001, "0.0", "1.0"), labeller="negbio")
-    await ingested(data, films)
+async def test_negbio_is_read_if_there_is_no_chexpert(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1)
+    companions.labels(image_dir, (10000001, 50000001, "0.0", "1.0"), labeller="negbio")
+    await ingested(data, image_dir)
     assert (await shown(data)).labels == {"Edema": 0, "Pneumonia": 1}
-    companions.labels(films, (10000001, 50000001, "1.0", ""))
-    await ingested(data, films)
+    companions.labels(image_dir, (10000001, 50000001, "1.0", ""))
+    await ingested(data, image_dir)
     assert (await shown(data)).labels == {"Edema": 1}
 
 
-async def test_the_header_s_view_takes_precedence_over_the_companion_s(data: Path, films: Path) -> None:
-    mimic(films, 1, ViewPosition="PA")
-    write_all_companions(films)
-    await ingested(data, films)
+async def test_the_header_s_view_takes_precedence_over_the_companion_s(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1, ViewPosition="PA")
+    write_all_companions(image_dir)
+    await ingested(data, image_dir)
     one = await shown(data)
     assert (one.view_position, one.view_source) == ("PA", "ViewPosition")
 
 
 @pytest.mark.parametrize(("row", "view"), [(("AP", 21800506, ""), "AP"), (("", 21800506, "postero-anterior"), "PA")])
 async def test_the_companion_s_view_is_used_if_the_header_has_none(
-    data: Path, films: Path, row: tuple[object, ...], view: str
+    data: Path, image_dir: Path, row: tuple[object, ...], view: str
 ) -> None:
-    mimic(films, 1, PerformedProcedureStepDescription="CHEST LATERAL")
-    companions.metadata(films, (IMAGE, 10000001, 50000001, *row))
-    await ingested(data, films)
+    mimic(image_dir, 1, PerformedProcedureStepDescription="CHEST LATERAL")
+    companions.metadata(image_dir, (IMAGE, 10000001, 50000001, *row))
+    await ingested(data, image_dir)
     one = await shown(data)
     assert (one.view_position, one.view_source) == (view, "companion CSV")
 
 
-async def test_the_header_s_date_is_used_if_no_companion_has_one(data: Path, films: Path) -> None:
-    mimic(films, 1, StudyDate="21800507")
-    await ingested(data, films)
+async def test_the_header_s_date_is_used_if_no_companion_has_one(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1, StudyDate="21800507")
+    await ingested(data, image_dir)
     assert (await shown(data)).study_date == "2180-05-07"
-    companions.metadata(films, (IMAGE, 10000001, 50000001, "AP", 21800506, ""))
-    await ingested(data, films)
+    companions.metadata(image_dir, (IMAGE, 10000001, 50000001, "AP", 21800506, ""))
+    await ingested(data, image_dir)
     assert (await shown(data)).study_date == "2180-05-06"
 
 
-async def test_a_date_of_one_image_becomes_the_date_of_its_study(data: Path, films: Path) -> None:
-    dicom(films / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A", StudyDate="21800507")
-    dicom(films / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A", StudyDate=None)
-    await ingested(data, films)
+async def test_a_date_of_one_image_becomes_the_date_of_its_study(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1, StudyInstanceUID="2.25.7", PatientID="A", StudyDate="21800507")
+    dicom(image_dir / "b.dcm", 2, StudyInstanceUID="2.25.7", PatientID="A", StudyDate=None)
+    await ingested(data, image_dir)
     assert rows(data, "SELECT study_date FROM studies") == [("2180-05-07",)]
 
 
-async def test_a_report_next_to_the_study_folder_is_read(data: Path, films: Path) -> None:
-    report(mimic(films, 1), " FINAL REPORT\n IMPRESSION: \n\n Mild edema.\n")
-    await ingested(data, films)
+async def test_a_report_next_to_the_study_folder_is_read(data: Path, image_dir: Path) -> None:
+    report(mimic(image_dir, 1), " FINAL REPORT\n IMPRESSION: \n\n Mild edema.\n")
+    await ingested(data, image_dir)
     assert (await shown(data)).report == {"IMPRESSION": "Mild edema."}
 
 
-async def test_reports_are_read_from_a_folder_of_their_own(data: Path, films: Path, tmp_path: Path) -> None:
-    beside = report(mimic(films, 1), "IMPRESSION: Mild edema.")
-    own = tmp_path / "reports" / "mimic-cxr-reports" / beside.relative_to(films)
+async def test_reports_are_read_from_a_folder_of_their_own(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    beside = report(mimic(image_dir, 1), "IMPRESSION: Mild edema.")
+    own = tmp_path / "reports" / "mimic-cxr-reports" / beside.relative_to(image_dir)
     own.parent.mkdir(parents=True)
     beside.rename(own)
-    await ingested(data, films)
+    await ingested(data, image_dir)
     assert (await shown(data)).report is None
-    await ingested(data, films, companions=(tmp_path / "reports",))
+    await ingested(data, image_dir, companions=(tmp_path / "reports",))
     assert (await shown(data)).report == {"IMPRESSION": "Mild edema."}
 
 
-async def test_a_report_outside_mimic_s_layout_is_ignored(data: Path, films: Path) -> None:
-    dicom(films / "s50000001" / "a.dcm", 1)
-    (films / "s50000001.txt").write_text("IMPRESSION: Mild edema.")
-    await ingested(data, films)
+async def test_a_report_outside_mimic_s_layout_is_ignored(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "s50000001" / "a.dcm", 1)
+    (image_dir / "s50000001.txt").write_text("IMPRESSION: Mild edema.")
+    await ingested(data, image_dir)
     assert rows(data, "SELECT report FROM studies") == [(None,)]
 
 
-async def test_a_second_run_adds_new_study_facts_without_embedding(data: Path, films: Path) -> None:
-    report(mimic(films, 1), "IMPRESSION: Clear lungs.")
-    mimic(films, 2)
-    await ingested(data, films)
-    write_all_companions(films)
-    report(mimic_film(films, 1), "IMPRESSION: Clear lungs. ADDENDUM: Mild edema.")
+async def test_a_second_run_adds_new_study_facts_without_embedding(data: Path, image_dir: Path) -> None:
+    report(mimic(image_dir, 1), "IMPRESSION: Clear lungs.")
+    mimic(image_dir, 2)
+    await ingested(data, image_dir)
+    write_all_companions(image_dir)
+    report(mimic_film(image_dir, 1), "IMPRESSION: Clear lungs. ADDENDUM: Mild edema.")
     embedder = ToyEmbedder()
-    summary = await ingested(data, films, embedder)
+    summary = await ingested(data, image_dir, embedder)
     assert (summary.skipped, summary.added, summary.studies_updated, embedder.batches) == (2, 0, 1, [])
     one = await shown(data)
     assert one.report is not None
@@ -144,20 +144,20 @@ async def test_a_second_run_adds_new_study_facts_without_embedding(data: Path, f
     assert (one.split, one.labels) == ("validate", {"Edema": 1, "Pneumonia": -1})
     async with opened(data, embedder) as archive:
         assert (await archive.search("edema", mode="words")).total_results == 1
-    assert (await ingested(data, films)).studies_updated == 0
+    assert (await ingested(data, image_dir)).studies_updated == 0
 
 
-async def test_companions_missing_in_a_later_run_erase_nothing(data: Path, films: Path) -> None:
-    film = mimic(films, 1)
-    beside = report(film, "IMPRESSION: Clear lungs.")
-    companion_files = write_all_companions(films)
-    await ingested(data, films)
+async def test_companions_missing_in_a_later_run_erase_nothing(data: Path, image_dir: Path) -> None:
+    path = mimic(image_dir, 1)
+    beside = report(path, "IMPRESSION: Clear lungs.")
+    companion_files = write_all_companions(image_dir)
+    await ingested(data, image_dir)
     before = contents(data)
     remove([beside, *companion_files])
-    assert (await ingested(data, films)).studies_updated == 0
+    assert (await ingested(data, image_dir)).studies_updated == 0
     assert contents(data) == before
-    mimic(films, 3, study=1, subject=1)
-    await ingested(data, films)
+    mimic(image_dir, 3, study=1, subject=1)
+    await ingested(data, image_dir)
     assert contents(data)["studies"] == before["studies"]
 
 
@@ -176,20 +176,20 @@ async def test_companions_missing_in_a_later_run_erase_nothing(data: Path, films
     ],
 )
 async def test_a_damaged_companion_file_is_an_error_and_creates_no_archive(
-    data: Path, films: Path, name: str, content: bytes
+    data: Path, image_dir: Path, name: str, content: bytes
 ) -> None:
-    mimic(films, 1)
-    (films / name).write_bytes(content)
+    mimic(image_dir, 1)
+    (image_dir / name).write_bytes(content)
     with pytest.raises(ConfigError, match=f"{name}: damaged, or not MIMIC-CXR's columns"):
-        await ingested(data, films)
+        await ingested(data, image_dir)
     assert not is_made(data)
 
 
 async def test_an_unreadable_report_does_not_stop_the_run_and_is_added_later(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    closed = report(mimic(films, 1), "IMPRESSION: Clear lungs.")
-    report(mimic(films, 2), "IMPRESSION: Edema.")
+    closed = report(mimic(image_dir, 1), "IMPRESSION: Clear lungs.")
+    report(mimic(image_dir, 2), "IMPRESSION: Edema.")
 
     def refuse(path: Path) -> object:
         if path == closed:
@@ -198,19 +198,19 @@ async def test_an_unreadable_report_does_not_stop_the_run_and_is_added_later(
 
     with monkeypatch.context() as patched:
         patched.setattr("mcp_cxr.ingest._study_facts.open_without_links", refuse)
-        assert (await ingested(data, films)).added == 2
+        assert (await ingested(data, image_dir)).added == 2
     assert "Cannot read a report (Permission denied)" in caplog.text
     assert rows(data, "SELECT count(*) FROM studies WHERE report IS NULL") == [(1,)]
-    assert (await ingested(data, films)).studies_updated == 1
+    assert (await ingested(data, image_dir)).studies_updated == 1
 
 
-async def test_a_report_that_is_a_link_is_not_read(data: Path, films: Path, tmp_path: Path) -> None:
+async def test_a_report_that_is_a_link_is_not_read(data: Path, image_dir: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "secret.txt"
     elsewhere.write_text("IMPRESSION: not for this archive.")
-    mimic(films, 1).parent.with_suffix(".txt").symlink_to(elsewhere)
-    await ingested(data, films)
+    mimic(image_dir, 1).parent.with_suffix(".txt").symlink_to(elsewhere)
+    await ingested(data, image_dir)
     assert (await shown(data)).report is None
 
 
-def mimic_film(films: Path, image: int) -> Path:
-    return next(films.rglob(f"{image:08x}-*.dcm"))
+def mimic_film(image_dir: Path, image: int) -> Path:
+    return next(image_dir.rglob(f"{image:08x}-*.dcm"))

@@ -1,4 +1,4 @@
-"""The environment, read once and checked."""
+"""Settings read from the environment."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_a_remote_iris_without_tls_brings_a_warning(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("IRIS_HOST", host)
     assert warnings(load_settings()) == []
     monkeypatch.setenv("MCP_CXR_STORE", "iris")
-    told = warnings(load_settings())
-    assert (len(told) == 1 and host in told[0] and "IRIS_SSL_CONFIG" in told[0]) is warned
+    found = warnings(load_settings())
+    assert (len(found) == 1 and host in found[0] and "IRIS_SSL_CONFIG" in found[0]) is warned
     monkeypatch.setenv("IRIS_SSL_CONFIG", "IRIS")
     assert warnings(load_settings()) == []
 
@@ -78,10 +78,10 @@ def test_a_remote_iris_without_tls_brings_a_warning(monkeypatch: pytest.MonkeyPa
 def test_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("MCP_CXR_DATA_DIR", "~/cxr")
-    monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["~/films", "/films"]))
+    monkeypatch.setenv("MCP_CXR_ROOTS", os.pathsep.join(["~/images", "/images"]))
     settings = load_settings()
     assert settings.key_file == Path("/home/ada/cxr/id.key")
-    assert settings.roots == (Path("/home/ada/films"), Path("/films"))
+    assert settings.roots == (Path("/home/ada/images"), Path("/images"))
     monkeypatch.setenv("MCP_CXR_ID_KEY_FILE", "~nobody-of-this-name/id.key")
     with pytest.raises(ConfigError, match="MCP_CXR_ID_KEY_FILE"):
         load_settings()

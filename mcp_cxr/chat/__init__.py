@@ -1,4 +1,4 @@
-"""A page of its own for people who have no chat host: a host of our server, with or without a model (extra `chat`)."""
+"""A web page for people without a chat host: an MCP host of this server, with or without a language model."""
 
 from mcp_cxr.chat._launch import serve_page
 

@@ -1,4 +1,4 @@
-"""The page: which room is shown, and what stands beside all of them."""
+"""The app: which page is shown, and what all pages have in common."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._archive_page import archive_room
-from mcp_cxr.chat._backend import Desk
-from mcp_cxr.chat._chat_page import chat_room
+from mcp_cxr.chat._archive_page import archive_page
+from mcp_cxr.chat._backend import Backend
+from mcp_cxr.chat._chat_page import chat_page
 from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import as_written
-from mcp_cxr.chat._queries import title_of
-from mcp_cxr.chat._saved_queries import Saved
-from mcp_cxr.chat._search_page import search_room
+from mcp_cxr.chat._markdown import escape_markdown
+from mcp_cxr.chat._queries import describe_query
+from mcp_cxr.chat._saved_queries import SavedQueries
+from mcp_cxr.chat._search_page import search_page
 from mcp_cxr.chat._tab import this_tab
 from mcp_cxr.errors import CxrError
 from mcp_cxr.loopback import remote_name
@@ -27,59 +27,65 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._model import Model
     from mcp_cxr.chat._tab import Tab
 
-_ROOMS = {"Search": search_room, "Chat": chat_room, "Archive": archive_room}
-_LOOK_EVERY_S = 2
+_PAGES = {"Search": search_page, "Chat": chat_page, "Archive": archive_page}
+_POLL_S = 2
 _STYLES = Path(__file__).parent / "page.css"
 
 
-def show() -> None:
-    """Draw the page once, for one tab; `mcp-cxr chat` says as arguments who may see it, and which folders come in."""
+def draw_app() -> None:
+    """Draw the app once for one tab; `mcp-cxr chat` passes the token and the folders as arguments."""
     st.set_page_config(page_title="Chest X-rays", page_icon="🩻", layout="wide")
     token, *folders = sys.argv[1:]
     if not hmac.compare_digest(st.query_params.get("token", "").encode(), token.encode()):
-        st.error("Open the link that `mcp-cxr chat` printed: it holds what tells you from others on this machine.")
+        st.error("Open the link that `mcp-cxr chat` printed: its token keeps other users of this machine out.")
         return
     st.html(_STYLES)
-    desk, tab = _desk(token, tuple(folders)), this_tab()
+    backend, tab = _backend(token, tuple(folders)), this_tab()
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
-        room = st.segmented_control(
-            "Room", list(_ROOMS), default="Search", key="room", required=True, label_visibility="collapsed"
+        page_name = st.segmented_control(
+            "Page", list(_PAGES), default="Search", key="page", required=True, label_visibility="collapsed"
         )
-        st.markdown(_model_line(desk.talks_with, desk.settings.share))
-    st.fragment(_watch, run_every=_LOOK_EVERY_S)(desk, tab)
+        st.markdown(_model_line(backend.language_model, backend.settings.share))
+    st.fragment(_warn_of_ended_server, run_every=_POLL_S)(backend, tab)
     tab.keep()
-    with st.sidebar:  # before the room, which waits for its films
+    with st.sidebar:  # before the page, which waits for its images
         st.markdown("### Chest X-rays")
         st.caption("Not a medical device: not for diagnosis.")
-        _questions(desk, tab)
-    _ROOMS[room](desk, tab)
+        _questions(backend, tab)
+    _PAGES[page_name](backend, tab)
 
 
-@st.cache_resource(show_spinner="Starting the server ...", on_release=Desk.close)
-def _desk(_token: str, folders: tuple[str, ...]) -> Desk:
-    return Desk.of(folders)
+@st.cache_resource(show_spinner="Starting the server ...", on_release=Backend.close)
+def _backend(_token: str, folders: tuple[str, ...]) -> Backend:
+    return Backend.open(folders)
 
 
 def _model_line(model: Model | None, share: Sequence[str]) -> str:
-    """Return which model is asked, what it is given, and whether that leaves this machine."""
+    """Return the language model, what it may see, and whether that leaves this machine."""
     if model is None:
         return ":gray-badge[no model]"
     beyond = remote_name(model.url)
-    where = f":orange-badge[leaves this machine: {as_written(beyond)}]" if beyond else ":green-badge[stays here]"
+    where = (
+        f":orange-badge[leaves this machine: {escape_markdown(beyond)}]"
+        if beyond
+        else ":green-badge[stays on this machine]"
+    )
     withheld = [what for what in ("reports", "images") if what not in share]
     given = f" · not given {' or '.join(withheld)}" if withheld else " · given reports and images"
-    return f"{where} **{as_written(model.name)}**{given}"
+    return f"{where} **{escape_markdown(model.name)}**{given}"
 
 
-def _watch(desk: Desk, tab: Tab) -> None:
-    """Tell when a server has ended, and mend it."""
-    if not (desk.person.has_ended or desk.model.has_ended):
+def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
+    """Show when a server has ended, with a button that restarts it."""
+    if not (backend.person_server.has_ended or backend.model.has_ended):
         return
     st.error("The server has ended; the terminal of `mcp-cxr chat` says why.", icon=":material/power_off:")
     if st.button("Start it again", type="primary", key="mend"):
-        mended = [desk.loop.start(one.mend()) for one in (desk.person, desk.model) if one.has_ended]
+        restarted = [
+            backend.loop.start(one.restart()) for one in (backend.person_server, backend.model) if one.has_ended
+        ]
         try:
-            for one in mended:
+            for one in restarted:
                 wait_for([one])
                 one.result()
         except CxrError:
@@ -88,30 +94,30 @@ def _watch(desk: Desk, tab: Tab) -> None:
         st.rerun(scope="app")
 
 
-def _questions(desk: Desk, tab: Tab) -> None:
-    """List what was asked and what was saved."""
-    saved = Saved(desk.settings.data_dir)
-    if questions := saved.all():
+def _questions(backend: Backend, tab: Tab) -> None:
+    """List the saved queries and the history."""
+    saved = SavedQueries(backend.settings.data_dir)
+    if queries := saved.all():
         st.markdown("**Saved**")
-    for name, question in questions.items():
+    for name, query in queries.items():
         with st.container(horizontal=True, gap=None, key=f"saved_row_{name}"):
-            _ask_again_button(desk, tab, question, key=f"saved_{name}", title=name)
+            _query_button(backend, tab, query, key=f"saved_{name}", title=name)
             st.button(
                 "", key=f"forget_{name}", icon=":material/close:", type="tertiary", help=f"Forget “{name}”",
                 on_click=saved.remove, args=(name,),
             )  # fmt: skip
     if tab.history:
-        st.markdown("**Asked before**")
-    for number, question in enumerate(tab.history):
-        _ask_again_button(desk, tab, question, key=f"asked_{number}")
+        st.markdown("**History**")
+    for number, query in enumerate(tab.history):
+        _query_button(backend, tab, query, key=f"asked_{number}")
 
 
-def _ask_again_button(desk: Desk, tab: Tab, question: dict[str, Any], *, key: str, title: str | None = None) -> None:
-    """Draw a button that asks a question of the past."""
+def _query_button(backend: Backend, tab: Tab, query: dict[str, Any], *, key: str, title: str | None = None) -> None:
+    """Draw a button that repeats a query."""
     st.button(
-        as_written(title or title_of(question)),
+        escape_markdown(title or describe_query(query)),
         key=key,
         type="tertiary",
-        on_click=tab.ask_again,
-        args=(desk, question),
+        on_click=tab.repeat,
+        args=(backend, query),
     )

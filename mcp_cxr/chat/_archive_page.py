@@ -1,138 +1,130 @@
-"""What the archive holds, and bringing a folder into it."""
+"""The page `Archive`: what the archive holds, and adding a folder to it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from mcp_cxr.chat._backend import data_of
-from mcp_cxr.chat._job import Job, wait_for
-from mcp_cxr.chat._markdown import as_written
+from mcp_cxr.chat._job import IngestStatus, Job, wait_for
+from mcp_cxr.chat._markdown import escape_markdown
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._tab import Tab
 
-_DRAW_EVERY_S = 0.5
+_REDRAW_S = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an ingest has come."""
-
-    processed: float
-    found: float | None
-    done: str
-    """What came of the files, in words."""
-
-
-def archive_room(desk: Desk, tab: Tab) -> None:
-    """Draw the room."""
+def archive_page(backend: Backend, tab: Tab) -> None:
+    """Draw the page."""
     job = tab.ingest
-    _overview(desk)
-    st.subheader("Bring a folder in", divider="gray")
+    _overview(backend)
+    st.subheader("Add a folder", divider="gray")
     with st.form("ingest", border=False):
-        st.text_input("Folder on this machine", key="ingest_path", placeholder="/path/to/films")
-        st.checkbox("Only count what would be added", key="ingest_dry_run")
+        st.text_input("Folder on this machine", key="ingest_path", placeholder="/path/to/images")
+        st.checkbox("Dry run: only count what would be added", key="ingest_dry_run")
         st.form_submit_button(
-            "Ingest", type="primary", disabled=bool(job and job.is_running), on_click=_start, args=(desk, tab)
+            "Ingest", type="primary", disabled=bool(job and job.is_running), on_click=_start, args=(backend, tab)
         )
     if job and job.is_running:
-        st.fragment(_progress, run_every=_DRAW_EVERY_S)(tab, job)
+        st.fragment(_progress, run_every=_REDRAW_S)(tab, job)
     elif job:
         _summary(job)
 
 
-def _overview(desk: Desk) -> None:
-    found = desk.overview()
+def _overview(backend: Backend) -> None:
+    found = backend.overview()
     wait_for([found])
     try:
         overview = found.result()
     except CxrError as exc:
-        st.info(as_written(str(exc)), icon=":material/inventory_2:")
+        st.info(escape_markdown(str(exc)), icon=":material/inventory_2:")
         return
     for column, name in zip(st.columns(4), ("images", "studies", "subjects", "external"), strict=True):
         column.metric("patients" if name == "subjects" else name, f"{overview[name]:,}")
     views, labels = st.columns(2)
-    _counted(views, "View", overview["by_view"])
-    _counted(labels, "Label present, studies", overview["by_label"])
+    _draw_counts(views, "View", overview["by_view"])
+    _draw_counts(labels, "Label present, studies", overview["by_label"])
     if made := overview["embedder"].get("fingerprint"):
-        st.caption(f"Vectors of {made['dimension']} dimensions, made by {as_written(made['model'])}")
+        st.caption(f"Vectors of {made['dimension']} dimensions, made by {escape_markdown(made['model'])}")
 
 
-def _counted(place: Any, title: str, counts: Mapping[str, int]) -> None:  # noqa: ANN401 - a column
-    """Draw counts as bars, the most first."""
+def _draw_counts(place: Any, title: str, counts: Mapping[str, int]) -> None:  # noqa: ANN401 - a column
+    """Draw counts as bars, the largest first."""
     most = max(counts.values(), default=1)
     place.caption(title)
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
         place.progress(count / most, f"{name}: {count:,}")
 
 
-def _start(desk: Desk, tab: Tab) -> None:
+def _start(backend: Backend, tab: Tab) -> None:
     path, dry_run = st.session_state["ingest_path"].strip(), st.session_state["ingest_dry_run"]
     if path:
-        tab.ingest_news = None
-        tab.ingest = Job(desk.loop, lambda tell: _ingest(desk, path, tell, dry_run=dry_run))
+        tab.ingest_status = None
+        tab.ingest = Job(backend.loop, lambda report_progress: _ingest(backend, path, report_progress, dry_run=dry_run))
 
 
-async def _ingest(desk: Desk, path: str, tell: Callable[[Progress], None], *, dry_run: bool) -> dict[str, Any]:
-    """Call `ingest_directory` until all is done, or until a call gets no further.
+async def _ingest(
+    backend: Backend, path: str, report_progress: Callable[[IngestStatus], None], *, dry_run: bool
+) -> dict[str, Any]:
+    """Call `ingest_directory` until everything is done, or a call makes no progress.
 
     Returns:
-        The last call's summary; `added`, `errors` and `seconds` are those of all calls.
+        The last call's summary, with `added`, `errors` and `seconds` summed over all calls.
     """
     totals = {"added": 0, "errors": 0, "seconds": 0.0}
 
-    async def hear(progress: float, total: float | None, message: str | None) -> None:
-        tell(Progress(progress, total, message or ""))
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        report_progress(IngestStatus(progress, total, message or ""))
 
     while True:
         arguments = {"path": path, "dry_run": dry_run}
-        summary = data_of(await desk.person.call("ingest_directory", arguments, on_progress=hear))
+        summary = data_of(await backend.person_server.call("ingest_directory", arguments, on_progress=on_progress))
         totals = {name: total + summary[name] for name, total in totals.items()}
         if dry_run or not summary["next"] or not (summary["added"] or summary["errors"]):
             return summary | totals
 
 
-def _progress(tab: Tab, job: Job[Progress, dict[str, Any]]) -> None:
-    """Draw how far it has come; once it is done, the whole page."""
-    for news in job.news():
-        tab.ingest_news = news
+def _progress(tab: Tab, job: Job[IngestStatus, dict[str, Any]]) -> None:
+    """Draw the progress; when the ingest is done, redraw the whole page."""
+    for updates in job.updates():
+        tab.ingest_status = updates
     if not job.is_running:
         st.rerun()
-    news = tab.ingest_news
-    if news and news.found:
+    updates = tab.ingest_status
+    if updates and updates.found:
         st.progress(
-            min(1.0, news.processed / news.found), f"{news.processed:.0f} of {news.found:.0f} files: {news.done}"
+            min(1.0, updates.processed / updates.found),
+            f"{updates.processed:.0f} of {updates.found:.0f} files: {updates.done}",
         )
     else:
-        st.progress(0.0, f"{news.processed:.0f} files: {news.done}" if news else "Looking for films ...")
+        st.progress(0.0, f"{updates.processed:.0f} files: {updates.done}" if updates else "Looking for images ...")
     st.button("Stop", key="ingest_stop", icon=":material/stop:", on_click=job.stop)
 
 
-def _summary(job: Job[Progress, dict[str, Any]]) -> None:
+def _summary(job: Job[IngestStatus, dict[str, Any]]) -> None:
     if job.future.cancelled():
-        st.info("Stopped. What was brought in stays; ingest the folder again to go on.", icon=":material/info:")
+        st.info("Stopped. Images already added stay; ingest the folder again to continue.", icon=":material/info:")
         return
     try:
         summary = job.future.result()
     except CxrError as exc:
-        st.error(as_written(str(exc)), icon=":material/error:")
+        st.error(escape_markdown(str(exc)), icon=":material/error:")
         return
     if summary["would_add"] is not None:
-        st.success(f"{summary['would_add']:,} of {summary['found']:,} films would be added.")
+        st.success(f"{summary['would_add']:,} of {summary['found']:,} images would be added.")
         return
     st.success(
-        f"{summary['added']:,} films added, {summary['skipped']:,} were there, {summary['errors']:,} errors, "
+        f"{summary['added']:,} images added, {summary['skipped']:,} already there, {summary['errors']:,} errors, "
         f"{summary['seconds']:.1f} s. The archive holds {summary['total_in_store']:,}.",
         icon=":material/check:",
     )
     for reason, count in summary["errors_by_reason"].items():
-        st.caption(f"{count}: {as_written(reason)}")
+        st.caption(f"{count}: {escape_markdown(reason)}")
     if summary["next"]:
-        st.warning(as_written(summary["next"]))
+        st.warning(escape_markdown(summary["next"]))

@@ -1,4 +1,4 @@
-"""What all tabs share: two servers, the loop that speaks with them, and a folder for uploads."""
+"""What all tabs share: two MCP servers, the event loop for them, and a folder for uploads."""
 
 from __future__ import annotations
 
@@ -28,118 +28,118 @@ if TYPE_CHECKING:
 
     from mcp_cxr.chat._model import Model
 
-_EVERYTHING = "reports,images"
-_END_WITHIN_S = 10
+_SHARE_ALL = "reports,images"
+_END_TIMEOUT_S = 10
 _KEY = "MCP_CXR_CHAT_KEY"
 
 
 class ToolRefused(CxrError):
-    """A tool refused; the message is its own, for the person."""
+    """A tool answered with an error; the message is the tool's own, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Made once in a process.
+class Backend:
+    """One instance for each process.
 
-    The person who sits before it sees everything, as with the other commands; the model asks a server of its own, which
-    gives it what MCP_CXR_SHARE says, as it does any host's model.
+    The user sees everything, as with the other commands. The language model has a server of its own, which gives it
+    what MCP_CXR_SHARE allows, as it would for any host's model.
     """
 
     settings: Settings
     loop: Loop
-    person: Connection
+    person_server: Connection
     model: Connection
-    talks_with: Model | None
-    """The language model; None: there is none."""
+    language_model: Model | None
+    """None: no language model is configured."""
     uploads: Path
-    """Films that were given as examples; gone with the process."""
+    """Uploaded example images; deleted when the process ends."""
 
     @classmethod
-    def of(cls, folders: Sequence[str]) -> Desk:
-        """Make the desk of the archive that the environment describes.
+    def open(cls, folders: Sequence[str]) -> Backend:
+        """Start the servers for the archive that the environment describes.
 
         Args:
-            folders: May be ingested, beside MCP_CXR_ROOTS.
+            folders: Further roots, besides MCP_CXR_ROOTS.
         """
         settings = load_settings()
         uploads = Path(tempfile.mkdtemp(prefix="mcp-cxr-chat-"))
         atexit.register(shutil.rmtree, uploads, ignore_errors=True)
         roots = [*map(str, settings.roots), *folders]
-        person = _server(settings, share=_EVERYTHING, roots=[*roots, str(uploads)])
+        person_server = _server(settings, share=_SHARE_ALL, roots=[*roots, str(uploads)])
         model = _server(settings, share=",".join(settings.share), roots=roots)
-        desk = cls(settings, Loop(), Connection(person), Connection(model), create_model(settings), uploads)
-        desk.loop.start(desk.person.mend())  # it is there when the first question comes
-        return desk
+        backend = cls(settings, Loop(), Connection(person_server), Connection(model), create_model(settings), uploads)
+        backend.loop.start(backend.person_server.restart())  # ready for the first query
+        return backend
 
     def close(self) -> None:
-        """End the servers."""
-        for server in (self.person, self.model):
-            self.loop.start(server.close()).result(_END_WITHIN_S)
+        """Stop both servers."""
+        for server in (self.person_server, self.model):
+            self.loop.start(server.close()).result(_END_TIMEOUT_S)
 
-    def search(self, question: dict[str, Any]) -> Future[dict[str, Any]]:
-        """Ask `search_medical_images`."""
-        return self.loop.start(self._data("search_medical_images", question))
+    def search(self, query: dict[str, Any]) -> Future[dict[str, Any]]:
+        """Call `search_medical_images`."""
+        return self.loop.start(self._data("search_medical_images", query))
 
     def facts(self, image_id: str) -> Future[dict[str, Any]]:
-        """Ask `get_image_metadata`."""
+        """Call `get_image_metadata`."""
         return self.loop.start(self._data("get_image_metadata", {"image_id": image_id}))
 
     def overview(self) -> Future[dict[str, Any]]:
-        """Ask `get_archive_overview`."""
+        """Call `get_archive_overview`."""
         return self.loop.start(self._data("get_archive_overview", {}))
 
-    def picture(self, image_id: str, max_px: int) -> Future[tuple[bytes, str]]:
-        """Return a film as a picture, and its media type."""
-        return self.loop.start(self.look(image_id, max_px))
+    def image(self, image_id: str, max_px: int) -> Future[tuple[bytes, str]]:
+        """Return a rendering of an image as a file, and its media type."""
+        return self.loop.start(self.read_image(image_id, max_px))
 
-    async def look(self, image_id: str, max_px: int) -> tuple[bytes, str]:
-        """Do what `picture` does, on the loop."""
-        result = _heard(await self.person.call("view_image", {"image_id": image_id, "max_px": max_px}))
+    async def read_image(self, image_id: str, max_px: int) -> tuple[bytes, str]:
+        """Do what `image` does, on the event loop."""
+        result = _checked(await self.person_server.call("view_image", {"image_id": image_id, "max_px": max_px}))
         block = next(block for block in result.content if block.type == "image")
         return base64.b64decode(block.data), block.mime_type
 
-    def was_lost(self, answer: Future[Any]) -> bool:
-        """Whether a server that ended left this unanswered, and there is another one to ask."""
-        if not answer.done() or answer.cancelled() or self.person.has_ended:
+    def is_unanswered(self, answer: Future[Any]) -> bool:
+        """Whether this failed because the server ended, and a new server is running."""
+        if not answer.done() or answer.cancelled() or self.person_server.has_ended:
             return False
         return isinstance(answer.exception(), ServerEnded)
 
-    def keep_upload(self, name: str, content: bytes) -> str:
-        """Write an uploaded film for the server to read; return its path, which says nothing of its name."""
+    def save_upload(self, name: str, content: bytes) -> str:
+        """Write an uploaded image for the server to read; return its path, which does not contain its name."""
         path = self.uploads / f"{secrets.token_hex(8)}{Path(name).suffix.lower()}"
         path.write_bytes(content)
         return str(path)
 
     def is_upload(self, example: str) -> bool:
-        """Whether an example is a film that was uploaded."""
+        """Whether an example is an uploaded file."""
         return example.startswith(str(self.uploads))
 
     async def _data(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return data_of(await self.person.call(tool, arguments))
+        return data_of(await self.person_server.call(tool, arguments))
 
 
 def data_of(result: CallToolResult) -> dict[str, Any]:
-    """Return what a tool answered.
+    """Return the structured content of a tool's result.
 
     Raises:
-        Refused: It is an error.
+        ToolRefused: The result is an error.
     """
-    return _heard(result).structured_content or {}
+    return _checked(result).structured_content or {}
 
 
 def text_of(result: CallToolResult) -> str:
-    """Return the texts of an answer, as a model reads them."""
+    """Return the text blocks of a result, as a model reads them."""
     return "\n".join(block.text for block in result.content if block.type == "text")
 
 
-def _heard(result: CallToolResult) -> CallToolResult:
+def _checked(result: CallToolResult) -> CallToolResult:
     if result.is_error:
         raise ToolRefused(text_of(result) or "The tool failed.")
     return result
 
 
 def _server(settings: Settings, *, share: str, roots: list[str]) -> StdioServerParameters:
-    """Return how to start `serve` on this archive; relative paths are taken from here."""
+    """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
     variables = {name: value for name, value in os.environ.items() if name != _KEY}
     variables |= {
         "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),

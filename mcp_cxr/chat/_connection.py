@@ -1,4 +1,4 @@
-"""One server process over stdio, and the only task that speaks with it."""
+"""One MCP server process over stdio, and the only task that holds its client."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _Result = TypeVar("_Result")
 
 
 class ServerEnded(CxrError):
-    """The server process has ended; `Connection.mend` starts another one."""
+    """The server process has ended; `Connection.restart` starts a new one."""
 
     def __init__(self) -> None:
         super().__init__("The server has ended; the terminal of `mcp-cxr chat` says why.")
 
 
 class Loop:
-    """An event loop in a thread of its own, for everything that outlives a run of the page."""
+    """An event loop in its own thread, for work that outlives one run of the page's script."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         Thread(target=self._loop.run_forever, name="mcp-cxr-chat", daemon=True).start()
 
     def start(self, work: Coroutine[Any, Any, _Result]) -> Future[_Result]:
-        """Start work; cancelling what is returned cancels it."""
+        """Start a coroutine; cancelling the returned future cancels it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
 class Connection:
-    """A server, started when it is first asked. Used on one loop only.
+    """A server process, started on first use. To be used from one event loop.
 
-    One that has ended stays so until a person has it mended: a server that dies at each start would start for ever.
+    After the process has ended it stays down until `restart`: a server that fails at every start would loop for ever.
 
     Args:
         server: How to start it.
@@ -54,25 +54,25 @@ class Connection:
 
     def __init__(self, server: StdioServerParameters) -> None:
         self._server = server
-        self._life: _Life | None = None
+        self._session: _Session | None = None
 
     @property
     def has_ended(self) -> bool:
-        """Whether it was started, and is no more."""
-        return self._life is not None and self._life.ended.is_set()
+        """Whether the process was started and has ended."""
+        return self._session is not None and self._session.ended.is_set()
 
     async def ask(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
-        """Do some work with the client.
+        """Run `work` with the client.
 
         Raises:
-            ServerEnded: Before it, or meanwhile.
+            ServerEnded: The process ended before or during the work.
         """
-        life = self._life = self._life or _Life(self._server)
-        client = await life.client()
+        session = self._session = self._session or _Session(self._server)
+        client = await session.client()
         try:
             return await work(client)
         except MCPError as exc:
-            if life.ended.is_set():
+            if session.ended.is_set():
                 raise ServerEnded from exc
             raise
 
@@ -86,7 +86,7 @@ class Connection:
         """
         return await self.ask(lambda client: client.call_tool(tool, arguments, progress_callback=on_progress))
 
-    async def mend(self) -> None:
+    async def restart(self) -> None:
         """Start another server where this one has ended, and wait until it answers.
 
         Raises:
@@ -98,18 +98,18 @@ class Connection:
 
     async def close(self) -> None:
         """End the server; it may be asked again, which starts another one."""
-        life, self._life = self._life, None
-        if life:
-            await life.close()
+        session, self._session = self._session, None
+        if session:
+            await session.close()
 
 
-class _Life:
+class _Session:
     """One process, from its start to its end."""
 
     def __init__(self, server: StdioServerParameters) -> None:
         self.ended = anyio.Event()
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
-        self._owner = asyncio.create_task(self._own(server))
+        self._task = asyncio.create_task(self._run(server))
 
     async def client(self) -> Client:
         if self.ended.is_set():
@@ -118,12 +118,12 @@ class _Life:
 
     async def close(self) -> None:
         self.ended.set()
-        await asyncio.wait([self._owner])
+        await asyncio.wait([self._task])
 
-    async def _own(self, server: StdioServerParameters) -> None:
-        """Hold the client from its beginning to its end, which must be in one task."""
+    async def _run(self, server: StdioServerParameters) -> None:
+        """Enter and leave the client in one task, as the SDK requires."""
         try:
-            async with Client(_watched(server, self.ended)) as client:
+            async with Client(_connect(server, self.ended)) as client:
                 self._ready.set_result(client)
                 await self.ended.wait()
         except (MCPError, OSError):  # it did not start
@@ -132,12 +132,12 @@ class _Life:
             self.ended.set()
             if not self._ready.done():
                 self._ready.set_exception(ServerEnded())
-                self._ready.exception()  # whoever waits is told; nobody need wait
+                self._ready.exception()  # mark it as retrieved: nobody may be waiting
 
 
 @asynccontextmanager
-async def _watched(server: StdioServerParameters, ended: anyio.Event) -> AsyncGenerator[TransportStreams]:
-    """Connect to a server, and tell when it closes its end: the client tells only those who wait for an answer."""
+async def _connect(server: StdioServerParameters, ended: anyio.Event) -> AsyncGenerator[TransportStreams]:
+    """Connect to a server and set `ended` when it closes its end; the client alone would tell only pending requests."""
     async with stdio_client(server) as (read, write):
         passed_on, passing = anyio.create_memory_object_stream[Any](0)
 
@@ -145,7 +145,7 @@ async def _watched(server: StdioServerParameters, ended: anyio.Event) -> AsyncGe
             async with passed_on:
                 async for message in read:
                     await passed_on.send(message)
-                ended.set()  # before those who wait hear of it
+                ended.set()  # before pending requests fail
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(pass_on)

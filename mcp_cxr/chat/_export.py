@@ -1,4 +1,4 @@
-"""A selection as files: ids and scores, or pictures."""
+"""A selection as a file: ids and scores as CSV, or renderings as ZIP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
 
 _COLUMNS = (
     *("rank", "image_id", "study_id", "subject_id", "view_position"),
@@ -23,7 +23,7 @@ _FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def to_csv(hits: Iterable[dict[str, Any]]) -> bytes:
-    """Return a line for each hit, in the order they were picked; no report, no label."""
+    """Return a CSV row for each hit, in the order of selection; without reports and labels."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(_COLUMNS)
@@ -31,35 +31,35 @@ def to_csv(hits: Iterable[dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-async def zipped(desk: Desk, image_ids: Iterable[str], tell: Callable[[int], None]) -> bytes:
-    """Return a ZIP with a picture of each film, at most 2,048 pixels a side, named by image id.
+async def to_zip(backend: Backend, image_ids: Iterable[str], report_progress: Callable[[int], None]) -> bytes:
+    """Return a ZIP with a rendering of each image, at most 2,048 pixels a side, named by image id.
 
     Args:
-        desk: Where they are had from.
-        image_ids: Which.
-        tell: Is told how many are there.
+        backend: Reads the images.
+        image_ids: The images.
+        report_progress: Called with the number of images read.
 
     Raises:
-        CxrError: One cannot be shown, or the server has ended.
+        CxrError: An image cannot be read, or the server has ended.
     """
     gate, done = asyncio.Semaphore(_AT_ONCE), 0
 
-    async def look(image_id: str) -> tuple[str, bytes]:
+    async def read_image(image_id: str) -> tuple[str, bytes]:
         nonlocal done
         async with gate:
-            content, kind = await desk.look(image_id, _LONGEST_PX)
+            content, kind = await backend.read_image(image_id, _LONGEST_PX)
         done += 1
-        tell(done)
+        report_progress(done)
         return f"{image_id}.{kind.removeprefix('image/').replace('jpeg', 'jpg')}", content
 
-    pictures = await asyncio.gather(*map(look, image_ids))
+    images = await asyncio.gather(*map(read_image, image_ids))
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # pictures are packed already
-        for name, content in pictures:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # the renderings are compressed already
+        for name, content in images:
             archive.writestr(name, content)
     return packed.getvalue()
 
 
 def _cell(value: Any) -> Any:  # noqa: ANN401 - a hit's
-    """Return a value that no spreadsheet takes for a formula: ids may be the header's own."""
+    """Return a value that no spreadsheet takes for a formula: kept ids come from file headers."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""The films that were found, as cards."""
+"""The hits of a search as cards."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import as_written
+from mcp_cxr.chat._markdown import escape_markdown
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
 
@@ -17,47 +17,53 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._tab import Tab
 
-_PICTURE_PX = 512  # sharp on screens with two pixels for one
+_THUMBNAIL_PX = 512  # sharp on high-density screens
 _PRESENT, _UNCERTAIN = 1, -1
 
 
-def gallery(desk: Desk, tab: Tab) -> None:
-    """Draw the film that is open, then a card for each hit; pictures come as they are read."""
+def gallery(backend: Backend, tab: Tab) -> None:
+    """Draw the open image, then a card for each hit; renderings appear as they are read."""
     hits: list[dict[str, Any]] = (tab.page or {})["images"]
     if not hits:
-        st.info("Nothing was found; try other words, or fewer filters.", icon=":material/search_off:")
+        st.info("Nothing found; try other words or fewer filters.", icon=":material/search_off:")
         return
     for image_id in (hit["image_id"] for hit in hits):
-        if image_id not in tab.pictures or desk.was_lost(tab.pictures[image_id]):
-            tab.pictures[image_id] = desk.picture(image_id, _PICTURE_PX)
-    _open_film(desk, tab, hits)
+        if image_id not in tab.images or backend.is_unanswered(tab.images[image_id]):
+            tab.images[image_id] = backend.image(image_id, _THUMBNAIL_PX)
+    _open_image(backend, tab, hits)
     places: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, gap="small", key="gallery"):
         for hit in hits:
             with st.container(border=True, height="stretch", key=f"card_{hit['rank']}"):
                 places[hit["image_id"]] = st.empty()
-                _card(desk, tab, hit)
-    _fill(places, tab)
+                _card(backend, tab, hit)
+    _show_images(places, tab)
 
 
-def _open_film(desk: Desk, tab: Tab, hits: list[dict[str, Any]]) -> None:
-    hit = next((hit for hit in hits if hit["image_id"] == tab.reading), None)
+def _open_image(backend: Backend, tab: Tab, hits: list[dict[str, Any]]) -> None:
+    hit = next((hit for hit in hits if hit["image_id"] == tab.open_image_id), None)
     if hit is None:
         return
-    with st.container(key="reading"):
-        st.button("Close the viewer", icon=":material/close:", on_click=setattr, args=(tab, "reading", None))
-        viewer(desk, key=f"read_{hit['image_id']}", question=tab.question, page=tab.page, opens=hit["image_id"])
+    with st.container(key="open_image"):
+        st.button("Close the viewer", icon=":material/close:", on_click=setattr, args=(tab, "open_image_id", None))
+        viewer(
+            backend,
+            key=f"viewer_{hit['image_id']}",
+            query=tab.query,
+            page=tab.page,
+            opens=hit["image_id"],
+        )
 
 
-def _card(desk: Desk, tab: Tab, hit: dict[str, Any]) -> None:
+def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
     image_id, rank = hit["image_id"], hit["rank"]
-    st.html(_told(hit))
+    st.html(_hit_html(hit))
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key=f"acts_{rank}"):
-        st.button("Read", key=f"read_button_{rank}", type="primary", on_click=setattr, args=(tab, "reading", image_id))
-        for kind, icon, told in (
+        st.button("Open", key=f"open_{rank}", type="primary", on_click=setattr, args=(tab, "open_image_id", image_id))
+        for kind, icon, label in (
             ("like", ":material/favorite:", "More like this"),
             ("unlike", ":material/block:", "Not this"),
         ):
@@ -66,37 +72,37 @@ def _card(desk: Desk, tab: Tab, hit: dict[str, Any]) -> None:
                 "",
                 key=f"{kind}_{rank}",
                 icon=icon,
-                help=f"{told}: film {rank}",
+                help=f"{label}: image {rank}",
                 type="primary" if is_marked else "secondary",
                 on_click=tab.mark,
-                args=(desk, kind, image_id),
+                args=(backend, kind, image_id),
             )
-        st.session_state[f"pick_{image_id}"] = image_id in tab.picked
-        st.checkbox("Select", key=f"pick_{image_id}", on_change=tab.pick, args=(hit,))
+        st.session_state[f"pick_{image_id}"] = image_id in tab.selected
+        st.checkbox("Select", key=f"pick_{image_id}", on_change=tab.toggle_selected, args=(hit,))
     report = st.expander("Report", key=f"report_{image_id}", on_change="rerun")
     if report.open:
         with report:
-            _report(desk, tab, image_id)
+            _report(backend, tab, image_id)
 
 
-def _report(desk: Desk, tab: Tab, image_id: str) -> None:
-    if image_id not in tab.facts or desk.was_lost(tab.facts[image_id]):
-        tab.facts[image_id] = desk.facts(image_id)
+def _report(backend: Backend, tab: Tab, image_id: str) -> None:
+    if image_id not in tab.facts or backend.is_unanswered(tab.facts[image_id]):
+        tab.facts[image_id] = backend.facts(image_id)
     wait_for([tab.facts[image_id]])
     try:
         sections: dict[str, str] = tab.facts[image_id].result()["report"] or {}
     except CxrError as exc:
-        st.caption(as_written(str(exc)))
+        st.caption(escape_markdown(str(exc)))
         return
     for title, text in sections.items():
-        st.caption(as_written(title))
+        st.caption(escape_markdown(title))
         st.text(text)
     if not sections:
-        st.caption("The archive has no report of this study.")
+        st.caption("The archive has no report for this study.")
 
 
-def _told(hit: dict[str, Any]) -> str:
-    """Return what is known of a hit; as HTML, for a page of Markdown takes a browser twice as long."""
+def _hit_html(hit: dict[str, Any]) -> str:
+    """Return the facts of a hit as HTML; as Markdown, a page of cards takes a browser twice as long."""
     view, subject, study, why = map(
         escape, (hit["view_position"], hit["subject_id"], hit["study_id"], "; ".join(hit["why"]))
     )
@@ -106,33 +112,33 @@ def _told(hit: dict[str, Any]) -> str:
         if value in (_PRESENT, _UNCERTAIN)
     )
     return (
-        f"<h4>{hit['rank']} · {view} <small>{subject}</small></h4><p>{study}</p><p>{_standing(hit)}</p>"
+        f"<h4>{hit['rank']} · {view} <small>{subject}</small></h4><p>{study}</p><p>{_similarity_text(hit)}</p>"
         f"<ul>{labels}</ul><p>{why}</p>"
     )
 
 
-def _standing(hit: dict[str, Any]) -> str:
+def _similarity_text(hit: dict[str, Any]) -> str:
     if hit["similarity_score"] is None:
-        return "no vector was compared"
+        return "no similarity score"
     cosine = f"cosine {hit['similarity_score']:.3f}"
     if hit["similarity_z"] is None:
         return cosine
     return f"z {hit['similarity_z']:+.1f} · above {hit['percentile']:.1f} % · {cosine}"
 
 
-def _fill(places: dict[str, DeltaGenerator], tab: Tab) -> None:
-    """Show each picture when it is there."""
-    waiting = {image_id: tab.pictures[image_id] for image_id in places}
+def _show_images(places: dict[str, DeltaGenerator], tab: Tab) -> None:
+    """Show each rendering as soon as it is read."""
+    waiting = {image_id: tab.images[image_id] for image_id in places}
     while waiting:
         wait_for(waiting.values())
         for image_id, future in list(waiting.items()):
             if future.done():
-                _show(places[image_id], waiting.pop(image_id), tab.names[image_id])
+                _show_image(places[image_id], waiting.pop(image_id), tab.names[image_id])
 
 
-def _show(place: DeltaGenerator, future: Future[tuple[bytes, str]], name: str) -> None:
+def _show_image(place: DeltaGenerator, future: Future[tuple[bytes, str]], name: str) -> None:
     try:
         content, _ = future.result()
-        place.image(content, width="stretch", alt=f"Film {name}")
+        place.image(content, width="stretch", alt=f"Image {name}")
     except CxrError as exc:
-        place.caption(as_written(str(exc)))
+        place.caption(escape_markdown(str(exc)))

@@ -1,9 +1,10 @@
-"""Work that goes on while the page is drawn anew: an ingest, an export, a model's turn."""
+"""Background work that goes on while the page is redrawn: an ingest, an export, a model's turn."""
 
 from __future__ import annotations
 
 import queue
 from concurrent.futures import wait
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import streamlit as st
@@ -16,45 +17,55 @@ if TYPE_CHECKING:
 
 _News = TypeVar("_News")
 _Result = TypeVar("_Result")
-_LOOK_EVERY_S = 0.1
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStatus:
+    """The progress of an ingest."""
+
+    processed: float
+    found: float | None
+    done: str
+    """Counts of the files done, as a sentence."""
 
 
 class Job(Generic[_News, _Result]):
-    """One piece of work on the loop, and what it has told so far.
+    """A coroutine on the event loop, and the progress updates it has sent.
 
     Args:
         loop: Where it runs.
-        work: Is given a function that takes its news.
+        work: Called with a function that takes its updates.
     """
 
     def __init__(self, loop: Loop, work: Callable[[Callable[[_News], None]], Coroutine[Any, Any, _Result]]) -> None:
-        self._told: queue.SimpleQueue[_News] = queue.SimpleQueue()
-        self.future = loop.start(work(self._told.put))
+        self._updates: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        self.future = loop.start(work(self._updates.put))
 
     @property
     def is_running(self) -> bool:
-        """Whether there may be more news."""
+        """Whether more updates may come."""
         return not self.future.done()
 
-    def news(self) -> list[_News]:
-        """Return what was told since the last time."""
-        news: list[_News] = []
-        while not self._told.empty():
-            news.append(self._told.get())
-        return news
+    def updates(self) -> list[_News]:
+        """Return the updates since the last call."""
+        updates: list[_News] = []
+        while not self._updates.empty():
+            updates.append(self._updates.get())
+        return updates
 
     def stop(self) -> None:
-        """Have it cancelled."""
+        """Cancel the work."""
         self.future.cancel()
 
 
 def wait_for(futures: Iterable[Future[Any]]) -> None:
-    """Wait until one of them is done, or until the person does something: that ends this run of the page.
+    """Wait until one of them is done, or the user does something, which ends this run of the script.
 
-    Streamlit looks for clicks whenever a run writes something, so something is written, which nobody sees. The next run
-    may have begun by then, in a thread of its own, and have cancelled what this one waits for: hence the last look.
+    Streamlit checks for clicks whenever a run writes, so an invisible element is written. By then the next run may have
+    started in another thread and cancelled these futures: hence the last write.
     """
     place = st.empty()
-    while not wait(futures, timeout=_LOOK_EVERY_S, return_when="FIRST_COMPLETED").done:
+    while not wait(futures, timeout=_POLL_S, return_when="FIRST_COMPLETED").done:
         place.empty()
     place.empty()

@@ -1,4 +1,4 @@
-"""Starting the page: on loopback, for whoever has the link, telling nobody of it."""
+"""Starts the page on loopback, for those who have the link."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _PAGE = Path(__file__).parent / "_streamlit_script.py"
-_STARTS_WITHIN_S = 30
-_LOOK_EVERY_S = 0.05
+_START_TIMEOUT_S = 30
+_POLL_S = 0.05
 _OPTIONS = {
     "server_address": _HOST,
-    "server_headless": True,  # the browser is opened here, with the token
+    "server_headless": True,  # the browser is opened below, with the token
     "server_showEmailPrompt": False,
     "server_fileWatcherType": "none",
     "server_maxUploadSize": 100,
     "browser_gatherUsageStats": False,
     "browser_serverAddress": _HOST,
     "client_toolbarMode": "minimal",
-    "client_showErrorDetails": "none",  # an exception may quote what it choked on; the terminal has it
+    "client_showErrorDetails": "none",  # an exception may quote its input; the terminal shows it
     "logger_hideWelcomeMessage": True,
     "logger_level": "warning",
-    "theme_light_primaryColor": "#0b6672",  # these are the viewer's
+    "theme_light_primaryColor": "#0b6672",  # the viewer's colors
     "theme_light_backgroundColor": "#ffffff",
     "theme_light_secondaryBackgroundColor": "#f4f6f7",
     "theme_light_textColor": "#14181d",
@@ -56,43 +56,43 @@ def serve_page(
     """Serve the page until Ctrl-C or SIGTERM.
 
     Args:
-        settings: Those that the page will find, too; a model that may not be asked is refused at once.
-        folders: May be ingested from it.
-        port: 0: any free one.
-        opens_browser: Whether the page is shown in the person's browser at once.
-        note: Tells the person who starts it.
+        settings: The same that the page will load; a language model that is not allowed is refused at once.
+        folders: Folders that may be ingested from the page.
+        port: 0 for any free port.
+        opens_browser: Whether to open the page in the user's browser.
+        note: Prints a message for the user.
 
     Raises:
-        ConfigError: The port is taken, or the model may not be asked.
+        ConfigError: The port is taken, or the language model is not allowed.
     """
     create_model(settings)
-    import_module("mcp_cxr.chat._app")  # what the first tab would wait for
-    port = _free(port)
+    import_module("mcp_cxr.chat._app")  # so that the first tab need not wait for it
+    port = _free_port(port)
     token = secrets.token_urlsafe(24)
     url = f"http://{_HOST}:{port}/?token={token}"
     bootstrap.load_config_options(flag_options := {**_OPTIONS, "server_port": port})
-    threading.Thread(target=_when_up, args=(port, url, opens_browser, note), daemon=True).start()
+    threading.Thread(target=_announce, args=(port, url, opens_browser, note), daemon=True).start()
     bootstrap.run(str(_PAGE), False, [token, *map(str, folders)], flag_options)
 
 
-def _free(port: int) -> int:
+def _free_port(port: int) -> int:
     try:
         with closing(socket.create_server((_HOST, port))) as listener:
             return listener.getsockname()[1]
     except OSError as exc:
-        raise ConfigError(f"Cannot listen on port {port} ({exc.strerror}); give another --port.") from exc
+        raise ConfigError(f"Cannot listen on port {port} ({exc.strerror}); choose another --port.") from exc
 
 
-def _when_up(port: int, url: str, opens_browser: bool, note: Callable[[str], None]) -> None:
-    """Tell where the page is once it answers, or that it does not."""
-    until = time.monotonic() + _STARTS_WITHIN_S
+def _announce(port: int, url: str, opens_browser: bool, note: Callable[[str], None]) -> None:
+    """Print the link once the page answers, or that it does not."""
+    until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
         with suppress(OSError), urlopen(f"http://{_HOST}:{port}/_stcore/health", timeout=1):
             break
-        time.sleep(_LOOK_EVERY_S)  # Streamlit tells nobody that it listens
+        time.sleep(_POLL_S)  # Streamlit does not announce that it listens
     else:
-        note(f"The page has not answered within {_STARTS_WITHIN_S} s. Press Ctrl-C, and see what stands above.")
+        note(f"The page has not answered within {_START_TIMEOUT_S} s. Press Ctrl-C and read the messages above.")
         return
-    note(f"Open {url}; Ctrl-C ends it.")
+    note(f"Open {url}; Ctrl-C stops it.")
     if opens_browser:
         webbrowser.open(url)

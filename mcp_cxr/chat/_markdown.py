@@ -1,18 +1,18 @@
-"""Words of others in a page that reads Markdown."""
+"""Quoted text in Markdown: report text, tags and model output made harmless."""
 
 from __future__ import annotations
 
 import re
 
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
-_PICTURE = re.compile(r"!\s*\[")
+_IMAGE = re.compile(r"!\s*\[")
 
 
-def as_written(text: str) -> str:
-    """Return a text whose marks are shown and mean nothing: a report cannot draw a link, nor fetch a picture."""
+def escape_markdown(text: str) -> str:
+    """Return `text` with all Markdown escaped: a report can neither draw a link nor load an image."""
     return _MARKS.sub(r"\\\1", " ".join(text.split()))
 
 
-def without_pictures(markdown: str) -> str:
-    """Return a model's Markdown in which pictures are words: a picture's URL would carry off what stands in it."""
-    return _PICTURE.sub(r"!\\[", markdown)
+def without_images(markdown: str) -> str:
+    """Return a model's Markdown with images as text: loading one would send data to the host in its URL."""
+    return _IMAGE.sub(r"!\\[", markdown)

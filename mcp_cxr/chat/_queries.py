@@ -1,4 +1,4 @@
-"""Questions as widgets hold them, as the tool takes them, and as they are told in a line."""
+"""Queries as the widgets hold them, as arguments of the tool, and as a line of text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS: dict[str, Any] = {
     "date_to": "",
     "group": "study",
 }
-"""Arguments of `search_medical_images` that have a widget, and what each holds where nothing is asked."""
+"""Arguments of `search_medical_images` that have a widget, and the value that stands for no choice."""
 _NAMES = {
     "labels_absent": "without",
     "labels": "with",
@@ -34,11 +34,11 @@ _NAMES = {
 }
 
 
-def question_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return the tool's arguments for what widgets hold.
+def query_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the tool's arguments for the values of the widgets.
 
     Args:
-        values: By the names of `FIELDS`.
+        values: Keyed by the names in `FIELDS`.
         marks: `like` and `unlike`: image ids, or paths of uploads.
     """
     given = {name: _stripped(values.get(name, empty)) for name, empty in FIELDS.items()}
@@ -46,34 +46,34 @@ def question_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) ->
     return asked | {name: list(examples) for name, examples in marks.items() if examples}
 
 
-def values_of(question: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the widgets hold for a question: the other way round."""
-    return {name: question.get(name, empty) for name, empty in FIELDS.items()}
+def widget_values(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the widgets for a query."""
+    return {name: query.get(name, empty) for name, empty in FIELDS.items()}
 
 
-def filters_in(question: Mapping[str, Any]) -> int:
-    """Return how many filters are in force."""
-    return len((question.keys() & FIELDS.keys()) - {"query", "group"})
+def count_filters(query: Mapping[str, Any]) -> int:
+    """Return the number of filters in force."""
+    return len((query.keys() & FIELDS.keys()) - {"query", "group"})
 
 
-def title_of(question: Mapping[str, Any]) -> str:
-    """Return a question in a line, for people."""
-    said = [f"“{question['query']}”"] if "query" in question else []
-    said += [f"{name} {_films(len(question[name]))}" for name in ("like", "unlike") if question.get(name)]
-    if "has_report" in question:
-        said.append("with report" if question["has_report"] else "without report")
-    if "exclude_subject_of" in question:
-        said.append("other patients")
-    said += [f"{word} {_listed(question[name])}".strip() for name, word in _NAMES.items() if name in question]
-    return ", ".join(said) or "everything"
+def describe_query(query: Mapping[str, Any]) -> str:
+    """Return a query as one line for people."""
+    parts = [f"“{query['query']}”"] if "query" in query else []
+    parts += [f"{name} {_count_images(len(query[name]))}" for name in ("like", "unlike") if query.get(name)]
+    if "has_report" in query:
+        parts.append("with report" if query["has_report"] else "without report")
+    if "exclude_subject_of" in query:
+        parts.append("other patients")
+    parts += [f"{word} {_listed(query[name])}".strip() for name, word in _NAMES.items() if name in query]
+    return ", ".join(parts) or "everything"
 
 
 def _stripped(value: Any) -> Any:  # noqa: ANN401 - what a widget holds
     return value.strip() if isinstance(value, str) else value
 
 
-def _films(count: int) -> str:
-    return f"{count} film" if count == 1 else f"{count} films"
+def _count_images(count: int) -> str:
+    return f"{count} image" if count == 1 else f"{count} images"
 
 
 def _listed(value: Any) -> str:  # noqa: ANN401 - what a widget holds

@@ -1,4 +1,4 @@
-"""Searching without a model: words, filters, examples, and what was found."""
+"""The page `Search`: words, filters, examples and hits, without a language model."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import streamlit as st
 
 from mcp_cxr.chat._gallery import gallery
 from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import as_written
-from mcp_cxr.chat._queries import filters_in, title_of
+from mcp_cxr.chat._markdown import escape_markdown
+from mcp_cxr.chat._queries import count_filters, describe_query
 from mcp_cxr.chat._result_bar import results
 from mcp_cxr.chat._tab import widget
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import LABELS, VIEWS
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._tab import Tab
 
-_FILMS = ["dcm", "dicom", "png", "jpg", "jpeg"]
+_EXTENSIONS = ["dcm", "dicom", "png", "jpg", "jpeg"]
 _MAX_UPLOAD_MB = 100
 _WITH_REPORT = {True: "with a report", False: "without a report"}
-_GROUPS = {"study": "one film a study", "subject": "one film a patient", "none": "every film"}
+_GROUPS = {"study": "one image per study", "subject": "one image per patient", "none": "every image"}
 _MARKS = {"like": ":material/favorite:", "unlike": ":material/block:"}
 
 
-def search_room(desk: Desk, tab: Tab) -> None:
-    """Draw the room."""
+def search_page(backend: Backend, tab: Tab) -> None:
+    """Draw the page."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
-        _form(desk, tab)
+        _form(backend, tab)
         with st.popover("Examples", icon=":material/compare:"):
-            _add_example(desk, tab)
-    _examples(desk, tab)
-    _finish_asking(tab)
+            _add_example(backend, tab)
+    _examples(backend, tab)
+    _finish_search(tab)
     if tab.problem:
-        st.error(as_written(tab.problem), icon=":material/error:")
+        st.error(escape_markdown(tab.problem), icon=":material/error:")
     if tab.page:
-        results(desk, tab)
-        gallery(desk, tab)
+        results(backend, tab)
+        gallery(backend, tab)
     elif not tab.problem:
-        st.caption("Ask in words, by filters, or by films that look alike; or take a question from the left.")
+        st.caption("Search by words, filters or similar images, or repeat a query from the sidebar.")
 
 
-def _form(desk: Desk, tab: Tab) -> None:
+def _form(backend: Backend, tab: Tab) -> None:
     with st.form("question", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Search",
@@ -52,13 +52,13 @@ def _form(desk: Desk, tab: Tab) -> None:
             placeholder="left pleural effusion, edema without effusion, pacemaker ...",
             label_visibility="collapsed",
         )
-        st.form_submit_button("Search", type="primary", icon=":material/search:", on_click=partial(tab.ask, desk))
+        st.form_submit_button("Search", type="primary", icon=":material/search:", on_click=partial(tab.search, backend))
         with st.popover(_filters_label(tab), icon=":material/tune:"):
             _filters()
 
 
 def _filters_label(tab: Tab) -> str:
-    count = filters_in(tab.question)
+    count = count_filters(tab.query)
     return f"Filters ({count})" if count else "Filters"
 
 
@@ -80,64 +80,64 @@ def _filters() -> None:
     first, second = st.columns(2)
     first.text_input("Split", key=widget("split"), placeholder="train, validate, test")
     second.selectbox("Results", list(_GROUPS), key=widget("group"), format_func=_GROUPS.__getitem__)
-    st.caption("They hold with the next search.")
+    st.caption("Filters apply to the next search.")
 
 
-def _examples(desk: Desk, tab: Tab) -> None:
-    """Show what the search is steered by."""
+def _examples(backend: Backend, tab: Tab) -> None:
+    """Show the examples of the search."""
     with st.container(horizontal=True, vertical_alignment="center", key="examples"):
         for kind, marked in tab.marks.items():
             for example in marked:
                 st.button(
-                    as_written(tab.names.get(example, example)),
+                    escape_markdown(tab.names.get(example, example)),
                     key=f"unmark_{example}",
                     icon=_MARKS[kind],
-                    help="Take this example away",
+                    help="Remove this example",
                     on_click=tab.mark,
-                    args=(desk, kind, example),
+                    args=(backend, kind, example),
                 )
-        if any(not desk.is_upload(example) for example in tab.marks["like"]):
+        if any(not backend.is_upload(example) for example in tab.marks["like"]):
             st.session_state["others_only"] = tab.others_only
-            st.checkbox("Other patients only", key="others_only", on_change=tab.leave_out, args=(desk,))
+            st.checkbox("Other patients only", key="others_only", on_change=tab.toggle_other_patients, args=(backend,))
 
 
-def _add_example(desk: Desk, tab: Tab) -> None:
-    st.text_input("A film of the archive, by its image id", key="example_id", on_change=partial(_by_id, desk, tab))
+def _add_example(backend: Backend, tab: Tab) -> None:
+    st.text_input("An image of the archive, by its id", key="example_id", on_change=partial(_by_id, backend, tab))
     st.file_uploader(
-        "A film of yours: DICOM, PNG or JPEG",
-        _FILMS,
+        "Your own image: DICOM, PNG or JPEG",
+        _EXTENSIONS,
         key="example_file",
         max_upload_size=_MAX_UPLOAD_MB,
-        help="It is compared with the archive's films, not added to them, and gone when `mcp-cxr chat` ends.",
-        on_change=partial(_by_upload, desk, tab),
+        help="It is compared with the archive, not added to it, and deleted when `mcp-cxr chat` ends.",
+        on_change=partial(_by_upload, backend, tab),
     )
 
 
-def _by_id(desk: Desk, tab: Tab) -> None:
+def _by_id(backend: Backend, tab: Tab) -> None:
     if example := st.session_state["example_id"].strip():
         st.session_state["example_id"] = ""
         if example not in tab.marks["like"]:
-            tab.mark(desk, "like", example)
+            tab.mark(backend, "like", example)
 
 
-def _by_upload(desk: Desk, tab: Tab) -> None:
+def _by_upload(backend: Backend, tab: Tab) -> None:
     if uploaded := st.session_state["example_file"]:
-        path = desk.keep_upload(uploaded.name, uploaded.getvalue())
-        tab.names[path] = "your film"
-        tab.mark(desk, "like", path)
+        path = backend.save_upload(uploaded.name, uploaded.getvalue())
+        tab.names[path] = "your image"
+        tab.mark(backend, "like", path)
 
 
-def _finish_asking(tab: Tab) -> None:
-    """Wait for the answer, if one is on its way; whatever the person does meanwhile goes first."""
-    if tab.asking is None:
+def _finish_search(tab: Tab) -> None:
+    """Wait for the result of a pending search; any click in the meantime goes first."""
+    if tab.pending_search is None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="asking"):
-        st.caption(f"Searching: {as_written(title_of(tab.question))} ...")
+        st.caption(f"Searching: {escape_markdown(describe_query(tab.query))} ...")
         st.button("Stop", icon=":material/stop:", on_click=tab.stop)
-    wait_for([tab.asking])
+    wait_for([tab.pending_search])
     tab.problem, tab.page = None, None
     try:
-        tab.heard(tab.asking.result())
+        tab.show_result(tab.pending_search.result())
     except CxrError as exc:
-        tab.problem, tab.asking = str(exc), None
+        tab.problem, tab.pending_search = str(exc), None
     st.rerun()

@@ -1,6 +1,6 @@
-"""What Streamlit runs for every tab, again after each click."""
+"""The script that Streamlit runs for each tab, again after each click."""
 
-from mcp_cxr.chat._app import show
+from mcp_cxr.chat._app import draw_app
 
 if __name__ == "__main__":
-    show()
+    draw_app()

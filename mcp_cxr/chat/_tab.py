@@ -1,4 +1,4 @@
-"""What one browser tab is about; other tabs have their own."""
+"""The state of one browser tab."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._queries import FIELDS, question_of, values_of
+from mcp_cxr.chat._queries import FIELDS, query_of, widget_values
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._archive_page import Progress
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._conversation import Conversation
-    from mcp_cxr.chat._job import Job
+    from mcp_cxr.chat._job import IngestStatus, Job
 
 PAGE = 12
 _HISTORY = 20
@@ -24,91 +23,93 @@ _KEY = "mcp_cxr_tab"
 
 @dataclass(slots=True)
 class Tab:
-    """One tab's question, its answer, and what was picked from answers."""
+    """One tab's query, its result, and the selected hits."""
 
-    question: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The one that `page` answers, or that is being asked; without `limit` and `offset`."""
+    query: dict[str, Any] = field(default_factory=dict[str, Any])
+    """The query of `page`, or of the pending search; without `limit` and `offset`."""
     marks: dict[str, list[str]] = field(default_factory=lambda: {"like": [], "unlike": []})
-    asking: Future[dict[str, Any]] | None = None
+    pending_search: Future[dict[str, Any]] | None = None
     page: dict[str, Any] | None = None
     problem: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """Questions that were asked, the newest first."""
+    """Earlier queries, the newest first."""
     names: dict[str, str] = field(default_factory=dict[str, str])
-    """Image ids and uploads that were seen, and how people call them."""
-    picked: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Display names of image ids and uploads."""
+    selected: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Hits to be exported, by image id."""
-    pictures: dict[str, Future[tuple[bytes, str]]] = field(default_factory=dict[str, "Future[tuple[bytes, str]]"])
-    """Of the hits on `page`, by image id."""
+    images: dict[str, Future[tuple[bytes, str]]] = field(default_factory=dict[str, "Future[tuple[bytes, str]]"])
+    """Renderings of the hits on `page`, by image id."""
     facts: dict[str, Future[dict[str, Any]]] = field(default_factory=dict[str, "Future[dict[str, Any]]"])
     others_only: bool = False
-    """Whether the patient of the first example is left out."""
-    talk: Conversation | None = None
-    ingest: Job[Progress, dict[str, Any]] | None = None
-    ingest_news: Progress | None = None
+    """Whether the patient of the first example is excluded."""
+    conversation: Conversation | None = None
+    ingest: Job[IngestStatus, dict[str, Any]] | None = None
+    ingest_status: IngestStatus | None = None
     """The latest of `ingest`."""
     export: Job[int, bytes] | None = None
     export_of: tuple[str, ...] = ()
-    """The films that `export` packs."""
-    reading: str | None = None
-    """Image that is open in the viewer."""
+    """The image ids that `export` packs."""
+    open_image_id: str | None = None
+    """The image that is open in the viewer."""
 
-    def ask(self, desk: Desk, *, offset: int = 0) -> None:
-        """Ask what the widgets hold."""
+    def search(self, backend: Backend, *, offset: int = 0) -> None:
+        """Start a search with the values of the widgets."""
         values = {name: st.session_state.get(widget(name), empty) for name, empty in FIELDS.items()}
-        self.question = question_of(values, marks=self.marks)
-        if self.others_only and (example := next((one for one in self.marks["like"] if not desk.is_upload(one)), None)):
-            self.question["exclude_subject_of"] = example
+        self.query = query_of(values, marks=self.marks)
+        if self.others_only and (
+            example := next((one for one in self.marks["like"] if not backend.is_upload(one)), None)
+        ):
+            self.query["exclude_subject_of"] = example
         self.stop()
-        self.problem = self.reading = None
-        self.asking = desk.search({**self.question, "limit": PAGE, "offset": offset})
+        self.problem = self.open_image_id = None
+        self.pending_search = backend.search({**self.query, "limit": PAGE, "offset": offset})
 
-    def ask_again(self, desk: Desk, question: dict[str, Any]) -> None:
-        """Ask a question of the past; the widgets then hold it."""
-        for name, value in values_of(question).items():
+    def repeat(self, backend: Backend, query: dict[str, Any]) -> None:
+        """Repeat a query and fill the widgets with it."""
+        for name, value in widget_values(query).items():
             st.session_state[widget(name)] = value
-        self.marks = {name: list(question.get(name, [])) for name in ("like", "unlike")}
-        self.others_only = "exclude_subject_of" in question
-        self.ask(desk)
+        self.marks = {name: list(query.get(name, [])) for name in ("like", "unlike")}
+        self.others_only = "exclude_subject_of" in query
+        self.search(backend)
 
-    def leave_out(self, desk: Desk) -> None:
-        """Leave out the patient of the first example, or take them in again; and ask."""
+    def toggle_other_patients(self, backend: Backend) -> None:
+        """Exclude or include the patient of the first example, and search again."""
         self.others_only = not self.others_only
-        self.ask(desk)
+        self.search(backend)
 
-    def mark(self, desk: Desk, kind: str, example: str) -> None:
-        """Mark a film as more of this, or not this, or as neither where it was marked so; and ask."""
+    def mark(self, backend: Backend, kind: str, example: str) -> None:
+        """Mark an image as like or unlike, or clear the same mark, and search again."""
         was_marked = example in self.marks[kind]
         self.marks = {name: [one for one in marked if one != example] for name, marked in self.marks.items()}
         if not was_marked:
             self.marks[kind].append(example)
-        self.ask(desk)
+        self.search(backend)
 
     def keep(self) -> None:
-        """Keep what the widgets hold while another room is shown: Streamlit forgets widgets that are not drawn."""
+        """Keep the values of the widgets while another page is shown: Streamlit forgets widgets that are not drawn."""
         for name, empty in FIELDS.items():
             st.session_state[widget(name)] = st.session_state.get(widget(name), empty)
 
     def stop(self) -> None:
-        """Ask no longer."""
-        if self.asking:
-            self.asking.cancel()
-            self.asking = None
+        """Cancel the pending search."""
+        if self.pending_search:
+            self.pending_search.cancel()
+            self.pending_search = None
 
-    def heard(self, page: dict[str, Any]) -> None:
-        """Take an answer."""
+    def show_result(self, page: dict[str, Any]) -> None:
+        """Take the result of a search."""
         self.page = page
-        self.asking = None
-        self.pictures.clear()
+        self.pending_search = None
+        self.images.clear()
         self.facts.clear()
         for hit in page["images"]:
             self.names[hit["image_id"]] = f"{hit['view_position']} {hit['subject_id']}"
-        self.history = [self.question, *(one for one in self.history if one != self.question)][:_HISTORY]
+        self.history = [self.query, *(one for one in self.history if one != self.query)][:_HISTORY]
 
-    def pick(self, hit: dict[str, Any]) -> None:
-        """Pick a hit for export, or pick it no longer."""
-        if self.picked.pop(hit["image_id"], None) is None:
-            self.picked[hit["image_id"]] = hit
+    def toggle_selected(self, hit: dict[str, Any]) -> None:
+        """Add a hit to the selection, or remove it."""
+        if self.selected.pop(hit["image_id"], None) is None:
+            self.selected[hit["image_id"]] = hit
 
 
 def widget(name: str) -> str:
@@ -117,7 +118,7 @@ def widget(name: str) -> str:
 
 
 def this_tab() -> Tab:
-    """Return the tab that this run of the page is for."""
+    """Return the state of the tab that this run of the script is for."""
     if _KEY not in st.session_state:
         st.session_state[_KEY] = Tab()
     return st.session_state[_KEY]

@@ -1,4 +1,4 @@
-"""The viewer page of chat hosts, here: a small host around it passes its calls on to the person's server."""
+"""The viewer page inside the app: a small MCP Apps host passes its calls on to the user's server."""
 
 from __future__ import annotations
 
@@ -19,44 +19,45 @@ if TYPE_CHECKING:
 
     from mcp import Client
 
-    from mcp_cxr.chat._backend import Desk
+    from mcp_cxr.chat._backend import Backend
 
-_READS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
-"""What the page may call: nothing that writes."""
-_WITHIN_S = 30
+_URI = "ui://mcp-cxr/viewer.html"
+_READ_ONLY_TOOLS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
+"""The tools that the viewer may call: none that writes."""
+_TIMEOUT_S = 30
 
 
 def viewer(
-    desk: Desk,
+    backend: Backend,
     *,
     key: str,
-    question: dict[str, Any],
+    query: dict[str, Any],
     page: dict[str, Any] | None = None,
     opens: str | None = None,
     on_context: Callable[[str], None] | None = None,
 ) -> None:
-    """Draw the page for a question.
+    """Draw the viewer for a query.
 
     Args:
-        desk: Whose films.
-        key: Its own, on this page.
-        question: The arguments of `search_medical_images`.
-        page: Its answer; None: the page asks.
-        opens: Film of `page` that is shown at once.
-        on_context: Is told in a line what the person looks at.
+        backend: Answers the viewer's calls.
+        key: Unique on the page.
+        query: Arguments of `search_medical_images`.
+        page: The result; None: the viewer searches by itself.
+        opens: Image of `page` to open at once.
+        on_context: Called with one line about what the user is viewing.
     """
     result: dict[str, Any] = {"content": [], **({"structuredContent": page} if page else {})}
-    hosting: dict[str, Any] = {"input": question, "result": result, "opens": opens}
+    hosting: dict[str, Any] = {"input": query, "result": result, "opens": opens}
 
     @st.fragment
     def draw() -> None:
         try:
-            html = _html(desk)
+            html = _html(backend)
         except (CxrError, TimeoutError):
-            st.caption("The viewer has to wait for the server.")
+            st.caption("The viewer is waiting for the server.")
             return
         seen: dict[str, Any] = st.session_state.get(key) or {}
-        answers = _answers(desk, key, seen.get("calls") or [])
+        answers = _answered_calls(backend, key, seen.get("calls") or [])
         if on_context and seen.get("context"):
             on_context(seen["context"])
         _component()(
@@ -69,26 +70,26 @@ def viewer(
     draw()
 
 
-def _answers(desk: Desk, key: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is answered by now of the calls that the page waits for, at least one of them."""
+def _answered_calls(backend: Backend, key: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the results so far of the calls that the viewer waits for; at least one."""
     pending: dict[str, Future[dict[str, Any]]] = st.session_state.setdefault(f"{key}_pending", {})
     wanted = {call["id"] for call in calls}
     for gone in pending.keys() - wanted:
         pending.pop(gone).cancel()
     for call in calls:
         if call["id"] not in pending:
-            pending[call["id"]] = desk.loop.start(_passed_on(desk, call["name"], call["arguments"]))
+            pending[call["id"]] = backend.loop.start(_call_for_viewer(backend, call["name"], call["arguments"]))
     if pending:
         wait_for(pending.values())
     return {name: future.result() for name, future in pending.items() if future.done()}
 
 
-async def _passed_on(desk: Desk, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Call a tool for the page; what goes wrong is a result, too."""
-    if tool not in _READS:
-        return _failed(f"{tool} is not for the viewer.")
+async def _call_for_viewer(backend: Backend, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool for the viewer; an error becomes a result."""
+    if tool not in _READ_ONLY_TOOLS:
+        return _failed(f"{tool} is not available to the viewer.")
     try:
-        result = await desk.person.call(tool, arguments)
+        result = await backend.person_server.call(tool, arguments)
     except (CxrError, MCPError) as exc:
         return _failed(str(exc))
     return result.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -99,14 +100,14 @@ def _failed(text: str) -> dict[str, Any]:
 
 
 @st.cache_resource(show_spinner=False)
-def _html(_desk: Desk) -> str:
-    """Return the page, as the server hands it out."""
+def _html(_backend: Backend) -> str:
+    """Return the viewer's HTML as the server provides it."""
 
     async def read(client: Client) -> str:
         (resource,) = (await client.read_resource(VIEWER_URI)).contents
         return getattr(resource, "text", "")
 
-    return _desk.loop.start(_desk.person.ask(read)).result(_WITHIN_S)
+    return _backend.loop.start(_backend.person_server.ask(read)).result(_TIMEOUT_S)
 
 
 @st.cache_resource(show_spinner=False)

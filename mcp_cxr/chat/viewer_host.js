@@ -1,12 +1,13 @@
-// A host of MCP Apps (2026-01-26) within Streamlit: the page in a frame that may do nothing but ask us, and we ask Python.
+// A host for MCP Apps (2026-01-26) inside Streamlit: the viewer runs in a sandboxed frame and can only post messages to this
+// script, which passes its tool calls to Python.
 //
-// The page's calls stand in the state `calls` until they are answered; Python answers what it finds there, once or more.
+// Pending calls are kept in the component state `calls` until they are answered; Python may answer a call more than once.
 
 const POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'none'";
 const INLINE_PX = 500;
-const OF_WINDOW = 0.78; // what one film is given
-const THEME_EVERY_MS = 300; // nothing tells of a theme chosen in the menu
+const IMAGE_HEIGHT = 0.78; // of the window, for a single open image
+const THEME_POLL_MS = 300; // no event announces a theme chosen in the menu
 const hosts = new WeakMap();
 
 class Host {
@@ -17,22 +18,22 @@ class Host {
     this.frame = document.createElement("iframe");
     this.frame.setAttribute("sandbox", "allow-scripts");
     this.frame.title = "Viewer";
-    this.room = hosting.opens ? Math.max(INLINE_PX, Math.round(window.innerHeight * OF_WINDOW)) : null;
+    this.height = hosting.opens ? Math.max(INLINE_PX, Math.round(window.innerHeight * IMAGE_HEIGHT)) : null;
     this.frame.style.cssText = "display: block; width: 100%; border: 0; border-radius: 8px;";
-    this.frame.style.height = `${this.room ?? INLINE_PX}px`;
+    this.frame.style.height = `${this.height ?? INLINE_PX}px`;
     const policy = `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
     this.frame.srcdoc = html.replace("<head>", `<head>${policy}`);
-    this.hear = ({ source, data }) => {
-      if (source === this.frame.contentWindow && data?.jsonrpc === "2.0" && data.method) this.#take(data);
+    this.onMessage = ({ source, data }) => {
+      if (source === this.frame.contentWindow && data?.jsonrpc === "2.0" && data.method) this.#receive(data);
     };
-    window.addEventListener("message", this.hear);
+    window.addEventListener("message", this.onMessage);
     root.append(this.frame);
-    if (this.room) this.frame.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (this.height) this.frame.scrollIntoView({ block: "nearest", behavior: "smooth" });
     this.root = root;
-    this.themes = setInterval(() => this.#tellTheme(), THEME_EVERY_MS);
+    this.themes = setInterval(() => this.#sendTheme(), THEME_POLL_MS);
   }
 
-  /** Take what Python answered, and how it is to be asked from now on. */
+  /** Take Python's answers, and the function that sets the component state. */
   update({ answers }, setStateValue) {
     this.setStateValue = setStateValue;
     let isChanged = false;
@@ -43,12 +44,12 @@ class Host {
       this.#send({ id: call.number, result });
       isChanged = true;
     }
-    if (isChanged) this.#tellCalls();
+    if (isChanged) this.#publishCalls();
   }
 
   end() {
     clearInterval(this.themes);
-    window.removeEventListener("message", this.hear);
+    window.removeEventListener("message", this.onMessage);
     this.frame.remove();
   }
 
@@ -56,7 +57,7 @@ class Host {
     this.frame.contentWindow?.postMessage({ jsonrpc: "2.0", ...message }, "*");
   }
 
-  #take({ id, method, params }) {
+  #receive({ id, method, params }) {
     if (method === "tools/call") return this.#call(id, params);
     const result = this.#answer(method, params);
     if (id === undefined) return;
@@ -66,16 +67,16 @@ class Host {
   #answer(method, params) {
     switch (method) {
       case "ui/initialize":
-        return this.#initialized();
+        return this.#initializeResult();
       case "ui/notifications/initialized":
         this.#send({ method: "ui/notifications/tool-input", params: { arguments: this.hosting.input } });
         this.#send({ method: "ui/notifications/tool-result", params: this.hosting.result });
         return {};
       case "ui/notifications/size-changed":
-        if (this.mode !== "fullscreen" && !this.room) this.frame.style.height = `${params.height}px`;
+        if (this.mode !== "fullscreen" && !this.height) this.frame.style.height = `${params.height}px`;
         return {};
       case "ui/request-display-mode":
-        return this.#fill(params.mode);
+        return this.#setDisplayMode(params.mode);
       case "ui/update-model-context":
         this.setStateValue("context", params.content?.map(({ text }) => text).join("\n") ?? "");
         return {};
@@ -84,7 +85,7 @@ class Host {
     }
   }
 
-  #initialized() {
+  #initializeResult() {
     return {
       protocolVersion: "2026-01-26",
       hostInfo: { name: "mcp-cxr chat", version: "1" },
@@ -94,19 +95,19 @@ class Host {
         displayMode: "inline",
         availableDisplayModes: ["inline", "fullscreen"],
         opens: this.hosting.opens,
-        ...(this.room ? { containerDimensions: { height: this.room } } : {}),
+        ...(this.height ? { containerDimensions: { height: this.height } } : {}),
       },
     };
   }
 
-  #fill(mode) {
+  #setDisplayMode(mode) {
     this.mode = mode;
     const { style } = this.frame;
     const isFull = mode === "fullscreen";
     style.position = isFull ? "fixed" : "static";
     style.inset = isFull ? "0" : "";
     style.zIndex = isFull ? "1000000" : "";
-    style.height = isFull ? "100vh" : `${this.room ?? INLINE_PX}px`;
+    style.height = isFull ? "100vh" : `${this.height ?? INLINE_PX}px`;
     style.width = isFull ? "100vw" : "100%";
     return { mode };
   }
@@ -114,29 +115,29 @@ class Host {
   #call(number, { name, arguments: args }) {
     const id = `${this.nonce}-${number}`;
     this.calls.set(id, { number, name, arguments: args ?? {} });
-    this.#tellCalls();
+    this.#publishCalls();
   }
 
-  #tellCalls() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
+  #publishCalls() {
+    clearTimeout(this.publishing);
+    this.publishing = setTimeout(() => {
       const calls = [...this.calls].map(([id, { name, arguments: args }]) => ({ id, name, arguments: args }));
       this.setStateValue("calls", calls);
     });
   }
 
-  #tellTheme() {
+  #sendTheme() {
     const theme = themeOf(this.root);
     if (theme !== this.theme) this.#send({ method: "ui/notifications/host-context-changed", params: { theme } });
     this.theme = theme;
   }
 }
 
-/** Streamlit tells components its colours, not whether they are dark. */
+/** Streamlit gives components its colors, but not whether the theme is dark. */
 function themeOf(root) {
-  const colour = getComputedStyle(root.host ?? root).getPropertyValue("--st-background-color");
+  const color = getComputedStyle(root.host ?? root).getPropertyValue("--st-background-color");
   const canvas = new OffscreenCanvas(1, 1).getContext("2d");
-  canvas.fillStyle = colour || "#ffffff";
+  canvas.fillStyle = color || "#ffffff";
   canvas.fillRect(0, 0, 1, 1);
   const [red, green, blue] = canvas.getImageData(0, 0, 1, 1).data;
   return red + green + blue < 384 ? "dark" : "light";

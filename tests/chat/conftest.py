@@ -1,4 +1,4 @@
-"""One archive, one scripted model, one page and one browser for all tests of the chat."""
+"""One archive, one scripted language model, one page and one browser for all tests of the chat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Open = Callable[..., AbstractAsyncContextManager[Page]]
 
-LINK = "what tells a person from others"
+TOKEN = "a token of the tests"  # noqa: S105  # of nothing
 MODEL = "scripted-1"
 
 
@@ -44,8 +44,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
 
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty small films, which the page may ingest."""
-    made = tmp_path_factory.mktemp("films")
+    """Thirty small images that the page may ingest."""
+    made = tmp_path_factory.mktemp("images")
     write_small_films(made, 30)
     return made
 
@@ -58,21 +58,21 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture(scope="package")
 def variables(archive: Ingested, model: ScriptedModel) -> dict[str, str]:
-    """What a person sets: nothing is shared with the model, which is on this machine."""
+    """The environment of a user: nothing is shared with the model, which runs on this machine."""
     chat = {"MCP_CXR_CHAT_MODEL": MODEL, "MCP_CXR_CHAT_URL": f"{model.origin}/v1"}
     return {**environment(archive.data_dir), **chat}
 
 
 @pytest.fixture
 def tab(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
-    """Open a tab without a browser; all of them share the servers, as those of a process do."""
+    """Open a tab without a browser; all tabs of a process share the servers."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["chat", LINK, str(folder)])
+    monkeypatch.setattr(sys, "argv", ["chat", TOKEN, str(folder)])
 
     def opened() -> AppTest:
         made = AppTest.from_file(page, default_timeout=60)
-        made.query_params["token"] = LINK
+        made.query_params["token"] = TOKEN
         return made.run()
 
     return opened
@@ -86,7 +86,7 @@ def chatting(variables: dict[str, str], folder: Path, tmp_path_factory: pytest.T
 
 @pytest.fixture(scope="package")
 async def browser(anyio_backend: str, variables: dict[str, str]) -> AsyncIterator[Browser]:
-    """Debian's Chromium. The archive is made before, for that runs a loop of its own."""
+    """Debian's Chromium. The archive is made first, since that runs an event loop of its own."""
     if not CHROMIUM.exists():
         do_without_chromium()
     async with async_playwright() as playwright:
@@ -97,7 +97,7 @@ async def browser(anyio_backend: str, variables: dict[str, str]) -> AsyncIterato
 
 @pytest.fixture(scope="package")
 async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """One, as a person's browser has it: what a tab has loaded the next one need not."""
+    """One browser context for all tabs, so that they share its cache."""
     opened = await browser.new_context(accept_downloads=True)
     yield opened
     await opened.close()
@@ -105,16 +105,16 @@ async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest.fixture
 def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
-    """Open a tab in the browser; nothing may go wrong in it, and nothing be fetched from elsewhere."""
+    """Open a tab in the browser, in which no error and no request to another host may occur."""
 
     @asynccontextmanager
     async def opened() -> AsyncGenerator[Page]:
         tab = await profile.new_page()
         await tab.set_viewport_size({"width": 1400, "height": 900})
         wrong: list[str] = []
-        tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("request", lambda asked: wrong.append(asked.url) if is_elsewhere(asked.url) else None)
+        tab.on("request", lambda request: wrong.append(request.url) if is_elsewhere(request.url) else None)
         try:
             await tab.goto(chatting.url)
             await tab.get_by_placeholder("left pleural effusion").wait_for()

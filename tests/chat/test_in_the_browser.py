@@ -1,7 +1,7 @@
-"""The page in headless Chromium: `mcp-cxr chat` as a process, its servers, and a scripted model beside it.
+"""The page in headless Chromium: `mcp-cxr chat` as a process, with its servers and a scripted language model.
 
-`REFRESH_SNAPSHOTS=1` takes the pictures in docs anew, and others of every room, width and theme beside them in
-build/looks; they are to be looked at.
+`REFRESH_SNAPSHOTS=1` takes new screenshots for docs, and further ones of every page, width and theme in
+build/screenshots, to be looked at.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-GREYS = """(canvas) => {
+GRAYS = """(canvas) => {
     const copy = new OffscreenCanvas(200, 200).getContext("2d");
     copy.drawImage(canvas, 0, 0, 200, 200);
     return new Set(copy.getImageData(0, 0, 200, 200).data).size;
 }"""
 ROOT = Path(__file__).parents[2]
-DOCS, LOOKS = ROOT / "docs", ROOT / "build" / "looks"
+DOCS, BUILD = ROOT / "docs", ROOT / "build" / "screenshots"
 WIDTHS = (400, 800, 1200)
 THEMES = ("light", "dark")
-PICTURES = {"search-1200-light": "chat-search.png", "talk-1200-dark": "chat-talk.png"}
-STICKS_OUT = """() => [...document.querySelectorAll(".stMain *")]
+SCREENSHOTS = {"search-1200-light": "chat-search.png", "talk-1200-dark": "chat-talk.png"}
+OVERFLOWING = """() => [...document.querySelectorAll(".stMain *")]
     .filter((one) => one.checkVisibility({ visibilityProperty: true }) && !one.closest("pre, code, svg"))
     .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
     .map((one) => one.outerHTML.slice(0, 100))"""
@@ -59,73 +59,73 @@ def viewer(tab: Page) -> FrameLocator:
     return tab.frame_locator("iframe[title=Viewer]")
 
 
-async def go_to(tab: Page, room: str) -> None:
-    await tab.get_by_role("radio", name=room).click()
+async def go_to(tab: Page, page: str) -> None:
+    await tab.get_by_role("radio", name=page).click()
 
 
-async def test_a_search_and_a_film_in_the_viewer_of_chat_hosts(open_page: Open) -> None:
+async def test_a_hit_opens_in_the_viewer(open_page: Open) -> None:
     async with open_page() as tab:
         await ask(tab, "left pleural effusion")
         await expect(cards(tab).locator("img")).to_have_count(8)
         await tab.wait_for_function("() => [...document.images].every((one) => one.naturalWidth > 100)")
         await expect(tab.get_by_text("report: left pleural effusion", exact=False).first).to_be_visible()
-        await looked_at(tab, "search")
-        await cards(tab).first.get_by_role("button", name="Read").click()
-        film = viewer(tab).locator(".viewport canvas").first
-        await film.wait_for()
+        await check_layout(tab, "search")
+        await cards(tab).first.get_by_role("button", name="Open").click()
+        canvas = viewer(tab).locator(".viewport canvas").first
+        await canvas.wait_for()
         await expect(viewer(tab).locator("mark").first).to_contain_text("costophrenic")
         await expect(viewer(tab).locator(".viewport.loading")).to_have_count(0)
-        assert await film.evaluate(GREYS) > 50
+        assert await canvas.evaluate(GRAYS) > 50
         await tab.get_by_role("button", name="Close the viewer").click()
         await expect(tab.locator("iframe[title=Viewer]")).to_have_count(0)
         await go_to(tab, "Archive")
         await tab.get_by_text("Label present, studies").wait_for()
-        await looked_at(tab, "archive")
+        await check_layout(tab, "archive")
         await go_to(tab, "Search")
         await expect(tab.get_by_placeholder("left pleural effusion")).to_have_value("left pleural effusion")
 
 
-async def test_an_uploaded_film_is_an_example_and_a_selection_becomes_files(
+async def test_an_upload_is_an_example_and_a_selection_is_exported(
     open_page: Open, archive: Ingested, tmp_path: Path
 ) -> None:
-    film = next(one for one in archive.drawn.images if one.syntax == "explicit")
+    image = next(one for one in archive.drawn.images if one.syntax == "explicit")
     async with open_page() as tab:
         await tab.get_by_role("button", name="Examples").click()
-        await tab.locator("input[type=file]").set_input_files(film.path)
+        await tab.locator("input[type=file]").set_input_files(image.path)
         await expect(cards(tab).first).to_contain_text("cosine 1.000")
-        await expect(cards(tab).first).to_contain_text(film.study_id)
-        await expect(tab.get_by_role("button", name="your film")).to_be_visible()
+        await expect(cards(tab).first).to_contain_text(image.study_id)
+        await expect(tab.get_by_role("button", name="your image")).to_be_visible()
         await tab.keyboard.press("Escape")
         for place in (0, 2):
             await cards(tab).nth(place).get_by_text("Select").click()
         await tab.get_by_role("button", name="Export (2)").click()
         async with tab.expect_download() as started:
             await tab.get_by_role("button", name="Ids and scores (CSV)").click()
-        await (await started.value).save_as(tmp_path / "films.csv")
+        await (await started.value).save_as(tmp_path / "images.csv")
         make = tab.get_by_role("button", name="Make the ZIP")
         await expect(make).to_be_disabled()
         await tab.get_by_text("Yes, put 2 of").click()
         await make.click()
         async with tab.expect_download() as started:
-            await tab.get_by_role("button", name="Pictures (ZIP)").click()
-        await (await started.value).save_as(tmp_path / "films.zip")
-    rows = list(csv.DictReader((tmp_path / "films.csv").read_text().splitlines()))
+            await tab.get_by_role("button", name="Images (ZIP)").click()
+        await (await started.value).save_as(tmp_path / "images.zip")
+    rows = list(csv.DictReader((tmp_path / "images.csv").read_text().splitlines()))
     assert [row["rank"] for row in rows] == ["1", "3"]
-    assert (rows[0]["study_id"], float(rows[0]["similarity_score"])) == (film.study_id, pytest.approx(1, abs=1e-3))
-    with zipfile.ZipFile(tmp_path / "films.zip") as packed:
+    assert (rows[0]["study_id"], float(rows[0]["similarity_score"])) == (image.study_id, pytest.approx(1, abs=1e-3))
+    with zipfile.ZipFile(tmp_path / "images.zip") as packed:
         assert [name.rsplit(".", 1)[0] for name in packed.namelist()] == [row["image_id"] for row in rows]
         for name in packed.namelist():
-            with Image.open(io.BytesIO(packed.read(name))) as picture:
-                assert min(picture.size) > 300
-                assert len(picture.convert("L").getcolors() or []) > 50
+            with Image.open(io.BytesIO(packed.read(name))) as rendering:
+                assert min(rendering.size) > 300
+                assert len(rendering.convert("L").getcolors() or []) > 50
 
 
-async def test_a_server_that_hangs_holds_up_nothing_and_a_killed_one_is_mended(
+async def test_a_hanging_server_blocks_nothing_and_a_killed_one_is_restarted(
     open_page: Open, chatting: Chatting
 ) -> None:
     async with open_page() as tab:
         await ask(tab, "pneumothorax")
-        chatting.tell_servers(signal.SIGSTOP)
+        chatting.signal_servers(signal.SIGSTOP)
         await tab.get_by_placeholder("left pleural effusion").fill("edema")
         await tab.keyboard.press("Enter")
         await expect(tab.get_by_text("Searching: “edema”")).to_be_visible()
@@ -133,7 +133,7 @@ async def test_a_server_that_hangs_holds_up_nothing_and_a_killed_one_is_mended(
         await expect(tab.get_by_text("Searching: “edema”")).to_have_count(0)
         await expect(cards(tab).first).to_contain_text("pneumothorax")
         await cards(tab).first.get_by_text("Report", exact=True).click()
-        chatting.tell_servers(signal.SIGKILL)
+        chatting.signal_servers(signal.SIGKILL)
         await expect(cards(tab).first).to_contain_text("The server has ended")
         await tab.get_by_role("button", name="Start it again").click()
         await expect(cards(tab).first).to_contain_text("FINDINGS")
@@ -142,7 +142,7 @@ async def test_a_server_that_hangs_holds_up_nothing_and_a_killed_one_is_mended(
         await expect(cards(tab).locator("img").first).to_be_visible()
 
 
-async def test_two_tabs_do_not_know_each_other(open_page: Open) -> None:
+async def test_two_tabs_are_independent(open_page: Open) -> None:
     async with open_page() as first, open_page() as second:
         await ask(first, "pneumothorax")
         await ask(second, "cardiomegaly")
@@ -153,13 +153,16 @@ async def test_two_tabs_do_not_know_each_other(open_page: Open) -> None:
         await expect(cards(first).first).to_contain_text("pneumothorax")
 
 
-async def test_a_model_searches_is_asked_further_and_is_stopped(
+async def test_a_model_searches_continues_and_is_stopped(
     open_page: Open, model: ScriptedModel, archive: Ingested
 ) -> None:
     example = archive.drawn.images[0].image_id
-    question = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
+    query = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
     model.play(
-        {"says": "I look for left-sided effusions on frontal films.", "calls": [["search_medical_images", question]]},
+        {
+            "says": "I look for left-sided effusions on frontal films.",
+            "calls": [["search_medical_images", query]],
+        },
         {"says": "Three studies. The first, **AP**, shows the largest one."},
         {"calls": [["get_image_metadata", {"image_id": example}], ["view_image", {"image_id": example}]]},
         {"says": "I think about it, and", "hangs": True},
@@ -167,13 +170,13 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
     )
     async with open_page() as tab:
         await go_to(tab, "Chat")
-        await expect(tab.get_by_text("stays here")).to_be_visible()
+        await expect(tab.get_by_text("stays on this machine")).to_be_visible()
         await expect(tab.get_by_text("not given reports or images")).to_be_visible()
         await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
         await expect(viewer(tab).locator(".thumbnail.ready")).to_have_count(3)
-        await expect(viewer(tab).locator(".excerpt").first).to_contain_text("costophrenic")  # to the person
-        await looked_at(tab, "talk")
+        await expect(viewer(tab).locator(".excerpt").first).to_contain_text("costophrenic")  # the user sees it
+        await check_layout(tab, "talk")
         await viewer(tab).locator("button.thumbnail").first.click()
         await viewer(tab).locator(".viewport canvas").first.wait_for()
         await say(tab, "And what of this one?")
@@ -182,12 +185,12 @@ async def test_a_model_searches_is_asked_further_and_is_stopped(
         await expect(tab.get_by_text("Stopped.")).to_be_visible()
         await say(tab, "Go on")
         await expect(tab.get_by_text("Here I am again.")).to_be_visible()
-        await expect(tab.get_by_text("stays here")).to_be_in_viewport()  # however far one has scrolled
+        await expect(tab.get_by_text("stays on this machine")).to_be_in_viewport()  # however far one has scrolled
     asked = [one["body"] for one in model.asked]
     assert [len(body["messages"]) for body in asked] == [2, 4, 6, 9, 11]
     answers = [message["content"] for message in asked[3]["messages"] if message["role"] == "tool"]
     assert '"rank":1' in answers[0]
-    assert "costophrenic" not in str(asked)  # to the model
+    assert "costophrenic" not in str(asked)  # the model does not
     assert "MCP_CXR_SHARE" in answers[1]
     assert "Images are not shared" in answers[2]
     assert "In the viewer the user looks at result 1" in asked[2]["messages"][-1]["content"]
@@ -201,38 +204,38 @@ async def say(tab: Page, text: str) -> None:
     await tab.keyboard.press("Enter")
 
 
-async def looked_at(tab: Page, step: str) -> None:
-    """Check that nothing sticks out at any width; take pictures where they are wanted."""
+async def check_layout(tab: Page, step: str) -> None:
+    """Check that nothing overflows at any width; take screenshots if they are wanted."""
     for width in WIDTHS:
         await tab.set_viewport_size({"width": width, "height": 760})
         await tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert await tab.evaluate(STICKS_OUT) == [], (step, width)
+        assert await tab.evaluate(OVERFLOWING) == [], (step, width)
         await tab.get_by_role("radio", name="Search").click(trial=True)  # nothing covers it
         if os.environ.get("REFRESH_SNAPSHOTS"):
-            await taken(tab, f"{step}-{width}")
+            await take_screenshots(tab, f"{step}-{width}")
     await tab.set_viewport_size({"width": WIDTHS[-1], "height": 900})
-    await in_theme(tab, "light")
+    await set_theme(tab, "light")
 
 
-async def in_theme(tab: Page, theme: str) -> None:
-    """Have the page in a theme, and the viewer with it."""
+async def set_theme(tab: Page, theme: str) -> None:
+    """Set the theme of the page, and wait for the viewer to follow."""
     await tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     for page in await tab.locator("iframe[title=Viewer]").all():
         await expect(page.content_frame.locator("html")).to_have_attribute("data-theme", theme)
 
 
-async def taken(tab: Page, name: str) -> None:
-    """Take a picture in each theme."""
-    LOOKS.mkdir(parents=True, exist_ok=True)
+async def take_screenshots(tab: Page, name: str) -> None:
+    """Take a screenshot in each theme."""
+    BUILD.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
-        await in_theme(tab, theme)
-        await tab.locator(".stMain").evaluate("(room) => room.scrollTo(0, 0)")
-        wanted = PICTURES.get(f"{name}-{theme}")
-        place = DOCS / wanted if wanted else LOOKS / f"{name}-{theme}.png"
+        await set_theme(tab, theme)
+        await tab.locator(".stMain").evaluate("(main) => main.scrollTo(0, 0)")
+        wanted = SCREENSHOTS.get(f"{name}-{theme}")
+        place = DOCS / wanted if wanted else BUILD / f"{name}-{theme}.png"
         await tab.screenshot(path=place, animations="disabled")
-        with Image.open(place) as picture:
-            picture.quantize(160).save(place, optimize=True)
+        with Image.open(place) as screenshot:
+            screenshot.quantize(160).save(place, optimize=True)
 
 
-def test_the_pictures_in_docs_are_there() -> None:
-    assert [name for name in PICTURES.values() if not (DOCS / name).read_bytes().startswith(b"\x89PNG")] == []
+def test_the_screenshots_in_docs_exist() -> None:
+    assert [name for name in SCREENSHOTS.values() if not (DOCS / name).read_bytes().startswith(b"\x89PNG")] == []

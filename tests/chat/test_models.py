@@ -56,9 +56,9 @@ async def test_a_conversation_as_openai_s_services_take_it(model: ScriptedModel)
     model.play({"says": "Seen."})
     await said(reached(model, "openai"))
     (asked,) = model.asked
-    system, person, assistant, tool, picture = asked["body"]["messages"]
+    system, person_server, assistant, tool, picture = asked["body"]["messages"]
     assert system == {"role": "system", "content": "Be brief."}
-    assert person["content"] == "Look at it\n\n(The person looks at image a.)"
+    assert person_server["content"] == "Look at it\n\n(The person looks at image a.)"
     assert assistant["tool_calls"][0]["function"] == {
         "name": "view_image",
         "arguments": '{"image_id": "a", "max_px": 512}',
@@ -72,9 +72,9 @@ async def test_a_conversation_as_anthropic_takes_it(model: ScriptedModel) -> Non
     model.play({"says": "Seen."})
     await said(reached(model, "anthropic"))
     (asked,) = model.asked
-    person, assistant, answers = asked["body"]["messages"]
+    person_server, assistant, answers = asked["body"]["messages"]
     assert (asked["path"], asked["body"]["system"]) == ("/v1/messages", "Be brief.")
-    assert person["role"] == "user"
+    assert person_server["role"] == "user"
     assert assistant["content"][1] == {
         "type": "tool_use",
         "id": "call1",

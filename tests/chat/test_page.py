@@ -1,4 +1,4 @@
-"""The page without a browser, against a real server over stdio."""
+"""The page in Streamlit's AppTest, against a real server over stdio."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mcp_cxr.chat._anthropic import AnthropicModel
-from mcp_cxr.chat._app import _desk, _model_line
-from mcp_cxr.chat._archive_page import Progress
+from mcp_cxr.chat._anthropic import Anthropic
+from mcp_cxr.chat._app import _backend, _model_line
+from mcp_cxr.chat._archive_page import IngestStatus
 from mcp_cxr.chat._connection import Loop
 from mcp_cxr.chat._job import Job
-from mcp_cxr.chat._markdown import as_written, without_pictures
-from mcp_cxr.chat._openai import OpenAIModel
+from mcp_cxr.chat._markdown import escape_markdown, without_images
+from mcp_cxr.chat._openai import OpenAi
 from mcp_cxr.chat._streamlit_script import __file__ as page
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module", autouse=True)
 def servers_end() -> Iterator[None]:
     yield
-    _desk.clear()
+    _backend.clear()
 
 
 def button(tab: AppTest, name: str) -> Any:
@@ -52,7 +52,7 @@ def done(tab: AppTest) -> AppTest:
 
 
 def titles(tab: AppTest) -> list[str]:
-    """The heads of the cards."""
+    """The headings of the cards."""
     return [found[1] for one in tab.html if (found := re.search(r"<h4>(.*)</h4>", one.value))]
 
 
@@ -60,17 +60,17 @@ def state(tab: AppTest) -> Any:
     return tab.session_state["mcp_cxr_tab"]
 
 
-def test_who_has_not_the_link_sees_nothing(tab: OpenTab) -> None:
+def test_the_page_shows_nothing_without_the_token_of_the_link(tab: OpenTab) -> None:
     with_it = tab()
     assert not with_it.error
     stranger = AppTest.from_file(page, default_timeout=60).run()
     assert [one.value for one in stranger.error] == [
-        "Open the link that `mcp-cxr chat` printed: it holds what tells you from others on this machine."
+        "Open the link that `mcp-cxr chat` printed: its token keeps other users of this machine out."
     ]
     assert not stranger.text_input
 
 
-def test_words_filters_and_feedback(tab: OpenTab) -> None:
+def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     shown = ask(tab(), "left pleural effusion")
     assert shown.markdown[1].value.startswith("**8 studies** by words")
     assert "reads no text" in shown.info[0].value
@@ -81,24 +81,24 @@ def test_words_filters_and_feedback(tab: OpenTab) -> None:
     assert all("PA" in title for title in titles(shown))
     first = state(shown).page["images"][0]["image_id"]
     done(button(shown, "like_1").click().run())
-    assert state(shown).question == {"query": "left pleural effusion", "view": ["PA"], "like": [first]}
+    assert state(shown).query == {"query": "left pleural effusion", "view": ["PA"], "like": [first]}
     assert state(shown).page["search_mode"] == "hybrid"
     assert any("z +" in one.value for one in shown.html)
     other = state(shown).page["images"][1]["image_id"]
     done(button(shown, "unlike_2").click().run())
-    assert state(shown).question["unlike"] == [other]
+    assert state(shown).query["unlike"] == [other]
     done(button(shown, f"unmark_{first}").click().run())
     assert state(shown).marks == {"like": [], "unlike": [other]}
 
 
-def test_a_refusal_is_told_as_the_tool_puts_it(tab: OpenTab) -> None:
+def test_an_error_of_a_tool_is_shown_in_its_own_words(tab: OpenTab) -> None:
     shown = done(button(tab(), "Search").click().run())
     assert "Ask with words, an example image or a filter" in shown.error[0].value
     shown.text_input(key="ask_date_from").set_value("yesterday")
     assert "must be a date" in ask(shown, "effusion").error[0].value
 
 
-def test_what_was_asked_and_saved_is_asked_again(tab: OpenTab, archive: Ingested) -> None:
+def test_queries_of_the_history_and_saved_ones_are_repeated(tab: OpenTab, archive: Ingested) -> None:
     shown = ask(tab(), "pneumothorax")
     found = titles(shown)
     ask(shown, "cardiomegaly")
@@ -106,7 +106,7 @@ def test_what_was_asked_and_saved_is_asked_again(tab: OpenTab, archive: Ingested
     done(button(shown, "asked_1").click().run())
     assert shown.text_input(key="ask_query").value == "pneumothorax"
     assert titles(shown) == found
-    done(button(shown, "Save the question").click().run())
+    done(button(shown, "Save this query").click().run())
     kept = archive.data_dir / "questions.json"
     assert json.loads(kept.read_text()) == {"“pneumothorax”": {"query": "pneumothorax"}}
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -118,37 +118,37 @@ def test_what_was_asked_and_saved_is_asked_again(tab: OpenTab, archive: Ingested
     assert json.loads(kept.read_text()) == {}
 
 
-def test_the_person_sees_reports_though_the_model_may_not(tab: OpenTab) -> None:
+def test_the_user_sees_reports_that_the_model_may_not(tab: OpenTab) -> None:
     shown = ask(tab(), "left pleural effusion")
     hit = state(shown).page["images"][0]
     assert hit["report_excerpt"]
     shown.session_state[f"report_{hit['image_id']}"] = True
     done(shown.run())
-    (told,) = (one for one in shown.expander if one.text)
-    assert any("costophrenic" in one.value for one in told.text)
+    (report,) = (one for one in shown.expander if one.text)
+    assert any("costophrenic" in one.value for one in report.text)
 
 
 def test_an_example_by_id_and_by_upload_finds_itself(tab: OpenTab, archive: Ingested) -> None:
-    film = next(one for one in archive.drawn.images if one.syntax == "explicit")
+    image = next(one for one in archive.drawn.images if one.syntax == "explicit")
     shown = tab()
-    done(shown.text_input(key="example_id").set_value(film.image_id).run())
+    done(shown.text_input(key="example_id").set_value(image.image_id).run())
     assert state(shown).page["search_mode"] == "similar"
-    assert film.image_id not in [hit["image_id"] for hit in state(shown).page["images"]]  # it is the example
-    assert film.subject_id in [hit["subject_id"] for hit in state(shown).page["images"]]
+    assert image.image_id not in [hit["image_id"] for hit in state(shown).page["images"]]  # it is the example
+    assert image.subject_id in [hit["subject_id"] for hit in state(shown).page["images"]]
     done(shown.checkbox(key="others_only").check().run())
-    assert film.subject_id not in [hit["subject_id"] for hit in state(shown).page["images"]]
+    assert image.subject_id not in [hit["subject_id"] for hit in state(shown).page["images"]]
     shown = tab()
-    shown.file_uploader(key="example_file").upload("name of a patient.dcm", film.path.read_bytes())
+    shown.file_uploader(key="example_file").upload("name of a patient.dcm", image.path.read_bytes())
     done(shown.run())
     best = state(shown).page["images"][0]
-    assert (best["study_id"], round(best["similarity_score"], 3)) == (film.study_id, 1.0)
+    assert (best["study_id"], round(best["similarity_score"], 3)) == (image.study_id, 1.0)
     assert "name of a patient" not in json.dumps(state(shown).page)
-    assert any("uploaded film cannot be saved" in one.value for one in shown.caption)
+    assert any("uploaded image cannot be saved" in one.value for one in shown.caption)
 
 
-def test_an_ingest_tells_how_far_it_is_and_what_came_of_it(tab: OpenTab, folder: Path) -> None:
+def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path) -> None:
     shown = tab()
-    shown.button_group(key="room").set_value("Archive")
+    shown.button_group(key="page").set_value("Archive")
     done(shown.run())
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "12")
     shown.text_input(key="ingest_path").set_value("/etc")
@@ -159,23 +159,23 @@ def test_an_ingest_tells_how_far_it_is_and_what_came_of_it(tab: OpenTab, folder:
     done(button(shown, "Ingest").click().run())
     job = state(shown).ingest
     job.future.result(timeout=60)
-    last = [state(shown).ingest_news, *job.news()][-1]
+    last = [state(shown).ingest_status, *job.updates()][-1]
     assert (last.processed, last.found) == (30, 30)
     done(shown.run())
-    assert shown.success[0].value.startswith("30 films added, 0 were there, 0 errors")
+    assert shown.success[0].value.startswith("30 images added, 0 already there, 0 errors")
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
 
 
-def test_an_ingest_under_way_is_drawn_and_stopped(tab: OpenTab) -> None:
-    """The work is ours, so that it lasts; the room it is drawn in is the page's."""
+def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
+    """The job is the test's own, so that it lasts; the page draws it."""
     shown = tab()
 
-    async def work(tell: Callable[[Progress], None]) -> dict[str, Any]:
-        tell(Progress(12, 30, "added 12, skipped 0, errors 0"))
+    async def work(report_progress: Callable[[IngestStatus], None]) -> dict[str, Any]:
+        report_progress(IngestStatus(12, 30, "added 12, skipped 0, errors 0"))
         return await asyncio.Event().wait() and {}
 
     job = state(shown).ingest = Job(Loop(), work)
-    shown.button_group(key="room").set_value("Archive")
+    shown.button_group(key="page").set_value("Archive")
     done(shown.run())
     assert button(shown, "Ingest").disabled
     (bar,) = (one for one in shown.get("progress") if "files" in one.proto.text)
@@ -185,37 +185,37 @@ def test_an_ingest_under_way_is_drawn_and_stopped(tab: OpenTab) -> None:
     assert "Stopped" in done(shown.run()).info[0].value
 
 
-def test_the_model_s_line_says_where_it_is_and_what_it_is_not_given() -> None:
+def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
     assert _model_line(None, ()) == ":gray-badge[no model]"
-    here = _model_line(OpenAIModel("llama_3", "http://localhost:1/v1"), ("reports", "images"))
-    assert here == ":green-badge[stays here] **llama\\_3** · given reports and images"
-    away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
+    here = _model_line(OpenAi("llama_3", "http://localhost:1/v1"), ("reports", "images"))
+    assert here == ":green-badge[stays on this machine] **llama\\_3** · given reports and images"
+    away = _model_line(Anthropic("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[leaves this machine: api\\.anthropic\\.com\\:443]")
     assert away.endswith("· not given images")
 
 
-def test_words_of_others_draw_nothing() -> None:
+def test_quoted_markdown_is_escaped() -> None:
     report = "![x](https://example.org/a.png) *no* effusion :red[big] <b>"
-    assert re.sub(r"\\(.)", r"\1", as_written(report)) == report
-    assert not re.search(r"(?<!\\)[!\[\]()*<>:]", as_written(report))
-    assert without_pictures("**so** ! [a](https://example.org)") == "**so** !\\[a](https://example.org)"
+    assert re.sub(r"\\(.)", r"\1", escape_markdown(report)) == report
+    assert not re.search(r"(?<!\\)[!\[\]()*<>:]", escape_markdown(report))
+    assert without_images("**so** ! [a](https://example.org)") == "**so** !\\[a](https://example.org)"
 
 
-def test_a_call_that_writes_waits_for_a_yes(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:
+def test_a_tool_call_that_writes_waits_for_consent(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:
     call = {"calls": [["ingest_directory", {"path": str(folder), "dry_run": True}]]}
     model.play(call, {"says": "Denied."}, call, {"says": "Done."})
     shown = tab()
-    shown.button_group(key="room").set_value("Chat")
+    shown.button_group(key="page").set_value("Chat")
     done(shown.run())
-    for answer, said in (("talk_no", "said no to this call"), ("talk_yes", '"found":30')):
-        done(shown.chat_input[0].set_value("Count the films of my folder").run())
-        talk = state(shown).talk
-        while talk.asked is None:
-            assert not wait([talk.job.future], timeout=0.05).done
+    for answer, said in (("consent_no", "declined this call"), ("consent_yes", '"found":30')):
+        done(shown.chat_input[0].set_value("Count the images of my folder").run())
+        conversation = state(shown).conversation
+        while conversation.pending_consent is None:
+            assert not wait([conversation.job.future], timeout=0.05).done
         done(shown.run())
         assert "changes the archive" in shown.warning[0].value
         done(button(shown, answer).click().run())
-        talk.job.future.result(timeout=60)
-        assert said in talk.turns[-2].answers[0].text
+        conversation.job.future.result(timeout=60)
+        assert said in conversation.turns[-2].answers[0].text
         done(shown.run())
     assert shown.chat_message[-1].markdown[0].value == "Done."

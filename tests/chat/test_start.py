@@ -1,4 +1,4 @@
-"""How `mcp-cxr chat` starts, and why it does not."""
+"""How `mcp-cxr chat` starts, and the errors that stop it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 WITHOUT = "import sys; sys.modules['streamlit'] = None; from mcp_cxr.cli import main; sys.exit(main(['chat']))"
 
 
-def test_without_its_extra_it_says_what_to_install() -> None:
+def test_a_missing_extra_is_named() -> None:
     ended = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (
         2,
@@ -25,7 +25,7 @@ def test_without_its_extra_it_says_what_to_install() -> None:
     )
 
 
-def test_a_model_elsewhere_that_was_not_named_stops_it(
+def test_a_remote_model_that_is_not_allowed_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MCP_CXR_CHAT_MODEL", "m")
@@ -34,10 +34,10 @@ def test_a_model_elsewhere_that_was_not_named_stops_it(
     assert "MCP_CXR_ALLOW_REMOTE=models.example.org:443" in capsys.readouterr().err
 
 
-def test_a_page_that_does_not_answer_is_not_said_to_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_launch, "_STARTS_WITHIN_S", 0.1)
-    told: list[str] = []
-    with closing(socket.socket()) as silent:  # bound, and not listened at
+def test_a_page_that_does_not_answer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_launch, "_START_TIMEOUT_S", 0.1)
+    notes: list[str] = []
+    with closing(socket.socket()) as silent:  # bound, but nobody listens
         silent.bind(("127.0.0.1", 0))
-        _launch._when_up(silent.getsockname()[1], "http://the-link", False, told.append)
-    assert told == ["The page has not answered within 0.1 s. Press Ctrl-C, and see what stands above."]
+        _launch._announce(silent.getsockname()[1], "http://the-link", False, notes.append)
+    assert notes == ["The page has not answered within 0.1 s. Press Ctrl-C and read the messages above."]

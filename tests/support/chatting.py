@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
-WITHIN_S = 60
+TIMEOUT_S = 60
 
 
 @dataclass(slots=True)
 class Chatting:
-    """A page; entered, it can be opened, and left, it is gone with its servers.
+    """A running `mcp-cxr chat`, to be used as a context manager; at exit the page and its servers are stopped.
 
     Args:
-        variables: Its whole environment.
-        arguments: After `chat --headless --port 0`.
+        variables: The whole environment.
+        arguments: Appended to `chat --headless --port 0`.
     """
 
     variables: dict[str, str]
     folder: Path
     arguments: tuple[str, ...] = ()
-    said: list[str] = field(default_factory=list[str])
+    output: list[str] = field(default_factory=list[str])
     url: str = ""
     process: subprocess.Popen[str] = field(init=False)
 
@@ -42,17 +42,17 @@ class Chatting:
         assert self.process.stderr
         while not self.url:
             line = self.process.stderr.readline()
-            assert line, f"it ended: {self.said}"
-            self.said.append(line)
+            assert line, f"it ended: {self.output}"
+            self.output.append(line)
             if found := re.match(r"Open (\S+);", line):
                 self.url = found[1]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.tell_servers(signal.SIGCONT)
+        self.signal_servers(signal.SIGCONT)
         self.process.terminate()
         try:
-            self.process.communicate(timeout=WITHIN_S)
+            self.process.communicate(timeout=TIMEOUT_S)
         finally:
             self.process.kill()
 
@@ -63,6 +63,6 @@ class Chatting:
         children = [int(pid) for task in tasks for pid in task.read_text().split()]
         return [pid for pid in children if b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
-    def tell_servers(self, number: signal.Signals) -> None:
+    def signal_servers(self, number: signal.Signals) -> None:
         for pid in self.servers:
             os.kill(pid, number)

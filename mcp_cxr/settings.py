@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import os
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.loopback import is_loopback
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -210,25 +210,18 @@ def load_settings() -> Settings:
 
 def warnings(settings: Settings) -> list[str]:
     """Return warnings about settings that are valid but probably mistakes."""
-    return [*_near_misses(), *_open_connection(settings)]
+    return [*_near_misses(), *_unencrypted_connection(settings)]
 
 
-def _open_connection(settings: Settings) -> list[str]:
+def _unencrypted_connection(settings: Settings) -> list[str]:
     """Warn about a server on another machine that is used without TLS."""
-    if settings.store != "iris" or settings.iris_ssl_config or _is_loopback(settings.iris_host):
+    if settings.store != "iris" or settings.iris_ssl_config or is_loopback(settings.iris_host.strip("[]").lower()):
         return []
     warning = (
         f"IRIS_HOST is {settings.iris_host}, another machine, but IRIS_SSL_CONFIG is not set: the network"
         " can read the password, reports and vectors. Set up TLS as docs/iris.md says."
     )
     return [warning]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:  # a name
-        return host.lower() == "localhost"
 
 
 def _near_misses() -> list[str]:

@@ -53,7 +53,6 @@ class Reader:
             demo.copied_to(Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False)))
         first = demo.drawn.images[0]
         self._places = {
-            "/path/to/films": str(demo.drawn.folder),
             "/path/to/images": str(demo.drawn.folder),
             "IMAGE_ID": first.image_id,
             "STUDY": first.study_id,

@@ -26,7 +26,7 @@ async def test_the_cells_of_the_notebook_page_run(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     for block in blocks(PAGE, "python"):
-        text = block.text.replace("/path/to/films", str(demo.folder))
+        text = block.text.replace("/path/to/images", str(demo.folder))
         cell = compile(text, PAGE.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         if inspect.isawaitable(result := eval(cell, names)):  # noqa: S307 - a page of this project
             await result

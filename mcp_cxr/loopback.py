@@ -1,4 +1,4 @@
-"""Whether an address stays on this machine."""
+"""Whether an address stays on this machine, and the name under which another machine's address is allowed."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host`, an address without brackets or a name, is this machine's own; of names only `localhost` is."""
+    """Return whether `host`, an address or a name, is this machine's own; of names only `localhost` is."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def remote_name(url: str) -> str | None:
-    """Return how MCP_CXR_ALLOW_REMOTE names an address: `host:port` (https) or `http://host:port`; None: loopback.
+    """Return what MCP_CXR_ALLOW_REMOTE calls the host of `url`; None if it is this machine.
+
+    The name is `host:port` for https and `http://host:port` for http.
 
     Raises:
-        ValueError: It is no plain http(s) address; it may hold a password, so it is not to be quoted.
+        ValueError: This is not an http(s) URL, or it holds a user name; the error does not quote it.
     """
     parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("no plain address")
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
+        raise ValueError("not an http(s) URL without a user name")
     port = parts.port or _PORTS[parts.scheme]
     if is_loopback(parts.hostname):
         return None
@@ -33,5 +35,5 @@ def remote_name(url: str) -> str | None:
 
 
 def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
-    """Whether MCP_CXR_ALLOW_REMOTE holds a name that `remote_name` returned."""
+    """Return whether MCP_CXR_ALLOW_REMOTE holds a name that `remote_name` returned."""
     return name in {one.lower().rstrip("/") for one in allowed}

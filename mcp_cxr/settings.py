@@ -215,7 +215,7 @@ def warnings(settings: Settings) -> list[str]:
 
 def _unencrypted_connection(settings: Settings) -> list[str]:
     """Warn about a server on another machine that is used without TLS."""
-    if settings.store != "iris" or settings.iris_ssl_config or is_loopback(settings.iris_host.strip("[]").lower()):
+    if settings.store != "iris" or settings.iris_ssl_config or is_loopback(settings.iris_host):
         return []
     warning = (
         f"IRIS_HOST is {settings.iris_host}, another machine, but IRIS_SSL_CONFIG is not set: the network"

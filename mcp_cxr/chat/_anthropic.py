@@ -1,10 +1,10 @@
-"""Anthropic's messages."""
+"""Anthropic's Messages API."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.chat._model import Model, arguments_in, failure, require_whole
+from mcp_cxr.chat._model import Model, interrupted, parsed_arguments, reported
 from mcp_cxr.chat._turns import ToolCall
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _MAX_TOKENS = 4096
 
 
 class AnthropicModel(Model):
-    """Asks for messages."""
+    """A model behind the Messages API."""
 
     path = "/v1/messages"
 
@@ -39,43 +39,43 @@ class AnthropicModel(Model):
 
     async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | ToolCall]:
         block: dict[str, Any] = {}
-        packed, is_whole = "", False
+        arguments = ""
         async for event in events:
             match event["type"]:
                 case "content_block_start":
-                    block, packed = event["content_block"], ""
+                    block, arguments = event["content_block"], ""
                 case "content_block_delta" if event["delta"]["type"] == "text_delta":
                     yield event["delta"]["text"]
                 case "content_block_delta" if event["delta"]["type"] == "input_json_delta":
-                    packed += event["delta"]["partial_json"]
+                    arguments += event["delta"]["partial_json"]
                 case "content_block_stop" if block["type"] == "tool_use":
-                    yield ToolCall(block["id"], block["name"], arguments_in(packed))
+                    yield ToolCall(block["id"], block["name"], parsed_arguments(arguments))
                 case "message_stop":
-                    is_whole = True
+                    return
                 case "error":
-                    raise failure(event)
+                    raise reported(event)
                 case _:
                     pass
-        require_whole(is_whole=is_whole)
+        raise interrupted()
 
 
 def _messages(turn: Turn) -> list[dict[str, Any]]:
     if turn.role == "user":
-        return [{"role": "user", "content": turn.sent}]
-    said: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text.strip() else []
-    said += [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in turn.calls]
-    answers = [{"role": "user", "content": [_result(answer) for answer in turn.answers]}]
-    return [{"role": "assistant", "content": said}, *(answers if turn.answers else [])]
+        return [{"role": "user", "content": turn.prompt}]
+    content: list[dict[str, Any]] = [{"type": "text", "text": turn.text}] if turn.text.strip() else []
+    content += [{"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments} for call in turn.calls]
+    results = [{"role": "user", "content": [_result(answer) for answer in turn.answers]}]
+    return [{"role": "assistant", "content": content}, *(results if turn.answers else [])]
 
 
-def _result(answer: ToolResult) -> dict[str, Any]:
+def _result(result: ToolResult) -> dict[str, Any]:
     return {
         "type": "tool_result",
-        "tool_use_id": answer.call.id,
-        "is_error": answer.is_error,
-        "content": [{"type": "text", "text": answer.text}, *map(_picture, answer.pictures)],
+        "tool_use_id": result.call.id,
+        "is_error": result.is_error,
+        "content": [{"type": "text", "text": result.text}, *map(_image, result.pictures)],
     }
 
 
-def _picture(picture: ToolImage) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": picture.mime_type, "data": picture.data}}
+def _image(image: ToolImage) -> dict[str, Any]:
+    return {"type": "image", "source": {"type": "base64", "media_type": image.mime_type, "data": image.data}}

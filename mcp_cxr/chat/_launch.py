@@ -11,7 +11,6 @@ from contextlib import closing, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
 
 from streamlit.web import bootstrap
 
@@ -87,7 +86,7 @@ def _announce(port: int, url: str, opens_browser: bool, note: Callable[[str], No
     """Print the link once the page answers, or that it does not."""
     until = time.monotonic() + _START_TIMEOUT_S
     while time.monotonic() < until:
-        with suppress(OSError), urlopen(f"http://{_HOST}:{port}/_stcore/health", timeout=1):
+        with suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
             break
         time.sleep(_POLL_S)  # Streamlit does not announce that it listens
     else:

@@ -1,11 +1,11 @@
-"""OpenAI's chat completions, which vLLM, Ollama, llama.cpp and others speak, too."""
+"""OpenAI's Chat Completions API, which vLLM, Ollama, llama.cpp and others serve too."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.chat._model import Model, arguments_in, failure, require_whole
+from mcp_cxr.chat._model import Model, interrupted, parsed_arguments, reported
 from mcp_cxr.chat._turns import ToolCall
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OpenAIModel(Model):
-    """Asks for chat completions."""
+    """A model behind the Chat Completions API."""
 
     path = "/chat/completions"
 
@@ -35,26 +35,27 @@ class OpenAIModel(Model):
 
     async def read(self, events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[str | ToolCall]:
         calls: dict[int, dict[str, str]] = {}
-        is_whole = False
+        is_complete = False
         async for event in events:
             if event.get("error"):
-                raise failure(event)
+                raise reported(event)
             choices: list[dict[str, Any]] = event.get("choices") or []
             for choice in choices:
-                is_whole |= bool(choice.get("finish_reason"))
+                is_complete |= bool(choice.get("finish_reason"))
                 delta: dict[str, Any] = choice.get("delta") or {}
                 if text := delta.get("content"):
                     yield text
                 parts: list[dict[str, Any]] = delta.get("tool_calls") or []
                 for part in parts:
-                    _gather(calls, part)
-        require_whole(is_whole=is_whole)
+                    _add_part(calls, part)
+        if not is_complete:
+            raise interrupted()
         for number, call in calls.items():
-            yield ToolCall(call["id"] or f"call_{number}", call["name"], arguments_in(call["arguments"]))
+            yield ToolCall(call["id"] or f"call_{number}", call["name"], parsed_arguments(call["arguments"]))
 
 
-def _gather(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
-    """Add a bit of a call to what there is of it; some services send calls whole, without a number."""
+def _add_part(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
+    """Add a part of a call to the parts before it; some services send a call in one part, without an index."""
     call = calls.setdefault(part.get("index", len(calls)), {"id": "", "name": "", "arguments": ""})
     function: dict[str, Any] = part.get("function") or {}
     call["id"] = part.get("id") or call["id"]
@@ -63,23 +64,23 @@ def _gather(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
 
 
 def _messages(turn: Turn) -> list[dict[str, Any]]:
-    """Return a turn; pictures follow in a message of the person's, for a tool's may hold none."""
+    """Return a turn's messages; images follow in a user message, because a tool message cannot hold any."""
     if turn.role == "user":
-        return [{"role": "user", "content": turn.sent}]
-    said: dict[str, Any] = {"role": "assistant", "content": turn.text}
+        return [{"role": "user", "content": turn.prompt}]
+    assistant: dict[str, Any] = {"role": "assistant", "content": turn.text}
     if turn.calls:
-        said["tool_calls"] = [
+        assistant["tool_calls"] = [
             {"id": call.id, **_function(name=call.name, arguments=json.dumps(call.arguments))} for call in turn.calls
         ]
-    answers = [{"role": "tool", "tool_call_id": one.call.id, "content": one.text} for one in turn.answers]
-    pictures = [_picture(picture) for one in turn.answers for picture in one.pictures]
-    told = {"type": "text", "text": "The pictures that the tools answered with:"}
-    return [said, *answers, *([{"role": "user", "content": [told, *pictures]}] if pictures else [])]
+    results = [{"role": "tool", "tool_call_id": one.call.id, "content": one.text} for one in turn.answers]
+    images = [_image(image) for one in turn.answers for image in one.pictures]
+    caption = {"type": "text", "text": "The images in the tools' results:"}
+    return [assistant, *results, *([{"role": "user", "content": [caption, *images]}] if images else [])]
 
 
-def _function(**facts: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    return {"type": "function", "function": facts}
+def _function(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    return {"type": "function", "function": fields}
 
 
-def _picture(picture: ToolImage) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": f"data:{picture.mime_type};base64,{picture.data}"}}
+def _image(image: ToolImage) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": f"data:{image.mime_type};base64,{image.data}"}}

@@ -1,4 +1,4 @@
-"""What is said in a conversation, however a model's service wants it written."""
+"""The turns of a conversation, independent of any service's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call that a model wants."""
+    """A tool call requested by a model."""
 
     id: str
     name: str
@@ -17,7 +17,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolImage:
-    """A picture that a tool answered with."""
+    """A picture in a tool's result."""
 
     data: str
     """Base64."""
@@ -26,7 +26,7 @@ class ToolImage:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool answered, as the model is given it."""
+    """The result of a call, as it is sent to the model."""
 
     call: ToolCall
     text: str
@@ -36,17 +36,17 @@ class ToolResult:
 
 @dataclass(slots=True)
 class Turn:
-    """One turn: of the person, or of the model with the answers to its calls."""
+    """One turn: of the user, or of the model with the results of its calls."""
 
     role: Literal["user", "assistant"]
     text: str = ""
     context: str = ""
-    """What the person was looking at; sent after the text."""
+    """What the user was looking at; sent after the text."""
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
     answers: list[ToolResult] = field(default_factory=list[ToolResult])
     """To `calls`, in their order."""
 
     @property
-    def sent(self) -> str:
-        """What the model is given of a person's turn."""
+    def prompt(self) -> str:
+        """The text of a user's turn as it is sent to the model."""
         return f"{self.text}\n\n({self.context})" if self.context else self.text

@@ -1,4 +1,4 @@
-"""Pictures or texts become vectors of one space."""
+"""Embedders turn renderings and texts into vectors of one space."""
 
 from mcp_cxr.embeddings._base import Embedder
 from mcp_cxr.embeddings._offline import OfflineEmbedder

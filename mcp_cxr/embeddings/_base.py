@@ -1,4 +1,4 @@
-"""The promise every embedder keeps; `tests/contract` holds each of them to it."""
+"""The protocol of every embedder; `tests/contract/embedders` tests each of them against it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Embedder(Protocol):
-    """Turns pictures or texts into vectors of one space. Opened with `async with`; no method needs the network before.
+    """Turns renderings and texts into vectors of one space. Opened with `async with`, which needs no network.
 
     Raises:
         EmbeddingUnavailable: From any method but opening; a retry may help.
@@ -21,7 +21,7 @@ class Embedder(Protocol):
     """
 
     name: str
-    """The model's name, known without asking the service."""
+    """The model's name, known without a request."""
     image_spec: ImageSpec
     embeds_text: bool
 
@@ -32,13 +32,13 @@ class Embedder(Protocol):
     ) -> None: ...
 
     async def fingerprint(self) -> Fingerprint:
-        """What makes these vectors; asked of the service once."""
+        """Return what must be equal for vectors to be comparable; a service is asked once."""
         ...
 
-    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
-        """Return one vector or one reason for each picture, in order.
+    async def embed_images(self, renderings: Sequence[Rendering], /) -> list[Vector | Rejected]:
+        """Return one vector or one reason for each rendering, in order.
 
-        Vectors are float32, shape (dimension,), unit length. Nothing stands in for a failed picture.
+        Vectors are float32, shape (dimension,), unit length. A failed rendering gets a reason, never a substitute.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""A pixel sketch: similar pictures by exposure and geometry, never by findings. No weights, no network."""
+"""A pixel sketch: images are similar by exposure and geometry, never by findings. No weights, no network."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Rendering, Vector, Vectors
 
 _SIZE = 64
-_LAYOUT = 16  # the picture as 16 x 16 mean greys: where it is bright
+_LAYOUT = 16  # the rendering as 16 x 16 mean gray values: where it is bright
 _CELLS, _ANGLES = 8, 6  # edges in 8 x 8 cells by 6 directions: where contours run (after Dalal and Triggs, CVPR 2005)
-_LEVELS = 32  # how often each grey occurs: exposure
+_LEVELS = 32  # how often each gray value occurs: exposure
 _DIMENSION = _LAYOUT**2 + _CELLS**2 * _ANGLES + _LEVELS
 
 
 class OfflineEmbedder:
-    """Keeps `Embedder` without a service; it reads no text.
+    """An `Embedder` without a service; it embeds no text.
 
     Args:
-        preprocessing: Version of the way from file to picture; part of the fingerprint.
+        preprocessing: Version of the preprocessing from file to rendering; part of the fingerprint.
     """
 
     name = "offline-sketch-1"
@@ -48,38 +48,40 @@ class OfflineEmbedder:
         return None
 
     async def fingerprint(self) -> Fingerprint:
-        """What makes these vectors."""
+        """Return the fingerprint."""
         return self._fingerprint
 
-    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
-        """Return the sketch of each picture."""
-        return [_sketch(picture.pixels) for picture in pictures]
+    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejected]:
+        """Return the sketch of each rendering."""
+        return [_sketch(rendering.pixels) for rendering in renderings]
 
     async def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Refuse: pixels alone are sketched here."""
-        raise EmbeddingRejected("The offline embedder reads no text; set MCP_CXR_EMBEDDER=nvclip to search by meaning.")
+        """Refuse: only pixels can be sketched."""
+        raise EmbeddingRejected(
+            "The offline embedder cannot embed text; set MCP_CXR_EMBEDDER=nvclip to search by meaning."
+        )
 
 
 def _sketch(pixels: NDArray[np.uint8]) -> Vector | Rejected:
     """Return layout, contours and exposure, each of unit length, as one unit vector."""
-    grey = pixels.astype(np.float32)
-    grey /= 255
-    if grey.min() == grey.max():
+    gray = pixels.astype(np.float32)
+    gray /= 255
+    if gray.min() == gray.max():
         return Rejected("blank image")
-    parts = (_layout(grey), _contours(grey), 0.5 * _exposure(grey))
+    parts = (_layout(gray), _contours(gray), 0.5 * _exposure(gray))
     vector = np.concatenate(parts).astype(np.float32)
     vector /= np.linalg.norm(vector)
     return vector
 
 
-def _layout(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    means = _blocks(grey, _LAYOUT).mean(axis=(1, 3)).ravel()
+def _layout(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    means = _blocks(gray, _LAYOUT).mean(axis=(1, 3)).ravel()
     return _unit(means - means.mean())
 
 
-def _contours(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Edge strength by cell and direction; a direction and its opposite are one."""
-    down, right = np.gradient(grey)
+def _contours(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return edge strength by cell and direction; opposite directions count as one."""
+    down, right = np.gradient(gray)
     direction = (np.arctan2(down, right) % np.pi) * (_ANGLES / np.pi)
     bins = direction.astype(np.intp) % _ANGLES
     strength = np.hypot(down, right)
@@ -87,15 +89,15 @@ def _contours(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return _unit(np.sqrt(np.stack(by_angle)).ravel())  # the root keeps a bright device from drowning the rest
 
 
-def _exposure(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    counts = np.histogram(grey, bins=_LEVELS, range=(0, 1))[0].astype(np.float32)
+def _exposure(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    counts = np.histogram(gray, bins=_LEVELS, range=(0, 1))[0].astype(np.float32)
     return _unit(np.sqrt(counts))
 
 
-def _blocks(grey: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def _blocks(gray: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """View as (count, rows, count, columns)."""
-    side = grey.shape[0] // count
-    return grey.reshape(count, side, count, side)
+    side = gray.shape[0] // count
+    return gray.reshape(count, side, count, side)
 
 
 def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -150,7 +150,7 @@ def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
     refused, spoilt = list(jpegs)[1], list(jpegs)[6]
     standin.tell(bad=[digest(jpegs[refused])], not_finite=[digest(jpegs[spoilt])])
     code, out, _ = mcp_cxr("ingest", image_dir)
-    reasons = ["not taken by the embedding service (422)", "without a usable vector from the embedding service"]
+    reasons = ["not accepted by the embedding service (422)", "without a usable vector from the embedding service"]
     assert code == 0
     for line in (f"  Successfully added: {IMAGES - 2}", "  Errors: 2", *(f"    {reason}: 1" for reason in reasons)):
         assert line in out.splitlines()

@@ -147,7 +147,7 @@ async def test_a_call_that_is_cancelled_frees_its_turn(standin: StandIn) -> None
     async def ask(embedder: NvclipEmbedder) -> None:
         await embedder.embed_texts(["effusion"])
 
-    async with impatient_embedder(standin, texts_deadline_s=60, read_s=60) as embedder:
+    async with impatient_embedder(standin, texts_deadline_s=60, attempt_s=60) as embedder:
         await embedder.fingerprint()
         standin.fail("hang", times=20)
         with anyio.move_on_after(0.2):

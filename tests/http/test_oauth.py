@@ -114,7 +114,7 @@ async def test_a_forged_token_is_refused(issuer: Issuer, forged: Callable[[Issue
 
 
 async def test_a_new_key_is_learned_and_invented_ones_do_not_flood_the_issuer(issuer: Issuer):
-    patient, prompt = verifier(issuer), verifier(issuer, pause_s=0)
+    patient, prompt = verifier(issuer), verifier(issuer, fetch_interval_s=0)
     for one in (patient, prompt):
         assert await one.verify_token(issuer.token(aud=RESOURCE))
     issuer.keys["second"] = new_key()
@@ -147,12 +147,12 @@ async def test_an_issuer_that_describes_itself_wrongly_lets_nobody_in(
     issuer.pages |= json.loads(json.dumps(pages).replace("{url}", issuer.url))
     with caplog.at_level(logging.WARNING):
         assert await verifier(issuer).verify_token(issuer.token(aud=RESOURCE)) is None
-    assert "cannot be had" in caplog.text
+    assert "Cannot get the keys" in caplog.text
 
 
 async def test_an_issuer_that_is_down_lets_nobody_in_and_is_asked_again():
     with Issuer() as issuer:
-        token, one = issuer.token(aud=RESOURCE), verifier(issuer, pause_s=0)
+        token, one = issuer.token(aud=RESOURCE), verifier(issuer, fetch_interval_s=0)
         issuer.pages, pages = {}, issuer.pages
         assert await one.verify_token(token) is None
         issuer.pages = pages

@@ -1,4 +1,4 @@
-"""Vectors from NV-CLIP, or from another server behind the same client: NIM, infinity, vLLM."""
+"""Vectors from an embedding service: NV-CLIP's NIM, infinity or vLLM."""
 
 from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
 from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder, ServiceCheck

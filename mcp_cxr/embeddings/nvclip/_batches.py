@@ -1,4 +1,4 @@
-"""Many inputs become requests, and a request that is not taken becomes smaller ones."""
+"""Packs inputs into requests, and splits a request that the service refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T", str, bytes)
 
 
 def pack(items: Sequence[T], *, max_items: int, max_bytes: int) -> list[Sequence[T]]:
-    """Cut `items` into runs, in order; one that is larger than `max_bytes` by itself goes alone."""
+    """Return consecutive batches of `items` within both limits; an item larger than `max_bytes` is a batch alone."""
     starts, size = [0], 0
     for number, item in enumerate(items):
         size += len(item)
@@ -26,25 +26,25 @@ def pack(items: Sequence[T], *, max_items: int, max_bytes: int) -> list[Sequence
     return [items[start:end] for start, end in zip(starts, [*starts[1:], len(items)], strict=True) if end > start]
 
 
-async def divide(
+async def embed_or_split(
     items: Sequence[T],
-    ask: Callable[[Sequence[T]], Awaitable[Vectors]],
-    confirm: Callable[[], Awaitable[None]] | None = None,
+    embed: Callable[[Sequence[T]], Awaitable[Vectors]],
+    before_split: Callable[[], Awaitable[None]] | None = None,
 ) -> list[Vector | Rejected]:
-    """Ask for all at once; where that is refused, for each half by itself, down to the one that is not taken.
+    """Return a vector or a reason for each item, in order; a refused batch is halved, down to the item at fault.
 
     Args:
-        items: In order; so is what is returned.
-        ask: Returns one vector for each item, or raises `RequestRefused`.
-        confirm: Called once, before anything is divided; raises where it is the service that is at fault.
+        items: A batch.
+        embed: Returns one vector for each item, or raises `RequestRefused`.
+        before_split: Called once before the first split; raises if the service is at fault and not an item.
     """
     try:
-        return list(await ask(items))
+        return list(await embed(items))
     except RequestRefused as exc:
         refusal = exc
-    if confirm:
-        await confirm()
+    if before_split:
+        await before_split()
     if len(items) == 1:
         return [Rejected(refusal.reason)]
     half = len(items) // 2
-    return [*await divide(items[:half], ask), *await divide(items[half:], ask)]
+    return [*await embed_or_split(items[:half], embed), *await embed_or_split(items[half:], embed)]

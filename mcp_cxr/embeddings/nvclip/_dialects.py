@@ -1,6 +1,6 @@
-"""How each kind of server is asked and answers; everything else is shared.
+"""Requests and replies of each kind of server; everything else is shared.
 
-`nim`: NVIDIA's NV-CLIP NIM. `infinity`: michaelfeil/infinity. `vllm`: vLLM's pooling server, whose pictures go to its
+`nim`: NVIDIA's NV-CLIP NIM. `infinity`: michaelfeil/infinity. `vllm`: vLLM's pooling server, which embeds images at its
 Cohere-shaped `/v2/embed`. Facts and sources are in `docs/nvclip.md`.
 """
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 class BadReply(Exception):
-    """The service answered, but not what was asked; the message quotes nothing from the reply."""
+    """The reply is not what was requested; the message is a noun phrase that quotes nothing from the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, encoded."""
+    """An encoded request; GET if there is no body."""
 
     url: str
     body: bytes | None = None
 
 
 class Nim:
-    """The NIM, and what the OpenAI-shaped servers share with it."""
+    """NVIDIA's NIM, and what the other OpenAI-shaped servers share with it."""
 
     max_items = 64
 
@@ -43,20 +43,20 @@ class Nim:
 
     @property
     def health(self) -> Request:
-        """Answered with 200 once the model is loaded."""
+        """Request that is answered with 200 once the model is loaded."""
         return Request(f"{self.base}/health/ready")
 
     @property
     def identity(self) -> Request:
-        """Answered with what `version` reads."""
+        """Request that is answered with what `version` reads."""
         return Request(f"{self.base}/metadata")
 
-    def pictures(self, jpegs: Sequence[bytes]) -> Request:
-        """Ask for the vectors of JPEG files."""
+    def embed_images(self, jpegs: Sequence[bytes]) -> Request:
+        """Return the request for the vectors of JPEG files."""
         return self._embeddings([data_uri(jpeg) for jpeg in jpegs])
 
-    def texts(self, texts: Sequence[str]) -> Request:
-        """Ask for the vectors of texts, which hold no line break."""
+    def embed_texts(self, texts: Sequence[str]) -> Request:
+        """Return the request for the vectors of texts without line breaks."""
         return self._embeddings(list(texts))
 
     def rows(self, reply: dict[str, Any]) -> list[Any]:
@@ -80,51 +80,51 @@ class Nim:
 
 
 class Infinity(Nim):
-    """One modality a request; health and version are its own."""
+    """One modality per request; its own addresses for health and version."""
 
     max_items = 32
 
     @property
     def health(self) -> Request:
-        """Outside of `--url-prefix`."""
+        """Not below `--url-prefix`."""
         return Request(f"{self.root}/health")
 
     @property
     def identity(self) -> Request:
-        """All models it serves."""
+        """Request for the list of models it serves."""
         return Request(f"{self.base}/models")
 
-    def pictures(self, jpegs: Sequence[bytes]) -> Request:
-        """Ask with the modality: without it, the data URIs would be embedded as texts."""
+    def embed_images(self, jpegs: Sequence[bytes]) -> Request:
+        """Return the request with its modality: without it, the data URIs would be embedded as texts."""
         return self._embeddings([data_uri(jpeg) for jpeg in jpegs], modality="image")
 
     def version(self, reply: dict[str, Any]) -> str:
-        """Return how it runs our model; it does not name its own version."""
-        mine = next(model for model in reply["data"] if model["id"] == self.model)
-        facts = [mine.get(key) for key in ("backend", "dtype", "revision")]
+        """Return how it runs the model; it does not state its own version."""
+        served = next(model for model in reply["data"] if model["id"] == self.model)
+        facts = [served.get(key) for key in ("backend", "dtype", "revision")]
         return " ".join(str(fact) for fact in facts if fact)
 
 
 class Vllm(Nim):
-    """Pictures have an endpoint and a shape of their own."""
+    """Images have their own endpoint and shape."""
 
     @property
     def health(self) -> Request:
-        """Answered with an empty 200."""
+        """Request that is answered with an empty 200."""
         return Request(f"{self.root}/health")
 
     @property
     def identity(self) -> Request:
-        """Names the version of vLLM, not of the model."""
+        """Request for the version of vLLM, not of the model."""
         return Request(f"{self.root}/version")
 
-    def pictures(self, jpegs: Sequence[bytes]) -> Request:
-        """Ask `/v2/embed`."""
+    def embed_images(self, jpegs: Sequence[bytes]) -> Request:
+        """Return a request to `/v2/embed`."""
         body = {"model": self.model, "images": [data_uri(jpeg) for jpeg in jpegs], "embedding_types": ["float"]}
         return Request(f"{self.root}/v2/embed", _encode(body))
 
-    def texts(self, texts: Sequence[str]) -> Request:
-        """Ask for padding where the model was trained with it: unpadded, SigLIP's vectors look right and are wrong."""
+    def embed_texts(self, texts: Sequence[str]) -> Request:
+        """Return the request, with padding if the model was trained with it: unpadded, SigLIP's vectors are wrong."""
         padding = {"padding": "max_length"} if "siglip" in self.model.lower() else {}
         return self._embeddings(list(texts), **padding)
 
@@ -142,15 +142,15 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, R
 
 
 def data_uri(jpeg: bytes) -> str:
-    """Return the picture as every dialect takes it."""
+    """Return the image as every dialect accepts it."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def read_vectors(dialect: Nim, body: bytes) -> NDArray[np.float32]:
-    """Decode a reply as float32, shape (n, dimension), from base64 or from numbers, whichever came.
+    """Decode a reply to float32, shape (n, dimension), from base64 or from numbers.
 
     Raises:
-        BadReply: It is neither.
+        BadReply: It holds neither.
     """
     try:
         vectors = [_vector(row) for row in dialect.rows(json.loads(body))]
@@ -160,7 +160,7 @@ def read_vectors(dialect: Nim, body: bytes) -> NDArray[np.float32]:
 
 
 def read_version(dialect: Nim, body: bytes) -> str | None:
-    """Return what the service says of itself, at most 200 characters; None where it says nothing legible."""
+    """Return the version in a reply, at most 200 characters; None if there is none."""
     try:
         version = " ".join(dialect.version(json.loads(body)).split())
     except (*_UNREADABLE, StopIteration):
@@ -171,7 +171,7 @@ def read_version(dialect: Nim, body: bytes) -> str | None:
 def _vector(row: str | list[float]) -> NDArray[np.float32]:
     if isinstance(row, str):
         return np.frombuffer(base64.b64decode(row, validate=True), "<f4").astype(np.float32, copy=False)
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused with its own words
+    with np.errstate(over="ignore"):  # becomes infinite, which is refused later
         return np.asarray(row, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""How many requests are under way at once: found by trying, as TCP finds its window."""
+"""Limits concurrent requests adaptively: additive increase, multiplicative decrease, as TCP's congestion window."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ import anyio
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-_START = 4
-_WIDEST = 16
-_STREAK = 16  # successes that earn one more
+_INITIAL = 4
+_MAX = 16
+_STREAK = 16  # successes before the limit grows by one
 
 
 class AdaptiveLimiter:
-    """One more at once after 16 successes, half as many when the service falters; from 1 to 16."""
+    """A limit from 1 to 16 that grows by one after 16 successes in a row and is halved on overload."""
 
     def __init__(self) -> None:
-        self._limiter = anyio.CapacityLimiter(_START)
+        self._limiter = anyio.CapacityLimiter(_INITIAL)
         self._streak = 0
         self._round = 0
 
     @property
     def limit(self) -> int:
-        """How many may be under way now."""
+        """How many requests may run now."""
         return int(self._limiter.total_tokens)
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[int]:
-        """Wait for a turn; yields the round, to hand back when it falters."""
+        """Wait for a free slot; yield the current round, for `record_overload`."""
         async with self._limiter:
             yield self._round
 
     def record_success(self) -> None:
-        """Count towards one more."""
+        """Count one success."""
         self._streak += 1
         if self._streak >= _STREAK:
             self._streak = 0
-            self._limiter.total_tokens = min(self.limit + 1, _WIDEST)
+            self._limiter.total_tokens = min(self.limit + 1, _MAX)
 
     def record_overload(self, begun: int) -> None:
-        """Halve, once for all requests of one round: sixteen refusals of one moment are one piece of news."""
+        """Halve the limit, once for all requests that began in round `begun`: they met the same overload."""
         if begun == self._round:
             self._round += 1
             self._streak = 0

@@ -1,14 +1,14 @@
-"""Asking the service until it answers, refuses, or patience ends.
-
-What became of a request, and what is made of it:
+"""Sends requests to the service, with retries and a deadline.
 
 =====================================  ============================================================================
-200 with what was asked                the answer
-200 with anything else                 tried again once, then `RequestRefused`
-400, 413, 422                          `RequestRefused`: something in this batch is not taken; the caller divides it
-301-308, 401, 402, 403, 404, 410, ...  `EmbeddingRejected`: nothing but another configuration will help
-408, 429, 5xx, a reply that breaks off tried again, 4 times within the deadline, then `EmbeddingUnavailable`
-no connection                          `EmbeddingUnavailable`; pictures are tried again first, questions are not
+outcome of an attempt                  what follows
+=====================================  ============================================================================
+200 with a usable body                 the result
+200 with anything else                 one retry, then `RequestRefused`
+400, 413, 422                          `RequestRefused`: the service does not accept this batch; the caller splits it
+301-308, 401, 402, 403, 404, 410, ...  `EmbeddingRejected`: only another configuration helps
+408, 429, 5xx, a broken connection     up to 4 retries within the deadline, then `EmbeddingUnavailable`
+no connection                          images: as above; texts: `EmbeddingUnavailable` at once
 =====================================  ============================================================================
 """
 
@@ -22,42 +22,43 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 
 from mcp_cxr.embeddings.nvclip._dialects import BadReply
-from mcp_cxr.embeddings.nvclip._http import Broken, TimedOut, Unreachable, Wire
 from mcp_cxr.embeddings.nvclip._limiter import AdaptiveLimiter
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
+from mcp_cxr.http_client import BodyTooLarge, HttpClient, HttpError, HttpLimits, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
     from mcp_cxr.embeddings.nvclip._dialects import Request
-    from mcp_cxr.embeddings.nvclip._http import Reply, Transport
+    from mcp_cxr.http_client import HttpReply, Transport
 
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_MAX_REPLY_BYTES = 64 << 20  # 64 vectors of 4,096 numbers in decimals are 6 MB
 _OK = 200
-_DIVISIBLE = {400: "not taken by", 413: "too large for", 422: "not taken by"}
+_SPLITTABLE = {400: "not accepted by", 413: "too large for", 422: "not accepted by"}
 _OVERLOADED = {408, 429, 503, 504}
-_SERVER_FAULT = 500
+_SERVER_ERROR = 500
 _REDIRECT = range(300, 400)
-_WAY_OUT = {
-    401: "wants a key, or another one; check NVIDIA_API_KEY",
-    402: "wants payment; see the account behind NVIDIA_API_KEY",
+_ADVICE = {
+    401: "requires another key; check NVIDIA_API_KEY",
+    402: "requires payment; check the account of NVIDIA_API_KEY",
     403: "refuses the key; check NVIDIA_API_KEY",
-    404: "knows no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",
-    405: "is asked in another way; check NVCLIP_BASE_URL and NVCLIP_DIALECT",
+    404: "has no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",
+    405: "does not accept the method; check NVCLIP_BASE_URL and NVCLIP_DIALECT",
     410: "has been retired; check NVCLIP_BASE_URL",
 }
 
 
 class RequestRefused(Exception):
-    """The service does not take this batch, or has no usable vectors for it.
+    """The service does not accept this batch, or returns no usable vectors for it.
 
     Args:
-        what: What the service did, as the rest of a sentence about it.
-        reason: Why a single input has no vector, should it be that input's fault.
+        what: What the service did, as a verb phrase.
+        reason: Why an input has no vector, if the batch is that input alone.
     """
 
     def __init__(self, what: str, *, reason: str) -> None:
@@ -66,7 +67,7 @@ class RequestRefused(Exception):
 
 
 class _TransientFailure(Exception):
-    """It failed, and may not the next time."""
+    """An attempt failed, and the next one may succeed; the message is a verb phrase about the service."""
 
     def __init__(
         self, what: str, *, overloaded: bool = False, unusable: bool = False, retry_after_s: float = 0
@@ -79,63 +80,68 @@ class _TransientFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RequestGroup:
-    """Requests that share a pace and a patience. Questions have their own: they never queue behind an ingest."""
+    """Requests that share a limit and a deadline. Texts have their own: a query never queues behind an ingest."""
 
     deadline_s: float
-    waits_for_connection: bool
-    """Whether a failed connect is tried again, or told at once, so that a question goes to words."""
+    retries_connect: bool
+    """Whether a failed connect is retried. If not, it fails at once and the query is matched by words."""
     limiter: AdaptiveLimiter = field(default_factory=AdaptiveLimiter)
 
 
 class Service:
-    """The service behind one address.
+    """The service at one address.
 
     Args:
-        config: Where it is.
-        patience: How long it may take.
-        transport: In place of the network, for tests.
+        config: Its address and key.
+        policy: Timeouts and retries.
+        transport: Replaces the network in tests.
     """
 
     def __init__(self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None) -> None:
         self._url = config.base_url
         self._policy = policy
-        self._wire = Wire(config, policy, transport)
+        self._client = HttpClient(
+            HttpLimits(connect_s=policy.connect_s, deadline_s=policy.attempt_s, max_body_bytes=_MAX_REPLY_BYTES),
+            headers={"Authorization": f"Bearer {config.api_key}"} if config.api_key else None,
+            allowed_hosts=config.allow_remote,
+            transport=transport,
+        )
         self._down_until = 0.0
         self.disconnects = 0
-        """How often it was lost from sight; what answers afterwards may be another service."""
-        self.pictures = RequestGroup(policy.images_deadline_s, waits_for_connection=True)
-        self.questions = RequestGroup(policy.texts_deadline_s, waits_for_connection=False)
+        """How often the connection was lost; another service may answer afterwards."""
+        self.images = RequestGroup(policy.images_deadline_s, retries_connect=True)
+        self.texts = RequestGroup(policy.texts_deadline_s, retries_connect=False)
 
     @property
     def connections(self) -> int:
-        """How many connections were made so far."""
-        return self._wire.connections
+        """How many connections were opened so far."""
+        return self._client.connections
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._wire.aclose()
+        await self._client.aclose()
 
     def check_up(self) -> None:
         """Fail at once while the service counts as down.
 
         Raises:
-            EmbeddingUnavailable: A connection failed a moment ago.
+            EmbeddingUnavailable: A connection failed within the last `down_s` seconds.
         """
         if anyio.current_time() < self._down_until:
             raise self._unavailable("could not be reached a moment ago")
 
-    async def ask(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
-        """Return what `read` makes of the answer.
+    async def request(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
+        """Return what `read` makes of the reply's body.
 
         Args:
-            lane: Whose pace and patience apply.
-            request: Makes what to send, when its turn comes: many may wait.
+            group: Its limit and deadline apply.
+            request: Encodes the request, once its slot is free: many may wait.
             read: May raise `BadReply`.
 
         Raises:
-            Refused: For the caller to divide the batch.
-            EmbeddingUnavailable: Not in time, not often enough, or no connection.
-            EmbeddingRejected: The service wants something else.
+            RequestRefused: The caller may split the batch.
+            EmbeddingUnavailable: No connection, or the deadline or the retries ran out.
+            EmbeddingRejected: The service needs another configuration.
         """
         with anyio.CancelScope() as scope:
             return await self._request_with_retries(group, request, read, scope)
@@ -143,20 +149,20 @@ class Service:
         raise self._unavailable(f"gave no answer within {group.deadline_s:g} s")
 
     async def is_ready(self, request: Request) -> bool:
-        """Whether `request` is answered with 200, asked once.
+        """Return whether `request` is answered with 200, without retries.
 
         Raises:
-            EmbeddingUnavailable: It is not answered.
-            EmbeddingRejected: It is answered with a status that will not pass.
+            EmbeddingUnavailable: There is no answer.
+            EmbeddingRejected: The status says that another configuration is needed.
         """
         with anyio.move_on_after(self._policy.texts_deadline_s):
             try:
-                reply = await self._wire.exchange(request.url, None)
+                reply = await self._client.request("GET", request.url)
                 self._down_until = 0.0
                 return self._interpret(reply, lambda _: True)
             except Unreachable as exc:
                 raise self._unavailable(f"cannot be reached ({exc})") from None
-            except (Broken, TimedOut):
+            except HttpError:
                 raise self._unavailable("gave no answer") from None
             except (_TransientFailure, RequestRefused):
                 return False
@@ -165,15 +171,15 @@ class Service:
     async def _request_with_retries(
         self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T], scope: anyio.CancelScope
     ) -> T:
-        """Try, wait and try again; the deadline runs from the first turn on."""
-        fault = _TransientFailure("was not asked")
+        """Try until an attempt succeeds; the deadline of `scope` starts with the first slot."""
+        failure = _TransientFailure("was not called")
         for attempt in range(self._policy.retries + 1):
             async with group.limiter.slot() as begun:
                 scope.deadline = min(scope.deadline, anyio.current_time() + group.deadline_s)
                 try:
-                    answer = await self._try_once(group, request, read)
+                    result = await self._try_once(group, request, read)
                 except _TransientFailure as exc:
-                    fault = exc
+                    failure = exc
                     if exc.overloaded:
                         group.limiter.record_overload(begun)
                     if exc.unusable and attempt:
@@ -182,44 +188,52 @@ class Service:
                         ) from None
                 else:
                     group.limiter.record_success()
-                    return answer
-            wait_s = max(fault.retry_after_s, random.uniform(0, self._policy.backoff_s * 2**attempt))  # noqa: S311  # no secret
+                    return result
+            wait_s = max(failure.retry_after_s, random.uniform(0, self._policy.backoff_s * 2**attempt))  # noqa: S311  # no secret
             if attempt == self._policy.retries or anyio.current_time() + wait_s > scope.deadline:
                 break
-            _log.info("The embedding service %s; it is asked again in %.1f s", fault, wait_s)
+            _log.info("The embedding service %s; retrying in %.1f s", failure, wait_s)
             await anyio.sleep(wait_s)
-        raise self._unavailable(str(fault))
+        raise self._unavailable(str(failure))
 
     async def _try_once(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
-        if not group.waits_for_connection:
+        if not group.retries_connect:
             self.check_up()
-        sent = request()
         try:
-            reply = await self._wire.exchange(sent.url, sent.body)
+            reply = await self._send(request())
         except Unreachable as exc:
             self._record_disconnect(down=True)
-            if group.waits_for_connection:
+            if group.retries_connect:
                 raise _TransientFailure(f"cannot be reached ({exc})") from None
             raise self._unavailable(f"cannot be reached ({exc})") from None
         except TimedOut:
             raise _TransientFailure("gave no answer in time", overloaded=True) from None
-        except Broken:
+        except BodyTooLarge as exc:
+            raise _TransientFailure(f"is not usable: {exc}", unusable=True) from None
+        except HttpError:
             self._record_disconnect()
-            raise _TransientFailure("broke off") from None
+            raise _TransientFailure("closed the connection before its answer was complete") from None
         self._down_until = 0.0
         return self._interpret(reply, read)
 
-    def _interpret(self, reply: Reply, read: Callable[[bytes], T]) -> T:
-        """Sort by status; what stands in the body of an error may quote the request, and is never read."""
+    async def _send(self, request: Request) -> HttpReply:
+        if request.body is None:
+            return await self._client.request("GET", request.url)
+        return await self._client.request(
+            "POST", request.url, body=request.body, headers={"Content-Type": "application/json"}
+        )
+
+    def _interpret(self, reply: HttpReply, read: Callable[[bytes], T]) -> T:
+        """Decide by status. The body of an error is never read: it may quote the request."""
         status = reply.status
         if status == _OK:
             try:
                 return read(reply.body)
             except BadReply as exc:
-                raise _TransientFailure(f"answers with {exc}", unusable=True) from None
-        if status in _DIVISIBLE:
-            raise RequestRefused(f"answers {status}", reason=f"{_DIVISIBLE[status]} the embedding service ({status})")
-        if status in _OVERLOADED or status >= _SERVER_FAULT:
+                raise _TransientFailure(f"returns {exc}", unusable=True) from None
+        if status in _SPLITTABLE:
+            raise RequestRefused(f"answers {status}", reason=f"{_SPLITTABLE[status]} the embedding service ({status})")
+        if status in _OVERLOADED or status >= _SERVER_ERROR:
             raise _TransientFailure(
                 f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s
             )
@@ -238,9 +252,8 @@ class Service:
 
 
 def _advice(status: int) -> str:
-    """What the service means by a status that will not pass, and what to do."""
+    """Return what a permanent status means and what to do, as a verb phrase about the service."""
     if status in _REDIRECT:
-        return f"answers {status}: it sends us elsewhere, and no other host is asked; check NVCLIP_BASE_URL"
-    return (
-        f"answers {status}: it {_WAY_OUT.get(status, 'wants something else; check NVCLIP_BASE_URL and NVCLIP_DIALECT')}"
-    )
+        return f"answers {status}, a redirect, which is not followed; check NVCLIP_BASE_URL"
+    advice = _ADVICE.get(status, "does not accept the request; check NVCLIP_BASE_URL and NVCLIP_DIALECT")
+    return f"answers {status}: it {advice}"

@@ -1,56 +1,55 @@
-"""OAuth: tokens that an authorization server made for this server, checked with the keys it publishes.
+"""OAuth: verifies access tokens of an authorization server with the keys that it publishes.
 
-RFC 9068 (JWT access tokens), RFC 8414 and OpenID Connect Discovery (where the keys are), RFC 8707 (for whom one is).
+RFC 9068 (JWT access tokens), RFC 8414 and OpenID Connect Discovery (location of the keys), RFC 8707 (audience).
 """
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
-from contextlib import closing
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import anyio
 import jwt
-from anyio import to_thread
 from mcp.server.auth.provider import AccessToken
 
-from mcp_cxr.loopback import is_loopback
+from mcp_cxr.http_client import HttpClient, HttpError, HttpLimits
+from mcp_cxr.loopback import remote_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Signatures only: a shared secret, or none, is no proof of the issuer."""
+"""Signatures only: a shared secret, or none, does not prove the issuer."""
 _LEEWAY_S = 30  # clocks differ
-_KEYS_FOR_S = 600.0
-_PAUSE_S = 10.0  # between two questions for keys: tokens with invented key ids must not become a flood at the issuer
-_TIMEOUT_S = 5.0
-_MAX_BYTES = 1 << 20
+_KEYS_MAX_AGE_S = 600.0
+_FETCH_INTERVAL_S = 10.0  # tokens with invented key ids must not cause a flood of requests to the issuer
+_LIMITS = HttpLimits(deadline_s=5, max_body_bytes=1 << 20)
+_MAX_REASON = 200  # characters; it may quote the issuer
 _log = logging.getLogger(__name__)
 
 
 class OAuthTokenVerifier:
-    """Takes tokens of one issuer, made for one resource.
+    """Accepts the tokens of one issuer for one resource.
 
     Args:
-        issuer: As it stands in the tokens.
+        issuer: Its URL, exactly as in the tokens.
         resource: URL of this server; must be the token's audience, or among them.
-        pause_s: Shortest time between two questions for the issuer's keys.
+        fetch_interval_s: Shortest time between two fetches of the issuer's keys.
     """
 
-    def __init__(self, issuer: str, *, resource: str, pause_s: float = _PAUSE_S) -> None:
+    def __init__(self, issuer: str, *, resource: str, fetch_interval_s: float = _FETCH_INTERVAL_S) -> None:
         self._issuer = issuer
         self._resource = resource
-        self._pause_s = pause_s
+        self._fetch_interval_s = fetch_interval_s
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._asked_at = float("-inf")
-        self._asking = anyio.Lock()
+        self._fetched_at = float("-inf")
+        self._fetching = anyio.Lock()
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose token it is; None for any other, and while the issuer's keys are not to be had."""
+        """Return the token's client and subject; None if it is invalid or the issuer's keys are unavailable."""
         try:
             key = await self._key(jwt.get_unverified_header(token).get("kid"))
             claims = self._claims(token, key) if key else None
@@ -79,63 +78,59 @@ class OAuthTokenVerifier:
             options={"require": ["exp", "iss", "aud", "sub"]},
         )
 
-    async def _key(self, name: str | None) -> jwt.PyJWK | None:
-        """Return the issuer's key of this name; keys are asked for anew when they are old, or the name is unknown."""
-        async with self._asking:
-            age = anyio.current_time() - self._asked_at
-            if age > _KEYS_FOR_S or (name not in self._keys and age > self._pause_s):
-                self._asked_at = anyio.current_time()
+    async def _key(self, key_id: str | None) -> jwt.PyJWK | None:
+        """Return the issuer's key; keys are fetched again if they are old or the id is unknown."""
+        async with self._fetching:
+            age = anyio.current_time() - self._fetched_at
+            if age > _KEYS_MAX_AGE_S or (key_id not in self._keys and age > self._fetch_interval_s):
+                self._fetched_at = anyio.current_time()
                 try:
-                    self._keys = await to_thread.run_sync(self._published)
-                except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException, jwt.PyJWTError) as exc:
-                    _log.warning("The keys of %s cannot be had (%s).", self._issuer, type(exc).__name__)
-            return self._keys.get(name)
+                    self._keys = await self._fetch_keys()
+                except (HttpError, ValueError, LookupError, TypeError, jwt.PyJWTError) as exc:
+                    reason = " ".join(str(exc).split())[:_MAX_REASON]
+                    _log.warning("Cannot get the keys of %s (%s); its tokens are refused.", self._issuer, reason)
+            return self._keys.get(key_id)
 
-    def _published(self) -> dict[str | None, jwt.PyJWK]:
-        keys = jwt.PyJWKSet.from_dict(_fetched(self._keys_url())).keys
-        return {key.key_id: key for key in keys if key.public_key_use in (None, "sig")}
+    async def _fetch_keys(self) -> dict[str | None, jwt.PyJWK]:
+        key_set = await _fetch(await self._keys_url())
+        if key_set is None:
+            raise LookupError("no key set at the published address")
+        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(key_set).keys if key.public_key_use in (None, "sig")}
 
-    def _keys_url(self) -> str:
-        for url in _descriptions(self._issuer):
-            try:
-                told = _fetched(url)
-            except FileNotFoundError:
-                continue
-            if told["issuer"] != self._issuer:  # RFC 8414, 3.3
-                raise ValueError("describes another issuer")
-            return told["jwks_uri"]
-        raise LookupError("no description of the issuer")
+    async def _keys_url(self) -> str:
+        for url in _metadata_urls(self._issuer):
+            if metadata := await _fetch(url):
+                if metadata["issuer"] != self._issuer:  # RFC 8414, 3.3
+                    raise ValueError("its metadata is another issuer's")
+                return metadata["jwks_uri"]
+        raise LookupError("no metadata published")
 
 
-def _descriptions(issuer: str) -> Iterator[str]:
-    """Yield where an issuer may describe itself: RFC 8414, 3.1, then OpenID Connect Discovery, 4."""
+def _metadata_urls(issuer: str) -> Iterator[str]:
+    """Yield where an issuer may publish its metadata: RFC 8414, 3.1, then OpenID Connect Discovery, 4."""
     parts = urlsplit(issuer.rstrip("/"))
     host = f"{parts.scheme}://{parts.netloc}"
     yield f"{host}/.well-known/oauth-authorization-server{parts.path}"
     yield f"{host}{parts.path}/.well-known/openid-configuration"
 
 
-def _fetched(url: str) -> dict[str, Any]:
-    """Return a JSON object. Neither redirects nor the environment's proxies are followed.
+async def _fetch(url: str) -> dict[str, Any] | None:
+    """Return the JSON object at `url`; None if there is none (404).
 
     Raises:
-        FileNotFoundError: There is none at this address.
-        OSError: The host cannot be reached or answers otherwise.
-        ValueError: It is no JSON object, or would come in the clear from another machine.
+        HttpError: The host cannot be reached or breaks off.
+        ValueError: The status is another one, the body is no JSON object, or the URL is plain http to another machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+    host = remote_name(url)
+    if host and host.startswith("http://"):
         raise ValueError("not https")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
-    with closing(connection):
-        connection.request("GET", parts.path or "/", headers={"Accept": "application/json"})
-        with connection.getresponse() as answer:
-            if answer.status == http.HTTPStatus.NOT_FOUND:
-                raise FileNotFoundError(url)
-            if answer.status != http.HTTPStatus.OK:
-                raise OSError(f"status {answer.status}")
-            found = json.loads(answer.read(_MAX_BYTES))
+    async with HttpClient(_LIMITS, allowed_hosts=(host,) if host else ()) as client:
+        reply = await client.request("GET", url, headers={"Accept": "application/json"})
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return None
+    if reply.status != HTTPStatus.OK:
+        raise ValueError(f"status {reply.status}")
+    found = json.loads(reply.body)
     if not isinstance(found, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - what came is wrong, not what was passed
+        raise ValueError("no JSON object")  # noqa: TRY004 - the reply is wrong, not an argument
     return cast("dict[str, Any]", found)

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 SHORT_TIMEOUTS: dict[str, Any] = {
     "connect_s": 0.5,
-    "write_s": 0.5,
-    "read_s": 0.3,
+    "attempt_s": 0.5,
     "images_deadline_s": 3.0,
     "texts_deadline_s": 1.0,
     "backoff_s": 0.01,

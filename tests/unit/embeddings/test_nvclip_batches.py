@@ -188,7 +188,7 @@ def units(*rows: list[float]) -> Vectors:
 
 
 def test_the_self_check_wants_one_dimension_for_pictures_and_texts() -> None:
-    with pytest.raises(BadReply, match="2 dimensions for a picture and 3 for a text"):
+    with pytest.raises(BadReply, match="2 dimensions for an image and 3 for a text"):
         check_distinct(units([1, 0], [0, 1]), units([1, 0, 0], [0, 1, 0]))
 
 

@@ -22,7 +22,7 @@ QUESTION = {"query": "pleural effusion", "limit": 5}
 
 
 @pytest.mark.parametrize("gives", ["whole", "nothing"])
-async def test_the_official_bridge_shows_it(show: Show, gives: Gives):
+async def test_the_official_bridge_shows_the_page(show: Show, gives: Gives):
     script = bundled(HERE / "bridge.js")
     question = {**QUESTION, "limit": 3}
     async with show(question=question, gives=gives, host="bridge.html", script=script) as shown:

@@ -152,7 +152,7 @@ def assert_shifted(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> None:
     assert min(np.abs(inner - each).max() for each in moved) == 0
 
 
-async def test_the_ruler_is_right_to_a_pixel(show: Show, demo: Ingested):
+async def test_the_ruler_is_accurate_to_a_pixel(show: Show, demo: Ingested):
     known_image = known(demo)
     spacing = float(known_image.file.PixelSpacing[0])
     async with show(question=known_image.question) as shown:
@@ -174,7 +174,7 @@ async def test_the_ruler_is_right_to_a_pixel(show: Show, demo: Ingested):
         assert abs(length - 100 / scale * spacing) <= spacing
 
 
-async def test_keys_do_all_that_a_hand_does(show: Show, demo: Ingested):
+async def test_keys_do_all_that_a_pointer_does(show: Show, demo: Ingested):
     """From the first image to the results again, without a pointer."""
     known_image = known(demo)
     async with show(question=known_image.question) as shown:
@@ -209,7 +209,7 @@ async def test_keys_do_all_that_a_hand_does(show: Show, demo: Ingested):
         await shown.frame.wait_for_function("() => document.activeElement.matches('button.thumbnail')")
 
 
-async def test_wheel_and_pinch_zoom_about_their_place(show: Show, demo: Ingested):
+async def test_wheel_and_pinch_zoom_around_the_pointer(show: Show, demo: Ingested):
     async with show(question=known(demo).question) as shown:
         await shown.ready()
         await shown.open_image()

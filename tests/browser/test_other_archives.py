@@ -131,7 +131,7 @@ async def test_without_spacing_the_ruler_counts_pixels(browser: Browser, other_c
         assert await measured(page) == "Measured 50.0 px."
 
 
-async def test_where_pictures_are_not_shared_the_page_says_so_and_shows_the_rest(browser: Browser, other: Other):
+async def test_unshared_images_are_reported_and_the_rest_is_shown(browser: Browser, other: Other):
     server = build_server(lambda: open_archive(other.settings), share=("reports",))
     async with Client(server) as client, shown(browser, client, question=ALL) as page:
         await page.ready()
@@ -145,7 +145,7 @@ async def test_where_pictures_are_not_shared_the_page_says_so_and_shows_the_rest
         await page.find(".card").first.wait_for()
 
 
-async def test_where_reports_are_not_shared_the_page_says_so(browser: Browser, other: Other):
+async def test_unshared_reports_are_reported(browser: Browser, other: Other):
     server = build_server(lambda: open_archive(other.settings), share=("images",))
     async with Client(server) as client, shown(browser, client, question={"query": "effusion"}) as page:
         await page.ready()

@@ -30,7 +30,7 @@ async def drawn_thumbnails(shown: Shown, count: int) -> None:
 
 
 @pytest.mark.parametrize("gives", ["whole", "text", "nothing"])
-async def test_every_result_stands_there_with_all_that_is_said_of_it(show: Show, client: Client, gives: Gives):
+async def test_every_result_shows_all_its_fields(show: Show, client: Client, gives: Gives):
     page = await page_of(client, **EFFUSION)
     async with show(question=EFFUSION, gives=gives) as shown:
         await shown.ready()
@@ -47,7 +47,7 @@ async def test_every_result_stands_there_with_all_that_is_said_of_it(show: Show,
         assert asked_again == ([EFFUSION] if gives == "nothing" else [])
 
 
-async def test_standing_is_said_where_vectors_were_compared(show: Show, client: Client):
+async def test_similarity_is_shown_if_vectors_were_compared(show: Show, client: Client):
     example = (await page_of(client, **EFFUSION))["images"][0]["image_id"]
     page = await page_of(client, like=[example])
     async with show(question={"like": [example]}) as shown:
@@ -57,7 +57,7 @@ async def test_standing_is_said_where_vectors_were_compared(show: Show, client: 
             assert text.split() == ["z", f"{sign}{abs(hit['similarity_z']):.1f}", f"{hit['percentile']:g}", "%"]
 
 
-async def test_a_host_that_says_nothing_leaves_a_search_field(show: Show):
+async def test_without_input_the_page_shows_a_search_field(show: Show):
     async with show(question=None) as shown:
         await shown.frame.get_by_text("Search your archive in words, or by filters.").wait_for()
         await shown.find("input[type=search]").fill("effusion")
@@ -67,7 +67,7 @@ async def test_a_host_that_says_nothing_leaves_a_search_field(show: Show):
         assert await shown.find(".card").count() > 0
 
 
-async def test_nothing_found_is_said_and_can_be_asked_otherwise(show: Show):
+async def test_an_empty_result_is_shown_and_filters_can_be_cleared(show: Show):
     async with show(question={"query": "effusion", "limit": 3}) as shown:
         await shown.ready()
         await shown.button("Filters").click()
@@ -81,7 +81,7 @@ async def test_nothing_found_is_said_and_can_be_asked_otherwise(show: Show):
         assert (await shown.asked())[-1] == {"query": "effusion", "limit": 3}
 
 
-async def test_a_refused_search_is_told_and_leaves_what_was_there(show: Show):
+async def test_a_refused_search_shows_the_error_and_keeps_the_results(show: Show):
     async with show(question={"query": "effusion", "limit": 3}) as shown:
         await shown.ready()
         await shown.button("Filters").click()
@@ -92,7 +92,7 @@ async def test_a_refused_search_is_told_and_leaves_what_was_there(show: Show):
         assert await shown.find(".card").count() == 3
 
 
-async def test_more_like_this_and_not_this_search_again(show: Show, client: Client):
+async def test_like_and_unlike_examples_search_again(show: Show, client: Client):
     hits = (await page_of(client, **EFFUSION))["images"]
     one, two = (f"{hit['rank']}, {hit['view_position']}, {hit['subject_id']}" for hit in hits[:2])
     async with show(question=EFFUSION) as shown:
@@ -116,7 +116,7 @@ async def test_more_like_this_and_not_this_search_again(show: Show, client: Clie
         assert (await shown.asked())[-1] == EFFUSION
 
 
-async def test_pages_are_turned_and_gone_back_to(show: Show, client: Client):
+async def test_next_and_previous_pages_and_back(show: Show, client: Client):
     async with show(question=EFFUSION) as shown:
         await shown.ready()
         await shown.button("Next page").click()
@@ -136,7 +136,7 @@ async def test_pages_are_turned_and_gone_back_to(show: Show, client: Client):
         assert len(await shown.asked()) == 2  # going back calls no tool
 
 
-async def test_filters_are_asked_as_they_are_set(show: Show):
+async def test_filters_are_sent_as_they_are_set(show: Show):
     async with show(question={**EFFUSION, "view": ["PA"]}) as shown:
         await shown.ready()
         await shown.button("Filters, 1 active").click()
@@ -157,7 +157,7 @@ async def test_filters_are_asked_as_they_are_set(show: Show):
         }
 
 
-async def test_it_is_low_in_the_chat_and_fills_the_screen_where_the_host_allows(show: Show):
+async def test_the_page_is_low_inline_and_fills_the_screen_if_the_host_allows(show: Show):
     async with show(question=EFFUSION, size=(800, 900)) as shown:
         await shown.ready()
         heights = [size["height"] for size in await shown.heard("ui/notifications/size-changed")]
@@ -171,14 +171,14 @@ async def test_it_is_low_in_the_chat_and_fills_the_screen_where_the_host_allows(
         assert await shown.button("Full screen").count() == 0
 
 
-async def test_a_host_may_take_the_page_down(show: Show):
+async def test_teardown_by_the_host_is_answered(show: Show):
     async with show(question=EFFUSION) as shown:
         await shown.ready()
         await shown.page.evaluate("hosting.send({ id: 'end', method: 'ui/resource-teardown', params: {} })")
         await shown.page.wait_for_function("() => hosting.heard.some(({ id, result }) => id === 'end' && result)")
 
 
-async def test_the_theme_is_the_host_s_and_may_change(show: Show):
+async def test_the_theme_follows_the_host(show: Show):
     async with show(question=EFFUSION, theme="dark") as shown:
         await shown.ready()
         background = "() => getComputedStyle(document.body).backgroundColor"

@@ -67,7 +67,7 @@ def run(data: Path, *arguments: str, within: Callable[[], None] | None = None) -
     )
 
 
-async def test_a_database_that_is_rubbish_is_told_and_left_as_it_is(data: Path):
+async def test_a_corrupt_database_is_reported_and_not_changed(data: Path):
     (data / DATABASE).write_bytes(b"rubbish " * 10_000)
     async with served(data) as host:
         for tool in ("get_archive_overview", SEARCH):
@@ -78,7 +78,7 @@ async def test_a_database_that_is_rubbish_is_told_and_left_as_it_is(data: Path):
     assert (data / DATABASE).read_bytes() == b"rubbish " * 10_000
 
 
-async def test_a_database_moved_over_the_one_that_is_served_is_asked_from_then_on(data: Path, tmp_path: Path):
+async def test_a_database_that_replaces_the_served_one_is_used_from_then_on(data: Path, tmp_path: Path):
     shutil.copy(data / DATABASE, tmp_path / "backup")
     rows(data, "DELETE FROM images WHERE study_id <> (SELECT min(study_id) FROM images)")
     async with served(data) as host:
@@ -87,7 +87,7 @@ async def test_a_database_moved_over_the_one_that_is_served_is_asked_from_then_o
         assert (await host.ask("get_archive_overview"))["studies"] == 12
 
 
-async def test_a_data_folder_that_vanishes_while_serving_is_told(data: Path):
+async def test_a_data_folder_that_vanishes_while_serving_is_reported(data: Path):
     async with served(data) as host:
         await host.ask("get_archive_overview")
         move(data, data.with_name("moved"))
@@ -101,7 +101,7 @@ def move(path: Path, to: Path) -> None:
     path.rename(to)
 
 
-async def test_a_store_that_another_program_writes_is_read_and_an_ingest_says_to_wait(
+async def test_a_store_locked_by_a_writer_is_read_and_an_ingest_says_to_wait(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("mcp_cxr.archive._open.EmbeddedStore", partial(EmbeddedStore, busy_timeout_s=0.5))
@@ -120,7 +120,7 @@ def limit_file_size() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
 
 
-def test_a_disk_that_fills_up_in_an_ingest_is_one_line_and_the_next_run_finishes(tmp_path: Path):
+def test_a_full_disk_during_ingest_is_one_line_and_the_next_run_finishes(tmp_path: Path):
     """Files may grow to 1.5 MB only, which to SQLite is a write that fails."""
     films, data = tmp_path / "films", tmp_path / "data"
     write_small_films(films, FILMS)
@@ -160,7 +160,7 @@ def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str
     assert (data / DATABASE).read_bytes() == before
 
 
-async def test_a_key_that_is_lost_is_told_to_a_host_and_nothing_is_made_in_its_place(tmp_path: Path):
+async def test_a_lost_key_is_reported_to_the_host_and_not_replaced(tmp_path: Path):
     films, data = tmp_path / "films", tmp_path / "data"
     dicom(films / "a.dcm", 1)
     async with served(data, roots=tmp_path) as host:
@@ -173,7 +173,7 @@ async def test_a_key_that_is_lost_is_told_to_a_host_and_nothing_is_made_in_its_p
         assert (await host.ask("get_archive_overview"))["images"] == 1
 
 
-async def test_a_clock_that_jumps_changes_no_answer_and_loses_no_line(
+async def test_a_clock_that_jumps_changes_no_result_and_loses_no_line(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write_small_films(tmp_path / "films", 3)
@@ -191,7 +191,7 @@ async def test_a_clock_that_jumps_changes_no_answer_and_loses_no_line(
     assert len(log.read_text().splitlines()) == 3
 
 
-def test_a_file_written_while_the_clock_was_wrong_is_met_as_changed(tmp_path: Path):
+def test_a_file_with_an_earlier_time_counts_as_changed(tmp_path: Path):
     """Its time is earlier than that of what it was; a comparison by age would take it for known."""
     films, data = tmp_path / "films", tmp_path / "data"
     film = dicom(films / "a.dcm", 1)
@@ -203,7 +203,7 @@ def test_a_file_written_while_the_clock_was_wrong_is_met_as_changed(tmp_path: Pa
     assert contents(data)["images"] != before
 
 
-async def test_what_is_opened_is_closed_again(demo: Ingested, tmp_path: Path):
+async def test_sessions_leak_no_threads_descriptors_or_processes(demo: Ingested, tmp_path: Path):
     """Threads, descriptors and processes after many sessions are those after a few."""
 
     async def once() -> tuple[int, int, int]:

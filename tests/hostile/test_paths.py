@@ -69,7 +69,7 @@ def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
         open_without_links(path)
 
 
-def test_whenever_a_folder_is_swapped_for_a_link_only_what_is_inside_is_read(root: Path):
+def test_a_folder_swapped_for_a_link_at_any_time_leads_to_no_file_outside(root: Path):
     path, folder, done = root / "a" / "b" / "film", root / "a", threading.Event()
 
     def swap() -> None:
@@ -105,7 +105,7 @@ def socket_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, socket_file, device], ids=["fifo", "folder", "socket", "device"])
-async def test_what_is_no_file_is_not_read_and_nothing_waits(tmp_path: Path, make: Callable[[Path], None]):
+async def test_pipes_devices_and_sockets_are_not_read_and_block_nothing(tmp_path: Path, make: Callable[[Path], None]):
     make(tmp_path / "film.dcm")
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
         open_without_links(tmp_path / "film.dcm")
@@ -115,7 +115,7 @@ async def test_what_is_no_file_is_not_read_and_nothing_waits(tmp_path: Path, mak
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change to another user")
-def test_a_folder_that_may_be_passed_but_not_listed_is_passed(root: Path):
+def test_a_folder_that_may_be_entered_but_not_listed_is_entered(root: Path):
     (root / "a").chmod(0o711)
     child = os.fork()
     if child == 0:
@@ -149,7 +149,7 @@ def test_a_folder_that_may_be_passed_but_not_listed_is_passed(root: Path):
         "a/b/film/../../../../outside/b/film",
     ],
 )
-def test_what_does_not_lie_below_a_root_is_refused_alike_be_it_there_or_not(root: Path, asked: str):
+def test_paths_outside_the_roots_are_refused_alike_whether_they_exist_or_not(root: Path, asked: str):
     """Case and look-alikes make another name here; where a system takes them for one, the resolved name differs."""
     (root.parent / "root2").mkdir()
     with pytest.raises(PathRefused) as refused:
@@ -159,7 +159,7 @@ def test_what_does_not_lie_below_a_root_is_refused_alike_be_it_there_or_not(root
 
 
 @pytest.mark.parametrize("asked", ["a\0b", "x" * 5000, "~nobodyhere/x", "a/" * 3000, "\udcff"])
-def test_what_is_no_path_is_refused_in_one_short_line(root: Path, asked: str):
+def test_invalid_paths_are_refused_in_one_short_line(root: Path, asked: str):
     with pytest.raises(PathRefused) as refused:
         AllowedRoots((root,)).resolve(asked)
     assert len(str(refused.value)) < 300
@@ -169,7 +169,7 @@ def test_what_is_no_path_is_refused_in_one_short_line(root: Path, asked: str):
     ("column", "value"),
     [("image_path", "../outside/b/film"), ("image_path", "/etc/passwd"), ("root", "/"), ("root", "/etc"), ("root", "")],
 )
-async def test_a_path_changed_in_the_store_leads_nowhere(root: Path, tmp_path: Path, column: str, value: str):
+async def test_a_path_tampered_with_in_the_store_is_not_followed(root: Path, tmp_path: Path, column: str, value: str):
     dicom(root / "film.dcm", 1)
     await ingested(tmp_path / "data", root)
     rows(tmp_path / "data", f"UPDATE images SET {column} = ?", value)  # noqa: S608 - of the list above
@@ -179,7 +179,7 @@ async def test_a_path_changed_in_the_store_leads_nowhere(root: Path, tmp_path: P
             await archive.view(image_id, ViewOptions())
 
 
-async def test_a_film_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
+async def test_an_image_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
     film = dicom(root / "film.dcm", 1)
     dicom(root.parent / "outside" / "film.dcm", 2)
     swap_for_link(film, root.parent / "outside" / "film.dcm")
@@ -190,7 +190,7 @@ async def test_a_film_swapped_for_a_link_after_it_was_checked_is_not_read(root: 
 
 
 @pytest.mark.parametrize("swapped", ["report", "subject"])
-async def test_a_report_behind_a_link_is_not_taken(tmp_path: Path, swapped: str):
+async def test_a_report_behind_a_link_is_not_read(tmp_path: Path, swapped: str):
     films, data = tmp_path / "films", tmp_path / "data"
     reports = tmp_path / "reports" / "files" / "p10" / "p10000001"
     text = report(mimic(films, 1), "IMPRESSION: Not of this archive.")
@@ -206,7 +206,7 @@ async def test_a_report_behind_a_link_is_not_taken(tmp_path: Path, swapped: str)
     assert rows(data, "SELECT report FROM studies") == [(None,)]
 
 
-async def test_a_companion_file_that_is_a_link_is_told(tmp_path: Path):
+async def test_a_companion_file_that_is_a_link_is_reported(tmp_path: Path):
     mimic(tmp_path / "films", 1)
     table = companions.split(tmp_path / "elsewhere")
     (tmp_path / "films" / table.name).symlink_to(table)
@@ -214,7 +214,7 @@ async def test_a_companion_file_that_is_a_link_is_told(tmp_path: Path):
         await ingested(tmp_path / "data", tmp_path / "films")
 
 
-def test_a_secret_appears_whole_and_the_first_one_stays(tmp_path: Path):
+def test_a_secret_file_is_created_atomically_and_never_replaced(tmp_path: Path):
     place = tmp_path / "new" / "secret"
     create_private_file(place, b"first")
     create_private_file(place, b"second")
@@ -229,7 +229,7 @@ def test_a_secret_is_not_written_through_a_link(tmp_path: Path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_descriptors_are_given_back_whatever_happens(root: Path):
+def test_descriptors_are_closed_on_every_path(root: Path):
     def held() -> list[Any]:
         return sorted(Path("/proc/self/fd").iterdir())
 

@@ -43,19 +43,19 @@ SAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
         ("", ""),
     ],
 )
-def test_a_text_keeps_what_a_person_sees_and_nothing_else(text: str, shown: str):
+def test_sanitized_text_keeps_visible_characters_only(text: str, shown: str):
     assert sanitize_text(text) == shown
     assert sanitize_text(shown) == shown
 
 
-def test_no_character_that_hides_is_kept():
+def test_no_invisible_character_is_kept():
     everything = "".join(map(chr, range(0x110000)))
     kept = {char for char in sanitize_text(everything) if char not in "\t\n"}
     assert not {char for char in kept if unicodedata.category(char) in SAFE}
     assert len(kept) > 100_000
 
 
-def test_every_text_of_an_answer_is_plain_names_included():
+def test_every_text_and_key_of_a_result_is_sanitized():
     assert sanitize_json({"a\u200b": ["b\x00", ("c\u202e", 1, None, True)]}) == {"a": ["b", ["c", 1, None, True]]}
 
 
@@ -102,13 +102,13 @@ def checked(result: CallToolResult) -> dict[str, Any]:
     return data | {"is marked": bool(notes)}
 
 
-async def test_a_hit_quotes_and_does_not_forge(host: Client):
+async def test_a_hit_keeps_hostile_text_within_its_quotes(host: Client):
     page = checked(await host.call_tool("search_medical_images", {"query": "edema", "mode": "words"}))
     assert [hit["image_id"] for hit in page["images"]] == ["-".join(["00000001"] * 5)]
     assert page["is marked"]
 
 
-async def test_facts_quote_and_do_not_forge(host: Client):
+async def test_image_details_keep_hostile_text_within_its_quotes(host: Client):
     listed = checked(await host.call_tool("search_medical_images", {"has_report": True}))
     shown = checked(await host.call_tool("get_image_metadata", {"image_id": listed["images"][0]["image_id"]}))
     assert shown["is marked"]
@@ -116,13 +116,13 @@ async def test_facts_quote_and_do_not_forge(host: Client):
     assert shown["split"].strip() == "train[2J"
 
 
-async def test_a_name_of_a_file_names_nobody_and_forges_nothing(host: Client):
+async def test_file_names_are_hidden_and_forge_nothing(host: Client):
     listed = checked(await host.call_tool("search_medical_images", {"has_report": False}))
     assert listed["results_count"] == 1
     assert not any("Roe" in text for text in texts(listed))
 
 
-async def test_an_error_is_one_line_whatever_it_names(host: Client):
+async def test_an_error_with_hostile_names_is_one_line(host: Client):
     for path in (FORGED, HIDDEN + FORGED, "/" + HIDDEN):
         result = await host.call_tool("ingest_directory", {"path": path})
         (text,) = result.content
@@ -134,7 +134,7 @@ async def test_an_error_is_one_line_whatever_it_names(host: Client):
 
 
 @pytest.mark.parametrize(("said", "told"), [("YES", "YES"), ("NO", "NO"), (None, None)])
-async def test_burned_in_words_are_told_with_the_picture(tmp_path: Path, said: str | None, told: str | None):
+async def test_burned_in_annotation_comes_with_the_image(tmp_path: Path, said: str | None, told: str | None):
     data = tmp_path / "data"
     dicom(tmp_path / "films" / "a.dcm", 1, BurnedInAnnotation=said)
     await ingested(data, tmp_path / "films")

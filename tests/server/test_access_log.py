@@ -65,7 +65,7 @@ def put_in_its_place(log: Path, thing: str) -> None:
         log.symlink_to(log.parent / "elsewhere")
 
 
-async def test_a_call_leaves_a_line_with_filters_and_the_ids_that_were_given(demo: Ingested, log: Path):
+async def test_a_call_is_logged_with_its_filters_and_the_returned_ids(demo: Ingested, log: Path):
     async with asked(demo, AccessLog(log)) as host:
         page = await host.ask(SEARCH, query="left effusion of Jane Roe", view=["PA"], limit=2)
         image_id = page["images"][0]["image_id"]
@@ -94,7 +94,7 @@ async def test_a_call_leaves_a_line_with_filters_and_the_ids_that_were_given(dem
     assert "Roe" not in text(log)
 
 
-async def test_words_and_places_are_logged_only_where_that_is_switched_on(demo: Ingested, log: Path, tmp_path: Path):
+async def test_queries_and_paths_are_logged_only_if_switched_on(demo: Ingested, log: Path, tmp_path: Path):
     calls: list[tuple[str, dict[str, Any]]] = [
         (SEARCH, {"query": "Jane Roe"}),
         ("ingest_directory", {"path": "/films/Jane Roe", "limit": 1}),
@@ -118,7 +118,7 @@ async def test_no_report_text_is_logged_in_any_mode(demo: Ingested, log: Path):
     assert not any(excerpt in text(log) for excerpt in excerpts)
 
 
-async def test_only_its_owner_may_read_it_and_a_full_one_is_kept_under_its_time(demo: Ingested, log: Path):
+async def test_the_log_is_private_and_a_full_one_is_renamed_with_its_time(demo: Ingested, log: Path):
     async with asked(demo, AccessLog(log, max_bytes=500)) as host:
         for _ in range(9):
             await host.ask("get_archive_overview")
@@ -129,7 +129,7 @@ async def test_only_its_owner_may_read_it_and_a_full_one_is_kept_under_its_time(
     assert sum(len(lines(file)) for file in [*old, log]) == 9
 
 
-async def test_calls_side_by_side_and_servers_side_by_side_keep_whole_lines(demo: Ingested, log: Path):
+async def test_concurrent_calls_and_servers_write_whole_lines(demo: Ingested, log: Path):
     async def ask(host: Host) -> None:
         for _ in range(5):
             await host.ask(SEARCH, query="effusion")
@@ -144,7 +144,7 @@ async def test_calls_side_by_side_and_servers_side_by_side_keep_whole_lines(demo
     assert sum(len(lines(file)) for file in [*full_ones(log), log] if file.exists()) == 40
 
 
-async def test_a_line_that_cannot_be_written_refuses_the_call(demo: Ingested, log: Path):
+async def test_a_call_that_cannot_be_logged_is_refused(demo: Ingested, log: Path):
     async with asked(demo, AccessLog(log)) as host:
         for thing in ("folder", "link"):
             put_in_its_place(log, thing)
@@ -156,7 +156,7 @@ async def test_a_line_that_cannot_be_written_refuses_the_call(demo: Ingested, lo
     assert [file.name for file in log.parent.iterdir()] == ["access.jsonl"]
 
 
-async def test_a_line_cut_by_a_full_disk_does_not_spoil_the_next_one(
+async def test_a_line_cut_off_by_a_full_disk_does_not_corrupt_the_next(
     demo: Ingested, log: Path, monkeypatch: pytest.MonkeyPatch
 ):
     write = os.write
@@ -170,7 +170,7 @@ async def test_a_line_cut_by_a_full_disk_does_not_spoil_the_next_one(
     assert json.loads(whole)["outcome"] == "ok"
 
 
-async def test_a_call_that_crashes_or_is_given_up_leaves_a_line_too(
+async def test_crashed_and_cancelled_calls_are_logged(
     demo: Ingested, log: Path, monkeypatch: pytest.MonkeyPatch
 ):
     entered = anyio.Event()

@@ -37,7 +37,7 @@ MANY = 120
 RESULT_LIMIT = 1_000_000
 
 
-async def test_words_find_the_labelled_studies(host: Host, demo: Ingested):
+async def test_a_query_finds_the_labelled_studies(host: Host, demo: Ingested):
     page = await host.ask("search_medical_images", query="pneumothorax", labels=["Pneumothorax"])
     drawn = {
         image.study_id for image in demo.drawn.images if any(found.kind == "pneumothorax" for found in image.findings)
@@ -83,7 +83,7 @@ async def test_pages_follow_each_other_without_a_gap(host: Host):
 
 
 @pytest.mark.parametrize("view", ["ap", ["AP"], '["AP"]'])
-async def test_a_view_may_be_written_as_models_write_it(host: Host, view: object, demo: Ingested):
+async def test_a_view_filter_accepts_a_string_and_lower_case(host: Host, view: object, demo: Ingested):
     page = await host.ask("search_medical_images", view=view, group="none", limit=100)
     assert {hit["image_id"] for hit in page["images"]} == {
         image.image_id for image in demo.drawn.images if image.view == "AP"
@@ -98,7 +98,7 @@ async def test_a_subject_is_found_without_its_letter(host: Host, demo: Ingested)
     assert {hit["subject_id"] for hit in page["images"]} == {subject}
 
 
-async def test_metadata_says_all_that_is_known(host: Host, demo: Ingested):
+async def test_metadata_returns_all_facts(host: Host, demo: Ingested):
     image = next(image for image in demo.drawn.images if image.view == "PA" and image.findings)
     shown = await host.ask("get_image_metadata", image_id=image.image_id)
     assert list(shown) == SHOWN
@@ -128,7 +128,7 @@ async def test_the_overview_counts_what_was_ingested(host: Host, demo: Ingested)
     assert overview["embedder"]["fingerprint"]["model"] == "offline-sketch-1"
 
 
-async def test_no_answer_holds_a_place_of_this_machine(host: Host, demo: Ingested):
+async def test_no_result_holds_a_local_path(host: Host, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     answers = [
         await host.ask("get_archive_overview"),
@@ -138,7 +138,7 @@ async def test_no_answer_holds_a_place_of_this_machine(host: Host, demo: Ingeste
     assert str(demo.drawn.folder.parent) not in json.dumps(answers)
 
 
-class TestTheLargestResults:
+class TestLargestResults:
     """They stay below what hosts take, whatever the reports hold."""
 
     @pytest.fixture
@@ -154,7 +154,7 @@ class TestTheLargestResults:
         assert len(result.structured_content["images"]) == 100
         assert RESULT_LIMIT / 10 < wire_bytes(result) < RESULT_LIMIT
 
-    async def test_a_report_of_a_megabyte_is_cut_and_says_so(self, archive_settings: Settings):
+    async def test_a_report_of_a_megabyte_is_truncated_with_a_warning(self, archive_settings: Settings):
         await fill(archive_settings, report='"\\\x01' * 350_000, images=1)
         async with connected(archive_settings) as client:
             result = await client.call_tool("get_image_metadata", {"image_id": "image-000"})
@@ -162,7 +162,7 @@ class TestTheLargestResults:
         assert result.structured_content["warnings"] == ["The report is truncated after 50000 characters."]
         assert RESULT_LIMIT / 10 < wire_bytes(result) < RESULT_LIMIT
 
-    async def test_a_report_of_many_sections_is_cut_too(self, archive_settings: Settings):
+    async def test_a_report_of_many_sections_is_truncated_too(self, archive_settings: Settings):
         titles = ["".join(chr(65 + int(digit)) for digit in f"{number:05}") for number in range(40_000)]
         await fill(archive_settings, report="\n".join(f"{title}: x" for title in titles), images=1)
         async with connected(archive_settings) as client:

@@ -66,7 +66,7 @@ async def most_like(host: Host, example: str) -> str:
     return page["images"][0]["image_id"]
 
 
-async def test_the_answers_of_both_stores_are_the_same(demo: Ingested, tmp_path: Path) -> None:
+async def test_both_stores_give_the_same_results(demo: Ingested, tmp_path: Path) -> None:
     roots = {"MCP_CXR_ROOTS": str(demo.drawn.folder)}
     here = {**demo.environment, **roots}
     there = {**here, **variables(plain_server()), "MCP_CXR_DATA_DIR": str(tmp_path)}
@@ -79,7 +79,7 @@ async def test_the_answers_of_both_stores_are_the_same(demo: Ingested, tmp_path:
     assert sum(len(page["images"]) for page in one[1:-2]) > 40
 
 
-async def test_films_are_ingested_over_mcp_into_iris(demo: Ingested, tmp_path: Path) -> None:
+async def test_images_are_ingested_over_mcp_into_iris(demo: Ingested, tmp_path: Path) -> None:
     where = {**demo.environment, **variables(plain_server()), "MCP_CXR_DATA_DIR": str(tmp_path)}
     for roots, taken in (("", False), (str(demo.drawn.folder), True)):
         server = build_server(lambda roots=roots: open_archive(settings({**where, "MCP_CXR_ROOTS": roots})))

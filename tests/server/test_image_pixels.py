@@ -48,7 +48,7 @@ async def test_values_are_those_of_the_file(host: Host, demo: Ingested):
     assert (part["spacing_mm"], part["spacing_source"]) == ([float(one) for one in file.PixelSpacing], "PixelSpacing")
 
 
-async def test_the_file_s_own_grays_are_view_image_s(host: Host, demo: Ingested):
+async def test_the_default_grays_equal_those_of_view_image(host: Host, demo: Ingested):
     for image in demo.drawn.images[:6]:
         part = await asked(host, image_id=image.image_id)
         grays = np.frombuffer(zlib.decompress(base64.b64decode(part["grays"])), np.uint8)
@@ -58,7 +58,7 @@ async def test_the_file_s_own_grays_are_view_image_s(host: Host, demo: Ingested)
             assert np.array_equal(grays[unpacked(part)], np.asarray(seen))
 
 
-async def test_a_small_one_is_made_of_means(host: Host, demo: Ingested):
+async def test_an_overview_is_made_of_block_means(host: Host, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     whole, small = unpacked(await asked(host, image_id=image_id)), await asked(host, image_id=image_id, max_px=100)
     factor = small["factor"]
@@ -69,7 +69,7 @@ async def test_a_small_one_is_made_of_means(host: Host, demo: Ingested):
     assert np.abs(unpacked(small)[: len(means), : means.shape[1]] - means).max() <= 0.5
 
 
-async def test_tiles_cover_the_film(host: Host, demo: Ingested):
+async def test_tiles_cover_the_image(host: Host, demo: Ingested):
     image_id = max(demo.drawn.images, key=lambda image: pydicom.dcmread(image.path).Rows).image_id
     whole = unpacked(await asked(host, image_id=image_id))
     seen = np.zeros_like(whole)
@@ -92,11 +92,11 @@ async def test_tiles_cover_the_film(host: Host, demo: Ingested):
         ({"zoom": 2}, "Unknown argument zoom"),
     ],
 )
-async def test_what_there_is_not_is_refused(host: Host, demo: Ingested, arguments: dict[str, Any], said: str):
+async def test_unknown_images_and_tiles_are_refused(host: Host, demo: Ingested, arguments: dict[str, Any], said: str):
     assert said in await host.refused("get_image_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
 
 
-class TestWherePicturesAreNotShared:
+class TestImagesNotShared:
     @pytest.fixture
     def share(self) -> tuple[str, ...]:
         return ("reports",)

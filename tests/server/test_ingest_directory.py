@@ -55,13 +55,13 @@ async def test_bad_files_are_counted_by_reason_and_nothing_is_lost(host: Host, f
     assert summary["found"] == summary["skipped"] + summary["added"] + summary["errors"] + summary["remaining"]
 
 
-async def test_a_dry_run_counts_and_makes_nothing(host: Host, films: Path):
+async def test_a_dry_run_counts_and_writes_nothing(host: Host, films: Path):
     summary = await host.ask("ingest_directory", path=str(films), dry_run=True)
     assert (summary["would_add"], summary["added"], summary["total_in_store"]) == (FILMS, 0, 0)
     assert "Nothing has been stored" in await host.refused("get_archive_overview")
 
 
-async def test_a_limit_takes_the_first_files_only(host: Host, films: Path):
+async def test_a_limit_reads_the_first_files_only(host: Host, films: Path):
     summary = await host.ask("ingest_directory", path=str(films), limit=3)
     assert (summary["found"], summary["added"]) == (3, 3)
 
@@ -76,7 +76,7 @@ async def test_progress_is_reported_until_the_end(host: Host, films: Path):
     assert (FILMS, FILMS, f"added {FILMS}, skipped 0, errors 0") in heard
 
 
-async def test_a_folder_without_films_is_one_line(host: Host, tmp_path: Path):
+async def test_a_folder_without_images_is_one_line(host: Host, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     line = await host.refused("ingest_directory", path=str(tmp_path / "empty"))
     assert line.startswith("No DICOM, PNG or JPEG files below")
@@ -92,7 +92,7 @@ async def test_a_folder_outside_the_roots_is_refused_also_through_a_link(
         assert "add its folder to MCP_CXR_ROOTS" in await host.refused("ingest_directory", path=str(path))
 
 
-async def test_a_call_out_of_time_says_how_to_go_on_and_the_next_one_finishes(films: Path, archive_settings: Settings):
+async def test_a_call_out_of_time_says_how_to_continue_and_the_next_one_finishes(films: Path, archive_settings: Settings):
     """The first server's pace is over at once; the second one has the usual one."""
     async with Client(build_server(lambda: open_archive(archive_settings), ingest_pace_s=0)) as client:
         stopped = await (await host_of(client)).ask("ingest_directory", path=str(films))

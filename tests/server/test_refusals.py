@@ -71,7 +71,7 @@ async def test_a_wrong_call_is_refused_with_what_to_do(host: Host, tool: str, ar
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_every_error_of_ours_reaches_the_model_as_its_line(
+async def test_every_cxr_error_reaches_the_model_as_one_line(
     host: Host, kind: type[CxrError], monkeypatch: pytest.MonkeyPatch
 ):
     async def fail(_: Archive) -> None:
@@ -81,7 +81,7 @@ async def test_every_error_of_ours_reaches_the_model_as_its_line(
     assert await host.refused("get_archive_overview") == "Something is wrong; do this."
 
 
-async def test_a_crash_is_withheld(host: Host, monkeypatch: pytest.MonkeyPatch):
+async def test_the_text_of_a_crash_is_withheld(host: Host, monkeypatch: pytest.MonkeyPatch):
     async def crash(_: EmbeddedStore) -> None:
         raise RuntimeError(SECRET)
 
@@ -90,14 +90,14 @@ async def test_a_crash_is_withheld(host: Host, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("tool", ["get_archive_overview", "get_image_metadata", "view_image", SEARCH])
-async def test_an_archive_that_was_never_made_says_how_to_make_it(tmp_path: Path, tool: str):
+async def test_a_missing_archive_says_how_to_create_it(tmp_path: Path, tool: str):
     arguments: dict[str, Any] = {"query": "x"} if tool == SEARCH else {"image_id": "x"}
     async with asked(tmp_path / "data") as host:
         line = await host.refused(tool, **(arguments if tool != "get_archive_overview" else {}))
     assert line == "Nothing has been stored in the archive yet. Run `mcp-cxr ingest PATH`."
 
 
-async def test_an_archive_of_another_version_is_not_touched(tmp_path: Path, demo: Ingested):
+async def test_an_archive_of_another_version_is_not_changed(tmp_path: Path, demo: Ingested):
     copy = demo.copied_to(tmp_path / "data")
     rows(copy.data_dir, "PRAGMA user_version = 77")
     async with asked(copy.data_dir) as host:
@@ -123,7 +123,7 @@ class BrokenArchive:
         return None
 
 
-class TestFilesThatAreGone:
+class TestMissingAndChangedFiles:
     """A picture is shown only as it was ingested; no error says where this machine keeps it."""
 
     @pytest.fixture
@@ -142,19 +142,19 @@ class TestFilesThatAreGone:
             page = await host.ask(SEARCH, view="FRONTAL")
             yield host, page["images"][0]["image_id"]
 
-    async def test_a_missing_film_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_missing_file_is_not_shown(self, films: Path, lone: tuple[Host, str]):
         host, image_id = lone
         (films / "film.dcm").unlink()
         line = await host.refused("view_image", image_id=image_id)
         assert line == "The image's file is gone, or lies below none of the archive's roots."
 
-    async def test_a_changed_film_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_changed_file_is_not_shown(self, films: Path, lone: tuple[Host, str]):
         host, image_id = lone
         (films / "film.dcm").write_bytes(b"something else")
         line = await host.refused("view_image", image_id=image_id)
         assert line == "The image's file was changed since it was ingested; ingest its folder again."
 
-    async def test_a_film_that_leads_out_of_the_roots_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_file_that_leads_out_of_the_roots_is_not_shown(self, films: Path, lone: tuple[Host, str]):
         host, image_id = lone
         (films / "film.dcm").rename(films.parent / "elsewhere.dcm")
         (films / "film.dcm").symlink_to(films.parent / "elsewhere.dcm")

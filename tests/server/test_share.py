@@ -19,13 +19,13 @@ class TestNothingShared:
     def share(self) -> tuple[str, ...]:
         return ()
 
-    async def test_a_page_holds_no_report_and_says_why_once(self, host: Host):
+    async def test_a_search_result_holds_no_report_and_says_why_once(self, host: Host):
         page = await host.ask("search_medical_images", query="effusion")
         assert page["results_count"] == 5
         assert [hit["report_excerpt"] for hit in page["images"]] == [None] * 5
         assert page["warnings"].count(WITHHELD) == 1
 
-    async def test_facts_hold_no_report_and_say_why(self, host: Host, demo: Ingested):
+    async def test_image_details_hold_no_report_and_say_why(self, host: Host, demo: Ingested):
         image = demo.drawn.images[0]
         shown = await host.ask("get_image_metadata", image_id=image.image_id)
         assert shown["report"] is None
@@ -35,17 +35,17 @@ class TestNothingShared:
         assert sentences
         assert not any(sentence in json.dumps(shown) for sentence in sentences)
 
-    async def test_a_picture_is_refused_with_the_variable_to_set(self, host: Host, demo: Ingested):
+    async def test_an_image_is_refused_with_the_variable_to_set(self, host: Host, demo: Ingested):
         line = await host.refused("view_image", image_id=demo.drawn.images[0].image_id)
         assert "MCP_CXR_SHARE=images" in line
 
 
-class TestOnlyPicturesShared:
+class TestOnlyImagesShared:
     @pytest.fixture
     def share(self) -> tuple[str, ...]:
         return ("images",)
 
-    async def test_a_picture_comes_without_reports(self, host: Host, demo: Ingested):
+    async def test_an_image_comes_without_reports(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
         assert not (await host.client.call_tool("view_image", {"image_id": image_id})).is_error
         assert (await host.ask("get_image_metadata", image_id=image_id))["report"] is None
@@ -56,7 +56,7 @@ class TestOnlyReportsShared:
     def share(self) -> tuple[str, ...]:
         return ("reports",)
 
-    async def test_reports_come_without_pictures(self, host: Host, demo: Ingested):
+    async def test_reports_come_without_images(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
         assert "MCP_CXR_SHARE=images" in await host.refused("view_image", image_id=image_id)
         shown = await host.ask("get_image_metadata", image_id=image_id)

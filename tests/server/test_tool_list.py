@@ -33,7 +33,7 @@ async def listed(host: Host) -> list[dict[str, Any]]:
     return [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
 
 
-async def test_the_tools_are_those_of_the_snapshot(host: Host):
+async def test_the_tools_equal_the_snapshot(host: Host):
     found = json.dumps(await listed(host), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
     if os.environ.get(REFRESH):
         SNAPSHOT.write_text(found)
@@ -43,7 +43,7 @@ async def test_the_tools_are_those_of_the_snapshot(host: Host):
         pytest.fail("\n".join([f"The tools changed. If that is meant, run once with {REFRESH}=1.", *change]))
 
 
-async def test_every_tool_keeps_the_limits_of_hosts(host: Host):
+async def test_every_tool_is_within_the_limits_of_hosts(host: Host):
     tools = await listed(host)
     assert [tool["name"] for tool in tools] == TOOLS
     for tool in tools:
@@ -62,19 +62,19 @@ async def test_only_ingest_writes_and_nothing_destroys(host: Host):
     assert all(hint["idempotentHint"] and not hint["destructiveHint"] for hint in hints.values())
 
 
-async def test_only_what_brings_pictures_has_no_output_schema(host: Host):
+async def test_only_tools_that_return_images_have_no_output_schema(host: Host):
     found = [tool["name"] for tool in await listed(host) if "outputSchema" not in tool]
     assert found == ["view_image", "get_image_pixels"]
 
 
-async def test_a_search_is_shown_in_the_viewer_and_models_are_not_offered_its_pixels(host: Host):
+async def test_search_opens_the_viewer_and_pixels_are_for_the_viewer_only(host: Host):
     meta = {tool["name"]: tool.get("_meta") for tool in await listed(host)}
     assert meta.pop("search_medical_images") == {"ui": {"resourceUri": VIEWER_URI}, "ui/resourceUri": VIEWER_URI}
     assert meta.pop("get_image_pixels") == {"ui": {"visibility": ["app"]}}
     assert not any(meta.values())
 
 
-async def test_the_server_says_who_it_is_and_how_to_begin(host: Host):
+async def test_the_server_gives_its_name_and_instructions(host: Host):
     assert host.client.server_info
     assert host.client.server_info.name == "mcp-cxr"
     assert host.client.instructions

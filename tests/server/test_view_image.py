@@ -40,7 +40,7 @@ async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[st
         return np.asarray(image.convert("L")), facts
 
 
-async def test_the_whole_film_comes_in_its_own_size(host: Host, demo: Ingested):
+async def test_the_whole_image_comes_at_full_size(host: Host, demo: Ingested):
     image = demo.drawn.images[0]
     pixels, facts = await look(host, image_id=image.image_id)
     assert pixels.shape == (facts["image_rows"], facts["image_columns"])
@@ -48,7 +48,7 @@ async def test_the_whole_film_comes_in_its_own_size(host: Host, demo: Ingested):
     assert pixels.std() > 10
 
 
-async def test_a_small_picture_keeps_the_films_shape(host: Host, demo: Ingested):
+async def test_a_small_view_keeps_the_aspect_ratio(host: Host, demo: Ingested):
     pixels, facts = await look(host, image_id=demo.drawn.images[0].image_id, max_px=128)
     assert max(pixels.shape) == 128
     assert abs(pixels.shape[1] / pixels.shape[0] - facts["image_columns"] / facts["image_rows"]) < 0.01
@@ -62,7 +62,7 @@ async def test_invert_swaps_black_and_white(host: Host, demo: Ingested):
     assert facts["grayscale"]["inverted"] is True
 
 
-async def test_a_region_is_cut_out_of_the_film(host: Host, demo: Ingested):
+async def test_a_region_is_cropped_from_the_image(host: Host, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     whole, _ = await look(host, image_id=image_id)
     part, _ = await look(host, image_id=image_id, region=[0.5, 0.25, 1, 0.75])
@@ -70,7 +70,7 @@ async def test_a_region_is_cut_out_of_the_film(host: Host, demo: Ingested):
     assert np.array_equal(part, whole[rows // 4 : rows // 4 + len(part), columns // 2 :])
 
 
-async def test_a_window_is_used_and_said(host: Host, demo: Ingested):
+async def test_a_window_is_used_and_returned(host: Host, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     wide, _ = await look(host, image_id=image_id, window_center=2048, window_width=8192)
     narrow, facts = await look(host, image_id=image_id, window_center=2048, window_width=200)
@@ -92,7 +92,7 @@ async def look_at(host: Host, image_ids: Sequence[str], **arguments: Any) -> tup
         return np.asarray(image.convert("L")), facts
 
 
-async def test_films_stand_side_by_side(host: Host, demo: Ingested):
+async def test_images_are_shown_side_by_side(host: Host, demo: Ingested):
     ids = [image.image_id for image in demo.drawn.images[:4]]
     for count, (columns, rows) in {2: (2, 1), 3: (3, 1), 4: (2, 2)}.items():
         sheet, facts = await look_at(host, ids[:count])
@@ -106,7 +106,7 @@ async def test_films_stand_side_by_side(host: Host, demo: Ingested):
             assert sheet[row * down : (row + 1) * down, column * across : (column + 1) * across].std() > 20
 
 
-async def test_a_contact_sheet_is_numbered_as_the_page(host: Host):
+async def test_a_contact_sheet_is_numbered_like_the_results(host: Host):
     page = await host.ask("search_medical_images", view=["PA", "AP", "LATERAL"], limit=4, offset=4, group="none")
     ids = [hit["image_id"] for hit in page["images"]]
     _, facts = await look_at(host, ids * 2, first_rank=page["images"][0]["rank"])
@@ -125,7 +125,7 @@ async def test_a_whole_page_of_a_hundred_fits(host: Host, demo: Ingested):
     assert max(sheet.shape) <= 2048
 
 
-async def test_window_and_region_hold_for_every_film_of_a_sheet(host: Host, demo: Ingested):
+async def test_window_and_region_apply_to_every_image_of_a_sheet(host: Host, demo: Ingested):
     ids = [image.image_id for image in demo.drawn.images[:2]]
     wide, _ = await look_at(host, ids, window_center=2048, window_width=8192)
     narrow, facts = await look_at(host, ids, window_center=2048, window_width=200, region=[0, 0, 0.5, 0.5])

@@ -35,7 +35,7 @@ def data(result: CallToolResult) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_host_searches_reads_and_looks(demo: Ingested, tmp_path: Path, mode: str):
+async def test_a_host_searches_and_reads_reports_and_images(demo: Ingested, tmp_path: Path, mode: str):
     async with Client(server(demo.environment, tmp_path), mode=mode) as client:
         page = data(await client.call_tool("search_medical_images", {"query": "left pleural effusion"}))
         image_id = page["images"][0]["image_id"]
@@ -47,7 +47,7 @@ async def test_a_host_searches_reads_and_looks(demo: Ingested, tmp_path: Path, m
             assert film.size == (shown["tags"]["Columns"], shown["tags"]["Rows"])
 
 
-async def test_a_host_ingests_gives_up_in_the_middle_and_carries_on(tmp_path: Path):
+async def test_a_host_cancels_an_ingest_and_continues_it(tmp_path: Path):
     films = tmp_path / "films"
     write_small_films(films, FILMS)
     heard: list[float] = []

@@ -52,7 +52,7 @@ def test_stdout_holds_nothing_but_the_protocol(wire: Wire, demo: Ingested):
 
 
 @pytest.mark.parametrize(("value", "lines"), [("on", 1), ("off", 0)])
-def test_what_is_asked_is_logged_unless_that_is_switched_off(demo: Ingested, tmp_path: Path, value: str, lines: int):
+def test_calls_are_logged_unless_switched_off(demo: Ingested, tmp_path: Path, value: str, lines: int):
     copy = demo.copied_to(tmp_path / "data")
     (copy.data_dir / "access.jsonl").unlink(missing_ok=True)  # of other tests' servers
     with Wire({**copy.environment, "MCP_CXR_ACCESS_LOG": value}, tmp_path) as wire:
@@ -85,7 +85,7 @@ def test_wrong_configuration_stops_the_start_with_one_line(tmp_path: Path, varia
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "stdin"])
-def test_an_end_in_the_middle_of_an_ingest_loses_nothing(tmp_path: Path, end: str):
+def test_a_host_that_ends_during_an_ingest_loses_nothing(tmp_path: Path, end: str):
     films, data = tmp_path / "films", tmp_path / "data"
     write_small_films(films, FILMS)
     with Wire(environment(data, roots=tmp_path), tmp_path) as wire:
@@ -122,14 +122,14 @@ def stop(wire: Wire, end: str) -> None:
     wire.process.stdin = None
 
 
-def test_a_server_that_hears_nothing_ends_with_its_host(wire: Wire):
+def test_a_server_without_a_handshake_ends_with_its_host(wire: Wire):
     """A host that dies before the handshake leaves no process behind."""
     stop(wire, "stdin")
     left, err = wire.rest()
     assert (wire.process.returncode, left, err) == (0, [], "")
 
 
-def test_a_picture_and_a_report_survive_the_wire_as_they_are(wire: Wire, demo: Ingested):
+def test_an_image_and_a_report_are_unchanged_by_the_transport(wire: Wire, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     wire.shake_hands()
     result = wire.call("get_image_metadata", image_id=image_id)

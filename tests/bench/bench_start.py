@@ -1,4 +1,4 @@
-"""How long a host waits: process start to answered `initialize`: `python -m tests.bench.bench_start`.
+"""How long a host waits, from process start to the result of `initialize`: `python -m tests.bench.bench_start`.
 
 Ours beside an empty server of the same SDK, one after the other in turns, so that both meet the same machine.
 """
@@ -33,7 +33,7 @@ INITIALIZE = {
 
 
 def seconds_to_answer(command: list[str], variables: dict[str, str]) -> float:
-    """Start a server, shake hands, end it; return how long the answer took."""
+    """Start a server, do the handshake, end it; return how long the handshake took, in seconds."""
     started = time.perf_counter()
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}
@@ -73,7 +73,7 @@ def main() -> int:
 
 
 def report(times: dict[str, list[float]]) -> bool:
-    """Print the figures; return whether the ratio is kept."""
+    """Print the figures; return whether the ratio is within its limit."""
     print("Process start to answered `initialize`")
     print(
         f"  mcp {importlib.metadata.version('mcp')}, Python {platform.python_version()}, {platform.machine()}, "

@@ -46,7 +46,7 @@ OPEN = """() => new Promise((resolve) => {
 
 
 async def opened(shown: Shown) -> tuple[float, int]:
-    """Seconds from the click to the picture, and bytes of the answer that brought it."""
+    """Seconds from the click to the first frame, and bytes of the result that it shows."""
     before = len(shown.answers)
     took = await shown.frame.evaluate(OPEN) / 1000
     return took, max(shown.answers[before:])
@@ -64,7 +64,7 @@ async def measure(browser: Browser, data: Path) -> list[tuple[float, int]]:
             ) as page:
                 await page.frame.wait_for_function("() => document.querySelectorAll('.thumbnail.ready').length === 3")
                 found.append(await opened(page))
-                for place in (1, 2):  # two others take its place in the server
+                for place in (1, 2):  # two others replace it in the server's cache
                     await page.button("Back to the results").click()
                     await page.open_image(place)
                     await page.drawn()
@@ -88,7 +88,7 @@ async def run() -> bool:
 
 
 def report(found: list[tuple[float, int]]) -> bool:
-    """Print the figures; return whether the time is kept."""
+    """Print the figures; return whether the time is within its limit."""
     times, sizes = [took for took, _ in found], [size for _, size in found]
     median = statistics.median(times)
     print("Opening an image of 2544 x 3056, 12 of 16 bits, uncompressed (15.5 MB), in the viewer")
@@ -96,8 +96,8 @@ def report(found: list[tuple[float, int]]) -> bool:
         f"  Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, "
         f"load {os.getloadavg()[0]:.1f}; {ROUNDS} turns"
     )
-    print(f"  first picture: {max(sizes):,} bytes over the wire")
-    print(f"  click to picture: median {median:.3f} s ({min(times):.3f} to {max(times):.3f})")
+    print(f"  first result: {max(sizes):,} bytes over the wire")
+    print(f"  click to first frame: median {median:.3f} s ({min(times):.3f} to {max(times):.3f})")
     kept = median < WITHIN_S
     print(f"  under {WITHIN_S:.0f} s: {'kept' if kept else 'NOT KEPT'}")
     return kept

@@ -32,7 +32,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="package")
 async def browser(anyio_backend: str, demo: Ingested) -> AsyncIterator[Browser]:
-    """Debian's Chromium. The demo's archive is made before, for that runs a loop of its own."""
+    """Debian's Chromium. The demo's archive is made first, because that runs its own event loop."""
     if not CHROMIUM.exists():
         do_without_chromium()
     async with async_playwright() as playwright:
@@ -42,23 +42,23 @@ async def browser(anyio_backend: str, demo: Ingested) -> AsyncIterator[Browser]:
 
 
 def do_without_chromium() -> None:
-    """Skip here; where the project is tested for good, fail."""
-    reason = "chromium is not there: apt-get install chromium"
+    """Skip the test, or fail it in CI."""
+    reason = "Chromium is missing: apt-get install chromium"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that the viewer was not tried."""
+    """Report prominently that the viewer was not tested."""
     if not CHROMIUM.exists():
-        terminalreporter.section("THE VIEWER WAS NOT TRIED", sep="!", red=True)
-        terminalreporter.write_line("There is no chromium: apt-get install chromium")
+        terminalreporter.section("THE VIEWER WAS NOT TESTED", sep="!", red=True)
+        terminalreporter.write_line("Chromium is missing: apt-get install chromium")
 
 
 @pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """The demo's first studies; shared with other test packages; must not be changed."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 

@@ -26,12 +26,12 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "media-src 'self' data:; connect-src 'none'"
 )
-"""What hosts set unless a page asks for more."""
+"""The content policy that hosts set by default."""
 SITE = "http://host.test"
 HERE = Path(__file__).parent
 
 Gives = Literal["whole", "text", "nothing"]
-"""What reaches the page: results as they are; without `structuredContent`; the first one not at all, others as text."""
+"""What the host forwards: whole results; results without `structuredContent`; no first result, later ones as text."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The official client and host side of MCP Apps, and axe-core: what others hold server and page to."""
+"""The official client and host side of MCP Apps, and axe-core, run against server and page."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def test_the_official_bridge_shows_the_page(show: Show, gives: Gives):
 
 
 def test_the_official_client_gets_images(demo: Ingested):
-    """Here because one worker fills the folder of packages; `make handout` tries more clients, over HTTP too."""
+    """Here because one worker installs the npm packages; `make handout` tests more clients, over HTTP too."""
     server = {"command": sys.executable, "args": ["-m", "mcp_cxr", "serve"], "env": demo.environment}
     visit(PAGE, generation=2, version="2026-07-28", server=server)
 
 
 async def faults(shown: Shown) -> list[str]:
-    """What axe finds that is serious: rule, and where."""
+    """Serious findings of axe: rule and elements."""
     result: dict[str, Any] = await shown.frame.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
     assert result["passes"] or result["incomplete"] or result["inapplicable"]
     return [

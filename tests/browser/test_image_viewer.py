@@ -146,7 +146,7 @@ async def test_rotate_and_flip_move_pixels_and_change_none(show: Show, demo: Ing
 
 
 def assert_shifted(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> None:
-    """The same but for a pixel that an odd size takes at the edge."""
+    """Assert equality, except for a shift of one pixel that an odd size causes."""
     inner = one[1:-1, 1:-1].astype(int)
     moved = [other[1 + y : PART - 1 + y, 1 + x : PART - 1 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
     assert min(np.abs(inner - each).max() for each in moved) == 0
@@ -164,7 +164,7 @@ async def test_the_ruler_is_accurate_to_a_pixel(show: Show, demo: Ingested):
         assert await measured(shown) == f"Measured {np.hypot(120, 50) * spacing:.1f} mm."
         width, height = await shown.size()
         ends = [(width // 2 + round(120 * share), height // 2 + round(50 * share)) for share in (0.05, 0.5, 0.95)]
-        for x, y in ends:  # the line lies on its place: bright yellow, within a pixel
+        for x, y in ends:  # the line is where it was drawn: bright yellow, within a pixel
             assert max(await shown.pixels(x - 1, y - 1, 3, 3)) > 240
         await shown.page.keyboard.press("Delete")
         await shown.page.keyboard.press("0")
@@ -265,8 +265,8 @@ async def test_the_report_beside_the_image_marks_the_matched_sentences(show: Sho
             assert "effusion" in text.lower()
         assert await shown.find("mark").count() < await shown.find(".panel p").count() * 3
         facts = await shown.find(".panel").inner_text()
-        for said in ("REPORT", "WHY IT WAS FOUND", "HEADER", "Pixel spacing, mm", "Transfer syntax"):
-            assert said in facts
+        for text in ("REPORT", "WHY IT WAS FOUND", "HEADER", "Pixel spacing, mm", "Transfer syntax"):
+            assert text in facts
         first = await shown.find("h1").inner_text()
         await shown.page.keyboard.press("PageDown")
         await shown.frame.wait_for_function("(first) => document.querySelector('h1').innerText !== first", arg=first)

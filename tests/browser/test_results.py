@@ -1,4 +1,4 @@
-"""The results of a search: shown, steered, filtered, turned, whatever the host keeps back."""
+"""Search results: shown, searched by example, filtered and paged, whatever the host forwards."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ async def test_every_result_shows_all_its_fields(show: Show, client: Client, giv
         cards = await shown.find(".card").all_inner_texts()
         assert len(cards) == len(page["images"]) == 5
         for card, hit in zip(cards, page["images"], strict=True):
-            said = " ".join(card.split())
-            assert said.startswith(f"{hit['rank']} {hit['view_position']} {hit['subject_id']} {hit['study_id']}")
-            assert all(reason in said for reason in hit["why"])
+            text = " ".join(card.split())
+            assert text.startswith(f"{hit['rank']} {hit['view_position']} {hit['subject_id']} {hit['study_id']}")
+            assert all(reason in text for reason in hit["why"])
         assert page["fallback_reason"] in await shown.find(".notices").inner_text()
         assert f"{page['total_results']} studies" in await shown.find("h1").inner_text()
         await drawn_thumbnails(shown, 3)
@@ -53,7 +53,7 @@ async def test_similarity_is_shown_if_vectors_were_compared(show: Show, client: 
     async with show(question={"like": [example]}) as shown:
         await shown.ready()
         for text, hit in zip(await shown.find(".similarity").all_inner_texts(), page["images"], strict=True):
-            sign = "−" if hit["similarity_z"] < 0 else "+"  # noqa: RUF001 - a minus, as it is set
+            sign = "−" if hit["similarity_z"] < 0 else "+"  # noqa: RUF001 - a typographic minus
             assert text.split() == ["z", f"{sign}{abs(hit['similarity_z']):.1f}", f"{hit['percentile']:g}", "%"]
 
 
@@ -109,8 +109,8 @@ async def test_like_and_unlike_examples_search_again(show: Show, client: Client)
         assert page["search_mode"] == "hybrid"
         assert [title.split()[0] for title in await shown.titles()] == [str(hit["rank"]) for hit in page["images"]]
         assert hits[0]["image_id"] not in {hit["image_id"] for hit in page["images"]}
-        told = await shown.heard("ui/update-model-context")
-        assert page["images"][0]["image_id"] in str(told[-1])
+        messages = await shown.heard("ui/update-model-context")
+        assert page["images"][0]["image_id"] in str(messages[-1])
         await shown.find(".examples .like button").click()
         await shown.find(".examples").wait_for(state="detached")
         assert (await shown.asked())[-1] == EFFUSION

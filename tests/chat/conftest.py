@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from mcp_cxr.chat._streamlit_script import __file__ as page
 from tests.browser.conftest import do_without_chromium
 from tests.browser.hosting import CHROMIUM, FLAGS
-from tests.server.archives import Ingested, environment, ingested, write_small_films
+from tests.server.archives import Ingested, environment, ingested, write_small_images
 from tests.standins.model import ScriptedModel
 from tests.support.chatting import Chatting
 
@@ -46,7 +46,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Thirty small images that the page may ingest."""
     made = tmp_path_factory.mktemp("images")
-    write_small_films(made, 30)
+    write_small_images(made, 30)
     return made
 
 

@@ -17,7 +17,7 @@ from mcp import Client
 from mcp_cxr.archive import open_archive
 from mcp_cxr.cli import main
 from mcp_cxr.server import build_server
-from tests.server.archives import Ingested, environment, ingested, write_small_films
+from tests.server.archives import Ingested, environment, ingested, write_small_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,7 +86,7 @@ def on_new(run: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Com
 def image_dir(tmp_path: Path) -> Path:
     """Return a folder of a few tiny images."""
     folder = tmp_path / "images"
-    write_small_films(folder, SMALL)
+    write_small_images(folder, SMALL)
     return folder
 
 

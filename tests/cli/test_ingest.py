@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import SMALL
-from tests.server.archives import small_film, write_small_films
+from tests.server.archives import small_dicom, write_small_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def test_limit_takes_the_first_files_including_stored_ones(on_new: Command, imag
 
 def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new: Command, image_dir: Path):
     (image_dir / "letter.dcm").write_text("Dear colleague,")
-    (image_dir / "short.dcm").write_bytes(small_film(1)[:3000])
+    (image_dir / "short.dcm").write_bytes(small_dicom(1)[:3000])
     (image_dir / "notes.txt").write_text("not an image, and not named like one")
     done = on_new("ingest", image_dir)
     assert done.code == 0
@@ -139,7 +139,7 @@ def test_shards_together_hold_all_images_and_an_empty_shard_succeeds(on_new: Com
 
 
 def test_a_single_file_can_be_ingested(on_new: Command, tmp_path: Path):
-    write_small_films(tmp_path / "one", 1)
+    write_small_images(tmp_path / "one", 1)
     (path,) = (tmp_path / "one").rglob("*.dcm")
     assert on_new("ingest", path, "--json").json["added"] == 1
 
@@ -151,7 +151,7 @@ def test_a_different_embedder_than_the_archive_s_is_refused(
     on_new("ingest", image_dir)
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     monkeypatch.setenv("NVCLIP_BASE_URL", "http://127.0.0.1:9/v1")
-    write_small_films(tmp_path / "more", SMALL + 1)
+    write_small_images(tmp_path / "more", SMALL + 1)
     done = on_new("ingest", tmp_path / "more")
     assert (done.code, done.out) == (1, "")
     assert "NVCLIP_BASE_URL" in done.err

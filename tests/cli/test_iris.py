@@ -12,7 +12,7 @@ import iris.dbapi
 import pytest
 
 from tests.cli.conftest import SMALL, set_environment
-from tests.server.archives import environment, small_film
+from tests.server.archives import environment, small_dicom
 from tests.support.iris import plain_server, variables
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on
 def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = tmp_path / "plain"
     folder.mkdir()
-    (folder / "image.dcm").write_bytes(small_film(1))
+    (folder / "image.dcm").write_bytes(small_dicom(1))
     refused = on_iris("ingest", folder)
     assert refused.code == 2
     assert "MCP_CXR_ID_KEY_FILE" in refused.err
@@ -112,7 +112,7 @@ def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: P
     (tmp_path / "id.key").write_bytes(b"k" * 32)
     assert on_iris("ingest", folder, "--json").json["added"] == 1
     (tmp_path / "id.key").write_bytes(b"K" * 32)
-    (folder / "other.dcm").write_bytes(small_film(2))
+    (folder / "other.dcm").write_bytes(small_dicom(2))
     assert on_iris("ingest", folder).code == 2
 
 

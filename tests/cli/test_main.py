@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcp_cxr
-from tests.server.archives import environment, write_small_films
+from tests.server.archives import environment, write_small_images
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
@@ -104,7 +104,7 @@ def test_a_closed_stdout_causes_no_traceback(demo: Ingested):
 def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     on_new: Command, tmp_path: Path, number: signal.Signals
 ):
-    write_small_films(tmp_path / "images", IMAGES)
+    write_small_images(tmp_path / "images", IMAGES)
     with subprocess.Popen(
         [sys.executable, "-m", "mcp_cxr", "ingest", tmp_path / "images", "--batch-size", "2", "--json"],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What a host is told, and what a person, when something under the program breaks; and that it goes on afterwards."""
+"""Faults below a served archive are reported to host and user, and the program recovers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mcp import Client
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import AccessLog, build_server
 from mcp_cxr.stores import EmbeddedStore
-from tests.server.archives import Ingested, environment, ingested, settings, write_small_films
+from tests.server.archives import Ingested, environment, ingested, settings, write_small_images
 from tests.server.conftest import Host, host_of
 from tests.soak.processes import held
 from tests.support.archives import DATABASE, contents, rows
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SEARCH = "search_medical_images"
-FILMS = 40
+IMAGES = 40
 CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, PR_CAPBSET_DROP = 1, 2, 24
 
 
@@ -55,7 +55,7 @@ async def served(data: Path, *, roots: Path | None = None, access_log: AccessLog
 
 
 def run(data: Path, *arguments: str, within: Callable[[], None] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command, in a process that `within` prepares."""
+    """Run a command in a child process, after `within` was called there."""
     command = [sys.executable, "-m", "mcp_cxr", *arguments]
     return subprocess.run(
         command,
@@ -105,15 +105,15 @@ async def test_a_store_locked_by_a_writer_is_read_and_an_ingest_says_to_wait(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("mcp_cxr.archive._open.EmbeddedStore", partial(EmbeddedStore, busy_timeout_s=0.5))
-    write_small_films(tmp_path / "films", 1)
+    write_small_images(tmp_path / "images", 1)
     with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         async with served(data, roots=tmp_path) as host:
             assert (await host.ask(SEARCH, query="effusion"))["results_count"] == 5
-            line = await host.refused("ingest_directory", path=str(tmp_path / "films"))
+            line = await host.refused("ingest_directory", path=str(tmp_path / "images"))
             assert "locked by another program that writes to it. Try again when that program has finished." in line
             other.execute("ROLLBACK")
-            assert (await host.ask("ingest_directory", path=str(tmp_path / "films")))["added"] == 1
+            assert (await host.ask("ingest_directory", path=str(tmp_path / "images")))["added"] == 1
 
 
 def limit_file_size() -> None:
@@ -121,37 +121,37 @@ def limit_file_size() -> None:
 
 
 def test_a_full_disk_during_ingest_is_one_line_and_the_next_run_finishes(tmp_path: Path):
-    """Files may grow to 1.5 MB only, which to SQLite is a write that fails."""
-    films, data = tmp_path / "films", tmp_path / "data"
-    write_small_films(films, FILMS)
-    full = run(data, "ingest", str(films), "--batch-size", "4", within=limit_file_size)
+    """Limit files to 1.5 MB, so that SQLite's writes fail beyond."""
+    images, data = tmp_path / "images", tmp_path / "data"
+    write_small_images(images, IMAGES)
+    full = run(data, "ingest", str(images), "--batch-size", "4", within=limit_file_size)
     assert full.returncode == 1, full.stderr
     line = full.stderr.splitlines()[-1]
     assert line.startswith("Error: ")
     assert "Check the disk it is on." in line or "Free some, then do the same again" in line
     assert "Traceback" not in full.stderr
-    assert 0 < len(contents(data)["images"]) < FILMS
-    assert run(data, "ingest", str(films)).returncode == 0
+    assert 0 < len(contents(data)["images"]) < IMAGES
+    assert run(data, "ingest", str(images)).returncode == 0
     assert run(data, "table", "verify").returncode == 0
-    assert len(contents(data)["images"]) == FILMS
+    assert len(contents(data)["images"]) == IMAGES
 
 
 def without_privileges() -> None:
-    """Root, too, is held to what a file's mode says; a person is already."""
+    """Drop root's privileges, so that file modes apply."""
     if os.geteuid() == 0:
         for capability in (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH):
             ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-@pytest.mark.parametrize("command", ["search effusion", "table stats", "ingest {films}"])
+@pytest.mark.parametrize("command", ["search effusion", "table stats", "ingest {images}"])
 def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str):
-    films = tmp_path / "films"
-    write_small_films(films, 1)
+    images = tmp_path / "images"
+    write_small_images(images, 1)
     before = (data / DATABASE).read_bytes()
     for path in (*data.iterdir(), data):
         path.chmod(0o555)
     try:
-        done = run(data, *command.format(films=films).split(), within=without_privileges)
+        done = run(data, *command.format(images=images).split(), within=without_privileges)
     finally:
         data.chmod(0o755)
     assert done.returncode == 1
@@ -161,14 +161,14 @@ def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str
 
 
 async def test_a_lost_key_is_reported_to_the_host_and_not_replaced(tmp_path: Path):
-    films, data = tmp_path / "films", tmp_path / "data"
-    dicom(films / "a.dcm", 1)
+    images, data = tmp_path / "images", tmp_path / "data"
+    dicom(images / "a.dcm", 1)
     async with served(data, roots=tmp_path) as host:
-        assert (await host.ask("ingest_directory", path=str(films)))["added"] == 1
+        assert (await host.ask("ingest_directory", path=str(images)))["added"] == 1
         (data / "id.key").unlink()
-    dicom(films / "b.dcm", 2)
+    dicom(images / "b.dcm", 2)
     async with served(data, roots=tmp_path) as host:
-        assert "restore it from a backup" in await host.refused("ingest_directory", path=str(films))
+        assert "restore it from a backup" in await host.refused("ingest_directory", path=str(images))
         assert not (data / "id.key").exists()
         assert (await host.ask("get_archive_overview"))["images"] == 1
 
@@ -176,14 +176,14 @@ async def test_a_lost_key_is_reported_to_the_host_and_not_replaced(tmp_path: Pat
 async def test_a_clock_that_jumps_changes_no_result_and_loses_no_line(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    write_small_films(tmp_path / "films", 3)
+    write_small_images(tmp_path / "images", 3)
     log = tmp_path / "access.jsonl"
     jumps = itertools.cycle([0, 400 * 86_400, -400 * 86_400, 10**9, -(10**9)])
     real = time.time
     monkeypatch.setattr(time, "time", lambda: max(0.0, real() + next(jumps)))
     async with served(data, roots=tmp_path, access_log=AccessLog(log)) as host:
         before = await host.ask(SEARCH, query="effusion")
-        summary = await host.ask("ingest_directory", path=str(tmp_path / "films"))
+        summary = await host.ask("ingest_directory", path=str(tmp_path / "images"))
         after = await host.ask(SEARCH, query="effusion")
     assert (summary["added"], summary["remaining"]) == (3, 0)
     assert summary["seconds"] >= 0
@@ -192,19 +192,19 @@ async def test_a_clock_that_jumps_changes_no_result_and_loses_no_line(
 
 
 def test_a_file_with_an_earlier_time_counts_as_changed(tmp_path: Path):
-    """Its time is earlier than that of what it was; a comparison by age would take it for known."""
-    films, data = tmp_path / "films", tmp_path / "data"
-    film = dicom(films / "a.dcm", 1)
-    assert run(data, "ingest", str(films)).returncode == 0
+    """The changed file has an earlier mtime; a comparison by age would skip it."""
+    images, data = tmp_path / "images", tmp_path / "data"
+    image = dicom(images / "a.dcm", 1)
+    assert run(data, "ingest", str(images)).returncode == 0
     before = contents(data)["images"]
-    dicom(film, 1, StudyDescription="changed")
-    os.utime(film, (10**9, 10**9))
-    assert run(data, "ingest", str(films)).returncode == 0
+    dicom(image, 1, StudyDescription="changed")
+    os.utime(image, (10**9, 10**9))
+    assert run(data, "ingest", str(images)).returncode == 0
     assert contents(data)["images"] != before
 
 
 async def test_sessions_leak_no_threads_descriptors_or_processes(demo: Ingested, tmp_path: Path):
-    """Threads, descriptors and processes after many sessions are those after a few."""
+    """After many sessions there are as many threads, descriptors and processes as after a few."""
 
     async def once() -> tuple[int, int, int]:
         async with served(demo.data_dir, access_log=AccessLog(tmp_path / "access.jsonl")) as host:

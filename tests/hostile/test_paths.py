@@ -1,4 +1,4 @@
-"""Paths that lead elsewhere: nothing outside the roots is read, whoever names it, and whenever a link is put there."""
+"""Nothing outside the roots is read: neither through hostile paths nor through links created at any time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
     """A root with a file two folders deep, beside a folder with another file of the same name."""
     for folder, content in (("root/a/b", b"inside"), ("outside/b", SECRET)):
         (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / "film").write_bytes(content)
+        (tmp_path / folder / "image").write_bytes(content)
     return tmp_path / "root"
 
 
@@ -41,10 +41,10 @@ def swap_for_link(path: Path, target: Path) -> None:
     path.symlink_to(target)
 
 
-@pytest.mark.parametrize("part", ["a", "a/b", "a/b/film"])
+@pytest.mark.parametrize("part", ["a", "a/b", "a/b/image"])
 def test_a_link_put_on_a_checked_path_is_not_followed(root: Path, part: str):
-    path = AllowedRoots((root,)).resolve(root / "a" / "b" / "film")
-    below = {"a": "", "a/b": "b", "a/b/film": "b/film"}[part]
+    path = AllowedRoots((root,)).resolve(root / "a" / "b" / "image")
+    below = {"a": "", "a/b": "b", "a/b/image": "b/image"}[part]
     swap_for_link(root / part, root.parent / "outside" / below)
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
         open_without_links(path)
@@ -54,13 +54,13 @@ def test_a_link_put_on_a_checked_path_is_not_followed(root: Path, part: str):
 def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
     root: Path, monkeypatch: pytest.MonkeyPatch, system: str
 ):
-    """Between the last look at the name and its opening, which is the worst moment there is."""
-    path = root / "a" / "b" / "film"
+    """The link is created after the last check of the path and before it is opened: the worst moment."""
+    path = root / "a" / "b" / "image"
     look = files._require_file
 
     def look_and_lose(status: os.stat_result) -> None:
         look(status)
-        swap_for_link(path, root.parent / "outside" / "b" / "film")
+        swap_for_link(path, root.parent / "outside" / "b" / "image")
 
     monkeypatch.setattr(files, "_require_file", look_and_lose)
     if system != "Linux":
@@ -70,7 +70,7 @@ def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
 
 
 def test_a_folder_swapped_for_a_link_at_any_time_leads_to_no_file_outside(root: Path):
-    path, folder, done = root / "a" / "b" / "film", root / "a", threading.Event()
+    path, folder, done = root / "a" / "b" / "image", root / "a", threading.Event()
 
     def swap() -> None:
         while not done.is_set():
@@ -106,12 +106,12 @@ def socket_file(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, socket_file, device], ids=["fifo", "folder", "socket", "device"])
 async def test_pipes_devices_and_sockets_are_not_read_and_block_nothing(tmp_path: Path, make: Callable[[Path], None]):
-    make(tmp_path / "film.dcm")
+    make(tmp_path / "image.dcm")
     with pytest.raises(OSError, match=os.strerror(errno.EINVAL)):
-        open_without_links(tmp_path / "film.dcm")
+        open_without_links(tmp_path / "image.dcm")
     async with ImageReader() as reader:
         with pytest.raises(UnsupportedImage, match="not a regular file"):
-            await reader.read_header(tmp_path / "film.dcm")
+            await reader.read_header(tmp_path / "image.dcm")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change to another user")
@@ -120,10 +120,10 @@ def test_a_folder_that_may_be_entered_but_not_listed_is_entered(root: Path):
     child = os.fork()
     if child == 0:
         for folder in (root, *root.parents):
-            folder.chmod(0o711)  # pytest's own are closed to others
+            folder.chmod(0o711)  # pytest's folders are closed to other users
         os.setuid(65534)
         try:
-            os._exit(0 if open_without_links(root / "a" / "b" / "film").read() == b"inside" else 1)
+            os._exit(0 if open_without_links(root / "a" / "b" / "image").read() == b"inside" else 1)
         except OSError:
             os._exit(2)
     assert os.waitpid(child, 0)[1] == 0
@@ -132,25 +132,25 @@ def test_a_folder_that_may_be_entered_but_not_listed_is_entered(root: Path):
 @pytest.mark.parametrize(
     "asked",
     [
-        "../outside/b/film",
-        "a/../../outside/b/film",
+        "../outside/b/image",
+        "a/../../outside/b/image",
         "/etc/passwd",
         "/etc/no-such-file",
         "//etc/passwd",
         "/proc/self/environ",
         "/dev/zero",
         "~/.ssh/id_rsa",
-        "../ROOT/a/b/film",
+        "../ROOT/a/b/image",
         "../Root",
         "../root/../outside",
         "../root2",
         "../root\u200b/a",
         "\u2024\u2024/outside",
-        "a/b/film/../../../../outside/b/film",
+        "a/b/image/../../../../outside/b/image",
     ],
 )
 def test_paths_outside_the_roots_are_refused_alike_whether_they_exist_or_not(root: Path, asked: str):
-    """Case and look-alikes make another name here; where a system takes them for one, the resolved name differs."""
+    """Case and look-alike characters give another name; on systems that fold them, the resolved name differs."""
     (root.parent / "root2").mkdir()
     with pytest.raises(PathRefused) as refused:
         AllowedRoots((root,)).resolve(root / asked if not asked.startswith("~") else asked)
@@ -167,10 +167,16 @@ def test_invalid_paths_are_refused_in_one_short_line(root: Path, asked: str):
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("image_path", "../outside/b/film"), ("image_path", "/etc/passwd"), ("root", "/"), ("root", "/etc"), ("root", "")],
+    [
+        ("image_path", "../outside/b/image"),
+        ("image_path", "/etc/passwd"),
+        ("root", "/"),
+        ("root", "/etc"),
+        ("root", ""),
+    ],
 )
 async def test_a_path_tampered_with_in_the_store_is_not_followed(root: Path, tmp_path: Path, column: str, value: str):
-    dicom(root / "film.dcm", 1)
+    dicom(root / "image.dcm", 1)
     await ingested(tmp_path / "data", root)
     rows(tmp_path / "data", f"UPDATE images SET {column} = ?", value)  # noqa: S608 - of the list above
     async with opened(tmp_path / "data") as archive:
@@ -180,20 +186,20 @@ async def test_a_path_tampered_with_in_the_store_is_not_followed(root: Path, tmp
 
 
 async def test_an_image_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
-    film = dicom(root / "film.dcm", 1)
-    dicom(root.parent / "outside" / "film.dcm", 2)
-    swap_for_link(film, root.parent / "outside" / "film.dcm")
+    image = dicom(root / "image.dcm", 1)
+    dicom(root.parent / "outside" / "image.dcm", 2)
+    swap_for_link(image, root.parent / "outside" / "image.dcm")
     async with ImageReader() as reader:
-        for read in (reader.read_header(film), reader.render_view(film, ViewOptions())):
+        for read in (reader.read_header(image), reader.render_view(image, ViewOptions())):
             with pytest.raises(UnreadableFile):
                 await read
 
 
 @pytest.mark.parametrize("swapped", ["report", "subject"])
 async def test_a_report_behind_a_link_is_not_read(tmp_path: Path, swapped: str):
-    films, data = tmp_path / "films", tmp_path / "data"
+    images, data = tmp_path / "images", tmp_path / "data"
     reports = tmp_path / "reports" / "files" / "p10" / "p10000001"
-    text = report(mimic(films, 1), "IMPRESSION: Not of this archive.")
+    text = report(mimic(images, 1), "IMPRESSION: Not of this archive.")
     reports.mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     text.rename(tmp_path / "elsewhere" / text.name)
@@ -202,16 +208,16 @@ async def test_a_report_behind_a_link_is_not_read(tmp_path: Path, swapped: str):
     else:
         reports.rmdir()
         reports.symlink_to(tmp_path / "elsewhere")
-    await ingested(data, films, companions=(tmp_path / "reports",))
+    await ingested(data, images, companions=(tmp_path / "reports",))
     assert rows(data, "SELECT report FROM studies") == [(None,)]
 
 
 async def test_a_companion_file_that_is_a_link_is_reported(tmp_path: Path):
-    mimic(tmp_path / "films", 1)
+    mimic(tmp_path / "images", 1)
     table = companions.split(tmp_path / "elsewhere")
-    (tmp_path / "films" / table.name).symlink_to(table)
+    (tmp_path / "images" / table.name).symlink_to(table)
     with pytest.raises(ConfigError, match=f"{table.name} is a symbolic link; give the folder of the file itself"):
-        await ingested(tmp_path / "data", tmp_path / "films")
+        await ingested(tmp_path / "data", tmp_path / "images")
 
 
 def test_a_secret_file_is_created_atomically_and_never_replaced(tmp_path: Path):
@@ -235,7 +241,7 @@ def test_descriptors_are_closed_on_every_path(root: Path):
 
     before = len(held())
     (root / "link").symlink_to(root / "a")
-    for path in ("a/b/film", "a/b/none", "none/film", "a/b", "link/b/film", "a/b/film/x"):
+    for path in ("a/b/image", "a/b/none", "none/image", "a/b", "link/b/image", "a/b/image/x"):
         try:
             open_without_links(root / path).close()
         except OSError:

@@ -1,4 +1,4 @@
-"""Words from reports, headers and file names are data: they forge nothing, hide nothing, and are said to be others'."""
+"""Text of reports, headers and file names is data: it forges and hides nothing, and is marked as untrusted."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def test_every_text_and_key_of_a_result_is_sanitized():
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Client]:
-    """A host of an archive in which everything that can hold words is hostile."""
-    films, data = tmp_path / "films", tmp_path / "data"
+    """A host of an archive in which every free text is hostile."""
+    images, data = tmp_path / "images", tmp_path / "data"
     hostile = f"{HIDDEN}{FORGED}"
     said = hostile[:60].replace("\\", "")  # which would part two values
-    film = mimic(films, 1, SpecificCharacterSet="ISO_IR 192", StudyDescription=said, ProtocolName="Chest \u202ePA")
-    report(film, f"FINDINGS: Edema. {hostile}\n{FORGED.upper()}: more\n IMPRESSION: Edema. {hostile}")
-    companions.split(films, (film.stem, 50000001, 10000001, f"train{HIDDEN.replace(chr(0), '')}"))
-    dicom(films / f"Roe^Jane\n\u202e{'x' * 20}.dcm", 2)
-    await ingested(data, films)
+    image = mimic(images, 1, SpecificCharacterSet="ISO_IR 192", StudyDescription=said, ProtocolName="Chest \u202ePA")
+    report(image, f"FINDINGS: Edema. {hostile}\n{FORGED.upper()}: more\n IMPRESSION: Edema. {hostile}")
+    companions.split(images, (image.stem, 50000001, 10000001, f"train{HIDDEN.replace(chr(0), '')}"))
+    dicom(images / f"Roe^Jane\n\u202e{'x' * 20}.dcm", 2)
+    await ingested(data, images)
     rows(data, "UPDATE images SET view_position = 'PA\u202e' || char(27) WHERE image_path LIKE 'Roe%'")
     share = ("reports", "images")
     server = build_server(lambda: open_archive(settings(environment(data))), share=share)
@@ -90,7 +90,7 @@ def texts(value: Any) -> list[str]:
 
 
 def checked(result: CallToolResult) -> dict[str, Any]:
-    """Hold an answer to what a model may be given."""
+    """Assert that a result holds only what a model may be given."""
     data = result.structured_content
     assert data
     body, *notes = (each.text for each in result.content if each.type == "text")
@@ -136,8 +136,8 @@ async def test_an_error_with_hostile_names_is_one_line(host: Client):
 @pytest.mark.parametrize(("said", "told"), [("YES", "YES"), ("NO", "NO"), (None, None)])
 async def test_burned_in_annotation_comes_with_the_image(tmp_path: Path, said: str | None, told: str | None):
     data = tmp_path / "data"
-    dicom(tmp_path / "films" / "a.dcm", 1, BurnedInAnnotation=said)
-    await ingested(data, tmp_path / "films")
+    dicom(tmp_path / "images" / "a.dcm", 1, BurnedInAnnotation=said)
+    await ingested(data, tmp_path / "images")
     server = build_server(lambda: open_archive(settings(environment(data))), share=("images",))
     async with Client(server) as client:
         image_id = rows(data, "SELECT image_id FROM images")[0][0]

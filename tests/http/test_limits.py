@@ -16,7 +16,7 @@ from anyio import to_thread
 
 from mcp_cxr.server.http._protocol import PromptProtocol
 from mcp_cxr.server.http._request_limits import MAX_BODY, RequestLimits
-from tests.server.archives import environment, write_small_films
+from tests.server.archives import environment, write_small_images
 from tests.support.served import Served, bearer
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_a_connection_that_asks_for_nothing_is_closed():
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_end_lets_the_call_under_way_be_answered(tmp_path: Path, number: signal.Signals):
     films = tmp_path / "films"
-    write_small_films(films, FILMS)
+    write_small_images(films, FILMS)
     with Served(environment(tmp_path / "data", roots=tmp_path), tmp_path) as served:
         async with served.client(mode="legacy") as client:  # which keeps a stream open
             await client.list_tools()  # else the client would ask after the call, to check its result

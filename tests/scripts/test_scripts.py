@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.server.archives import environment, ingested, write_small_films
+from tests.server.archives import environment, ingested, write_small_images
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -31,7 +31,7 @@ def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def image_dir(tmp_path: Path) -> Path:
-    write_small_films(tmp_path / "images", 3)
+    write_small_images(tmp_path / "images", 3)
     return tmp_path / "images"
 
 

@@ -1,4 +1,4 @@
-"""Small archives that the tests of every edge share."""
+"""Small archives shared by several test packages."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SIDE = 48
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """The demo's first studies, drawn and ingested: to be asked, not to be changed."""
+    """The demo's first studies, drawn and ingested; must not be changed."""
 
     drawn: DemoArchive
     data_dir: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a host sets to serve it, everything shared."""
+        """The environment to serve it, with everything shared."""
         return environment(self.data_dir, share="reports,images")
 
     @property
@@ -38,15 +38,15 @@ class Ingested:
         return settings(self.environment)
 
     def copied_to(self, data_dir: Path) -> Ingested:
-        """Return one that may be changed; the films stay where they are."""
+        """Return a copy that may be changed; the image files are not copied."""
         shutil.copytree(self.data_dir, data_dir)
         return Ingested(self.drawn, data_dir)
 
 
 @functools.cache
 def ingested(folder: Path) -> Ingested:
-    """Draw and ingest once in a test run."""
-    made = Ingested(write_archive(folder / "films", studies=STUDIES), folder / "archive")
+    """Return the demo archive, drawn and ingested once per test run."""
+    made = Ingested(write_archive(folder / "images", studies=STUDIES), folder / "archive")
     anyio.run(_ingest, made)
     return made
 
@@ -66,19 +66,19 @@ def settings(variables: dict[str, str]) -> Settings:
     return Settings.model_validate(variables)
 
 
-def write_small_films(folder: Path, count: int) -> list[str]:
-    """Write tiny DICOM films in MIMIC's layout, each of its own patient; return their image ids in path order."""
+def write_small_images(folder: Path, count: int) -> list[str]:
+    """Write tiny DICOM images in MIMIC's layout, each of its own patient; return their image ids in path order."""
     image_ids: list[str] = []
     for number in range(count):
         image_id = "-".join(f"{part:08x}" for part in (number, 1, 2, 3, 4))
         place = folder / "files" / "p10" / f"p{10_000_000 + number}" / f"s{50_000_000 + number}"
         place.mkdir(parents=True)
-        (place / f"{image_id}.dcm").write_bytes(small_film(number))
+        (place / f"{image_id}.dcm").write_bytes(small_dicom(number))
         image_ids.append(image_id)
     return image_ids
 
 
-def small_film(number: int) -> bytes:
-    """Return a tiny film, another one for each number."""
+def small_dicom(number: int) -> bytes:
+    """Return a tiny DICOM file, a different one for each number."""
     pixels = np.random.default_rng(number).integers(0, 4096, (SIDE, SIDE)).astype(np.uint16)
     return to_dicom(pixels, ViewPosition="PA", PatientID=str(number), SOPInstanceUID=f"2.25.{number + 1}")

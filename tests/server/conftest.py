@@ -1,4 +1,4 @@
-"""A server in memory, and a client that holds every answer to its form."""
+"""A server in memory, and a client that checks the form of every result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Host:
         self._schemas = schemas
 
     async def ask(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Return the structured answer, which the text repeats and the tool's schema describes."""
+        """Return the structured result, checked against its text and the tool's schema."""
         result = await self.client.call_tool(tool, arguments)
         assert not result.is_error, result.content
         text, *note = result.content
@@ -49,7 +49,7 @@ class Host:
         return data
 
     async def refused(self, tool: str, **arguments: Any) -> str:
-        """Return the one line that a refused call brings."""
+        """Return the error of a refused call, which must be one line."""
         result = await self.client.call_tool(tool, arguments)
         assert result.is_error, result.structured_content
         assert result.structured_content is None
@@ -72,19 +72,19 @@ async def host_of(client: Client) -> Host:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """The demo's first studies; shared with other test packages; must not be changed."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 
 @pytest.fixture
 def archive_settings(demo: Ingested) -> Settings:
-    """The archive that is served; a module that needs another one overrides this."""
+    """Settings of the served archive; modules may override it."""
     return demo.settings
 
 
 @pytest.fixture
 def share() -> tuple[str, ...]:
-    """What the host's model may be given."""
+    """What the host's model may be given; classes may override it."""
     return ("reports", "images")
 
 
@@ -92,7 +92,7 @@ def share() -> tuple[str, ...]:
 async def host(
     request: pytest.FixtureRequest, archive_settings: Settings, share: tuple[str, ...]
 ) -> AsyncIterator[Host]:
-    """A host that speaks the newest protocol, and one that speaks the one before."""
+    """A host with the newest protocol version, and one with the version before."""
     server = build_server(lambda: open_archive(archive_settings), share=share)
     async with Client(server, mode=request.param) as client:
         yield await host_of(client)

@@ -1,4 +1,4 @@
-"""The access log: every call leaves a line, which says who asked and what was given, and nothing of what films hold."""
+"""The access log: each call writes a line with the caller and the returned ids, and no patient data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def full_ones(log: Path) -> list[Path]:
 
 
 def put_in_its_place(log: Path, thing: str) -> None:
-    """A folder, or a link to elsewhere, or nothing."""
+    """Replace the log with a folder, a link, or nothing."""
     if log.is_dir():
         log.rmdir()
     log.unlink(missing_ok=True)
@@ -97,8 +97,8 @@ async def test_a_call_is_logged_with_its_filters_and_the_returned_ids(demo: Inge
 async def test_queries_and_paths_are_logged_only_if_switched_on(demo: Ingested, log: Path, tmp_path: Path):
     calls: list[tuple[str, dict[str, Any]]] = [
         (SEARCH, {"query": "Jane Roe"}),
-        ("ingest_directory", {"path": "/films/Jane Roe", "limit": 1}),
-        (SEARCH, {"like": ["/films/Jane Roe/a.dcm", "JaneRoe.dcm"]}),
+        ("ingest_directory", {"path": "/images/Jane Roe", "limit": 1}),
+        (SEARCH, {"like": ["/images/Jane Roe/a.dcm", "JaneRoe.dcm"]}),
         (SEARCH, {"patient": "Jane Roe"}),
     ]
     for words in (False, True):
@@ -106,7 +106,7 @@ async def test_queries_and_paths_are_logged_only_if_switched_on(demo: Ingested, 
             for tool, arguments in calls:
                 await host.client.call_tool(tool, arguments)
         assert ("Roe" in text(log)) == words
-    assert [line.get("words") for line in lines(log)][4:6] == [{"query": "Jane Roe"}, {"path": "/films/Jane Roe"}]
+    assert [line.get("words") for line in lines(log)][4:6] == [{"query": "Jane Roe"}, {"path": "/images/Jane Roe"}]
     assert lines(log)[2]["filters"] == {"like": ["(no id)", "(no id)"]}
 
 
@@ -170,9 +170,7 @@ async def test_a_line_cut_off_by_a_full_disk_does_not_corrupt_the_next(
     assert json.loads(whole)["outcome"] == "ok"
 
 
-async def test_crashed_and_cancelled_calls_are_logged(
-    demo: Ingested, log: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_crashed_and_cancelled_calls_are_logged(demo: Ingested, log: Path, monkeypatch: pytest.MonkeyPatch):
     entered = anyio.Event()
 
     async def crash(_: Archive) -> None:

@@ -1,4 +1,4 @@
-"""What the tools answer: the shapes of the interface, and what they say."""
+"""Results of the tools: their shape and their content."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ async def test_no_result_holds_a_local_path(host: Host, demo: Ingested):
 
 
 class TestLargestResults:
-    """They stay below what hosts take, whatever the reports hold."""
+    """Results stay below the size limit of hosts, whatever the reports contain."""
 
     @pytest.fixture
     def archive_settings(self, tmp_path: Path) -> Settings:

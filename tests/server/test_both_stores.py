@@ -1,4 +1,4 @@
-"""The same conversation over MCP with an archive in each store: the answers are the same."""
+"""The same calls over MCP give the same results with either store."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUESTIONS: list[dict[str, Any]] = [
 
 
 async def conversation(environment: dict[str, str], example: str) -> list[Any]:
-    """Return the answers, apart from where the archive is and how long they took."""
+    """Return the results, without the store's location and the times."""
     answers: list[Any] = []
     server = build_server(lambda: open_archive(settings(environment)), share=("reports", "images"))
     async with Client(server) as client:
@@ -56,8 +56,8 @@ async def conversation(environment: dict[str, str], example: str) -> list[Any]:
                         hit[name] = pytest.approx(hit[name], rel=1e-4, abs=1e-5)
             answers.append(page)
         answers.append(await host.ask("get_image_metadata", image_id=example))
-        picture = await client.call_tool("view_image", {"image_id": example, "max_px": 64})
-        answers.append((picture.is_error, picture.content))
+        image = await client.call_tool("view_image", {"image_id": example, "max_px": 64})
+        answers.append((image.is_error, image.content))
     return answers
 
 

@@ -1,4 +1,4 @@
-"""get_image_pixels: a film's own values, as the viewer page gets them."""
+"""get_image_pixels: an image's stored values for the viewer page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def asked(host: Host, **arguments: Any) -> dict[str, Any]:
-    """Return what is said of a film or tile."""
+    """Return the JSON of an overview or a tile."""
     result = await host.client.call_tool("get_image_pixels", arguments)
     assert not result.is_error, result.content
     assert result.structured_content is None
@@ -34,7 +34,7 @@ async def asked(host: Host, **arguments: Any) -> dict[str, Any]:
 
 
 def unpacked(part: dict[str, Any]) -> NDArray[np.uint16]:
-    """Undo base64, zlib and the differences, as anybody would who reads the tool's description."""
+    """Decode base64, zlib and the differences, as the tool's description says."""
     steps = np.frombuffer(zlib.decompress(base64.b64decode(part["data"])), "<u2")
     return np.cumsum(steps.reshape(part["height"], part["width"]), axis=1, dtype=np.uint16)
 
@@ -83,7 +83,7 @@ async def test_tiles_cover_the_image(host: Host, demo: Ingested):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "text"),
     [
         ({"tile": [9, 0]}, "no such tile"),
         ({"tile": [-1, 0]}, "no such tile"),
@@ -92,8 +92,8 @@ async def test_tiles_cover_the_image(host: Host, demo: Ingested):
         ({"zoom": 2}, "Unknown argument zoom"),
     ],
 )
-async def test_unknown_images_and_tiles_are_refused(host: Host, demo: Ingested, arguments: dict[str, Any], said: str):
-    assert said in await host.refused("get_image_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
+async def test_unknown_images_and_tiles_are_refused(host: Host, demo: Ingested, arguments: dict[str, Any], text: str):
+    assert text in await host.refused("get_image_pixels", image_id=demo.drawn.images[0].image_id, **arguments)
 
 
 class TestImagesNotShared:

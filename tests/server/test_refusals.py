@@ -1,4 +1,4 @@
-"""What cannot be answered: one line for the model, which says what to do; what broke stays here."""
+"""Refused calls: one line that tells the model what to do; the text of crashes is withheld."""
 
 from __future__ import annotations
 
@@ -124,47 +124,47 @@ class BrokenArchive:
 
 
 class TestMissingAndChangedFiles:
-    """A picture is shown only as it was ingested; no error says where this machine keeps it."""
+    """An image is shown only if its file is as it was ingested; no error names a local path."""
 
     @pytest.fixture
-    async def films(self, tmp_path: Path, demo: Ingested) -> Path:
-        """A film of the demo in a folder of its own, ingested."""
-        folder = tmp_path / "films"
+    async def images(self, tmp_path: Path, demo: Ingested) -> Path:
+        """A folder with one image of the demo, ingested."""
+        folder = tmp_path / "images"
         folder.mkdir()
-        (folder / "film.dcm").write_bytes(demo.drawn.images[0].path.read_bytes())
+        (folder / "image.dcm").write_bytes(demo.drawn.images[0].path.read_bytes())
         async with open_archive(settings(environment(tmp_path / "data"))) as archive:
             await archive.ingest(folder)
         return folder
 
     @pytest.fixture
-    async def lone(self, films: Path) -> AsyncIterator[tuple[Host, str]]:
-        async with asked(films.parent / "data") as host:
+    async def lone(self, images: Path) -> AsyncIterator[tuple[Host, str]]:
+        async with asked(images.parent / "data") as host:
             page = await host.ask(SEARCH, view="FRONTAL")
             yield host, page["images"][0]["image_id"]
 
-    async def test_a_missing_file_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_missing_file_is_not_shown(self, images: Path, lone: tuple[Host, str]):
         host, image_id = lone
-        (films / "film.dcm").unlink()
+        (images / "image.dcm").unlink()
         line = await host.refused("view_image", image_id=image_id)
         assert line == "The image's file is gone, or lies below none of the archive's roots."
 
-    async def test_a_changed_file_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_changed_file_is_not_shown(self, images: Path, lone: tuple[Host, str]):
         host, image_id = lone
-        (films / "film.dcm").write_bytes(b"something else")
+        (images / "image.dcm").write_bytes(b"something else")
         line = await host.refused("view_image", image_id=image_id)
         assert line == "The image's file was changed since it was ingested; ingest its folder again."
 
-    async def test_a_file_that_leads_out_of_the_roots_is_not_shown(self, films: Path, lone: tuple[Host, str]):
+    async def test_a_file_that_leads_out_of_the_roots_is_not_shown(self, images: Path, lone: tuple[Host, str]):
         host, image_id = lone
-        (films / "film.dcm").rename(films.parent / "elsewhere.dcm")
-        (films / "film.dcm").symlink_to(films.parent / "elsewhere.dcm")
+        (images / "image.dcm").rename(images.parent / "elsewhere.dcm")
+        (images / "image.dcm").symlink_to(images.parent / "elsewhere.dcm")
         line = await host.refused("view_image", image_id=image_id)
         assert line == "The image's file is gone, or lies below none of the archive's roots."
 
 
 @asynccontextmanager
 async def asked(data_dir: Path) -> AsyncGenerator[Host]:
-    """A host of an archive with nothing else set."""
+    """A host of an archive with default settings."""
     archive_settings = settings(environment(data_dir))
     server = build_server(lambda: open_archive(archive_settings), share=("reports", "images"))
     async with Client(server) as client:

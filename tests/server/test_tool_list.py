@@ -1,4 +1,4 @@
-"""What a host is told of the tools, before any is called."""
+"""The list of tools: names, descriptions, schemas and hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""view_image: the film as a host's model sees it."""
+"""view_image: the image block and its facts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FACTS = "image_id width height image_rows image_columns view_position burned_in_
 
 
 async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Return the pixels, and what is said of them."""
+    """Return the pixels and the facts of an image."""
     result = await host.client.call_tool("view_image", arguments)
     assert not result.is_error, result.content
     assert result.structured_content is None
@@ -79,7 +79,7 @@ async def test_a_window_is_used_and_returned(host: Host, demo: Ingested):
 
 
 async def look_at(host: Host, image_ids: Sequence[str], **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:
-    """Return the sheet, and what is said of it."""
+    """Return the pixels and the facts of several images."""
     result = await host.client.call_tool("view_image", {"image_id": list(image_ids), **arguments})
     assert not result.is_error, result.content
     picture, text = result.content
@@ -96,11 +96,11 @@ async def test_images_are_shown_side_by_side(host: Host, demo: Ingested):
     ids = [image.image_id for image in demo.drawn.images[:4]]
     for count, (columns, rows) in {2: (2, 1), 3: (3, 1), 4: (2, 2)}.items():
         sheet, facts = await look_at(host, ids[:count])
-        assert [film["image_id"] for film in facts["images"]] == ids[:count]
-        assert [film["number"] for film in facts["images"]] == list(range(1, count + 1))
+        assert [image["image_id"] for image in facts["images"]] == ids[:count]
+        assert [image["number"] for image in facts["images"]] == list(range(1, count + 1))
         assert max(sheet.shape) <= 1024
         assert max(sheet.shape) > 900
-        for place in range(count):  # every cell holds a film
+        for place in range(count):  # every cell holds an image
             down, across = sheet.shape[0] // rows, sheet.shape[1] // columns
             row, column = divmod(place, columns)
             assert sheet[row * down : (row + 1) * down, column * across : (column + 1) * across].std() > 20
@@ -110,7 +110,7 @@ async def test_a_contact_sheet_is_numbered_like_the_results(host: Host):
     page = await host.ask("search_medical_images", view=["PA", "AP", "LATERAL"], limit=4, offset=4, group="none")
     ids = [hit["image_id"] for hit in page["images"]]
     _, facts = await look_at(host, ids * 2, first_rank=page["images"][0]["rank"])
-    assert [film["number"] for film in facts["images"]] == list(range(5, 13))
+    assert [image["number"] for image in facts["images"]] == list(range(5, 13))
     assert [hit["rank"] for hit in page["images"]] == [5, 6, 7, 8]
     plain, _ = await look_at(host, ids)
     numbered, _ = await look_at(host, ids, first_rank=5)
@@ -129,7 +129,7 @@ async def test_window_and_region_apply_to_every_image_of_a_sheet(host: Host, dem
     ids = [image.image_id for image in demo.drawn.images[:2]]
     wide, _ = await look_at(host, ids, window_center=2048, window_width=8192)
     narrow, facts = await look_at(host, ids, window_center=2048, window_width=200, region=[0, 0, 0.5, 0.5])
-    assert [film["grayscale"]["width"] for film in facts["images"]] == [200, 200]
+    assert [image["grayscale"]["width"] for image in facts["images"]] == [200, 200]
     assert narrow.std() > wide.std()
 
 

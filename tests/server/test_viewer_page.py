@@ -1,4 +1,4 @@
-"""The viewer page as a host gets it."""
+"""The viewer page as a resource."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def test_the_page_is_one_file_that_loads_nothing(host: Host):
     assert len(html.encode()) < 200_000
     assert html.count("<script>") == html.count("</script>") == 1
     assert not re.search(r"<link|@import|\bimport\(|\bfetch\(|XMLHttpRequest|eval\(|new Function|\bsrc=|url\(", html)
-    assert set(re.findall(r"https?://[^\s\"']+", html)) == {"http://www.w3.org/2000/svg"}  # a name, not an address
+    assert set(re.findall(r"https?://[^\s\"']+", html)) == {"http://www.w3.org/2000/svg"}  # a namespace, not an address
     assert all(f'"{label}"' in html for label in LABELS)
 
 
@@ -31,7 +31,7 @@ async def test_the_page_never_reads_html_out_of_data(host: Host):
 async def test_the_extension_is_offered(host: Host):
     capabilities = host.client.server_capabilities
     assert capabilities
-    if host.client.protocol_version >= "2026":  # the protocol before had no place for extensions
+    if host.client.protocol_version >= "2026":  # earlier versions have no extensions
         assert "io.modelcontextprotocol/ui" in (capabilities.extensions or {})
     else:
         assert capabilities.extensions is None

@@ -1,4 +1,4 @@
-"""`make soak`: many clients, many calls, for as long as it takes; no error, and memory that stays where it was.
+"""`make soak`: many clients, many calls, no error, and memory that does not grow.
 
 32 clients over HTTP ask one server, 8 over stdio one each. Memory is what all servers and their workers hold in
 proportion (Pss); it may grow by 5 % from the second thousand of calls to the last one. Exit 1 where anything is wrong.
@@ -52,7 +52,7 @@ QUERIES = (
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a tool, and whether it is to be refused."""
+    """One call of a tool, and whether a refusal is expected."""
 
     tool: str
     arguments: dict[str, Any]
@@ -61,19 +61,19 @@ class Call:
 
 @dataclass(slots=True)
 class Log:
-    """What came of the calls."""
+    """Outcomes of the calls."""
 
     times: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     """Milliseconds by transport and tool."""
     wrong: Counter[str] = field(default_factory=Counter[str])
     looks: list[tuple[int, Held]] = field(default_factory=list[tuple[int, Held]])
     beside: int | None = None
-    """Process that is not looked at."""
+    """Id of a process that is not measured."""
     done: int = 0
 
 
-def calls(count: int, ids: Sequence[str], films: Path) -> Iterator[Call]:
-    """Yield a mix as an agent's day has it, the same in every run."""
+def calls(count: int, ids: Sequence[str], images: Path) -> Iterator[Call]:
+    """Yield a realistic mix of calls, the same in every run."""
     rng = random.Random(7)  # noqa: S311 - a mix, not a secret
     makers = {
         40: lambda: Call("search_medical_images", {"query": rng.choice(QUERIES), "limit": rng.choice((3, 5, 20))}),
@@ -84,7 +84,7 @@ def calls(count: int, ids: Sequence[str], films: Path) -> Iterator[Call]:
         5: lambda: Call("get_archive_overview", {}),
         4: lambda: Call("get_image_metadata", {"image_id": "no-such-image"}, refused=True),
         1: lambda: Call("search_medical_images", {"limt": 3}, refused=True),
-        0.5: lambda: Call("ingest_directory", {"path": str(films), "limit": 20}),
+        0.5: lambda: Call("ingest_directory", {"path": str(images), "limit": 20}),
         0.3: lambda: Call("ingest_directory", {"path": "/"}, refused=True),
     }
     for _ in range(count):
@@ -92,7 +92,7 @@ def calls(count: int, ids: Sequence[str], films: Path) -> Iterator[Call]:
 
 
 async def ask(client: Client, transport: str, todo: Iterator[Call], log: Log) -> None:
-    """Take calls until there are no more."""
+    """Send calls until none are left."""
     for call in todo:
         started = time.perf_counter()
         result = await client.call_tool(call.tool, call.arguments)
@@ -105,7 +105,7 @@ async def ask(client: Client, transport: str, todo: Iterator[Call], log: Log) ->
 
 
 async def run(served: Served, variables: dict[str, str], todo: Iterator[Call], log: Log) -> None:
-    """Have every client ask at once."""
+    """Run all clients concurrently."""
     command = StdioServerParameters(
         command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=variables, cwd=served.folder
     )
@@ -124,7 +124,7 @@ def say(text: str) -> None:
 
 
 def report(log: Log, seconds: float) -> bool:
-    """Print what came of it; return whether all is as it should be."""
+    """Print the outcome; return whether every limit was kept."""
     say(f"{log.done} calls in {seconds:.0f} s ({log.done / seconds:.0f} a second), {log.wrong.total()} wrong")
     say(f"{'':32}{'calls':>7}{'p50 ms':>9}{'p99 ms':>9}")
     for (transport, tool), times in sorted(log.times.items()):
@@ -143,7 +143,7 @@ def report(log: Log, seconds: float) -> bool:
 
 
 def place_of(store: str, folder: Path, opened: ExitStack, log: Log) -> dict[str, str]:
-    """Return where the archive is to be, as variables say it."""
+    """Return the variables that locate the archive."""
     if store == "embedded":
         return {}
     named = {name: value for name, value in os.environ.items() if name.startswith("IRIS_")}
@@ -157,23 +157,23 @@ def place_of(store: str, folder: Path, opened: ExitStack, log: Log) -> dict[str,
 
 
 async def main(count: int, store: str) -> bool:
-    """Make an archive, serve it, ask it, and say how that went."""
+    """Create an archive, serve it, run the calls and print the outcome."""
     with ExitStack() as opened:
         place, log = Path(opened.enter_context(tempfile.TemporaryDirectory())), Log()
-        films = write_archive(place / "films", studies=40).folder
+        images = write_archive(place / "images", studies=40).folder
         variables = {
             "MCP_CXR_DATA_DIR": str(place / "data"),
             "MCP_CXR_EMBEDDER": "offline",
             "MCP_CXR_SHARE": "reports,images",
-            "MCP_CXR_ROOTS": str(films),
+            "MCP_CXR_ROOTS": str(images),
             **place_of(store, place, opened, log),
         }
         async with open_archive(settings(variables)) as archive:
-            await archive.ingest(films)
+            await archive.ingest(images)
             ids = [hit.image_id for hit in (await archive.search(view=["PA"], limit=100)).images]
         with Served(variables, place) as served:
             started = time.monotonic()
-            await run(served, variables, calls(count, ids, films), log)
+            await run(served, variables, calls(count, ids, images), log)
             seconds = time.monotonic() - started
             code, _, err = served.end()
         say(f"{store} store, {OVER_HTTP} clients over HTTP, {OVER_STDIO} over stdio; the server ended with {code}")

@@ -1,4 +1,4 @@
-"""What the processes below this one hold, as Linux tells it."""
+"""Memory, threads and descriptors of this process's descendants, from /proc."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 
 class Held(NamedTuple):
-    """Sums over some processes."""
+    """Sums over several processes."""
 
     processes: int
     threads: int
     descriptors: int
     memory_kib: int
-    """Proportional set size: what several share is counted in parts."""
+    """Proportional set size: shared memory is divided among its users."""
 
 
 def held(ancestor: int, but: int | None = None) -> Held:
-    """Return what all descendants of a process hold, the process itself and perhaps one of them left out."""
+    """Return the sums over all descendants of a process, except the process itself and an optional one of them."""
     found = [_of(pid) for pid in _descendants(ancestor) if pid != but]
     return Held(*map(sum, zip(*found, strict=True))) if found else Held(0, 0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""The server as a host starts it: a process of its own, hardly any environment, some other folder."""
+"""The server as a host starts it: a separate process, with a minimal environment, in another folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INITIALIZE = {
 
 
 class Wire:
-    """A server process, and the lines that pass to and fro; everything it says on stdout has to be JSON-RPC.
+    """A server process and the lines exchanged with it; every line on its stdout must be JSON-RPC.
 
     Args:
         variables: Its whole environment.
@@ -58,7 +58,7 @@ class Wire:
         self.process.communicate()
 
     def shake_hands(self) -> dict[str, Any]:
-        """Return the answer to `initialize`."""
+        """Return the response to `initialize`."""
         answer = self.ask("initialize", **INITIALIZE)
         self.say({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return answer["result"]
@@ -70,7 +70,7 @@ class Wire:
         return self._sent
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Return the answer to a request, whatever else comes before it."""
+        """Return the response to a request, skipping other messages."""
         number = self.request(method, **params)
         while True:
             heard = self.hear()
@@ -97,10 +97,10 @@ class Wire:
         return message_of(line)
 
     def rest(self) -> tuple[list[dict[str, Any]], str]:
-        """Wait for the end; return what was left to be heard, and stderr."""
+        """Wait for the end of the process; return the remaining messages and stderr."""
         out, err = self.process.communicate(timeout=WITHIN_S)
         with pytest.raises(ProcessLookupError):
-            os.killpg(self.process.pid, 0)  # nothing of its group is left
+            os.killpg(self.process.pid, 0)  # no process of its group is left
         return [message_of(line) for line in out.splitlines()], err
 
 
@@ -113,7 +113,7 @@ def message_of(line: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """The demo's first studies; shared with other test packages; must not be changed."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 

@@ -1,4 +1,4 @@
-"""The main job through the client of the SDK, as a host does it."""
+"""Search, view and ingest through the SDK's client, as a host does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from PIL import Image
 
-from tests.server.archives import environment, write_small_films
+from tests.server.archives import environment, write_small_images
 from tests.stdio.conftest import SERVE
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 EXAMPLE = Path(__file__).parent.parent.parent / "claude_desktop_config.example.json"
-FILMS = 200
+IMAGES = 200
 
 
 def server(variables: dict[str, str], folder: Path) -> StdioServerParameters:
@@ -41,15 +41,15 @@ async def test_a_host_searches_and_reads_reports_and_images(demo: Ingested, tmp_
         image_id = page["images"][0]["image_id"]
         shown = data(await client.call_tool("get_image_metadata", {"image_id": image_id}))
         assert shown["labels"]["Pleural Effusion"] == 1
-        picture, _ = (await client.call_tool("view_image", {"image_id": image_id})).content
-        assert picture.type == "image"
-        with Image.open(io.BytesIO(base64.b64decode(picture.data))) as film:
-            assert film.size == (shown["tags"]["Columns"], shown["tags"]["Rows"])
+        block, _ = (await client.call_tool("view_image", {"image_id": image_id})).content
+        assert block.type == "image"
+        with Image.open(io.BytesIO(base64.b64decode(block.data))) as image:
+            assert image.size == (shown["tags"]["Columns"], shown["tags"]["Rows"])
 
 
 async def test_a_host_cancels_an_ingest_and_continues_it(tmp_path: Path):
-    films = tmp_path / "films"
-    write_small_films(films, FILMS)
+    images = tmp_path / "images"
+    write_small_images(images, IMAGES)
     heard: list[float] = []
     async with Client(server(environment(tmp_path / "data", roots=tmp_path), tmp_path)) as client:
         with anyio.CancelScope() as call:
@@ -59,18 +59,18 @@ async def test_a_host_cancels_an_ingest_and_continues_it(tmp_path: Path):
                 if progress:
                     call.cancel()
 
-            await client.call_tool("ingest_directory", {"path": str(films)}, progress_callback=give_up_in_the_middle)
+            await client.call_tool("ingest_directory", {"path": str(images)}, progress_callback=give_up_in_the_middle)
         assert call.cancelled_caught
         assert heard
-        rest = data(await client.call_tool("ingest_directory", {"path": str(films)}))
+        rest = data(await client.call_tool("ingest_directory", {"path": str(images)}))
         overview = data(await client.call_tool("get_archive_overview", {}))
-    assert 0 < rest["skipped"] < FILMS
-    assert (rest["skipped"] + rest["added"], rest["remaining"], rest["next"]) == (FILMS, 0, None)
-    assert (overview["images"], overview["studies"], overview["subjects"]) == (FILMS, FILMS, FILMS)
+    assert 0 < rest["skipped"] < IMAGES
+    assert (rest["skipped"] + rest["added"], rest["remaining"], rest["next"]) == (IMAGES, 0, None)
+    assert (overview["images"], overview["studies"], overview["subjects"]) == (IMAGES, IMAGES, IMAGES)
 
 
 async def test_the_example_for_claude_desktop_starts(demo: Ingested, tmp_path: Path):
-    """Its places are filled in, and its archive is one of this test."""
+    """Its placeholders are filled in, with an archive of this test."""
     entry = json.loads(EXAMPLE.read_text())["mcpServers"]["cxr"]
     variables = {**entry["env"], "MCP_CXR_DATA_DIR": str(demo.data_dir), "MCP_CXR_ROOTS": str(tmp_path)}
     assert Path(entry["command"]).name == "mcp-cxr"

@@ -1,4 +1,4 @@
-"""What passes over stdin and stdout, line by line, and how the process ends."""
+"""The lines on stdin and stdout, and how the process ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from mcp_cxr.archive import open_archive
-from tests.server.archives import environment, settings, write_small_films
+from tests.server.archives import environment, settings, write_small_images
 from tests.stdio.conftest import SERVE, WITHIN_S, Wire
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.server.archives import Ingested
 
-FILMS = 200
+IMAGES = 200
 HEAVY = ["numpy", "pydicom", "PIL", "imagecodecs", "sqlite3", "mcp_cxr.archive", "mcp_cxr.images"]
 PROBE = f"""
 import sys
@@ -47,14 +47,14 @@ def test_stdout_holds_nothing_but_the_protocol(wire: Wire, demo: Ingested):
     wire.process.stdin = None
     _, err = wire.rest()
     assert wire.process.returncode == 0
-    assert err.count("Traceback") <= 1  # the SDK's own, of the line that was no JSON
+    assert err.count("Traceback") <= 1  # the SDK's, about the line that is not JSON
     assert "mcp_cxr" not in err
 
 
 @pytest.mark.parametrize(("value", "lines"), [("on", 1), ("off", 0)])
 def test_calls_are_logged_unless_switched_off(demo: Ingested, tmp_path: Path, value: str, lines: int):
     copy = demo.copied_to(tmp_path / "data")
-    (copy.data_dir / "access.jsonl").unlink(missing_ok=True)  # of other tests' servers
+    (copy.data_dir / "access.jsonl").unlink(missing_ok=True)  # written by other tests' servers
     with Wire({**copy.environment, "MCP_CXR_ACCESS_LOG": value}, tmp_path) as wire:
         wire.shake_hands()
         wire.call("search_medical_images", query="effusion")
@@ -74,7 +74,7 @@ def test_nothing_heavy_is_loaded_before_the_handshake():
         ({"MCP_CXR_SHAER": "reports"}, "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
         ({"MCP_CXR_SHARE": "pictures"}, "Error: MCP_CXR_SHARE: input should be 'reports' or 'images'"),
         ({"MCP_CXR_DATA_DIR": "archive"}, "Error: MCP_CXR_DATA_DIR: archive must be an absolute path for `serve`."),
-        ({"MCP_CXR_ROOTS": "/films:films"}, "Error: MCP_CXR_ROOTS: films must be an absolute path for `serve`."),
+        ({"MCP_CXR_ROOTS": "/images:images"}, "Error: MCP_CXR_ROOTS: images must be an absolute path for `serve`."),
     ],
 )
 def test_wrong_configuration_stops_the_start_with_one_line(tmp_path: Path, variables: dict[str, str], line: str):
@@ -86,11 +86,11 @@ def test_wrong_configuration_stops_the_start_with_one_line(tmp_path: Path, varia
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "stdin"])
 def test_a_host_that_ends_during_an_ingest_loses_nothing(tmp_path: Path, end: str):
-    films, data = tmp_path / "films", tmp_path / "data"
-    write_small_films(films, FILMS)
+    images, data = tmp_path / "images", tmp_path / "data"
+    write_small_images(images, IMAGES)
     with Wire(environment(data, roots=tmp_path), tmp_path) as wire:
         wire.shake_hands()
-        ingest = {"name": "ingest_directory", "arguments": {"path": str(films)}}
+        ingest = {"name": "ingest_directory", "arguments": {"path": str(images)}}
         wire.request("tools/call", **ingest, _meta={"progressToken": 1})
         while wire.hear().get("params", {}).get("progress", 0) == 0:
             pass  # until a batch is written
@@ -103,19 +103,19 @@ def test_a_host_that_ends_during_an_ingest_loses_nothing(tmp_path: Path, end: st
     async def go_on() -> tuple[int, int]:
         async with open_archive(settings(environment(data))) as archive:
             before = (await archive.overview()).images
-            summary = await archive.ingest(films)
+            summary = await archive.ingest(images)
             assert sum((await archive.verify()).problems.values()) == 0
-            assert (summary.skipped, summary.added) == (before, FILMS - before)
+            assert (summary.skipped, summary.added) == (before, IMAGES - before)
             return before, summary.total_in_store
 
     before, total = anyio.run(go_on)
-    assert 0 < before < total == FILMS
+    assert 0 < before < total == IMAGES
 
 
 def stop(wire: Wire, end: str) -> None:
     if end != "stdin":
         wire.process.send_signal(signal.Signals[end])
-        wire.process.wait(timeout=WITHIN_S)  # with stdin still open, as a terminal's is
+        wire.process.wait(timeout=WITHIN_S)  # with stdin still open, as in a terminal
         return
     assert wire.process.stdin
     wire.process.stdin.close()
@@ -123,7 +123,7 @@ def stop(wire: Wire, end: str) -> None:
 
 
 def test_a_server_without_a_handshake_ends_with_its_host(wire: Wire):
-    """A host that dies before the handshake leaves no process behind."""
+    """If the host dies before the handshake, the server ends, too."""
     stop(wire, "stdin")
     left, err = wire.rest()
     assert (wire.process.returncode, left, err) == (0, [], "")

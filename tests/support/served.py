@@ -1,4 +1,4 @@
-"""`mcp-cxr serve --http` as a process of its own, and what its clients send."""
+"""`mcp-cxr serve --http` as a separate process, and its clients' requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json, text
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Served:
-    """A server process; entered, it listens, and left, it is gone.
+    """A server process: a context manager that starts it and ends it.
 
     Args:
         variables: Its whole environment.
@@ -51,7 +51,7 @@ class Served:
     flags: tuple[str, ...] = ()
     command: tuple[str, ...] = (sys.executable, "-m", "mcp_cxr")
     said: list[str] = field(default_factory=list[str])
-    """Lines of stderr until it listened."""
+    """Lines of stderr up to when it listened."""
     url: str = ""
     process: subprocess.Popen[str] = field(init=False)
 
@@ -80,7 +80,7 @@ class Served:
         return next(line.rsplit(" ", 1)[1].strip() for line in self.said if line.startswith("Made a token"))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
-        """Ask it to end; return exit code, stdout and the rest of stderr."""
+        """Terminate it; return exit code, stdout and the rest of stderr."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=WITHIN_S)
         return self.process.returncode, out, err
@@ -94,7 +94,7 @@ class Served:
         headers: dict[str, str] | None = None,
         context: ssl.SSLContext | None = None,
     ) -> Reply:
-        """Send one request as it is, with the headers of a client and these; return the answer."""
+        """Send one request with a client's headers and these; return the response."""
         parts = urlsplit(self.url)
         assert parts.hostname
         if context:
@@ -109,7 +109,7 @@ class Served:
             connection.close()
 
     def initialize(self, **headers: str) -> Reply:
-        """Send what a client begins with; `headers` are written with `_` for `-`."""
+        """Send `initialize`; in `headers`, `_` stands for `-`."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.send(INITIALIZE, headers=named)
 

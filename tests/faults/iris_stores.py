@@ -1,4 +1,4 @@
-"""Stores on a stand-in for IRIS, and a small archive to ask."""
+"""Stores on a stand-in for IRIS, and a small archive."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ IMAGES = 40
 
 
 def config(server: StandIn, **more: Any) -> IrisConfig:
-    """How a store reaches the server; impatient, so that tests are quick."""
-    usual: dict[str, Any] = {
+    """Return the configuration of a store on the server, with short timeouts."""
+    defaults: dict[str, Any] = {
         "host": server.host,
         "port": server.port,
         "username": server.username,
@@ -26,7 +26,7 @@ def config(server: StandIn, **more: Any) -> IrisConfig:
         "acquire_timeout_s": 30.0,
         "call_timeout_s": 30.0,
     }
-    return IrisConfig(**{**usual, **more})
+    return IrisConfig(**{**defaults, **more})
 
 
 async def fill(store: Store, count: int = IMAGES) -> None:

@@ -1,4 +1,4 @@
-"""What crashes the driver, or makes it lose its place, cannot be reached through the store."""
+"""Calls that crash the driver, or break its connection, cannot happen through the store."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_the_driver_crashes_on_too_few_values(server: StandIn) -> None:
     assert run(server, RAW + TOO_FEW_VALUES).returncode == -signal.SIGSEGV
 
 
-def test_the_driver_loses_its_place_when_a_result_is_left_early(server: StandIn) -> None:
+def test_the_driver_breaks_if_a_result_is_not_read_to_its_end(server: StandIn) -> None:
     make_a_table(server)
     server.configure(page_rows=10)
     left = run(server, RAW + LEFT_EARLY)
@@ -171,23 +171,23 @@ def test_the_driver_loses_its_place_when_a_result_is_left_early(server: StandIn)
     assert "out of order" in left.stderr
 
 
-def test_the_driver_ends_the_process_when_a_cursor_that_was_cut_between_pages_is_collected(server: StandIn) -> None:
+def test_the_driver_aborts_if_a_cursor_lost_between_pages_is_collected(server: StandIn) -> None:
     make_a_table(server)
     server.configure(page_rows=10)
     assert run(server, RAW + CUT_BETWEEN_PAGES + COLLECTED_UNCLOSED).returncode == -signal.SIGABRT
     assert_alive(run(server, RAW + CUT_BETWEEN_PAGES + CUT_IN_A_CONNECTION))
 
 
-def test_the_store_outlives_calls_that_are_stopped(server: StandIn) -> None:
+def test_the_store_survives_aborted_calls(server: StandIn) -> None:
     server.inject_fault("silence", times=6, matching="COUNT")
     assert_alive(run(server, STORE.replace("CALL_S", "0.8") + CLOSES_DURING_CALLS + RUN))
 
 
-def test_the_store_lets_no_statement_out_with_the_wrong_number_of_values(server: StandIn) -> None:
+def test_the_store_refuses_a_wrong_number_of_values(server: StandIn) -> None:
     assert_alive(run(server, STORE.replace("CALL_S", "30") + GIVES_TOO_FEW_VALUES + RUN))
 
 
-def test_the_store_reads_every_result_to_its_end_or_drops_the_connection(server: StandIn) -> None:
+def test_the_store_reads_results_to_their_end_or_closes_the_connection(server: StandIn) -> None:
     server.configure(page_rows=10)
     server.inject_fault("delay", times=200, on=["FD"], ms=20)
     assert_alive(run(server, STORE.replace("CALL_S", "30") + LEAVES_RESULTS_EARLY + RUN))

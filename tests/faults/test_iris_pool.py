@@ -1,4 +1,4 @@
-"""Whatever happens to the connections, a call ends in time, with the right answer or an error that says what to do."""
+"""With any fault of a connection, a call ends in time, with the right result or an error with advice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.standins.iris import StandIn
 
 EVERY = Filter()
-PROMPT_S = 10.0  # for a thing that should be immediate, on a busy machine; a third of a call's own deadline
+PROMPT_S = 10.0  # for what should be immediate, on a busy machine; a third of a call's deadline
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def server() -> StandIn:
 
 @pytest.fixture
 async def right(tmp_path: Path) -> AsyncIterator[list[str]]:
-    """The answer, from the embedded store."""
+    """The expected result, from the embedded store."""
     async with EmbeddedStore(tmp_path) as store:
         await fill(store)
         yield ids(await store.nearest(axis(), EVERY, limit=5))
@@ -43,18 +43,18 @@ async def right(tmp_path: Path) -> AsyncIterator[list[str]]:
 async def store(server: StandIn) -> AsyncIterator[IrisStore]:
     async with IrisStore(config(server)) as opened:
         await fill(opened)
-        await opened.nearest(axis(), EVERY, limit=5)  # what is asked once is known
+        await opened.nearest(axis(), EVERY, limit=5)  # prepare the statements
         yield opened
-        held = opened.pool_stats
-        assert held.busy == 0
-        await to_thread.run_sync(lambda: server.wait_until(open=held.idle))  # none leaked
+        stats = opened.pool_stats
+        assert stats.busy == 0
+        await to_thread.run_sync(lambda: server.wait_until(open=stats.idle))  # no connection leaked
 
 
 async def answer(store: IrisStore) -> list[str]:
     return ids(await store.nearest(axis(), EVERY, limit=5))
 
 
-async def test_a_statement_that_is_not_answered_ends_at_its_deadline(server: StandIn, right: list[str]) -> None:
+async def test_an_unanswered_statement_ends_at_its_deadline(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server, call_timeout_s=0.5)) as store:
         await fill(store)
         server.inject_fault("silence", matching="VECTOR_COSINE")
@@ -65,7 +65,7 @@ async def test_a_statement_that_is_not_answered_ends_at_its_deadline(server: Sta
         await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
 
 
-async def test_the_deadline_is_of_each_statement_not_of_the_whole_call(server: StandIn) -> None:
+async def test_each_statement_has_its_own_deadline(server: StandIn) -> None:
     async with IrisStore(config(server, call_timeout_s=2.0)) as store:
         await fill(store)
         server.inject_fault("delay", times=5, ms=500)
@@ -73,7 +73,7 @@ async def test_the_deadline_is_of_each_statement_not_of_the_whole_call(server: S
         assert await store.known_ids([ImageId("late")]) == {"late"}
 
 
-async def test_a_cancelled_call_ends_at_once_and_leaves_no_connection_behind(
+async def test_a_cancelled_call_ends_at_once_and_closes_its_connection(
     server: StandIn, store: IrisStore, right: list[str]
 ) -> None:
     server.inject_fault("silence", matching="VECTOR_COSINE")
@@ -83,7 +83,7 @@ async def test_a_cancelled_call_ends_at_once_and_leaves_no_connection_behind(
     assert await answer(store) == right
 
 
-async def test_many_cancelled_calls_starve_nobody(server: StandIn, store: IrisStore, right: list[str]) -> None:
+async def test_cancelled_calls_release_their_connections(server: StandIn, store: IrisStore, right: list[str]) -> None:
     server.inject_fault("silence", times=12, matching="VECTOR_COSINE")
     with move_on_after(0.5):
         async with create_task_group() as group:
@@ -95,7 +95,7 @@ async def test_many_cancelled_calls_starve_nobody(server: StandIn, store: IrisSt
 
 
 @pytest.mark.parametrize("kind", ["rst", "fin", "truncate", "list error"])
-async def test_a_question_whose_connection_dies_is_asked_once_more(
+async def test_a_query_is_retried_once_after_a_lost_connection(
     server: StandIn, store: IrisStore, right: list[str], kind: str
 ) -> None:
     server.inject_fault(kind, matching="VECTOR_COSINE")
@@ -103,34 +103,34 @@ async def test_a_question_whose_connection_dies_is_asked_once_more(
     assert (store.pool_stats.retried, store.pool_stats.lost) == (1, 1)
 
 
-async def test_a_question_whose_connections_die_twice_says_what_to_check(server: StandIn, store: IrisStore) -> None:
+async def test_a_query_that_loses_two_connections_says_what_to_check(server: StandIn, store: IrisStore) -> None:
     server.inject_fault("rst", times=2, matching="VECTOR_COSINE")
     with pytest.raises(StoreUnavailable, match="Check that the server is up"):
         await answer(store)
 
 
 @pytest.mark.parametrize("kind", ["rst", "fin", "list error"])
-async def test_writing_whose_connection_dies_writes_once(server: StandIn, store: IrisStore, kind: str) -> None:
+async def test_a_retried_write_writes_once(server: StandIn, store: IrisStore, kind: str) -> None:
     server.inject_fault(kind, matching="INSERT OR UPDATE", skip=1)
     await store.put([image("new"), image("i00000")], vectors(2))
     assert (await store.totals()).images == IMAGES + 1
     assert ids(await store.match(["pa"], Filter(image_id=ImageId("new")), limit=9)) == ["new"]
 
 
-async def test_writing_whose_commit_is_not_answered_is_there_once(server: StandIn, store: IrisStore) -> None:
+async def test_a_write_whose_commit_is_not_answered_is_stored_once(server: StandIn, store: IrisStore) -> None:
     server.inject_fault("rst", on=["TC"], after=True)
     await store.put([image("new")], vectors(1))
     assert (await store.totals()).images == IMAGES + 1
 
 
-async def test_forgetting_is_not_repeated_unasked(server: StandIn, store: IrisStore) -> None:
+async def test_forget_is_not_retried(server: StandIn, store: IrisStore) -> None:
     server.inject_fault("rst", on=["TC"], after=True)
     with pytest.raises(StoreUnavailable):
         await store.forget(Filter(image_id=ImageId("i00000")))
     assert await store.forget(Filter(image_id=ImageId("i00000"))) == 0
 
 
-async def test_a_call_that_is_stopped_writes_nothing(server: StandIn) -> None:
+async def test_an_aborted_write_writes_nothing(server: StandIn) -> None:
     async with IrisStore(config(server, call_timeout_s=0.5)) as store:
         await fill(store)
         server.inject_fault("silence", matching="SET DocLength")
@@ -141,7 +141,7 @@ async def test_a_call_that_is_stopped_writes_nothing(server: StandIn) -> None:
         assert await store.known_ids([ImageId("half")]) == set()
 
 
-async def test_connections_that_died_while_idle_cost_one_retry_at_most(server: StandIn, right: list[str]) -> None:
+async def test_connections_lost_while_idle_cost_one_retry(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server)) as store:
         await fill(store)
         async with create_task_group() as group:
@@ -152,7 +152,7 @@ async def test_connections_that_died_while_idle_cost_one_retry_at_most(server: S
         assert store.pool_stats.retried == 1
 
 
-async def test_a_connection_that_was_idle_for_long_is_tried_first(server: StandIn, right: list[str]) -> None:
+async def test_a_connection_idle_for_long_is_tested_before_use(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server, ping_after_s=0.0)) as store:
         await fill(store)
         server.drop_connections()
@@ -169,14 +169,14 @@ async def test_connections_are_replaced_at_the_end_of_their_lifetime(server: Sta
         await to_thread.run_sync(lambda: server.wait_until(open=1))
 
 
-async def test_connections_are_replaced_after_tables_were_made(server: StandIn) -> None:
+async def test_connections_are_replaced_after_tables_were_created(server: StandIn) -> None:
     async with IrisStore(config(server)) as store:
         await store.create()
         await store.totals()
         assert store.pool_stats.opened == 2
 
 
-async def test_a_dry_pool_says_so_in_time(server: StandIn) -> None:
+async def test_an_exhausted_pool_raises_after_its_timeout(server: StandIn) -> None:
     async with IrisStore(config(server, pool_size=1, acquire_timeout_s=0.3)) as store:
         await fill(store)
         server.inject_fault("silence", matching="VECTOR_COSINE")
@@ -190,7 +190,7 @@ async def test_a_dry_pool_says_so_in_time(server: StandIn) -> None:
         assert (await store.totals()).images == IMAGES
 
 
-async def test_nobody_gets_more_connections_than_the_pool_has(server: StandIn, right: list[str]) -> None:
+async def test_the_pool_opens_no_more_connections_than_its_size(server: StandIn, right: list[str]) -> None:
     answers: list[list[str]] = []
     async with IrisStore(config(server, pool_size=2)) as store:
         await fill(store)
@@ -205,7 +205,7 @@ async def test_nobody_gets_more_connections_than_the_pool_has(server: StandIn, r
     assert answers == [right] * 20
 
 
-async def test_a_server_that_takes_no_connection_is_named(server: StandIn) -> None:
+async def test_an_unreachable_server_is_reported_with_what_to_check(server: StandIn) -> None:
     async with IrisStore(config(server)) as store:
         server.refuse_connections()
         with pytest.raises(StoreUnavailable, match="Check IRIS_HOST and IRIS_PORT"):
@@ -214,18 +214,16 @@ async def test_a_server_that_takes_no_connection_is_named(server: StandIn) -> No
         await store.create()
 
 
-async def test_a_server_that_says_nothing_is_given_up(server: StandIn) -> None:
+async def test_a_silent_server_times_out_on_connect(server: StandIn) -> None:
     server.inject_fault("silence", on=["HS"])
     async with IrisStore(config(server, connect_timeout_s=1)) as store:
         with fail_after(1 + PROMPT_S), pytest.raises(StoreUnavailable, match="Check IRIS_HOST"):
             await store.info()
 
 
-async def test_a_wrong_password_is_refused_without_telling_it(
-    server: StandIn, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_wrong_password_is_refused_and_never_shown(server: StandIn, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    wrong = config(server, password="hunter2-and-more")  # noqa: S106  # nobody's
+    wrong = config(server, password="hunter2-and-more")  # noqa: S106  # not a real one
     async with IrisStore(wrong) as store:
         with pytest.raises(ConfigError, match="Check IRIS_USERNAME, IRIS_PASSWORD") as refused:
             await store.info()
@@ -233,7 +231,7 @@ async def test_a_wrong_password_is_refused_without_telling_it(
     assert "hunter2" not in told
 
 
-async def test_a_licence_that_is_used_up_says_what_to_lower(server: StandIn) -> None:
+async def test_an_exhausted_license_says_what_to_lower(server: StandIn) -> None:
     server.configure(max_connections=0)
     async with IrisStore(config(server)) as store:
         with pytest.raises(StoreUnavailable, match="Lower IRIS_POOL_SIZE"):
@@ -249,7 +247,7 @@ async def test_a_licence_that_is_used_up_says_what_to_lower(server: StandIn) -> 
         (-400, StoreError, r"messages\.log"),
     ],
 )
-async def test_a_refusal_says_what_to_do_and_shows_nothing_of_what_was_stored(
+async def test_a_server_error_has_advice_and_shows_no_stored_value(
     server: StandIn, store: IrisStore, code: int, error: type[StoreError], advice: str
 ) -> None:
     server.inject_fault(
@@ -262,7 +260,7 @@ async def test_a_refusal_says_what_to_do_and_shows_nothing_of_what_was_stored(
     assert await store.known_ids([ImageId("new")]) == set()
 
 
-async def test_images_of_one_study_put_at_once_by_two_processes_are_all_found(server: StandIn) -> None:
+async def test_images_of_one_study_written_by_two_processes_are_all_found(server: StandIn) -> None:
     tags = [f"tag{letter}" for letter in "abcdefgh"]
     async with IrisStore(config(server)) as one, IrisStore(config(server)) as other:
         await fill(one)

@@ -1,4 +1,4 @@
-"""Fifty people search while connections are cut at random."""
+"""Fifty concurrent searches while connections are dropped at random."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SEARCHES = 50
 ROUNDS = 8
 ACQUIRE_S, CALL_S = 20.0, 5.0
-QUESTIONS: list[Callable[[IrisStore], Awaitable[Any]]] = [
+QUERIES: list[Callable[[IrisStore], Awaitable[Any]]] = [
     lambda store: store.nearest(axis(), Filter(), limit=5),
     lambda store: store.nearest(axis(), Filter(view=("PA",)), limit=5),
     lambda store: store.match(["effus"], Filter(), limit=5),
@@ -35,16 +35,16 @@ QUESTIONS: list[Callable[[IrisStore], Awaitable[Any]]] = [
 ]
 
 
-async def test_fifty_searches_while_connections_are_cut(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_fifty_concurrent_searches_while_connections_are_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     server = plain_server()
     async with IrisStore(config(server, acquire_timeout_s=ACQUIRE_S, call_timeout_s=CALL_S)) as store:
         await fill(store)
-        expected = [await ask(store) for ask in QUESTIONS]
+        expected = [await ask(store) for ask in QUERIES]
         storm = Storm(store, server, expected)
-        await storm.blow()
+        await storm.run()
         assert storm.wrong == 0
         assert storm.right + storm.refused == SEARCHES * ROUNDS
-        assert storm.cut > 0
+        assert storm.dropped > 0
         assert storm.longest_s < ACQUIRE_S + 2 * CALL_S
         calm = Storm(store, server, expected)
         await calm.search_all()
@@ -54,9 +54,9 @@ async def test_fifty_searches_while_connections_are_cut(capsys: pytest.CaptureFi
         assert stats.idle <= stats.size
         await to_thread.run_sync(lambda: server.wait_until(open=stats.idle))
     with capsys.disabled():
-        print(  # noqa: T201  # the figures are the point
+        print(  # noqa: T201  # to be read
             f"\nstorm: {storm.right} right, {storm.refused} refused, {storm.wrong} wrong of {SEARCHES * ROUNDS};"
-            f" {storm.cut} connections cut, {stats.retried} retried, {stats.opened} opened;"
+            f" {storm.dropped} connections dropped, {stats.retried} retried, {stats.opened} opened;"
             f" longest {storm.longest_s:.2f} s"
         )
 
@@ -64,34 +64,34 @@ async def test_fifty_searches_while_connections_are_cut(capsys: pytest.CaptureFi
 class Storm:
     def __init__(self, store: IrisStore, server: StandIn, expected: list[Any]) -> None:
         self.store, self.server, self.expected = store, server, expected
-        self.right = self.wrong = self.refused = self.cut = 0
+        self.right = self.wrong = self.refused = self.dropped = 0
         self.longest_s = 0.0
         self._draw = random.Random(4)  # noqa: S311  # not for security
-        self._cut_share = 0.0
+        self._drop_share = 0.0
 
-    async def blow(self) -> None:
-        """Every third search that ends, by chance, ends a connection or two that others are using."""
-        self._cut_share = 1 / 3
+    async def run(self) -> None:
+        """Search in rounds; every third search, at random, drops one or two connections of others."""
+        self._drop_share = 1 / 3
         for _ in range(ROUNDS):
             await self.search_all()
 
     async def search_all(self) -> None:
         async with create_task_group() as group:
             for number in range(SEARCHES):
-                group.start_soon(self._search, number % len(QUESTIONS))
+                group.start_soon(self._search, number % len(QUERIES))
 
-    async def _search(self, question: int) -> None:
+    async def _search(self, query: int) -> None:
         started = time.monotonic()
         try:
-            answer = await QUESTIONS[question](self.store)
+            answer = await QUERIES[query](self.store)
         except StoreUnavailable:
             self.refused += 1
         else:
-            if answer == self.expected[question]:
+            if answer == self.expected[query]:
                 self.right += 1
             else:
                 self.wrong += 1
         self.longest_s = max(self.longest_s, time.monotonic() - started)
-        if self._draw.random() < self._cut_share:
+        if self._draw.random() < self._drop_share:
             resets, count = self._draw.random() < 0.5, self._draw.randint(1, 2)
-            self.cut += await to_thread.run_sync(lambda: self.server.drop_connections(resets=resets, count=count))
+            self.dropped += await to_thread.run_sync(lambda: self.server.drop_connections(resets=resets, count=count))

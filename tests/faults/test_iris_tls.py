@@ -1,4 +1,4 @@
-"""Over TLS a call is stopped as over plain TCP, and a server that cannot show who it is is refused."""
+"""Over TLS calls are aborted as over plain TCP, and a server with an untrusted certificate is refused."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ async def test_a_call_over_tls_ends_at_its_deadline_and_when_cancelled(
     trust(monkeypatch, authority)
     async with IrisStore(config(server, ssl_config=CONFIG, call_timeout_s=0.5)) as store:
         await fill(store)
-        right = await store.nearest(axis(), Filter(), limit=5)
+        expected = await store.nearest(axis(), Filter(), limit=5)
         server.inject_fault("silence", times=2, matching="VECTOR_COSINE")
         with fail_after(10), pytest.raises(StoreUnavailable, match="did not answer"):
             await store.nearest(axis(), Filter(), limit=5)
         with fail_after(10), move_on_after(0.2) as scope:
             await store.nearest(axis(), Filter(), limit=5)
         assert scope.cancelled_caught
-        assert await store.nearest(axis(), Filter(), limit=5) == right
+        assert await store.nearest(axis(), Filter(), limit=5) == expected
         await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
 
 
@@ -65,16 +65,14 @@ async def test_a_server_signed_by_another_authority_is_refused(
             await store.info()
 
 
-async def test_without_the_file_of_configurations_the_error_names_it(
-    server: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_missing_tls_configuration_file_is_named(server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ISC_SSLconfigurations", raising=False)
     async with IrisStore(config(server, ssl_config=CONFIG)) as store:
         with pytest.raises(StoreUnavailable, match="ISC_SSLconfigurations"):
             await store.info()
 
 
-async def test_without_tls_a_server_that_wants_it_gives_no_connection(server: StandIn) -> None:
+async def test_a_tls_server_refuses_a_plain_connection(server: StandIn) -> None:
     async with IrisStore(config(server, connect_timeout_s=1)) as store:
         with pytest.raises(StoreUnavailable, match="IRIS_HOST"):
             await store.info()

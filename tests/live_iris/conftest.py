@@ -1,7 +1,7 @@
-"""Tests for a real InterSystems IRIS, which IRIS_HOST, IRIS_PORT, IRIS_NAMESPACE, IRIS_USERNAME and IRIS_PASSWORD name.
+"""Tests with a real InterSystems IRIS, given by IRIS_HOST, IRIS_PORT, IRIS_NAMESPACE, IRIS_USERNAME and IRIS_PASSWORD.
 
-They make tables of their own in the schema McpCxrLive, and drop them. Without IRIS_HOST none of them runs, and the
-summary says so.
+They create tables in the schema McpCxrLive, and drop them. Without IRIS_HOST none of them runs, and the summary says
+so.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 
     from mcp_cxr.stores import Store
 
-GIVEN = {name: value for name, value in os.environ.items() if name.startswith("IRIS_")}  # tests get a clean environment
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name.startswith("IRIS_")}  # cleaned for tests
 HERE = Path(__file__).parent
 
 bare, store = contract.bare, contract.store  # fixtures, of the backend below
 
 
 class LiveBackend:
-    """A table of its own on the server that the environment names."""
+    """A new table on the server given by the environment."""
 
-    def __init__(self, folder: Path) -> None:  # the server keeps no files here
+    def __init__(self, folder: Path) -> None:  # unused: the server keeps its files
         self.config = IrisConfig(
-            host=GIVEN["IRIS_HOST"],
-            port=int(GIVEN.get("IRIS_PORT", "1972")),
-            namespace=GIVEN.get("IRIS_NAMESPACE", "USER"),
-            username=GIVEN.get("IRIS_USERNAME", ""),
-            password=GIVEN.get("IRIS_PASSWORD", ""),
+            host=ENVIRONMENT["IRIS_HOST"],
+            port=int(ENVIRONMENT.get("IRIS_PORT", "1972")),
+            namespace=ENVIRONMENT.get("IRIS_NAMESPACE", "USER"),
+            username=ENVIRONMENT.get("IRIS_USERNAME", ""),
+            password=ENVIRONMENT.get("IRIS_PASSWORD", ""),
             table=f"McpCxrLive.T{uuid4().hex}",
-            ssl_config=GIVEN.get("IRIS_SSL_CONFIG"),
+            ssl_config=ENVIRONMENT.get("IRIS_SSL_CONFIG"),
         )
 
     def store(self) -> Store:
@@ -69,29 +69,29 @@ class LiveBackend:
         self.execute(
             f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608  # a table of the test's own
             " VALUES (?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE))",
-            [image_id, study_id, subject_id, view, '["no", "object", "of ours"]', ",".join(["1"] * 8)],
+            [image_id, study_id, subject_id, view, '["not", "an", "object"]', ",".join(["1"] * 8)],
         )
 
 
 @pytest.fixture
 async def backend(tmp_path: Path) -> AsyncIterator[LiveBackend]:
-    made = LiveBackend(tmp_path)
-    yield made
-    async with made.store() as opened:
+    live = LiveBackend(tmp_path)
+    yield live
+    async with live.store() as opened:
         await opened.drop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs a server where none is named: a run of nothing else then fails."""
+    """Deselect the tests if no server is given; a run of only these then fails."""
     live = [item for item in items if HERE in item.path.parents]
-    if live and not GIVEN.get("IRIS_HOST"):
+    if live and not ENVIRONMENT.get("IRIS_HOST"):
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if item not in live]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly when no real server was asked."""
-    if not GIVEN.get("IRIS_HOST"):
+    """Report prominently that no real server was tested."""
+    if not ENVIRONMENT.get("IRIS_HOST"):
         terminalreporter.section("NO REAL IRIS WAS TRIED", sep="!", red=True)
         terminalreporter.write_line(
             "Set IRIS_HOST, IRIS_PORT, IRIS_USERNAME and IRIS_PASSWORD and run `make test-iris`; see docs/iris.md."

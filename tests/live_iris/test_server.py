@@ -1,4 +1,4 @@
-"""What only a real server can show. Figures are printed: run with `-s`."""
+"""Tests that need a real server. Measurements are printed: run with `-s`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from anyio import create_task_group, move_on_after
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris import IrisStore
-from mcp_cxr.stores.iris.driver._cells import to_vector_cell
+from mcp_cxr.stores.iris.driver import to_vector_cell
 from tests.contract.stores.making import FINGERPRINT, ids, image
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def wide(count: int, *, seed: int = 0) -> Vectors:
     return np.random.default_rng(seed).normal(size=(count, WIDE.dimension)).astype(np.float32)
 
 
-def questions() -> Vectors:
+def query_vectors() -> Vectors:
     return wide(20, seed=1)
 
 
@@ -59,54 +59,54 @@ async def test_the_index_finds_what_the_scan_finds(
 ) -> None:
     await fill(bare)
     ((has_hnsw,),) = backend.execute(HAS_HNSW.format(backend.config.table))
-    everything = Filter(exclude_images=(ImageId("nobody"),))  # a filter, so the scan, that lets all through
+    everything = Filter(exclude_images=(ImageId("none"),))  # a filter that all pass, so that the store scans
     shares: list[float] = []
     seconds = [0.0, 0.0]
-    for question in questions():
+    for query in query_vectors():
         started = time.monotonic()
-        quick = set(ids(await bare.nearest(question, EVERY, limit=10)))
+        approximate = set(ids(await bare.nearest(query, EVERY, limit=10)))
         middle = time.monotonic()
-        exact = set(ids(await bare.nearest(question, everything, limit=10)))
+        exact = set(ids(await bare.nearest(query, everything, limit=10)))
         seconds = [seconds[0] + middle - started, seconds[1] + time.monotonic() - middle]
-        shares.append(len(quick & exact) / 10)
+        shares.append(len(approximate & exact) / 10)
     with capsys.disabled():
-        print(  # noqa: T201  # the figures are the point
-            f"\nHNSW {'there' if str(has_hnsw) == '1' else 'NOT there'};"
-            f" of the exact ten it finds {np.mean(shares):.3f} (worst {min(shares):.1f});"
+        print(  # noqa: T201  # to be read
+            f"\nHNSW index {'exists' if str(has_hnsw) == '1' else 'does NOT exist'};"
+            f" share of the exact ten found {np.mean(shares):.3f} (worst {min(shares):.1f});"
             f" {1000 * seconds[0] / 20:.1f} ms, the scan {1000 * seconds[1] / 20:.1f} ms,"
             f" of {COUNT} vectors of {WIDE.dimension}"
         )
     assert np.mean(shares) >= 0.9
 
 
-async def test_whether_the_index_could_serve_questions_with_a_filter(
+async def test_measure_the_index_with_a_filter(
     bare: Store, backend: LiveBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Measures, and asserts nothing of the index: the store does not use it so."""
+    """Measures only: the store does not use the index with a filter."""
     await fill(bare)
     counts: list[int] = []
     shares: list[float] = []
-    for question in questions():
-        exact = set(ids(await bare.nearest(question, LATERAL, limit=10)))
-        text = to_vector_cell(question)
+    for query in query_vectors():
+        exact = set(ids(await bare.nearest(query, LATERAL, limit=10)))
+        text = to_vector_cell(query)
         rows = backend.execute(FILTERED.format(backend.config.table), [10, text])
         counts.append(len(rows))
         shares.append(len({str(row[0]) for row in rows} & exact) / 10)
         assert len(exact) == 10
     with capsys.disabled():
-        print(  # noqa: T201  # the figures are the point
-            f"\nTOP 10 with a filter that lets 1 % through, ordered by the score alone: {min(counts)} to {max(counts)}"
-            f" rows came back; of the exact ten it finds {np.mean(shares):.3f}"
+        print(  # noqa: T201  # to be read
+            f"\nTOP 10 with a filter that 1 % pass, ordered by the score alone: {min(counts)} to {max(counts)}"
+            f" rows returned; share of the exact ten found {np.mean(shares):.3f}"
         )
 
 
-async def test_a_stopped_call_leaves_the_pool_whole(bare: Store, backend: LiveBackend) -> None:
+async def test_cancelled_calls_do_not_leak_connections(bare: Store, backend: LiveBackend) -> None:
     await fill(bare)
     assert isinstance(bare, IrisStore)
-    store, question = bare, questions()[0]
+    store, query = bare, query_vectors()[0]
     for _ in range(10):
         with move_on_after(0.002):
-            await store.nearest(question, LATERAL, limit=10)
+            await store.nearest(query, LATERAL, limit=10)
     async with create_task_group() as group:
         for _ in range(20):
             group.start_soon(store.totals)
@@ -114,7 +114,7 @@ async def test_a_stopped_call_leaves_the_pool_whole(bare: Store, backend: LiveBa
     assert store.pool_stats.idle <= backend.config.pool_size
 
 
-async def test_a_wrong_password_is_told_as_one(backend: LiveBackend) -> None:
+async def test_a_wrong_password_is_reported(backend: LiveBackend) -> None:
     async with IrisStore(replace(backend.config, password="wrong")) as store:  # noqa: S106  # on purpose
         with pytest.raises(ConfigError, match="IRIS_PASSWORD"):
             await store.info()

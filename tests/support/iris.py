@@ -1,4 +1,4 @@
-"""The stand-ins for IRIS that all tests share, one after the other: starting a process for each takes half a second."""
+"""Stand-ins for IRIS that all tests of a process share: starting one takes half a second."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tests.standins.iris import StandIn, make_authority
 
 
 def plain_server() -> StandIn:
-    """Return a server over plain TCP, as new."""
-    return _cleared(_plain())
+    """Return a server over plain TCP, reset."""
+    return _reset(_plain())
 
 
 def tls_server() -> StandIn:
-    """Return a server over TLS, as new; the environment names the file in which the driver finds how to reach it."""
-    return _cleared(_tls())
+    """Return a server over TLS, reset; the environment names the driver's TLS configuration file."""
+    return _reset(_tls())
 
 
 def variables(server: StandIn, **more: str) -> dict[str, str]:
-    """Return what the environment says of an archive on the server."""
+    """Return environment variables of an archive on the server."""
     return {
         "MCP_CXR_STORE": "iris",
         "IRIS_HOST": server.host,
@@ -33,7 +33,7 @@ def variables(server: StandIn, **more: str) -> dict[str, str]:
     }
 
 
-def _cleared(server: StandIn) -> StandIn:
+def _reset(server: StandIn) -> StandIn:
     server.reset()
     return server
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def execute(server: Server, command: dict[str, Any]) -> Any:
-    """Do one order: `{"do": ..., ...}`."""
+    """Execute one command: `{"do": ..., ...}`."""
     match command.pop("do"):
         case "configure":
             server.state.configure(command)

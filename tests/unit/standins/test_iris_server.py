@@ -1,4 +1,4 @@
-"""The stand-in for IRIS, met by the real driver: its messages, values, transactions and faults."""
+"""The stand-in for IRIS with the real driver: messages, values, transactions and faults."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def server(process: StandIn) -> Iterator[StandIn]:
 
 @pytest.fixture
 def table(server: StandIn) -> Iterator[StandIn]:
-    """The server, with an empty table in it."""
+    """The server with an empty table."""
     run(server, MAKE)
     yield server
     server.clear_faults()
@@ -65,7 +65,7 @@ def run(server: StandIn, sql: str, values: list[Any] | None = None) -> list[tupl
 
 
 class TestConnecting:
-    def test_a_client_with_the_right_password_is_let_in(self, server: StandIn) -> None:
+    def test_the_right_password_is_accepted(self, server: StandIn) -> None:
         assert run(server, "SELECT 1") == [(1,)]
 
     @pytest.mark.parametrize("password", ["sys", "", "ßecret", "a long one " * 9])
@@ -73,19 +73,19 @@ class TestConnecting:
         with pytest.raises(driver.OperationalError, match=r"\[SQLCODE: <-417>.*Access Denied"):
             connect(server, password=password)
 
-    def test_a_password_of_any_length_is_read_as_it_was_given(self, server: StandIn) -> None:
+    def test_long_and_non_ascii_passwords_are_accepted(self, server: StandIn) -> None:
         password = "Straße, 1 + 1 = 2 ~" * 4
         server.configure(password=password)
         connect(server, password=password).close()
 
-    def test_nobody_listens_while_connections_are_refused(self, server: StandIn) -> None:
+    def test_connections_are_refused_until_faults_are_cleared(self, server: StandIn) -> None:
         server.refuse_connections()
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             connect(server)
         server.clear_faults()
         assert run(server, "SELECT 1") == [(1,)]
 
-    def test_beyond_the_licence_a_client_is_refused(self, server: StandIn) -> None:
+    def test_connections_beyond_the_license_are_refused(self, server: StandIn) -> None:
         server.configure(max_connections=1)
         first = connect(server)
         with pytest.raises(driver.OperationalError, match="LICENSE LIMIT EXCEEDED"):
@@ -105,8 +105,8 @@ class TestTls:
         print(tuple(cursor.fetchone()))
     """
 
-    def asked(self, server: StandIn, trusted: Path) -> subprocess.CompletedProcess[str]:
-        """Ask in a process of its own: the driver reads its variable once."""
+    def ask_over_tls(self, server: StandIn, trusted: Path) -> subprocess.CompletedProcess[str]:
+        """Query in a new process: the driver reads its environment variable once."""
         return subprocess.run(
             [sys.executable, "-c", textwrap.dedent(self.QUERY), str(server.port), CONFIG],
             env={"ISC_SSLconfigurations": str(trusted / "ssl.ini")},
@@ -116,12 +116,12 @@ class TestTls:
             check=False,
         )
 
-    def test_only_a_client_that_trusts_its_authority_gets_through(self, tmp_path: Path) -> None:
-        make_authority(tmp_path / "ours")
-        make_authority(tmp_path / "external")
-        with StandIn(tls=tmp_path / "ours") as server:
-            assert self.asked(server, tmp_path / "ours").stdout == "(1,)\n"
-            refused = self.asked(server, tmp_path / "external")
+    def test_only_a_client_that_trusts_the_authority_connects(self, tmp_path: Path) -> None:
+        make_authority(tmp_path / "trusted")
+        make_authority(tmp_path / "other")
+        with StandIn(tls=tmp_path / "trusted") as server:
+            assert self.ask_over_tls(server, tmp_path / "trusted").stdout == "(1,)\n"
+            refused = self.ask_over_tls(server, tmp_path / "other")
         assert refused.returncode == 1
         assert "certificate verify failed" in refused.stderr
 
@@ -131,7 +131,7 @@ class TestValues:
         "value",
         ["", None, "é", "x\u0416\U0001f600", "it's", "007", "a" * 253, "a" * 254, "b" * 65_535, "\u0416" * 40_000],
     )
-    def test_text_comes_back_as_it_went(self, server: StandIn, value: str | None) -> None:
+    def test_text_round_trips(self, server: StandIn, value: str | None) -> None:
         run(server, "CREATE TABLE Room.Texts (T VARCHAR(3641144))")
         try:
             run(server, "INSERT INTO Room.Texts (T) VALUES (?)", [value])
@@ -140,7 +140,7 @@ class TestValues:
             run(server, "DROP TABLE Room.Texts")
 
     @pytest.mark.parametrize("value", [0, 1, -1, 255, 256, -256, -257, 2**62, -(2**63), None])
-    def test_integers_come_back_as_they_went(self, server: StandIn, value: int | None) -> None:
+    def test_integers_round_trip(self, server: StandIn, value: int | None) -> None:
         run(server, "CREATE TABLE Room.Numbers (N BIGINT)")
         try:
             run(server, "INSERT INTO Room.Numbers (N) VALUES (?)", [value])
@@ -149,7 +149,7 @@ class TestValues:
             run(server, "DROP TABLE Room.Numbers")
 
     @pytest.mark.parametrize("value", [0.0, 0.1, -1.5, 1e300, 5e-324, 3.0])
-    def test_floats_come_back_as_they_went(self, server: StandIn, value: float) -> None:
+    def test_floats_round_trip(self, server: StandIn, value: float) -> None:
         run(server, "CREATE TABLE Room.Floats (X DOUBLE)")
         try:
             run(server, "INSERT INTO Room.Floats (X) VALUES (?)", [value])
@@ -157,14 +157,14 @@ class TestValues:
         finally:
             run(server, "DROP TABLE Room.Floats")
 
-    def test_the_longest_string_is_taken_and_one_more_is_not(self, server: StandIn) -> None:
+    def test_a_string_longer_than_the_maximum_is_refused(self, server: StandIn) -> None:
         assert run(server, "SELECT LENGTH(?)", ["x" * 3_641_144]) == [(3_641_144,)]
         with pytest.raises(driver.DatabaseError, match="MAXSTRING"):
             run(server, "SELECT LENGTH(?)", ["x" * 3_641_145])
 
 
 class TestStatements:
-    def test_many_rows_travel_in_one_message(self, table: StandIn) -> None:
+    def test_many_rows_are_sent_in_one_message(self, table: StandIn) -> None:
         connection = connect(table)
         cursor = connection.cursor()
         table.reset_counters()
@@ -176,7 +176,7 @@ class TestStatements:
         assert seen["round_trips"] == 3
         assert seen["bytes_in"] > 300 * len("film0PA")
 
-    def test_a_text_is_prepared_once_a_connection(self, server: StandIn) -> None:
+    def test_a_statement_is_prepared_once_per_connection(self, server: StandIn) -> None:
         cursor = connect(server).cursor()
         server.reset_counters()
         for value in ("one", "two"):
@@ -196,14 +196,14 @@ class TestStatements:
         assert [row[2] for row in cursor.fetchall()] == list(range(rows))
         assert table.counters["messages"].get("FD", 0) == max(0, (rows - 1) // 3)
 
-    def test_a_statement_may_be_run_without_preparing(self, server: StandIn) -> None:
+    def test_a_statement_can_run_without_being_prepared(self, server: StandIn) -> None:
         cursor = connect(server).cursor()
         cursor.direct_execute("SELECT 1")
         assert [tuple(row) for row in cursor.fetchall()] == [(1,)]
 
 
 class TestTransactions:
-    def test_what_is_rolled_back_is_gone_and_what_is_committed_stays(self, table: StandIn) -> None:
+    def test_rollback_undoes_what_was_not_committed(self, table: StandIn) -> None:
         connection = connect(table)
         cursor = connection.cursor()
         cursor.execute(PUT, ["kept", "PA", 1])
@@ -213,7 +213,7 @@ class TestTransactions:
         assert run(table, ALL) == [("kept", "PA", 1)]
 
     @pytest.mark.parametrize("resets", [False, True])
-    def test_a_lost_connection_undoes_what_it_had_not_committed(self, table: StandIn, resets: bool) -> None:
+    def test_a_lost_connection_rolls_back(self, table: StandIn, resets: bool) -> None:
         connect(table).cursor().execute(PUT, ["lost", "PA", 1])
         table.drop_connections(resets=resets)
         table.wait_until(open=0)
@@ -225,7 +225,7 @@ class TestTransactions:
         assert run(table, ALL) == [("open", "PA", 1)]
         writer.rollback()
 
-    def test_with_autocommit_nothing_is_left_to_commit(self, table: StandIn) -> None:
+    def test_autocommit_commits_each_statement(self, table: StandIn) -> None:
         connection = connect(table, autoCommit=True)
         connection.cursor().execute(PUT, ["at once", "PA", 1])
         table.drop_connections()
@@ -237,7 +237,7 @@ class TestTransactions:
         table.wait_until(open=0)
         assert len(table.rows("Room.Films")) == 2
 
-    def test_a_second_writer_is_told_of_the_lock(self, table: StandIn) -> None:
+    def test_a_second_writer_gets_a_lock_error(self, table: StandIn) -> None:
         table.configure(lock_timeout_s=0.05)
         writer, other = connect(table), connect(table)
         writer.cursor().execute(PUT, ["first", "PA", 1])
@@ -251,21 +251,21 @@ class TestTransactions:
 
 class TestFaults:
     @pytest.mark.parametrize("kind", ["fin", "rst", "truncate"])
-    def test_a_broken_link_is_an_operational_error(self, table: StandIn, kind: str) -> None:
+    def test_a_lost_connection_raises_an_operational_error(self, table: StandIn, kind: str) -> None:
         table.inject_fault(kind)
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             run(table, PUT, ["film", "PA", 1])
         run(table, PUT, ["film", "PA", 1])
         assert table.counters["fault"] is None
 
-    def test_a_change_may_be_done_and_its_answer_lost(self, table: StandIn) -> None:
+    def test_a_change_can_be_made_and_its_reply_lost(self, table: StandIn) -> None:
         table.inject_fault("rst", after=True, on=["TC"])
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             run(table, PUT, ["film", "PA", 1])
         assert len(table.rows("Room.Films")) == 1
 
-    def test_silence_ends_when_the_connection_is_cut(self, server: StandIn) -> None:
-        met = met_before(server)
+    def test_a_silent_call_ends_when_the_connection_is_dropped(self, server: StandIn) -> None:
+        before = faults_before(server)
         server.inject_fault("silence")
         asking = """
             import sys, iris.dbapi as driver
@@ -276,12 +276,12 @@ class TestFaults:
             except driver.OperationalError:
                 print("unblocked")
         """
-        with ours(asking, server) as child:
-            server.wait_until(faults_injected=met + 1)
+        with driver_process(asking, server) as child:
+            server.wait_until(faults_injected=before + 1)
             server.drop_connections()
             assert child.communicate(timeout=10)[0] == "unblocked\n"
 
-    def test_a_delay_is_only_late(self, server: StandIn) -> None:
+    def test_a_delayed_reply_arrives(self, server: StandIn) -> None:
         server.inject_fault("delay", ms=30)
         assert run(server, "SELECT 1") == [(1,)]
 
@@ -289,14 +289,14 @@ class TestFaults:
         ("code", "kind"),
         [(-110, driver.OperationalError), (-99, driver.OperationalError), (-400, driver.DatabaseError)],
     )
-    def test_any_sqlcode_can_be_asked_for(self, server: StandIn, code: int, kind: type[Exception]) -> None:
+    def test_any_sqlcode_can_be_injected(self, server: StandIn, code: int, kind: type[Exception]) -> None:
         server.inject_fault("error", code=code, times=2)
         for _ in range(2):
             with pytest.raises(kind, match=f"SQLCODE: <{code}>"):
                 run(server, "SELECT 1")
         assert run(server, "SELECT 1") == [(1,)]
 
-    def test_a_list_error_stays_with_the_text_and_the_connection(self, server: StandIn) -> None:
+    def test_a_list_error_repeats_for_its_statement_on_its_connection(self, server: StandIn) -> None:
         cursor = connect(server).cursor()
         server.inject_fault("list error", matching="qpar(1) , :%qpar(2)")
         for _ in range(2):
@@ -305,21 +305,21 @@ class TestFaults:
         cursor.execute("SELECT ?", ["a"])
         assert run(server, "SELECT ?, ?", ["a", "b"]) == [("a", "b")]
 
-    def test_a_fault_waits_for_its_text_and_its_turn(self, server: StandIn) -> None:
+    def test_a_fault_applies_to_matching_statements_after_skipping_some(self, server: StandIn) -> None:
         server.inject_fault("error", code=-400, matching="as wanted", skip=1)
         assert run(server, "SELECT 1 AS other") == [(1,)]
         assert run(server, "SELECT 1 AS wanted") == [(1,)]
         with pytest.raises(driver.DatabaseError, match="<-400>"):
             run(server, "SELECT 1 AS wanted")
 
-    def test_connecting_can_fail_too(self, server: StandIn) -> None:
+    def test_a_fault_can_apply_to_connecting(self, server: StandIn) -> None:
         server.inject_fault("fin", on=["CN"])
         with pytest.raises(driver.OperationalError, match="COMMUNICATION LINK ERROR"):
             connect(server)
 
 
-class TestTheDriversOwnFaults:
-    """What the raw driver does wrong, on record: the store must never come here."""
+class TestDriverBugs:
+    """Crashes of the driver itself, recorded here: the store must never cause them."""
 
     HEAD = """
         import sys, threading, iris.dbapi as driver
@@ -328,7 +328,7 @@ class TestTheDriversOwnFaults:
         cursor = link.cursor()
     """
 
-    def test_closing_while_a_call_runs_is_a_segmentation_fault(self, server: StandIn) -> None:
+    def test_closing_during_a_call_crashes_the_driver(self, server: StandIn) -> None:
         body = """
             call = threading.Thread(target=lambda: cursor.execute("SELECT 1"))
             call.start()
@@ -336,23 +336,23 @@ class TestTheDriversOwnFaults:
             link.close()
             call.join()
         """
-        met = met_before(server)
+        before = faults_before(server)
         server.inject_fault("delay", ms=300)
-        with ours(self.HEAD, server, body) as child:
-            server.wait_until(faults_injected=met + 1)
+        with driver_process(self.HEAD, server, body) as child:
+            server.wait_until(faults_injected=before + 1)
             child.communicate("now\n", timeout=10)
         assert child.returncode == -signal.SIGSEGV
 
-    def test_rows_too_short_for_a_prepared_text_are_a_segmentation_fault(self, table: StandIn) -> None:
+    def test_too_few_values_for_a_prepared_statement_crash_the_driver(self, table: StandIn) -> None:
         body = f"""
             cursor.executemany({PUT!r}, [["one", "PA", 1], ["two", "PA", 2]])
             cursor.executemany({PUT!r}, [["one"], ["two"]])
         """
-        with ours(self.HEAD, table, body) as child:
+        with driver_process(self.HEAD, table, body) as child:
             child.communicate(timeout=10)
         assert child.returncode == -signal.SIGSEGV
 
-    def test_a_result_left_before_its_last_page_breaks_the_connection(self, table: StandIn) -> None:
+    def test_a_result_not_read_to_its_end_breaks_the_connection(self, table: StandIn) -> None:
         connection = connect(table)
         cursor = connection.cursor()
         cursor.executemany(PUT, [[f"film{n}", "PA", n] for n in range(10)])
@@ -364,12 +364,12 @@ class TestTheDriversOwnFaults:
             connection.cursor().execute("SELECT 1")
 
 
-def met_before(server: StandIn) -> int:
+def faults_before(server: StandIn) -> int:
     return server.counters["faults_injected"]
 
 
-def ours(head: str, server: StandIn, body: str = "") -> subprocess.Popen[str]:
-    """A process of its own that runs the driver, for it may crash."""
+def driver_process(head: str, server: StandIn, body: str = "") -> subprocess.Popen[str]:
+    """Run the driver in a process of its own, since it may crash."""
     program = textwrap.dedent(head) + textwrap.dedent(body)
     command = [sys.executable, "-c", program, str(server.port)]
     pipe = subprocess.PIPE

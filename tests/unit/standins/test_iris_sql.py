@@ -103,7 +103,7 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
 
 
 @pytest.mark.parametrize("sql", ANSWERS)
-def test_documented_sql_is_answered(room: Room, sql: str) -> None:
+def test_documented_sql_is_accepted(room: Room, sql: str) -> None:
     assert room(sql) == ANSWERS[sql]
 
 
@@ -151,7 +151,7 @@ def test_top_takes_a_parameter(room: Room) -> None:
         (-30, "SELECT 1 FROM sqlite_master"),
     ],
 )
-def test_what_is_not_documented_is_refused(room: Room, code: int, sql: str) -> None:
+def test_undocumented_sql_is_refused(room: Room, code: int, sql: str) -> None:
     with pytest.raises(driver.ProgrammingError if code != -386 else driver.Error, match=rf"<{code}>"):
         room(sql)
 
@@ -162,14 +162,14 @@ class TestVectors:
         " WHERE Vector IS NOT NULL ORDER BY score DESC, ID_"
     )
 
-    def test_the_nearest_come_first_with_their_cosines(self, room: Room) -> None:
+    def test_rows_are_ordered_by_cosine(self, room: Room) -> None:
         assert room(self.NEAREST, 3, "2,0,0") == [("a", 1.0), ("b", pytest.approx(0.5**0.5)), ("A", 0.0)]
 
     def test_the_dot_product_is_not_normalised(self, room: Room) -> None:
         sql = "SELECT VECTOR_DOT_PRODUCT(Vector, TO_VECTOR('2,3,4', DOUBLE)) FROM Room.Films WHERE ID_ = 'b'"
         assert room(sql) == [(5.0,)]
 
-    def test_a_vector_comes_out_as_text_to_the_last_digit(self, room: Room) -> None:
+    def test_a_vector_is_returned_as_text_with_all_digits(self, room: Room) -> None:
         values = [0.1, -0.25, 1e-300]
         room("UPDATE Room.Films SET Vector = TO_VECTOR(?, DOUBLE) WHERE ID_ = 'c'", ",".join(map(repr, values)))
         ((text,),) = room("SELECT Vector FROM Room.Films WHERE ID_ = 'c'")
@@ -177,13 +177,13 @@ class TestVectors:
         assert [float(part) for part in text.split(",")] == values
 
     @pytest.mark.parametrize("text", ["1,2", "1,2,3,4", "1,2,x", "1,2,nan", ""])
-    def test_what_does_not_fit_the_column_is_refused(self, room: Room, text: str) -> None:
+    def test_a_vector_that_does_not_fit_its_column_is_refused(self, room: Room, text: str) -> None:
         room.refuses(-104, driver.DataError, PUT, "new", "PA", 1, 1.0, text)
 
-    def test_text_is_no_vector(self, room: Room) -> None:
+    def test_text_is_not_accepted_as_a_vector(self, room: Room) -> None:
         room.refuses(-104, driver.DataError, "INSERT INTO Room.Films (ID_, Vector) VALUES ('new', '1,2,3')")
 
-    def test_another_length_is_not_compared(self, room: Room) -> None:
+    def test_vectors_of_different_lengths_are_not_compared(self, room: Room) -> None:
         room.refuses(-257, driver.DatabaseError, self.NEAREST, 3, "1,0")
 
 
@@ -202,7 +202,7 @@ class TestChanges:
         finally:
             room("DROP TABLE Room.Loose")
 
-    def test_insert_or_update_keeps_the_columns_it_does_not_name(self, room: Room) -> None:
+    def test_insert_or_update_keeps_unnamed_columns(self, room: Room) -> None:
         room("INSERT OR UPDATE %NOLOCK INTO Room.Films (ID_, Size) VALUES (?, ?)", "a", 9)
         assert room("SELECT ID_, Place, Size FROM Room.Films WHERE ID_ = 'a'") == [("a", "PA", 9)]
 
@@ -217,11 +217,11 @@ class TestChanges:
         assert room.cursor.rowcount == 2
 
     @pytest.mark.parametrize(("column", "value"), [("Place", "x" * 11), ("Size", "many"), ("Weight", "heavy")])
-    def test_what_a_column_does_not_hold_is_refused(self, room: Room, column: str, value: str) -> None:
+    def test_a_value_that_does_not_fit_its_column_is_refused(self, room: Room, column: str, value: str) -> None:
         sql = f"INSERT INTO Room.Films (ID_, {column}) VALUES ('new', ?)"  # noqa: S608  # of this test
         room.refuses(-104, driver.DataError, sql, value)
 
-    def test_a_required_field_is_asked_for(self, room: Room) -> None:
+    def test_a_missing_required_field_is_refused(self, room: Room) -> None:
         room.refuses(-108, driver.Error, "INSERT INTO Room.Films (Size) VALUES (1)")
 
     def test_an_indexed_entry_longer_than_a_subscript_is_refused(self, room: Room) -> None:
@@ -229,7 +229,7 @@ class TestChanges:
         room(sql, "x" * 511)
         assert "SUBSCRIPT" in room.refuses(-400, driver.DatabaseError, sql, "x" * 512)
 
-    def test_rows_before_a_refused_one_wait_in_the_transaction(self, room: Room) -> None:
+    def test_rows_before_a_refused_one_stay_in_the_transaction(self, room: Room) -> None:
         with pytest.raises(driver.IntegrityError):
             room.cursor.executemany("INSERT INTO Room.Films (ID_, Size) VALUES (?, ?)", [["x", 1], ["a", 1], ["y", 1]])
         assert len(room.server.rows("Room.Films")) == 5
@@ -237,18 +237,18 @@ class TestChanges:
         assert len(room.server.rows("Room.Films")) == 4
 
 
-class TestDefinitions:
-    def test_a_table_is_made_once(self, room: Room) -> None:
+class TestDdl:
+    def test_creating_a_table_twice_is_refused(self, room: Room) -> None:
         room.refuses(-201, driver.ProgrammingError, MAKE.upper())
         room(MAKE.replace("TABLE", "TABLE IF NOT EXISTS"))
 
-    def test_an_index_is_made_once(self, room: Room) -> None:
+    def test_creating_an_index_twice_is_refused(self, room: Room) -> None:
         room("CREATE INDEX ByPlace ON TABLE Room.Films (Place)")
         room.refuses(-324, driver.ProgrammingError, "CREATE INDEX byplace ON Room.Films (Size)")
         room("DROP INDEX ByPlace ON TABLE Room.Films")
         room("CREATE INDEX ByPlace ON TABLE Room.Films (Place)")
 
-    def test_an_older_server_knows_no_hnsw(self, room: Room) -> None:
+    def test_an_older_server_refuses_hnsw(self, room: Room) -> None:
         sql = "CREATE INDEX Near ON TABLE Room.Films (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"
         room.server.configure(hnsw=False)
         room.refuses(-1, driver.ProgrammingError, sql)
@@ -256,17 +256,17 @@ class TestDefinitions:
         room(sql)
         assert [index["name"] for index in room.server.tables["Room.Films"] if index["hnsw"]] == ["Near"]
 
-    def test_dropping_twice_is_harmless_where_it_says_so(self, room: Room) -> None:
+    def test_drop_if_exists_is_harmless(self, room: Room) -> None:
         room("DROP TABLE Room.Films")
         room("DROP TABLE IF EXISTS Room.Films")
         room.refuses(-30, driver.ProgrammingError, "SELECT ID_ FROM Room.Films")
 
-    def test_tuning_and_truncating_are_known(self, room: Room) -> None:
+    def test_tune_and_truncate_are_accepted(self, room: Room) -> None:
         room("TUNE TABLE Room.Films")
         room("TRUNCATE TABLE Room.Films")
         assert room("SELECT COUNT(*) FROM Room.Films") == [(0,)]
 
-    def test_the_catalogue_tells_of_tables_and_columns(self, room: Room) -> None:
+    def test_the_catalog_lists_tables_and_columns(self, room: Room) -> None:
         assert room("SELECT TABLE_SCHEMA, TABLE_NAME FROM INFORMATION_SCHEMA.TABLES") == [("Room", "Films")]
         columns = "SELECT DATA_TYPE, CHARACTER_MAXIMUM_LENGTH FROM INFORMATION_SCHEMA.COLUMNS"
         sql = columns + " WHERE TABLE_NAME = ? AND COLUMN_NAME = ?"

@@ -1,4 +1,4 @@
-"""What the driver says becomes an error that says what to do, and quotes nothing."""
+"""Driver errors are translated into errors with advice, which quote no stored value."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError,
 from mcp_cxr.stores.iris import IrisConfig
 from mcp_cxr.stores.iris.driver._errors import ConnectionLost, translating_errors
 
-SAID = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
-NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
+SERVER_ERROR = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
+NO_CONNECTION = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
 
 
 @pytest.mark.parametrize(
@@ -24,41 +24,41 @@ NO_LINK = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
         (RuntimeError("connection is closed"), ConnectionLost, "try again"),
         (iris.dbapi.DataError("<LIST ERROR> Incorrect list format"), ConnectionLost, "try again"),
         (iris.dbapi.DataError("Message out of order"), ConnectionLost, "try again"),
-        (iris.dbapi.OperationalError(NO_LINK + "Error code: -1"), StoreUnavailable, "IRIS_HOST and IRIS_PORT"),
-        (iris.dbapi.OperationalError(NO_LINK + "<SSL Error> no section"), StoreUnavailable, "IRIS_SSL_CONFIG"),
-        (iris.dbapi.OperationalError(NO_LINK + "Access Denied"), ConfigError, "IRIS_PASSWORD"),
-        (iris.dbapi.OperationalError(SAID.format(-417)), ConfigError, "IRIS_PASSWORD"),
+        (iris.dbapi.OperationalError(NO_CONNECTION + "Error code: -1"), StoreUnavailable, "IRIS_HOST and IRIS_PORT"),
+        (iris.dbapi.OperationalError(NO_CONNECTION + "<SSL Error> no section"), StoreUnavailable, "IRIS_SSL_CONFIG"),
+        (iris.dbapi.OperationalError(NO_CONNECTION + "Access Denied"), ConfigError, "IRIS_PASSWORD"),
+        (iris.dbapi.OperationalError(SERVER_ERROR.format(-417)), ConfigError, "IRIS_PASSWORD"),
         (iris.dbapi.DatabaseError("LICENSE LIMIT EXCEEDED"), StoreUnavailable, "IRIS_POOL_SIZE"),
-        (iris.dbapi.OperationalError(SAID.format(-99)), StoreError, "privileges"),
-        (iris.dbapi.OperationalError(SAID.format(-110)), StoreUnavailable, "Try again"),
-        (iris.dbapi.ProgrammingError(SAID.format(-30)), StoreMissing, "mcp-cxr ingest"),
-        (iris.dbapi.DataError(SAID.format(-104)), StoreError, "IRIS_TABLE"),
-        (iris.dbapi.DatabaseError(SAID.format(-257)), DimensionMismatch, "IRIS_TABLE"),
-        (iris.dbapi.DatabaseError(SAID.format(-259)), DimensionMismatch, "IRIS_TABLE"),
-        (iris.dbapi.DatabaseError(SAID.format(-260)), DimensionMismatch, "IRIS_TABLE"),
-        (iris.dbapi.ProgrammingError(SAID.format(-1)), StoreError, "2024.1"),
-        (iris.dbapi.ProgrammingError(SAID.format(-29)), StoreError, "2024.1"),
-        (iris.dbapi.DatabaseError(SAID.format(-400)), StoreError, "messages.log"),
+        (iris.dbapi.OperationalError(SERVER_ERROR.format(-99)), StoreError, "privileges"),
+        (iris.dbapi.OperationalError(SERVER_ERROR.format(-110)), StoreUnavailable, "Try again"),
+        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-30)), StoreMissing, "mcp-cxr ingest"),
+        (iris.dbapi.DataError(SERVER_ERROR.format(-104)), StoreError, "IRIS_TABLE"),
+        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-257)), DimensionMismatch, "IRIS_TABLE"),
+        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-259)), DimensionMismatch, "IRIS_TABLE"),
+        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-260)), DimensionMismatch, "IRIS_TABLE"),
+        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-1)), StoreError, "2024.1"),
+        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-29)), StoreError, "2024.1"),
+        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-400)), StoreError, "messages.log"),
         (iris.dbapi.DatabaseError("something new"), StoreError, "report"),
     ],
 )
-def test_each_refusal_has_its_meaning(raised: Exception, kind: type[CxrError], advice: str) -> None:
-    with pytest.raises(kind, match=advice) as met, translating_errors("db:1972/USER A.B"):
+def test_each_driver_error_is_translated(raised: Exception, kind: type[CxrError], advice: str) -> None:
+    with pytest.raises(kind, match=advice) as caught, translating_errors("db:1972/USER A.B"):
         raise raised
-    assert type(met.value) is kind
-    assert "db:1972/USER A.B" in str(met.value)
-    assert "Smith" not in str(met.value)
-    assert met.value.__suppress_context__, "a logged traceback would quote the driver"
+    assert type(caught.value) is kind
+    assert "db:1972/USER A.B" in str(caught.value)
+    assert "Smith" not in str(caught.value)
+    assert caught.value.__suppress_context__, "a logged traceback would quote the driver"
 
 
 @pytest.mark.parametrize(
     "table", ["T", "A.B.C", "A.B; DROP TABLE C", 'A."B"', "1A.B", "A.", ".B", "A.B ", "A.{x}", "Ä.B"]
 )
-def test_a_table_that_is_no_plain_name_is_refused(table: str) -> None:
+def test_a_table_name_that_needs_quotes_is_refused(table: str) -> None:
     with pytest.raises(ConfigError, match=r"Schema\.Table"):
         IrisConfig(table=table)
 
 
-def test_a_pool_of_none_is_refused() -> None:
+def test_a_pool_size_below_one_is_refused() -> None:
     with pytest.raises(ConfigError, match="IRIS_POOL_SIZE"):
         IrisConfig(pool_size=0)

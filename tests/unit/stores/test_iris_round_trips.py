@@ -1,4 +1,4 @@
-"""How often the server is asked, and how much it sends."""
+"""Numbers of round trips to the server, and of bytes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
 
 @pytest.fixture
 async def studies(server: StandIn, tmp_path: Path) -> AsyncIterator[Archive]:
-    """An archive of ninety studies, all with an effusion in their reports, as the product opens it."""
+    """An archive of ninety studies whose reports all mention an effusion."""
     settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
     async with IrisStore(config(server, pool_size=1)) as store, ToyEmbedder() as embedder, ImageReader() as reader:
         await store.drop()
@@ -82,7 +82,7 @@ async def test_a_search_by_vector_is_one_round_trip(server: StandIn, store: Iris
     assert await trips(server, lambda: store.nearest(axis(), FRONTAL, limit=5)) == 1
 
 
-async def test_a_search_by_vector_among_foreign_rows_is_two_at_most(server: StandIn, store: IrisStore) -> None:
+async def test_a_search_by_vector_among_external_rows_is_two_round_trips(server: StandIn, store: IrisStore) -> None:
     assert await trips(server, lambda: store.nearest(axis(), EVERY, limit=40)) == 2  # the index cannot give 41
 
 
@@ -90,9 +90,7 @@ async def test_a_search_by_words_is_one_round_trip(server: StandIn, store: IrisS
     assert await trips(server, lambda: store.match(["effus", "clear"], FRONTAL, limit=5)) == 1
 
 
-async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
-    server: StandIn, store: IrisStore
-) -> None:
+async def test_the_reference_sample_is_read_again_only_if_it_changed(server: StandIn, store: IrisStore) -> None:
     first = await store.reference_sample()
     server.reset_counters()
     assert await store.reference_sample() is first
@@ -106,7 +104,7 @@ async def test_the_reference_sample_is_read_again_only_when_it_is_another_one(
     assert set((await store.reference_sample()).ids) == set(first.ids) - {"i00001"}
 
 
-async def test_a_restart_asks_once_for_500_files(server: StandIn, store: IrisStore) -> None:
+async def test_a_restart_queries_500_files_at_once(server: StandIn, store: IrisStore) -> None:
     files = {f"/films/{number}.dcm": (1, 2) for number in range(1000)}
     assert await trips(server, lambda: store.unchanged_files(files)) == 2
 
@@ -115,9 +113,7 @@ async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> N
     assert await trips(server, store.totals) == 1
 
 
-async def test_a_whole_answer_is_two_round_trips_and_four_where_pixels_and_words_are_joined(
-    server: StandIn, studies: Archive
-) -> None:
+async def test_a_search_is_two_round_trips_and_four_in_hybrid_mode(server: StandIn, studies: Archive) -> None:
     """Its ranking, or rankings and what is sifted from them; then, at once, all that is told with it."""
     asked: dict[str, dict[str, Any]] = {
         "words": {"query": "effusion", "mode": "words"},
@@ -142,7 +138,7 @@ async def test_a_whole_answer_is_two_round_trips_and_four_where_pixels_and_words
     }
 
 
-async def test_what_is_recalled_of_an_archive_made_anew_answers_no_question(server: StandIn, studies: Archive) -> None:
+async def test_cached_entries_of_a_recreated_archive_are_not_used(server: StandIn, studies: Archive) -> None:
     """The archive is made anew by another process, then with another embedder, whose vectors are as long."""
     before = await studies.search("effusion", mode="vector")
     async with ToyEmbedder() as embedder, IrisStore(config(server)) as other:
@@ -157,7 +153,7 @@ async def test_what_is_recalled_of_an_archive_made_anew_answers_no_question(serv
             await studies.search("effusion", mode="vector")
 
 
-async def test_questions_of_one_form_are_few_texts(server: StandIn, studies: Archive) -> None:
+async def test_queries_of_one_form_share_few_statements(server: StandIn, studies: Archive) -> None:
     """The driver keeps each text it ever met: a value, a list's length or a page makes no new one."""
     for words in ("edema", "lobe"):  # with a label of the archive's, and without
         await studies.search(words, view=["PA"])
@@ -170,9 +166,7 @@ async def test_questions_of_one_form_are_few_texts(server: StandIn, studies: Arc
     assert server.counters["messages"]["PQ"] > 36
 
 
-async def test_an_ingest_of_a_thousand_images_asks_for_500_ids_at_a_time_and_writes_250_rows(
-    server: StandIn, tmp_path: Path
-) -> None:
+async def test_an_ingest_queries_500_ids_and_writes_250_rows_at_a_time(server: StandIn, tmp_path: Path) -> None:
     """Whatever the embedder's batches are: each id is asked for before its film is read, and before it is written."""
     film = plain(tmp_path / "film.png", 1).read_bytes()
     for number in range(1000):
@@ -198,7 +192,7 @@ async def test_a_message_is_four_megabytes_at_most(server: StandIn) -> None:
         assert statements(server, "TO_VECTOR") == 2
 
 
-async def test_the_bytes_of_a_search_by_words_do_not_grow_with_the_reports_that_match(server: StandIn) -> None:
+async def test_the_bytes_of_a_search_by_words_do_not_grow_with_matching_reports(server: StandIn) -> None:
     sizes: list[int] = []
     for count in (50, 1000):
         async with IrisStore(config(server, table=f"Grown.T{count}")) as store:
@@ -210,7 +204,7 @@ async def test_the_bytes_of_a_search_by_words_do_not_grow_with_the_reports_that_
     assert sizes[1] <= sizes[0] * 1.2
 
 
-async def test_answers_are_those_of_the_embedded_store(server: StandIn, store: IrisStore, tmp_path: Path) -> None:
+async def test_results_equal_those_of_the_embedded_store(server: StandIn, store: IrisStore, tmp_path: Path) -> None:
     def answers(of: Store) -> list[Awaitable[list[Any]]]:
         return [
             ask

@@ -1,4 +1,4 @@
-"""Tables are made, found, made again after an interruption, and asked by the statements they serve."""
+"""Tables created, found, recreated after interruptions, and the use of their indexes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def made(server: StandIn) -> list[str]:
 # Made
 
 
-async def test_the_table_is_the_originals_with_its_indexes(server: StandIn, store: IrisStore) -> None:
+async def test_the_table_has_the_original_columns_and_indexes(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
     assert {tuple(index["columns"]) for index in server.tables[TABLE]} == {
         ("ImageID",),
@@ -79,7 +79,7 @@ async def test_the_table_is_the_originals_with_its_indexes(server: StandIn, stor
     }
 
 
-async def test_making_again_makes_nothing(server: StandIn, store: IrisStore) -> None:
+async def test_creating_tables_twice_changes_nothing(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
     server.reset_counters()
     assert await store.create(FINGERPRINT, root="/films") is False
@@ -87,7 +87,7 @@ async def test_making_again_makes_nothing(server: StandIn, store: IrisStore) -> 
 
 
 @pytest.mark.parametrize("code", [-99, -400])
-async def test_making_can_be_interrupted_anywhere_and_done_again(server: StandIn, code: int) -> None:
+async def test_an_interrupted_creation_can_be_repeated(server: StandIn, code: int) -> None:
     async with IrisStore(config(server)) as store:
         await store.create(FINGERPRINT)
     steps = len(made(server))
@@ -106,7 +106,7 @@ async def test_making_can_be_interrupted_anywhere_and_done_again(server: StandIn
             assert (await store.totals()).images == 1
 
 
-async def test_dropping_can_be_interrupted_anywhere_and_leaves_nothing_to_the_next(server: StandIn) -> None:
+async def test_an_interrupted_drop_is_completed_by_the_next_creation(server: StandIn) -> None:
     for step in range(7):
         async with IrisStore(config(server, table=f"Broken.T{step}")) as store:
             await fill(store, 4)
@@ -134,7 +134,7 @@ async def test_drop_leaves_other_tables_alone(server: StandIn, store: IrisStore)
     assert set(server.tables) == {"VectorSearch.Other"}
 
 
-async def test_a_table_made_before_the_embedder_was_known_fits_it_once_it_is(server: StandIn, store: IrisStore) -> None:
+async def test_a_table_created_without_an_embedder_takes_its_dimension_later(server: StandIn, store: IrisStore) -> None:
     assert await store.create() is True
     await store.create(FINGERPRINT)
     await store.put([image("a")], vectors(1))
@@ -148,7 +148,7 @@ async def test_another_schema_version_is_refused(server: StandIn, store: IrisSto
         await store.info()
 
 
-async def test_when_an_image_was_made_and_changed_is_kept(server: StandIn, store: IrisStore) -> None:
+async def test_creation_and_update_times_are_kept(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
     await store.put([image("a")], vectors(1))
     long_ago = "'2001-01-01 00:00:00'"
@@ -162,9 +162,7 @@ async def test_when_an_image_was_made_and_changed_is_kept(server: StandIn, store
 # Found
 
 
-async def test_the_originals_table_is_opened_as_it_is_and_its_rows_are_foreign(
-    server: StandIn, store: IrisStore
-) -> None:
+async def test_rows_of_the_original_program_are_external(server: StandIn, store: IrisStore) -> None:
     plant_original(server)
     before = server.tables[TABLE]
     await store.create(FINGERPRINT)
@@ -175,7 +173,7 @@ async def test_the_originals_table_is_opened_as_it_is_and_its_rows_are_foreign(
     assert await store.nearest(axis(), EVERY, limit=9) == []
 
 
-async def test_a_row_of_the_original_becomes_ours_in_place(server: StandIn, store: IrisStore) -> None:
+async def test_a_row_of_the_original_program_is_replaced_in_place(server: StandIn, store: IrisStore) -> None:
     plant_original(server)
     await store.create(FINGERPRINT)
     await store.put([image("i00001")], at_cosine(0.5))
@@ -184,9 +182,7 @@ async def test_a_row_of_the_original_becomes_ours_in_place(server: StandIn, stor
     assert ids(await store.nearest(axis(), EVERY, limit=9)) == ["i00001"]
 
 
-async def test_ids_of_the_originals_table_are_read_exactly_though_it_ignores_case(
-    server: StandIn, store: IrisStore
-) -> None:
+async def test_ids_of_the_original_table_are_compared_exactly(server: StandIn, store: IrisStore) -> None:
     plant_original(server)
     await store.create(FINGERPRINT)
     await store.put([image("abc")], vectors(1))
@@ -194,7 +190,7 @@ async def test_ids_of_the_originals_table_are_read_exactly_though_it_ignores_cas
     assert set(await store.get([ImageId("ABC"), ImageId("abc")])) == {"abc"}
 
 
-async def test_the_originals_vectors_of_another_length_are_refused_at_once(server: StandIn, store: IrisStore) -> None:
+async def test_an_original_table_with_vectors_of_another_length_is_refused(server: StandIn, store: IrisStore) -> None:
     plant_original(server)
     with pytest.raises(FingerprintMismatch, match="IRIS_TABLE"):
         await store.create(replace(FINGERPRINT, dimension=16))
@@ -214,7 +210,7 @@ async def asked(server: StandIn, store: IrisStore, **more: Any) -> list[str]:
     return asked_by_vector(server)
 
 
-async def test_the_index_serves_questions_without_a_filter_alone(server: StandIn, store: IrisStore) -> None:
+async def test_the_index_is_used_only_without_a_filter(server: StandIn, store: IrisStore) -> None:
     await fill(store)
     (by_index,) = await asked(server, store)
     assert "WHERE" not in by_index
@@ -223,14 +219,14 @@ async def test_the_index_serves_questions_without_a_filter_alone(server: StandIn
     assert "WHERE" in exact
 
 
-async def test_a_server_without_the_index_is_asked_exactly(server: StandIn, store: IrisStore) -> None:
+async def test_a_server_without_the_index_is_scanned(server: StandIn, store: IrisStore) -> None:
     server.configure(hnsw=False)
     await fill(store)
     (exact,) = await asked(server, store)
     assert "WHERE" in exact
 
 
-async def test_foreign_rows_among_the_best_of_the_index_are_not_counted(server: StandIn, store: IrisStore) -> None:
+async def test_external_rows_among_the_index_results_are_left_out(server: StandIn, store: IrisStore) -> None:
     await fill(store)
     right = await store.nearest(axis(), EVERY, limit=5)
     execute(
@@ -242,13 +238,13 @@ async def test_foreign_rows_among_the_best_of_the_index_are_not_counted(server: 
     assert len(asked_by_vector(server)) == 2
 
 
-async def test_a_tie_at_the_end_of_the_index_answer_is_settled_exactly(server: StandIn, store: IrisStore) -> None:
+async def test_a_tie_at_the_end_of_the_index_results_is_resolved_by_a_scan(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
     await store.put([image(name) for name in "dbeac"], at_cosine(0.9, 0.5, 0.5, 0.5, 0.5))
     assert ids(await store.nearest(axis(), EVERY, limit=3)) == ["d", "a", "b"]
 
 
-async def test_statements_name_no_value(server: StandIn, store: IrisStore) -> None:
+async def test_statements_contain_no_values(server: StandIn, store: IrisStore) -> None:
     await fill(store)
     server.reset_counters()
     await store.browse(Filter(labels=("Edema",), split="test", exclude_images=(ImageId("i00007"),)), limit=5)

@@ -5,6 +5,6 @@ from mcp_cxr.ingest._identity import IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
-from mcp_cxr.ingest._walk import Shard
+from mcp_cxr.ingest._walk import Candidate, Shard
 
-__all__ = ["IdKey", "IngestCallbacks", "IngestPlan", "IngestProgress", "Shard", "StopSignal", "ingest"]
+__all__ = ["Candidate", "IdKey", "IngestCallbacks", "IngestPlan", "IngestProgress", "Shard", "StopSignal", "ingest"]

@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.ingest import Shard
-from mcp_cxr.ingest._walk import Candidate
+from mcp_cxr.ingest import Candidate, Shard
 
 SHARDS = 4
 KEPT, KEPT_STUDIES = [0, 2, 0, 1, 2, 1, 1, 2], [3, 2, 1, 1, 2, 2, 2, 0]

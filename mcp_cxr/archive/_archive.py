@@ -326,13 +326,13 @@ class Archive:
         return await self.store.forget(where)
 
     async def evaluate(
-        self, plan: EvaluationPlan | None = None, *, tell: Callable[[str], None] | None = None
+        self, plan: EvaluationPlan | None = None, *, on_progress: Callable[[str], None] | None = None
     ) -> Evaluation:
         """Measure the quality of the search.
 
         Args:
             plan: What to measure; None: everything.
-            tell: Called with a line for each step.
+            on_progress: Called with a line of text for each step.
 
         Raises:
             CxrError: As `mcp_cxr.evaluate.evaluate` says.
@@ -343,7 +343,7 @@ class Archive:
             plan or EvaluationPlan(),
             version=__version__,
             confirm=self._fingerprint_check.confirm,
-            tell=tell or _keep_silent,
+            on_progress=on_progress or _keep_silent,
         )
 
     async def doctor(self) -> list[CheckResult]:

@@ -14,49 +14,56 @@ from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.evaluate import Baseline, Evaluation, EvaluationPlan, Figure, Measured
+    from mcp_cxr.evaluate import Baseline, Evaluation, EvaluationPlan, Figure, ProtocolResult
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
-@click.option("--only", multiple=True, metavar="PROTOCOL", help="Measure only this; may be given again.")
-@click.option("--truth", type=_FILE, metavar="CSV", help="Labels that count as right, in place of the archive's.")
-@click.option("--independent", is_flag=True, help="People read the labels of --truth from the films.")
-@click.option("--prompts", type=_FILE, metavar="JSON", help="How each label is asked for.")
+@click.option("--only", multiple=True, metavar="PROTOCOL", help="Run only this protocol; may be repeated.")
+@click.option(
+    "--truth", type=_FILE, metavar="CSV", help="Labels that decide what is relevant, instead of the archive's."
+)
+@click.option("--independent", is_flag=True, help="The labels of --truth were read from the images by people.")
+@click.option("--prompts", type=_FILE, metavar="JSON", help="The prompts of each label.")
 @click.option("--split", help="Only studies of this split: train, validate or test.")
 @click.option(
-    "--queries", type=click.IntRange(1), default=1000, show_default=True, help="Questions a protocol, at most."
+    "--queries",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Maximum number of queries of a protocol.",
 )
 @click.option(
-    "--studies", type=click.IntRange(1), default=5000, show_default=True, help="Studies the search is asked of."
+    "--studies", type=click.IntRange(1), default=5000, show_default=True, help="Maximum number of studies to search."
 )
-@click.option("--resamples", type=click.IntRange(20), default=500, show_default=True, help="Behind each interval.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws questions and patients.")
-@click.option("--report", type=_FILE, metavar="HTML", help="Write a page with plots; needs the extra `plots`.")
-@click.option("--save", type=_FILE, metavar="JSON", help="Keep the figures, for --baseline.")
-@click.option("--baseline", type=_FILE, metavar="JSON", help="Exit 1 where a figure falls below its interval there.")
+@click.option(
+    "--resamples", type=click.IntRange(20), default=500, show_default=True, help="Resamples for each interval."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random draws.")
+@click.option("--html", type=_FILE, metavar="FILE", help="Write a web page with plots; needs the extra `plots`.")
+@click.option("--save", type=_FILE, metavar="JSON", help="Save the figures, for --baseline.")
+@click.option("--baseline", type=_FILE, metavar="JSON", help="Exit 1 if a figure is worse than its interval there.")
 @as_json
 def evaluate(
     path: Path | None,
     *,
-    report: Path | None,
+    html: Path | None,
     save: Path | None,
     baseline: Path | None,
     as_json: bool,
     **how: Any,  # noqa: ANN401 - click's options, passed on
 ) -> int:
-    """Measure how good the search is. On the archive at hand, or on the films of the folder PATH.
+    """Measure how good the search is. Uses the archive, or the images of the folder PATH.
 
-    Protocols: labels, reports, similar, negation, legs, feedback, index, integrity. docs/evaluate.md says how to read
-    them.
+    Protocols: labels, reports, similar, negation, rankings, feedback, index, integrity; docs/evaluate.md explains them.
     """
-    from mcp_cxr.evaluate import page_writer, read_baseline  # numpy loads with it
+    from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy
 
     plan = _plan(**how)
     before = read_baseline(baseline) if baseline else None
-    to_page = page_writer() if report else None
+    to_page = page_writer() if html else None
     evaluation = with_archive(lambda archive: _evaluated(archive, path, plan))
     if as_json:
         print_json(evaluation.to_json())
@@ -64,8 +71,8 @@ def evaluate(
         _print(evaluation)
     if save:
         _write(save, json.dumps(evaluation.to_json(), indent=2) + "\n")
-    if report and to_page:
-        _write(report, to_page(evaluation))
+    if html and to_page:
+        _write(html, to_page(evaluation))
     return _compare(before, evaluation) if before else DONE
 
 
@@ -82,7 +89,7 @@ def _plan(
     if unknown := [name for name in only if name not in PROTOCOLS]:
         raise ConfigError(f"Unknown protocol {unknown[0]!r}. Known: {', '.join(PROTOCOLS)}.")
     if independent and truth is None:
-        raise ConfigError("--independent says how the labels of --truth were made: name their file too.")
+        raise ConfigError("--independent describes the labels of --truth: give --truth, too.")
     return EvaluationPlan(
         protocols=tuple(name for name in PROTOCOLS if name in only) or PROTOCOLS,
         truth=TruthFile.read(truth) if truth else None,
@@ -93,38 +100,38 @@ def _plan(
 
 
 async def _evaluated(archive: Archive, path: Path | None, plan: EvaluationPlan) -> Evaluation:
-    """Evaluate the archive, or one that is made of a folder for this alone."""
+    """Evaluate the archive, or a temporary one made from a folder."""
     if path is None:
-        return await archive.evaluate(plan, tell=note)
+        return await archive.evaluate(plan, on_progress=note)
     from mcp_cxr.archive import open_archive
 
     with tempfile.TemporaryDirectory(prefix="mcp-cxr-evaluate-") as folder:
-        here = {"store": "embedded", "data_dir": Path(folder), "ids": "keep"}
-        async with open_archive(archive.settings.model_copy(update=here)) as made:
-            note("Ingesting the folder into an archive that is gone afterwards ...")
-            summary = await made.ingest(path)
-            note(f"Ingested {summary.added} films, {summary.errors} errors.")
+        update = {"store": "embedded", "data_dir": Path(folder), "ids": "keep"}
+        async with open_archive(archive.settings.model_copy(update=update)) as temporary:
+            note("Ingesting the folder into a temporary archive ...")
+            summary = await temporary.ingest(path)
+            note(f"Ingested {summary.added} images, {summary.errors} errors.")
             if summary.next:
-                raise ConfigError(f"The folder could not be ingested whole. {summary.next}")
-            return await made.evaluate(plan, tell=note)
+                raise ConfigError(f"The folder was not fully ingested. {summary.next}")
+            return await temporary.evaluate(plan, on_progress=note)
 
 
 def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"Cannot write {path} ({exc.strerror}); name another place.") from exc
+        raise ConfigError(f"Cannot write {path} ({exc.strerror}); name another file.") from exc
     note(f"Wrote {path}.")
 
 
-def _compare(before: Baseline, evaluation: Evaluation) -> int:
-    for other in before.other_setup(evaluation):
-        note(f"Note: the baseline was measured otherwise: {other}.")
-    worse = before.regressions(evaluation)
-    for one in worse:
-        note(f"Worse: {one}.")
+def _compare(baseline: Baseline, evaluation: Evaluation) -> int:
+    for difference in baseline.setup_differences(evaluation):
+        note(f"Note: the baseline was measured with {difference}.")
+    worse = baseline.regressions(evaluation)
+    for regression in worse:
+        note(f"Worse: {regression}.")
     if not worse:
-        note("No figure fell below its interval in the baseline.")
+        note("No figure is worse than its interval in the baseline.")
     return FAILED if worse else DONE
 
 
@@ -137,22 +144,22 @@ def _print(evaluation: Evaluation) -> None:
         f"{evaluation.images} images, {evaluation.studies} studies, {evaluation.subjects} patients; split "
         f"{evaluation.split or 'all'}, seed {evaluation.seed}, {evaluation.resamples} resamples of patients"
     )
-    say(f"Right answers: {evaluation.truth}")
-    for measured in evaluation.protocols:
-        _print_protocol(measured)
+    say(f"Truth: {evaluation.truth}")
+    for result in evaluation.protocols:
+        _print_protocol(result)
 
 
-def _print_protocol(measured: Measured) -> None:
-    say(f"\n{measured.title} [{measured.protocol}]")
-    if measured.skipped:
-        say(f"  skipped: {measured.skipped}")
+def _print_protocol(result: ProtocolResult) -> None:
+    say(f"\n{result.title} [{result.protocol}]")
+    if result.skipped:
+        say(f"  skipped: {result.skipped}")
         return
     say(f"  {'':<46}{'value':>8}  {'95 % interval':<16}{'chance':>8}{'n':>8}")
-    for figure in measured.figures:
+    for figure in result.figures:
         _print_figure(figure)
-    for what in measured.removed:
-        say(f"  removed: {what}")
-    for text in measured.notes:
+    for removed in result.removed:
+        say(f"  removed: {removed}")
+    for text in result.notes:
         say(f"  note: {text}")
 
 

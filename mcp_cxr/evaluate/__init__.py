@@ -1,7 +1,7 @@
-"""Use case: how good the search is, measured on the archive at hand."""
+"""Use case: measures how good the search of an archive is."""
 
 from mcp_cxr.evaluate._evaluate import evaluate
-from mcp_cxr.evaluate.metrics import Baseline, Evaluation, Figure, Measured, read_baseline
+from mcp_cxr.evaluate.metrics import Baseline, Evaluation, Figure, ProtocolResult, read_baseline
 from mcp_cxr.evaluate.page import page_writer
 from mcp_cxr.evaluate.truth import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
 
@@ -12,7 +12,7 @@ __all__ = [
     "Evaluation",
     "EvaluationPlan",
     "Figure",
-    "Measured",
+    "ProtocolResult",
     "TruthFile",
     "evaluate",
     "page_writer",

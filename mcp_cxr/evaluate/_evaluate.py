@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import protocols
-from mcp_cxr.evaluate.metrics import Evaluation, Figure, Measured, skipped
-from mcp_cxr.evaluate.truth import Ground, load, sealed
+from mcp_cxr.evaluate.metrics import Evaluation, Figure, ProtocolResult, skipped_result
+from mcp_cxr.evaluate.truth import NO_LABELS, EvaluationContext, held_out_copy, load_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth import EvaluationPlan, Gallery, Sealed
+    from mcp_cxr.evaluate.truth import Dataset, EvaluationPlan, HeldOutCopy
     from mcp_cxr.records import Fingerprint, StoredImage
     from mcp_cxr.stores import Store
 
-_ASKING = {"negation": protocols.NEGATION, "legs": protocols.LEGS, "feedback": protocols.FEEDBACK}
-"""Protocols that ask the whole search, of a copy of the archive."""
+_SEARCH_PROTOCOLS = {
+    "negation": protocols.NEGATION_TITLE,
+    "rankings": protocols.RANKINGS_TITLE,
+    "feedback": protocols.FEEDBACK_TITLE,
+}
+"""Titles of the protocols that run the product's search on a copy of the archive."""
 
 
 async def evaluate(
@@ -32,50 +36,54 @@ async def evaluate(
     *,
     version: str,
     confirm: Callable[[], Awaitable[Fingerprint]],
-    tell: Callable[[str], None],
+    on_progress: Callable[[str], None],
 ) -> Evaluation:
     """Measure how good the search of an archive is.
 
     Args:
-        store: The archive; only read.
-        embedder: Reads the prompts and the reports.
-        plan: What is measured.
-        version: Of this package.
-        confirm: Returns the embedder's fingerprint, or raises where it does not fit the archive's.
-        tell: Is told what is being done.
+        store: The archive; it is only read.
+        embedder: Embeds the prompts and the reports.
+        plan: Which protocols to run, and how.
+        version: Version of mcp-cxr.
+        confirm: Returns the embedder's fingerprint; raises if it differs from the archive's.
+        on_progress: Called with a line of text at each step.
 
     Raises:
         ConfigError: There is nothing to measure.
         FingerprintMismatch: The archive's vectors were made by another embedder.
-        EmbeddingError: The embedder is needed and gives nothing.
-        StoreError: The store fails or was never made.
+        EmbeddingError: The embedder is needed and fails.
+        StoreError: The store fails or does not exist.
     """
     started = time.perf_counter()
-    made_with = (await store.info()).fingerprint
-    tell("Reading the archive ...")
-    gallery = await load(store, split=plan.split, labels_of=_labels_of(plan))
-    if made_with is None or not gallery.image_ids:
-        raise ConfigError("There is no image of ours to measure with; ingest films, or name another split.")
-    ground = Ground(store, embedder, confirm, gallery, plan)
-    measured = [one for name in plan.protocols if name not in _ASKING for one in [await _alone(ground, name, tell)]]
-    measured += await _asking(ground, [name for name in plan.protocols if name in _ASKING], tell)
+    fingerprint = (await store.info()).fingerprint
+    on_progress("Reading the archive ...")
+    dataset = await load_dataset(store, split=plan.split, labels_of=_labels_of(plan))
+    if fingerprint is None or not dataset.image_ids:
+        raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
+    context = EvaluationContext(store, embedder, confirm, dataset, plan)
+    results: list[ProtocolResult] = []
+    for name in plan.protocols:
+        if name not in _SEARCH_PROTOCOLS:
+            on_progress(f"Measuring {name} ...")
+            results.append(await _on_vectors(context, name))
+    results += await _on_search(context, [name for name in plan.protocols if name in _SEARCH_PROTOCOLS], on_progress)
     return Evaluation(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version,
-        model=made_with.model,
-        dimension=made_with.dimension,
-        preprocessing=made_with.preprocessing,
-        service=made_with.service,
-        images=len(gallery.image_ids),
-        studies=len(gallery.study_ids),
-        subjects=gallery.subjects,
+        model=fingerprint.model,
+        dimension=fingerprint.dimension,
+        preprocessing=fingerprint.preprocessing,
+        service=fingerprint.service,
+        images=len(dataset.image_ids),
+        studies=len(dataset.study_ids),
+        subjects=dataset.subjects,
         truth=_truth(plan),
         split=plan.split,
         seed=plan.seed,
         queries=plan.queries,
         resamples=plan.resamples,
         seconds=round(time.perf_counter() - started, 1),
-        protocols=sorted(measured, key=lambda one: plan.protocols.index(one.protocol)),
+        protocols=sorted(results, key=lambda result: plan.protocols.index(result.protocol)),
     )
 
 
@@ -89,79 +97,79 @@ def _truth(plan: EvaluationPlan) -> str:
     return f"{plan.truth.name}, {'read by people' if plan.independent else 'taken to derive from the reports'}"
 
 
-async def _alone(ground: Ground, name: str, tell: Callable[[str], None]) -> Measured:
+async def _on_vectors(context: EvaluationContext, name: str) -> ProtocolResult:
     """Run a protocol that compares vectors."""
-    tell(f"Measuring {name} ...")
     match name:
         case "labels":
-            return await protocols.by_label(ground)
+            return await protocols.measure_labels(context)
         case "reports":
-            return await protocols.by_report(ground)
+            return await protocols.measure_reports(context)
         case "similar":
-            return await protocols.by_image(ground)
+            return await protocols.measure_similar(context)
         case "index":
-            return await protocols.by_index(ground)
+            return await protocols.measure_index(context)
         case _:
-            return _integrity(ground.gallery)
+            return _integrity(context.dataset)
 
 
-async def _asking(ground: Ground, names: list[str], tell: Callable[[str], None]) -> list[Measured]:
-    """Run the protocols that ask the whole search."""
+async def _on_search(
+    context: EvaluationContext, names: list[str], on_progress: Callable[[str], None]
+) -> list[ProtocolResult]:
+    """Run the protocols that search a copy of the archive."""
     if not names:
         return []
     async with AsyncExitStack() as copies:
-        tell("Copying studies into an archive that does not know the labels ...")
-        if not ground.gallery.labelled.any():
-            return [skipped(name, _ASKING[name], "No study is labelled; see --truth.") for name in names]
-        copy = await copies.enter_async_context(sealed(ground, labels=False))
-        labels = ground.labels(copy.studies)
+        on_progress("Copying studies, without their labels, into a temporary archive ...")
+        if not context.dataset.labeled.any():
+            return [_skipped(name, "No study is labeled; see --truth.") for name in names]
+        copy = await copies.enter_async_context(held_out_copy(context, labels=False))
+        labels = context.labels(copy.studies)
         if not labels:
-            reason = "No label is there ten times, and missing elsewhere; see --truth."
-            return [skipped(name, _ASKING[name], reason) for name in names]
-        labelled, warning = None, []
-        if "legs" in names and ground.plan.independent:
-            labelled, warning = await _labelled(ground, copies)
-        measured = [await _of_copy(name, copy, labels, labelled, tell) for name in names]
-    return [replace(one, notes=[*one.notes, *warning]) if one.protocol == "legs" else one for one in measured]
+            return [_skipped(name, NO_LABELS) for name in names]
+        labeled, warning = None, []
+        if "rankings" in names and context.plan.independent:
+            if context.dataset.repeats_archive_labels:
+                warning = ["The truth equals the archive's own labels, so it is not independent: they were removed."]
+            else:
+                labeled = await copies.enter_async_context(held_out_copy(context, labels=True))
+        results: list[ProtocolResult] = []
+        for name in names:
+            on_progress(f"Measuring {name} ...")
+            results.append(await _on_copy(name, copy, labels, labeled))
+    return [replace(one, notes=[*one.notes, *warning]) if one.protocol == "rankings" else one for one in results]
 
 
-async def _labelled(ground: Ground, copies: AsyncExitStack) -> tuple[Sealed | None, list[str]]:
-    """Return a copy that knows the archive's labels, unless the truth only repeats them."""
-    if ground.gallery.same_labels:
-        return None, ["The truth repeats the archive's own labels, so it is not independent: they were removed."]
-    return await copies.enter_async_context(sealed(ground, labels=True)), []
+def _skipped(name: str, reason: str) -> ProtocolResult:
+    return skipped_result(name, _SEARCH_PROTOCOLS[name], reason)
 
 
-async def _of_copy(
-    name: str, copy: Sealed, labels: list[str], labelled: Sealed | None, tell: Callable[[str], None]
-) -> Measured:
-    tell(f"Measuring {name} ...")
+async def _on_copy(name: str, copy: HeldOutCopy, labels: list[str], labeled: HeldOutCopy | None) -> ProtocolResult:
     match name:
         case "negation":
-            return await protocols.negation(copy, labels)
-        case "legs":
-            return await protocols.legs(copy, labels, labelled)
+            return await protocols.measure_negation(copy, labels)
+        case "rankings":
+            return await protocols.measure_rankings(copy, labels, labeled)
         case _:
-            return await protocols.feedback(copy, labels)
+            return await protocols.measure_feedback(copy, labels)
 
 
-def _integrity(gallery: Gallery) -> Measured:
-    """Return the shares of vectors that mean nothing."""
-    damage = gallery.damage
+def _integrity(dataset: Dataset) -> ProtocolResult:
+    """Return the shares of defective vectors."""
+    defects = dataset.defects
     counts = {
-        "zero": damage.zero,
-        "not finite": damage.not_finite,
-        "constant": damage.constant,
-        "duplicate": damage.duplicate,
-        "external": damage.external,
+        "zero": defects.zero,
+        "not finite": defects.not_finite,
+        "constant": defects.constant,
+        "duplicate": defects.duplicate,
+        "external": defects.external,
     }
-    return Measured(
+    return ProtocolResult(
         "integrity",
         "Integrity of the vectors",
         [
-            Figure(name, "", count / damage.read, None, None, None, damage.read, better="lower")
+            Figure(name, "", count / defects.read, None, None, None, defects.read, better="lower")
             for name, count in counts.items()
         ],
         [],
-        ["Shares of all images read; zero, not finite and foreign ones take no part in the rest."],
+        ["Shares of all images read; zero, not finite and external ones are left out of the other protocols."],
     )

@@ -1,7 +1,7 @@
-"""What `mcp-cxr evaluate` costs at MIMIC-CXR's size: `python -m tests.bench evaluate`.
+"""Time and memory of `mcp-cxr evaluate` at MIMIC-CXR's size: `python -m tests.bench evaluate`.
 
-1,000 films ask for films like them, each label is asked for by its prompts, the index is held against an exact scan,
-and the whole search is asked of 5,000 studies. The archive is that of `bench_answers`; CXR_BENCH_DIR keeps it.
+It runs every protocol: 1,000 images as queries, the prompts of each label, the index against an exact scan, and the
+search over a copy of 5,000 studies. The archive is that of `bench_answers`; CXR_BENCH_DIR keeps it.
 """
 
 # ruff: noqa: T201  # a bench prints
@@ -25,16 +25,16 @@ from tests.bench.bench_answers import _archive
 if TYPE_CHECKING:
     from typing import Self
 
-SECONDS_TO_KEEP = 180.0
+MAX_SECONDS = 180.0
 QUERIES = 1000
 _STATUS = Path("/proc/self/status")
 
 
 class Memory:
-    """Watches how much memory of its own this process holds; mapped files are not."""
+    """Records the peak of the process's anonymous memory, which mapped files are not part of."""
 
     def __init__(self) -> None:
-        self.most_mb = 0.0
+        self.peak_mb = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -48,45 +48,45 @@ class Memory:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.02):
-            self.most_mb = max(self.most_mb, own_mb())
+            self.peak_mb = max(self.peak_mb, anonymous_mb())
 
 
-def own_mb() -> float:
-    """Return the anonymous memory of this process."""
+def anonymous_mb() -> float:
+    """Return the anonymous memory of this process in MB."""
     (line,) = [line for line in _STATUS.read_text().splitlines() if line.startswith("RssAnon")]
     return int(line.split()[1]) / 1024
 
 
-async def measured() -> float:
-    """Print each protocol's time and the memory it takes; return the seconds of the thousand questions."""
+async def measure() -> float:
+    """Print the time and memory of each protocol; return the seconds of the thousand queries of `similar`."""
     async with _archive() as archive:
         images = (await archive.store.totals()).images
-        print(f"{images:,} images; {QUERIES:,} questions; before it, {own_mb():.0f} MB")
-        thousand = 0.0
+        print(f"{images:,} images; {QUERIES:,} queries; before it, {anonymous_mb():.0f} MB")
+        similar_s = 0.0
         for name in PROTOCOLS:
             plan = EvaluationPlan(protocols=(name,), queries=QUERIES)
             with Memory() as memory:
                 started = time.perf_counter()
-                (found,) = (await archive.evaluate(plan)).protocols
+                (result,) = (await archive.evaluate(plan)).protocols
                 took = time.perf_counter() - started
-            print(f"  {name:<10}{took:>7.1f} s  {memory.most_mb:>6.0f} MB  {found.skipped or ''}")
-            thousand = took if name == "similar" else thousand
-    return thousand
+            print(f"  {name:<10}{took:>7.1f} s  {memory.peak_mb:>6.0f} MB  {result.skipped or ''}")
+            similar_s = took if name == "similar" else similar_s
+    return similar_s
 
 
 def main() -> int:
     if not _STATUS.exists():
-        print("Evaluate: memory is read from /proc, which is not here; not measured.")
+        print("Evaluate: not measured, because memory is read from /proc, which this system does not have.")
         return 0
     versions = f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}"
     print(f"Evaluate: {versions}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    took = anyio.run(measured)
-    kept = took <= SECONDS_TO_KEEP
+    took = anyio.run(measure)
+    fast_enough = took <= MAX_SECONDS
     print(
-        f"  reading the archive and {QUERIES:,} questions: {took:.0f} s, at most {SECONDS_TO_KEEP:.0f}: "
-        f"{'kept' if kept else 'NOT KEPT'}"
+        f"  reading the archive and {QUERIES:,} queries: {took:.0f} s, at most {MAX_SECONDS:.0f}: "
+        f"{'kept' if fast_enough else 'NOT KEPT'}"
     )
-    return 0 if kept else 1
+    return 0 if fast_enough else 1
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 async def test_vectors_that_mean_something_are_found_to(served: Served) -> None:
-    evaluation = await served.evaluated(served.meant, "labels", "similar", "legs")
+    evaluation = await served.evaluated(served.meant, "labels", "similar", "rankings")
     for protocol, one in evaluation.figures():
         if one.name == "P@10" and one.chance is not None:
             assert one.low is not None
@@ -88,7 +88,7 @@ async def test_vectors_that_mean_nothing_are_found_to_be_chance(served: Served) 
 async def test_a_service_that_is_down_is_said_and_nothing_else_is_measured_in_its_place(served: Served) -> None:
     served.standin.stop()
     try:
-        for protocol in ("labels", "reports", "negation", "legs"):
+        for protocol in ("labels", "reports", "negation", "rankings"):
             with pytest.raises(EmbeddingError):
                 await served.evaluated(served.meant, protocol)
         (films,) = (await served.evaluated(served.meant, "similar")).protocols  # needs no service

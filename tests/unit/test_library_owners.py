@@ -21,6 +21,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "httpx": ("http_client",),
     "imagecodecs": ("images.pixels",),
     "iris": ("stores.iris.driver",),
+    "jinja2": ("evaluate.page",),
     "jwt": ("server.http",),
     "matplotlib": ("evaluate.page",),
     "mcp": ("server", "chat", "demo"),

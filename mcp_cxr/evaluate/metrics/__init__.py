@@ -1,22 +1,43 @@
-"""Figures: rankings measured, intervals over patients, and results compared."""
+"""Retrieval figures, their confidence intervals over patients, and the results of an evaluation."""
 
-from mcp_cxr.evaluate.metrics._bootstrap import Bootstrap, means, with_means
-from mcp_cxr.evaluate.metrics._ranking import Counted, Place, Ranking, unordered
-from mcp_cxr.evaluate.metrics._result import Baseline, Evaluation, Figure, Measured, read_baseline, sampled, skipped
+from mcp_cxr.evaluate.metrics._bootstrap import Bootstrap, column_means, mean_then_rows
+from mcp_cxr.evaluate.metrics._ranking import (
+    Floats,
+    Integers,
+    KnownItemRank,
+    Mask,
+    Ranking,
+    TieGroups,
+    random_ranking,
+)
+from mcp_cxr.evaluate.metrics._result import (
+    Baseline,
+    Evaluation,
+    Figure,
+    ProtocolResult,
+    figures_by_label,
+    figures_with_intervals,
+    read_baseline,
+    skipped_result,
+)
 
 __all__ = [
     "Baseline",
     "Bootstrap",
-    "Counted",
     "Evaluation",
     "Figure",
-    "Measured",
-    "Place",
+    "Floats",
+    "Integers",
+    "KnownItemRank",
+    "Mask",
+    "ProtocolResult",
     "Ranking",
-    "means",
+    "TieGroups",
+    "column_means",
+    "figures_by_label",
+    "figures_with_intervals",
+    "mean_then_rows",
+    "random_ranking",
     "read_baseline",
-    "sampled",
-    "skipped",
-    "unordered",
-    "with_means",
+    "skipped_result",
 ]

@@ -1,6 +1,6 @@
-"""How sure a figure is: patients are drawn again, with all their studies.
+"""Confidence intervals from resampled patients, each with all their studies.
 
-A patient's films are alike, so films drawn one by one would make intervals that are too narrow (Efron and Tibshirani,
+Images of a patient are alike, so resampling single images would make the intervals too narrow (Efron and Tibshirani,
 An Introduction to the Bootstrap, 1993, chapters 8 and 13: clusters, percentile interval).
 """
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.evaluate.metrics._ranking import Counts, Floats
+    from mcp_cxr.evaluate.metrics._ranking import Floats, Integers
 
-_ENDS = (2.5, 97.5)
+_PERCENTILES = (2.5, 97.5)
 
 
 class Bootstrap:
-    """Draws patients, the same ones for every figure of a protocol, so that figures can be compared.
+    """Draws the same resamples of patients for every figure of a protocol, so that figures can be compared.
 
     Args:
-        subject_of: Each item's patient, as any number.
-        resamples: How often all patients are drawn.
-        seed: Makes the draws.
+        subject_of: The patient of each item, as any number.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
     """
 
     def __init__(self, subject_of: NDArray[np.integer], *, resamples: int, seed: int) -> None:
@@ -36,41 +36,41 @@ class Bootstrap:
         self._resamples = resamples
         self._seed = seed
 
-    def draws(self) -> Iterator[Counts]:
-        """Yield for each resample how often each item is in it."""
+    def resamples(self) -> Iterator[Integers]:
+        """Yield for each resample how often each item occurs in it."""
         rng = np.random.default_rng(self._seed)
         for _ in range(self._resamples):
             drawn = rng.integers(0, self._subjects, self._subjects)
             yield np.bincount(drawn, minlength=self._subjects)[self._subject_of]
 
-    def intervals(self, figures: Callable[[Counts], Floats]) -> Floats:
-        """Return lower and upper ends, shape (2, number of figures).
+    def intervals(self, figures: Callable[[Integers], Floats]) -> Floats:
+        """Return the lower and upper ends of the intervals, shape (2, number of figures).
 
         Args:
-            figures: Computes them all from how often each item counts; NaN where one cannot be computed.
+            figures: Computes all figures from the number of times each item occurs; NaN if one is undefined.
         """
-        drawn = np.stack([figures(counts) for counts in self.draws()])
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # a figure that was never there
-            return np.nanpercentile(drawn, _ENDS, axis=0)
+        drawn = np.stack([figures(counts) for counts in self.resamples()])
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # undefined in all resamples
+            return np.nanpercentile(drawn, _PERCENTILES, axis=0)
 
-    def intervals_of_means(self, values: Floats) -> Floats:
-        """Return lower and upper ends of the mean of each column, as `means` takes it."""
-        return self.intervals(lambda counts: means(values, counts))
+    def mean_intervals(self, values: Floats) -> Floats:
+        """Return the lower and upper ends of the intervals of `column_means`, shape (2, columns)."""
+        return self.intervals(lambda counts: column_means(values, counts))
 
 
-def means(values: Floats, counts: Counts | None = None) -> Floats:
-    """Return the mean of each column; cells that are NaN are left out, and a column of nothing else is NaN.
+def column_means(values: Floats, counts: Integers | None = None) -> Floats:
+    """Return the mean of each column without its NaN; NaN for a column of NaN only.
 
     Args:
         values: Shape (rows, columns).
-        counts: How often each row counts; once where not given.
+        counts: How often each row counts; once unless given.
     """
-    there = ~np.isnan(values)
+    defined = ~np.isnan(values)
     weights = np.ones(len(values)) if counts is None else counts
-    total = weights @ there
-    return np.divide(weights @ np.where(there, values, 0), total, out=np.full(total.shape, np.nan), where=total > 0)
+    total = weights @ defined
+    return np.divide(weights @ np.where(defined, values, 0), total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def with_means(rows: Floats) -> Floats:
-    """Return the mean of the rows, then each row, as one."""
-    return np.concatenate((means(rows), rows.ravel()))
+def mean_then_rows(rows: Floats) -> Floats:
+    """Return the mean of the rows, followed by each row, as a 1-D array."""
+    return np.concatenate((column_means(rows), rows.ravel()))

@@ -1,55 +1,51 @@
-"""How good one ranking is: exact about ties, and about weights.
+"""Retrieval figures of one ranking, exact for tied scores and for weighted items.
 
-Items of equal score stand in no order, so a figure is its mean over every order they could stand in (McSherry and
-Najork, Computing information retrieval performance measures efficiently in the presence of tied scores, ECIR 2008).
-A ranking in which everything ties is chance: `Ranking.chance` is no other formula.
+The order of tied items is undefined, so a figure is its mean over all their orders (McSherry and Najork, Computing
+information retrieval performance measures efficiently in the presence of tied scores, ECIR 2008). The figures of a
+random ranking follow from the same formulas: it is a ranking in which all items tie.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from numpy.typing import NDArray
-
-    Floats: TypeAlias = NDArray[np.float64]
-    Counts: TypeAlias = NDArray[np.int64]
-    Mask: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Integers: TypeAlias = NDArray[np.int64]
+Mask: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """A ranking as groups of items that tie, best first."""
+class TieGroups:
+    """A ranking as groups of tied items, best first."""
 
-    items: Counts
-    """Items in each group."""
+    items: Integers
+    """Number of items in each group."""
     relevant: Floats
-    """Right ones among them."""
+    """Number of relevant items in each group."""
 
     @property
-    def before(self) -> Counts:
-        """Items ahead of each group."""
+    def before(self) -> Integers:
+        """Number of items ranked above each group."""
         return np.cumsum(self.items) - self.items
 
     def precision(self, k: int) -> float:
-        """Return the share of right ones among the first `k`; places that nothing fills count as wrong."""
-        return self._found(k) / k
+        """Return precision@k; if there are fewer than `k` items, the missing ones count as not relevant."""
+        return self._expected_relevant(k) / k
 
     def recall(self, k: int) -> float:
-        """Return the share of the right ones that stand among the first `k`; NaN where there is none."""
+        """Return recall@k; NaN if no item is relevant."""
         total = self.relevant.sum()
-        return self._found(k) / total if total else np.nan
+        return self._expected_relevant(k) / total if total else np.nan
 
     def average_precision(self) -> float:
-        """Return the mean, over the right ones, of the precision at their places; NaN where there is none.
+        """Return the mean of the precision at the rank of each relevant item; NaN if no item is relevant.
 
-        In a group of n items with r right ones, behind b items with s right ones, place b + j holds a right one with
-        probability r / n, and s + 1 + (j - 1) (r - 1) / (n - 1) right ones are then found up to there.
+        In a group of n items, r of them relevant, below b items, s of them relevant, rank b + j has a relevant item
+        with probability r / n, and then s + 1 + (j - 1) (r - 1) / (n - 1) items are relevant up to that rank.
         """
         total = self.relevant.sum()
         if not total:
@@ -63,9 +59,9 @@ class Counted:
         return float(expected.sum() / total)
 
     def ndcg(self, k: int) -> float:
-        """Return the discounted gain of the first `k` over the best there could be; NaN where no item is right.
+        """Return nDCG@k; NaN if no item is relevant.
 
-        Gain 1 for a right one, discount 1 / log2(1 + place): Järvelin and Kekäläinen, ACM TOIS 2002.
+        Gain 1 for a relevant item, discount 1 / log2(1 + rank): Järvelin and Kekäläinen, ACM TOIS 2002.
         """
         total = int(self.relevant.sum())
         if not total:
@@ -76,17 +72,17 @@ class Counted:
         gain = (self.relevant / np.maximum(self.items, 1) * (gained[end] - gained[start])).sum()
         return float(gain / gained[min(total, k)])
 
-    def _found(self, k: int) -> float:
+    def _expected_relevant(self, k: int) -> float:
         taken = np.clip(k - self.before, 0, self.items)
         return float((self.relevant * taken / np.maximum(self.items, 1)).sum())
 
 
 class Ranking:
-    """Items in the order of their scores, of which some are right.
+    """Items in the order of their scores.
 
     Args:
-        scores: Higher is better; equal ones tie.
-        relevant: Which items are right.
+        scores: Higher is better; equal scores tie.
+        relevant: Which items are relevant.
     """
 
     def __init__(self, scores: NDArray[np.floating], relevant: Mask) -> None:
@@ -95,43 +91,43 @@ class Ranking:
         self._starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if scores.size else None
         self._relevant = relevant[self._order]
 
-    def counted(self, weights: Counts | None = None) -> Counted:
-        """Return the ranking in groups; an item of weight w counts as w items, which tie."""
+    def groups(self, weights: Integers | None = None) -> TieGroups:
+        """Return the groups of tied items; an item of weight w counts as w tied items."""
         if self._starts is None:
-            return Counted(np.empty(0, np.int64), np.empty(0))
+            return TieGroups(np.empty(0, np.int64), np.empty(0))
         ones = np.ones(self._order.size, np.int64) if weights is None else weights[self._order]
         items = np.add.reduceat(ones, self._starts)
-        return Counted(items, np.add.reduceat(ones * self._relevant, self._starts).astype(np.float64))
+        return TieGroups(items, np.add.reduceat(ones * self._relevant, self._starts).astype(np.float64))
 
-    def chance(self) -> Counted:
-        """Return the same items in no order at all."""
-        return unordered(self._relevant)
+    def chance(self) -> TieGroups:
+        """Return a random ranking of the same items."""
+        return random_ranking(self._relevant)
 
 
-def unordered(relevant: Mask) -> Counted:
-    """Return items that all tie: what chance finds."""
-    return Counted(np.array([relevant.size]), np.array([float(relevant.sum())]))
+def random_ranking(relevant: Mask) -> TieGroups:
+    """Return a ranking in which all items tie; its figures are those expected by chance."""
+    return TieGroups(np.array([relevant.size]), np.array([float(relevant.sum())]))
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the one right item of a ranking stands."""
+class KnownItemRank:
+    """The rank of the only relevant item, as in a known-item search."""
 
     ahead: int
-    """Items of higher score."""
+    """Number of items with a higher score."""
     tied: int
-    """Other items of the same score."""
+    """Number of other items with the same score."""
 
     def recall(self, k: int) -> float:
-        """Return how likely it is among the first `k`."""
+        """Return the probability that it is among the first `k`."""
         return min(max(k - self.ahead, 0), self.tied + 1) / (self.tied + 1)
 
     def reciprocal_rank(self) -> float:
-        """Return the mean of 1 / place."""
+        """Return the mean of 1 / rank over the orders of the tied items."""
         return float(np.mean(1 / np.arange(self.ahead + 1, self.ahead + self.tied + 2)))
 
 
-def _sum_of_inverses(after: Counts, to: Counts) -> Floats:
+def _sum_of_inverses(after: Integers, to: Integers) -> Floats:
     """Return 1/(after+1) + ... + 1/to for each pair."""
     sums = np.concatenate(([0.0], np.cumsum(1 / np.arange(1, int(to.max(initial=0)) + 1))))
     return sums[to] - sums[after]

@@ -1,7 +1,5 @@
-"""An evaluation as one HTML page with plots."""
+"""Renders an evaluation as a web page with plots."""
 
 from mcp_cxr.evaluate.page._page import page_writer
 
-__all__ = [
-    "page_writer",
-]
+__all__ = ["page_writer"]

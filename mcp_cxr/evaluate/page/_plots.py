@@ -1,13 +1,14 @@
-"""Plots as inline SVG whose colours and fonts are the page's own, so that they follow it into the dark."""
+"""Plots as inline SVG with the colors and font of the page, so that they follow its light and dark schemes."""
 
 # pyright: reportUnknownMemberType=false
-# matplotlib leaves its keyword arguments without types; no other file imports it.
+# matplotlib does not type its keyword arguments; no other file imports it.
 
 from __future__ import annotations
 
 import io
 import re
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
     from mcp_cxr.evaluate.metrics import Figure
 
-# Colours that nothing else has; each becomes a variable of the page's style sheet.
+# Unique colors; each is replaced by a variable of the page's style sheet.
 _INK, _MUTED, _LINE, _ACCENT, _SECOND = "#010203", "#040506", "#070809", "#0a0b0c", "#0d0e0f"
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _ACCENT: "--accent", _SECOND: "--second"}
-_WIDTH, _ROW, _MARGINS = 4.6, 0.27, 0.75  # inches of 72 pixels: as wide as a phone, so that text stays legible there
+_WIDTH, _ROW, _MARGINS = 4.6, 0.27, 0.75  # inches of 72 pixels: as wide as a phone, so that text is legible on one
 _STYLE = {
     "svg.fonttype": "none",
     "font.size": 9,
@@ -34,11 +35,11 @@ _STYLE = {
 
 
 def with_intervals(figures: Sequence[Figure], *, alt: str) -> str:
-    """Return a row for each figure: a dot, its interval, and a tick where chance is."""
+    """Return a row for each figure: a dot, its interval, and a tick at chance."""
     one_kind = len({figure.name for figure in figures}) == 1
     names = [(figure.of or "all labels") if one_kind else figure.name for figure in figures]
     places = range(len(figures))
-    with _drawn(_MARGINS + _ROW * len(figures), alt) as (axes, svg):
+    with _figure(_MARGINS + _ROW * len(figures), alt) as (axes, svg):
         for place, figure in zip(places, figures, strict=True):
             if figure.chance is not None:
                 axes.plot(
@@ -55,9 +56,9 @@ def with_intervals(figures: Sequence[Figure], *, alt: str) -> str:
 
 
 def by_round(marked: Sequence[Figure], plain: Sequence[Figure], *, alt: str) -> str:
-    """Return P@10 over the rounds of feedback, beside the same without it."""
+    """Return P@10 over the rounds of feedback, with and without the marks."""
     rounds = range(1, len(marked) + 1)
-    with _drawn(2.6, alt) as (axes, svg):
+    with _figure(2.6, alt) as (axes, svg):
         for figures, color, name in ((marked, _ACCENT, "with marks"), (plain, _SECOND, "without")):
             values = [figure.value for figure in figures]
             axes.plot(rounds, values, "o-", color=color, linewidth=1.6, markersize=5)
@@ -78,7 +79,7 @@ def by_round(marked: Sequence[Figure], plain: Sequence[Figure], *, alt: str) -> 
 
 
 def _scale(axes: Axes, figures: Sequence[Figure]) -> None:
-    """Let the axis begin at 0, and end where the last figure does."""
+    """Set the axis from 0 to the largest figure."""
     ends = [
         end for figure in figures for end in (figure.value, figure.low, figure.high, figure.chance) if end is not None
     ]
@@ -86,10 +87,10 @@ def _scale(axes: Axes, figures: Sequence[Figure]) -> None:
 
 
 @contextmanager
-def _drawn(height: float, alt: str) -> Generator[tuple[Axes, list[str]]]:
-    """Yield axes to draw on, and a list that holds the SVG afterwards."""
+def _figure(height: float, alt: str) -> Generator[tuple[Axes, list[str]]]:
+    """Yield axes to draw on, and a list that receives the SVG."""
     svg: list[str] = []
-    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": alt}  # ids that no other plot of the page has
+    style: dict[Any, Any] = {**_STYLE, "svg.hashsalt": alt}  # makes ids unique in the page
     with mpl.rc_context(style):
         canvas = Canvas(figsize=(_WIDTH, height), layout="constrained")
         axes = canvas.add_subplot()
@@ -103,13 +104,13 @@ def _drawn(height: float, alt: str) -> Generator[tuple[Axes, list[str]]]:
     svg.append(_inline(file.getvalue(), alt))
 
 
-def _inline(document: str, alt: str) -> str:
-    """Return what goes into a page: no prologue, no size of its own, the page's colours and font."""
-    text = document[document.index("<svg") :]
+def _inline(svg: str, alt: str) -> str:
+    """Return SVG for a page: without prologue and size, with the page's colors and font."""
+    text = svg[svg.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
-    text = text.replace("<svg ", f'<svg role="img" aria-label="{alt}" ', 1)
+    text = text.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
     text = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", text)
     for color, variable in _VARIABLES.items():
         text = text.replace(color, f"var({variable})")

@@ -1,25 +1,25 @@
-"""The protocols, one module each: what is asked and how it is measured."""
+"""The protocols, one module each: what is searched for, and how the results are measured."""
 
-from mcp_cxr.evaluate.protocols._by_image import by_image
-from mcp_cxr.evaluate.protocols._by_index import by_index
-from mcp_cxr.evaluate.protocols._by_label import by_label
-from mcp_cxr.evaluate.protocols._by_report import by_report
-from mcp_cxr.evaluate.protocols._feedback import TITLE as FEEDBACK
-from mcp_cxr.evaluate.protocols._feedback import feedback
-from mcp_cxr.evaluate.protocols._negation import TITLE as NEGATION
-from mcp_cxr.evaluate.protocols._negation import negation
-from mcp_cxr.evaluate.protocols._rankings import TITLE as LEGS
-from mcp_cxr.evaluate.protocols._rankings import legs
+from mcp_cxr.evaluate.protocols._feedback import TITLE as FEEDBACK_TITLE
+from mcp_cxr.evaluate.protocols._feedback import measure_feedback
+from mcp_cxr.evaluate.protocols._index import measure_index
+from mcp_cxr.evaluate.protocols._labels import measure_labels
+from mcp_cxr.evaluate.protocols._negation import TITLE as NEGATION_TITLE
+from mcp_cxr.evaluate.protocols._negation import measure_negation
+from mcp_cxr.evaluate.protocols._rankings import TITLE as RANKINGS_TITLE
+from mcp_cxr.evaluate.protocols._rankings import measure_rankings
+from mcp_cxr.evaluate.protocols._reports import measure_reports
+from mcp_cxr.evaluate.protocols._similar import measure_similar
 
 __all__ = [
-    "FEEDBACK",
-    "LEGS",
-    "NEGATION",
-    "by_image",
-    "by_index",
-    "by_label",
-    "by_report",
-    "feedback",
-    "legs",
-    "negation",
+    "FEEDBACK_TITLE",
+    "NEGATION_TITLE",
+    "RANKINGS_TITLE",
+    "measure_feedback",
+    "measure_index",
+    "measure_labels",
+    "measure_negation",
+    "measure_rankings",
+    "measure_reports",
+    "measure_similar",
 ]

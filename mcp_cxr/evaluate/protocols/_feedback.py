@@ -1,7 +1,7 @@
-"""Feedback: a person marks the first ten answers, and the search asks on with them as examples.
+"""Feedback: the first ten results are marked relevant or not, and the next search takes them as examples.
 
-What was marked cannot be found again, so each round looks at what is left: at patients of whom nothing was marked, with
-the marks and without them (Salton and Buckley, JASIS 1990: residual collection).
+A marked result cannot be found again, so each round is measured on the patients without marks, once with the marks and
+once without (Salton and Buckley, JASIS 1990: residual collection).
 """
 
 from __future__ import annotations
@@ -11,48 +11,50 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import Measured, means, sampled, skipped
-from mcp_cxr.evaluate.truth import SEALED, Answers, K, Listing
+from mcp_cxr.evaluate.metrics import ProtocolResult, column_means, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.truth import REMOVED_LABELS, TOP_K, JudgedRanking, SearchRanking
 
 if TYPE_CHECKING:
-    from mcp_cxr.evaluate.metrics._ranking import Counts, Floats
-    from mcp_cxr.evaluate.truth import Sealed
-PROTOCOL, TITLE = "feedback", "Feedback: the first ten answers marked right or wrong"
+    from mcp_cxr.evaluate.metrics import Floats, Integers
+    from mcp_cxr.evaluate.truth import HeldOutCopy
+
+PROTOCOL, TITLE = "feedback", "Feedback: the first ten results marked relevant or not"
 ROUNDS = 3
 _WORSE = "made worse"
 
 
-async def feedback(copy: Sealed, labels: list[str]) -> Measured:
-    """Ask for each label by each prompt, and mark three rounds of answers as the truth says."""
-    if not (copy.ground.embedder.embeds_text or copy.reports):
-        return skipped(PROTOCOL, TITLE, "The embedder reads no text, and there is no report: nothing comes first.")
-    prompts = copy.ground.plan.prompts
-    asked = [await _rounds(copy, prompt, copy.right(label)) for label in labels for prompt in prompts[label]]
+async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
+    """Search for each label with each prompt, and mark three rounds of results as the truth has them."""
+    if not (copy.context.embedder.embeds_text or copy.reports):
+        return skipped_result(PROTOCOL, TITLE, "The embedder reads no text, and there is no report to rank by.")
+    prompts = copy.context.plan.prompts
+    searches = [await _rounds(copy, prompt, copy.relevance(label)) for label in labels for prompt in prompts[label]]
 
-    def figures(counts: Counts | None) -> Floats:
-        pairs = [[(one.marked.precision(counts), one.plain.precision(counts)) for one in some] for some in asked]
-        found = np.array(pairs)  # (prompts, rounds, with marks and without)
-        gain = found[:, :, 0] - found[:, :, 1]
-        return means(np.concatenate((found[:, :, 0], found[:, :, 1], gain, (gain < 0).astype(np.float64)), axis=1))
+    def figures(counts: Integers | None) -> Floats:
+        pairs = [[(one.marked.precision(counts), one.plain.precision(counts)) for one in rounds] for rounds in searches]
+        found = np.array(pairs)  # (prompts, rounds, with and without marks)
+        marked, plain = found[:, :, 0], found[:, :, 1]
+        gain = marked - plain
+        return column_means(np.concatenate((marked, plain, gain, (gain < 0).astype(np.float64)), axis=1))
 
     names = _names()
-    ends = copy.ground.bootstrap(copy.ground.gallery.subject_of).intervals(figures)
-    left = np.mean([[one.left for one in some] for some in asked], axis=0)
-    return Measured(
+    ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
+    chance = np.mean([[one.chance for one in rounds] for rounds in searches], axis=0)
+    return ProtocolResult(
         PROTOCOL,
         TITLE,
         [
             replace(figure, better="lower") if figure.name == _WORSE else figure
-            for figure in sampled(
+            for figure in figures_with_intervals(
                 names,
                 figures(None),
                 ends,
-                chance=[*left, *left, *[None] * (2 * ROUNDS)],
-                n=[len(asked)] * len(names),
+                chance=[*chance, *chance, *[None] * (2 * ROUNDS)],
+                n=[len(searches)] * len(names),
             )
         ],
-        [SEALED, "patients of whom any study was marked, from the round after it on"],
-        [f"{len(asked)} prompts of {len(labels)} labels; a small archive has few right studies left in later rounds."],
+        [REMOVED_LABELS, "patients with a marked study, from the next round on"],
+        [f"{len(searches)} prompts of {len(labels)} labels; small archives have few relevant studies in later rounds."],
     )
 
 
@@ -62,53 +64,56 @@ def _names() -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Round:
-    """What is found among patients of whom nothing is marked."""
+class _RoundResult:
+    """The results of a round among the patients without marks."""
 
-    marked: Listing
-    """With the marks."""
-    plain: Listing
+    marked: JudgedRanking
+    """With the marks as examples."""
+    plain: JudgedRanking
     """Without them."""
-    left: float
-    """The share of right studies among all that are left."""
+    chance: float
+    """Share of relevant studies among all studies of these patients."""
 
 
 @dataclass(slots=True)
-class _Marks:
-    """What a person has marked so far."""
+class _MarkedExamples:
+    """The images marked so far, and their patients."""
 
     like: list[str] = field(default_factory=list[str])
     unlike: list[str] = field(default_factory=list[str])
     patients: set[int] = field(default_factory=set[int])
 
 
-async def _rounds(copy: Sealed, prompt: str, right: dict[int, bool]) -> list[_Round]:
-    subject_of = copy.ground.gallery.subject_of
-    first = answers = await copy.answers(prompt)
-    marks, found = _Marks(), list[_Round]()
-    everything = Answers(np.array(list(right), np.int64), ())
+async def _rounds(copy: HeldOutCopy, prompt: str, relevance: dict[int, bool]) -> list[_RoundResult]:
+    subject_of = copy.context.dataset.subject_of
+    first = ranking = await copy.search(prompt)
+    examples, results = _MarkedExamples(), list[_RoundResult]()
+    everything = SearchRanking(np.array(list(relevance), np.int64), ())
     for _ in range(ROUNDS):
-        _mark(answers, right, marks, subject_of)
-        if marks.like or marks.unlike:
-            answers = await copy.answers(prompt, like=marks.like, unlike=marks.unlike)
-        marked, plain, rest = (_left(each, right, marks, subject_of) for each in (answers, first, everything))
-        found.append(_Round(marked, plain, float(rest.right.mean()) if rest.right.size else 0.0))
-    return found
+        _mark(ranking, relevance, examples, subject_of)
+        if examples.like or examples.unlike:
+            ranking = await copy.search(prompt, like=examples.like, unlike=examples.unlike)
+        marked, plain, rest = (_residual(one, relevance, examples, subject_of) for one in (ranking, first, everything))
+        results.append(_RoundResult(marked, plain, float(rest.relevant.mean()) if rest.relevant.size else 0.0))
+    return results
 
 
-def _mark(answers: Answers, right: dict[int, bool], marks: _Marks, subject_of: Counts) -> None:
-    """Mark the first ten answers of new patients of which it is known whether they are right."""
+def _mark(ranking: SearchRanking, relevance: dict[int, bool], examples: _MarkedExamples, subject_of: Integers) -> None:
+    """Mark the first ten results of known relevance whose patients have no mark yet."""
     new = [
         (study, image)
-        for study, image in zip(answers.studies.tolist(), answers.images, strict=True)
-        if study in right and subject_of[study] not in marks.patients
+        for study, image in zip(ranking.studies.tolist(), ranking.images, strict=True)
+        if study in relevance and subject_of[study] not in examples.patients
     ]
-    for study, image in new[:K]:
-        (marks.like if right[study] else marks.unlike).append(image)
-        marks.patients.add(int(subject_of[study]))
+    for study, image in new[:TOP_K]:
+        (examples.like if relevance[study] else examples.unlike).append(image)
+        examples.patients.add(int(subject_of[study]))
 
 
-def _left(answers: Answers, right: dict[int, bool], marks: _Marks, subject_of: Counts) -> Listing:
-    listing = answers.known(right)
-    unmarked = ~np.isin(subject_of[listing.studies], list(marks.patients))
-    return Listing(listing.studies[unmarked], listing.right[unmarked])
+def _residual(
+    ranking: SearchRanking, relevance: dict[int, bool], examples: _MarkedExamples, subject_of: Integers
+) -> JudgedRanking:
+    """Return the results of patients without marks."""
+    judged = ranking.judged(relevance)
+    unmarked = ~np.isin(subject_of[judged.studies], list(examples.patients))
+    return JudgedRanking(judged.studies[unmarked], judged.relevant[unmarked])

@@ -1,4 +1,4 @@
-"""Negation: what comes first when a finding is denied."""
+"""Negation: how many of the first results of "no X" have X."""
 
 from __future__ import annotations
 
@@ -6,67 +6,67 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import Measured, means, sampled, skipped
-from mcp_cxr.evaluate.protocols._rankings import LABELLER
-from mcp_cxr.evaluate.truth import SEALED, Answers
+from mcp_cxr.evaluate.metrics import ProtocolResult, column_means, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.protocols._rankings import LABELER_NOTE
+from mcp_cxr.evaluate.truth import REMOVED_LABELS, SearchRanking
 
 if TYPE_CHECKING:
-    from mcp_cxr.evaluate.metrics._ranking import Counts, Floats
-    from mcp_cxr.evaluate.truth import Listing, Sealed
+    from mcp_cxr.evaluate.metrics import Floats, Integers
+    from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
 
-PROTOCOL, TITLE = "negation", 'Negation: what "no X" brings'
+PROTOCOL, TITLE = "negation", 'Negation: what "no X" finds'
 _NO_FINDING = "No Finding"
 _DEPTH = 100
 
 
-async def negation(copy: Sealed, labels: list[str]) -> Measured:
-    """Deny each label, and count how often the first ten answers show it.
+async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
+    """Search for "no X" for each label X, and measure the share of the first ten results that have X.
 
-    The sentence's own vector is asked beside the search: what the model alone makes of "no".
+    The ranking by the sentence's own vector is measured, too: what the model alone makes of "no".
     """
     denied = [label for label in labels if label != _NO_FINDING]
     if not denied:
-        return skipped(PROTOCOL, TITLE, "No finding is labelled often enough.")
+        return skipped_result(PROTOCOL, TITLE, "No finding is labeled often enough.")
     sentences = [f"no {label.lower()}" for label in denied]
-    rights = [copy.right(label) for label in denied]
-    found: dict[str, list[Listing]] = {}
-    if copy.ground.embedder.embeds_text:
+    relevances = [copy.relevance(label) for label in denied]
+    found: dict[str, list[JudgedRanking]] = {}
+    if copy.context.embedder.embeds_text:
         alone = await _by_model_alone(copy, sentences)
-        found["model alone"] = [one.known(right) for one, right in zip(alone, rights, strict=True)]
+        found["model alone"] = [one.judged(relevance) for one, relevance in zip(alone, relevances, strict=True)]
     found["search"] = [
-        (await copy.answers(sentence)).known(right) for sentence, right in zip(sentences, rights, strict=True)
+        (await copy.search(sentence)).judged(relevance)
+        for sentence, relevance in zip(sentences, relevances, strict=True)
     ]
 
-    def figures(counts: Counts | None) -> Floats:
-        shares = [[one.share(counts) for one in listings] for listings in found.values()]
-        return means(np.array(shares).T)
+    def figures(counts: Integers | None) -> Floats:
+        shares = [[one.relevant_share(counts) for one in rankings] for rankings in found.values()]
+        return column_means(np.array(shares).T)
 
-    ends = copy.ground.bootstrap(copy.ground.gallery.subject_of).intervals(figures)
-    return Measured(
+    ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
+    meaning = (
+        f"The share of the first ten that have the finding after all, among {len(copy.studies)} studies, of which "
+        f"{copy.reports} have a report that can deny it."
+    )
+    return ProtocolResult(
         PROTOCOL,
         TITLE,
-        sampled(
-            [("swap rate", way) for way in found],
+        figures_with_intervals(
+            [("swap rate", name) for name in found],
             figures(None),
             ends,
-            chance=[copy.share(denied)] * len(found),
+            chance=[copy.prevalence(denied)] * len(found),
             n=[len(denied)] * len(found),
             better="lower",
         ),
-        [SEALED],
-        [_meaning(copy), LABELLER],
+        [REMOVED_LABELS],
+        [meaning, LABELER_NOTE],
     )
 
 
-async def _by_model_alone(copy: Sealed, sentences: list[str]) -> list[Answers]:
+async def _by_model_alone(copy: HeldOutCopy, sentences: list[str]) -> list[SearchRanking]:
     """Return the first studies by the sentences' own vectors."""
-    vectors = await copy.ground.embedded(sentences)
-    scored = copy.ground.gallery.scored(vectors)
-    return [Answers(copy.studies[np.argsort(-scores[copy.studies], kind="stable")[:_DEPTH]], ()) for scores in scored]
-
-
-def _meaning(copy: Sealed) -> str:
-    return (
-        f"The share of the first ten that have the finding after all, asked of {len(copy.studies)} studies, of which "
-        f"{copy.reports} have a report that can rule it out."
-    )
+    vectors = await copy.context.embed_texts(sentences)
+    return [
+        SearchRanking(copy.studies[np.argsort(-scores[copy.studies], kind="stable")[:_DEPTH]], ())
+        for scores in copy.context.dataset.study_scores(vectors)
+    ]

@@ -1,4 +1,4 @@
-"""Legs alone and joined: what the pixels, the words and the labels each bring to the search."""
+"""The rankings of the search: by vector, by words, both fused, and both with labels."""
 
 from __future__ import annotations
 
@@ -6,80 +6,83 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import Measured, sampled, skipped
-from mcp_cxr.evaluate.truth import SEALED
+from mcp_cxr.evaluate.metrics import ProtocolResult, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.truth import REMOVED_LABELS
 
 if TYPE_CHECKING:
-    from mcp_cxr.evaluate.metrics._ranking import Counts, Floats
-    from mcp_cxr.evaluate.truth import Listing, Sealed
+    from mcp_cxr.evaluate.metrics import Floats, Integers
+    from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
     from mcp_cxr.records import Mode
 
-    Asked = dict[str, list[list[Listing]]]
-    """What each way brings: for each label, for each of its prompts."""
-
-PROTOCOL, TITLE = "legs", "Legs alone and joined, by label"
-LABELLER = (
-    "Labels that a program read from these reports favour words: that compares with the labeller, not with the film."
+PROTOCOL, TITLE = "rankings", "Rankings alone and fused, by label"
+LABELER_NOTE = (
+    "Labels that a program read from these reports favor words: that compares with the labeler, not with the image."
 )
 
 
-async def legs(copy: Sealed, labels: list[str], labelled: Sealed | None) -> Measured:
-    """Ask for each label by each of its prompts, with one leg and with all.
+async def measure_rankings(copy: HeldOutCopy, labels: list[str], labeled: HeldOutCopy | None) -> ProtocolResult:
+    """Search for each label with each of its prompts, by each ranking alone and by all fused.
 
     Args:
-        copy: Does not know the labels.
-        labels: What is asked for.
-        labelled: Knows the archive's labels; only where they do not leak the truth.
+        copy: A copy without labels.
+        labels: The labels to measure.
+        labeled: A copy with the archive's labels; None if they would leak the truth.
     """
-    alone: dict[str, Mode] = {"vector": "vector"} if copy.ground.embedder.embeds_text else {}
+    modes: dict[str, Mode] = {"vector": "vector"} if copy.context.embedder.embeds_text else {}
     if copy.reports:
-        alone |= {"words": "words"}
-    if not alone:
-        return skipped(PROTOCOL, TITLE, "The embedder reads no text, and there is no report.")
-    asked = {way: await _asked(copy, labels, mode) for way, mode in alone.items()}
-    if len(alone) > 1:
-        asked["vector and words"] = await _asked(copy, labels, "auto")
-    if labelled:
-        asked["all, with labels"] = await _asked(labelled, labels, "auto")
-    return _measured(copy, labels, asked, singles=list(alone), leaks=labelled is None)
+        modes |= {"words": "words"}
+    if not modes:
+        return skipped_result(PROTOCOL, TITLE, "The embedder reads no text, and there is no report.")
+    found = {name: await _search(copy, labels, mode) for name, mode in modes.items()}
+    if len(modes) > 1:
+        found["vector and words"] = await _search(copy, labels, "auto")
+    if labeled:
+        found["all, with labels"] = await _search(labeled, labels, "auto")
+    return _result(copy, labels, found, singles=len(modes), removed=[] if labeled else [REMOVED_LABELS])
 
 
-async def _asked(copy: Sealed, labels: list[str], mode: Mode) -> list[list[Listing]]:
-    prompts = copy.ground.plan.prompts
+async def _search(copy: HeldOutCopy, labels: list[str], mode: Mode) -> list[list[JudgedRanking]]:
+    """Return the judged results of each prompt of each label."""
+    prompts = copy.context.plan.prompts
     return [
-        [(await copy.answers(prompt, mode=mode)).known(right) for prompt in prompts[label]]
+        [(await copy.search(prompt, mode=mode)).judged(relevance) for prompt in prompts[label]]
         for label in labels
-        for right in [copy.right(label)]
+        for relevance in [copy.relevance(label)]
     ]
 
 
-def _measured(copy: Sealed, labels: list[str], asked: Asked, *, singles: list[str], leaks: bool) -> Measured:
-    ways = list(asked)
-    best = max(range(len(singles)), key=lambda at: _precision(asked[singles[at]], None))
+def _result(
+    copy: HeldOutCopy,
+    labels: list[str],
+    found: dict[str, list[list[JudgedRanking]]],
+    *,
+    singles: int,
+    removed: list[str],
+) -> ProtocolResult:
+    names = list(found)
+    best = max(range(singles), key=lambda at: _precision(found[names[at]], None))
 
-    def figures(counts: Counts | None) -> Floats:
-        """Return P@10 of each way, then how far each joined way is above the best of those alone."""
-        found = np.array([_precision(asked[way], counts) for way in ways])
-        return np.concatenate((found, found[len(singles) :] - found[best]))
+    def figures(counts: Integers | None) -> Floats:
+        """Return P@10 of each ranking, then the gain of each fused one over the best single one."""
+        precisions = np.array([_precision(one, counts) for one in found.values()])
+        return np.concatenate((precisions, precisions[singles:] - precisions[best]))
 
-    names = [("P@10", way) for way in ways] + [("gain", f"{way} over {ways[best]}") for way in ways[len(singles) :]]
-    chance = copy.share(labels)
-    ends = copy.ground.bootstrap(copy.ground.gallery.subject_of).intervals(figures)
-    prompts = sum(len(copy.ground.plan.prompts[label]) for label in labels)
-    return Measured(
+    fused = names[singles:]
+    prompts = sum(len(copy.context.plan.prompts[label]) for label in labels)
+    return ProtocolResult(
         PROTOCOL,
         TITLE,
-        sampled(
-            names,
+        figures_with_intervals(
+            [*(("P@10", name) for name in names), *(("gain", f"{name} over {names[best]}") for name in fused)],
             figures(None),
-            ends,
-            chance=[chance if name == "P@10" else None for name, _ in names],
-            n=[prompts] * len(names),
+            copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures),
+            chance=[copy.prevalence(labels)] * len(names) + [None] * len(fused),
+            n=[prompts] * (len(names) + len(fused)),
         ),
-        [SEALED] if leaks else [],
-        [f"{prompts} prompts of {len(labels)} labels, asked of {len(copy.studies)} studies.", LABELLER],
+        removed,
+        [f"{prompts} prompts of {len(labels)} labels; {len(copy.studies)} studies are searched.", LABELER_NOTE],
     )
 
 
-def _precision(by_label: list[list[Listing]], counts: Counts | None) -> float:
-    return float(np.mean([np.mean([one.precision(counts) for one in listings]) for listings in by_label]))
+def _precision(by_label: list[list[JudgedRanking]], counts: Integers | None) -> float:
+    return float(np.mean([np.mean([one.precision(counts) for one in rankings]) for rankings in by_label]))

@@ -1,25 +1,33 @@
-"""What counts as right: labels, the dataset read once, copies with the answers held out."""
+"""The ground truth: relevance labels, the archive as arrays, and copies of it without the labels."""
 
-from mcp_cxr.evaluate.truth._context import Ground
-from mcp_cxr.evaluate.truth._dataset import Gallery, asked_of, load
-from mcp_cxr.evaluate.truth._holdout import SEALED, Answers, K, Listing, Sealed, sealed
+from mcp_cxr.evaluate.truth._context import NO_LABELS, EvaluationContext
+from mcp_cxr.evaluate.truth._dataset import Dataset, load_dataset, report_query
+from mcp_cxr.evaluate.truth._held_out import (
+    REMOVED_LABELS,
+    TOP_K,
+    HeldOutCopy,
+    JudgedRanking,
+    SearchRanking,
+    held_out_copy,
+)
 from mcp_cxr.evaluate.truth._label_file import TruthFile
 from mcp_cxr.evaluate.truth._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, read_prompts
 
 __all__ = [
     "CLASS_PROMPTS",
+    "NO_LABELS",
     "PROTOCOLS",
-    "SEALED",
-    "Answers",
+    "REMOVED_LABELS",
+    "TOP_K",
+    "Dataset",
+    "EvaluationContext",
     "EvaluationPlan",
-    "Gallery",
-    "Ground",
-    "K",
-    "Listing",
-    "Sealed",
+    "HeldOutCopy",
+    "JudgedRanking",
+    "SearchRanking",
     "TruthFile",
-    "asked_of",
-    "load",
+    "held_out_copy",
+    "load_dataset",
     "read_prompts",
-    "sealed",
+    "report_query",
 ]

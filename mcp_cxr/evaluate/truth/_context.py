@@ -1,4 +1,4 @@
-"""What every protocol stands on."""
+"""The arguments that all protocols share."""
 
 from __future__ import annotations
 
@@ -15,57 +15,54 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth._dataset import Gallery
+    from mcp_cxr.evaluate.truth._dataset import Dataset
     from mcp_cxr.evaluate.truth._plan import EvaluationPlan
     from mcp_cxr.records import Fingerprint, Vectors
     from mcp_cxr.stores import Store
 
-ENOUGH = 10
-"""A label that fewer studies have is not asked for: its P@10 could not reach 1."""
-_TEXTS_AT_ONCE = 64
+MIN_STUDIES = 10
+"""A label of fewer studies is not measured: its P@10 could not reach 1."""
+NO_LABELS = "No label is present in ten studies and absent in another; see --truth."
+"""Why a protocol is skipped if `labels` is empty."""
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
-    """The archive, what reads for it, and what is to be measured."""
+class EvaluationContext:
+    """The archive, its embedder, and the plan of the evaluation."""
 
     store: Store
     embedder: Embedder
     confirm: Callable[[], Awaitable[Fingerprint]]
-    """Returns the embedder's fingerprint, or raises where it does not fit the archive's."""
-    gallery: Gallery
+    """Returns the embedder's fingerprint; raises if it differs from the archive's."""
+    dataset: Dataset
     plan: EvaluationPlan
 
     def labels(self, studies: NDArray[np.integer] | None = None) -> list[str]:
-        """Return the labels that can be asked for: enough studies, of these or of all, have it, and some do not."""
-        among = (
-            np.ones(len(self.gallery.study_ids), np.bool_) if studies is None else np.zeros_like(self.gallery.labelled)
-        )
-        if studies is not None:
-            among[studies] = True
+        """Return the labels that can be measured: at least ten of these studies (default: all) have it, and not all."""
         found: list[str] = []
         for name in self.plan.prompts:
-            known, has = self.gallery.label(name)
-            here = has[among[known]]
-            if ENOUGH <= here.sum() < here.size:
+            known, has = self.dataset.label_truth(name)
+            has = has if studies is None else has[np.isin(known, studies)]
+            if MIN_STUDIES <= has.sum() < has.size:
                 found.append(name)
         return found
 
     def bootstrap(self, subject_of: NDArray[np.integer]) -> Bootstrap:
-        """Return the draws over these items' patients."""
+        """Return a bootstrap over the patients of these items."""
         return Bootstrap(subject_of, resamples=self.plan.resamples, seed=self.plan.seed)
 
     def rng(self) -> np.random.Generator:
-        """Return what a protocol draws its questions with."""
+        """Return a random generator with the plan's seed, to draw queries."""
         return np.random.default_rng(self.plan.seed)
 
-    async def embedded(self, texts: Sequence[str]) -> Vectors:
-        """Return the vectors of texts.
+    async def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors of texts, shape (texts, dimension).
 
         Raises:
             FingerprintMismatch: The archive's vectors were made by another embedder.
-            EmbeddingError: The embedder gives none.
+            EmbeddingError: The embedder fails.
         """
         await self.confirm()
-        parts = [texts[first : first + _TEXTS_AT_ONCE] for first in range(0, len(texts), _TEXTS_AT_ONCE)]
+        parts = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
         return np.concatenate([await self.embedder.embed_texts(part) for part in parts])

@@ -1,4 +1,4 @@
-"""What counts as right: the labels of the archive, or of a CSV file that people made."""
+"""Reads the labels that decide which results are relevant from a CSV file (`--truth`)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from mcp_cxr.records import StoredImage
 
 _KEYS = ("study_id", "dicom_id", "image_id", "Path")
-"""Columns that can say which film or study a row is of; the first that is there does."""
+"""Columns that identify the image or study of a row; the first one found is used."""
 _VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 
 
 class TruthFile:
-    """Labels by study, by image, or by the end of a file's path, from one CSV file.
+    """The labels of a CSV file, by study, by image, or by the end of a file's path.
 
     Args:
-        name: The file's name, for people.
-        rows: Key and labels of each row.
-        key: Which of `_KEYS` the rows have.
+        name: The file's name, for messages.
+        rows: The labels of each row by its key.
+        key: The column of `_KEYS` that holds the keys.
     """
 
     def __init__(self, name: str, rows: Mapping[str, Mapping[str, int]], key: str) -> None:
@@ -44,7 +44,7 @@ class TruthFile:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a file with one column of `_KEYS` and a column for any label: 1, 0, -1 or empty.
+        """Read a file with a column of `_KEYS` and columns named after labels, which hold 1, 0, -1 or nothing.
 
         Raises:
             ConfigError: It cannot be read, or has other columns or values.
@@ -57,15 +57,15 @@ class TruthFile:
                 labels = [label for label in LABELS if label in columns]
                 rows = {row[key]: {name: _VALUES[float(row[name])] for name in labels if row[name]} for row in table}
         except (OSError, EOFError, zlib.error) as exc:
-            raise ConfigError(f"Cannot read {path.name}: it is missing, forbidden or damaged.") from exc
+            raise ConfigError(f"Cannot read {path.name}: it is missing, damaged, or may not be read.") from exc
         except (StopIteration, ValueError, KeyError, TypeError, csv.Error) as exc:
-            raise ConfigError(_SHAPE.format(name=path.name)) from exc
+            raise ConfigError(_WRONG_COLUMNS.format(name=path.name)) from exc
         if not labels:
-            raise ConfigError(_SHAPE.format(name=path.name))
+            raise ConfigError(_WRONG_COLUMNS.format(name=path.name))
         return cls(path.name, rows, key)
 
     def labels_of(self, stored: StoredImage) -> Mapping[str, int]:
-        """Return what the file says of an image's study; empty where it says nothing."""
+        """Return the labels of an image's study; empty if the file has none."""
         image = stored.image
         if self._key == "Path":
             return self._rows.get(self._row_of(image.image_path) or "", {})
@@ -74,7 +74,7 @@ class TruthFile:
         return self._rows.get(image.image_id, {})
 
     def _row_of(self, image_path: str) -> str | None:
-        """Return the row's path that the image's path ends with, or that ends with it."""
+        """Return the path in the file that is the end of the image's path, or whose end is the image's path."""
         parts = PurePosixPath(image_path).parts
         for path in self._by_file_name.get(parts[-1], []):
             other = PurePosixPath(path).parts
@@ -84,7 +84,7 @@ class TruthFile:
         return None
 
 
-_SHAPE = (
-    "{name} is no table of labels: it needs a column study_id, dicom_id, image_id or Path, and columns named after the "
-    "labels of CheXpert that hold 1, 0, -1 or nothing."
+_WRONG_COLUMNS = (
+    "{name} is not a table of labels: it needs a column study_id, dicom_id, image_id or Path, and columns named after "
+    "CheXpert's labels with 1, 0, -1 or nothing."
 )

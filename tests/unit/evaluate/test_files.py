@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.evaluate import Evaluation, Figure, Measured, TruthFile, read_baseline, read_prompts
+from mcp_cxr.evaluate import Evaluation, Figure, ProtocolResult, TruthFile, read_baseline, read_prompts
 from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from tests.support.companions import table
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def stored(image: str = "i1", study: str = "s1", path: str = "patient1/study1/view1.jpg") -> StoredImage:
-    record = ImageRecord(ImageId(image), StudyId(study), SubjectId("p1"), "PA", "none", path, "/films")
+    record = ImageRecord(ImageId(image), StudyId(study), SubjectId("p1"), "PA", "none", path, "/images")
     return StoredImage(record, Study(StudyId(study), SubjectId("p1")), external=False)
 
 
@@ -33,14 +33,14 @@ def stored(image: str = "i1", study: str = "s1", path: str = "patient1/study1/vi
         ("Path", "study1/view1.jpg"),
     ],
 )
-def test_a_row_is_of_the_film_it_names(tmp_path: Path, key: str, row: str) -> None:
+def test_a_row_is_matched_to_its_image(tmp_path: Path, key: str, row: str) -> None:
     path = table(tmp_path / "truth.csv.gz", (key, "Edema", "Fracture", "Pneumonia"), (row, "1.0", "", "-1.0"))
     truth = TruthFile.read(path)
     assert truth.labels_of(stored()) == {"Edema": 1, "Pneumonia": -1}
     assert truth.labels_of(stored("i2", "s2", "patient2/study1/view2.jpg")) == {}
 
 
-def test_a_path_is_of_the_film_whose_whole_end_it_is(tmp_path: Path) -> None:
+def test_a_path_is_matched_only_if_it_is_the_whole_end_of_the_image_path(tmp_path: Path) -> None:
     path = table(tmp_path / "truth.csv", ("Path", "Edema"), ("patient2/study1/view1.jpg", 1))
     assert TruthFile.read(path).labels_of(stored()) == {}
 
@@ -48,7 +48,7 @@ def test_a_path_is_of_the_film_whose_whole_end_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "study_id\n1\n", "name,Edema\n1,1\n", "study_id,Edema\n1,7\n", "study_id,Edema\n1,x\n"]
 )
-def test_a_table_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_table_without_labels_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "truth.csv").write_text(text)
     with pytest.raises(ConfigError, match=r"truth.csv"):
         TruthFile.read(tmp_path / "truth.csv")
@@ -59,13 +59,13 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
         TruthFile.read(tmp_path / "truth.csv")
 
 
-def test_prompts_are_one_or_several_a_label(tmp_path: Path) -> None:
+def test_a_label_has_one_or_several_prompts(tmp_path: Path) -> None:
     (tmp_path / "prompts.json").write_text('{"Edema": "lung water", "Fracture": ["broken rib", "fracture"]}')
     assert read_prompts(tmp_path / "prompts.json") == {"Edema": ("lung water",), "Fracture": ("broken rib", "fracture")}
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", '{"Oedema": "x"}', '{"Edema": []}', '{"Edema": [3]}', '{"Edema": " "}'])
-def test_prompts_of_another_shape_are_refused(tmp_path: Path, text: str) -> None:
+def test_prompts_of_another_form_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "prompts.json").write_text(text)
     with pytest.raises(ConfigError):
         read_prompts(tmp_path / "prompts.json")
@@ -95,12 +95,12 @@ def evaluation(*figures: Figure, **other: object) -> Evaluation:
         queries=10,
         resamples=100,
         seconds=1.0,
-        protocols=[Measured("labels", "Text to image", list(figures), [], [])],
+        protocols=[ProtocolResult("labels", "Text to image", list(figures), [], [])],
     )
     return replace(whole, **other)
 
 
-def test_a_figure_is_worse_once_it_leaves_its_interval_on_the_wrong_side(tmp_path: Path) -> None:
+def test_a_figure_outside_its_interval_on_the_worse_side_is_a_regression(tmp_path: Path) -> None:
     (tmp_path / "saved.json").write_text(json.dumps(evaluation(*FIGURES).to_json()))
     before = read_baseline(tmp_path / "saved.json")
     precision, swaps, speed = FIGURES
@@ -118,25 +118,31 @@ def test_a_figure_is_worse_once_it_leaves_its_interval_on_the_wrong_side(tmp_pat
     assert "not measured" in undefined
 
 
-def test_protocols_that_were_not_asked_for_are_not_missed(tmp_path: Path) -> None:
+def test_protocols_that_were_not_run_are_no_regression(tmp_path: Path) -> None:
     (tmp_path / "saved.json").write_text(json.dumps(evaluation(*FIGURES).to_json()))
     assert read_baseline(tmp_path / "saved.json").regressions(evaluation(protocols=[])) == []
 
 
-def test_another_setup_is_said_and_another_model_is_none(tmp_path: Path) -> None:
+def test_setup_differences_are_listed_without_the_model(tmp_path: Path) -> None:
     (tmp_path / "saved.json").write_text(json.dumps(evaluation(*FIGURES).to_json()))
     before = read_baseline(tmp_path / "saved.json")
-    assert before.other_setup(evaluation(*FIGURES, model="other", date="2027", seconds=9.0)) == []
-    assert before.other_setup(evaluation(*FIGURES, seed=3)) == ["seed 0, now 3"]
+    assert before.setup_differences(evaluation(*FIGURES, model="other", date="2027", seconds=9.0)) == []
+    assert before.setup_differences(evaluation(*FIGURES, seed=3)) == ["seed 0, now 3"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"protocols": [{}]}'])
-def test_what_is_no_baseline_is_refused(tmp_path: Path, text: str) -> None:
+def test_another_file_than_a_baseline_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "saved.json").write_text(text)
     with pytest.raises(ConfigError):
         read_baseline(tmp_path / "saved.json")
 
 
-def test_what_is_no_number_is_null_in_json() -> None:
-    (measured,) = evaluation(Figure("P@10", "", float("nan"), None, None, None, 0)).to_json()["protocols"]
-    assert measured["figures"][0]["value"] is None
+def test_a_baseline_of_an_earlier_version_calls_the_rankings_legs(tmp_path: Path) -> None:
+    saved = evaluation().to_json() | {"protocols": [{"protocol": "legs", "figures": [asdict(FIGURES[0])]}]}
+    (tmp_path / "saved.json").write_text(json.dumps(saved))
+    assert read_baseline(tmp_path / "saved.json").figures == {("rankings", "P@10", ""): FIGURES[0]}
+
+
+def test_nan_is_null_in_json() -> None:
+    (result,) = evaluation(Figure("P@10", "", float("nan"), None, None, None, 0)).to_json()["protocols"]
+    assert result["figures"][0]["value"] is None

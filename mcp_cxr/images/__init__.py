@@ -1,4 +1,4 @@
-"""A file becomes header facts, an 8-bit picture by the standard's grey-scale steps, or values to be windowed."""
+"""Reads image files: header facts, 8-bit renderings by the grayscale steps of DICOM, stored values, contact sheets."""
 
 from mcp_cxr.images._read import PREPROCESSING, DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile

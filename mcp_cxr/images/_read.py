@@ -1,4 +1,4 @@
-"""The three ways through this room: a file to its header, to an embedder's picture, to a view."""
+"""Reads a file into header facts, a rendering for the embedder, or a view for a person."""
 
 from __future__ import annotations
 
@@ -10,18 +10,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom import (
+    GrayscaleParameters,
     HeaderFacts,
-    Treatment,
     Window,
-    check_admission,
+    check_eligibility,
     dicom_header,
-    layout_of,
     open_dicom,
-    treatment_of,
+    read_grayscale_parameters,
+    read_pixel_layout,
 )
-from mcp_cxr.images.pixels import ArrayRaster, check_decodable, open_plain, open_raster, plain_header, plain_values
-from mcp_cxr.images.render import ImageView, cut_out, developed, to_picture, to_view
-from mcp_cxr.images.source import GZIP, START, NeedsDecoding, inflated, is_gzip, kind_of, opened, typed_faults
+from mcp_cxr.images.pixels import (
+    ArrayRaster,
+    check_decodable,
+    open_png_jpeg,
+    open_raster,
+    png_jpeg_header,
+    png_jpeg_values,
+)
+from mcp_cxr.images.render import ImageView, render_gray, render_region, to_rendering, to_view
+from mcp_cxr.images.source import (
+    GZIP,
+    SNIFFED_BYTES,
+    NeedsDecoding,
+    file_kind,
+    inflate,
+    is_gzip,
+    open_bounded,
+    translate_library_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -33,31 +49,31 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageSpec, Rendering
 
 PREPROCESSING: Final = "1"
-"""Version of the way from file to picture, grey scale included; part of every collection's fingerprint.
+"""Version of the steps from file to rendering, grayscale included; part of the fingerprint of every archive.
 
-It goes up when the same file would become another picture: by more than 6 grey levels in a pixel or 0.3 in the mean
-(JPEG 2000: 0.4), the bounds within which the tests hold every way through this room to the plain one. A faster way
-inside these bounds keeps it; another rule of the grey scale, another filter, another treatment of padding raises it.
+Raise it when the same file would get another rendering: by more than 6 gray levels in a pixel or 0.3 in the mean
+(JPEG 2000: 0.4), the bounds within which the tests hold each decoding path to the reference pipeline. A faster path
+within these bounds keeps the version; another grayscale rule, filter or handling of padding raises it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """A film as an embedder wants it."""
+    """An image rendered for an embedder."""
 
     header: HeaderFacts
     rendering: Rendering
     grayscale: dict[str, Any]
-    """What was done to the stored values, fit for JSON: `modality` (`identity`, `rescale`, `lut`), `voi` (`lut`,
+    """How stored values became gray levels, as JSON values: `modality` (`identity`, `rescale`, `lut`), `voi` (`lut`,
     `window` with center, width and function, or `stretch` with low and high), `inverted`, `notes`."""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenFilm:
-    """A film whose header is read and whose pixels can be."""
+class OpenImage:
+    """An image whose header is read and whose pixels can be decoded."""
 
     header: HeaderFacts
-    treatment: Treatment
+    parameters: GrayscaleParameters
     decode: Decode
 
 
@@ -70,97 +86,99 @@ def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = Fa
         plain_only: As for `read_image`.
 
     Raises:
-        UnsupportedImage: Not a picture this room can read; for a chest film see `any_body_part`.
+        UnsupportedImage: Not an image that can be read, or see `any_body_part`.
         CorruptImage: The header is damaged.
-        ImageError: The file is gone or may not be read.
+        ImageError: The file is missing or not readable.
         NeedsDecoding: See `plain_only`.
     """
-    with open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
-        return film.header
+    with open_image(path, any_body_part=any_body_part, plain_only=plain_only) as image:
+        return image.header
 
 
 def read_image(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain_only: bool = False) -> DecodedImage:
-    """Read a film into the picture that `spec` describes.
+    """Read an image and render it as `spec` describes.
 
     Args:
         path: Absolute and resolved; a regular file.
-        spec: Size, mode and JPEG quality of the picture.
-        any_body_part: True takes pictures of other body parts and modalities as well.
-        plain_only: True stops where something has to be unpacked or decoded, for that is done by C code which a
-            damaged or malicious file can crash: the caller goes on in a worker process.
+        spec: Size, mode and JPEG quality of the rendering.
+        any_body_part: True accepts other body parts and modalities as well.
+        plain_only: True raises `NeedsDecoding` if the file has to be unpacked or decoded. C code does that, which a
+            damaged or malicious file can crash, so the caller repeats the call in a worker process.
 
     Raises:
-        UnsupportedImage: No chest film, or nothing here can decode it.
+        UnsupportedImage: Not a chest radiograph, or no codec decodes it.
         CorruptImage: The file is damaged.
-        ImageError: The file is gone or may not be read.
+        ImageError: The file is missing or not readable.
         NeedsDecoding: See `plain_only`.
     """
-    with open_film(path, any_body_part=any_body_part, plain_only=plain_only) as film:
-        grey = developed(film.decode, (film.header.rows, film.header.columns), film.treatment, wanted=spec.size)
-        return DecodedImage(film.header, to_picture(grey, spec), grey.record)
+    with open_image(path, any_body_part=any_body_part, plain_only=plain_only) as image:
+        gray = render_gray(image.decode, (image.header.rows, image.header.columns), image.parameters, wanted=spec.size)
+        return DecodedImage(image.header, to_rendering(gray, spec), gray.record)
 
 
 def render_view(path: Path, options: ViewOptions, *, plain_only: bool = False) -> ImageView:
-    """Render a film for a person; any body part, for what is in the archive has been let in.
+    """Render an image for a person. Any body part: eligibility was checked at ingest.
 
     Args:
         path: Absolute and resolved; a regular file.
-        viewing: What is to be seen.
+        viewing: Window, region, inversion and size.
         plain_only: As for `read_image`.
 
     Raises:
-        UnsupportedImage: Nothing here can decode it.
+        UnsupportedImage: No codec decodes it.
         CorruptImage: The file is damaged.
-        ImageError: The file is gone or may not be read.
+        ImageError: The file is missing or not readable.
         NeedsDecoding: See `plain_only`.
     """
     window = None
     if options.window_center is not None and options.window_width is not None:
         window = Window(options.window_center, options.window_width)
-    with open_film(path, any_body_part=True, plain_only=plain_only) as film:
-        treatment = film.treatment
+    with open_image(path, any_body_part=True, plain_only=plain_only) as image:
+        parameters = image.parameters
         if options.invert:
-            treatment = dataclasses.replace(treatment, inverse=not treatment.inverse)
-        grey = cut_out(film.decode, treatment, max_px=options.max_px, region=options.region, window=window)
-        return ImageView(*to_view(grey, options.max_px), grey.record, film.header)
+            parameters = dataclasses.replace(parameters, inverse=not parameters.inverse)
+        gray = render_region(image.decode, parameters, max_px=options.max_px, region=options.region, window=window)
+        return ImageView(*to_view(gray, options.max_px), gray.record, image.header)
 
 
 @contextmanager
-def open_film(path: Path, *, any_body_part: bool, plain_only: bool) -> Generator[OpenFilm]:
-    """Open a file of any kind; whatever goes wrong inside is an `ImageError`."""
-    with typed_faults("pixel data cannot be decoded"), opened(path) as file:
-        with typed_faults("damaged header"):
-            film = _open_source(file, any_body_part=any_body_part, plain_only=plain_only)
-        yield film
+def open_image(path: Path, *, any_body_part: bool, plain_only: bool) -> Generator[OpenImage]:
+    """Open a file of any kind; library errors inside the block become an `ImageError`."""
+    with translate_library_errors("pixel data cannot be decoded"), open_bounded(path) as file:
+        with translate_library_errors("damaged header"):
+            image = _open_source(file, any_body_part=any_body_part, plain_only=plain_only)
+        yield image
 
 
-def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenFilm:
-    start = source.read(START)
+def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenImage:
+    start = source.read(SNIFFED_BYTES)
     source.seek(0)
     if is_gzip(start):
         if plain_only:
             raise NeedsDecoding
-        source = io.BytesIO(inflated(source.read(), wbits=GZIP))
-        start = source.getvalue()[:START]
-    match kind_of(start):
+        source = io.BytesIO(inflate(source.read(), wbits=GZIP))
+        start = source.getvalue()[:SNIFFED_BYTES]
+    match file_kind(start):
         case "dicom":
-            return _open_dicom_film(source, any_body_part=any_body_part, plain_only=plain_only)
+            return _open_dicom_image(source, any_body_part=any_body_part, plain_only=plain_only)
         case "png" | "jpeg" as kind:
             if plain_only:
                 raise NeedsDecoding
-            picture = open_plain(source, kind)
-            return OpenFilm(plain_header(picture, kind), Treatment(), lambda _: ArrayRaster(plain_values(picture)))
+            image = open_png_jpeg(source, kind)
+            return OpenImage(
+                png_jpeg_header(image, kind), GrayscaleParameters(), lambda _: ArrayRaster(png_jpeg_values(image))
+            )
         case None:
             raise UnsupportedImage("not DICOM")
 
 
-def _open_dicom_film(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenFilm:
-    """What the file is comes first, then whether its pixels can be read."""
+def _open_dicom_image(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenImage:
+    """Check eligibility first, then whether the pixels can be read."""
     file = open_dicom(source, plain_only=plain_only)
-    check_admission(file.facts, any_body_part=any_body_part)
+    check_eligibility(file.elements, any_body_part=any_body_part)
     if file.pixels is None:
         raise UnsupportedImage("no pixel data")
-    layout = layout_of(file.facts)
+    layout = read_pixel_layout(file.elements)
     check_decodable(file, layout)
-    treatment = treatment_of(file, layout)
-    return OpenFilm(dicom_header(file, layout), treatment, lambda halve: open_raster(file, layout, halve=halve))
+    parameters = read_grayscale_parameters(file, layout)
+    return OpenImage(dicom_header(file, layout), parameters, lambda halve: open_raster(file, layout, halve=halve))

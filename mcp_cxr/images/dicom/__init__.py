@@ -1,17 +1,23 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
-from mcp_cxr.images.dicom._eligibility import check_admission
+from mcp_cxr.images.dicom._eligibility import check_eligibility
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
     UNDEFINED_LENGTH,
     DicomFile,
-    Layout,
     PixelElement,
-    layout_of,
+    PixelLayout,
     open_dicom,
+    read_pixel_layout,
     syntax_name,
 )
-from mcp_cxr.images.dicom._grayscale_parameters import Lut, Preset, Treatment, Window, treatment_of
+from mcp_cxr.images.dicom._grayscale_parameters import (
+    GrayscaleParameters,
+    Lut,
+    Preset,
+    Window,
+    read_grayscale_parameters,
+)
 from mcp_cxr.images.dicom._header import HeaderFacts, dicom_header
 from mcp_cxr.images.dicom._view_position import parse_view_position
 
@@ -19,18 +25,18 @@ __all__ = [
     "MAX_PIXELS",
     "UNDEFINED_LENGTH",
     "DicomFile",
+    "GrayscaleParameters",
     "HeaderFacts",
-    "Layout",
     "Lut",
     "PixelElement",
+    "PixelLayout",
     "Preset",
-    "Treatment",
     "Window",
-    "check_admission",
+    "check_eligibility",
     "dicom_header",
-    "layout_of",
     "open_dicom",
     "parse_view_position",
+    "read_grayscale_parameters",
+    "read_pixel_layout",
     "syntax_name",
-    "treatment_of",
 ]

@@ -1,4 +1,4 @@
-"""Which DICOM files are chest films; decided on the header, before any pixel is touched.
+"""Decides by the header, before any pixel is read, which DICOM files are chest radiographs.
 
 A reason names a known code at most, never a value from the file.
 """
@@ -14,19 +14,19 @@ from mcp_cxr.images.dicom._elements import item, text
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_FILM_MODALITIES: Final = frozenset({"CR", "DX", "RG", "SC", "OT", ""})
-"""Computed, digital and scanned radiographs; secondary capture, other and none say nothing against a film."""
-_PICTURE_MODALITIES: Final = frozenset(
+_RADIOGRAPH_MODALITIES: Final = frozenset({"CR", "DX", "RG", "SC", "OT", ""})
+"""Computed, digital and scanned radiographs; secondary capture, other and none do not rule one out."""
+_OTHER_IMAGE_MODALITIES: Final = frozenset(
     "BI BMD CT DG ES FS GM HC IO IVOCT IVUS LS MA MG MR NM OCT OP OPM OPT PT PX RF RTDOSE RTIMAGE SM ST TG US XA"
     " XC".split()
 )
-"""Pictures of something else, PS3.3 C.7.3.1.1.1."""
+"""Images of other modalities, PS3.3 C.7.3.1.1.1."""
 _DOCUMENT_MODALITIES: Final = frozenset(
     "AR AU DOC ECG EEG EMG EPS FID HD KER KO LEN M3D PLAN POS PR REG RESP RTPLAN RTRECORD RTSTRUCT RWV SEG SMR"
     " SR STAIN TEXTUREMAP VF".split()
 )
-"""No pictures at all."""
-_CLASSES: Final = {
+"""Objects without an image."""
+_SOP_CLASS_CODES: Final = {
     "1.2.840.10008.1.3.10": "DICOMDIR",
     "1.2.840.10008.5.1.4.1.1.1.2": "MG",
     "1.2.840.10008.5.1.4.1.1.1.2.1": "MG",
@@ -52,55 +52,55 @@ _CLASSES: Final = {
     "1.2.840.10008.5.1.4.1.1.481.5": "RTPLAN",
     "1.2.840.10008.5.1.4.1.1.481.8": "RTPLAN",
 }
-"""SOP classes of other things by the code of their modality, PS3.4 B.5; the class is trusted above (0008,0060)."""
-_CLASS_FAMILIES: Final = {
+"""Modality codes of SOP classes that are not chest radiographs, PS3.4 B.5; the class overrides (0008,0060)."""
+_SOP_CLASS_PREFIXES: Final = {
     "1.2.840.10008.5.1.4.1.1.9.": "ECG",
     "1.2.840.10008.5.1.4.1.1.11.": "PR",
     "1.2.840.10008.5.1.4.1.1.77.1.": "XC",
     "1.2.840.10008.5.1.4.1.1.88.": "SR",
 }
-_CHEST: Final = frozenset("CHEST THORAX LUNG LUNGS RIB RIBS HEART MEDIASTINUM STERNUM AIRWAY".split())
-_ELSEWHERE: Final = frozenset(
+_CHEST_WORDS: Final = frozenset("CHEST THORAX LUNG LUNGS RIB RIBS HEART MEDIASTINUM STERNUM AIRWAY".split())
+_OTHER_BODY_PARTS: Final = frozenset(
     "ABDOMEN ABDOMENPELVIS ANKLE ARM BACK BLADDER BRAIN BREAST CALCANEUS CALF CAROTID CERVIX CLAVICLE COCCYX CSPINE"
     " CTSPINE EAR ELBOW EXTREMITY EYE FACE FEMUR FIBULA FINGER FINGERS FOOT FOREARM HAND HEAD HEEL HIP HUMERUS JAW"
     " JOINT KIDNEY KNEE LEG LIVER LSPINE LSSPINE LUMBAR MANDIBLE MAXILLA NASAL NECK NOSE ORBIT ORBITS PANCREAS PATELLA"
     " PELVIS RADIUS RADIUSULNA SACRUM SCAPULA SHOULDER SINUS SINUSES SKULL SPINE SPLEEN SSPINE THIGH THUMB TIBIA"
     " TIBIAFIBULA TLSPINE TOE TOES TOOTH TSPINE ULNA UTERUS WRIST ZYGOMA".split()
 )
-"""Defined terms of (0018,0015) Body Part Examined away from the lungs, PS3.16 annex L, and plain words for them."""
+"""Defined terms of (0018,0015) Body Part Examined other than the chest, PS3.16 annex L, and common words for them."""
 _WORD = re.compile(r"[A-Z]+")
 
 
-def check_admission(facts: Dataset, *, any_body_part: bool) -> None:
-    """Refuse what is no picture; and what is no chest film, unless `any_body_part`.
+def check_eligibility(elements: Dataset, *, any_body_part: bool) -> None:
+    """Refuse objects that are not images and, unless `any_body_part`, images that are not chest radiographs.
 
     Raises:
         UnsupportedImage: With the reason.
     """
-    code = _code(facts)
+    code = _modality_code(elements)
     if code in _DOCUMENT_MODALITIES or code == "DICOMDIR":
-        raise UnsupportedImage(f"not a picture ({code})")
+        raise UnsupportedImage(f"not an image ({code})")
     if any_body_part:
         return
-    if code not in _FILM_MODALITIES:
-        raise UnsupportedImage(f"not a radiograph ({code})" if code in _PICTURE_MODALITIES else "not a radiograph")
-    if _is_elsewhere(facts):
-        raise UnsupportedImage("not a chest film (body part)")
+    if code not in _RADIOGRAPH_MODALITIES:
+        raise UnsupportedImage(f"not a radiograph ({code})" if code in _OTHER_IMAGE_MODALITIES else "not a radiograph")
+    if _is_other_body_part(elements):
+        raise UnsupportedImage("not a chest radiograph (body part)")
 
 
-def _code(facts: Dataset) -> str:
-    sop_class = text(facts, "SOPClassUID") or ""
-    family = next((code for start, code in _CLASS_FAMILIES.items() if sop_class.startswith(start)), None)
-    if "DirectoryRecordSequence" in facts:
+def _modality_code(elements: Dataset) -> str:
+    sop_class = text(elements, "SOPClassUID") or ""
+    family = next((code for start, code in _SOP_CLASS_PREFIXES.items() if sop_class.startswith(start)), None)
+    if "DirectoryRecordSequence" in elements:
         return "DICOMDIR"
-    return _CLASSES.get(sop_class) or family or (text(facts, "Modality") or "").upper()
+    return _SOP_CLASS_CODES.get(sop_class) or family or (text(elements, "Modality") or "").upper()
 
 
-def _is_elsewhere(facts: Dataset) -> bool:
-    """Whether the header names a body part and it is not the chest; what it does not know, it lets pass."""
-    part = text(facts, "BodyPartExamined")
-    region = item(facts, "AnatomicRegionSequence")
+def _is_other_body_part(elements: Dataset) -> bool:
+    """Return whether the header names a body part other than the chest; unknown words pass."""
+    part = text(elements, "BodyPartExamined")
+    region = item(elements, "AnatomicRegionSequence")
     if part is None and region is not None:
         part = text(region, "CodeMeaning")
     words = set(_WORD.findall((part or "").upper()))
-    return bool(words & _ELSEWHERE) and not words & _CHEST
+    return bool(words & _OTHER_BODY_PARTS) and not words & _CHEST_WORDS

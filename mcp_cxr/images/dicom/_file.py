@@ -1,4 +1,4 @@
-"""A DICOM file up to its pixels: the allow-listed elements, the transfer syntax, and where the pixel data stands."""
+"""Reads a DICOM file up to its pixels: allow-listed elements, transfer syntax, offset of the pixel data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydicom.uid import (
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom._elements import integer, text
-from mcp_cxr.images.source import DEFLATE, NeedsDecoding, inflated
+from mcp_cxr.images.source import DEFLATE, NeedsDecoding, inflate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pydicom.tag import BaseTag
 
 MAX_PIXELS: Final = 64_000_000
-"""Largest rows x columns that is decoded; a film of 43 x 35 cm at 0.1 mm has 15 million."""
+"""Largest rows x columns that is decoded; an image of 43 x 35 cm at 0.1 mm has 15 million."""
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 
-SHOWN_TEXTS: Final = (
+TEXT_KEYWORDS: Final = (
     "Modality",
     "BodyPartExamined",
     "PhotometricInterpretation",
@@ -43,21 +43,21 @@ SHOWN_TEXTS: Final = (
     "Manufacturer",
     "ManufacturerModelName",
 )
-"""Facts a header may show as text."""
-_READ: Final = (
-    *SHOWN_TEXTS,
+"""Elements whose text may be stored and displayed."""
+_READ_KEYWORDS: Final = (
+    *TEXT_KEYWORDS,
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "DirectoryRecordSequence"),
     *("ViewPosition", "ViewCodeSequence", "PatientOrientation", "AnatomicRegionSequence"),
     *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
-    *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
-    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
-    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *(f"{color}PaletteColorLookupTableDescriptor" for color in ("Red", "Green", "Blue")),
+    *(f"{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
+    *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
 )
-_READ_TAGS = [tag for keyword in _READ if (tag := tag_for_keyword(keyword)) is not None]
-"""The only elements that are read; names, birth dates, comments and private tags never enter memory as values."""
+_READ_TAGS = [tag for keyword in _READ_KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
+"""The only elements that are read; names, birth dates, comments and private elements are never parsed into values."""
 _PIXEL_GROUP = 0x7FE0
 _META_GROUP = 0x0002
 
@@ -69,11 +69,11 @@ class PixelElement:
     vr: str
     length: int
     offset: int
-    """Where its value begins."""
+    """Offset of the value in the file, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PixelLayout:
     """How the pixels are stored, PS3.3 C.7.6.3."""
 
     rows: int
@@ -90,7 +90,7 @@ class Layout:
 class DicomFile:
     """A DICOM file whose pixels have not been read."""
 
-    facts: Dataset
+    elements: Dataset
     """The allow-listed elements before the pixel data."""
     syntax: UID
     little_endian: bool
@@ -107,13 +107,13 @@ def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
         NeedsDecoding: A deflated data set, with `plain_only`.
         UnsupportedImage: A deflated data set that unpacks to too much.
         CorruptImage: A deflated data set that ends early.
-        Exception: Whatever pydicom raises on a damaged file (`_edge.FAULTS`).
+        Exception: Whatever pydicom raises on a damaged file (`LIBRARY_ERRORS`).
     """
     syntax = _meta_syntax(source)
     if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a bound, even for a header
         if plain_only:
             raise NeedsDecoding
-        source, syntax = io.BytesIO(inflated(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
+        source, syntax = io.BytesIO(inflate(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
     found: list[tuple[str | None, int]] = []
 
     def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -121,17 +121,17 @@ def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
             found.append((vr, length))
         return tag.group >= _PIXEL_GROUP
 
-    facts = _read_facts(source, syntax, at_pixels)
-    implicit, little_endian = facts.original_encoding
+    elements = _read_facts(source, syntax, at_pixels)
+    implicit, little_endian = elements.original_encoding
     pixels = _pixel_element(*found[0], start=source.tell()) if found else None
     if syntax is None:
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
-    return DicomFile(facts, syntax, bool(little_endian), source, pixels, plain_only)
+    return DicomFile(elements, syntax, bool(little_endian), source, pixels, plain_only)
 
 
 def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseTag, str | None, int], bool]) -> Dataset:
-    """Read the data set that `source` stands at; without a syntax pydicom looks how the file begins and guesses."""
+    """Read the data set at the position of `source`; without a syntax, pydicom guesses it from the first bytes."""
     if syntax is None:
         source.seek(0)
         return read_partial(source, stop_when=at_pixels, force=True, specific_tags=list(_READ_TAGS))
@@ -140,7 +140,7 @@ def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseT
 
 
 def _meta_syntax(source: BinaryIO) -> UID | None:
-    """Return (0002,0010) Transfer Syntax UID and leave `source` where the data set begins."""
+    """Return (0002,0010) Transfer Syntax UID and leave `source` at the start of the data set."""
     start = source.read(132)
     source.seek(132 if start.endswith(b"DICM") else 0)
     meta = read_dataset(
@@ -151,43 +151,43 @@ def _meta_syntax(source: BinaryIO) -> UID | None:
 
 
 def _pixel_element(vr: str | None, length: int, *, start: int) -> PixelElement:
-    """`start` is where the tag stands; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1)."""
+    """`start` is the offset of the tag; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1)."""
     return PixelElement(vr or "OW", length, start + (8 if vr is None else 12))
 
 
-def layout_of(facts: Dataset) -> Layout:
+def read_pixel_layout(elements: Dataset) -> PixelLayout:
     """Check and return how the pixels are stored.
 
     Raises:
-        CorruptImage: The header says nothing possible.
-        UnsupportedImage: More than one frame, too many pixels, or a layout no film has.
+        CorruptImage: The header contradicts itself or lacks the size.
+        UnsupportedImage: More than one frame, too many pixels, or a layout that radiographs do not have.
     """
-    rows, columns = integer(facts, "Rows") or 0, integer(facts, "Columns") or 0
+    rows, columns = integer(elements, "Rows") or 0, integer(elements, "Columns") or 0
     if rows < 1 or columns < 1:
         raise CorruptImage("no rows or columns")
     if rows * columns > MAX_PIXELS:
         raise UnsupportedImage("more than 64 megapixels")
-    if (integer(facts, "NumberOfFrames") or 1) > 1:
+    if (integer(elements, "NumberOfFrames") or 1) > 1:
         raise UnsupportedImage("more than one frame")
-    samples = integer(facts, "SamplesPerPixel") or 1
-    allocated = integer(facts, "BitsAllocated") or 0
-    stored = integer(facts, "BitsStored") or allocated
+    samples = integer(elements, "SamplesPerPixel") or 1
+    allocated = integer(elements, "BitsAllocated") or 0
+    stored = integer(elements, "BitsStored") or allocated
     if allocated not in (8, 16) or samples not in (1, 3):
         raise UnsupportedImage("neither 8 nor 16 bits, or neither one nor three samples")
     if not 1 <= stored <= allocated:
         raise CorruptImage("more bits stored than allocated")
-    return Layout(
+    return PixelLayout(
         rows=rows,
         columns=columns,
         samples=samples,
         bits_allocated=allocated,
         bits_stored=stored,
-        signed=integer(facts, "PixelRepresentation") == 1,
-        photometric=text(facts, "PhotometricInterpretation") or ("RGB" if samples > 1 else "MONOCHROME2"),
-        planar=integer(facts, "PlanarConfiguration") or 0,
+        signed=integer(elements, "PixelRepresentation") == 1,
+        photometric=text(elements, "PhotometricInterpretation") or ("RGB" if samples > 1 else "MONOCHROME2"),
+        planar=integer(elements, "PlanarConfiguration") or 0,
     )
 
 
 def syntax_name(syntax: UID) -> str:
-    """Return the registered name of a transfer syntax; an unknown one stays unnamed, for its UID is the file's text."""
+    """Return the registered name of a transfer syntax; `unknown` for any other, whose UID is text of the file."""
     return syntax.name if syntax.name != str(syntax) else "unknown"

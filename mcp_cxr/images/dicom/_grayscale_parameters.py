@@ -1,4 +1,4 @@
-"""What a header asks to be done to the stored values; whatever is broken counts as absent and is noted."""
+"""Reads the grayscale parameters of a header; an invalid one counts as absent and is noted."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from mcp_cxr.images.dicom._elements import integer, item, number, numbers, text, values
 from mcp_cxr.images.dicom._header import clean
-from mcp_cxr.images.source import FAULTS
+from mcp_cxr.images.source import LIBRARY_ERRORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from mcp_cxr.images.dicom._file import DicomFile, Layout
+    from mcp_cxr.images.dicom._file import DicomFile, PixelLayout
 
 WindowFunction = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 _FUNCTIONS: Final[tuple[WindowFunction, ...]] = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
@@ -43,16 +43,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A window that the header offers."""
+    """A window of the header."""
 
     name: str
-    """(0028,1055) Window Center & Width Explanation, cleaned; empty where it has none."""
+    """(0028,1055) Window Center & Width Explanation, cleaned; empty if there is none."""
     window: Window
 
 
 @dataclass(frozen=True, slots=True)
-class Treatment:
-    """The grey-scale steps of one film, in their order; the default is a plain picture's."""
+class GrayscaleParameters:
+    """Parameters of the grayscale steps of one image, in their order; the default is that of PNG and JPEG."""
 
     modality_lut: Lut | None = None
     slope: float = 1.0
@@ -60,54 +60,54 @@ class Treatment:
     voi_lut: Lut | None = None
     window: Window | None = None
     presets: tuple[Preset, ...] = ()
-    """Every window of the header that can be used, for people to choose from; `window` is the first, if it can be."""
+    """Every valid window of the header, for people to choose from; `window` is the first, if valid."""
     inverse: bool = False
     """MONOCHROME1: low values are bright."""
     padding: tuple[int, int] | None = None
-    """Stored values, both inclusive, that are no part of the film."""
+    """First and last stored value of padding, both inclusive."""
     notes: tuple[str, ...] = ()
-    """What was broken and is ignored."""
+    """Invalid parameters that were ignored."""
 
 
-def treatment_of(file: DicomFile, layout: Layout) -> Treatment:
-    """Read the steps from a header; colour has none."""
+def read_grayscale_parameters(file: DicomFile, layout: PixelLayout) -> GrayscaleParameters:
+    """Read the grayscale parameters of a header; color images have none."""
     if not layout.photometric.startswith("MONOCHROME"):
-        return Treatment()
-    facts, notes = file.facts, list[str]()
-    modality_lut = _lut(file, "ModalityLUTSequence", "modality LUT", notes)
-    slope, intercept = (1.0, 0.0) if modality_lut else _rescale(facts, notes)
-    return Treatment(
+        return GrayscaleParameters()
+    elements, notes = file.elements, list[str]()
+    modality_lut = _first_lut(file, "ModalityLUTSequence", "modality LUT", notes)
+    slope, intercept = (1.0, 0.0) if modality_lut else _rescale(elements, notes)
+    return GrayscaleParameters(
         modality_lut=modality_lut,
         slope=slope,
         intercept=intercept,
-        voi_lut=_lut(file, "VOILUTSequence", "VOI LUT", notes),
-        window=_window(facts, notes),
-        presets=_presets(facts),
+        voi_lut=_first_lut(file, "VOILUTSequence", "VOI LUT", notes),
+        window=_window(elements, notes),
+        presets=_presets(elements),
         inverse=layout.photometric == "MONOCHROME1",
-        padding=_padding(facts, layout, notes),
+        padding=_padding(elements, layout, notes),
         notes=tuple(notes),
     )
 
 
-def _lut(file: DicomFile, keyword: str, name: str, notes: list[str]) -> Lut | None:
-    """The first item of the sequence."""
-    if keyword not in file.facts:
+def _first_lut(file: DicomFile, keyword: str, name: str, notes: list[str]) -> Lut | None:
+    """Return the first item of the sequence; None if absent or invalid."""
+    if keyword not in file.elements:
         return None
     try:
-        table = _table(item(file.facts, keyword), little_endian=file.little_endian)
-    except FAULTS:
+        table = _read_lut(item(file.elements, keyword), little_endian=file.little_endian)
+    except LIBRARY_ERRORS:
         table = None
     if table is None:
         notes.append(f"broken {name} ignored")
     return table
 
 
-def _table(facts: Dataset | None, *, little_endian: bool) -> Lut | None:
-    if facts is None:
+def _read_lut(elements: Dataset | None, *, little_endian: bool) -> Lut | None:
+    if elements is None:
         return None
-    count, first, depth = (int(one) for one in values(facts, "LUTDescriptor"))
-    count = count % _MAX_ENTRIES or _MAX_ENTRIES  # 0 stands for 2**16; read as signed it may be below 0
-    entries = _entries(facts.get("LUTData"), count, little_endian=little_endian)
+    count, first, depth = (int(value) for value in values(elements, "LUTDescriptor"))
+    count = count % _MAX_ENTRIES or _MAX_ENTRIES  # 0 means 2**16; read as signed it may be below 0
+    entries = _entries(elements.get("LUTData"), count, little_endian=little_endian)
     if entries.size < count or not 1 <= depth <= _MAX_DEPTH:
         return None
     return Lut(first, entries[:count])
@@ -116,76 +116,76 @@ def _table(facts: Dataset | None, *, little_endian: bool) -> Lut | None:
 def _entries(data: Any, count: int, *, little_endian: bool) -> NDArray[np.uint16]:  # noqa: ANN401 # pydicom's: bytes, or numbers by VR
     if not isinstance(data, bytes):
         return np.asarray(data).astype(np.uint16).ravel()
-    # 8-bit entries may stand in 8 or in 16 bits each; the length tells, PS3.3 C.11.1.1.1.
+    # 8-bit entries may take 8 or 16 bits each; the length decides, PS3.3 C.11.1.1.1.
     width = 2 if len(data) >= 2 * count else 1
     usable = len(data) // width * width
     return np.frombuffer(data[:usable], f"{'<' if little_endian else '>'}u{width}").astype(np.uint16)
 
 
-def _rescale(facts: Dataset, notes: list[str]) -> tuple[float, float]:
+def _rescale(elements: Dataset, notes: list[str]) -> tuple[float, float]:
     """(0028,1053) Rescale Slope and (0028,1052) Rescale Intercept, PS3.3 C.11.1.1.2."""
-    slope, intercept = number(facts, "RescaleSlope"), number(facts, "RescaleIntercept")
+    slope, intercept = number(elements, "RescaleSlope"), number(elements, "RescaleIntercept")
     if slope is not None and intercept is not None:
         return slope, intercept
-    if "RescaleSlope" in facts or "RescaleIntercept" in facts:
+    if "RescaleSlope" in elements or "RescaleIntercept" in elements:
         notes.append("incomplete rescale ignored")
     return 1.0, 0.0
 
 
-def _window(facts: Dataset, notes: list[str]) -> Window | None:
-    """The first of several windows."""
-    if "WindowCenter" not in facts and "WindowWidth" not in facts:
+def _window(elements: Dataset, notes: list[str]) -> Window | None:
+    """Return the first window; None if absent or invalid."""
+    if "WindowCenter" not in elements and "WindowWidth" not in elements:
         return None
-    center, width = number(facts, "WindowCenter"), number(facts, "WindowWidth")
-    function = _function(facts)
+    center, width = number(elements, "WindowCenter"), number(elements, "WindowWidth")
+    function = _function(elements)
     if center is None or width is None:
         notes.append("incomplete window ignored")
     elif function is None:
         notes.append("window of an unknown function ignored")
-    elif not _is_wide(width, function):
+    elif not _is_valid_width(width, function):
         notes.append("window width below 1 ignored")
     else:
         return Window(center, width, function)
     return None
 
 
-def _presets(facts: Dataset) -> tuple[Preset, ...]:
-    function = _function(facts)
+def _presets(elements: Dataset) -> tuple[Preset, ...]:
+    function = _function(elements)
     if function is None:
         return ()
-    pairs = zip(numbers(facts, "WindowCenter"), numbers(facts, "WindowWidth"), strict=False)
-    windows = [Window(center, width, function) for center, width in pairs if _is_wide(width, function)]
-    names = [clean(str(one)) for one in values(facts, "WindowCenterWidthExplanation")]
+    pairs = zip(numbers(elements, "WindowCenter"), numbers(elements, "WindowWidth"), strict=False)
+    windows = [Window(center, width, function) for center, width in pairs if _is_valid_width(width, function)]
+    names = [clean(str(value)) for value in values(elements, "WindowCenterWidthExplanation")]
     names += [""] * len(windows)
     return tuple(map(Preset, names, windows))
 
 
-def _function(facts: Dataset) -> WindowFunction | None:
+def _function(elements: Dataset) -> WindowFunction | None:
     """(0028,1056) VOI LUT Function."""
-    asked = (text(facts, "VOILUTFunction") or "LINEAR").upper()
-    return next((function for function in _FUNCTIONS if function == asked), None)
+    requested = (text(elements, "VOILUTFunction") or "LINEAR").upper()
+    return next((function for function in _FUNCTIONS if function == requested), None)
 
 
-def _is_wide(width: float, function: WindowFunction) -> bool:
+def _is_valid_width(width: float, function: WindowFunction) -> bool:
     """PS3.3 C.11.2.1.2.1 and C.11.2.1.3: at least 1 for LINEAR, above 0 for the others."""
     return width >= 1 if function == "LINEAR" else width > 0
 
 
-def _padding(facts: Dataset, layout: Layout, notes: list[str]) -> tuple[int, int] | None:
+def _padding(elements: Dataset, layout: PixelLayout, notes: list[str]) -> tuple[int, int] | None:
     """(0028,0120) Pixel Padding Value and (0028,0121) Pixel Padding Range Limit, PS3.3 C.7.5.1.1.2."""
-    if "PixelPaddingValue" not in facts:
+    if "PixelPaddingValue" not in elements:
         return None
-    value = integer(facts, "PixelPaddingValue")
+    value = integer(elements, "PixelPaddingValue")
     if value is None:
         notes.append("broken padding value ignored")
         return None
-    limit = integer(facts, "PixelPaddingRangeLimit")
+    limit = integer(elements, "PixelPaddingRangeLimit")
     ends = sorted(_as_stored(end, layout) for end in (value, value if limit is None else limit))
     return ends[0], ends[1]
 
 
-def _as_stored(value: int, layout: Layout) -> int:
-    """A value whose VR had the other sign than the pixels."""
+def _as_stored(value: int, layout: PixelLayout) -> int:
+    """Return a value as the pixels store it; its VR may have the other sign."""
     half, whole = 1 << (layout.bits_allocated - 1), 1 << layout.bits_allocated
     if layout.signed:
         return (value + half) % whole - half

@@ -1,4 +1,4 @@
-"""The facts of a file that may leave this room: an allow-list, cleaned and bounded."""
+"""Facts of a file that may be stored and displayed: an allow-list, cleaned and bounded."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.images.dicom._elements import numbers, text
-from mcp_cxr.images.dicom._file import SHOWN_TEXTS, syntax_name
-from mcp_cxr.images.dicom._view_position import find_view
+from mcp_cxr.images.dicom._file import TEXT_KEYWORDS, syntax_name
+from mcp_cxr.images.dicom._view_position import find_view_position
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.images.dicom._file import DicomFile, Layout
-    from mcp_cxr.images.source import Kind
+    from mcp_cxr.images.dicom._file import DicomFile, PixelLayout
+    from mcp_cxr.images.source import FileKind
 
 _MAX_TEXT: Final = 200
-"""Characters of a shown text; LO, the longest VR among them, holds 64."""
+"""Characters of a displayed text; LO, the longest VR among them, holds 64."""
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class HeaderFacts:
-    """What is known of a film before its pixels are decoded.
+    """What the header of a file says about an image.
 
-    The three identifiers are as the file has them. They serve to compute keyed hashes: never store, log or show them.
+    The three identifiers are as the file has them. They serve to compute keyed hashes: never store, log or display them.
     """
 
-    kind: Kind
+    kind: FileKind
     rows: int
     columns: int
     sop_instance_uid: str | None = field(default=None, repr=False)
@@ -41,32 +41,34 @@ class HeaderFacts:
     view_source: str = "none"
     """`ViewPosition`, `ViewCodeSequence`, `description`, `orientation` or `none`."""
     study_date: str | None = None
-    """ISO date; None where absent or no date."""
+    """ISO date; None if absent or not a date."""
     tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Allow-listed facts by DICOM keyword, fit for JSON: never names, births, ages, accession numbers or comments."""
+    """Allow-listed facts by DICOM keyword, as JSON values: never names, births, ages, accession numbers or comments."""
 
 
-def dicom_header(file: DicomFile, layout: Layout) -> HeaderFacts:
+def dicom_header(file: DicomFile, layout: PixelLayout) -> HeaderFacts:
     """Return the facts of a DICOM file."""
-    facts = file.facts
-    view, source = find_view(facts)
+    elements = file.elements
+    view, source = find_view_position(elements)
     return HeaderFacts(
         kind="dicom",
         rows=layout.rows,
         columns=layout.columns,
-        sop_instance_uid=text(facts, "SOPInstanceUID"),
-        study_instance_uid=text(facts, "StudyInstanceUID"),
-        patient_id=text(facts, "PatientID"),
+        sop_instance_uid=text(elements, "SOPInstanceUID"),
+        study_instance_uid=text(elements, "StudyInstanceUID"),
+        patient_id=text(elements, "PatientID"),
         view_position=view,
         view_source=source,
-        study_date=_iso_date(text(facts, "StudyDate") or ""),
+        study_date=_iso_date(text(elements, "StudyDate") or ""),
         tags=_tags(file, layout),
     )
 
 
-def _tags(file: DicomFile, layout: Layout) -> dict[str, Any]:
-    shown = {keyword: clean(value) for keyword in SHOWN_TEXTS if (value := text(file.facts, keyword))}
-    spacings = {each: found for each in ("PixelSpacing", "ImagerPixelSpacing") if (found := numbers(file.facts, each))}
+def _tags(file: DicomFile, layout: PixelLayout) -> dict[str, Any]:
+    shown = {keyword: clean(value) for keyword in TEXT_KEYWORDS if (value := text(file.elements, keyword))}
+    spacings = {
+        each: found for each in ("PixelSpacing", "ImagerPixelSpacing") if (found := numbers(file.elements, each))
+    }
     return {keyword: value for keyword, value in shown.items() if value} | {
         "Rows": layout.rows,
         "Columns": layout.columns,

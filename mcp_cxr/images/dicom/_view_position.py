@@ -1,4 +1,4 @@
-"""Which way the rays went: one of `VIEWS`, and where in the header that was read."""
+"""Finds the view position, one of `VIEWS`, and the header element that gives it."""
 
 from __future__ import annotations
 
@@ -38,63 +38,65 @@ _RIGHT: Final = frozenset({"RIGHT", "RT", "R", "RLAT", "RL"})
 _OTHER: Final = frozenset(
     "AXIAL DECUB DECUBITUS LAO LLD LLO LORDOTIC LPO OBL OBLIQUE RAO RLD RLO RPO SWIMMERS TANGENTIAL".split()
 )
-"""Views of the chest that are neither frontal nor lateral; decubitus films lie on a side."""
+"""Views of the chest that are neither frontal nor lateral; for decubitus images the patient lies on a side."""
 
 
 def parse_view_position(text: str) -> str | None:
-    """Return the view, one of `VIEWS`, that a ViewPosition or a companion table's column names; None where it does not.
+    """Return the view, one of `VIEWS`, that a ViewPosition or a column of a companion table names; None if none.
 
-    Anything oblique, axial or decubitus is `OTHER`, whatever else is said; a text that names two views names none.
+    A text with an oblique, axial or decubitus view is `OTHER`; one that names two other views gives None.
     """
-    named = _named(text)
-    if "OTHER" in named:
+    views = _views_in(text)
+    if "OTHER" in views:
         return "OTHER"
-    return _only(named)
+    return _single(views)
 
 
-def find_view(facts: Dataset) -> tuple[str, str]:
-    """Return the view and where it was read; `("UNKNOWN", "none")` where the header does not say.
+def find_view_position(elements: Dataset) -> tuple[str, str]:
+    """Return the view and its source; `("UNKNOWN", "none")` if the header has none.
 
     (0018,5101) View Position first, then (0054,0220) View Code Sequence, a description that names exactly one view, and
-    (0020,0020) Patient Orientation, which tells a lateral but not PA from AP.
+    (0020,0020) Patient Orientation, which identifies a lateral but does not distinguish PA from AP.
     """
     sources = {
-        "ViewPosition": parse_view_position(text(facts, "ViewPosition") or ""),
-        "ViewCodeSequence": _coded_view(facts),
-        "description": next(filter(None, (_only(_named(text(facts, each) or "")) for each in _DESCRIPTIONS)), None),
-        "orientation": _oriented_view(facts),
+        "ViewPosition": parse_view_position(text(elements, "ViewPosition") or ""),
+        "ViewCodeSequence": _coded_view(elements),
+        "description": next(
+            filter(None, (_single(_views_in(text(elements, each) or "")) for each in _DESCRIPTIONS)), None
+        ),
+        "orientation": _oriented_view(elements),
     }
     return next(((view, source) for source, view in sources.items() if view), ("UNKNOWN", "none"))
 
 
-def _named(text: str) -> set[str]:
-    """All views a text names."""
+def _views_in(text: str) -> set[str]:
+    """Return all views that a text names."""
     text = text.upper()
     for pattern, short in _LONG_FORMS:
         text = pattern.sub(short, text)
     words = set(_WORD.findall(text))
-    named = set(words & _FRONTAL)
+    views = set(words & _FRONTAL)
     if words & _LATERAL:
-        sides = {side for side, said in (("LL", _LEFT), ("RL", _RIGHT)) if words & said}
-        named.add(_only(sides) or "LATERAL")
+        sides = {side for side, words_of_side in (("LL", _LEFT), ("RL", _RIGHT)) if words & words_of_side}
+        views.add(_single(sides) or "LATERAL")
     if words & _OTHER:
-        named.add("OTHER")
-    return named
+        views.add("OTHER")
+    return views
 
 
-def _only(named: set[str]) -> str | None:
-    return next(iter(named)) if len(named) == 1 else None
+def _single(views: set[str]) -> str | None:
+    return next(iter(views)) if len(views) == 1 else None
 
 
-def _coded_view(facts: Dataset) -> str | None:
-    code = item(facts, "ViewCodeSequence")
+def _coded_view(elements: Dataset) -> str | None:
+    code = item(elements, "ViewCodeSequence")
     if code is None:
         return None
     return _CODES.get(text(code, "CodeValue") or "") or parse_view_position(text(code, "CodeMeaning") or "")
 
 
-def _oriented_view(facts: Dataset) -> str | None:
-    """A row that runs to the front or the back, and a column that runs to head or feet, are a lateral's."""
-    directions = [str(one).strip().upper()[:1] for one in values(facts, "PatientOrientation")]
+def _oriented_view(elements: Dataset) -> str | None:
+    """Return LATERAL if rows run to the front or back and columns to the head or feet."""
+    directions = [str(one).strip().upper()[:1] for one in values(elements, "PatientOrientation")]
     is_lateral = len(directions) == 2 and directions[0] in ("A", "P") and directions[1] in ("H", "F")  # noqa: PLR2004 # along a row, down a column
     return "LATERAL" if is_lateral else None

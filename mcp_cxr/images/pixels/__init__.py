@@ -1,17 +1,17 @@
 """Pixel data as stored values: codecs, frames, rasters."""
 
 from mcp_cxr.images.pixels._decode import check_decodable, open_raster
-from mcp_cxr.images.pixels._png_jpeg import open_plain, plain_header, plain_values
-from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, Raster, Survey
+from mcp_cxr.images.pixels._png_jpeg import open_png_jpeg, png_jpeg_header, png_jpeg_values
+from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, Raster, ValueRange
 
 __all__ = [
     "ArrayRaster",
     "FileRaster",
     "Raster",
-    "Survey",
+    "ValueRange",
     "check_decodable",
-    "open_plain",
+    "open_png_jpeg",
     "open_raster",
-    "plain_header",
-    "plain_values",
+    "png_jpeg_header",
+    "png_jpeg_values",
 ]

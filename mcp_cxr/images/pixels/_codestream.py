@@ -1,4 +1,4 @@
-"""What a compressed frame says of itself, read before it is decoded: a small file can ask for a huge picture."""
+"""Reads the header of a compressed frame before it is decoded: a small file can claim a huge image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BARE_MARKERS: Final = frozenset({0x01, *range(0xD0, 0xDA)})
 
 
 @dataclass(frozen=True, slots=True)
-class FrameFacts:
+class StreamHeader:
     """The frame header of a JPEG, JPEG-LS or JPEG 2000 stream."""
 
     rows: int
@@ -26,11 +26,11 @@ class FrameFacts:
     signed: bool = False
 
 
-def frame_facts(frame: bytes) -> FrameFacts:
+def read_stream_header(frame: bytes) -> StreamHeader:
     """Read the frame header.
 
     Raises:
-        CorruptImage: There is none.
+        CorruptImage: There is no frame header.
         struct.error: It is cut off.
         IndexError: It is cut off.
     """
@@ -42,14 +42,14 @@ def frame_facts(frame: bytes) -> FrameFacts:
     raise CorruptImage("pixel data cannot be decoded")
 
 
-def _size_segment(frame: bytes, at: int) -> FrameFacts:
+def _size_segment(frame: bytes, at: int) -> StreamHeader:
     right, bottom, left, top = struct.unpack_from(">IIII", frame, at + 4)
     (samples,) = struct.unpack_from(">H", frame, at + 36)
     depth = frame[at + 38]
-    return FrameFacts(bottom - top, right - left, samples, (depth & 0x7F) + 1, signed=bool(depth & 0x80))
+    return StreamHeader(bottom - top, right - left, samples, (depth & 0x7F) + 1, signed=bool(depth & 0x80))
 
 
-def _start_of_frame(frame: bytes) -> FrameFacts:
+def _start_of_frame(frame: bytes) -> StreamHeader:
     at = 2
     while True:
         if frame[at] != 0xFF:  # noqa: PLR2004 # every segment begins with a marker
@@ -57,7 +57,7 @@ def _start_of_frame(frame: bytes) -> FrameFacts:
         marker = frame[at + 1]
         if marker in _FRAME_MARKERS:
             bits, rows, columns, samples = struct.unpack_from(">BHHB", frame, at + 4)
-            return FrameFacts(rows, columns, samples, bits)
+            return StreamHeader(rows, columns, samples, bits)
         if marker == 0xFF:  # noqa: PLR2004 # a fill byte
             at += 1
         elif marker in _BARE_MARKERS:

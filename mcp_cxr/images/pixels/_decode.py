@@ -1,6 +1,6 @@
-"""Pixel data to stored values: integers of 8 or 16 bits, rows x columns, before any grey-scale step.
+"""Decodes pixel data to stored values: integers of 8 or 16 bits, rows x columns, before any grayscale step.
 
-Colour becomes grey here: the luma of ITU-R BT.601, which YBR data has as its first component.
+Color becomes gray here: the luma of ITU-R BT.601, which is the first component of YBR data.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pydicom.uid import UID, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
-from mcp_cxr.images.pixels._codestream import FrameFacts, frame_facts
-from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, within_bits
-from mcp_cxr.images.source import FAULTS, NeedsDecoding
+from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
+from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, mask_to_bits
+from mcp_cxr.images.source import LIBRARY_ERRORS, NeedsDecoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.dicom import DicomFile, Layout, PixelElement
+    from mcp_cxr.images.dicom import DicomFile, PixelElement, PixelLayout
     from mcp_cxr.images.pixels._raster import Raster, StoredArray
 
     Samples: TypeAlias = NDArray[Any]
@@ -47,8 +47,8 @@ _NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.
 
 
 def _jpeg(frame: bytes) -> Samples:
-    """Nothing is converted, as both sides are called RGB: the photometric interpretation says what the samples are."""
-    if frame_facts(frame).samples == 1:
+    """Decode without color conversion, hence RGB on both sides: the photometric interpretation defines the samples."""
+    if read_stream_header(frame).samples == 1:
         return imagecodecs.jpeg8_decode(frame)
     return imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
 
@@ -68,14 +68,14 @@ _CODECS: Final[dict[str, Callable[[bytes], Samples]]] = {
 }
 _JPEG_2000: Final = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
 _PLUGINS: Final = ("pylibjpeg", "pillow")
-"""pydicom's plugins tried where imagecodecs gives up. Never gdcm: CVE-2026-3650 is open."""
+"""Plugins of pydicom that are tried if imagecodecs fails. Never gdcm: CVE-2026-3650 is open."""
 
 
-def check_decodable(file: DicomFile, layout: Layout) -> PixelElement:
+def check_decodable(file: DicomFile, layout: PixelLayout) -> PixelElement:
     """Return the pixel element of a file whose pixels this module can read.
 
     Raises:
-        UnsupportedImage: No pixels, or none of a kind that is known here.
+        UnsupportedImage: No pixels, or a transfer syntax or photometric interpretation that is not supported.
     """
     if file.pixels is None:
         raise UnsupportedImage("no pixel data")
@@ -86,49 +86,49 @@ def check_decodable(file: DicomFile, layout: Layout) -> PixelElement:
     return file.pixels
 
 
-def open_raster(file: DicomFile, layout: Layout, *, halve: bool) -> Raster:
-    """Return the one frame's values, decoded or ready to be read.
+def open_raster(file: DicomFile, layout: PixelLayout, *, halve: bool) -> Raster:
+    """Return the stored values of the one frame, decoded or ready to be read from the file.
 
     Args:
         file: Its source is read from, now or by the raster.
         layout: How the pixels are stored.
-        halve: Half of the rows and columns may do, and are all there is where that saves much: JPEG 2000 holds the
-            half-size picture by itself. The lowest and the highest value are lost with the others.
+        halve: Half of the rows and columns are enough. Used for JPEG 2000, which contains the half-size image; the
+            lowest and highest value of the full size are then unknown.
 
     Raises:
         UnsupportedImage: As `check_decodable`.
-        CorruptImage: The pixel data ends early, or is not what the header says.
+        CorruptImage: The pixel data ends early, or contradicts the header.
         NeedsDecoding: See `DicomFile.plain_only`.
-        Exception: Whatever a codec raises (`_edge.FAULTS`).
+        Exception: Whatever a codec raises (`LIBRARY_ERRORS`).
     """
     element = check_decodable(file, layout)
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
-        return _plain(file, layout, element)
+        return _file_raster(file, layout, element)
     if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
         raise NeedsDecoding
     file.source.seek(element.offset)
     if file.syntax in _NATIVE:
-        samples = _native(file, layout, element)
+        samples = _decode_native(file, layout, element)
     elif element.length != UNDEFINED_LENGTH:
         raise CorruptImage("pixel data cannot be decoded")
     else:
-        frame = _frame(file.source.read())
+        frame = _join_fragments(file.source.read())
         half = _half_size(frame, layout) if halve and file.syntax in _JPEG_2000 else None
         if half is not None:
             return ArrayRaster(half)
-        samples = _compressed(frame, file.syntax, layout)
+        samples = _decode_frame(frame, file.syntax, layout)
     shape = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != shape or samples.dtype.kind not in "iu" or samples.dtype.itemsize > layout.bits_allocated // 8:
         raise CorruptImage("pixel data does not match rows and columns")
-    return ArrayRaster(_grey(samples, file.facts, layout))
+    return ArrayRaster(_to_gray(samples, file.elements, layout))
 
 
-def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster:
-    """Check the length before anything is read."""
+def _file_raster(file: DicomFile, layout: PixelLayout, element: PixelElement) -> FileRaster:
+    """Return a raster over the file, after its length is checked."""
     at = file.source.tell()
-    there = min(element.length, file.source.seek(0, io.SEEK_END) - element.offset)
+    available = min(element.length, file.source.seek(0, io.SEEK_END) - element.offset)
     file.source.seek(at)
-    if there < 2 * layout.rows * layout.columns:
+    if available < 2 * layout.rows * layout.columns:
         raise CorruptImage("truncated pixel data")
     return FileRaster(
         source=cast("BufferedIOBase", file.source),  # typing.BinaryIO knows no readinto
@@ -140,53 +140,55 @@ def _plain(file: DicomFile, layout: Layout, element: PixelElement) -> FileRaster
     )
 
 
-def _half_size(frame: bytes, layout: Layout) -> StoredArray | None:
-    """Decode all but the finest wavelets; None where that cannot be done or would not be right."""
-    said = frame_facts(frame)
-    if said.signed or layout.signed or said.samples != 1:
+def _half_size(frame: bytes, layout: PixelLayout) -> StoredArray | None:
+    """Decode all but the finest wavelets; None if that is not possible or would be wrong."""
+    stream = read_stream_header(frame)
+    if stream.signed or layout.signed or stream.samples != 1:
         return None
-    if (said.rows, said.columns) != (layout.rows, layout.columns):
+    if (stream.rows, stream.columns) != (layout.rows, layout.columns):
         return None
     try:
-        picture = Jpeg2KImageFile(io.BytesIO(frame))
-        picture.reduce = 1
-        values = np.asarray(picture)
-        values = values >> 8 * values.itemsize - said.bits  # Pillow spreads them over all bits
-    except FAULTS:
+        image = Jpeg2KImageFile(io.BytesIO(frame))
+        image.reduce = 1
+        values = np.asarray(image)
+        values = values >> 8 * values.itemsize - stream.bits  # Pillow scales values to all bits
+    except LIBRARY_ERRORS:
         return None
     if values.shape != (-(-layout.rows // 2), -(-layout.columns // 2)) or values.dtype.name not in ("uint8", "uint16"):
         return None
-    if values.max() >= 1 << layout.bits_stored:  # bits above those stored may be in use; a mean of them means nothing
+    if (
+        values.max() >= 1 << layout.bits_stored
+    ):  # bits above BitsStored may be in use, and their mean would be meaningless
         return None
-    return _centred(_centred(values).T).T.copy()
+    return _centered(_centered(values).T).T.copy()
 
 
-def _centred(values: NDArray[Any]) -> NDArray[Any]:
-    """Move rows by a quarter of their height, to where the means of two rows each lie.
+def _centered(values: NDArray[Any]) -> NDArray[Any]:
+    """Shift rows by a quarter of their height, to the centers of the means of two rows each.
 
-    A wavelet's coarse values stay on every second row, ISO 15444-1 annex F.3, half a row of the full size above those.
+    The coarse values of a wavelet lie on every second row (ISO 15444-1 annex F.3), half a full-size row higher.
     """
     after = np.concatenate((values[1:], values[-1:]))
     return ((np.multiply(values, 3, dtype=np.uint32) + after + 2) >> 2).astype(values.dtype)
 
 
-def _native(file: DicomFile, layout: Layout, element: PixelElement) -> Samples:
+def _decode_native(file: DicomFile, layout: PixelLayout, element: PixelElement) -> Samples:
     expected = layout.rows * layout.columns * layout.samples * layout.bits_allocated // 8
     if layout.photometric == "YBR_FULL_422":
-        expected = expected * 2 // 3  # two pixels share their colour, PS3.3 C.7.6.3.1.2
+        expected = expected * 2 // 3  # two pixels share their color, PS3.3 C.7.6.3.1.2
     data = file.source.read(min(expected, element.length))
     if len(data) < expected:
         raise CorruptImage("truncated pixel data")
     data += file.source.read(expected % 2) or b"\0" * (expected % 2)
-    facts = _pixel_facts(layout)
-    facts.add_new("PixelData", element.vr, data)
-    return get_decoder(file.syntax).as_array(facts, index=0, raw=True)[0]
+    elements = _pixel_elements(layout)
+    elements.add_new("PixelData", element.vr, data)
+    return get_decoder(file.syntax).as_array(elements, index=0, raw=True)[0]
 
 
-def _frame(encapsulated: bytes) -> bytes:
+def _join_fragments(encapsulated: bytes) -> bytes:
     """Join the fragments of one frame, PS3.5 A.4; the first item is the offset table.
 
-    `pydicom.encaps` returns what there is of a fragment that is cut off; here that is an error.
+    `pydicom.encaps` returns a truncated fragment as it is; here that is an error.
     """
     fragments: list[bytes] = []
     at = 0
@@ -201,21 +203,21 @@ def _frame(encapsulated: bytes) -> bytes:
     return b"".join(fragments[1:])
 
 
-def _compressed(frame: bytes, syntax: UID, layout: Layout) -> Samples:
+def _decode_frame(frame: bytes, syntax: UID, layout: PixelLayout) -> Samples:
     if syntax == RLELossless:
-        return _run_lengths(frame, layout)
-    said = frame_facts(frame)
-    if (said.rows, said.columns, said.samples) != (layout.rows, layout.columns, layout.samples):
+        return _decode_rle(frame, layout)
+    stream = read_stream_header(frame)
+    if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
         raise CorruptImage("pixel data does not match rows and columns")
     try:
         samples = _CODECS[syntax](frame)
-    except FAULTS:
-        samples = _by_plugin(frame, syntax, layout)
-    return _signed(samples, said, layout)
+    except LIBRARY_ERRORS:
+        samples = _decode_with_plugin(frame, syntax, layout)
+    return _with_header_sign(samples, stream, layout)
 
 
-def _run_lengths(frame: bytes, layout: Layout) -> Samples:
-    """PS3.5 annex G; the samples of a pixel lie in planes. `out` bounds what a run may grow to."""
+def _decode_rle(frame: bytes, layout: PixelLayout) -> Samples:
+    """PS3.5 annex G; the samples of a pixel lie in planes. `out` limits the decoded size."""
     dtype = np.dtype(f"<{'i' if layout.signed else 'u'}{layout.bits_allocated // 8}")
     room = bytearray(layout.rows * layout.columns * layout.samples * dtype.itemsize)
     data = cast("bytes", imagecodecs.dicomrle_decode(frame, dtype=dtype, out=room))
@@ -223,43 +225,43 @@ def _run_lengths(frame: bytes, layout: Layout) -> Samples:
         raise CorruptImage("truncated pixel data")
     planes = np.frombuffer(data, dtype).reshape(layout.samples, layout.rows, layout.columns)
     samples = planes[0] if layout.samples == 1 else np.moveaxis(planes, 0, -1)
-    return within_bits(samples, layout.bits_stored, signed=layout.signed)
+    return mask_to_bits(samples, layout.bits_stored, signed=layout.signed)
 
 
-def _by_plugin(frame: bytes, syntax: UID, layout: Layout) -> Samples:
-    facts = _pixel_facts(layout)
-    facts.add_new("PixelData", "OB", encapsulate([frame]))
+def _decode_with_plugin(frame: bytes, syntax: UID, layout: PixelLayout) -> Samples:
+    elements = _pixel_elements(layout)
+    elements.add_new("PixelData", "OB", encapsulate([frame]))
     decoder = get_decoder(syntax)
     for plugin in _PLUGINS:
         if plugin in decoder.available_plugins:
-            return decoder.as_array(facts, index=0, raw=True, decoding_plugin=plugin)[0]
+            return decoder.as_array(elements, index=0, raw=True, decoding_plugin=plugin)[0]
     raise CorruptImage("pixel data cannot be decoded")
 
 
-def _pixel_facts(layout: Layout) -> Dataset:
-    """The part of a header that pydicom needs to decode pixels, from values already checked."""
-    facts = Dataset()
-    facts.Rows, facts.Columns, facts.SamplesPerPixel = layout.rows, layout.columns, layout.samples
-    facts.BitsAllocated, facts.BitsStored = layout.bits_allocated, layout.bits_stored
-    facts.HighBit, facts.PixelRepresentation = layout.bits_stored - 1, int(layout.signed)
-    facts.PhotometricInterpretation = layout.photometric
+def _pixel_elements(layout: PixelLayout) -> Dataset:
+    """Return the elements that pydicom needs to decode pixels, from values already checked."""
+    elements = Dataset()
+    elements.Rows, elements.Columns, elements.SamplesPerPixel = layout.rows, layout.columns, layout.samples
+    elements.BitsAllocated, elements.BitsStored = layout.bits_allocated, layout.bits_stored
+    elements.HighBit, elements.PixelRepresentation = layout.bits_stored - 1, int(layout.signed)
+    elements.PhotometricInterpretation = layout.photometric
     if layout.samples > 1:
-        facts.PlanarConfiguration = layout.planar
-    return facts
+        elements.PlanarConfiguration = layout.planar
+    return elements
 
 
-def _signed(samples: Samples, said: FrameFacts, layout: Layout) -> Samples:
-    """Give decoded samples the header's sign and width; a stream that has a sign of its own (JPEG 2000) keeps it."""
-    if said.signed:
+def _with_header_sign(samples: Samples, stream: StreamHeader, layout: PixelLayout) -> Samples:
+    """Return samples with the sign and bits of the header; a stream with its own sign (JPEG 2000) keeps it."""
+    if stream.signed:
         return samples
-    bits = max(said.bits, layout.bits_stored) if layout.signed else layout.bits_stored
-    return within_bits(samples, bits, signed=layout.signed)
+    bits = max(stream.bits, layout.bits_stored) if layout.signed else layout.bits_stored
+    return mask_to_bits(samples, bits, signed=layout.signed)
 
 
-def _grey(samples: Samples, facts: Dataset, layout: Layout) -> StoredArray:
+def _to_gray(samples: Samples, elements: Dataset, layout: PixelLayout) -> StoredArray:
     if layout.photometric == "PALETTE COLOR":
-        samples = apply_color_lut(samples, facts)
-    if samples.ndim == 2:  # noqa: PLR2004 # grey
+        samples = apply_color_lut(samples, elements)
+    if samples.ndim == 2:  # noqa: PLR2004 # gray
         return np.ascontiguousarray(samples)
     if layout.photometric.startswith("YBR_FULL"):
         return np.ascontiguousarray(samples[..., 0])
@@ -267,8 +269,8 @@ def _grey(samples: Samples, facts: Dataset, layout: Layout) -> StoredArray:
 
 
 def _luma(samples: Samples) -> StoredArray:
-    """Return the grey of red, green and blue, ITU-R BT.601, in the same dtype; a colour at a time, to spare memory."""
-    grey = np.zeros(samples.shape[:2], np.float32)
-    for colour, weight in enumerate(_LUMA):
-        grey += samples[..., colour] * np.float32(weight)
-    return np.rint(grey).astype(samples.dtype)
+    """Return the luma of RGB, ITU-R BT.601, in the same dtype; one color at a time, to save memory."""
+    gray = np.zeros(samples.shape[:2], np.float32)
+    for color, weight in enumerate(_LUMA):
+        gray += samples[..., color] * np.float32(weight)
+    return np.rint(gray).astype(samples.dtype)

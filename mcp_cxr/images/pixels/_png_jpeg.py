@@ -1,7 +1,7 @@
-"""PNG and JPEG: the stored pixels as they are.
+"""Reads PNG and JPEG files: the stored pixels, unrotated.
 
-EXIF orientation is not applied: the usual readers of these collections do not, so their facts speak of the pixels as
-stored. Transparency is dropped, colour becomes its luma (ITU-R BT.601). No tag, text or EXIF of the file is kept.
+EXIF orientation is not applied: common readers of these data sets do not, so their tables describe the pixels as
+stored. Transparency is dropped, color becomes its luma (ITU-R BT.601). No tag, text or EXIF of the file is kept.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images.pixels._raster import StoredArray
 
-# The plugins themselves instead of `Image.open`: nothing but PNG and JPEG can be meant, and its check against huge
-# pictures warns by a process-wide setting, where `open_plain` refuses.
+# The plugins themselves instead of `Image.open`: no other format can be opened, and its check against huge
+# images is a warning with a process-wide limit, while `open_png_jpeg` refuses.
 _PLUGINS: Final = {"png": PngImageFile, "jpeg": JpegImageFile}
 
 
-def open_plain(source: BinaryIO, kind: Literal["png", "jpeg"]) -> ImageFile:
+def open_png_jpeg(source: BinaryIO, kind: Literal["png", "jpeg"]) -> ImageFile:
     """Read the header of a PNG or JPEG.
 
     Raises:
         UnsupportedImage: More than `MAX_PIXELS`.
-        Exception: Whatever Pillow raises (`_edge.FAULTS`).
+        Exception: Whatever Pillow raises (`LIBRARY_ERRORS`).
     """
-    picture = _PLUGINS[kind](source)
-    columns, rows = picture.size
+    image = _PLUGINS[kind](source)
+    columns, rows = image.size
     if rows < 1 or columns < 1:
         raise CorruptImage("no rows or columns")
     if rows * columns > MAX_PIXELS:
         raise UnsupportedImage("more than 64 megapixels")
-    return picture
+    return image
 
 
-def plain_header(picture: ImageFile, kind: Literal["png", "jpeg"]) -> HeaderFacts:
-    """Return the little a PNG or JPEG says of itself."""
-    columns, rows = picture.size
+def png_jpeg_header(image: ImageFile, kind: Literal["png", "jpeg"]) -> HeaderFacts:
+    """Return the facts of a PNG or JPEG: kind and size."""
+    columns, rows = image.size
     return HeaderFacts(kind=kind, rows=rows, columns=columns, tags={"Rows": rows, "Columns": columns})
 
 
-def plain_values(picture: ImageFile) -> StoredArray:
-    """Decode to grey, 8 or 16 bits.
+def png_jpeg_values(image: ImageFile) -> StoredArray:
+    """Decode to gray, 8 or 16 bits.
 
     Raises:
-        Exception: Whatever Pillow raises (`_edge.FAULTS`); cut off files too.
+        Exception: Whatever Pillow raises (`LIBRARY_ERRORS`) and for truncated files.
     """
-    if picture.mode.startswith("I"):  # 16 bits; converting to L would clip at 255
-        return np.ascontiguousarray(np.asarray(picture).astype(np.uint16))
-    return np.array(picture.convert("L"))
+    if image.mode.startswith("I"):  # 16 bits; converting to L would clip at 255
+        return np.ascontiguousarray(np.asarray(image).astype(np.uint16))
+    return np.array(image.convert("L"))

@@ -1,4 +1,4 @@
-"""Stored values a strip at a time: less than a megabyte stays in the processor's cache, a whole film does not."""
+"""Yields stored values strip by strip: less than a megabyte fits the processor's cache, a whole image does not."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _STRIP_BYTES: Final = 768 * 2**10
 
 
 class Raster(Protocol):
-    """A film's stored values, to be gone through as often as wanted."""
+    """The stored values of an image; may be iterated any number of times."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns there are."""
+        """Rows and columns."""
         ...
 
     @property
@@ -37,23 +37,23 @@ class Raster(Protocol):
         ...
 
     def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
-        """Yield all rows, or these of them, in order; each strip but the last is a multiple of `step` rows.
+        """Yield all rows, or `rows`, in order; each strip but the last is a multiple of `step` rows.
 
-        A strip is C-contiguous, and gone when the next one is asked for.
+        A strip is C-contiguous and valid until the next one is requested.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ArrayRaster:
-    """Values in memory; what stands above the bits stored is already gone."""
+    """Values in memory, already limited to BitsStored."""
 
     values: StoredArray
     """C-contiguous."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns there are."""
+        """Rows and columns."""
         rows, columns = self.values.shape
         return rows, columns
 
@@ -64,13 +64,13 @@ class ArrayRaster:
 
     def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
         """Yield views."""
-        for part in parts_of(self, rows, step=step):
-            yield self.values[part.start : part.stop]
+        for rows_of_strip in strip_rows(self, rows, step=step):
+            yield self.values[rows_of_strip.start : rows_of_strip.stop]
 
 
 @dataclass(frozen=True, slots=True)
 class FileRaster:
-    """Values of 16 bits that stand plainly in a file."""
+    """Uncompressed 16-bit values in a file."""
 
     source: BufferedIOBase
     offset: int
@@ -79,37 +79,37 @@ class FileRaster:
     bits: int
     """(0028,0101) Bits Stored."""
     swapped: bool = False
-    """The file has the other byte order."""
+    """Whether the file has the other byte order."""
     masked: bool = False
-    """Whether what stands above `bits`, an overlay for one, is cut off. That takes time, and few films need it."""
+    """Whether bits above `bits`, such as an overlay, are cleared. That takes time, and few images need it."""
 
     def strips(self, rows: range | None = None, *, step: int = 1) -> Iterator[StoredArray]:
-        """Yield what is read, in one buffer: fresh memory for each strip takes longer than adding it up.
+        """Yield strips in one reused buffer: allocating one for each takes longer than summing it.
 
         Raises:
             CorruptImage: The file ends early.
         """
-        parts = parts_of(self, rows, step=step)
-        buffer = np.empty((len(parts[0]), self.shape[1]), self.dtype)
-        self.source.seek(self.offset + parts[0].start * buffer[0].nbytes)
-        for part in parts:
-            strip = buffer[: len(part)]
+        strips = strip_rows(self, rows, step=step)
+        buffer = np.empty((len(strips[0]), self.shape[1]), self.dtype)
+        self.source.seek(self.offset + strips[0].start * buffer[0].nbytes)
+        for rows_of_strip in strips:
+            strip = buffer[: len(rows_of_strip)]
             if self.source.readinto(strip.data.cast("B")) < strip.nbytes:
                 raise CorruptImage("truncated pixel data")
             if self.swapped:
                 strip.byteswap(inplace=True)
-            yield within_bits(strip, self.bits, signed=self.dtype.kind == "i") if self.masked else strip
+            yield mask_to_bits(strip, self.bits, signed=self.dtype.kind == "i") if self.masked else strip
 
 
-def parts_of(raster: Raster, rows: range | None = None, *, step: int) -> list[range]:
-    """Return the rows of each strip."""
+def strip_rows(raster: Raster, rows: range | None = None, *, step: int) -> list[range]:
+    """Return the range of rows of each strip."""
     rows = rows or range(raster.shape[0])
     height = max(1, _STRIP_BYTES // (raster.shape[1] * raster.dtype.itemsize) // step) * step
     return [range(top, min(top + height, rows.stop)) for top in range(rows.start, rows.stop, height)]
 
 
-def within_bits(samples: NDArray[Any], bits: int, *, signed: bool) -> NDArray[Any]:
-    """Drop what stands above `bits`, and extend the sign from there: (0028,0101) Bits Stored, PS3.5 8.1.1."""
+def mask_to_bits(samples: NDArray[Any], bits: int, *, signed: bool) -> NDArray[Any]:
+    """Clear the bits above `bits` and extend the sign from there: (0028,0101) Bits Stored, PS3.5 8.1.1."""
     unused = samples.dtype.itemsize * 8 - bits
     if unused <= 0 and not signed:
         return samples
@@ -117,10 +117,10 @@ def within_bits(samples: NDArray[Any], bits: int, *, signed: bool) -> NDArray[An
     return np.right_shift(np.left_shift(samples.view(kind), max(unused, 0)), max(unused, 0))
 
 
-class Survey:
-    """Which values a film has: the lowest and the highest always, each of them only where that is asked for.
+class ValueRange:
+    """The lowest and highest stored value of an image and, on request, which values between them are in use.
 
-    Telling each costs several times what the two ends do, and few films need it.
+    Finding the values in use takes several times as long, and few images need it.
     """
 
     low: int
@@ -129,17 +129,17 @@ class Survey:
     def __init__(self, raster: Raster) -> None:
         self._raster = raster
 
-    def watched(self, *, step: int = 1) -> Iterator[tuple[StoredArray, int]]:
-        """Pass the strips on with the bits they need; `low` and `high` hold once all have passed."""
+    def strips_with_bits(self, *, step: int = 1) -> Iterator[tuple[StoredArray, int]]:
+        """Yield each strip and the bits that it needs; `low` and `high` are set after the last one."""
         ends: list[int] = []
         for strip in self._raster.strips(step=step):
-            least, most = int(strip.min()), int(strip.max())
-            ends += least, most
-            yield strip, max(most, -1 - least).bit_length() + (strip.dtype.kind == "i")
+            low, high = int(strip.min()), int(strip.max())
+            ends += low, high
+            yield strip, max(high, -1 - low).bit_length() + (strip.dtype.kind == "i")
         self.low, self.high = min(ends), max(ends)
 
     def used(self) -> Mask:
-        """Return for each value from `low` to `high` whether a pixel has it; goes through the film once more."""
+        """Return for each value from `low` to `high` whether a pixel has it; reads the image once more."""
         size = 1 << 8 * self._raster.dtype.itemsize
         counts = np.zeros(size, np.intp)
         for strip in self._raster.strips():

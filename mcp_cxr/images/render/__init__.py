@@ -1,4 +1,4 @@
-"""Stored values as pictures: grayscale, downscaled, resampled; views and contact sheets."""
+"""Renders stored values: grayscale, downscaling, resampling, views and contact sheets."""
 
 from mcp_cxr.images.render._contact_sheet import (
     MAX_CONTACT_SHEET_IMAGES,
@@ -8,10 +8,10 @@ from mcp_cxr.images.render._contact_sheet import (
     contact_sheet,
     contact_sheet_layout,
 )
-from mcp_cxr.images.render._downscale import Block, in_blocks
-from mcp_cxr.images.render._gray_image import cut_out, developed, surveyed
-from mcp_cxr.images.render._grayscale import grayscale, looked_up
-from mcp_cxr.images.render._view import ImageView, ViewOptions, to_picture, to_view
+from mcp_cxr.images.render._downscale import Block, split_into_blocks
+from mcp_cxr.images.render._gray_image import render_gray, render_region, scan_values
+from mcp_cxr.images.render._grayscale import apply_lut, grayscale
+from mcp_cxr.images.render._view import ImageView, ViewOptions, to_rendering, to_view
 
 __all__ = [
     "MAX_CONTACT_SHEET_IMAGES",
@@ -20,15 +20,15 @@ __all__ = [
     "ContactSheetTile",
     "ImageView",
     "ViewOptions",
+    "apply_lut",
     "combine_views",
     "contact_sheet",
     "contact_sheet_layout",
-    "cut_out",
-    "developed",
     "grayscale",
-    "in_blocks",
-    "looked_up",
-    "surveyed",
-    "to_picture",
+    "render_gray",
+    "render_region",
+    "scan_values",
+    "split_into_blocks",
+    "to_rendering",
     "to_view",
 ]

@@ -1,8 +1,8 @@
-"""The last step to the embedder's size: bicubic as Pillow does it, as products of matrices.
+"""Resizes to the embedder's size: bicubic as in Pillow, computed as matrix products.
 
-A row of weights is zero but for a few neighbours, so a band of outputs needs a band of inputs, and what is multiplied
-are small dense blocks. Where Pillow too goes across before it goes down, which on very tall images it does not, it is
-Pillow's to a grey or two in a few of a thousand pixels, in a quarter of the time.
+Each output depends on a few neighboring inputs, so a band of outputs needs a band of inputs, and small dense blocks are
+multiplied. If Pillow filters rows before columns (it does not for very tall images), the result differs from Pillow's
+by one or two gray levels in a few of a thousand pixels, in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _A: Final = -0.5
 """Of Keys' cubic convolution kernel (IEEE Trans. ASSP 29, 1981), as Pillow has it."""
 _BAND: Final = 12
-"""Outputs of a block. Small enough that a product stays on one core: below what OpenBLAS shares out."""
+"""Outputs of a block. Small enough that OpenBLAS computes a product on one core."""
 
 
 class _Band(NamedTuple):
-    """Outputs that are made of the same inputs."""
+    """Outputs that are computed from the same inputs."""
 
     outputs: slice
     inputs: slice
@@ -32,7 +32,7 @@ class _Band(NamedTuple):
 
 
 def bicubic(pixels: NDArray[np.uint8], size: int, *, width: float, height: float) -> NDArray[np.uint8]:
-    """Squash an image to `size` squared.
+    """Resize an image to `size` squared, regardless of its proportions.
 
     Args:
         pixels: Shape (rows, columns).
@@ -45,15 +45,15 @@ def bicubic(pixels: NDArray[np.uint8], size: int, *, width: float, height: float
     across = np.empty((rows, size), np.float32)
     for outputs, inputs, weights in _bands(columns, width, size):
         np.matmul(source[:, inputs], weights.T, out=across[:, outputs])
-    _to_greys(across)
+    _round_to_grays(across)
     down = np.empty((size, size), np.float32)
     for outputs, inputs, weights in _bands(rows, height, size):
         np.matmul(weights, across[inputs], out=down[outputs])
-    return _to_greys(down).astype(np.uint8)
+    return _round_to_grays(down).astype(np.uint8)
 
 
-def _to_greys(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Round and cut in place: between its two passes too, Pillow holds eight bits."""
+def _round_to_grays(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round and clip in place; Pillow too has eight bits between its two passes."""
     np.rint(values, out=values)
     return np.clip(values, 0, 255, out=values)
 
@@ -71,7 +71,7 @@ def _bands(count: int, extent: float, size: int) -> tuple[_Band, ...]:
 
 
 def _weights(count: int, extent: float, size: int) -> NDArray[np.float64]:
-    """Return shape (size, count). Where the image shrinks, the kernel widens, so that no pixel is passed over."""
+    """Return shape (size, count). If the image shrinks, the kernel widens so that every pixel counts."""
     scale = extent / size
     stretch = max(scale, 1.0)
     centers = (np.arange(size)[:, None] + 0.5) * scale

@@ -1,4 +1,4 @@
-"""A grey film to what goes out: the picture an embedder wants, the view a person looks at."""
+"""Encodes a gray image: the rendering for an embedder, the view for a person."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _VIEW_JPEG_QUALITY: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class ViewOptions:
-    """How a person wants to see a film.
+    """Window, region, inversion and size of a view.
 
     Raises:
-        ValueError: Values that make no picture; the message says what is allowed.
+        ValueError: An invalid value; the message says what is allowed.
     """
 
     window_center: float | None = None
-    """In the units after the modality step; with `window_width`, or neither: then as the header says."""
+    """In units after the modality step; given together with `window_width`. None: the default window of the header."""
     window_width: float | None = None
     """At least 1; LINEAR, PS3.3 C.11.2.1.2.1."""
     invert: bool = False
     region: tuple[float, float, float, float] | None = None
-    """x0, y0, x1, y1 as fractions of width and height from the upper left; None: the whole film."""
+    """x0, y0, x1, y1 as fractions of width and height from the upper left; None: the whole image."""
     max_px: int = 1024
     """Longer side of the view at most; never enlarged."""
 
@@ -64,49 +64,49 @@ def _is_region(region: tuple[float, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ImageView:
-    """A film as a person wants to see it."""
+    """An encoded view of an image, for a person."""
 
     data: bytes
     """At most `MAX_VIEW_BYTES`."""
     mime_type: str
-    """`image/png`, or `image/jpeg` where the PNG would be too large."""
+    """`image/png`, or `image/jpeg` if the PNG would be too large."""
     width: int
     height: int
     grayscale: dict[str, Any]
     header: HeaderFacts
 
 
-def to_picture(film: GrayImage, spec: ImageSpec) -> Rendering:
-    """Squash to `spec.size` squared, bicubic, in the embedder's mode."""
-    greys = bicubic(film.pixels, spec.size, width=film.width, height=film.height)
+def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
+    """Return the rendering: bicubic, `spec.size` squared regardless of proportions, in the embedder's mode."""
+    grays = bicubic(gray.pixels, spec.size, width=gray.width, height=gray.height)
     if spec.mode == "L" and spec.jpeg_quality is None:
-        return Rendering(greys, None)
-    image = Image.fromarray(greys).convert(spec.mode)
-    jpeg = None if spec.jpeg_quality is None else _encoded(image, "JPEG", quality=spec.jpeg_quality)
+        return Rendering(grays, None)
+    image = Image.fromarray(grays).convert(spec.mode)
+    jpeg = None if spec.jpeg_quality is None else _encode(image, "JPEG", quality=spec.jpeg_quality)
     return Rendering(np.array(image), jpeg)
 
 
-def to_view(film: GrayImage, max_px: int) -> tuple[bytes, str, int, int]:
+def to_view(gray: GrayImage, max_px: int) -> tuple[bytes, str, int, int]:
     """Return the encoded view, its MIME type, width and height."""
-    scale = min(1, max_px / max(film.width, film.height))
-    size = (max(1, round(film.width * scale)), max(1, round(film.height * scale)))
-    image = Image.fromarray(film.pixels)
+    scale = min(1, max_px / max(gray.width, gray.height))
+    size = (max(1, round(gray.width * scale)), max(1, round(gray.height * scale)))
+    image = Image.fromarray(gray.pixels)
     if size != image.size:
-        image = image.resize(size, Image.Resampling.LANCZOS, (0, 0, film.width, film.height))
-    return to_sendable(image)
+        image = image.resize(size, Image.Resampling.LANCZOS, (0, 0, gray.width, gray.height))
+    return encode_view(image)
 
 
-def to_sendable(image: Image.Image) -> tuple[bytes, str, int, int]:
-    """Return a picture of at most `MAX_VIEW_BYTES`, its MIME type, width and height."""
-    data, mime_type = _encoded(image, "PNG"), "image/png"
+def encode_view(image: Image.Image) -> tuple[bytes, str, int, int]:
+    """Return `image` encoded in at most `MAX_VIEW_BYTES`, its MIME type, width and height."""
+    data, mime_type = _encode(image, "PNG"), "image/png"
     while len(data) > MAX_VIEW_BYTES:
-        if mime_type == "image/jpeg":  # even so: a wall of noise, or very large
+        if mime_type == "image/jpeg":  # JPEG is still too large: much noise, or many pixels
             image = image.reduce(2)
-        data, mime_type = _encoded(image, "JPEG", quality=_VIEW_JPEG_QUALITY), "image/jpeg"
+        data, mime_type = _encode(image, "JPEG", quality=_VIEW_JPEG_QUALITY), "image/jpeg"
     return data, mime_type, image.width, image.height
 
 
-def _encoded(image: Image.Image, form: str, **options: int) -> bytes:
+def _encode(image: Image.Image, form: str, **options: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
     return buffer.getvalue()

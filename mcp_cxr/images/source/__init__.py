@@ -1,21 +1,21 @@
-"""The bytes of a file: what kind it is, opened within bounds, and library errors as this package's own."""
+"""Opens files within bounds, detects their kind, and translates library errors."""
 
-from mcp_cxr.images.source._bytes import DEFLATE, GZIP, inflated, opened
-from mcp_cxr.images.source._library_errors import FAULTS, NeedsDecoding, typed_faults
-from mcp_cxr.images.source._sniff import START, Kind, is_gzip, is_image_candidate, is_image_name, kind_of
+from mcp_cxr.images.source._bytes import DEFLATE, GZIP, inflate, open_bounded
+from mcp_cxr.images.source._library_errors import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
+from mcp_cxr.images.source._sniff import SNIFFED_BYTES, FileKind, file_kind, is_gzip, is_image_candidate, is_image_name
 
 __all__ = [
     "DEFLATE",
-    "FAULTS",
     "GZIP",
-    "START",
-    "Kind",
+    "LIBRARY_ERRORS",
+    "SNIFFED_BYTES",
+    "FileKind",
     "NeedsDecoding",
-    "inflated",
+    "file_kind",
+    "inflate",
     "is_gzip",
     "is_image_candidate",
     "is_image_name",
-    "kind_of",
-    "opened",
-    "typed_faults",
+    "open_bounded",
+    "translate_library_errors",
 ]

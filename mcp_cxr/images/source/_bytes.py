@@ -1,4 +1,4 @@
-"""Bytes from files that may be anything: regular files only, and never more than fits a film."""
+"""Opens untrusted files: regular files only, and never more bytes than an image needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 MAX_BYTES: Final = 256 * 2**20
-"""Largest file read, and largest that .gz or a deflated data set may become: twice a 64 Mpx film of 16 bits."""
+"""Largest file read, and largest that .gz or a deflated data set may become: twice a 64-megapixel image of 16 bits."""
 GZIP: Final = 16 + zlib.MAX_WBITS
 """`wbits` of a gzip member."""
 DEFLATE: Final = -zlib.MAX_WBITS
@@ -25,14 +25,14 @@ DEFLATE: Final = -zlib.MAX_WBITS
 
 
 @contextmanager
-def opened(path: Path) -> Generator[BinaryIO]:
+def open_bounded(path: Path) -> Generator[BinaryIO]:
     """Open a regular file of at most `MAX_BYTES`.
 
     Args:
-        path: Absolute and resolved; a link that was put there afterwards is not followed.
+        path: Absolute and resolved; a link created at this path afterwards is not followed.
 
     Raises:
-        UnsupportedImage: Something else, or too large.
+        UnsupportedImage: Not a regular file, or too large.
         OSError: As `open_without_links` does.
     """
     try:
@@ -47,11 +47,11 @@ def opened(path: Path) -> Generator[BinaryIO]:
         yield file
 
 
-def inflated(packed: bytes, *, wbits: int) -> bytes:
-    """Return what `packed` unpacks to; stops before it grows beyond `MAX_BYTES`.
+def inflate(packed: bytes, *, wbits: int) -> bytes:
+    """Return `packed` decompressed, at most `MAX_BYTES`.
 
     Raises:
-        UnsupportedImage: It would grow beyond.
+        UnsupportedImage: It is larger.
         CorruptImage: It ends early.
         zlib.error: It is damaged.
     """
@@ -64,7 +64,7 @@ def inflated(packed: bytes, *, wbits: int) -> bytes:
     raise CorruptImage("truncated compressed file")
 
 
-def first_inflated(packed: bytes, *, limit: int) -> bytes:
+def inflate_start(packed: bytes, *, limit: int) -> bytes:
     """Return at most the first `limit` bytes of a gzip member that may be cut off.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where the libraries' errors and warnings end: one place that turns them into this package's."""
+"""Translates the errors of pydicom, Pillow and imagecodecs into `ImageError`, and silences their warnings and logs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class NeedsDecoding(Exception):
-    """The file has to be unpacked or decoded, where only plain bytes may be read; never leaves this package."""
+    """The file must be unpacked or decoded, but only plain bytes may be read; never leaves this package."""
 
 
-FAULTS = (
+LIBRARY_ERRORS = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -40,7 +40,7 @@ FAULTS = (
 )
 """What pydicom, Pillow and imagecodecs raise on damaged files."""
 
-_FILE_FAULTS: tuple[tuple[type[OSError], str], ...] = (
+_FILE_ERRORS: tuple[tuple[type[OSError], str], ...] = (
     (FileNotFoundError, "file not found"),
     (NotADirectoryError, "file not found"),
     (PermissionError, "permission denied"),
@@ -51,40 +51,40 @@ _PYDICOM = r"pydicom(\.|$)"
 
 
 @contextmanager
-def typed_faults(reason: str) -> Generator[None]:
-    """Turn whatever a library raises inside into an `ImageError`; pydicom and Pillow stay silent.
+def translate_library_errors(reason: str) -> Generator[None]:
+    """Turn library errors raised inside the block into an `ImageError`; silence pydicom and Pillow.
 
     Args:
-        reason: What the file suffers from when a library gives up, unless its error says something plainer.
+        reason: The reason given if a library fails, unless its error says something more exact.
 
     Raises:
-        CorruptImage: A library gave up; `reason`.
-        UnsupportedImage: The picture needs more memory than there is, or than a worker process may have.
-        UnreadableFile: The file system refuses the file.
+        CorruptImage: A library failed; `reason`.
+        UnsupportedImage: The image needs more memory than is available, or than a worker process may use.
+        UnreadableFile: The operating system does not open or read the file.
     """
-    _hush()
+    _silence_libraries()
     try:
         yield
     except MemoryError as error:
         raise UnsupportedImage("decoder ran out of memory") from error
-    except FAULTS as error:
+    except LIBRARY_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UnreadableFile(_file_reason(error)) from error
         raise CorruptImage(reason) from error
 
 
 def _file_reason(error: OSError) -> str:
-    return next(reason for kind, reason in _FILE_FAULTS if isinstance(error, kind))
+    return next(reason for kind, reason in _FILE_ERRORS if isinstance(error, kind))
 
 
-def _hush() -> None:
+def _silence_libraries() -> None:
     """Silence the libraries' warnings and logs.
 
-    A filter that only names pydicom is put first and left there: `warnings.catch_warnings` would be undone by other
-    threads. It is looked for each time, for others (pytest among them) put theirs before it.
+    A filter for pydicom alone is put first and left there: other threads would undo `warnings.catch_warnings`. Its
+    place is checked each time, because others (pytest among them) insert filters before it.
     """
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    foremost = warnings.filters[0] if warnings.filters else None
-    if foremost is None or getattr(foremost[3], "pattern", None) != _PYDICOM:
+    first_filter = warnings.filters[0] if warnings.filters else None
+    if first_filter is None or getattr(first_filter[3], "pattern", None) != _PYDICOM:
         warnings.filterwarnings("ignore", module=_PYDICOM)

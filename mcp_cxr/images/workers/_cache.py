@@ -1,4 +1,4 @@
-"""The films somebody is looking at: read once, for a viewer comes back for one tile after the other."""
+"""Caches the stored values of the images being viewed: a viewer requests one tile after another."""
 
 from __future__ import annotations
 
@@ -16,49 +16,49 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images._stored_values import StoredValues
 
-    State: TypeAlias = tuple[Path, int, int]
-    """A file as it was: path, bytes, time of its last change."""
+    FileState: TypeAlias = tuple[Path, int, int]
+    """A file as it was read: path, size in bytes, modification time in ns."""
 
-_PLACES: Final = 2
-"""Films kept; a large one takes 30 MB, the largest 128."""
+_MAX_IMAGES: Final = 2
+"""Images kept; a large one takes 30 MB, the largest 128."""
 
 
 @dataclass(slots=True)
-class _Place:
+class _CacheEntry:
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    film: StoredValues | None = None
+    values: StoredValues | None = None
 
 
 class StoredValuesCache:
-    """Keeps the last two films at full size.
+    """Keeps the stored values of the last two images at full size.
 
     Args:
-        read: Reads one.
+        read: Reads the stored values of a file.
     """
 
     def __init__(self, read: Callable[[Path], Awaitable[StoredValues]]) -> None:
         self._read = read
-        self._places: OrderedDict[State, _Place] = OrderedDict()
+        self._entries: OrderedDict[FileState, _CacheEntry] = OrderedDict()
 
     async def get(self, path: Path, *, keep: bool) -> StoredValues:
-        """Return a film; calls for the same one wait for the first.
+        """Return the stored values of a file; concurrent calls for one file read it once.
 
         Args:
-            path: Its file.
-            keep: Whether it takes the place of the one that was looked at least recently.
+            path: Of the file.
+            keep: Whether to cache it, in place of the least recently used one.
 
         Raises:
             ImageError: As `read_values`.
         """
         status = await to_thread.run_sync(path.stat)
         state = (path, status.st_size, status.st_mtime_ns)
-        if not keep and state not in self._places:
+        if not keep and state not in self._entries:
             return await self._read(path)
-        place = self._places.setdefault(state, _Place())
-        self._places.move_to_end(state)
-        while len(self._places) > _PLACES:
-            self._places.popitem(last=False)
-        async with place.lock:
-            if place.film is None:
-                place.film = await self._read(path)
-        return place.film
+        entry = self._entries.setdefault(state, _CacheEntry())
+        self._entries.move_to_end(state)
+        while len(self._entries) > _MAX_IMAGES:
+            self._entries.popitem(last=False)
+        async with entry.lock:
+            if entry.values is None:
+                entry.values = await self._read(path)
+        return entry.values

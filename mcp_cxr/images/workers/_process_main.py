@@ -1,7 +1,7 @@
-"""A worker process, started by `_processes.Workers`.
+"""A worker process, started by `_processes.WorkerPool`.
 
-It reads one task a line as JSON on stdin and writes on stdout a byte when it has one, then the answer: two lengths,
-JSON, plain bytes. An error of ours is an answer; any other one ends the process, and costs the file that it was at.
+It reads tasks from stdin, one JSON message per line. For each it writes to stdout one byte on receipt, then the answer:
+two lengths, JSON, plain bytes. An `ImageError` is an answer; any other error ends the process and fails this file.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images.workers._tasks import answer
+from mcp_cxr.images.workers._tasks import run_message
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
 LENGTHS = struct.Struct(">II")
 """Bytes of JSON, and of what follows it."""
-AT_WORK = b"!"
+TASK_RECEIVED = b"!"
 
 
 def main() -> None:
-    """Work until stdin ends."""
+    """Run tasks until stdin ends."""
     memory_bytes, deadline_s = map(int, sys.argv[1:3])
-    answers = _own_stdout()
-    _limit(memory_bytes)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
+    answers = _reserve_stdout()
+    _set_limits(memory_bytes)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     for line in sys.stdin.buffer:
-        answers.write(AT_WORK)
+        answers.write(TASK_RECEIVED)
         answers.flush()
         _alarm(deadline_s)
-        answers.write(_framed(json.loads(line)))
+        answers.write(_encode_answer(json.loads(line)))
         answers.flush()
         _alarm(0)
 
 
-def _own_stdout() -> BinaryIO:
-    """Keep stdout for answers; whatever a library prints goes nowhere."""
+def _reserve_stdout() -> BinaryIO:
+    """Return stdout, reserved for answers; output of libraries is discarded."""
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -49,26 +49,26 @@ def _own_stdout() -> BinaryIO:
     return answers
 
 
-def _limit(memory_bytes: int) -> None:
-    """Bound the memory; leave no core file, which would hold a patient's film; write no files at all."""
+def _set_limits(memory_bytes: int) -> None:
+    """Limit memory; forbid core files, which would contain a patient's image; forbid writing files."""
     try:
         import resource  # there is none on Windows
     except ImportError:
         return
     for limit, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, memory_bytes)):
-        with suppress(OSError, ValueError):  # macOS has no bound on address space
+        with suppress(OSError, ValueError):  # macOS has no limit on address space
             resource.setrlimit(limit, (most, most))
 
 
 def _alarm(seconds: int) -> None:
-    """End this process after so many seconds, even inside of C, should the parent no longer be there to do it."""
+    """End this process after `seconds`, even inside C code, in case the parent is gone and cannot."""
     if hasattr(signal, "alarm"):
         signal.alarm(seconds)
 
 
-def _framed(told: dict[str, Any]) -> bytes:
+def _encode_answer(message: dict[str, Any]) -> bytes:
     try:
-        facts, parts = answer(told)
+        facts, parts = run_message(message)
     except ImageError as error:
         facts, parts = {"error": type(error).__name__, "reason": error.reason}, []
     except MemoryError:

@@ -1,8 +1,8 @@
-"""Worker processes, where a decoder that crashes, hangs or eats memory costs one file and nothing of this process.
+"""Worker processes: a decoder that crashes, hangs or takes too much memory fails one file, not this process.
 
-They start when first needed, are used again, and end with the reader. Each has a bound on its memory, a deadline for
-each file, its own session (Ctrl-C does not reach it), no more of our environment than Python needs (keys and passwords
-stay here), and no way to our stdout.
+They start when first needed, are reused, and end with the reader. Each has a memory limit, a deadline for each file,
+its own session (Ctrl-C does not reach it), only the environment variables that Python needs (no keys and passwords),
+and no access to the stdout of this process.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images.dicom import MAX_PIXELS
-from mcp_cxr.images.workers._process_main import AT_WORK, LENGTHS
+from mcp_cxr.images.workers._process_main import LENGTHS, TASK_RECEIVED
 
 if TYPE_CHECKING:
     from anyio.abc import Process
@@ -31,34 +31,44 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 DEADLINE_S: Final = 60
-"""For one file; the largest that is let in, 64 Mpx of JPEG 2000, was measured to take 7 s."""
+"""For one file; the largest accepted, 64 megapixels of JPEG 2000, was measured to take 7 s."""
 START_S: Final = 60
-"""For a worker to be there; a loaded machine takes seconds."""
+"""For a worker to start; a loaded machine takes seconds."""
 MEMORY_BYTES: Final = 2 * 2**30
 """Address space of a worker; the same file was measured to take 0.6 GiB."""
 _MODULE: Final = "mcp_cxr.images.workers._process_main"
 _COMMAND: Final = (sys.executable, "-P", "-m", _MODULE)  # -P: never a module from the working folder
-_PASSED_ON: Final = ("PATH", "LANG", "LC_", "LD_LIBRARY_PATH", "DYLD_", "PYTHON", "VIRTUAL_ENV", "SYSTEMROOT", "TMP")
-_QUIET: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # threads of theirs take address space
-_MOST_BYTES: Final = 2 * MAX_PIXELS + 2**20
-"""Of an answer: the values of the largest film that is let in, and what is said of them."""
-_GONE: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
+_INHERITED_VARIABLES: Final = (
+    "PATH",
+    "LANG",
+    "LC_",
+    "LD_LIBRARY_PATH",
+    "DYLD_",
+    "PYTHON",
+    "VIRTUAL_ENV",
+    "SYSTEMROOT",
+    "TMP",
+)
+_ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # their threads take address space
+_MAX_ANSWER_BYTES: Final = 2 * MAX_PIXELS + 2**20
+"""Of an answer: the values of the largest accepted image, and their facts."""
+_STREAM_ERRORS: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 _ERRORS: Final = {each.__name__: each for each in (UnsupportedImage, CorruptImage, UnreadableFile)}
 
 
-class Workers:
-    """At most so many processes at the same time.
+class WorkerPool:
+    """A pool of worker processes.
 
     Args:
-        most: How many.
+        most: Most processes at the same time.
         deadline_s: Seconds for one file.
         memory_bytes: Address space of each.
-        command: Starts one; the last two go with it as arguments.
+        command: Starts a process; memory_bytes and twice deadline_s are appended as arguments.
     """
 
     def __init__(
         self,
-        most: int,
+        max_processes: int,
         *,
         deadline_s: int = DEADLINE_S,
         memory_bytes: int = MEMORY_BYTES,
@@ -66,57 +76,57 @@ class Workers:
     ) -> None:
         self._deadline_s = deadline_s
         self._command = (*command, str(memory_bytes), str(2 * deadline_s))
-        self._places = anyio.CapacityLimiter(most)
+        self._slots = anyio.CapacityLimiter(max_processes)
         self._idle: list[_Worker] = []
 
     async def run(self, task: Task[Result]) -> Result:
-        """Have one task done.
+        """Run a task in a process.
 
         Raises:
             ImageError: As the task does; or `decoder crashed`, `decoder ran out of memory`, `decoding took too long`;
-                or `decoder cannot be started`, which is not held against the file.
+                or `decoder cannot be started`, after which the next ingest tries the file again.
         """
-        async with self._places:
-            while self._idle:  # one of these may have been ended from outside; then it never took the task
+        async with self._slots:
+            while self._idle:  # an idle process may have been killed from outside, and then never receives the task
                 try:
-                    return await self._have_done(task, self._idle.pop())
-                except _NotTakenError:
+                    return await self._run_on(task, self._idle.pop())
+                except _TaskNotReceivedError:
                     continue
             try:
-                return await self._have_done(task, await _hired(self._command))
-            except (OSError, _NotTakenError) as error:
+                return await self._run_on(task, await _start_worker(self._command))
+            except (OSError, _TaskNotReceivedError) as error:
                 raise UnreadableFile("decoder cannot be started") from error
 
-    async def _have_done(self, task: Task[Result], worker: _Worker) -> Result:
-        has_answered = False
+    async def _run_on(self, task: Task[Result], worker: _Worker) -> Result:
+        is_done = False
         try:
-            await worker.take(task.told())
+            await worker.send(task.to_message())
             with anyio.fail_after(self._deadline_s):
                 answer = await worker.answer()
-            has_answered = True
+            is_done = True
         except TimeoutError:
             raise CorruptImage("decoding took too long") from None
         finally:
-            if has_answered:
+            if is_done:
                 self._idle.append(worker)
             else:
-                await worker.dismiss()
+                await worker.kill()
         return _result(task, *answer)
 
     async def aclose(self) -> None:
-        """End the processes; none is at work any more."""
+        """End the processes; none may be running a task."""
         while self._idle:
-            await self._idle.pop().dismiss()
+            await self._idle.pop().kill()
 
 
-class _NotTakenError(Exception):
-    """The process ended before it took the task."""
+class _TaskNotReceivedError(Exception):
+    """The process ended before it received the task."""
 
 
-async def _hired(command: tuple[str, ...]) -> _Worker:
-    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(_PASSED_ON)}
+async def _start_worker(command: tuple[str, ...]) -> _Worker:
+    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(_INHERITED_VARIABLES)}
     process = await anyio.open_process(
-        command, stderr=subprocess.DEVNULL, env=environment | _QUIET, start_new_session=True
+        command, stderr=subprocess.DEVNULL, env=environment | _ONE_THREAD, start_new_session=True
     )
     if process.stdout is None:
         raise OSError("The process has no stdout.")
@@ -128,42 +138,42 @@ class _Worker:
     process: Process
     answers: BufferedByteReceiveStream
 
-    async def take(self, told: dict[str, Any]) -> None:
-        """Hand over a task, and wait until the process has it."""
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send a task and wait until the process has received it."""
         try:
             with anyio.fail_after(START_S):
                 if self.process.stdin is not None:
-                    await self.process.stdin.send(json.dumps(told).encode() + b"\n")
-                await self.answers.receive_exactly(len(AT_WORK))
-        except (*_GONE, TimeoutError) as error:
-            raise _NotTakenError from error
+                    await self.process.stdin.send(json.dumps(message).encode() + b"\n")
+                await self.answers.receive_exactly(len(TASK_RECEIVED))
+        except (*_STREAM_ERRORS, TimeoutError) as error:
+            raise _TaskNotReceivedError from error
 
     async def answer(self) -> tuple[bytes, bytes]:
-        """Return the answer's JSON and what comes with it.
+        """Return the JSON of the answer and its bytes.
 
         Raises:
-            CorruptImage: The process ended at this task, or answers what is no answer.
-            UnsupportedImage: It was ended for the memory it took.
+            CorruptImage: The process ended during this task, or its answer is invalid.
+            UnsupportedImage: The process was killed because it took too much memory.
         """
         try:
             sizes = LENGTHS.unpack(await self.answers.receive_exactly(LENGTHS.size))
-            if sum(sizes) > _MOST_BYTES:
+            if sum(sizes) > _MAX_ANSWER_BYTES:
                 raise CorruptImage("decoder crashed")
             text, data = [await self.answers.receive_exactly(size) if size else b"" for size in sizes]
-        except _GONE as error:
-            raise _last_words(await self.process.wait()) from error
+        except _STREAM_ERRORS as error:
+            raise _exit_error(await self.process.wait()) from error
         return text, data
 
-    async def dismiss(self) -> None:
-        """End the process, whatever it is at."""
+    async def kill(self) -> None:
+        """End the process, even during a task."""
         with anyio.CancelScope(shield=True):
             with suppress(ProcessLookupError):
                 self.process.kill()
             await self.process.aclose()
 
 
-def _last_words(exit_code: int) -> ImageError:
-    """Tell from how a process ended what ended it; nobody but the system's keeper of memory kills one of ours."""
+def _exit_error(exit_code: int) -> ImageError:
+    """Return the error for an exit code; SIGKILL is taken as the kernel's out-of-memory killer."""
     if exit_code == -getattr(signal, "SIGKILL", 0):
         return UnsupportedImage("decoder ran out of memory")
     if exit_code == -getattr(signal, "SIGALRM", 0):
@@ -172,7 +182,7 @@ def _last_words(exit_code: int) -> ImageError:
 
 
 def _result(task: Task[Result], text: bytes, data: bytes) -> Result:
-    """Read an answer as somebody else's: a worker may have been taken over."""
+    """Return the result of an answer, which is untrusted: a malicious file may control the worker."""
     try:
         facts, sizes = json.loads(text)
         if "error" in facts:
@@ -181,6 +191,6 @@ def _result(task: Task[Result], text: bytes, data: bytes) -> Result:
         for size in sizes:
             parts.append(data[:size])
             data = data[size:]
-        return task.answered(facts, parts)
+        return task.result_from(facts, parts)
     except (LookupError, TypeError, ValueError) as error:
         raise CorruptImage("decoder crashed") from error

@@ -1,4 +1,4 @@
-"""The async face of this room: plain bytes are read in threads, everything else in worker processes."""
+"""Reads images without blocking the event loop: plain bytes in threads, everything else in worker processes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import anyio
 import anyio.to_thread
 
 from mcp_cxr.images.source import NeedsDecoding
-from mcp_cxr.images.workers._processes import Workers
-from mcp_cxr.images.workers._tasks import FilmTask, HeaderTask, ValuesTask, ViewTask
+from mcp_cxr.images.workers._processes import WorkerPool
+from mcp_cxr.images.workers._tasks import HeaderTask, ImageTask, ValuesTask, ViewTask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 
 class ImageReader:
-    """Reads films beside the event loop. Opened with `async with`; may be used from several tasks.
+    """Reads images without blocking the event loop. Open with `async with`; may be used from several tasks.
 
-    Uncompressed DICOM is read in a thread; a call that is cancelled lets it run out. Whatever has to be unpacked or
-    decoded is read in a worker process with bounds on memory and time; a call that is cancelled ends the process. No
-    call may be under way when the reader is closed; nothing of it goes on after that.
+    Uncompressed DICOM is read in a thread; after a cancelled call the thread finishes. Files that have to be unpacked
+    or decoded are read in a worker process with limits on memory and time; a cancelled call ends the process. No call
+    may be running when the reader is closed; nothing goes on after that.
 
     Args:
-        workers: Files read at the same time, in threads and in processes each; None: as many as cores may be used.
-        bounds: Other bounds for the processes, see `Workers`.
+        workers: Files read at the same time, in threads and in processes each; None: as many as usable cores.
+        bounds: Other limits for the processes, see `WorkerPool`.
     """
 
     def __init__(self, *, workers: int | None = None, **bounds: Any) -> None:  # noqa: ANN401 # those of Workers
@@ -46,7 +46,7 @@ class ImageReader:
 
     async def __aenter__(self) -> Self:
         self._limiter = anyio.CapacityLimiter(self.workers)
-        self._workers = Workers(self.workers, **self._bounds)
+        self._workers = WorkerPool(self.workers, **self._bounds)
         return self
 
     async def __aexit__(
@@ -56,7 +56,7 @@ class ImageReader:
 
     async def read_header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
         """As `read_header`."""
-        return await self._done(HeaderTask(path, any_body_part))
+        return await self._run(HeaderTask(path, any_body_part))
 
     async def read_image(
         self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False
@@ -64,25 +64,25 @@ class ImageReader:
         """As `read_image`.
 
         Args:
-            in_process: Whether a worker process reads plain bytes too. Threads take turns at most of that work: of two
-                cores they were measured to use one, two processes both. A process takes 0.4 s to start.
+            in_process: Whether a worker process reads plain bytes too. Threads take turns at most of that work:
+                measured on two cores, they use one, two processes both. A process takes 0.4 s to start.
         """
-        task = FilmTask(path, spec, any_body_part)
-        return await (self._workers.run(task) if in_process else self._done(task))
+        task = ImageTask(path, spec, any_body_part)
+        return await (self._workers.run(task) if in_process else self._run(task))
 
     async def render_view(self, path: Path, options: ViewOptions) -> ImageView:
         """As `render_view`."""
-        return await self._done(ViewTask(path, options))
+        return await self._run(ViewTask(path, options))
 
     async def read_values(self, path: Path) -> StoredValues:
         """As `read_values`."""
-        return await self._done(ValuesTask(path))
+        return await self._run(ValuesTask(path))
 
-    async def _done(self, task: Task[Result]) -> Result:
-        """Do a task.
+    async def _run(self, task: Task[Result]) -> Result:
+        """Run a task in a thread, or in a worker process if it has to decode.
 
         Raises:
-            ImageError: As the task does; for a worker that came to grief see `Workers.run`.
+            ImageError: As the task does; if the worker fails, see `WorkerPool.run`.
         """
         try:
             return await anyio.to_thread.run_sync(partial(task.run, plain_only=True), limiter=self._limiter)

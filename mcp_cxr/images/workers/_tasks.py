@@ -1,6 +1,6 @@
-"""What a worker process can be asked: each task does its work here or there, and crosses over as JSON and plain bytes.
+"""Tasks that run in this process or in a worker, sent as JSON and answered with JSON and plain bytes.
 
-Nothing is pickled: a worker that a malicious file has taken over can send a false picture, but no code.
+Nothing is pickled: a worker that a malicious file has taken over can send a false image, but no code.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class Task(Protocol[Result_co]):
-    """One file to be read, one way."""
+    """Reads one file in one way."""
 
     def run(self, *, plain_only: bool = False) -> Result_co:
-        """Do it in this process; see `read_image`."""
+        """Run the task in this process; see `read_image`."""
         ...
 
-    def told(self) -> dict[str, Any]:
-        """Return what a worker must know, fit for JSON."""
+    def to_message(self) -> dict[str, Any]:
+        """Return the message for a worker, as JSON values."""
         ...
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Result_co:
-        """Return the result that a worker's `answer` describes."""
+    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Result_co:
+        """Return the result from the facts and bytes of a worker's answer."""
         ...
 
 
@@ -48,20 +48,20 @@ class HeaderTask:
     any_body_part: bool
 
     def run(self, *, plain_only: bool = False) -> HeaderFacts:
-        """Do it in this process."""
+        """Run the task in this process."""
         return read_header(self.path, any_body_part=self.any_body_part, plain_only=plain_only)
 
-    def told(self) -> dict[str, Any]:
-        """Return what a worker must know."""
+    def to_message(self) -> dict[str, Any]:
+        """Return the message for a worker."""
         return {"task": "header", "path": os.fspath(self.path), "any_body_part": self.any_body_part}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> HeaderFacts:
+    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> HeaderFacts:
         """Return the result."""
         return HeaderFacts(**facts)
 
 
 @dataclass(frozen=True, slots=True)
-class FilmTask:
+class ImageTask:
     """As `read_image`."""
 
     path: Path
@@ -69,15 +69,15 @@ class FilmTask:
     any_body_part: bool
 
     def run(self, *, plain_only: bool = False) -> DecodedImage:
-        """Do it in this process."""
+        """Run the task in this process."""
         return read_image(self.path, self.spec, any_body_part=self.any_body_part, plain_only=plain_only)
 
-    def told(self) -> dict[str, Any]:
-        """Return what a worker must know."""
+    def to_message(self) -> dict[str, Any]:
+        """Return the message for a worker."""
         path = os.fspath(self.path)
-        return {"task": "film", "path": path, "spec": asdict(self.spec), "any_body_part": self.any_body_part}
+        return {"task": "image", "path": path, "spec": asdict(self.spec), "any_body_part": self.any_body_part}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
+    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
         """Return the result."""
         shape = (self.spec.size, self.spec.size) if self.spec.mode == "L" else (self.spec.size, self.spec.size, 3)
         pixels = np.frombuffer(parts[0], np.uint8).reshape(shape)
@@ -93,14 +93,14 @@ class ViewTask:
     options: ViewOptions
 
     def run(self, *, plain_only: bool = False) -> ImageView:
-        """Do it in this process."""
+        """Run the task in this process."""
         return render_view(self.path, self.options, plain_only=plain_only)
 
-    def told(self) -> dict[str, Any]:
-        """Return what a worker must know."""
+    def to_message(self) -> dict[str, Any]:
+        """Return the message for a worker."""
         return {"task": "view", "path": os.fspath(self.path), "viewing": asdict(self.options)}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
+    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
         """Return the result."""
         header = HeaderFacts(**facts.pop("header"))
         return ImageView(data=parts[0], header=header, **facts)
@@ -113,14 +113,14 @@ class ValuesTask:
     path: Path
 
     def run(self, *, plain_only: bool = False) -> StoredValues:
-        """Do it in this process."""
+        """Run the task in this process."""
         return read_values(self.path, plain_only=plain_only)
 
-    def told(self) -> dict[str, Any]:
-        """Return what a worker must know."""
+    def to_message(self) -> dict[str, Any]:
+        """Return the message for a worker."""
         return {"task": "values", "path": os.fspath(self.path)}
 
-    def answered(self, facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
+    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
         """Return the result."""
         header = HeaderFacts(**facts.pop("header"))
         presets = tuple(Preset(name, Window(**window)) for name, window in facts.pop("presets"))
@@ -136,44 +136,44 @@ class ValuesTask:
         )
 
 
-def _answered_values(film: StoredValues) -> tuple[dict[str, Any], list[bytes]]:
-    parts = [film.pixels.tobytes(), film.default_grays.tobytes()]
-    modality_transform = film.modality_transform if isinstance(film.modality_transform, tuple) else None
-    if not isinstance(film.modality_transform, tuple):
-        parts.append(film.modality_transform.tobytes())
+def _values_message(image: StoredValues) -> tuple[dict[str, Any], list[bytes]]:
+    parts = [image.pixels.tobytes(), image.default_grays.tobytes()]
+    modality_transform = image.modality_transform if isinstance(image.modality_transform, tuple) else None
+    if not isinstance(image.modality_transform, tuple):
+        parts.append(image.modality_transform.tobytes())
     facts = {
-        "header": asdict(film.header),
-        "low": film.low,
+        "header": asdict(image.header),
+        "low": image.low,
         "modality_transform": modality_transform,
-        "grayscale": film.grayscale,
-        "presets": [(preset.name, asdict(preset.window)) for preset in film.presets],
-        "inverse": film.inverse,
-        "padding": film.padding,
+        "grayscale": image.grayscale,
+        "presets": [(preset.name, asdict(preset.window)) for preset in image.presets],
+        "inverse": image.inverse,
+        "padding": image.padding,
     }
     return facts, parts
 
 
-def answer(told: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Do a task as a worker: return facts fit for JSON, and what is better sent as it is.
+def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
+    """Run the task of a message; return its facts as JSON values, and its arrays and encoded images as bytes.
 
     Raises:
         ImageError: As the task does.
     """
-    path = Path(told["path"])
-    match told["task"]:
+    path = Path(message["path"])
+    match message["task"]:
         case "header":
-            return asdict(HeaderTask(path, told["any_body_part"]).run()), []
-        case "film":
-            film = FilmTask(path, ImageSpec(**told["spec"]), told["any_body_part"]).run()
+            return asdict(HeaderTask(path, message["any_body_part"]).run()), []
+        case "image":
+            image = ImageTask(path, ImageSpec(**message["spec"]), message["any_body_part"]).run()
             parts = [
-                film.rendering.pixels.tobytes(),
-                *([film.rendering.jpeg] if film.rendering.jpeg is not None else []),
+                image.rendering.pixels.tobytes(),
+                *([image.rendering.jpeg] if image.rendering.jpeg is not None else []),
             ]
-            return {"header": asdict(film.header), "grayscale": film.grayscale}, parts
+            return {"header": asdict(image.header), "grayscale": image.grayscale}, parts
         case "values":
-            return _answered_values(ValuesTask(path).run())
+            return _values_message(ValuesTask(path).run())
         case _:
-            region = told["viewing"]["region"]
-            view = ViewTask(path, ViewOptions(**(told["viewing"] | {"region": region and tuple(region)}))).run()
+            region = message["viewing"]["region"]
+            view = ViewTask(path, ViewOptions(**(message["viewing"] | {"region": region and tuple(region)}))).run()
             facts = {"mime_type": view.mime_type, "width": view.width, "height": view.height}
             return facts | {"grayscale": view.grayscale, "header": asdict(view.header)}, [view.data]

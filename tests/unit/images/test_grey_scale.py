@@ -10,9 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images.dicom._grayscale_parameters import Lut, Treatment, Window
-from mcp_cxr.images.pixels._raster import ArrayRaster, Survey
-from mcp_cxr.images.render._grayscale import grayscale, looked_up, windowed
+from mcp_cxr.images.dicom._grayscale_parameters import GrayscaleParameters, Lut, Window
+from mcp_cxr.images.pixels._raster import ArrayRaster, ValueRange
+from mcp_cxr.images.render._grayscale import apply_lut, apply_window, grayscale
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 
@@ -21,43 +21,48 @@ def entries(*values: int) -> Any:
     return np.array(values, np.uint16)
 
 
-def scaled(stored: Any, treatment: Treatment, window: Window | None = None) -> tuple[list[list[int]], dict[str, Any]]:
+def scaled(
+    stored: Any, treatment: GrayscaleParameters, window: Window | None = None
+) -> tuple[list[list[int]], dict[str, Any]]:
     """Greys and record."""
-    survey = Survey(ArrayRaster(stored))
-    for _ in survey.watched():
+    survey = ValueRange(ArrayRaster(stored))
+    for _ in survey.strips_with_bits():
         pass
     scale = grayscale(survey, treatment, stored.dtype, window=window)
-    return scale.greys(stored).tolist(), scale.record
+    return scale.grays(stored).tolist(), scale.record
 
 
 @pytest.mark.parametrize(
     ("treatment", "expected"),
     [
         # from 0 to 250, in steps of 50
-        (Treatment(), [0, 51, 102, 153, 204, 255]),
+        (GrayscaleParameters(), [0, 51, 102, 153, 204, 255]),
         # ((x - 99.5) / 100 + 0.5) clipped: 0, 0.005, 0.505, 1
-        (Treatment(window=Window(100, 101)), [0, 1, 128, 255, 255, 255]),
+        (GrayscaleParameters(window=Window(100, 101)), [0, 1, 128, 255, 255, 255]),
         # ((x - 100) / 100 + 0.5) clipped: 0, 0, 0.5, 1
-        (Treatment(window=Window(100, 100, "LINEAR_EXACT")), [0, 0, 127, 255, 255, 255]),
+        (GrayscaleParameters(window=Window(100, 100, "LINEAR_EXACT")), [0, 0, 127, 255, 255, 255]),
         # 1 / (1 + exp(-4 (x - 100) / 200)) = .1192 .2689 .5 .7311 .8808 .9526, then stretched from .1192 to .9526
-        (Treatment(window=Window(100, 200, "SIGMOID")), [0, 45, 116, 187, 233, 255]),
+        (GrayscaleParameters(window=Window(100, 200, "SIGMOID")), [0, 45, 116, 187, 233, 255]),
         # places 0, 0, 1, 2, 2, 2 after clipping x - 99 to the table
-        (Treatment(voi_lut=Lut(99, entries(10, 20, 30))), [0, 0, 127, 255, 255, 255]),
+        (GrayscaleParameters(voi_lut=Lut(99, entries(10, 20, 30))), [0, 0, 127, 255, 255, 255]),
         # entries 5 and 1005 by x > 0, then as they are
-        (Treatment(modality_lut=Lut(0, entries(5, 1005))), [0, 255, 255, 255, 255, 255]),
+        (GrayscaleParameters(modality_lut=Lut(0, entries(5, 1005))), [0, 255, 255, 255, 255, 255]),
         # 2x - 100: -100, 0, 100, 200, 300, 400; window from 0 to 200
-        (Treatment(slope=2, intercept=-100, window=Window(100, 200, "LINEAR_EXACT")), [0, 0, 127, 255, 255, 255]),
+        (
+            GrayscaleParameters(slope=2, intercept=-100, window=Window(100, 200, "LINEAR_EXACT")),
+            [0, 0, 127, 255, 255, 255],
+        ),
         # VOI LUT goes before the window
-        (Treatment(voi_lut=Lut(0, entries(7, 9)), window=Window(100, 101)), [0, 255, 255, 255, 255, 255]),
-        (Treatment(inverse=True), [255, 204, 153, 102, 51, 0]),
+        (GrayscaleParameters(voi_lut=Lut(0, entries(7, 9)), window=Window(100, 101)), [0, 255, 255, 255, 255, 255]),
+        (GrayscaleParameters(inverse=True), [255, 204, 153, 102, 51, 0]),
         # 250 is no part of the film: black, and 200 is the brightest
-        (Treatment(padding=(250, 250)), [0, 63, 127, 191, 255, 0]),
+        (GrayscaleParameters(padding=(250, 250)), [0, 63, 127, 191, 255, 0]),
         # inverted, 0 is the padding: 50 is the brightest, and padding stays black
-        (Treatment(padding=(0, 0), inverse=True), [0, 255, 191, 127, 63, 0]),
-        (Treatment(padding=(200, 250)), [0, 85, 170, 255, 0, 0]),
+        (GrayscaleParameters(padding=(0, 0), inverse=True), [0, 255, 191, 127, 63, 0]),
+        (GrayscaleParameters(padding=(200, 250)), [0, 85, 170, 255, 0, 0]),
     ],
 )
-def test_known_pixel_values(treatment: Treatment, expected: list[int]) -> None:
+def test_known_pixel_values(treatment: GrayscaleParameters, expected: list[int]) -> None:
     assert scaled(STORED, treatment)[0] == [expected]
 
 
@@ -69,21 +74,21 @@ def test_windows_mean_what_pydicom_means(function: Any, center: float, width: fl
     facts.PhotometricInterpretation, facts.BitsStored, facts.PixelRepresentation = "MONOCHROME2", 12, 0
     facts.WindowCenter, facts.WindowWidth, facts.VOILUTFunction = center, width, function
     with np.errstate(all="ignore"):
-        ours, theirs = windowed(values, Window(center, width, function)), apply_windowing(values, facts) / 4095
+        ours, theirs = apply_window(values, Window(center, width, function)), apply_windowing(values, facts) / 4095
     np.testing.assert_allclose(ours, theirs, atol=1e-9)
 
 
 def test_a_signed_first_value_may_have_an_unsigned_vr() -> None:
     values = np.array([-2000.0, -1999.0, 100.0])
-    assert looked_up(values, Lut(65536 - 2000, entries(1, 2, 3))).tolist() == [1, 2, 3]
+    assert apply_lut(values, Lut(65536 - 2000, entries(1, 2, 3))).tolist() == [1, 2, 3]
 
 
 def test_signed_values_keep_their_order() -> None:
-    assert scaled(np.array([[-1000, 0, 1000]], np.int16), Treatment())[0] == [[0, 127, 255]]
+    assert scaled(np.array([[-1000, 0, 1000]], np.int16), GrayscaleParameters())[0] == [[0, 127, 255]]
 
 
 def test_what_was_done_is_recorded() -> None:
-    assert scaled(STORED, Treatment(slope=2, intercept=-100, window=Window(100, 200)))[1] == {
+    assert scaled(STORED, GrayscaleParameters(slope=2, intercept=-100, window=Window(100, 200)))[1] == {
         "modality": "rescale",
         "slope": 2,
         "intercept": -100,
@@ -94,7 +99,7 @@ def test_what_was_done_is_recorded() -> None:
         "inverted": False,
         "notes": [],
     }
-    assert scaled(STORED, Treatment(inverse=True))[1] == {
+    assert scaled(STORED, GrayscaleParameters(inverse=True))[1] == {
         "modality": "identity",
         "voi": "stretch",
         "low": 0.0,
@@ -105,24 +110,24 @@ def test_what_was_done_is_recorded() -> None:
 
 
 def test_a_window_beside_the_film_is_passed_over() -> None:
-    _, record = scaled(STORED, Treatment(window=Window(40_000, 100)))
+    _, record = scaled(STORED, GrayscaleParameters(window=Window(40_000, 100)))
     assert record["voi"] == "stretch"
-    assert record["notes"] == ["window that blanks the film ignored"]
+    assert record["notes"] == ["window that blanks the image ignored"]
 
 
 def test_a_chosen_window_is_kept_to_exactly() -> None:
-    assert scaled(STORED, Treatment(), Window(500, 1001))[0] == [[0, 12, 25, 38, 51, 63]]
+    assert scaled(STORED, GrayscaleParameters(), Window(500, 1001))[0] == [[0, 12, 25, 38, 51, 63]]
 
 
 @pytest.mark.parametrize(
     ("stored", "treatment"),
     [
-        (np.full((4, 4), 7, np.uint16), Treatment()),
-        (STORED, Treatment(slope=0, intercept=5)),
-        (STORED, Treatment(padding=(0, 250))),
-        (STORED, Treatment(slope=1e308, intercept=1e308)),
+        (np.full((4, 4), 7, np.uint16), GrayscaleParameters()),
+        (STORED, GrayscaleParameters(slope=0, intercept=5)),
+        (STORED, GrayscaleParameters(padding=(0, 250))),
+        (STORED, GrayscaleParameters(slope=1e308, intercept=1e308)),
     ],
 )
-def test_a_blank_film_is_refused(stored: Any, treatment: Treatment) -> None:
+def test_a_blank_film_is_refused(stored: Any, treatment: GrayscaleParameters) -> None:
     with pytest.raises(UnsupportedImage, match="blank image"):
         scaled(stored, treatment)

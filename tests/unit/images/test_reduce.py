@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcp_cxr.images.pixels._raster import ArrayRaster, Survey
-from mcp_cxr.images.render._downscale import Block, block_for, reduced
+from mcp_cxr.images.pixels._raster import ArrayRaster, ValueRange
+from mcp_cxr.images.render._downscale import Block, block_for, downscale
 
 
 def noise(low: int, high: int, shape: tuple[int, int]) -> Any:
@@ -23,7 +23,7 @@ def plain_means(values: Any, block: Block) -> Any:
 
 def means(values: Any, block: Block) -> Any:
     raster = ArrayRaster(values)
-    return reduced(Survey(raster).watched(step=block.down), raster.shape, block)
+    return downscale(ValueRange(raster).strips_with_bits(step=block.down), raster.shape, block)
 
 
 @pytest.mark.parametrize("bits", [1, 8, 10, 12, 14, 16])
@@ -42,10 +42,10 @@ def test_means_are_exact_to_a_rounding_and_a_four_thousandth_of_the_range(
 
 
 def test_means_of_greys_are_rounded_and_stay_greys() -> None:
-    greys = noise(0, 256, (90, 64)).astype(np.uint8)
-    found = reduced([(greys[:40], 8), (greys[40:], 8)], greys.shape, Block(5, 4))
+    grays = noise(0, 256, (90, 64)).astype(np.uint8)
+    found = downscale([(grays[:40], 8), (grays[40:], 8)], grays.shape, Block(5, 4))
     assert found.dtype == np.uint8
-    assert np.abs(found - plain_means(greys, Block(5, 4))).max() <= 0.5
+    assert np.abs(found - plain_means(grays, Block(5, 4))).max() <= 0.5
 
 
 def test_strips_join_without_a_seam() -> None:

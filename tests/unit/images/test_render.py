@@ -87,8 +87,8 @@ def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
     view = render_view(path, ViewOptions(window_center=1000, window_width=100))
     assert view.grayscale["center"] == 1000
     stored = phantom(300, 200).astype(float)
-    greys = np.clip((stored - 999.5) / 99 + 0.5, 0, 1) * 255
-    assert np.abs(decoded(view) - greys).max() <= 1
+    grays = np.clip((stored - 999.5) / 99 + 0.5, 0, 1) * 255
+    assert np.abs(decoded(view) - grays).max() <= 1
 
 
 def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
@@ -125,10 +125,10 @@ def test_a_contact_sheet_holds_every_tile() -> None:
     sheet = Image.open(io.BytesIO(contact_sheet(tiles, columns=3)))
     assert sheet.format == "PNG"
     assert sheet.width == 3 * 300 + 20
-    greys = np.asarray(sheet.convert("L"))
+    grays = np.asarray(sheet.convert("L"))
     cells = [(row, column) for row in range(2) for column in range(3)]
     bright = [
-        bool((greys[20 + row * (sheet.height // 2) :][:280, 20 + column * 300 :][:, :280] == 200).any())
+        bool((grays[20 + row * (sheet.height // 2) :][:280, 20 + column * 300 :][:, :280] == 200).any())
         for row, column in cells
     ]
     assert bright == [True, True, True, True, True, False]

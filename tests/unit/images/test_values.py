@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
-from mcp_cxr.images.workers._tasks import ValuesTask, answer
+from mcp_cxr.images.workers._tasks import ValuesTask, run_message
 from tests.unit.images.making import film, phantom, saved
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def test_signed_values_lie_above_the_lowest(tmp_path: Path):
 def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, Any]):
     path = saved(film(**elements), tmp_path / "film.dcm")
     task = ValuesTask(path)
-    assert_same(task.answered(*answer(task.told())), read_values(path))
+    assert_same(task.result_from(*run_message(task.to_message())), read_values(path))
 
 
 def assert_same(one: StoredValues, other: StoredValues) -> None:

@@ -59,7 +59,7 @@ async def test_refused_files_get_no_row_and_are_recorded_with_a_reason(data: Pat
         "letter.dcm": "not DICOM",
         "short.dcm": "truncated pixel data",
         "ct.dcm": "not a radiograph (CT)",
-        "hand.dcm": "not a chest film (body part)",
+        "hand.dcm": "not a chest radiograph (body part)",
         "empty.dcm": "not DICOM",
     }
     assert summary.errors_by_reason["not DICOM"] == 2

@@ -1,4 +1,4 @@
-"""Computer-drawn chest phantoms as DICOM files: an archive that is nobody's."""
+"""A demo archive: computer-drawn chest phantoms as DICOM files with reports, of no real patient."""
 
 from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
 from mcp_cxr.demo._dicom import to_dicom, write_dicom

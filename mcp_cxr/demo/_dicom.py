@@ -1,4 +1,4 @@
-"""Pixels become a DICOM file, as an X-ray room would write it."""
+"""Writes pixels as a DICOM file like that of an X-ray machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Syntax: TypeAlias = Literal["explicit", "implicit", "rle"]
 
 _BITS = 12
 _WINDOW = (2100, 3700)
-"""Centre and width, for a film whose bright is dense."""
+"""Center and width, for an image where bright is dense."""
 _SYNTAX_UIDS = {"explicit": ExplicitVRLittleEndian, "implicit": ImplicitVRLittleEndian}
 
 
@@ -41,7 +41,7 @@ def write_dicom(
     syntax: Syntax = "explicit",
     **tags: object,
 ) -> None:
-    """Write one film as a Digital X-Ray file; arguments as for `to_dicom`."""
+    """Write one image as a Digital X-Ray file; arguments as for `to_dicom`."""
     path.write_bytes(to_dicom(pixels, monochrome1=monochrome1, voi=voi, syntax=syntax, **tags))
 
 
@@ -53,14 +53,14 @@ def to_dicom(
     syntax: Syntax = "explicit",
     **tags: object,
 ) -> bytes:
-    """Return one film as the bytes of a Digital X-Ray file; the same arguments give the same bytes.
+    """Return one image as the bytes of a Digital X-Ray file; the same arguments give the same bytes.
 
     Args:
         pixels: 12 bits, shape (rows, columns), bright is dense; MONOCHROME1 stores them inverted.
         monochrome1: Whether the lowest stored value is shown white, (0028,0004).
-        voi: How the file says which values matter, PS3.3 C.11.2: a window, a table, or not at all.
-        syntax: How it is encoded.
-        tags: DICOM keywords that are set, or left out where None, after all others.
+        voi: How the file selects the displayed values, PS3.3 C.11.2: a window, a table, or not at all.
+        syntax: Transfer syntax.
+        tags: DICOM keywords to set after all others; None removes one.
     """
     uid = UID(str(tags.get("SOPInstanceUID", "2.25.1")))
     ds = FileDataset("", {}, file_meta=_meta(uid, syntax), preamble=bytes(128))
@@ -79,7 +79,7 @@ def to_dicom(
     return buffer.getvalue()
 
 
-def coded(value: str, meaning: str, *, scheme: str = "SNM3") -> Sequence:
+def code_sequence(value: str, meaning: str, *, scheme: str = "SNM3") -> Sequence:
     """Return a code sequence of one item, PS3.3 section 8."""
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
@@ -104,7 +104,7 @@ def _acquisition(uid: UID) -> Dataset:
     ds.AccessionNumber = ds.PatientName = ds.ReferringPhysicianName = ""
     ds.PatientIdentityRemoved, ds.BurnedInAnnotation = "YES", "NO"
     ds.SeriesNumber = ds.InstanceNumber = 1
-    ds.AnatomicRegionSequence = coded("T-D3000", "Chest")
+    ds.AnatomicRegionSequence = code_sequence("T-D3000", "Chest")
     return ds
 
 
@@ -126,15 +126,15 @@ def _pixel_module(pixels: NDArray[np.uint16], *, monochrome1: bool) -> Dataset:
 def _grayscale(voi: Voi, *, monochrome1: bool) -> Dataset:
     ds = Dataset()
     if voi == "window":
-        centre, width = _WINDOW
-        ds.WindowCenter, ds.WindowWidth = str(MAX_STORED_VALUE - centre if monochrome1 else centre), str(width)
+        center, width = _WINDOW
+        ds.WindowCenter, ds.WindowWidth = str(MAX_STORED_VALUE - center if monochrome1 else center), str(width)
     elif voi == "lut":
-        ds.VOILUTSequence = Sequence([_s_curve()])
+        ds.VOILUTSequence = Sequence([_s_curve_lut()])
     return ds
 
 
-def _s_curve() -> Dataset:
-    """A table that steepens the middle greys; it is its own mirror image, so it serves MONOCHROME1 as well."""
+def _s_curve_lut() -> Dataset:
+    """Return a table that steepens the middle grays; it is point-symmetric, so it fits MONOCHROME1 as well."""
     x = np.linspace(-1, 1, MAX_STORED_VALUE + 1)
     y = np.tanh(1.6 * x) / np.tanh(1.6)
     item = Dataset()

@@ -1,4 +1,4 @@
-"""What the demo's archive will hold: patients, studies and films, decided by one seed."""
+"""Plans the content of the demo archive from one seed: patients, studies and images."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _FIRST_DAY = date(2120, 1, 1)
 _DAYS = 60 * 365
 _PORTRAITS = ((512, 416), (512, 416), (528, 430), (560, 456))
 _PORTABLES = (*_PORTRAITS, (416, 512), (430, 528))
-"""Some cassettes lie across the bed."""
+"""Some cassettes are placed across the bed."""
 _VOI_SHARES: dict[Voi, int] = {"window": 6, "lut": 3, "none": 1}
 _SYNTAX_SHARES: dict[Syntax, int] = {"explicit": 4, "implicit": 1}
-_RLE_AT = 4
-"""Films dealt before the one that is compressed."""
+_IMAGES_BEFORE_RLE = 4
+"""Images before the one that is compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedImage:
-    """One film."""
+    """The properties of one image to write."""
 
     image_id: ImageId
     view: View
     view_position: str
-    """ViewPosition as the file says it; empty where it does not."""
+    """(0018,5101) View Position of the file; empty if absent."""
     shape: tuple[int, int]
     monochrome1: bool
     voi: Voi
@@ -49,7 +49,7 @@ class PlannedImage:
 
 @dataclass(frozen=True, slots=True)
 class PlannedStudy:
-    """One study with its films."""
+    """One study with its images."""
 
     subject_id: SubjectId
     study_id: StudyId
@@ -60,57 +60,57 @@ class PlannedStudy:
     """Since midnight."""
     findings: tuple[PhantomFinding, ...]
     follow_up: bool
-    films: tuple[PlannedImage, ...]
+    images: tuple[PlannedImage, ...]
 
 
-def plan(studies: int, seed: int) -> list[PlannedStudy]:
+def plan_studies(studies: int, seed: int) -> list[PlannedStudy]:
     """Return the studies; every third patient has two of them."""
     rng = random.Random(f"mcp-cxr phantom {seed}")  # noqa: S311  # draws phantoms
-    dealer = _Dealer(studies, rng)
+    planner = _Planner(studies, rng)
     planned: list[PlannedStudy] = []
     for place, number in enumerate(rng.sample(range(10**6), studies)):
-        planned += dealer.visits(SubjectId(f"p19{number:06}"), 2 if place % 3 == 1 else 1)
+        planned += planner.deal_studies(SubjectId(f"p19{number:06}"), 2 if place % 3 == 1 else 1)
     return planned[:studies]
 
 
-class _Dealer:
-    """Deals studies and films, so that each property comes in its share, whatever the view."""
+class _Planner:
+    """Plans studies and images so that each property has its share, independent of the view."""
 
     def __init__(self, studies: int, rng: random.Random) -> None:
         self._rng = rng
         self._numbers = iter(rng.sample(range(10**7), 2 * studies))
         self._recipes = itertools.cycle(_RECIPES)
-        self._monochrome1 = _deck({True: 1, False: 3}, rng)
-        self._voi = _deck(_VOI_SHARES, rng)
+        self._monochrome1 = _shuffled({True: 1, False: 3}, rng)
+        self._voi = _shuffled(_VOI_SHARES, rng)
         self._syntax = _syntaxes(rng)
-        self._silent = _deck({True: 1, False: 9}, rng)
+        self._without_view_position = _shuffled({True: 1, False: 9}, rng)
 
-    def visits(self, subject: SubjectId, times: int) -> Iterator[PlannedStudy]:
-        """Deal the studies of one patient."""
+    def deal_studies(self, subject: SubjectId, count: int) -> Iterator[PlannedStudy]:
+        """Yield the studies of one patient."""
         patient = self._rng.randrange(2**31)
         day = _FIRST_DAY + timedelta(days=self._rng.randrange(_DAYS))
         findings: tuple[PhantomFinding, ...] = ()
-        for visit in range(times):
-            findings = _with_lasting(next(self._recipes)(self._rng), findings)
+        for number in range(count):
+            findings = _with_persistent(next(self._recipes)(self._rng), findings)
             study = StudyId(f"s5{next(self._numbers):07}")
             yield PlannedStudy(
                 subject_id=subject,
                 study_id=study,
                 patient=patient,
-                day=day + timedelta(days=visit * self._rng.randrange(2, 400)),
+                day=day + timedelta(days=number * self._rng.randrange(2, 400)),
                 seconds=round(self._rng.uniform(0, 86_399), 3),
                 findings=findings,
-                follow_up=visit > 0,
-                films=tuple(self._film(study, view) for view in _views(findings, self._rng)),
+                follow_up=number > 0,
+                images=tuple(self._plan_image(study, view) for view in _views(findings, self._rng)),
             )
 
-    def _film(self, study: StudyId, view: View) -> PlannedImage:
-        spelt = self._rng.choice(("LATERAL", "LL")) if view == "LATERAL" else view
+    def _plan_image(self, study: StudyId, view: View) -> PlannedImage:
+        spelling = self._rng.choice(("LATERAL", "LL")) if view == "LATERAL" else view
         shapes = _PORTABLES if view == "AP" else _PORTRAITS
         return PlannedImage(
             image_id=_image_id(study, view),
             view=view,
-            view_position="" if next(self._silent) else spelt,
+            view_position="" if next(self._without_view_position) else spelling,
             shape=self._rng.choice(shapes),
             monochrome1=next(self._monochrome1),
             voi=next(self._voi),
@@ -119,16 +119,16 @@ class _Dealer:
         )
 
 
-def _deck(shares: Mapping[_T, int], rng: random.Random) -> Iterator[_T]:
-    """Deal as many of each card as its share, shuffled; then again, for ever."""
+def _shuffled(shares: Mapping[_T, int], rng: random.Random) -> Iterator[_T]:
+    """Yield each value as often as its share, shuffled; then again, without end."""
     cards = [card for card, share in shares.items() for _ in range(share)]
     while True:
         yield from rng.sample(cards, len(cards))
 
 
 def _syntaxes(rng: random.Random) -> Iterator[Syntax]:
-    deck = _deck(_SYNTAX_SHARES, rng)
-    yield from itertools.islice(deck, _RLE_AT)
+    deck = _shuffled(_SYNTAX_SHARES, rng)
+    yield from itertools.islice(deck, _IMAGES_BEFORE_RLE)
     yield "rle"
     yield from deck
 
@@ -139,18 +139,18 @@ def _image_id(study: StudyId, view: View) -> ImageId:
 
 
 def _views(findings: tuple[PhantomFinding, ...], rng: random.Random) -> tuple[View, ...]:
-    """Those with a tube or a line lie in bed; of the others one in six does."""
+    """Return AP for a patient with a tube or a line, and for one in six of the others; else PA and lateral."""
     in_bed = any(finding.kind in ("endotracheal tube", "central line") for finding in findings)
     return ("AP",) if in_bed or rng.random() < 1 / 6 else ("PA", "LATERAL")
 
 
-def _with_lasting(
+def _with_persistent(
     findings: tuple[PhantomFinding, ...], earlier: tuple[PhantomFinding, ...]
 ) -> tuple[PhantomFinding, ...]:
-    """Add what an earlier study showed and time does not take away."""
+    """Add the findings of an earlier study that do not resolve."""
     kinds = {finding.kind for finding in findings}
-    lasting = ("cardiomegaly", "nodule", "pacemaker")
-    return (*findings, *(finding for finding in earlier if finding.kind in lasting and finding.kind not in kinds))
+    persistent = ("cardiomegaly", "nodule", "pacemaker")
+    return (*findings, *(finding for finding in earlier if finding.kind in persistent and finding.kind not in kinds))
 
 
 def _side(rng: random.Random) -> Side:
@@ -161,7 +161,7 @@ def _size(rng: random.Random) -> Grade:
     return rng.choice(("small", "moderate", "large"))
 
 
-def _nothing(_: random.Random) -> tuple[PhantomFinding, ...]:
+def _no_finding(_: random.Random) -> tuple[PhantomFinding, ...]:
     return ()
 
 
@@ -173,7 +173,7 @@ def _effusions(rng: random.Random) -> tuple[PhantomFinding, ...]:
     return (PhantomFinding("effusion", "left", _size(rng)), PhantomFinding("effusion", "right", _size(rng)))
 
 
-def _perhaps_effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
+def _possible_effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
     return (PhantomFinding("effusion", _side(rng), "trace"),)
 
 
@@ -194,7 +194,7 @@ def _nodule(rng: random.Random) -> tuple[PhantomFinding, ...]:
     return (PhantomFinding("nodule", _side(rng), diameter_mm=rng.randint(10, 25), zone=rng.choice(zones)),)
 
 
-def _paced(_: random.Random) -> tuple[PhantomFinding, ...]:
+def _pacemaker(_: random.Random) -> tuple[PhantomFinding, ...]:
     return (PhantomFinding("pacemaker"),)
 
 
@@ -203,16 +203,16 @@ def _intensive_care(rng: random.Random) -> tuple[PhantomFinding, ...]:
 
 
 _RECIPES: tuple[Callable[[random.Random], tuple[PhantomFinding, ...]], ...] = (
-    _nothing,
+    _no_finding,
     _effusion,
     _cardiomegaly,
     _pneumothorax,
     _nodule,
-    _paced,
-    _nothing,
+    _pacemaker,
+    _no_finding,
     _intensive_care,
     _effusions,
-    _perhaps_effusion,
-    _nothing,
+    _possible_effusion,
+    _no_finding,
     _heart_failure,
 )

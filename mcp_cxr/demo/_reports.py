@@ -1,6 +1,6 @@
-"""A radiologist's report on a phantom, and the labels its sentences stand for.
+"""Writes the report on a phantom, and the labels that its sentences state.
 
-Every sentence carries the labels it says, so the two cannot disagree.
+Each sentence carries its labels, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TRACE = (
     "A trace {side} pleural effusion cannot be excluded.",
     "There is a possible trace {side} pleural effusion.",
 )
-_SAID: Mapping[Kind, tuple[str, ...]] = {
+_SENTENCES: Mapping[Kind, tuple[str, ...]] = {
     "pneumothorax": (
         "There is a {grade} {side} apical pneumothorax with a visible pleural line.",
         "A {grade} {side} pneumothorax is seen at the apex, without mediastinal shift.",
@@ -70,7 +70,7 @@ _SAID: Mapping[Kind, tuple[str, ...]] = {
         "An endotracheal tube is in standard position above the carina.",
     ),
 }  # fmt: skip
-_CONCLUDED: Mapping[Kind, str] = {
+_IMPRESSIONS: Mapping[Kind, str] = {
     "effusion": "{Grade} {side} pleural effusion.",
     "pneumothorax": "{Grade} {side} pneumothorax.",
     "cardiomegaly": "{Degree} cardiomegaly.",
@@ -87,10 +87,10 @@ _LABEL_OF: Mapping[Kind, str] = {
     **dict.fromkeys(DEVICES, "Support Devices"),
 }
 _DEGREES = {"trace": "mild", "small": "mild", "moderate": "moderate", "large": "severe"}
-_UNSURE = "Possible trace {side} pleural effusion."
+_TRACE_IMPRESSION = "Possible trace {side} pleural effusion."
 _NORMAL = ("No acute cardiopulmonary process.", "No acute cardiopulmonary abnormality.")
 _NORMAL_HEART = ("Heart size is normal.", "The cardiac silhouette is normal in size.")
-_DENIED = (
+_NEGATIVE_LABELS = (
     ("focal consolidation", "Consolidation"),
     ("pleural effusion", "Pleural Effusion"),
     ("pneumothorax", "Pneumothorax"),
@@ -99,12 +99,12 @@ _DENIED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A report and what it says."""
+class WrittenReport:
+    """A report and its labels."""
 
     text: str
     labels: Mapping[str, int]
-    """1 present, 0 absent, -1 uncertain; what is not mentioned is missing."""
+    """1 present, 0 absent, -1 uncertain; labels not mentioned are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Sentence:
     labels: Mapping[str, int]
 
 
-def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: bool, seed: int) -> Written:
+def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: bool, seed: int) -> WrittenReport:
     """Return the report of one study.
 
     Args:
@@ -123,8 +123,8 @@ def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: b
         seed: Chooses the words.
     """
     rng = random.Random(seed)  # noqa: S311  # chooses words
-    said = _positives(findings, rng)
-    body = [*said, *_negatives({label for sentence in said for label in sentence.labels}, rng)]
+    mentioned = _positives(findings, rng)
+    body = [*mentioned, *_negatives({label for sentence in mentioned for label in sentence.labels}, rng)]
     labels = {label: value for sentence in body for label, value in sentence.labels.items()}
     if all(finding.kind in DEVICES for finding in findings):
         labels["No Finding"] = PRESENT  # CheXpert's meaning: nothing but devices
@@ -139,14 +139,14 @@ def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: b
     }
     if _chance(0.1, rng):  # one in six of MIMIC's has no impression
         del parts["IMPRESSION"]
-    return Written(_laid_out(parts), labels)
+    return WrittenReport(_format_report(parts), labels)
 
 
 def _positives(findings: Sequence[PhantomFinding], rng: random.Random) -> list[_Sentence]:
     effusions = [finding for finding in findings if finding.kind == "effusion"]
     sentences = [_effusions(effusions, rng)] if effusions else []
     sentences += [
-        _Sentence(_worded(rng.choice(_SAID[finding.kind]), finding), {_LABEL_OF[finding.kind]: PRESENT})
+        _Sentence(_fill_template(rng.choice(_SENTENCES[finding.kind]), finding), {_LABEL_OF[finding.kind]: PRESENT})
         for finding in findings
         if finding.kind != "effusion"
     ]
@@ -158,35 +158,35 @@ def _positives(findings: Sequence[PhantomFinding], rng: random.Random) -> list[_
 
 
 def _effusions(effusions: Sequence[PhantomFinding], rng: random.Random) -> _Sentence:
-    """One sentence for the effusions of both sides, if there are two."""
+    """Return one sentence for the effusions, of both sides if there are two."""
     grades = {finding.grade for finding in effusions}
     label = {"Pleural Effusion": UNCERTAIN if grades == {"trace"} else PRESENT}
     if len(effusions) == 1:
-        return _Sentence(_worded(rng.choice(_TRACE if grades == {"trace"} else _EFFUSION), effusions[0]), label)
+        return _Sentence(_fill_template(rng.choice(_TRACE if grades == {"trace"} else _EFFUSION), effusions[0]), label)
     if len(grades) == 1:
         return _Sentence(f"There are {effusions[0].grade} bilateral pleural effusions.", label)
     sizes = " and ".join(f"{finding.grade} on the {finding.side}" for finding in effusions)
     return _Sentence(f"There are bilateral pleural effusions, {sizes}.", label)
 
 
-def _negatives(said: set[str], rng: random.Random) -> list[_Sentence]:
-    """What a careful reader says is not there; `said` are the labels that the positives have settled."""
+def _negatives(mentioned: set[str], rng: random.Random) -> list[_Sentence]:
+    """Return sentences on what is absent; `mentioned` are the labels that the positives have settled."""
     sentences: list[_Sentence] = []
-    if "Cardiomegaly" not in said:
+    if "Cardiomegaly" not in mentioned:
         sentences.append(_Sentence(rng.choice(_NORMAL_HEART), {"Cardiomegaly": ABSENT}))
         if _chance(0.6, rng):
             contours = "The mediastinal and hilar contours are unremarkable."
             sentences.append(_Sentence(contours, {"Enlarged Cardiomediastinum": ABSENT}))
-    if said <= {"Cardiomegaly", "Support Devices"}:
+    if mentioned <= {"Cardiomegaly", "Support Devices"}:
         sentences.append(_Sentence("The lungs are clear.", {}))
-    unsettled = [(name, label) for name, label in _DENIED if label not in said]
-    if "Pneumonia" in said:
-        unsettled = [(name, label) for name, label in unsettled if label != "Consolidation"]
-    return sentences + _denied(unsettled, rng)
+    unmentioned = [(name, label) for name, label in _NEGATIVE_LABELS if label not in mentioned]
+    if "Pneumonia" in mentioned:
+        unmentioned = [(name, label) for name, label in unmentioned if label != "Consolidation"]
+    return sentences + _negative_sentences(unmentioned, rng)
 
 
-def _denied(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sentence]:
-    """Deny them one by one, or in one breath."""
+def _negative_sentences(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sentence]:
+    """Deny the findings in one sentence each, or in a single one."""
     if len(absent) == 1 or _chance(0.4, rng):
         return [_Sentence(f"No {name}.", {label: ABSENT}) for name, label in absent]
     *most, last = [name for name, _ in absent]
@@ -195,18 +195,23 @@ def _denied(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sent
 
 
 def _impression(findings: Sequence[PhantomFinding], rng: random.Random) -> list[str]:
-    """What the clinician reads: the findings by name, or that there are none; devices only where nothing else is."""
-    told = [finding for finding in findings if finding.kind not in DEVICES]
-    if not told:
-        return [*(_worded(_CONCLUDED[finding.kind], finding) for finding in findings), rng.choice(_NORMAL)]
-    effusions = [finding for finding in told if finding.kind == "effusion"]
+    """Return the findings by name, or that there are none; devices only if there is nothing else."""
+    reported = [finding for finding in findings if finding.kind not in DEVICES]
+    if not reported:
+        return [*(_fill_template(_IMPRESSIONS[finding.kind], finding) for finding in findings), rng.choice(_NORMAL)]
+    effusions = [finding for finding in reported if finding.kind == "effusion"]
     if len(effusions) > 1:
-        told = [finding for finding in told if finding.kind != "effusion"]
-        return ["Bilateral pleural effusions.", *(_worded(_CONCLUDED[finding.kind], finding) for finding in told)]
-    unsure = any(finding.grade == "trace" for finding in effusions)
+        reported = [finding for finding in reported if finding.kind != "effusion"]
+        return [
+            "Bilateral pleural effusions.",
+            *(_fill_template(_IMPRESSIONS[finding.kind], finding) for finding in reported),
+        ]
+    is_trace = any(finding.grade == "trace" for finding in effusions)
     return [
-        _worded(_UNSURE if unsure and finding.kind == "effusion" else _CONCLUDED[finding.kind], finding)
-        for finding in told
+        _fill_template(
+            _TRACE_IMPRESSION if is_trace and finding.kind == "effusion" else _IMPRESSIONS[finding.kind], finding
+        )
+        for finding in reported
     ]
 
 
@@ -214,7 +219,7 @@ def _chance(share: float, rng: random.Random) -> bool:
     return rng.random() < share
 
 
-def _worded(template: str, finding: PhantomFinding) -> str:
+def _fill_template(template: str, finding: PhantomFinding) -> str:
     degree = _DEGREES[finding.grade]
     return template.format(
         side=finding.side,
@@ -227,7 +232,7 @@ def _worded(template: str, finding: PhantomFinding) -> str:
     )
 
 
-def _laid_out(parts: Mapping[str, str]) -> str:
+def _format_report(parts: Mapping[str, str]) -> str:
     """Lay the sections out as MIMIC does: one space before each line, findings and impression below their heading."""
     lines = [" " * 33 + "FINAL REPORT"]
     for heading, text in parts.items():

@@ -1,4 +1,4 @@
-"""The main job from end to end: films drawn, ingested, and asked for through a real MCP host's eyes."""
+"""Runs the demo from end to end: draws images, ingests them, and searches them as an MCP host does."""
 
 from __future__ import annotations
 
@@ -29,90 +29,91 @@ if TYPE_CHECKING:
     from mcp_types import CallToolResult
 
 _HITS = 4
-_SHEET_PX = 320
-_QUESTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+_THUMBNAIL_PX = 320
+_SEARCHES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("By words: left pleural effusion", {"query": "left pleural effusion"}),
-    ("By words: pacemaker, frontal films", {"query": "pacemaker leads", "view": ["FRONTAL"]}),
+    ("By words: pacemaker, frontal images", {"query": "pacemaker leads", "view": ["FRONTAL"]}),
     ("By filter: cardiomegaly without effusion", {"labels": ["Cardiomegaly"], "labels_absent": ["Pleural Effusion"]}),
 )
-_CANNOT_SEE = (
-    "The offline embedder is a pixel sketch: films look alike to it by exposure and geometry, never by findings,\n"
+_OFFLINE_NOTE = (
+    "The offline embedder compares images by exposure and geometry, never by findings,\n"
     "and it reads no text. The words above were matched in reports, labels and tags; NV-CLIP compares meaning."
 )
 
 
 @dataclass(slots=True)
 class _Host:
-    """Asks the server's tools as a host does, and keeps what is to be shown."""
+    """Calls the server's tools as a host does, and collects thumbnails for the contact sheet."""
 
     client: Client
     tiles: list[ContactSheetTile] = field(default_factory=list[ContactSheetTile])
 
-    async def ask(self, title: str, **arguments: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the tool's arguments
-        """Search, print the table, look at the films; return the hits."""
-        page = _data(await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments}))
+    async def search(self, title: str, **arguments: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the tool's arguments
+        """Search, print the hits as a table, collect their thumbnails; return the hits."""
+        result = _data(await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments}))
         click.echo(
-            f"\n{title}\n  {page['total_results']} studies, {page['search_mode']}, {page['execution_time_ms']} ms"
+            f"\n{title}\n  {result['total_results']} studies, {result['search_mode']}, {result['execution_time_ms']} ms"
         )
-        for line in _table(page["images"]):
+        for line in _table(result["images"]):
             click.echo(f"  {line}")
-        if page["fallback_reason"]:
-            click.echo(f"  Note: {page['fallback_reason']}")
-        for hit in page["images"]:
-            self.tiles.append(await self._look(hit, title))
-        return page["images"]
+        if result["fallback_reason"]:
+            click.echo(f"  Note: {result['fallback_reason']}")
+        for hit in result["images"]:
+            self.tiles.append(await self._thumbnail(hit, title))
+        return result["images"]
 
-    async def _look(self, hit: dict[str, Any], title: str) -> ContactSheetTile:
-        arguments = {"image_id": hit["image_id"], "max_px": _SHEET_PX}
+    async def _thumbnail(self, hit: dict[str, Any], title: str) -> ContactSheetTile:
+        arguments = {"image_id": hit["image_id"], "max_px": _THUMBNAIL_PX}
         result = await self.client.call_tool("view_image", arguments)
         if result.is_error:
             raise CxrError(_text(result))
-        picture = next(block for block in result.content if block.type == "image")
-        with Image.open(io.BytesIO(base64.b64decode(picture.data)), formats=("PNG", "JPEG")) as image:
+        block = next(block for block in result.content if block.type == "image")
+        with Image.open(io.BytesIO(base64.b64decode(block.data)), formats=("PNG", "JPEG")) as image:
             pixels = np.asarray(image.convert("L"))
         present = [label for label, value in hit["labels"].items() if value == 1]
         return ContactSheetTile(pixels, (title, f"{hit['view_position']}  {hit['subject_id']}", ", ".join(present)))
 
 
 async def run_demo(keep: Path | None) -> int:
-    """Draw, ingest, serve, ask; print what a person wants to see. May be run again over the same folder.
+    """Draw, ingest, serve and search; print the results. May be run again over the same folder.
 
     Args:
-        keep: Folder for films, archive and contact sheet; None: a new temporary one, which stays.
+        keep: Folder for images, archive and contact sheet; None: a new temporary one, which stays.
     """
     folder = keep or Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="mcp-cxr-demo-")))
-    films, data = (folder / "films").absolute(), (folder / "archive").absolute()
+    images, data = (folder / "images").absolute(), (folder / "archive").absolute()
     settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images"}
     os.environ.update(settings)
-    click.echo(f"Drawing 60 studies of computer-made chest phantoms in {films} ...")
-    drawn = await to_thread.run_sync(write_archive, films)
+    click.echo(f"Drawing 60 studies of computer-made chest phantoms in {images} ...")
+    drawn = await to_thread.run_sync(write_archive, images)
     async with open_archive(load_settings()) as archive:
-        summary = await archive.ingest(films)
+        summary = await archive.ingest(images)
     click.echo(
-        f"Ingested {len(drawn.images)} films in {summary.seconds:.1f} s: {summary.added} added, {summary.skipped} there"
+        f"Ingested {len(drawn.images)} images in {summary.seconds:.1f} s: "
+        f"{summary.added} added, {summary.skipped} already present"
     )
     click.echo("Starting `mcp-cxr serve` as a host does, and calling its tools.")
     server = StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=settings)
     async with Client(server) as client:
         host = _Host(client)
-        await _converse(host)
+        await _run_searches(host)
     sheet = (folder / "contact-sheet.png").absolute()
     await to_thread.run_sync(sheet.write_bytes, contact_sheet(host.tiles, columns=_HITS))
-    click.echo(f"\n{_CANNOT_SEE}\n\nContact sheet of all answers: {sheet}")
+    click.echo(f"\n{_OFFLINE_NOTE}\n\nContact sheet of all results: {sheet}")
     return 0
 
 
-async def _converse(host: _Host) -> None:
-    """Ask by words, by filter, by example, and by both."""
+async def _run_searches(host: _Host) -> None:
+    """Search by words, by filter, by example, and by words and example."""
     overview = _data(await host.client.call_tool("get_archive_overview", {}))
     click.echo(
         f"The archive: {overview['images']} images, {overview['studies']} studies, {overview['subjects']} patients"
     )
-    answers = [await host.ask(title, **arguments) for title, arguments in _QUESTIONS]
-    example = answers[0][0]["image_id"]
+    results = [await host.search(title, **arguments) for title, arguments in _SEARCHES]
+    example = results[0][0]["image_id"]
     like = {"like": [example], "exclude_subject_of": example}
-    await host.ask("By example: like the first hit, other patients", **like)
-    await host.ask("By example and words: like it, with a nodule", query="nodule", **like)
+    await host.search("By example: like the first hit, other patients", **like)
+    await host.search("By example and words: like it, with a nodule", query="nodule", **like)
 
 
 def _table(hits: Sequence[dict[str, Any]]) -> list[str]:

@@ -44,8 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from mcp_cxr.images.render import ViewOptions
-    from mcp_cxr.images.render._gray_image import Decode
+    from mcp_cxr.images.render import Decode, ViewOptions
     from mcp_cxr.records import ImageSpec, Rendering
 
 PREPROCESSING: Final = "1"

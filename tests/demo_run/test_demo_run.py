@@ -27,11 +27,11 @@ def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = tmp_path / "demo"
-    films = len(write_archive(folder / "films", studies=STUDIES).images)
-    for added, there in ((films, 0), (0, films)):
+    images = len(write_archive(folder / "images", studies=STUDIES).images)
+    for added, present in ((images, 0), (0, images)):
         assert main(["demo", "--keep", str(folder)]) == 0
         out = capfd.readouterr().out
-        assert f": {added} added, {there} there" in out
+        assert f": {added} added, {present} already present" in out
         for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
             assert title in out
         assert "it reads no text" in out
@@ -40,4 +40,4 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
         assert sheet.format == "PNG"
         assert sheet.width > 1000
         assert len(sheet.convert("L").getcolors() or []) > 100
-    assert len(list((folder / "films").rglob("*.dcm"))) == films
+    assert len(list((folder / "images").rglob("*.dcm"))) == images

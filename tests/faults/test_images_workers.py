@@ -32,14 +32,14 @@ FAULTY = """
 import ctypes, os, signal, sys, time
 from mcp_cxr.images.workers import _process_main as _worker
 
-good = _worker.answer
+good = _worker.run_message
 
-def faulty(told):
-    if "bad" in told["path"]:
+def faulty(message):
+    if "bad" in message["path"]:
         {fault}
-    return good(told)
+    return good(message)
 
-_worker.answer = faulty
+_worker.run_message = faulty
 _worker.main()
 """
 
@@ -100,7 +100,7 @@ async def refused(reader: ImageReader, path: Path) -> tuple[type[ImageError], st
     [
         ("ctypes.string_at(0)", (CorruptImage, "decoder crashed")),
         ("os._exit(0)", (CorruptImage, "decoder crashed")),
-        ("raise KeyError(told['path'])", (CorruptImage, "decoder crashed")),
+        ("raise KeyError(message['path'])", (CorruptImage, "decoder crashed")),
         ("os.kill(os.getpid(), signal.SIGKILL)", (UnsupportedImage, "decoder ran out of memory")),
         ("return {}, [b'']", (CorruptImage, "decoder crashed")),
         ("return {'header': {}, 'grayscale': {}}, [b'short']", (CorruptImage, "decoder crashed")),
@@ -126,8 +126,8 @@ async def test_a_decoder_that_hangs_is_ended_and_costs_its_file(good: Path, bad:
 
 def test_a_worker_ends_itself_where_nobody_is_left_to_end_it(bad: Path) -> None:
     command = [*faulty("while True: pass"), str(2**31), "1"]
-    told = b'{"path": "%s"}\n' % os.fsencode(bad)
-    done = subprocess.run(command, input=told, capture_output=True, check=False, timeout=60)
+    message = b'{"path": "%s"}\n' % os.fsencode(bad)
+    done = subprocess.run(command, input=message, capture_output=True, check=False, timeout=60)
     assert done.returncode == -signal.SIGALRM
 
 

@@ -1,4 +1,4 @@
-"""Chest phantoms: a patient and an exposure become pixels."""
+"""Draws chest phantoms from a patient and an exposure."""
 
 from mcp_cxr.demo.phantom._draw import MAX_STORED_VALUE, View, draw_phantom, pixel_spacing_mm
 from mcp_cxr.demo.phantom._patient import DEVICES, FINDING_KINDS, Grade, Kind, Patient, PhantomFinding, Side, Zone

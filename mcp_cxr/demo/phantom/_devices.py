@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Line, Point
 
 _METAL = 9.0
-"""Centimetres of water that a centimetre of metal stands for."""
+"""Centimeters of water that a centimeter of metal stands for."""
 _CAN = ((0.70, 0.25), (0.17, 0.068))
 """A pacemaker's case from the front: its middle and half axes."""
 _VEIN_TO_ATRIUM: tuple[Point, ...] = ((0.52, 0.055), (0.3, 0.1), (0.1, 0.14), (-0.08, 0.2), (-0.13, 0.34))
@@ -46,7 +46,7 @@ _FROM_THE_SIDE: Mapping[Kind, tuple[Line, ...]] = {
 
 
 def devices_from_the_front(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
-    """Return the centimetres of water the devices among the findings stand for."""
+    """Return the centimeters of water the devices among the findings stand for."""
     field = _metal(frame, findings, _FROM_THE_FRONT)
     if any(finding.kind == "pacemaker" for finding in findings):
         field = field + _METAL * smoothstep(1.04, 0.96, frame.ellipse(*_CAN))
@@ -54,7 +54,7 @@ def devices_from_the_front(frame: Frame, findings: Sequence[PhantomFinding]) -> 
 
 
 def devices_from_the_side(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
-    """Return the centimetres of water the devices among the findings stand for."""
+    """Return the centimeters of water the devices among the findings stand for."""
     return _metal(frame, findings, _FROM_THE_SIDE)
 
 

@@ -1,4 +1,4 @@
-"""A chest phantom: a patient and an exposure become the pixels of a film."""
+"""Draws the pixels of one image from a patient and an exposure."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 View: TypeAlias = Literal["PA", "AP", "LATERAL"]
 
-FILM_CM = 43.0
-"""Longer side of the film; the other is 35 cm at MIMIC's proportions."""
+DETECTOR_CM = 43.0
+"""Longer side of the detector; the other is 35 cm at MIMIC's proportions."""
 MAX_STORED_VALUE = 4095
 """Highest stored value of 12 bits; bright is dense."""
 
 _APEX_BELOW_EDGE_CM = 4.6
 _SHALLOW_BREATH = 0.86
-"""Height of the lungs on a portable film, as a share of a deep breath's."""
+"""Height of the lungs on a portable image, as a share of a deep breath's."""
 _DARKENS_BY_HALF_CM = {"PA": 6.6, "AP": 6.4, "LATERAL": 8.6}
-"""Water that halves what is left of the film's blackness; fewer on a portable film, whose scatter makes it pale."""
+"""Water that halves what is left of the image's blackness; less on a portable image, whose scatter makes it pale."""
 _FOG = {"PA": 0.02, "AP": 0.07, "LATERAL": 0.02}
 _MOTTLE = {"PA": 0.009, "AP": 0.016, "LATERAL": 0.011}
 """Noise of the detector, as a share of the whole scale."""
 
-_KEPT_BYTES = 24 * 2**20
+_RETAINED_BYTES = 24 * 2**20
 
 
 def pixel_spacing_mm(rows: int, columns: int) -> float:
-    """Return the distance of two pixels' centres on a film of this many pixels, (0018,1164)."""
-    return FILM_CM * 10 / max(rows, columns)
+    """Return the distance of two pixels' centers on an image of this many pixels, (0018,1164)."""
+    return DETECTOR_CM * 10 / max(rows, columns)
 
 
 def draw_phantom(
@@ -53,19 +53,19 @@ def draw_phantom(
     rows: int = 528,
     columns: int = 430,
 ) -> NDArray[np.uint16]:
-    """Draw one film: uint16 of 12 bits, shape (rows, columns), bright is dense.
+    """Return one image: uint16 of 12 bits, shape (rows, columns), bright is dense.
 
     Args:
-        view: PA and LATERAL are taken standing; AP is a portable film in bed.
+        view: PA and LATERAL are taken standing; AP is a portable image in bed.
         findings: What to draw; everything else is the same as without them.
-        patient: Seed of the anatomy; films of one patient share it.
+        patient: Seed of the anatomy; images of one patient share it.
         exposure: Seed of the position and of the noise.
-        rows: The longer side of the film is 43 cm.
+        rows: The longer side of the image is 43 cm.
         columns: As `rows`.
     """
-    # glibc keeps freed memory up to twice the largest block freed so far; without this it hands each of the hundred
-    # fields a film is summed from back to the system, and about a third of the time goes into fetching the pages anew.
-    np.empty(_KEPT_BYTES, dtype=np.uint8)
+    # glibc keeps freed memory up to twice the largest block freed so far. Without this it returns each of the hundred
+    # arrays of an image to the system, and about a third of the time is spent on mapping their pages again.
+    np.empty(_RETAINED_BYTES, dtype=np.uint8)
     body = Patient.of(patient)
     rng = np.random.default_rng([exposure, 3])
     frame = _frame(body, view, (rows, columns), rng)
@@ -73,12 +73,12 @@ def draw_phantom(
         water_cm = lateral(body, frame, findings)
     else:
         water_cm = frontal(body, frame, findings, portable=view == "AP")
-    film = _exposed(water_cm, view, rng)
-    return (np.maximum(film, _marker(view, frame)) * MAX_STORED_VALUE).astype(np.uint16)
+    image = _expose(water_cm, view, rng)
+    return (np.maximum(image, _marker(view, frame)) * MAX_STORED_VALUE).astype(np.uint16)
 
 
 def _frame(body: Patient, view: View, shape: tuple[int, int], rng: np.random.Generator) -> Frame:
-    """Place the patient before the detector, never quite in its middle."""
+    """Return the patient's position on the detector, slightly off center."""
     px_per_cm = 10 / pixel_spacing_mm(*shape)
     loose = 2.0 if view == "AP" else 1.0
     midline = shape[1] / px_per_cm / 2 + float(rng.uniform(-0.6, 0.6)) * loose
@@ -86,7 +86,7 @@ def _frame(body: Patient, view: View, shape: tuple[int, int], rng: np.random.Gen
     breath = _SHALLOW_BREATH if view == "AP" else 1.0
     width = body.depth_cm if view == "LATERAL" else body.half_width_cm
     lean = float(rng.uniform(-0.012, 0.012)) * loose
-    return Frame.on_film(
+    return Frame.on_detector(
         shape,
         px_per_cm=px_per_cm,
         thorax_cm=(width, body.height_cm * breath),
@@ -95,15 +95,15 @@ def _frame(body: Patient, view: View, shape: tuple[int, int], rng: np.random.Gen
     )
 
 
-def _exposed(water_cm: Field, view: View, rng: np.random.Generator) -> Field:
-    """Turn thickness into the film's brightness, 0 to 1: each further centimetre brightens it less (Beer-Lambert)."""
-    black = np.exp2(-np.maximum(_blurred(water_cm), 0) / _DARKENS_BY_HALF_CM[view])
-    film = 1 - black * (1 - _FOG[view])
-    noise = _blurred(rng.standard_normal(film.shape, dtype=np.float32)) * (2.2 * _MOTTLE[view])
-    return np.clip(film * 0.97 + noise * np.sqrt(film), 0, 1)
+def _expose(water_cm: Field, view: View, rng: np.random.Generator) -> Field:
+    """Turn thickness into the image's brightness, 0 to 1: each further centimeter brightens it less (Beer-Lambert)."""
+    black = np.exp2(-np.maximum(_blur(water_cm), 0) / _DARKENS_BY_HALF_CM[view])
+    image = 1 - black * (1 - _FOG[view])
+    noise = _blur(rng.standard_normal(image.shape, dtype=np.float32)) * (2.2 * _MOTTLE[view])
+    return np.clip(image * 0.97 + noise * np.sqrt(image), 0, 1)
 
 
-def _blurred(field: Field) -> Field:
+def _blur(field: Field) -> Field:
     """Blur a little, as the focus and the detector do: weights 1, 2, 1 along both axes."""
     padded = np.pad(field, 1, mode="edge")
     down = padded[:-2] + 2 * padded[1:-1] + padded[2:]
@@ -111,7 +111,7 @@ def _blurred(field: Field) -> Field:
 
 
 def _marker(view: View, frame: Frame) -> Field:
-    """The lead letters at the patient's left shoulder; they say that this is a phantom."""
+    """Return the letters at the patient's left shoulder, which mark the image as a phantom."""
     rows, columns = frame.shape
     layer = Image.new("L", (columns, rows))
     pen = ImageDraw.Draw(layer)

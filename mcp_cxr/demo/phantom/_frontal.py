@@ -1,6 +1,6 @@
-"""The chest from the front: each organ adds or takes away centimetres of water along the ray.
+"""The chest from the front: each organ adds or takes away centimeters of water along the ray.
 
-Right on these pages is the patient's right, which a film shows on the left: there `u` is negative. `out` is `u` seen
+Right means the patient's right, which is on the left of the image, where `u` is negative. `out` is `u` seen
 from the midline towards one side, so that one description serves both.
 """
 
@@ -62,7 +62,7 @@ _HEART_FILLS = 0.74
 """Share of the lung's depth that the heart takes where it is thickest; the rest is lung behind and before it."""
 _ZONE_AT = {"upper": 0.27, "mid": 0.45, "lower": 0.66}
 
-# Centimetres of water along the ray.
+# Centimeters of water along the ray.
 _TRUNK, _FLESH, _AIR, _FLUID, _ABDOMEN, _BREAST = 11.0, 4.2, 11.2, 3.0, 5.0, 2.6
 _RIB, _FRONT_RIB, _CLAVICLE, _VERTEBRA, _SCAPULA, _HUMERUS = 0.9, 0.4, 1.7, 2.8, 1.3, 2.2
 
@@ -83,21 +83,21 @@ class Lung:
 
 
 def frontal(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *, portable: bool) -> Field:
-    """Return the centimetres of water behind each pixel, shape (rows, columns)."""
+    """Return the centimeters of water behind each pixel, shape (rows, columns)."""
     lungs: dict[Side, Lung] = {side: _lung(patient, frame, side) for side in SIDES}
     heart = _heart(patient, frame, findings, portable=portable)
-    film = _trunk(patient, frame) + _bones(patient, frame, portable=portable) + _below(patient, frame, lungs)
+    water_cm = _trunk(patient, frame) + _bones(patient, frame, portable=portable) + _below(patient, frame, lungs)
     vessels = _vessels(patient, frame)
     beside_heart = 1 - _HEART_FILLS * heart
     for side, lung in lungs.items():
-        film -= _air(frame, lung, [f for f in findings if f.side == side], vessels) * beside_heart
-    film -= _airways(frame)
+        water_cm -= _air(frame, lung, [f for f in findings if f.side == side], vessels) * beside_heart
+    water_cm -= _airways(frame)
     if patient.breasts:
-        film += _breasts(frame)
+        water_cm += _breasts(frame)
     for finding in findings:
         if finding.kind == "nodule":
-            film += _nodule(patient, frame, finding)
-    return film + devices_from_the_front(frame, findings)
+            water_cm += _nodule(patient, frame, finding)
+    return water_cm + devices_from_the_front(frame, findings)
 
 
 def _lung(patient: Patient, frame: Frame, side: Side) -> Lung:
@@ -196,7 +196,7 @@ def _airways(frame: Frame) -> Field:
 
 def _breasts(frame: Frame) -> Field:
     """Two soft shadows, denser where they hang."""
-    breast = ball(frame.folded().ellipse((0.58, 0.84), (0.46, 0.22), degrees=-12))
+    breast = ball(frame.mirrored().ellipse((0.58, 0.84), (0.46, 0.22), degrees=-12))
     return _BREAST * breast * (0.45 + 0.55 * smoothstep(0.62, 0.98, frame.v))
 
 
@@ -240,10 +240,10 @@ def _rib_bands(height: Field, slope: Field, phase: float) -> Field:
 
 
 def _shoulder_girdle(frame: Frame, *, portable: bool) -> Field:
-    """Clavicles and shoulder blades; on a portable film the arms hang and the blades lie over the lungs."""
+    """Clavicles and shoulder blades; on a portable image the arms hang and the blades lie over the lungs."""
     blade_starts, lift = (0.80, -0.03) if portable else (0.97, 0.0)
     clavicles = [(smooth_path([(sign * u, v + lift) for u, v in _CLAVICLE_AT]), 1.15) for sign in (-1, 1)]
-    both = frame.folded()
+    both = frame.mirrored()
     beyond = both.u - blade_starts - 0.12 * (both.v - 0.1)
     blade = smoothstep(0, 0.03, np.minimum(beyond, 1.6 * (0.47 - both.v) - 0.9 * beyond))
     blade *= smoothstep(-0.03, 0.03, both.v)
@@ -255,6 +255,6 @@ def _shoulder_girdle(frame: Frame, *, portable: bool) -> Field:
 def _nodule(patient: Patient, frame: Frame, finding: PhantomFinding) -> Field:
     sign = SIGN[finding.side or "right"]
     wide = 0.5 if finding.zone == "upper" else 0.6
-    centre = (sign * (wide + patient.nodule_shift[0]), _ZONE_AT[finding.zone] + patient.nodule_shift[1])
+    center = (sign * (wide + patient.nodule_shift[0]), _ZONE_AT[finding.zone] + patient.nodule_shift[1])
     radius_cm = finding.diameter_mm / 20
-    return (1.9 * radius_cm + 0.9) * smoothstep(1.12, 0.45, frame.cm_from(centre) / radius_cm)
+    return (1.9 * radius_cm + 0.9) * smoothstep(1.12, 0.45, frame.cm_from(center) / radius_cm)

@@ -1,6 +1,6 @@
-"""The chest from its left side: the sternum on the left of the film, the spine on the right.
+"""The chest from its left side: the sternum on the left of the image, the spine on the right.
 
-As in `_frontal`, each organ adds or takes away centimetres of water. `u` is -1 at the sternum and 1 at the back.
+As in `_frontal`, each organ adds or takes away centimeters of water. `u` is -1 at the sternum and 1 at the back.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _ENLARGED_HEART: dict[Grade, float] = {"trace": 1.12, "small": 1.16, "moderate":
 _FLUID_HEIGHT: dict[Grade, float] = {"trace": 0.05, "small": 0.13, "moderate": 0.25, "large": 0.45}
 _NODULE_AT = {"upper": (-0.15, 0.25), "mid": (0.25, 0.42), "lower": (0.28, 0.70)}
 
-# Centimetres of water along the ray.
+# Centimeters of water along the ray.
 _TRUNK, _FLESH, _AIR, _ABDOMEN, _ARMS = 15.5, 4.5, 15.0, 4.5, 7.0
 _VERTEBRA, _RIB, _STERNAL, _BLADE = 2.2, 0.5, 2.0, 1.1
 
 
 def lateral(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
-    """Return the centimetres of water behind each pixel, shape (rows, columns)."""
-    film = _trunk(patient, frame) + _bones(patient, frame)
+    """Return the centimeters of water behind each pixel, shape (rows, columns)."""
+    water_cm = _trunk(patient, frame) + _bones(patient, frame)
     heart = 1 - _HEART_FILLS * _heart(frame, findings)
     tree = _vessels(patient, frame)
     domes: dict[Side, Field] = {"right": profile(_RIGHT_DOME, frame.u), "left": profile(_LEFT_DOME, frame.u)}
     for side, dome in domes.items():
-        film -= _air(patient, frame, dome, [f for f in findings if f.side == side]) * heart - 0.5 * tree
-    film += _below(patient, frame, domes["left"]) + _arch(frame) - _airways(frame)
+        water_cm -= _air(patient, frame, dome, [f for f in findings if f.side == side]) * heart - 0.5 * tree
+    water_cm += _below(patient, frame, domes["left"]) + _arch(frame) - _airways(frame)
     for finding in findings:
         if finding.kind == "nodule":
-            film += _nodule(patient, frame, finding)
-    return film + devices_from_the_side(frame, findings)
+            water_cm += _nodule(patient, frame, finding)
+    return water_cm + devices_from_the_side(frame, findings)
 
 
 def _trunk(patient: Patient, frame: Frame) -> Field:
@@ -95,8 +95,8 @@ def _fluid(frame: Frame, grade: Grade) -> Field:
 
 def _heart(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
     size = max([1.0, *(_ENLARGED_HEART[f.grade] for f in findings if f.kind == "cardiomegaly")])
-    centre = (_HEART_AT[0] + 0.22 * (size - 1), _HEART_AT[1])
-    radius = frame.ellipse(centre, (_HEART_AXES[0] * size, _HEART_AXES[1] * size), degrees=_HEART_DEGREES)
+    center = (_HEART_AT[0] + 0.22 * (size - 1), _HEART_AT[1])
+    radius = frame.ellipse(center, (_HEART_AXES[0] * size, _HEART_AXES[1] * size), degrees=_HEART_DEGREES)
     vessels = frame.ellipse((-0.24, 0.47), (0.24, 0.24), degrees=15)
     return np.maximum(rounded(1 - radius, 1.0), 0.42 * rounded(1 - vessels, 1.0))
 
@@ -136,8 +136,8 @@ def _bones(patient: Patient, frame: Frame) -> Field:
 
 def _spine(frame: Frame) -> Field:
     """Vertebral bodies with discs between them, and the arches behind."""
-    centre = profile(_SPINE, frame.v)
-    off_axis = frame.u - centre
+    center = profile(_SPINE, frame.v)
+    off_axis = frame.u - center
     place = (frame.v + 0.12 * off_axis) / _VERTEBRA_HEIGHT
     off = np.abs(place - np.round(place))
     body = smoothstep(0.155, 0.13, np.abs(off_axis)) * smoothstep(0.48, 0.38, off)
@@ -147,7 +147,7 @@ def _spine(frame: Frame) -> Field:
 
 
 def _ribs(patient: Patient, frame: Frame) -> Field:
-    """Ribs fall from the spine forwards; those of both sides cross the film a little apart."""
+    """Ribs fall from the spine forwards; those of both sides cross the image a little apart."""
     along = np.clip((frame.u + 0.9) / 1.8, 0, 1)
     bands = np.zeros(frame.shape, dtype=np.float32)
     for side_shift in (0.0, 0.38):

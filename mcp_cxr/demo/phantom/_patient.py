@@ -1,4 +1,4 @@
-"""A made-up patient: the proportions a seed decides, and the findings that can be drawn into them."""
+"""A fictitious patient: proportions from a seed, and the findings that can be drawn."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WOMEN = 0.45
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """What does not change from film to film."""
+    """What does not change from image to image."""
 
     half_width_cm: float
     """Half the inner width of the chest at its widest."""
@@ -60,7 +60,7 @@ class Patient:
     """1 is average; a stout patient has more."""
     breasts: bool
     heart_ratio: float
-    """Cardiothoracic ratio of the healthy heart, as a PA film shows it."""
+    """Cardiothoracic ratio of the healthy heart, as a PA image shows it."""
     right_dome: float
     """Height of the right dome of the diaphragm above the costophrenic angle, in fractions of the thorax."""
     bubble: float

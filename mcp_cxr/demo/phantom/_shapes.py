@@ -1,4 +1,4 @@
-"""Soft shapes on a grid, and strokes between points: the pencils the phantoms are drawn with."""
+"""Draws soft shapes and strokes on a grid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Point: TypeAlias = tuple[float, float]
 """(u, v) in fractions of the thorax."""
 Line: TypeAlias = "tuple[Sequence[Point], float]"
-"""Where a line runs, and its width in centimetres."""
+"""Where a line runs, and its width in centimeters."""
 
 _OVERSAMPLED = 2
 _THICKEST_ROD_CM = 2.0
@@ -31,10 +31,10 @@ _FINE_PX = 4
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the thorax lies on the film.
+    """Where the thorax lies on the image.
 
     `u` runs across: 0 is the midline, -1 and 1 are the inner chest walls at their widest, as they appear from left to
-    right on the film. `v` runs down: 0 is the apex of the lungs, 1 the costophrenic angle.
+    right on the image. `v` runs down: 0 is the apex of the lungs, 1 the costophrenic angle.
     """
 
     u: Field
@@ -50,10 +50,10 @@ class Frame:
     """How far the midline moves to the right for each row down, in pixels."""
 
     @classmethod
-    def on_film(
+    def on_detector(
         cls, shape: tuple[int, int], *, px_per_cm: float, thorax_cm: Point, origin_cm: Point, lean: float
     ) -> Frame:
-        """Lay a thorax of (half width, height) on a film, its apex level's midline at `origin_cm` from the corner."""
+        """Lay a thorax of (half width, height) on an image, its apex level's midline at `origin_cm` from the corner."""
         rows, columns = shape
         y = np.arange(rows, dtype=np.float32)[:, None]
         x = np.arange(columns, dtype=np.float32)[None, :]
@@ -67,38 +67,38 @@ class Frame:
         """(rows, columns)."""
         return self.u.shape[0], self.u.shape[1]
 
-    def folded(self) -> Frame:
+    def mirrored(self) -> Frame:
         """Return the frame with both sides laid over each other: what is drawn at a positive `u` comes on both."""
         return replace(self, u=np.abs(self.u))
 
     def pixel(self, point: Point) -> Point:
-        """Return (x, y) of a point on the film."""
+        """Return (x, y) of a point on the image."""
         y = self.apex_px + point[1] * self.height_cm * self.px_per_cm
         return self.midline_px + point[0] * self.half_width_cm * self.px_per_cm + self.lean * (y - self.apex_px), y
 
     def cm_from(self, point: Point) -> Field:
-        """Return each pixel's distance from a point, in centimetres."""
+        """Return each pixel's distance from a point, in centimeters."""
         across = (self.u - point[0]) * self.half_width_cm
         down = (self.v - point[1]) * self.height_cm
         return np.sqrt(across * across + down * down)
 
-    def ellipse(self, centre: Point, axes: Point, *, degrees: float = 0.0) -> Field:
+    def ellipse(self, center: Point, axes: Point, *, degrees: float = 0.0) -> Field:
         """Return the radius in units of an ellipse whose half axes are in fractions; 1 is its edge.
 
         Args:
             centre: Its middle.
             axes: Half axes before it is turned, across and down.
-            degrees: How far it is turned, clockwise on the film.
+            degrees: How far it is turned, clockwise on the image.
         """
-        across = (self.u - centre[0]) * self.half_width_cm
-        down = (self.v - centre[1]) * self.height_cm
+        across = (self.u - center[0]) * self.half_width_cm
+        down = (self.v - center[1]) * self.height_cm
         cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
         along = (across * cos + down * sin) / (axes[0] * self.half_width_cm)
         beside = (down * cos - across * sin) / (axes[1] * self.height_cm)
         return np.sqrt(along * along + beside * beside)
 
     def strokes(self, lines: Iterable[Line], *, blur_px: float = 0.0) -> Field:
-        """Draw lines, each with its width in centimetres, as round rods: the value is the rod's thickness in cm.
+        """Draw lines, each with its width in centimeters, as round rods: the value is the rod's thickness in cm.
 
         Thin lines give way to thick ones; nothing is added up.
         """
@@ -108,9 +108,9 @@ class Frame:
         pen = ImageDraw.Draw(layer)
         for points, width_cm in sorted(lines, key=lambda line: line[1]):
             path = [(x * scale, y * scale) for x, y in map(self.pixel, points)]
-            grey = round(width_cm / _THICKEST_ROD_CM * 255)
+            gray = round(width_cm / _THICKEST_ROD_CM * 255)
             width = max(1, round(width_cm * self.px_per_cm * scale))
-            pen.line(path, fill=min(grey, 255), width=width, joint="curve" if width > _FINE_PX else None)
+            pen.line(path, fill=min(gray, 255), width=width, joint="curve" if width > _FINE_PX else None)
         soft = layer.reduce(scale)
         if blur_px:
             soft = soft.filter(ImageFilter.BoxBlur(blur_px))
@@ -126,7 +126,7 @@ def smoothstep(low: float, high: float, at: Field) -> Field:
     rise += 3
     rise *= t
     rise *= t
-    return rise  # t * t * (3 - 2 * t), in place: most of the time of a film goes here
+    return rise  # t * t * (3 - 2 * t), in place: most of the time of an image goes here
 
 
 def rounded(inside: Field, depth: float) -> Field:
@@ -156,7 +156,7 @@ def profile(points: Sequence[Point], at: Field) -> Field:
 
 
 def smooth_path(points: Sequence[Point], pieces: int = 8) -> list[Point]:
-    """Return a smooth line through the points (Catmull-Rom: each tangent points from neighbour to neighbour)."""
+    """Return a smooth line through the points (Catmull-Rom: each tangent points from neighbor to neighbor)."""
     p = np.array([points[0], *points, points[-1]])
     t = np.linspace(0, 1, pieces, endpoint=False)[:, None]
     before, start, end, after = p[:-3], p[1:-2], p[2:-1], p[3:]

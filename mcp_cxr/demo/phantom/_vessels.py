@@ -22,7 +22,7 @@ def pulmonary_tree(seed: int, hilum: Point, *, sign: int) -> list[tuple[list[Poi
     Args:
         seed: Decides the forks.
         hilum: Where it starts.
-        sign: 1 where the lung lies to the right of its hilum on the film, -1 to the left.
+        sign: 1 where the lung lies to the right of its hilum on the image, -1 to the left.
     """
     rng = np.random.default_rng([abs(seed), 2])
     lines: list[tuple[list[Point], float]] = []

@@ -27,7 +27,7 @@ _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
 class HeaderFacts:
     """What the header of a file says about an image.
 
-    The three identifiers are as the file has them. They serve to compute keyed hashes: never store, log or display them.
+    The three identifiers are as the file has them. Used to compute keyed hashes: never store, log or display them.
     """
 
     kind: FileKind

@@ -2,12 +2,14 @@
 
 from mcp_cxr.images.pixels._decode import check_decodable, open_raster
 from mcp_cxr.images.pixels._png_jpeg import open_png_jpeg, png_jpeg_header, png_jpeg_values
-from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, Raster, ValueRange
+from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, Mask, Raster, StoredArray, ValueRange
 
 __all__ = [
     "ArrayRaster",
     "FileRaster",
+    "Mask",
     "Raster",
+    "StoredArray",
     "ValueRange",
     "check_decodable",
     "open_png_jpeg",

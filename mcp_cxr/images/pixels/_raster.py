@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,13 +12,12 @@ from mcp_cxr.errors import CorruptImage
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedIOBase
-    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
-    StoredArray: TypeAlias = NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]
-    """Stored values, shape (rows, columns)."""
-    Mask: TypeAlias = NDArray[np.bool_]
+StoredArray: TypeAlias = "NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint16] | NDArray[np.int16]"
+"""Stored values, shape (rows, columns)."""
+Mask: TypeAlias = "NDArray[np.bool_]"
 
 _STRIP_BYTES: Final = 768 * 2**10
 

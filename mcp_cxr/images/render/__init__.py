@@ -9,7 +9,7 @@ from mcp_cxr.images.render._contact_sheet import (
     contact_sheet_layout,
 )
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
-from mcp_cxr.images.render._gray_image import render_gray, render_region, scan_values
+from mcp_cxr.images.render._gray_image import Decode, render_gray, render_region, scan_values
 from mcp_cxr.images.render._grayscale import apply_lut, grayscale
 from mcp_cxr.images.render._view import ImageView, ViewOptions, to_rendering, to_view
 
@@ -18,6 +18,7 @@ __all__ = [
     "Block",
     "ContactSheet",
     "ContactSheetTile",
+    "Decode",
     "ImageView",
     "ViewOptions",
     "apply_lut",

@@ -68,7 +68,7 @@ def split_into_blocks(strip: NDArray[Any], block: Block) -> NDArray[Any]:
 
 
 def _means(strip: NDArray[Any], bits: int, block: Block) -> NDArray[Any]:
-    """Return the means of blocks. Sums stay in 16 bits; to fit, up to four of the lowest bits are dropped."""
+    """Return the means of blocks. Sums stay in 16 bits; to fit, up to four low bits are dropped."""
     strip = _pad_to_multiple(strip, block.down, axis=0)
     lost = max(0, bits + (block.down - 1).bit_length() - _LANE_BITS)
     values: NDArray[Any] = strip >> lost if lost else strip.astype(f"{strip.dtype.kind}2", copy=False)
@@ -88,7 +88,7 @@ def _means(strip: NDArray[Any], bits: int, block: Block) -> NDArray[Any]:
 
 
 def _add_columns(rows: NDArray[np.uint16], across: int) -> NDArray[np.uint16]:
-    """Add neighboring columns: four 16-bit lanes in one 64-bit integer, whose product has the sum in its highest lane."""
+    """Add neighboring columns: four 16-bit lanes in one 64-bit integer; a product has their sum in its top lane."""
     for lanes in _LANES:
         while across % lanes == 0:
             word = np.dtype(f"u{2 * lanes}").type

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -14,19 +14,18 @@ from mcp_cxr.images.render._grayscale import grayscale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import TypeAlias
 
     from numpy.typing import NDArray
 
     from mcp_cxr.images.dicom import GrayscaleParameters, Window
-    from mcp_cxr.images.pixels import Raster
-    from mcp_cxr.images.pixels._raster import Mask, StoredArray
+    from mcp_cxr.images.pixels import Mask, Raster, StoredArray
     from mcp_cxr.images.render._downscale import Block
     from mcp_cxr.images.render._grayscale import Grayscale
 
-    Decode: TypeAlias = Callable[[bool], Raster]
-    """Returns the raster; True allows half of the rows and columns."""
-    Region: TypeAlias = tuple[float, float, float, float]
+
+Decode: TypeAlias = "Callable[[bool], Raster]"
+"""Returns the raster; True allows half of the rows and columns."""
+_Region: TypeAlias = tuple[float, float, float, float]
 
 _LINEAR_STEEPNESS: Final = 1.05
 """`Grayscale.steepness` up to which the gray of a mean is taken as the mean of grays."""
@@ -155,7 +154,7 @@ def _can_clip_both_ends(parameters: GrayscaleParameters) -> bool:
 
 
 def render_region(
-    decode: Decode, parameters: GrayscaleParameters, *, max_px: int, region: Region | None, window: Window | None
+    decode: Decode, parameters: GrayscaleParameters, *, max_px: int, region: _Region | None, window: Window | None
 ) -> GrayImage:
     """Return every pixel that a region touches, reduced for `max_px`; the stretch is that of the whole image.
 

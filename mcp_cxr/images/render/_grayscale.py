@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.images.dicom import GrayscaleParameters, Lut, Window
-    from mcp_cxr.images.pixels import ValueRange
-    from mcp_cxr.images.pixels._raster import Mask
+    from mcp_cxr.images.pixels import Mask, ValueRange
 
     Table: TypeAlias = NDArray[np.float64]
     """One number for each value a pixel can have."""

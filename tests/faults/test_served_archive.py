@@ -155,7 +155,7 @@ def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str
     finally:
         data.chmod(0o755)
     assert done.returncode == 1
-    assert "cannot be written. Check the permissions of the" in done.stderr.splitlines()[-1]
+    assert "cannot be written. Check the permissions of the file and its folder." in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert (data / DATABASE).read_bytes() == before
 

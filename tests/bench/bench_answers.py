@@ -37,7 +37,7 @@ from mcp_cxr.records import Filter, ImageId, ImageRecord, Study, StudyId, Subjec
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from tests.bench.search.data import BENCH, DIMENSION, VIEWS, Data
-from tests.bench.search.data import QUESTIONS as QUESTIONS_OF_TEXTS
+from tests.bench.search.data import QUERIES as QUESTIONS_OF_TEXTS
 from tests.support.films_by_patient import image_to_image
 from tests.support.label_space import LabelSpace, LabelSpaceEmbedder
 from tests.support.search_trial import interval, questions, run, swapped
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
     from typing import Any
 
-STUDIES, QUESTIONS, NOISE = 2000, 240, 2.5
+STUDIES, QUERIES, NOISE = 2000, 240, 2.5
 IMAGES, REPORTS, SUBJECTS = 377_110, 227_835, 65_379
 BATCH = 1024
 ROUNDS = 7
@@ -75,7 +75,7 @@ OTHERS = (
 async def trial(agreement: float) -> bool:
     """Print what each way finds; return whether it is what it should be."""
     space = LabelSpace(STUDIES, noise=NOISE, seed=11, agreement=agreement)  # weights were chosen on seeds 1 and 2
-    asked = questions(space, QUESTIONS, seed=12)
+    asked = questions(space, QUERIES, seed=12)
     print(f"\n{STUDIES} studies, half of them without report and labels; {len(asked)} questions; precision at 10")
     print(f"texts and images agree on a finding with a cosine of {agreement}")
     with tempfile.TemporaryDirectory() as folder:
@@ -165,7 +165,7 @@ class _Wide(LabelSpaceEmbedder):
         return type(made)("wide", DIMENSION, made.preprocessing)
 
     async def embed_texts(self, texts):  # as its parent
-        rows = Data(IMAGES).questions[-QUESTIONS_OF_TEXTS:]
+        rows = Data(IMAGES).queries[-QUESTIONS_OF_TEXTS:]
         return np.stack([rows[len(text) % len(rows)] for text in texts])
 
 

@@ -1,7 +1,7 @@
-"""How long a restart takes to its first new film, all of MIMIC-CXR known: `python -m tests.bench resume`.
+"""Time of a restart to its first new image, with all of MIMIC-CXR known: `python -m tests.bench resume`.
 
-The folder has MIMIC's layout and numbers (377,110 images, about 230,000 studies with their reports); its films are
-empty files, for none is to be opened, and one real film comes last. The archive is filled through the store; the
+The folder has MIMIC's layout and numbers (377,110 images, about 230,000 studies with their reports); its files are
+empty, because none is to be opened, except one new image at the end. The archive is filled through the store; the
 directories are warm. The run goes on to its end: the reports of all known studies are read and compared.
 """
 
@@ -39,13 +39,13 @@ if TYPE_CHECKING:
 
 IMAGES = 377_110
 SECONDS_TO_REACH = 30.0
-"""To the first new film; `ingest_directory` has 35."""
+"""Target for the first new image; `ingest_directory` has 35."""
 REPORT = "FINAL REPORT\n FINDINGS: " + "The lungs are clear. " * 20 + "\n\n IMPRESSION: No acute process.\n"
 _BATCH = 4096
 
 
 def grow(folder: Path, images: int) -> None:
-    """Make a tree of empty films: 5.5 images and 3.5 studies a patient, as MIMIC has."""
+    """Make a tree of empty files: 5.5 images and 3.5 studies per patient, as in MIMIC."""
     rng = random.Random(1)  # noqa: S311  # no secret
     made = study = subject = 0
     while made < images:
@@ -61,18 +61,18 @@ def grow(folder: Path, images: int) -> None:
                 made += 1
 
 
-def films(folder: Path) -> Iterator[tuple[Path, MimicIds]]:
+def image_files(folder: Path) -> Iterator[tuple[Path, MimicIds]]:
     for path in folder.rglob("*.dcm"):
         if ids := ids_of(path):
             yield path, ids
 
 
 async def fill(data: Path, folder: Path) -> int:
-    """Write what an ingest of all these films would have written, but for the vectors' length; return how many."""
+    """Write what an ingest of all these files would write, with shorter vectors; return their number."""
     fingerprint, rows, done = Fingerprint(ToyEmbedder.name, DIMENSION, "test"), [], 0
     async with EmbeddedStore(data) as store:
         await store.create(fingerprint, root=str(folder))
-        for row in films(folder):
+        for row in image_files(folder):
             rows.append(row)
             if len(rows) == _BATCH:
                 done += await write(store, folder, rows)
@@ -106,7 +106,7 @@ async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, Mimic
 
 
 async def restart(data: Path, folder: Path) -> dict[str, float]:
-    """Ingest a folder of which one film is new; return seconds to that film and to the end, and figures."""
+    """Ingest a folder with one new file; return seconds to that image and to the end, and figures."""
     reached = 0.0
 
     async def reach(_: int) -> None:
@@ -146,7 +146,7 @@ def main() -> int:
         found = anyio.run(restart, data, folder)
     print(json.dumps({name: round(value, 2) for name, value in found.items()}, indent=2))
     reached = found["seconds_to_first_new"] <= SECONDS_TO_REACH and found["skipped"] == known
-    print(f"to reach: the new film within {SECONDS_TO_REACH:g} s: {'yes' if reached else 'NO'}")
+    print(f"target: the new image within {SECONDS_TO_REACH:g} s: {'yes' if reached else 'NO'}")
     return 0 if reached else 1
 
 

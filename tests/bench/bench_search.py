@@ -34,8 +34,8 @@ Results = dict[str, dict[int, dict[str, Any]]]
 
 def main(sizes: list[int] | None = None) -> int:
     sizes = sizes or list(SIZES)
-    told = environment()
-    print(json.dumps(told))
+    facts = environment()
+    print(json.dumps(facts))
     install()
     Data(max(sizes))
     results: Results = {name: {} for name in ENGINES}
@@ -47,7 +47,7 @@ def main(sizes: list[int] | None = None) -> int:
     firsts = first_answers([name for name in ENGINES if max(sizes) in results[name]], max(sizes))
     print(json.dumps({"first_answer_s": firsts}))
     reached = report(results, firsts, sizes)
-    save(results, {"environment": told, "engines": results, "first_answer_s": firsts, "reached": reached})
+    save(results, {"environment": facts, "engines": results, "first_answer_s": firsts, "reached": reached})
     return 0 if all(reached.values()) else 1
 
 
@@ -69,7 +69,7 @@ def processor() -> str:
 
 
 def install() -> None:
-    """Install the others where the bench alone finds them; one that does not install is left out."""
+    """Install the other engines in folders of the bench; one that cannot be installed is skipped."""
     for folder, wanted in (("current", REQUIREMENTS), ("prerelease", PRERELEASE)):
         for one in wanted:
             mark = RIVALS / folder / f".{one}"
@@ -80,10 +80,10 @@ def install() -> None:
 
 
 def measured(name: str, size: int) -> dict[str, Any] | None:
-    """Build and ask; None where the engine is not installed or fails."""
+    """Build and query; None if the engine is not installed or fails."""
     built = child("build", name, size)
-    asked = child("ask", name, size) if built else None
-    return {**built, **asked} if built and asked else None
+    measured = child("query", name, size) if built else None
+    return {**built, **measured} if built and measured else None
 
 
 def child(what: str, name: str, size: int) -> dict[str, Any] | None:
@@ -97,7 +97,7 @@ def child(what: str, name: str, size: int) -> dict[str, Any] | None:
 
 
 def alone(name: str) -> dict[str, str]:
-    """Return an environment in which libraries take one thread, and the others find theirs."""
+    """Return an environment with one thread per library, in which the engine finds its packages."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LANCE_CPU_THREADS", "RAYON_NUM_THREADS"), "1")
     path = {} if name == OURS else {"PYTHONPATH": str((RIVALS / "current").resolve())}
     return {**os.environ, **threads, **path}
@@ -119,7 +119,7 @@ def first_answers(names: list[str], size: int) -> dict[str, float]:
 
 
 def report(results: Results, firsts: dict[str, float], sizes: list[int]) -> dict[str, bool]:
-    """Print a table and what was to be reached, at the largest size; return that."""
+    """Print a table, and the targets at the largest size; return the targets."""
     for size in sizes:
         print(f"\n{size:,} images: p50 / p95 ms (recall)")
         for name, by_size in results.items():

@@ -1,4 +1,4 @@
-"""What can be wrong with the file or its disk: one typed error each that says what to do, nothing half written."""
+"""Faults of the file or its disk: each raises one typed error that says what to do, and nothing is half written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rubbish(file: Path) -> Path:
 
 @pytest.fixture
 def damaged(file: Path, filled: None) -> None:
-    """A collection in which only the first page is whole."""
+    """A collection whose pages are damaged, except the first."""
     whole = file.read_bytes()
     file.write_bytes(whole[:PAGE] + b"\xff" * (len(whole) - PAGE))
 
@@ -55,7 +55,7 @@ def content(folder: Path) -> bytes:
 
 @pytest.fixture
 async def filled(tmp_path: Path) -> None:
-    """A collection of one image, closed again."""
+    """A closed collection of one image."""
     async with EmbeddedStore(tmp_path) as store:
         await store.create(FINGERPRINT)
         await store.put([image("a")], vectors(1))
@@ -63,14 +63,14 @@ async def filled(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def impatient(tmp_path: Path, filled: None) -> AsyncIterator[EmbeddedStore]:
-    """The same collection, in a store that hardly waits."""
+    """The same collection, in a store with a short timeout."""
     async with EmbeddedStore(tmp_path, busy_timeout_s=0.02) as store:
         yield store
 
 
 @pytest.fixture
 def on_connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let every connection from now on be opened otherwise, or begin with a statement."""
+    """Patch how connections are opened from now on, or which statement they begin with."""
     connect = sqlite3.connect
 
     def arrange(*, mode: str = "rw", statement: str = "SELECT 1", trace: Callable[[str], object] | None = None) -> None:
@@ -85,7 +85,7 @@ def on_connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return arrange
 
 
-async def test_opening_and_asking_makes_no_file(tmp_path: Path) -> None:
+async def test_opening_and_reading_creates_no_file(tmp_path: Path) -> None:
     folder = tmp_path / "none"
     async with EmbeddedStore(folder) as store:
         with pytest.raises(StoreMissing, match="mcp-cxr ingest PATH"):
@@ -94,7 +94,7 @@ async def test_opening_and_asking_makes_no_file(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-async def test_only_its_owner_may_read_the_archive(tmp_path: Path) -> None:
+async def test_only_the_owner_may_read_the_archive(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "archive"
     async with EmbeddedStore(folder) as store:
         await store.create()
@@ -102,7 +102,7 @@ async def test_only_its_owner_may_read_the_archive(tmp_path: Path) -> None:
     assert (folder / "archive.sqlite3").stat().st_mode & 0o077 == 0
 
 
-async def test_a_file_of_rubbish_is_called_damaged_and_left_alone(tmp_path: Path, rubbish: Path) -> None:
+async def test_a_file_that_is_no_database_is_reported_and_not_changed(tmp_path: Path, rubbish: Path) -> None:
     async with EmbeddedStore(tmp_path) as store:
         for call in (store.info(), store.create(FINGERPRINT), store.drop()):
             with pytest.raises(StoreError, match=r"archive\.sqlite3 is damaged.*backup"):
@@ -111,14 +111,14 @@ async def test_a_file_of_rubbish_is_called_damaged_and_left_alone(tmp_path: Path
 
 
 @pytest.mark.usefixtures("damaged")
-async def test_a_damaged_page_is_called_damaged(tmp_path: Path) -> None:
+async def test_a_damaged_page_is_reported(tmp_path: Path) -> None:
     async with EmbeddedStore(tmp_path) as store:
         with pytest.raises(StoreError, match="is damaged"):
             await store.images_after(None, limit=9)
 
 
 @pytest.mark.parametrize("version", [1, 99, -1])
-async def test_another_schema_version_is_refused_with_both_ways_out(
+async def test_another_schema_version_is_refused_with_two_solutions(
     tmp_path: Path, file: Path, filled: None, version: int
 ) -> None:
     with closing(sqlite3.connect(file)) as connection:
@@ -152,9 +152,7 @@ async def test_a_locked_archive_refuses_writers_in_bounded_time_and_serves_reade
 
 
 @pytest.mark.parametrize("kept_by", ["writer", "reader"])
-async def test_a_file_another_program_keeps_is_not_made_into_an_archive(
-    tmp_path: Path, file: Path, kept_by: str
-) -> None:
+async def test_a_database_of_another_program_is_not_changed(tmp_path: Path, file: Path, kept_by: str) -> None:
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         keep(other, kept_by)
         async with EmbeddedStore(tmp_path, busy_timeout_s=0.02) as store:
@@ -162,14 +160,14 @@ async def test_a_file_another_program_keeps_is_not_made_into_an_archive(
                 await store.create(FINGERPRINT)
 
 
-async def test_making_an_archive_waits_for_another_process_that_is_making_it(
+async def test_create_waits_for_another_process_that_creates_the_archive(
     tmp_path: Path, file: Path, on_connect: Callable[..., None]
 ) -> None:
     with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
         keep(other, "writer")
 
         def release(statement: str) -> None:
-            if statement.startswith("BEGIN") and other.in_transaction:  # the store has been refused, and waits now
+            if statement.startswith("BEGIN") and other.in_transaction:  # the store was refused and is waiting
                 other.execute("ROLLBACK")
 
         on_connect(trace=release)
@@ -187,7 +185,7 @@ async def test_a_file_that_cannot_be_written_is_still_read(
         assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["a"]
 
 
-async def test_a_full_disk_keeps_what_was_there_and_nothing_of_the_rest(
+async def test_a_full_disk_keeps_the_rows_written_before(
     tmp_path: Path, filled: None, on_connect: Callable[..., None]
 ) -> None:
     pages = len(content(tmp_path)) // PAGE
@@ -200,7 +198,7 @@ async def test_a_full_disk_keeps_what_was_there_and_nothing_of_the_rest(
         assert ids(await store.browse(Filter(), limit=9)) == ["a", "c"]
 
 
-async def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
+async def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("a file")
     async with EmbeddedStore(tmp_path / "folder") as store:
         with pytest.raises(StoreMissing):
@@ -209,14 +207,16 @@ async def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path) -> None:
             await store.create(FINGERPRINT)
 
 
-async def test_a_folder_in_place_of_the_file_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_a_folder_in_place_of_the_file_is_reported(tmp_path_factory: pytest.TempPathFactory) -> None:
     in_place = tmp_path_factory.mktemp("archive.sqlite3", numbered=False)
     async with EmbeddedStore(in_place.parent) as store:
         with pytest.raises(StoreError, match="archive"):
             await store.create(FINGERPRINT)
 
 
-async def test_a_cell_of_another_length_is_told_and_shown(impatient: EmbeddedStore, file: Path) -> None:
+async def test_a_vector_of_the_wrong_length_is_reported_and_its_image_returned(
+    impatient: EmbeddedStore, file: Path
+) -> None:
     with closing(sqlite3.connect(file)) as other, other:
         other.execute("UPDATE vectors SET vector = x'0000'")
     for call in (impatient.nearest(axis(), Filter(), limit=1), impatient.reference_sample()):
@@ -225,7 +225,7 @@ async def test_a_cell_of_another_length_is_told_and_shown(impatient: EmbeddedSto
     assert (await impatient.get([A], vectors=True))[A].vector is None
 
 
-async def test_an_error_never_quotes_what_is_stored(impatient: EmbeddedStore, file: Path) -> None:
+async def test_an_error_never_quotes_stored_values(impatient: EmbeddedStore, file: Path) -> None:
     with closing(sqlite3.connect(file)) as other, other:
         other.execute("CREATE TRIGGER loud BEFORE INSERT ON images BEGIN SELECT raise(ABORT, 'p10000032'); END")
     with pytest.raises(StoreError, match="SQLITE_CONSTRAINT") as caught:
@@ -233,7 +233,7 @@ async def test_an_error_never_quotes_what_is_stored(impatient: EmbeddedStore, fi
     assert "p10000032" not in str(caught.value)
 
 
-async def test_what_is_forgotten_is_in_no_byte_of_the_folder(tmp_path: Path) -> None:
+async def test_forgotten_values_are_in_no_byte_of_the_folder(tmp_path: Path) -> None:
     async with EmbeddedStore(tmp_path) as store:
         await store.create(FINGERPRINT)
         await store.put([image("secretimage", "s1", "secretsubject"), image("b", "s2", "p2")], vectors(2))

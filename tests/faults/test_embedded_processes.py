@@ -1,4 +1,4 @@
-"""Several processes use one archive, and any of them may be killed."""
+"""Several processes use one archive, and any may be killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 
-# Says "ready", waits for a line, then makes the archive and writes 10 batches of its own images and of shared ones.
+# Prints "ready", waits for a line, then creates the archive and writes 10 batches of its own and of shared images.
 WRITER = """
 import sys, anyio
 from pathlib import Path
@@ -42,7 +42,7 @@ async def write(folder, name):
 anyio.run(write, Path(sys.argv[1]), sys.argv[2])
 """
 
-# Puts two images, and stops where all rows are written and nothing is committed.
+# Puts two images, and stops when all rows are written and nothing is committed.
 HALFWAY = """
 import sys, anyio
 from pathlib import Path
@@ -70,7 +70,7 @@ anyio.run(put, Path(sys.argv[1]))
 
 
 class Child:
-    """A process that says a line when it has come somewhere."""
+    """A process that prints a line when it reaches a point."""
 
     def __init__(self, script: str, *arguments: object) -> None:
         command = [sys.executable, "-c", script, *map(str, arguments)]
@@ -106,7 +106,7 @@ def start(children: ExitStack, script: str, *arguments: object) -> Child:
 
 
 async def read_until(ended: anyio.Event, store: EmbeddedStore) -> None:
-    """Read again and again: what is read is always whole."""
+    """Read repeatedly, and check that each state is complete."""
     while not ended.is_set():
         try:
             page = await store.images_after(None, limit=999)
@@ -119,7 +119,7 @@ async def read_until(ended: anyio.Event, store: EmbeddedStore) -> None:
         assert len(found) >= len(page)
 
 
-async def test_four_processes_make_one_archive_and_lose_or_double_nothing(tmp_path: Path, children: ExitStack) -> None:
+async def test_four_processes_write_one_archive_without_loss_or_duplicates(tmp_path: Path, children: ExitStack) -> None:
     names = "wxyz"
     writers = [start(children, WRITER, tmp_path, name) for name in names]
     ended = anyio.Event()

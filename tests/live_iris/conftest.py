@@ -65,7 +65,7 @@ class LiveBackend:
             cursor.execute(statement, values) if values else cursor.execute(statement)
             return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
-    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+    def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
         self.execute(
             f"INSERT INTO {self.config.table} (ImageID, StudyID, SubjectID, ViewPosition, Metadata, Vector)"  # noqa: S608  # a table of the test's own
             " VALUES (?, ?, ?, ?, ?, TO_VECTOR(?, DOUBLE))",

@@ -1,8 +1,8 @@
-"""Rounds in which a process that writes an archive is killed, while another one reads it and deletes its copy.
+"""Rounds in which a process that writes an archive is killed, while another one reads it and deletes its int8 copy.
 
-A picture has versions; its study names the version, so that a hit says which vector it was ranked by. The writer says
-each step before it begins and after it returned: what was said to be done must be there, and of the last step all or
-nothing.
+An image has versions; its study id names the version, so that a hit shows which vector it was ranked by. The writer
+prints each step before it begins and after it returned: steps printed as done must be stored, and the last step
+entirely or not at all.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ import anyio
 import numpy as np
 
 from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, StudyId, SubjectId
-from tests.support.places import place_of
+from tests.support.archive_locations import archive_location
 
 if TYPE_CHECKING:
     from mcp_cxr.records import RankedImage
     from mcp_cxr.stores import Store
-    from tests.support.places import Place
+    from tests.support.archive_locations import ArchiveLocation
 
 CHECKOUT = Path(__file__).parents[2]
 BATCH = 64
-_SUBJECTS = 20  # a batch's images belong to so many patients
+_SUBJECTS = 20  # per batch
 _LIMIT = 10
 
 
 @dataclass(frozen=True)
 class Step:
-    """Write a batch of pictures in some version, or forget a patient."""
+    """Write a batch of images in some version, or forget a subject."""
 
     kind: str
     batch: int
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass
 class Model:
-    """Which version of which picture the archive holds."""
+    """The version of each image that the archive should hold."""
 
     versions: dict[str, int] = field(default_factory=dict)
 
@@ -76,19 +76,19 @@ def subject_of(name: str) -> str:
 
 
 def vector_of(name: str, version: int, dimension: int) -> np.ndarray:
-    """Neighbours of one batch are near duplicates."""
+    """Return the vector of an image; those of one batch are similar."""
     batch, number = map(int, name[1:].split("-"))
-    centre = np.random.default_rng(batch % 5).normal(size=dimension)
+    center = np.random.default_rng(batch % 5).normal(size=dimension)
     rest = np.random.default_rng([batch, number, version]).normal(size=dimension)
-    vector = centre + 0.3 * rest
+    vector = center + 0.3 * rest
     return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
-async def do(store: Store, step: Step, dimension: int) -> None:
+async def perform(store: Store, step: Step, dimension: int) -> None:
     if step.kind == "forget":
         await store.forget(Filter(subject_id=SubjectId(f"p{step.batch}-{step.version}")))
         return
-    pictures = [
+    images = [
         ImageRecord(
             ImageId(name),
             StudyId(f"{name}v{step.version}"),
@@ -100,11 +100,11 @@ async def do(store: Store, step: Step, dimension: int) -> None:
         )
         for name in names(step.batch)
     ]
-    await store.put(pictures, np.stack([vector_of(name, step.version, dimension) for name in names(step.batch)]))
+    await store.put(images, np.stack([vector_of(name, step.version, dimension) for name in names(step.batch)]))
 
 
-async def write(place: Place, dimension: int, first_batch: int, seed: int) -> None:
-    """Go on until killed: mostly new batches, some replaced, some patients forgotten."""
+async def write(place: ArchiveLocation, dimension: int, first_batch: int, seed: int) -> None:
+    """Write until killed: mostly new batches; some batches are replaced, some subjects forgotten."""
     rng = random.Random(seed)  # noqa: S311 - no secret
     batch = first_batch
     async with place.store() as store:
@@ -117,26 +117,26 @@ async def write(place: Place, dimension: int, first_batch: int, seed: int) -> No
             else:
                 step, batch = Step("put", batch, 0), batch + 1
             print("begin", step.line(), flush=True)  # noqa: T201 - to the parent
-            await do(store, step, dimension)
+            await perform(store, step, dimension)
             print("done", step.line(), flush=True)  # noqa: T201  # the parent reads it
 
 
-async def read(place: Place, dimension: int, seed: int) -> None:
-    """Ask until killed, and now and then delete the copy; end with an error at the first wrong hit."""
+async def read(place: ArchiveLocation, dimension: int, seed: int) -> None:
+    """Search until killed, and sometimes delete the int8 copy; fail at the first wrong hit."""
     rng = np.random.default_rng(seed)
     async with place.store() as store:
-        asked = 0
+        searches = 0
         while True:
             query = vector_of(f"b{rng.integers(50)}-00", int(rng.integers(9)), dimension)
             check_hits(await store.nearest(query, Filter(), limit=_LIMIT), query, place)
             if rng.random() < 0.1:
-                place.harm()
-            asked += 1
-            print("asked", asked, flush=True)  # noqa: T201  # the parent reads it
+                place.delete_copy()
+            searches += 1
+            print("searches", searches, flush=True)  # noqa: T201  # the parent reads it
 
 
-def check_hits(hits: list[RankedImage], query: np.ndarray, place: Place) -> None:
-    """Every hit is one picture, in its place, with the cosine of the version that it was ranked by."""
+def check_hits(hits: list[RankedImage], query: np.ndarray, place: ArchiveLocation) -> None:
+    """Check that hits are distinct and in order, each with the cosine of the version it was ranked by."""
     assert len({hit.image_id for hit in hits}) == len(hits) == _LIMIT
     assert hits == sorted(hits, key=lambda hit: (-hit.score, hit.image_id))
     for hit in hits:
@@ -151,9 +151,9 @@ def cosines(vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
 
 
 class Rounds:
-    """Kills writers one after the other, and checks the archive after each."""
+    """Kills one writer after another, and checks the archive after each."""
 
-    def __init__(self, place: Place, *, dimension: int, seed: int) -> None:
+    def __init__(self, place: ArchiveLocation, *, dimension: int, seed: int) -> None:
         self.place = place
         self.dimension = dimension
         self.rng = random.Random(seed)  # noqa: S311  # no secret
@@ -162,25 +162,25 @@ class Rounds:
         self.batches = 0
 
     async def begin(self) -> None:
-        """Make an archive."""
+        """Create an archive with some batches."""
         async with self.place.store() as store:
             await store.create(Fingerprint("rounds", self.dimension, "1"))
             for batch in range(self.place.batches):
-                await do(store, Step("put", batch, 0), self.dimension)
+                await perform(store, Step("put", batch, 0), self.dimension)
                 self.model = self.model.after(Step("put", batch, 0))
         self.batches = self.place.batches
 
     async def run(self, reader: subprocess.Popen[str]) -> None:
-        """Let a writer work for a while, kill it, and check what it left."""
+        """Start a writer, kill it after a while, and check the archive."""
         seed = self.rng.randrange(2**30)
-        with start("write", self.place.told, self.dimension, self.batches, seed) as writer:
+        with start("write", self.place.description, self.dimension, self.batches, seed) as writer:
             unfinished = self._follow(writer)
             assert writer.wait() == -signal.SIGKILL, "the writer failed by itself"
-        self.place.wait_for_the_dead()
+        self.place.wait_for_rollback()
         async with self.place.store() as store:
             page = [item async for item in walk(store)]
             held = Model({item.image.image_id: int(item.image.study_id.split("v")[1]) for item in page})
-            assert len(held.versions) == len(page), "doubled"
+            assert len(held.versions) == len(page), "duplicated"
             possible = [self.model, self.model.after(unfinished)] if unfinished else [self.model]
             assert held in possible, "lost, or half written"
             self.model = held
@@ -188,12 +188,12 @@ class Rounds:
                 expected = vector_of(item.image.image_id, held.versions[item.image.image_id], self.dimension)
                 assert item.vector is not None
                 np.testing.assert_array_equal(item.vector, expected)
-            await self._check_answers(store)
-        self.place.require_whole()
-        assert reader.poll() is None, "the reader met a wrong hit"
+            await self._check_results(store)
+        self.place.assert_consistent()
+        assert reader.poll() is None, "the reader got a wrong hit"
 
     def _follow(self, writer: subprocess.Popen[str]) -> Step | None:
-        """Follow the writer's steps, kill it at some moment, and return the step that it did not report as done."""
+        """Follow the writer's steps, kill it at a random moment, and return the step that it did not finish."""
         unfinished: Step | None = None
         until = self.rng.randrange(2, 30)
         killed = False
@@ -220,7 +220,7 @@ class Rounds:
         except subprocess.TimeoutExpired:
             writer.kill()
 
-    async def _check_answers(self, store: Store) -> None:
+    async def _check_results(self, store: Store) -> None:
         held = sorted(self.model.versions)
         matrix = np.stack([vector_of(name, self.model.versions[name], self.dimension) for name in held])
         for _ in range(3):
@@ -240,7 +240,7 @@ async def walk(store: Store):
 
 
 class start:  # noqa: N801 - reads as a function
-    """A process of this module's `write` or `read`; killed in the end."""
+    """A process that runs `write` or `read` of this module; killed on exit."""
 
     def __init__(self, what: str, *arguments: object) -> None:
         command = [sys.executable, "-m", "tests.support.kills", what, *map(str, arguments)]
@@ -254,27 +254,27 @@ class start:  # noqa: N801 - reads as a function
         self.process.communicate()
 
 
-async def kill_rounds(place: Place, *, rounds: int, dimension: int, seed: int) -> dict[str, int]:
-    """Run so many rounds; return what was done in them.
+async def kill_rounds(place: ArchiveLocation, *, rounds: int, dimension: int, seed: int) -> dict[str, int]:
+    """Run the rounds; return counts of what was done.
 
     Raises:
-        AssertionError: Something was lost, doubled, half written or wrong.
+        AssertionError: Something was lost, duplicated, half written or wrong.
     """
     all_rounds = Rounds(place, dimension=dimension, seed=seed)
     await all_rounds.begin()
-    with start("read", place.told, dimension, seed) as reader:
+    with start("read", place.description, dimension, seed) as reader:
         assert reader.stdout
-        assert reader.stdout.readline() == "asked 1\n"
-        asked = Asked(reader)
+        assert reader.stdout.readline() == "searches 1\n"
+        output = ReaderOutput(reader)
         for _ in range(rounds):
             await all_rounds.run(reader)
         reader.kill()
-        questions = asked.count()
-    return {"rounds": rounds, "steps": all_rounds.steps, "images": len(all_rounds.model.versions), "asked": questions}
+        searches = output.count()
+    return {"rounds": rounds, "steps": all_rounds.steps, "images": len(all_rounds.model.versions), "searches": searches}
 
 
-class Asked:
-    """Reads what the reader says, so that its pipe never fills."""
+class ReaderOutput:
+    """Reads the output of the reader, so that its pipe never fills."""
 
     def __init__(self, reader: subprocess.Popen[str]) -> None:
         from threading import Thread
@@ -298,7 +298,7 @@ if __name__ == "__main__":
     kind, where, *numbers = sys.argv[1:]
     if kind == "write":
         size, first, drawn = map(int, numbers)
-        anyio.run(write, place_of(where), size, first, drawn)
+        anyio.run(write, archive_location(where), size, first, drawn)
     else:
         size, drawn = map(int, numbers)
-        anyio.run(read, place_of(where), size, drawn)
+        anyio.run(read, archive_location(where), size, drawn)

@@ -1,8 +1,8 @@
-"""Vectors that behave as CLIP's of a chest X-ray archive do, questions to them, and the true answers.
+"""Vectors like those of CLIP for a chest X-ray archive, queries, and the exact results.
 
 Not real embeddings. What makes them hard: a mean that all share, with a few numbers far larger than the others; many
-uneven clusters, which belong to a view each, so that a view filter goes with the vector; patients whose films are
-alike; groups of near duplicates; and text questions that lie far from every image.
+uneven clusters, which belong to a view each, so that a view filter goes with the vector; patients whose images are
+similar; groups of near duplicates; and text queries that are far from every image.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIZES = (10_000, 47_000, 94_000, 188_000, 377_110)
 DIMENSION, RANK, CLUSTERS = 1024, 80, 1500
 VIEWS, SHARES = ("AP", "PA", "LATERAL", "LL"), (0.40, 0.26, 0.25, 0.09)
 FILTERS = ("none", "LATERAL", "one patient", "0.1 %")
-QUESTIONS = 40  # of images, and as many of texts
+QUERIES = 40  # of images, and as many of texts
 TOP = 10
 _TWINS, _TWIN_GROUPS = 40, 60
 _CHUNK = 8192
@@ -29,17 +29,17 @@ _ALIKE = 0.9995  # cosine of near duplicates
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of each image, by its number."""
+    """Facts of each image, by its number."""
 
     view: np.ndarray
     subject: np.ndarray
     study: np.ndarray
     rare: np.ndarray
-    """Whether its study is one of a thousand."""
+    """Whether the image is in a sample of one study in a thousand."""
 
 
 class Data:
-    """The first `count` images of the archive that lies in `BENCH`; made where it is missing."""
+    """The first `count` images of the archive in `BENCH`, which is generated if it is missing."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -57,16 +57,16 @@ class Data:
         return Facts(**{name: stored[name][: self.count] for name in ("view", "subject", "study", "rare")})
 
     @cached_property
-    def questions(self) -> np.ndarray:
+    def queries(self) -> np.ndarray:
         """Half of images, then half of texts; the first quarter is near a group of duplicates."""
         return np.load(BENCH / "questions.npz")["vectors"]
 
     def patient(self, number: int) -> int:
-        """Whose films a question is filtered by."""
+        """Return the subject that a query filters by."""
         return int(self.facts.subject[(number * 7919) % self.count])
 
     def mask(self, which: str, number: int) -> np.ndarray:
-        """Which images a filter lets through."""
+        """Return which images pass a filter."""
         facts = self.facts
         return {
             "none": lambda: np.ones(self.count, np.bool_),
@@ -77,11 +77,11 @@ class Data:
 
     @cached_property
     def floors(self) -> dict[str, list[tuple[float, int]]]:
-        """For each filter and question the cosine of the last true hit, and how many there are."""
+        """Return for each filter and query the cosine of the last true hit, and the number of true hits."""
         cosines = np.concatenate(
-            [self.vectors[start : start + _CHUNK] @ self.questions.T for start in range(0, self.count, _CHUNK)]
+            [self.vectors[start : start + _CHUNK] @ self.queries.T for start in range(0, self.count, _CHUNK)]
         )
-        return {which: [self._floor(which, number, cosines) for number in range(2 * QUESTIONS)] for which in FILTERS}
+        return {which: [self._floor(which, number, cosines) for number in range(2 * QUERIES)] for which in FILTERS}
 
     def _floor(self, which: str, number: int, cosines: np.ndarray) -> tuple[float, int]:
         scores = cosines[self.mask(which, number), number]
@@ -89,10 +89,10 @@ class Data:
         return float(np.sort(scores)[-hits]), hits
 
     def recall(self, which: str, number: int, found: list[int]) -> float:
-        """Return the share of the true hits that were found; what ties with the last of them is one."""
+        """Return the share of the true hits that were found; images that tie with the last one count."""
         floor, hits = self.floors[which][number]
         allowed = self.mask(which, number)
-        cosines = self.vectors[sorted(set(found))] @ self.questions[number]
+        cosines = self.vectors[sorted(set(found))] @ self.queries[number]
         good = sum(
             bool(allowed[image]) and cosine >= floor - _TIE
             for image, cosine in zip(sorted(set(found)), cosines, strict=True)
@@ -114,7 +114,7 @@ def _make(rng: np.random.Generator) -> None:
     common = _unit(common)
     of_view = rng.standard_normal((4, RANK)) * falling
     view_of_cluster = rng.choice(4, CLUSTERS, p=SHARES)
-    centres = 0.8 * of_view[view_of_cluster] + 0.75 * rng.standard_normal((CLUSTERS, RANK)) * falling
+    centers = 0.8 * of_view[view_of_cluster] + 0.75 * rng.standard_normal((CLUSTERS, RANK)) * falling
     popularity = rng.pareto(1.5, CLUSTERS) + 0.1
 
     study = np.sort(rng.integers(0, int(0.6 * count), count))
@@ -132,11 +132,11 @@ def _make(rng: np.random.Generator) -> None:
         part = slice(start, min(start + _CHUNK, count))
         own = 0.28 * rng.standard_normal((part.stop - start, RANK)) * falling
         noise = rng.standard_normal((part.stop - start, DIMENSION)) * 0.3 / np.sqrt(DIMENSION)
-        vectors[part] = _unit(1.9 * common + (centres[cluster[part]] + of_subject[subject[part]] + own) @ axes + noise)
+        vectors[part] = _unit(1.9 * common + (centers[cluster[part]] + of_subject[subject[part]] + own) @ axes + noise)
     _add_twins(vectors, rng)
     vectors.flush()
     np.savez(BENCH / "facts.npz", view=view, subject=subject, study=study, rare=(study * 2654435761) % 1000 == 0)
-    np.savez(BENCH / "questions.npz", vectors=_questions(vectors, common, centres, axes, rng))
+    np.savez(BENCH / "questions.npz", vectors=_queries(vectors, common, centers, axes, rng))
 
 
 def _add_twins(vectors: np.ndarray, rng: np.random.Generator) -> None:
@@ -149,17 +149,15 @@ def _add_twins(vectors: np.ndarray, rng: np.random.Generator) -> None:
         vectors[others] = _unit(vectors[first] + noise)
 
 
-def _questions(
-    vectors: np.ndarray, common: np.ndarray, centres: np.ndarray, axes: np.ndarray, rng: np.random.Generator
+def _queries(
+    vectors: np.ndarray, common: np.ndarray, centers: np.ndarray, axes: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    near = vectors[rng.choice(SIZES[0], QUESTIONS, replace=False)]
-    images = near + rng.standard_normal((QUESTIONS, DIMENSION)) * 0.25 / np.sqrt(DIMENSION)
+    near = vectors[rng.choice(SIZES[0], QUERIES, replace=False)]
+    images = near + rng.standard_normal((QUERIES, DIMENSION)) * 0.25 / np.sqrt(DIMENSION)
     sample = vectors[: SIZES[0]]
     twins = np.flatnonzero([(sample @ one > _ALIKE).sum() > 2 for one in sample[:: SIZES[0] // 2000]])
-    images[: QUESTIONS // 2] = sample[:: SIZES[0] // 2000][rng.choice(twins, QUESTIONS // 2)]
+    images[: QUERIES // 2] = sample[:: SIZES[0] // 2000][rng.choice(twins, QUERIES // 2)]
     gap = _unit(0.2 * common + _unit(rng.standard_normal(DIMENSION)))
-    meant = (
-        0.9 * centres[rng.integers(0, CLUSTERS, QUESTIONS)] + 0.4 * rng.standard_normal((QUESTIONS, RANK)) / 9
-    ) @ axes
-    texts = 1.6 * gap + meant + rng.standard_normal((QUESTIONS, DIMENSION)) * 0.35 / np.sqrt(DIMENSION)
+    meant = (0.9 * centers[rng.integers(0, CLUSTERS, QUERIES)] + 0.4 * rng.standard_normal((QUERIES, RANK)) / 9) @ axes
+    texts = 1.6 * gap + meant + rng.standard_normal((QUERIES, DIMENSION)) * 0.35 / np.sqrt(DIMENSION)
     return _unit(np.concatenate([images, texts])).astype(np.float32)

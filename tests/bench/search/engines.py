@@ -1,4 +1,4 @@
-"""What is measured: this store, and others beside it. Each imports its library when it is opened."""
+"""The engines that are measured: this store and others. Each imports its library when it is opened."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Filter
 
 RIVALS = BENCH / "rivals"
-"""Where the others are installed: `REQUIREMENTS`."""
+"""Folder in which the other engines (`REQUIREMENTS`) are installed."""
 REQUIREMENTS = ("apsw", "faiss-cpu", "lancedb", "sqlite-vec")
-"""apsw, because many Pythons' own sqlite3 cannot load extensions."""
+"""apsw, because the sqlite3 of many Pythons cannot load extensions."""
 PRERELEASE = ("sqlite-vec==0.1.10a4",)
-"""The one with `rescore` indexes; apart from the others."""
+"""The version with `rescore` indexes, installed separately."""
 BATCH = 256
 
 
@@ -28,18 +28,18 @@ class Engine(Protocol):
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """Those it can answer."""
+        """Filters that it supports."""
         ...
 
     def __init__(self, data: Data, folder: Path) -> None: ...
 
     async def build(self) -> dict[str, Any]:
-        """Make it; return what is worth telling of that."""
+        """Build it; return figures to report."""
         ...
 
     async def open(self) -> None: ...
 
-    async def ask(self, query: np.ndarray, which: str, number: int) -> list[int]:
+    async def search(self, query: np.ndarray, which: str, number: int) -> list[int]:
         """Return the numbers of the nearest images."""
         ...
 
@@ -48,7 +48,7 @@ ALL: tuple[str, ...] = ("none", "LATERAL", "one patient", "0.1 %")
 
 
 class Ours:
-    """The embedded store, asked as search asks it."""
+    """The embedded store, called as search calls it."""
 
     filters: tuple[str, ...] = ALL
 
@@ -81,12 +81,12 @@ class Ours:
     async def open(self) -> None:
         await self.store.__aenter__()
 
-    async def ask(self, query: np.ndarray, which: str, number: int) -> list[int]:
+    async def search(self, query: np.ndarray, which: str, number: int) -> list[int]:
         hits = await self.store.nearest(query, self._filter(which, number), limit=TOP)
         return [int(hit.image_id[-8:]) for hit in hits]
 
     def codes(self) -> np.ndarray:
-        """The int8 rows, whose mere reading is the measure of a scan."""
+        """Return the int8 rows; reading them is the lower bound of a scan's time."""
         copy = self.store._int8_copy._kept
         assert copy
         return copy.rows.codes
@@ -149,7 +149,7 @@ class SqliteVec:
     async def open(self) -> None:
         self.connection = self._connect()
 
-    async def ask(self, query: np.ndarray, which: str, number: int) -> list[int]:
+    async def search(self, query: np.ndarray, which: str, number: int) -> list[int]:
         condition, value = {
             "none": ("", ()),
             "LATERAL": (" AND view = ?", ("LATERAL",)),
@@ -160,7 +160,7 @@ class SqliteVec:
         return [row for (row,) in self.connection.execute(statement, (query.tobytes(), *value))]
 
     def _connect(self) -> Any:
-        import apsw  # pyright: ignore[reportMissingImports]  # only where the bench has installed it
+        import apsw  # pyright: ignore[reportMissingImports]  # installed by the bench
 
         connection = apsw.Connection(str(self.path))
         connection.enable_load_extension(True)
@@ -177,7 +177,7 @@ class SqliteVec:
 
 
 class SqliteVecRescore(SqliteVec):
-    """Its int8 `rescore` index, which takes no metadata columns: no filters."""
+    """Its int8 `rescore` index, which has no metadata columns, so no filters."""
 
     filters: tuple[str, ...] = ("none",)
     library = RIVALS / "prerelease"
@@ -190,7 +190,7 @@ class SqliteVecRescore(SqliteVec):
 
 
 class LanceDb:
-    """LanceDB with IVF_RQ, searched so widely that recall is near 1, and indexes for the filters."""
+    """LanceDB with IVF_RQ, with probes for a recall near 1, and indexes for the filters."""
 
     filters: tuple[str, ...] = ALL
 
@@ -230,7 +230,7 @@ class LanceDb:
 
         self.table = lancedb.connect(self.folder).open_table("v")
 
-    async def ask(self, query: np.ndarray, which: str, number: int) -> list[int]:
+    async def search(self, query: np.ndarray, which: str, number: int) -> list[int]:
         search = self.table.search(query).distance_type("cosine").nprobes(200).refine_factor(50).limit(TOP)
         condition = {
             "none": None,
@@ -269,7 +269,7 @@ class Faiss:
         self.faiss: Any = faiss
         self.index = faiss.read_index(str(self.path))
 
-    async def ask(self, query: np.ndarray, which: str, number: int) -> list[int]:
+    async def search(self, query: np.ndarray, which: str, number: int) -> list[int]:
         chosen = {}
         if which != "none":
             rows = np.flatnonzero(self.data.mask(which, number))

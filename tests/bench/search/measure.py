@@ -1,4 +1,4 @@
-"""One engine in a process of its own: `python -m tests.bench.search.measure build|ask|first ENGINE COUNT`."""
+"""One engine in a process of its own: `python -m tests.bench.search.measure build|query|first ENGINE COUNT`."""
 
 # ruff: noqa: T201  # prints to `bench_search`
 
@@ -16,10 +16,10 @@ from typing import Any
 import anyio
 import numpy as np
 
-from tests.bench.search.data import BENCH, QUESTIONS, Data
+from tests.bench.search.data import BENCH, QUERIES, Data
 from tests.bench.search.engines import ENGINES, Engine, Ours
 
-_BUDGET_S = 8.0  # for one filter; a slow engine is asked fewer questions
+_BUDGET_S = 8.0  # for one filter; a slow engine gets fewer queries
 _WARM_UP_S = 1.0
 _FEWEST = 8
 
@@ -38,24 +38,24 @@ def hold_to_one_core() -> None:
 
 
 async def build(engine: str, count: int) -> dict[str, Any]:
-    """Make the archive, unless it is there."""
+    """Build the archive unless it exists."""
     folder = folder_of(engine, count)
-    told = folder / "told.json"
-    if not told.exists():
+    facts = folder / "told.json"  # as in archives built before
+    if not facts.exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         began = time.perf_counter()
         found = await opened(engine, count).build()
-        told.write_text(json.dumps({**found, "build_s": round(time.perf_counter() - began, 1)}))
+        facts.write_text(json.dumps({**found, "build_s": round(time.perf_counter() - began, 1)}))
     disk = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
-    return {**json.loads(told.read_text()), "disk_gb": round(disk / 1e9, 3)}
+    return {**json.loads(facts.read_text()), "disk_gb": round(disk / 1e9, 3)}
 
 
-async def ask(engine: str, count: int) -> dict[str, Any]:
-    """Ask all questions with each filter; some of them before, to warm up."""
+async def query(engine: str, count: int) -> dict[str, Any]:
+    """Run all queries with each filter, some of them first to warm up."""
     data, one = Data(count), opened(engine, count)
     await one.open()
-    order = [half * QUESTIONS + number for number in range(QUESTIONS) for half in (0, 1)]
+    order = [half * QUERIES + number for number in range(QUERIES) for half in (0, 1)]
     result: dict[str, Any] = {}
     for which in one.filters:
         await _timed(one, data, which, order, budget_s=_WARM_UP_S, fewest=2)
@@ -63,7 +63,7 @@ async def ask(engine: str, count: int) -> dict[str, Any]:
         result[which] = {
             "p50_ms": _ms(times, 50),
             "p95_ms": _ms(times, 95),
-            "asked": len(times),
+            "queries": len(times),
             "recall": round(float(np.mean([data.recall(which, number, hits) for number, hits in found.items()])), 4),
         }
     result["private_mb"] = _anonymous_mb()
@@ -79,7 +79,7 @@ async def _timed(
     found: dict[int, list[int]] = {}
     for number in order:
         began = time.perf_counter()
-        found[number] = await one.ask(data.questions[number], which, number)
+        found[number] = await one.search(data.queries[number], which, number)
         times.append(time.perf_counter() - began)
         if sum(times) > budget_s and len(times) >= fewest:
             break
@@ -87,7 +87,7 @@ async def _timed(
 
 
 async def _beside_reading(one: Ours, data: Data, order: list[int]) -> dict[str, float]:
-    """Take turns: read all int8 bytes, ask without a filter, ask for LATERAL. So all meet the same machine."""
+    """Take turns, so that all get the same load: read all int8 bytes, query without a filter, query for LATERAL."""
     words = one.codes().view(np.uint64)
     taken: dict[str, list[float]] = {"reading": [], "none": [], "LATERAL": []}
     for number in order:
@@ -96,7 +96,7 @@ async def _beside_reading(one: Ours, data: Data, order: list[int]) -> dict[str, 
         taken["reading"].append(time.perf_counter() - began)
         for which in ("none", "LATERAL"):
             began = time.perf_counter()
-            await one.ask(data.questions[number], which, number)
+            await one.search(data.queries[number], which, number)
             taken[which].append(time.perf_counter() - began)
     medians = {name: _ms(times, 50) for name, times in taken.items()}
     best = {f"least_{name}": round(1000 * min(times), 3) for name, times in taken.items()}
@@ -104,11 +104,11 @@ async def _beside_reading(one: Ours, data: Data, order: list[int]) -> dict[str, 
 
 
 async def first(engine: str, count: int) -> str:
-    """Open and answer one question: the parent counts from the start of the interpreter."""
+    """Open and run one query; the parent measures from the start of the interpreter."""
     one = opened(engine, count)
     await one.open()
     query = np.load(BENCH / "questions.npz")["vectors"][0]
-    return f"answered {len(await one.ask(query, 'none', 0))}"
+    return f"answered {len(await one.search(query, 'none', 0))}"
 
 
 def _ms(times: list[float], percentile: float) -> float:
@@ -116,7 +116,7 @@ def _ms(times: list[float], percentile: float) -> float:
 
 
 def _anonymous_mb() -> float | None:
-    """Memory that is this process's own, and no copy of a file."""
+    """Return the private memory of this process, mapped files excluded."""
     try:
         text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
     except OSError:
@@ -129,4 +129,4 @@ if __name__ == "__main__":
     what, name, images = sys.argv[1:]
     if what != "build":
         hold_to_one_core()
-    print(json.dumps(anyio.run({"build": build, "ask": ask, "first": first}[what], name, int(images))), flush=True)
+    print(json.dumps(anyio.run({"build": build, "query": query, "first": first}[what], name, int(images))), flush=True)

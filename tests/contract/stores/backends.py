@@ -1,4 +1,4 @@
-"""How the tests reach each kind of store; one class here is all that another kind needs."""
+"""How the contract tests reach each store; a new store needs one class here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from mcp_cxr.records import ImageId, ImageRecord, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
 from mcp_cxr.stores.embedded.fulltext import _postings
-from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
+from mcp_cxr.stores.embedded.vectors import _int8_copy
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from mcp_cxr.stores.memory import MemoryRow
 from tests.standins.iris import CONFIG
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """A place where one collection can be."""
+    """The location of one collection."""
 
     walks: int
-    """Of the state machine: a server is slower than a file, and TLS only changes how it is reached."""
+    """Runs of the state machine: a server is slower than a file, and TLS only changes the connection."""
 
     def __init__(self, folder: Path) -> None: ...
 
-    def as_it_is(self) -> AbstractContextManager[None]:
-        """Return what its stores are used within."""
+    def patched(self) -> AbstractContextManager[None]:
+        """Return the context in which its stores are used."""
         ...
 
     def store(self) -> Store:
-        """Return a new store of this place, not yet opened."""
+        """Return a new store of this location, not yet opened."""
         ...
 
-    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
-        """Write an image as another program would."""
+    def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+        """Write an external row, as another program would."""
         ...
 
 
@@ -56,13 +56,13 @@ class EmbeddedBackend:
         self.folder = folder
 
     @contextmanager
-    def as_it_is(self) -> Generator[None]:
+    def patched(self) -> Generator[None]:
         yield
 
     def store(self) -> Store:
         return EmbeddedStore(self.folder)
 
-    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+    def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
         with closing(sqlite3.connect(self.folder / "archive.sqlite3")) as connection, connection:
             slot = connection.execute(
                 "INSERT INTO images (image_id, study_id, subject_id, view_position, metadata) VALUES (?, ?, ?, ?, ?)",
@@ -73,13 +73,13 @@ class EmbeddedBackend:
 
 
 class LargeEmbeddedBackend(EmbeddedBackend):
-    """As in a large archive: a copy of the vectors from the first image on, and words in blocks, of four documents."""
+    """As in a large archive: an int8 copy from the first image on, and index blocks of four documents."""
 
     @contextmanager
-    def as_it_is(self) -> Generator[None]:
+    def patched(self) -> Generator[None]:
         with (
-            patch.object(_cache, "SMALLEST", 1),
-            patch.object(_cache, "LAG", 2),
+            patch.object(_int8_copy, "SMALLEST", 1),
+            patch.object(_int8_copy, "LAG", 2),
             patch.object(_postings, "_SIZE", 4),
         ):
             yield
@@ -92,13 +92,13 @@ class MemoryBackend:
         self.database = MemoryDatabase()
 
     @contextmanager
-    def as_it_is(self) -> Generator[None]:
+    def patched(self) -> Generator[None]:
         yield
 
     def store(self) -> Store:
         return MemoryStore(self.database)
 
-    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+    def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
         record = ImageRecord(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), view, "none", "", "")
         assert self.database.tables
         self.database.tables.images[record.image_id] = MemoryRow(record, np.ones(8, np.float32), external=True)
@@ -122,7 +122,7 @@ class IrisBackend:
         )
 
     @contextmanager
-    def as_it_is(self) -> Generator[None]:
+    def patched(self) -> Generator[None]:
         yield
 
     def server(self) -> StandIn:
@@ -131,8 +131,8 @@ class IrisBackend:
     def store(self) -> Store:
         return IrisStore(self.config)
 
-    def plant_foreign(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
-        """Write as the program did that this table is named after: its metadata is its own."""
+    def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
+        """Write as the program did that this table is named after, with its own format of metadata."""
         tls = {"sslconfig": self.ssl_config} if self.ssl_config else {}
         with closing(iris.dbapi.connect(**self._connection, **tls)) as connection:
             connection.cursor().execute(
@@ -153,4 +153,4 @@ class IrisTlsBackend(IrisBackend):
 
 BACKENDS: list[type[Backend]] = [MemoryBackend, EmbeddedBackend, IrisBackend, IrisTlsBackend]
 RANKING_BACKENDS: list[type[Backend]] = [*BACKENDS, LargeEmbeddedBackend]
-"""Those that differ in how they rank and count."""
+"""Backends that differ in how they rank and count."""

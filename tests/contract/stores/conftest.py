@@ -1,4 +1,4 @@
-"""Every store there is, each as one parameter."""
+"""Fixtures with every store as one parameter."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     made: Backend = request.param(tmp_path / "archive")
-    with made.as_it_is():
+    with made.patched():
         yield made
 
 
 @pytest.fixture
 async def bare(backend: Backend) -> AsyncIterator[Store]:
-    """A store in which nothing was made."""
+    """A store before `create`."""
     async with backend.store() as opened:
         yield opened
 
 
 @pytest.fixture
 async def store(bare: Store) -> Store:
-    """A store with a collection that is empty."""
+    """A store with an empty collection."""
     await bare.create(FINGERPRINT)
     return bare

@@ -1,4 +1,4 @@
-"""Small records and vectors, and what the stores should make of them, computed the plain way."""
+"""Small records and vectors, and a plain BM25 to compare with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of files is kept by path."""
+"""Outcomes of files are recorded by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_outcomes_come_back_as_they_were_recorded(store: Store) -> None:
-    good, bad = outcome("/films/a.dcm", "a", size=2**40), outcome("/films/b.dcm", reason="truncated pixel data")
+    good, bad = outcome("/images/a.dcm", "a", size=2**40), outcome("/images/b.dcm", reason="truncated pixel data")
     await store.record_outcomes([good, bad])
     assert await store.outcomes([good.path, bad.path, "/never/seen"]) == {good.path: good, bad.path: bad}
 
@@ -24,18 +24,18 @@ async def test_a_later_outcome_of_the_same_path_replaces_the_earlier(store: Stor
     assert await store.outcomes(["/a"]) == {"/a": outcome("/a", "a", size=11)}
 
 
-async def test_several_files_may_have_become_one_image(store: Store) -> None:
+async def test_several_files_may_hold_one_image(store: Store) -> None:
     await store.record_outcomes([outcome("/a", "a"), outcome("/copy of a", "a")])
     assert set(await store.outcomes(["/a", "/copy of a"])) == {"/a", "/copy of a"}
 
 
-async def test_paths_differ_by_case_and_may_be_no_unicode(store: Store) -> None:
+async def test_paths_are_case_sensitive_and_may_be_invalid_unicode(store: Store) -> None:
     odd = [outcome("/A", "a"), outcome("/a", "b"), outcome("/\udcff.dcm", "c"), outcome("/ü 'x' \"y\"", "d")]
     await store.record_outcomes(odd)
     assert await store.outcomes([file.path for file in odd]) == {file.path: file for file in odd}
 
 
-async def test_thousands_of_paths_are_asked_at_once(store: Store) -> None:
+async def test_outcomes_takes_thousands_of_paths(store: Store) -> None:
     await store.record_outcomes([outcome("/a", "a")])
     assert set(await store.outcomes([*(f"/none/{n}" for n in range(40_000)), "/a"])) == {"/a"}
 
@@ -44,32 +44,32 @@ def status(*outcomes: Outcome) -> dict[str, tuple[int, int]]:
     return {one.path: (one.size, one.mtime_ns) for one in outcomes}
 
 
-async def settled(store: Store, asked: dict[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-    """A store's own answer, which is that of any store."""
+async def unchanged_files(store: Store, asked: dict[str, tuple[int, int]]) -> dict[str, ImageId | None]:
+    """Return the store's result, checked against that of the base class."""
     own = await store.unchanged_files(asked)
     assert await Store.unchanged_files(store, asked) == own
     return own
 
 
-async def test_files_are_settled_that_became_an_image_shown_from_there_or_were_bad(store: Store) -> None:
+async def test_unchanged_files_are_refused_ones_and_those_whose_image_is_shown_from_them(store: Store) -> None:
     await store.put([image("a"), image("ü", root="/", image_path="\udcff.dcm")], vectors(2))
     good, odd = outcome("/archive/files/a.dcm", "a"), outcome("/\udcff.dcm", "ü")
     bad = outcome("/archive/b.dcm", reason="not DICOM")
     await store.record_outcomes([good, odd, bad])
     asked = status(good, odd, bad, outcome("/archive/never seen.dcm", "a"))
-    assert await settled(store, asked) == {good.path: "a", odd.path: "ü", bad.path: None}
+    assert await unchanged_files(store, asked) == {good.path: "a", odd.path: "ü", bad.path: None}
 
 
-async def test_files_are_not_settled_that_changed_or_whose_image_is_elsewhere_gone_or_foreign(
+async def test_changed_files_and_files_of_moved_removed_or_external_images_need_work(
     store: Store, backend: Backend
 ) -> None:
     await store.put([image("a")], vectors(1))
-    backend.plant_foreign("b", "s1", "p1")
+    backend.put_external("b", "s1", "p1")
     here, copy = outcome("/archive/files/a.dcm", "a"), outcome("/archive/copy of a.dcm", "a")
     gone, external = outcome("/archive/files/gone.dcm", "gone"), outcome("/archive/files/b.dcm", "b")
     await store.record_outcomes([here, copy, gone, external])
-    assert await settled(store, status(copy, gone, external)) == {}
+    assert await unchanged_files(store, status(copy, gone, external)) == {}
     size, mtime_ns = status(here)[here.path]
-    assert await settled(store, {here.path: (size + 1, mtime_ns)}) == {}
-    assert await settled(store, {here.path: (size, mtime_ns + 1)}) == {}
-    assert await settled(store, {here.path: (size, mtime_ns)}) == {here.path: "a"}
+    assert await unchanged_files(store, {here.path: (size + 1, mtime_ns)}) == {}
+    assert await unchanged_files(store, {here.path: (size, mtime_ns + 1)}) == {}
+    assert await unchanged_files(store, {here.path: (size, mtime_ns)}) == {here.path: "a"}

@@ -55,13 +55,13 @@ async def test_an_image_comes_back_as_it_was_put(store: Store) -> None:
     assert found.study == Study(StudyId("s50414267"), SubjectId("p10000032"))
 
 
-async def test_a_path_that_is_no_unicode_comes_back_as_it_was_put(store: Store) -> None:
-    record = image("a", image_path="films/\udcff.dcm", root="/arch\udce9ve")
+async def test_a_path_of_invalid_unicode_comes_back_as_it_was_put(store: Store) -> None:
+    record = image("a", image_path="images/\udcff.dcm", root="/arch\udce9ve")
     await store.put([record], vectors(1))
     assert (await stored(store, "a")).image == record
 
 
-async def test_vectors_are_normalised_whatever_their_length(store: Store) -> None:
+async def test_vectors_of_any_length_are_normalized(store: Store) -> None:
     rows = vectors(3)
     given = rows * np.array([[1e-30], [1.0], [1e30]], np.float32)
     await store.put([image("a"), image("b"), image("c")], given)
@@ -81,17 +81,17 @@ async def test_a_unit_vector_is_kept_bit_by_bit(store: Store) -> None:
     np.testing.assert_array_equal(again, once)
 
 
-async def test_vectors_are_given_only_where_they_are_asked_for(store: Store) -> None:
+async def test_get_returns_vectors_only_if_asked(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     assert (await store.get([A]))[A].vector is None
 
 
-async def test_get_keeps_the_order_asked_for_and_leaves_out_what_is_not_there(store: Store) -> None:
+async def test_get_keeps_the_order_of_ids_and_leaves_out_unknown_ones(store: Store) -> None:
     await store.put([image("a"), image("b")], vectors(2))
     assert list(await store.get([C, B, A])) == ["b", "a"]
 
 
-async def test_known_answers_thousands_at_once(store: Store) -> None:
+async def test_known_ids_takes_thousands_of_ids(store: Store) -> None:
     await store.put([image("a"), image("b")], vectors(2))
     asked = [ImageId(f"none{n}") for n in range(40_000)] + [A]
     assert await store.known_ids(asked) == {"a"}
@@ -106,7 +106,7 @@ async def test_put_twice_keeps_one_row_with_what_came_last(store: Store) -> None
     assert [round(hit.score, 5) for hit in await store.nearest(axis(), Filter(), limit=5)] == [0.9]
 
 
-async def test_putting_nothing_is_harmless(store: Store) -> None:
+async def test_put_of_no_images_does_nothing(store: Store) -> None:
     await store.put([], np.empty((0, DIMENSION), np.float32))
     assert (await store.totals()).images == 0
 
@@ -121,7 +121,7 @@ async def test_putting_nothing_is_harmless(store: Store) -> None:
     ],
     ids=["zero", "NaN", "infinity", "dimension"],
 )
-async def test_a_vector_that_is_none_is_refused_and_nothing_is_written(
+async def test_an_invalid_vector_is_refused_and_nothing_is_written(
     store: Store, bad: np.ndarray, error: type[Exception]
 ) -> None:
     rows = np.ones((2, len(bad)), np.float32)
@@ -133,7 +133,7 @@ async def test_a_vector_that_is_none_is_refused_and_nothing_is_written(
         await store.nearest(rows[1], Filter(), limit=1)
 
 
-async def test_a_study_is_made_with_its_first_image_and_kept_as_it_is_with_the_next(store: Store) -> None:
+async def test_put_adds_a_missing_study_and_keeps_an_existing_one(store: Store) -> None:
     known = Study(StudyId("s1"), SubjectId("p1"), "2180-05-06", "test", {"Edema": 1}, "Effusion.")
     await store.put_studies([known])
     await store.put([image("a", "s1"), image("b", "s2")], vectors(2))
@@ -142,9 +142,11 @@ async def test_a_study_is_made_with_its_first_image_and_kept_as_it_is_with_the_n
     assert found[B].study == Study(StudyId("s2"), SubjectId("p1"))
 
 
-async def test_foreign_images_are_shown_and_counted_and_never_ranked(store: Store, backend: Backend) -> None:
+async def test_external_images_are_returned_and_counted_in_totals_but_never_ranked(
+    store: Store, backend: Backend
+) -> None:
     await store.put([image("a")], vectors(1))
-    backend.plant_foreign("b", "s1", "p1", "LATERAL")
+    backend.put_external("b", "s1", "p1", "LATERAL")
     found = await store.get([A, B], vectors=True)
     assert (found[A].external, found[B].external) == (False, True)
     assert (found[B].image.view_position, found[B].study.study_id) == ("LATERAL", "s1")
@@ -159,16 +161,16 @@ async def test_foreign_images_are_shown_and_counted_and_never_ranked(store: Stor
     assert (await store.reference_sample()).ids == ("a",)
 
 
-async def test_a_foreign_image_of_an_unknown_study_is_shown(store: Store, backend: Backend) -> None:
-    backend.plant_foreign("b", "s77", "p7")
+async def test_an_external_image_of_an_unknown_study_is_returned(store: Store, backend: Backend) -> None:
+    backend.put_external("b", "s77", "p7")
     found = await stored(store, "b")
     assert found.study == Study(StudyId("s77"), SubjectId("p7"))
     totals = await store.totals()
     assert (totals.images, totals.studies, totals.subjects) == (1, 1, 1)
 
 
-async def test_a_foreign_image_becomes_ours_in_place(store: Store, backend: Backend) -> None:
-    backend.plant_foreign("b")
+async def test_put_replaces_an_external_image(store: Store, backend: Backend) -> None:
+    backend.put_external("b")
     await store.put([image("b")], at_cosine(0.5))
     totals = await store.totals()
     assert (totals.images, totals.external) == (1, 0)
@@ -194,16 +196,18 @@ async def test_totals_count_images_studies_subjects_views_and_present_labels(sto
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
-async def test_page_walks_everything_once_by_id_with_vectors(store: Store, backend: Backend, limit: int) -> None:
+async def test_images_after_walks_everything_once_by_id_with_vectors(
+    store: Store, backend: Backend, limit: int
+) -> None:
     names = [f"{n:02d}" for n in (5, 3, 9, 1, 7, 0)]
     await store.put([image(name) for name in names], vectors(len(names)))
-    backend.plant_foreign("04")
+    backend.put_external("04")
     walked = await walk(store, limit=limit)
     assert [item.image.image_id for item in walked] == sorted([*names, "04"])
     assert all(item.vector is not None for item in walked)
 
 
-async def test_the_sample_is_the_lowest_keys_in_their_order(store: Store) -> None:
+async def test_the_reference_sample_is_the_images_with_the_lowest_keys(store: Store) -> None:
     count = SAMPLE_SIZE + 50
     images = [image(f"i{n}", f"s{n // 9}") for n in range(count)]
     rows = vectors(count)
@@ -218,7 +222,7 @@ async def test_the_sample_is_the_lowest_keys_in_their_order(store: Store) -> Non
 
 async def test_forget_removes_images_outcomes_studies_and_words_only(store: Store, backend: Backend) -> None:
     await store.put([image("a"), image("b"), image("c", "s2", "p2")], vectors(3))
-    backend.plant_foreign("f", "s1", "p1")
+    backend.put_external("f", "s1", "p1")
     await store.put_studies(
         [Study(StudyId(f"s{n}"), SubjectId(f"p{n}"), report="Effusion.", labels={"Edema": 1}) for n in (1, 2)]
     )
@@ -244,7 +248,7 @@ async def test_a_study_stays_while_it_has_images(store: Store) -> None:
     assert await store.match(["bedsid"], Filter(), limit=9) == []
 
 
-async def test_a_forgotten_study_comes_back_empty(store: Store) -> None:
+async def test_a_forgotten_study_is_empty_if_an_image_of_it_is_put_again(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Effusion.", labels={"Edema": 1})])
     await store.forget(Filter(study_id=StudyId("s1")))
@@ -259,14 +263,14 @@ async def test_a_study_that_never_had_images_is_forgotten_with_its_subject(store
     assert ids(await store.match(["effus"], Filter(), limit=9)) == ["b"]
 
 
-async def test_forget_refuses_a_filter_that_names_nothing(store: Store) -> None:
+async def test_forget_refuses_an_empty_filter(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     with pytest.raises(ValueError, match="drop"):
         await store.forget(Filter())
     assert (await store.totals()).images == 1
 
 
-async def test_forgetting_what_is_not_there_is_harmless(store: Store) -> None:
+async def test_forget_of_an_unknown_image_does_nothing(store: Store) -> None:
     assert await store.forget(Filter(image_id=A)) == 0
 
 

@@ -1,4 +1,4 @@
-"""A collection is made, claimed, dropped and made again."""
+"""A collection is created, used by one embedder, dropped and created again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
     from tests.contract.stores.backends import Backend
 
-NEEDS_A_COLLECTION: dict[str, Callable[[Store], Awaitable[object]]] = {
+METHODS: dict[str, Callable[[Store], Awaitable[object]]] = {
     "info": lambda store: store.info(),
     "totals": lambda store: store.totals(),
     "known": lambda store: store.known_ids([ImageId("a")]),
@@ -37,31 +37,31 @@ NEEDS_A_COLLECTION: dict[str, Callable[[Store], Awaitable[object]]] = {
 }
 
 
-@pytest.mark.parametrize("method", NEEDS_A_COLLECTION)
-async def test_where_nothing_was_made_a_method_says_what_to_run(bare: Store, method: str) -> None:
+@pytest.mark.parametrize("method", METHODS)
+async def test_methods_raise_store_missing_before_create(bare: Store, method: str) -> None:
     with pytest.raises(StoreMissing, match="mcp-cxr ingest"):
-        await NEEDS_A_COLLECTION[method](bare)
+        await METHODS[method](bare)
 
 
-async def test_create_twice_makes_the_tables_once_and_loses_nothing(bare: Store) -> None:
+async def test_create_twice_creates_the_tables_once_and_keeps_the_rows(bare: Store) -> None:
     assert await bare.create(FINGERPRINT) is True
     await bare.put([image("a")], vectors(1))
     assert await bare.create(FINGERPRINT) is False
     assert (await bare.totals()).images == 1
 
 
-async def test_a_new_collection_knows_no_embedder_root_or_key(bare: Store) -> None:
+async def test_a_new_collection_has_no_fingerprint_root_or_key_check(bare: Store) -> None:
     await bare.create()
     info = await bare.info()
     assert (info.fingerprint, info.roots, info.key_check) == (None, (), None)
     assert info.schema_version >= 1
 
 
-async def test_what_create_is_given_is_entered_where_there_is_none(bare: Store) -> None:
+async def test_create_records_what_is_not_recorded_yet(bare: Store) -> None:
     await bare.create()
-    await bare.create(FINGERPRINT, root="/films", key_check="3f")
+    await bare.create(FINGERPRINT, root="/images", key_check="3f")
     info = await bare.info()
-    assert (info.fingerprint, info.roots, info.key_check) == (FINGERPRINT, ("/films",), "3f")
+    assert (info.fingerprint, info.roots, info.key_check) == (FINGERPRINT, ("/images",), "3f")
 
 
 async def test_roots_are_added_once_each_in_order(store: Store) -> None:
@@ -71,28 +71,28 @@ async def test_roots_are_added_once_each_in_order(store: Store) -> None:
 
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"dimension": 16}, {"preprocessing": "prep-2"}])
-async def test_an_embedder_of_another_space_is_refused_and_changes_nothing(store: Store, change: dict) -> None:
+async def test_create_refuses_a_fingerprint_that_cannot_be_compared(store: Store, change: dict) -> None:
     with pytest.raises(FingerprintMismatch, match="drop"):
-        await store.create(replace(FINGERPRINT, **change), root="/films")
+        await store.create(replace(FINGERPRINT, **change), root="/images")
     info = await store.info()
     assert (info.fingerprint, info.roots) == (FINGERPRINT, ())
 
 
-async def test_another_service_version_of_the_same_space_is_let_in_and_the_first_stays(store: Store) -> None:
+async def test_create_accepts_another_service_version_and_keeps_the_first(store: Store) -> None:
     await store.create(replace(FINGERPRINT, service="2.0", dialect="vllm"))
     assert (await store.info()).fingerprint == FINGERPRINT
 
 
-async def test_another_key_is_refused_and_the_same_one_is_not(store: Store) -> None:
+async def test_create_refuses_another_key_check(store: Store) -> None:
     await store.create(key_check="3f")
     await store.create(key_check="3f")
     with pytest.raises(ConfigError, match="MCP_CXR_ID_KEY_FILE"):
-        await store.create(key_check="40", root="/films")
+        await store.create(key_check="40", root="/images")
     info = await store.info()
     assert (info.key_check, info.roots) == ("3f", ())
 
 
-async def test_vectors_are_refused_until_the_embedder_is_known(bare: Store) -> None:
+async def test_put_is_refused_without_a_fingerprint(bare: Store) -> None:
     await bare.create()
     with pytest.raises(FingerprintMismatch):
         await bare.put([image("a")], vectors(1))
@@ -101,7 +101,7 @@ async def test_vectors_are_refused_until_the_embedder_is_known(bare: Store) -> N
     assert (await bare.reference_sample()).ids == ()
 
 
-async def test_drop_removes_everything_and_is_harmless_where_there_is_nothing(store: Store) -> None:
+async def test_drop_removes_everything_and_may_be_repeated(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     await store.drop()
     await store.drop()
@@ -109,14 +109,14 @@ async def test_drop_removes_everything_and_is_harmless_where_there_is_nothing(st
         await store.info()
 
 
-async def test_drop_is_harmless_where_nothing_was_made(bare: Store) -> None:
+async def test_drop_before_create_does_nothing(bare: Store) -> None:
     await bare.drop()
     with pytest.raises(StoreMissing):
         await bare.info()
 
 
-async def test_a_dropped_collection_is_made_again_for_another_embedder(store: Store) -> None:
-    await store.create(root="/films", key_check="3f")
+async def test_a_dropped_collection_can_be_created_with_another_fingerprint(store: Store) -> None:
+    await store.create(root="/images", key_check="3f")
     await store.put([image("a")], vectors(1))
     await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Effusion.")])
     await store.record_outcomes([outcome("/a.dcm", "a")])
@@ -131,7 +131,7 @@ async def test_a_dropped_collection_is_made_again_for_another_embedder(store: St
     assert (await store.totals()).images == 1
 
 
-async def test_two_stores_of_one_place_see_what_the_other_writes(store: Store, backend: Backend) -> None:
+async def test_two_stores_of_one_location_see_each_others_writes(store: Store, backend: Backend) -> None:
     async with backend.store() as other:
         await store.put([image("a")], vectors(1))
         assert await other.known_ids([ImageId("a")]) == {"a"}
@@ -144,14 +144,14 @@ async def test_two_stores_of_one_place_see_what_the_other_writes(store: Store, b
         assert (await other.totals()).images == 0
 
 
-async def test_what_was_written_is_there_after_closing(store: Store, backend: Backend) -> None:
+async def test_rows_persist_after_closing(store: Store, backend: Backend) -> None:
     await store.put([image("a")], vectors(1))
     await store.__aexit__(None, None, None)
     async with backend.store() as again:
         assert await again.known_ids([ImageId("a")]) == {"a"}
 
 
-async def test_leaving_does_not_hide_the_error(backend: Backend) -> None:
-    with pytest.raises(KeyError, match="mine"):
+async def test_exit_does_not_suppress_the_error(backend: Backend) -> None:
+    with pytest.raises(KeyError, match="own error"):
         async with backend.store():
-            raise KeyError("mine")
+            raise KeyError("own error")

@@ -44,8 +44,8 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "no report": (Filter(has_report=False), {"b1", "b2", "c1", "d1"}),
     "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
     "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
-    "a term that is not said": (Filter(terms_absent=("edema",)), {"b1", "b2", "d1"}),
-    "terms that are not said": (Filter(terms_absent=("edema", "0noedema", 'a" OR "pa')), {"b1", "b2", "d1"}),
+    "an absent term": (Filter(terms_absent=("edema",)), {"b1", "b2", "d1"}),
+    "absent terms": (Filter(terms_absent=("edema", "0noedema", 'a" OR "pa')), {"b1", "b2", "d1"}),
     "a denied finding": (Filter(terms_absent=("0nopulmonaryedema",)), {"a1", "a2", "c1", "d1"}),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
@@ -85,7 +85,7 @@ def both(first: Filter, second: Filter) -> Filter | None:
     return Filter(**given)
 
 
-async def assert_lets_through(store: Store, where: Filter, expected: set[str]) -> None:
+async def assert_passes(store: Store, where: Filter, expected: set[str]) -> None:
     everything = {hit.image_id: hit for hit in await store.nearest(axis(), Filter(), limit=99)}
     near = await store.nearest(axis(), where, limit=99)
     assert {hit.image_id for hit in near} == expected
@@ -98,8 +98,8 @@ async def assert_lets_through(store: Store, where: Filter, expected: set[str]) -
 
 
 @pytest.mark.parametrize("name", FILTERS)
-async def test_each_filter_lets_through_what_it_says(filled: Store, name: str) -> None:
-    await assert_lets_through(filled, *FILTERS[name])
+async def test_each_filter_passes_the_expected_images(filled: Store, name: str) -> None:
+    await assert_passes(filled, *FILTERS[name])
 
 
 async def test_filters_combine(filled: Store) -> None:
@@ -116,7 +116,7 @@ async def test_every_field_of_a_filter_is_tried() -> None:
     assert tried == set(Filter.__slots__)
 
 
-async def test_thousands_of_images_can_be_left_out(filled: Store) -> None:
+async def test_a_filter_excludes_thousands_of_images(filled: Store) -> None:
     many = tuple(ImageId(f"none{n}") for n in range(40_000))
     assert ids(await filled.browse(Filter(exclude_images=(*many, ImageId("a1"))), limit=1)) == ["c1"]
 
@@ -131,7 +131,7 @@ async def test_nearest_is_the_cosine_best_first(store: Store) -> None:
     assert (found[0].study_id, found[0].subject_id) == ("s1", "p1")
 
 
-async def test_nearest_agrees_with_the_plain_way_over_several_blocks(store: Store) -> None:
+async def test_nearest_agrees_with_numpy_over_several_blocks(store: Store) -> None:
     count = 2500
     rows = vectors(count)
     names = [f"i{(n * 7919) % 10_000:04d}" for n in range(count)]
@@ -144,7 +144,7 @@ async def test_nearest_agrees_with_the_plain_way_over_several_blocks(store: Stor
     assert ids(found) == [names[n] for n in best]
     np.testing.assert_allclose([hit.score for hit in found], cosines[best], atol=1e-6)
     alone = [await store.nearest(query, Filter(image_id=hit.image_id), limit=1) for hit in found]
-    assert alone == [[hit] for hit in found], "who else is compared changes no score"
+    assert alone == [[hit] for hit in found], "the other images change no score"
 
 
 async def test_equal_vectors_tie_exactly_and_are_cut_by_image_id(store: Store) -> None:
@@ -158,7 +158,7 @@ async def test_equal_vectors_tie_exactly_and_are_cut_by_image_id(store: Store) -
     assert len({hit.score for hit in found[1:]}) == 1
 
 
-async def test_a_limit_beyond_what_is_there_gives_what_is_there(filled: Store) -> None:
+async def test_a_limit_above_the_number_of_images_returns_all(filled: Store) -> None:
     assert len(await filled.nearest(axis(), Filter(), limit=1000)) == 6
     assert await filled.nearest(axis(), Filter(subject_id=SubjectId("nobody")), limit=5) == []
 
@@ -178,8 +178,8 @@ async def test_count_counts_images_studies_or_subjects(filled: Store) -> None:
     assert await filled.count(Filter(), terms=["nowher"]) == 0
 
 
-async def test_facts_are_those_that_are_told_one_by_one(filled: Store, backend: Backend) -> None:
-    backend.plant_foreign("f1", "sa", "p1")
+async def test_result_facts_equal_the_results_of_the_single_methods(filled: Store, backend: Backend) -> None:
+    backend.put_external("f1", "sa", "p1")
     hits = [ImageId(name) for name in ("c1", "gone", "f1", "a1")]
     how: list[dict[str, Any]] = [
         {},
@@ -188,23 +188,23 @@ async def test_facts_are_those_that_are_told_one_by_one(filled: Store, backend: 
     ]
     for (where, _), more in itertools.product(FILTERS.values(), how):
         for asked in (hits, []):
-            told, one_by_one = (
+            together, one_by_one = (
                 await filled.result_facts(asked, where, **more),
                 await Store.result_facts(filled, asked, where, **more),
             )
-            assert flat(told) == flat(one_by_one)
-            assert (told.fingerprint, told.external) == (FINGERPRINT, 1)
+            assert flat(together) == flat(one_by_one)
+            assert (together.fingerprint, together.external) == (FINGERPRINT, 1)
 
 
 def flat(facts: ResultFacts) -> list[Any]:
-    """What can be compared at once: arrays cannot."""
+    """Return the values as lists, which `==` can compare, unlike arrays."""
     seen = {one: (found, found.vector is None or found.vector.tobytes()) for one, found in facts.stored.items()}
     stored = [(one, replace(found, vector=None), vector) for one, (found, vector) in seen.items()]
     sample = facts.sample and (facts.sample.ids, facts.sample.vectors.tobytes())
     return [facts.fingerprint, facts.total, facts.external, stored, sample]
 
 
-async def test_images_are_sifted_by_each_filter_alone(filled: Store) -> None:
+async def test_filter_images_applies_each_filter_alone(filled: Store) -> None:
     among = [ImageId(name) for name in ("a1", "b1", "c1", "d1", "gone")]
     for (one, through), (other, through_other) in itertools.pairwise(FILTERS.values()):
         if not (one.only_images or other.only_images):

@@ -1,4 +1,4 @@
-"""The stores side by side: what one finds by its words another finds too, in the same order."""
+"""All stores return the same images for words, in the same order."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def test_words_are_found_in_the_same_order(tmp_path: Path) -> None:
         stores = []
         for number, kind in enumerate((EmbeddedBackend, LargeEmbeddedBackend, IrisBackend, MemoryBackend)):
             backend = kind(tmp_path / str(number))
-            stack.enter_context(backend.as_it_is())
+            stack.enter_context(backend.patched())
             store = await stack.enter_async_context(backend.store())
             await store.create(FINGERPRINT)
             await store.put_studies(studies)

@@ -1,4 +1,4 @@
-"""Whatever is done to a store in whatever order, it answers as a plain dict would."""
+"""After any sequence of operations, a store returns what plain dicts would."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class StoreBesideModel(RuleBasedStateMachine):
         folder = self.resources.enter_context(tempfile.TemporaryDirectory())
         self.portal = self.resources.enter_context(start_blocking_portal())
         backend = self.backend_type(Path(folder) / "archive")
-        self.resources.enter_context(backend.as_it_is())
+        self.resources.enter_context(backend.patched())
         store = backend.store()
         self.store = self.resources.enter_context(self.portal.wrap_async_context_manager(store))
         self.portal.call(self.store.create, FINGERPRINT)
@@ -185,7 +185,7 @@ class StoreBesideModel(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("backend_type", RANKING_BACKENDS)
-def test_a_store_answers_as_a_dict_would(backend_type: type[Backend]) -> None:
+def test_a_store_behaves_like_a_dict(backend_type: type[Backend]) -> None:
     machine = type("Machine", (StoreBesideModel,), {"backend_type": backend_type})
     quick = settings(
         max_examples=backend_type.walks,

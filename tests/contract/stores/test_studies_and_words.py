@@ -37,7 +37,7 @@ async def test_put_studies_counts_what_changed(store: Store) -> None:
     assert await store.put_studies([]) == 0
 
 
-async def test_fields_that_are_empty_leave_what_is_stored(store: Store) -> None:
+async def test_empty_fields_keep_the_stored_values(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     await store.put_studies([FULL])
     assert await store.put_studies([Study(S1, P1), Study(S1, P1, report="", split="")]) == 0
@@ -47,7 +47,7 @@ async def test_fields_that_are_empty_leave_what_is_stored(store: Store) -> None:
 @pytest.mark.parametrize(
     "change", [{"study_date": "2181-01-01"}, {"split": "test"}, {"labels": {"Fracture": 0}}, {"report": "Clear."}]
 )
-async def test_fields_that_are_given_replace_what_is_stored(store: Store, change: dict[str, Any]) -> None:
+async def test_given_fields_replace_the_stored_values(store: Store, change: dict[str, Any]) -> None:
     await store.put([image("a")], vectors(1))
     await store.put_studies([FULL])
     assert await store.put_studies([Study(S1, P1, **change)]) == 1
@@ -129,7 +129,7 @@ async def test_ranking_is_bm25_as_fts5_counts_it(store: Store, text: str) -> Non
     await assert_ranked_as(store, documents, text)
 
 
-async def test_terms_that_are_given_twice_count_once(store: Store) -> None:
+async def test_repeated_terms_count_once(store: Store) -> None:
     await store.put([image("a"), image("b", "s2"), image("c", "s3")], vectors(3))
     await store.put_studies([FULL])
     once = await store.match(["effus", "small"], Filter(), limit=9)
@@ -142,7 +142,7 @@ async def test_terms_are_never_operators(store: Store) -> None:
     assert ids(await store.match(["not", "near", 'a" OR "b', "", "*", "terms:"], Filter(), limit=9)) == ["a"]
 
 
-async def test_hundreds_of_terms_are_asked_at_once(store: Store) -> None:
+async def test_match_takes_hundreds_of_terms(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     await store.put_studies([FULL])
     many = [f"word{n}" for n in range(800)] + ["effus"]

@@ -1,4 +1,4 @@
-"""Of many bounds the highest are taken first, and none twice."""
+"""The highest bounds are taken first, and none twice."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def test_all_that_reach_a_floor_are_taken_once(count: int) -> None:
     assert set(bounds.take_highest(count + 1)) == set(range(count)) - expected - first
 
 
-def test_what_is_equal_to_the_floor_reaches_it() -> None:
+def test_a_bound_equal_to_the_floor_reaches_it() -> None:
     assert sorted(bounded(np.full(200, 0.25, np.float32)).take_reaching(0.25)) == list(range(200))
 
 
-def test_of_equal_bounds_as_many_are_taken_as_are_wanted() -> None:
+def test_equal_bounds_are_taken_up_to_the_count() -> None:
     bounds = bounded(np.zeros(5000, np.float32))
     assert len(set(bounds.take_highest(300)) | set(bounds.take_highest(300))) == 600
 
 
-def test_what_is_infinite_is_taken_first_and_what_is_minus_infinite_never() -> None:
+def test_infinite_bounds_are_taken_first_and_minus_infinite_ones_never() -> None:
     values = drawn(1000)
     values[10:] = -np.inf
     values[[3, 999]] = np.inf
@@ -59,13 +59,13 @@ def test_what_is_infinite_is_taken_first_and_what_is_minus_infinite_never() -> N
     assert not len(bounds.take_reaching(-np.inf))
 
 
-def test_what_does_not_pass_is_withdrawn_whatever_its_bound() -> None:
+def test_rows_that_do_not_pass_are_excluded_whatever_their_bound() -> None:
     values = np.array([0.5, -0.5, np.inf, 0.5, -0.5, np.inf, -np.inf], np.float32)
     _exclude(values, np.array([True, True, True, False, False, False, True]))
     assert values.tolist() == [0.5, -0.5, np.inf, -np.inf, -np.inf, -np.inf, -np.inf]
 
 
-def test_to_all_of_a_block_is_added_what_they_may_be_exceeded_by() -> None:
+def test_the_excess_of_a_block_is_added_to_all_its_bounds() -> None:
     values = np.zeros(2 * BLOCK + 100, np.float32)
     values[[7, BLOCK + 7, 2 * BLOCK + 7]] = 0.5, 0.3, 0.6
     bounds = bounded(values, 0.25, 0.5, 0.125)
@@ -75,7 +75,7 @@ def test_to_all_of_a_block_is_added_what_they_may_be_exceeded_by() -> None:
 
 @pytest.mark.parametrize("count", [1, 300, BLOCK, BLOCK + 1, 2 * BLOCK + 513])
 @pytest.mark.parametrize("share", [None, 0.5, 0.1, 0.0])
-def test_no_image_that_is_among_the_nearest_is_left_out(count: int, share: float | None) -> None:
+def test_no_nearest_image_is_left_out(count: int, share: float | None) -> None:
     rng = np.random.default_rng(count)
     vectors = (rng.normal(size=(count, 16)) + 1).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

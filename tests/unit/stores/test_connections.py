@@ -1,4 +1,4 @@
-"""Connections are borrowed, and given back by whatever end a call comes to."""
+"""Connections are lent, and returned however a call ends."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def cancelled_while(
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call, work)  # type: ignore[arg-type]  # any callable will do
+            tasks.start_soon(call, work)  # type: ignore[arg-type]  # any callable works
             await to_thread.run_sync(started.wait)
             tasks.cancel_scope.cancel()
     return tasks.cancel_scope.cancel_called
@@ -123,7 +123,7 @@ async def test_writers_of_one_process_wait_for_each_other_beyond_the_time_out(tm
     await impatient.close()
 
 
-async def test_what_is_reported_written_outlives_a_power_loss(connections: Connections) -> None:
+async def test_a_reported_write_survives_a_power_loss(connections: Connections) -> None:
     def pragmas(connection: sqlite3.Connection) -> tuple[object, ...]:
         asked = ("journal_mode", "synchronous", "page_size")
         return tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)

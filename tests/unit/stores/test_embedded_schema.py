@@ -1,4 +1,4 @@
-"""What later parts of the embedded store lean on."""
+"""Properties of the schema that the embedded store relies on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def ask(folder: Path, statement: str, values: object = ()) -> list[tuple]:
     with closing(sqlite3.connect(folder / "archive.sqlite3")) as connection:
-        return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]  # plain text will do in a test
+        return connection.execute(statement, values).fetchall()  # type: ignore[arg-type]  # plain text is fine in a test
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ async def test_a_slot_is_never_given_twice(store: EmbeddedStore, tmp_path: Path)
     await store.__aexit__(None, None, None)
 
 
-async def test_a_replaced_image_keeps_the_time_it_came(store: EmbeddedStore, tmp_path: Path) -> None:
+async def test_a_replaced_image_keeps_its_creation_time(store: EmbeddedStore, tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as connection, connection:
         connection.execute("UPDATE images SET created_at = '2020', updated_at = '2020'")
     await store.put([image("b")], vectors(1))
@@ -55,20 +55,20 @@ async def test_a_replaced_image_keeps_the_time_it_came(store: EmbeddedStore, tmp
     ("select", "where", "index"),
     [
         (_counts.STUDIES, Filter(), "images_by_study"),
-        (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]  # plain text will do in a test
+        (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]  # plain text is fine in a test
         (_nearest._SCAN, Filter(view=("PA",)), "images_by_view"),
         (_nearest._SCAN, Filter(labels=("Edema",)), "labels_by_value"),
     ],
 )
 @pytest.mark.usefixtures("store")
-async def test_a_narrow_question_reads_an_index(tmp_path: Path, select: str, where: Filter, index: str) -> None:
-    statement, values = _filter.compose(select, where, _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text will do in a test
+async def test_a_narrow_filter_uses_an_index(tmp_path: Path, select: str, where: Filter, index: str) -> None:
+    statement, values = _filter.compose(select, where, _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
     plan = ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)
     assert any(index in step for *_, step in plan)
 
 
 @pytest.mark.usefixtures("store")
-async def test_a_full_scan_reads_vectors_as_they_lie(tmp_path: Path) -> None:
-    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text will do in a test
+async def test_a_full_scan_uses_no_index(tmp_path: Path) -> None:
+    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
     plan = [step for *_, step in ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)]
     assert plan[0] == "SCAN i"

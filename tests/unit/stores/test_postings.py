@@ -1,4 +1,4 @@
-"""The words index says of every term which documents hold it, whatever was added, changed and removed."""
+"""The index returns the documents that contain a term, after any additions, changes and removals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def numbers(connection: sqlite3.Connection, studies: list[int]) -> list[int]:
     return [connection.execute("SELECT number FROM documents WHERE study = ?", (s,)).fetchone()[0] for s in studies]
 
 
-def test_it_is_what_a_dict_would_be(connection: sqlite3.Connection) -> None:
+def test_the_index_equals_a_dict(connection: sqlite3.Connection) -> None:
     draw = random.Random(5)  # noqa: S311  # not for security
     documents: dict[int, str] = {}
     for step in range(120):
@@ -60,7 +60,7 @@ def test_it_is_what_a_dict_would_be(connection: sqlite3.Connection) -> None:
     assert 1 < blocks <= len(documents) / 4, "a block that is mostly struck out is given up"
 
 
-def test_no_word_of_a_document_that_is_gone_stays(connection: sqlite3.Connection) -> None:
+def test_no_word_of_a_removed_document_stays(connection: sqlite3.Connection) -> None:
     add(connection, [(study, "lung secret" if study == 3 else "lung") for study in range(1, 30)])
     assert connection.execute("SELECT count(*) FROM postings WHERE term = 'secret'").fetchone() == (1,)
     remove(connection, [], numbers(connection, [3]))
@@ -68,7 +68,7 @@ def test_no_word_of_a_document_that_is_gone_stays(connection: sqlite3.Connection
     assert_holds(connection, {study: "lung" for study in range(1, 30) if study != 3})
 
 
-def test_a_word_that_stands_there_too_often_does_not_run_over(
+def test_the_occurrences_of_a_term_do_not_overflow(
     connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_postings, "_BITS", 4)

@@ -1,4 +1,4 @@
-"""A folder on a network file system is noticed."""
+"""A folder on a network file system is detected."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def test_the_nearest_mount_decides(tmp_path: Path, mounts: Path, folder: str, ki
     assert network_file_system(tmp_path / folder, mounts=mounts) == kind
 
 
-def test_where_the_system_does_not_tell_nothing_is_said(tmp_path: Path) -> None:
+def test_without_a_list_of_mounts_no_network_file_system_is_reported(tmp_path: Path) -> None:
     assert network_file_system(tmp_path, mounts=tmp_path / "none") is None
 
 
-def test_this_machine_s_own_list_is_read() -> None:
+def test_the_mounts_of_this_machine_are_read() -> None:
     if not _place._MOUNTS.exists():
         pytest.skip("no /proc here")
     lines = _place._MOUNTS.read_text().splitlines()
     assert all(point.is_absolute() and kind for point, kind in map(_place._mount, lines))
 
 
-async def test_doctor_and_the_log_tell(
+async def test_doctor_and_the_log_warn_of_a_network_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(_store, "network_file_system", lambda _: "nfs4")

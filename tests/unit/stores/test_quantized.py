@@ -30,7 +30,7 @@ def encoded(vectors: np.ndarray, center: np.ndarray) -> QuantizedRows:
 
 
 def upper_bounds(rows: QuantizedRows, query: np.ndarray) -> np.ndarray:
-    """Of all rows."""
+    """Return the upper bounds of all rows."""
     found = np.empty(len(rows.slots), np.float32)
     excess = rows.estimates(rows.quantize_query(query), found)
     return found + np.repeat(excess, BLOCK)[: len(found)]
@@ -38,7 +38,7 @@ def upper_bounds(rows: QuantizedRows, query: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("dimension", [3, 8, 512, 1000, 1024, 1152])
 @pytest.mark.parametrize("centred", [True, False])
-def test_no_cosine_is_above_its_bound_and_the_closer_bound_is_closer(dimension: int, centred: bool) -> None:
+def test_no_cosine_exceeds_its_bound_and_the_tighter_bound_is_tighter(dimension: int, centred: bool) -> None:
     vectors = drawn(3000, dimension)
     rows = encoded(vectors, vectors.mean(axis=0) if centred else np.zeros(dimension))
     for query in (*drawn(3, dimension, seed=1), vectors[7], -vectors[7], np.eye(1, dimension, dtype=np.float32)[0]):
@@ -59,7 +59,7 @@ def test_bounds_of_a_few_rows_are_no_looser_than_those_of_all() -> None:
         assert (found <= upper_bounds(rows, query)[some] + 1e-6).all()
 
 
-def test_a_row_is_encoded_alike_whatever_rows_it_is_encoded_with() -> None:
+def test_a_row_is_quantized_the_same_whatever_rows_come_with_it() -> None:
     vectors = drawn(4096, 1024)
     together = encoded(vectors, vectors.mean(axis=0))
     for number in range(0, 4096, 5):
@@ -68,17 +68,19 @@ def test_a_row_is_encoded_alike_whatever_rows_it_is_encoded_with() -> None:
         assert (alone.along, alone.scales) == (together.along[number], together.scales[number])
 
 
-def test_a_damaged_number_makes_no_bounds_but_its_own_infinite() -> None:
+def test_a_damaged_number_makes_only_its_own_bound_infinite() -> None:
     vectors = drawn(300, 16)
     vectors[7] = [3e38, -3e38] * 8
     found = upper_bounds(encoded(vectors, np.zeros(16)), vectors[0])
     assert np.flatnonzero(~np.isfinite(found)).tolist() == [7]
 
 
-def test_an_odd_vector_makes_no_bounds_loose_but_those_of_its_block() -> None:
+def test_an_unusual_vector_loosens_only_the_bounds_of_its_block() -> None:
     vectors = drawn(50_000, 64)
     usual = upper_bounds(encoded(vectors, np.zeros(64)), vectors[0])
-    vectors[100] = unit(np.array([1.0] + [0.003] * 63))  # one number so large that the steps of the others are coarse
+    vectors[100] = unit(
+        np.array([1.0] + [0.003] * 63)
+    )  # one number so large that the int8 steps of the others are coarse
     with_it = upper_bounds(encoded(vectors, np.zeros(64)), vectors[0])
     np.testing.assert_array_equal(with_it[40_000:], usual[40_000:])
     assert (with_it[200:1000] > usual[200:1000]).all()
@@ -117,18 +119,18 @@ def test_a_query_is_padded_and_begins_within_a_cache_line(dimension: int) -> Non
     assert ready.tolist() == query.tolist() + [0] * (1024 - dimension)
 
 
-def test_numkong_is_what_is_tested_here() -> None:
+def test_numkong_is_installed_here() -> None:
     assert _simd.numkong is not None
 
 
-def test_without_numkong_the_twin_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_numkong_numpy_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, query = encoded(drawn(500, 64), np.zeros(64)), drawn(1, 64, seed=1)[0]
     with_simd = upper_bounds(rows, query)
     monkeypatch.setattr(_simd, "numkong", None)
     np.testing.assert_allclose(upper_bounds(rows, query), with_simd, rtol=0, atol=1e-6)
 
 
-def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> None:
+def test_a_damaged_vector_is_always_a_candidate_and_a_wiped_one_never() -> None:
     vectors = drawn(4, 16)
     vectors[1, 3] = np.nan
     vectors[2] = np.inf
@@ -142,7 +144,7 @@ def test_what_is_no_vector_is_always_looked_up_and_what_was_wiped_never() -> Non
     assert (wiped.upper_bounds(wiped.quantize_query(vectors[0]), np.arange(4)) == -np.inf).all()
 
 
-def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:
+def test_views_have_distinct_codes_and_unknown_ones_share_one() -> None:
     rows = quantize(
         [1, 2, 3, 4], [1] * 4, ["PA", "LATERAL", "nonsense", "other nonsense"], drawn(4, 8), np.zeros(8, np.float32)
     )
@@ -151,7 +153,7 @@ def test_views_are_told_apart_and_unknown_ones_share_a_code() -> None:
     assert rows.view_mask(("nonsense",)).tolist() == [False, False, True, True]
 
 
-def test_slots_are_found_where_they_are() -> None:
+def test_find_returns_the_places_of_slots() -> None:
     rows = quantize([3, 7, 20], [1] * 3, ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
     places, here = rows.find(np.array([1, 3, 8, 20, 99]))
     assert here.tolist() == [False, True, False, True, False]

@@ -1,4 +1,4 @@
-"""Faults that a reader of the whole found, each as it was met."""
+"""Faults that a code review found, each reproduced."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOT_UTF8 = os.fsdecode(b"\xff\xfe.dcm")
 
 
-async def test_a_name_that_is_no_utf8_or_names_somebody_does_no_harm_at_a_host(tmp_path: Path) -> None:
+async def test_a_file_name_of_invalid_utf8_or_with_a_patient_name_is_safe_for_hosts(tmp_path: Path) -> None:
     dicom(tmp_path / "films" / "DOE^JOHN" / NOT_UTF8, 1)
     await ingested(tmp_path / "data", tmp_path / "films")
     async with opened(tmp_path / "data") as archive:
@@ -51,7 +51,7 @@ async def test_a_file_that_became_another_image_leaves_no_row_behind(tmp_path: P
         plain(films / f"{number}.png", number)
     await ingested(data, films)
     plain(films / "0.png", 7)
-    (films / "1.png").write_text("no picture")  # a test may wait
+    (films / "1.png").write_text("no image")  # a test may wait
     summary = await ingested(data, films)
     assert (summary.added, summary.errors, summary.total_in_store) == (1, 1, 1)
     async with opened(data) as archive:
@@ -65,14 +65,14 @@ async def test_an_archive_holds_ids_of_one_kind(tmp_path: Path, first: str, seco
     async with opened(tmp_path / "data", MCP_CXR_IDS=first) as archive:
         await archive.ingest(tmp_path / "films")
     async with opened(tmp_path / "data", MCP_CXR_IDS=second) as archive:
-        with pytest.raises(ConfigError, match="make another archive"):
+        with pytest.raises(ConfigError, match="use another archive"):
             await archive.ingest(tmp_path / "more")
         mimic(tmp_path / "mimic", 3)
         assert (await archive.ingest(tmp_path / "mimic")).added == 1
     assert rows(tmp_path / "data", "SELECT count(*) FROM images") == [(2,)]
 
 
-async def test_a_run_does_not_wait_beyond_its_time_for_a_service_that_hangs(tmp_path: Path) -> None:
+async def test_a_run_stops_waiting_for_a_hanging_service_at_its_deadline(tmp_path: Path) -> None:
     stop_signal = StopSignal()
 
     async def hang(_: int) -> None:
@@ -89,7 +89,7 @@ async def test_a_run_does_not_wait_beyond_its_time_for_a_service_that_hangs(tmp_
 
 @pytest.fixture
 def nested(tmp_path: Path) -> Iterator[Path]:
-    """A picture, beside 1,200 folders in each other; taken away by `rm`, for Python's own way is a recursion too."""
+    """An image beside 1,200 nested folders, removed by `rm` because `shutil.rmtree` recurses too."""
     films, here = tmp_path / "films", Path.cwd()
     plain(films / "a.png", 1)
     try:
@@ -100,14 +100,14 @@ def nested(tmp_path: Path) -> Iterator[Path]:
     finally:
         os.chdir(here)
     yield films
-    subprocess.run(["rm", "-r", str(films)], check=True)  # noqa: S607  # whichever is there
+    subprocess.run(["rm", "-r", str(films)], check=True)  # noqa: S607  # from PATH
 
 
-async def test_folders_may_be_nested_deeper_than_python_calls(nested: Path, tmp_path: Path) -> None:
+async def test_folders_may_be_nested_deeper_than_the_recursion_limit(nested: Path, tmp_path: Path) -> None:
     assert (await ingested(tmp_path / "data", nested)).added == 1
 
 
-async def test_what_is_no_path_is_refused_in_one_short_line(tmp_path: Path) -> None:
+async def test_an_invalid_path_is_refused_in_one_short_line(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as archive:
         for path in ("~nobodyhere/x", "a\0b", "x" * 5000):
             with pytest.raises(PathRefused) as caught:
@@ -115,7 +115,7 @@ async def test_what_is_no_path_is_refused_in_one_short_line(tmp_path: Path) -> N
             assert len(str(caught.value)) < 300
 
 
-async def test_controls_in_a_report_do_not_reach_a_terminal(tmp_path: Path) -> None:
+async def test_control_characters_of_a_report_do_not_reach_a_terminal(tmp_path: Path) -> None:
     report(mimic(tmp_path / "films", 1), "IMPRESSION: \x1b[2J\x1b]0;pwned\x07 Edema.\x9b")
     await ingested(tmp_path / "data", tmp_path / "films")
     async with opened(tmp_path / "data") as archive:
@@ -124,7 +124,7 @@ async def test_controls_in_a_report_do_not_reach_a_terminal(tmp_path: Path) -> N
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in str(shown.report["IMPRESSION"]))
 
 
-async def test_a_blank_filter_is_none_and_a_query_no_embedder_reads_is_not_dropped(toy_data: Path) -> None:
+async def test_a_blank_filter_is_ignored_and_a_query_that_no_embedder_reads_is_not_dropped(toy_data: Path) -> None:
     async with opened(toy_data, ToyEmbedder()) as archive:
         page = await archive.search("effusion", subject_id=" ", study_id="\t", split=" ", exclude_subject_of=" ")
         assert page.filters == {}

@@ -1,4 +1,4 @@
-"""Where the rounds of `kills` keep their archive: what differs between a file and a server."""
+"""Where `kills` keeps its archives: what differs between a file and a server."""
 
 from __future__ import annotations
 
@@ -19,82 +19,82 @@ if TYPE_CHECKING:
 
 TABLE = "VectorSearch.MIMICCXRImages"
 
-# Each finds nothing in an archive that is whole.
-_BROKEN = {
+# Each returns no row in a consistent archive.
+_INCONSISTENCIES = {
     "an image without its study": """
         SELECT i.ImageID FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID
         WHERE s.StudyID IS NULL""",
-    "an image that is not drawn": """
+    "an image without a sample key": """
         SELECT i.ImageID FROM {table} AS i LEFT JOIN {table}Sample AS k ON k.ImageID = i.ImageID
         WHERE k.ImageID IS NULL""",
-    "what is drawn and gone": """
+    "a sample key without an image": """
         SELECT k.ImageID FROM {table}Sample AS k LEFT JOIN {table} AS i ON i.ImageID = k.ImageID
         WHERE i.ImageID IS NULL""",
-    "a document that is not its postings": """
+    "a document length that differs from its postings": """
         SELECT s.StudyID FROM {table}Studies AS s LEFT JOIN (
             SELECT p.StudyID AS StudyID, SUM(p.Occurrences) AS Terms FROM {table}Terms AS p GROUP BY p.StudyID
         ) AS held ON held.StudyID = s.StudyID
         WHERE COALESCE(s.DocLength, 0) <> COALESCE(held.Terms, 0)""",
-    "postings of no study": """
+    "postings without a study": """
         SELECT p.StudyID FROM {table}Terms AS p LEFT JOIN {table}Studies AS s ON s.StudyID = p.StudyID
         WHERE s.StudyID IS NULL""",
 }
 
 
-class Place(Protocol):
-    """A place for one archive; a child process is given `told`, and makes it again with `place_of`."""
+class ArchiveLocation(Protocol):
+    """The location of one archive; a child process gets `description`, and calls `archive_location` with it."""
 
     tolerance: float
-    """Of its cosines: those of float32, as numpy has them."""
+    """Of its cosines, compared with float32 in numpy."""
     batches: int
-    """That lie there before the first round."""
+    """Batches written before the first round."""
 
     @property
-    def told(self) -> str: ...
+    def description(self) -> str: ...
 
     def store(self) -> Store: ...
 
-    def harm(self) -> None:
-        """Do what any process may do at any time."""
+    def delete_copy(self) -> None:
+        """Delete the int8 copy, as any process may at any time."""
 
-    def wait_for_the_dead(self) -> None:
-        """Return once nothing of a killed process is under way any more; one reader is still there."""
+    def wait_for_rollback(self) -> None:
+        """Return when the writes of a killed process are rolled back; one reader stays connected."""
 
-    def require_whole(self) -> None:
-        """Raise `AssertionError` where the database is not."""
+    def assert_consistent(self) -> None:
+        """Raise `AssertionError` if the database is inconsistent."""
 
 
-class Folder:
+class FolderLocation:
     tolerance = 0.0
-    batches = 20  # enough for a copy
+    batches = 20  # enough for an int8 copy
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return json.dumps({"folder": str(self._folder)})
 
     def store(self) -> EmbeddedStore:
         return EmbeddedStore(self._folder)
 
-    def harm(self) -> None:
+    def delete_copy(self) -> None:
         (self._folder / "archive.int8").unlink(missing_ok=True)
 
-    def wait_for_the_dead(self) -> None:
-        """The system has taken back its locks."""
+    def wait_for_rollback(self) -> None:
+        """The system has already released the locks of the process."""
 
-    def require_whole(self) -> None:
+    def assert_consistent(self) -> None:
         with closing(sqlite3.connect(self._folder / "archive.sqlite3")) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
 
 
-class Server:
+class ServerLocation:
     """A table on a stand-in for IRIS.
 
     Args:
-        server: None in a child process, which only asks.
+        server: None in a child process, which only connects.
     """
 
     tolerance = 1e-6
@@ -105,34 +105,34 @@ class Server:
         self._server = server
 
     @classmethod
-    def on(cls, server: StandIn) -> Server:
+    def on(cls, server: StandIn) -> ServerLocation:
         return cls(server.port, server)
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         return json.dumps({"port": self._port})
 
     def store(self) -> IrisStore:
         return IrisStore(IrisConfig(port=self._port, username="_SYSTEM", password="SYS", table=TABLE))  # noqa: S106  # of nothing
 
-    def harm(self) -> None:
-        """There is no copy to delete."""
+    def delete_copy(self) -> None:
+        """Does nothing: a server has no int8 copy."""
 
-    def wait_for_the_dead(self) -> None:
-        """The server takes back what was not committed once it has met the end of the connection."""
+    def wait_for_rollback(self) -> None:
+        """The server rolls back when it detects the end of the connection."""
         assert self._server
         self._server.wait_until(open=1, timeout_s=60)
 
-    def require_whole(self) -> None:
+    def assert_consistent(self) -> None:
         assert self._server
         with closing(iris.dbapi.connect(**self._server.connection)) as connection, connection.cursor() as cursor:
-            for what, statement in _BROKEN.items():
+            for what, statement in _INCONSISTENCIES.items():
                 cursor.execute(statement.replace("{table}", TABLE))
                 assert not cursor.fetchall(), what
         self._server.wait_until(open=1, timeout_s=60)
 
 
-def place_of(told: str) -> Place:
-    """Return the place that a process was told of."""
-    named = json.loads(told)
-    return Folder(Path(named["folder"])) if "folder" in named else Server(named["port"])
+def archive_location(description: str) -> ArchiveLocation:
+    """Return the location of a description."""
+    named = json.loads(description)
+    return FolderLocation(Path(named["folder"])) if "folder" in named else ServerLocation(named["port"])

@@ -1,4 +1,4 @@
-"""The int8 copy may be damaged, deleted, old or of another archive: answers stay those of the vectors in SQLite."""
+"""The int8 copy may be damaged, deleted, old or of another archive: results equal those of the vectors in SQLite."""
 
 # ruff: noqa: ASYNC240  # a test may wait for the disk
 
@@ -21,8 +21,7 @@ from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, Subjec
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded.database._lock import LockBusy, locked
 from mcp_cxr.stores.embedded.tables import _counts
-from mcp_cxr.stores.embedded.vectors import _int8_copy as _cache
-from mcp_cxr.stores.embedded.vectors import _nearest
+from mcp_cxr.stores.embedded.vectors import _int8_copy, _nearest
 from mcp_cxr.stores.embedded.vectors._int8_copy import Int8Copy, StaleCopy
 from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 from tests.contract.stores.making import FINGERPRINT, image, vectors
@@ -46,15 +45,17 @@ FILTERS = (
 )
 
 
-def picture(number: int) -> tuple:
-    """An image; three of them share each vector but one."""
+def image_facts(number: int) -> tuple:
+    """Return an image's ids and view; two of each three images have equal vectors."""
     return f"i{number:04d}", f"s{number // 3}", f"p{number // 30}", VIEWS[number % 4]
 
 
 async def put(store: EmbeddedStore, numbers: range, *, seed: int = 0) -> None:
     drawn = vectors(len(numbers), seed=seed)
     drawn[1::3] = drawn[::3][: len(drawn[1::3])]
-    images = [image(name, study, subject, view_position=view) for name, study, subject, view in map(picture, numbers)]
+    images = [
+        image(name, study, subject, view_position=view) for name, study, subject, view in map(image_facts, numbers)
+    ]
     await store.put(images, drawn)
 
 
@@ -90,7 +91,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[RankedImage]:
-    """Answer from the vectors in SQLite alone."""
+    """Rank by the vectors in SQLite alone."""
     return await store._read(_nearest.nearest, query, where, limit)
 
 
@@ -107,13 +108,13 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
 
 
 def copied(file: Path) -> int:
-    """How many rows a whole copy holds."""
+    """Return the number of rows of an intact copy."""
     copy = Int8Snapshot.open(file)
     assert copy
     return copy.header.rows
 
 
-async def test_answers_are_those_of_the_vectors_and_come_from_the_copy(
+async def test_results_equal_those_of_the_vectors_and_come_from_the_copy(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert copied(file) == COUNT
@@ -123,11 +124,11 @@ async def test_answers_are_those_of_the_vectors_and_come_from_the_copy(
         raise AssertionError("every vector was read")
 
     monkeypatch.setattr(_nearest, "_all", refuse)
-    for where in FILTERS[:-1]:  # nobody has the label
+    for where in FILTERS[:-1]:  # no study has the label
         assert await store.nearest(QUERIES[0], where, limit=10)
 
 
-async def test_answers_agree_with_numpy(store: EmbeddedStore) -> None:
+async def test_results_agree_with_numpy(store: EmbeddedStore) -> None:
     everything = [item for item in await store.images_after(None, limit=9999) if item.vector is not None]
     matrix = np.stack([item.vector for item in everything if item.vector is not None]).astype(np.float64)
     query = QUERIES[0] / np.linalg.norm(QUERIES[0])
@@ -143,7 +144,7 @@ async def test_a_small_archive_has_no_copy(tmp_path: Path) -> None:
     assert not (tmp_path / "archive.int8").exists()
 
 
-async def test_replaced_and_removed_images_do_not_surface(store: EmbeddedStore, file: Path) -> None:
+async def test_replaced_and_removed_images_are_never_hits(store: EmbeddedStore, file: Path) -> None:
     await put(store, range(600), seed=5)
     await store.forget(Filter(subject_id=SubjectId("p30")))
     await put(store, range(COUNT, COUNT + 40), seed=6)
@@ -151,7 +152,7 @@ async def test_replaced_and_removed_images_do_not_surface(store: EmbeddedStore, 
     await assert_answers_are_right(store)
 
 
-async def test_a_copy_that_is_mostly_of_replaced_images_is_made_anew(store: EmbeddedStore, file: Path) -> None:
+async def test_a_copy_that_is_mostly_of_replaced_images_is_rebuilt(store: EmbeddedStore, file: Path) -> None:
     for seed in range(1, 5):
         await put(store, range(COUNT), seed=seed)
     assert copied(file) < 3 * COUNT
@@ -159,7 +160,7 @@ async def test_a_copy_that_is_mostly_of_replaced_images_is_made_anew(store: Embe
 
 
 def flip(offset: float) -> Callable[[Path], None]:
-    """Change one byte, at so many bytes or at this share of the rows' codes."""
+    """Change one byte, at an offset in bytes or at a share of the rows' codes."""
 
     def change(file: Path) -> None:
         copy = Int8Snapshot.open(file)
@@ -214,7 +215,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-async def test_a_damaged_copy_is_made_anew_by_who_opens_it(
+async def test_a_damaged_copy_is_rebuilt_when_it_is_opened(
     store: EmbeddedStore, tmp_path: Path, file: Path, name: str
 ) -> None:
     await store.__aexit__(None, None, None)
@@ -227,7 +228,7 @@ async def test_a_damaged_copy_is_made_anew_by_who_opens_it(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive.int8", "archive.sqlite3"]
 
 
-async def test_a_copy_deleted_or_replaced_under_a_reader_is_noticed(
+async def test_a_reader_detects_that_the_copy_was_deleted_or_replaced(
     store: EmbeddedStore, tmp_path: Path, file: Path
 ) -> None:
     older = Path(shutil.copy(file, tmp_path / "older"))
@@ -255,7 +256,7 @@ async def test_a_copy_deleted_or_replaced_under_a_reader_is_noticed(
         "INSERT INTO labels (study, label, value) SELECT number, 'Edema', 1 FROM studies WHERE number % 2 = 0",
     ],
 )
-async def test_what_another_program_changes_is_noticed(store: EmbeddedStore, tmp_path: Path, statement: str) -> None:
+async def test_changes_by_another_program_are_detected(store: EmbeddedStore, tmp_path: Path, statement: str) -> None:
     await assert_answers_are_right(store)
     for where in FILTERS:
         await store.count(where)
@@ -265,14 +266,14 @@ async def test_what_another_program_changes_is_noticed(store: EmbeddedStore, tmp
         assert {where: await store.count(where) for where in FILTERS} == {w: await new.count(w) for w in FILTERS}
 
 
-async def test_foreign_rows_that_become_ours_by_another_program_are_found(store: EmbeddedStore, tmp_path: Path) -> None:
+async def test_external_rows_that_another_program_completes_are_found(store: EmbeddedStore, tmp_path: Path) -> None:
     rows(tmp_path, "UPDATE images SET made_by = NULL WHERE slot <= 200")
     await assert_answers_are_right(store)
     rows(tmp_path, "UPDATE images SET made_by = 'sketch' WHERE slot <= 200")
     await assert_answers_are_right(store)
 
 
-async def test_a_backup_put_in_the_place_of_the_database_is_noticed(store: EmbeddedStore, tmp_path: Path) -> None:
+async def test_a_restored_backup_is_detected(store: EmbeddedStore, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     with closing(sqlite3.connect(backup)) as target, closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as source:
         source.backup(target)
@@ -280,13 +281,11 @@ async def test_a_backup_put_in_the_place_of_the_database_is_noticed(store: Embed
     await store.__aexit__(None, None, None)
     backup.replace(tmp_path / "archive.sqlite3")
     async with EmbeddedStore(tmp_path) as again:
-        await put(again, range(2000, 2300), seed=4)  # in the slots that the lost ones had
+        await put(again, range(2000, 2300), seed=4)  # in the slots of the lost ones
         await assert_answers_are_right(again)
 
 
-async def test_a_dropped_archive_leaves_no_copy_and_the_next_one_has_its_own(
-    store: EmbeddedStore, tmp_path: Path, file: Path
-) -> None:
+async def test_drop_removes_the_copy(store: EmbeddedStore, tmp_path: Path, file: Path) -> None:
     async with EmbeddedStore(tmp_path) as other:
         await other.nearest(QUERIES[0], Filter(), limit=10)
         await store.drop()
@@ -305,20 +304,20 @@ async def test_slots_beyond_the_copy_are_read_from_sqlite(
     await assert_answers_are_right(store)
 
 
-async def test_a_copy_far_behind_is_brought_up_by_a_reader_or_used_as_it_is(
+async def test_a_reader_updates_a_copy_that_lags_far_or_uses_it_as_it_is(
     store: EmbeddedStore, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Int8Copy, "update", lambda *_: None)
-        await put(store, range(COUNT, COUNT + 2 * _cache.LAG), seed=3)
+        await put(store, range(COUNT, COUNT + 2 * _int8_copy.LAG), seed=3)
     with locked(tmp_path):  # as another process would while it writes the copy
         await assert_answers_are_right(store)
         assert copied(file) == COUNT
     await assert_answers_are_right(store)
-    assert copied(file) == COUNT + 2 * _cache.LAG
+    assert copied(file) == COUNT + 2 * _int8_copy.LAG
 
 
-async def test_while_another_process_makes_the_copy_all_vectors_are_read(
+async def test_all_vectors_are_read_while_another_process_builds_the_copy(
     store: EmbeddedStore, tmp_path: Path, file: Path
 ) -> None:
     file.unlink()
@@ -327,7 +326,7 @@ async def test_while_another_process_makes_the_copy_all_vectors_are_read(
     assert not file.exists()
 
 
-async def test_a_folder_where_no_copy_can_be_made_is_told_once(
+async def test_a_copy_that_cannot_be_written_is_logged_once(
     store: EmbeddedStore, tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.unlink()
@@ -356,12 +355,12 @@ async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows
         assert cache.snapshot(reader, max_lag=None)[0]
 
 
-async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:
+async def test_forgotten_images_are_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:
     await put(store, range(60), seed=5)  # older codes of the same images stay in the copy
     copy = Int8Snapshot.open(file)
     assert copy
     where = Filter(subject_id=SubjectId("p1"))
-    numbers = [n for n in range(COUNT) if picture(n)[2] == "p1"]
+    numbers = [n for n in range(COUNT) if image_facts(n)[2] == "p1"]
     codes = {copy.rows.codes[n].tobytes() for n in numbers} | {copy.rows.codes[COUNT + n].tobytes() for n in numbers}
     del copy
     assert all(code in file.read_bytes() for code in codes)
@@ -371,17 +370,17 @@ async def test_what_is_forgotten_is_overwritten_in_the_copy_too(store: EmbeddedS
     await assert_answers_are_right(store)
 
 
-async def test_a_copy_is_not_used_while_images_are_being_forgotten_and_is_made_anew_where_that_fails(
+async def test_a_copy_is_invalid_while_images_are_forgotten_and_rebuilt_if_that_fails(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wipe_and_fail(self: _cache.CopyWiper, connection: sqlite3.Connection) -> None:
+    def wipe_and_fail(self: _int8_copy.CopyWiper, connection: sqlite3.Connection) -> None:
         wipe(self, connection)
         assert Int8Snapshot.open(file) is None
         raise sqlite3.OperationalError("disk full")
 
-    wipe = _cache.CopyWiper.wipe
+    wipe = _int8_copy.CopyWiper.wipe
     with monkeypatch.context() as patched:
-        patched.setattr(_cache.CopyWiper, "wipe", wipe_and_fail)
+        patched.setattr(_int8_copy.CopyWiper, "wipe", wipe_and_fail)
         with pytest.raises(StoreError):
             await store.forget(Filter(subject_id=SubjectId("p1")))
     assert Int8Snapshot.open(file) is None
@@ -390,7 +389,7 @@ async def test_a_copy_is_not_used_while_images_are_being_forgotten_and_is_made_a
     assert await store.count(Filter(subject_id=SubjectId("p1"))) == 30
 
 
-async def test_nothing_is_forgotten_while_another_process_makes_a_copy(tmp_path: Path, store: EmbeddedStore) -> None:
+async def test_forget_waits_for_a_process_that_builds_the_copy(tmp_path: Path, store: EmbeddedStore) -> None:
     async with EmbeddedStore(tmp_path, busy_timeout_s=0.05) as other:
         with locked(tmp_path), pytest.raises(StoreUnavailable, match="another process"):
             await other.forget(Filter(image_id=ImageId("i0001")))
@@ -398,7 +397,7 @@ async def test_nothing_is_forgotten_while_another_process_makes_a_copy(tmp_path:
     assert await store.forget(Filter(image_id=ImageId("i0001"))) == 1
 
 
-async def test_two_cannot_hold_the_lock(tmp_path: Path) -> None:
+async def test_the_lock_has_one_holder(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(LockBusy), locked(tmp_path):
         pass
     with locked(tmp_path), locked(tmp_path / "no such folder"):
@@ -406,7 +405,7 @@ async def test_two_cannot_hold_the_lock(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("blob", [b"\x00\x00\xc0\x7f" * 8, b"short"])
-async def test_a_damaged_vector_is_told_not_passed_over(store: EmbeddedStore, tmp_path: Path, blob: bytes) -> None:
+async def test_a_damaged_vector_is_reported(store: EmbeddedStore, tmp_path: Path, blob: bytes) -> None:
     rows(tmp_path, "UPDATE vectors SET vector = ? WHERE slot = 700", blob)
     with pytest.raises(StoreError, match="table verify"):
         await store.nearest(QUERIES[0], Filter(), limit=10)

@@ -40,7 +40,7 @@ from tests.bench.search.data import BENCH, DIMENSION, VIEWS, Data
 from tests.bench.search.data import QUERIES as QUESTIONS_OF_TEXTS
 from tests.support.films_by_patient import image_to_image
 from tests.support.label_space import LabelSpace, LabelSpaceEmbedder
-from tests.support.search_trial import interval, questions, run, swapped
+from tests.support.search_trial import draw_queries, interval, run, swapped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
@@ -75,7 +75,7 @@ OTHERS = (
 async def trial(agreement: float) -> bool:
     """Print what each way finds; return whether it is what it should be."""
     space = LabelSpace(STUDIES, noise=NOISE, seed=11, agreement=agreement)  # weights were chosen on seeds 1 and 2
-    asked = questions(space, QUERIES, seed=12)
+    asked = draw_queries(space, QUERIES, seed=12)
     print(f"\n{STUDIES} studies, half of them without report and labels; {len(asked)} questions; precision at 10")
     print(f"texts and images agree on a finding with a cosine of {agreement}")
     with tempfile.TemporaryDirectory() as folder:
@@ -87,10 +87,10 @@ async def trial(agreement: float) -> bool:
     for way, values in found.by_way.items():
         low, high = interval(values)
         print(f"  {way:<10}{found.mean(way):.3f}  ({low:.3f} to {high:.3f})")
-    gain = np.subtract(found.by_way["hybrid"], found.by_way[found.best_leg])
+    gain = np.subtract(found.by_way["hybrid"], found.by_way[found.best_single])
     more = np.subtract(found.after, found.before)
     gained, fed = interval(gain.tolist()), interval(more.tolist())
-    print(f"  hybrid less {found.best_leg}: {gain.mean():+.3f} ({gained[0]:+.3f} to {gained[1]:+.3f})")
+    print(f"  hybrid less {found.best_single}: {gain.mean():+.3f} ({gained[0]:+.3f} to {gained[1]:+.3f})")
     print(f"  behind page 1, without feedback {np.mean(found.before):.3f}, with one round {np.mean(found.after):.3f}:")
     print(f"    {more.mean():+.3f} ({fed[0]:+.3f} to {fed[1]:+.3f}), lowered {found.lowered:.1%} of the questions")
     print(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HIT = re.compile(r"(?P<score>-?\d\.\d{3}) - (?P<id>[0-9a-f-]{44}) \((?P<view>[A-Z]+)\) - Patient (?P<patient>p\d+)")
 
 
-def test_a_hit_by_example_is_a_line_with_score_view_and_patient(on_demo: Command, demo: Ingested):
+def test_a_hit_by_example_prints_score_view_and_patient(on_demo: Command, demo: Ingested):
     example = demo.drawn.images[0]
     done = on_demo("search", "--like", example.image_id, "--limit", 3)
     hits = [found for line in done.out.splitlines() if (found := HIT.fullmatch(line))]
@@ -30,7 +30,7 @@ def test_a_hit_by_example_is_a_line_with_score_view_and_patient(on_demo: Command
     assert [float(hit["score"]) for hit in hits] == sorted((float(hit["score"]) for hit in hits), reverse=True)
 
 
-def test_a_hit_by_words_says_why_and_has_no_score(on_demo: Command):
+def test_a_hit_by_words_prints_its_reasons_and_no_score(on_demo: Command):
     done = on_demo("search", "pneumothorax", "--label", "pneumothorax")
     assert done.code == 0
     assert done.out.startswith("  -   - ")
@@ -39,7 +39,7 @@ def test_a_hit_by_words_says_why_and_has_no_score(on_demo: Command):
     assert "(keyword, " in done.err
 
 
-def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
+def test_json_equals_the_result_of_the_tool(on_demo: Command, demo: Ingested):
     done = on_demo(
         "search", "effusion", "--view", "frontal", "--no-label", "Pneumothorax", "--limit", 4, "--offset", 1, "--json"
     )
@@ -57,7 +57,7 @@ def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
     assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
 
 
-def test_a_file_of_the_archive_is_the_film_it_is_for_the_command_and_for_the_tool(on_demo: Command, demo: Ingested):
+def test_a_file_of_the_archive_is_its_image_for_command_and_tool(on_demo: Command, demo: Ingested):
     drawn = demo.drawn.images[0]
     file = next(demo.drawn.folder.rglob(f"{drawn.image_id}.dcm"))
     done = on_demo("search", "--like", file, "--limit", 3, "--json")
@@ -77,12 +77,12 @@ def test_any_other_file_is_embedded(on_demo: Command, demo: Ingested, tmp_path: 
     assert second["similarity_score"] < 0.999
 
 
-def test_no_hit_is_no_failure(on_demo: Command):
+def test_no_hit_exits_with_0(on_demo: Command):
     done = on_demo("search", "--subject", "p10000000")
     assert (done.code, done.out, done.err) == (0, "", "No image matches.\n")
 
 
-def test_the_next_page_is_named(on_demo: Command):
+def test_the_offset_of_the_next_page_is_printed(on_demo: Command):
     done = on_demo("search", "effusion", "--limit", 2)
     assert "more with --offset 2" in done.err
     assert on_demo("search", "effusion", "--limit", 2, "--offset", 2).code == 0
@@ -103,19 +103,19 @@ def test_the_next_page_is_named(on_demo: Command):
         (["effusion", "--limt", "3"], "--limit"),
     ],
 )
-def test_a_wrong_question_is_wrong_use(on_demo: Command, argv: list[str], line: str):
+def test_invalid_arguments_exit_with_2(on_demo: Command, argv: list[str], line: str):
     done = on_demo("search", *argv)
     assert done.code == 2
     assert line in done.error
 
 
-def test_an_unknown_example_is_a_failure(on_demo: Command):
+def test_an_unknown_example_exits_with_1(on_demo: Command):
     done = on_demo("search", "--like", "no-such-image")
     assert done.code == 1
     assert done.error.startswith("Error: No image no-such-image in this archive")
 
 
-def test_without_an_archive_it_says_how_to_make_one(on_new: Command):
+def test_a_missing_archive_is_reported_with_the_command_to_create_it(on_new: Command):
     done = on_new("search", "effusion")
     assert done.code == 1
     assert done.error.endswith("Run `mcp-cxr ingest PATH`.")

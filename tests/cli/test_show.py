@@ -23,14 +23,14 @@ def test_everything_known_is_printed(on_demo: Command, demo: Ingested):
         assert known in done.out
 
 
-def test_json_is_what_the_tool_gives(on_demo: Command, demo: Ingested):
+def test_json_equals_the_result_of_the_tool(on_demo: Command, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     done = on_demo("show", image_id, "--json")
     assert done.code == 0
     assert done.json == told_by_tool(demo, "get_image_metadata", image_id=image_id)
 
 
-def test_the_film_is_written_as_a_picture(on_demo: Command, demo: Ingested, tmp_path: Path):
+def test_png_writes_the_image(on_demo: Command, demo: Ingested, tmp_path: Path):
     done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "image.png")
     assert done.code == 0
     with Image.open(tmp_path / "image.png") as picture:
@@ -38,13 +38,13 @@ def test_the_film_is_written_as_a_picture(on_demo: Command, demo: Ingested, tmp_
         assert f"({picture.width} x {picture.height})" in done.err
 
 
-def test_a_place_that_cannot_be_written_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
+def test_an_unwritable_png_path_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
     done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "image.png")
     assert done.code == 2
     assert "No such file or directory" in done.error
 
 
-def test_an_unknown_image_is_a_failure(on_demo: Command):
+def test_an_unknown_image_exits_with_1(on_demo: Command):
     done = on_demo("show", "no-such-image")
     assert done.code == 1
     assert done.error == "Error: No image no-such-image in this archive; image ids come with the hits of a search."

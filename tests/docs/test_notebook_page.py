@@ -30,8 +30,8 @@ async def test_the_cells_of_the_notebook_page_run(
         cell = compile(text, PAGE.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         if inspect.isawaitable(result := eval(cell, names)):  # noqa: S307 - a page of this project
             await result
-    output = capsys.readouterr().out
-    assert f"{len(demo.images)} added, {{}} refused" in output
-    assert "patients with cardiomegaly; {'zero': 0," in output
-    assert "No image nothing" in output
-    assert {"film.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}
+    printed = capsys.readouterr().out
+    assert f"{len(demo.images)} added, {{}} refused" in printed
+    assert "patients with cardiomegaly; {'zero': 0," in printed
+    assert "No image nothing" in printed
+    assert {"image.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}

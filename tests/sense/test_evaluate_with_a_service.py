@@ -38,7 +38,7 @@ class Served:
     meant: Path
     """With vectors made from the findings."""
     blind: Path
-    """With vectors that mean nothing."""
+    """With random vectors."""
 
     async def evaluated(self, data: Path, *protocols: str) -> Evaluation:
         plan = EvaluationPlan(protocols=protocols, prompts=PROMPTS, resamples=40)
@@ -65,7 +65,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield Served(standin, folder / "meant", folder / "blind")
 
 
-async def test_vectors_that_mean_something_are_found_to(served: Served) -> None:
+async def test_evaluation_of_informative_vectors_is_above_chance(served: Served) -> None:
     evaluation = await served.evaluated(served.meant, "labels", "similar", "rankings")
     for protocol, one in evaluation.figures():
         if one.name == "P@10" and one.chance is not None:
@@ -76,7 +76,7 @@ async def test_vectors_that_mean_something_are_found_to(served: Served) -> None:
     assert evaluation.service
 
 
-async def test_vectors_that_mean_nothing_are_found_to_be_chance(served: Served) -> None:
+async def test_evaluation_of_random_vectors_is_chance(served: Served) -> None:
     evaluation = await served.evaluated(served.blind, "labels", "reports", "similar")
     whole = [one for _, one in evaluation.figures() if not one.of and one.name in ("mAP", "MRR", "P@10")]
     assert len(whole) == 4
@@ -85,7 +85,7 @@ async def test_vectors_that_mean_nothing_are_found_to_be_chance(served: Served) 
         assert abs(one.value - one.chance) < 0.15, one.name
 
 
-async def test_a_service_that_is_down_is_said_and_nothing_else_is_measured_in_its_place(served: Served) -> None:
+async def test_an_unreachable_service_is_reported_and_nothing_is_measured_instead(served: Served) -> None:
     served.standin.stop()
     try:
         for protocol in ("labels", "reports", "negation", "rankings"):

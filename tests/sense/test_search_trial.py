@@ -1,7 +1,7 @@
-"""On studies whose truth is known: joining beats each way alone, feedback helps more often than not, a denial is kept.
+"""On studies with known findings: fusion beats each ranking alone, feedback helps, and denials are respected.
 
-A small form of the trial in tests/bench/bench_answers.py. It guards the direction only: how much, how surely, and
-whether feedback lowers fewer than one question in twenty is for the bench to say, which asks more, of three worlds.
+A small form of the trial in tests/bench/bench_answers.py. It checks the direction only. The bench, with more queries on
+three simulated archives, measures how much, with what confidence, and whether feedback harms under one query in twenty.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from mcp_cxr.images import ImageReader
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.label_space import LabelSpace
-from tests.support.search_trial import Trial, questions, run, swapped
+from tests.support.search_trial import Trial, draw_queries, run, swapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,22 +33,22 @@ def found(folder: Path) -> Trial:
     async def ask() -> Trial:
         async with EmbeddedStore(folder) as store, ImageReader() as reader:
             await SPACE.fill(store)
-            return await run(SPACE, SPACE.archive(store, reader), questions(SPACE, 50, seed=12))
+            return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 50, seed=12))
 
     return anyio.run(ask)
 
 
-def test_joined_they_find_more_than_any_alone(found: Trial) -> None:
-    assert found.best_leg in {"pixels", "words"}
-    assert found.mean("hybrid") > found.mean(found.best_leg)
+def test_fused_rankings_find_more_than_any_alone(found: Trial) -> None:
+    assert found.best_single in {"pixels", "words"}
+    assert found.mean("hybrid") > found.mean(found.best_single)
 
 
-def test_feedback_finds_more_and_helps_more_often_than_it_harms(found: Trial) -> None:
+def test_feedback_raises_precision_and_helps_more_often_than_it_harms(found: Trial) -> None:
     assert np.mean(found.after) > np.mean(found.before)
     assert np.mean(np.array(found.after) > np.array(found.before)) > 2 * found.lowered
 
 
-async def test_a_finding_and_its_denial_change_sides(found: Trial, folder: Path) -> None:
+async def test_denying_a_finding_returns_the_opposite_studies(found: Trial, folder: Path) -> None:
     assert found.by_way
     async with EmbeddedStore(folder) as store, ImageReader() as reader:
         archive = SPACE.archive(store, reader)

@@ -1,4 +1,4 @@
-"""Does a question find what it asks for, by vectors alone?
+"""Does a query find images with its finding, by vectors alone?
 
 The stand-in makes a film's vector from the findings that the film is said to have, drowned in noise of four times
 their length: cosines between text and picture come out near 0.1, as CLIP's do. What is tested is the whole way from
@@ -37,7 +37,7 @@ QUESTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Films, what is said of them, and the archives made of them."""
+    """Drawn images, their findings, and the archives made of them."""
 
     findings: dict[str, list[str]]
     """By image id."""
@@ -45,14 +45,14 @@ class Drawn:
     meant: Path
     """With vectors made from the findings."""
     drawn: Path
-    """With vectors that mean nothing."""
+    """With random vectors."""
 
     def share(self, finding: str) -> float:
-        """How many of the films have it: what chance would find."""
+        """Share of the images that have the finding: what chance would find."""
         return sum(finding in found for found in self.findings.values()) / len(self.findings)
 
     async def precision(self, data: Path, query: str, finding: str) -> float:
-        """How many of the first ten films have the finding."""
+        """Share of the first ten images that have the finding."""
         async with opened(data, impatient_embedder(self.standin)) as archive:
             page = await archive.search(query, mode="vector", limit=10)
         assert page.search_mode == "semantic"
@@ -75,21 +75,21 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
 
 
 @pytest.mark.parametrize(("query", "finding"), QUESTIONS.items())
-async def test_a_question_finds_films_with_the_finding_far_above_chance(drawn: Drawn, query: str, finding: str) -> None:
+async def test_a_query_finds_images_with_the_finding_far_above_chance(drawn: Drawn, query: str, finding: str) -> None:
     share, precision = drawn.share(finding), await drawn.precision(drawn.meant, query, finding)
     print(f"{query!r}: P@10 {precision:.1f}, share of films {share:.2f}")  # noqa: T201  # a figure to read
     assert precision >= 3 * share
 
 
-async def test_where_vectors_mean_nothing_it_finds_what_chance_finds(drawn: Drawn) -> None:
-    """The same films, questions and ranking: what is found above comes from the vectors."""
+async def test_random_vectors_find_what_chance_finds(drawn: Drawn) -> None:
+    """The same images, queries and ranking: the gain above comes from the vectors alone."""
     found = [await drawn.precision(drawn.drawn, query, finding) for query, finding in QUESTIONS.items()]
     shares = [drawn.share(finding) for finding in QUESTIONS.values()]
     print(f"P@10 {found}, shares of films {[round(share, 2) for share in shares]}")  # noqa: T201  # figures to read
     assert sum(found) <= 1.5 * sum(shares)
 
 
-async def test_films_with_the_finding_stand_higher_in_the_collection(drawn: Drawn) -> None:
+async def test_images_with_the_finding_have_higher_percentiles(drawn: Drawn) -> None:
     async with opened(drawn.meant, impatient_embedder(drawn.standin)) as archive:
         page = await archive.search("pleural effusion", mode="vector", limit=100)
         rest = await archive.search("pleural effusion", mode="vector", limit=100, offset=100)

@@ -1,8 +1,8 @@
-"""Studies whose truth is known: vectors carry it with noise, reports and labels say it, and half of those are hidden.
+"""Simulated studies with known findings: in noisy vectors, and for half of them in reports and labels.
 
-It stands in for a model of the CLIP family: texts and images lie in cones apart, a text is the sum of the findings it
-names, each of them askew to what images of it have in common, and a denial is not read. It shows what joining, denial
-and feedback do to such vectors; not how good a model is.
+It simulates a model of the CLIP family: texts and images lie in two separate cones; the vector of a text is the sum of
+the findings it names, each at an angle to the direction that images of the finding share; negation is ignored. It shows
+what fusion, denial and feedback do to such vectors, not how good a model is.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ LABEL_OF = {
     "pleural thickening": "Pleural Other",
 }
 SHARES = (0.3, 0.3, 0.2, 0.3, 0.12, 0.15, 0.1, 0.1, 0.08, 0.15, 0.15, 0.06)
-"""How often each stands in a study."""
+"""Share of the studies that have each finding."""
 SEEN = ("There is {}.", "{} is present.", "Unchanged {}.", "{} is noted.")
 DENIED = ("No {}.", "There is no evidence of {}.", "{} is not seen.")
-DOUBTED = ("Possible {}.", "{} cannot be excluded.")
-TOLD = 0.85
-"""Share of what is there that a report speaks of."""
+POSSIBLE = ("Possible {}.", "{} cannot be excluded.")
+MENTIONED = 0.85
+"""Share of the present findings that a report mentions."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class Truth:
 
     number: int
     findings: frozenset[str]
-    told: bool
-    """Whether its report and labels are there to read."""
+    has_report: bool
+    """Whether it has a report and labels."""
 
     @property
     def study_id(self) -> StudyId:
@@ -70,12 +70,12 @@ class Truth:
 
 
 class LabelSpace:
-    """A seeded world of studies.
+    """A seeded set of simulated studies.
 
     Args:
         studies: How many; each has one image.
         noise: Length of the noise in an image's vector; each of its findings adds 1.
-        agreement: Cosine of what a text says of a finding with what images of it have in common.
+        agreement: Cosine of a finding's direction in texts with its direction in images.
     """
 
     def __init__(self, studies: int, *, noise: float, seed: int, agreement: float = 0.8) -> None:
@@ -83,52 +83,52 @@ class LabelSpace:
         self._draw = random.Random(seed)  # noqa: S311  # not for security
         self._noise = noise
         directions = np.linalg.qr(self._rng.normal(size=(DIMENSION, DIMENSION)))[0].astype(np.float32)
-        self._of = dict(zip(LABEL_OF, directions, strict=False))
+        self._image_directions = dict(zip(LABEL_OF, directions, strict=False))
         askew = self._rng.normal(size=(len(LABEL_OF), DIMENSION)) / np.sqrt(DIMENSION)
-        self._named = {
-            name: (agreement * self._of[name] + np.sqrt(1 - agreement**2) * other).astype(np.float32)
+        self._text_directions = {
+            name: (agreement * self._image_directions[name] + np.sqrt(1 - agreement**2) * other).astype(np.float32)
             for name, other in zip(LABEL_OF, askew, strict=True)
         }
-        self._image_middle, self._text_middle, self._chest = directions[-3:] * np.float32(4)
+        self._image_mean, self._text_mean, self._chest = directions[-3:] * np.float32(4)
         self.truths = [self._truth(number) for number in range(studies)]
 
     def _truth(self, number: int) -> Truth:
         findings = {name for name, share in zip(LABEL_OF, SHARES, strict=True) if self._draw.random() < share}
-        return Truth(number, frozenset(findings), told=self._draw.random() < 0.5)
+        return Truth(number, frozenset(findings), has_report=self._draw.random() < 0.5)
 
     @cached_property
     def vectors(self) -> Vectors:
-        """One a study: its middle, its findings, noise."""
+        """One for each study: the mean of images, its findings, noise."""
         noise = self._rng.normal(size=(len(self.truths), DIMENSION)) * (self._noise / np.sqrt(DIMENSION))
-        rows = [self._sum(self._of, truth.findings) + self._image_middle for truth in self.truths]
+        rows = [self._sum(self._image_directions, truth.findings) + self._image_mean for truth in self.truths]
         return _units(np.stack(rows) + noise)
 
     def text_vector(self, text: str) -> Vector:
-        """What the stand-in reads: the findings a text names, whether it denies them or not."""
+        """The vector of a text: of the findings it names, denied or not."""
         named = [name for name in LABEL_OF if name in text]
-        return _units((self._sum(self._named, named) + self._text_middle)[None, :])[0]
+        return _units((self._sum(self._text_directions, named) + self._text_mean)[None, :])[0]
 
     def _sum(self, directions: Mapping[str, Vector], names: Iterable[str]) -> Vector:
         return np.sum([self._chest / 8, *(directions[name] for name in sorted(names))], axis=0)
 
     def report(self, truth: Truth) -> str:
-        """Speak of most of what is there, deny some of what is not, and doubt a little."""
+        """Return a report that mentions most present findings, denies some absent ones, and calls a few possible."""
         draw = random.Random(truth.number)  # noqa: S311  # not for security
         said: list[str] = []
         for name in LABEL_OF:
-            if name in truth.findings and draw.random() < TOLD:
+            if name in truth.findings and draw.random() < MENTIONED:
                 said.append(draw.choice(SEEN).format(name))
             elif name not in truth.findings and draw.random() < 0.5:
                 said.append(draw.choice(DENIED).format(name))
             elif draw.random() < 0.05:
-                said.append(draw.choice(DOUBTED).format(name))
+                said.append(draw.choice(POSSIBLE).format(name))
         draw.shuffle(said)
         return f"FINDINGS: {' '.join(one[0].upper() + one[1:] for one in said)}"
 
     def study(self, truth: Truth) -> Study:
-        """The study as the archive is told of it; labels are wrong one time in twenty."""
+        """The study as stored; one label in twenty is wrong."""
         subject = SubjectId(f"p{10_000_000 + truth.number}")
-        if not truth.told:
+        if not truth.has_report:
             return Study(truth.study_id, subject)
         draw = random.Random(-truth.number - 1)  # noqa: S311  # not for security
         labels = dict.fromkeys(LABEL_OF.values(), 0)
@@ -138,7 +138,7 @@ class LabelSpace:
         return Study(truth.study_id, subject, labels=labels, report=self.report(truth))
 
     async def fill(self, store: Store) -> None:
-        """Write all of it."""
+        """Write all studies, images and vectors."""
         await store.create(await LabelSpaceEmbedder(self).fingerprint())
         await store.put_studies([self.study(truth) for truth in self.truths])
         images = [
@@ -150,12 +150,12 @@ class LabelSpace:
         await store.put(images, self.vectors)
 
     def archive(self, store: Store, reader: ImageReader) -> Archive:
-        """The archive as the product opens it, with the stand-in as its embedder."""
+        """An archive over the store, with the simulated model as its embedder."""
         return Archive(Settings.model_validate({}), store, LabelSpaceEmbedder(self), reader)
 
 
 class LabelSpaceEmbedder:
-    """Keeps `Embedder` for texts alone."""
+    """An `Embedder` of texts alone."""
 
     name = "label-space"
     image_spec = ImageSpec(size=8, mode="L")
@@ -176,7 +176,7 @@ class LabelSpaceEmbedder:
         return Fingerprint(self.name, DIMENSION, "none")
 
     async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
-        return [Rejected("no pictures here") for _ in pictures]
+        return [Rejected("texts only") for _ in pictures]
 
     async def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self._space.text_vector(text) for text in texts])

@@ -1,4 +1,4 @@
-"""What joining, denial and feedback bring on a `LabelSpace`: precision among the first ten."""
+"""Measures fusion, denial and feedback on a `LabelSpace`: precision among the first ten results."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 AT = 10
 FEWEST = 10
-"""Right answers a question has at least."""
+"""Matching studies that a query needs at least."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question by what is wanted and what must not be there."""
+class TrialQuery:
+    """A query, by the findings that it looks for and those that it denies."""
 
     wanted: tuple[str, ...]
     denied: tuple[str, ...] = ()
@@ -41,33 +41,33 @@ class Asked:
 
 @dataclass
 class Trial:
-    """Precision of each way, question by question."""
+    """Precision of each kind of search, query by query."""
 
     by_way: dict[str, list[float]] = field(default_factory=dict)
     before: list[float] = field(default_factory=list)
     """Of the second page, without feedback."""
     after: list[float] = field(default_factory=list)
-    """Of what comes behind the first page, once its hits were given as good and bad examples."""
+    """Of the next results, after the hits of the first page were given as good and bad examples."""
 
     def mean(self, way: str) -> float:
         return float(np.mean(self.by_way[way]))
 
     @property
-    def best_leg(self) -> str:
+    def best_single(self) -> str:
         return max((way for way in self.by_way if way != "hybrid"), key=self.mean)
 
     @property
     def lowered(self) -> float:
-        """Share of questions that feedback made worse."""
+        """Share of queries that feedback made worse."""
         return float(np.mean(np.array(self.after) < np.array(self.before)))
 
 
-def questions(space: LabelSpace, count: int, *, seed: int) -> list[Asked]:
-    """Draw questions of one, two and three parts, some of them a denial, each with enough right answers."""
+def draw_queries(space: LabelSpace, count: int, *, seed: int) -> list[TrialQuery]:
+    """Draw queries of one, two and three findings, some of them denied, each with enough matching studies."""
     draw = random.Random(seed)  # noqa: S311  # not for security
-    every = [Asked(names) for size in (1, 2, 3) for names in itertools.combinations(LABEL_OF, size)]
+    every = [TrialQuery(names) for size in (1, 2, 3) for names in itertools.combinations(LABEL_OF, size)]
     every += [
-        Asked(names, (other,))
+        TrialQuery(names, (other,))
         for names in itertools.combinations(LABEL_OF, 2)
         for other in draw.sample(sorted(LABEL_OF.keys() - set(names)), 1)
     ]
@@ -75,10 +75,10 @@ def questions(space: LabelSpace, count: int, *, seed: int) -> list[Asked]:
     return draw.sample(kept, min(count, len(kept)))
 
 
-async def run(space: LabelSpace, archive: Archive, asked: Iterable[Asked]) -> Trial:
-    """Ask each question by every way, and once more with feedback."""
+async def run(space: LabelSpace, archive: Archive, queries: Iterable[TrialQuery]) -> Trial:
+    """Run each query with every kind of search, and once more with feedback."""
     trial = Trial()
-    for one in asked:
+    for one in queries:
         ways = {
             "hybrid": await archive.search(one.text, limit=AT),
             "pixels": await archive.search(one.text, limit=AT, mode="vector"),
@@ -93,12 +93,12 @@ async def run(space: LabelSpace, archive: Archive, asked: Iterable[Asked]) -> Tr
     return trial
 
 
-def _not_there(one: Asked) -> list[str]:
+def _not_there(one: TrialQuery) -> list[str]:
     return sorted({LABEL_OF[name] for name in one.denied} - {LABEL_OF[name] for name in one.wanted})
 
 
-async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: SearchResult, trial: Trial) -> None:
-    """Say of each hit of the first page whether it is right, and ask again; what was seen does not count."""
+async def _feed_back(space: LabelSpace, archive: Archive, one: TrialQuery, first: SearchResult, trial: Trial) -> None:
+    """Mark each hit of the first page as right or wrong, and search again; hits seen before do not count."""
     right = {truth.image_id: one.holds_for(truth) for truth in space.truths}
     like = [hit.image_id for hit in first.images if right[hit.image_id]]  # pyright: ignore[reportArgumentType]  # ids are text here
     unlike = [hit.image_id for hit in first.images if not right[hit.image_id]]  # pyright: ignore[reportArgumentType]  # ids are text here
@@ -108,17 +108,17 @@ async def _feed_back(space: LabelSpace, archive: Archive, one: Asked, first: Sea
     trial.after.append(precision(space, one, again))
 
 
-def precision(space: LabelSpace, one: Asked, page: SearchResult) -> float:
-    """Return the share of the first ten that is right."""
+def precision(space: LabelSpace, one: TrialQuery, page: SearchResult) -> float:
+    """Return the share of the first ten results that match."""
     right = {truth.study_id for truth in space.truths if one.holds_for(truth)}
     return sum(hit.study_id in right for hit in page.images) / AT
 
 
 async def swapped(space: LabelSpace, archive: Archive, way: Mode) -> float:
-    """Return how often a hit among the first ten stands on the wrong side of a question and its denial."""
+    """Return the share of the first ten results that contradict a query or its denial."""
     wrong: list[bool] = []
     for name in LABEL_OF:
-        for one in (Asked((name,)), Asked((), (name,))):
+        for one in (TrialQuery((name,)), TrialQuery((), (name,))):
             page = await archive.search(one.text, limit=AT, mode=way)
             studies = {truth.study_id: truth for truth in space.truths}
             wrong += [not one.holds_for(studies[hit.study_id]) for hit in page.images]  # pyright: ignore[reportArgumentType]  # ids are text here
@@ -126,7 +126,7 @@ async def swapped(space: LabelSpace, archive: Archive, way: Mode) -> float:
 
 
 def interval(differences: Sequence[float], *, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a mean over questions."""
+    """Return the 95 % bootstrap interval of a mean over queries."""
     rng = np.random.default_rng(seed)
     values = np.asarray(differences)
     means = values[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1)

@@ -1,4 +1,4 @@
-"""An embedder small enough to reason about: it sees where a film is bright, and reads the words for that."""
+"""An embedder small enough to reason about: vectors show where an image is bright, and words name such places."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _PATTERNS = {
 
 
 class ToyEmbedder:
-    """Keeps `Embedder` with 32 dimensions: the mean greys of 4 x 8 cells, less their mean.
+    """An `Embedder` with 32 dimensions: the mean gray values of 4 x 8 cells, less their mean.
 
     A text is the sum of the patterns of the words it knows; any other text is bright in the first cell.
 
     Args:
-        preprocessing: Part of the fingerprint; another one makes another space.
-        down: Whether every call fails as a service does that cannot be reached.
-        rejected: Which pictures get no vector, counted from 1 over all batches.
-        before_images: Called before each batch of pictures with its number, from 1; may fail, wait or cancel.
+        preprocessing: Part of the fingerprint; vectors of another one are not comparable.
+        down: Whether every call fails as if the service were unreachable.
+        rejected: Which renderings get no vector, counted from 1 over all batches.
+        before_images: Called before each batch of renderings with its number, from 1; may fail, wait or cancel.
     """
 
     name = "toy-32"
@@ -80,8 +80,8 @@ class ToyEmbedder:
             await self.before_images(len(self.batches))
         first = sum(self.batches) - len(pictures) + 1
         return [
-            Rejected("too dark") if number in self.rejected else _seen(picture)
-            for number, picture in enumerate(pictures, start=first)
+            Rejected("too dark") if number in self.rejected else _seen(rendering)
+            for number, rendering in enumerate(pictures, start=first)
         ]
 
     async def embed_texts(self, texts: Sequence[str]) -> Vectors:
@@ -94,9 +94,9 @@ class ToyEmbedder:
             raise EmbeddingUnavailable(OUTAGE)
 
 
-def _seen(picture: Rendering) -> Vector | Rejected:
-    side = picture.pixels.shape[0]
-    cells = picture.pixels.reshape(ROWS, side // ROWS, COLUMNS, side // COLUMNS).mean(axis=(1, 3))
+def _seen(rendering: Rendering) -> Vector | Rejected:
+    side = rendering.pixels.shape[0]
+    cells = rendering.pixels.reshape(ROWS, side // ROWS, COLUMNS, side // COLUMNS).mean(axis=(1, 3))
     if cells.min() == cells.max():
         return Rejected("blank image")
     return _unit(cells - cells.mean())

@@ -1,4 +1,4 @@
-"""The archive as notebooks use it: what it opens, what it reads, and what it shows."""
+"""The archive as notebooks use it: opening, roots, showing and viewing images."""
 
 from __future__ import annotations
 
@@ -30,22 +30,20 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
-    """Two films of one study with a report, and one of another."""
+    """Two images of one study with a report, and one image of another study."""
     for number, study in ((1, 1), (2, 1), (3, 3)):
         report(mimic(tmp_path / "films", number, study=study, subject=1), "FINDINGS: Clear.\n\nIMPRESSION: No edema.")
     return tmp_path / "films"
 
 
 @pytest.mark.parametrize(("named", "kind"), [("nvclip", NvclipEmbedder), ("offline", OfflineEmbedder)])
-async def test_the_embedder_is_the_one_that_is_named(
-    monkeypatch: pytest.MonkeyPatch, named: str, kind: type[object]
-) -> None:
+async def test_the_configured_embedder_is_used(monkeypatch: pytest.MonkeyPatch, named: str, kind: type[object]) -> None:
     monkeypatch.setenv("MCP_CXR_EMBEDDER", named)
     async with open_archive() as archive:
         assert isinstance(archive.embedder, kind)
 
 
-async def test_a_service_beyond_this_machine_is_refused_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_remote_service_is_refused_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NVCLIP_BASE_URL", "https://clip.example.org/v1")
     with pytest.raises(ConfigError, match=r"MCP_CXR_ALLOW_REMOTE=clip\.example\.org:443"):
         async with open_archive():
@@ -55,7 +53,7 @@ async def test_a_service_beyond_this_machine_is_refused_unless_it_is_named(monke
         assert archive.embedder.name == "nvidia/nvclip-vit-h-14"
 
 
-async def test_opening_makes_nothing_and_asks_no_service(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_opening_creates_nothing_and_calls_no_service(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("NVCLIP_BASE_URL", "http://localhost:1/v1")
     async with open_archive() as archive:
@@ -94,7 +92,7 @@ async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoA
     assert overview.embedder["fingerprint"]["model"] == overview.embedder["configured"] == "toy-32"
 
 
-async def test_what_was_ingested_may_be_viewed_and_its_folder_is_a_root(data: Path, films: Path) -> None:
+async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Path, films: Path) -> None:
     await ingested(data, films)
     async with opened(data) as archive:
         assert (await archive.allowed_roots()).roots == (films,)
@@ -102,7 +100,7 @@ async def test_what_was_ingested_may_be_viewed_and_its_folder_is_a_root(data: Pa
     assert view.header.rows == 48
 
 
-async def test_a_film_that_leads_out_of_the_roots_is_not_viewed_and_its_place_is_not_told(
+async def test_an_image_outside_the_roots_is_not_viewed_and_its_path_is_not_shown(
     data: Path, films: Path, tmp_path: Path
 ) -> None:
     await ingested(data, films)
@@ -114,7 +112,7 @@ async def test_a_film_that_leads_out_of_the_roots_is_not_viewed_and_its_place_is
     assert str(tmp_path) not in str(refused.value)
 
 
-async def test_a_folder_that_is_no_root_any_more_is_not_read(data: Path, films: Path) -> None:
+async def test_a_folder_that_is_no_longer_a_root_is_not_read(data: Path, films: Path) -> None:
     await ingested(data, films)
     rows(data, "DELETE FROM roots")
     async with opened(data) as archive:
@@ -130,14 +128,14 @@ def become_link(path: Path, target: Path) -> None:
 
 
 class TestAllowed:
-    def test_what_lies_below_a_root_is_returned_without_links(self, tmp_path: Path) -> None:
+    def test_a_path_below_a_root_is_resolved(self, tmp_path: Path) -> None:
         film = dicom(tmp_path / "films" / "a.dcm", 1)
         (tmp_path / "link").symlink_to(film)
         assert AllowedRoots((tmp_path,)).resolve(tmp_path / "link") == film
         assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == film.parent
 
     @pytest.mark.parametrize("asked", ["films/../../secret", "link", "/", "films/../../root2"])
-    def test_what_leads_out_of_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
+    def test_a_path_outside_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
         root = tmp_path / "root"
         for folder in (root / "films", tmp_path / "secret", tmp_path / "root2"):
             folder.mkdir(parents=True)
@@ -145,7 +143,7 @@ class TestAllowed:
         with pytest.raises(PathRefused, match="lies below none of the archive's roots; add its folder"):
             AllowedRoots((root,)).resolve(root / asked)
 
-    def test_what_is_not_there_is_said_so(self, tmp_path: Path) -> None:
+    def test_a_missing_path_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "loop").symlink_to(tmp_path / "loop")
         for name in ("nowhere", "loop"):
             with pytest.raises(PathRefused, match="does not exist"):
@@ -155,7 +153,7 @@ class TestAllowed:
         with pytest.raises(PathRefused):
             AllowedRoots(()).resolve(tmp_path)
 
-    def test_a_tilde_is_the_home_of_who_runs_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_tilde_is_the_home_folder_of_the_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "films").mkdir()
         assert AllowedRoots((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")

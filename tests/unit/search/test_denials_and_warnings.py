@@ -1,4 +1,4 @@
-"""What is ruled out, folded, no better than chance or left aside is said so; files serve as examples."""
+"""Denied findings, near duplicates, chance hits and ignored examples are excluded or explained; files as examples."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def numbers(page: SearchResult) -> list[int]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "vector", "words"])
-async def test_what_is_ruled_out_is_no_answer_whatever_the_mode(five: Path, mode: Mode) -> None:
+async def test_search_excludes_studies_with_a_denied_finding_in_every_mode(five: Path, mode: Mode) -> None:
     async with opened(five) as archive:
         page = await archive.search("edema without effusion", mode=mode)
     found = {2, 4} if mode == "words" else {2, 4, 5}
@@ -55,7 +55,7 @@ async def test_what_is_ruled_out_is_no_answer_whatever_the_mode(five: Path, mode
     assert page.filters == {"without": ["pleural effusion"]}
 
 
-async def test_a_report_that_denies_it_comes_before_one_that_does_not_speak_of_it(five: Path) -> None:
+async def test_a_report_that_denies_the_finding_ranks_before_one_that_does_not_mention_it(five: Path) -> None:
     async with opened(five) as archive:
         page = await archive.search("no effusion")
     by_number = dict(zip(numbers(page), page.images, strict=True))
@@ -65,7 +65,7 @@ async def test_a_report_that_denies_it_comes_before_one_that_does_not_speak_of_i
     assert by_number[2].report_excerpt == "No pleural effusion."
 
 
-async def test_what_is_there_comes_before_what_may_be(five: Path) -> None:
+async def test_present_findings_rank_before_possible_ones(five: Path) -> None:
     async with opened(five) as archive:
         page = await archive.search("effusion", mode="words")
         doubted = await archive.search("possible effusion", mode="words")
@@ -73,14 +73,14 @@ async def test_what_is_there_comes_before_what_may_be(five: Path) -> None:
     assert [hit.why for hit in page.images] == [["report: effusion"], ["report, uncertain: effusion"]]
 
 
-async def test_only_what_is_not_named_as_a_finding_is_listed_without_it(five: Path) -> None:
+async def test_only_denied_findings_are_listed_as_excluded(five: Path) -> None:
     async with opened(five) as archive:
         page = await archive.search("not mild", mode="words")
     assert (page.search_mode, page.filters) == ("filter", {"without": ["mild"]})
     assert set(numbers(page)) == {1, 5}
 
 
-async def test_a_denial_of_more_than_a_finding_leaves_no_study_out_and_says_so(five: Path) -> None:
+async def test_denying_a_qualified_finding_excludes_nothing_and_warns(five: Path) -> None:
     async with opened(five) as archive:
         page = await archive.search("edema without left effusion")
     assert page.total_results == 5
@@ -88,7 +88,7 @@ async def test_a_denial_of_more_than_a_finding_leaves_no_study_out_and_says_so(f
     assert any("No study was left out for left pleural effusion" in warning for warning in page.warnings)
 
 
-async def test_a_label_that_is_uncertain_rules_out_too(five: Path) -> None:
+async def test_an_uncertain_label_excludes_the_study_too(five: Path) -> None:
     rows(five, "DELETE FROM labels")
     async with opened(five) as archive:
         (stored, *_) = await archive.store.images_after(None, limit=10)
@@ -98,7 +98,7 @@ async def test_a_label_that_is_uncertain_rules_out_too(five: Path) -> None:
             assert (await archive.search("edema, no fracture")).total_results == left
 
 
-async def test_the_answer_of_a_denial_is_paged_as_any_other(five: Path) -> None:
+async def test_results_of_a_denial_can_be_paged(five: Path) -> None:
     async with opened(five) as archive:
         whole = await archive.search("no pneumothorax", limit=100)
         one_by_one = [(await archive.search("no pneumothorax", limit=1, offset=at)).images[0] for at in range(5)]
@@ -106,9 +106,9 @@ async def test_the_answer_of_a_denial_is_paged_as_any_other(five: Path) -> None:
 
 
 class TestFiles:
-    """A film that is not in the archive, or is."""
+    """An image file as an example, in the archive or not."""
 
-    async def test_a_file_of_the_archive_is_that_image(self, five: Path, tmp_path: Path) -> None:
+    async def test_a_file_of_the_archive_is_found_as_its_image(self, five: Path, tmp_path: Path) -> None:
         (film,) = (tmp_path / "films").rglob(f"{'-'.join(['00000001'] * 5)}.dcm")
         embedder = ToyEmbedder()
         async with opened(five, embedder) as archive:
@@ -117,14 +117,14 @@ class TestFiles:
         assert by_file.images == by_id.images
         assert embedder.batches == []
 
-    async def test_another_file_is_embedded_as_films_are(self, five: Path, tmp_path: Path) -> None:
+    async def test_a_file_outside_the_archive_is_embedded(self, five: Path, tmp_path: Path) -> None:
         copy = dicom(tmp_path / "films" / "again.dcm", 1)
         async with opened(five) as archive:
             page = await archive.search(like=[str(copy)])
         assert (page.search_mode, numbers(page)[0], page.total_results) == ("similar", 1, 5)
         assert page.images[0].similarity_score == pytest.approx(1, abs=1e-5)
 
-    async def test_a_file_elsewhere_is_read_only_where_its_folder_is_named(self, five: Path, tmp_path: Path) -> None:
+    async def test_a_file_below_no_root_is_read_only_if_its_folder_is_passed(self, five: Path, tmp_path: Path) -> None:
         film = dicom(tmp_path / "elsewhere" / "film.dcm", 2)
         async with opened(five) as archive:
             with pytest.raises(PathRefused, match="below none of the archive's roots"):
@@ -134,7 +134,7 @@ class TestFiles:
             page = await archive.search_with(SearchArguments(like=[str(film)]), roots=(tmp_path,))
         assert numbers(page)[0] == 2
 
-    async def test_a_file_that_is_no_film_has_its_reason(self, five: Path, tmp_path: Path) -> None:
+    async def test_a_file_that_is_no_image_raises_its_reason(self, five: Path, tmp_path: Path) -> None:
         broken = tmp_path / "films" / "broken.png"
         broken.write_bytes(b"no picture")
         async with opened(five) as archive:
@@ -146,7 +146,7 @@ class TestFiles:
 
 
 async def planted(archive: Archive, *vectors: list[float]) -> None:
-    """Give the archive's images these vectors."""
+    """Replace the vectors of the archive's images."""
     images = [one.image for one in await archive.store.images_after(None, limit=100)]
     full = np.zeros((len(images), 32), np.float32)
     full[:, : len(vectors[0])] = vectors
@@ -169,21 +169,21 @@ async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> 
     assert len(later) == 2
 
 
-async def test_an_answer_in_words_folds_nothing(five: Path) -> None:
+async def test_words_mode_folds_no_near_duplicates(five: Path) -> None:
     async with opened(five) as archive:
         await planted(archive, *[[1.0, 0.0]] * 5)
         assert (await archive.search("mild edema", mode="words")).results_count == 3
         assert (await archive.search(view=["UNKNOWN", "PA"])).results_count == 5
 
 
-def test_what_is_folded_repeats_the_first_that_stays() -> None:
+def test_near_duplicates_point_to_the_first_image_that_stays() -> None:
     one, other = np.eye(2, 4, dtype=np.float32)
     assert near_duplicates([one, None, other, one, one, other], np.zeros(4, np.float32)) == {3: 0, 4: 0, 5: 2}
     assert near_duplicates([None], np.zeros(4, np.float32)) == {}
     assert near_duplicates([one, one], one) == {}, "all that is the same as the middle tells nothing"
 
 
-async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
+async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
     five: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_hits, "SMALL_SAMPLE", 5)
@@ -196,7 +196,7 @@ async def test_hits_that_films_drawn_blindly_would_match_are_marked_and_shown(
     assert warning.startswith(f"No better than chance for this query: rank {', '.join(map(str, alone))}.")
 
 
-async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
+async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path) -> None:
     async with opened(five, OfflineEmbedder(preprocessing="other")) as archive:
         example = (await archive.store.images_after(None, limit=1))[0].image.image_id
         page = await archive.search("edema", unlike=[example])
@@ -204,7 +204,7 @@ async def test_what_steers_away_needs_something_to_steer(five: Path) -> None:
     assert page.warnings == ["unlike was ignored: the words have no vector to combine it with."]
 
 
-async def test_an_outage_between_text_and_mix_is_said_as_any_other(five: Path) -> None:
+async def test_an_outage_between_two_embeddings_becomes_the_fallback_reason(five: Path) -> None:
     async with opened(five, ToyEmbedder(down=True)) as archive:
         example = (await archive.store.images_after(None, limit=1))[0].image.image_id
         page = await archive.search("edema without effusion", like=[example])
@@ -213,7 +213,7 @@ async def test_an_outage_between_text_and_mix_is_said_as_any_other(five: Path) -
     assert page.filters == {"without": ["pleural effusion"]}
 
 
-async def test_an_empty_archive_answers_a_mixed_question_with_an_empty_page(tmp_path: Path) -> None:
+async def test_an_empty_archive_returns_an_empty_page_for_words_and_examples(tmp_path: Path) -> None:
     async with opened(tmp_path / "data") as archive:
         await archive.store.create()
         page = await archive.search("edema without effusion")

@@ -1,4 +1,4 @@
-"""Rankings, fusion, standing and paging against independent computations."""
+"""Rankings, fusion, similarity statistics and paging equal independent computations with numpy."""
 
 from __future__ import annotations
 
@@ -47,29 +47,29 @@ async def cosines(archive: Archive, text: str) -> dict[str, float]:
     return {one.image.image_id: float(one.vector @ query) for one in await stored(archive) if one.vector is not None}
 
 
-async def pages(archive: Archive, question: dict[str, Any], *, limit: int) -> list[Hit]:
-    page = await archive.search(**question, limit=limit)
+async def pages(archive: Archive, query: dict[str, Any], *, limit: int) -> list[Hit]:
+    page = await archive.search(**query, limit=limit)
     hits = page.images
     while page.next_offset is not None:
-        page = await archive.search(**question, limit=limit, offset=page.next_offset)
+        page = await archive.search(**query, limit=limit, offset=page.next_offset)
         assert page.results_count == len(page.images) > 0
         hits += page.images
     assert page.total_results == len(hits)
     return hits
 
 
-@pytest.mark.parametrize("question", MODES, ids=str)
-async def test_pages_joined_are_one_large_page(archive: Archive, question: dict[str, Any]) -> None:
-    small, large = await pages(archive, question, limit=3), await pages(archive, question, limit=100)
+@pytest.mark.parametrize("query", MODES, ids=str)
+async def test_pages_together_equal_one_large_page(archive: Archive, query: dict[str, Any]) -> None:
+    small, large = await pages(archive, query, limit=3), await pages(archive, query, limit=100)
     assert small == large
     assert [hit.rank for hit in large] == list(range(1, len(large) + 1))
 
 
-@pytest.mark.parametrize("question", MODES, ids=str)
-async def test_each_group_comes_once(archive: Archive, question: dict[str, Any]) -> None:
-    hits = await pages(archive, question, limit=100)
+@pytest.mark.parametrize("query", MODES, ids=str)
+async def test_each_group_appears_once(archive: Archive, query: dict[str, Any]) -> None:
+    hits = await pages(archive, query, limit=100)
     by: Any = {"none": lambda hit: hit.image_id, "subject": lambda hit: hit.subject_id}
-    keys = [by.get(question.get("group"), lambda hit: hit.study_id)(hit) for hit in hits]
+    keys = [by.get(query.get("group"), lambda hit: hit.study_id)(hit) for hit in hits]
     assert len(set(keys)) == len(keys) > 3
 
 
@@ -81,7 +81,7 @@ async def test_scores_are_the_raw_cosines_in_falling_order(archive: Archive) -> 
         assert hit.similarity_score == pytest.approx(true[hit.image_id], abs=1e-6)
 
 
-async def test_standing_is_that_of_the_reference_sample(archive: Archive) -> None:
+async def test_z_and_percentile_are_those_of_the_reference_sample(archive: Archive) -> None:
     hits = await pages(archive, {"query": "left", "mode": "vector", "group": "none"}, limit=100)
     all_of_them = np.array(list((await cosines(archive, "left")).values()))  # the archive is smaller than a sample
     for hit in hits:
@@ -92,14 +92,14 @@ async def test_standing_is_that_of_the_reference_sample(archive: Archive) -> Non
         assert hit.percentile == pytest.approx(100 * less_similar, abs=100 / len(all_of_them) + 0.01)
 
 
-async def test_a_study_is_shown_by_its_best_image(archive: Archive) -> None:
+async def test_a_study_is_represented_by_its_best_image(archive: Archive) -> None:
     true = await cosines(archive, "left")
     for hit in await pages(archive, {"query": "left", "mode": "vector"}, limit=100):
         siblings = [one.image.image_id for one in await stored(archive) if one.image.study_id == hit.study_id]
         assert hit.image_id == max(siblings, key=lambda one: true[one])
 
 
-async def test_pixels_words_and_labels_are_joined_by_reciprocal_rank(archive: Archive) -> None:
+async def test_pixels_words_and_labels_are_fused_by_reciprocal_rank(archive: Archive) -> None:
     query = "right effusion"
     by_pixels = [hit.study_id for hit in await pages(archive, {"query": query, "mode": "vector"}, limit=100)]
     by_words = [hit.study_id for hit in await pages(archive, {"query": query, "mode": "words"}, limit=100)]
@@ -119,7 +119,7 @@ def fused(*legs: list[str]) -> list[str]:
     return sorted(score, key=lambda study: (-score[study], study))
 
 
-async def test_words_rank_by_the_store_s_bm25(archive: Archive) -> None:
+async def test_words_are_ranked_by_the_bm25_of_the_store(archive: Archive) -> None:
     hits = await pages(archive, {"query": "small left effusion", "mode": "words"}, limit=100)
     ranked = await archive.store.match(parse_query_text("small left effusion").ranking_terms, Filter(), limit=1000)
     assert [hit.study_id for hit in hits] == list(dict.fromkeys(one.study_id for one in ranked))
@@ -134,7 +134,7 @@ async def test_why_names_what_matched(archive: Archive) -> None:
     assert "effusion" in hit.report_excerpt.lower()
 
 
-async def test_examples_leave_themselves_out_and_the_patient_where_asked(archive: Archive) -> None:
+async def test_examples_are_excluded_and_their_patient_on_request(archive: Archive) -> None:
     example = (await stored(archive))[0].image
     page = await archive.search(like=[example.image_id], group="none", limit=100)
     assert page.search_mode == "similar"
@@ -150,7 +150,7 @@ def seen_from(mean: Vector, *vectors: Vector) -> Vector:
 
 
 @pytest.mark.parametrize("query", [None, "left", "not effusion"])
-async def test_words_and_examples_make_one_vector_each_seen_from_the_middle_of_its_kind(
+async def test_words_and_examples_are_combined_after_subtracting_the_mean_of_each_kind(
     archive: Archive, query: str | None
 ) -> None:
     vectors = {str(one.image.image_id): one.vector for one in await stored(archive) if one.vector is not None}
@@ -180,14 +180,14 @@ async def test_a_filter_alone_lists_the_newest_study_first(archive: Archive) -> 
     assert listed == sorted(listed, key=lambda pair: (pair[0], [-ord(char) for char in pair[1]]), reverse=True)
 
 
-async def test_ids_are_known_without_their_letter_and_shown_as_the_archive_spells_them(archive: Archive) -> None:
+async def test_ids_without_their_letter_are_found_and_shown_as_the_archive_spells_them(archive: Archive) -> None:
     image = (await stored(archive))[0].image
     page = await archive.search(subject_id=image.subject_id[1:], study_id=image.study_id[1:])
     assert page.total_results == 1
     assert page.filters == {"subject_id": image.subject_id, "study_id": image.study_id}
 
 
-async def test_the_same_words_are_embedded_once(toy_data: Path) -> None:
+async def test_equal_texts_are_embedded_once(toy_data: Path) -> None:
     embedder = ToyEmbedder()
     async with opened(toy_data, embedder) as archive:
         assert not (await archive.search("left effusion")).cache_hit
@@ -195,7 +195,7 @@ async def test_the_same_words_are_embedded_once(toy_data: Path) -> None:
     assert embedder.texts == ["left effusion"]
 
 
-async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(toy_data: Path) -> None:
+async def test_words_still_match_while_the_embedder_is_down(toy_data: Path) -> None:
     async with opened(toy_data, ToyEmbedder(down=True)) as archive:
         page = await archive.search("effusion")
         assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
@@ -204,7 +204,7 @@ async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(
 
 
 @pytest.mark.parametrize(
-    ("question", "line"),
+    ("query", "line"),
     [
         ({}, 'search_medical_images(query="left pleural effusion", view=["PA"])'),
         ({"query": "  "}, "Ask with words, an example image or a filter"),
@@ -229,20 +229,20 @@ async def test_an_embedder_that_is_down_is_never_replaced_and_words_still_count(
     ],
     ids=str,
 )
-async def test_what_cannot_be_asked_is_one_line_that_says_what_can(
-    archive: Archive, question: dict[str, Any], line: str
+async def test_invalid_arguments_are_refused_in_one_line_that_shows_a_valid_search(
+    archive: Archive, query: dict[str, Any], line: str
 ) -> None:
     with pytest.raises(QueryError) as caught:
-        await archive.search(**question)
+        await archive.search(**query)
     assert line in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-async def test_an_unknown_image_is_said_so(archive: Archive) -> None:
-    questions: list[dict[str, Any]] = [{"like": ["nothing"]}, {"query": "x", "exclude_subject_of": "nothing"}]
-    for question in questions:
+async def test_an_unknown_image_is_named_in_the_error(archive: Archive) -> None:
+    queries: list[dict[str, Any]] = [{"like": ["nothing"]}, {"query": "x", "exclude_subject_of": "nothing"}]
+    for query in queries:
         with pytest.raises(NotFound, match="No image nothing in this archive"):
-            await archive.search(**question)
+            await archive.search(**query)
 
 
 async def test_labels_and_views_ignore_case(archive: Archive) -> None:

@@ -1,4 +1,4 @@
-"""Archives that are empty, foreign to the embedder, or odd; and what an answer says of itself."""
+"""Empty and missing archives, other embedders, unusual vectors, and what a result says about itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.demo import DemoArchive
     from mcp_cxr.records import Mode
 
-QUESTIONS: list[dict[str, Any]] = [
+QUERIES: list[dict[str, Any]] = [
     {"query": "effusion"},
     {"query": "effusion", "mode": "words"},
     {"query": "effusion", "mode": "vector"},
@@ -34,7 +34,7 @@ QUESTIONS: list[dict[str, Any]] = [
 
 @pytest.fixture
 async def small(tmp_path: Path) -> Path:
-    """Three films of three studies with reports, ingested by the toy."""
+    """Three images of three studies with reports, ingested with the toy embedder."""
     for number in range(3):
         report(mimic(tmp_path / "films", number), "IMPRESSION: Edema.")
     await ingested(tmp_path / "data", tmp_path / "films")
@@ -45,38 +45,38 @@ def ids(data: Path) -> list[str]:
     return [image_id for (image_id,) in rows(data, "SELECT image_id FROM images ORDER BY image_id")]
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+@pytest.mark.parametrize("query", QUERIES, ids=str)
 @pytest.mark.parametrize("down", [False, True])
-async def test_an_archive_that_was_never_made_is_said_so_first(
-    tmp_path: Path, question: dict[str, Any], down: bool
+async def test_a_missing_archive_is_reported_before_anything_is_embedded(
+    tmp_path: Path, query: dict[str, Any], down: bool
 ) -> None:
     async with opened(tmp_path / "data", ToyEmbedder(down=down)) as archive:
         with pytest.raises(StoreMissing, match="mcp-cxr ingest PATH"):
-            await archive.search(**question)
+            await archive.search(**query)
 
 
 @pytest.mark.parametrize(
-    ("question", "mode"), list(zip(QUESTIONS, ["hybrid", "keyword", "semantic", "filter"], strict=True))
+    ("query", "mode"), list(zip(QUERIES, ["hybrid", "keyword", "semantic", "filter"], strict=True))
 )
-async def test_an_empty_archive_answers_with_an_empty_page(tmp_path: Path, question: dict[str, Any], mode: str) -> None:
+async def test_an_empty_archive_returns_an_empty_page(tmp_path: Path, query: dict[str, Any], mode: str) -> None:
     async with opened(tmp_path / "data") as archive:
         await archive.store.create()
-        page = await archive.search(**question)
+        page = await archive.search(**query)
     assert (page.search_mode, page.total_results, page.images, page.next_offset) == (mode, 0, [], None)
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=str)
+@pytest.mark.parametrize("query", QUERIES, ids=str)
 @pytest.mark.parametrize("offset", [1000, 2**62])
-async def test_a_page_behind_the_last_one_is_empty_and_still_counts(
-    toy_data: Path, question: dict[str, Any], offset: int
+async def test_a_page_behind_the_last_one_is_empty_and_has_the_total(
+    toy_data: Path, query: dict[str, Any], offset: int
 ) -> None:
     async with opened(toy_data) as archive:
-        first, behind = await archive.search(**question), await archive.search(**question, offset=offset)
+        first, behind = await archive.search(**query), await archive.search(**query, offset=offset)
     assert (behind.images, behind.next_offset) == ([], None)
     assert behind.total_results == first.total_results > 0
 
 
-async def test_an_embedder_without_text_is_said_so_and_words_are_matched(sketch_data: Path) -> None:
+async def test_an_embedder_without_text_is_the_fallback_reason_and_words_are_matched(sketch_data: Path) -> None:
     async with opened(sketch_data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
         page = await archive.search("effusion")
         assert page.search_mode == "keyword"
@@ -88,7 +88,7 @@ async def test_an_embedder_without_text_is_said_so_and_words_are_matched(sketch_
         assert (both.search_mode, bool(both.fallback_reason)) == ("hybrid", True)
 
 
-async def test_vectors_alone_cannot_be_had_while_the_embedder_is_down_but_examples_can(toy_data: Path) -> None:
+async def test_vector_mode_fails_while_the_embedder_is_down_but_examples_work(toy_data: Path) -> None:
     async with opened(toy_data, ToyEmbedder(down=True)) as archive:
         with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
             await archive.search("effusion", mode="vector")
@@ -99,7 +99,7 @@ async def test_vectors_alone_cannot_be_had_while_the_embedder_is_down_but_exampl
 
 
 @pytest.mark.parametrize("mode", ["auto", "vector"])
-async def test_another_fingerprint_is_refused_with_the_way_out_and_all_else_goes_on(
+async def test_another_fingerprint_is_refused_but_words_and_examples_work(
     own_data: Path, demo: DemoArchive, mode: Mode
 ) -> None:
     async with opened(own_data, ToyEmbedder(preprocessing="other")) as archive:
@@ -116,7 +116,7 @@ async def test_another_fingerprint_is_refused_with_the_way_out_and_all_else_goes
         await archive.store.drop()
 
 
-async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_data: Path) -> None:
+async def test_cached_vectors_are_keyed_by_fingerprint(own_data: Path) -> None:
     embedder = ToyEmbedder()
     async with opened(own_data, embedder) as archive:
         hits = [(await archive.search(query)).cache_hit for query in ["left", "left"]]
@@ -126,9 +126,7 @@ async def test_the_cache_knows_queries_by_the_fingerprint_of_the_archive(own_dat
     assert embedder.texts == ["left", "right", "left"]
 
 
-async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
-    toy_data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_drops_the_least_recently_used_query(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_text_vectors, "_MAX_CACHED", 2)
     async with opened(toy_data) as archive:
         asked = [
@@ -137,7 +135,7 @@ async def test_the_cache_forgets_the_query_that_was_not_used_for_longest(
     assert asked == [False, False, True, False, True, False]
 
 
-async def test_a_failed_query_is_not_kept(toy_data: Path) -> None:
+async def test_a_failed_query_is_not_cached(toy_data: Path) -> None:
     embedder = ToyEmbedder(down=True)
     async with opened(toy_data, embedder) as archive:
         assert (await archive.search("left effusion")).search_mode == "keyword"
@@ -161,7 +159,7 @@ async def test_examples_that_cancel_each_other_out_are_refused(small: Path) -> N
             await archive.search(like=[first, second])
 
 
-async def test_of_images_that_are_all_the_same_none_stands_out(small: Path) -> None:
+async def test_equal_images_have_no_z_score(small: Path) -> None:
     ((vector,), *_) = rows(small, "SELECT vector FROM vectors")
     rows(small, "UPDATE vectors SET vector = ?", vector)
     async with opened(small) as archive:
@@ -186,7 +184,7 @@ async def test_a_copy_of_the_example_is_less_similar_than_nothing_but_above_all_
     assert hit.percentile == round(100 * len(others) / (len(others) + 2), 2)
 
 
-async def test_a_word_that_only_another_image_of_the_study_holds_is_said_so(tmp_path: Path) -> None:
+async def test_a_match_in_the_tags_of_another_image_of_the_study_is_explained(tmp_path: Path) -> None:
     mimic(tmp_path / "films", 1, study=1, subject=1, ViewPosition="PA")
     mimic(tmp_path / "films", 2, study=1, subject=1, ViewPosition="LATERAL")
     async with opened(tmp_path / "data") as archive:
@@ -197,7 +195,7 @@ async def test_a_word_that_only_another_image_of_the_study_holds_is_said_so(tmp_
     assert own.why == ["tags: lateral"]
 
 
-async def test_the_pixels_are_named_only_where_they_count(toy_data: Path) -> None:
+async def test_pixels_are_a_reason_only_if_vectors_were_compared(toy_data: Path) -> None:
     async with opened(toy_data) as archive:
         assert all(hit.why[0] == "pixels" for hit in (await archive.search("left", mode="vector")).images)
         assert all("pixels" not in hit.why for hit in (await archive.search("effusion", mode="words")).images)
@@ -218,7 +216,7 @@ async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(
     }
 
 
-async def test_few_images_to_stand_among_are_warned_of(toy_data: Path, demo: DemoArchive) -> None:
+async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: DemoArchive) -> None:
     async with opened(toy_data) as archive:
         page = await archive.search("left", mode="vector")
         assert page.warnings == [
@@ -239,9 +237,7 @@ REPORT = "INDICATION: Cough.\nFINDINGS: Small left effusion. Lungs clear.\nIMPRE
         (None, "Nothing acute."),
     ],
 )
-def test_the_excerpt_is_the_sentence_with_most_of_the_words_else_the_impression(
-    query: str | None, sentence: str
-) -> None:
+def test_the_excerpt_is_the_sentence_that_agrees_most_or_the_impression(query: str | None, sentence: str) -> None:
     meaning = parse_query_text(query) if query else None
     assert excerpt(meaning, REPORT) == sentence
     assert excerpt(meaning, None) is None

@@ -1,7 +1,7 @@
-"""80 questions with what they mean, on 24 reports with what they say: parsed and answered as written.
+"""80 annotated queries on 24 annotated reports: read as annotated, and matching reports rank first.
 
-The reports are written for this in the style of MIMIC-CXR's; none is a real one. What they say stands above each, by
-hand.
+The reports were written for this test in the style of MIMIC-CXR's; none is real. Each is annotated by hand above its
+text.
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Report:
-    """A report, and by hand what it says."""
+    """A report with its annotation."""
 
     number: int
     text: str
     present: frozenset[str]
-    unsure: frozenset[str]
+    possible: frozenset[str]
     absent: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Query:
-    """A question, and what it means."""
+    """A query with its annotation."""
 
     text: str
     wanted: frozenset[str]
-    unsure: frozenset[str]
+    possible: frozenset[str]
     without: frozenset[str]
 
-    def is_answered_by(self, one: Report) -> bool:
-        """Whether a report has all that is wanted, as it is wanted, and nothing that is ruled out."""
-        doubted = one.present | one.unsure
-        return self.wanted <= one.present and self.unsure <= one.unsure and not self.without & doubted
+    def matches(self, one: Report) -> bool:
+        """Whether a report has every finding of the query with its status, and none that is ruled out."""
+        present_or_possible = one.present | one.possible
+        return self.wanted <= one.present and self.possible <= one.possible and not self.without & present_or_possible
 
 
 def _reports() -> list[Report]:
@@ -63,7 +63,7 @@ def _reports() -> list[Report]:
 
 
 def _questions() -> list[Query]:
-    with (HERE / "questions.csv").open() as handle:
+    with (HERE / "queries.csv").open() as handle:
         return [
             Query(row["question"], *(_names(row[name], "|") for name in ("wanted", "unsure", "without")))
             for row in csv.DictReader(handle)
@@ -79,7 +79,7 @@ REPORTS, QUESTIONS = _reports(), _questions()
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A film for each report."""
+    """An archive with one image for each report."""
     films, data = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("data")
     for one in REPORTS:
         report(mimic(films, one.number), one.text)
@@ -89,7 +89,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(data: Path) -> dict[str, SearchResult]:
-    """The answer to every question, by words."""
+    """The result of every query, by words."""
 
     async def ask_all() -> dict[str, SearchResult]:
         async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
@@ -103,50 +103,48 @@ def numbers(page: SearchResult) -> list[int]:
     return [int(name[-2:]) for name in by_place]
 
 
-def test_there_are_80_questions_and_each_report_answers_one() -> None:
+def test_there_are_80_queries_and_each_report_matches_one() -> None:
     assert len({one.text for one in QUESTIONS}) == len(QUESTIONS) == 80
-    assert all(any(one.is_answered_by(each) for each in REPORTS) for one in QUESTIONS)
-    assert all(any(each.is_answered_by(one) for each in QUESTIONS) for one in REPORTS)
+    assert all(any(one.matches(each) for each in REPORTS) for one in QUESTIONS)
+    assert all(any(each.matches(one) for each in QUESTIONS) for one in REPORTS)
 
 
 @pytest.mark.parametrize("one", REPORTS, ids=lambda one: f"s{one.number:02}")
-def test_a_report_says_what_it_says(one: Report) -> None:
+def test_reports_are_read_as_annotated(one: Report) -> None:
     said = {(each.name, each.status) for _, meant in mentions_by_sentence(one.text) for each in meant if each.finding}
     said -= {("no finding", Status.PRESENT)}
     by_status = {status: {name for name, how in said if how is status} for status in Status}
     assert (by_status[Status.PRESENT], by_status[Status.POSSIBLE], by_status[Status.ABSENT]) == (
         one.present,
-        one.unsure,
+        one.possible,
         one.absent,
     )
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
-def test_a_question_means_what_it_means(one: Query) -> None:
+def test_queries_are_read_as_annotated(one: Query) -> None:
     meaning = parse_query_text(one.text)
     found = {each.name: each.status for each in meaning.mentions if each.finding}
     assert {name for name, status in found.items() if status is Status.PRESENT} == one.wanted
-    assert set(meaning.possible_findings) == one.unsure
+    assert set(meaning.possible_findings) == one.possible
     assert set(meaning.excluded_findings) == one.without
     assert not meaning.qualified_denials
 
 
 @pytest.mark.parametrize("one", QUESTIONS, ids=lambda one: one.text)
-def test_a_question_is_answered_by_the_reports_that_answer_it_first(
-    one: Query, answers: dict[str, SearchResult]
-) -> None:
+def test_matching_reports_rank_first(one: Query, answers: dict[str, SearchResult]) -> None:
     page = answers[one.text]
-    right = {each.number for each in REPORTS if one.is_answered_by(each)}
+    right = {each.number for each in REPORTS if one.matches(each)}
     found = numbers(page)
     assert page.filters.get("without", []) == list(parse_query_text(one.text).excluded_findings)
-    if one.wanted or one.unsure:
+    if one.wanted or one.possible:
         assert set(found[: len(right)]) == right
     else:  # the studies that deny it outright; those that do not speak of it are not found by words
-        denied = {each.number for each in REPORTS if one.is_answered_by(each) and one.without & each.absent}
+        denied = {each.number for each in REPORTS if one.matches(each) and one.without & each.absent}
         assert set(found) == denied
     assert not [number for number in found if one.without & _doubted(number)]
 
 
 def _doubted(number: int) -> frozenset[str]:
     one = next(each for each in REPORTS if each.number == number)
-    return one.present | one.unsure
+    return one.present | one.possible

@@ -1,6 +1,6 @@
--- The embedded store, schema version 3. Made in one transaction; a change to it is a new version,
--- and so is a change to what `document` makes of a report.
--- No comment holds a semicolon, which ends a statement here.
+-- The embedded store, schema version 3. Created in one transaction. Any change to it is a new version,
+-- and so is any change to the terms that `language.document_terms` makes of a report.
+-- A semicolon ends a statement here, also in a comment.
 
 CREATE TABLE collection (
     key TEXT PRIMARY KEY,
@@ -12,7 +12,7 @@ CREATE TABLE roots (
     path TEXT NOT NULL UNIQUE
 );
 
--- Filters are arrays by number, which is bounded for that.
+-- Filters are arrays by study number, which is limited for that reason.
 CREATE TABLE studies (
     number INTEGER PRIMARY KEY CHECK (number BETWEEN 1 AND 99999999),
     study_id TEXT NOT NULL UNIQUE,
@@ -34,9 +34,9 @@ CREATE TABLE labels (
 ) WITHOUT ROWID;
 CREATE INDEX labels_by_value ON labels (label, value);
 
--- AUTOINCREMENT: a slot is never given twice, so what is cached by slot can be stale but never wrong. A replaced image
--- gets a new one. made_by is the model behind the vector, and NULL in rows that another program wrote (foreign): hence
--- the defaults, which ask little of such a program. A foreign image need not have a study.
+-- AUTOINCREMENT: a slot is never reused, so values cached by slot can be stale but never wrong. A replaced image gets a
+-- new slot. made_by is the model that made the vector, and NULL in external rows, which another program wrote: the
+-- defaults let such a program leave out columns. An external image may have no study.
 CREATE TABLE images (
     slot INTEGER PRIMARY KEY AUTOINCREMENT,
     image_id TEXT NOT NULL UNIQUE,
@@ -54,31 +54,31 @@ CREATE TABLE images (
 CREATE INDEX images_by_study ON images (study_id, subject_id, made_by);
 CREATE INDEX images_by_subject ON images (subject_id);
 CREATE INDEX images_by_view ON images (view_position);
--- An eighth of the keys, which are spread evenly: more would be written with each image and never read.
+-- The lowest eighth of the keys, which are evenly distributed: the others would be written and never read.
 CREATE INDEX images_by_sample_key ON images (sample_key) WHERE sample_key < 1152921504606846976;
 CREATE INDEX images_foreign ON images (image_id) WHERE made_by IS NULL;
 
--- Apart from images, so that questions about facts read no vectors. float32, little-endian, unit length.
+-- Apart from images, so that queries on other columns read no vectors. float32, little-endian, unit length.
 CREATE TABLE vectors (
     slot INTEGER PRIMARY KEY REFERENCES images (slot) ON DELETE CASCADE,
     vector BLOB NOT NULL
 );
 
--- The document of each study that has an image of ours: the terms it is found by, made in Python, of a-z and 0-9 only.
--- One that changes gets a new number, as a replaced image gets a new slot: an index by number can lag but never lie.
+-- The document of each study that has an image, external ones left out: its search terms, made in Python, of a-z and 0-9.
+-- A changed document gets a new number, as a replaced image gets a new slot: an index by number can lag, never be wrong.
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     study INTEGER NOT NULL UNIQUE,
     terms TEXT NOT NULL
 );
 
--- The index of the documents, a thousand at a time, see _postings.py. uint32, little-endian.
+-- The inverted index of the documents, in blocks of 1,024, see fulltext/_postings.py. uint32, little-endian.
 CREATE TABLE blocks (
     number INTEGER PRIMARY KEY,
     studies BLOB NOT NULL,
     lengths BLOB NOT NULL
 );
--- The rows of a block lie together: their numbers begin with its number.
+-- The rows of a block are adjacent: their numbers begin with its number.
 CREATE TABLE postings (
     number INTEGER PRIMARY KEY,
     term TEXT NOT NULL,
@@ -87,7 +87,7 @@ CREATE TABLE postings (
     UNIQUE (term, block)
 );
 
--- What became of every file that was met.
+-- The outcome of every file that was ingested or refused.
 CREATE TABLE files (
     path TEXT PRIMARY KEY,
     size INTEGER NOT NULL,
@@ -97,8 +97,8 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_by_image ON files (image_id);
 
--- By what a cache beside this file, and an answer that was kept, know that they are out of date: one row. Slots are given
--- in rising order, so that new images show in sqlite_sequence. Triggers count what other programs do as well.
+-- One row of counters, by which the int8 copy beside this file and cached results detect changes. Slots are ascending, so
+-- that new images show in sqlite_sequence. Triggers count the changes of other programs too.
 CREATE TABLE changes (
     identity TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))),
     removed INTEGER NOT NULL DEFAULT 0,

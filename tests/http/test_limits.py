@@ -14,8 +14,8 @@ import pytest
 import uvicorn
 from anyio import to_thread
 
-from mcp_cxr.server.http._protocol import PromptProtocol
-from mcp_cxr.server.http._request_limits import MAX_BODY, RequestLimits
+from mcp_cxr.server.http._request_limits import RequestLimits
+from mcp_cxr.server.http._serve import MAX_BODY, LimitedServer
 from tests.server.archives import environment, write_small_images
 from tests.support.served import Served, bearer
 
@@ -64,9 +64,11 @@ class Waiting:
         self.body = b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        message = await receive()
-        assert not message["more_body"]
-        self.body = message["body"]
+        more = True
+        while more:
+            message = await receive()
+            self.body += message["body"]
+            more = message["more_body"]
         self.entered.set()
         await self.go.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -106,20 +108,19 @@ async def test_a_call_too_many_is_told_to_come_again():
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for():
-    gate = RequestLimits(Waiting(), max_calls=1, body_within_s=0.01)
+    gate = RequestLimits(Waiting(), max_calls=1, body_timeout_s=0.01)
     for _ in range(2):  # the first one's place is free again
         assert (await asked(gate, b"never the rest", ended=False))[0]["status"] == 408
 
 
 async def test_a_connection_that_asks_for_nothing_is_closed():
-    class Hasty(PromptProtocol):
-        request_within_s = 0.05
-
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise AssertionError("nothing was asked")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, http=Hasty, lifespan="off", log_config=None))
+        limits = RequestLimits(app, idle_timeout_s=0.05)
+        config = uvicorn.Config(limits, http="h11", lifespan="off", log_config=None, timeout_notify=0)
+        server = LimitedServer(config, limits)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
             for said in (b"", b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):

@@ -1,55 +1,84 @@
-"""What one client, or many, may cost: so many calls at once, a body so large, and sent in so long."""
+"""Limits concurrent calls and the time of a request's body, and closes idle connections.
+
+The size of a body is limited by the SDK (`max_request_body_size`), declared or chunked.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+from anyio.lowlevel import checkpoint
 from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_CALLS: Final = 64
-"""Requests under way at once, those that wait for the archive included."""
-MAX_BODY: Final = 256 * 1024
-"""Bytes of one request; the largest call of a tool needs a tenth of it."""
-BODY_WITHIN_S: Final = 10.0
-
-
-class _TooLarge(Exception):
-    pass
+"""Concurrent POST requests, those that wait for the archive included."""
+BODY_TIMEOUT_S: Final = 10.0
+IDLE_TIMEOUT_S: Final = 15.0  # longer than clients keep an idle connection for reuse; httpx: 5 s
 
 
 class RequestLimits:
-    """Refuses what would be too much, before anything else looks at it.
+    """ASGI middleware in front of the server.
 
     Args:
-        app: What is asked then; it is given the whole body at once.
-        max_calls: Further ones are told to come again.
-        body_within_s: A body that takes longer is not waited for.
+        app: Called for requests within the limits.
+        max_calls: Further POST requests are answered with 503.
+        body_timeout_s: After it, a request without its whole body is answered with 408.
+        idle_timeout_s: After it, `close_idle` closes a connection without a request.
     """
 
-    def __init__(self, app: ASGIApp, *, max_calls: int = MAX_CALLS, body_within_s: float = BODY_WITHIN_S) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_calls: int = MAX_CALLS,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+    ) -> None:
         self._app = app
         self._max_calls = max_calls
-        self._body_within_s = body_within_s
-        self._under_way = 0
+        self._body_timeout_s = body_timeout_s
+        self._idle_timeout_s = idle_timeout_s
+        self._calls = 0
         self._streams: set[anyio.CancelScope] = set()
+        self._idle_since: dict[Any, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request. Only calls are counted: the streams that clients keep open cost next to nothing."""
+        """Handle one request. Only POST is counted: the streams that clients keep open cost next to nothing."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["method"] == "POST":
-            await self._call(scope, receive, send)
-        else:
-            await self._stream(scope, receive, send)
+            return
+        client = scope.get("client")
+        self._idle_since[client] = math.inf
+        try:
+            await (self._call if scope["method"] == "POST" else self._stream)(scope, receive, send)
+        finally:
+            self._idle_since[client] = anyio.current_time()
 
     def end_streams(self) -> None:
-        """End what clients keep open to be told of news; calls go on."""
+        """End the streams that clients keep open for notifications; calls go on."""
         for stream in self._streams:
             stream.cancel()
+
+    def close_idle(self, connections: Iterable[Any]) -> None:
+        """Close the connections that have sent no complete request head for `idle_timeout_s` since their last response.
+
+        uvicorn itself limits only silence after a response.
+
+        Args:
+            connections: All open ones, as uvicorn's protocols: each has its address as `client`, and `shutdown()`.
+        """
+        now = anyio.current_time()
+        self._idle_since = {one.client: self._idle_since.get(one.client, now) for one in connections}
+        for one in connections:
+            if now - self._idle_since[one.client] >= self._idle_timeout_s:
+                one.shutdown()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with anyio.CancelScope() as stream:
@@ -62,52 +91,39 @@ class RequestLimits:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._under_way >= self._max_calls:
-            await _refused(503, "Too many calls at once; try again.", {"Retry-After": "1"})(scope, receive, send)
+        if self._calls >= self._max_calls:
+            await _refusal(503, "Too many concurrent calls; try again.", {"Retry-After": "1"})(scope, receive, send)
             return
-        self._under_way += 1
+        self._calls += 1
         try:
-            await self._serve(scope, receive, send)
+            await self._call_with_body_timeout(scope, receive, send)
         finally:
-            self._under_way -= 1
+            self._calls -= 1
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            with anyio.fail_after(self._body_within_s):
-                body = await _whole(receive)
-        except _TooLarge:
-            await _refused(413, f"A request may have {MAX_BODY} bytes.")(scope, receive, send)
-        except TimeoutError:
-            await _refused(408, "The request did not come in time.")(scope, receive, send)
-        else:
-            if body is not None:
-                await self._app(scope, _first(body, receive), send)
+    async def _call_with_body_timeout(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_waiting, has_started = True, False
 
+        async def receive_body() -> Message:
+            nonlocal is_waiting
+            message = await receive()
+            if is_waiting and message["type"] == "http.disconnect":
+                timeout.cancel()  # the SDK's session would wait for the rest
+                await checkpoint()
+            if not message.get("more_body", False):
+                is_waiting, timeout.deadline = False, math.inf
+            return message
 
-async def _whole(receive: Receive) -> bytes | None:
-    """Return the body; None where the client has gone."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY:
-            raise _TooLarge
-        if not message.get("more_body", False):
-            return bytes(body)
+        async def send_response(message: Message) -> None:
+            nonlocal has_started
+            has_started, timeout.deadline = True, math.inf
+            await send(message)
+
+        with anyio.move_on_after(self._body_timeout_s) as timeout:
+            await self._app(scope, receive_body, send_response)
+        if timeout.cancelled_caught and not has_started:
+            await _refusal(408, "The request's body did not arrive in time.")(scope, receive, send)
 
 
-def _first(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body, then goes on."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return replay
-
-
-def _refused(status: int, text: str, headers: dict[str, str] | None = None) -> ASGIApp:
-    """Return an answer after which the connection is closed: what is left of the request is not read."""
+def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> ASGIApp:
+    """Return a response after which the connection is closed: the rest of the request is not read."""
     return PlainTextResponse(f"{text}\n", status, {"Connection": "close", **(headers or {})})

@@ -1,4 +1,4 @@
-"""Listening, serving, and ending in order."""
+"""Serves MCP over HTTP with uvicorn, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from sse_starlette.sse import AppStatus
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.server.http._authentication import authentication_of
 from mcp_cxr.server.http._config import PATH
-from mcp_cxr.server.http._protocol import PromptProtocol
-from mcp_cxr.server.http._request_limits import MAX_BODY, RequestLimits
+from mcp_cxr.server.http._request_limits import IDLE_TIMEOUT_S, RequestLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,50 +26,56 @@ if TYPE_CHECKING:
 
     from mcp_cxr.server.http._config import HttpConfig
 
+MAX_BODY = 256 * 1024
+"""Bytes of a request; the largest call of a tool needs a tenth of it."""
 _MAX_CONNECTIONS = 512  # half of the descriptors that many systems give a process
 _MAX_SESSIONS = 256
-_END_WITHIN_S = 10
+_SHUTDOWN_TIMEOUT_S = 10
 
 
 def serve_http(
     config: HttpConfig, *, token_file: Path, build: Callable[..., MCPServer[Any]], note: Callable[[str], None]
 ) -> None:
-    """Serve until SIGTERM or Ctrl-C; calls under way then are answered first, within ten seconds.
+    """Serve until SIGTERM or Ctrl-C; calls under way are then answered first, within ten seconds.
 
     Args:
-        config: Where, and for whom.
-        token_file: Made on the first start; its token is shown then, and never again.
-        build: Makes the server behind the `authentication` it is given.
-        note: Tells the person who starts it.
+        config: Address, certificate and issuer.
+        token_file: Created on the first start; its token is shown then, and never again.
+        build: Builds the MCP server with an `authentication`.
+        note: Prints a line for the person who starts it.
 
     Raises:
         ConfigError: The address, the certificate or the token cannot be used.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)  # uvicorn ends in order, then raises the signal once more
-    with _listening(config) as listener:
+        signal.signal(number, _end)  # uvicorn shuts down, then raises the signal once more
+    with _listen(config) as listener:
         port = listener.getsockname()[1]
         url = config.url(port)
         authentication = authentication_of(config, url=url, token_file=token_file)
-        gate = RequestLimits(_app(build(authentication=authentication), config, port))
-        server = _Server(_checked(config, gate), gate)
+        limits = RequestLimits(_app(build(authentication=authentication), config, port))
+        server = LimitedServer(_uvicorn_config(config, limits), limits)
         if authentication.created_token:
             note(f"Made a token, kept in {token_file} and shown this once: {authentication.created_token}")
         note(f"Serving {url}; Ctrl-C ends it.")
         anyio.run(server.serve, [listener])
 
 
-class _Server(uvicorn.Server):
-    """Ends the streams that clients keep open, and waits for the calls."""
+class LimitedServer(uvicorn.Server):
+    """Closes idle connections; at shutdown ends the streams that clients keep open, and waits for the calls."""
 
-    def __init__(self, config: uvicorn.Config, gate: RequestLimits) -> None:
+    def __init__(self, config: uvicorn.Config, limits: RequestLimits) -> None:
         super().__init__(config)
-        self._gate = gate
+        self._limits = limits
+        config.callback_notify = self._close_idle
         AppStatus.disable_automatic_graceful_drain()  # which would cut off the answers to calls
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._gate.end_streams()
+        self._limits.end_streams()
         await super().shutdown(sockets)
+
+    async def _close_idle(self) -> None:
+        self._limits.close_idle(list(self.server_state.connections))
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -88,7 +93,7 @@ def _app(server: MCPServer[Any], config: HttpConfig, port: int) -> ASGIApp:
     )
 
 
-def _listening(config: HttpConfig) -> socket.socket:
+def _listen(config: HttpConfig) -> socket.socket:
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         return socket.create_server((config.host, config.port), family=family)
@@ -97,11 +102,11 @@ def _listening(config: HttpConfig) -> socket.socket:
         raise ConfigError(f"Cannot listen on {config.host}, port {config.port} ({reason}); give another.") from exc
 
 
-def _checked(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
+def _uvicorn_config(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
     """Return uvicorn's configuration, with the certificate loaded."""
     made = uvicorn.Config(
         app,
-        http=PromptProtocol,
+        http="h11",
         ws="none",
         lifespan="on",
         log_config=None,  # its own writes to stdout
@@ -109,9 +114,10 @@ def _checked(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=_MAX_CONNECTIONS,
-        timeout_keep_alive=75,  # PromptProtocol is stricter
+        timeout_keep_alive=int(IDLE_TIMEOUT_S),
+        timeout_notify=0,  # idle connections are looked for once a second, as often as uvicorn can
         reset_contextvars=True,  # who asks is in one: not to be inherited by the next request
-        timeout_graceful_shutdown=_END_WITHIN_S,
+        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT_S,
         ssl_certfile=config.tls_cert,
         ssl_keyfile=config.tls_key,
     )

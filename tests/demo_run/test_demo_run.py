@@ -19,7 +19,7 @@ STUDIES = 8
 
 @pytest.fixture(autouse=True)
 def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer films than the demo's, and its settings go again with the test."""
+    """Fewer images than the demo's, and its settings go again with the test."""
     monkeypatch.setattr(_run, "write_archive", functools.partial(write_archive, studies=STUDIES))
     for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_SHARE"):
         monkeypatch.setenv(name, "")

@@ -57,7 +57,7 @@ def test_concurrent_slurm_tasks_produce_the_same_archive_as_one_run(image_dir: P
 
     def task(number: int) -> int:
         of_slurm = {"SLURM_ARRAY_TASK_ID": str(number), "SLURM_ARRAY_TASK_COUNT": str(SHARDS)}
-        env = variables(data, path, FILMS=str(image_dir), **of_slurm)
+        env = variables(data, path, IMAGES=str(image_dir), **of_slurm)
         return subprocess.run(["sh", JOBS / "slurm.sh"], env=env, check=False).returncode  # noqa: S607  # any shell
 
     with ThreadPoolExecutor(SHARDS) as tasks:
@@ -81,7 +81,7 @@ def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(image_dir: Pa
     command = json.loads(re.findall(r"^ +command: (\[.*\])$", job, re.MULTILINE)[0])
     assert command[command.index("--shard") + 1] == f"$(JOB_COMPLETION_INDEX)/{completions}"
     last = [word.replace("$(JOB_COMPLETION_INDEX)", str(int(completions) - 1)) for word in command]
-    last[last.index("/films")] = str(image_dir)
+    last[last.index("/images")] = str(image_dir)
     subprocess.run([*last, "--dry-run"], env=variables(tmp_path / "data", path), check=True)
 
 
@@ -90,7 +90,7 @@ def test_gnu_parallel_gets_every_shard_and_a_valid_command(image_dir: Path, tmp_
     parallel = tmp_path / "bin" / "parallel"
     parallel.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > given\ncat > parts\n')
     parallel.chmod(0o700)
-    env = variables(tmp_path / "data", path, FILMS=str(image_dir), SHARDS=str(SHARDS))
+    env = variables(tmp_path / "data", path, IMAGES=str(image_dir), SHARDS=str(SHARDS))
     subprocess.run(["sh", JOBS / "parallel.sh"], env=env, cwd=tmp_path, check=True)  # noqa: S607  # any shell
     assert (tmp_path / "parts").read_text().split() == [str(part) for part in range(SHARDS)]
     command = (tmp_path / "given").read_text().splitlines()[-1].replace("{}", "3")

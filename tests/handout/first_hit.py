@@ -42,7 +42,7 @@ def main() -> int:
         step("make demo", "make", "-C", str(clone), "demo", until=" 1  ")
         command = str(clone / ".venv" / "bin" / "mcp-cxr")
         env["MCP_CXR_EMBEDDER"] = "offline"
-        step("ingest", command, "ingest", str(clone / "build" / "demo" / "films"), until="Total images in database")
+        step("ingest", command, "ingest", str(clone / "build" / "demo" / "images"), until="Total images in database")
         step("search", command, "search", "left pleural effusion", "--view", "PA", until="Patient")
     return 0
 

@@ -180,7 +180,7 @@ async def test_a_file_that_cannot_be_written_is_still_read(
 ) -> None:
     on_connect(mode="ro")
     async with EmbeddedStore(tmp_path) as store:
-        with pytest.raises(StoreError, match="may write"):
+        with pytest.raises(StoreError, match="permissions"):
             await store.put([image("b")], vectors(1))
         assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["a"]
 

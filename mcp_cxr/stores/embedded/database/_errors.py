@@ -21,7 +21,7 @@ _LOCKED = (
     StoreUnavailable,
     "{location} is locked by another program that writes to it. Try again when that program has finished.",
 )
-_DENIED = (StoreError, "{location} cannot be written. Check that you may write to the file and to its folder.")
+_DENIED = (StoreError, "{location} cannot be written. Check the permissions of the file and its folder.")
 _MEANINGS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
     sqlite3.SQLITE_LOCKED: _LOCKED,

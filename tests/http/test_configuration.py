@@ -101,5 +101,5 @@ def test_behind_a_proxy_only_its_name_and_loopback_are_answered():
 
 def test_every_address_with_a_certificate_still_needs_a_name(tmp_path: Path):
     pem = tmp_path / "cert.pem"
-    with pytest.raises(ConfigError, match="--public-url that clients use"):
+    with pytest.raises(ConfigError, match="give their --public-url"):
         HttpConfig(host=ANYWHERE, tls_cert=pem, tls_key=pem)

@@ -1,4 +1,4 @@
-"""Who may ask: whoever has the token of the data folder, or one of the authorization server that was named."""
+"""Authentication over HTTP: by the token in the data folder, or by tokens of an OAuth authorization server."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 
     from mcp_cxr.server.http._config import HttpConfig
 
-_MIN_TOKEN = 32  # characters; one that was made here has 43
+_MIN_TOKEN = 32  # characters; a created one has 43
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What the SDK needs to tell who asks."""
+    """What the SDK needs to authenticate requests."""
 
     verifier: TokenVerifier
     auth: AuthSettings
     created_token: str | None = None
-    """Made just now: to be shown once."""
+    """Set if the token was created now; it is shown once."""
 
 
 class StaticTokenVerifier:
-    """Takes one token and no other; the time that takes says nothing about the token."""
+    """Accepts one token; the comparison takes constant time."""
 
     def __init__(self, token: str) -> None:
         self._digest = _digest(token)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return the only client there is, if this is its token."""
+        """Return the client if this is the token; None otherwise."""
         if not hmac.compare_digest(_digest(token), self._digest):
             return None
         return AccessToken(token=token, client_id="token", scopes=[])
 
 
 def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Authentication:
-    """Return the guard of a server that clients ask for as `url`.
+    """Return the authentication of a server whose URL is `url`.
 
     Raises:
         ConfigError: The token file cannot be used.
@@ -59,19 +59,19 @@ def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Auth
         auth = _settings(issuer_url=config.oauth_issuer, resource_server_url=url, validate_token_resource=True)
         return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url), auth)
     token, is_new = _token(token_file)
-    # The SDK wants to know an issuer in any case; without a resource it tells nobody.
+    # The SDK requires an issuer; without a resource it does not publish it.
     return Authentication(
         StaticTokenVerifier(token), _settings(issuer_url=url, resource_server_url=None), token if is_new else None
     )
 
 
 def _settings(**values: str | bool | None) -> AuthSettings:
-    """Return the settings, from texts: URLs are compared as they are written, a slash at the end included."""
+    """Return the settings from strings: URLs are compared literally, with a trailing slash."""
     return AuthSettings.model_validate(values)
 
 
 def _token(path: Path) -> tuple[str, bool]:
-    """Return the token, and whether it was made now."""
+    """Return the token, and whether it was created now."""
     fresh = secrets.token_urlsafe(32)
     try:
         if not path.exists():
@@ -88,5 +88,5 @@ def _token(path: Path) -> tuple[str, bool]:
 
 
 def _digest(token: str) -> bytes:
-    """Return what is compared: of one length, whatever was sent."""
+    """Return a digest, whose length does not depend on the token."""
     return hashlib.sha256(token.encode()).digest()

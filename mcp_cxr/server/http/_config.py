@@ -1,4 +1,4 @@
-"""Where the server listens, and under which names it may be asked for."""
+"""Configuration of the HTTP server: address, certificate, public URL and issuer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PATH = "/mcp"
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - refused without a name to be asked for under
+_ANYWHERE = ("0.0.0.0", "::")  # noqa: S104 - refused without a public URL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,19 +22,19 @@ class HttpConfig:
     """How to serve over HTTP.
 
     Raises:
-        ConfigError: Patient data would pass unprotected, or nobody could tell under which name.
+        ConfigError: Patient data would be sent unencrypted, or clients would have no URL.
     """
 
     host: str = "127.0.0.1"
     port: int = 8765
-    """0: any free one."""
+    """0 takes any free one."""
     tls_cert: Path | None = None
     """PEM, with its chain."""
     tls_key: Path | None = None
     public_url: str | None = None
-    """The URL that clients use, where it is another one: a reverse proxy's, or that of a certificate's name."""
+    """The URL that clients use if it differs: a reverse proxy's, or that of a certificate's name."""
     oauth_issuer: str | None = None
-    """Authorization server whose tokens are taken, in place of the token in the data folder."""
+    """Authorization server whose tokens are accepted instead of the token in the data folder."""
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -49,21 +49,21 @@ class HttpConfig:
                 "of the reverse proxy in front that does TLS."
             )
         if self.host in _ANYWHERE and not self.public_url:
-            raise ConfigError(f"{self.host} is no name to be asked for under: give the --public-url that clients use.")
+            raise ConfigError(f"{self.host} is not an address that clients can use: give their --public-url.")
 
     def url(self, port: int) -> str:
-        """Return the URL that clients use, where the server listens on `port`."""
+        """Return the URL that clients use for a server that listens on `port`."""
         if self.public_url:
             return self.public_url.rstrip("/").removesuffix(PATH) + PATH
         return f"{self._scheme}://{_bracketed(self.host)}:{port}{PATH}"
 
     def names(self, port: int) -> list[str]:
-        """Return what a request may have as its Host: a page elsewhere that has its name lead here is refused."""
+        """Return the allowed Host headers, against DNS rebinding."""
         own = [f"{name}:{port}" for name in (*_LOOPBACK_NAMES, _bracketed(self.host))]
         return [*own, urlsplit(self.public_url).netloc] if self.public_url else own
 
     def origins(self, port: int) -> list[str]:
-        """Return the web pages that may ask: none but our own."""
+        """Return the allowed origins of web pages: the server's own."""
         own = [f"{self._scheme}://{name}" for name in self.names(port)]
         return [*own, self.url(port).removesuffix(PATH)] if self.public_url else own
 
@@ -77,7 +77,7 @@ def _bracketed(host: str) -> str:
 
 
 def _require_https(flag: str, url: str) -> None:
-    """Refuse what would carry tokens in the clear; plain http may be used on this machine."""
+    """Refuse URLs that would send tokens unencrypted; plain http is allowed on loopback."""
     parts = urlsplit(url)
     plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
     if not (plain or parts.scheme == "https") or not parts.hostname or parts.query or parts.fragment or "@" in url:

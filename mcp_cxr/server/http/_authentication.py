@@ -14,7 +14,6 @@ from mcp.server.auth.settings import AuthSettings
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import create_private_file
-from mcp_cxr.server.http._oauth import OAuthTokenVerifier
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +55,8 @@ def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Auth
         ConfigError: The token file cannot be used.
     """
     if config.oauth_issuer:
+        from mcp_cxr.server.http._oauth import OAuthTokenVerifier  # a server with a token of its own needs no httpx
+
         auth = _settings(issuer_url=config.oauth_issuer, resource_server_url=url, validate_token_resource=True)
         return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url), auth)
     token, is_new = _token(token_file)

@@ -44,7 +44,7 @@ print(len(cursor.fetchall()))
 """
 CUT_BETWEEN_PAGES = """
 import gc, select, socket
-from mcp_cxr.stores.iris.driver._socket import connect_with_socket
+from mcp_cxr.stores.iris.driver._connection import connect_with_socket
 def ask(cursor, peer):
     cursor.execute("SELECT TOP 300 Name FROM Crash.T")
     select.select([peer], [], [])  # the second page is here, the third was not asked for

@@ -14,7 +14,7 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import axis, ids, image, vectors
 from tests.faults.iris_stores import IMAGES, config, fill
-from tests.support.iris import plain_server
+from tests.support.iris import plain_server, pool_state
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
         await fill(opened)
         await opened.nearest(axis(), EVERY, limit=5)  # prepare the statements
         yield opened
-        stats = opened.pool_stats
+        stats = pool_state(opened)
         assert stats.busy == 0
         await to_thread.run_sync(lambda: server.wait_until(open=stats.idle))  # no connection leaked
 
@@ -60,9 +60,9 @@ async def test_an_unanswered_statement_ends_at_its_deadline(server: StandIn, rig
         server.inject_fault("silence", matching="VECTOR_COSINE")
         with fail_after(PROMPT_S), pytest.raises(StoreUnavailable, match=r"did not answer within 0\.5 s"):
             await answer(store)
-        assert store.pool_stats.calls_timed_out == 1
+        assert pool_state(store).calls_timed_out == 1
         assert await answer(store) == right
-        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=pool_state(store).idle))
 
 
 async def test_each_statement_has_its_own_deadline(server: StandIn) -> None:
@@ -100,7 +100,7 @@ async def test_a_query_is_retried_once_after_a_lost_connection(
 ) -> None:
     server.inject_fault(kind, matching="VECTOR_COSINE")
     assert await answer(store) == right
-    assert (store.pool_stats.retried, store.pool_stats.lost) == (1, 1)
+    assert (pool_state(store).retried, pool_state(store).lost) == (1, 1)
 
 
 async def test_a_query_that_loses_two_connections_says_what_to_check(server: StandIn, store: IrisStore) -> None:
@@ -137,7 +137,7 @@ async def test_an_aborted_write_writes_nothing(server: StandIn) -> None:
         with pytest.raises(StoreUnavailable):
             await store.put([image("half")], vectors(1))
         server.clear_faults()
-        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=pool_state(store).idle))
         assert await store.known_ids([ImageId("half")]) == set()
 
 
@@ -149,7 +149,7 @@ async def test_connections_lost_while_idle_cost_one_retry(server: StandIn, right
                 group.start_soon(answer, store)
         server.drop_connections(resets=True)
         assert [await answer(store) for _ in range(4)] == [right] * 4
-        assert store.pool_stats.retried == 1
+        assert pool_state(store).retried == 1
 
 
 async def test_a_connection_idle_for_long_is_tested_before_use(server: StandIn, right: list[str]) -> None:
@@ -157,15 +157,15 @@ async def test_a_connection_idle_for_long_is_tested_before_use(server: StandIn, 
         await fill(store)
         server.drop_connections()
         assert await answer(store) == right
-        assert store.pool_stats.retried == 0
+        assert pool_state(store).retried == 0
 
 
 async def test_connections_are_replaced_at_the_end_of_their_lifetime(server: StandIn, right: list[str]) -> None:
     async with IrisStore(config(server, lifetime_s=0.0)) as store:
         await fill(store)
-        opened = store.pool_stats.opened
+        opened = pool_state(store).opened
         assert [await answer(store) for _ in range(3)] == [right] * 3
-        assert store.pool_stats.opened == opened + 3
+        assert pool_state(store).opened == opened + 3
         await to_thread.run_sync(lambda: server.wait_until(open=1))
 
 
@@ -173,7 +173,7 @@ async def test_connections_are_replaced_after_tables_were_created(server: StandI
     async with IrisStore(config(server)) as store:
         await store.create()
         await store.totals()
-        assert store.pool_stats.opened == 2
+        assert pool_state(store).opened == 2
 
 
 async def test_an_exhausted_pool_raises_after_its_timeout(server: StandIn) -> None:
@@ -186,7 +186,7 @@ async def test_an_exhausted_pool_raises_after_its_timeout(server: StandIn) -> No
             with pytest.raises(StoreUnavailable, match="IRIS_POOL_SIZE"):
                 await store.totals()
             group.cancel_scope.cancel()
-        assert store.pool_stats.acquires_timed_out == 1
+        assert pool_state(store).acquires_timed_out == 1
         assert (await store.totals()).images == IMAGES
 
 
@@ -201,7 +201,7 @@ async def test_the_pool_opens_no_more_connections_than_its_size(server: StandIn,
         async with create_task_group() as group:
             for _ in range(20):
                 group.start_soon(ask)
-        assert store.pool_stats.idle <= 2
+        assert pool_state(store).idle <= 2
     assert answers == [right] * 20
 
 

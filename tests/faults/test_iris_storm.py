@@ -13,7 +13,7 @@ from mcp_cxr.records import Filter
 from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import axis
 from tests.faults.iris_stores import config, fill
-from tests.support.iris import plain_server
+from tests.support.iris import plain_server, pool_state
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -49,8 +49,8 @@ async def test_fifty_concurrent_searches_while_connections_are_dropped(capsys: p
         calm = Storm(store, server, expected)
         await calm.search_all()
         assert (calm.right, calm.refused) == (SEARCHES, 0)
-        stats = store.pool_stats
-        assert (stats.busy, stats.waiting) == (0, 0)
+        stats = pool_state(store)
+        assert (stats.busy, store._pool._slots.statistics().tasks_waiting) == (0, 0)
         assert stats.idle <= stats.size
         await to_thread.run_sync(lambda: server.wait_until(open=stats.idle))
     with capsys.disabled():

@@ -13,6 +13,7 @@ from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import axis
 from tests.faults.iris_stores import config, fill
 from tests.standins.iris import CONFIG, StandIn, make_authority
+from tests.support.iris import pool_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ async def test_a_call_over_tls_ends_at_its_deadline_and_when_cancelled(
             await store.nearest(axis(), Filter(), limit=5)
         assert scope.cancelled_caught
         assert await store.nearest(axis(), Filter(), limit=5) == expected
-        await to_thread.run_sync(lambda: server.wait_until(open=store.pool_stats.idle))
+        await to_thread.run_sync(lambda: server.wait_until(open=pool_state(store).idle))
 
 
 async def test_a_server_signed_by_another_authority_is_refused(

@@ -15,6 +15,7 @@ from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris import IrisStore
 from mcp_cxr.stores.iris.driver import to_vector_cell
 from tests.contract.stores.making import FINGERPRINT, ids, image
+from tests.support.iris import pool_state
 
 if TYPE_CHECKING:
     from mcp_cxr.records import Vectors
@@ -110,8 +111,8 @@ async def test_cancelled_calls_do_not_leak_connections(bare: Store, backend: Liv
     async with create_task_group() as group:
         for _ in range(20):
             group.start_soon(store.totals)
-    assert store.pool_stats.busy == 0
-    assert store.pool_stats.idle <= backend.config.pool_size
+    assert pool_state(store).busy == 0
+    assert pool_state(store).idle <= backend.config.pool_size
 
 
 async def test_a_wrong_password_is_reported(backend: LiveBackend) -> None:

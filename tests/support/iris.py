@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.standins.iris import StandIn, make_authority
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores.iris import IrisStore
+
+
+class PoolState(NamedTuple):
+    """The figures of `IrisStore.connection_status`, in their order."""
+
+    size: int
+    busy: int
+    idle: int
+    opened: int
+    lost: int
+    retried: int
+    calls_timed_out: int
+    acquires_timed_out: int
+
+
+def pool_state(store: IrisStore) -> PoolState:
+    """Return the state of a store's connections, and its counts, as `mcp-cxr doctor` shows them."""
+    return PoolState(*map(int, re.findall(r"\d+", store.connection_status)))
 
 
 def plain_server() -> StandIn:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Vector,
         Vectors,
     )
-    from mcp_cxr.stores.iris.driver import Connection, IrisConfig, PoolStats
+    from mcp_cxr.stores.iris.driver import Connection, IrisConfig
     from mcp_cxr.stores.iris.schema import CreatedTables, Entries
     from mcp_cxr.stores.iris.tables import CachedSample
 
@@ -65,19 +65,9 @@ class IrisStore(Store):
         await self._pool.close()
 
     @property
-    def pool_stats(self) -> PoolStats:
-        """State of the connection pool."""
-        return self._pool.stats
-
-    @property
     def connection_status(self) -> str:
-        stats = self._pool.stats
         index = "with" if self._cached_entries and self._cached_entries.has_hnsw else "without"
-        return (
-            f"{index} an HNSW index; of {stats.size} connections {stats.busy} busy, {stats.idle} idle; {stats.opened}"
-            f" opened, {stats.lost} lost; calls: {stats.retried} retried, {stats.calls_timed_out} timed out,"
-            f" {stats.acquires_timed_out} without a connection"
-        )
+        return f"{index} an HNSW index; {self._pool.status}"
 
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
@@ -108,10 +98,10 @@ class IrisStore(Store):
         return self._cached_entries.fingerprint if self._cached_entries else await super().query_fingerprint()
 
     async def totals(self) -> Totals:
-        return await self._read(lambda statements, _: tables.listing.totals(statements))
+        return await self._read(lambda statements, _: tables.queries.totals(statements))
 
     async def count_external(self) -> int:
-        return await self._read(lambda statements, _: tables.listing.count_external(statements))
+        return await self._read(lambda statements, _: tables.queries.count_external(statements))
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         id_list = list(ids)  # a retry reads them again
@@ -129,18 +119,20 @@ class IrisStore(Store):
         return await self._read(lambda statements, _: tables.images.get(statements, ids, vectors))
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, entries: tables.nearest(statements, entries, vector, where, limit))
+        return await self._read(
+            lambda statements, entries: tables.queries.nearest(statements, entries, vector, where, limit)
+        )
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, _: tables.documents.match(statements, terms, where, limit))
+        return await self._read(lambda statements, _: tables.queries.match(statements, terms, where, limit))
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, _: tables.listing.browse(statements, where, limit))
+        return await self._read(lambda statements, _: tables.queries.browse(statements, where, limit))
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        return await self._read(lambda statements, _: tables.listing.count(statements, where, terms, distinct))
+        return await self._read(lambda statements, _: tables.queries.count(statements, where, terms, distinct))
 
     async def result_facts(
         self,
@@ -157,7 +149,7 @@ class IrisStore(Store):
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
             cached = (
-                tables.listing.reference_sample(statements, made_with, self._cached_sample, row.sample_checksum)
+                tables.queries.reference_sample(statements, made_with, self._cached_sample, row.sample_checksum)
                 if compared
                 else None
             )
@@ -174,7 +166,7 @@ class IrisStore(Store):
 
     async def reference_sample(self) -> ReferenceSample:
         def query(statements: Statements, entries: Entries) -> CachedSample:
-            return tables.listing.reference_sample(statements, entries.fingerprint, self._cached_sample)
+            return tables.queries.reference_sample(statements, entries.fingerprint, self._cached_sample)
 
         self._cached_sample = cached = await self._read(query)
         return cached.sample

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.stores.iris.driver._cells import (
+from mcp_cxr.stores.iris.driver._statements import (
     SEPARATOR,
     from_path_cell,
     from_vector_cell,

@@ -1,6 +1,13 @@
 """A pool of connections to IRIS, and statements on them; driver errors and cell values are translated."""
 
-from mcp_cxr.stores.iris.driver._cells import (
+from mcp_cxr.stores.iris.driver._config import IrisConfig
+from mcp_cxr.stores.iris.driver._connection import Connection, Row
+from mcp_cxr.stores.iris.driver._errors import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
+from mcp_cxr.stores.iris.driver._pool import Pool
+from mcp_cxr.stores.iris.driver._statements import (
+    MAX_IDS_PER_QUERY,
+    Parameters,
+    Statements,
     from_path_cell,
     from_vector_cell,
     path_key,
@@ -10,11 +17,6 @@ from mcp_cxr.stores.iris.driver._cells import (
     to_vector_cell,
     vectors_from_cells,
 )
-from mcp_cxr.stores.iris.driver._config import IrisConfig
-from mcp_cxr.stores.iris.driver._connection import Connection, Row
-from mcp_cxr.stores.iris.driver._errors import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
-from mcp_cxr.stores.iris.driver._pool import Pool, PoolStats
-from mcp_cxr.stores.iris.driver._statements import MAX_IDS_PER_QUERY, Parameters, Statements, batches
 
 __all__ = [
     "DUPLICATE_KEY",
@@ -26,10 +28,8 @@ __all__ = [
     "IrisConfig",
     "Parameters",
     "Pool",
-    "PoolStats",
     "Row",
     "Statements",
-    "batches",
     "from_path_cell",
     "from_vector_cell",
     "path_key",

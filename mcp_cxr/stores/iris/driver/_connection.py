@@ -16,11 +16,12 @@ import math
 import os
 import random
 import socket
+import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped here
 
@@ -31,10 +32,9 @@ from mcp_cxr.stores.iris.driver._errors import (
     tls_unavailable,
     translating_errors,
 )
-from mcp_cxr.stores.iris.driver._socket import connect_with_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from mcp_cxr.stores.iris.driver._config import IrisConfig
 
@@ -44,6 +44,11 @@ Row = tuple[Any, ...]
 
 _BINDABLE = (str, int, float, type(None))
 _MIN_LIFETIME_SHARE = 0.8  # of the lifetime, at random: connections opened together are not replaced together
+
+T = TypeVar("T")
+
+_FOLDERS = (Path("/proc/self/fd"), Path("/dev/fd"))  # Linux; macOS and the BSDs. Windows has neither.
+_connecting = threading.Lock()
 
 
 class Connection:
@@ -193,3 +198,49 @@ def _check_values(statement: str, rows: Sequence[Sequence[object]]) -> None:
             raise ValueError(f"The statement takes {wanted} values; {len(row)} were given.")
         if not all(isinstance(value, _BINDABLE) for value in row):
             raise TypeError("Values must be text, numbers or None.")
+
+
+def connect_with_socket(connect: Callable[[], T], port: int) -> tuple[T, socket.socket | None]:
+    """Run `connect`; return its result, and a duplicate of the socket it opened to `port`.
+
+    Runs one at a time in this process: the socket is the one that is new. None if it cannot be identified; a call on
+    that connection then cannot be stopped.
+    """
+    with _connecting:
+        before = _sockets()
+        connection = connect()
+        new = [found for key in _sockets() - before if (found := _duplicate(key[0], port))]
+    if len(new) == 1:
+        return connection, new[0]
+    for found in new:
+        found.close()
+    return connection, None
+
+
+def _sockets() -> set[tuple[int, int]]:
+    """Return descriptor and inode of each socket of this process."""
+    folder = next((folder for folder in _FOLDERS if folder.is_dir()), None)
+    found: set[tuple[int, int]] = set()
+    for name in os.listdir(folder) if folder else ():  # noqa: PTH208  # names, not paths
+        try:
+            status = os.fstat(int(name))
+        except OSError:  # the descriptor of the listing itself
+            continue
+        if stat.S_ISSOCK(status.st_mode):
+            found.add((int(name), status.st_ino))
+    return found
+
+
+def _duplicate(descriptor: int, port: int) -> socket.socket | None:
+    """Return a duplicate if the descriptor is a TCP socket connected to `port`."""
+    try:
+        copy = socket.socket(fileno=os.dup(descriptor))
+    except OSError:  # closed by its owner meanwhile
+        return None
+    try:
+        if copy.family in (socket.AF_INET, socket.AF_INET6) and copy.getpeername()[1] == port:
+            return copy
+    except OSError:  # not connected
+        pass
+    copy.close()
+    return None

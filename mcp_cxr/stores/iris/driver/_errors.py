@@ -27,10 +27,6 @@ INDEX_EXISTS = 324
 
 _SQLCODE = re.compile(r"\[SQLCODE: <(-?\d+)>")
 _CONNECTION_LOST = re.compile(r"COMMUNICATION LINK|<LIST ERROR>|Message out of order")
-_NOT_CONNECTED = re.compile(r"Failed to connect")
-_DENIED = re.compile(r"Access Denied")
-_LICENSE_LIMIT = re.compile(r"LICENSE LIMIT", re.IGNORECASE)
-_BAD_TLS = re.compile(r"SSL")
 
 _UNREACHABLE = "Cannot reach IRIS at {location}. Check IRIS_HOST and IRIS_PORT, and that the server is up."
 _REFUSED = "IRIS refused the login at {location}. Check IRIS_USERNAME, IRIS_PASSWORD and IRIS_NAMESPACE."
@@ -112,12 +108,12 @@ def translating_errors(location: str) -> Generator[None]:
 
 def _error_for(exc: Exception, location: str) -> CxrError:
     text = str(exc)
-    if _LICENSE_LIMIT.search(text):
+    if "LICENSE LIMIT" in text.upper():
         return StoreUnavailable(_NO_LICENSE_LEFT.format(location=location))
-    if _DENIED.search(text):
+    if "Access Denied" in text:
         return ConfigError(_REFUSED.format(location=location))
-    if _NOT_CONNECTED.search(text):
-        return StoreUnavailable((_TLS if _BAD_TLS.search(text) else _UNREACHABLE).format(location=location))
+    if "Failed to connect" in text:
+        return StoreUnavailable((_TLS if "SSL" in text else _UNREACHABLE).format(location=location))
     if _CONNECTION_LOST.search(text) or isinstance(exc, RuntimeError):
         return ConnectionLost(_LOST.format(location=location))
     code = sqlcode(exc)

@@ -32,27 +32,6 @@ _log = logging.getLogger(__name__)
 _PING = "SELECT 1"
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStats:
-    """State of the pool, and counts since it was made."""
-
-    size: int
-    """Connections at most."""
-    busy: int
-    idle: int
-    waiting: int
-    """Callers that wait for a connection."""
-    opened: int
-    """Connections opened so far."""
-    lost: int
-    """Calls whose connection was lost."""
-    retried: int
-    calls_timed_out: int
-    """Calls stopped at their deadline."""
-    acquires_timed_out: int
-    """Callers that got no connection in time."""
-
-
 @dataclass(slots=True)
 class _Checkout:
     """A connection in use by one call: its thread runs statements on it, its task may abort it."""
@@ -105,19 +84,13 @@ class Pool:
         self._generation += 1
 
     @property
-    def stats(self) -> PoolStats:
-        """State of the pool, now."""
+    def status(self) -> str:
+        """State of the pool, and counts since it was made, for people."""
         size = self._config.pool_size
-        return PoolStats(
-            size=size,
-            busy=size - self._slots.value,
-            idle=len(self._idle),
-            waiting=self._slots.statistics().tasks_waiting,
-            opened=self._opened,
-            lost=self._lost,
-            retried=self._retried,
-            calls_timed_out=self._calls_timed_out,
-            acquires_timed_out=self._acquires_timed_out,
+        return (
+            f"of {size} connections {size - self._slots.value} busy, {len(self._idle)} idle; {self._opened} opened,"
+            f" {self._lost} lost; calls: {self._retried} retried, {self._calls_timed_out} timed out,"
+            f" {self._acquires_timed_out} without a connection"
         )
 
     async def close(self) -> None:

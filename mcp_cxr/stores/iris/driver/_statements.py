@@ -1,24 +1,34 @@
-"""Statements on one connection: constant text in which only the table's name is replaced; values are bound by name."""
+"""Statements on one connection: constant text in which only the table's name is replaced; values are bound by name.
+
+The driver returns text that looks like a number as a number. A file's name need not be Unicode, but text must be.
+Vectors are sent as text.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-from mcp_cxr.stores.iris.driver._cells import OWN_ROW, SEPARATOR
+import numpy as np
+
+from mcp_cxr.stores._checks import damaged_vector_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import LiteralString
 
+    from mcp_cxr.records import Vector, Vectors
     from mcp_cxr.stores.iris.driver._connection import Connection, Row
 
-T = TypeVar("T")
 
 Parameters = dict[str, "str | int | None"]
 
 _NAME = re.compile(r":([a-z_]+)")
+SEPARATOR = "\x1f"  # "unit separator": no id, term, view or label contains it
+OWN_ROW = '{"mcp_cxr":%'  # LIKE: how the metadata of rows that mcp-cxr wrote begins; other rows are external
 _CONSTANTS: Parameters = {"own_row": OWN_ROW, "separator": SEPARATOR}
 
 _MAX_ROWS = 250  # images in one message: the transaction size that is reported to be best for IRIS
@@ -44,6 +54,14 @@ class Statements:
         """Return all rows of a query."""
         return self.connection.fetch_all(*self._compiled(statement, parameters))
 
+    def fetch_by_ids(
+        self, statement: LiteralString, ids: Sequence[str], parameters: Mapping[str, str | int | None] | None = None
+    ) -> list[Row]:
+        """Return all rows of a query for any number of `:ids`, at most `MAX_IDS_PER_QUERY` at a time."""
+        batches = [ids[start : start + MAX_IDS_PER_QUERY] for start in range(0, len(ids), MAX_IDS_PER_QUERY)]
+        given = [{**(parameters or {}), "ids": to_list_cell(batch)} for batch in batches]
+        return [row for values in given for row in self.fetch_all(statement, values)]
+
     def execute(self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None = None) -> None:
         """Run an update."""
         text, values = self._compiled(statement, parameters)
@@ -63,21 +81,12 @@ class Statements:
         """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0."""
         return self.connection.try_execute(*self._compiled(statement, parameters))
 
-    def raise_for_sqlcode(self, code: int) -> None:
-        """Raise the error for a code that `try_execute` returned; none for 0."""
-        self.connection.raise_for_sqlcode(code)
-
     def _compiled(
         self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None
     ) -> tuple[str, list[str | int | None]]:
         text, names = _compile(statement, self.table)
         values = {**_CONSTANTS, **(parameters or {})}
         return text, [values[name] for name in names]
-
-
-def batches(values: Sequence[T]) -> list[Sequence[T]]:
-    """Split what is asked for into queries of at most `MAX_IDS_PER_QUERY` values."""
-    return [values[start : start + MAX_IDS_PER_QUERY] for start in range(0, len(values), MAX_IDS_PER_QUERY)]
 
 
 @lru_cache(maxsize=1024)
@@ -103,3 +112,58 @@ def _messages(rows: Sequence[Row], max_rows: int) -> list[list[Row]]:
 
 def _length(value: object) -> int:
     return len(value) if isinstance(value, str) else 8
+
+
+def to_list_cell(values: Iterable[str]) -> str:
+    """Return distinct values as one parameter, for `%INLIST $LISTFROMSTRING(:values, :separator)`.
+
+    One statement then serves any number of values: the driver keeps every statement it has prepared.
+    """
+    return SEPARATOR.join(sorted({value for value in values if SEPARATOR not in value}))
+
+
+def to_text(cell: object) -> str | None:
+    """Return a text cell; None if it is NULL."""
+    return None if cell is None else str(cell)
+
+
+def to_path_cell(path: str) -> str:
+    """Return a path as text: unchanged if it is Unicode, else as JSON, which begins with a quote."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return json.dumps(path)
+    return json.dumps(path) if path.startswith('"') else path
+
+
+def from_path_cell(cell: object) -> str:
+    """Return the path that `to_path_cell` made this cell of."""
+    text = to_text(cell) or ""
+    return json.loads(text) if text.startswith('"') else text
+
+
+def path_key(path: str) -> str:
+    """Return a short key for a path: a subscript of IRIS holds 511 bytes, a path thousands."""
+    return "f" + blake2b(path.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+def to_vector_cell(vector: Vector) -> str:
+    """Return a vector as text; nine digits restore every float32 exactly."""
+    return ",".join([f"{number:.9g}" for number in vector.tolist()])
+
+
+def from_vector_cell(cell: object) -> Vector | None:
+    """Return the vector of a cell; None if it is NULL."""
+    return None if cell is None else np.array(str(cell).split(","), dtype=np.float64).astype(np.float32)
+
+
+def vectors_from_cells(cells: Sequence[object], dimension: int) -> Vectors:
+    """Return the vectors of several cells, shape (len(cells), dimension).
+
+    Raises:
+        StoreError: A cell is empty or has another length.
+    """
+    vectors = [vector for cell in cells if (vector := from_vector_cell(cell)) is not None and vector.size == dimension]
+    if len(vectors) < len(cells):
+        raise damaged_vector_error()
+    return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)

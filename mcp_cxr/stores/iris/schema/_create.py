@@ -1,14 +1,18 @@
-"""Creates and drops the tables, and checks an archive's fingerprint and key against those given."""
+"""Creates and drops the tables step by step, so that an interrupted run can be repeated.
+
+DDL is not part of a transaction in IRIS. The entry `schema` is written last when tables are created, and deleted first
+when they are dropped: if it exists, all tables do.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib import resources
+from typing import TYPE_CHECKING, cast
 
-from mcp_cxr.errors import FingerprintMismatch, StoreMissing
+from mcp_cxr.errors import FingerprintMismatch, StoreError, StoreMissing
 from mcp_cxr.stores._checks import check_fingerprint, check_key, require_fingerprint
-from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, to_path_cell
-from mcp_cxr.stores.iris.schema import _ddl as ddl
+from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS, to_path_cell
 from mcp_cxr.stores.iris.schema._entries import (
     CREATED_HERE,
     SCHEMA_VERSION,
@@ -22,9 +26,54 @@ from mcp_cxr.stores.iris.schema._entries import (
 )
 
 if TYPE_CHECKING:
+    from typing import LiteralString
+
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris.driver import Statements
     from mcp_cxr.stores.iris.schema._entries import Entries
+
+_DEFAULT_DIMENSION = 1024
+"""NV-CLIP's; for a table created before the embedder is known, and recreated, empty, if that has another dimension."""
+
+_CREATE_COLLECTION = """
+CREATE TABLE {table}Collection (
+    EntryName VARCHAR(64) %EXACT PRIMARY KEY,
+    EntryText VARCHAR(32000) %EXACT NOT NULL,
+    EntryNumber INTEGER NOT NULL
+)"""
+# The original program's table, with ids compared exactly. The dimension is inserted as digits: it cannot be bound.
+_CREATE_IMAGES = """
+CREATE TABLE {table} (
+    ImageID VARCHAR(255) %EXACT PRIMARY KEY,
+    StudyID VARCHAR(255) %EXACT,
+    SubjectID VARCHAR(255) %EXACT,
+    ViewPosition VARCHAR(50) %EXACT,
+    ImagePath VARCHAR(32000) %EXACT,
+    Vector VECTOR(DOUBLE, {dimension}),
+    Metadata VARCHAR(1000000) %EXACT,
+    CreatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    UpdatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP
+)"""
+_IMAGE_INDEXES: tuple[LiteralString, ...] = (
+    "CREATE INDEX ByStudy ON TABLE {table} (StudyID)",
+    "CREATE INDEX BySubject ON TABLE {table} (SubjectID)",
+    "CREATE INDEX ByView ON TABLE {table} (ViewPosition)",
+)
+_CREATE_HNSW = """
+CREATE INDEX ByVector ON TABLE {table} (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"""
+
+_ANY_IMAGE = "SELECT TOP 1 ImageID FROM {table}"
+_ANY_VECTOR = "SELECT TOP 1 Vector FROM {table} WHERE Vector IS NOT NULL"
+_DROP_TABLE = "DROP TABLE {table}"
+_DROP_ALL: tuple[LiteralString, ...] = (
+    _DROP_TABLE,
+    "DROP TABLE {table}Studies",
+    "DROP TABLE {table}Labels",
+    "DROP TABLE {table}Terms",
+    "DROP TABLE {table}Sample",
+    "DROP TABLE {table}Files",
+    "DROP TABLE {table}Collection",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +106,7 @@ def drop_tables(statements: Statements) -> None:
     set_entry(statements, "dropping", "1")
     delete_entry(statements, "schema")
     statements.connection.commit()
-    ddl.drop_all(statements)
+    _drop_all(statements)
 
 
 def replace_fingerprint(statements: Statements, entries: Entries, fingerprint: Fingerprint) -> None:
@@ -71,7 +120,7 @@ def _is_complete(statements: Statements, location: str) -> bool:
         read_entries(statements, location)
     except StoreMissing:
         return False
-    return ddl.has_images(statements)
+    return _has_images(statements)
 
 
 def _create_missing(statements: Statements, fingerprint: Fingerprint | None) -> bool:
@@ -79,28 +128,21 @@ def _create_missing(statements: Statements, fingerprint: Fingerprint | None) -> 
 
     A drop that was interrupted is completed first: what it left belongs to another archive.
     """
-    ddl.run_ddl(statements, ddl.CREATE_COLLECTION)
+    _run_ddl(statements, _CREATE_COLLECTION)
     if "dropping" in read_any_entries(statements).texts:
-        ddl.drop_all(statements)
-        ddl.run_ddl(statements, ddl.CREATE_COLLECTION)
-    origin = "found" if ddl.has_images(statements) else CREATED_HERE
+        _drop_all(statements)
+        _run_ddl(statements, _CREATE_COLLECTION)
+    origin = "found" if _has_images(statements) else CREATED_HERE
     insert_entry(statements, "images", origin)  # refused if the origin is recorded already
     statements.connection.commit()
-    ddl.create_side_tables(statements)
+    _create_side_tables(statements)
     entries = read_any_entries(statements)
     made_with = entries.fingerprint or fingerprint
     if entries.created_images:
-        dimension = made_with.dimension if made_with else ddl.DEFAULT_DIMENSION
-        _set_vector_entries(statements, dimension, has_hnsw=ddl.create_images(statements, dimension))
+        _create_images(statements, made_with.dimension if made_with else _DEFAULT_DIMENSION)
     set_entry(statements, "schema", str(SCHEMA_VERSION))
     statements.connection.commit()
     return entries.created_images
-
-
-def _set_vector_entries(statements: Statements, dimension: int, *, has_hnsw: bool) -> None:
-    set_entry(statements, "dimension", str(dimension))
-    set_entry(statements, "hnsw", "1" if has_hnsw else "0")
-    statements.connection.commit()
 
 
 def _add_entries(
@@ -124,7 +166,7 @@ def _add_entries(
             code = insert_entry(statements, name, text, len(entries.texts))
             if code == DUPLICATE_KEY:
                 return False
-            statements.raise_for_sqlcode(code)
+            statements.connection.raise_for_sqlcode(code)
     statements.connection.commit()
     return True
 
@@ -137,12 +179,89 @@ def _fit_dimension(statements: Statements, entries: Entries, fingerprint: Finger
     """
     if entries.created_images:
         if entries.texts.get("dimension") != str(fingerprint.dimension):
-            has_hnsw = ddl.recreate_images(statements, fingerprint.dimension)
-            _set_vector_entries(statements, fingerprint.dimension, has_hnsw=has_hnsw)
+            _recreate_images(statements, fingerprint.dimension)
         return
-    dimension = ddl.stored_dimension(statements)
+    dimension = _stored_dimension(statements)
     if dimension not in (None, fingerprint.dimension):
         raise FingerprintMismatch(
             f"The vectors of another program in {statements.table} have {dimension} dimensions, this embedder's"
             f" {fingerprint.dimension}. Use the embedder they were made with, or set IRIS_TABLE to another table."
         )
+
+
+def _create_side_tables(statements: Statements) -> None:
+    """Create the side tables that are missing."""
+    schema = resources.files("mcp_cxr.stores.iris.schema").joinpath("schema.sql").read_text(encoding="utf-8")
+    for statement in schema.split(";\n"):
+        _run_ddl(statements, cast("LiteralString", _without_comments(statement)))
+
+
+def _create_images(statements: Statements, dimension: int) -> None:
+    """Create the table of images if it is missing; record its dimension and whether it has an HNSW index.
+
+    A server before 2025.1 refuses to create one with a syntax error; it scans all vectors for every query.
+    """
+    _run_ddl(statements, cast("LiteralString", _CREATE_IMAGES.replace("{dimension}", str(int(dimension)))))
+    for statement in _IMAGE_INDEXES:
+        _run_ddl(statements, statement)
+    has_hnsw = statements.try_execute(_CREATE_HNSW) in (0, INDEX_EXISTS)
+    statements.connection.commit()
+    set_entry(statements, "dimension", str(dimension))
+    set_entry(statements, "hnsw", "1" if has_hnsw else "0")
+    statements.connection.commit()
+
+
+def _recreate_images(statements: Statements, dimension: int) -> None:
+    """Create the table of images again, for vectors of another dimension.
+
+    Raises:
+        FingerprintMismatch: It is not empty.
+    """
+    if statements.fetch_all(_ANY_IMAGE):
+        raise FingerprintMismatch(
+            f"{statements.table} holds rows of another program, whose vectors do not have {dimension} dimensions. Use"
+            " the embedder they were made with, or set IRIS_TABLE to another table."
+        )
+    statements.try_execute(_DROP_TABLE)
+    statements.connection.commit()
+    _create_images(statements, dimension)
+
+
+def _has_images(statements: Statements) -> bool:
+    """Whether the table of images exists."""
+    try:
+        statements.fetch_all(_ANY_IMAGE)
+    except StoreMissing:
+        return False
+    return True
+
+
+def _stored_dimension(statements: Statements) -> int | None:
+    """Return the dimension of any stored vector; None if there is none."""
+    rows = statements.fetch_all(_ANY_VECTOR)
+    return str(rows[0][0]).count(",") + 1 if rows else None
+
+
+def _drop_all(statements: Statements) -> None:
+    """Drop the table of images and its side tables, as far as they exist."""
+    for statement in _DROP_ALL:
+        _run_ddl(statements, statement)
+
+
+def _run_ddl(statements: Statements, statement: LiteralString) -> None:
+    """Run DDL and commit it.
+
+    Raises:
+        StoreError: The server refuses it.
+    """
+    code = statements.try_execute(statement)
+    if code not in (0, TABLE_EXISTS, INDEX_EXISTS, NO_SUCH_TABLE):
+        raise StoreError(
+            f"IRIS refused to create or drop a table of {statements.table} (SQLCODE -{code}). The user needs %DB_USER"
+            " or the privileges in docs/iris.md; vectors need IRIS 2024.1 or newer."
+        )
+    statements.connection.commit()
+
+
+def _without_comments(statement: str) -> str:
+    return "\n".join(line for line in statement.splitlines() if not line.startswith("--")).strip()

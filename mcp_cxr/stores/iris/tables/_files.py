@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, Outcome
-from mcp_cxr.stores.iris.driver import batches, from_path_cell, path_key, to_list_cell, to_path_cell, to_text
+from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_path_cell, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 _SELECT_OUTCOMES = """
 SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
-WHERE PathKey %INLIST $LISTFROMSTRING(:keys, :separator)"""
+WHERE PathKey %INLIST $LISTFROMSTRING(:ids, :separator)"""
 _SELECT_UNCHANGED = """
 SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, f.Reason, i.ImagePath,
     CASE WHEN i.Metadata LIKE :own_row THEN i.Metadata ELSE NULL END AS OwnMetadata
 FROM {table}Files AS f LEFT JOIN {table} AS i ON i.ImageID = f.ImageID
-WHERE f.PathKey %INLIST $LISTFROMSTRING(:keys, :separator)"""
+WHERE f.PathKey %INLIST $LISTFROMSTRING(:ids, :separator)"""
 _UPSERT_OUTCOME = """
 INSERT OR UPDATE INTO {table}Files (PathKey, FilePath, FileSize, ModifiedNs, ImageID, Reason)
 VALUES (?, ?, ?, ?, ?, ?)"""
@@ -30,30 +30,25 @@ VALUES (?, ?, ?, ?, ?, ?)"""
 def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcome]:
     """Return the recorded outcomes of these files."""
     found: dict[str, Outcome] = {}
-    for batch in batches(list(paths)):
-        path_of = {path_key(path): path for path in batch}
-        for key, size, mtime_ns, image_id, reason in statements.fetch_all(
-            _SELECT_OUTCOMES, {"keys": to_list_cell(path_of)}
-        ):
-            image = None if image_id is None else ImageId(str(image_id))
-            path = path_of[str(key)]
-            found[path] = Outcome(path, int(size), int(mtime_ns), image, to_text(reason))
+    path_of = {path_key(path): path for path in paths}
+    for key, size, mtime_ns, image_id, reason in statements.fetch_by_ids(_SELECT_OUTCOMES, list(path_of)):
+        image = None if image_id is None else ImageId(str(image_id))
+        path = path_of[str(key)]
+        found[path] = Outcome(path, int(size), int(mtime_ns), image, to_text(reason))
     return found
 
 
 def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
     """Return the images of those files that need not be read again, as `Store.unchanged_files` defines it."""
     found: dict[str, ImageId | None] = {}
-    for batch in batches(list(files)):
-        path_of = {path_key(path): path for path in batch}
-        for key, size, mtime_ns, image_id, reason, relative_path, metadata in statements.fetch_all(
-            _SELECT_UNCHANGED, {"keys": to_list_cell(path_of)}
+    path_of = {path_key(path): path for path in files}
+    rows = statements.fetch_by_ids(_SELECT_UNCHANGED, list(path_of))
+    for key, size, mtime_ns, image_id, reason, relative_path, metadata in rows:
+        path = path_of[str(key)]
+        if (int(size), int(mtime_ns)) == files[path] and (
+            reason is not None or path == _image_path(metadata, relative_path)
         ):
-            path = path_of[str(key)]
-            if (int(size), int(mtime_ns)) == files[path] and (
-                reason is not None or path == _image_path(metadata, relative_path)
-            ):
-                found[path] = None if image_id is None else ImageId(str(image_id))
+            found[path] = None if image_id is None else ImageId(str(image_id))
     return found
 
 

@@ -11,7 +11,6 @@ from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._checks import require_fingerprint
 from mcp_cxr.stores._unit_rows import unit_rows
 from mcp_cxr.stores.iris.driver import (
-    batches,
     from_path_cell,
     from_vector_cell,
     to_list_cell,
@@ -19,9 +18,8 @@ from mcp_cxr.stores.iris.driver import (
     to_text,
     to_vector_cell,
 )
-from mcp_cxr.stores.iris.tables._documents import reindex
 from mcp_cxr.stores.iris.tables._select import select_where
-from mcp_cxr.stores.iris.tables._studies import delete_unused, insert_missing, lock, select_named, to_study
+from mcp_cxr.stores.iris.tables._studies import delete_unused, insert_missing, lock, reindex, select_named, to_study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,18 +85,13 @@ def put(
 def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:
     """Return those of `ids` that are stored and not external."""
     distinct_ids = list(dict.fromkeys(ids))
-    rows = [
-        row
-        for batch in batches(distinct_ids)
-        for row in statements.fetch_all(_SELECT_KNOWN, {"ids": to_list_cell(batch)})
-    ]
+    rows = statements.fetch_by_ids(_SELECT_KNOWN, distinct_ids)
     return {ImageId(str(image_id)) for (image_id,) in rows} & set(distinct_ids)
 
 
 def get(statements: Statements, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
     """Return those of `ids` that are stored, in that order."""
-    statement = _SELECT_WITH_VECTORS if vectors else _SELECT
-    rows = [row for batch in batches(ids) for row in statements.fetch_all(statement, {"ids": to_list_cell(batch)})]
+    rows = statements.fetch_by_ids(_SELECT_WITH_VECTORS if vectors else _SELECT, ids)
     found = {stored.image.image_id: stored for stored in map(to_stored_image, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 
@@ -136,9 +129,7 @@ def forget(statements: Statements, where: Filter) -> int:
 
 def _studies_of(statements: Statements, ids: Sequence[ImageId]) -> set[str]:
     """Return the studies that these images belong to now."""
-    rows = [
-        row for batch in batches(ids) for row in statements.fetch_all(_SELECT_STUDIES_OF, {"ids": to_list_cell(batch)})
-    ]
+    rows = statements.fetch_by_ids(_SELECT_STUDIES_OF, ids)
     return {str(study_id) for (study_id,) in rows if study_id is not None}
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.records import ImageId
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores.iris.driver import batches, to_list_cell, to_text
+from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
-from mcp_cxr.stores.iris.tables._listing import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
+from mcp_cxr.stores.iris.tables._queries import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
 from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, given_fields, select_where
 
 if TYPE_CHECKING:
@@ -59,10 +59,7 @@ def read(
     """Query everything at once; for more than 500 images, in several statements."""
     count, values = count_statement(where, terms, distinct)
     values["limit"] = SAMPLE_SIZE
-    of_each = _statement(count, has_ids=True, compared=compared)
-    rows = [
-        row for batch in batches(ids) for row in statements.fetch_all(of_each, {**values, "ids": to_list_cell(batch)})
-    ]
+    rows = statements.fetch_by_ids(_statement(count, has_ids=True, compared=compared), ids, values)
     first = rows[0] if rows else statements.fetch_all(_statement(count, has_ids=False, compared=compared), values)[0]
     width = 6 if compared else 4
     found = {one.image.image_id: one for one in (to_stored_image(row[width:]) for row in rows)}
@@ -80,9 +77,8 @@ def filter_images(statements: Statements, images: Sequence[ImageId], filters: Se
     """Return for each filter those of `images` that pass it; `can_filter_images` must be true of the filters."""
     statement, parameters = _union_by_filter(filters)
     passing: list[set[ImageId]] = [set() for _ in filters]
-    for batch in batches(images):
-        for place, image_id in statements.fetch_all(statement, {**parameters, "ids": to_list_cell(batch)}):
-            passing[int(place)].add(ImageId(str(image_id)))
+    for place, image_id in statements.fetch_by_ids(statement, images, parameters):
+        passing[int(place)].add(ImageId(str(image_id)))
     return passing
 
 

@@ -1,14 +1,23 @@
-"""Studies: new facts are merged into those stored."""
+"""Studies: new facts are merged into those stored; and the words index of their documents.
+
+A study with an image that is not external has one document, whose terms are the postings.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
 
+from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores._merge import merge_studies
 from mcp_cxr.stores.iris.driver import to_list_cell, to_text
-from mcp_cxr.stores.iris.tables._documents import delete_postings, reindex
+from mcp_cxr.stores.iris.tables._select import (
+    MAX_TERM_LENGTH,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -18,7 +27,7 @@ if TYPE_CHECKING:
 _LOCK_STUDIES = """
 UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_STUDIES = """
-SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report FROM {table}Studies
+SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_KNOWN = "SELECT StudyID FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
@@ -33,6 +42,15 @@ _SELECT_STUDY_OF_SUBJECT = "SELECT StudyID FROM {table}Studies WHERE StudyID = :
 _SELECT_WITH_IMAGES = "SELECT DISTINCT StudyID FROM {table} WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _DELETE_STUDIES = "DELETE FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 
+_SELECT_IMAGES = """
+SELECT i.StudyID, i.ViewPosition, i.Metadata FROM {table} AS i
+WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIKE :own_row"""
+# Without row locks: a writer of a study's postings holds the lock of its row in ...Studies. A thousand row locks in one
+# transaction would be escalated to a lock of the whole table.
+_DELETE_POSTINGS = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_INSERT_POSTING = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
+_SET_DOCUMENT = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
+
 
 def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
     """Merge studies into those stored; return how many changed."""
@@ -42,7 +60,7 @@ def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
     statements.execute(_LOCK_STUDIES, {"studies": ids})
     before = {study.study_id: study for study in map(to_study, statements.fetch_all(_SELECT_STUDIES, {"studies": ids}))}
     new = merge_studies(before, studies)
-    _write(statements, new)
+    _write_studies(statements, new)
     reindex(statements, [study.study_id for study in new])
     return len(new)
 
@@ -64,9 +82,8 @@ def select_named(statements: Statements, study_id: str | None, subject_id: str |
     """Return the studies with this study id, of this subject, with or without images."""
     if subject_id is None:
         return {study_id} if study_id else set()
-    rows = statements.fetch_all(
-        _SELECT_STUDY_OF_SUBJECT if study_id else _SELECT_OF_SUBJECT, {"study": study_id, "subject": subject_id}
-    )
+    statement = _SELECT_STUDY_OF_SUBJECT if study_id else _SELECT_OF_SUBJECT
+    rows = statements.fetch_all(statement, {"study": study_id, "subject": subject_id})
     return {str(found) for (found,) in rows}
 
 
@@ -86,27 +103,74 @@ def delete_unused(statements: Statements, study_ids: Collection[str]) -> None:
 
 
 def to_study(row: Row) -> Study:
-    """Return a study from a row of id, subject, date, split, labels and report."""
-    study_id, subject_id, study_date, split, labels, report = (to_text(cell) for cell in row)
+    """Return a study from a row that begins with id, subject, date, split, labels and report."""
+    study_id, subject_id, study_date, split, labels, report = map(to_text, row[:6])
     return Study(
         StudyId(study_id or ""), SubjectId(subject_id or ""), study_date, split, json.loads(labels or "{}"), report
     )
 
 
-def _write(statements: Statements, studies: Sequence[Study]) -> None:
+def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
     if not studies:
         return
     statements.execute_many(_UPSERT, [_cells(study) for study in studies])
     statements.execute(_DELETE_LABELS, {"studies": to_list_cell(study.study_id for study in studies)})
-    statements.execute_many(_INSERT_LABEL, list(_labels(studies)), small=True)
-
-
-def _labels(studies: Iterable[Study]) -> Iterable[Row]:
-    for study in studies:
-        for label, value in study.labels.items():
-            yield study.study_id, label, value
+    labels = [(study.study_id, label, value) for study in studies for label, value in study.labels.items()]
+    statements.execute_many(_INSERT_LABEL, labels, small=True)
 
 
 def _cells(study: Study) -> Row:
     labels = json.dumps(dict(study.labels))
     return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    study_id: str
+    terms: list[str] | None
+    """None: the study has no image, or only external ones."""
+
+    @property
+    def digest(self) -> str | None:
+        terms = self.terms
+        return None if terms is None else "d" + blake2b(" ".join(terms).encode(), digest_size=16).hexdigest()
+
+
+def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
+    """Bring the documents of these studies up to date with their reports, labels and images.
+
+    The caller has locked their rows.
+    """
+    ids = to_list_cell(study_ids)
+    if not ids:
+        return
+    images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for study_id, view, metadata in statements.fetch_all(_SELECT_IMAGES, {"studies": ids}):
+        images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
+    changed: list[_Document] = []
+    for row in statements.fetch_all(_SELECT_STUDIES, {"studies": ids}):
+        study = to_study(row)
+        study_images = images.get(study.study_id)
+        current = _Document(study.study_id, document_terms(study, study_images) if study_images else None)
+        if current.digest != to_text(row[-1]):
+            changed.append(current)
+    _write_documents(statements, changed)
+
+
+def delete_postings(statements: Statements, study_ids: Iterable[str]) -> None:
+    """Delete the postings of these studies."""
+    statements.execute(_DELETE_POSTINGS, {"studies": to_list_cell(study_ids)})
+
+
+def _write_documents(statements: Statements, documents: Sequence[_Document]) -> None:
+    if not documents:
+        return
+    delete_postings(statements, [one.study_id for one in documents])
+    postings = [
+        (term, one.study_id, occurrences)
+        for one in documents
+        for term, occurrences in Counter(term[:MAX_TERM_LENGTH] for term in one.terms or ()).items()
+    ]
+    statements.execute_many(_INSERT_POSTING, postings, small=True)
+    lengths = [(None if one.terms is None else len(one.terms), one.digest, one.study_id) for one in documents]
+    statements.execute_many(_SET_DOCUMENT, lengths)

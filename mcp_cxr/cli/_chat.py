@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcp_cxr.cli._common import note
+from mcp_cxr.cli._common import note, read_settings
 from mcp_cxr.errors import ConfigError
 
 _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
@@ -27,15 +27,10 @@ def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
 
     Only this machine can open the page. Images below each FOLDER can be ingested from it.
     """
-    from mcp_cxr.settings import load_settings, warnings
-
     try:
         from mcp_cxr.chat import serve_page  # Streamlit is not loaded for other commands
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "streamlit":
             raise
         raise ConfigError("`mcp-cxr chat` needs the extra `chat`: pip install 'mcp-cxr[chat]'.") from None
-    settings = load_settings()
-    for warning in warnings(settings):
-        note(f"Warning: {warning}")
-    serve_page(settings, folders, port=port, opens_browser=not headless, note=note)
+    serve_page(read_settings(), folders, port=port, opens_browser=not headless, note=note)

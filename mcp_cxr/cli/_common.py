@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
+from mcp_cxr.errors import ConfigError
 from mcp_cxr.sanitize import sanitize_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from _typeshed import DataclassInstance
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-DONE, FAILED, WRONG_USE = 0, 1, 2
+DONE, FAILED = 0, 1
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as the MCP tools return it.")
 
@@ -40,15 +40,20 @@ def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:
 
 
 def with_settings(work: Callable[[Settings], Awaitable[_T]]) -> _T:
-    """Return the result of `work` with the settings of the environment; print warnings about likely mistakes."""
+    """Return the result of `work` with the settings of the environment."""
     import anyio  # loaded late, like all heavy modules: `mcp-cxr --help` and `serve` start at once
 
+    return anyio.run(work, read_settings())
+
+
+def read_settings() -> Settings:
+    """Return the settings of the environment; print warnings about likely mistakes."""
     from mcp_cxr.settings import load_settings, warnings
 
     settings = load_settings()
     for warning in warnings(settings):
         note(f"Warning: {warning}")
-    return anyio.run(work, settings)
+    return settings
 
 
 def say(text: str) -> None:
@@ -61,10 +66,11 @@ def note(text: str) -> None:
     click.echo(sanitize_text(text), err=True)
 
 
-def print_json(value: DataclassInstance | dict[str, Any]) -> None:
-    """Print one JSON object to stdout."""
+def print_result(value: DataclassInstance | dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+    """Print a result to stdout, as one JSON object or as these lines."""
     data = value if isinstance(value, dict) else dataclasses.asdict(value)
-    say(json.dumps(data, ensure_ascii=False, indent=2))
+    for text in [json.dumps(data, ensure_ascii=False, indent=2)] if as_json else lines:
+        say(text)
 
 
 def confirmed(question: str) -> bool:
@@ -76,8 +82,3 @@ def confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError("This command asks for a typed yes; run it in a terminal.")
     return click.prompt(f"{question} Type yes to continue", default="no", show_default=False, err=True).strip() == "yes"
-
-
-def exit_code(error: CxrError) -> int:
-    """Return 2 for wrong use or configuration, 1 for any other failure."""
-    return WRONG_USE if isinstance(error, ConfigError | PathRefused | QueryError) else FAILED

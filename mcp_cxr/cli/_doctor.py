@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, print_json, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_json, print_result, with_archive
+
+if TYPE_CHECKING:
+    from mcp_cxr.upkeep import CheckResult
 
 
 @click.command()
 @as_json
 def doctor(*, as_json: bool) -> int:
     """Check the setup and say how to fix it. Covers the configuration, embedder, store and folders."""
-    findings = with_archive(lambda archive: archive.doctor())
-    if as_json:
-        print_json({"ok": all(one.ok for one in findings), "checks": [one.as_dict() for one in findings]})
-    else:
-        for one in findings:
-            say(f"{'ok  ' if one.ok else 'FAIL'}  {one.name:<14} {one.detail}")
-            if one.advice:
-                say(f"      {'':<14} -> {one.advice}")
-    return DONE if all(one.ok for one in findings) else FAILED
+    results = with_archive(lambda archive: archive.doctor())
+    ok = all(one.ok for one in results)
+    print_result({"ok": ok, "checks": [asdict(one) for one in results]}, map(_text, results), as_json=as_json)
+    return DONE if ok else FAILED
+
+
+def _text(result: CheckResult) -> str:
+    advice = f"\n      {'':<14} -> {result.advice}" if result.advice else ""
+    return f"{'ok  ' if result.ok else 'FAIL'}  {result.name:<14} {result.detail}{advice}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_json, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, with_archive
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,10 +65,7 @@ def evaluate(
     before = read_baseline(baseline) if baseline else None
     to_page = page_writer() if html else None
     evaluation = with_archive(lambda archive: _evaluated(archive, path, plan))
-    if as_json:
-        print_json(evaluation.to_json())
-    else:
-        _print(evaluation)
+    print_result(evaluation.to_json(), _lines(evaluation), as_json=as_json)
     if save:
         _write(save, json.dumps(evaluation.to_json(), indent=2) + "\n")
     if html and to_page:
@@ -135,36 +132,36 @@ def _compare(baseline: Baseline, evaluation: Evaluation) -> int:
     return FAILED if worse else DONE
 
 
-def _print(evaluation: Evaluation) -> None:
-    say(
-        f"{evaluation.model}, {evaluation.dimension} dimensions, preprocessing {evaluation.preprocessing}; "
-        f"mcp-cxr {evaluation.version}, {evaluation.date}"
-    )
-    say(
-        f"{evaluation.images} images, {evaluation.studies} studies, {evaluation.subjects} patients; split "
-        f"{evaluation.split or 'all'}, seed {evaluation.seed}, {evaluation.resamples} resamples of patients"
-    )
-    say(f"Truth: {evaluation.truth}")
-    for result in evaluation.protocols:
-        _print_protocol(result)
+def _lines(evaluation: Evaluation) -> list[str]:
+    return [
+        (
+            f"{evaluation.model}, {evaluation.dimension} dimensions, preprocessing {evaluation.preprocessing}; "
+            f"mcp-cxr {evaluation.version}, {evaluation.date}"
+        ),
+        (
+            f"{evaluation.images} images, {evaluation.studies} studies, {evaluation.subjects} patients; split "
+            f"{evaluation.split or 'all'}, seed {evaluation.seed}, {evaluation.resamples} resamples of patients"
+        ),
+        f"Truth: {evaluation.truth}",
+        *(line for result in evaluation.protocols for line in _protocol_lines(result)),
+    ]
 
 
-def _print_protocol(result: ProtocolResult) -> None:
-    say(f"\n{result.title} [{result.protocol}]")
+def _protocol_lines(result: ProtocolResult) -> list[str]:
+    title = f"\n{result.title} [{result.protocol}]"
     if result.skipped:
-        say(f"  skipped: {result.skipped}")
-        return
-    say(f"  {'':<46}{'value':>8}  {'95 % interval':<16}{'chance':>8}{'n':>8}")
-    for figure in result.figures:
-        _print_figure(figure)
-    for removed in result.removed:
-        say(f"  removed: {removed}")
-    for text in result.notes:
-        say(f"  note: {text}")
+        return [title, f"  skipped: {result.skipped}"]
+    return [
+        title,
+        f"  {'':<46}{'value':>8}  {'95 % interval':<16}{'chance':>8}{'n':>8}",
+        *map(_figure_line, result.figures),
+        *(f"  removed: {removed}" for removed in result.removed),
+        *(f"  note: {text}" for text in result.notes),
+    ]
 
 
-def _print_figure(figure: Figure) -> None:
+def _figure_line(figure: Figure) -> str:
     name = f"{figure.name}  {figure.of}" if figure.of else figure.name
     interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
     chance = "" if figure.chance is None else f"{figure.chance:.3f}"
-    say(f"  {name:<46}{figure.value:>8.3f}  {interval:<16}{chance:>8}{figure.n:>8}")
+    return f"  {name:<46}{figure.value:>8.3f}  {interval:<16}{chance:>8}{figure.n:>8}"

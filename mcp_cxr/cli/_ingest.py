@@ -6,18 +6,22 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_json, say, with_archive
-from mcp_cxr.cli._progress import ProgressDisplay
+from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, say, with_archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mcp_cxr.archive import Archive
-    from mcp_cxr.ingest import Shard, StopSignal
+    from mcp_cxr.ingest import IngestProgress, Shard, StopSignal
     from mcp_cxr.records import IngestSummary
 
+_LINE_EVERY_S = 5.0
+_BAR_EVERY_S = 0.2
 _CONTINUE = "Run the same command again to continue."
 
 
@@ -62,10 +66,9 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
     """
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
     summary = with_archive(lambda archive: _ingest(archive, path, display, **how))
-    if as_json:
-        print_json(summary)
-    else:
-        _print(summary, dry_run=how["dry_run"])
+    print_result(summary, _lines(summary, dry_run=how["dry_run"]), as_json=as_json)
+    if summary.next and not as_json:
+        note(f"Error: {summary.next}")
     is_empty_shard = summary.found == 0  # an empty folder is an error before
     readable = summary.added or summary.skipped or summary.would_add or is_empty_shard
     return DONE if readable and summary.next is None else FAILED
@@ -110,20 +113,99 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
             asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _print(summary: IngestSummary, *, dry_run: bool) -> None:
-    say("Ingestion Complete!" if summary.next is None else "Ingestion stopped.")
-    say(f"  Time elapsed: {summary.seconds:.1f} s")
-    say(f"  Images processed: {summary.processed}")
-    say(f"  Skipped (already exist): {summary.skipped}")
-    say(f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}")
-    say(f"  Errors: {summary.errors}")
-    for reason, count in summary.errors_by_reason.items():
-        say(f"    {reason}: {count}")
-    if summary.slowest_stage:
-        rates = ", ".join(f"{name} {rate:g}" for name, rate in summary.stages.items())
-        say(f"  Slowest stage: {summary.slowest_stage} (files a second at work: {rates})")
-    if summary.next:
-        say(f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}")
-    say(f"Total images in database: {summary.total_in_store}")
-    if summary.next:
-        note(f"Error: {summary.next}")
+def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
+    rates = ", ".join(f"{name} {rate:g}" for name, rate in summary.stages.items())
+    slowest = f"  Slowest stage: {summary.slowest_stage} (files a second at work: {rates})"
+    remaining = f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}"
+    return [
+        "Ingestion Complete!" if summary.next is None else "Ingestion stopped.",
+        f"  Time elapsed: {summary.seconds:.1f} s",
+        f"  Images processed: {summary.processed}",
+        f"  Skipped (already exist): {summary.skipped}",
+        f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
+        f"  Errors: {summary.errors}",
+        *(f"    {reason}: {count}" for reason, count in summary.errors_by_reason.items()),
+        *([slowest] if summary.slowest_stage else []),
+        *([remaining] if summary.next else []),
+        f"Total images in database: {summary.total_in_store}",
+    ]
+
+
+class _LogLines:
+    """A file for tqdm that prints each of its states as a line of its own."""
+
+    def write(self, text: str) -> None:
+        """Print a state; tqdm writes a carriage return before it and spaces to erase it."""
+        if line := text.strip("\r").rstrip():
+            note(line)
+
+    def flush(self) -> None:
+        """Do nothing: each line is printed at once."""
+
+
+class ProgressDisplay:
+    """Prints progress to stderr while a run lasts, and its last state as a line.
+
+    Args:
+        print_would_add: Prints a line of a dry run.
+        on_terminal: Whether stderr shows a bar.
+    """
+
+    def __init__(self, *, print_would_add: Callable[[str], None], on_terminal: bool) -> None:
+        from tqdm import tqdm  # loaded late: `serve` does not need it
+
+        # By default a lock shared between processes, for which some systems start one more.
+        tqdm.set_lock(RLock())  # pyright: ignore[reportUnknownMemberType]  # has no annotations
+        tqdm.monitor_interval = 0  # no thread: `progress` is called every second
+        every_s = _BAR_EVERY_S if on_terminal else _LINE_EVERY_S
+        self._print_would_add = print_would_add
+        self._on_terminal = on_terminal
+        self._last: IngestProgress | None = None
+        self._bar = tqdm(
+            file=sys.stderr if on_terminal else _LogLines(),
+            bar_format=None if on_terminal else "{desc}",
+            unit="img",
+            mininterval=every_s,
+            miniters=0,
+            delay=every_s,
+            dynamic_ncols=on_terminal,
+            leave=False,
+        )
+
+    async def progress(self, progress: IngestProgress) -> None:
+        """Display a new state, unless the last one was displayed a moment ago."""
+        bar, was_counted = self._bar, self._bar.total is not None
+        self._last, bar.total = progress, progress.found
+        if self._on_terminal:
+            bar.set_postfix_str(_counts(progress), refresh=False)
+        else:
+            bar.set_description_str(_line(progress), refresh=False)
+            bar.bar_format = "{desc}" if progress.found is None else "{desc}, {remaining} left"
+        if progress.found is not None and not was_counted:
+            self.note(f"Found {progress.found} DICOM files")
+        bar.update(progress.processed - bar.n)
+
+    async def would_add(self, image_id: str, view: str) -> None:
+        """Print what a dry run would add."""
+        with self._bar.external_write_mode(sys.stderr):
+            self._print_would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        with self._bar.external_write_mode(sys.stderr):
+            note(text)
+
+    def end(self) -> None:
+        """Remove the bar and print the last state."""
+        self._bar.close()
+        if self._last:
+            note(_line(self._last))
+
+
+def _counts(progress: IngestProgress) -> str:
+    return f"Skipped {progress.skipped}, Added {progress.added}, Errors {progress.errors}"
+
+
+def _line(progress: IngestProgress) -> str:
+    total = "?" if progress.found is None else progress.found
+    return f"  {progress.processed}/{total}: {_counts(progress)} ({progress.rate:.1f} img/sec)"

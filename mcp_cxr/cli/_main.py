@@ -11,7 +11,7 @@ from click.exceptions import NoArgsIsHelpError
 
 from mcp_cxr import __version__
 from mcp_cxr.cli._chat import chat
-from mcp_cxr.cli._common import FAILED, exit_code, note
+from mcp_cxr.cli._common import FAILED, note
 from mcp_cxr.cli._demo import demo
 from mcp_cxr.cli._doctor import doctor
 from mcp_cxr.cli._evaluate import evaluate
@@ -21,7 +21,7 @@ from mcp_cxr.cli._search import search
 from mcp_cxr.cli._serve import serve
 from mcp_cxr.cli._show import show
 from mcp_cxr.cli._table import table
-from mcp_cxr.errors import CxrError
+from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
         sys.stdout.flush()
     except CxrError as exc:
         note(f"Error: {exc}")
-        return exit_code(exc)
+        return 2 if isinstance(exc, ConfigError | PathRefused | QueryError) else FAILED
     except NoArgsIsHelpError as exc:
         exc.show()
         return exc.exit_code

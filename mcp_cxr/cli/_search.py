@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+from mcp_cxr.cli._common import as_json, note, print_result, with_archive
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import SearchArguments
 
@@ -44,24 +44,22 @@ def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
     page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
-    if as_json:
-        print_json(page)
-        return
-    for hit in page.images:
-        _print(hit)
-    _print_about(page)
+    print_result(page, map(_text, page.images), as_json=as_json)
+    if not as_json:
+        _note_about(page)
 
 
-def _print(hit: Hit) -> None:
+def _text(hit: Hit) -> str:
     score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
     statistics = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
-    say(f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}")
-    say(f"        {statistics}{'; '.join(hit.why)}")
-    if hit.report_excerpt:
-        say(f"        {hit.report_excerpt}")
+    excerpt = f"\n        {hit.report_excerpt}" if hit.report_excerpt else ""
+    return (
+        f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}\n"
+        f"        {statistics}{'; '.join(hit.why)}{excerpt}"
+    )
 
 
-def _print_about(page: SearchResult) -> None:
+def _note_about(page: SearchResult) -> None:
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
         note(f"Note: {warning}")
     if not page.total_results:

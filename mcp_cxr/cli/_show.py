@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import as_json, note, print_json, say, with_archive
+from mcp_cxr.cli._common import as_json, note, print_result, with_archive
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known of one image."""
     shown = with_archive(lambda archive: _show(archive, image_id, png))
-    if as_json:
-        print_json(shown)
-    else:
-        _print(shown)
+    print_result(shown, _lines(shown), as_json=as_json)
+    if shown.external and not as_json:
+        note("Note: written by another program; it is not searched. Ingest its file again.")
 
 
 async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetails:
@@ -46,7 +45,7 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
     return shown
 
 
-def _print(shown: ImageDetails) -> None:
+def _lines(shown: ImageDetails) -> list[str]:
     facts = {
         "Image": shown.image_id,
         "Study": f"{shown.study_id}, {shown.study_date or 'no date'}",
@@ -60,9 +59,7 @@ def _print(shown: ImageDetails) -> None:
         "Other images": ", ".join(shown.other_images) or "-",
         **{name: str(value) for name, value in shown.tags.items()},
     }
-    for name, value in facts.items():
-        say(f"{name + ':':<28}{value}")
-    for title, text in (shown.report or {}).items():
-        say(f"\n{title}\n  {text}")
-    if shown.external:
-        note("Note: written by another program; it is not searched. Ingest its file again.")
+    return [
+        *(f"{name + ':':<28}{value}" for name, value in facts.items()),
+        *(f"\n{title}\n  {text}" for title, text in (shown.report or {}).items()),
+    ]

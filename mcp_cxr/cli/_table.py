@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, confirmed, note, print_json, say, with_archive, with_settings
+from mcp_cxr.cli._common import DONE, FAILED, as_json, confirmed, note, print_result, with_archive, with_settings
 from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Overview, RankedImage, Repair, Verification
+    from mcp_cxr.records import Overview, RankedImage
     from mcp_cxr.settings import Settings, StoreKind
     from mcp_cxr.upkeep import CopySummary
 
@@ -28,12 +28,12 @@ def table() -> None:
 def create(*, as_json: bool) -> None:
     """Create the table if it does not exist."""
     is_created = with_archive(lambda archive: archive.store.create())
-    if as_json:
-        print_json({"created": is_created})
-        return
-    say("VectorSearch schema created (or exists)")
-    say("MIMICCXRImages table created successfully" if is_created else "MIMICCXRImages table already exists")
-    say("Indexes created (StudyID, SubjectID, ViewPosition)")
+    lines = [
+        "VectorSearch schema created (or exists)",
+        "MIMICCXRImages table created successfully" if is_created else "MIMICCXRImages table already exists",
+        "Indexes created (StudyID, SubjectID, ViewPosition)",
+    ]
+    print_result({"created": is_created}, lines, as_json=as_json)
 
 
 @table.command()
@@ -53,10 +53,7 @@ def drop(*, force: bool, as_json: bool) -> int:
             return FAILED
         with_archive(lambda archive: archive.store.drop())
         done = "MIMICCXRImages table dropped"
-    if as_json:
-        print_json({"dropped": count})
-    else:
-        say(done)
+    print_result({"dropped": count}, [done], as_json=as_json)
     return DONE
 
 
@@ -73,10 +70,9 @@ async def _count(archive: Archive) -> int | None:
 def stats(*, as_json: bool) -> None:
     """Count images, patients, studies, views and labels."""
     overview, samples = with_archive(_stats)
-    if as_json:
-        print_json(overview)
-    else:
-        _print(overview, samples)
+    print_result(overview, _lines(overview, samples), as_json=as_json)
+    if overview.external and not as_json:
+        note(f"Note: {overview.external} images were written by another program; ingest their files again.")
 
 
 async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:
@@ -85,22 +81,18 @@ async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:
     return await archive.overview(), await archive.store.browse(Filter(), limit=_SAMPLES)
 
 
-def _print(overview: Overview, samples: list[RankedImage]) -> None:
-    say(f"Total images in database: {overview.images}")
-    say("By view position:")
-    for view, count in overview.by_view.items():
-        say(f"  {view}: {count}")
-    say(f"Unique patients: {overview.subjects}")
-    say(f"Studies: {overview.studies}")
-    if overview.by_label:
-        say("Studies by label:")
-    for label, count in overview.by_label.items():
-        say(f"  {label}: {count}")
-    say("Sample images:")
-    for sample in samples:
-        say(f"  {sample.image_id} - Study {sample.study_id} - Patient {sample.subject_id}")
-    if overview.external:
-        note(f"Note: {overview.external} images were written by another program; ingest their files again.")
+def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
+    return [
+        f"Total images in database: {overview.images}",
+        "By view position:",
+        *(f"  {view}: {count}" for view, count in overview.by_view.items()),
+        f"Unique patients: {overview.subjects}",
+        f"Studies: {overview.studies}",
+        *(["Studies by label:"] if overview.by_label else []),
+        *(f"  {label}: {count}" for label, count in overview.by_label.items()),
+        "Sample images:",
+        *(f"  {sample.image_id} - Study {sample.study_id} - Patient {sample.subject_id}" for sample in samples),
+    ]
 
 
 @table.command()
@@ -112,21 +104,19 @@ def _print(overview: Overview, samples: list[RankedImage]) -> None:
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:
     """Check the vector, file and root of every row. Exits with 1 if there are problems."""
-    found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
-    if as_json:
-        print_json(found)
-    else:
-        _print_problems(found)
-    return FAILED if any(found.problems.values()) else DONE
-
-
-def _print_problems(found: Verification | Repair) -> None:
     from mcp_cxr.records import Repair
 
-    say(f"Images: {found.images}")
-    for problem, count in found.problems.items():
-        repaired = found.repaired[problem] if isinstance(found, Repair) else 0
-        say(f"  {problem}: {count}" + (f" ({repaired} repaired)" if repaired else ""))
+    found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
+    repaired = found.repaired if isinstance(found, Repair) else {}
+    lines = [
+        f"Images: {found.images}",
+        *(
+            f"  {problem}: {count}" + (f" ({repaired[problem]} repaired)" if repaired.get(problem) else "")
+            for problem, count in found.problems.items()
+        ),
+    ]
+    print_result(found, lines, as_json=as_json)
+    return FAILED if any(found.problems.values()) else DONE
 
 
 @table.command()
@@ -140,12 +130,12 @@ def _print_problems(found: Verification | Repair) -> None:
 def copy(*, to: StoreKind, as_json: bool) -> None:
     """Copy all images from the other store without embedding them again. Can be run again at any time."""
     copied = with_settings(lambda settings: _copy(to, settings))
-    if as_json:
-        print_json(copied)
-        return
-    say(f"Copied: {copied.copied}")
-    say(f"Skipped (already exist): {copied.skipped}")
-    say(f"External (not copied): {copied.external}")
+    lines = [
+        f"Copied: {copied.copied}",
+        f"Skipped (already exist): {copied.skipped}",
+        f"External (not copied): {copied.external}",
+    ]
+    print_result(copied, lines, as_json=as_json)
 
 
 async def _copy(to: StoreKind, settings: Settings) -> CopySummary:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
@@ -32,10 +32,6 @@ class CheckResult:
     detail: str
     advice: str | None = None
     """What to do; None if nothing."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result for JSON."""
-        return asdict(self)
 
 
 async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.cli import _progress
+from mcp_cxr.cli._ingest import ProgressDisplay
 from mcp_cxr.ingest import IngestProgress
 from tests.cli.conftest import SMALL
 from tests.server.archives import environment
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 async def send(
-    clock: Clock, display: _progress.ProgressDisplay, *states: tuple[float, int | None, int, int, int]
+    clock: Clock, display: ProgressDisplay, *states: tuple[float, int | None, int, int, int]
 ) -> None:
     """Send states: seconds, found, skipped, added, errors."""
     for seconds, found, skipped, added, errors in states:
@@ -45,8 +45,8 @@ async def send(
         await display.progress(IngestProgress(found, skipped, added, errors, seconds))
 
 
-def display(*, on_terminal: bool, print_would_add: Callable[[str], None] = pytest.fail) -> _progress.ProgressDisplay:
-    return _progress.ProgressDisplay(print_would_add=print_would_add, on_terminal=on_terminal)
+def display(*, on_terminal: bool, print_would_add: Callable[[str], None] = pytest.fail) -> ProgressDisplay:
+    return ProgressDisplay(print_would_add=print_would_add, on_terminal=on_terminal)
 
 
 async def test_a_log_gets_a_line_every_few_seconds_with_the_time_left(

@@ -37,7 +37,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sse_starlette": ("server.http",),
     "starlette": ("server.http",),
     "streamlit": ("chat",),
-    "tqdm": ("cli._progress",),
+    "tqdm": ("cli._ingest",),
     "urllib.request": (),
     "uvicorn": ("server.http",),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,7 +67,7 @@ async def test_without_faults_each_check_describes_its_part(standin: StandIn, da
     assert results["store"].detail == f"{data / DATABASE}: 3 images"
     assert results["fingerprint"].detail == f"made with {description}"
     assert results["root"].detail == str(tmp_path / "films")
-    assert results["root"].as_dict() == {"name": "root", "ok": True, "detail": results["root"].detail, "advice": None}
+    assert asdict(results["root"]) == {"name": "root", "ok": True, "detail": results["root"].detail, "advice": None}
 
 
 @pytest.mark.parametrize(

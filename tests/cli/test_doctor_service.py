@@ -50,7 +50,7 @@ def test_a_working_service_is_shown_with_its_latency(with_service: Command):
 @pytest.mark.parametrize(
     ("orders", "advice"),
     [
-        ({"ready": False}, "is up, but not ready"),
+        ({"ready": False}, "is not ready"),
         ({"api_key": "another"}, "NVIDIA_API_KEY"),
         ({"fault": {"kind": "zero", "times": 1000}}, "fails the self-check"),
         ({"fault": {"kind": "constant", "times": 1000}}, "fails the self-check"),

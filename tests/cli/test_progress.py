@@ -36,9 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def send(
-    clock: Clock, display: ProgressDisplay, *states: tuple[float, int | None, int, int, int]
-) -> None:
+async def send(clock: Clock, display: ProgressDisplay, *states: tuple[float, int | None, int, int, int]) -> None:
     """Send states: seconds, found, skipped, added, errors."""
     for seconds, found, skipped, added, errors in states:
         clock.now = seconds

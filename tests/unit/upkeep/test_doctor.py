@@ -73,19 +73,19 @@ async def test_without_faults_each_check_describes_its_part(standin: StandIn, da
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"ready": False}, "is up, but not ready: it may still load its model; try again"),
-        ({"api_key": "another"}, "answers 401: it wants a key, or another one; check NVIDIA_API_KEY"),
+        ({"ready": False}, "is not ready; it may be loading its model."),
+        ({"api_key": "another"}, "answers 401: it requires another key; check NVIDIA_API_KEY"),
         ({"fault": {"kind": "status", "status": 403, "times": 99}}, "403: it refuses the key; check NVIDIA_API_KEY"),
         (
             {"fault": {"kind": "status", "status": 404, "times": 99}},
-            "knows no such address or model; check NVCLIP_BASE",
+            "it has no such address or model; check NVCLIP_BASE",
         ),
         ({"fault": {"kind": "status", "status": 503, "times": 99}}, f"answers 503; {ADVICE_UNREACHABLE}"),
         ({"fault": {"kind": "hang", "times": 99}}, ADVICE_UNREACHABLE),
-        ({"fault": {"kind": "zero", "times": 99}}, "self-check: it answers with vectors that are zero"),
-        ({"fault": {"kind": "nan", "times": 99}}, "self-check: it answers with numbers that are not finite"),
-        ({"fault": {"kind": "constant", "times": 99}}, "self-check: it answers with the same vector"),
-        ({"vectors": "blind"}, "self-check: it answers with the same vector"),
+        ({"fault": {"kind": "zero", "times": 99}}, "self-check: it returns vectors that are zero"),
+        ({"fault": {"kind": "nan", "times": 99}}, "self-check: it returns numbers that are not finite"),
+        ({"fault": {"kind": "constant", "times": 99}}, "self-check: it returns the same vector"),
+        ({"vectors": "blind"}, "self-check: it returns the same vector"),
     ],
 )
 async def test_a_service_fault_is_reported_with_advice_and_hides_no_other_check(

@@ -9,7 +9,7 @@ import pytest
 
 pytest_plugins = ["tests.support.fixtures"]
 
-REAL_FILMS = os.environ.get("CXR_TEST_DATA")
+REAL_IMAGES = os.environ.get("CXR_TEST_DATA")
 
 
 @pytest.fixture
@@ -27,16 +27,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="session")
-def real_films() -> Path:
-    """The folder of real films that CXR_TEST_DATA names."""
-    if not REAL_FILMS:
+def real_images() -> Path:
+    """The folder of real images that CXR_TEST_DATA names."""
+    if not REAL_IMAGES:
         pytest.skip("CXR_TEST_DATA names no folder of real films")
-    return Path(REAL_FILMS).resolve()
+    return Path(REAL_IMAGES).resolve()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly when nothing real was read."""
-    if not REAL_FILMS:
+    if not REAL_IMAGES:
         terminalreporter.section("REAL FILMS WERE NOT READ", sep="!", red=True)
         terminalreporter.write_line(
             "Set CXR_TEST_DATA to the folder of real chest X-rays to run the tests marked `real`."

@@ -8,7 +8,7 @@ among 16 sets of weights, 3 constants of the fusion and 12 ways and weights for 
 who marks each of the first ten answers as the truth says; it is judged on what comes behind them, with the marks and
 without (residual collection: Salton and Buckley, JASIS 1990).
 
-The second part is of a folder of real films with the offline embedder, where CXR_TEST_DATA names one. The third makes
+The second part is of a folder of real images with the offline embedder, where CXR_TEST_DATA names one. The third makes
 an archive of 377,110 images and 227,835 reports, 4 GB in the folder that CXR_BENCH_DIR names, and uses it again.
 """
 
@@ -38,7 +38,7 @@ from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from tests.bench.search.data import BENCH, DIMENSION, VIEWS, Data
 from tests.bench.search.data import QUERIES as QUESTIONS_OF_TEXTS
-from tests.support.films_by_patient import image_to_image
+from tests.support.images_by_patient import image_to_image
 from tests.support.label_space import LabelSpace, LabelSpaceEmbedder
 from tests.support.search_trial import draw_queries, interval, run, swapped
 
@@ -101,15 +101,15 @@ async def trial(agreement: float) -> bool:
     return kept
 
 
-async def real_films() -> None:
-    """Print image to image on real films, beside chance."""
+async def real_images() -> None:
+    """Print image to image on real images, beside chance."""
     folder = os.environ.get("CXR_TEST_DATA")
     if not folder:
         print("\nReal films: CXR_TEST_DATA names no folder; not measured.")
         return
     print("\nReal films, image to image with the offline embedder, same patient left out; precision at 5")
     for one in await image_to_image(Path(folder)):
-        print(f"  same {one.fact:<10}{one.found:.3f}  by chance {one.chance:.3f}  ({one.films} films)")
+        print(f"  same {one.fact:<10}{one.found:.3f}  by chance {one.chance:.3f}  ({one.images} films)")
     print(
         "  It can show that a sketch of pixels finds films made alike (place, view). Of findings it can show nothing:"
     )
@@ -238,7 +238,7 @@ def main() -> int:
     )
     print(f"Search: {versions}, load {os.getloadavg()[0]:.1f}")
     found = [anyio.run(trial, agreement) for agreement in AGREEMENTS]
-    anyio.run(real_films)
+    anyio.run(real_images)
     fast = anyio.run(scale)
     return 0 if all(found) and fast else 1
 

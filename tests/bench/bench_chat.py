@@ -2,7 +2,7 @@
 
 Headless Chromium opens the page of a process of its own, on the demo's archive. First page: from opening the link to a
 search box that takes words; with the process from its start, and again in a second tab. A search: from Enter to the
-cards of twelve films on the screen, less what the tool itself took (`execution_time_ms`); their pictures come after.
+cards of twelve images on the screen, less what the tool itself took (`execution_time_ms`); their pictures come after.
 """
 
 # ruff: noqa: T201  # a bench prints
@@ -72,9 +72,9 @@ async def run() -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data"
-        films = write_archive(folder / "films").folder
+        images = write_archive(folder / "films").folder
         async with open_archive(settings(environment(data))) as archive:
-            await archive.ingest(films)
+            await archive.ingest(images)
         started = time.perf_counter()
         with Chatting(environment(data), folder) as chatting:
             ready = time.perf_counter() - started

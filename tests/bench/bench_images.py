@@ -1,9 +1,9 @@
-"""How long a film of MIMIC's size takes from its file to 224 x 224 greys: `python -m tests.bench.bench_images`.
+"""How long an image of MIMIC's size takes from its file to 224 x 224 grays: `python -m tests.bench.bench_images`.
 
 Side by side, in turns, on one core, in time of that core (others may use the machine): the usual pipeline
 (tests/unit/images/oracle.py), this package, and mere reading of the bytes; then, by the clock, an `ImageReader` with
-one worker process on one core and with two on two, as ingest has them. The films are made: shades, ribs, a marker
-and a detector's noise in 12 bits, with the identity rescale that films for presentation have. Files are warm in the
+one worker process on one core and with two on two, as ingest has them. The images are made: shades, ribs, a marker
+and a detector's noise in 12 bits, with the identity rescale that images for presentation have. Files are warm in the
 page cache.
 
 The usual pipeline decodes JPEG lossless and JPEG-LS only where pylibjpeg and pylibjpeg-libjpeg are installed, which
@@ -35,7 +35,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLossl
 
 from mcp_cxr.images import ImageReader, read_image
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import film, lut, radiograph, saved
+from tests.unit.images.making import dicom_image, lut, radiograph, saved
 from tests.unit.images.oracle import difference, usual_pipeline
 
 if TYPE_CHECKING:
@@ -45,18 +45,18 @@ if TYPE_CHECKING:
 
 SPEC = ImageSpec(224, "L")
 ROUNDS = 7
-FILMS = 24
-"""For the films a second of a `ImageReader`."""
+IMAGES = 24
+"""For the images a second of a `ImageReader`."""
 READ_SHARE_TO_REACH = 0.25
 WIDE = {"WindowCenter": 2010, "WindowWidth": 3620}
 CUTTING = {"WindowCenter": 1700, "WindowWidth": 1500}
-"""Cuts off dark and bright ends of the film, as a window set by its histogram does."""
+"""Cuts off dark and bright ends of the image, as a window set by its histogram does."""
 SIGMOID = (4095 / (1 + np.exp(-10 * (np.arange(4096) / 4095 - 0.5)))).astype("<u2")
 
 
 @dataclass
 class Case:
-    """One way of storing the film, and what it took."""
+    """One way of storing the image, and what it took."""
 
     name: str
     to_reach: float | None
@@ -109,7 +109,9 @@ ENCODERS: dict[UID, Callable[[NDArray[np.uint16]], bytes]] = {
 
 
 def write(case: Case, pixels: NDArray[np.uint16], folder: Path) -> None:
-    facts = film(pixels, RescaleSlope=1, RescaleIntercept=0, **case.elements)  # as films for presentation have it
+    facts = dicom_image(
+        pixels, RescaleSlope=1, RescaleIntercept=0, **case.elements
+    )  # as images for presentation have it
     if case.syntax == RLELossless:
         facts.compress(RLELossless, generate_instance_uid=False)
     elif case.syntax in ENCODERS:
@@ -139,8 +141,8 @@ def measure(case: Case) -> None:
         case.reading.append(timed(case.path.read_bytes))
 
 
-async def films_a_second(path: Path, workers: int) -> float:
-    """How many films a `ImageReader` turns into pictures, in so many processes; starting them is not counted."""
+async def images_a_second(path: Path, workers: int) -> float:
+    """How many images a `ImageReader` turns into pictures, in so many processes; starting them is not counted."""
     async with ImageReader(workers=workers) as reader:
 
         async def read(times: int) -> None:
@@ -155,7 +157,7 @@ async def films_a_second(path: Path, workers: int) -> float:
             return time.perf_counter() - start
 
         await all_at_once(workers)
-        return FILMS / statistics.median([await all_at_once(FILMS) for _ in range(3)])
+        return IMAGES / statistics.median([await all_at_once(IMAGES) for _ in range(3)])
 
 
 def show(done: list[Case]) -> bool:
@@ -184,9 +186,9 @@ def show_cores(done: list[Case], cores: set[int]) -> None:
     print(f"\n{'ImageReader':30} {'one core /s':>12} {'two cores /s':>13}")
     for case in done:
         use({min(cores)})
-        one = anyio.run(films_a_second, case.path, 1)
+        one = anyio.run(images_a_second, case.path, 1)
         use(cores)
-        two = anyio.run(films_a_second, case.path, 2)
+        two = anyio.run(images_a_second, case.path, 2)
         print(f"{case.name:30} {one:12.1f} {two:13.1f}  {two / one:.2f}x")
 
 

@@ -1,11 +1,11 @@
-"""Films of MIMIC's size into the archive, by the command and by the usual loop: `python -m tests.bench ingest`.
+"""Images of MIMIC's size into the archive, by the command and by the usual loop: `python -m tests.bench ingest`.
 
-300 uncompressed films of 2544 x 3056 at 16 bits lie on disk, warm in the page cache; the embedding service is the
-stand-in with no delay, on the same two cores. `mcp-cxr ingest`, from its first look at the folder until it says what it
-did, is compared with what two cores could do at the CPU time a film takes, summed over its processes, the start of its
-workers included, and the service; and with the loop that people write first: pydicom's usual pipeline, one request and
-one commit a film. Told as well: the most memory that its processes and the service held at once (PSS: shared pages are
-counted once). Linux only.
+300 uncompressed images of 2544 x 3056 at 16 bits lie on disk, warm in the page cache; the embedding service is the
+stand-in with no delay, on the same two cores. `mcp-cxr ingest`, from its first look at the folder to its summary, is
+compared with what two cores could do at the CPU time of an image, summed over its processes, the start of its workers
+included, and the service; and with the loop that people write first: pydicom's usual pipeline, one request and
+one commit an image. Also printed: the most memory that its processes and the service held at once (PSS: shared pages
+are counted once). Linux only.
 """
 
 # ruff: noqa: T201  # a bench prints
@@ -33,27 +33,27 @@ import numpy as np
 from PIL import Image
 
 from tests.standins.nvclip import StandIn
-from tests.unit.images.making import film, radiograph, saved
+from tests.unit.images.making import dicom_image, radiograph, saved
 from tests.unit.images.oracle import usual_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILMS = 300
+IMAGES = 300
 IN_THE_LOOP = 24
 SHARE_TO_REACH, TIMES_TO_REACH, MB_TO_REACH = 0.85, 20, 1024
 CHECKOUT = Path(__file__).parents[2]
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def write_films(folder: Path, count: int) -> list[Path]:
-    """Write films of one noise, each shifted, in MIMIC's layout: two a study, with its report."""
+def write_images(folder: Path, count: int) -> list[Path]:
+    """Write images of one noise, each shifted, in MIMIC's layout: two a study, with its report."""
     pixels = radiograph()
     for number in range(count):
         place = folder / "files" / "p10" / f"p10{number // 4:06}" / f"s{50_000_000 + number // 2}"
         place.mkdir(parents=True, exist_ok=True)
         place.with_suffix(".txt").write_text("IMPRESSION: No acute process.\n")
-        one = film(np.roll(pixels, 7 * number, axis=1), RescaleSlope=1, RescaleIntercept=0, **WINDOW)
+        one = dicom_image(np.roll(pixels, 7 * number, axis=1), RescaleSlope=1, RescaleIntercept=0, **WINDOW)
         saved(one, place / f"{'-'.join([f'{number:08x}'] * 5)}.dcm")
     return sorted(folder.rglob("*.dcm"))
 
@@ -134,8 +134,8 @@ def by_command(folder: Path, data: Path, standin: StandIn) -> dict[str, Any]:
         watch.end()
         output, _ = process.communicate()
     summary = json.loads(output)
-    if summary["added"] != FILMS:
-        raise RuntimeError(f"The command added {summary['added']} of {FILMS} films.")
+    if summary["added"] != IMAGES:
+        raise RuntimeError(f"The command added {summary['added']} of {IMAGES} images.")
     watched = {"cpu_s": watch.cpu_s, "peak_mb": watch.peak_mb, "cpu_s_of": watch.cpu_s_of}
     return summary | watched | {"wall_s": ended - started, "wall_with_start_s": ended - launched}
 
@@ -146,7 +146,7 @@ def _await(process: subprocess.Popen[str], told: str) -> None:
 
 
 def by_loop(paths: list[Path], data: Path, standin: StandIn) -> float:
-    """Return films a second of the usual loop."""
+    """Return images a second of the usual loop."""
     data.mkdir()
     start = time.perf_counter()
     with closing(sqlite3.connect(data / "loop.sqlite3")) as connection, httpx.Client(trust_env=False) as client:
@@ -163,16 +163,16 @@ def by_loop(paths: list[Path], data: Path, standin: StandIn) -> float:
 
 
 def report(command: dict[str, Any], loop_rate: float, cores: int) -> bool:
-    rate = FILMS / command["wall_s"]
-    cpu_s = command["cpu_s"] / FILMS
+    rate = IMAGES / command["wall_s"]
+    cpu_s = command["cpu_s"] / IMAGES
     share, times = rate / (cores / cpu_s), rate / loop_rate
     figures = {
-        "films_per_second": rate,
-        "films_per_second_with_the_interpreter_s_start": FILMS / command["wall_with_start_s"],
-        "cpu_ms_per_film": cpu_s * 1000,
+        "images_per_second": rate,
+        "images_per_second_with_the_interpreter_s_start": IMAGES / command["wall_with_start_s"],
+        "cpu_ms_per_image": cpu_s * 1000,
         "cpu_s_of_each_process": list(command["cpu_s_of"].values()),
         "share_of_cores": share,
-        "loop_films_per_second": loop_rate,
+        "loop_images_per_second": loop_rate,
         "times_the_loop": times,
         "peak_mb": command["peak_mb"],
         "stages": command["stages"],
@@ -200,13 +200,13 @@ def main() -> int:
     warnings.filterwarnings("ignore", "Applying a VOI LUT on a float")  # the usual pipeline's
     cores = sorted(os.sched_getaffinity(0))[:2]
     os.sched_setaffinity(0, cores)
-    print(f"{FILMS} films of 2544 x 3056 into the archive, the service beside it\n{environment(len(cores))}")
+    print(f"{IMAGES} images of 2544 x 3056 into the archive, the service beside it\n{environment(len(cores))}")
     with tempfile.TemporaryDirectory() as place, StandIn() as standin:
-        paths = write_films(Path(place) / "films", FILMS)
-        os.sync()  # else what the films left to be written stalls the commits of both
+        paths = write_images(Path(place) / "films", IMAGES)
+        os.sync()  # else what the images left to be written stalls the commits of both
         for path in paths:
             path.read_bytes()
-        loop_rate = by_loop(paths[:: FILMS // IN_THE_LOOP], Path(place) / "loop", standin)
+        loop_rate = by_loop(paths[:: IMAGES // IN_THE_LOOP], Path(place) / "loop", standin)
         command = by_command(Path(place) / "films", Path(place) / "data", standin)
     return 0 if report(command, loop_rate, len(cores)) else 1
 

@@ -68,52 +68,52 @@ SERVICES = (
 )
 
 
-def drawn_films(count: int) -> list[Rendering]:
-    """Pictures of 224 x 224 whose JPEGs are about as large as those of films."""
+def drawn_images(count: int) -> list[Rendering]:
+    """Pictures of 224 x 224 whose JPEGs are about as large as those of images."""
     rng = np.random.default_rng(0)
-    films: list[Rendering] = []
+    images: list[Rendering] = []
     for _ in range(count):
-        grey = Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8)).resize((224, 224), Image.Resampling.BICUBIC)
-        pixels = grey.convert("RGB")
+        gray = Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8)).resize((224, 224), Image.Resampling.BICUBIC)
+        pixels = gray.convert("RGB")
         encoded = io.BytesIO()
         pixels.save(encoded, "JPEG", quality=95)
-        films.append(Rendering(np.asarray(pixels), encoded.getvalue()))
-    return films
+        images.append(Rendering(np.asarray(pixels), encoded.getvalue()))
+    return images
 
 
-async def with_this_client(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
+async def with_this_client(standin: StandIn, images: list[Rendering]) -> Callable[[], Awaitable[None]]:
     embedder = await NvclipEmbedder(config_for(standin)).__aenter__()
     await embedder.fingerprint()
 
     async def run() -> None:
-        rows = await embedder.embed_images(films)
+        rows = await embedder.embed_images(images)
         assert not any(isinstance(row, Rejected) for row in rows)
 
     return run
 
 
-async def with_a_plain_loop(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
+async def with_a_plain_loop(standin: StandIn, images: list[Rendering]) -> Callable[[], Awaitable[None]]:
     client = httpx.AsyncClient(trust_env=False)
 
     async def run() -> None:
-        for film in films:
-            uri = "data:image/jpeg;base64," + base64.b64encode(film.jpeg or b"").decode()
+        for image in images:
+            uri = "data:image/jpeg;base64," + base64.b64encode(image.jpeg or b"").decode()
             reply = await client.post(f"{standin.base_url}/embeddings", json={"input": [uri], "model": standin.model})
             np.array(reply.raise_for_status().json()["data"][0]["embedding"], np.float32)
 
     return run
 
 
-async def with_openai(standin: StandIn, films: list[Rendering]) -> Callable[[], Awaitable[None]]:
+async def with_openai(standin: StandIn, images: list[Rendering]) -> Callable[[], Awaitable[None]]:
     from openai import AsyncOpenAI  # pyright: ignore[reportMissingImports]  # measured only where it is installed
 
     client = AsyncOpenAI(base_url=standin.base_url, api_key="none", max_retries=0)
 
     async def run() -> None:
-        for start in range(0, len(films), BATCH):
+        for start in range(0, len(images), BATCH):
             uris = [
-                "data:image/jpeg;base64," + base64.b64encode(film.jpeg or b"").decode()
-                for film in films[start : start + BATCH]
+                "data:image/jpeg;base64," + base64.b64encode(image.jpeg or b"").decode()
+                for image in images[start : start + BATCH]
             ]
             reply = await client.embeddings.create(model=standin.model, input=uris)
             np.array([item.embedding for item in reply.data], np.float32)
@@ -128,10 +128,10 @@ async def measure(run: Callable[[], Awaitable[None]], pictures: int, into: Measu
     into.cpu_ms.append((time.process_time() - cpu) * 1000 / pictures)
 
 
-async def compare(standin: StandIn, service: Service, films: list[Rendering]) -> dict[str, Measured]:
+async def compare(standin: StandIn, service: Service, images: list[Rendering]) -> dict[str, Measured]:
     """Measure every client in turn, `ROUNDS` times over, so that a slow moment of the machine hits all."""
     standin.tell(latency=(0, 0))
-    many, few = films[: service.many], films[: service.few]
+    many, few = images[: service.many], images[: service.few]
     runs = {
         "this client": (await with_this_client(standin, many), len(many)),
         "one a request, in a loop": (await with_a_plain_loop(standin, few), len(few)),
@@ -160,10 +160,10 @@ def report(service: Service, measured: dict[str, Measured]) -> bool:
     return reached
 
 
-def environment(films: list[Rendering]) -> str:
+def environment(images: list[Rendering]) -> str:
     names = [name for name in ("httpx", "anyio", "numpy", "openai") if importlib.util.find_spec(name)]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    size = statistics.mean(len(film.jpeg or b"") for film in films) / 1000
+    size = statistics.mean(len(image.jpeg or b"") for image in images) / 1000
     return (
         f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, "
         f"load {os.getloadavg()[0]:.1f}; {versions}; JPEGs of {size:.1f} kB on average"
@@ -171,11 +171,11 @@ def environment(films: list[Rendering]) -> str:
 
 
 def main() -> int:
-    films = drawn_films(max(service.many for service in SERVICES))
+    images = drawn_images(max(service.many for service in SERVICES))
     print("The NV-CLIP client against a stand-in on this machine. This predicts nothing about a NIM.")
-    print(environment(films))
+    print(environment(images))
     with StandIn() as standin:
-        reached = [report(service, anyio.run(compare, standin, service, films)) for service in SERVICES]
+        reached = [report(service, anyio.run(compare, standin, service, images)) for service in SERVICES]
     return 0 if all(reached) else 1
 
 

@@ -29,7 +29,7 @@ from mcp_cxr.mimic import ids_of
 from mcp_cxr.records import Fingerprint, ImageRecord, Outcome, Study
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.archives import balanced, opened
-from tests.support.films import dicom
+from tests.support.image_files import dicom
 from tests.support.toy import DIMENSION, ToyEmbedder
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from playwright.async_api import async_playwright
 from mcp_cxr.archive import open_archive
 from tests.browser.hosting import CHROMIUM, FLAGS, shown
 from tests.server.archives import environment, settings
-from tests.support import films
+from tests.support import image_files
 from tests.unit.images.making import radiograph
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ async def measure(browser: Browser, data: Path) -> list[tuple[float, int]]:
 async def run() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(3):
-            path = films.mimic_place(Path(folder) / "in", number)
+            path = image_files.mimic_place(Path(folder) / "in", number)
             path.parent.mkdir(parents=True)
-            films.write_dicom(path, radiograph(seed=number), SOPInstanceUID=f"2.25.{number + 1}", PatientID=str(number))
+            image_files.write_dicom(
+                path, radiograph(seed=number), SOPInstanceUID=f"2.25.{number + 1}", PatientID=str(number)
+            )
         data = Path(folder) / "data"
         async with open_archive(settings(environment(data))) as archive:
             await archive.ingest(Path(folder) / "in")

@@ -15,7 +15,7 @@ from mcp_cxr.server import build_server
 from tests.browser.hosting import shown
 from tests.browser.test_image_viewer import at_full_size, drag, measured, middle_of, seen
 from tests.server.archives import environment, settings
-from tests.support import films
+from tests.support import image_files
 from tests.unit.images.making import radiograph
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ async def other(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("other")
     kept = environment(folder / "data", share="reports,images") | {"MCP_CXR_IDS": "keep"}
     names = {"PatientID": f"7{SCRIPT}", "StudyDescription": SCRIPT, "Manufacturer": "<b>Maker</b>"}
-    films.dicom(folder / "in" / f"hostile & {SCRIPT}.dcm", 1, **names)
+    image_files.dicom(folder / "in" / f"hostile & {SCRIPT}.dcm", 1, **names)
     large = radiograph(1528, 1272)
-    path = films.mimic_place(folder / "in", 5)
+    path = image_files.mimic_place(folder / "in", 5)
     path.parent.mkdir(parents=True)
-    films.write_dicom(path, large, PixelSpacing=[0.15, 0.15], PatientID="5", SOPInstanceUID="2.25.5")
-    films.report(path, REPORT)
-    films.plain(folder / "in" / "plain.png", 3)
+    image_files.write_dicom(path, large, PixelSpacing=[0.15, 0.15], PatientID="5", SOPInstanceUID="2.25.5")
+    image_files.report(path, REPORT)
+    image_files.plain(folder / "in" / "plain.png", 3)
     made = Other(settings(kept), large)
     async with open_archive(made.settings) as archive:
         summary = await archive.ingest(folder / "in")

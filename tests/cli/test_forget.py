@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import at_a_terminal
 from tests.server.archives import environment
 from tests.support.archives import all_bytes, contents
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
     from pathlib import Path

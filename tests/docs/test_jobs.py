@@ -16,7 +16,7 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.server.archives import environment
 from tests.support.archives import contents
-from tests.support.films import dicom, mimic, report, truncated
+from tests.support.image_files import dicom, mimic, report, truncated
 
 if TYPE_CHECKING:
     from pathlib import Path

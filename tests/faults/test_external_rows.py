@@ -17,7 +17,7 @@ from mcp_cxr.records import ImageId
 from mcp_cxr.server import build_server
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.archives import all_bytes, ingested, opened, rows
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,21 +28,21 @@ INSERT INTO images (image_id, study_id, subject_id, view_position, image_path, m
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     for number in range(4):
         report(mimic(tmp_path / "films", number), "IMPRESSION: Edema.")
     return tmp_path / "films"
 
 
 @pytest.fixture
-async def data(tmp_path: Path, films: Path) -> Path:
+async def data(tmp_path: Path, images: Path) -> Path:
     """An archive of one image, and external rows for three more: a vector of a sentence, zeros, no vector."""
     data, embedder = tmp_path / "data", OfflineEmbedder(preprocessing="1")
-    await ingested(data, films, embedder, limit=1)
+    await ingested(data, images, embedder, limit=1)
     length = (await embedder.fingerprint()).dimension
     sentence = np.random.default_rng(0).standard_normal(length).astype("<f4")
     vectors = [sentence.tobytes(), np.zeros(length, "<f4").tobytes(), None]
-    for path, vector in zip(paths(films)[1:], vectors, strict=True):
+    for path, vector in zip(paths(images)[1:], vectors, strict=True):
         metadata = json.dumps({"PatientID": RAW_PATIENT_ID, "embedding_text": "Chest X-ray PA view"})
         study, subject = path.parent.name, path.parent.parent.name
         rows(data, INSERT_EXTERNAL, path.stem, study, subject, str(path), metadata)
@@ -51,12 +51,12 @@ async def data(tmp_path: Path, films: Path) -> Path:
     return data
 
 
-def paths(films: Path) -> list[Path]:
-    return sorted(films.rglob("*.dcm"))
+def paths(images: Path) -> list[Path]:
+    return sorted(images.rglob("*.dcm"))
 
 
-def external_ids(films: Path) -> list[ImageId]:
-    return [ImageId(path.stem) for path in paths(films)[1:]]
+def external_ids(images: Path) -> list[ImageId]:
+    return [ImageId(path.stem) for path in paths(images)[1:]]
 
 
 async def test_external_rows_are_counted_everywhere(data: Path) -> None:
@@ -68,9 +68,9 @@ async def test_external_rows_are_counted_everywhere(data: Path) -> None:
         assert advice == {"external rows": "Ingest their files again to make them searchable."}
 
 
-async def test_external_rows_are_never_ranked_matched_listed_or_used_as_examples(data: Path, films: Path) -> None:
+async def test_external_rows_are_never_ranked_matched_listed_or_used_as_examples(data: Path, images: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
-        own = paths(films)[0].stem
+        own = paths(images)[0].stem
         queries: list[dict[str, Any]] = [{"query": "edema"}, {"view": ["PA", "UNKNOWN"]}, {"study_id": "s50000000"}]
         for query in queries:
             result = await archive.search(**query)
@@ -79,20 +79,20 @@ async def test_external_rows_are_never_ranked_matched_listed_or_used_as_examples
             assert result.warnings[-1].startswith("3 images were written by another program")
         assert (await archive.search(like=[own])).total_results == 0
         with pytest.raises(QueryError, match="written by another program"):
-            await archive.search(like=[external_ids(films)[0]])
+            await archive.search(like=[external_ids(images)[0]])
 
 
-async def test_external_rows_are_details_without_their_metadata(data: Path, films: Path) -> None:
+async def test_external_rows_are_details_without_their_metadata(data: Path, images: Path) -> None:
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
-        for image_id in external_ids(films):
+        for image_id in external_ids(images):
             details = await archive.show(image_id)
             assert details.external
             assert RAW_PATIENT_ID not in str(details)
 
 
-async def test_ingest_replaces_external_rows(data: Path, films: Path) -> None:
+async def test_ingest_replaces_external_rows(data: Path, images: Path) -> None:
     assert RAW_PATIENT_ID.encode() in all_bytes(data)
-    summary = await ingested(data, films, OfflineEmbedder(preprocessing="1"))
+    summary = await ingested(data, images, OfflineEmbedder(preprocessing="1"))
     assert (summary.added, summary.skipped, summary.errors) == (3, 1, 0)
     async with opened(data, OfflineEmbedder(preprocessing="1")) as archive:
         overview = await archive.overview()
@@ -102,9 +102,9 @@ async def test_ingest_replaces_external_rows(data: Path, films: Path) -> None:
 
 
 async def test_no_tool_or_command_shows_the_metadata_of_external_rows(
-    data: Path, films: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    data: Path, images: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    external = external_ids(films)[0]
+    external = external_ids(images)[0]
     tools: dict[str, dict[str, Any]] = {
         "get_image_metadata": {"image_id": external},
         "search_medical_images": {"query": "edema smith john"},
@@ -128,17 +128,17 @@ async def test_no_tool_or_command_shows_the_metadata_of_external_rows(
     assert "FAIL  external rows  3 of 4" in answers["doctor"]
 
 
-async def test_no_metadata_of_replaced_rows_stays_in_the_database_file(data: Path, films: Path) -> None:
-    await ingested(data, films, OfflineEmbedder(preprocessing="1"))
+async def test_no_metadata_of_replaced_rows_stays_in_the_database_file(data: Path, images: Path) -> None:
+    await ingested(data, images, OfflineEmbedder(preprocessing="1"))
     assert RAW_PATIENT_ID.encode() not in all_bytes(data)
 
 
-async def test_ingest_replaces_the_rows_of_an_archive_that_has_only_external_ones(tmp_path: Path, films: Path) -> None:
+async def test_ingest_replaces_the_rows_of_an_archive_that_has_only_external_ones(tmp_path: Path, images: Path) -> None:
     """Such an archive has no fingerprint."""
     data = tmp_path / "external"
     async with EmbeddedStore(data) as store:
         await store.create()
-    for path in paths(films):
+    for path in paths(images):
         rows(data, INSERT_EXTERNAL, path.stem, "", "", "", json.dumps({"PatientID": RAW_PATIENT_ID}))
         rows(data, "INSERT INTO vectors SELECT slot, zeroblob(4096) FROM images WHERE image_id = ?", path.stem)
     async with opened(data) as archive:
@@ -147,7 +147,7 @@ async def test_ingest_replaces_the_rows_of_an_archive_that_has_only_external_one
         for mode in ("auto", "vector", "words"):
             result = await archive.search("edema", mode=mode)
             assert (result.total_results, result.images) == (0, [])
-        summary = await archive.ingest(films)
+        summary = await archive.ingest(images)
         assert (summary.added, summary.remaining) == (4, 0)
         after = await archive.overview()
         assert (after.images, after.external) == (4, 0)

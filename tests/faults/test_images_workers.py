@@ -20,7 +20,7 @@ from pydicom.uid import RLELossless
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images import ImageReader, ViewOptions, read_image
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import film, phantom, saved
+from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +70,7 @@ def no_process_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
-    facts = film(phantom(300, 280))
+    facts = dicom_image(phantom(300, 280))
     facts.compress(RLELossless, generate_instance_uid=False)
     return saved(facts, tmp_path / "good.dcm")
 
@@ -184,7 +184,7 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_a_worker(good: Path) -> Non
 
 
 async def test_workers_start_when_first_needed_and_are_used_again(tmp_path: Path, good: Path) -> None:
-    plain = saved(film(), tmp_path / "plain.dcm")
+    plain = saved(dicom_image(), tmp_path / "plain.dcm")
     async with ImageReader() as reader:
         await reader.read_image(plain, SPEC)
         await reader.render_view(plain, ViewOptions())
@@ -215,10 +215,10 @@ async def test_a_worker_is_given_no_keys(good: Path, bad: Path, monkeypatch: pyt
 
 
 def images(folder: Path) -> list[Path]:
-    grey = (phantom(300, 280) >> 4).astype(np.uint8)
-    Image.fromarray(grey).save(folder / "a.png")
-    Image.fromarray(grey).save(folder / "b.jpg", quality=95)
-    facts = film(
+    gray = (phantom(300, 280) >> 4).astype(np.uint8)
+    Image.fromarray(gray).save(folder / "a.png")
+    Image.fromarray(gray).save(folder / "b.jpg", quality=95)
+    facts = dicom_image(
         phantom(300, 280), WindowCenter=2000, WindowWidth=3000, PixelSpacing=[0.14, 0.14], StudyDate="21800506"
     )
     facts.compress(RLELossless, generate_instance_uid=False)

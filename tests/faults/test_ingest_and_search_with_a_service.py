@@ -18,7 +18,7 @@ from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import balanced, opened, rows
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from mcp_cxr.ingest import IngestCallbacks, StopSignal
 from mcp_cxr.stores import EmbeddedStore
 from tests.support import companions
 from tests.support.archives import balanced, contents, ingested, is_made, opened, rows
-from tests.support.films import dicom, mimic, report, truncated
+from tests.support.image_files import dicom, mimic, report, truncated
 from tests.support.toy import OUTAGE, ToyEmbedder
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def image_dir(tmp_path: Path) -> Path:
     """Return images in MIMIC's layout with reports and labels, other images, one of them twice, and a bad file."""
     folder = tmp_path / "images"
     for number in range(5):
-        film = mimic(folder, number, study=number // 2, subject=number // 2)
-        report(film, f"IMPRESSION: Study {number // 2} shows edema.")
+        image = mimic(folder, number, study=number // 2, subject=number // 2)
+        report(image, f"IMPRESSION: Study {number // 2} shows edema.")
     companions.labels(folder, (10000000, 50000000, "1.0", ""))
     for number in range(5, 10):
         dicom(folder / "other" / f"{number}.dcm", number, StudyDate="21800506")

@@ -20,7 +20,7 @@ from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import balanced, contents, is_made, opened, rows
-from tests.support.films import mimic
+from tests.support.image_files import mimic
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:

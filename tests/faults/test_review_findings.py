@@ -16,7 +16,7 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ConfigError, PathRefused, QueryError
 from mcp_cxr.ingest import StopSignal
 from tests.support.archives import ingested, opened, rows
-from tests.support.films import dicom, mimic, plain, report
+from tests.support.image_files import dicom, mimic, plain, report
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ async def test_a_file_name_of_invalid_utf8_or_with_a_patient_name_is_safe_for_ho
 
 
 async def test_a_file_that_became_another_image_leaves_no_row_behind(tmp_path: Path) -> None:
-    films, data = tmp_path / "films", tmp_path / "data"
+    images, data = tmp_path / "films", tmp_path / "data"
     for number in range(2):
-        plain(films / f"{number}.png", number)
-    await ingested(data, films)
-    plain(films / "0.png", 7)
-    (films / "1.png").write_text("no image")  # a test may wait
-    summary = await ingested(data, films)
+        plain(images / f"{number}.png", number)
+    await ingested(data, images)
+    plain(images / "0.png", 7)
+    (images / "1.png").write_text("no image")  # a test may wait
+    summary = await ingested(data, images)
     assert (summary.added, summary.errors, summary.total_in_store) == (1, 1, 1)
     async with opened(data) as archive:
         assert not any((await archive.verify()).problems.values())
@@ -90,17 +90,17 @@ async def test_a_run_stops_waiting_for_a_hanging_service_at_its_deadline(tmp_pat
 @pytest.fixture
 def nested(tmp_path: Path) -> Iterator[Path]:
     """An image beside 1,200 nested folders, removed by `rm` because `shutil.rmtree` recurses too."""
-    films, here = tmp_path / "films", Path.cwd()
-    plain(films / "a.png", 1)
+    images, here = tmp_path / "films", Path.cwd()
+    plain(images / "a.png", 1)
     try:
-        os.chdir(films)
+        os.chdir(images)
         for _ in range(1200):
             os.mkdir("d")  # noqa: PTH102  # a whole path of this length is refused
             os.chdir("d")
     finally:
         os.chdir(here)
-    yield films
-    subprocess.run(["rm", "-r", str(films)], check=True)  # noqa: S607  # from PATH
+    yield images
+    subprocess.run(["rm", "-r", str(images)], check=True)  # noqa: S607  # from PATH
 
 
 async def test_folders_may_be_nested_deeper_than_the_recursion_limit(nested: Path, tmp_path: Path) -> None:

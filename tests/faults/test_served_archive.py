@@ -26,7 +26,7 @@ from tests.server.archives import Ingested, environment, ingested, settings, wri
 from tests.server.conftest import Host, host_of
 from tests.soak.processes import held
 from tests.support.archives import DATABASE, contents, rows
-from tests.support.films import dicom
+from tests.support.image_files import dicom
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""Mutated films: each is a picture or has a typed reason; no hang, no crash of this process, no other error."""
+"""Mutated images: each is a picture or has a typed reason; no hang, no crash of this process, no other error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pydicom.uid import (
 from mcp_cxr.errors import ImageError
 from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import coded, film, lut, phantom, saved
+from tests.unit.images.making import coded, dicom_image, lut, phantom, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,24 +59,24 @@ def made(folder: Path) -> dict[str, bytes]:
         "ViewCodeSequence": coded("R-10214", "postero-anterior"),
     }
     kinds = {
-        "window": film(phantom(64, 60), WindowCenter=2000, WindowWidth=3000),
-        "rich": film(phantom(64, 60), **rich),
+        "window": dicom_image(phantom(64, 60), WindowCenter=2000, WindowWidth=3000),
+        "rich": dicom_image(phantom(64, 60), **rich),
     }
     for syntax, frame in frames().items():
-        facts = kinds[syntax.name] = film(phantom(64, 60), WindowCenter=2000, WindowWidth=3000)
+        facts = kinds[syntax.name] = dicom_image(phantom(64, 60), WindowCenter=2000, WindowWidth=3000)
         facts.file_meta.TransferSyntaxUID = syntax
         if syntax == JPEGBaseline8Bit:
             facts.BitsAllocated, facts.BitsStored, facts.HighBit = 8, 8, 7
         facts.add_new("PixelData", "OB", encapsulate([frame]))
         facts["PixelData"].is_undefined_length = True
-    kinds["rle"] = film(phantom(64, 60))
+    kinds["rle"] = dicom_image(phantom(64, 60))
     kinds["rle"].compress(RLELossless, generate_instance_uid=False)
-    kinds["deflated"] = film(phantom(64, 60))
+    kinds["deflated"] = dicom_image(phantom(64, 60))
     kinds["deflated"].file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     files = {name: saved(facts, folder / "seed").read_bytes() for name, facts in kinds.items()}
-    grey = Image.fromarray((phantom(64, 60) >> 4).astype(np.uint8))
+    gray = Image.fromarray((phantom(64, 60) >> 4).astype(np.uint8))
     for form in ("png", "jpeg"):
-        grey.save(folder / "seed", form)
+        gray.save(folder / "seed", form)
         files[form] = (folder / "seed").read_bytes()
     packer = zlib.compressobj(wbits=16 + zlib.MAX_WBITS)
     return files | {"gzip": packer.compress(files["window"]) + packer.flush()}
@@ -138,8 +138,8 @@ async def test_mutations_of_every_kind_of_file_end_in_a_picture_or_a_reason(tmp_
 
 
 @pytest.fixture
-def real_files(real_films: Path) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in sorted(real_films.glob("dicom_*/*"))}
+def real_files(real_images: Path) -> dict[str, bytes]:
+    files = {path.name: path.read_bytes() for path in sorted(real_images.glob("dicom_*/*"))}
     small = {name: whole for name, whole in files.items() if len(whole) < 300_000}
     assert len(small) > 20
     return small

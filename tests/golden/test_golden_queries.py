@@ -19,7 +19,7 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import Status, mentions_by_sentence, parse_query_text
 from tests.support.archives import ingested, opened
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
     from mcp_cxr.records import SearchResult
@@ -80,10 +80,10 @@ REPORTS, QUESTIONS = _reports(), _questions()
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive with one image for each report."""
-    films, data = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("data")
+    images, data = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("data")
     for one in REPORTS:
-        report(mimic(films, one.number), one.text)
-    anyio.run(ingested, data, films, OfflineEmbedder(preprocessing=PREPROCESSING))
+        report(mimic(images, one.number), one.text)
+    anyio.run(ingested, data, images, OfflineEmbedder(preprocessing=PREPROCESSING))
     return data
 
 

@@ -18,7 +18,7 @@ from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.images import ImageReader, ViewOptions
 from tests.support import companions
 from tests.support.archives import ingested, opened, rows
-from tests.support.films import dicom, mimic, report
+from tests.support.image_files import dicom, mimic, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from mcp_cxr.server import UNTRUSTED_TEXT_NOTE, build_server
 from tests.server.archives import environment, settings
 from tests.support import companions
 from tests.support.archives import ingested, rows
-from tests.support.films import dicom, mimic, report
+from tests.support.image_files import dicom, mimic, report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -22,7 +22,7 @@ from tests.support.served import Served, bearer
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-FILMS = 100
+IMAGES = 100
 WITHIN_S = 30
 KEPT = 4 * 3  # descriptors of the connections that the store keeps: a file, its WAL and its index each
 
@@ -134,8 +134,8 @@ async def test_a_connection_that_asks_for_nothing_is_closed():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_end_lets_the_call_under_way_be_answered(tmp_path: Path, number: signal.Signals):
-    films = tmp_path / "films"
-    write_small_images(films, FILMS)
+    images = tmp_path / "films"
+    write_small_images(images, IMAGES)
     with Served(environment(tmp_path / "data", roots=tmp_path), tmp_path) as served:
         async with served.client(mode="legacy") as client:  # which keeps a stream open
             await client.list_tools()  # else the client would ask after the call, to check its result
@@ -148,13 +148,13 @@ async def test_an_end_lets_the_call_under_way_be_answered(tmp_path: Path, number
 
             with anyio.fail_after(WITHIN_S):
                 result = await client.call_tool(
-                    "ingest_directory", {"path": str(films)}, progress_callback=end_in_the_middle
+                    "ingest_directory", {"path": str(images)}, progress_callback=end_in_the_middle
                 )
         out, err = await to_thread.run_sync(served.process.communicate)
     assert (served.process.returncode, out, err) == (0, "", "")
-    assert 0 < ended[0] < FILMS
+    assert 0 < ended[0] < IMAGES
     assert result.structured_content
-    assert result.structured_content["added"] == FILMS
+    assert result.structured_content["added"] == IMAGES
 
 
 def test_clients_that_go_in_the_middle_leave_nothing_behind(served: Served):

@@ -1,4 +1,4 @@
-"""A tree in MIMIC-CXR's layout, made of real films by the tool beside them: what is stored is what it says."""
+"""A tree in MIMIC-CXR's layout, made of real images by the tool beside them: what is stored is what it says."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ class Tree:
 
 
 @pytest.fixture(scope="module")
-def tree(real_films: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
+def tree(real_images: Path, tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder, data_dir = tmp_path_factory.mktemp("tree") / "mimic", tmp_path_factory.mktemp("data")
-    tool = real_films.parent.parent / "tools" / "make_mimic_tree.py"
+    tool = real_images.parent.parent / "tools" / "make_mimic_tree.py"
     subprocess.run([sys.executable, tool, folder, str(IMAGES)], check=True, capture_output=True)
     with (folder / "truth.csv").open(newline="") as table:
         truth = list(csv.DictReader(table))
@@ -89,7 +89,7 @@ def test_ids_views_and_sizes_are_the_true_ones(tree: Tree):
     }
 
 
-def test_the_grey_scale_was_treated_as_each_file_says(tree: Tree):
+def test_the_grayscale_was_treated_as_each_file_says(tree: Tree):
     for row in tree.truth:
         treated = tree.shown[row["dicom_id"]].grayscale
         assert treated["inverted"] == (row["monochrome1"] == "True")

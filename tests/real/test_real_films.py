@@ -1,4 +1,4 @@
-"""Real, openly licensed files of every kind: the chest films are ingested, each other file has its reason."""
+"""Real, openly licensed files of every kind: the chest images are ingested, each other file has its reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REASONS = {
 }
 """What the files are, by their MANIFEST and their headers; MR_truncated is an MR before it is truncated."""
 TAKEN_TOO = ["JPEGLSNearLossless_16.dcm", "SC_rgb_jpeg_dcmtk.dcm", "image_dfl.dcm", "mlut_18.dcm", "vlut_04.dcm"]
-"""Secondary captures whose header says nothing against a chest film."""
+"""Secondary captures whose header says nothing against a chest image."""
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +45,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def runs(real_films: Path, data_dir: Path) -> list[IngestSummary]:
+def runs(real_images: Path, data_dir: Path) -> list[IngestSummary]:
     """Two runs over the whole folder."""
 
     async def twice() -> list[IngestSummary]:
         async with open_archive(settings(environment(data_dir))) as archive:
-            return [await archive.ingest(real_films) for _ in range(2)]
+            return [await archive.ingest(real_images) for _ in range(2)]
 
     return anyio.run(twice)
 
@@ -62,7 +62,7 @@ def outcomes(runs: list[IngestSummary], data_dir: Path) -> dict[Path, str | None
     return {Path(path): reason for path, reason in rows(data_dir, "SELECT path, reason FROM files")}
 
 
-def test_every_chest_film_is_ingested(outcomes: dict[Path, str | None]):
+def test_every_chest_image_is_ingested(outcomes: dict[Path, str | None]):
     for folder, count in CHEST.items():
         found = {path.name: reason for path, reason in outcomes.items() if path.parent.name == folder}
         assert found == dict.fromkeys(found)
@@ -84,13 +84,13 @@ def test_the_figures_add_up_and_a_second_run_adds_none(runs: list[IngestSummary]
     assert second.total_in_store == images
 
 
-async def test_a_copy_of_a_film_is_no_second_image(real_films: Path, tmp_path: Path):
+async def test_a_copy_of_an_image_is_no_second_image(real_images: Path, tmp_path: Path):
     """Outside MIMIC's layout, the content of a PNG is its id."""
-    films = tmp_path / "films"
-    films.mkdir()
-    for number, film in enumerate(sorted((real_films / "nih_png").iterdir())[:3]):
+    images = tmp_path / "films"
+    images.mkdir()
+    for number, image in enumerate(sorted((real_images / "nih_png").iterdir())[:3]):
         for name in (f"a{number}.png", f"b{number}.png"):
-            (films / name).write_bytes(film.read_bytes())
+            (images / name).write_bytes(image.read_bytes())
     async with open_archive(settings(environment(tmp_path / "data"))) as archive:
-        summary = await archive.ingest(films)
+        summary = await archive.ingest(images)
     assert (summary.found, summary.added, summary.skipped) == (6, 3, 3)

@@ -1,6 +1,6 @@
-"""The figures of `evaluate` over the whole way: films, reports and labels on disk, a real client, a service.
+"""The figures of `evaluate` over the whole way: images, reports and labels on disk, a real client, a service.
 
-The stand-in makes vectors from what a film or a text is said to show, so that the right figures are known to be high;
+The stand-in makes vectors from what an image or a text is said to show, so that the right figures are known to be high;
 with vectors that mean nothing they must be chance.
 """
 
@@ -19,7 +19,7 @@ from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.support.archives import ingested, opened
 from tests.support.companions import labels
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,13 +50,13 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("served")
     shown = [[name for name, has in (("edema", n % 2), ("pneumonia", n % 3 == 0)) if has] for n in range(STUDIES)]
-    films = [mimic(folder / "films", number) for number in range(STUDIES)]
-    for film, found in zip(films, shown, strict=True):
-        report(film, f"IMPRESSION: {' and '.join(found) or 'Clear lungs'}, on film {film.stem[:8]}.")
+    images = [mimic(folder / "films", number) for number in range(STUDIES)]
+    for image, found in zip(images, shown, strict=True):
+        report(image, f"IMPRESSION: {' and '.join(found) or 'Clear lungs'}, on film {image.stem[:8]}.")
     rows = [(f"10{n:06}", f"5{n:07}", n % 2, int(n % 3 == 0)) for n in range(STUDIES)]
     labels(folder / "films", *rows)
     told = {
-        digest(read_image(film, SPEC).rendering.jpeg or b""): found for film, found in zip(films, shown, strict=True)
+        digest(read_image(image, SPEC).rendering.jpeg or b""): found for image, found in zip(images, shown, strict=True)
     }
     with StandIn() as standin:
         anyio.run(ingested, folder / "blind", folder / "films", impatient_embedder(standin))
@@ -91,7 +91,7 @@ async def test_an_unreachable_service_is_reported_and_nothing_is_measured_instea
         for protocol in ("labels", "reports", "negation", "rankings"):
             with pytest.raises(EmbeddingError):
                 await served.evaluated(served.meant, protocol)
-        (films,) = (await served.evaluated(served.meant, "similar")).protocols  # needs no service
-        assert films.skipped is None
+        (images,) = (await served.evaluated(served.meant, "similar")).protocols  # needs no service
+        assert images.skipped is None
     finally:
         served.standin.start()

@@ -1,8 +1,8 @@
 """Does a query find images with its finding, by vectors alone?
 
-The stand-in makes a film's vector from the findings that the film is said to have, drowned in noise of four times
+The stand-in makes an image's vector from the findings that the image is said to have, drowned in noise of four times
 their length: cosines between text and picture come out near 0.1, as CLIP's do. What is tested is the whole way from
-words over vectors to a ranking, not how well any model reads films.
+words over vectors to a ranking, not how well any model reads images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, impatient_embedder
 from tests.support.archives import ingested, opened
-from tests.support.films import mimic
+from tests.support.image_files import mimic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,9 +64,9 @@ class Drawn:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     folder = tmp_path_factory.mktemp("sense")
     chance = np.random.default_rng(0)
-    films = [mimic(folder / "films", number) for number in range(STUDIES)]
-    findings = {film.stem: [name for name, share in SHARES.items() if chance.random() < share] for film in films}
-    labels = {digest(read_image(film, SPEC).rendering.jpeg or b""): findings[film.stem] for film in films}
+    images = [mimic(folder / "films", number) for number in range(STUDIES)]
+    findings = {image.stem: [name for name, share in SHARES.items() if chance.random() < share] for image in images}
+    labels = {digest(read_image(image, SPEC).rendering.jpeg or b""): findings[image.stem] for image in images}
     with StandIn() as standin:
         anyio.run(ingested, folder / "drawn", folder / "films", impatient_embedder(standin))
         standin.tell(vectors="labels", labels=labels, noise=NOISE)

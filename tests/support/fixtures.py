@@ -44,6 +44,6 @@ def own_data(toy_data: Path, tmp_path: Path) -> Path:
     return shutil.copytree(toy_data, tmp_path / "own-data")
 
 
-def _made(data: Path, films: DemoArchive, embedder: Embedder) -> Path:
-    anyio.run(ingested, data, films.folder, embedder)
+def _made(data: Path, images: DemoArchive, embedder: Embedder) -> Path:
+    anyio.run(ingested, data, images.folder, embedder)
     return data

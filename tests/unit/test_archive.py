@@ -13,7 +13,7 @@ from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import ViewOptions
 from tests.support.archives import ingested, is_made, opened, rows
-from tests.support.films import dicom, mimic, report
+from tests.support.image_files import dicom, mimic, report
 
 if TYPE_CHECKING:
     from mcp_cxr.demo import DemoArchive
@@ -29,7 +29,7 @@ def data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     """Two images of one study with a report, and one image of another study."""
     for number, study in ((1, 1), (2, 1), (3, 3)):
         report(mimic(tmp_path / "films", number, study=study, subject=1), "FINDINGS: Clear.\n\nIMPRESSION: No edema.")
@@ -63,8 +63,8 @@ async def test_opening_creates_nothing_and_calls_no_service(data: Path, monkeypa
     assert not is_made(data)
 
 
-async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(data: Path, films: Path) -> None:
-    await ingested(data, films)
+async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(data: Path, images: Path) -> None:
+    await ingested(data, images)
     async with opened(data) as archive:
         shown = await archive.show(f" {FIRST} ")
     assert (shown.image_id, shown.study_id, shown.subject_id) == (FIRST, "s50000001", "p10000001")
@@ -73,8 +73,8 @@ async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(dat
     assert (shown.tags["Rows"], shown.grayscale["modality"], shown.external) == (48, "identity", False)
 
 
-async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, films: Path) -> None:
-    await ingested(data, films)
+async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, images: Path) -> None:
+    await ingested(data, images)
     async with opened(data) as archive:
         for ask in (archive.show, archive.view):
             with pytest.raises(NotFound, match="No image nothing in this archive"):
@@ -92,33 +92,33 @@ async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoA
     assert overview.embedder["fingerprint"]["model"] == overview.embedder["configured"] == "toy-32"
 
 
-async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Path, films: Path) -> None:
-    await ingested(data, films)
+async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Path, images: Path) -> None:
+    await ingested(data, images)
     async with opened(data) as archive:
-        assert (await archive.allowed_roots()).roots == (films,)
+        assert (await archive.allowed_roots()).roots == (images,)
         view = await archive.view(FIRST, ViewOptions(max_px=20))
     assert view.header.rows == 48
 
 
 async def test_an_image_outside_the_roots_is_not_viewed_and_its_path_is_not_shown(
-    data: Path, films: Path, tmp_path: Path
+    data: Path, images: Path, tmp_path: Path
 ) -> None:
-    await ingested(data, films)
+    await ingested(data, images)
     elsewhere = dicom(tmp_path / "elsewhere" / "a.dcm", 9)
-    become_link(next(films.rglob(f"{FIRST}.dcm")), elsewhere)  # noqa: ASYNC240  # a test may wait
+    become_link(next(images.rglob(f"{FIRST}.dcm")), elsewhere)  # noqa: ASYNC240  # a test may wait
     async with opened(data) as archive:
         with pytest.raises(PathRefused, match="gone, or lies below none") as refused:
             await archive.view(FIRST)
     assert str(tmp_path) not in str(refused.value)
 
 
-async def test_a_folder_that_is_no_longer_a_root_is_not_read(data: Path, films: Path) -> None:
-    await ingested(data, films)
+async def test_a_folder_that_is_no_longer_a_root_is_not_read(data: Path, images: Path) -> None:
+    await ingested(data, images)
     rows(data, "DELETE FROM roots")
     async with opened(data) as archive:
         with pytest.raises(PathRefused):
             await archive.view(FIRST)
-    async with opened(data, MCP_CXR_ROOTS=str(films)) as archive:
+    async with opened(data, MCP_CXR_ROOTS=str(images)) as archive:
         await archive.view(FIRST)
 
 
@@ -129,10 +129,10 @@ def become_link(path: Path, target: Path) -> None:
 
 class TestAllowed:
     def test_a_path_below_a_root_is_resolved(self, tmp_path: Path) -> None:
-        film = dicom(tmp_path / "films" / "a.dcm", 1)
-        (tmp_path / "link").symlink_to(film)
-        assert AllowedRoots((tmp_path,)).resolve(tmp_path / "link") == film
-        assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == film.parent
+        image = dicom(tmp_path / "films" / "a.dcm", 1)
+        (tmp_path / "link").symlink_to(image)
+        assert AllowedRoots((tmp_path,)).resolve(tmp_path / "link") == image
+        assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == image.parent
 
     @pytest.mark.parametrize("asked", ["films/../../secret", "link", "/", "films/../../root2"])
     def test_a_path_outside_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
@@ -155,5 +155,5 @@ class TestAllowed:
 
     def test_a_tilde_is_the_home_folder_of_the_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
-        (tmp_path / "films").mkdir()
+        (tmp_path / "images").mkdir()
         assert AllowedRoots((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")

@@ -57,8 +57,8 @@ def picture(new_embedder: Callable[[], Embedder]) -> Callable[[int], Rendering]:
     spec = new_embedder().image_spec
 
     def make(number: int) -> Rendering:
-        grey = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
-        image = Image.fromarray(grey).resize((spec.size, spec.size)).convert(spec.mode)
+        gray = np.random.default_rng(number).integers(0, 256, (8, 8), np.uint8)
+        image = Image.fromarray(gray).resize((spec.size, spec.size)).convert(spec.mode)
         if spec.jpeg_quality is None:
             return Rendering(np.asarray(image))
         encoded = io.BytesIO()

@@ -87,7 +87,7 @@ def test_pydicom_reads_every_file_and_its_header_says_what_the_archive_says(arch
         assert ds.pixel_array.shape == (ds.Rows, ds.Columns)
 
 
-def test_uids_of_images_are_unique_and_films_of_a_study_share_its_uid(archive: DemoArchive) -> None:
+def test_uids_of_images_are_unique_and_images_of_a_study_share_its_uid(archive: DemoArchive) -> None:
     headers = [pydicom.dcmread(image.path, stop_before_pixels=True) for image in archive.images]
     assert len({ds.SOPInstanceUID for ds in headers}) == len(headers)
     assert len({ds.StudyInstanceUID for ds in headers}) == STUDIES
@@ -105,7 +105,7 @@ def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(archive
     assert seen == {True, False}
 
 
-def test_films_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
+def test_images_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
     images = write_archive(tmp_path, studies=STUDIES, seed=11).images
     total = len(images)
     assert sum(image.monochrome1 for image in images) / total == pytest.approx(0.25, abs=0.05)
@@ -155,7 +155,7 @@ def test_labels_agree_with_the_findings_that_are_drawn(archive: DemoArchive, lab
         assert row["Support Devices"] == ("1.0" if kinds & {"pacemaker", "central line", "endotracheal tube"} else "")
 
 
-def test_a_single_film_can_be_written_with_tags_changed_and_left_out(tmp_path: Path) -> None:
+def test_a_single_image_can_be_written_with_tags_changed_and_left_out(tmp_path: Path) -> None:
     pixels = draw_phantom("PA", rows=128, columns=104)
     write_dicom(tmp_path / "one.dcm", pixels, monochrome1=True, voi="none", PatientID="somebody", BodyPartExamined=None)
     ds = pydicom.dcmread(tmp_path / "one.dcm")

@@ -22,14 +22,14 @@ APEX_CM = 5.3
 ROWS, COLUMNS = 512, 416
 
 
-def film(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> NDArray[np.float64]:
+def dicom_image(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> NDArray[np.float64]:
     return draw_phantom(view, findings, patient=patient, exposure=EXPOSURE, rows=ROWS, columns=COLUMNS).astype(
         np.float64
     )
 
 
 def lung_run(row: NDArray[np.float64], *, side: Side) -> tuple[int, int]:
-    """Where the lung of one side begins and ends in a row, in pixels from the middle of the film.
+    """Where the lung of one side begins and ends in a row, in pixels from the middle of the image.
 
     It ends where the brightness is half way between its darkest pixel and the heart beside the spine.
     """
@@ -42,7 +42,9 @@ def lung_run(row: NDArray[np.float64], *, side: Side) -> tuple[int, int]:
 
 def cardiothoracic_ratio(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> float:
     """Widest heart over widest chest within its walls, above the domes (Danzer, 1919)."""
-    smooth = [np.convolve(row, np.ones(7) / 7, mode="same") for row in film(*findings, view=view, patient=patient)]
+    smooth = [
+        np.convolve(row, np.ones(7) / 7, mode="same") for row in dicom_image(*findings, view=view, patient=patient)
+    ]
     domes = 0.86 - Patient.of(patient).right_dome
     above_domes = smooth[row_at(0.5, view=view, patient=patient) : row_at(domes, view=view, patient=patient)]
     spans = [(lung_run(row, side="left"), lung_run(row, side="right")) for row in above_domes]
@@ -50,7 +52,7 @@ def cardiothoracic_ratio(*findings: PhantomFinding, view: View = "PA", patient: 
 
 
 def row_at(down: float, *, view: View = "PA", patient: int = 0) -> int:
-    """The row at this share of the way from the apex to the costophrenic angle; a portable film's breath is shallow."""
+    """The row at this share of the way from the apex to the costophrenic angle; a portable image is shallower."""
     height_cm = Patient.of(patient).height_cm * (0.86 if view == "AP" else 1)
     return round((APEX_CM + down * height_cm) * 10 / pixel_spacing_mm(ROWS, COLUMNS))
 
@@ -66,7 +68,7 @@ def spot(side: Side, *, out: float, down: float, patient: int = 0, size: int = 9
 
 
 @pytest.mark.parametrize("view", ["PA", "AP", "LATERAL"])
-def test_a_film_has_twelve_bits_and_uses_them(view: View) -> None:
+def test_an_image_has_twelve_bits_and_uses_them(view: View) -> None:
     pixels = draw_phantom(view, patient=3, rows=512, columns=416)
     assert pixels.shape == (512, 416)
     assert pixels.dtype == np.uint16
@@ -75,7 +77,7 @@ def test_a_film_has_twelve_bits_and_uses_them(view: View) -> None:
     assert high - low > MAX_STORED_VALUE / 2
 
 
-def test_the_same_seeds_draw_the_same_film() -> None:
+def test_the_same_seeds_draw_the_same_image() -> None:
     first, second = (draw_phantom("PA", patient=5, exposure=6) for _ in range(2))
     assert np.array_equal(first, second)
 
@@ -91,7 +93,7 @@ def test_patients_differ_more_than_two_exposures_of_one() -> None:
 
 
 def test_lungs_are_darker_than_the_heart_and_the_abdomen() -> None:
-    pixels = film()
+    pixels = dicom_image()
     lung = pixels[spot("right", out=0.55, down=0.5)].mean()
     assert lung < pixels[spot("left", out=0.15, down=0.75)].mean()
     assert lung < pixels[spot("right", out=0.5, down=1.15)].mean()
@@ -102,14 +104,14 @@ def test_lungs_are_darker_than_the_heart_and_the_abdomen() -> None:
 def test_an_effusion_whitens_its_own_costophrenic_angle(side: Side, grade: Grade) -> None:
     other: Side = "left" if side == "right" else "right"
     for patient in PATIENTS:
-        change = film(PhantomFinding("effusion", side, grade), patient=patient) - film(patient=patient)
+        change = dicom_image(PhantomFinding("effusion", side, grade), patient=patient) - dicom_image(patient=patient)
         assert change[spot(side, out=0.9, down=0.92, patient=patient)].mean() > 150
         assert change[spot(other, out=0.9, down=0.92, patient=patient)].mean() == 0
 
 
 def test_a_larger_effusion_reaches_higher() -> None:
     def whitened(grade: Grade) -> int:
-        return int(((film(PhantomFinding("effusion", "left", grade)) - film()) > 200).any(axis=1).sum())
+        return int(((dicom_image(PhantomFinding("effusion", "left", grade)) - dicom_image()) > 200).any(axis=1).sum())
 
     assert whitened("trace") < whitened("small") < whitened("moderate") < whitened("large")
 
@@ -117,7 +119,9 @@ def test_a_larger_effusion_reaches_higher() -> None:
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_pneumothorax_darkens_the_apex_of_its_side_and_draws_a_line(side: Side) -> None:
     for patient in PATIENTS:
-        change = film(PhantomFinding("pneumothorax", side, "large"), patient=patient) - film(patient=patient)
+        change = dicom_image(PhantomFinding("pneumothorax", side, "large"), patient=patient) - dicom_image(
+            patient=patient
+        )
         assert change[spot(side, out=0.58, down=0.16, patient=patient)].mean() < -50
         assert change.max() > 100
         half = change[:, : COLUMNS // 2 - 20] if side == "left" else change[:, COLUMNS // 2 + 20 :]
@@ -133,10 +137,10 @@ def test_cardiomegaly_has_a_cardiothoracic_ratio_above_one_half_and_health_below
 
 @pytest.mark.parametrize("diameter_mm", [10, 25])
 def test_a_nodule_is_a_round_opacity_of_its_diameter(diameter_mm: int) -> None:
-    change = film(PhantomFinding("nodule", "right", diameter_mm=diameter_mm, zone="mid")) - film()
+    change = dicom_image(PhantomFinding("nodule", "right", diameter_mm=diameter_mm, zone="mid")) - dicom_image()
     rows, columns = np.nonzero(change > change.max() / 2)
     spacing = pixel_spacing_mm(ROWS, COLUMNS)
-    assert columns.max() < COLUMNS / 2  # the patient's right is on the left of the film
+    assert columns.max() < COLUMNS / 2  # the patient's right is on the left of the image
     for extent in (np.ptp(rows), np.ptp(columns)):
         assert (extent + 1) * spacing == pytest.approx(0.85 * diameter_mm, rel=0.25)
 
@@ -144,22 +148,22 @@ def test_a_nodule_is_a_round_opacity_of_its_diameter(diameter_mm: int) -> None:
 @pytest.mark.parametrize("device", ["pacemaker", "central line", "endotracheal tube"])
 @pytest.mark.parametrize("view", ["AP", "LATERAL"])
 def test_a_device_is_brighter_than_what_it_covers(device: Kind, view: View) -> None:
-    change = film(PhantomFinding(device), view=view) - film(view=view)
+    change = dicom_image(PhantomFinding(device), view=view) - dicom_image(view=view)
     assert change.max() > 250
     assert 0 < (change > 60).mean() < 0.05
 
 
 @pytest.mark.parametrize("kind", ["effusion", "cardiomegaly", "nodule"])
-def test_a_lateral_film_shows_it_too(kind: Kind) -> None:
-    change = film(PhantomFinding(kind, "left", "moderate"), view="LATERAL") - film(view="LATERAL")
+def test_a_lateral_image_shows_it_too(kind: Kind) -> None:
+    change = dicom_image(PhantomFinding(kind, "left", "moderate"), view="LATERAL") - dicom_image(view="LATERAL")
     assert change.max() > 300
 
 
-def test_a_portable_film_shows_a_larger_heart_and_shallower_lungs() -> None:
+def test_a_portable_image_shows_a_larger_heart_and_shallower_lungs() -> None:
     def dome_row(pixels: NDArray[np.float64]) -> int:
         column = pixels[200:450, int(0.3 * COLUMNS) : int(0.3 * COLUMNS) + 9].mean(axis=1)
         return 200 + int(np.diff(np.convolve(column, np.ones(9), mode="valid")).argmax())
 
     for patient in PATIENTS:
         assert cardiothoracic_ratio(patient=patient) < cardiothoracic_ratio(view="AP", patient=patient)
-        assert dome_row(film(view="AP", patient=patient)) < dome_row(film(patient=patient)) - 20
+        assert dome_row(dicom_image(view="AP", patient=patient)) < dome_row(dicom_image(patient=patient)) - 20

@@ -28,7 +28,7 @@ def phantom(rows: int = 96, columns: int = 80, *, top: int = 4095) -> NDArray[np
 
 
 def radiograph(rows: int = 3056, columns: int = 2544, *, top: int = 4095, seed: int = 7) -> NDArray[np.uint16]:
-    """Stored values of a film's size and grain: broad shades, ribs, a bright marker, the noise of a detector."""
+    """Stored values of an image's size and grain: broad shades, ribs, a bright marker, the noise of a detector."""
     down, across = (np.linspace(0, 1, count, dtype=np.float32) for count in (rows, columns))
     shade = 0.2 + 0.45 * np.outer(np.sin(3 * down) ** 2, np.cos(4 * across - 2) ** 2)
     shade += 0.05 * np.sin(40 * down + 5 * np.sin(5 * across.reshape(1, -1)).T).reshape(columns, rows).T
@@ -39,8 +39,8 @@ def radiograph(rows: int = 3056, columns: int = 2544, *, top: int = 4095, seed: 
     return np.rint(np.clip(shade, 0, 1) * top).astype(np.uint16)
 
 
-def film(pixels: NDArray[Any] | None = None, **elements: Any) -> FileDataset:
-    """A DX film of 12 bits with these elements on top; None takes one away."""
+def dicom_image(pixels: NDArray[Any] | None = None, **elements: Any) -> FileDataset:
+    """A DX image of 12 bits with these elements on top; None takes one away."""
     pixels = phantom() if pixels is None else pixels
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(DX), UID("2.25.1")
@@ -63,7 +63,7 @@ def film(pixels: NDArray[Any] | None = None, **elements: Any) -> FileDataset:
 
 
 def saved(facts: FileDataset, path: Path) -> Path:
-    """Write a film, and say where."""
+    """Write an image, and say where."""
     facts.save_as(path, enforce_file_format=True)
     return path
 

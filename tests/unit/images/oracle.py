@@ -28,6 +28,6 @@ def usual_pipeline(path: Path, size: int | None = None) -> NDArray[np.uint8]:
 
 
 def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[int, float]:
-    """Largest and mean absolute difference in grey levels."""
+    """Largest and mean absolute difference in gray levels."""
     apart = np.abs(one.astype(int) - other.astype(int))
     return int(apart.max()), float(apart.mean())

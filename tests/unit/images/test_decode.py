@@ -29,7 +29,7 @@ from pydicom.uid import (
 from mcp_cxr.images import read_header, read_image
 from mcp_cxr.images.pixels._decode import _CODECS
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import film, phantom, saved
+from tests.unit.images.making import dicom_image, phantom, saved
 from tests.unit.images.oracle import difference
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ SPEC = ImageSpec(64, "L")
 
 
 def compressed(frame: bytes | bytearray, syntax: UID, facts: FileDataset | None = None) -> FileDataset:
-    facts = facts or film()
+    facts = facts or dicom_image()
     facts.file_meta.TransferSyntaxUID = syntax
     facts.add_new("PixelData", "OB", encapsulate([bytes(frame)]))
     facts["PixelData"].is_undefined_length = True
@@ -56,7 +56,7 @@ def picture(facts: FileDataset, folder: Path) -> NDArray[np.uint8]:
 
 @pytest.fixture
 def expected(tmp_path: Path) -> NDArray[np.uint8]:
-    return picture(film(), tmp_path)
+    return picture(dicom_image(), tmp_path)
 
 
 def jpeg_lossless(pixels: NDArray[Any]) -> bytes:
@@ -80,14 +80,14 @@ def test_lossless_syntaxes_give_the_stored_values(
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
 def test_uncompressed_syntaxes_give_the_stored_values(tmp_path: Path, expected: NDArray[np.uint8], syntax: UID) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = syntax
     assert np.array_equal(picture(facts, tmp_path), expected)
     assert read_header(tmp_path / "film.dcm").view_position == "UNKNOWN"
 
 
 def test_big_endian_gives_the_stored_values(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
     facts.PixelData = phantom().byteswap().tobytes()
     dcmwrite(tmp_path / "film.dcm", facts, implicit_vr=False, little_endian=False, force_encoding=True)
@@ -95,7 +95,7 @@ def test_big_endian_gives_the_stored_values(tmp_path: Path, expected: NDArray[np
 
 
 def test_rle_gives_the_stored_values(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.compress(RLELossless, generate_instance_uid=False)
     assert np.array_equal(picture(facts, tmp_path), expected)
 
@@ -127,10 +127,10 @@ def test_several_fragments_are_one_frame(tmp_path: Path, expected: NDArray[np.ui
 
 @pytest.mark.parametrize("photometric", ["RGB", "YBR_FULL"])
 def test_colour_becomes_its_luma(tmp_path: Path, photometric: str) -> None:
-    grey = (phantom() >> 4).astype(np.uint8)
-    colour = np.stack([grey, *([grey] * 2 if photometric == "RGB" else [np.full_like(grey, 128)] * 2)], axis=-1)
-    facts = film(colour, SamplesPerPixel=3, PhotometricInterpretation=photometric, PlanarConfiguration=0)
-    plain = picture(film(grey), tmp_path)
+    gray = (phantom() >> 4).astype(np.uint8)
+    colour = np.stack([gray, *([gray] * 2 if photometric == "RGB" else [np.full_like(gray, 128)] * 2)], axis=-1)
+    facts = dicom_image(colour, SamplesPerPixel=3, PhotometricInterpretation=photometric, PlanarConfiguration=0)
+    plain = picture(dicom_image(gray), tmp_path)
     assert np.array_equal(picture(facts, tmp_path), plain)
     facts.compress(RLELossless, generate_instance_uid=False)
     assert np.array_equal(picture(facts, tmp_path), plain)
@@ -139,26 +139,26 @@ def test_colour_becomes_its_luma(tmp_path: Path, photometric: str) -> None:
 def test_palette_colour_becomes_its_luma(tmp_path: Path) -> None:
     indices = (np.arange(96 * 80) % 256).reshape(96, 80).astype(np.uint8)
     red, green, blue = (np.roll(np.arange(256), turn).astype("<u2") * 257 for turn in (0, 85, 170))
-    facts = film(indices, PhotometricInterpretation="PALETTE COLOR", BitsStored=8, HighBit=7)
+    facts = dicom_image(indices, PhotometricInterpretation="PALETTE COLOR", BitsStored=8, HighBit=7)
     for colour, table in (("Red", red), ("Green", green), ("Blue", blue)):
         setattr(facts, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
         setattr(facts, f"{colour}PaletteColorLookupTableData", table.tobytes())
     luma = np.rint(0.299 * red + 0.587 * green + 0.114 * blue)[indices].astype(np.uint16)
-    assert np.array_equal(picture(facts, tmp_path), picture(film(luma, BitsStored=16, HighBit=15), tmp_path))
+    assert np.array_equal(picture(facts, tmp_path), picture(dicom_image(luma, BitsStored=16, HighBit=15), tmp_path))
 
 
 def test_a_colour_jpeg_becomes_its_luma(tmp_path: Path) -> None:
-    grey = (phantom() >> 4).astype(np.uint8)
-    facts = film(grey, SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", PlanarConfiguration=0)
-    facts = compressed(imagecodecs.jpeg8_encode(np.stack([grey] * 3, axis=-1), level=98), JPEGBaseline8Bit, facts)
-    largest, _ = difference(picture(facts, tmp_path), picture(film(grey), tmp_path))
+    gray = (phantom() >> 4).astype(np.uint8)
+    facts = dicom_image(gray, SamplesPerPixel=3, PhotometricInterpretation="YBR_FULL_422", PlanarConfiguration=0)
+    facts = compressed(imagecodecs.jpeg8_encode(np.stack([gray] * 3, axis=-1), level=98), JPEGBaseline8Bit, facts)
+    largest, _ = difference(picture(facts, tmp_path), picture(dicom_image(gray), tmp_path))
     assert largest <= 6
 
 
 def test_bits_above_the_stored_ones_are_dropped(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
     overlaid = phantom()
     overlaid[::7] |= 0x8000
-    assert np.array_equal(picture(film(overlaid), tmp_path), expected)
+    assert np.array_equal(picture(dicom_image(overlaid), tmp_path), expected)
     frame = imagecodecs.jpegls_encode(overlaid)
     assert np.array_equal(picture(compressed(frame, JPEGLSLossless), tmp_path), expected)
 
@@ -167,12 +167,12 @@ def test_signed_values_survive_a_codec_without_signs(tmp_path: Path) -> None:
     signed = phantom().astype(np.int16) - 2048
     stored = (signed & 0x0FFF).astype(np.uint16)
     frame = jpeg_lossless(stored)
-    native = picture(film(signed), tmp_path)
-    assert np.array_equal(picture(compressed(frame, JPEGLosslessSV1, film(signed)), tmp_path), native)
+    native = picture(dicom_image(signed), tmp_path)
+    assert np.array_equal(picture(compressed(frame, JPEGLosslessSV1, dicom_image(signed)), tmp_path), native)
 
 
 def test_a_file_without_preamble_is_read(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.preamble = None
     del facts.file_meta
     facts.save_as(tmp_path / "bare", implicit_vr=True, little_endian=True)
@@ -180,7 +180,7 @@ def test_a_file_without_preamble_is_read(tmp_path: Path, expected: NDArray[np.ui
 
 
 def test_gzip_is_looked_through(tmp_path: Path, expected: NDArray[np.uint8]) -> None:
-    whole = saved(film(), tmp_path / "film.dcm").read_bytes()
+    whole = saved(dicom_image(), tmp_path / "film.dcm").read_bytes()
     (tmp_path / "film.dcm.gz").write_bytes(gzip.compress(whole))
     assert np.array_equal(read_image(tmp_path / "film.dcm.gz", SPEC).rendering.pixels, expected)
 
@@ -196,25 +196,25 @@ def test_sixteen_bit_pngs_keep_their_depth_whatever_their_name(
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
-def test_pngs_of_every_mode_become_grey(tmp_path: Path, mode: str) -> None:
-    grey = Image.fromarray((phantom() >> 4).astype(np.uint8))
-    grey.save(tmp_path / "grey.png")
-    grey.convert(mode).save(tmp_path / "film.png")
+def test_pngs_of_every_mode_become_gray(tmp_path: Path, mode: str) -> None:
+    gray = Image.fromarray((phantom() >> 4).astype(np.uint8))
+    gray.save(tmp_path / "grey.png")
+    gray.convert(mode).save(tmp_path / "film.png")
     plain, read = (read_image(tmp_path / name, SPEC).rendering.pixels for name in ("grey.png", "film.png"))
     assert np.array_equal(read, plain)
 
 
 def test_a_jpeg_is_read_as_it_is_stored_whatever_exif_says(tmp_path: Path) -> None:
-    grey = Image.fromarray((phantom() >> 4).astype(np.uint8))
+    gray = Image.fromarray((phantom() >> 4).astype(np.uint8))
     turned = Image.Exif()
     turned[0x0112] = 6
-    grey.save(tmp_path / "film.jpg", quality=95, exif=turned)
+    gray.save(tmp_path / "film.jpg", quality=95, exif=turned)
     header = read_header(tmp_path / "film.jpg")
     assert (header.kind, header.rows, header.columns) == ("jpeg", 96, 80)
 
 
 def test_deflate_needs_no_zlib_wrapper(tmp_path: Path) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     raw = saved(facts, tmp_path / "film.dcm").read_bytes()
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)

@@ -21,7 +21,7 @@ from pydicom.uid import JPEG2000, MPEG2MPML, DeflatedExplicitVRLittleEndian, JPE
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images import read_header, read_image
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import coded, film, phantom, saved
+from tests.unit.images.making import coded, dicom_image, phantom, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,8 +60,8 @@ def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
         ({"PhotometricInterpretation": "HSV"}, "photometric interpretation not supported"),
     ],
 )
-def test_what_is_no_chest_film_is_refused_by_its_header(tmp_path: Path, elements: dict[str, Any], reason: str) -> None:
-    path = saved(film(**elements), tmp_path / "film.dcm")
+def test_what_is_no_chest_image_is_refused_by_its_header(tmp_path: Path, elements: dict[str, Any], reason: str) -> None:
+    path = saved(dicom_image(**elements), tmp_path / "film.dcm")
     assert refused(path) == (UnsupportedImage, reason)
     with pytest.raises(UnsupportedImage):
         read_header(path, any_body_part=False)
@@ -80,13 +80,13 @@ def test_what_is_no_chest_film_is_refused_by_its_header(tmp_path: Path, elements
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "SC"},
     ],
 )
-def test_what_may_be_a_chest_film_is_read(tmp_path: Path, elements: dict[str, Any]) -> None:
-    assert read_image(saved(film(**elements), tmp_path / "film.dcm"), SPEC).grayscale["voi"] == "stretch"
+def test_what_may_be_a_chest_image_is_read(tmp_path: Path, elements: dict[str, Any]) -> None:
+    assert read_image(saved(dicom_image(**elements), tmp_path / "film.dcm"), SPEC).grayscale["voi"] == "stretch"
 
 
 @pytest.mark.parametrize("elements", [{"BodyPartExamined": "HAND"}, {"SOPClassUID": CT}, {"Modality": "MR"}])
 def test_any_body_part_lets_other_pictures_in(tmp_path: Path, elements: dict[str, Any]) -> None:
-    path = saved(film(**elements), tmp_path / "film.dcm")
+    path = saved(dicom_image(**elements), tmp_path / "film.dcm")
     assert read_image(path, SPEC, any_body_part=True).rendering.pixels.shape == (64, 64)
 
 
@@ -100,7 +100,7 @@ def test_any_body_part_lets_other_pictures_in(tmp_path: Path, elements: dict[str
     ],
 )
 def test_what_its_header_contradicts_is_corrupt(tmp_path: Path, elements: dict[str, Any], reason: str) -> None:
-    assert refused(saved(film(**elements), tmp_path / "film.dcm")) == (CorruptImage, reason)
+    assert refused(saved(dicom_image(**elements), tmp_path / "film.dcm")) == (CorruptImage, reason)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_what_is_no_image_is_not_dicom(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_file_cut_off_anywhere_gives_a_reason(tmp_path: Path) -> None:
-    whole = saved(film(WindowCenter=2000, WindowWidth=3000), tmp_path / "whole.dcm").read_bytes()
+    whole = saved(dicom_image(WindowCenter=2000, WindowWidth=3000), tmp_path / "whole.dcm").read_bytes()
     for length in (*range(0, 900, 13), len(whole) - 1):
         (tmp_path / "film.dcm").write_bytes(whole[:length])
         assert refused(tmp_path / "film.dcm")[1]
@@ -132,7 +132,7 @@ def test_pictures_cut_off_give_a_reason(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_frame_cut_off_is_told_from_a_file_without_pixels(tmp_path: Path) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = JPEG2000
     facts.add_new("PixelData", "OB", encapsulate([bytes(imagecodecs.jpeg2k_encode(phantom()))]))
     facts["PixelData"].is_undefined_length = True
@@ -152,7 +152,7 @@ def test_a_frame_cut_off_is_told_from_a_file_without_pixels(tmp_path: Path) -> N
     ],
 )
 def test_a_frame_that_is_none_is_corrupt(tmp_path: Path, syntax: UID, frame: bytes) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = syntax
     facts.add_new("PixelData", "OB", encapsulate([frame]))
     facts["PixelData"].is_undefined_length = True
@@ -166,7 +166,7 @@ def test_a_frame_larger_than_its_header_is_not_decoded(tmp_path: Path) -> None:
     huge = bytearray(imagecodecs.jpeg8_encode((phantom() >> 4).astype(np.uint8)))
     at = huge.index(b"\xff\xc0")
     huge[at + 5 : at + 9] = b"\xff\xff\xff\xff"
-    facts = film(BitsAllocated=8, BitsStored=8, HighBit=7)
+    facts = dicom_image(BitsAllocated=8, BitsStored=8, HighBit=7)
     facts.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     facts.add_new("PixelData", "OB", encapsulate([bytes(huge)]))
     facts["PixelData"].is_undefined_length = True
@@ -175,7 +175,7 @@ def test_a_frame_larger_than_its_header_is_not_decoded(tmp_path: Path) -> None:
 
 
 def test_a_syntax_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.file_meta.TransferSyntaxUID = MPEG2MPML
     facts.add_new("PixelData", "OB", encapsulate([b"a film of films"]))
     facts["PixelData"].is_undefined_length = True
@@ -186,11 +186,11 @@ def test_a_syntax_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("layer", ["deflated", "gzip"])
 def test_a_bomb_is_refused_before_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
     monkeypatch.setattr("mcp_cxr.images.source._bytes.MAX_BYTES", 2**20)
-    start = saved(film(), tmp_path / "film.dcm").read_bytes()
+    start = saved(dicom_image(), tmp_path / "film.dcm").read_bytes()
     if layer == "gzip":
         (tmp_path / "film.dcm").write_bytes(gzip.compress(start + bytes(2**21)))
     else:
-        facts = film()
+        facts = dicom_image()
         facts.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         head = saved(facts, tmp_path / "film.dcm").read_bytes()
         head = head[: 144 + int.from_bytes(head[140:144], "little")]
@@ -213,13 +213,13 @@ def test_what_is_no_regular_file_does_not_block(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
 def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
-    path = saved(film(), tmp_path / "film.dcm")
+    path = saved(dicom_image(), tmp_path / "film.dcm")
     path.chmod(0)
     assert refused(path) == (UnreadableFile, "permission denied")
 
 
 def test_pydicom_s_logs_never_quote_a_value(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    facts = film()
+    facts = dicom_image()
     tag = Tag("StudyDate")
     facts[tag] = RawDataElement(tag, "DA", 10, b"SECRET-DOE", 0, is_implicit_VR=False, is_little_endian=True)
     path = saved(facts, tmp_path / "film.dcm")

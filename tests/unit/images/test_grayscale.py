@@ -1,4 +1,4 @@
-"""The standard's grey-scale steps: known pixel values, and the meaning pydicom gives them."""
+"""The standard's grayscale steps: known pixel values, and the meaning pydicom gives them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def scaled(
         # VOI LUT goes before the window
         (GrayscaleParameters(voi_lut=Lut(0, entries(7, 9)), window=Window(100, 101)), [0, 255, 255, 255, 255, 255]),
         (GrayscaleParameters(inverse=True), [255, 204, 153, 102, 51, 0]),
-        # 250 is no part of the film: black, and 200 is the brightest
+        # 250 is no part of the image: black, and 200 is the brightest
         (GrayscaleParameters(padding=(250, 250)), [0, 63, 127, 191, 255, 0]),
         # inverted, 0 is the padding: 50 is the brightest, and padding stays black
         (GrayscaleParameters(padding=(0, 0), inverse=True), [0, 255, 191, 127, 63, 0]),
@@ -109,7 +109,7 @@ def test_what_was_done_is_recorded() -> None:
     }
 
 
-def test_a_window_beside_the_film_is_passed_over() -> None:
+def test_a_window_beside_the_image_is_passed_over() -> None:
     _, record = scaled(STORED, GrayscaleParameters(window=Window(40_000, 100)))
     assert record["voi"] == "stretch"
     assert record["notes"] == ["window that blanks the image ignored"]
@@ -128,6 +128,6 @@ def test_a_chosen_window_is_kept_to_exactly() -> None:
         (STORED, GrayscaleParameters(slope=1e308, intercept=1e308)),
     ],
 )
-def test_a_blank_film_is_refused(stored: Any, treatment: GrayscaleParameters) -> None:
+def test_a_blank_image_is_refused(stored: Any, treatment: GrayscaleParameters) -> None:
     with pytest.raises(UnsupportedImage, match="blank image"):
         scaled(stored, treatment)

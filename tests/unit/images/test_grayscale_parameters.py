@@ -1,4 +1,4 @@
-"""Broken grey-scale elements count as absent, and are noted."""
+"""Broken grayscale elements count as absent, and are noted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import film, lut, phantom, saved
+from tests.unit.images.making import dicom_image, lut, phantom, saved
 from tests.unit.images.oracle import difference, usual_pipeline
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def with_raw(facts: FileDataset, **texts: bytes) -> FileDataset:
     ],
 )
 def test_a_broken_number_counts_as_absent(tmp_path: Path, elements: dict[str, bytes], note: str) -> None:
-    read = read_image(saved(with_raw(film(), **elements), tmp_path / "film.dcm"), SPEC)
-    plain = read_image(saved(film(), tmp_path / "plain.dcm"), SPEC)
+    read = read_image(saved(with_raw(dicom_image(), **elements), tmp_path / "film.dcm"), SPEC)
+    plain = read_image(saved(dicom_image(), tmp_path / "plain.dcm"), SPEC)
     assert read.grayscale["notes"] == [note]
     assert np.array_equal(read.rendering.pixels, plain.rendering.pixels)
 
@@ -60,12 +60,12 @@ def test_a_broken_number_counts_as_absent(tmp_path: Path, elements: dict[str, by
     ],
 )
 def test_a_broken_table_counts_as_absent(tmp_path: Path, elements: dict[str, Any], note: str) -> None:
-    read = read_image(saved(film(**elements), tmp_path / "film.dcm"), SPEC)
+    read = read_image(saved(dicom_image(**elements), tmp_path / "film.dcm"), SPEC)
     assert (read.grayscale["voi"], read.grayscale["notes"]) == ("stretch", [note])
 
 
 def test_a_table_shorter_than_it_says_counts_as_absent(tmp_path: Path) -> None:
-    facts = film(VOILUTSequence=lut(CURVE), WindowCenter=2000, WindowWidth=3000)
+    facts = dicom_image(VOILUTSequence=lut(CURVE), WindowCenter=2000, WindowWidth=3000)
     facts.VOILUTSequence[0].LUTData = CURVE[:1000].tobytes()
     read = read_image(saved(facts, tmp_path / "film.dcm"), SPEC)
     assert (read.grayscale["voi"], read.grayscale["notes"]) == ("window", ["broken VOI LUT ignored"])
@@ -74,7 +74,7 @@ def test_a_table_shorter_than_it_says_counts_as_absent(tmp_path: Path) -> None:
 def test_eight_bit_entries_may_stand_in_eight_or_sixteen_bits(tmp_path: Path) -> None:
     narrow = (CURVE >> 4).astype(np.uint8)
     in_eight, in_sixteen = (
-        read_image(saved(film(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).rendering.pixels
+        read_image(saved(dicom_image(VOILUTSequence=lut(each, depth=8)), tmp_path / "film.dcm"), SPEC).rendering.pixels
         for each in (narrow, narrow.astype("<u2"))
     )
     assert np.array_equal(in_eight, in_sixteen)
@@ -97,11 +97,11 @@ def test_eight_bit_entries_may_stand_in_eight_or_sixteen_bits(tmp_path: Path) ->
     ],
 )
 @pytest.mark.filterwarnings("ignore:Applying a VOI LUT on a float")  # the oracle does not skip an identity rescale
-def test_films_look_as_the_usual_pipeline_shows_them(
+def test_images_look_as_the_usual_pipeline_shows_them(
     tmp_path: Path, photometric: str, elements: dict[str, Any]
 ) -> None:
     pixels = phantom(531, 477)
-    path = saved(film(pixels, PhotometricInterpretation=photometric, **elements), tmp_path / "film.dcm")
+    path = saved(dicom_image(pixels, PhotometricInterpretation=photometric, **elements), tmp_path / "film.dcm")
     largest, mean = difference(read_image(path, ImageSpec(224, "L")).rendering.pixels, usual_pipeline(path, 224))
     assert largest <= 6
     assert mean <= 0.3
@@ -110,7 +110,7 @@ def test_films_look_as_the_usual_pipeline_shows_them(
 def test_padding_of_the_other_sign_is_masked(tmp_path: Path) -> None:
     pixels = phantom().astype(np.int16) - 1000
     pixels[:5] = -2000
-    facts = film(pixels, BitsStored=16, HighBit=15)
+    facts = dicom_image(pixels, BitsStored=16, HighBit=15)
     facts.add_new("PixelPaddingValue", "US", 65536 - 2000)
     read = read_image(saved(facts, tmp_path / "film.dcm"), SPEC)
     assert read.grayscale["low"] > -1000 - 1

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.images import read_header
-from tests.unit.images.making import film, saved
+from tests.unit.images.making import dicom_image, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def test_shown_facts_are_on_the_list_and_fit_for_json(tmp_path: Path) -> None:
-    facts = film(
+    facts = dicom_image(
         BodyPartExamined="CHEST", PixelSpacing=[0.139, 0.139], StudyDescription="CHEST PA", Manufacturer="Maker"
     )
     tags = read_header(saved(facts, tmp_path / "film.dcm")).tags
@@ -35,7 +35,7 @@ def test_shown_facts_are_on_the_list_and_fit_for_json(tmp_path: Path) -> None:
 
 
 def test_patient_data_is_neither_shown_nor_printed(tmp_path: Path) -> None:
-    facts = film(
+    facts = dicom_image(
         PatientBirthDate="19500101", PatientComments="secret", AccessionNumber="A1", PatientAge="070Y", PatientSex="F"
     )
     facts.private_block(0x0099, "MAKER", create=True).add_new(1, "LO", "secret")
@@ -51,11 +51,11 @@ def test_patient_data_is_neither_shown_nor_printed(tmp_path: Path) -> None:
     ("date", "iso"), [("21800506", "2180-05-06"), ("20230230", None), ("yesterday", None), ("", None)]
 )
 def test_a_study_date_is_iso_or_none(tmp_path: Path, date: str, iso: str | None) -> None:
-    assert read_header(saved(film(StudyDate=date), tmp_path / "film.dcm")).study_date == iso
+    assert read_header(saved(dicom_image(StudyDate=date), tmp_path / "film.dcm")).study_date == iso
 
 
 def test_texts_are_normal_bounded_and_without_controls(tmp_path: Path) -> None:
-    facts = film()
+    facts = dicom_image()
     facts.SpecificCharacterSet = "ISO_IR 192"
     facts.add_new("SeriesDescription", "UT", "Thorax\0 E\u0301tude\x07  " + "x" * 400)
     shown = read_header(saved(facts, tmp_path / "film.dcm")).tags["SeriesDescription"]

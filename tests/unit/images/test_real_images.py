@@ -1,4 +1,4 @@
-"""The real films, and the real edge cases."""
+"""The real images, and the real edge cases."""
 
 from __future__ import annotations
 
@@ -76,19 +76,19 @@ def reason(path: Path, *, any_body_part: bool = False) -> str | None:
 @pytest.mark.parametrize(
     ("folder", "count"), [("dicom_cxr", 3), ("nih_png", 18), ("hannover_png", 31), ("ieee8023", 8)]
 )
-def test_every_chest_film_is_read(real_films: Path, folder: str, count: int) -> None:
-    paths = sorted((real_films / folder).iterdir())
+def test_every_chest_image_is_read(real_images: Path, folder: str, count: int) -> None:
+    paths = sorted((real_images / folder).iterdir())
     assert len(paths) == count
     assert all(map(is_image_candidate, paths))
     assert {path.name: reason(path) for path in paths} == dict.fromkeys(path.name for path in paths)
 
 
-def test_every_edge_case_is_a_picture_or_has_its_reason(real_films: Path) -> None:
-    assert {name: reason(real_films / name) for name in EDGES} == EDGES
+def test_every_edge_case_is_a_picture_or_has_its_reason(real_images: Path) -> None:
+    assert {name: reason(real_images / name) for name in EDGES} == EDGES
 
 
-def test_with_any_body_part_other_pictures_are_read(real_films: Path) -> None:
-    assert {name: reason(real_films / name, any_body_part=True) for name in ANY_BODY_PART} == ANY_BODY_PART
+def test_with_any_body_part_other_pictures_are_read(real_images: Path) -> None:
+    assert {name: reason(real_images / name, any_body_part=True) for name in ANY_BODY_PART} == ANY_BODY_PART
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_with_any_body_part_other_pictures_are_read(real_films: Path) -> None:
         "dicom_misc/wg04_RG3_J2KR.dcm",
     ],
 )
-def test_real_films_look_as_the_usual_pipeline_shows_them(real_films: Path, name: str) -> None:
-    read = read_image(real_films / name, SPEC, any_body_part=True).rendering.pixels
-    largest, mean = difference(read, usual_pipeline(real_films / name, 224))
+def test_real_images_look_as_the_usual_pipeline_shows_them(real_images: Path, name: str) -> None:
+    read = read_image(real_images / name, SPEC, any_body_part=True).rendering.pixels
+    largest, mean = difference(read, usual_pipeline(real_images / name, 224))
     assert largest <= 6
     assert mean <= 0.3

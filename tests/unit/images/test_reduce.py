@@ -41,7 +41,7 @@ def test_means_are_exact_to_a_rounding_and_a_four_thousandth_of_the_range(
     assert np.abs(found - expected).max() <= 0.5 + 2**bits / 4096  # sums have 16 bits
 
 
-def test_means_of_greys_are_rounded_and_stay_greys() -> None:
+def test_means_of_grays_are_rounded_and_stay_grays() -> None:
     grays = noise(0, 256, (90, 64)).astype(np.uint8)
     found = downscale([(grays[:40], 8), (grays[40:], 8)], grays.shape, Block(5, 4))
     assert found.dtype == np.uint8

@@ -13,7 +13,7 @@ from PIL import Image
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images import ContactSheetTile, ImageReader, ViewOptions, contact_sheet, render_view
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import film, phantom, saved
+from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def decoded(view: ImageView) -> Any:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return saved(film(phantom(300, 200), WindowCenter=2000, WindowWidth=3000), tmp_path / "film.dcm")
+    return saved(dicom_image(phantom(300, 200), WindowCenter=2000, WindowWidth=3000), tmp_path / "film.dcm")
 
 
 async def test_a_reader_gives_header_picture_and_view(path: Path) -> None:
@@ -43,7 +43,7 @@ async def test_a_reader_gives_header_picture_and_view(path: Path) -> None:
 
 
 async def test_one_bad_file_among_many_fails_alone(tmp_path: Path) -> None:
-    paths = [saved(film(Modality="CT" if n == 2 else "DX"), tmp_path / f"{n}.dcm") for n in range(5)]
+    paths = [saved(dicom_image(Modality="CT" if n == 2 else "DX"), tmp_path / f"{n}.dcm") for n in range(5)]
     outcomes: dict[Path, str] = {}
 
     async def read(path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_sliver_is_still_a_picture(path: Path) -> None:
     assert (view.width, view.height) == (1, 300)
 
 
-def test_inverting_turns_the_greys_round(path: Path) -> None:
+def test_inverting_turns_the_grays_round(path: Path) -> None:
     plain, inverted = render_view(path, ViewOptions()), render_view(path, ViewOptions(invert=True))
     apart = decoded(plain).astype(int) + decoded(inverted)
     assert set(np.unique(apart)) <= {254, 255}
@@ -93,7 +93,7 @@ def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
 
 def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 4096, (2200, 2200), np.uint16)
-    view = render_view(saved(film(noise), tmp_path / "film.dcm"), ViewOptions(max_px=2200))
+    view = render_view(saved(dicom_image(noise), tmp_path / "film.dcm"), ViewOptions(max_px=2200))
     assert view.mime_type == "image/jpeg"
     assert len(view.data) <= 700_000
     assert decoded(view).shape == (view.height, view.width)

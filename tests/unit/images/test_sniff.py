@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.images import is_image_candidate
-from tests.unit.images.making import film, saved
+from tests.unit.images.making import dicom_image, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 @pytest.mark.parametrize(
     "name", ["a.dcm", "A.DCM", "b.dicom", "c.ima", "d.dcm.gz", "e.PNG", "f.jpg", "g.jpeg", "h.dic"]
 )
-def test_a_film_s_name_is_enough(tmp_path: Path, name: str) -> None:
+def test_an_image_s_name_is_enough(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"whatever")
     assert is_image_candidate(tmp_path / name)
 
@@ -50,7 +50,7 @@ def test_first_bytes_are_enough(tmp_path: Path, start: bytes) -> None:
 @pytest.mark.parametrize(
     "start", [b"", b"text", b"\x08\x00\x05", gzip.compress(b"a report", mtime=0), b"\x1f\x8b\x08 no gzip", b"\0" * 200]
 )
-def test_other_bytes_are_no_film(tmp_path: Path, start: bytes) -> None:
+def test_other_bytes_are_no_image(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "notes").write_bytes(start)
     assert not is_image_candidate(tmp_path / "notes")
 
@@ -65,6 +65,6 @@ def test_fifos_links_folders_and_missing_files_are_no_candidates(tmp_path: Path)
     os.mkfifo(tmp_path / "fifo.dcm")
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder.dcm").mkdir()
-    (tmp_path / "link.dcm").symlink_to(saved(film(), tmp_path / "film.dcm"))
+    (tmp_path / "link.dcm").symlink_to(saved(dicom_image(), tmp_path / "film.dcm"))
     names = ("fifo.dcm", "fifo", "folder.dcm", "link.dcm", "missing.dcm")
     assert [is_image_candidate(tmp_path / name) for name in names] == [False] * 5

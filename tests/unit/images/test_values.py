@@ -1,4 +1,4 @@
-"""A film's own values, whatever the file says of them, here and across a worker process."""
+"""An image's own values, whatever the file says of them, here and across a worker process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydicom.sequence import Sequence
 
 from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
 from mcp_cxr.images.workers._tasks import ValuesTask, run_message
-from tests.unit.images.making import film, phantom, saved
+from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
 def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path, elements: dict[str, Any]):
     stored = phantom()
-    read = read_values(saved(film(stored, **elements), tmp_path / "film.dcm"))
+    read = read_values(saved(dicom_image(stored, **elements), tmp_path / "film.dcm"))
     assert np.array_equal(read.pixels + read.low, stored)
     assert read.low == stored.min()
     assert read.default_grays.size == int(stored.max()) - int(stored.min()) + 1
@@ -74,14 +74,16 @@ def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path
 
 def test_signed_values_lie_above_the_lowest(tmp_path: Path):
     stored = phantom().astype(np.int16) - 1024
-    read = read_values(saved(film(stored, PixelRepresentation=1, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
+    read = read_values(
+        saved(dicom_image(stored, PixelRepresentation=1, BitsStored=16, HighBit=15), tmp_path / "film.dcm")
+    )
     assert read.low == stored.min() < 0
     assert np.array_equal(read.pixels.astype(int) + read.low, stored)
 
 
 @pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
 def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, Any]):
-    path = saved(film(**elements), tmp_path / "film.dcm")
+    path = saved(dicom_image(**elements), tmp_path / "film.dcm")
     task = ValuesTask(path)
     assert_same(task.result_from(*run_message(task.to_message())), read_values(path))
 
@@ -93,16 +95,16 @@ def assert_same(one: StoredValues, other: StoredValues) -> None:
 
 
 async def test_a_picture_is_read_in_a_worker(tmp_path: Path):
-    grey = (phantom() >> 4).astype(np.uint8)
-    Image.fromarray(grey).save(tmp_path / "film.png")
+    gray = (phantom() >> 4).astype(np.uint8)
+    Image.fromarray(gray).save(tmp_path / "film.png")
     async with ImageReader(workers=1) as reader:
         read = await reader.read_values(tmp_path / "film.png")
-    assert np.array_equal(read.pixels + read.low, grey)
+    assert np.array_equal(read.pixels + read.low, gray)
 
 
-def test_tiles_and_overview_of_a_film_that_no_size_divides(tmp_path: Path):
+def test_tiles_and_overview_of_an_image_that_no_size_divides(tmp_path: Path):
     stored = phantom(1111, 1300)
-    read = read_values(saved(film(stored), tmp_path / "film.dcm"))
+    read = read_values(saved(dicom_image(stored), tmp_path / "film.dcm"))
     whole = overview_tile(read, max_px=768)
     assert (whole.factor, whole.width, whole.height) == (2, 650, 556)
     corner = values_tile(read, column=2, row=2, factor=1)
@@ -118,13 +120,13 @@ def test_tiles_and_overview_of_a_film_that_no_size_divides(tmp_path: Path):
 
 def test_even_noise_can_be_sent(tmp_path: Path):
     noise = np.random.default_rng(1).integers(0, 2**16, (1536, 1536)).astype(np.uint16)
-    read = read_values(saved(film(noise, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
+    read = read_values(saved(dicom_image(noise, BitsStored=16, HighBit=15), tmp_path / "film.dcm"))
     assert len(overview_tile(read, max_px=768).data) <= 700_000
     assert len(values_tile(read, column=1, row=1, factor=1).data) <= 700_000
 
 
-async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
-    paths = [saved(film(), tmp_path / f"{number}.dcm") for number in range(3)]
+async def test_the_last_two_images_are_not_read_again(tmp_path: Path):
+    paths = [saved(dicom_image(), tmp_path / f"{number}.dcm") for number in range(3)]
     reads: list[Path] = []
 
     async def read(path: Path) -> StoredValues:
@@ -147,19 +149,19 @@ async def test_the_last_two_films_are_not_read_again(tmp_path: Path):
     assert reads == [paths[0], paths[1], paths[2], paths[2], paths[1]]
 
 
-async def test_a_film_that_was_changed_is_read_again(tmp_path: Path):
-    path = saved(film(), tmp_path / "film.dcm")
+async def test_an_image_that_was_changed_is_read_again(tmp_path: Path):
+    path = saved(dicom_image(), tmp_path / "film.dcm")
     async with ImageReader() as reader:
         lightbox = StoredValuesCache(reader.read_values)
         before = await lightbox.get(path, keep=True)
-        saved(film(phantom(40, 40)), path)
+        saved(dicom_image(phantom(40, 40)), path)
         after = await lightbox.get(path, keep=True)
     assert before.pixels.shape != after.pixels.shape
 
 
 @pytest.mark.real
-async def test_values_of_real_films_are_pydicom_s(real_films: Path):
-    paths = sorted((real_films / "dicom_cxr").glob("*.dcm"))
+async def test_values_of_real_images_are_pydicom_s(real_images: Path):
+    paths = sorted((real_images / "dicom_cxr").glob("*.dcm"))
     assert paths
     async with ImageReader() as reader:
         for path in paths:

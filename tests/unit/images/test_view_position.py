@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.images import parse_view_position, read_header
-from tests.unit.images.making import coded, film, saved
+from tests.unit.images.making import coded, dicom_image, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,5 +64,5 @@ def test_free_text_names_a_view(text: str, view: str | None) -> None:
 def test_the_header_tells_the_view_and_where_it_was_read(
     tmp_path: Path, elements: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    header = read_header(saved(film(**elements), tmp_path / "film.dcm"))
+    header = read_header(saved(dicom_image(**elements), tmp_path / "film.dcm"))
     assert (header.view_position, header.view_source) == expected

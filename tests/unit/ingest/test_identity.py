@@ -11,7 +11,7 @@ import pytest
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.ingest import IdKey, _identity
 from tests.support.archives import contents, ingested, opened, rows
-from tests.support.films import dicom, mimic, plain
+from tests.support.image_files import dicom, mimic, plain
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from tests.support.archives import all_bytes, ingested, opened, rows
-from tests.support.films import dicom, mimic, report, truncated
+from tests.support.image_files import dicom, mimic, report, truncated
 
 if TYPE_CHECKING:
     from pathlib import Path

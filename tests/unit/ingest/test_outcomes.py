@@ -13,7 +13,7 @@ from mcp_cxr.errors import ConfigError, NotFound, PathRefused
 from mcp_cxr.ingest import IngestCallbacks, IngestProgress
 from mcp_cxr.records import Filter, SubjectId
 from tests.support.archives import contents, ingested, is_made, opened, rows
-from tests.support.films import dicom, mimic, plain, truncated
+from tests.support.image_files import dicom, mimic, plain, truncated
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import open_without_links
 from tests.support import companions
 from tests.support.archives import contents, ingested, is_made, opened, rows
-from tests.support.films import dicom, mimic, report
+from tests.support.image_files import dicom, mimic, report
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_a_second_run_adds_new_study_facts_without_embedding(data: Path, i
     mimic(image_dir, 2)
     await ingested(data, image_dir)
     write_all_companions(image_dir)
-    report(mimic_film(image_dir, 1), "IMPRESSION: Clear lungs. ADDENDUM: Mild edema.")
+    report(mimic_image(image_dir, 1), "IMPRESSION: Clear lungs. ADDENDUM: Mild edema.")
     embedder = ToyEmbedder()
     summary = await ingested(data, image_dir, embedder)
     assert (summary.skipped, summary.added, summary.studies_updated, embedder.batches) == (2, 0, 1, [])
@@ -212,5 +212,5 @@ async def test_a_report_that_is_a_link_is_not_read(data: Path, image_dir: Path, 
     assert (await shown(data)).report is None
 
 
-def mimic_film(image_dir: Path, image: int) -> Path:
+def mimic_image(image_dir: Path, image: int) -> Path:
     return next(image_dir.rglob(f"{image:08x}-*.dcm"))

@@ -13,7 +13,7 @@ from mcp_cxr.records import Filter, SearchArguments
 from mcp_cxr.search import _hits
 from mcp_cxr.search._near_duplicates import near_duplicates
 from tests.support.archives import ingested, opened, rows
-from tests.support.films import dicom, mimic, report
+from tests.support.image_files import dicom, mimic, report
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ TEXTS = {
 async def five(tmp_path: Path) -> Path:
     """Five studies; the last has no report."""
     for number, text in TEXTS.items():
-        film = mimic(tmp_path / "films", number)
+        image = mimic(tmp_path / "films", number)
         if text:
-            report(film, text)
+            report(image, text)
     await ingested(tmp_path / "data", tmp_path / "films")
     return tmp_path / "data"
 
@@ -109,11 +109,11 @@ class TestFiles:
     """An image file as an example, in the archive or not."""
 
     async def test_a_file_of_the_archive_is_found_as_its_image(self, five: Path, tmp_path: Path) -> None:
-        (film,) = (tmp_path / "films").rglob(f"{'-'.join(['00000001'] * 5)}.dcm")
+        (image,) = (tmp_path / "films").rglob(f"{'-'.join(['00000001'] * 5)}.dcm")
         embedder = ToyEmbedder()
         async with opened(five, embedder) as archive:
-            by_file = await archive.search(like=[str(film)])
-            by_id = await archive.search(like=[film.stem])
+            by_file = await archive.search(like=[str(image)])
+            by_id = await archive.search(like=[image.stem])
         assert by_file.images == by_id.images
         assert embedder.batches == []
 
@@ -125,13 +125,13 @@ class TestFiles:
         assert page.images[0].similarity_score == pytest.approx(1, abs=1e-5)
 
     async def test_a_file_below_no_root_is_read_only_if_its_folder_is_passed(self, five: Path, tmp_path: Path) -> None:
-        film = dicom(tmp_path / "elsewhere" / "film.dcm", 2)
+        image = dicom(tmp_path / "elsewhere" / "film.dcm", 2)
         async with opened(five) as archive:
             with pytest.raises(PathRefused, match="below none of the archive's roots"):
-                await archive.search(like=[str(film)])
+                await archive.search(like=[str(image)])
             with pytest.raises(PathRefused, match="below none of the archive's roots"):  # there or not: it does not say
                 await archive.search(like=[str(tmp_path / "gone.png")])
-            page = await archive.search_with(SearchArguments(like=[str(film)]), roots=(tmp_path,))
+            page = await archive.search_with(SearchArguments(like=[str(image)]), roots=(tmp_path,))
         assert numbers(page)[0] == 2
 
     async def test_a_file_that_is_no_image_raises_its_reason(self, five: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mcp_cxr.language import parse_query_text
 from mcp_cxr.search import _text_vectors
 from mcp_cxr.search._explain import excerpt
 from tests.support.archives import ingested, opened, rows
-from tests.support.films import mimic, report
+from tests.support.image_files import mimic, report
 from tests.support.toy import OUTAGE, ToyEmbedder
 
 if TYPE_CHECKING:

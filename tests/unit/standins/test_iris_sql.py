@@ -17,7 +17,7 @@ MAKE = (
     " Weight DOUBLE, Vector VECTOR(DOUBLE, 3))"
 )
 PUT = "INSERT INTO Room.Films (ID_, Place, Size, Weight, Vector) VALUES (?, ?, ?, ?, TO_VECTOR(?, DOUBLE))"
-FILMS = [
+IMAGES = [
     ["a", "PA", 1, 0.5, "1,0,0"],
     ["A", "pa", 3, 1.5, "0,1,0"],
     ["b", "AP", None, -2.0, "1,1,0"],
@@ -26,7 +26,7 @@ FILMS = [
 
 
 class Room:
-    """A connection with a table of four films."""
+    """A connection with a table of four images."""
 
     def __init__(self, server: StandIn) -> None:
         self.server = server
@@ -54,7 +54,7 @@ def server() -> Iterator[StandIn]:
 def room(server: StandIn) -> Iterator[Room]:
     room = Room(server)
     room(MAKE)
-    room.cursor.executemany(PUT, FILMS)
+    room.cursor.executemany(PUT, IMAGES)
     room.connection.commit()
     yield room
     room.connection.rollback()

@@ -16,7 +16,7 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import FINGERPRINT, axis, image, vectors
 from tests.faults.iris_stores import config, fill
-from tests.support.films import mimic_place, plain
+from tests.support.image_files import mimic_place, plain
 from tests.support.iris import plain_server
 from tests.support.toy import DIMENSION, ToyEmbedder
 
@@ -139,7 +139,7 @@ async def test_a_search_is_two_round_trips_and_four_in_hybrid_mode(server: Stand
 
 
 async def test_cached_entries_of_a_recreated_archive_are_not_used(server: StandIn, studies: Archive) -> None:
-    """The archive is made anew by another process, then with another embedder, whose vectors are as long."""
+    """The archive is made again by another process, then with another embedder, whose vectors are as long."""
     before = await studies.search("effusion", mode="vector")
     async with ToyEmbedder() as embedder, IrisStore(config(server)) as other:
         await other.drop()
@@ -167,12 +167,12 @@ async def test_queries_of_one_form_share_few_statements(server: StandIn, studies
 
 
 async def test_an_ingest_queries_500_ids_and_writes_250_rows_at_a_time(server: StandIn, tmp_path: Path) -> None:
-    """Whatever the embedder's batches are: each id is asked for before its film is read, and before it is written."""
-    film = plain(tmp_path / "film.png", 1).read_bytes()
+    """Whatever the embedder's batches are: each id is asked for before its image is read, and before it is written."""
+    image = plain(tmp_path / "film.png", 1).read_bytes()
     for number in range(1000):
         place = mimic_place(tmp_path / "films", number, study=number // 2).with_suffix(".png")
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(film)
+        place.write_bytes(image)
     settings = Settings(MCP_CXR_DATA_DIR=str(tmp_path), MCP_CXR_EMBEDDER="offline")  # pyright: ignore[reportCallIssue]  # by the variables' names
     async with IrisStore(config(server)) as store, ToyEmbedder() as embedder, ImageReader() as reader:
         await store.create(await embedder.fingerprint())

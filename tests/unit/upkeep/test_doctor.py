@@ -13,7 +13,7 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
 from tests.standins.nvclip import StandIn, impatient_embedder
 from tests.support.archives import DATABASE, ingested, opened, rows
-from tests.support.films import mimic
+from tests.support.image_files import mimic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from mcp_cxr.records import Filter, Fingerprint, Rejected
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import FingerprintCheck
 from tests.support.archives import ingested, opened, rows
-from tests.support.films import mimic
+from tests.support.image_files import mimic
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -51,15 +51,15 @@ class Service(ToyEmbedder):
 
 
 @pytest.fixture
-def films(tmp_path: Path) -> list[Path]:
+def images(tmp_path: Path) -> list[Path]:
     return [mimic(tmp_path / "films", number) for number in range(COMPARED + 2)]
 
 
 @pytest.fixture
-async def data(tmp_path: Path, films: list[Path]) -> Path:
+async def data(tmp_path: Path, images: list[Path]) -> Path:
     """An archive of ten images, made with version 1 of the service."""
     await ingested(tmp_path / "data", tmp_path / "films", Service("1"))
-    assert len(films) == COMPARED + 2
+    assert len(images) == COMPARED + 2
     return tmp_path / "data"
 
 
@@ -124,25 +124,25 @@ async def test_a_service_that_fails_during_the_comparison_is_neither_refused_nor
         assert await archive.store.info() == before
 
 
-async def test_unreadable_files_are_skipped(data: Path, films: list[Path]) -> None:
-    for film in films[2:]:
-        film.unlink()
+async def test_unreadable_files_are_skipped(data: Path, images: list[Path]) -> None:
+    for image in images[2:]:
+        image.unlink()
     service = Service("2")
     await confirmed(data, service)
     assert service.batches == [2]
 
 
-async def test_changed_files_are_not_compared(data: Path, films: list[Path]) -> None:
-    for film in films[:5]:
-        film.write_bytes(films[5].read_bytes() + b"\0")
+async def test_changed_files_are_not_compared(data: Path, images: list[Path]) -> None:
+    for image in images[:5]:
+        image.write_bytes(images[5].read_bytes() + b"\0")
     service = Service("2")
     await confirmed(data, service)
     assert service.batches == [5]
 
 
-async def test_the_refusal_says_that_no_file_could_be_read(data: Path, films: list[Path]) -> None:
-    for film in films:
-        film.unlink()
+async def test_the_refusal_says_that_no_file_could_be_read(data: Path, images: list[Path]) -> None:
+    for image in images:
+        image.unlink()
     service = Service("2")
     assert "no stored image's file can be read" in await refused(data, service)
     assert service.batches == []

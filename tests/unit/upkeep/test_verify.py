@@ -15,7 +15,7 @@ from mcp_cxr.errors import EmbeddingUnavailable
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.upkeep import PROBLEMS
 from tests.support.archives import DATABASE, contents, ingested, opened, rows
-from tests.support.films import dicom, mimic
+from tests.support.image_files import dicom, mimic
 from tests.support.toy import DIMENSION, ToyEmbedder
 
 SET_VECTOR = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
@@ -27,21 +27,21 @@ def cell(*numbers: float) -> bytes:
 
 async def ingest_twelve(data: Path, folder: Path) -> list[Path]:
     """Write twelve files and ingest them."""
-    films = [mimic(folder, number) for number in range(12)]
+    images = [mimic(folder, number) for number in range(12)]
     await ingested(data, folder)
-    return films
+    return images
 
 
-def damage(data: Path, films: list[Path]) -> None:
+def damage(data: Path, images: list[Path]) -> None:
     """Give each of the first nine images another problem."""
-    (vector,) = rows(data, "SELECT vector FROM vectors v JOIN images USING (slot) WHERE image_id = ?", films[11].stem)[
+    (vector,) = rows(data, "SELECT vector FROM vectors v JOIN images USING (slot) WHERE image_id = ?", images[11].stem)[
         0
     ]
     cells = [cell(0), cell(0.25), cell(1, np.nan), cell(1, np.inf), cell(1, 2)[:-4], b"odd", vector]
-    for film, cell_ in zip(films, cells, strict=False):
-        rows(data, SET_VECTOR, cell_, film.stem)
-    os.utime(films[7], ns=(0, 0))
-    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
+    for image, cell_ in zip(images, cells, strict=False):
+        rows(data, SET_VECTOR, cell_, image.stem)
+    os.utime(images[7], ns=(0, 0))
+    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", images[8].stem)
     with (
         closing(sqlite3.connect(data / DATABASE)) as connection,
         connection,
@@ -64,9 +64,9 @@ DAMAGE = {
 
 
 async def test_verify_counts_each_kind_of_problem(tmp_path: Path) -> None:
-    films = await ingest_twelve(tmp_path / "data", tmp_path / "films")
-    damage(tmp_path / "data", films)
-    films[8].unlink()  # its row is external, and is not checked further
+    images = await ingest_twelve(tmp_path / "data", tmp_path / "films")
+    damage(tmp_path / "data", images)
+    images[8].unlink()  # its row is external, and is not checked further
     async with opened(tmp_path / "data") as archive:
         found = await archive.verify()
     assert found.images == 12
@@ -75,9 +75,9 @@ async def test_verify_counts_each_kind_of_problem(tmp_path: Path) -> None:
 
 
 async def test_verify_counts_a_missing_file(tmp_path: Path) -> None:
-    film = mimic(tmp_path / "films", 1)
+    image = mimic(tmp_path / "films", 1)
     await ingested(tmp_path / "data", tmp_path / "films")
-    film.unlink()  # a test may wait
+    image.unlink()  # a test may wait
     async with opened(tmp_path / "data") as archive:
         assert (await archive.verify()).problems["file gone"] == 1
 
@@ -99,23 +99,23 @@ async def test_repair_removes_a_missing_root_once_no_image_comes_from_it(tmp_pat
 
 async def test_repair_removes_a_missing_root_whose_name_is_not_unicode(tmp_path: Path) -> None:
     data, old = tmp_path / "data", tmp_path / os.fsdecode(b"arch\xff")
-    film = mimic(tmp_path / "films", 1)
+    image = mimic(tmp_path / "films", 1)
     await ingested(data, tmp_path / "films")
     async with opened(data) as archive:
         await archive.store.create(root=str(old))
         assert (await archive.repair()).repaired["root gone"] == 1
-    assert film.exists()
+    assert image.exists()
 
 
 async def test_repair_keeps_a_missing_root_of_external_images(tmp_path: Path) -> None:
-    data, films = tmp_path / "data", tmp_path / "films"
-    film = mimic(films, 1)
-    await ingested(data, films)
-    rows(data, "UPDATE images SET made_by = NULL, root = '', image_path = ?", str(film))
-    films.rename(tmp_path / "away")
+    data, images = tmp_path / "data", tmp_path / "films"
+    image = mimic(images, 1)
+    await ingested(data, images)
+    rows(data, "UPDATE images SET made_by = NULL, root = '', image_path = ?", str(image))
+    images.rename(tmp_path / "away")
     async with opened(data) as archive:
         assert (await archive.repair()).repaired["root gone"] == 0
-        (tmp_path / "away").rename(films)
+        (tmp_path / "away").rename(images)
         assert (await archive.repair()).repaired["external"] == 1
 
 
@@ -123,9 +123,9 @@ async def test_repair_keeps_a_missing_root_of_external_images(tmp_path: Path) ->
 async def test_repair_keeps_a_root_that_cannot_be_reached(
     tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    films = tmp_path / "films"
-    mimic(films, 1)
-    await ingested(tmp_path / "data", films)
+    images = tmp_path / "films"
+    mimic(images, 1)
+    await ingested(tmp_path / "data", images)
     real_stat = Path.stat
 
     def fail(path: Path, **how: bool) -> os.stat_result:
@@ -141,20 +141,20 @@ async def test_repair_keeps_a_root_that_cannot_be_reached(
 
 
 async def test_repair_keeps_an_existing_root_without_images(tmp_path: Path) -> None:
-    data, films = tmp_path / "data", tmp_path / "films"
-    mimic(films, 1)
-    await ingested(data, films)
+    data, images = tmp_path / "data", tmp_path / "films"
+    mimic(images, 1)
+    await ingested(data, images)
     async with opened(data) as archive:
         await archive.store.create(root=str(tmp_path))
         assert (await archive.repair()).repaired == dict.fromkeys(PROBLEMS, 0)
-        assert (await archive.store.info()).roots == (str(films), str(tmp_path))
+        assert (await archive.store.info()).roots == (str(images), str(tmp_path))
 
 
 async def test_repair_restores_the_archive(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "films")
     was = contents(data)["images"]
-    damage(data, films)
+    damage(data, images)
     dicom(tmp_path / "films" / "new.dcm", 99)
     async with opened(data) as archive:
         found = await archive.repair()
@@ -166,10 +166,10 @@ async def test_repair_restores_the_archive(tmp_path: Path) -> None:
 
 async def test_repair_keeps_and_counts_images_without_a_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await ingest_twelve(data, tmp_path / "films")
-    damage(data, films)
-    films[0].unlink()  # a test may wait
-    films[8].unlink()
+    images = await ingest_twelve(data, tmp_path / "films")
+    damage(data, images)
+    images[0].unlink()  # a test may wait
+    images[8].unlink()
     async with opened(data) as archive:
         found = await archive.repair()
         assert {name: count for name, count in found.problems.items() if count} == {
@@ -182,9 +182,9 @@ async def test_repair_keeps_and_counts_images_without_a_file(tmp_path: Path) -> 
 
 async def test_repair_follows_a_file_that_became_another_image(tmp_path: Path) -> None:
     data, folder = tmp_path / "data", tmp_path / "films"
-    film = dicom(folder / "a.dcm", 1)
+    image = dicom(folder / "a.dcm", 1)
     await ingested(data, folder)
-    dicom(film, 2)
+    dicom(image, 2)
     async with opened(data) as archive:
         found = await archive.repair()
         assert (found.images, found.repaired["file changed"], any(found.problems.values())) == (1, 1, False)
@@ -201,9 +201,9 @@ async def test_repair_keeps_counting_two_equal_images(tmp_path: Path) -> None:
 
 async def test_a_repair_that_failed_without_the_service_can_be_completed_by_an_ingest(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "films")
     was = contents(data)["images"]
-    damage(data, films)
+    damage(data, images)
     async with opened(data, ToyEmbedder(down=True)) as archive:
         with pytest.raises(EmbeddingUnavailable):
             await archive.repair()
@@ -216,10 +216,10 @@ async def test_a_repair_that_failed_without_the_service_can_be_completed_by_an_i
 
 async def test_forget_preview_counts_what_forget_removes(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    films = await ingest_twelve(data, tmp_path / "films")
-    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", films[8].stem)
+    images = await ingest_twelve(data, tmp_path / "films")
+    rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", images[8].stem)
     async with opened(data) as archive:
-        found = await archive.forget_preview(Filter(image_id=ImageId(films[0].stem)))
+        found = await archive.forget_preview(Filter(image_id=ImageId(images[0].stem)))
         assert (found.images, found.studies, found.external_in_archive) == (1, 1, 1)
         assert await archive.forget(found.where) == 1
         assert (await archive.forget_preview(found.where)).images == 0

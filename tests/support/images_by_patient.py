@@ -1,4 +1,4 @@
-"""Image to image on the real films of CXR_TEST_DATA: by what is known of them, the same patient left out."""
+"""Image to image on the real images of CXR_TEST_DATA: by what is known of them, the same patient left out."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ AT = 5
 
 
 @dataclass(frozen=True)
-class Film:
-    """One film, and what is known of it."""
+class SampleImage:
+    """One image, and what is known of it."""
 
     file: str
     patient: str
@@ -32,27 +32,27 @@ class Film:
 
 @dataclass(frozen=True)
 class Measured:
-    """Precision of the first five, by one fact, beside films drawn blindly."""
+    """Precision of the first five, by one fact, beside images drawn blindly."""
 
     fact: str
-    films: int
+    images: int
     found: float
     chance: float
 
 
 async def image_to_image(folder: Path) -> list[Measured]:
-    """Ask for each film by example and count other patients' films that share a fact with it."""
-    films = _known(folder)
+    """Ask for each image by example and count other patients' images that share a fact with it."""
+    images = _known(folder)
     with tempfile.TemporaryDirectory() as data:
-        ranked = await _ranked(folder, Path(data), films)
-    return [_measured(fact, films, ranked) for fact in ("view", "finding", "folder")]
+        ranked = await _ranked(folder, Path(data), images)
+    return [_measured(fact, images, ranked) for fact in ("view", "finding", "folder")]
 
 
-def _known(folder: Path) -> dict[str, Film]:
+def _known(folder: Path) -> dict[str, SampleImage]:
     with (folder / "ground_truth.csv").open(newline="") as handle:
         rows = [row for row in csv.DictReader(handle) if row["file"].split("/")[0] in CHEST]
     return {
-        row["file"]: Film(
+        row["file"]: SampleImage(
             row["file"],
             row["patient"] or row["file"],
             {"view": row["view"][:2], "finding": row["finding"], "folder": row["file"].split("/")[0]},
@@ -61,9 +61,9 @@ def _known(folder: Path) -> dict[str, Film]:
     }
 
 
-async def _ranked(folder: Path, data: Path, films: dict[str, Film]) -> dict[str, list[Film]]:
-    """Return for each film the others, most similar first, without those of its patient."""
-    ranked: dict[str, list[Film]] = {}
+async def _ranked(folder: Path, data: Path, images: dict[str, SampleImage]) -> dict[str, list[SampleImage]]:
+    """Return for each image the others, most similar first, without those of its patient."""
+    ranked: dict[str, list[SampleImage]] = {}
     async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
         for part in CHEST:
             await archive.ingest(folder / part)
@@ -71,8 +71,8 @@ async def _ranked(folder: Path, data: Path, films: dict[str, Film]) -> dict[str,
         file_of = {one.image.image_id: _name(folder, one.image.root, one.image.image_path) for one in stored}
         for image_id, file in file_of.items():
             page = await archive.search(like=[image_id], group="none", limit=100)
-            others = [films[file_of[hit.image_id]] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a NewType
-            ranked[file] = [other for other in others if other.patient != films[file].patient]
+            others = [images[file_of[hit.image_id]] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a NewType
+            ranked[file] = [other for other in others if other.patient != images[file].patient]
     return ranked
 
 
@@ -80,16 +80,16 @@ def _name(folder: Path, root: str, path: str) -> str:
     return (Path(root) / path).relative_to(folder.resolve()).as_posix()
 
 
-def _measured(fact: str, films: dict[str, Film], ranked: dict[str, list[Film]]) -> Measured:
+def _measured(fact: str, images: dict[str, SampleImage], ranked: dict[str, list[SampleImage]]) -> Measured:
     found: list[float] = []
     chance: list[float] = []
     for file, others in ranked.items():
-        value = films[file].facts[fact]
+        value = images[file].facts[fact]
         if value:
             found.append(_share(others[:AT], fact, value))
             chance.append(_share(others, fact, value))
     return Measured(fact, len(found), float(np.mean(found)), float(np.mean(chance)))
 
 
-def _share(films: Sequence[Film], fact: str, value: str) -> float:
-    return float(np.mean([film.facts[fact] == value for film in films]))
+def _share(images: Sequence[SampleImage], fact: str, value: str) -> float:
+    return float(np.mean([image.facts[fact] == value for image in images]))

@@ -1,4 +1,4 @@
-"""Small films, drawn as a test needs them."""
+"""Small images, drawn as a test needs them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pixels(seed: int) -> NDArray[np.uint16]:
 
 
 def dicom(path: Path, seed: int, **tags: Any) -> Path:
-    """Write a film whose ids are made of `seed` unless `tags` say otherwise; None leaves a tag out."""
+    """Write an image whose ids are made of `seed` unless `tags` say otherwise; None leaves a tag out."""
     path.parent.mkdir(parents=True, exist_ok=True)
     named: dict[str, Any] = {
         "SOPInstanceUID": f"2.25.{seed}",
@@ -44,7 +44,7 @@ def plain(path: Path, seed: int) -> Path:
 
 
 def truncated(path: Path, seed: int, **tags: Any) -> Path:
-    """Write a film that ends in the middle of its pixels."""
+    """Write an image that ends in the middle of its pixels."""
     content = dicom(path, seed, **tags).read_bytes()
     path.write_bytes(content[: len(content) // 2])
     return path
@@ -58,12 +58,12 @@ def mimic_place(folder: Path, image: int, *, study: int | None = None, subject: 
 
 
 def mimic(folder: Path, image: int, *, study: int | None = None, subject: int | None = None, **tags: Any) -> Path:
-    """Write a film in MIMIC-CXR's layout."""
+    """Write an image in MIMIC-CXR's layout."""
     return dicom(mimic_place(folder, image, study=study, subject=subject), image, **tags)
 
 
-def report(film: Path, text: str) -> Path:
-    """Write the report of a film's study where MIMIC-CXR has it."""
-    path = film.parent.with_suffix(".txt")
+def report(image: Path, text: str) -> Path:
+    """Write the report of an image's study where MIMIC-CXR has it."""
+    path = image.parent.with_suffix(".txt")
     path.write_text(text, encoding="utf-8")
     return path

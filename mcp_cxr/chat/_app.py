@@ -12,10 +12,8 @@ import streamlit as st
 from mcp_cxr.chat._archive_page import archive_page
 from mcp_cxr.chat._backend import Backend
 from mcp_cxr.chat._chat_page import chat_page
-from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import escape_markdown
-from mcp_cxr.chat._queries import describe_query
-from mcp_cxr.chat._saved_queries import SavedQueries
+from mcp_cxr.chat._drawing import escape_markdown, wait_for
+from mcp_cxr.chat._queries import describe_query, save_query, saved_queries
 from mcp_cxr.chat._search_page import search_page
 from mcp_cxr.chat._tab import this_tab
 from mcp_cxr.errors import CxrError
@@ -40,7 +38,7 @@ def draw_app() -> None:
         st.error("Open the link that `mcp-cxr chat` printed: its token keeps other users of this machine out.")
         return
     st.html(_STYLES)
-    backend, tab = _backend(token, tuple(folders)), this_tab()
+    backend, tab = _backend(tuple(folders)), this_tab()
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
         page_name = st.segmented_control(
             "Page", list(_PAGES), default="Search", key="page", required=True, label_visibility="collapsed"
@@ -51,12 +49,12 @@ def draw_app() -> None:
     with st.sidebar:  # before the page, which waits for its images
         st.markdown("### Chest X-rays")
         st.caption("Not a medical device: not for diagnosis.")
-        _questions(backend, tab)
+        _sidebar_queries(backend, tab)
     _PAGES[page_name](backend, tab)
 
 
 @st.cache_resource(show_spinner="Starting the server ...", on_release=Backend.close)
-def _backend(_token: str, folders: tuple[str, ...]) -> Backend:
+def _backend(folders: tuple[str, ...]) -> Backend:
     return Backend.open(folders)
 
 
@@ -77,12 +75,12 @@ def _model_line(model: Model | None, share: Sequence[str]) -> str:
 
 def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
     """Show when a server has ended, with a button that restarts it."""
-    if not (backend.person_server.has_ended or backend.model.has_ended):
+    if not (backend.user_server.has_ended or backend.model_server.has_ended):
         return
     st.error("The server has ended; the terminal of `mcp-cxr chat` says why.", icon=":material/power_off:")
-    if st.button("Start it again", type="primary", key="mend"):
+    if st.button("Start it again", type="primary", key="restart"):
         restarted = [
-            backend.loop.start(one.restart()) for one in (backend.person_server, backend.model) if one.has_ended
+            backend.loop.start(one.restart()) for one in (backend.user_server, backend.model_server) if one.has_ended
         ]
         try:
             for one in restarted:
@@ -94,22 +92,22 @@ def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
         st.rerun(scope="app")
 
 
-def _questions(backend: Backend, tab: Tab) -> None:
+def _sidebar_queries(backend: Backend, tab: Tab) -> None:
     """List the saved queries and the history."""
-    saved = SavedQueries(backend.settings.data_dir)
-    if queries := saved.all():
+    data_dir = backend.settings.data_dir
+    if queries := saved_queries(data_dir):
         st.markdown("**Saved**")
     for name, query in queries.items():
         with st.container(horizontal=True, gap=None, key=f"saved_row_{name}"):
             _query_button(backend, tab, query, key=f"saved_{name}", title=name)
             st.button(
                 "", key=f"forget_{name}", icon=":material/close:", type="tertiary", help=f"Forget “{name}”",
-                on_click=saved.remove, args=(name,),
+                on_click=save_query, args=(data_dir, name, None),
             )  # fmt: skip
     if tab.history:
         st.markdown("**History**")
     for number, query in enumerate(tab.history):
-        _query_button(backend, tab, query, key=f"asked_{number}")
+        _query_button(backend, tab, query, key=f"history_{number}")
 
 
 def _query_button(backend: Backend, tab: Tab, query: dict[str, Any], *, key: str, title: str | None = None) -> None:

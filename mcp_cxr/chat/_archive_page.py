@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._backend import data_of
-from mcp_cxr.chat._job import IngestStatus, Job, wait_for
-from mcp_cxr.chat._markdown import escape_markdown
+from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+    from concurrent.futures import Future
 
     from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._tab import Tab
@@ -22,26 +21,26 @@ _REDRAW_S = 0.5
 
 def archive_page(backend: Backend, tab: Tab) -> None:
     """Draw the page."""
-    job = tab.ingest
+    ingest = tab.ingest
     _overview(backend)
     st.subheader("Add a folder", divider="gray")
     with st.form("ingest", border=False):
         st.text_input("Folder on this machine", key="ingest_path", placeholder="/path/to/images")
         st.checkbox("Dry run: only count what would be added", key="ingest_dry_run")
         st.form_submit_button(
-            "Ingest", type="primary", disabled=bool(job and job.is_running), on_click=_start, args=(backend, tab)
+            "Ingest", type="primary", disabled=bool(ingest and not ingest.done()), on_click=_start, args=(backend, tab)
         )
-    if job and job.is_running:
-        st.fragment(_progress, run_every=_REDRAW_S)(tab, job)
-    elif job:
-        _summary(job)
+    if ingest and not ingest.done():
+        st.fragment(_progress, run_every=_REDRAW_S)(tab, ingest)
+    elif ingest:
+        _summary(ingest)
 
 
 def _overview(backend: Backend) -> None:
-    found = backend.overview()
-    wait_for([found])
+    pending = backend.loop.start(backend.call("get_archive_overview", {}))
+    wait_for([pending])
     try:
-        overview = found.result()
+        overview = pending.result()
     except CxrError as exc:
         st.info(escape_markdown(str(exc)), icon=":material/inventory_2:")
         return
@@ -65,13 +64,11 @@ def _draw_counts(place: Any, title: str, counts: Mapping[str, int]) -> None:  # 
 def _start(backend: Backend, tab: Tab) -> None:
     path, dry_run = st.session_state["ingest_path"].strip(), st.session_state["ingest_dry_run"]
     if path:
-        tab.ingest_status = None
-        tab.ingest = Job(backend.loop, lambda report_progress: _ingest(backend, path, report_progress, dry_run=dry_run))
+        tab.ingest_progress = (0.0, "Looking for images ...")
+        tab.ingest = backend.loop.start(_ingest(backend, tab, path, dry_run=dry_run))
 
 
-async def _ingest(
-    backend: Backend, path: str, report_progress: Callable[[IngestStatus], None], *, dry_run: bool
-) -> dict[str, Any]:
+async def _ingest(backend: Backend, tab: Tab, path: str, *, dry_run: bool) -> dict[str, Any]:
     """Call `ingest_directory` until everything is done, or a call makes no progress.
 
     Returns:
@@ -80,39 +77,32 @@ async def _ingest(
     totals = {"added": 0, "errors": 0, "seconds": 0.0}
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
-        report_progress(IngestStatus(progress, total, message or ""))
+        files = f"{progress:.0f} of {total:.0f} files" if total else f"{progress:.0f} files"
+        tab.ingest_progress = (min(1.0, progress / total) if total else 0.0, f"{files}: {message or ''}")
 
     while True:
         arguments = {"path": path, "dry_run": dry_run}
-        summary = data_of(await backend.person_server.call("ingest_directory", arguments, on_progress=on_progress))
+        summary = await backend.call("ingest_directory", arguments, on_progress=on_progress)
         totals = {name: total + summary[name] for name, total in totals.items()}
         if dry_run or not summary["next"] or not (summary["added"] or summary["errors"]):
             return summary | totals
 
 
-def _progress(tab: Tab, job: Job[IngestStatus, dict[str, Any]]) -> None:
+def _progress(tab: Tab, ingest: Future[dict[str, Any]]) -> None:
     """Draw the progress; when the ingest is done, redraw the whole page."""
-    for updates in job.updates():
-        tab.ingest_status = updates
-    if not job.is_running:
+    st.progress(*tab.ingest_progress)
+    if st.button("Stop", key="ingest_stop", icon=":material/stop:"):
+        ingest.cancel()
+    if ingest.done():
         st.rerun()
-    updates = tab.ingest_status
-    if updates and updates.found:
-        st.progress(
-            min(1.0, updates.processed / updates.found),
-            f"{updates.processed:.0f} of {updates.found:.0f} files: {updates.done}",
-        )
-    else:
-        st.progress(0.0, f"{updates.processed:.0f} files: {updates.done}" if updates else "Looking for images ...")
-    st.button("Stop", key="ingest_stop", icon=":material/stop:", on_click=job.stop)
 
 
-def _summary(job: Job[IngestStatus, dict[str, Any]]) -> None:
-    if job.future.cancelled():
+def _summary(ingest: Future[dict[str, Any]]) -> None:
+    if ingest.cancelled():
         st.info("Stopped. Images already added stay; ingest the folder again to continue.", icon=":material/info:")
         return
     try:
-        summary = job.future.result()
+        summary = ingest.result()
     except CxrError as exc:
         st.error(escape_markdown(str(exc)), icon=":material/error:")
         return

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Future
 
+    from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
     from mcp_cxr.chat._model import Model
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 _SHARE_ALL = "reports,images"
 _END_TIMEOUT_S = 10
 _KEY = "MCP_CXR_CHAT_KEY"
-
-
-class ToolRefused(CxrError):
-    """A tool answered with an error; the message is the tool's own, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,8 @@ class Backend:
 
     settings: Settings
     loop: Loop
-    person_server: Connection
-    model: Connection
+    user_server: Connection
+    model_server: Connection
     language_model: Model | None
     """None: no language model is configured."""
     uploads: Path
@@ -65,42 +62,38 @@ class Backend:
         uploads = Path(tempfile.mkdtemp(prefix="mcp-cxr-chat-"))
         atexit.register(shutil.rmtree, uploads, ignore_errors=True)
         roots = [*map(str, settings.roots), *folders]
-        person_server = _server(settings, share=_SHARE_ALL, roots=[*roots, str(uploads)])
-        model = _server(settings, share=",".join(settings.share), roots=roots)
-        backend = cls(settings, Loop(), Connection(person_server), Connection(model), create_model(settings), uploads)
-        backend.loop.start(backend.person_server.restart())  # ready for the first query
+        user_server = _server(settings, share=_SHARE_ALL, roots=[*roots, str(uploads)])
+        model_server = _server(settings, share=",".join(settings.share), roots=roots)
+        servers = Connection(user_server), Connection(model_server)
+        backend = cls(settings, Loop(), *servers, create_model(settings), uploads)
+        backend.loop.start(backend.user_server.restart())  # ready for the first query
         return backend
 
     def close(self) -> None:
         """Stop both servers."""
-        for server in (self.person_server, self.model):
+        for server in (self.user_server, self.model_server):
             self.loop.start(server.close()).result(_END_TIMEOUT_S)
 
-    def search(self, query: dict[str, Any]) -> Future[dict[str, Any]]:
-        """Call `search_medical_images`."""
-        return self.loop.start(self._data("search_medical_images", query))
+    async def call(
+        self, tool: str, arguments: dict[str, Any], *, on_progress: ProgressFnT | None = None
+    ) -> dict[str, Any]:
+        """Call a tool for the user; return its structured content.
 
-    def facts(self, image_id: str) -> Future[dict[str, Any]]:
-        """Call `get_image_metadata`."""
-        return self.loop.start(self._data("get_image_metadata", {"image_id": image_id}))
+        Raises:
+            CxrError: The tool answers with an error, in its own words, or the server has ended.
+        """
+        result = await self.user_server.call(tool, arguments, on_progress=on_progress)
+        return _checked(result).structured_content or {}
 
-    def overview(self) -> Future[dict[str, Any]]:
-        """Call `get_archive_overview`."""
-        return self.loop.start(self._data("get_archive_overview", {}))
-
-    def image(self, image_id: str, max_px: int) -> Future[tuple[bytes, str]]:
-        """Return a rendering of an image as a file, and its media type."""
-        return self.loop.start(self.read_image(image_id, max_px))
-
-    async def read_image(self, image_id: str, max_px: int) -> tuple[bytes, str]:
-        """Do what `image` does, on the event loop."""
-        result = _checked(await self.person_server.call("view_image", {"image_id": image_id, "max_px": max_px}))
+    async def rendering(self, image_id: str, max_px: int) -> tuple[bytes, str]:
+        """Return a rendering of an image as a file, and its media type; errors as for `call`."""
+        result = _checked(await self.user_server.call("view_image", {"image_id": image_id, "max_px": max_px}))
         block = next(block for block in result.content if block.type == "image")
         return base64.b64decode(block.data), block.mime_type
 
     def is_unanswered(self, answer: Future[Any]) -> bool:
         """Whether this failed because the server ended, and a new server is running."""
-        if not answer.done() or answer.cancelled() or self.person_server.has_ended:
+        if not answer.done() or answer.cancelled() or self.user_server.has_ended:
             return False
         return isinstance(answer.exception(), ServerEnded)
 
@@ -114,18 +107,6 @@ class Backend:
         """Whether an example is an uploaded file."""
         return example.startswith(str(self.uploads))
 
-    async def _data(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        return data_of(await self.person_server.call(tool, arguments))
-
-
-def data_of(result: CallToolResult) -> dict[str, Any]:
-    """Return the structured content of a tool's result.
-
-    Raises:
-        ToolRefused: The result is an error.
-    """
-    return _checked(result).structured_content or {}
-
 
 def text_of(result: CallToolResult) -> str:
     """Return the text blocks of a result, as a model reads them."""
@@ -134,14 +115,13 @@ def text_of(result: CallToolResult) -> str:
 
 def _checked(result: CallToolResult) -> CallToolResult:
     if result.is_error:
-        raise ToolRefused(text_of(result) or "The tool failed.")
+        raise CxrError(text_of(result) or "The tool failed.")
     return result
 
 
 def _server(settings: Settings, *, share: str, roots: list[str]) -> StdioServerParameters:
     """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
-    variables = {name: value for name, value in os.environ.items() if name != _KEY}
-    variables |= {
+    variables = {name: value for name, value in os.environ.items() if name != _KEY} | {
         "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),
         "MCP_CXR_ROOTS": os.pathsep.join(str(Path(root).absolute()) for root in roots),
         "MCP_CXR_SHARE": share,

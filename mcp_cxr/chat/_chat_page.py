@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from mcp_cxr.chat._conversation import Conversation
-from mcp_cxr.chat._markdown import escape_markdown, without_images
+from mcp_cxr.chat._drawing import escape_markdown, without_images
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
 
@@ -121,13 +122,11 @@ def _draw_viewer(backend: Backend, conversation: Conversation, answer: ToolResul
 
 
 def _problem(conversation: Conversation) -> None:
-    if conversation.job is None:
+    if conversation.reply is None:
         return
-    if conversation.job.future.cancelled():
+    try:
+        conversation.reply.result()
+    except CancelledError:
         st.caption("Stopped.")
-        return
-    error = conversation.job.future.exception()
-    if isinstance(error, CxrError):
-        st.error(escape_markdown(str(error)), icon=":material/error:")
-    elif error:
-        raise error
+    except CxrError as exc:
+        st.error(escape_markdown(str(exc)), icon=":material/error:")

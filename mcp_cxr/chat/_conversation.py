@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from mcp import MCPError
 
 from mcp_cxr.chat._backend import text_of
-from mcp_cxr.chat._job import Job
 from mcp_cxr.chat._turns import ToolCall, ToolImage, ToolResult, Turn
 
 if TYPE_CHECKING:
     from mcp import Client
-    from mcp_types import CallToolResult, Tool
+    from mcp_types import Tool
 
     from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._model import Model
@@ -52,31 +51,31 @@ class Conversation:
         self.context = ""
         """What the user is viewing; sent along with their next message."""
         self.pending_consent: PendingConsent | None = None
-        self.job: Job[None, None] | None = None
+        self.reply: Future[None] | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether the model is still answering."""
-        return self.job is not None and self.job.is_running
+        return self.reply is not None and not self.reply.done()
 
     def say(self, text: str) -> None:
         """Send a message to the model and let it answer."""
         self.turns.append(Turn("user", text, context=self.context))
         self.context = ""
-        self.job = Job(self._backend.loop, lambda _: self._go_on())
+        self.reply = self._backend.loop.start(self._reply())
 
     def stop(self) -> None:
         """Stop the model; what it has written stays."""
-        if self.job:
-            self.job.stop()
+        if self.reply:
+            self.reply.cancel()
 
-    async def _go_on(self) -> None:
+    async def _reply(self) -> None:
         """Let the model write and call tools until a turn has no calls.
 
         Raises:
             CxrError: The model's service or the server fails.
         """
-        instructions, tools = await self._backend.model.ask(_instructions_and_tools)
+        instructions, tools = await self._backend.model_server.ask(_instructions_and_tools)
         for _ in range(_MAX_ROUNDS):
             turn = Turn("assistant")
             so_far = tuple(self.turns)
@@ -96,17 +95,18 @@ class Conversation:
         self.turns.append(Turn("assistant", f"(Stopped after {_MAX_ROUNDS} rounds of calls: say how to continue.)"))
 
     async def _call(self, call: ToolCall, tools: list[Tool]) -> ToolResult:
-        """ToolCall a tool for the model; a tool that writes waits for the user's consent."""
+        """Call a tool for the model; a tool that writes waits for the user's consent."""
         tool = next((one for one in tools if one.name == call.name), None)
         if tool is None:
             return ToolResult(call, f"There is no tool {call.name}.", is_error=True)
         if not (tool.annotations and tool.annotations.read_only_hint) and not await self._has_consent(call):
             return ToolResult(call, _DENIED, is_error=True)
         try:
-            result = await self._backend.model.call(call.name, call.arguments)
+            result = await self._backend.model_server.call(call.name, call.arguments)
         except MCPError as exc:
             return ToolResult(call, str(exc), is_error=True)
-        return ToolResult(call, text_of(result), _images_of(result), is_error=bool(result.is_error))
+        images = tuple(ToolImage(block.data, block.mime_type) for block in result.content if block.type == "image")
+        return ToolResult(call, text_of(result), images, is_error=bool(result.is_error))
 
     async def _has_consent(self, call: ToolCall) -> bool:
         self.pending_consent = PendingConsent(call)
@@ -131,7 +131,3 @@ async def _instructions_and_tools(client: Client) -> tuple[str, list[Tool]]:
 def _is_for_apps(tool: Tool) -> bool:
     ui: dict[str, Any] = (tool.meta or {}).get("ui") or {}
     return "model" not in ui.get("visibility", ["model"])
-
-
-def _images_of(result: CallToolResult) -> tuple[ToolImage, ...]:
-    return tuple(ToolImage(block.data, block.mime_type) for block in result.content if block.type == "image")

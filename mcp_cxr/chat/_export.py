@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from mcp_cxr.chat._backend import Backend
 
@@ -31,25 +31,17 @@ def to_csv(hits: Iterable[dict[str, Any]]) -> bytes:
     return text.getvalue().encode()
 
 
-async def to_zip(backend: Backend, image_ids: Iterable[str], report_progress: Callable[[int], None]) -> bytes:
+async def to_zip(backend: Backend, image_ids: Iterable[str]) -> bytes:
     """Return a ZIP with a rendering of each image, at most 2,048 pixels a side, named by image id.
-
-    Args:
-        backend: Reads the images.
-        image_ids: The images.
-        report_progress: Called with the number of images read.
 
     Raises:
         CxrError: An image cannot be read, or the server has ended.
     """
-    gate, done = asyncio.Semaphore(_AT_ONCE), 0
+    semaphore = asyncio.Semaphore(_AT_ONCE)
 
     async def read_image(image_id: str) -> tuple[str, bytes]:
-        nonlocal done
-        async with gate:
-            content, kind = await backend.read_image(image_id, _LONGEST_PX)
-        done += 1
-        report_progress(done)
+        async with semaphore:
+            content, kind = await backend.rendering(image_id, _LONGEST_PX)
         return f"{image_id}.{kind.removeprefix('image/').replace('jpeg', 'jpg')}", content
 
     images = await asyncio.gather(*map(read_image, image_ids))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import escape_markdown
+from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
 
@@ -32,8 +31,9 @@ def gallery(backend: Backend, tab: Tab) -> None:
         return
     for image_id in (hit["image_id"] for hit in hits):
         if image_id not in tab.images or backend.is_unanswered(tab.images[image_id]):
-            tab.images[image_id] = backend.image(image_id, _THUMBNAIL_PX)
-    _open_image(backend, tab, hits)
+            tab.images[image_id] = backend.loop.start(backend.rendering(image_id, _THUMBNAIL_PX))
+    if any(hit["image_id"] == tab.open_image_id for hit in hits):
+        _open_image(backend, tab)
     places: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, gap="small", key="gallery"):
         for hit in hits:
@@ -43,19 +43,10 @@ def gallery(backend: Backend, tab: Tab) -> None:
     _show_images(places, tab)
 
 
-def _open_image(backend: Backend, tab: Tab, hits: list[dict[str, Any]]) -> None:
-    hit = next((hit for hit in hits if hit["image_id"] == tab.open_image_id), None)
-    if hit is None:
-        return
+def _open_image(backend: Backend, tab: Tab) -> None:
     with st.container(key="open_image"):
         st.button("Close the viewer", icon=":material/close:", on_click=setattr, args=(tab, "open_image_id", None))
-        viewer(
-            backend,
-            key=f"viewer_{hit['image_id']}",
-            query=tab.query,
-            page=tab.page,
-            opens=hit["image_id"],
-        )
+        viewer(backend, key=f"viewer_{tab.open_image_id}", query=tab.query, page=tab.page, opens=tab.open_image_id)
 
 
 def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
@@ -87,7 +78,7 @@ def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
 
 def _report(backend: Backend, tab: Tab, image_id: str) -> None:
     if image_id not in tab.facts or backend.is_unanswered(tab.facts[image_id]):
-        tab.facts[image_id] = backend.facts(image_id)
+        tab.facts[image_id] = backend.loop.start(backend.call("get_image_metadata", {"image_id": image_id}))
     wait_for([tab.facts[image_id]])
     try:
         sections: dict[str, str] = tab.facts[image_id].result()["report"] or {}

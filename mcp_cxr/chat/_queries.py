@@ -1,11 +1,18 @@
-"""Queries as the widgets hold them, as arguments of the tool, and as a line of text."""
+"""Queries: as arguments of the tool, as a line of text, and saved in the data folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import secrets
+from contextlib import suppress
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
+
+from mcp_cxr.files import create_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 FIELDS: dict[str, Any] = {
     "query": "",
@@ -20,7 +27,7 @@ FIELDS: dict[str, Any] = {
     "date_to": "",
     "group": "study",
 }
-"""Arguments of `search_medical_images` that have a widget, and the value that stands for no choice."""
+"""Arguments of `search_medical_images` that have a widget, and the value that means no choice."""
 _NAMES = {
     "labels_absent": "without",
     "labels": "with",
@@ -32,6 +39,7 @@ _NAMES = {
     "view": "",
     "split": "split",
 }
+_saved_lock = Lock()  # tabs share the file
 
 
 def query_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -41,14 +49,9 @@ def query_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) -> di
         values: Keyed by the names in `FIELDS`.
         marks: `like` and `unlike`: image ids, or paths of uploads.
     """
-    given = {name: _stripped(values.get(name, empty)) for name, empty in FIELDS.items()}
-    asked = {name: value for name, value in given.items() if value != FIELDS[name]}
-    return asked | {name: list(examples) for name, examples in marks.items() if examples}
-
-
-def widget_values(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of the widgets for a query."""
-    return {name: query.get(name, empty) for name, empty in FIELDS.items()}
+    stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    given = {name: value for name, value in stripped.items() if value != FIELDS[name]}
+    return given | {name: list(examples) for name, examples in marks.items() if examples}
 
 
 def count_filters(query: Mapping[str, Any]) -> int:
@@ -68,8 +71,36 @@ def describe_query(query: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "everything"
 
 
-def _stripped(value: Any) -> Any:  # noqa: ANN401 - what a widget holds
-    return value.strip() if isinstance(value, str) else value
+def saved_queries(data_dir: Path) -> dict[str, dict[str, Any]]:
+    """Return the saved queries by name, in order; an unreadable file counts as none."""
+    with suppress(OSError, ValueError):
+        found: Any = json.loads(_saved_path(data_dir).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return cast("dict[str, dict[str, Any]]", found)
+    return {}
+
+
+def save_query(data_dir: Path, name: str, query: dict[str, Any] | None) -> None:
+    """Save a query in a file that only its owner can read; one of the same name is replaced.
+
+    Args:
+        data_dir: The data folder; created with the first saved query.
+        name: Unique.
+        query: None: the query of this name is removed.
+    """
+    with _saved_lock:
+        queries = {**saved_queries(data_dir), name: query}
+        content = json.dumps(
+            {name: one for name, one in queries.items() if one is not None}, ensure_ascii=False, indent=1
+        )
+        path = _saved_path(data_dir)
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        create_private_file(draft, content.encode())
+        draft.replace(path)
+
+
+def _saved_path(data_dir: Path) -> Path:
+    return data_dir / "questions.json"
 
 
 def _count_images(count: int) -> str:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._export import to_csv, to_zip
-from mcp_cxr.chat._job import Job, wait_for
-from mcp_cxr.chat._markdown import escape_markdown
-from mcp_cxr.chat._queries import describe_query
-from mcp_cxr.chat._saved_queries import SavedQueries
+from mcp_cxr.chat._queries import describe_query, save_query
 from mcp_cxr.chat._tab import PAGE
 from mcp_cxr.errors import CxrError
 
@@ -44,10 +42,9 @@ def results(backend: Backend, tab: Tab) -> None:
 
 
 def _pages(backend: Backend, tab: Tab, page: dict[str, Any]) -> None:
-    before, after = page["offset"] - PAGE, page["next_offset"]
     for label, icon, offset in (
-        ("Previous page", ":material/chevron_left:", max(0, before) if page["offset"] else None),
-        ("Next page", ":material/chevron_right:", after),
+        ("Previous page", ":material/chevron_left:", max(0, page["offset"] - PAGE) if page["offset"] else None),
+        ("Next page", ":material/chevron_right:", page["next_offset"]),
     ):
         st.button(
             "",
@@ -68,7 +65,7 @@ def _save(backend: Backend, tab: Tab) -> None:
             return
         name = st.text_input("Name", value=describe_query(tab.query), max_chars=200)
         if st.button("Save this query", disabled=not name.strip()):
-            SavedQueries(backend.settings.data_dir).add(name.strip(), tab.query)
+            save_query(backend.settings.data_dir, name.strip(), tab.query)
             st.rerun()
 
 
@@ -87,24 +84,23 @@ def _export(backend: Backend, tab: Tab) -> None:
 
 def _export_images(backend: Backend, tab: Tab) -> None:
     """Offer the renderings as a ZIP, after a yes."""
-    said_yes = st.checkbox(
+    is_confirmed = st.checkbox(
         f"Yes, put {len(tab.selected)} of the archive's images into a file. Anyone who has it can view them, with any "
         "text burned into the pixels.",
         key="export_yes",
     )
-    job, ids = tab.export, tuple(tab.selected)
-    if st.button("Make the ZIP", disabled=not said_yes or bool(job and job.is_running)):
-        job = tab.export = Job[int, bytes](backend.loop, lambda report_progress: to_zip(backend, ids, report_progress))
-        tab.export_of = ids
-    if job is None or not said_yes or tab.export_of != ids:
+    ids = tuple(tab.selected)
+    if st.button("Make the ZIP", disabled=not is_confirmed or bool(tab.export and not tab.export.done())):
+        tab.export, tab.export_of = backend.loop.start(to_zip(backend, ids)), ids
+    if tab.export is None or not is_confirmed or tab.export_of != ids:
         return
-    if job.is_running:
+    if not tab.export.done():
         st.caption("Reading the images ...")
-        wait_for([job.future])
+        wait_for([tab.export])
     try:
         st.download_button(
             "Images (ZIP)",
-            job.future.result(),
+            tab.export.result(),
             "images.zip",
             "application/zip",
             icon=":material/folder_zip:",

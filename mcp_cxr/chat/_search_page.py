@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._gallery import gallery
-from mcp_cxr.chat._job import wait_for
-from mcp_cxr.chat._markdown import escape_markdown
 from mcp_cxr.chat._queries import count_filters, describe_query
 from mcp_cxr.chat._result_bar import results
 from mcp_cxr.chat._tab import widget
@@ -29,7 +28,7 @@ _MARKS = {"like": ":material/favorite:", "unlike": ":material/block:"}
 
 def search_page(backend: Backend, tab: Tab) -> None:
     """Draw the page."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="ask"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="search_bar"):
         _form(backend, tab)
         with st.popover("Examples", icon=":material/compare:"):
             _add_example(backend, tab)
@@ -45,7 +44,7 @@ def search_page(backend: Backend, tab: Tab) -> None:
 
 
 def _form(backend: Backend, tab: Tab) -> None:
-    with st.form("question", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.form("search_form", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Search",
             key=widget("query"),
@@ -53,13 +52,9 @@ def _form(backend: Backend, tab: Tab) -> None:
             label_visibility="collapsed",
         )
         st.form_submit_button("Search", type="primary", icon=":material/search:", on_click=partial(tab.search, backend))
-        with st.popover(_filters_label(tab), icon=":material/tune:"):
+        count = count_filters(tab.query)
+        with st.popover(f"Filters ({count})" if count else "Filters", icon=":material/tune:"):
             _filters()
-
-
-def _filters_label(tab: Tab) -> str:
-    count = count_filters(tab.query)
-    return f"Filters ({count})" if count else "Filters"
 
 
 def _filters() -> None:
@@ -131,7 +126,7 @@ def _finish_search(tab: Tab) -> None:
     """Wait for the result of a pending search; any click in the meantime goes first."""
     if tab.pending_search is None:
         return
-    with st.container(horizontal=True, vertical_alignment="center", key="asking"):
+    with st.container(horizontal=True, vertical_alignment="center", key="searching"):
         st.caption(f"Searching: {escape_markdown(describe_query(tab.query))} ...")
         st.button("Stop", icon=":material/stop:", on_click=tab.stop)
     wait_for([tab.pending_search])

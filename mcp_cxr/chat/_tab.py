@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._queries import FIELDS, query_of, widget_values
+from mcp_cxr.chat._queries import FIELDS, query_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._conversation import Conversation
-    from mcp_cxr.chat._job import IngestStatus, Job
 
 PAGE = 12
 _HISTORY = 20
@@ -43,10 +42,11 @@ class Tab:
     others_only: bool = False
     """Whether the patient of the first example is excluded."""
     conversation: Conversation | None = None
-    ingest: Job[IngestStatus, dict[str, Any]] | None = None
-    ingest_status: IngestStatus | None = None
-    """The latest of `ingest`."""
-    export: Job[int, bytes] | None = None
+    ingest: Future[dict[str, Any]] | None = None
+    """The running ingest, or the summary of the last one."""
+    ingest_progress: tuple[float, str] = (0.0, "")
+    """The fraction of files done, and their number and outcomes as text."""
+    export: Future[bytes] | None = None
     export_of: tuple[str, ...] = ()
     """The image ids that `export` packs."""
     open_image_id: str | None = None
@@ -54,20 +54,21 @@ class Tab:
 
     def search(self, backend: Backend, *, offset: int = 0) -> None:
         """Start a search with the values of the widgets."""
-        values = {name: st.session_state.get(widget(name), empty) for name, empty in FIELDS.items()}
-        self.query = query_of(values, marks=self.marks)
+        self.query = query_of({name: st.session_state[widget(name)] for name in FIELDS}, marks=self.marks)
         if self.others_only and (
             example := next((one for one in self.marks["like"] if not backend.is_upload(one)), None)
         ):
             self.query["exclude_subject_of"] = example
         self.stop()
         self.problem = self.open_image_id = None
-        self.pending_search = backend.search({**self.query, "limit": PAGE, "offset": offset})
+        self.pending_search = backend.loop.start(
+            backend.call("search_medical_images", {**self.query, "limit": PAGE, "offset": offset})
+        )
 
     def repeat(self, backend: Backend, query: dict[str, Any]) -> None:
         """Repeat a query and fill the widgets with it."""
-        for name, value in widget_values(query).items():
-            st.session_state[widget(name)] = value
+        for name, empty in FIELDS.items():
+            st.session_state[widget(name)] = query.get(name, empty)
         self.marks = {name: list(query.get(name, [])) for name in ("like", "unlike")}
         self.others_only = "exclude_subject_of" in query
         self.search(backend)
@@ -114,11 +115,9 @@ class Tab:
 
 def widget(name: str) -> str:
     """Return the key of the widget for an argument of the search."""
-    return f"ask_{name}"
+    return f"search_{name}"
 
 
 def this_tab() -> Tab:
     """Return the state of the tab that this run of the script is for."""
-    if _KEY not in st.session_state:
-        st.session_state[_KEY] = Tab()
-    return st.session_state[_KEY]
+    return st.session_state.setdefault(_KEY, Tab())

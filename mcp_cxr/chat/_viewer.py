@@ -9,7 +9,7 @@ import streamlit as st
 from mcp import MCPError
 from streamlit.components import v2 as components
 
-from mcp_cxr.chat._job import wait_for
+from mcp_cxr.chat._drawing import wait_for
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import VIEWER_URI
 
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from mcp import Client
-
     from mcp_cxr.chat._backend import Backend
 
-_URI = "ui://mcp-cxr/viewer.html"
 _READ_ONLY_TOOLS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
 """The tools that the viewer may call: none that writes."""
 _TIMEOUT_S = 30
@@ -89,7 +86,7 @@ async def _call_for_viewer(backend: Backend, tool: str, arguments: dict[str, Any
     if tool not in _READ_ONLY_TOOLS:
         return _failed(f"{tool} is not available to the viewer.")
     try:
-        result = await backend.person_server.call(tool, arguments)
+        result = await backend.user_server.call(tool, arguments)
     except (CxrError, MCPError) as exc:
         return _failed(str(exc))
     return result.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -102,12 +99,9 @@ def _failed(text: str) -> dict[str, Any]:
 @st.cache_resource(show_spinner=False)
 def _html(_backend: Backend) -> str:
     """Return the viewer's HTML as the server provides it."""
-
-    async def read(client: Client) -> str:
-        (resource,) = (await client.read_resource(VIEWER_URI)).contents
-        return getattr(resource, "text", "")
-
-    return _backend.loop.start(_backend.person_server.ask(read)).result(_TIMEOUT_S)
+    reading = _backend.user_server.ask(lambda client: client.read_resource(VIEWER_URI))
+    (resource,) = _backend.loop.start(reading).result(_TIMEOUT_S).contents
+    return getattr(resource, "text", "")
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,8 +1,9 @@
-"""The tools get_image_metadata and view_image."""
+"""The tools get_image_metadata and view_image, and get_image_pixels for the viewer page."""
 
 from __future__ import annotations
 
 import base64
+import zlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import Context
@@ -16,11 +17,17 @@ from mcp_cxr.server._tool import compact_json, session_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.images import ContactSheet, ImageView, ViewOptions
+    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ViewOptions
 
 ImageId = Annotated[str, Field(min_length=1, max_length=255)]
 ImageIdArgument = Annotated[str, Field(description="image_id of a search result.", min_length=1, max_length=255)]
 ImageIds = Annotated[list[ImageId], Field(min_length=1, max_length=100)]  # as many as one page of results has at most
+
+_OVERVIEW_PX = 768
+_THUMBNAIL_PX = 384
+"""Values of an image requested at this size or smaller are not cached."""
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing")
+"""(0028,0030), in the patient if the manufacturer calibrated it; else (0018,1164), at the detector."""
 
 
 async def get_image_metadata(
@@ -70,8 +77,8 @@ async def view_image(
     require_images_shared(session.share)
     archive = await session.archive()
     try:
-        x0, y0, x1, y1 = region or (0.0, 0.0, 1.0, 1.0)
-        options = ViewOptions(window_center, window_width, invert, (x0, y0, x1, y1) if region else None, max_px)
+        part = (region[0], region[1], region[2], region[3]) if region else None
+        options = ViewOptions(window_center, window_width, invert, part, max_px)
         if isinstance(image_id, list):
             return await _view_images(archive, image_id, options, first_rank)
         view = await archive.view(image_id, options)
@@ -80,6 +87,48 @@ async def view_image(
     except ImageError as exc:
         raise QueryError(f"This image cannot be shown ({exc.reason}); choose another one.") from exc
     return _image_result(view, {"image_id": image_id, "width": view.width, "height": view.height, **_view_facts(view)})
+
+
+async def get_image_pixels(
+    context: Context[Any, Any],
+    image_id: ImageIdArgument,
+    max_px: Annotated[
+        int, Field(description="Longer side of the whole image; ignored with tile.", ge=32, le=_OVERVIEW_PX)
+    ] = _OVERVIEW_PX,
+    tile: Annotated[
+        list[int] | None, Field(description="Column and row of a tile of 512 x 512 values.", min_length=2, max_length=2)
+    ] = None,
+    factor: Annotated[
+        int, Field(description="Image pixels per value of a tile, along each side: 1, 2, 4, ...", ge=1, le=128)
+    ] = 1,
+) -> CallToolResult:
+    """For the viewer page only; to look at an image use view_image. The image's stored 12 to 16 bit values: uint16,
+    little-endian, each as difference to the one on its left, zlib-compressed, in base64.
+    """
+    session = session_of(context)
+    require_images_shared(session.share)
+    archive = await session.archive()
+    if factor & (factor - 1):
+        raise QueryError("factor must be 1, 2, 4, 8, ...")
+    place = (tile[0], tile[1]) if tile else None
+    keep = bool(tile) or max_px > _THUMBNAIL_PX
+    try:
+        values, part = await archive.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
+    except ValueError as exc:
+        raise QueryError(str(exc)) from exc
+    except ImageError as exc:
+        raise QueryError(f"This image cannot be shown ({exc.reason}).") from exc
+    facts = {
+        "image_id": image_id,
+        **({} if tile else _stored_value_facts(values)),
+        "factor": part.factor,
+        "left": part.left,
+        "top": part.top,
+        "width": part.width,
+        "height": part.height,
+        "data": _base64(part.data),
+    }
+    return CallToolResult(content=[compact_json(facts)])
 
 
 async def _view_images(archive: Archive, image_ids: list[str], options: ViewOptions, first: int) -> CallToolResult:
@@ -106,5 +155,50 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
 
 
 def _image_result(rendering: ImageView | ContactSheet, facts: dict[str, Any]) -> CallToolResult:
-    image = ImageContent(type="image", data=base64.b64encode(rendering.data).decode(), mime_type=rendering.mime_type)
+    image = ImageContent(type="image", data=_base64(rendering.data), mime_type=rendering.mime_type)
     return CallToolResult(content=[image, compact_json(facts)])
+
+
+def _stored_value_facts(values: StoredValues) -> dict[str, Any]:
+    """Return the size, the grayscale parameters and the pixel spacing."""
+    from mcp_cxr.images import TILE_PX
+
+    source, spacing = _spacing(values)
+    return {
+        "rows": values.header.rows,
+        "columns": values.header.columns,
+        "tile_px": TILE_PX,
+        "low": values.low,
+        **_rescale_facts(values),
+        "grays": _base64(zlib.compress(values.default_grays.tobytes())),
+        "grayscale": values.grayscale,
+        "presets": [
+            {"name": one.name, "center": one.window.center, "width": one.window.width, "function": one.window.function}
+            for one in values.presets
+        ],
+        "inverse": values.inverse,
+        "padding": values.padding,
+        "spacing_mm": spacing,
+        "spacing_source": source,
+    }
+
+
+def _rescale_facts(values: StoredValues) -> dict[str, Any]:
+    if isinstance(values.modality_transform, tuple):
+        slope, intercept = values.modality_transform
+        return {"slope": slope, "intercept": intercept, "lut": None}
+    entries = values.modality_transform.astype("<u2").tobytes()
+    return {"slope": 1, "intercept": 0, "lut": _base64(zlib.compress(entries))}
+
+
+def _spacing(values: StoredValues) -> tuple[str, list[float]] | tuple[None, None]:
+    """Return the attribute that gives the pixel spacing, and the distances of rows and of columns in mm."""
+    for name in _SPACINGS:
+        found: list[float] = values.header.tags.get(name, [])
+        if len(found) == 2 and min(found) > 0:  # noqa: PLR2004 - rows and columns
+            return name, found
+    return None, None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from mcp.server import MCPServer
@@ -10,16 +9,13 @@ from mcp_types import ToolAnnotations
 
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
-from mcp_cxr.server._image_tools import get_image_metadata, view_image
-from mcp_cxr.server._pixels_tool import get_image_pixels
+from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, view_image
 from mcp_cxr.server._search_tool import search_medical_images
-from mcp_cxr.server._session import ServerSession, open_session
+from mcp_cxr.server._session import ServerSession
 from mcp_cxr.server._tool import StrictTool
 from mcp_cxr.server._viewer import FOR_VIEWER_ONLY, OPENS_VIEWER, viewer_app
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from mcp_cxr.server._access_log import AccessLog
     from mcp_cxr.server._session import OpenArchive
     from mcp_cxr.server.http import Authentication
@@ -46,15 +42,9 @@ def build_server(
         open_archive: Opens the archive that the tools use.
         share: What the host's model may be given: any of `reports`, `images`.
         ingest_pace_s: After this long a call of `ingest_directory` stops after the current batch.
-        guard: Authentication over HTTP; None over stdio.
+        authentication: Authentication over HTTP; None over stdio.
         access_log: Logs every call; None: nothing is logged.
     """
-
-    @asynccontextmanager
-    async def lifespan(_: MCPServer[ServerSession]) -> AsyncGenerator[ServerSession]:
-        async with open_session(ServerSession(share, ingest_pace_s, access_log), open_archive) as session:
-            yield session
-
     return MCPServer(
         "mcp-cxr",
         title="Chest X-ray archive",
@@ -62,7 +52,7 @@ def build_server(
         instructions=_INSTRUCTIONS,
         tools=_tools(),
         extensions=[viewer_app()],
-        lifespan=lifespan,
+        lifespan=lambda _: ServerSession(share, ingest_pace_s, access_log).opened(open_archive),
         log_level="WARNING",
         token_verifier=authentication.verifier if authentication else None,
         auth=authentication.auth if authentication else None,

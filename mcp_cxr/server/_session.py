@@ -49,8 +49,18 @@ class ServerSession:
             raise self._failure or CxrError("The archive is closed.")
         return self._archive
 
-    async def keep_open(self, open_archive: OpenArchive) -> None:
-        """Open the archive and hold it open until `close`; both happen in one task, as anyio requires."""
+    @asynccontextmanager
+    async def opened(self, open_archive: OpenArchive) -> AsyncGenerator[ServerSession]:
+        """Open the archive in the background, yield the session, and close the archive at the end."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._keep_open, open_archive)
+            try:
+                yield self
+            finally:
+                self._closing.set()
+
+    async def _keep_open(self, open_archive: OpenArchive) -> None:
+        """Open the archive and hold it open until the session ends; both happen in one task, as anyio requires."""
         try:
             async with open_archive() as self._archive:
                 self._opened.set()
@@ -69,18 +79,3 @@ class ServerSession:
         for path, name in names.items():
             text = text.replace(path, name)
         return text.replace("the", "The", 1) if text.startswith(tuple(names.values())) else text
-
-    def close(self) -> None:
-        """Let `keep_open` end."""
-        self._closing.set()
-
-
-@asynccontextmanager
-async def open_session(session: ServerSession, open_archive: OpenArchive) -> AsyncGenerator[ServerSession]:
-    """Open the archive in the background and close it at the end."""
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(session.keep_open, open_archive)
-        try:
-            yield session
-        finally:
-            session.close()

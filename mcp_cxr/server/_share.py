@@ -19,11 +19,11 @@ _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a re
 
 def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
     """Return the search result without file names that may identify a person, and without report text if not shared."""
-    images = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in result.images]
-    if "reports" in share or not images:
-        return replace(result, images=images)
-    images = [replace(hit, report_excerpt=None) for hit in images]
-    return replace(result, images=images, warnings=[*result.warnings, REPORTS_NOT_SHARED])
+    hits = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in result.images]
+    if "reports" in share or not hits:
+        return replace(result, images=hits)
+    hits = [replace(hit, report_excerpt=None) for hit in hits]
+    return replace(result, images=hits, warnings=[*result.warnings, REPORTS_NOT_SHARED])
 
 
 def _shared_path(image_id: str, path: str) -> str:
@@ -39,23 +39,20 @@ def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> Image
     if "reports" not in share:
         return replace(details, report=None, warnings=[*details.warnings, REPORTS_NOT_SHARED])
     report = _truncated(details.report)
-    if report == details.report:
-        return details
-    return replace(
-        details, report=report, warnings=[*details.warnings, f"The report is truncated after {_MAX_REPORT} characters."]
-    )
+    note = [] if report == details.report else [f"The report is truncated after {_MAX_REPORT} characters."]
+    return replace(details, report=report, warnings=[*details.warnings, *note])
 
 
 def _truncated(report: dict[str, str]) -> dict[str, str]:
     """Return the leading sections that fit into `_MAX_REPORT` characters; the last of them truncated."""
     kept: dict[str, str] = {}
-    room = _MAX_REPORT
+    remaining = _MAX_REPORT
     for title, text in report.items():
-        room -= len(title)
-        if room <= 0:
+        remaining -= len(title)
+        if remaining <= 0:
             break
-        kept[title] = text[:room]
-        room -= len(text)
+        kept[title] = text[:remaining]
+        remaining -= len(text)
     return kept
 
 

@@ -13,10 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from mcp_cxr.chat._anthropic import AnthropicModel
 from mcp_cxr.chat._app import _backend, _model_line
-from mcp_cxr.chat._archive_page import IngestStatus
 from mcp_cxr.chat._connection import Loop
-from mcp_cxr.chat._job import Job
-from mcp_cxr.chat._markdown import escape_markdown, without_images
+from mcp_cxr.chat._drawing import escape_markdown, without_images
 from mcp_cxr.chat._openai import OpenAIModel
 from mcp_cxr.chat._streamlit_script import __file__ as page
 
@@ -42,7 +40,7 @@ def button(tab: AppTest, name: str) -> Any:
 
 
 def ask(tab: AppTest, query: str) -> AppTest:
-    tab.text_input(key="ask_query").set_value(query)
+    tab.text_input(key="search_query").set_value(query)
     return done(button(tab, "Search").click().run())
 
 
@@ -75,7 +73,7 @@ def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     assert shown.markdown[1].value.startswith("**8 studies** by words")
     assert "reads no text" in shown.info[0].value
     assert len(titles(shown)) == 8
-    shown.multiselect(key="ask_view").set_value(["PA"])
+    shown.multiselect(key="search_view").set_value(["PA"])
     ask(shown, "left pleural effusion")
     assert titles(shown)
     assert all("PA" in title for title in titles(shown))
@@ -94,7 +92,7 @@ def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
 def test_an_error_of_a_tool_is_shown_in_its_own_words(tab: OpenTab) -> None:
     shown = done(button(tab(), "Search").click().run())
     assert "Ask with words, an example image or a filter" in shown.error[0].value
-    shown.text_input(key="ask_date_from").set_value("yesterday")
+    shown.text_input(key="search_date_from").set_value("yesterday")
     assert "must be a date" in ask(shown, "effusion").error[0].value
 
 
@@ -103,8 +101,8 @@ def test_queries_of_the_history_and_saved_ones_are_repeated(tab: OpenTab, archiv
     found = titles(shown)
     ask(shown, "cardiomegaly")
     assert state(shown).history == [{"query": "cardiomegaly"}, {"query": "pneumothorax"}]
-    done(button(shown, "asked_1").click().run())
-    assert shown.text_input(key="ask_query").value == "pneumothorax"
+    done(button(shown, "history_1").click().run())
+    assert shown.text_input(key="search_query").value == "pneumothorax"
     assert titles(shown) == found
     done(button(shown, "Save this query").click().run())
     kept = archive.data_dir / "questions.json"
@@ -153,35 +151,29 @@ def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "12")
     shown.text_input(key="ingest_path").set_value("/etc")
     done(button(shown, "Ingest").click().run())
-    state(shown).ingest.future.exception(timeout=60)
+    state(shown).ingest.exception(timeout=60)
     assert "none of the archive's roots" in done(shown.run()).error[0].value
     shown.text_input(key="ingest_path").set_value(str(folder))
     done(button(shown, "Ingest").click().run())
-    job = state(shown).ingest
-    job.future.result(timeout=60)
-    last = [state(shown).ingest_status, *job.updates()][-1]
-    assert (last.processed, last.found) == (30, 30)
+    state(shown).ingest.result(timeout=60)
+    assert state(shown).ingest_progress == (1.0, "30 of 30 files: added 30, skipped 0, errors 0")
     done(shown.run())
     assert shown.success[0].value.startswith("30 images added, 0 already there, 0 errors")
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
 
 
 def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
-    """The job is the test's own, so that it lasts; the page draws it."""
+    """The test's own ingest never ends; the page draws it."""
     shown = tab()
-
-    async def work(report_progress: Callable[[IngestStatus], None]) -> dict[str, Any]:
-        report_progress(IngestStatus(12, 30, "added 12, skipped 0, errors 0"))
-        return await asyncio.Event().wait() and {}
-
-    job = state(shown).ingest = Job(Loop(), work)
+    ingest = state(shown).ingest = Loop().start(asyncio.Event().wait())
+    state(shown).ingest_progress = (0.4, "12 of 30 files: added 12, skipped 0, errors 0")
     shown.button_group(key="page").set_value("Archive")
     done(shown.run())
     assert button(shown, "Ingest").disabled
     (bar,) = (one for one in shown.get("progress") if "files" in one.proto.text)
     assert (bar.proto.value, bar.proto.text) == (40, "12 of 30 files: added 12, skipped 0, errors 0")
     button(shown, "ingest_stop").click().run()
-    assert job.future.cancelled()
+    assert ingest.cancelled()
     assert "Stopped" in done(shown.run()).info[0].value
 
 
@@ -211,11 +203,11 @@ def test_a_tool_call_that_writes_waits_for_consent(tab: OpenTab, model: Scripted
         done(shown.chat_input[0].set_value("Count the images of my folder").run())
         conversation = state(shown).conversation
         while conversation.pending_consent is None:
-            assert not wait([conversation.job.future], timeout=0.05).done
+            assert not wait([conversation.reply], timeout=0.05).done
         done(shown.run())
         assert "changes the archive" in shown.warning[0].value
         done(button(shown, answer).click().run())
-        conversation.job.future.result(timeout=60)
+        conversation.reply.result(timeout=60)
         assert said in conversation.turns[-2].answers[0].text
         done(shown.run())
     assert shown.chat_message[-1].markdown[0].value == "Done."

@@ -1,8 +1,8 @@
 """A complete store in memory, on dicts and numpy: for tests and notebooks, and as the example of how to add a store.
 
-It implements what `Store` declares and nothing else. The rules that all stores follow are imported: what is refused
-(`_checks`, `_unit_rows`), how studies are merged (`_merge`), how words and ties are ranked (`_ranking`). A new store
-also needs one class in `tests/contract/stores/backends.py`.
+It implements what `Store` declares and nothing else. The rules that all stores follow are imported from `_rules`: what
+is refused, how studies are merged, how words and ties are ranked. A new store also needs one class in
+`tests/contract/stores/backends.py`.
 """
 
 # ruff: noqa: D102  # `Store` documents the methods
@@ -19,10 +19,17 @@ import numpy as np
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Collection, Filter, RankedImage, ReferenceSample, StoredImage, Study, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE, Store, sample_key
-from mcp_cxr.stores._checks import check_fingerprint, check_key, check_not_empty, require_fingerprint, store_missing
-from mcp_cxr.stores._merge import merge_studies
-from mcp_cxr.stores._ranking import best_first, term_scores
-from mcp_cxr.stores._unit_rows import unit_rows
+from mcp_cxr.stores._rules import (
+    best_first,
+    check_fingerprint,
+    check_key,
+    check_not_empty,
+    merge_studies,
+    require_fingerprint,
+    store_missing,
+    term_scores,
+    unit_rows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Several
@@ -93,10 +100,8 @@ class MemoryStore(Store):
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
     ) -> bool:
         tables = self._database.tables or MemoryTables()
-        if fingerprint:
-            check_fingerprint(tables.fingerprint, fingerprint)
-        if key_check:
-            check_key(tables.key_check, key_check)
+        check_fingerprint(tables.fingerprint, fingerprint)
+        check_key(tables.key_check, key_check)
         tables.fingerprint = tables.fingerprint or fingerprint
         tables.key_check = tables.key_check or key_check
         if root and root not in tables.roots:

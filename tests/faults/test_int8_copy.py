@@ -19,8 +19,8 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded.database._lock import LockBusy, locked
-from mcp_cxr.stores.embedded.tables import _counts
+from mcp_cxr.stores.embedded.database._file_system import LockBusy, locked
+from mcp_cxr.stores.embedded.tables import _queries
 from mcp_cxr.stores.embedded.vectors import _int8_copy, _nearest
 from mcp_cxr.stores.embedded.vectors._int8_copy import Int8Copy, StaleCopy
 from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
@@ -103,7 +103,7 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
                 assert found == await plainly(store, query, where, limit), (where, limit)
     for where in FILTERS:
         for distinct in (None, "study", "subject"):
-            counted = await store._read(_counts.count, where, ("pa",), distinct)
+            counted = await store._read(_queries.count, where, ("pa",), distinct)
             assert await store.count(where, terms=["pa"], distinct=distinct) == counted, (where, distinct)
 
 

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores._checks import check_not_empty
+from mcp_cxr.stores._rules import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
 from mcp_cxr.stores.embedded.vectors import LAG, Int8Copy, StaleCopy, nearest
@@ -103,10 +103,10 @@ class EmbeddedStore(Store):
         return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
-        return await self._read(partial(self._results.get, tables.listing.totals))
+        return await self._read(partial(self._results.get, tables.queries.totals))
 
     async def count_external(self) -> int:
-        return await self._read(tables.listing.count_external)
+        return await self._read(tables.queries.count_external)
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self._read(tables.images.known_ids, ids)
@@ -116,7 +116,7 @@ class EmbeddedStore(Store):
         await self._update_copy()
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(tables.studies.put_studies, studies)
+        return await self._write(tables.images.put_studies, studies)
 
     async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
         return await self._read(tables.images.get, ids, vectors)
@@ -128,13 +128,13 @@ class EmbeddedStore(Store):
         return await self._read(fulltext.documents.match, terms, where, limit, self._study_masks)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(tables.listing.browse, where, limit)
+        return await self._read(tables.queries.browse, where, limit)
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
         return await self._read_with_copy(
-            partial(self._results.get, tables.counts.count), where, tuple(terms), distinct
+            partial(self._results.get, tables.queries.count), where, tuple(terms), distinct
         )
 
     async def result_facts(
@@ -149,16 +149,16 @@ class EmbeddedStore(Store):
         def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
                 database.collection.fingerprint_of(connection),
-                self._results.get(tables.counts.count, connection, where, tuple(terms), distinct, *by_copy),
-                tables.listing.count_external(connection),
+                self._results.get(tables.queries.count, connection, where, tuple(terms), distinct, *by_copy),
+                tables.queries.count_external(connection),
                 tables.images.get(connection, ids, compared),
-                self._results.get(tables.listing.reference_sample, connection) if compared else None,
+                self._results.get(tables.queries.reference_sample, connection) if compared else None,
             )
 
         return await self._read_with_copy(query)
 
     async def reference_sample(self) -> ReferenceSample:
-        return await self._read(partial(self._results.get, tables.listing.reference_sample))
+        return await self._read(partial(self._results.get, tables.queries.reference_sample))
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.images_after, after, limit)
@@ -173,14 +173,11 @@ class EmbeddedStore(Store):
         await self._write(tables.files.record_outcomes, outcomes)
 
     async def count_orphans(self, *, remove: bool = False) -> int:
-        if remove:
-            return await self._write(tables.images.remove_orphans)
-        return await self._read(tables.images.count_orphans)
+        return await (self._write if remove else self._read)(tables.images.count_orphans, remove=remove)
 
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
-        if remove:
-            return await self._write(database.collection.remove_unused_roots, roots)
-        return await self._read(database.collection.count_unused_roots, roots)
+        run = self._write if remove else self._read
+        return await run(database.collection.count_unused_roots, roots, remove=remove)
 
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)

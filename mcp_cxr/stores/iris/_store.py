@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores._checks import check_not_empty
+from mcp_cxr.stores._rules import check_not_empty
 from mcp_cxr.stores.iris import schema, tables
 from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
 

@@ -9,8 +9,8 @@ import pytest
 
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded import _store
-from mcp_cxr.stores.embedded.database import _network_file_system as _place
-from mcp_cxr.stores.embedded.database._network_file_system import network_file_system
+from mcp_cxr.stores.embedded.database import _file_system as _place
+from mcp_cxr.stores.embedded.database._file_system import network_file_system
 from mcp_cxr.upkeep import run_checks
 from tests.support.toy import ToyEmbedder
 

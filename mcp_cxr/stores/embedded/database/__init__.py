@@ -12,9 +12,8 @@ from mcp_cxr.stores.embedded.database._cells import (
 from mcp_cxr.stores.embedded.database._changes import Changes, ResultCache
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
+from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
 from mcp_cxr.stores.embedded.database._filter import CONTAINS_TERMS, NOT_EXTERNAL, compose, terms_parameter
-from mcp_cxr.stores.embedded.database._lock import CAN_LOCK, LockBusy, locked
-from mcp_cxr.stores.embedded.database._network_file_system import network_file_system
 
 __all__ = [
     "CAN_LOCK",

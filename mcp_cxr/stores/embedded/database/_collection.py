@@ -10,7 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._checks import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
+from mcp_cxr.stores._rules import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
 from mcp_cxr.stores.embedded.database._cells import path_from_cell, path_to_cell
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ SCHEMA_VERSION = 3  # 2: the index contains the findings of reports; 3: an index
 _NOT_CREATED = 0  # SQLite's value for a new file
 
 _VALUE = "SELECT value FROM collection WHERE key = ?"
+_ADD = "INSERT OR IGNORE INTO collection (key, value) VALUES (?, ?)"
 _SET = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
 _ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
 _ROOTS = "SELECT path FROM roots ORDER BY number"
@@ -52,10 +53,12 @@ def create(
         schema = resources.files("mcp_cxr.stores.embedded.database").joinpath("schema.sql").read_text(encoding="utf-8")
         for statement in schema.split(";\n"):  # `executescript` would commit first
             connection.execute(statement)
+    check_fingerprint(fingerprint_of(connection), fingerprint)
+    check_key(_value(connection, "key_check"), key_check)
     if fingerprint:
-        _record_fingerprint(connection, fingerprint)
+        connection.execute(_ADD, ("fingerprint", json.dumps(asdict(fingerprint))))
     if key_check:
-        _record_key_check(connection, key_check)
+        connection.execute(_ADD, ("key_check", key_check))
     if root:
         connection.execute(_ADD_ROOT, (path_to_cell(root),))
     return is_new
@@ -77,24 +80,19 @@ def info(connection: Connection) -> Collection:
     )
 
 
-def count_unused_roots(connection: Connection, roots: Sequence[str]) -> int:
-    """Return how many of these roots no image comes from."""
-    return sum(connection.execute("SELECT count(*)" + _UNUSED, _bound(root)).fetchone()[0] for root in roots)
-
-
-def remove_unused_roots(connection: Connection, roots: Sequence[str]) -> int:
-    """Remove the roots that no image comes from; return their number."""
-    return sum(connection.execute("DELETE" + _UNUSED, _bound(root)).rowcount for root in roots)
+def count_unused_roots(connection: Connection, roots: Sequence[str], *, remove: bool) -> int:
+    """Return how many of these roots no image comes from, and remove them if asked."""
+    bound = [{"path": path_to_cell(root), "within": path_to_cell(root.rstrip(os.sep) + os.sep)} for root in roots]
+    unused = sum(connection.execute("SELECT count(*)" + _UNUSED, values).fetchone()[0] for values in bound)
+    if remove:
+        connection.executemany("DELETE" + _UNUSED, bound)
+    return unused
 
 
 def fingerprint_of(connection: Connection) -> Fingerprint | None:
     """Return the fingerprint of the collection's vectors; None before the first ingest."""
     stored = _value(connection, "fingerprint")
     return _read(stored) if stored else None
-
-
-def _bound(root: str) -> dict[str, str | bytes]:
-    return {"path": path_to_cell(root), "within": path_to_cell(root.rstrip(os.sep) + os.sep)}
 
 
 @lru_cache(maxsize=4)
@@ -107,20 +105,6 @@ def _exists(connection: Connection, location: str) -> bool:
     if version not in (_NOT_CREATED, SCHEMA_VERSION):
         raise schema_mismatch(location, found=version, wanted=SCHEMA_VERSION)
     return version != _NOT_CREATED
-
-
-def _record_fingerprint(connection: Connection, given: Fingerprint) -> None:
-    stored = fingerprint_of(connection)
-    check_fingerprint(stored, given)
-    if stored is None:
-        connection.execute(_SET, ("fingerprint", json.dumps(asdict(given))))
-
-
-def _record_key_check(connection: Connection, given: str) -> None:
-    stored = _value(connection, "key_check")
-    check_key(stored, given)
-    if stored is None:
-        connection.execute(_SET, ("key_check", given))
 
 
 def _value(connection: Connection, key: str) -> str | None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from mcp_cxr.records import Filter
+from mcp_cxr.stores._rules import given_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import LiteralString
 
+    from mcp_cxr.records import Filter
+
 Bound: TypeAlias = "Mapping[str, str | int]"
 
-_FIELDS = tuple(field.name for field in fields(Filter))
 NOT_EXTERNAL = "i.made_by IS NOT NULL"
 
 _OF_IMAGE: dict[str, LiteralString] = {
@@ -70,8 +70,7 @@ def compose(
         then: ORDER BY and LIMIT.
         few: Whether `select` reads few images.
     """
-    values = {name: getattr(where, name) for name in _FIELDS}
-    given = {name: value for name, value in values.items() if value is not None and value != ()}
+    given = given_fields(where)
     bound = {name: terms_parameter(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
     return _text(select, tuple(given), more, then, few=few or bool(where.only_images)), bound
 

@@ -1,4 +1,4 @@
-"""Writes, reads and removes images with their vectors."""
+"""Writes, reads and removes images with their vectors; writes studies, merged with the stored ones."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._checks import require_fingerprint
-from mcp_cxr.stores._unit_rows import unit_rows
+from mcp_cxr.stores._rules import merge_studies, require_fingerprint, unit_rows
 from mcp_cxr.stores.embedded.database import (
     compose,
     fingerprint_of,
@@ -22,7 +21,7 @@ from mcp_cxr.stores.embedded.fulltext import reindex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from sqlite3 import Connection
-    from typing import Any
+    from typing import Any, LiteralString
 
     from mcp_cxr.records import Vectors
     from mcp_cxr.stores.embedded.vectors import CopyWiper
@@ -56,8 +55,19 @@ WHERE study_id = coalesce(:study_id, study_id) AND subject_id = coalesce(:subjec
 _FORGET_STUDIES = """
 DELETE FROM studies WHERE study_id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"""
-_ORPHANS = "SELECT count(*) FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
-_REMOVE_ORPHANS = "DELETE FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
+_ORPHANS: LiteralString = " FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
+
+_SELECT_STUDIES = """
+SELECT study_id, subject_id, study_date, split,
+    (SELECT json_group_object(label, value) FROM labels WHERE study = number), report
+FROM studies WHERE study_id IN (SELECT value FROM json_each(?))"""
+_WRITE_STUDY = """
+INSERT INTO studies (study_id, subject_id, study_date, split, report) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (study_id) DO UPDATE SET
+    subject_id = excluded.subject_id, study_date = excluded.study_date, split = excluded.split, report = excluded.report
+RETURNING number"""
+_CLEAR_LABELS = "DELETE FROM labels WHERE study = ?"
+_ADD_LABEL = "INSERT INTO labels (study, label, value) VALUES (?, ?, ?)"
 
 
 def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors) -> None:
@@ -109,14 +119,15 @@ def forget(connection: Connection, where: Filter, wiper: CopyWiper) -> int:
     return len(gone)
 
 
-def count_orphans(connection: Connection) -> int:
-    """Count vectors without an image: a program leaves them that deletes rows with foreign keys switched off."""
-    return connection.execute(_ORPHANS).fetchone()[0]
+def count_orphans(connection: Connection, *, remove: bool) -> int:
+    """Count vectors without an image, and remove them if asked.
 
-
-def remove_orphans(connection: Connection) -> int:
-    """Remove vectors without an image; return their number."""
-    return connection.execute(_REMOVE_ORPHANS).rowcount
+    A program leaves them that deletes rows with foreign keys switched off.
+    """
+    orphans = connection.execute("SELECT count(*)" + _ORPHANS).fetchone()[0]
+    if remove:
+        connection.execute("DELETE" + _ORPHANS)
+    return orphans
 
 
 def _named_alone(connection: Connection, where: Filter) -> set[str]:
@@ -172,3 +183,29 @@ def _study(
     """Return the image's study; that of an external image may be missing, and then only its ids are known."""
     subject = SubjectId(subject_id or image.subject_id)
     return Study(image.study_id, subject, study_date, split, json.loads(labels), report)
+
+
+def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
+    """Merge studies into those stored; return how many changed."""
+    new = merge_studies(_stored_studies(connection, studies), studies)
+    for study in new:
+        _write_study(connection, study)
+    reindex(connection, [study.study_id for study in new])
+    return len(new)
+
+
+def _stored_studies(connection: Connection, studies: Sequence[Study]) -> dict[StudyId, Study]:
+    ids = json.dumps([study.study_id for study in studies])
+    return {
+        StudyId(study_id): Study(
+            StudyId(study_id), SubjectId(subject_id), study_date, split, json.loads(labels), report
+        )
+        for study_id, subject_id, study_date, split, labels, report in connection.execute(_SELECT_STUDIES, (ids,))
+    }
+
+
+def _write_study(connection: Connection, study: Study) -> None:
+    row = (study.study_id, study.subject_id, study.study_date, study.split, study.report)
+    (number,) = connection.execute(_WRITE_STUDY, row).fetchone()
+    connection.execute(_CLEAR_LABELS, (number,))
+    connection.executemany(_ADD_LABEL, [(number, label, value) for label, value in study.labels.items()])

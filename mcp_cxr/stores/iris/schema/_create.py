@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, cast
 
 from mcp_cxr.errors import FingerprintMismatch, StoreError, StoreMissing
-from mcp_cxr.stores._checks import check_fingerprint, check_key, require_fingerprint
+from mcp_cxr.stores._rules import check_fingerprint, check_key, require_fingerprint
 from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS, to_path_cell
 from mcp_cxr.stores.iris.schema._entries import (
     CREATED_HERE,
@@ -150,10 +150,8 @@ def _add_entries(
 ) -> bool:
     """Compare what is given with the entries, and add those missing; False if another process added one first."""
     entries = read_entries(statements, location)
-    if fingerprint:
-        check_fingerprint(entries.fingerprint, fingerprint)
-    if key_check:
-        check_key(entries.texts.get("key_check"), key_check)
+    check_fingerprint(entries.fingerprint, fingerprint)
+    check_key(entries.texts.get("key_check"), key_check)
     if fingerprint and not entries.fingerprint:
         _fit_dimension(statements, entries, fingerprint)
     given = {

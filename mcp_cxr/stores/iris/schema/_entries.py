@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._checks import schema_mismatch, store_missing
+from mcp_cxr.stores._rules import schema_mismatch, store_missing
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from zlib import crc32
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._checks import require_fingerprint
-from mcp_cxr.stores._unit_rows import unit_rows
+from mcp_cxr.stores._rules import require_fingerprint, unit_rows
 from mcp_cxr.stores.iris.driver import (
     from_path_cell,
     from_vector_cell,

@@ -12,7 +12,7 @@ import numpy as np
 
 from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores._unit_rows import unit_rows
+from mcp_cxr.stores._rules import best_first, unit_rows
 from mcp_cxr.stores.iris.driver import to_vector_cell, vectors_from_cells
 from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, select_where, terms_parameter, to_ranked_images
 
@@ -202,4 +202,4 @@ def _is_exact(rows: list[Row], limit: int) -> bool:
 def _to_ranked(rows: list[Row]) -> list[RankedImage]:
     """Return ranked images in their final order; a cosine that rounding put beyond 1 becomes 1."""
     bounded = [(image, study, subject, max(-1.0, min(1.0, score))) for image, study, subject, score in rows]
-    return sorted(to_ranked_images(bounded), key=lambda hit: (-hit.score, hit.image_id))
+    return best_first(to_ranked_images(bounded))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.records import ImageId
 from mcp_cxr.stores._base import SAMPLE_SIZE
+from mcp_cxr.stores._rules import given_fields
 from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
 from mcp_cxr.stores.iris.tables._queries import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
-from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, given_fields, select_where
+from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, select_where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,10 +5,10 @@ The text of a condition is constant and chosen by the fields given; every value 
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, RankedImage, StudyId, SubjectId
+from mcp_cxr.stores._rules import given_fields
 from mcp_cxr.stores.iris.driver import to_list_cell
 
 if TYPE_CHECKING:
@@ -75,12 +75,6 @@ def select_where(
     if where.labels:
         parameters["labels_wanted"] = len(set(where.labels))
     return select + join + " WHERE " + conditions + order, parameters
-
-
-def given_fields(where: Filter) -> dict[str, Any]:
-    """Return the fields of a filter that are set."""
-    values = {field.name: getattr(where, field.name) for field in fields(where)}
-    return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
 def terms_parameter(terms: Iterable[str]) -> str:

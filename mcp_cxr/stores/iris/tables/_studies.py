@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores._merge import merge_studies
+from mcp_cxr.stores._rules import merge_studies
 from mcp_cxr.stores.iris.driver import to_list_cell, to_text
 from mcp_cxr.stores.iris.tables._select import (
     MAX_TERM_LENGTH,

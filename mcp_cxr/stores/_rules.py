@@ -1,0 +1,172 @@
+"""The rules that every store follows: what it refuses and in which words, unit length, merges, BM25 and ties."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from math import log
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mcp_cxr.errors import (
+    ConfigError,
+    DimensionMismatch,
+    FingerprintMismatch,
+    SchemaMismatch,
+    StoreError,
+    StoreMissing,
+    VectorRefused,
+)
+from mcp_cxr.records import Filter, Study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.records import Fingerprint, RankedImage, StudyId, Vectors
+
+_FIELDS = tuple(field.name for field in fields(Filter))
+_TOLERANCE = 1e-6  # how far rounding to float32 moves the length of a unit vector
+
+_K1, _B = 1.2, 0.75  # SQLite documentation, fts5 section 5.1.1
+_LEAST_IDF = 1e-6
+
+
+def check_fingerprint(stored: Fingerprint | None, given: Fingerprint | None) -> None:
+    """Check that new vectors can be compared with the stored ones, if there are any.
+
+    Raises:
+        FingerprintMismatch: They cannot.
+    """
+    if stored and given and not stored.same_space(given):
+        raise FingerprintMismatch(
+            f"This archive was made with {stored.description}; the embedder is {given.description}. Set the embedder it"
+            " was made with, or run `mcp-cxr table drop --force` and ingest again."
+        )
+
+
+def check_key(stored: str | None, given: str | None) -> None:
+    """Check that new ids are hashed with the key of the stored ones, if both are hashed.
+
+    Raises:
+        ConfigError: They are not.
+    """
+    if stored and given and stored != given:
+        raise ConfigError(
+            "The collection's ids were hashed with another key. Set MCP_CXR_ID_KEY_FILE to the key it was made with."
+        )
+
+
+def given_fields(where: Filter) -> dict[str, Any]:
+    """Return the fields of a filter that are set."""
+    values = {name: getattr(where, name) for name in _FIELDS}
+    return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+def check_not_empty(where: Filter) -> None:
+    """Check that a filter for `Store.forget` names something.
+
+    Raises:
+        ValueError: It does not.
+    """
+    if where == Filter():
+        raise ValueError("An empty filter would remove everything; use `drop` for that.")
+
+
+def require_fingerprint(fingerprint: Fingerprint | None) -> Fingerprint:
+    """Return the fingerprint of a collection that vectors are written to.
+
+    Raises:
+        FingerprintMismatch: It has none yet.
+    """
+    if fingerprint is None:
+        raise FingerprintMismatch("The collection has no fingerprint yet. Call `create` with the embedder's.")
+    return fingerprint
+
+
+def store_missing(location: str) -> StoreMissing:
+    """Return the error of a collection that does not exist."""
+    return StoreMissing(f"Nothing has been stored in {location} yet. Run `mcp-cxr ingest PATH`.")
+
+
+def schema_mismatch(location: str, *, found: object, wanted: int) -> SchemaMismatch:
+    """Return the error of a collection that another version of this package made."""
+    return SchemaMismatch(
+        f"{location} has schema version {found}; this mcp-cxr reads and writes version {wanted}. Use the mcp-cxr that"
+        " made it, or `mcp-cxr table drop --force` and ingest again."
+    )
+
+
+def damaged_vector_error() -> StoreError:
+    """Return the error of a row whose vector is missing or has the wrong length."""
+    return StoreError("A stored vector is missing or damaged. Run `mcp-cxr table verify`.")
+
+
+def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
+    """Return `vectors` at unit length.
+
+    A row of unit length stays the same bit by bit, so that copying an archive changes nothing.
+
+    Raises:
+        DimensionMismatch: A row is not `dimension` long.
+        VectorRefused: A row is zero or not finite.
+    """
+    rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may exceed float32
+    if rows.shape[-1] != dimension:
+        raise DimensionMismatch(f"A vector has {rows.shape[-1]} numbers; those of the collection have {dimension}.")
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    least, most = lengths.min(initial=1), lengths.max(initial=1)  # NaN if there is one
+    if not most < np.inf:
+        raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
+    if least == 0:
+        raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
+    if 1 - least >= _TOLERANCE or most - 1 >= _TOLERANCE:
+        others = np.abs(lengths - 1) >= _TOLERANCE
+        rows[others] /= lengths[others, None]
+    return rows.astype(np.float32)
+
+
+def merge_studies(before: Mapping[StudyId, Study], given: Sequence[Study]) -> list[Study]:
+    """Return the studies that change, each once, as they are to be stored.
+
+    Args:
+        before: The stored ones among `given`.
+        given: In order; a later one of the same study overrides an earlier one.
+    """
+    after = dict(before)
+    for study in given:
+        after[study.study_id] = _merged(after.get(study.study_id, study), study)
+    return [study for study_id, study in after.items() if study != before.get(study_id)]
+
+
+def _merged(old: Study, new: Study) -> Study:
+    """Return `old` with every field that `new` fills; what is empty in both is None."""
+    return Study(
+        old.study_id,
+        new.subject_id or old.subject_id,
+        study_date=new.study_date or old.study_date or None,
+        split=new.split or old.split or None,
+        labels=dict(new.labels or old.labels),
+        report=new.report or old.report or None,
+    )
+
+
+def term_scores(
+    occurrences: NDArray[np.int64], lengths: NDArray[np.int64], *, documents: int, mean_length: float
+) -> NDArray[np.float64]:
+    """Return what one term adds to the BM25 of each document that contains it, as FTS5 computes it.
+
+    Args:
+        occurrences: Of the term in each of these documents.
+        lengths: Terms in each of them.
+        documents: Number of all documents.
+        mean_length: Of all documents, in terms.
+    """
+    idf = max(log((documents - len(occurrences) + 0.5) / (len(occurrences) + 0.5)), _LEAST_IDF)
+    return idf * (occurrences * (_K1 + 1) / (occurrences + _K1 * (1 - _B + _B * (lengths / mean_length))))
+
+
+def best_first(images: Iterable[RankedImage], limit: int | None = None) -> list[RankedImage]:
+    """Return the `limit` images with the highest scores, or all; ties by image id."""
+    return sorted(images, key=lambda image: (-image.score, image.image_id))[:limit]

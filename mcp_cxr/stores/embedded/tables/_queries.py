@@ -1,0 +1,207 @@
+"""Counts, lists and totals of images, and the reference sample; counts use the int8 copy if there is one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mcp_cxr.records import VIEWS, Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
+from mcp_cxr.stores._base import SAMPLE_SIZE
+from mcp_cxr.stores.embedded.database import (
+    CONTAINS_TERMS,
+    NOT_EXTERNAL,
+    Changes,
+    compose,
+    fingerprint_of,
+    stack_blobs,
+    terms_parameter,
+)
+from mcp_cxr.stores.embedded.fulltext import bm25_scores, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.vectors import StaleCopy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from sqlite3 import Connection
+    from typing import LiteralString
+
+    from numpy.typing import NDArray
+
+    from mcp_cxr.stores.embedded.database import ResultCache
+    from mcp_cxr.stores.embedded.vectors import Int8Copy, Int8Snapshot
+
+_BROWSED = "SELECT i.image_id, i.study_id, i.subject_id FROM images AS i"
+_NEWEST = """
+ORDER BY (SELECT study_date FROM studies WHERE studies.study_id = i.study_id) DESC NULLS LAST, i.image_id
+LIMIT :limit"""
+# If nearly all images pass, they are read in the order of their dates until there are enough.
+_BY_DATE = """
+SELECT i.image_id, i.study_id, i.subject_id
+FROM studies AS dated INDEXED BY studies_by_date CROSS JOIN images AS i ON i.study_id = dated.study_id"""
+_IS_DATED = "dated.study_date IS NOT NULL"
+_IS_UNDATED = """NOT EXISTS (
+    SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND study_date IS NOT NULL)"""
+_BY_ID = " ORDER BY i.image_id LIMIT :limit"
+_LATEST = " ORDER BY dated.study_date DESC, i.image_id LIMIT :limit"
+
+_TOTALS = """
+SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
+    (SELECT count(DISTINCT subject_id) FROM images), (SELECT count(*) FROM images WHERE made_by IS NULL)"""
+_EXTERNAL = "SELECT count(*) FROM images INDEXED BY images_foreign WHERE made_by IS NULL"
+_BY_VIEW = "SELECT view_position, count(*) FROM images GROUP BY view_position"
+_BY_LABEL = """
+WITH bare AS MATERIALIZED (
+    SELECT number FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id))
+SELECT label, count(*) FROM labels WHERE value = 1 AND study NOT IN bare GROUP BY label"""
+
+_SAMPLE = """
+SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
+WHERE made_by IS NOT NULL AND sample_key IS NOT NULL ORDER BY sample_key, image_id LIMIT ?"""
+_SAMPLE_OF_LOWEST = """
+SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
+WHERE made_by IS NOT NULL AND sample_key < 1152921504606846976 ORDER BY sample_key, image_id LIMIT ?"""
+
+COUNT_OF: dict[str | None, LiteralString] = {
+    None: "SELECT count(*) FROM images AS i",
+    "study": "SELECT count(DISTINCT i.study_id) FROM images AS i",
+    "subject": "SELECT count(DISTINCT i.subject_id) FROM images AS i",
+}
+_AFTER = """
+SELECT i.slot, (SELECT number FROM studies WHERE studies.study_id = i.study_id)
+FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
+_EXCLUDED = "SELECT slot FROM images WHERE subject_id = ? OR image_id IN (SELECT value FROM json_each(?))"
+_ALL_SLOTS = "SELECT json_group_array(slot) FROM images WHERE made_by IS NOT NULL"
+_SUBJECTS_OF = """
+SELECT count(DISTINCT subject_id) FROM json_each(?) AS these CROSS JOIN images ON images.slot = these.value"""
+
+
+def browse(connection: Connection, where: Filter, limit: int) -> list[RankedImage]:
+    """Return images, newest study first."""
+    if where == Filter(view=where.view, split=where.split, has_report=where.has_report):
+        rows = _listed(connection, where, limit, _BY_DATE, _IS_DATED, then=_LATEST)
+        rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, then=_BY_ID)
+    else:
+        rows = _listed(connection, where, limit, _BROWSED, then=_NEWEST)
+    return [RankedImage(ImageId(image), StudyId(study), SubjectId(subject), 0.0) for image, study, subject in rows]
+
+
+def _listed(
+    connection: Connection,
+    where: Filter,
+    limit: int,
+    select: LiteralString,
+    *more: LiteralString,
+    then: LiteralString,
+) -> list[tuple[str, str, str]]:
+    if not limit:
+        return []
+    statement, bound = compose(select, where, NOT_EXTERNAL, *more, then=then)
+    return connection.execute(statement, {**bound, "limit": limit}).fetchall()
+
+
+def totals(connection: Connection) -> Totals:
+    """Return the numbers of images, studies, subjects, views and labels."""
+    images, studies, subjects, external = connection.execute(_TOTALS).fetchone()
+    by_view = dict(connection.execute(_BY_VIEW).fetchall())
+    by_label = dict(connection.execute(_BY_LABEL).fetchall())
+    return Totals(images, studies, subjects, external, by_view, by_label)
+
+
+def count_external(connection: Connection) -> int:
+    """Return the number of external rows."""
+    return connection.execute(_EXTERNAL).fetchone()[0]
+
+
+def reference_sample(connection: Connection) -> ReferenceSample:
+    """Return the reference sample."""
+    fingerprint = fingerprint_of(connection)
+    if fingerprint is None:
+        return ReferenceSample((), np.empty((0, 0), np.float32))
+    rows = connection.execute(_SAMPLE_OF_LOWEST, (SAMPLE_SIZE,)).fetchall()
+    if len(rows) < SAMPLE_SIZE:
+        rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
+    return ReferenceSample(
+        tuple(ImageId(image) for image, _ in rows), stack_blobs([blob for _, blob in rows], fingerprint.dimension)
+    )
+
+
+def count(
+    connection: Connection,
+    where: Filter,
+    terms: Sequence[str],
+    distinct: Literal["study", "subject"] | None,
+    int8_copy: Int8Copy | None = None,
+    results: ResultCache | None = None,
+    max_lag: int | None = None,
+) -> int:
+    """Count images, studies or subjects; with `terms`, only those whose study contains one.
+
+    Args:
+        int8_copy: None counts in SQLite alone.
+        results: Which studies a filter lets through, from before.
+        max_lag: Slots that the copy may lag behind.
+
+    Raises:
+        Stale: The copy does not fit this state of the database.
+    """
+    is_counted = (
+        int8_copy and not selects_few(where) and set(where.view) <= set(VIEWS)
+    )  # the copy does not distinguish other views
+    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
+    if copy is None or results is None:
+        return _count_in_sqlite(connection, where, terms, distinct)
+    slots, numbers = _passing_images(connection, where, terms, copy, results)
+    if copy.was_wiped:
+        raise StaleCopy
+    if distinct == "study":
+        return int(np.count_nonzero(np.bincount(numbers)))
+    if distinct == "subject":
+        return connection.execute(_SUBJECTS_OF, (json.dumps(slots.tolist()),)).fetchone()[0]
+    return len(slots)
+
+
+def _count_in_sqlite(
+    connection: Connection, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
+) -> int:
+    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
+    statement, bound = compose(COUNT_OF[distinct], where, NOT_EXTERNAL, *words)
+    return connection.execute(statement, {**bound, "terms": terms_parameter(terms)}).fetchone()[0]
+
+
+def _passing_images(
+    connection: Connection, where: Filter, terms: Sequence[str], copy: Int8Snapshot, results: ResultCache
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the slots of the images that pass, and the numbers of their studies."""
+    rows, passing = copy.rows, _existing_rows(connection, copy, results)
+    if where.view:
+        passing &= rows.view_mask(where.view)
+    if (facts := study_conditions(where)) != Filter():
+        passing &= rows.study_mask(results.get(study_mask, connection, facts))
+    if terms:
+        passing &= rows.study_mask(bm25_scores(connection, terms) > 0)
+    excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
+    places, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
+    passing[places[here]] = False
+    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
+    statement, bound = compose(_AFTER, where, NOT_EXTERNAL, *words, few=True)
+    new = connection.execute(
+        statement, {**bound, "terms": terms_parameter(terms), "covered": copy.header.covered}
+    ).fetchall()
+    not_covered = np.array(new, np.int64).reshape(-1, 2)
+    return (
+        np.concatenate((rows.slots[passing], not_covered[:, 0])),
+        np.concatenate((rows.studies[passing].astype(np.int64), not_covered[:, 1])),
+    )
+
+
+def _existing_rows(connection: Connection, copy: Int8Snapshot, results: ResultCache) -> NDArray[np.bool_]:
+    """Return which rows are of images that still exist: all, unless some were removed since the copy was made."""
+    if copy.header.compacted == Changes.of(connection).removed:
+        return np.ones(len(copy.rows.slots), np.bool_)
+    return np.isin(copy.rows.slots, results.get(_slots, connection))
+
+
+def _slots(connection: Connection) -> NDArray[np.int64]:
+    (slots,) = connection.execute(_ALL_SLOTS).fetchone()
+    return np.fromstring(slots[1:-1], np.int64, sep=",")

@@ -134,16 +134,10 @@ def unwrap_exception_group() -> Generator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        error = _first_cxr_error(group)
-        if error is None:
+        known, others = group.split(CxrError)
+        if known is None or others:
             raise
-        raise error from group
-
-
-def _first_cxr_error(group: BaseExceptionGroup[BaseException]) -> CxrError | None:
-    """Return the first error of a group, if all are `CxrError`s."""
-    known, others = group.split(CxrError)
-    if known is None or others is not None:
-        return None
-    first = known.exceptions[0]
-    return _first_cxr_error(first) if isinstance(first, BaseExceptionGroup) else first
+        first: CxrError | ExceptionGroup[CxrError] = known
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group

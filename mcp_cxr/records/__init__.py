@@ -2,46 +2,51 @@
 
 Results (`SearchResult`, `IngestSummary`, `ImageDetails`, `Overview`) have no slots: the MCP SDK reads their schemas.
 
-numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded. `Vector`
-and `Vectors` therefore exist for the type checker alone; import them below `TYPE_CHECKING`.
+numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded.
 """
 
-from typing import TYPE_CHECKING
-
-from mcp_cxr.records._images import (
+from mcp_cxr.records._calls import (
+    FILTERS,
+    ForgetPreview,
+    GroupBy,
+    Hit,
+    ImageDetails,
+    IngestSummary,
+    Mode,
+    Overview,
+    Repair,
+    SearchArguments,
+    SearchResult,
+    Verification,
+)
+from mcp_cxr.records._store import (
     LABELS,
     VIEW_GROUPS,
     VIEWER_URI,
     VIEWS,
+    Collection,
+    Filter,
+    Fingerprint,
     ImageId,
     ImageRecord,
     ImageSpec,
+    Outcome,
+    RankedImage,
+    ReferenceSample,
     Rejected,
     Rendering,
+    ResultFacts,
     StoredImage,
     Study,
     StudyId,
     SubjectId,
+    Totals,
+    Vector,
+    Vectors,
     mimic_study_id,
     mimic_subject_id,
     without_mimic_letter,
 )
-from mcp_cxr.records._results import ForgetPreview, ImageDetails, IngestSummary, Overview, Repair, Verification
-from mcp_cxr.records._search import FILTERS, GroupBy, Hit, Mode, SearchArguments, SearchResult
-from mcp_cxr.records._store import (
-    Collection,
-    Filter,
-    Fingerprint,
-    Outcome,
-    RankedImage,
-    ReferenceSample,
-    ResultFacts,
-    Totals,
-)
-
-if TYPE_CHECKING:
-    from mcp_cxr.records._images import Vector as Vector
-    from mcp_cxr.records._images import Vectors as Vectors
 
 __all__ = [
     "FILTERS",
@@ -76,6 +81,8 @@ __all__ = [
     "StudyId",
     "SubjectId",
     "Totals",
+    "Vector",
+    "Vectors",
     "Verification",
     "mimic_study_id",
     "mimic_subject_id",

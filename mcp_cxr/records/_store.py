@@ -1,14 +1,153 @@
-"""What a store is asked for, and what it returns."""
+"""One image with its study, what an embedder makes of it, and what a store is asked for and returns."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.records._images import ImageId, StoredImage, StudyId, SubjectId, Vectors
+    import numpy as np
+    from numpy.typing import NDArray
+
+Vector: TypeAlias = "NDArray[np.float32]"
+"""float32, shape (dimension,)."""
+Vectors: TypeAlias = "NDArray[np.float32]"
+"""float32, shape (n, dimension)."""
+
+ImageId = NewType("ImageId", str)
+"""MIMIC's dicom_id, or a keyed hash of the SOPInstanceUID, or of the file's content."""
+StudyId = NewType("StudyId", str)
+"""MIMIC's study with its letter (`s50414267`), or `s` and a keyed hash."""
+SubjectId = NewType("SubjectId", str)
+"""MIMIC's subject with its letter (`p10000032`), or `p` and a keyed hash."""
+
+VIEWER_URI = "ui://mcp-cxr/viewer.html"
+"""The MCP resource that holds the viewer page."""
+VIEWS = ("PA", "AP", "LATERAL", "LL", "RL", "OTHER", "UNKNOWN")
+"""The view positions a record can have, (0018,5101); `LATERAL` is a lateral whose side is not known."""
+VIEW_GROUPS: Mapping[str, tuple[str, ...]] = {"FRONTAL": ("PA", "AP"), "LATERAL": ("LATERAL", "LL", "RL")}
+"""Names that stand for several view positions in a filter."""
+LABELS = (
+    "Atelectasis",
+    "Cardiomegaly",
+    "Consolidation",
+    "Edema",
+    "Enlarged Cardiomediastinum",
+    "Fracture",
+    "Lung Lesion",
+    "Lung Opacity",
+    "No Finding",
+    "Pleural Effusion",
+    "Pleural Other",
+    "Pneumonia",
+    "Pneumothorax",
+    "Support Devices",
+)
+"""The 14 labels of CheXpert (Irvin et al., AAAI 2019); 1 present, 0 absent, -1 uncertain, missing: not mentioned."""
+
+
+def mimic_study_id(number: str) -> StudyId:
+    """Return a study id with MIMIC's letter; `50414267` becomes `s50414267`."""
+    return StudyId(f"s{number}")
+
+
+def mimic_subject_id(number: str) -> SubjectId:
+    """Return a subject id with MIMIC's letter; `10000032` becomes `p10000032`."""
+    return SubjectId(f"p{number}")
+
+
+def without_mimic_letter(study_id: StudyId) -> str:
+    """Return a study id as MIMIC's tables write it; `s50414267` becomes `50414267`."""
+    return study_id.removeprefix("s")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """The facts of one image, without its vector and its study."""
+
+    image_id: ImageId
+    study_id: StudyId
+    subject_id: SubjectId
+    view_position: str
+    """One of `VIEWS`."""
+    view_source: str
+    """Where the view was read: `ViewPosition`, `ViewCodeSequence`, `companion CSV`, `description`, ... `none`."""
+    image_path: str
+    """POSIX path relative to `root`."""
+    root: str
+    """Absolute folder it was ingested from; never shown to a host."""
+    tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Allow-listed header facts by DICOM keyword."""
+    grayscale: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The steps from the file's pixel values to the rendering that was embedded."""
+
+    @property
+    def file(self) -> Path:
+        """The file it was read from, as recorded: not checked against the roots, and perhaps gone."""
+        return Path(self.root) / self.image_path
+
+    @property
+    def shown_path(self) -> str:
+        """`image_path` for display: bytes that are not UTF-8 become U+FFFD."""
+        return self.image_path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The facts of one study: its report and what companion files say of it."""
+
+    study_id: StudyId
+    subject_id: SubjectId
+    study_date: str | None = None
+    """ISO date, `2180-05-06`."""
+    split: str | None = None
+    labels: Mapping[str, int] = field(default_factory=dict[str, int])
+    """1 present, 0 absent, -1 uncertain."""
+    report: str | None = None
+    """The whole text as it was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """One image as the store holds it."""
+
+    image: ImageRecord
+    study: Study
+    external: bool
+    """Written by another program: shown, never ranked."""
+    vector: Vector | None = None
+    """float32, unit length; None unless requested, or if the row has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """The rendering that an embedder expects."""
+
+    size: int
+    """Rows and columns; the image is squashed to a square, not cropped."""
+    mode: Literal["L", "RGB"]
+    jpeg_quality: int | None = None
+    """JPEG quality of the encoded form; None: pixels are enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """An image rendered to an embedder's `ImageSpec`."""
+
+    pixels: NDArray[np.uint8]
+    """uint8, shape (size, size), or (size, size, 3) for RGB; bright is dense, as radiographs are read."""
+    jpeg: bytes | None = None
+    """The same as JPEG, if the spec has a `jpeg_quality`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why an embedder returned no vector for one rendering: a fault of that image, not of the service."""
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

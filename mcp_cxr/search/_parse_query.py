@@ -85,8 +85,9 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
         raise QueryError(f"limit must be 1 to {MAX_LIMIT}, not {arguments.limit}; use offset for the next page.")
     if arguments.offset < 0:
         raise QueryError(f"offset must be 0 or more, not {arguments.offset}.")
-    _check_choice("group", arguments.group, get_args(GroupBy))
-    _check_choice("mode", arguments.mode, get_args(Mode))
+    for name, value, known in (("group", arguments.group, GroupBy), ("mode", arguments.mode, Mode)):
+        if value not in get_args(known):
+            raise QueryError(f"{name} must be one of {', '.join(get_args(known))}, not {value!r}.")
     return replace(
         arguments,
         query=_blank_to_none(arguments.query),
@@ -135,13 +136,14 @@ def _check_combination(query: Query) -> None:
     if both := set(query.like) & set(unlike):
         raise QueryError(f"Image {min(both)} is in like and in unlike; leave it out of one of them.")
     if mode == "words" and not text:
-        example = 'search_medical_images(query="effusion", mode="words")'
-        raise QueryError(f"mode='words' needs a query, such as {example}.")
+        raise QueryError('mode=\'words\' needs a query, such as search_medical_images(query="effusion", mode="words").')
     if mode == "words" and (like or unlike):
         raise QueryError("mode='words' compares no pixels: leave out like and unlike, or use mode='auto'.")
     if mode == "vector" and not (text or like):
-        example = 'search_medical_images(like=["IMAGE_ID"], mode="vector")'
-        raise QueryError(f"mode='vector' needs a query or an example in like, such as {example}.")
+        raise QueryError(
+            "mode='vector' needs a query or an example in like, such as"
+            ' search_medical_images(like=["IMAGE_ID"], mode="vector").'
+        )
     if where.date_from and where.date_to and where.date_from > where.date_to:
         raise QueryError(f"date_from {where.date_from} is after date_to {where.date_to}; swap them.")
     if both := set(where.labels) & set(where.labels_absent):
@@ -170,11 +172,6 @@ def _known_name(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(folded, by_folded, n=1)
     hint = f" Did you mean {by_folded[near[0]]}?" if near else ""
     raise QueryError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(by_folded.values())}.")
-
-
-def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise QueryError(f"{name} must be one of {', '.join(known)}, not {value!r}.")
 
 
 def _date(name: str, text: str | None) -> str | None:

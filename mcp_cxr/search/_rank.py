@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -26,8 +27,8 @@ MatchFilters: TypeAlias = "Callable[[list[ImageId]], Awaitable[Sequence[Containe
 class Ranking:
     """One ordered list of images, fetched as deep as needed."""
 
-    fetch: Callable[[int], Awaitable[list[RankedImage]]]
-    """Returns at most the given number of images, best first, always in the same order."""
+    fetch: Callable[..., Awaitable[list[RankedImage]]]
+    """Returns at most `limit` images, best first, always in the same order."""
     compares_pixels: bool
     weight: int = 1
     """How much its pool counts in the fusion."""
@@ -51,16 +52,12 @@ class _Pool:
     weight: int = 1
 
 
-def group_key(hit: RankedImage, group_by: GroupBy) -> str:
-    """Return the id that all images of a group share."""
-    return {"study": hit.study_id, "subject": hit.subject_id, "none": hit.image_id}[group_by]
-
-
 def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, RankedImage]:
     """Return the best image of each group, in order."""
+    group_id = attrgetter({"study": "study_id", "subject": "subject_id", "none": "image_id"}[group_by])
     firsts: dict[str, RankedImage] = {}
     for hit in hits:
-        firsts.setdefault(group_key(hit, group_by), hit)
+        firsts.setdefault(group_id(hit), hit)
     return firsts
 
 
@@ -68,7 +65,7 @@ async def top_groups(ranking: Ranking, group_by: GroupBy, *, needed: int) -> dic
     """Return at least the first `needed` groups of a ranking, or all there are."""
     limit = max(64, 4 * needed)
     while True:
-        hits = await ranking.fetch(limit)
+        hits = await ranking.fetch(limit=limit)
         groups = best_per_group(hits, group_by)
         if len(groups) >= needed or len(hits) < limit:
             return groups
@@ -114,7 +111,7 @@ async def _fetch_all(rankings: list[Ranking]) -> list[list[RankedImage]]:
     pools: list[list[RankedImage]] = [[] for _ in rankings]
 
     async def fetch(place: int) -> None:
-        pools[place] = await rankings[place].fetch(POOL)
+        pools[place] = await rankings[place].fetch(limit=POOL)
 
     async with anyio.create_task_group() as tasks:
         for place in range(len(rankings)):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, Rejected, SearchResult
 from mcp_cxr.search._hits import images_to_load, to_hits
-from mcp_cxr.search._query_vector import QueryVectors, combined
+from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combined
 from mcp_cxr.search._rank import POOL, Ranking, rank
 from mcp_cxr.search._state import SearchState
-from mcp_cxr.search._text_vectors import TextVectorCache
 from mcp_cxr.stores import with_mimic_letters
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import QueryMeaning
-    from mcp_cxr.records import Fingerprint, ImageId, RankedImage, Rendering, ResultFacts, StoredImage, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, ResultFacts, StoredImage, Vector
     from mcp_cxr.search._parse_query import Query
     from mcp_cxr.search._rank import RankedGroup
     from mcp_cxr.stores import Store
@@ -33,13 +32,6 @@ _WORDS_WEIGHT = _EXAMPLES_WEIGHT = 3
 """Matched words and examples are more reliable than a model's vector of words; chosen on the trial of
 tests/bench/bench_answers.py."""
 _MAX_TRIES = 3
-
-
-class _CountArguments(TypedDict):
-    """What is counted, as arguments of `Store.count` and `Store.result_facts`."""
-
-    terms: Sequence[str]
-    distinct: Literal["study", "subject"] | None
 
 
 class Searcher:
@@ -112,19 +104,17 @@ class Searcher:
         if query.text:
             await self._understand(state, query.text)
         await self._combine(state)
-        count_arguments: _CountArguments = {
-            "terms": state.terms if state.mode == "keyword" else (),
-            "distinct": None if query.group == "none" else query.group,
-        }
+        terms = state.terms if state.mode == "keyword" else ()
+        distinct = None if query.group == "none" else query.group
         ranked: list[RankedGroup] = []
-        if query.offset < POOL or query.offset < await self._store.count(state.where, **count_arguments):
+        if query.offset < POOL or query.offset < await self._store.count(state.where, terms=terms, distinct=distinct):
             ranked = (await self._ranked(state))[: query.offset + query.limit]
         compared = state.query_vector is not None and len(ranked) > query.offset
         return (
             state,
             ranked,
             await self._store.result_facts(
-                images_to_load(state, ranked), state.where, compared=compared, **count_arguments
+                images_to_load(state, ranked), state.where, terms=terms, distinct=distinct, compared=compared
             ),
         )
 
@@ -188,12 +178,11 @@ class Searcher:
     async def _embed(self, state: SearchState, query_text: str, meaning: QueryMeaning) -> None:
         """Set the vectors of the words; if the embedder has none, the result says why, and words are still matched."""
         if not self._embedder.embeds_text:
-            reason = (
-                f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
-            )
             if state.query.mode == "vector":
                 raise QueryError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
-            state.fallback_reason = reason
+            state.fallback_reason = (
+                f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
+            )
             return
         try:
             text = None
@@ -241,9 +230,6 @@ class Searcher:
             match_filters=(lambda images: self._store.filter_images(images, evidence)) if evidence else None,
         )
 
-    async def _nearest(self, vector: Vector, where: Filter, limit: int) -> list[RankedImage]:
-        return await self._store.nearest(vector, where, limit=limit)
-
     def _rankings(self, state: SearchState) -> list[Ranking]:
         """Return the rankings to fuse, the one by the query vector first.
 
@@ -254,18 +240,15 @@ class Searcher:
         rankings: list[Ranking] = []
         if query_vector is not None:
             weight = _EXAMPLES_WEIGHT if state.vectors.has_examples else 1
-            rankings.append(Ranking(partial(self._nearest, query_vector, where), compares_pixels=True, weight=weight))
+            rankings.append(Ranking(partial(store.nearest, query_vector, where), compares_pixels=True, weight=weight))
             rankings += [
-                Ranking(partial(self._nearest, vector, where), compares_pixels=True) for vector in state.extra_vectors
+                Ranking(partial(store.nearest, vector, where), compares_pixels=True) for vector in state.extra_vectors
             ]
         if state.terms:
-            match = Ranking(lambda limit: store.match(state.terms, where, limit=limit), False, weight=_WORDS_WEIGHT)
-            rankings.append(match)
-        return rankings or [Ranking(lambda limit: store.browse(where, limit=limit), compares_pixels=False)]
+            rankings.append(Ranking(partial(store.match, state.terms, where), False, weight=_WORDS_WEIGHT))
+        return rankings or [Ranking(partial(store.browse, where), compares_pixels=False)]
 
 
 def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:
     """Whether the store's vectors were comparable before and after the query."""
-    if before is None or after is None:
-        return before is after
-    return before.same_space(after)
+    return before.same_space(after) if before and after else before is after

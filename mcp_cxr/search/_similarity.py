@@ -1,4 +1,7 @@
-"""What a cosine means in this archive: its z-score and percentile, because raw cosines of CLIP models mean nothing."""
+"""What a cosine means in this archive, because raw cosines of CLIP models mean nothing.
+
+Its z-score and percentile; and near duplicates: an image that was exported or sent twice is shown once.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.search._query_vector import centered
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp_cxr.records import ReferenceSample, Vector, Vectors
 
 SMALL_SAMPLE = 100
 """Images in the reference sample below which a result warns that z-scores and percentiles are coarse."""
+DEPTH = 200
+"""Only the first ranks are compared with each other."""
+_MIN_COSINE = 0.999  # measured from the archive's mean; the same rendering embedded by another service reaches it too
 
 
 class SimilarityStatistics:
@@ -51,3 +61,25 @@ class SimilarityStatistics:
 def _cosines(vectors: Vectors, query: Vector) -> Vector:
     """Return the cosine of each row, by `vecdot`: a matrix product may round a row differently beside others."""
     return np.clip(np.vecdot(vectors, query), -1, 1)
+
+
+def near_duplicates(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
+    """Return the index of each near duplicate in a ranking, with the index of the first image that it repeats.
+
+    Args:
+        vectors: In the order of the ranking; None for an image without a vector.
+        mean: The mean of the archive's images. Cosines are measured from it, because the vectors of any two chest
+            X-rays are close to each other.
+    """
+    present = [index for index, vector in enumerate(vectors[:DEPTH]) if vector is not None]
+    if not present:
+        return {}
+    rows = centered(np.stack([vector for vector in vectors[:DEPTH] if vector is not None]), mean)
+    is_near = rows @ rows.T >= _MIN_COSINE
+    repeats: dict[int, int] = {}
+    for row, index in enumerate(present):
+        earlier = (present[other] for other in np.flatnonzero(is_near[row, :row]))
+        first = next((other for other in earlier if other not in repeats), None)
+        if first is not None:
+            repeats[index] = first
+    return repeats

@@ -15,13 +15,8 @@ from mcp_cxr.records import SearchArguments, SearchResult
 from mcp_cxr.server._share import redact_search_result
 from mcp_cxr.server._tool import session_of, tool_result
 
-
-def _listed(value: object) -> object:
-    """Return one name as a list of one: models often leave the brackets out."""
-    return [value] if isinstance(value, str) else value
-
-
-_Names = Annotated[list[str], BeforeValidator(_listed)]
+_Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+"""One name counts as a list of one: models often leave the brackets out."""
 
 
 async def search_medical_images(

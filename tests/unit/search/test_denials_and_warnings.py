@@ -11,7 +11,7 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter, SearchArguments
 from mcp_cxr.search import _hits
-from mcp_cxr.search._near_duplicates import near_duplicates
+from mcp_cxr.search._similarity import near_duplicates
 from tests.support.archives import ingested, opened, rows
 from tests.support.image_files import dicom, mimic, report
 from tests.support.toy import ToyEmbedder

@@ -12,8 +12,8 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
-from mcp_cxr.search import _text_vectors
-from mcp_cxr.search._explain import excerpt
+from mcp_cxr.search import _query_vector
+from mcp_cxr.search._hits import excerpt
 from tests.support.archives import ingested, opened, rows
 from tests.support.image_files import mimic, report
 from tests.support.toy import OUTAGE, ToyEmbedder
@@ -127,7 +127,7 @@ async def test_cached_vectors_are_keyed_by_fingerprint(own_data: Path) -> None:
 
 
 async def test_the_cache_drops_the_least_recently_used_query(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_text_vectors, "_MAX_CACHED", 2)
+    monkeypatch.setattr(_query_vector, "_MAX_CACHED", 2)
     async with opened(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]

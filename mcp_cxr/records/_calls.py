@@ -1,10 +1,13 @@
-"""A search as people, programs and models ask it, and the page of results they get."""
+"""What the calls of an archive take and return: search, ingest, show, overview, verify, repair, forget."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the tool's schema is made from these annotations
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from mcp_cxr.records._store import Filter
 
 GroupBy = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
@@ -123,3 +126,94 @@ class SearchResult:
     """Whether the query's vector came from the cache."""
     warnings: list[str]
     images: list[Hit]
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """Counts of an ingest; `found = skipped + added + errors + remaining`."""
+
+    found: int | None
+    """Candidate files; null until the whole folder was walked."""
+    processed: int
+    skipped: int
+    added: int
+    errors: int
+    errors_by_reason: dict[str, int]
+    would_add: int | None
+    """For a dry run."""
+    remaining: int | None
+    studies_updated: int
+    total_in_store: int
+    seconds: float
+    images_per_second: float
+    stages: dict[str, float]
+    """Files a second of each stage while it was working, not waiting for its neighbors."""
+    slowest_stage: str | None
+    """The stage that worked longest: it limits the speed."""
+    next: str | None
+    """What to do next; null if nothing is left."""
+
+
+@dataclass(frozen=True)
+class ImageDetails:
+    """Everything known about one image."""
+
+    image_id: str
+    study_id: str
+    subject_id: str
+    view_position: str
+    view_source: str
+    image_path: str
+    study_date: str | None
+    split: str | None
+    labels: dict[str, int]
+    tags: dict[str, Any]
+    grayscale: dict[str, Any]
+    report: dict[str, str] | None
+    """The report by section, in its order; null if there is none or it may not be shared."""
+    external: bool
+    other_images: list[str]
+    """The other images of the study."""
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What an archive holds."""
+
+    images: int
+    studies: int
+    subjects: int
+    external: int
+    by_view: dict[str, int]
+    by_label: dict[str, int]
+    embedder: dict[str, Any]
+    store: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found."""
+
+    images: int
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair(Verification):
+    """What `verify` found after a repair, and how much of each problem was repaired."""
+
+    repaired: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPreview:
+    """What `forget` would remove."""
+
+    where: Filter
+    images: int
+    """Without external ones."""
+    studies: int
+    """Studies of these images."""
+    external_in_archive: int
+    """External rows in the whole archive; those that match `where` are removed too."""

@@ -13,11 +13,9 @@ from mcp_cxr.images.dicom import (
     GrayscaleParameters,
     HeaderFacts,
     Window,
-    check_eligibility,
     dicom_header,
     open_dicom,
     read_grayscale_parameters,
-    read_pixel_layout,
 )
 from mcp_cxr.images.pixels import (
     ArrayRaster,
@@ -120,7 +118,7 @@ def render_view(path: Path, options: ViewOptions, *, plain_only: bool = False) -
 
     Args:
         path: Absolute and resolved; a regular file.
-        viewing: Window, region, inversion and size.
+        options: Window, region, inversion and size.
         plain_only: As for `read_image`.
 
     Raises:
@@ -159,7 +157,10 @@ def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> 
         start = source.getvalue()[:SNIFFED_BYTES]
     match file_kind(start):
         case "dicom":
-            return _open_dicom_image(source, any_body_part=any_body_part, plain_only=plain_only)
+            file = open_dicom(source, any_body_part=any_body_part, plain_only=plain_only)
+            check_decodable(file)
+            parameters = read_grayscale_parameters(file)
+            return OpenImage(dicom_header(file), parameters, lambda halve: open_raster(file, halve=halve))
         case "png" | "jpeg" as kind:
             if plain_only:
                 raise NeedsDecoding
@@ -169,15 +170,3 @@ def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> 
             )
         case None:
             raise UnsupportedImage("not DICOM")
-
-
-def _open_dicom_image(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenImage:
-    """Check eligibility first, then whether the pixels can be read."""
-    file = open_dicom(source, plain_only=plain_only)
-    check_eligibility(file.elements, any_body_part=any_body_part)
-    if file.pixels is None:
-        raise UnsupportedImage("no pixel data")
-    layout = read_pixel_layout(file.elements)
-    check_decodable(file, layout)
-    parameters = read_grayscale_parameters(file, layout)
-    return OpenImage(dicom_header(file, layout), parameters, lambda halve: open_raster(file, layout, halve=halve))

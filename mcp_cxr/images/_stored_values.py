@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.dicom import GrayscaleParameters, HeaderFacts, Preset
-    from mcp_cxr.images.pixels import ValueRange
+    from mcp_cxr.images.dicom import HeaderFacts, Window
 
 TILE_PX: Final = 512
 """Rows and columns of a tile: 2**19 bytes, which as base64 stay below the megabyte of a tool's result even as noise."""
-MAX_PACKED_BYTES: Final = 700_000
+_MAX_PACKED_BYTES: Final = 700_000
 _LEVEL: Final = 1  # of zlib; measured on real images: a fifth of the time of level 6, for 3 % more bytes
 
 
@@ -40,7 +39,7 @@ class StoredValues:
     """For each value of `pixels`, its gray level with the default window, as `render_view` draws it."""
     grayscale: dict[str, Any]
     """How `default_grays` was made; see `DecodedImage.grayscale`."""
-    presets: tuple[Preset, ...]
+    presets: tuple[Window, ...]
     inverse: bool
     """MONOCHROME1: low values are bright under every window."""
     padding: tuple[int, int] | None
@@ -76,31 +75,23 @@ def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
     """
     with open_image(path, any_body_part=True, plain_only=plain_only) as image:
         raster, value_range, _ = scan_values(image.decode(False), None)
-        scale = grayscale(value_range, image.parameters, raster.dtype)
+        parameters, low = image.parameters, value_range.low
+        scale = grayscale(value_range, parameters, raster.dtype)
+        stored = np.arange(low, value_range.high + 1)
         return StoredValues(
             header=image.header,
-            pixels=np.concatenate([_offsets_from(value_range.low, strip) for strip in raster.strips()]),
-            low=value_range.low,
-            default_grays=scale.table[np.arange(value_range.low, value_range.high + 1) % scale.table.size],
+            # Of either sign, the differences fit 16 bits.
+            pixels=np.concatenate([strip.astype(np.uint16) - np.uint16(low % 2**16) for strip in raster.strips()]),
+            low=low,
+            modality_transform=(parameters.slope, parameters.intercept)
+            if parameters.modality_lut is None
+            else apply_lut(stored.astype(np.float64), parameters.modality_lut),
+            default_grays=scale.table[stored % scale.table.size],
             grayscale=scale.record,
-            **_modality_facts(image.parameters, value_range),
+            presets=parameters.presets,
+            inverse=parameters.inverse,
+            padding=parameters.padding and (parameters.padding[0] - low, parameters.padding[1] - low),
         )
-
-
-def _offsets_from(low: int, strip: NDArray[Any]) -> NDArray[np.uint16]:
-    """Return values less the lowest one; of either sign, the differences fit 16 bits."""
-    return strip.astype(np.uint16) - np.uint16(low % 2**16)
-
-
-def _modality_facts(parameters: GrayscaleParameters, value_range: ValueRange) -> dict[str, Any]:
-    lut, padding = parameters.modality_lut, parameters.padding
-    stored = np.arange(value_range.low, value_range.high + 1, dtype=np.float64)
-    return {
-        "modality_transform": (parameters.slope, parameters.intercept) if lut is None else apply_lut(stored, lut),
-        "presets": parameters.presets,
-        "inverse": parameters.inverse,
-        "padding": None if padding is None else (padding[0] - value_range.low, padding[1] - value_range.low),
-    }
 
 
 def overview_tile(image: StoredValues, *, max_px: int) -> ValuesTile:
@@ -108,11 +99,11 @@ def overview_tile(image: StoredValues, *, max_px: int) -> ValuesTile:
     factor = 1
     while -(-max(image.pixels.shape) // factor) > max_px:
         factor *= 2
-    part = _pack(image.pixels, factor)
-    while len(part.data) > MAX_PACKED_BYTES:  # nothing but noise
+    tile = _pack(image.pixels, factor)
+    while len(tile.data) > _MAX_PACKED_BYTES:  # nothing but noise
         factor *= 2
-        part = _pack(image.pixels, factor)
-    return part
+        tile = _pack(image.pixels, factor)
+    return tile
 
 
 def values_tile(image: StoredValues, *, column: int, row: int, factor: int) -> ValuesTile:

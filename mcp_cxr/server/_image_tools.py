@@ -173,7 +173,7 @@ def _stored_value_facts(values: StoredValues) -> dict[str, Any]:
         "grays": _base64(zlib.compress(values.default_grays.tobytes())),
         "grayscale": values.grayscale,
         "presets": [
-            {"name": one.name, "center": one.window.center, "width": one.window.width, "function": one.window.function}
+            {"name": one.name, "center": one.center, "width": one.width, "function": one.function}
             for one in values.presets
         ],
         "inverse": values.inverse,

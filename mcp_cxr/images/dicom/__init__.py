@@ -1,6 +1,5 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
-from mcp_cxr.images.dicom._eligibility import check_eligibility
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
     UNDEFINED_LENGTH,
@@ -8,13 +7,11 @@ from mcp_cxr.images.dicom._file import (
     PixelElement,
     PixelLayout,
     open_dicom,
-    read_pixel_layout,
     syntax_name,
 )
 from mcp_cxr.images.dicom._grayscale_parameters import (
     GrayscaleParameters,
     Lut,
-    Preset,
     Window,
     read_grayscale_parameters,
 )
@@ -30,13 +27,10 @@ __all__ = [
     "Lut",
     "PixelElement",
     "PixelLayout",
-    "Preset",
     "Window",
-    "check_eligibility",
     "dicom_header",
     "open_dicom",
     "parse_view_position",
     "read_grayscale_parameters",
-    "read_pixel_layout",
     "syntax_name",
 ]

@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom._elements import integer, text
+from mcp_cxr.images.dicom._eligibility import check_eligibility
 from mcp_cxr.images.source import DEFLATE, NeedsDecoding, inflate
 
 if TYPE_CHECKING:
@@ -92,21 +93,23 @@ class DicomFile:
 
     elements: Dataset
     """The allow-listed elements before the pixel data."""
+    layout: PixelLayout
     syntax: UID
     little_endian: bool
     source: BinaryIO
-    pixels: PixelElement | None
+    pixels: PixelElement
     plain_only: bool
     """Pixels that would have to be decoded raise `NeedsDecoding`."""
 
 
-def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
+def open_dicom(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> DicomFile:
     """Read a header; `source` must stay open while the pixels are wanted.
 
     Raises:
         NeedsDecoding: A deflated data set, with `plain_only`.
-        UnsupportedImage: A deflated data set that unpacks to too much.
-        CorruptImage: A deflated data set that ends early.
+        UnsupportedImage: As `check_eligibility`; no pixel data, more than one frame, too many pixels, a layout that
+            radiographs do not have, or a deflated data set that unpacks to too much.
+        CorruptImage: A deflated data set that ends early, or a header that contradicts itself or lacks the size.
         Exception: Whatever pydicom raises on a damaged file (`LIBRARY_ERRORS`).
     """
     syntax = _meta_syntax(source)
@@ -123,11 +126,16 @@ def open_dicom(source: BinaryIO, *, plain_only: bool) -> DicomFile:
 
     elements = _read_facts(source, syntax, at_pixels)
     implicit, little_endian = elements.original_encoding
-    pixels = _pixel_element(*found[0], start=source.tell()) if found else None
+    check_eligibility(elements, any_body_part=any_body_part)
+    if not found:
+        raise UnsupportedImage("no pixel data")
+    (vr, length), start = found[0], source.tell()
+    # `start` is that of the tag; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1).
+    pixels = PixelElement(vr or "OW", length, start + (8 if vr is None else 12))
     if syntax is None:
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
-    return DicomFile(elements, syntax, bool(little_endian), source, pixels, plain_only)
+    return DicomFile(elements, _pixel_layout(elements), syntax, bool(little_endian), source, pixels, plain_only)
 
 
 def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseTag, str | None, int], bool]) -> Dataset:
@@ -150,18 +158,8 @@ def _meta_syntax(source: BinaryIO) -> UID | None:
     return UID(syntax) if syntax else None
 
 
-def _pixel_element(vr: str | None, length: int, *, start: int) -> PixelElement:
-    """`start` is the offset of the tag; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1)."""
-    return PixelElement(vr or "OW", length, start + (8 if vr is None else 12))
-
-
-def read_pixel_layout(elements: Dataset) -> PixelLayout:
-    """Check and return how the pixels are stored.
-
-    Raises:
-        CorruptImage: The header contradicts itself or lacks the size.
-        UnsupportedImage: More than one frame, too many pixels, or a layout that radiographs do not have.
-    """
+def _pixel_layout(elements: Dataset) -> PixelLayout:
+    """Check and return how the pixels are stored."""
     rows, columns = integer(elements, "Rows") or 0, integer(elements, "Columns") or 0
     if rows < 1 or columns < 1:
         raise CorruptImage("no rows or columns")

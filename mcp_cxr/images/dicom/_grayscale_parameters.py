@@ -39,15 +39,8 @@ class Window:
     center: float
     width: float
     function: WindowFunction = "LINEAR"
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """A window of the header."""
-
-    name: str
+    name: str = ""
     """(0028,1055) Window Center & Width Explanation, cleaned; empty if there is none."""
-    window: Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class GrayscaleParameters:
     intercept: float = 0.0
     voi_lut: Lut | None = None
     window: Window | None = None
-    presets: tuple[Preset, ...] = ()
+    presets: tuple[Window, ...] = ()
     """Every valid window of the header, for people to choose from; `window` is the first, if valid."""
     inverse: bool = False
     """MONOCHROME1: low values are bright."""
@@ -69,22 +62,24 @@ class GrayscaleParameters:
     """Invalid parameters that were ignored."""
 
 
-def read_grayscale_parameters(file: DicomFile, layout: PixelLayout) -> GrayscaleParameters:
+def read_grayscale_parameters(file: DicomFile) -> GrayscaleParameters:
     """Read the grayscale parameters of a header; color images have none."""
-    if not layout.photometric.startswith("MONOCHROME"):
+    if not file.layout.photometric.startswith("MONOCHROME"):
         return GrayscaleParameters()
     elements, notes = file.elements, list[str]()
     modality_lut = _first_lut(file, "ModalityLUTSequence", "modality LUT", notes)
     slope, intercept = (1.0, 0.0) if modality_lut else _rescale(elements, notes)
+    voi_lut = _first_lut(file, "VOILUTSequence", "VOI LUT", notes)
+    window, presets = _windows(elements, notes)
     return GrayscaleParameters(
         modality_lut=modality_lut,
         slope=slope,
         intercept=intercept,
-        voi_lut=_first_lut(file, "VOILUTSequence", "VOI LUT", notes),
-        window=_window(elements, notes),
-        presets=_presets(elements),
-        inverse=layout.photometric == "MONOCHROME1",
-        padding=_padding(elements, layout, notes),
+        voi_lut=voi_lut,
+        window=window,
+        presets=presets,
+        inverse=file.layout.photometric == "MONOCHROME1",
+        padding=_padding(elements, file.layout, notes),
         notes=tuple(notes),
     )
 
@@ -132,38 +127,23 @@ def _rescale(elements: Dataset, notes: list[str]) -> tuple[float, float]:
     return 1.0, 0.0
 
 
-def _window(elements: Dataset, notes: list[str]) -> Window | None:
-    """Return the first window; None if absent or invalid."""
+def _windows(elements: Dataset, notes: list[str]) -> tuple[Window | None, tuple[Window, ...]]:
+    """Return the first window, None if absent or invalid, and every valid one."""
     if "WindowCenter" not in elements and "WindowWidth" not in elements:
-        return None
-    center, width = number(elements, "WindowCenter"), number(elements, "WindowWidth")
-    function = _function(elements)
-    if center is None or width is None:
-        notes.append("incomplete window ignored")
-    elif function is None:
-        notes.append("window of an unknown function ignored")
-    elif not _is_valid_width(width, function):
-        notes.append("window width below 1 ignored")
-    else:
-        return Window(center, width, function)
-    return None
-
-
-def _presets(elements: Dataset) -> tuple[Preset, ...]:
-    function = _function(elements)
-    if function is None:
-        return ()
-    pairs = zip(numbers(elements, "WindowCenter"), numbers(elements, "WindowWidth"), strict=False)
-    windows = [Window(center, width, function) for center, width in pairs if _is_valid_width(width, function)]
-    names = [clean(str(value)) for value in values(elements, "WindowCenterWidthExplanation")]
-    names += [""] * len(windows)
-    return tuple(map(Preset, names, windows))
-
-
-def _function(elements: Dataset) -> WindowFunction | None:
-    """(0028,1056) VOI LUT Function."""
+        return None, ()
+    pairs = list(zip(numbers(elements, "WindowCenter"), numbers(elements, "WindowWidth"), strict=False))
     requested = (text(elements, "VOILUTFunction") or "LINEAR").upper()
-    return next((function for function in _FUNCTIONS if function == requested), None)
+    function: WindowFunction | None = next((each for each in _FUNCTIONS if each == requested), None)
+    if not pairs or function is None:
+        notes.append("window of an unknown function ignored" if pairs else "incomplete window ignored")
+        return None, ()
+    names = [clean(str(value)) for value in values(elements, "WindowCenterWidthExplanation")] + [""] * len(pairs)
+    valid = [pair for pair in pairs if _is_valid_width(pair[1], function)]
+    windows = tuple(Window(*pair, function, name) for pair, name in zip(valid, names, strict=False))
+    if pairs[0] in valid:
+        return windows[0], windows
+    notes.append("window width below 1 ignored")
+    return None, windows
 
 
 def _is_valid_width(width: float, function: WindowFunction) -> bool:
@@ -186,7 +166,5 @@ def _padding(elements: Dataset, layout: PixelLayout, notes: list[str]) -> tuple[
 
 def _as_stored(value: int, layout: PixelLayout) -> int:
     """Return a value as the pixels store it; its VR may have the other sign."""
-    half, whole = 1 << (layout.bits_allocated - 1), 1 << layout.bits_allocated
-    if layout.signed:
-        return (value + half) % whole - half
-    return value % whole
+    lowest = -(1 << layout.bits_allocated - 1) if layout.signed else 0
+    return (value - lowest) % (1 << layout.bits_allocated) + lowest

@@ -15,7 +15,7 @@ from mcp_cxr.images.dicom._view_position import find_view_position
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.images.dicom._file import DicomFile, PixelLayout
+    from mcp_cxr.images.dicom._file import DicomFile
     from mcp_cxr.images.source import FileKind
 
 _MAX_TEXT: Final = 200
@@ -46,33 +46,33 @@ class HeaderFacts:
     """Allow-listed facts by DICOM keyword, as JSON values: never names, births, ages, accession numbers or comments."""
 
 
-def dicom_header(file: DicomFile, layout: PixelLayout) -> HeaderFacts:
+def dicom_header(file: DicomFile) -> HeaderFacts:
     """Return the facts of a DICOM file."""
     elements = file.elements
     view, source = find_view_position(elements)
     return HeaderFacts(
         kind="dicom",
-        rows=layout.rows,
-        columns=layout.columns,
+        rows=file.layout.rows,
+        columns=file.layout.columns,
         sop_instance_uid=text(elements, "SOPInstanceUID"),
         study_instance_uid=text(elements, "StudyInstanceUID"),
         patient_id=text(elements, "PatientID"),
         view_position=view,
         view_source=source,
         study_date=_iso_date(text(elements, "StudyDate") or ""),
-        tags=_tags(file, layout),
+        tags=_tags(file),
     )
 
 
-def _tags(file: DicomFile, layout: PixelLayout) -> dict[str, Any]:
+def _tags(file: DicomFile) -> dict[str, Any]:
     shown = {keyword: clean(value) for keyword in TEXT_KEYWORDS if (value := text(file.elements, keyword))}
     spacings = {
         each: found for each in ("PixelSpacing", "ImagerPixelSpacing") if (found := numbers(file.elements, each))
     }
     return {keyword: value for keyword, value in shown.items() if value} | {
-        "Rows": layout.rows,
-        "Columns": layout.columns,
-        "BitsStored": layout.bits_stored,
+        "Rows": file.layout.rows,
+        "Columns": file.layout.columns,
+        "BitsStored": file.layout.bits_stored,
         **{keyword: found[:2] for keyword, found in spacings.items()},
         "TransferSyntaxUID": syntax_name(file.syntax),
     }

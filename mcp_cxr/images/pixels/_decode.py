@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.dicom import DicomFile, PixelElement, PixelLayout
+    from mcp_cxr.images.dicom import DicomFile, PixelLayout
     from mcp_cxr.images.pixels._raster import Raster, StoredArray
 
     Samples: TypeAlias = NDArray[Any]
@@ -71,45 +71,40 @@ _PLUGINS: Final = ("pylibjpeg", "pillow")
 """Plugins of pydicom that are tried if imagecodecs fails. Never gdcm: CVE-2026-3650 is open."""
 
 
-def check_decodable(file: DicomFile, layout: PixelLayout) -> PixelElement:
-    """Return the pixel element of a file whose pixels this module can read.
+def check_decodable(file: DicomFile) -> None:
+    """Refuse a file whose pixels this module cannot read.
 
     Raises:
-        UnsupportedImage: No pixels, or a transfer syntax or photometric interpretation that is not supported.
+        UnsupportedImage: Its transfer syntax or photometric interpretation is not supported.
     """
-    if file.pixels is None:
-        raise UnsupportedImage("no pixel data")
     if file.syntax not in _NATIVE and file.syntax not in _CODECS and file.syntax != RLELossless:
         raise UnsupportedImage(f"transfer syntax not supported ({syntax_name(file.syntax)})")
-    if layout.photometric not in _PHOTOMETRICS:
+    if file.layout.photometric not in _PHOTOMETRICS:
         raise UnsupportedImage("photometric interpretation not supported")
-    return file.pixels
 
 
-def open_raster(file: DicomFile, layout: PixelLayout, *, halve: bool) -> Raster:
+def open_raster(file: DicomFile, *, halve: bool) -> Raster:
     """Return the stored values of the one frame, decoded or ready to be read from the file.
 
     Args:
-        file: Its source is read from, now or by the raster.
-        layout: How the pixels are stored.
+        file: Checked by `check_decodable`. Its source is read from, now or by the raster.
         halve: Half of the rows and columns are enough. Used for JPEG 2000, which contains the half-size image; the
             lowest and highest value of the full size are then unknown.
 
     Raises:
-        UnsupportedImage: As `check_decodable`.
         CorruptImage: The pixel data ends early, or contradicts the header.
         NeedsDecoding: See `DicomFile.plain_only`.
         Exception: Whatever a codec raises (`LIBRARY_ERRORS`).
     """
-    element = check_decodable(file, layout)
+    layout = file.layout
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
-        return _file_raster(file, layout, element)
+        return _file_raster(file)
     if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
         raise NeedsDecoding
-    file.source.seek(element.offset)
+    file.source.seek(file.pixels.offset)
     if file.syntax in _NATIVE:
-        samples = _decode_native(file, layout, element)
-    elif element.length != UNDEFINED_LENGTH:
+        samples = _decode_native(file)
+    elif file.pixels.length != UNDEFINED_LENGTH:
         raise CorruptImage("pixel data cannot be decoded")
     else:
         frame = _join_fragments(file.source.read())
@@ -123,16 +118,15 @@ def open_raster(file: DicomFile, layout: PixelLayout, *, halve: bool) -> Raster:
     return ArrayRaster(_to_gray(samples, file.elements, layout))
 
 
-def _file_raster(file: DicomFile, layout: PixelLayout, element: PixelElement) -> FileRaster:
+def _file_raster(file: DicomFile) -> FileRaster:
     """Return a raster over the file, after its length is checked."""
-    at = file.source.tell()
-    available = min(element.length, file.source.seek(0, io.SEEK_END) - element.offset)
-    file.source.seek(at)
+    layout = file.layout
+    available = min(file.pixels.length, file.source.seek(0, io.SEEK_END) - file.pixels.offset)
     if available < 2 * layout.rows * layout.columns:
         raise CorruptImage("truncated pixel data")
     return FileRaster(
         source=cast("BufferedIOBase", file.source),  # typing.BinaryIO knows no readinto
-        offset=element.offset,
+        offset=file.pixels.offset,
         shape=(layout.rows, layout.columns),
         dtype=np.dtype(np.int16 if layout.signed else np.uint16),
         bits=layout.bits_stored,
@@ -172,16 +166,17 @@ def _centered(values: NDArray[Any]) -> NDArray[Any]:
     return ((np.multiply(values, 3, dtype=np.uint32) + after + 2) >> 2).astype(values.dtype)
 
 
-def _decode_native(file: DicomFile, layout: PixelLayout, element: PixelElement) -> Samples:
+def _decode_native(file: DicomFile) -> Samples:
+    layout = file.layout
     expected = layout.rows * layout.columns * layout.samples * layout.bits_allocated // 8
     if layout.photometric == "YBR_FULL_422":
         expected = expected * 2 // 3  # two pixels share their color, PS3.3 C.7.6.3.1.2
-    data = file.source.read(min(expected, element.length))
+    data = file.source.read(min(expected, file.pixels.length))
     if len(data) < expected:
         raise CorruptImage("truncated pixel data")
     data += file.source.read(expected % 2) or b"\0" * (expected % 2)
     elements = _pixel_elements(layout)
-    elements.add_new("PixelData", element.vr, data)
+    elements.add_new("PixelData", file.pixels.vr, data)
     return get_decoder(file.syntax).as_array(elements, index=0, raw=True)[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,7 +10,7 @@ import anyio.to_thread
 
 from mcp_cxr.images.source import NeedsDecoding
 from mcp_cxr.images.workers._processes import WorkerPool
-from mcp_cxr.images.workers._tasks import HeaderTask, ImageTask, ValuesTask, ViewTask
+from mcp_cxr.images.workers._tasks import header_task, image_task, values_task, view_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +55,7 @@ class ImageReader:
 
     async def read_header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
         """As `read_header`."""
-        return await self._run(HeaderTask(path, any_body_part))
+        return await self._run(header_task(path, any_body_part=any_body_part))
 
     async def read_image(
         self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False
@@ -67,16 +66,16 @@ class ImageReader:
             in_process: Whether a worker process reads plain bytes too. Threads take turns at most of that work:
                 measured on two cores, they use one, two processes both. A process takes 0.4 s to start.
         """
-        task = ImageTask(path, spec, any_body_part)
+        task = image_task(path, spec, any_body_part=any_body_part)
         return await (self._workers.run(task) if in_process else self._run(task))
 
     async def render_view(self, path: Path, options: ViewOptions) -> ImageView:
         """As `render_view`."""
-        return await self._run(ViewTask(path, options))
+        return await self._run(view_task(path, options))
 
     async def read_values(self, path: Path) -> StoredValues:
         """As `read_values`."""
-        return await self._run(ValuesTask(path))
+        return await self._run(values_task(path))
 
     async def _run(self, task: Task[Result]) -> Result:
         """Run a task in a thread, or in a worker process if it has to decode.
@@ -85,7 +84,7 @@ class ImageReader:
             ImageError: As the task does; if the worker fails, see `WorkerPool.run`.
         """
         try:
-            return await anyio.to_thread.run_sync(partial(task.run, plain_only=True), limiter=self._limiter)
+            return await anyio.to_thread.run_sync(task.run, limiter=self._limiter)
         except NeedsDecoding:
             return await self._workers.run(task)
 

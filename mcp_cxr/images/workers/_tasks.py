@@ -6,151 +6,90 @@ Nothing is pickled: a worker that a malicious file has taken over can send a fal
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import numpy as np
 
 from mcp_cxr.images._read import DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import StoredValues, read_values
-from mcp_cxr.images.dicom import HeaderFacts, Preset, Window
+from mcp_cxr.images.dicom import HeaderFacts, Window
 from mcp_cxr.images.render import ImageView, ViewOptions
 from mcp_cxr.records import ImageSpec, Rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-Result_co = TypeVar("Result_co", covariant=True)
+Result = TypeVar("Result")
 
 
-class Task(Protocol[Result_co]):
+@dataclass(frozen=True, slots=True)
+class Task(Generic[Result]):
     """Reads one file in one way."""
 
-    def run(self, *, plain_only: bool = False) -> Result_co:
-        """Run the task in this process; see `read_image`."""
-        ...
+    read: Callable[..., Result]
+    """`read_header`, `read_image`, `render_view` or `read_values`."""
+    path: Path
+    options: dict[str, Any]
+    """Further arguments of `read`: JSON values, an `ImageSpec` or `ViewOptions`."""
+    result_from: Callable[[dict[str, Any], Sequence[bytes]], Result]
+    """Makes the result from the facts and bytes of a worker's answer, both untrusted."""
+
+    def run(self) -> Result:
+        """Run the task in this process, if only plain bytes have to be read; see `read_image`."""
+        return self.read(self.path, plain_only=True, **self.options)
 
     def to_message(self) -> dict[str, Any]:
         """Return the message for a worker, as JSON values."""
-        ...
-
-    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> Result_co:
-        """Return the result from the facts and bytes of a worker's answer."""
-        ...
+        return {"task": self.read.__name__, "path": os.fspath(self.path)} | {
+            name: _to_json(value, []) for name, value in self.options.items()
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderTask:
-    """As `read_header`."""
-
-    path: Path
-    any_body_part: bool
-
-    def run(self, *, plain_only: bool = False) -> HeaderFacts:
-        """Run the task in this process."""
-        return read_header(self.path, any_body_part=self.any_body_part, plain_only=plain_only)
-
-    def to_message(self) -> dict[str, Any]:
-        """Return the message for a worker."""
-        return {"task": "header", "path": os.fspath(self.path), "any_body_part": self.any_body_part}
-
-    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> HeaderFacts:
-        """Return the result."""
-        return HeaderFacts(**facts)
+def header_task(path: Path, *, any_body_part: bool) -> Task[HeaderFacts]:
+    """Return the task of `read_header`."""
+    return Task(read_header, path, {"any_body_part": any_body_part}, lambda facts, _: HeaderFacts(**facts))
 
 
-@dataclass(frozen=True, slots=True)
-class ImageTask:
-    """As `read_image`."""
+def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[DecodedImage]:
+    """Return the task of `read_image`."""
 
-    path: Path
-    spec: ImageSpec
-    any_body_part: bool
-
-    def run(self, *, plain_only: bool = False) -> DecodedImage:
-        """Run the task in this process."""
-        return read_image(self.path, self.spec, any_body_part=self.any_body_part, plain_only=plain_only)
-
-    def to_message(self) -> dict[str, Any]:
-        """Return the message for a worker."""
-        path = os.fspath(self.path)
-        return {"task": "image", "path": path, "spec": asdict(self.spec), "any_body_part": self.any_body_part}
-
-    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
-        """Return the result."""
-        shape = (self.spec.size, self.spec.size) if self.spec.mode == "L" else (self.spec.size, self.spec.size, 3)
+    def result_from(facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
+        shape = (spec.size, spec.size) if spec.mode == "L" else (spec.size, spec.size, 3)
         pixels = np.frombuffer(parts[0], np.uint8).reshape(shape)
-        picture = Rendering(pixels, parts[1] if len(parts) > 1 else None)
-        return DecodedImage(HeaderFacts(**facts["header"]), picture, facts["grayscale"])
+        rendering = Rendering(pixels, parts[1] if len(parts) > 1 else None)
+        return DecodedImage(HeaderFacts(**facts["header"]), rendering, facts["grayscale"])
+
+    return Task(read_image, path, {"spec": spec, "any_body_part": any_body_part}, result_from)
 
 
-@dataclass(frozen=True, slots=True)
-class ViewTask:
-    """As `render_view`."""
+def view_task(path: Path, options: ViewOptions) -> Task[ImageView]:
+    """Return the task of `render_view`."""
 
-    path: Path
-    options: ViewOptions
+    def result_from(facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
+        made: dict[str, Any] = {"data": parts[0], "header": HeaderFacts(**facts["header"])}
+        return ImageView(**facts | made)
 
-    def run(self, *, plain_only: bool = False) -> ImageView:
-        """Run the task in this process."""
-        return render_view(self.path, self.options, plain_only=plain_only)
-
-    def to_message(self) -> dict[str, Any]:
-        """Return the message for a worker."""
-        return {"task": "view", "path": os.fspath(self.path), "viewing": asdict(self.options)}
-
-    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
-        """Return the result."""
-        header = HeaderFacts(**facts.pop("header"))
-        return ImageView(data=parts[0], header=header, **facts)
+    return Task(render_view, path, {"options": options}, result_from)
 
 
-@dataclass(frozen=True, slots=True)
-class ValuesTask:
-    """As `read_values`."""
-
-    path: Path
-
-    def run(self, *, plain_only: bool = False) -> StoredValues:
-        """Run the task in this process."""
-        return read_values(self.path, plain_only=plain_only)
-
-    def to_message(self) -> dict[str, Any]:
-        """Return the message for a worker."""
-        return {"task": "values", "path": os.fspath(self.path)}
-
-    def result_from(self, facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
-        """Return the result."""
-        header = HeaderFacts(**facts.pop("header"))
-        presets = tuple(Preset(name, Window(**window)) for name, window in facts.pop("presets"))
-        padding, modality_transform = facts.pop("padding"), facts.pop("modality_transform")
-        return StoredValues(
-            header=header,
-            pixels=np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
-            default_grays=np.frombuffer(parts[1], np.uint8),
-            modality_transform=tuple(modality_transform) if modality_transform else np.frombuffer(parts[2], np.float64),
-            presets=presets,
-            padding=padding and tuple(padding),
-            **facts,
-        )
+def values_task(path: Path) -> Task[StoredValues]:
+    """Return the task of `read_values`."""
+    return Task(read_values, path, {}, _stored_values)
 
 
-def _values_message(image: StoredValues) -> tuple[dict[str, Any], list[bytes]]:
-    parts = [image.pixels.tobytes(), image.default_grays.tobytes()]
-    modality_transform = image.modality_transform if isinstance(image.modality_transform, tuple) else None
-    if not isinstance(image.modality_transform, tuple):
-        parts.append(image.modality_transform.tobytes())
-    facts = {
-        "header": asdict(image.header),
-        "low": image.low,
-        "modality_transform": modality_transform,
-        "grayscale": image.grayscale,
-        "presets": [(preset.name, asdict(preset.window)) for preset in image.presets],
-        "inverse": image.inverse,
-        "padding": image.padding,
+def _stored_values(facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
+    header, transform, padding = HeaderFacts(**facts["header"]), facts["modality_transform"], facts["padding"]
+    made: dict[str, Any] = {
+        "header": header,
+        "pixels": np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
+        "modality_transform": tuple(transform) if transform else np.frombuffer(parts[1], np.float64),
+        "default_grays": np.frombuffer(parts[-1], np.uint8),
+        "presets": tuple(Window(**each) for each in facts["presets"]),
+        "padding": padding and tuple(padding),
     }
-    return facts, parts
+    return StoredValues(**facts | made)
 
 
 def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
@@ -159,21 +98,29 @@ def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     Raises:
         ImageError: As the task does.
     """
-    path = Path(message["path"])
+    path, parts = Path(message["path"]), list[bytes]()
     match message["task"]:
-        case "header":
-            return asdict(HeaderTask(path, message["any_body_part"]).run()), []
-        case "image":
-            image = ImageTask(path, ImageSpec(**message["spec"]), message["any_body_part"]).run()
-            parts = [
-                image.rendering.pixels.tobytes(),
-                *([image.rendering.jpeg] if image.rendering.jpeg is not None else []),
-            ]
-            return {"header": asdict(image.header), "grayscale": image.grayscale}, parts
-        case "values":
-            return _values_message(ValuesTask(path).run())
+        case "read_header":
+            result = read_header(path, any_body_part=message["any_body_part"])
+        case "read_image":
+            result = read_image(path, ImageSpec(**message["spec"]), any_body_part=message["any_body_part"])
+        case "render_view":
+            region = message["options"]["region"]
+            result = render_view(path, ViewOptions(**message["options"] | {"region": region and tuple(region)}))
         case _:
-            region = message["viewing"]["region"]
-            view = ViewTask(path, ViewOptions(**(message["viewing"] | {"region": region and tuple(region)}))).run()
-            facts = {"mime_type": view.mime_type, "width": view.width, "height": view.height}
-            return facts | {"grayscale": view.grayscale, "header": asdict(view.header)}, [view.data]
+            result = read_values(path)
+    return _to_json(result, parts), parts
+
+
+def _to_json(value: Any, parts: list[bytes]) -> Any:  # noqa: ANN401 # of any result
+    """Return `value` as JSON values; its arrays and encoded images are moved to `parts`, and are None there."""
+    if isinstance(value, np.ndarray):
+        value = value.tobytes()
+    if isinstance(value, bytes):
+        parts.append(value)
+        return None
+    if isinstance(value, tuple):
+        return [_to_json(each, parts) for each in cast("tuple[Any, ...]", value)]
+    if is_dataclass(value):
+        return {field.name: _to_json(getattr(value, field.name), parts) for field in fields(value)}
+    return value

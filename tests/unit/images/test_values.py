@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
-from mcp_cxr.images.workers._tasks import ValuesTask, run_message
+from mcp_cxr.images.workers._tasks import run_message, values_task
 from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path
     if "PixelPaddingValue" in elements:
         assert read.padding == (-read.low, -read.low)
     if "WindowCenter" in elements:  # the second is too narrow to be one
-        assert [(one.name, one.window.center, one.window.width) for one in read.presets] == [("WIDE <b>", 2000, 3000)]
+        assert [(one.name, one.center, one.width) for one in read.presets] == [("WIDE <b>", 2000, 3000)]
 
 
 def test_signed_values_lie_above_the_lowest(tmp_path: Path):
@@ -84,7 +84,7 @@ def test_signed_values_lie_above_the_lowest(tmp_path: Path):
 @pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
 def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, Any]):
     path = saved(dicom_image(**elements), tmp_path / "film.dcm")
-    task = ValuesTask(path)
+    task = values_task(path)
     assert_same(task.result_from(*run_message(task.to_message())), read_values(path))
 
 

@@ -224,7 +224,7 @@ async def test_another_version_is_refused_if_no_file_can_be_read(standin: StandI
     image_dir.rename(image_dir.with_name("elsewhere"))  # noqa: ASYNC240  # a test may block
     standin.restart(version="2.1.0")
     async with opened(data, impatient_embedder(standin)) as archive:
-        with pytest.raises(FingerprintMismatch, match="mount the films' folder"):
+        with pytest.raises(FingerprintMismatch, match="Mount the folder of the files"):
             await archive.search("edema")
 
 
@@ -240,7 +240,9 @@ async def test_another_fingerprint_is_refused_with_advice(
         embedder: Any = archive.embedder
         own = replace(await embedder.fingerprint(), **changed)
         embedder._fingerprint = own
-        with pytest.raises(FingerprintMismatch, match="set its embedder, use mode='words', or make a new archive"):
+        with pytest.raises(
+            FingerprintMismatch, match="embedder it was made with, use mode='words', or make a new archive"
+        ):
             await archive.search("edema")
         with pytest.raises(FingerprintMismatch):
             await archive.ingest(image_dir)

@@ -32,8 +32,8 @@ def data(tmp_path: Path) -> Path:
 def images(tmp_path: Path) -> Path:
     """Two images of one study with a report, and one image of another study."""
     for number, study in ((1, 1), (2, 1), (3, 3)):
-        report(mimic(tmp_path / "films", number, study=study, subject=1), "FINDINGS: Clear.\n\nIMPRESSION: No edema.")
-    return tmp_path / "films"
+        report(mimic(tmp_path / "images", number, study=study, subject=1), "FINDINGS: Clear.\n\nIMPRESSION: No edema.")
+    return tmp_path / "images"
 
 
 @pytest.mark.parametrize(("named", "kind"), [("nvclip", NvclipEmbedder), ("offline", OfflineEmbedder)])
@@ -129,15 +129,15 @@ def become_link(path: Path, target: Path) -> None:
 
 class TestAllowed:
     def test_a_path_below_a_root_is_resolved(self, tmp_path: Path) -> None:
-        image = dicom(tmp_path / "films" / "a.dcm", 1)
+        image = dicom(tmp_path / "images" / "a.dcm", 1)
         (tmp_path / "link").symlink_to(image)
         assert AllowedRoots((tmp_path,)).resolve(tmp_path / "link") == image
-        assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "films" / ".." / "films")) == image.parent
+        assert AllowedRoots((tmp_path,)).resolve(str(tmp_path / "images" / ".." / "images")) == image.parent
 
-    @pytest.mark.parametrize("asked", ["films/../../secret", "link", "/", "films/../../root2"])
+    @pytest.mark.parametrize("asked", ["images/../../secret", "link", "/", "images/../../root2"])
     def test_a_path_outside_the_roots_is_refused(self, tmp_path: Path, asked: str) -> None:
         root = tmp_path / "root"
-        for folder in (root / "films", tmp_path / "secret", tmp_path / "root2"):
+        for folder in (root / "images", tmp_path / "secret", tmp_path / "root2"):
             folder.mkdir(parents=True)
         (root / "link").symlink_to(tmp_path / "secret")
         with pytest.raises(PathRefused, match="lies below none of the archive's roots; add its folder"):
@@ -156,4 +156,4 @@ class TestAllowed:
     def test_a_tilde_is_the_home_folder_of_the_user(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         (tmp_path / "images").mkdir()
-        assert AllowedRoots((tmp_path,)).resolve("~/films") == Path(tmp_path / "films")
+        assert AllowedRoots((tmp_path,)).resolve("~/images") == Path(tmp_path / "images")

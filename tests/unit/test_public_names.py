@@ -11,6 +11,8 @@ import mcp_cxr
 
 PACKAGES = ["mcp_cxr", *(f"mcp_cxr.{found.name}" for found in pkgutil.iter_modules(mcp_cxr.__path__) if found.ispkg)]
 
+EXAMPLE = "mcp_cxr.stores.memory"  # the store that contributors copy, named in the documentation
+
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_all_is_sorted_and_true(name: str) -> None:
@@ -24,4 +26,4 @@ def test_all_is_sorted_and_true(name: str) -> None:
 def test_modules_of_a_package_are_private(name: str) -> None:
     package = importlib.import_module(name)
     modules = [found.name for found in pkgutil.iter_modules(package.__path__) if not found.ispkg]
-    assert not [one for one in modules if not one.startswith("_")]
+    assert not [one for one in modules if not one.startswith("_") and f"{name}.{one}" != EXAMPLE]

@@ -192,7 +192,7 @@ async def test_an_empty_folder_is_an_error_and_creates_no_archive(data: Path, im
 
 
 async def test_a_missing_folder_is_an_error_and_creates_no_archive(data: Path, image_dir: Path) -> None:
-    with pytest.raises(PathRefused, match="not there"):
+    with pytest.raises(PathRefused, match="does not exist"):
         await ingested(data, image_dir / "nowhere")
     assert not is_made(data)
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
-from mcp_cxr.chat._configured_model import create_model
 from mcp_cxr.chat._connection import Connection, Loop, ServerEnded
+from mcp_cxr.chat._model import Model, create_model
 from mcp_cxr.errors import CxrError
 from mcp_cxr.settings import Settings, load_settings
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
-    from mcp_cxr.chat._model import Model
 
 _SHARE_ALL = "reports,images"
 _END_TIMEOUT_S = 10

@@ -17,8 +17,8 @@ from mcp_cxr.errors import CxrError
 if TYPE_CHECKING:
     from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._conversation import PendingConsent
+    from mcp_cxr.chat._model import ToolResult, Turn
     from mcp_cxr.chat._tab import Tab
-    from mcp_cxr.chat._turns import ToolResult, Turn
 
 _REDRAW_S = 0.25
 _SEARCH = "search_medical_images"
@@ -109,9 +109,9 @@ def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | Non
             return
         st.caption("Result given to the model:")
         st.code(answer.text, language=None, wrap_lines=True, height=240)
-        if answer.pictures:
-            st.caption(f"and {len(answer.pictures)} image{'s' if len(answer.pictures) > 1 else ''}")
-            for image in answer.pictures:
+        if answer.images:
+            st.caption(f"and {len(answer.images)} image{'s' if len(answer.images) > 1 else ''}")
+            for image in answer.images:
                 st.image(f"data:{image.mime_type};base64,{image.data}", width=240)
 
 

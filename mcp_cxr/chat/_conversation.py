@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from mcp import MCPError
 
 from mcp_cxr.chat._backend import text_of
-from mcp_cxr.chat._turns import ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat._model import Model, ToolCall, ToolImage, ToolResult, Turn
 
 if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import Tool
 
     from mcp_cxr.chat._backend import Backend
-    from mcp_cxr.chat._model import Model
 
 _MAX_ROUNDS = 12
 _STOPPED = "Not answered: the user stopped it."

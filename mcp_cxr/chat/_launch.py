@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamlit.web import bootstrap
 
-from mcp_cxr.chat._configured_model import create_model
+from mcp_cxr.chat._model import create_model
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat._configured_model import create_model
-from mcp_cxr.chat._model import ModelFailed
-from mcp_cxr.chat._turns import ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat._model import Model, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._model import Model
     from tests.standins.model import ScriptedModel
 
 CALL = ToolCall("call1", "view_image", {"image_id": "a", "max_px": 512})

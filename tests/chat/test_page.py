@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from mcp_cxr.chat._anthropic import AnthropicModel
 from mcp_cxr.chat._app import _backend, _model_line
 from mcp_cxr.chat._connection import Loop
 from mcp_cxr.chat._drawing import escape_markdown, without_images
-from mcp_cxr.chat._openai import OpenAIModel
+from mcp_cxr.chat._model import AnthropicModel, Model
 from mcp_cxr.chat._streamlit_script import __file__ as page
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
 
 def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
     assert _model_line(None, ()) == ":gray-badge[no model]"
-    here = _model_line(OpenAIModel("llama_3", "http://localhost:1/v1"), ("reports", "images"))
+    here = _model_line(Model("llama_3", "http://localhost:1/v1"), ("reports", "images"))
     assert here == ":green-badge[stays on this machine] **llama\\_3** · given reports and images"
     away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[leaves this machine: api\\.anthropic\\.com\\:443]")

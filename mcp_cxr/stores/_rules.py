@@ -47,7 +47,7 @@ def check_fingerprint(stored: Fingerprint | None, given: Fingerprint | None) -> 
 
 
 def check_key(stored: str | None, given: str | None) -> None:
-    """Check that new ids are hashed with the key of the stored ones, if both are hashed.
+    """Check that new ids are hashed with the key of the stored ones, if there are any.
 
     Raises:
         ConfigError: They are not.

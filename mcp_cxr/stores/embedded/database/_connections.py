@@ -189,9 +189,9 @@ class Connections:
         self._idle.append((file, connection))
 
     def _kept(self, file: _Identity) -> sqlite3.Connection | None:
-        """Return a connection to this very file; those to one that lay there before, as under a backup, are closed.
+        """Return an idle connection to this file; close those to a file that was at this path before.
 
-        They would read what was put away, and what they write would be lost with it.
+        If a backup replaced the file, they would read the old one, and what they write would be lost with it.
         """
         while True:
             try:

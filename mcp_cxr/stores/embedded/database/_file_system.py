@@ -1,4 +1,4 @@
-"""What the file system does for the store: a lock by which one process at a time writes the int8 copy, and its type.
+"""What the file system does for the store: a lock for the writer of the int8 copy, and a check of its type.
 
 The system releases the lock of a killed process. SQLite's write-ahead log and shared memory need a local disk: "All
 processes using a database must be on the same host computer; WAL does not work over a network filesystem." (SQLite

@@ -80,25 +80,25 @@ def study_mask(connection: Connection, where: Filter) -> Mask:
 def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
     """Yield for each condition the studies that meet it."""
 
-    def ask(statement: str, *values: str) -> Mask:
+    def studies(statement: str, *values: str) -> Mask:
         return _mask(connection.execute(statement, values).fetchone()[0], size)
 
     for label in where.labels:
-        yield ask(_WITH_LABEL, label)
+        yield studies(_WITH_LABEL, label)
     if where.labels_absent:
-        yield ask(_LABELLED)
+        yield studies(_LABELLED)
         for label in where.labels_absent:
-            yield ~ask(_NOT_WITHOUT, label)
+            yield ~studies(_NOT_WITHOUT, label)
     if where.terms_absent:
         yield bm25_scores(connection, where.terms_absent) == 0
     if where.split is not None:
-        yield ask(_OF_SPLIT, where.split)
+        yield studies(_OF_SPLIT, where.split)
     if where.date_from is not None:
-        yield ask(_FROM, where.date_from)
+        yield studies(_FROM, where.date_from)
     if where.date_to is not None:
-        yield ask(_TO, where.date_to)
+        yield studies(_TO, where.date_to)
     if where.has_report is not None:
-        yield ask(_WITH_REPORT) == where.has_report
+        yield studies(_WITH_REPORT) == where.has_report
 
 
 def _mask(numbers: str, size: int) -> Mask:

@@ -139,11 +139,11 @@ def count(
 
     Args:
         int8_copy: None counts in SQLite alone.
-        results: Which studies a filter lets through, from before.
+        results: Cached slots, and studies that pass a filter.
         max_lag: Slots that the copy may lag behind.
 
     Raises:
-        Stale: The copy does not fit this state of the database.
+        StaleCopy: The copy does not fit this state of the database.
     """
     is_counted = (
         int8_copy and not selects_few(where) and set(where.view) <= set(VIEWS)

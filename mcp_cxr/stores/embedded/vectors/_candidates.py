@@ -104,10 +104,10 @@ class Bounds:
         """
         self._highest = self._measured()
         floor = float(np.partition(self._highest, -count)[-count]) if count < len(self._highest) else _LOWEST
-        there, bounds = self._reaching(floor)
-        if len(there) > count:
-            there = there[np.argpartition(bounds, -count)[-count:]]
-        return self._taken(there)
+        places, bounds = self._reaching(floor)
+        if len(places) > count:
+            places = places[np.argpartition(bounds, -count)[-count:]]
+        return self._taken(places)
 
     def take_reaching(self, floor: float) -> Places:
         """Return the places of all bounds that reach `floor`, in any order."""

@@ -73,7 +73,7 @@ class Int8Copy:
         """Return the copy for use within this transaction, and the slots it lags behind; None if it needs no copy.
 
         Raises:
-            Stale: It is missing, damaged, of another state of the database, or lags by more slots.
+            StaleCopy: It is missing, damaged, of another state of the database, or lags by more slots.
         """
         if not self._works:
             return None, 0
@@ -187,8 +187,8 @@ class CopyWiper:
         if copy is None or not _fits(copy.header, now) or not _agree(connection, copy):
             self._path.unlink(missing_ok=True)  # it may hold anything
             return
-        there = np.fromiter((slot for (slot,) in connection.execute(_SLOTS)), np.int64)
-        gone = np.flatnonzero(~np.isin(copy.rows.slots, there))
+        stored = np.fromiter((slot for (slot,) in connection.execute(_SLOTS)), np.int64)
+        gone = np.flatnonzero(~np.isin(copy.rows.slots, stored))
         with suppress(FileNotFoundError), _opened(self._path, os.O_RDWR) as file:  # deleted meanwhile: nothing to wipe
             writer = Writer(file, copy.header, copy.rows.center)
             writer.wipe(copy.rows, gone)

@@ -64,7 +64,7 @@ def nearest(
         max_lag: Slots that the copy may lag behind.
 
     Raises:
-        Stale: The copy does not fit this state of the database.
+        StaleCopy: The copy does not fit this state of the database.
     """
     fingerprint = fingerprint_of(connection)
     query = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)[0]

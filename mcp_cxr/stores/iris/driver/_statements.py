@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vector, Vectors
     from mcp_cxr.stores.iris.driver._connection import Connection, Row
 
-
 Parameters = dict[str, "str | int | None"]
 
 _NAME = re.compile(r":([a-z_]+)")

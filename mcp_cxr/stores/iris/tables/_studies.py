@@ -1,4 +1,4 @@
-"""Studies: new facts are merged into those stored; and the words index of their documents.
+"""Studies, merged with those stored, and the words index of their documents.
 
 A study with an image that is not external has one document, whose terms are the postings.
 """
@@ -15,9 +15,7 @@ from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores._rules import merge_studies
 from mcp_cxr.stores.iris.driver import to_list_cell, to_text
-from mcp_cxr.stores.iris.tables._select import (
-    MAX_TERM_LENGTH,
-)
+from mcp_cxr.stores.iris.tables._select import MAX_TERM_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -50,6 +48,18 @@ WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIK
 _DELETE_POSTINGS = "DELETE %NOLOCK FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_POSTING = "INSERT %NOLOCK INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
 _SET_DOCUMENT = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    study_id: str
+    terms: list[str] | None
+    """None: the study has no image, or only external ones."""
+
+    @property
+    def digest(self) -> str | None:
+        terms = self.terms
+        return None if terms is None else "d" + blake2b(" ".join(terms).encode(), digest_size=16).hexdigest()
 
 
 def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
@@ -110,32 +120,6 @@ def to_study(row: Row) -> Study:
     )
 
 
-def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
-    if not studies:
-        return
-    statements.execute_many(_UPSERT, [_cells(study) for study in studies])
-    statements.execute(_DELETE_LABELS, {"studies": to_list_cell(study.study_id for study in studies)})
-    labels = [(study.study_id, label, value) for study in studies for label, value in study.labels.items()]
-    statements.execute_many(_INSERT_LABEL, labels, small=True)
-
-
-def _cells(study: Study) -> Row:
-    labels = json.dumps(dict(study.labels))
-    return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report
-
-
-@dataclass(frozen=True, slots=True)
-class _Document:
-    study_id: str
-    terms: list[str] | None
-    """None: the study has no image, or only external ones."""
-
-    @property
-    def digest(self) -> str | None:
-        terms = self.terms
-        return None if terms is None else "d" + blake2b(" ".join(terms).encode(), digest_size=16).hexdigest()
-
-
 def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
     """Bring the documents of these studies up to date with their reports, labels and images.
 
@@ -160,6 +144,20 @@ def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
 def delete_postings(statements: Statements, study_ids: Iterable[str]) -> None:
     """Delete the postings of these studies."""
     statements.execute(_DELETE_POSTINGS, {"studies": to_list_cell(study_ids)})
+
+
+def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
+    if not studies:
+        return
+    statements.execute_many(_UPSERT, [_cells(study) for study in studies])
+    statements.execute(_DELETE_LABELS, {"studies": to_list_cell(study.study_id for study in studies)})
+    labels = [(study.study_id, label, value) for study in studies for label, value in study.labels.items()]
+    statements.execute_many(_INSERT_LABEL, labels, small=True)
+
+
+def _cells(study: Study) -> Row:
+    labels = json.dumps(dict(study.labels))
+    return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report
 
 
 def _write_documents(statements: Statements, documents: Sequence[_Document]) -> None:

@@ -217,11 +217,12 @@ def _unencrypted_connection(settings: Settings) -> list[str]:
     """Warn about a server on another machine that is used without TLS."""
     if settings.store != "iris" or settings.iris_ssl_config or is_loopback(settings.iris_host):
         return []
-    warning = (
-        f"IRIS_HOST is {settings.iris_host}, another machine, but IRIS_SSL_CONFIG is not set: the network"
-        " can read the password, reports and vectors. Set up TLS as docs/iris.md says."
-    )
-    return [warning]
+    return [
+        (
+            f"IRIS_HOST is {settings.iris_host}, another machine, but IRIS_SSL_CONFIG is not set: the network"
+            " can read the password, reports and vectors. Set up TLS as docs/iris.md says."
+        )
+    ]
 
 
 def _near_misses() -> list[str]:

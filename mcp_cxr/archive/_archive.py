@@ -19,16 +19,17 @@ from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
-from mcp_cxr.records import Filter, ImageDetails, Overview, SearchArguments
+from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
 from mcp_cxr.search import Searcher, parse_query
-from mcp_cxr.upkeep import CheckResult, FingerprintCheck, forget_preview, repair, run_checks, verify
+from mcp_cxr.stores import with_mimic_letters
+from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.records import ForgetPreview, IngestSummary, Rendering, Repair, SearchResult, Verification
+    from mcp_cxr.records import IngestSummary, Rendering, Repair, SearchResult, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -306,12 +307,18 @@ class Archive:
         return await repair(self.store, ingest_again)
 
     async def forget_preview(self, where: Filter) -> ForgetPreview:
-        """Return what `forget` would remove.
+        """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.
 
         Raises:
             StoreError: The store fails or was never made.
         """
-        return await forget_preview(self.store, where)
+        where = await with_mimic_letters(self.store, where)
+        return ForgetPreview(
+            where,
+            images=await self.store.count(where),
+            studies=await self.store.count(where, distinct="study"),
+            external_in_archive=await self.store.count_external(),
+        )
 
     async def forget(self, where: Filter) -> int:
         """Remove images with their vectors, words and outcomes, and studies left without images.
@@ -343,17 +350,13 @@ class Archive:
             plan or EvaluationPlan(),
             version=__version__,
             confirm=self._fingerprint_check.confirm,
-            on_progress=on_progress or _keep_silent,
+            on_progress=on_progress or (lambda _: None),
         )
 
     async def doctor(self) -> list[CheckResult]:
         """Check the services and files the archive depends on; what fails is reported, not raised."""
         try:
             roots = (await self.allowed_roots()).roots
-        except (StoreError, ConfigError):  # reported by `examine` itself
+        except (StoreError, ConfigError):  # reported by `run_checks` itself
             roots = self.settings.roots
         return await run_checks(self.store, self.embedder, roots)
-
-
-def _keep_silent(_: str) -> None:
-    pass

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import create_private_file, open_without_links
-from mcp_cxr.mimic import MimicIds, ids_of
+from mcp_cxr.mimic import MimicIds
 from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
 
 if TYPE_CHECKING:
@@ -46,19 +46,13 @@ class IdKey:
         """
         if self._key is None:
             self._key = self._load(lost=key_check is not None)
-        if key_check is not None and self.check_value() != key_check:
+        if key_check is not None and check_value(self._key) != key_check:
             raise ConfigError(f"{self._path} is not the key that hashed this archive's ids; restore the original key.")
         return self._key
 
     def exists(self) -> bool:
         """Whether the key file exists."""
         return self._path is not None and self._path.exists()
-
-    def check_value(self) -> str:
-        """Return the value by which an archive recognizes its key; it reveals nothing about the key."""
-        if self._key is None:
-            raise RuntimeError("read the key first")
-        return _hash(self._key, "check", "mcp-cxr")
 
     def _load(self, *, lost: bool) -> bytes:
         if self._path is None:
@@ -102,21 +96,16 @@ class IdAssigner:
         """Whether ids can be assigned without creating a key."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
-    def ids_of_file(self, path: Path, header: HeaderFacts | None) -> MimicIds:
-        """Return the ids of one file.
+    def ids_of_file(self, path: Path, header: HeaderFacts) -> MimicIds:
+        """Return the ids of one file outside MIMIC's layout.
 
         Args:
             path: Absolute; its content is read if the header has no SOP Instance UID.
-            header: May be None if the path holds the ids, as MIMIC-CXR's do.
 
         Raises:
             ConfigError: The key is missing, a different one, or unreadable.
             OSError: The content cannot be read.
         """
-        if found := ids_of(path):
-            return found
-        if header is None:
-            raise ValueError("a header is required outside MIMIC's layout")
         image = header.sop_instance_uid or _content_digest(path)
         study = header.study_instance_uid or image
         subject = header.patient_id or study
@@ -137,12 +126,17 @@ class IdAssigner:
             raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
-            self._key_check = self.new_key_check = self._key.check_value()
+            self._key_check = self.new_key_check = check_value(key)
         return MimicIds(
             ImageId(_hash(key, "image", image)),
             mimic_study_id(_hash(key, "study", study)),
             mimic_subject_id(_hash(key, "subject", subject)),
         )
+
+
+def check_value(key: bytes) -> str:
+    """Return the value by which an archive recognizes its key; it reveals nothing about the key."""
+    return _hash(key, "check", "mcp-cxr")
 
 
 def create_key(path: Path) -> bytes:

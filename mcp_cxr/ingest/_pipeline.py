@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 import numpy as np
@@ -19,10 +19,8 @@ from anyio import to_thread
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch, ImageError
 from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
-from mcp_cxr.ingest._ordered_pool import OrderedPool
 from mcp_cxr.ingest._plan import Failure, WorkItem
-from mcp_cxr.ingest._refresh import refresh_studies
-from mcp_cxr.ingest._study_facts import image_record, study_of, view_of
+from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_of
 from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
@@ -186,7 +184,7 @@ class Pipeline:
     async def _decode(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
         """Turn files into renderings and facts, two per worker of the reader, so that no worker waits for the next."""
         async with sink, anyio.create_task_group() as tasks:
-            pool = OrderedPool(tasks, limit=2 * self.classifier.reader.workers, pass_on=sink.send)
+            pool = _OrderedPool(tasks, limit=2 * self.classifier.reader.workers, pass_on=sink.send)
             async for item in source:
                 if not self.stop_signal.reason:
                     await pool.start(partial(self._decode_item, item))
@@ -220,7 +218,7 @@ class Pipeline:
         """Turn renderings into vectors, a few batches at once."""
         fingerprint: Fingerprint | None = None
         async with sink, anyio.create_task_group() as tasks:
-            pool = OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
+            pool = _OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
             while batch := await _next_batch(source, self.plan.batch_size):
                 if fingerprint is None and not self.stop_signal.reason:
                     fingerprint = await self._call_service(self.confirm)
@@ -324,6 +322,40 @@ class Pipeline:
     async def _send_progress(self) -> None:
         if self.callbacks.on_progress:
             await self.callbacks.on_progress(self.counts.progress())
+
+
+class _OrderedPool(Generic[T]):
+    """Runs a limited number of tasks at once and passes on their results first in, first out.
+
+    If two files hold the same image, the first one by path is kept however long each took: the archive does not
+    depend on the machine's speed.
+
+    Args:
+        tasks: The task group that runs the work and fails with it.
+        limit: Tasks at once. A result that waits for earlier ones still counts, so results cannot accumulate.
+        pass_on: Receives one result at a time.
+    """
+
+    def __init__(self, tasks: TaskGroup, *, limit: int, pass_on: Callable[[T], Awaitable[None]]) -> None:
+        self._tasks = tasks
+        self._slots = anyio.Semaphore(limit)
+        self._pass_on = pass_on
+        self._last = anyio.Event()
+        self._last.set()
+
+    async def start(self, work: Callable[[], Awaitable[T | None]]) -> None:
+        """Start `work` as soon as a slot is free; a result of None is not passed on."""
+        await self._slots.acquire()
+        previous, self._last = self._last, anyio.Event()
+        self._tasks.start_soon(self._run, work, previous, self._last)
+
+    async def _run(self, work: Callable[[], Awaitable[T | None]], previous: anyio.Event, done: anyio.Event) -> None:
+        result = await work()
+        await previous.wait()
+        if result is not None:
+            await self._pass_on(result)
+        done.set()
+        self._slots.release()
 
 
 async def _next_batch(source: Source[WorkItem], size: int) -> list[WorkItem]:

@@ -1,9 +1,17 @@
-"""Facts of an image and its study from the header, the path, the companion files and the report."""
+"""Facts of an image and its study from the header, the path, the companion files and the report.
+
+Reports and companion files may arrive later, so an ingest ends by updating the facts of studies stored earlier. That
+step has a walk of its own: a restart reaches the first new image without opening a report.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from anyio import to_thread
 
 from mcp_cxr.files import open_without_links
 from mcp_cxr.images import parse_view_position
@@ -11,13 +19,19 @@ from mcp_cxr.mimic import ids_of, report_paths
 from mcp_cxr.records import ImageRecord, Study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from mcp_cxr.images import DecodedImage, HeaderFacts
+    from mcp_cxr.ingest._plan import IngestPlan, StopSignal
+    from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions, MimicIds
+    from mcp_cxr.records import ImageId
+    from mcp_cxr.stores import Store
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
 _MAX_REPORT_BYTES = 1 << 20
+_STUDIES = 1024  # written at once; their reports take a few megabytes
 _NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}  # C0 and C1
 _log = logging.getLogger(__name__)
 
@@ -81,3 +95,50 @@ def _read_report(path: Path, folders: tuple[Path, ...]) -> str | None:
         except OSError as exc:
             _log.warning("Cannot read a report (%s); its images are added without it.", exc.strerror)
     return None
+
+
+async def refresh_studies(
+    plan: IngestPlan, store: Store, companions: Companions, stop_signal: StopSignal
+) -> int | None:
+    """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
+
+    Only MIMIC's layout has companions. A study that has no stored image is left out.
+    """
+    changed = 0
+    studies = _by_study(plan.candidates())
+    while chunk := await to_thread.run_sync(lambda: list(islice(studies, _STUDIES))):
+        if stop_signal.reason:
+            return None
+        known = await store.known_ids([image_id for study in chunk for image_id in study.images])
+        stored = [study for study in chunk if not known.isdisjoint(study.images)]
+        if stored:
+            changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companions, plan.folders))
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class _StudyFiles:
+    """The files of one study, which are in one folder."""
+
+    first: Path
+    ids: MimicIds
+    """Ids of the first file."""
+    images: list[ImageId]
+
+
+def _by_study(files: Iterable[Candidate]) -> Iterator[_StudyFiles]:
+    study: _StudyFiles | None = None
+    for file in files:
+        ids = ids_of(file.name)
+        if ids and study and ids.study_id == study.ids.study_id:
+            study.images.append(ids.image_id)
+        elif ids:
+            if study:
+                yield study
+            study = _StudyFiles(file.path, ids, [ids.image_id])
+    if study:
+        yield study
+
+
+def _facts(studies: list[_StudyFiles], companions: Companions, folders: tuple[Path, ...]) -> list[Study]:
+    return [study_of(study.first, study.ids, companions, folders) for study in studies]

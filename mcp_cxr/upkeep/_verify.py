@@ -16,7 +16,7 @@ from anyio import to_thread
 from mcp_cxr.records import Outcome, Repair, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from mcp_cxr.records import ImageId, StoredImage
     from mcp_cxr.stores import Store
@@ -148,7 +148,8 @@ async def _files_to_ingest(store: Store) -> dict[Path, dict[str, ImageId]]:
         ids.update((image, None) for one in problems if one.kind in _REPAIRED_BY_INGEST for image in one.images)
     roots = [Path(root) for root in (await store.info()).roots]
     files: dict[Path, dict[str, ImageId]] = defaultdict(dict)
-    for batch in _batches(ids):
+    remaining = iter(ids)
+    while batch := list(islice(remaining, _BATCH)):
         for stored in (await store.get(batch)).values():
             file = stored.image.file
             parents = [root for root in roots if file.is_relative_to(root)]
@@ -161,9 +162,3 @@ def _root(stored: StoredImage, parents: list[Path]) -> Path:
     """Return the root the image was ingested from; for an external one the nearest root above its file."""
     root = Path(stored.image.root)
     return root if root in parents else max(parents, key=lambda parent: len(parent.parts))
-
-
-def _batches(ids: Iterable[ImageId]) -> Iterator[list[ImageId]]:
-    remaining = iter(ids)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch

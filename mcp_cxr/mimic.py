@@ -1,4 +1,8 @@
-"""Companion tables of MIMIC-CXR and MIMIC-CXR-JPG: metadata, split and labels as CSV, plain or gzipped."""
+"""MIMIC-CXR and MIMIC-CXR-JPG: folder layout and companion tables.
+
+Images are at `p10/p10000032/s50414267/<dicom_id>.dcm`, their report at `p10/p10000032/s50414267.txt`. The companion
+tables are metadata, split and labels as CSV, plain or gzipped.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +20,56 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.files import open_without_links
-from mcp_cxr.records import LABELS, mimic_study_id
+from mcp_cxr.records import LABELS, ImageId, StudyId, SubjectId, mimic_study_id
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
     from io import BufferedReader
     from pathlib import Path
 
+_IMAGE = re.compile(
+    r"(?:^|/)p(?P<group>\d\d)/(?P<subject>p(?P=group)\d{6})/(?P<study>s\d{8})/"
+    r"(?P<image>[0-9a-f]{8}(?:-[0-9a-f]{8}){4})\.(?:dcm|dcm\.gz|png|jpe?g)$"
+)
+
 _LABEL_VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 
 # mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; negbio is used only if there is no chexpert.
 _NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.gz)?")
+
+
+@dataclass(frozen=True, slots=True)
+class MimicIds:
+    """The ids in a MIMIC-CXR path."""
+
+    image_id: ImageId
+    study_id: StudyId
+    subject_id: SubjectId
+
+
+def ids_of(path: Path | str) -> MimicIds | None:
+    """Return the ids in an absolute path; None if it is not in MIMIC-CXR's layout."""
+    found = _IMAGE.search(path if isinstance(path, str) else path.as_posix())
+    if found is None:
+        return None
+    return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
+
+
+def report_paths(path: Path, companions: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield the possible paths of the report of an image in MIMIC-CXR's layout, nearest first.
+
+    Args:
+        path: The image's file.
+        companions: Folders that may contain the separate tree of reports (`files/p10/...`) that PhysioNet provides.
+    """
+    study = path.parent
+    subject = study.parent
+    name = f"{study.name}.txt"
+    yield subject / name
+    in_tree = f"{subject.parent.name}/{subject.name}/{name}"
+    for folder in companions:
+        yield folder / "files" / in_tree
+        yield folder / "mimic-cxr-reports/files" / in_tree
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def real_images() -> Path:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly when nothing real was read."""
     if not REAL_IMAGES:
-        terminalreporter.section("REAL FILMS WERE NOT READ", sep="!", red=True)
+        terminalreporter.section("REAL IMAGES WERE NOT READ", sep="!", red=True)
         terminalreporter.write_line(
             "Set CXR_TEST_DATA to the folder of real chest X-rays to run the tests marked `real`."
         )

@@ -76,7 +76,7 @@ class Case:
 
     @property
     def read_share(self) -> float:
-        """The time mere reading takes, as a part of ours."""
+        """The time mere reading takes, as a share of our time."""
         return statistics.median(self.reading) / statistics.median(self.ours)
 
 

@@ -29,7 +29,7 @@ from tests.unit.images.making import radiograph
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-    from tests.browser.hosting import Shown
+    from tests.browser.hosting import OpenViewer
 
 ROUNDS = 5
 WITHIN_S = 1.0
@@ -45,7 +45,7 @@ OPEN = """() => new Promise((resolve) => {
 })"""
 
 
-async def opened(shown: Shown) -> tuple[float, int]:
+async def opened(shown: OpenViewer) -> tuple[float, int]:
     """Seconds from the click to the first frame, and bytes of the result that it shows."""
     before = len(shown.answers)
     took = await shown.frame.evaluate(OPEN) / 1000

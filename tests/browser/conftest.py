@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-    from tests.browser.hosting import Shown
+    from tests.browser.hosting import OpenViewer
 
-    Show = Callable[..., AbstractAsyncContextManager[Shown]]
+    Show = Callable[..., AbstractAsyncContextManager[OpenViewer]]
 
 
 @pytest.fixture(scope="package")

@@ -35,7 +35,7 @@ Gives = Literal["whole", "text", "nothing"]
 
 
 @dataclass(slots=True)
-class Shown:
+class OpenViewer:
     """The page as shown in the host."""
 
     page: Page
@@ -117,7 +117,7 @@ async def shown(
     host: str = "host.html",
     script: str = "",
     context: dict[str, Any] | None = None,
-) -> AsyncGenerator[Shown]:
+) -> AsyncGenerator[OpenViewer]:
     """Show the page for a search, as a host would after the model's call; the page may log no error."""
     (resource,) = (await client.read_resource(VIEWER_URI)).contents
     html = getattr(resource, "text", "")
@@ -163,7 +163,7 @@ async def shown(
     try:
         await page.goto(f"{SITE}/")
         frame = await _frame_of(page)
-        yield Shown(page, frame, errors, calls, answers)
+        yield OpenViewer(page, frame, errors, calls, answers)
         assert errors == []
     finally:
         await page.close()

@@ -13,7 +13,7 @@ from tests.support.npm import PAGE, axe, bundled
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Show
-    from tests.browser.hosting import Gives, Shown
+    from tests.browser.hosting import Gives, OpenViewer
     from tests.server.archives import Ingested
 
 pytestmark = pytest.mark.browser
@@ -44,7 +44,7 @@ def test_the_official_client_gets_images(demo: Ingested):
     visit(PAGE, generation=2, version="2026-07-28", server=server)
 
 
-async def faults(shown: Shown) -> list[str]:
+async def faults(shown: OpenViewer) -> list[str]:
     """Serious findings of axe: rule and elements."""
     result: dict[str, Any] = await shown.frame.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
     assert result["passes"] or result["incomplete"] or result["inapplicable"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.demo import DemoImage
     from tests.browser.conftest import Show
-    from tests.browser.hosting import Shown
+    from tests.browser.hosting import OpenViewer
     from tests.server.archives import Ingested
 
 pytestmark = pytest.mark.browser
@@ -60,7 +60,7 @@ def known(demo: Ingested, *, monochrome1: bool = False) -> KnownImage:
     return KnownImage(image, pydicom.dcmread(image.path))
 
 
-async def at_full_size(shown: Shown) -> None:
+async def at_full_size(shown: OpenViewer) -> None:
     """Zoom to one image pixel per screen pixel."""
     await shown.find(".viewport canvas").first.focus()
     await shown.page.keyboard.press("1")
@@ -68,14 +68,14 @@ async def at_full_size(shown: Shown) -> None:
     await shown.drawn()
 
 
-async def seen(shown: Shown) -> NDArray[np.uint8]:
+async def seen(shown: OpenViewer) -> NDArray[np.uint8]:
     """The middle of the canvas."""
     width, height = await shown.size()
     grays = await shown.pixels(width // 2 - PART // 2, height // 2 - PART // 2, PART, PART)
     return np.array(grays, np.uint8).reshape(PART, PART)
 
 
-async def middle_of(shown: Shown, image: NDArray[Any]) -> NDArray[Any]:
+async def middle_of(shown: OpenViewer, image: NDArray[Any]) -> NDArray[Any]:
     """The part of an image that is visible at full size."""
     width, height = await shown.size()
     rows, columns = image.shape
@@ -84,7 +84,7 @@ async def middle_of(shown: Shown, image: NDArray[Any]) -> NDArray[Any]:
     return image[top : top + PART, left : left + PART]
 
 
-async def drag(shown: Shown, dx: int, dy: int) -> None:
+async def drag(shown: OpenViewer, dx: int, dy: int) -> None:
     box = await shown.find(".viewport canvas").first.bounding_box()
     assert box
     x, y = box["x"] + box["width"] // 2, box["y"] + box["height"] // 2
@@ -94,12 +94,12 @@ async def drag(shown: Shown, dx: int, dy: int) -> None:
     await shown.page.mouse.up()
 
 
-async def zoom_of(shown: Shown, index: int = 0) -> int:
+async def zoom_of(shown: OpenViewer, index: int = 0) -> int:
     text = await shown.find(".viewport").nth(index).locator(".readout").first.inner_text()
     return int(text.split()[-2])
 
 
-async def measured(shown: Shown) -> str:
+async def measured(shown: OpenViewer) -> str:
     await shown.frame.wait_for_function("() => document.getElementById('status').textContent.startsWith('Measured')")
     return await shown.find("#status").inner_text()
 

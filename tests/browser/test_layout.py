@@ -13,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Show
-    from tests.browser.hosting import Shown
+    from tests.browser.hosting import OpenViewer
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ CUT_OFF = """() => {
 WIDTHS = (360, 800, 1400)
 
 
-async def check_layout(shown: Shown, step: str, theme: str, folder: Path) -> None:
+async def check_layout(shown: OpenViewer, step: str, theme: str, folder: Path) -> None:
     """Check a step at every width, and take its picture if the docs have one."""
     for width in WIDTHS:
         await shown.page.set_viewport_size({"width": width, "height": 700})

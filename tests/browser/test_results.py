@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mcp import Client
 
     from tests.browser.conftest import Show
-    from tests.browser.hosting import Gives, Shown
+    from tests.browser.hosting import Gives, OpenViewer
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ async def page_of(client: Client, **arguments: Any) -> dict[str, Any]:
     return answer
 
 
-async def drawn_thumbnails(shown: Shown, count: int) -> None:
+async def drawn_thumbnails(shown: OpenViewer, count: int) -> None:
     await shown.frame.wait_for_function(
         "(count) => document.querySelectorAll('button.thumbnail.ready canvas').length >= count", arg=count
     )

@@ -239,7 +239,7 @@ async def test_a_worker_s_answers_are_those_of_this_process(tmp_path: Path) -> N
             assert (view.header, view.width, view.mime_type) == (here.header, 100, "image/png")
 
 
-async def test_reasons_of_ours_come_back_as_they_are(tmp_path: Path, cut_off: Path) -> None:
+async def test_reasons_of_the_package_come_back_unchanged(tmp_path: Path, cut_off: Path) -> None:
     async with ImageReader() as reader:
         assert await refused(reader, cut_off) == (CorruptImage, "truncated pixel data")
         assert await refused(reader, tmp_path / "gone.png") == (UnreadableFile, "file not found")

@@ -104,7 +104,7 @@ async def test_identity_is_asked_once_by_calls_side_by_side(standin: StandIn) ->
     assert [path for _, path, _ in standin.requests] == ["/v1/metadata", "/v1/embeddings", "/v1/embeddings"]
 
 
-async def test_a_connection_the_service_closed_while_idle_is_made_anew(standin: StandIn) -> None:
+async def test_a_connection_the_service_closed_while_idle_is_opened_again(standin: StandIn) -> None:
     async with impatient_embedder(standin) as embedder:
         before = await embedder.embed_images(renderings(2))
         standin.restart()

@@ -83,10 +83,10 @@ class Frame:
         return np.sqrt(across * across + down * down)
 
     def ellipse(self, center: Point, axes: Point, *, degrees: float = 0.0) -> Field:
-        """Return the radius in units of an ellipse whose half axes are in fractions; 1 is its edge.
+        """Return the radius in units of an ellipse whose half axes are fractions; 1 is its edge.
 
         Args:
-            centre: Its middle.
+            center: Its middle.
             axes: Half axes before it is turned, across and down.
             degrees: How far it is turned, clockwise on the image.
         """

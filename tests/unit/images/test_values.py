@@ -134,28 +134,28 @@ async def test_the_last_two_images_are_not_read_again(tmp_path: Path):
         await anyio.lowlevel.checkpoint()
         return read_values(path)
 
-    lightbox = StoredValuesCache(read)
+    cache = StoredValuesCache(read)
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
-            tasks.start_soon(lambda: lightbox.get(paths[0], keep=True))
+            tasks.start_soon(lambda: cache.get(paths[0], keep=True))
     assert reads == paths[:1]  # those who came second waited
-    await lightbox.get(paths[1], keep=True)
-    await lightbox.get(paths[2], keep=False)
-    await lightbox.get(paths[0], keep=True)
+    await cache.get(paths[1], keep=True)
+    await cache.get(paths[2], keep=False)
+    await cache.get(paths[0], keep=True)
     assert reads == [paths[0], paths[1], paths[2]]
-    await lightbox.get(paths[2], keep=True)
-    await lightbox.get(paths[0], keep=False)
-    await lightbox.get(paths[1], keep=False)
+    await cache.get(paths[2], keep=True)
+    await cache.get(paths[0], keep=False)
+    await cache.get(paths[1], keep=False)
     assert reads == [paths[0], paths[1], paths[2], paths[2], paths[1]]
 
 
 async def test_an_image_that_was_changed_is_read_again(tmp_path: Path):
     path = saved(dicom_image(), tmp_path / "film.dcm")
     async with ImageReader() as reader:
-        lightbox = StoredValuesCache(reader.read_values)
-        before = await lightbox.get(path, keep=True)
+        cache = StoredValuesCache(reader.read_values)
+        before = await cache.get(path, keep=True)
         saved(dicom_image(phantom(40, 40)), path)
-        after = await lightbox.get(path, keep=True)
+        after = await cache.get(path, keep=True)
     assert before.pixels.shape != after.pixels.shape
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import ssl
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
@@ -23,8 +23,6 @@ from mcp_cxr.loopback import is_allowed, remote_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
-    from types import TracebackType
-    from typing import Self
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Replaces the network in tests, such as `httpx.MockTransport`."""
@@ -111,7 +109,7 @@ class StreamedReply:
         parts = self._response.aiter_bytes()
         received = 0
         while True:
-            with _translated(), _time_limit(self._limits, self._deadline):
+            with _bounded(self._limits, self._deadline):
                 chunk = await anext(parts, None)
             if chunk is None:
                 return
@@ -146,7 +144,7 @@ class StreamedReply:
         return b"".join([chunk async for chunk in self.chunks()])
 
 
-class HttpClient:
+class HttpClient(AbstractAsyncContextManager["HttpClient"]):
     """A client with a pool of connections; any number of tasks may use it at once.
 
     Args:
@@ -173,12 +171,7 @@ class HttpClient:
         self.connections = 0
         """How many were opened so far. Another process may be behind a new one than behind those before."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     async def aclose(self) -> None:
@@ -207,7 +200,7 @@ class HttpClient:
             HttpError: No head arrives.
         """
         deadline = anyio.current_time() + self._limits.deadline_s
-        with _translated(), _time_limit(self._limits, deadline):
+        with _bounded(self._limits, deadline):
             self._require_allowed(url)
             client = self._client_for(urlsplit(url).scheme)
             trace = {"trace": self._count_connections}
@@ -301,16 +294,14 @@ def _trusting_context() -> ssl.SSLContext:
 
 
 @contextmanager
-def _time_limit(limits: HttpLimits, deadline: float) -> Generator[None]:
-    with anyio.fail_after(min(limits.silence_s, deadline - anyio.current_time())):
-        yield
+def _bounded(limits: HttpLimits, deadline: float) -> Generator[None]:
+    """Limit the time, and raise `HttpError` for httpx's errors.
 
-
-@contextmanager
-def _translated() -> Generator[None]:
-    """Raise `HttpError` for httpx's errors, without their causes: h11 quotes the reply, which may quote the request."""
+    Their causes are left out: h11 quotes the reply, which may quote the request.
+    """
     try:
-        yield
+        with anyio.fail_after(min(limits.silence_s, deadline - anyio.current_time())):
+            yield
     except httpx.ConnectTimeout:
         raise Unreachable("no answer to the connection attempt") from None
     except httpx.ConnectError:

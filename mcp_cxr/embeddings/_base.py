@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
-    from typing import Self
 
     from mcp_cxr.records import Fingerprint, ImageSpec, Rejected, Rendering, Vector, Vectors
 
 
-class Embedder(Protocol):
+class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
     """Turns renderings and texts into vectors of one space. Opened with `async with`, which needs no network.
 
     Raises:
@@ -24,12 +23,6 @@ class Embedder(Protocol):
     """The model's name, known without a request."""
     image_spec: ImageSpec
     embeds_text: bool
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     async def fingerprint(self) -> Fingerprint:
         """Return what must be equal for vectors to be comparable; a service is asked once."""

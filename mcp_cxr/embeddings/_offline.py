@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,6 @@ from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
-    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -25,7 +24,7 @@ _LEVELS = 32  # how often each gray value occurs: exposure
 _DIMENSION = _LAYOUT**2 + _CELLS**2 * _ANGLES + _LEVELS
 
 
-class OfflineEmbedder:
+class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
     """An `Embedder` without a service; it embeds no text.
 
     Args:
@@ -39,13 +38,8 @@ class OfflineEmbedder:
     def __init__(self, *, preprocessing: str) -> None:
         self._fingerprint = Fingerprint(self.name, _DIMENSION, preprocessing)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
+    async def __aexit__(self, *_: object) -> None:
+        """Keep nothing open."""
 
     async def fingerprint(self) -> Fingerprint:
         """Return the fingerprint."""

@@ -1,7 +1,7 @@
 """Vectors from an embedding service: NV-CLIP's NIM, infinity or vLLM."""
 
-from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
-from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder, ServiceCheck
-from mcp_cxr.embeddings.nvclip._validation import likely_truncated
+from mcp_cxr.embeddings.nvclip._dialects import likely_truncated
+from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder
+from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy
 
-__all__ = ["NvclipConfig", "NvclipEmbedder", "RequestPolicy", "ServiceCheck", "likely_truncated"]
+__all__ = ["NvclipConfig", "NvclipEmbedder", "RequestPolicy", "likely_truncated"]

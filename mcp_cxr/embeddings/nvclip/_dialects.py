@@ -1,4 +1,4 @@
-"""Requests and replies of each kind of server; everything else is shared.
+"""Requests and replies of each kind of server, and what the vectors of every reply must be.
 
 `nim`: NVIDIA's NV-CLIP NIM. `infinity`: michaelfeil/infinity. `vllm`: vLLM's pooling server, which embeds images at its
 Cohere-shaped `/v2/embed`. Facts and sources are in `docs/nvclip.md`.
@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from numpy.typing import NDArray
+
+    from mcp_cxr.records import Vectors
+
+SELF_CHECK_TEXTS = ("a chest radiograph with a large pleural effusion", "a bicycle leaning on a red wall")
+_NORM_TOLERANCE = 0.02
+_SAME_COSINE = 0.9999  # a disc and bars are far below it in every CLIP
+_MAX_WORDS = 45  # of 77 tokens: a medical word takes more than one
 
 
 class BadReply(Exception):
@@ -35,21 +45,19 @@ class Nim:
     """NVIDIA's NIM, and what the other OpenAI-shaped servers share with it."""
 
     max_items = 64
+    health = "{base}/health/ready"
+    """Address that answers 200 once the model is loaded; `get` fills it in."""
+    identity = "{base}/metadata"
+    """Address of what `version` reads."""
 
     def __init__(self, base_url: str, model: str) -> None:
         self.base = base_url.rstrip("/")
         self.root = self.base.removesuffix("/v1")
         self.model = model
 
-    @property
-    def health(self) -> Request:
-        """Request that is answered with 200 once the model is loaded."""
-        return Request(f"{self.base}/health/ready")
-
-    @property
-    def identity(self) -> Request:
-        """Request that is answered with what `version` reads."""
-        return Request(f"{self.base}/metadata")
+    def get(self, address: str) -> Request:
+        """Return the request for `health` or `identity`."""
+        return Request(address.format(base=self.base, root=self.root))
 
     def embed_images(self, jpegs: Sequence[bytes]) -> Request:
         """Return the request for the vectors of JPEG files."""
@@ -83,16 +91,8 @@ class Infinity(Nim):
     """One modality per request; its own addresses for health and version."""
 
     max_items = 32
-
-    @property
-    def health(self) -> Request:
-        """Not below `--url-prefix`."""
-        return Request(f"{self.root}/health")
-
-    @property
-    def identity(self) -> Request:
-        """Request for the list of models it serves."""
-        return Request(f"{self.base}/models")
+    health = "{root}/health"  # not below `--url-prefix`
+    identity = "{base}/models"
 
     def embed_images(self, jpegs: Sequence[bytes]) -> Request:
         """Return the request with its modality: without it, the data URIs would be embedded as texts."""
@@ -106,17 +106,10 @@ class Infinity(Nim):
 
 
 class Vllm(Nim):
-    """Images have their own endpoint and shape."""
+    """Images have their own endpoint and shape. The version is vLLM's, not the model's."""
 
-    @property
-    def health(self) -> Request:
-        """Request that is answered with an empty 200."""
-        return Request(f"{self.root}/health")
-
-    @property
-    def identity(self) -> Request:
-        """Request for the version of vLLM, not of the model."""
-        return Request(f"{self.root}/version")
+    health = "{root}/health"
+    identity = "{root}/version"
 
     def embed_images(self, jpegs: Sequence[bytes]) -> Request:
         """Return a request to `/v2/embed`."""
@@ -131,10 +124,6 @@ class Vllm(Nim):
     def rows(self, reply: dict[str, Any]) -> list[Any]:
         """Read either shape."""
         return reply["embeddings"]["float"] if "embeddings" in reply else super().rows(reply)
-
-    def version(self, reply: dict[str, Any]) -> str:
-        """Return vLLM's version."""
-        return str(reply["version"])
 
 
 DIALECTS = {"nim": Nim, "infinity": Infinity, "vllm": Vllm}
@@ -177,3 +166,67 @@ def _vector(row: str | list[float]) -> NDArray[np.float32]:
 
 def _encode(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
+
+
+def likely_truncated(text: str) -> bool:
+    """Return whether a CLIP text encoder (77 tokens) probably reads only the beginning of `text`, without an error."""
+    return len(text.split()) > _MAX_WORDS
+
+
+@cache
+def self_check_images() -> tuple[bytes, ...]:
+    """Return two drawings as JPEG.
+
+    Their first 623 bytes are equal: a service that reads the data URI as text, cut at 77 tokens, returns one vector
+    for both, which the self-check detects.
+    """
+    folder = files("mcp_cxr.embeddings.nvclip") / "self_check"
+    return tuple((folder / name).read_bytes() for name in ("disc.jpg", "bars.jpg"))
+
+
+def text_key(text: str) -> Hashable:
+    """Return what an uncased, truncating tokenizer keeps of `text`: texts with equal keys may have equal vectors."""
+    folded = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(char for char in folded if char.isascii() and not unicodedata.combining(char))
+    return " ".join(plain.split()[:_MAX_WORDS])
+
+
+def validated(vectors: Vectors, keys: Sequence[Hashable], *, dimension: int | None) -> Vectors:
+    """Return the vectors scaled to a length of exactly 1.
+
+    Args:
+        vectors: Of a reply.
+        keys: One for each input; inputs with different keys cannot share a vector.
+        dimension: None: not known yet.
+
+    Raises:
+        BadReply: They cannot be the vectors of these inputs.
+    """
+    if len(vectors) != len(keys):
+        raise BadReply(f"{len(vectors)} vectors for {len(keys)} inputs")
+    if vectors.ndim != 2 or not vectors.shape[1] or (dimension is not None and vectors.shape[1] != dimension):  # noqa: PLR2004 # rows of numbers
+        expected = f"({dimension},)" if dimension else "one dimension"
+        raise BadReply(f"vectors of shape {vectors.shape[1:]}; expected {expected}")
+    if not np.isfinite(vectors).all():
+        raise BadReply("numbers that are not finite")
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if (np.abs(norms - 1) > _NORM_TOLERANCE).any():
+        raise BadReply("vectors that are zero or not of unit length")
+    if len(set(keys)) > 1 and (vectors == vectors[0]).all():
+        raise BadReply("the same vector for different inputs")
+    return vectors / norms
+
+
+def check_distinct(images: Vectors, texts: Vectors) -> None:
+    """Compare the vectors of the self-check's images and texts.
+
+    Raises:
+        BadReply: They differ in dimension, or hardly differ at all.
+    """
+    if images.shape != texts.shape:
+        raise BadReply(f"{images.shape[1]} dimensions for an image and {texts.shape[1]} for a text")
+    together = np.vstack([images, texts])
+    cosines = together @ together.T
+    if (cosines[np.triu_indices(len(together), k=1)] > _SAME_COSINE).any():
+        raise BadReply("the same vector for different inputs")

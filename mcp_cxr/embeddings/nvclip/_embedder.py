@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING
 
 import anyio
 import numpy as np
 
-from mcp_cxr.embeddings.nvclip._batches import T, embed_or_split, pack
-from mcp_cxr.embeddings.nvclip._config import RequestPolicy
-from mcp_cxr.embeddings.nvclip._dialects import DIALECTS, BadReply, Request, read_vectors, read_version
-from mcp_cxr.embeddings.nvclip._service import RequestGroup, RequestRefused, Service
-from mcp_cxr.embeddings.nvclip._validation import (
+from mcp_cxr.embeddings.nvclip._dialects import (
+    DIALECTS,
     SELF_CHECK_TEXTS,
+    BadReply,
     check_distinct,
+    read_vectors,
+    read_version,
     self_check_images,
     text_key,
     validated,
 )
+from mcp_cxr.embeddings.nvclip._service import Input, InputKind, NvclipConfig, RequestPolicy, RequestRefused, Service
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
-    from types import TracebackType
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Self
 
-    from mcp_cxr.embeddings.nvclip._config import NvclipConfig
     from mcp_cxr.http_client import Transport
     from mcp_cxr.records import Rendering, Vector, Vectors
 
@@ -48,17 +47,6 @@ class ServiceCheck:
     """Milliseconds to embed one short text."""
 
 
-@dataclass(frozen=True, slots=True)
-class _InputKind(Generic[T]):
-    """What differs between images and texts."""
-
-    group: RequestGroup
-    encode: Callable[[Sequence[T]], Request]
-    key: Callable[[T], Hashable]
-    """Inputs with different keys cannot share a vector."""
-    self_check: tuple[T, ...]
-
-
 class NvclipEmbedder:
     """An `Embedder` that calls a service in one of three dialects.
 
@@ -66,7 +54,7 @@ class NvclipEmbedder:
 
     Args:
         config: Address, model and dialect.
-        patience: How long it may take.
+        policy: Timeouts and retries.
         transport: Replaces the network in tests.
     """
 
@@ -81,6 +69,10 @@ class NvclipEmbedder:
         self._policy = policy or RequestPolicy()
         self._transport = transport
         self._dialect = DIALECTS[config.dialect](config.base_url, config.model)
+        self._images = InputKind(self._dialect.embed_images, hash, self._policy.images_deadline_s, retries_connect=True)
+        self._texts = InputKind(
+            self._dialect.embed_texts, text_key, self._policy.texts_deadline_s, retries_connect=False
+        )
         self._opened: Service | None = None
         self._identifying = anyio.Lock()
         self._fingerprint: Fingerprint | None = None
@@ -91,10 +83,8 @@ class NvclipEmbedder:
         self._fingerprint = None
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._service.aclose()
+    async def __aexit__(self, *_: object) -> None:
+        await self._service.client.aclose()
 
     async def fingerprint(self) -> Fingerprint:
         """Return the fingerprint; requested once, and again after a disconnect.
@@ -110,9 +100,12 @@ class NvclipEmbedder:
                 self._known_disconnects = self._service.disconnects
                 self._fingerprint = None
                 self._fingerprint = await self._identify()
-            elif not await self._is_unchanged(self._fingerprint):
+            elif (
+                self._known_connections != self._service.client.connections  # replaced unnoticed if closed while idle
+                and await self._version() != self._fingerprint.service
+            ):
                 self._fingerprint = await self._identify()
-            self._known_connections = self._service.connections
+            self._known_connections = self._service.client.connections
             return self._fingerprint
 
     async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejected]:
@@ -138,15 +131,6 @@ class NvclipEmbedder:
                 raise EmbeddingRejected(f"Text {number} of {len(rows)} is {row.reason}; rephrase it.")
         return np.array(rows, np.float32) if rows else np.empty((0, fingerprint.dimension), np.float32)
 
-    async def health(self) -> bool:
-        """Return whether the service reports that its model is loaded.
-
-        Raises:
-            EmbeddingUnavailable: It does not answer.
-            EmbeddingRejected: Another kind of server answers, or a key is required.
-        """
-        return await self._service.is_ready(self._dialect.health)
-
     async def check(self) -> ServiceCheck:
         """Request health and fingerprint again, and time one image and one text.
 
@@ -154,13 +138,14 @@ class NvclipEmbedder:
             EmbeddingUnavailable: The service does not answer, or is still loading.
             EmbeddingRejected: It needs another configuration, or fails the self-check.
         """
-        if not await self.health():
+        if not await self._service.is_ready(self._dialect.get(self._dialect.health)):
             raise EmbeddingUnavailable(
                 f"The embedding service at {self._config.base_url} is not ready; it may be loading its model."
             )
         self._fingerprint = None
         fingerprint = await self.fingerprint()
-        return ServiceCheck(fingerprint, await self._milliseconds(self._images), await self._milliseconds(self._texts))
+        image_ms = await self._milliseconds(self._images, self_check_images()[0])
+        return ServiceCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
 
     @property
     def _service(self) -> Service:
@@ -168,29 +153,26 @@ class NvclipEmbedder:
             raise RuntimeError("open it with `async with` first")
         return self._opened
 
-    @property
-    def _images(self) -> _InputKind[bytes]:
-        return _InputKind(self._service.images, self._dialect.embed_images, hash, self_check_images())
-
-    @property
-    def _texts(self) -> _InputKind[str]:
-        return _InputKind(self._service.texts, self._dialect.embed_texts, text_key, SELF_CHECK_TEXTS)
-
-    async def _embed(self, kind: _InputKind[T], items: Sequence[T]) -> list[Vector | Rejected]:
+    async def _embed(self, kind: InputKind[Input], items: Sequence[Input]) -> list[Vector | Rejected]:
         """Send all batches, as many at once as the limiter allows; the first failure cancels the others."""
         fingerprint = await self.fingerprint()
         batches = pack(items, max_items=self._dialect.max_items, max_bytes=_MAX_BYTES)
         rows: list[list[Vector | Rejected]] = [[] for _ in batches]
         failures: list[EmbeddingError] = []
 
-        async def embed(batch: Sequence[T]) -> Vectors:
-            return await self._request(kind, batch, dimension=fingerprint.dimension)
+        async def embed(batch: Sequence[Input]) -> Vectors:
+            keys = [kind.key(item) for item in batch]
+            return await self._service.request(
+                kind,
+                lambda: kind.encode(batch),
+                lambda body: validated(read_vectors(self._dialect, body), keys, dimension=fingerprint.dimension),
+            )
 
         async def check_service() -> None:
             if await self._self_check() != fingerprint.dimension:
                 raise self._replaced()
 
-        async def fill(number: int, batch: Sequence[T]) -> None:
+        async def fill(number: int, batch: Sequence[Input]) -> None:
             try:
                 rows[number] = await embed_or_split(batch, embed, check_service)
             except EmbeddingError as exc:
@@ -202,24 +184,15 @@ class NvclipEmbedder:
                 group.start_soon(fill, number, batch)
         if failures:
             raise failures[0]
-        await self._check_same(fingerprint)
+        if await self.fingerprint() != fingerprint:  # some vectors may come from another service
+            raise self._replaced()
         return [row for batch in rows for row in batch]
 
-    async def _request(self, kind: _InputKind[T], batch: Sequence[T], *, dimension: int) -> Vectors:
-        keys = [kind.key(item) for item in batch]
-        return await self._service.request(
-            kind.group,
-            lambda: kind.encode(batch),
-            lambda body: validated(read_vectors(self._dialect, body), keys, dimension=dimension),
-        )
-
-    async def _request_self_check(self, kind: _InputKind[T]) -> Vectors:
-        """Return the vectors of the self-check's inputs, which any service accepts."""
+    async def _request_self_check(self, kind: InputKind[Input], inputs: Sequence[Input]) -> Vectors:
+        """Return the vectors of inputs that any service accepts."""
         try:
             return await self._service.request(
-                self._service.texts,
-                lambda: kind.encode(kind.self_check),
-                lambda body: read_vectors(self._dialect, body),
+                self._texts, lambda: kind.encode(inputs), lambda body: read_vectors(self._dialect, body)
             )
         except RequestRefused as exc:
             raise EmbeddingRejected(
@@ -229,12 +202,14 @@ class NvclipEmbedder:
 
     async def _identify(self) -> Fingerprint:
         version = await self._version()
-        dimension = await self._self_check()
-        return Fingerprint(self.name, dimension, self._config.preprocessing, version, self._config.dialect)
+        return Fingerprint(
+            self.name, await self._self_check(), self._config.preprocessing, version, self._config.dialect
+        )
 
     async def _self_check(self) -> int:
         """Return the dimension of the service's vectors, if they mean something."""
-        images, texts = await self._request_self_check(self._images), await self._request_self_check(self._texts)
+        images = await self._request_self_check(self._images, self_check_images())
+        texts = await self._request_self_check(self._texts, SELF_CHECK_TEXTS)
         try:
             images = validated(images, self_check_images(), dimension=None)
             check_distinct(images, validated(texts, SELF_CHECK_TEXTS, dimension=None))
@@ -245,36 +220,24 @@ class NvclipEmbedder:
             ) from None
         return images.shape[1]
 
-    async def _is_unchanged(self, known: Fingerprint) -> bool:
-        """Request the version after a new connection: one closed while idle is replaced unnoticed."""
-        return self._known_connections == self._service.connections or await self._version() == known.service
-
     async def _version(self) -> str | None:
         try:
             return await self._service.request(
-                self._service.texts,
-                lambda: self._dialect.identity,
+                self._texts,
+                lambda: self._dialect.get(self._dialect.identity),
                 lambda body: read_version(self._dialect, body),
             )
-        except (
-            EmbeddingRejected,
-            RequestRefused,
-        ):  # it has none; a wrong key or address shows with the first image
+        except (EmbeddingRejected, RequestRefused):  # it has none; a wrong key or address shows with the first image
             return None
-
-    async def _check_same(self, fingerprint: Fingerprint) -> None:
-        """Refuse vectors some of which may come from another service."""
-        if await self.fingerprint() != fingerprint:
-            raise self._replaced()
 
     def _replaced(self) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(
             f"The embedding service at {self._config.base_url} was replaced during the call; run it again."
         )
 
-    async def _milliseconds(self, kind: _InputKind[T]) -> float:
+    async def _milliseconds(self, kind: InputKind[Input], item: Input) -> float:
         start = time.perf_counter()
-        await self._embed(kind, kind.self_check[:1])
+        await self._embed(kind, [item])
         return (time.perf_counter() - start) * 1000
 
 
@@ -292,3 +255,38 @@ def _plain(text: str) -> str:
     if plain.lower().startswith("data:image"):
         raise EmbeddingRejected("The text begins with data:image, like an image; use words.")
     return plain
+
+
+def pack(items: Sequence[Input], *, max_items: int, max_bytes: int) -> list[Sequence[Input]]:
+    """Return consecutive batches of `items` within both limits; an item larger than `max_bytes` is a batch alone."""
+    starts, size = [0], 0
+    for number, item in enumerate(items):
+        size += len(item)
+        if number > starts[-1] and (number - starts[-1] == max_items or size > max_bytes):
+            starts.append(number)
+            size = len(item)
+    return [items[start:end] for start, end in zip(starts, [*starts[1:], len(items)], strict=True) if end > start]
+
+
+async def embed_or_split(
+    items: Sequence[Input],
+    embed: Callable[[Sequence[Input]], Awaitable[Vectors]],
+    before_split: Callable[[], Awaitable[None]] | None = None,
+) -> list[Vector | Rejected]:
+    """Return a vector or a reason for each item, in order; a refused batch is halved, down to the item at fault.
+
+    Args:
+        items: A batch.
+        embed: Returns one vector for each item, or raises `RequestRefused`.
+        before_split: Called once before the first split; raises if the service is at fault and not an item.
+    """
+    try:
+        return list(await embed(items))
+    except RequestRefused as exc:
+        refusal = exc
+    if before_split:
+        await before_split()
+    if len(items) == 1:
+        return [Rejected(refusal.reason)]
+    half = len(items) // 2
+    return [*await embed_or_split(items[:half], embed), *await embed_or_split(items[half:], embed)]

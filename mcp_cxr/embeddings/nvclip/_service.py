@@ -1,4 +1,4 @@
-"""Sends requests to the service, with retries and a deadline.
+"""Configuration of the service, and requests to it with retries, a deadline and a limit.
 
 =====================================  ============================================================================
 outcome of an attempt                  what follows
@@ -16,24 +16,24 @@ from __future__ import annotations
 
 import logging
 import random
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
 
 from mcp_cxr.embeddings.nvclip._dialects import BadReply
-from mcp_cxr.embeddings.nvclip._limiter import AdaptiveLimiter
-from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.http_client import BodyTooLarge, HttpClient, HttpError, HttpLimits, TimedOut, Unreachable
+from mcp_cxr.errors import ConfigError, EmbeddingRejected, EmbeddingUnavailable
+from mcp_cxr.http_client import BodyTooLarge, HttpClient, HttpError, HttpLimits, TimedOut, Unreachable, check_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 
-    from mcp_cxr.embeddings.nvclip._config import NvclipConfig, RequestPolicy
     from mcp_cxr.embeddings.nvclip._dialects import Request
     from mcp_cxr.http_client import HttpReply, Transport
 
 T = TypeVar("T")
+Input = TypeVar("Input", str, bytes)
 
 _log = logging.getLogger(__name__)
 
@@ -42,15 +42,72 @@ _OK = 200
 _SPLITTABLE = {400: "not accepted by", 413: "too large for", 422: "not accepted by"}
 _OVERLOADED = {408, 429, 503, 504}
 _SERVER_ERROR = 500
-_REDIRECT = range(300, 400)
 _ADVICE = {
-    401: "requires another key; check NVIDIA_API_KEY",
-    402: "requires payment; check the account of NVIDIA_API_KEY",
-    403: "refuses the key; check NVIDIA_API_KEY",
-    404: "has no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",
-    405: "does not accept the method; check NVCLIP_BASE_URL and NVCLIP_DIALECT",
-    410: "has been retired; check NVCLIP_BASE_URL",
+    **dict.fromkeys(range(300, 400), ", a redirect, which is not followed; check NVCLIP_BASE_URL"),
+    401: ": it requires another key; check NVIDIA_API_KEY",
+    402: ": it requires payment; check the account of NVIDIA_API_KEY",
+    403: ": it refuses the key; check NVIDIA_API_KEY",
+    404: ": it has no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",
+    405: ": it does not accept the method; check NVCLIP_BASE_URL and NVCLIP_DIALECT",
+    410: ": it has been retired; check NVCLIP_BASE_URL",
 }
+_OTHER_ADVICE = ": it does not accept the request; check NVCLIP_BASE_URL and NVCLIP_DIALECT"
+_INITIAL_LIMIT = 4
+_MAX_LIMIT = 16
+_STREAK = 16  # successes before the limit grows by one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NvclipConfig:
+    """Address, model and dialect of the service.
+
+    Raises:
+        ConfigError: A value is unusable, or the address is on another machine that was not allowed.
+    """
+
+    base_url: str
+    """Address up to the part before `/embeddings`, such as `http://localhost:8002/v1`."""
+    model: str
+    dialect: Literal["nim", "infinity", "vllm"]
+    image_size: int
+    """Rows and columns of the renderings sent: the model's own size, so that the service resizes nothing."""
+    preprocessing: str
+    """Version of the preprocessing from file to rendering; part of the fingerprint."""
+    api_key: str | None = field(default=None, repr=False)
+    """Sent as bearer token."""
+    allow_remote: tuple[str, ...] = ()
+    """Exact `host:port` (https) or `http://host:port` beyond loopback that pixels and texts may be sent to."""
+
+    def __post_init__(self) -> None:
+        check_service(
+            self.base_url,
+            self.api_key,
+            url_variable="NVCLIP_BASE_URL",
+            key_variable="NVIDIA_API_KEY",
+            example="http://localhost:8002/v1",
+            data="pixels and texts",
+            allowed_hosts=self.allow_remote,
+        )
+        if not self.model.strip():
+            raise ConfigError("NVCLIP_MODEL is empty; set the model that the service serves.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPolicy:
+    """Timeouts in seconds, and retries."""
+
+    connect_s: float = 3
+    attempt_s: float = 60
+    """For one attempt: from the request to the last byte of the reply."""
+    images_deadline_s: float = 120
+    """For one batch of images with its retries, from when its first attempt may start."""
+    texts_deadline_s: float = 20
+    """The same for texts and for the service's identity: a person waits for these."""
+    retries: int = 4
+    backoff_s: float = 0.5
+    """The first wait is drawn from 0 to this; each further one from twice the range (full jitter)."""
+    down_s: float = 5
+    """How long calls fail at once after a failed connect or a missed deadline: a query is then matched by words."""
 
 
 class RequestRefused(Exception):
@@ -78,10 +135,50 @@ class _TransientFailure(Exception):
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
-class RequestGroup:
-    """Requests that share a limit and a deadline. Texts have their own: a query never queues behind an ingest."""
+class AdaptiveLimiter:
+    """A limit of concurrent requests: additive increase, multiplicative decrease, as TCP's congestion window.
 
+    From 1 to 16; it grows by one after 16 successes in a row and is halved on overload.
+    """
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(_INITIAL_LIMIT)
+        self._streak = 0
+        self._round = 0
+
+    @property
+    def limit(self) -> int:
+        """How many requests may run now."""
+        return int(self._limiter.total_tokens)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncGenerator[int]:
+        """Wait for a free slot; yield the current round, for `record_overload`."""
+        async with self._limiter:
+            yield self._round
+
+    def record_success(self) -> None:
+        """Count one success."""
+        self._streak += 1
+        if self._streak >= _STREAK:
+            self._streak = 0
+            self._limiter.total_tokens = min(self.limit + 1, _MAX_LIMIT)
+
+    def record_overload(self, begun: int) -> None:
+        """Halve the limit, once for all requests that began in round `begun`: they met the same overload."""
+        if begun == self._round:
+            self._round += 1
+            self._streak = 0
+            self._limiter.total_tokens = max(self.limit // 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InputKind(Generic[Input]):
+    """What differs between images and texts. Each has its own limit: a query never queues behind an ingest."""
+
+    encode: Callable[[Sequence[Input]], Request]
+    key: Callable[[Input], Hashable]
+    """Inputs with different keys cannot share a vector."""
     deadline_s: float
     retries_connect: bool
     """Whether a failed connect is retried. If not, it fails at once and the query is matched by words."""
@@ -100,7 +197,7 @@ class Service:
     def __init__(self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None) -> None:
         self._url = config.base_url
         self._policy = policy
-        self._client = HttpClient(
+        self.client = HttpClient(
             HttpLimits(connect_s=policy.connect_s, deadline_s=policy.attempt_s, max_body_bytes=_MAX_REPLY_BYTES),
             headers={"Authorization": f"Bearer {config.api_key}"} if config.api_key else None,
             allowed_hosts=config.allow_remote,
@@ -109,17 +206,6 @@ class Service:
         self._down_until = 0.0
         self.disconnects = 0
         """How often the connection was lost; another service may answer afterwards."""
-        self.images = RequestGroup(policy.images_deadline_s, retries_connect=True)
-        self.texts = RequestGroup(policy.texts_deadline_s, retries_connect=False)
-
-    @property
-    def connections(self) -> int:
-        """How many connections were opened so far."""
-        return self._client.connections
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._client.aclose()
 
     def check_up(self) -> None:
         """Fail at once while the service counts as down.
@@ -130,11 +216,11 @@ class Service:
         if anyio.current_time() < self._down_until:
             raise self._unavailable("could not be reached a moment ago")
 
-    async def request(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
+    async def request(self, kind: InputKind[Any], request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
         """Return what `read` makes of the reply's body.
 
         Args:
-            group: Its limit and deadline apply.
+            kind: Its limit and deadline apply.
             request: Encodes the request, once its slot is free: many may wait.
             read: May raise `BadReply`.
 
@@ -144,9 +230,9 @@ class Service:
             EmbeddingRejected: The service needs another configuration.
         """
         with anyio.CancelScope() as scope:
-            return await self._request_with_retries(group, request, read, scope)
+            return await self._request_with_retries(kind, request, read, scope)
         self._record_disconnect(down=True)
-        raise self._unavailable(f"gave no answer within {group.deadline_s:g} s")
+        raise self._unavailable(f"gave no answer within {kind.deadline_s:g} s")
 
     async def is_ready(self, request: Request) -> bool:
         """Return whether `request` is answered with 200, without retries.
@@ -155,39 +241,38 @@ class Service:
             EmbeddingUnavailable: There is no answer.
             EmbeddingRejected: The status says that another configuration is needed.
         """
-        with anyio.move_on_after(self._policy.texts_deadline_s):
-            try:
-                reply = await self._client.request("GET", request.url)
-                self._down_until = 0.0
-                return self._interpret(reply, lambda _: True)
-            except Unreachable as exc:
-                raise self._unavailable(f"cannot be reached ({exc})") from None
-            except HttpError:
-                raise self._unavailable("gave no answer") from None
-            except (_TransientFailure, RequestRefused):
-                return False
-        raise self._unavailable("gave no answer in time")
+        try:
+            with anyio.fail_after(self._policy.texts_deadline_s):
+                reply = await self.client.request("GET", request.url)
+            self._down_until = 0.0
+            return self._interpret(reply, lambda _: True)
+        except Unreachable as exc:
+            raise self._unavailable(f"cannot be reached ({exc})") from None
+        except (HttpError, TimeoutError):
+            raise self._unavailable("gave no answer") from None
+        except (_TransientFailure, RequestRefused):
+            return False
 
     async def _request_with_retries(
-        self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T], scope: anyio.CancelScope
+        self, kind: InputKind[Any], request: Callable[[], Request], read: Callable[[bytes], T], scope: anyio.CancelScope
     ) -> T:
         """Try until an attempt succeeds; the deadline of `scope` starts with the first slot."""
         failure = _TransientFailure("was not called")
         for attempt in range(self._policy.retries + 1):
-            async with group.limiter.slot() as begun:
-                scope.deadline = min(scope.deadline, anyio.current_time() + group.deadline_s)
+            async with kind.limiter.slot() as begun:
+                scope.deadline = min(scope.deadline, anyio.current_time() + kind.deadline_s)
                 try:
-                    result = await self._try_once(group, request, read)
+                    result = await self._try_once(kind, request, read)
                 except _TransientFailure as exc:
                     failure = exc
                     if exc.overloaded:
-                        group.limiter.record_overload(begun)
+                        kind.limiter.record_overload(begun)
                     if exc.unusable and attempt:
                         raise RequestRefused(
                             str(exc), reason="without a usable vector from the embedding service"
                         ) from None
                 else:
-                    group.limiter.record_success()
+                    kind.limiter.record_success()
                     return result
             wait_s = max(failure.retry_after_s, random.uniform(0, self._policy.backoff_s * 2**attempt))  # noqa: S311  # no secret
             if attempt == self._policy.retries or anyio.current_time() + wait_s > scope.deadline:
@@ -196,14 +281,20 @@ class Service:
             await anyio.sleep(wait_s)
         raise self._unavailable(str(failure))
 
-    async def _try_once(self, group: RequestGroup, request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
-        if not group.retries_connect:
+    async def _try_once(self, kind: InputKind[Any], request: Callable[[], Request], read: Callable[[bytes], T]) -> T:
+        if not kind.retries_connect:
             self.check_up()
         try:
-            reply = await self._send(request())
+            encoded = request()
+            reply = await self.client.request(
+                "POST" if encoded.body else "GET",
+                encoded.url,
+                body=encoded.body,
+                headers={"Content-Type": "application/json"} if encoded.body else None,
+            )
         except Unreachable as exc:
             self._record_disconnect(down=True)
-            if group.retries_connect:
+            if kind.retries_connect:
                 raise _TransientFailure(f"cannot be reached ({exc})") from None
             raise self._unavailable(f"cannot be reached ({exc})") from None
         except TimedOut:
@@ -215,13 +306,6 @@ class Service:
             raise _TransientFailure("closed the connection before its answer was complete") from None
         self._down_until = 0.0
         return self._interpret(reply, read)
-
-    async def _send(self, request: Request) -> HttpReply:
-        if request.body is None:
-            return await self._client.request("GET", request.url)
-        return await self._client.request(
-            "POST", request.url, body=request.body, headers={"Content-Type": "application/json"}
-        )
 
     def _interpret(self, reply: HttpReply, read: Callable[[bytes], T]) -> T:
         """Decide by status. The body of an error is never read: it may quote the request."""
@@ -237,7 +321,9 @@ class Service:
             raise _TransientFailure(
                 f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s
             )
-        raise EmbeddingRejected(f"The embedding service at {self._url} {_advice(status)}.")
+        raise EmbeddingRejected(
+            f"The embedding service at {self._url} answers {status}{_ADVICE.get(status, _OTHER_ADVICE)}."
+        )
 
     def _record_disconnect(self, *, down: bool = False) -> None:
         self.disconnects += 1
@@ -249,11 +335,3 @@ class Service:
             f"The embedding service at {self._url} {what}; check that its container runs, the tunnel to it, and "
             "NVCLIP_BASE_URL."
         )
-
-
-def _advice(status: int) -> str:
-    """Return what a permanent status means and what to do, as a verb phrase about the service."""
-    if status in _REDIRECT:
-        return f"answers {status}, a redirect, which is not followed; check NVCLIP_BASE_URL"
-    advice = _ADVICE.get(status, "does not accept the request; check NVCLIP_BASE_URL and NVCLIP_DIALECT")
-    return f"answers {status}: it {advice}"

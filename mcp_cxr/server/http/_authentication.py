@@ -54,21 +54,21 @@ def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Auth
     Raises:
         ConfigError: The token file cannot be used.
     """
+    # Validated from strings: URLs are compared literally, with a trailing slash. The SDK requires an issuer; without a
+    # resource it does not publish it.
+    auth = AuthSettings.model_validate(
+        {
+            "issuer_url": config.oauth_issuer or url,
+            "resource_server_url": url if config.oauth_issuer else None,
+            "validate_token_resource": bool(config.oauth_issuer),
+        }
+    )
     if config.oauth_issuer:
         from mcp_cxr.server.http._oauth import OAuthTokenVerifier  # a server with a token of its own needs no httpx
 
-        auth = _settings(issuer_url=config.oauth_issuer, resource_server_url=url, validate_token_resource=True)
         return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url), auth)
     token, is_new = _token(token_file)
-    # The SDK requires an issuer; without a resource it does not publish it.
-    return Authentication(
-        StaticTokenVerifier(token), _settings(issuer_url=url, resource_server_url=None), token if is_new else None
-    )
-
-
-def _settings(**values: str | bool | None) -> AuthSettings:
-    """Return the settings from strings: URLs are compared literally, with a trailing slash."""
-    return AuthSettings.model_validate(values)
+    return Authentication(StaticTokenVerifier(token), auth, token if is_new else None)
 
 
 def _token(path: Path) -> tuple[str, bool]:

@@ -51,11 +51,16 @@ class OAuthTokenVerifier:
     async def verify_token(self, token: str) -> AccessToken | None:
         """Return the token's client and subject; None if it is invalid or the issuer's keys are unavailable."""
         try:
-            key = await self._key(jwt.get_unverified_header(token).get("kid"))
-            claims = self._claims(token, key) if key else None
-        except (jwt.PyJWTError, ValueError):
-            return None
-        if claims is None:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                await self._key(jwt.get_unverified_header(token).get("kid")),
+                algorithms=_ALGORITHMS,
+                audience=self._resource,
+                issuer=self._issuer,
+                leeway=_LEEWAY_S,
+                options={"require": ["exp", "iss", "aud", "sub"]},
+            )
+        except (jwt.PyJWTError, KeyError, ValueError):
             return None
         return AccessToken(
             token=token,
@@ -67,19 +72,12 @@ class OAuthTokenVerifier:
             claims={"iss": self._issuer},
         )
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
-        return jwt.decode(
-            token,
-            key,
-            algorithms=_ALGORITHMS,
-            audience=self._resource,
-            issuer=self._issuer,
-            leeway=_LEEWAY_S,
-            options={"require": ["exp", "iss", "aud", "sub"]},
-        )
+    async def _key(self, key_id: str | None) -> jwt.PyJWK:
+        """Return the issuer's key; keys are fetched again if they are old or the id is unknown.
 
-    async def _key(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Return the issuer's key; keys are fetched again if they are old or the id is unknown."""
+        Raises:
+            KeyError: The issuer has no such key, or its keys are unavailable.
+        """
         async with self._fetching:
             age = anyio.current_time() - self._fetched_at
             if age > _KEYS_MAX_AGE_S or (key_id not in self._keys and age > self._fetch_interval_s):
@@ -89,12 +87,10 @@ class OAuthTokenVerifier:
                 except (HttpError, ValueError, LookupError, TypeError, jwt.PyJWTError) as exc:
                     reason = " ".join(str(exc).split())[:_MAX_REASON]
                     _log.warning("Cannot get the keys of %s (%s); its tokens are refused.", self._issuer, reason)
-            return self._keys.get(key_id)
+            return self._keys[key_id]
 
     async def _fetch_keys(self) -> dict[str | None, jwt.PyJWK]:
-        key_set = await _fetch(await self._keys_url())
-        if key_set is None:
-            raise LookupError("no key set at the published address")
+        key_set = await _fetch(await self._keys_url()) or {}
         return {key.key_id: key for key in jwt.PyJWKSet.from_dict(key_set).keys if key.public_key_use in (None, "sig")}
 
     async def _keys_url(self) -> str:

@@ -42,10 +42,9 @@ class RequestLimits:
         idle_timeout_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         self._app = app
-        self._max_calls = max_calls
+        self._free = anyio.Semaphore(max_calls)
         self._body_timeout_s = body_timeout_s
         self._idle_timeout_s = idle_timeout_s
-        self._calls = 0
         self._streams: set[anyio.CancelScope] = set()
         self._idle_since: dict[Any, float] = {}
 
@@ -91,37 +90,28 @@ class RequestLimits:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._calls >= self._max_calls:
+        if not self._free.value:
             await _refusal(503, "Too many concurrent calls; try again.", {"Retry-After": "1"})(scope, receive, send)
             return
-        self._calls += 1
-        try:
-            await self._call_with_body_timeout(scope, receive, send)
-        finally:
-            self._calls -= 1
-
-    async def _call_with_body_timeout(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_waiting, has_started = True, False
 
         async def receive_body() -> Message:
-            nonlocal is_waiting
             message = await receive()
-            if is_waiting and message["type"] == "http.disconnect":
+            if message["type"] == "http.disconnect" and timeout.deadline < math.inf:
                 timeout.cancel()  # the SDK's session would wait for the rest
                 await checkpoint()
             if not message.get("more_body", False):
-                is_waiting, timeout.deadline = False, math.inf
+                timeout.deadline = math.inf
             return message
 
         async def send_response(message: Message) -> None:
-            nonlocal has_started
-            has_started, timeout.deadline = True, math.inf
+            timeout.deadline = math.inf
             await send(message)
 
-        with anyio.move_on_after(self._body_timeout_s) as timeout:
-            await self._app(scope, receive_body, send_response)
-        if timeout.cancelled_caught and not has_started:
-            await _refusal(408, "The request's body did not arrive in time.")(scope, receive, send)
+        async with self._free:
+            with anyio.move_on_after(self._body_timeout_s) as timeout:
+                await self._app(scope, receive_body, send_response)
+            if timeout.deadline < math.inf and timeout.cancelled_caught:
+                await _refusal(408, "The request's body did not arrive in time.")(scope, receive, send)
 
 
 def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> ASGIApp:

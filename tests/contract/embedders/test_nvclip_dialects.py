@@ -55,9 +55,12 @@ async def test_the_fingerprint_holds_what_the_dialect_tells(standin: StandIn) ->
     assert fingerprint.dimension == standin.dimension
 
 
-async def test_health_is_asked_where_the_dialect_has_it(standin: StandIn) -> None:
+async def test_check_requests_the_health_address_of_the_dialect(standin: StandIn) -> None:
+    standin.tell()
     async with impatient_embedder(standin) as embedder:
-        assert await embedder.health()
+        await embedder.check()
+    health = {"nim": "/v1/health/ready", "infinity": "/health", "vllm": "/health"}
+    assert standin.requests[0][:2] == ("GET", health[standin.dialect])
 
 
 async def test_white_space_in_a_text_makes_no_difference(standin: StandIn) -> None:

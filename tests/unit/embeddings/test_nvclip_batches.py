@@ -14,10 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy, likely_truncated
-from mcp_cxr.embeddings.nvclip._batches import pack
-from mcp_cxr.embeddings.nvclip._dialects import BadReply, Nim, read_vectors, read_version
-from mcp_cxr.embeddings.nvclip._limiter import AdaptiveLimiter
-from mcp_cxr.embeddings.nvclip._validation import check_distinct, self_check_images, text_key
+from mcp_cxr.embeddings.nvclip._dialects import (
+    BadReply,
+    Nim,
+    check_distinct,
+    read_vectors,
+    read_version,
+    self_check_images,
+    text_key,
+)
+from mcp_cxr.embeddings.nvclip._embedder import pack
+from mcp_cxr.embeddings.nvclip._service import AdaptiveLimiter
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Rejected, Rendering
 from tests.standins.nvclip._state import State
@@ -211,9 +218,9 @@ def fall_silent(request: httpx.Request) -> httpx.Response:
 
 
 @pytest.mark.parametrize("network", [hang, break_off, fall_silent])
-async def test_health_of_a_service_that_does_not_answer_is_unavailable(network: Callable[..., httpx.Response]) -> None:
+async def test_check_of_a_service_that_does_not_answer_raises_unavailable(network: Callable[..., httpx.Response]) -> None:
     policy = RequestPolicy(texts_deadline_s=0.05)
     async with NvclipEmbedder(CONFIG, policy=policy, transport=httpx.MockTransport(network)) as embedder:
         with anyio.fail_after(2), pytest.raises(EmbeddingUnavailable, match="NVCLIP_BASE_URL") as caught:
-            await embedder.health()
+            await embedder.check()
     assert "canary" not in str(caught.value)

@@ -12,6 +12,7 @@ import streamlit as st
 from mcp_cxr.chat._archive_page import archive_page
 from mcp_cxr.chat._backend import Backend
 from mcp_cxr.chat._chat_page import chat_page
+from mcp_cxr.chat._connection import ServerEnded
 from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._queries import describe_query, save_query, saved_queries
 from mcp_cxr.chat._search_page import search_page
@@ -35,7 +36,7 @@ def draw_app() -> None:
     st.set_page_config(page_title="Chest X-rays", page_icon="🩻", layout="wide")
     token, *folders = sys.argv[1:]
     if not hmac.compare_digest(st.query_params.get("token", "").encode(), token.encode()):
-        st.error("Open the link that `mcp-cxr chat` printed: its token keeps other users of this machine out.")
+        st.error("Open the link that `mcp-cxr chat` printed: it contains the token that this page requires.")
         return
     st.html(_STYLES)
     backend, tab = _backend(tuple(folders)), this_tab()
@@ -62,23 +63,23 @@ def _model_line(model: Model | None, share: Sequence[str]) -> str:
     """Return the language model, what it may see, and whether that leaves this machine."""
     if model is None:
         return ":gray-badge[no model]"
-    beyond = remote_name(model.url)
-    where = (
-        f":orange-badge[leaves this machine: {escape_markdown(beyond)}]"
-        if beyond
-        else ":green-badge[stays on this machine]"
+    host = remote_name(model.url)
+    place = (
+        f":orange-badge[data leaves this machine: {escape_markdown(host)}]"
+        if host
+        else ":green-badge[data stays on this machine]"
     )
     withheld = [what for what in ("reports", "images") if what not in share]
-    given = f" · not given {' or '.join(withheld)}" if withheld else " · given reports and images"
-    return f"{where} **{escape_markdown(model.name)}**{given}"
+    access = f"does not see {' or '.join(withheld)}" if withheld else "sees reports and images"
+    return f"{place} **{escape_markdown(model.name)}** · {access}"
 
 
 def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
     """Show when a server has ended, with a button that restarts it."""
     if not (backend.user_server.has_ended or backend.model_server.has_ended):
         return
-    st.error("The server has ended; the terminal of `mcp-cxr chat` says why.", icon=":material/power_off:")
-    if st.button("Start it again", type="primary", key="restart"):
+    st.error(str(ServerEnded()), icon=":material/power_off:")
+    if st.button("Restart the server", type="primary", key="restart"):
         restarted = [
             backend.loop.start(one.restart()) for one in (backend.user_server, backend.model_server) if one.has_ended
         ]
@@ -96,14 +97,19 @@ def _sidebar_queries(backend: Backend, tab: Tab) -> None:
     """List the saved queries and the history."""
     data_dir = backend.settings.data_dir
     if queries := saved_queries(data_dir):
-        st.markdown("**Saved**")
+        st.markdown("**Saved queries**")
     for name, query in queries.items():
         with st.container(horizontal=True, gap=None, key=f"saved_row_{name}"):
             _query_button(backend, tab, query, key=f"saved_{name}", title=name)
             st.button(
-                "", key=f"forget_{name}", icon=":material/close:", type="tertiary", help=f"Forget “{name}”",
-                on_click=save_query, args=(data_dir, name, None),
-            )  # fmt: skip
+                "",
+                key=f"delete_{name}",
+                icon=":material/close:",
+                type="tertiary",
+                help=f"Delete the saved query “{name}”",
+                on_click=save_query,
+                args=(data_dir, name, None),
+            )
     if tab.history:
         st.markdown("**History**")
     for number, query in enumerate(tab.history):

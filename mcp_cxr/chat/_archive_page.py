@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._tab import Tab
 
 _REDRAW_S = 0.5
+_TOTALS = {"images": "images", "studies": "studies", "subjects": "patients", "external": "external images"}
 
 
 def archive_page(backend: Backend, tab: Tab) -> None:
@@ -44,11 +45,11 @@ def _overview(backend: Backend) -> None:
     except CxrError as exc:
         st.info(escape_markdown(str(exc)), icon=":material/inventory_2:")
         return
-    for column, name in zip(st.columns(4), ("images", "studies", "subjects", "external"), strict=True):
-        column.metric("patients" if name == "subjects" else name, f"{overview[name]:,}")
+    for column, (name, label) in zip(st.columns(4), _TOTALS.items(), strict=True):
+        column.metric(label, f"{overview[name]:,}")
     views, labels = st.columns(2)
-    _draw_counts(views, "View", overview["by_view"])
-    _draw_counts(labels, "Label present, studies", overview["by_label"])
+    _draw_counts(views, "Images by view", overview["by_view"])
+    _draw_counts(labels, "Studies by label (present)", overview["by_label"])
     if made := overview["embedder"].get("fingerprint"):
         st.caption(f"Vectors of {made['dimension']} dimensions, made by {escape_markdown(made['model'])}")
 
@@ -110,8 +111,8 @@ def _summary(ingest: Future[dict[str, Any]]) -> None:
         st.success(f"{summary['would_add']:,} of {summary['found']:,} images would be added.")
         return
     st.success(
-        f"{summary['added']:,} images added, {summary['skipped']:,} already there, {summary['errors']:,} errors, "
-        f"{summary['seconds']:.1f} s. The archive holds {summary['total_in_store']:,}.",
+        f"{summary['added']:,} images added, {summary['skipped']:,} already present, {summary['errors']:,} errors, "
+        f"{summary['seconds']:.1f} s. The archive holds {summary['total_in_store']:,} images.",
         icon=":material/check:",
     )
     for reason, count in summary["errors_by_reason"].items():

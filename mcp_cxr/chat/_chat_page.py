@@ -35,9 +35,9 @@ def chat_page(backend: Backend, tab: Tab) -> None:
         st.info(_NO_MODEL, icon=":material/smart_toy:")
         return
     conversation = tab.conversation = tab.conversation or Conversation(backend, backend.language_model)
-    said = st.chat_input("Search for images, compare them, narrow the search ...", disabled=conversation.is_running)
-    if said and not conversation.is_running:
-        conversation.say(said)
+    message = st.chat_input("Search for images, compare them, narrow the search ...", disabled=conversation.is_running)
+    if message and not conversation.is_running:
+        conversation.send(message)
     if conversation.is_running:
         _draw_turns(backend, conversation, _finished(conversation))
         st.fragment(_draw_running, run_every=_REDRAW_S)(conversation)
@@ -74,8 +74,8 @@ def _ask_for_consent(pending: PendingConsent) -> None:
     )
     st.json(pending.call.arguments)
     with st.container(horizontal=True):
-        st.button("Yes, do it", type="primary", key="consent_yes", on_click=partial(pending.answer_once, yes=True))
-        st.button("No", key="consent_no", on_click=partial(pending.answer_once, yes=False))
+        st.button("Allow", type="primary", key="consent_yes", on_click=partial(pending.answer_once, yes=True))
+        st.button("Decline", key="consent_no", on_click=partial(pending.answer_once, yes=False))
 
 
 def _draw_turns(backend: Backend, conversation: Conversation, turns: list[Turn]) -> None:
@@ -117,7 +117,7 @@ def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | Non
 
 def _draw_viewer(backend: Backend, conversation: Conversation, answer: ToolResult, *, key: str, is_last: bool) -> None:
     """Show the result of a search in the viewer; the user sees all of it, whatever the model got."""
-    if st.toggle("Images", value=is_last, key=f"{key}_shown"):
+    if st.toggle("Show images", value=is_last, key=f"{key}_shown"):
         viewer(backend, key=key, query=answer.call.arguments, on_context=partial(setattr, conversation, "context"))
 
 

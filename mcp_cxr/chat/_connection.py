@@ -28,7 +28,7 @@ class ServerEnded(CxrError):
     """The server process has ended; `Connection.restart` starts a new one."""
 
     def __init__(self) -> None:
-        super().__init__("The server has ended; the terminal of `mcp-cxr chat` says why.")
+        super().__init__("The server has ended; see the terminal of `mcp-cxr chat` for the reason.")
 
 
 class Loop:
@@ -46,7 +46,7 @@ class Loop:
 class Connection:
     """A server process, started on first use. To be used from one event loop.
 
-    After the process has ended it stays down until `restart`: a server that fails at every start would loop for ever.
+    After the process has ended it stays down until `restart`: one that fails at every start would be started forever.
 
     Args:
         server: How to start it.
@@ -61,7 +61,7 @@ class Connection:
         """Whether the process was started and has ended."""
         return self._session is not None and self._session.ended.is_set()
 
-    async def ask(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
+    async def run(self, work: Callable[[Client], Awaitable[_Result]]) -> _Result:
         """Run `work` with the client.
 
         Raises:
@@ -84,20 +84,20 @@ class Connection:
         Raises:
             ServerEnded: Before the answer.
         """
-        return await self.ask(lambda client: client.call_tool(tool, arguments, progress_callback=on_progress))
+        return await self.run(lambda client: client.call_tool(tool, arguments, progress_callback=on_progress))
 
     async def restart(self) -> None:
-        """Start another server where this one has ended, and wait until it answers.
+        """Start a new server if this one has ended, and wait until it answers.
 
         Raises:
-            ServerEnded: That one ends, too.
+            ServerEnded: The new server ends, too.
         """
         if self.has_ended:
             await self.close()
-        await self.ask(Client.list_tools)
+        await self.run(Client.list_tools)
 
     async def close(self) -> None:
-        """End the server; it may be asked again, which starts another one."""
+        """End the server; the next call starts a new one."""
         session, self._session = self._session, None
         if session:
             await session.close()
@@ -137,17 +137,17 @@ class _Session:
 
 @asynccontextmanager
 async def _connect(server: StdioServerParameters, ended: anyio.Event) -> AsyncGenerator[TransportStreams]:
-    """Connect to a server and set `ended` when it closes its end; the client alone would tell only pending requests."""
+    """Connect to a server, and set `ended` when it closes its end: the client would fail pending requests only."""
     async with stdio_client(server) as (read, write):
-        passed_on, passing = anyio.create_memory_object_stream[Any](0)
+        sender, receiver = anyio.create_memory_object_stream[Any](0)
 
-        async def pass_on() -> None:
-            async with passed_on:
+        async def forward() -> None:
+            async with sender:
                 async for message in read:
-                    await passed_on.send(message)
+                    await sender.send(message)
                 ended.set()  # before pending requests fail
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(pass_on)
-            yield passing, write
+            tasks.start_soon(forward)
+            yield receiver, write
             tasks.cancel_scope.cancel()

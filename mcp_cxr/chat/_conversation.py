@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._backend import Backend
 
 _MAX_ROUNDS = 12
-_STOPPED = "Not answered: the user stopped it."
+_STOPPED = "Not executed: the user stopped the reply."
 _DENIED = "The user declined this call."
 _INSTRUCTIONS = (
     "You help a user search their archive of chest X-rays with the given tools. The user sees the images that "
@@ -57,7 +57,7 @@ class Conversation:
         """Whether the model is still answering."""
         return self.reply is not None and not self.reply.done()
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send a message to the model and let it answer."""
         self.turns.append(Turn("user", text, context=self.context))
         self.context = ""
@@ -74,7 +74,7 @@ class Conversation:
         Raises:
             CxrError: The model's service or the server fails.
         """
-        instructions, tools = await self._backend.model_server.ask(_instructions_and_tools)
+        instructions, tools = await self._backend.model_server.run(_instructions_and_tools)
         for _ in range(_MAX_ROUNDS):
             turn = Turn("assistant")
             so_far = tuple(self.turns)
@@ -91,7 +91,9 @@ class Conversation:
                 self._settle(turn)
             if not turn.calls:
                 return
-        self.turns.append(Turn("assistant", f"(Stopped after {_MAX_ROUNDS} rounds of calls: say how to continue.)"))
+        self.turns.append(
+            Turn("assistant", f"(Stopped after {_MAX_ROUNDS} rounds of tool calls; send a message to continue.)")
+        )
 
     async def _call(self, call: ToolCall, tools: list[Tool]) -> ToolResult:
         """Call a tool for the model; a tool that writes waits for the user's consent."""

@@ -52,7 +52,7 @@ def _open_image(backend: Backend, tab: Tab) -> None:
 def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
     image_id, rank = hit["image_id"], hit["rank"]
     st.html(_hit_html(hit))
-    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key=f"acts_{rank}"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key=f"actions_{rank}"):
         st.button("Open", key=f"open_{rank}", type="primary", on_click=setattr, args=(tab, "open_image_id", image_id))
         for kind, icon, label in (
             ("like", ":material/favorite:", "More like this"),
@@ -114,7 +114,7 @@ def _similarity_text(hit: dict[str, Any]) -> str:
     cosine = f"cosine {hit['similarity_score']:.3f}"
     if hit["similarity_z"] is None:
         return cosine
-    return f"z {hit['similarity_z']:+.1f} · above {hit['percentile']:.1f} % · {cosine}"
+    return f"z {hit['similarity_z']:+.1f} · percentile {hit['percentile']:.1f} · {cosine}"
 
 
 def _show_images(places: dict[str, DeltaGenerator], tab: Tab) -> None:

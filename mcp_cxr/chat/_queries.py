@@ -28,6 +28,7 @@ FIELDS: dict[str, Any] = {
     "group": "study",
 }
 """Arguments of `search_medical_images` that have a widget, and the value that means no choice."""
+GROUPS = {"study": "one image per study", "subject": "one image per patient", "none": "every image"}
 _NAMES = {
     "labels_absent": "without",
     "labels": "with",
@@ -35,7 +36,6 @@ _NAMES = {
     "study_id": "study",
     "date_from": "from",
     "date_to": "to",
-    "group": "one a",
     "view": "",
     "split": "split",
 }
@@ -68,6 +68,8 @@ def describe_query(query: Mapping[str, Any]) -> str:
     if "exclude_subject_of" in query:
         parts.append("other patients")
     parts += [f"{word} {_listed(query[name])}".strip() for name, word in _NAMES.items() if name in query]
+    if "group" in query:
+        parts.append(GROUPS[query["group"]])
     return ", ".join(parts) or "everything"
 
 

@@ -61,7 +61,9 @@ def _pages(backend: Backend, tab: Tab, page: dict[str, Any]) -> None:
 def _save(backend: Backend, tab: Tab) -> None:
     with st.popover("Save", icon=":material/bookmark_add:"):
         if any(backend.is_upload(example) for example in tab.query.get("like", [])):
-            st.caption("A query with an uploaded image cannot be saved: the image is deleted afterwards.")
+            st.caption(
+                "A query with an uploaded image cannot be saved: the upload is deleted when `mcp-cxr chat` ends."
+            )
             return
         name = st.text_input("Name", value=describe_query(tab.query), max_chars=200)
         if st.button("Save this query", disabled=not name.strip()):
@@ -85,12 +87,12 @@ def _export(backend: Backend, tab: Tab) -> None:
 def _export_images(backend: Backend, tab: Tab) -> None:
     """Offer the renderings as a ZIP, after a yes."""
     is_confirmed = st.checkbox(
-        f"Yes, put {len(tab.selected)} of the archive's images into a file. Anyone who has it can view them, with any "
-        "text burned into the pixels.",
+        f"Yes, export {len(tab.selected)} images. Anyone who has the file can see them, and any text burned into the "
+        "pixels.",
         key="export_yes",
     )
     ids = tuple(tab.selected)
-    if st.button("Make the ZIP", disabled=not is_confirmed or bool(tab.export and not tab.export.done())):
+    if st.button("Create the ZIP file", disabled=not is_confirmed or bool(tab.export and not tab.export.done())):
         tab.export, tab.export_of = backend.loop.start(to_zip(backend, ids)), ids
     if tab.export is None or not is_confirmed or tab.export_of != ids:
         return

@@ -9,7 +9,7 @@ import streamlit as st
 
 from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._gallery import gallery
-from mcp_cxr.chat._queries import count_filters, describe_query
+from mcp_cxr.chat._queries import GROUPS, count_filters, describe_query
 from mcp_cxr.chat._result_bar import results
 from mcp_cxr.chat._tab import widget
 from mcp_cxr.errors import CxrError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _EXTENSIONS = ["dcm", "dicom", "png", "jpg", "jpeg"]
 _MAX_UPLOAD_MB = 100
 _WITH_REPORT = {True: "with a report", False: "without a report"}
-_GROUPS = {"study": "one image per study", "subject": "one image per patient", "none": "every image"}
 _MARKS = {"like": ":material/favorite:", "unlike": ":material/block:"}
 
 
@@ -69,12 +68,15 @@ def _filters() -> None:
         format_func=_WITH_REPORT.__getitem__,
         placeholder="with or without a report",
     )
-    for left, right in ((("subject_id", "Patient"), ("study_id", "Study")), (("date_from", "From"), ("date_to", "To"))):
+    for left, right in (
+        (("subject_id", "Patient id"), ("study_id", "Study id")),
+        (("date_from", "Date from"), ("date_to", "Date to")),
+    ):
         for column, (name, label) in zip(st.columns(2), (left, right), strict=True):
             column.text_input(label, key=widget(name), placeholder="2180-05-06" if "date" in name else "")
     first, second = st.columns(2)
     first.text_input("Split", key=widget("split"), placeholder="train, validate, test")
-    second.selectbox("Results", list(_GROUPS), key=widget("group"), format_func=_GROUPS.__getitem__)
+    second.selectbox("Results", list(GROUPS), key=widget("group"), format_func=GROUPS.__getitem__)
     st.caption("Filters apply to the next search.")
 
 
@@ -97,13 +99,13 @@ def _examples(backend: Backend, tab: Tab) -> None:
 
 
 def _add_example(backend: Backend, tab: Tab) -> None:
-    st.text_input("An image of the archive, by its id", key="example_id", on_change=partial(_by_id, backend, tab))
+    st.text_input("Id of an image in the archive", key="example_id", on_change=partial(_by_id, backend, tab))
     st.file_uploader(
         "Your own image: DICOM, PNG or JPEG",
         _EXTENSIONS,
         key="example_file",
         max_upload_size=_MAX_UPLOAD_MB,
-        help="It is compared with the archive, not added to it, and deleted when `mcp-cxr chat` ends.",
+        help="It is compared with the archive but not added to it, and is deleted when `mcp-cxr chat` ends.",
         on_change=partial(_by_upload, backend, tab),
     )
 

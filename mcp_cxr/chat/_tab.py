@@ -98,7 +98,7 @@ class Tab:
             self.pending_search = None
 
     def show_result(self, page: dict[str, Any]) -> None:
-        """Take the result of a search."""
+        """Show the result of the pending search, and add its query to the history."""
         self.page = page
         self.pending_search = None
         self.images.clear()

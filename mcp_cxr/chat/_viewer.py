@@ -99,7 +99,7 @@ def _failed(text: str) -> dict[str, Any]:
 @st.cache_resource(show_spinner=False)
 def _html(_backend: Backend) -> str:
     """Return the viewer's HTML as the server provides it."""
-    reading = _backend.user_server.ask(lambda client: client.read_resource(VIEWER_URI))
+    reading = _backend.user_server.run(lambda client: client.read_resource(VIEWER_URI))
     (resource,) = _backend.loop.start(reading).result(_TIMEOUT_S).contents
     return getattr(resource, "text", "")
 

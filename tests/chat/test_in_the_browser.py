@@ -79,7 +79,7 @@ async def test_a_hit_opens_in_the_viewer(open_page: Open) -> None:
         await tab.get_by_role("button", name="Close the viewer").click()
         await expect(tab.locator("iframe[title=Viewer]")).to_have_count(0)
         await go_to(tab, "Archive")
-        await tab.get_by_text("Label present, studies").wait_for()
+        await tab.get_by_text("Studies by label (present)").wait_for()
         await check_layout(tab, "archive")
         await go_to(tab, "Search")
         await expect(tab.get_by_placeholder("left pleural effusion")).to_have_value("left pleural effusion")
@@ -102,9 +102,9 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
         async with tab.expect_download() as started:
             await tab.get_by_role("button", name="Ids and scores (CSV)").click()
         await (await started.value).save_as(tmp_path / "images.csv")
-        make = tab.get_by_role("button", name="Make the ZIP")
+        make = tab.get_by_role("button", name="Create the ZIP file")
         await expect(make).to_be_disabled()
-        await tab.get_by_text("Yes, put 2 of").click()
+        await tab.get_by_text("Yes, export 2 images").click()
         await make.click()
         async with tab.expect_download() as started:
             await tab.get_by_role("button", name="Images (ZIP)").click()
@@ -135,7 +135,7 @@ async def test_a_hanging_server_blocks_nothing_and_a_killed_one_is_restarted(
         await cards(tab).first.get_by_text("Report", exact=True).click()
         chatting.signal_servers(signal.SIGKILL)
         await expect(cards(tab).first).to_contain_text("The server has ended")
-        await tab.get_by_role("button", name="Start it again").click()
+        await tab.get_by_role("button", name="Restart the server").click()
         await expect(cards(tab).first).to_contain_text("FINDINGS")
         await expect(tab.get_by_text("The server has ended")).to_have_count(0)
         await ask(tab, "cardiomegaly")
@@ -160,7 +160,7 @@ async def test_a_model_searches_continues_and_is_stopped(
     query = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
     model.play(
         {
-            "says": "I look for left-sided effusions on frontal films.",
+            "says": "I look for left-sided effusions on frontal images.",
             "calls": [["search_medical_images", query]],
         },
         {"says": "Three studies. The first, **AP**, shows the largest one."},
@@ -171,8 +171,8 @@ async def test_a_model_searches_continues_and_is_stopped(
     async with open_page() as tab:
         await go_to(tab, "Chat")
         await expect(tab.get_by_text("stays on this machine")).to_be_visible()
-        await expect(tab.get_by_text("not given reports or images")).to_be_visible()
-        await say(tab, "Is there a left effusion anywhere? Frontal films, please.")
+        await expect(tab.get_by_text("does not see reports or images")).to_be_visible()
+        await say(tab, "Is there a left effusion anywhere? Frontal images, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
         await expect(viewer(tab).locator(".thumbnail.ready")).to_have_count(3)
         await expect(viewer(tab).locator(".excerpt").first).to_contain_text("costophrenic")  # the user sees it

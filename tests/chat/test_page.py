@@ -62,7 +62,7 @@ def test_the_page_shows_nothing_without_the_token_of_the_link(tab: OpenTab) -> N
     assert not with_it.error
     stranger = AppTest.from_file(page, default_timeout=60).run()
     assert [one.value for one in stranger.error] == [
-        "Open the link that `mcp-cxr chat` printed: its token keeps other users of this machine out."
+        "Open the link that `mcp-cxr chat` printed: it contains the token that this page requires."
     ]
     assert not stranger.text_input
 
@@ -111,7 +111,7 @@ def test_queries_of_the_history_and_saved_ones_are_repeated(tab: OpenTab, archiv
     assert not state(another).history
     done(button(another, "saved_“pneumothorax”").click().run())
     assert titles(another) == found
-    done(button(another, "forget_“pneumothorax”").click().run())
+    done(button(another, "delete_“pneumothorax”").click().run())
     assert json.loads(kept.read_text()) == {}
 
 
@@ -157,7 +157,7 @@ def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path
     state(shown).ingest.result(timeout=60)
     assert state(shown).ingest_progress == (1.0, "30 of 30 files: added 30, skipped 0, errors 0")
     done(shown.run())
-    assert shown.success[0].value.startswith("30 images added, 0 already there, 0 errors")
+    assert shown.success[0].value.startswith("30 images added, 0 already present, 0 errors")
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
 
 
@@ -179,10 +179,10 @@ def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
 def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
     assert _model_line(None, ()) == ":gray-badge[no model]"
     here = _model_line(Model("llama_3", "http://localhost:1/v1"), ("reports", "images"))
-    assert here == ":green-badge[stays on this machine] **llama\\_3** · given reports and images"
+    assert here == ":green-badge[data stays on this machine] **llama\\_3** · sees reports and images"
     away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
-    assert away.startswith(":orange-badge[leaves this machine: api\\.anthropic\\.com\\:443]")
-    assert away.endswith("· not given images")
+    assert away.startswith(":orange-badge[data leaves this machine: api\\.anthropic\\.com\\:443]")
+    assert away.endswith("· does not see images")
 
 
 def test_quoted_markdown_is_escaped() -> None:

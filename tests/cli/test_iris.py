@@ -27,7 +27,7 @@ CREATE TABLE VectorSearch.MIMICCXRImages (ImageID VARCHAR(255) PRIMARY KEY, Stud
     UpdatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP)"""
 ITS_ROW = """
 INSERT INTO VectorSearch.MIMICCXRImages (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Vector, Metadata)
-VALUES (?, 's1', 'p1', 'PA', '/films/a.dcm', TO_VECTOR(?, DOUBLE), '{"made": "elsewhere"}')"""
+VALUES (?, 's1', 'p1', 'PA', '/images/a.dcm', TO_VECTOR(?, DOUBLE), '{"made": "elsewhere"}')"""
 
 
 @pytest.fixture

@@ -40,8 +40,8 @@ def standin(started: StandIn) -> StandIn:
 async def data(standin: StandIn, tmp_path: Path) -> Path:
     """An archive of three images."""
     for number in range(3):
-        mimic(tmp_path / "films", number)
-    await ingested(tmp_path / "data", tmp_path / "films", impatient_embedder(standin))
+        mimic(tmp_path / "images", number)
+    await ingested(tmp_path / "data", tmp_path / "images", impatient_embedder(standin))
     return tmp_path / "data"
 
 
@@ -66,7 +66,7 @@ async def test_without_faults_each_check_describes_its_part(standin: StandIn, da
     assert results["embedder"].detail.endswith(" ms")
     assert results["store"].detail == f"{data / DATABASE}: 3 images"
     assert results["fingerprint"].detail == f"made with {description}"
-    assert results["root"].detail == str(tmp_path / "films")
+    assert results["root"].detail == str(tmp_path / "images")
     assert asdict(results["root"]) == {"name": "root", "ok": True, "detail": results["root"].detail, "advice": None}
 
 
@@ -159,7 +159,7 @@ async def test_a_changed_service_version_is_no_failure_and_is_not_recorded(stand
 
 async def test_several_faults_are_all_reported(standin: StandIn, data: Path, tmp_path: Path) -> None:
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = (SELECT min(image_id) FROM images)")
-    (tmp_path / "films").rename(tmp_path / "elsewhere")
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
     results = await check_results(data, impatient_embedder(standin, config={"preprocessing": "other"}))
     assert advice_by_check(results).keys() == {"fingerprint", "external rows", "root"}
     assert results["external rows"].detail == "1 of 3"

@@ -52,13 +52,13 @@ class Service(ToyEmbedder):
 
 @pytest.fixture
 def images(tmp_path: Path) -> list[Path]:
-    return [mimic(tmp_path / "films", number) for number in range(COMPARED + 2)]
+    return [mimic(tmp_path / "images", number) for number in range(COMPARED + 2)]
 
 
 @pytest.fixture
 async def data(tmp_path: Path, images: list[Path]) -> Path:
     """An archive of ten images, made with version 1 of the service."""
-    await ingested(tmp_path / "data", tmp_path / "films", Service("1"))
+    await ingested(tmp_path / "data", tmp_path / "images", Service("1"))
     assert len(images) == COMPARED + 2
     return tmp_path / "data"
 

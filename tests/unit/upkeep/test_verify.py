@@ -64,7 +64,7 @@ DAMAGE = {
 
 
 async def test_verify_counts_each_kind_of_problem(tmp_path: Path) -> None:
-    images = await ingest_twelve(tmp_path / "data", tmp_path / "films")
+    images = await ingest_twelve(tmp_path / "data", tmp_path / "images")
     damage(tmp_path / "data", images)
     images[8].unlink()  # its row is external, and is not checked further
     async with opened(tmp_path / "data") as archive:
@@ -75,8 +75,8 @@ async def test_verify_counts_each_kind_of_problem(tmp_path: Path) -> None:
 
 
 async def test_verify_counts_a_missing_file(tmp_path: Path) -> None:
-    image = mimic(tmp_path / "films", 1)
-    await ingested(tmp_path / "data", tmp_path / "films")
+    image = mimic(tmp_path / "images", 1)
+    await ingested(tmp_path / "data", tmp_path / "images")
     image.unlink()  # a test may wait
     async with opened(tmp_path / "data") as archive:
         assert (await archive.verify()).problems["file gone"] == 1
@@ -99,8 +99,8 @@ async def test_repair_removes_a_missing_root_once_no_image_comes_from_it(tmp_pat
 
 async def test_repair_removes_a_missing_root_whose_name_is_not_unicode(tmp_path: Path) -> None:
     data, old = tmp_path / "data", tmp_path / os.fsdecode(b"arch\xff")
-    image = mimic(tmp_path / "films", 1)
-    await ingested(data, tmp_path / "films")
+    image = mimic(tmp_path / "images", 1)
+    await ingested(data, tmp_path / "images")
     async with opened(data) as archive:
         await archive.store.create(root=str(old))
         assert (await archive.repair()).repaired["root gone"] == 1
@@ -108,7 +108,7 @@ async def test_repair_removes_a_missing_root_whose_name_is_not_unicode(tmp_path:
 
 
 async def test_repair_keeps_a_missing_root_of_external_images(tmp_path: Path) -> None:
-    data, images = tmp_path / "data", tmp_path / "films"
+    data, images = tmp_path / "data", tmp_path / "images"
     image = mimic(images, 1)
     await ingested(data, images)
     rows(data, "UPDATE images SET made_by = NULL, root = '', image_path = ?", str(image))
@@ -123,7 +123,7 @@ async def test_repair_keeps_a_missing_root_of_external_images(tmp_path: Path) ->
 async def test_repair_keeps_a_root_that_cannot_be_reached(
     tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = tmp_path / "films"
+    images = tmp_path / "images"
     mimic(images, 1)
     await ingested(tmp_path / "data", images)
     real_stat = Path.stat
@@ -141,7 +141,7 @@ async def test_repair_keeps_a_root_that_cannot_be_reached(
 
 
 async def test_repair_keeps_an_existing_root_without_images(tmp_path: Path) -> None:
-    data, images = tmp_path / "data", tmp_path / "films"
+    data, images = tmp_path / "data", tmp_path / "images"
     mimic(images, 1)
     await ingested(data, images)
     async with opened(data) as archive:
@@ -152,10 +152,10 @@ async def test_repair_keeps_an_existing_root_without_images(tmp_path: Path) -> N
 
 async def test_repair_restores_the_archive(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    images = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "images")
     was = contents(data)["images"]
     damage(data, images)
-    dicom(tmp_path / "films" / "new.dcm", 99)
+    dicom(tmp_path / "images" / "new.dcm", 99)
     async with opened(data) as archive:
         found = await archive.repair()
         assert found.problems == dict.fromkeys(PROBLEMS, 0)
@@ -166,7 +166,7 @@ async def test_repair_restores_the_archive(tmp_path: Path) -> None:
 
 async def test_repair_keeps_and_counts_images_without_a_file(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    images = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "images")
     damage(data, images)
     images[0].unlink()  # a test may wait
     images[8].unlink()
@@ -181,7 +181,7 @@ async def test_repair_keeps_and_counts_images_without_a_file(tmp_path: Path) -> 
 
 
 async def test_repair_follows_a_file_that_became_another_image(tmp_path: Path) -> None:
-    data, folder = tmp_path / "data", tmp_path / "films"
+    data, folder = tmp_path / "data", tmp_path / "images"
     image = dicom(folder / "a.dcm", 1)
     await ingested(data, folder)
     dicom(image, 2)
@@ -191,7 +191,7 @@ async def test_repair_follows_a_file_that_became_another_image(tmp_path: Path) -
 
 
 async def test_repair_keeps_counting_two_equal_images(tmp_path: Path) -> None:
-    data, folder = tmp_path / "data", tmp_path / "films"
+    data, folder = tmp_path / "data", tmp_path / "images"
     first = mimic(folder, 1)
     mimic(folder, 2).write_bytes(first.read_bytes())  # a test may wait
     await ingested(data, folder)
@@ -201,14 +201,14 @@ async def test_repair_keeps_counting_two_equal_images(tmp_path: Path) -> None:
 
 async def test_a_repair_that_failed_without_the_service_can_be_completed_by_an_ingest(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    images = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "images")
     was = contents(data)["images"]
     damage(data, images)
     async with opened(data, ToyEmbedder(down=True)) as archive:
         with pytest.raises(EmbeddingUnavailable):
             await archive.repair()
         assert (await archive.overview()).images == 12
-    await ingested(data, tmp_path / "films")  # an ordinary ingest completes the repair
+    await ingested(data, tmp_path / "images")  # an ordinary ingest completes the repair
     async with opened(data) as archive:
         assert not any((await archive.verify()).problems.values())
     assert contents(data)["images"] == was
@@ -216,7 +216,7 @@ async def test_a_repair_that_failed_without_the_service_can_be_completed_by_an_i
 
 async def test_forget_preview_counts_what_forget_removes(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    images = await ingest_twelve(data, tmp_path / "films")
+    images = await ingest_twelve(data, tmp_path / "images")
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = ?", images[8].stem)
     async with opened(data) as archive:
         found = await archive.forget_preview(Filter(image_id=ImageId(images[0].stem)))

@@ -47,7 +47,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolImage:
-    """A picture in a tool's result."""
+    """An image in a tool's result."""
 
     data: str
     """Base64."""

@@ -130,7 +130,7 @@ async def measure(run: Callable[[], Awaitable[None]], pictures: int, into: Measu
 
 async def compare(standin: StandIn, service: Service, images: list[Rendering]) -> dict[str, Measured]:
     """Measure every client in turn, `ROUNDS` times over, so that a slow moment of the machine hits all."""
-    standin.tell(latency=(0, 0))
+    standin.configure(latency=(0, 0))
     many, few = images[: service.many], images[: service.few]
     runs = {
         "this client": (await with_this_client(standin, many), len(many)),
@@ -139,7 +139,7 @@ async def compare(standin: StandIn, service: Service, images: list[Rendering]) -
     if importlib.util.find_spec("openai"):
         runs["openai package, same batches"] = (await with_openai(standin, many), len(many))
     measured = {name: Measured() for name in runs}
-    standin.tell(latency=service.latency)
+    standin.configure(latency=service.latency)
     for _ in range(ROUNDS):
         for name, (run, pictures) in runs.items():
             await measure(run, pictures, measured[name])

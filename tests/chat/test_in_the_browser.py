@@ -160,13 +160,13 @@ async def test_a_model_searches_continues_and_is_stopped(
     query = {"query": "left pleural effusion", "view": ["PA", "AP"], "limit": 3}
     model.play(
         {
-            "says": "I look for left-sided effusions on frontal images.",
+            "text": "I look for left-sided effusions on frontal images.",
             "calls": [["search_medical_images", query]],
         },
-        {"says": "Three studies. The first, **AP**, shows the largest one."},
+        {"text": "Three studies. The first, **AP**, shows the largest one."},
         {"calls": [["get_image_metadata", {"image_id": example}], ["view_image", {"image_id": example}]]},
-        {"says": "I think about it, and", "hangs": True},
-        {"says": "Here I am again. ![](https://example.org/x.png)"},
+        {"text": "I think about it, and", "hangs": True},
+        {"text": "Here I am again. ![](https://example.org/x.png)"},
     )
     async with open_page() as tab:
         await go_to(tab, "Chat")
@@ -186,7 +186,7 @@ async def test_a_model_searches_continues_and_is_stopped(
         await say(tab, "Go on")
         await expect(tab.get_by_text("Here I am again.")).to_be_visible()
         await expect(tab.get_by_text("stays on this machine")).to_be_in_viewport()  # however far one has scrolled
-    asked = [one["body"] for one in model.asked]
+    asked = [one["body"] for one in model.requests]
     assert [len(body["messages"]) for body in asked] == [2, 4, 6, 9, 11]
     answers = [message["content"] for message in asked[3]["messages"] if message["role"] == "tool"]
     assert '"rank":1' in answers[0]

@@ -194,7 +194,7 @@ def test_quoted_markdown_is_escaped() -> None:
 
 def test_a_tool_call_that_writes_waits_for_consent(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:
     call = {"calls": [["ingest_directory", {"path": str(folder), "dry_run": True}]]}
-    model.play(call, {"says": "Denied."}, call, {"says": "Done."})
+    model.play(call, {"text": "Denied."}, call, {"text": "Done."})
     shown = tab()
     shown.button_group(key="page").set_value("Chat")
     done(shown.run())

@@ -25,7 +25,7 @@ def started() -> Iterator[StandIn]:
 @pytest.fixture
 def standin(started: StandIn, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """Return the service in working order."""
-    started.tell(api_key=None, ready=True, vectors="hash", fault=None)
+    started.configure(api_key=None, ready=True, vectors="hash", fault=None)
     monkeypatch.setenv("NVCLIP_BASE_URL", started.base_url)
     monkeypatch.setenv("NVIDIA_API_KEY", KEY)
     return started
@@ -60,7 +60,7 @@ def test_a_working_service_is_shown_with_its_latency(with_service: Command):
 def test_each_problem_of_the_service_is_one_line_with_advice(
     standin: StandIn, with_service: Command, orders: dict[str, Any], advice: str
 ):
-    standin.tell(**orders)
+    standin.configure(**orders)
     done = with_service("doctor")
     assert done.code == 1
     assert done.out.splitlines()[0] == "FAIL  embedder       nvidia/nvclip-vit-h-14"

@@ -14,7 +14,7 @@ from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.images import read_image
 from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageId, ImageSpec
-from tests.standins.nvclip import StandIn, digest, impatient_embedder
+from tests.standins.nvclip import StandIn, digest, embedder_for
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import balanced, opened, rows
@@ -62,7 +62,7 @@ async def assert_each_row_has_the_vector_of_its_pixels(archive: Archive, image_d
     sent = jpegs(image_dir)
     for stored in page:
         assert stored.vector is not None
-        own = vector(sent[stored.image.image_id], is_picture=True, state=state)
+        own = vector(sent[stored.image.image_id], is_image=True, state=state)
         assert float(stored.vector @ own) > 0.99999
 
 
@@ -85,7 +85,7 @@ class _After:
 async def test_a_service_that_dies_during_a_run_causes_no_loss_and_no_errors(
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
-    async with opened(data, impatient_embedder(standin, images_deadline_s=1)) as archive:
+    async with opened(data, embedder_for(standin, images_deadline_s=1)) as archive:
         first = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=_After(standin.stop).callbacks))
         assert 2 <= first.added < IMAGES
         assert (first.errors, first.remaining) == (0, IMAGES - first.added)
@@ -94,7 +94,7 @@ async def test_a_service_that_dies_during_a_run_causes_no_loss_and_no_errors(
         await assert_each_row_has_the_vector_of_its_pixels(archive, image_dir, count=first.added)
     assert rows(data, "SELECT count(*) FROM files WHERE reason IS NOT NULL") == [(0,)]
     standin.start()
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         second = balanced(await archive.ingest(image_dir, batch_size=2))
         assert (second.skipped, second.added, second.errors, second.remaining) == (first.added, first.remaining, 0, 0)
         await assert_each_row_has_the_vector_of_its_pixels(archive, image_dir, count=IMAGES)
@@ -105,7 +105,7 @@ async def test_a_service_that_hangs_ends_the_run_within_its_deadline(
 ) -> None:
     hang = _After(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(20):
-        async with opened(data, impatient_embedder(standin, images_deadline_s=1)) as archive:
+        async with opened(data, embedder_for(standin, images_deadline_s=1)) as archive:
             summary = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=hang.callbacks))
     assert 2 <= summary.added < IMAGES
     assert (summary.errors, summary.remaining) == (0, IMAGES - summary.added)
@@ -116,7 +116,7 @@ async def test_requests_to_an_unstable_service_are_retried_until_all_is_added(
     standin: StandIn, data: Path, image_dir: Path, status: int
 ) -> None:
     flap = _After(lambda: standin.fail("status", status=status, times=2))
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         summary = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=flap.callbacks))
         assert (summary.added, summary.errors) == (IMAGES, 0)
         await assert_each_row_has_the_vector_of_its_pixels(archive, image_dir, count=IMAGES)
@@ -127,8 +127,8 @@ async def test_one_rejected_image_and_one_bad_vector_affect_no_other_image(
 ) -> None:
     sent = jpegs(image_dir)
     refused, spoilt = sorted(sent)[3:5]
-    standin.tell(bad=[digest(sent[refused])], not_finite=[digest(sent[spoilt])])
-    async with opened(data, impatient_embedder(standin)) as archive:
+    standin.configure(bad=[digest(sent[refused])], not_finite=[digest(sent[spoilt])])
+    async with opened(data, embedder_for(standin)) as archive:
         summary = balanced(await archive.ingest(image_dir, batch_size=8))
         assert (summary.added, summary.errors, summary.remaining) == (IMAGES - 2, 2, 0)
         assert not await archive.store.known_ids([ImageId(refused), ImageId(spoilt)])
@@ -141,7 +141,7 @@ async def test_nothing_is_added_after_the_service_was_replaced_by_another_model(
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
     replaced = _After(lambda: standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0))
-    async with opened(data, impatient_embedder(standin, down_s=0)) as archive:
+    async with opened(data, embedder_for(standin, down_s=0)) as archive:
         summary = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=replaced.callbacks))
         assert 2 <= summary.added < IMAGES
         assert summary.errors == 0
@@ -152,7 +152,7 @@ async def test_queries_use_words_while_the_service_is_down_and_vectors_afterward
     standin: StandIn, data: Path, image_dir: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    async with opened(data, impatient_embedder(standin, down_s=0)) as archive:
+    async with opened(data, embedder_for(standin, down_s=0)) as archive:
         await archive.ingest(image_dir)
         before = await archive.search("edema seventeen")
         assert (before.search_mode, before.fallback_reason, before.cache_hit) == ("hybrid", None, False)
@@ -174,7 +174,7 @@ async def test_queries_use_words_while_the_service_is_down_and_vectors_afterward
 async def test_a_query_to_a_hung_service_returns_after_the_timeout(
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
         standin.fail("hang", times=1000)
         with anyio.fail_after(5):
@@ -182,7 +182,7 @@ async def test_a_query_to_a_hung_service_returns_after_the_timeout(
 
 
 async def test_a_long_query_brings_a_warning(standin: StandIn, data: Path, image_dir: Path) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
         page = await archive.search(" ".join(["edema"] * 60))
         assert any("long" in warning for warning in page.warnings)
@@ -192,10 +192,10 @@ async def test_a_long_query_brings_a_warning(standin: StandIn, data: Path, image
 async def test_another_version_with_the_same_vectors_is_confirmed_and_recorded(
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
     standin.restart(version="2.1.0")
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         assert (await archive.search("edema")).search_mode == "hybrid"
         made_with = (await archive.store.info()).fingerprint
     assert made_with
@@ -206,10 +206,10 @@ async def test_another_version_with_the_same_vectors_is_confirmed_and_recorded(
 async def test_another_version_with_other_vectors_neither_ranks_nor_writes(
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir, limit=4)
     standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         with pytest.raises(FingerprintMismatch, match=r"2\.0\.0.* to .*3\.0\.0.*mode='words'"):
             await archive.search("edema")
         with pytest.raises(FingerprintMismatch):
@@ -219,11 +219,11 @@ async def test_another_version_with_other_vectors_neither_ranks_nor_writes(
 
 
 async def test_another_version_is_refused_if_no_file_can_be_read(standin: StandIn, data: Path, image_dir: Path) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
     image_dir.rename(image_dir.with_name("elsewhere"))  # noqa: ASYNC240  # a test may block
     standin.restart(version="2.1.0")
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         with pytest.raises(FingerprintMismatch, match="Mount the folder of the files"):
             await archive.search("edema")
 
@@ -232,11 +232,11 @@ async def test_another_version_is_refused_if_no_file_can_be_read(standin: StandI
 async def test_another_fingerprint_is_refused_with_advice(
     standin: StandIn, data: Path, image_dir: Path, changed: dict[str, str]
 ) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir, limit=2)
         made_with = (await archive.store.info()).fingerprint
     assert made_with
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         embedder: Any = archive.embedder
         own = replace(await embedder.fingerprint(), **changed)
         embedder._fingerprint = own
@@ -250,10 +250,10 @@ async def test_another_fingerprint_is_refused_with_advice(
 
 
 async def test_facts_words_counts_and_drop_need_no_service(standin: StandIn, data: Path, image_dir: Path) -> None:
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
     standin.stop()
-    async with opened(data, impatient_embedder(standin)) as archive:
+    async with opened(data, embedder_for(standin)) as archive:
         page = await archive.search("edema", mode="words")
         await archive.show(page.images[0].image_id)
         assert (await archive.overview()).images == IMAGES
@@ -269,8 +269,8 @@ async def test_vectors_built_from_findings_rank_those_findings_first(
     """With only ten images, the test checks the order alone: every positive image before every other one."""
     sent = jpegs(image_dir)
     positive = sorted(sent)[1::2]
-    standin.tell(vectors="labels", labels={digest(sent[one]): ["edema"] for one in positive}, noise=0.5)
-    async with opened(data, impatient_embedder(standin)) as archive:
+    standin.configure(vectors="labels", labels={digest(sent[one]): ["edema"] for one in positive}, noise=0.5)
+    async with opened(data, embedder_for(standin)) as archive:
         await archive.ingest(image_dir)
         page = await archive.search("pulmonary edema", mode="vector", limit=IMAGES)
     assert page.search_mode == "semantic"
@@ -279,5 +279,5 @@ async def test_vectors_built_from_findings_rank_those_findings_first(
 
 def test_stand_in_vectors_differ_between_images(image_dir: Path) -> None:
     state = State(models=(), dimension=1024)
-    drawn = np.stack([vector(jpeg, is_picture=True, state=state) for jpeg in jpegs(image_dir).values()])
+    drawn = np.stack([vector(jpeg, is_image=True, state=state) for jpeg in jpegs(image_dir).values()])
     assert np.abs(drawn @ drawn.T - np.eye(IMAGES)).max() < 0.2

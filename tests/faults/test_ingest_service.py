@@ -16,7 +16,7 @@ from mcp_cxr.embeddings.nvclip import RequestPolicy
 from mcp_cxr.images import read_image
 from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, impatient_embedder
+from tests.standins.nvclip import StandIn, digest, embedder_for
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import balanced, contents, is_made, opened, rows
@@ -89,7 +89,7 @@ def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, by
     found = rows(data, "SELECT image_id, vector FROM images JOIN vectors USING (slot)")
     assert len(found) == count
     for image_id, blob in found:
-        own = vector(jpegs[image_id], is_picture=True, state=state)
+        own = vector(jpegs[image_id], is_image=True, state=state)
         np.testing.assert_allclose(np.frombuffer(blob, "<f4"), own, atol=1e-6)
 
 
@@ -110,7 +110,7 @@ def test_a_command_interrupted_by_a_failing_service_finishes_when_run_again(
 ) -> None:
     jpegs = sent(demo.folder, 224)
     total, size = len(jpegs), 4
-    standin.tell(bad=[digest(list(jpegs.values())[2 * size])], bad_status=status)
+    standin.configure(bad=[digest(list(jpegs.values())[2 * size])], bad_status=status)
     code, out, err = mcp_cxr("ingest", demo.folder, "--batch-size", size)
     assert code == 1
     lines = out.splitlines()
@@ -123,7 +123,7 @@ def test_a_command_interrupted_by_a_failing_service_finishes_when_run_again(
     assert err.endswith(error + "\n")
     assert rows(data, BAD_FILES) == []
     assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=reached)
-    standin.tell(bad=[])
+    standin.configure(bad=[])
     code, out, _ = mcp_cxr("ingest", demo.folder)
     assert code == 0
     assert out.startswith("Ingestion Complete!")
@@ -148,7 +148,7 @@ def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
 ) -> None:
     jpegs = sent(image_dir, 224)
     refused, spoilt = list(jpegs)[1], list(jpegs)[6]
-    standin.tell(bad=[digest(jpegs[refused])], not_finite=[digest(jpegs[spoilt])])
+    standin.configure(bad=[digest(jpegs[refused])], not_finite=[digest(jpegs[spoilt])])
     code, out, _ = mcp_cxr("ingest", image_dir)
     reasons = ["not accepted by the embedding service (422)", "without a usable vector from the embedding service"]
     assert code == 0
@@ -157,7 +157,7 @@ def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
     found = [(path.rsplit("/", 1)[1], reason) for path, reason in rows(data, BAD_FILES)]
     assert found == [(f"{refused}.dcm", reasons[0]), (f"{spoilt}.dcm", reasons[1])]
     assert_each_row_has_the_vector_of_its_pixels(data, jpegs, count=IMAGES - 2)
-    standin.tell(bad=[], not_finite=[])
+    standin.configure(bad=[], not_finite=[])
     before = contents(data)
     assert f"  Skipped (already exist): {IMAGES}" in mcp_cxr("ingest", image_dir)[1]
     assert contents(data) == before
@@ -169,11 +169,11 @@ def test_one_rejected_image_is_counted_by_reason_and_the_command_succeeds(
 async def test_the_run_after_a_hung_service_finishes(standin: StandIn, data: Path, image_dir: Path) -> None:
     hang = once_added(lambda: standin.fail("hang", times=1000))
     with anyio.fail_after(10):
-        async with opened(data, impatient_embedder(standin, images_deadline_s=0.6)) as archive:
+        async with opened(data, embedder_for(standin, images_deadline_s=0.6)) as archive:
             first = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=hang))
     assert 2 <= first.added < IMAGES
-    standin.heal()
-    async with opened(data, impatient_embedder(standin)) as archive:
+    standin.clear_fault()
+    async with opened(data, embedder_for(standin)) as archive:
         second = balanced(await archive.ingest(image_dir, batch_size=2))
     assert (second.skipped, second.added, second.remaining) == (first.added, first.remaining, 0)
     assert rows(data, BAD_FILES) == []
@@ -190,7 +190,7 @@ async def test_an_intermittent_service_needs_more_runs_but_loses_no_image(
     added, runs = 0, 0
     with anyio.fail_after(20):
         while added < IMAGES:
-            async with opened(data, impatient_embedder(standin, images_deadline_s=0.3)) as archive:
+            async with opened(data, embedder_for(standin, images_deadline_s=0.3)) as archive:
                 summary = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=once_added(standin.stop)))
             assert (summary.skipped, summary.errors) == (added, 0)
             assert summary.added > 0
@@ -204,7 +204,7 @@ async def test_the_next_run_finishes_if_a_replaced_service_gives_the_same_vector
     standin: StandIn, data: Path, image_dir: Path
 ) -> None:
     replaced = once_added(lambda: standin.restart(version="2.1.0"))
-    async with opened(data, impatient_embedder(standin, down_s=0)) as archive:
+    async with opened(data, embedder_for(standin, down_s=0)) as archive:
         first = balanced(await archive.ingest(image_dir, batch_size=2, callbacks=replaced))
         assert 2 <= first.added < IMAGES
         assert first.next

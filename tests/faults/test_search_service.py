@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
-from tests.standins.nvclip import StandIn, impatient_embedder
+from tests.standins.nvclip import StandIn, embedder_for
 from tests.support.archives import ingested, opened
 from tests.support.toy import ToyEmbedder
 
@@ -44,13 +44,13 @@ def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
     """Return an archive of the demo's images and reports with the stand-in's vectors; read-only."""
     made = tmp_path_factory.mktemp("made")
     with StandIn() as standin:
-        anyio.run(ingested, made, demo.folder, impatient_embedder(standin))
+        anyio.run(ingested, made, demo.folder, embedder_for(standin))
     return made
 
 
 @asynccontextmanager
 async def opened_archive(standin: StandIn, data: Path, **policy: Any) -> AsyncGenerator[Archive]:
-    async with opened(data, impatient_embedder(standin, **policy)) as archive:
+    async with opened(data, embedder_for(standin, **policy)) as archive:
         yield archive
 
 
@@ -87,7 +87,7 @@ async def test_only_the_first_query_waits_for_a_hung_service(standin: StandIn, d
         standin.fail("hang", times=1000)
         with anyio.fail_after(2):
             assert_words_alone(await archive.search(QUERY), alone)
-        standin.tell()
+        standin.configure()
         with anyio.fail_after(0.5):
             assert_words_alone(await archive.search(QUERY), alone)
         assert standin.requests == []
@@ -147,7 +147,7 @@ async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
         assert (await archive.search(QUERY)).cache_hit
         standin.restart(version="3.0.0", vectors="labels", labels={}, noise=-1.0)
         await archive.store.drop()
-        await ingested(own, demo.folder, impatient_embedder(standin), limit=4)
+        await ingested(own, demo.folder, embedder_for(standin), limit=4)
         assert not (await archive.search(QUERY)).cache_hit
         page = await archive.search(QUERY, mode="vector")
         assert page.total_results == (await archive.overview()).studies
@@ -193,7 +193,7 @@ async def test_no_log_line_contains_the_query(standin: StandIn, data: Path, capl
     async with opened_archive(standin, data, down_s=0) as archive:
         await archive.search(canary)
         for number, fault in enumerate(faults):
-            standin.tell(fault={**fault, "times": 1000})
+            standin.configure(fault={**fault, "times": 1000})
             assert (await archive.search(f"{canary} {number}")).search_mode == "keyword"
         standin.stop()
         await archive.search(f"{canary} again")

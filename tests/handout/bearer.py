@@ -8,12 +8,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import Self
 
-_MOST = 64 * 1024
+_MAX_BYTES = 64 * 1024
 
 
 @dataclass(slots=True)
 class Bearer:
-    """Entered, it listens; one request a connection. Only its own address becomes the server's, in whatever header.
+    """Listens while it is entered; one request per connection. In headers, the server's address replaces its own.
 
     Args:
         port: Of the server.
@@ -48,8 +48,8 @@ class Bearer:
     def _pass_on(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)) as server:
             head = b""
-            while b"\r\n\r\n" not in head and len(head) < _MOST:
-                if not (more := client.recv(_MOST)):
+            while b"\r\n\r\n" not in head and len(head) < _MAX_BYTES:
+                if not (more := client.recv(_MAX_BYTES)):
                     return
                 head += more
             head, _, body = head.partition(b"\r\n\r\n")
@@ -64,5 +64,5 @@ class Bearer:
 def _copy(source: socket.socket, target: socket.socket) -> None:
     """Forward data until either side ends."""
     with contextlib.suppress(OSError):
-        while data := source.recv(_MOST):
+        while data := source.recv(_MAX_BYTES):
             target.sendall(data)

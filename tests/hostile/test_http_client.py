@@ -34,7 +34,7 @@ AMPLE = HttpLimits(deadline_s=10, max_body_bytes=1000)
 
 
 class Server:
-    """Sends what a test tells it, whatever the request; notes each request."""
+    """Replies to any request with what `send` sends, and records each request."""
 
     def __init__(self, send: Callable[[socket.socket, threading.Event], None]) -> None:
         self._send = send
@@ -150,7 +150,7 @@ async def get(server: Server, limits: HttpLimits = AMPLE, **how: Any) -> tuple[i
         "no HTTP",
         "endless header",
         "closed at once",
-        "compressed unasked",
+        "compressed, which was not requested",
     ],
 )
 async def test_a_broken_reply_ends_in_one_error_in_time_and_quotes_nothing(
@@ -275,6 +275,13 @@ async def test_lines_end_at_line_feeds_only():
         (f"http://user:{SECRET}@localhost/v1", None),
         (f"http://localhost/v1?key={SECRET}", None),
         (f"http://{SECRET}.example/v1?x", None),
+        ("", None),
+        ("localhost:8002", None),
+        (f"ftp://localhost/{SECRET}", None),
+        ("http://", None),
+        (f"http://localhost:{SECRET}/v1", None),
+        (f"http://{SECRET}@localhost:8002/v1", None),
+        ("http://localhost/v1", f"{SECRET}\n"),
         ("http://localhost/v1", f"{SECRET}\r\nX-Other: 1"),
         ("http://localhost/v1", f"ä{SECRET}"),
     ],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with the tests of the other edges, not to be changed."""
+    """The demo's first studies; shared with the tests of other packages; not to be changed."""
     return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 

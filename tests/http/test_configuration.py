@@ -1,4 +1,4 @@
-"""Flags that would let patient data out unprotected stop the start with one line."""
+"""Flags that would send patient data unprotected stop the start with one line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANYWHERE = "0.0.0.0"  # noqa: S104 - to be refused
     ("flags", "line"),
     [
         ("--host 10.0.0.5", "10.0.0.5 can be reached from other machines: give --tls-cert and --tls-key, or"),
-        ("--host films.example.org", "films.example.org can be reached from other machines"),
+        ("--host images.example.org", "images.example.org can be reached from other machines"),
         (f"--host {ANYWHERE}", f"{ANYWHERE} can be reached from other machines"),
         ("--host ::", ":: can be reached from other machines"),
         ("--public-url http://cxr.example.org", "--public-url must be a plain https URL"),
@@ -33,27 +33,27 @@ ANYWHERE = "0.0.0.0"  # noqa: S104 - to be refused
         ("--port 65536", "65536 is not in the range"),
     ],
 )
-def test_what_is_not_safe_stops_the_start(
+def test_an_unsafe_configuration_stops_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: str, line: str
 ):
     data = tmp_path / "data"
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     (tmp_path / "cert.pem").write_text("no certificate")
-    given = ["--port", "0", *flags.format(tmp=tmp_path).split()]
-    assert main(["serve", "--http", *given]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert line.format(tmp=tmp_path) in said.err
-    assert said.err.count("\n") == 1
-    assert "secret" not in said.err
+    arguments = ["--port", "0", *flags.format(tmp=tmp_path).split()]
+    assert main(["serve", "--http", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert line.format(tmp=tmp_path) in printed.err
+    assert printed.err.count("\n") == 1
+    assert "secret" not in printed.err
 
 
-def test_a_flag_of_http_without_it_is_no_use_in_silence(capsys: pytest.CaptureFixture[str]):
+def test_a_flag_of_http_without_http_is_an_error(capsys: pytest.CaptureFixture[str]):
     assert main(["serve", "--public-url", "https://cxr.example.org"]) == 2
     assert capsys.readouterr().err == "Error: --public-url needs --http.\n"
 
 
-def test_a_port_that_is_taken_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_a_port_in_use_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as other:
         assert main(["serve", "--http", "--port", str(other.getsockname()[1])]) == 2
     assert "Cannot listen on 127.0.0.1" in capsys.readouterr().err
@@ -69,7 +69,7 @@ def test_a_port_that_is_taken_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
         (b"\xff" * 43, 0o600, "not text"),
     ],
 )
-def test_a_token_file_that_is_not_private_or_no_token_stops_the_start(
+def test_a_token_file_that_is_readable_by_others_or_invalid_stops_the_start(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -87,11 +87,11 @@ def test_a_token_file_that_is_not_private_or_no_token_stops_the_start(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "localhost", "::1"])
-def test_this_machine_needs_no_tls(host: str):
+def test_loopback_needs_no_tls(host: str):
     assert HttpConfig(host=host).url(1).startswith("http://")
 
 
-def test_behind_a_proxy_only_its_name_and_loopback_are_answered():
+def test_behind_a_proxy_only_its_name_and_loopback_are_allowed():
     config = HttpConfig(host=ANYWHERE, public_url="https://cxr.example.org/")
     assert config.url(8765) == "https://cxr.example.org/mcp"
     assert "cxr.example.org" in config.names(8765)
@@ -99,7 +99,7 @@ def test_behind_a_proxy_only_its_name_and_loopback_are_answered():
     assert "https://cxr.example.org" in config.origins(8765)
 
 
-def test_every_address_with_a_certificate_still_needs_a_name(tmp_path: Path):
+def test_all_addresses_with_a_certificate_still_need_a_public_url(tmp_path: Path):
     pem = tmp_path / "cert.pem"
     with pytest.raises(ConfigError, match="give their --public-url"):
         HttpConfig(host=ANYWHERE, tls_cert=pem, tls_key=pem)

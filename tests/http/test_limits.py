@@ -1,4 +1,4 @@
-"""What clients may cost, and how the server ends."""
+"""Limits for clients, and the shutdown of the server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 IMAGES = 100
 WITHIN_S = 30
-KEPT = 4 * 3  # descriptors of the connections that the store keeps: a file, its WAL and its index each
+MAX_KEPT = 4 * 3  # descriptors of the connections that the store keeps: a file, its WAL and its index each
 
 
 def test_a_body_that_is_too_large_is_refused_declared_or_not(served: Served):
@@ -49,7 +49,7 @@ def test_a_body_that_is_too_large_is_refused_declared_or_not(served: Served):
         b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\\ud800"}}',
     ],
 )
-def test_a_body_that_is_no_call_is_refused_and_harms_nothing(served: Served, body: bytes):
+def test_a_body_that_is_no_call_is_refused_and_the_next_call_is_answered(served: Served, body: bytes):
     reply = served.send(body, headers=bearer(served.token))
     assert 400 <= reply.status < 500
     assert b"Traceback" not in reply.body
@@ -57,7 +57,7 @@ def test_a_body_that_is_no_call_is_refused_and_harms_nothing(served: Served, bod
 
 
 class Waiting:
-    """An app that answers when it is let go."""
+    """An app that reads the body, and responds once `go` is set."""
 
     def __init__(self) -> None:
         self.entered, self.go = anyio.Event(), anyio.Event()
@@ -74,8 +74,8 @@ class Waiting:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
-async def asked(gate: RequestLimits, *parts: bytes, ended: bool = True) -> list[Message]:
-    """Send a call in parts; return the answer."""
+async def sent_through(limits: RequestLimits, *parts: bytes, ended: bool = True) -> list[Message]:
+    """Send a call in parts; return the messages of the response."""
     waiting: list[Message] = [{"type": "http.request", "body": part, "more_body": True} for part in parts]
     waiting += [{"type": "http.request", "body": b"", "more_body": False}] if ended else []
     sent: list[Message] = []
@@ -89,33 +89,33 @@ async def asked(gate: RequestLimits, *parts: bytes, ended: bool = True) -> list[
         sent.append(message)
 
     with anyio.fail_after(WITHIN_S):
-        await gate({"type": "http", "method": "POST", "headers": []}, receive, send)
+        await limits({"type": "http", "method": "POST", "headers": []}, receive, send)
     return sent
 
 
-async def test_a_call_too_many_is_told_to_come_again():
+async def test_a_call_beyond_the_limit_is_answered_with_503():
     app = Waiting()
-    gate = RequestLimits(app, max_calls=1)
+    limits = RequestLimits(app, max_calls=1)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(asked, gate, b"a", b"b")
+        tasks.start_soon(sent_through, limits, b"a", b"b")
         await app.entered.wait()
-        refused = (await asked(gate, b"c"))[0]
+        refused = (await sent_through(limits, b"c"))[0]
         assert refused["status"] == 503
         assert (b"retry-after", b"1") in refused["headers"]
         app.go.set()
     assert app.body == b"ab"
-    assert (await asked(gate, b"d"))[0]["status"] == 200
+    assert (await sent_through(limits, b"d"))[0]["status"] == 200
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for():
-    gate = RequestLimits(Waiting(), max_calls=1, body_timeout_s=0.01)
-    for _ in range(2):  # the first one's place is free again
-        assert (await asked(gate, b"never the rest", ended=False))[0]["status"] == 408
+async def test_a_body_that_does_not_arrive_is_answered_with_408():
+    limits = RequestLimits(Waiting(), max_calls=1, body_timeout_s=0.01)
+    for _ in range(2):  # the first one has freed its place
+        assert (await sent_through(limits, b"never the rest", ended=False))[0]["status"] == 408
 
 
-async def test_a_connection_that_asks_for_nothing_is_closed():
+async def test_a_connection_without_a_request_is_closed():
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise AssertionError("nothing was asked")
+        raise AssertionError("no request was sent")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         limits = RequestLimits(app, idle_timeout_s=0.05)
@@ -123,32 +123,32 @@ async def test_a_connection_that_asks_for_nothing_is_closed():
         server = LimitedServer(config, limits)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
-            for said in (b"", b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):
+            for start in (b"", b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):
                 async with await anyio.connect_tcp(*listener.getsockname()[:2]) as connection:
-                    if said:
-                        await connection.send(said)
+                    if start:
+                        await connection.send(start)
                     with anyio.fail_after(WITHIN_S), pytest.raises(anyio.EndOfStream):
                         await connection.receive()
             server.should_exit = True
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_an_end_lets_the_call_under_way_be_answered(tmp_path: Path, number: signal.Signals):
-    images = tmp_path / "films"
+async def test_shutdown_waits_for_running_calls(tmp_path: Path, number: signal.Signals):
+    images = tmp_path / "images"
     write_small_images(images, IMAGES)
     with Served(environment(tmp_path / "data", roots=tmp_path), tmp_path) as served:
         async with served.client(mode="legacy") as client:  # which keeps a stream open
-            await client.list_tools()  # else the client would ask after the call, to check its result
+            await client.list_tools()  # otherwise the client would list them after the call, to check its result
             ended: list[float] = []
 
-            async def end_in_the_middle(progress: float, total: float | None, message: str | None) -> None:
+            async def signal_once(progress: float, total: float | None, message: str | None) -> None:
                 if progress and not ended:
                     ended.append(progress)
                     served.process.send_signal(number)
 
             with anyio.fail_after(WITHIN_S):
                 result = await client.call_tool(
-                    "ingest_directory", {"path": str(images)}, progress_callback=end_in_the_middle
+                    "ingest_directory", {"path": str(images)}, progress_callback=signal_once
                 )
         out, err = await to_thread.run_sync(served.process.communicate)
     assert (served.process.returncode, out, err) == (0, "", "")
@@ -157,7 +157,7 @@ async def test_an_end_lets_the_call_under_way_be_answered(tmp_path: Path, number
     assert result.structured_content["added"] == IMAGES
 
 
-def test_clients_that_go_in_the_middle_leave_nothing_behind(served: Served):
+def test_clients_that_disconnect_early_leave_no_descriptor_open(served: Served):
     call = {"name": "search_medical_images", "arguments": {"query": "effusion"}}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}).encode()
     session = served.initialize(**bearer(served.token)).headers["mcp-session-id"]
@@ -171,18 +171,18 @@ def test_clients_that_go_in_the_middle_leave_nothing_behind(served: Served):
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode()
     whole = head + body
-    before = held(served.process.pid)
+    before = open_descriptors(served.process.pid)
     for cut in (1, len(head) - 1, len(head), len(whole) - 1, len(whole)) * 20:
         with socket.create_connection((parts.hostname, parts.port)) as connection:
             connection.sendall(whole[:cut])
     search = {"mcp_session_id": session, **bearer(served.token)}
-    looks = 0
-    while held(served.process.pid) > before + KEPT:
-        looks += 1
-        assert looks < 100
+    polls = 0
+    while open_descriptors(served.process.pid) > before + MAX_KEPT:
+        polls += 1
+        assert polls < 100
         assert served.initialize(**search).status < 500
 
 
-def held(pid: int) -> int:
-    """Descriptors a process holds."""
+def open_descriptors(pid: int) -> int:
+    """Return the number of descriptors that a process holds."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))

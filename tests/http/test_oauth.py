@@ -1,4 +1,4 @@
-"""Tokens of an authorization server: of this issuer, for this server, in time, and signed; all else is refused."""
+"""Tokens of an authorization server must be of this issuer, for this server, current and signed."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def verifier(issuer: Issuer, **how: Any) -> OAuthTokenVerifier:
     return OAuthTokenVerifier(issuer.url, resource=RESOURCE, **how)
 
 
-@pytest.mark.parametrize("described_at", [RFC8414, OPENID])
-async def test_a_token_for_this_server_says_who_asks(described_at: str):
-    with Issuer(described_at=described_at) as issuer:
+@pytest.mark.parametrize("metadata_path", [RFC8414, OPENID])
+async def test_a_token_for_this_server_identifies_client_and_subject(metadata_path: str):
+    with Issuer(metadata_path=metadata_path) as issuer:
         found = await verifier(issuer).verify_token(issuer.token(aud=["other", RESOURCE], scope="read write"))
     assert found
     assert (found.client_id, found.subject, found.resource) == ("host", "user-1", RESOURCE)
@@ -60,14 +60,14 @@ async def test_a_token_for_this_server_says_who_asks(described_at: str):
         {"sub": None},
     ],
 )
-async def test_a_token_of_another_or_for_another_or_too_old_is_refused(issuer: Issuer, claims: dict[str, Any]):
+async def test_a_token_with_a_wrong_or_missing_claim_is_refused(issuer: Issuer, claims: dict[str, Any]):
     assert await verifier(issuer).verify_token(issuer.token(**{"aud": RESOURCE, **claims})) is None
 
 
 def signed_by_another(issuer: Issuer) -> str:
-    ours, issuer.keys = issuer.keys, {"first": new_key()}
+    published, issuer.keys = issuer.keys, {"first": new_key()}
     token = issuer.token(aud=RESOURCE)
-    issuer.keys = ours
+    issuer.keys = published
     return token
 
 
@@ -83,7 +83,7 @@ def unsigned(issuer: Issuer) -> str:
 
 
 def signed_with_the_public_key(issuer: Issuer) -> str:
-    """The published key taken for a shared secret."""
+    """Return a token signed with the published key as a shared secret."""
     kind, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     secret = issuer.keys["first"].public_key().public_bytes(kind, form)
     _, claims, _ = issuer.token(aud=RESOURCE).split(".")
@@ -113,24 +113,24 @@ async def test_a_forged_token_is_refused(issuer: Issuer, forged: Callable[[Issue
     assert await verifier(issuer).verify_token(forged(issuer)) is None
 
 
-async def test_a_new_key_is_learned_and_invented_ones_do_not_flood_the_issuer(issuer: Issuer):
+async def test_a_new_key_is_fetched_and_unknown_ones_do_not_flood_the_issuer(issuer: Issuer):
     patient, prompt = verifier(issuer), verifier(issuer, fetch_interval_s=0)
     for one in (patient, prompt):
         assert await one.verify_token(issuer.token(aud=RESOURCE))
     issuer.keys["second"] = new_key()
     token = issuer.token(aud=RESOURCE, key="second")
     assert await prompt.verify_token(token)
-    asked = len(issuer.asked)
+    requests = len(issuer.requests)
     for _ in range(20):
         assert await patient.verify_token(token) is None
-    assert len(issuer.asked) == asked
+    assert len(issuer.requests) == requests
 
 
 @pytest.mark.parametrize(
     "pages",
     [
         {RFC8414: {"issuer": "https://another.example.org", "jwks_uri": "http://127.0.0.1:1/keys"}},
-        {RFC8414: {"issuer": "{url}", "jwks_uri": "http://films.example.org/keys"}},
+        {RFC8414: {"issuer": "{url}", "jwks_uri": "http://keys.example.org/keys"}},
         {RFC8414: {"issuer": "{url}", "jwks_uri": "{url}/moved"}, "/moved": {}},
         {RFC8414: {"issuer": "{url}"}},
         {RFC8414: ["no", "object"]},
@@ -141,7 +141,7 @@ async def test_a_new_key_is_learned_and_invented_ones_do_not_flood_the_issuer(is
         {"/keys": "none"},
     ],
 )
-async def test_an_issuer_that_describes_itself_wrongly_lets_nobody_in(
+async def test_an_issuer_with_invalid_metadata_or_keys_refuses_every_token(
     issuer: Issuer, pages: dict[str, Any], caplog: pytest.LogCaptureFixture
 ):
     issuer.pages |= json.loads(json.dumps(pages).replace("{url}", issuer.url))
@@ -150,7 +150,7 @@ async def test_an_issuer_that_describes_itself_wrongly_lets_nobody_in(
     assert "Cannot get the keys" in caplog.text
 
 
-async def test_an_issuer_that_is_down_lets_nobody_in_and_is_asked_again():
+async def test_an_issuer_that_is_down_refuses_every_token_and_is_fetched_again():
     with Issuer() as issuer:
         token, one = issuer.token(aud=RESOURCE), verifier(issuer, fetch_interval_s=0)
         issuer.pages, pages = {}, issuer.pages
@@ -161,16 +161,18 @@ async def test_an_issuer_that_is_down_lets_nobody_in_and_is_asked_again():
     assert await late.verify_token(token) is None
 
 
-async def test_a_server_with_an_issuer_takes_its_tokens_and_says_whose(demo: Ingested, tmp_path: Path, issuer: Issuer):
+async def test_a_server_with_an_issuer_accepts_its_tokens_and_logs_the_subject(
+    demo: Ingested, tmp_path: Path, issuer: Issuer
+):
     copy = demo.copied_to(tmp_path / "data")
     with Served(copy.environment, tmp_path, ("--oauth-issuer", issuer.url)) as served:
         assert not (tmp_path / "data" / "http.token").exists()
         refused = served.initialize(**bearer(issuer.token(aud=RESOURCE)))
         assert refused.status == 401
-        place = refused.headers["www-authenticate"].split('resource_metadata="')[1].rstrip('"')
-        told = served.send(method="GET", path="/" + place.split("/", 3)[3])
-        assert json.loads(told.body)["authorization_servers"] == [issuer.url]
-        assert json.loads(told.body)["resource"] == served.url
+        url = refused.headers["www-authenticate"].split('resource_metadata="')[1].rstrip('"')
+        metadata = served.send(method="GET", path="/" + url.split("/", 3)[3])
+        assert json.loads(metadata.body)["authorization_servers"] == [issuer.url]
+        assert json.loads(metadata.body)["resource"] == served.url
         async with served.client(issuer.token(aud=served.url)) as client:
             result = await client.call_tool("get_archive_overview", {})
         assert result.structured_content

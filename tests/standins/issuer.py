@@ -1,4 +1,4 @@
-"""An OAuth authorization server on loopback, as a resource server sees it: its description, its keys, its tokens."""
+"""An OAuth authorization server on loopback, as a resource server sees it: its metadata, keys and tokens."""
 
 from __future__ import annotations
 
@@ -13,35 +13,32 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from jwt.algorithms import ECAlgorithm
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 OPENID, RFC8414 = "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"
 
 
 class Issuer:
-    """Publishes at `described_at`; what it says can be changed while it runs.
+    """Publishes at `metadata_path`; its pages can be changed while it runs.
 
     Args:
-        described_at: `OPENID` or `RFC8414`.
+        metadata_path: `OPENID` or `RFC8414`.
     """
 
-    def __init__(self, *, described_at: str = RFC8414) -> None:
+    def __init__(self, *, metadata_path: str = RFC8414) -> None:
         self.keys = {"first": new_key()}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.pages: dict[str, Any] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self.pages[described_at] = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
+        self.pages[metadata_path] = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -50,12 +47,12 @@ class Issuer:
         """Sign a token for `aud`; None leaves a claim out."""
         now = int(time.time())
         whole = {"iss": self.url, "sub": "user-1", "client_id": "host", "iat": now, "exp": now + 300, **claims}
-        told = {name: value for name, value in whole.items() if value is not None}
-        return jwt.encode(told, self.keys[key], algorithm, headers={"kid": key})
+        present = {name: value for name, value in whole.items() if value is not None}
+        return jwt.encode(present, self.keys[key], algorithm, headers={"kid": key})
 
     def page(self, path: str) -> Any:
-        """Return what stands at a path; None where there is nothing."""
-        self.asked.append(path)
+        """Return the JSON published at a path; None if there is none."""
+        self.requests.append(path)
         if path != "/keys" or path in self.pages:
             return self.pages.get(path)
         made = (json.loads(ECAlgorithm.to_jwk(key.public_key())) | {"kid": name} for name, key in self.keys.items())
@@ -63,7 +60,7 @@ class Issuer:
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
-    """Make a key to sign with."""
+    """Return a new signing key."""
     return ec.generate_private_key(ec.SECP256R1())
 
 

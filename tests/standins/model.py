@@ -1,8 +1,8 @@
-"""A language model that says what a script tells it to, over OpenAI's and Anthropic's streams: a process of its own.
+"""A language model that replies from a script, over OpenAI's and Anthropic's streams, in its own process.
 
-Each request takes the next step of the script: `{"says": "...", "calls": [["tool", {...}], ...]}`, or one that goes
-wrong: `{"status": 500, "reason": "..."}`, `{"cut": true}` (breaks off after its words), `{"hangs": true}` (after its
-words, until the client leaves).
+Each request takes the next step of the script: `{"text": "...", "calls": [["tool", {...}], ...]}`, or a failure:
+`{"status": 500, "reason": "..."}`, `{"cut": true}` (the stream ends after the text), `{"error": "..."}` (it reports an
+error after the text), `{"hangs": true}` (it stays open after the text, until the client disconnects).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 _CHECKOUT = Path(__file__).parents[2]
 _CONTROL = "/_standin"
-_PIECE = 12
-"""Characters a piece of what is said."""
+_PART = 12
+"""Characters in each part of the text."""
 
 
 class ScriptedModel:
-    """The process as tests hold it."""
+    """Starts the process, sets its script and reads its requests."""
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.standins.model"]
@@ -45,12 +45,12 @@ class ScriptedModel:
         return f"http://127.0.0.1:{self.port}"
 
     def play(self, *steps: dict[str, Any]) -> None:
-        """Set the script, and forget what was asked."""
+        """Set the script, and clear the recorded requests."""
         self._control("POST", list(steps))
 
     @property
-    def asked(self) -> list[dict[str, Any]]:
-        """Each request since then: `path`, `headers`, `body`, and whether the client `left` before the end."""
+    def requests(self) -> list[dict[str, Any]]:
+        """Each request since `play`: `path`, `headers`, `body`, and whether the client `left` early."""
         return self._control("GET", None)
 
     def _control(self, method: str, body: Any) -> Any:
@@ -65,7 +65,7 @@ class ScriptedModel:
 class _Script:
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.lock = threading.Lock()
 
 
@@ -76,20 +76,20 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's signature
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:  # the base class's name
-        self._answer(200, _script.asked)
+        self._answer(200, _script.requests)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with _script.lock:
             if self.path == _CONTROL:
-                _script.steps, _script.asked = body, []
+                _script.steps, _script.requests = body, []
                 return self._answer(200, {})
             seen = {"path": self.path, "headers": dict(self.headers), "body": body, "left": False}
-            _script.asked.append(seen)
-            step: dict[str, Any] = {"status": 500, "reason": "the script is over"}
+            _script.requests.append(seen)
+            step: dict[str, Any] = {"status": 500, "reason": "the script has ended"}
             if _script.steps:
                 step = _script.steps.pop(0)
         if "status" in step:
@@ -105,13 +105,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Connection", "close")
         self.end_headers()
-        speak = _anthropic if self.path.endswith("/messages") else _openai
-        for event in speak(step):
+        stream = _anthropic if self.path.endswith("/messages") else _openai
+        for event in stream(step):
             self.wfile.write(f"data: {json.dumps(event)}\n\n".encode())
+        if "error" in step:
+            self.wfile.write(f"data: {json.dumps({'type': 'error', 'error': {'message': step['error']}})}\n\n".encode())
         if step.get("hangs"):
             while True:  # a write fails once the client has left
                 threading.Event().wait(0.05)
-                self.wfile.write(b": still here\n\n")
+                self.wfile.write(b": comment\n\n")
 
     def _answer(self, status: int, answer: Any) -> None:
         body = json.dumps(answer).encode()
@@ -121,38 +123,38 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _pieces(text: str) -> list[str]:
-    return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
+def _parts(text: str) -> list[str]:
+    return [text[at : at + _PART] for at in range(0, len(text), _PART)]
 
 
 def _openai(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
     def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
         return {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
 
-    for piece in _pieces(step.get("says", "")):
-        yield chunk({"content": piece})
-    if step.get("hangs") or step.get("cut"):
+    for part in _parts(step.get("text", "")):
+        yield chunk({"content": part})
+    if step.keys() & {"hangs", "cut", "error"}:
         return
     for number, (name, arguments) in enumerate(step.get("calls", [])):
         yield chunk({"tool_calls": [{"index": number, "id": f"call{number}", "function": {"name": name}}]})
-        for piece in _pieces(json.dumps(arguments)):
-            yield chunk({"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
+        for part in _parts(json.dumps(arguments)):
+            yield chunk({"tool_calls": [{"index": number, "function": {"arguments": part}}]})
     yield chunk({}, "tool_calls" if step.get("calls") else "stop")
 
 
 def _anthropic(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield {"type": "message_start", "message": {}}
     yield {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
-    for piece in _pieces(step.get("says", "")):
-        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}}
+    for part in _parts(step.get("text", "")):
+        yield {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": part}}
     yield {"type": "content_block_stop", "index": 0}
-    if step.get("hangs") or step.get("cut"):
+    if step.keys() & {"hangs", "cut", "error"}:
         return
     for number, (name, arguments) in enumerate(step.get("calls", []), start=1):
         block = {"type": "tool_use", "id": f"call{number}", "name": name, "input": {}}
         yield {"type": "content_block_start", "index": number, "content_block": block}
-        for piece in _pieces(json.dumps(arguments)):
-            delta = {"type": "input_json_delta", "partial_json": piece}
+        for part in _parts(json.dumps(arguments)):
+            delta = {"type": "input_json_delta", "partial_json": part}
             yield {"type": "content_block_delta", "index": number, "delta": delta}
         yield {"type": "content_block_stop", "index": number}
     yield {"type": "message_stop"}

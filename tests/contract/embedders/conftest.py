@@ -1,4 +1,4 @@
-"""Every embedder there is, each as one parameter: another one is another line here."""
+"""Every embedder as one parameter; add a new one here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def standins() -> Iterator[dict[str, StandIn]]:
 
 @pytest.fixture(params=["offline", "nim", "infinity", "vllm"])
 def new_embedder(request: pytest.FixtureRequest) -> Callable[[], Embedder]:
-    """Makes the embedder under test, not yet opened."""
+    """Return a function that makes the embedder under test, not yet opened."""
     if request.param == "offline":
         return lambda: OfflineEmbedder(preprocessing=PREPROCESSING)
     standin: StandIn = request.getfixturevalue("standins")[request.param]
@@ -52,8 +52,8 @@ async def embedder(new_embedder: Callable[[], Embedder]) -> AsyncIterator[Embedd
 
 
 @pytest.fixture
-def picture(new_embedder: Callable[[], Embedder]) -> Callable[[int], Rendering]:
-    """Makes pictures as the embedder wants them, a different one for each number."""
+def new_rendering(new_embedder: Callable[[], Embedder]) -> Callable[[int], Rendering]:
+    """Return a function that makes renderings as `image_spec` asks, a different one for each number."""
     spec = new_embedder().image_spec
 
     def make(number: int) -> Rendering:

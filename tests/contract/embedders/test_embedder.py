@@ -1,4 +1,4 @@
-"""What the docstrings of `Embedder` promise, held against every embedder."""
+"""The contract in the docstrings of `Embedder`, tested with every embedder."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import Rendering, Vectors
 
-    Draw = Callable[[int], Rendering]
+    MakeRendering = Callable[[int], Rendering]
 
 
-async def vectors_of(embedder: Embedder, pictures: Sequence[Rendering]) -> Vectors:
-    rows = await embedder.embed_images(pictures)
+async def vectors_of(embedder: Embedder, renderings: Sequence[Rendering]) -> Vectors:
+    rows = await embedder.embed_images(renderings)
     assert not any(isinstance(row, Rejected) for row in rows)
     return np.stack([row for row in rows if not isinstance(row, Rejected)])
 
@@ -31,61 +31,63 @@ def skip_unless_it_reads_text(embedder: Embedder) -> None:
         pytest.skip("this embedder reads no text")
 
 
-def test_it_says_what_it_wants_before_it_is_opened(new_embedder: Callable[[], Embedder]) -> None:
+def test_name_and_image_spec_are_known_before_opening(new_embedder: Callable[[], Embedder]) -> None:
     embedder = new_embedder()
     assert embedder.name
     assert embedder.image_spec.size > 0
     assert isinstance(embedder.embeds_text, bool)
 
 
-async def test_the_fingerprint_names_model_dimension_and_preprocessing(embedder: Embedder, picture: Draw) -> None:
+async def test_the_fingerprint_names_model_dimension_and_preprocessing(
+    embedder: Embedder, new_rendering: MakeRendering
+) -> None:
     fingerprint = await embedder.fingerprint()
     assert fingerprint.model == embedder.name
     assert fingerprint.preprocessing == "test-1"
-    assert (await vectors_of(embedder, [picture(1)])).shape == (1, fingerprint.dimension)
+    assert (await vectors_of(embedder, [new_rendering(1)])).shape == (1, fingerprint.dimension)
     assert await embedder.fingerprint() == fingerprint
 
 
-async def test_each_picture_gets_a_unit_vector_of_float32(embedder: Embedder, picture: Draw) -> None:
-    for row in await embedder.embed_images([picture(n) for n in range(3)]):
+async def test_each_image_gets_a_unit_vector_of_float32(embedder: Embedder, new_rendering: MakeRendering) -> None:
+    for row in await embedder.embed_images([new_rendering(n) for n in range(3)]):
         assert not isinstance(row, Rejected)
         assert row.dtype == np.float32
         assert row.ndim == 1
         assert np.linalg.norm(row) == pytest.approx(1, abs=1e-5)
 
 
-async def test_different_pictures_get_different_vectors(embedder: Embedder, picture: Draw) -> None:
-    vectors = await vectors_of(embedder, [picture(n) for n in range(5)])
+async def test_different_images_get_different_vectors(embedder: Embedder, new_rendering: MakeRendering) -> None:
+    vectors = await vectors_of(embedder, [new_rendering(n) for n in range(5)])
     assert (vectors @ vectors.T)[np.triu_indices(5, k=1)].max() < 0.999
 
 
-async def test_the_order_of_many_pictures_is_kept(embedder: Embedder, picture: Draw) -> None:
-    pictures = [picture(n) for n in range(150)]
-    together = await vectors_of(embedder, pictures)
+async def test_the_order_of_many_images_is_kept(embedder: Embedder, new_rendering: MakeRendering) -> None:
+    renderings = [new_rendering(n) for n in range(150)]
+    together = await vectors_of(embedder, renderings)
     for number in (0, 31, 32, 63, 64, 149):
-        alone = await vectors_of(embedder, [pictures[number]])
+        alone = await vectors_of(embedder, [renderings[number]])
         np.testing.assert_allclose(together[number], alone[0], atol=1e-6)
 
 
-async def test_a_picture_gets_the_same_vector_from_an_embedder_opened_anew(
-    new_embedder: Callable[[], Embedder], picture: Draw
+async def test_an_image_gets_the_same_vector_from_a_new_embedder(
+    new_embedder: Callable[[], Embedder], new_rendering: MakeRendering
 ) -> None:
     async with new_embedder() as one:
-        first = await vectors_of(one, [picture(1)])
+        first = await vectors_of(one, [new_rendering(1)])
     async with new_embedder() as other:
-        np.testing.assert_allclose(await vectors_of(other, [picture(1)]), first, atol=1e-6)
+        np.testing.assert_allclose(await vectors_of(other, [new_rendering(1)]), first, atol=1e-6)
 
 
-async def test_no_pictures_give_no_vectors(embedder: Embedder) -> None:
+async def test_no_images_give_no_vectors(embedder: Embedder) -> None:
     assert await embedder.embed_images([]) == []
 
 
-async def test_calls_side_by_side_get_their_own_vectors(embedder: Embedder, picture: Draw) -> None:
-    expected = await vectors_of(embedder, [picture(n) for n in range(12)])
+async def test_concurrent_calls_get_their_own_vectors(embedder: Embedder, new_rendering: MakeRendering) -> None:
+    expected = await vectors_of(embedder, [new_rendering(n) for n in range(12)])
     found: dict[int, Vectors] = {}
 
     async def embed(number: int) -> None:
-        found[number] = await vectors_of(embedder, [picture(number)])
+        found[number] = await vectors_of(embedder, [new_rendering(number)])
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
@@ -94,22 +96,24 @@ async def test_calls_side_by_side_get_their_own_vectors(embedder: Embedder, pict
     np.testing.assert_allclose(np.concatenate([found[n] for n in range(12)]), expected, atol=1e-6)
 
 
-async def test_a_cancelled_call_leaves_the_embedder_usable(embedder: Embedder, picture: Draw) -> None:
+async def test_a_cancelled_call_leaves_the_embedder_usable(embedder: Embedder, new_rendering: MakeRendering) -> None:
     with anyio.CancelScope() as scope:
         scope.cancel()
-        await embedder.embed_images([picture(n) for n in range(100)])
+        await embedder.embed_images([new_rendering(n) for n in range(100)])
     with anyio.fail_after(10):
-        assert len(await vectors_of(embedder, [picture(1)])) == 1
+        assert len(await vectors_of(embedder, [new_rendering(1)])) == 1
 
 
-async def test_texts_are_refused_where_they_cannot_be_read(embedder: Embedder) -> None:
+async def test_texts_are_refused_if_the_embedder_reads_none(embedder: Embedder) -> None:
     if embedder.embeds_text:
         pytest.skip("this embedder reads text")
     with pytest.raises(EmbeddingRejected):
         await embedder.embed_texts(["effusion"])
 
 
-async def test_each_text_gets_a_unit_vector_of_the_pictures_space(embedder: Embedder, picture: Draw) -> None:
+async def test_each_text_gets_a_unit_vector_of_the_images_dimension(
+    embedder: Embedder, new_rendering: MakeRendering
+) -> None:
     skip_unless_it_reads_text(embedder)
     texts = await embedder.embed_texts(["left pleural effusion", "no finding"])
     assert texts.dtype == np.float32
@@ -126,6 +130,6 @@ async def test_the_order_of_many_texts_is_kept(embedder: Embedder) -> None:
         np.testing.assert_allclose(together[number], (await embedder.embed_texts([texts[number]]))[0], atol=1e-6)
 
 
-async def test_no_texts_give_an_empty_array_of_the_right_width(embedder: Embedder) -> None:
+async def test_no_texts_give_an_empty_array_of_the_right_dimension(embedder: Embedder) -> None:
     skip_unless_it_reads_text(embedder)
     assert (await embedder.embed_texts([])).shape == (0, (await embedder.fingerprint()).dimension)

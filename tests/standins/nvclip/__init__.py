@@ -1,11 +1,11 @@
-"""A stand-in for the embedding services: a real process on loopback that speaks their dialects to the letter.
+"""A stand-in for the embedding services: a real process on loopback that speaks their dialects exactly.
 
 Start it by hand with `python -m tests.standins.nvclip --dialect nim --model nvidia/nvclip-vit-h-14`. It knows no
-model: its vectors are drawn from the bytes of the input, or made from labels that a test hands it.
+model: its vectors are drawn from the bytes of the input, or made from labels that a test sets.
 """
 
-from tests.standins.nvclip._client import config_for, impatient_embedder, rendering, renderings
+from tests.standins.nvclip._client import config_for, embedder_for, rendering, renderings
 from tests.standins.nvclip._process import StandIn
 from tests.standins.nvclip._vectors import digest
 
-__all__ = ["StandIn", "config_for", "digest", "impatient_embedder", "rendering", "renderings"]
+__all__ = ["StandIn", "config_for", "digest", "embedder_for", "rendering", "renderings"]

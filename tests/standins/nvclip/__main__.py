@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.standins.nvclip", description=main.__doc__)
     parser.add_argument("--dialect", choices=sorted(DIALECTS), default="nim")
     parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--model", action="append", required=True, help="a name the service answers to")
+    parser.add_argument("--model", action="append", required=True, help="a name of the served model")
     parser.add_argument("--dimension", type=int, default=1024)
     given = parser.parse_args()
     state = State(models=tuple(given.model), dimension=given.dimension)

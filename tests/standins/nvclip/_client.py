@@ -1,4 +1,4 @@
-"""The real client, in a hurry, and pictures to send."""
+"""The real client with short timeouts, and renderings to send."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ SHORT_TIMEOUTS: dict[str, Any] = {
 
 
 def config_for(standin: StandIn, **more: Any) -> NvclipConfig:
-    """What the client of `standin` is told; `more` replaces any of it."""
+    """Return the configuration of a client of `standin`; `more` replaces any field."""
     known: dict[str, Any] = {"image_size": 32, "preprocessing": "test-1", "dialect": standin.dialect}
     known |= {"base_url": standin.base_url, "model": standin.model}
     return NvclipConfig(**(known | more))
 
 
-def impatient_embedder(standin: StandIn, *, config: dict[str, Any] | None = None, **policy: Any) -> NvclipEmbedder:
-    """The client of `standin`, with waits that suit a test."""
+def embedder_for(standin: StandIn, *, config: dict[str, Any] | None = None, **policy: Any) -> NvclipEmbedder:
+    """Return a client of `standin` with short timeouts; `policy` replaces any of them."""
     return NvclipEmbedder(config_for(standin, **(config or {})), policy=RequestPolicy(**(SHORT_TIMEOUTS | policy)))
 
 
 @functools.cache
 def rendering(number: int) -> Rendering:
-    """A picture of 32 x 32, a different one for each number."""
+    """Return a rendering of 32 x 32, a different one for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
     encoded = io.BytesIO()
     Image.fromarray(pixels).save(encoded, "JPEG", quality=95)

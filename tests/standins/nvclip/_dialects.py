@@ -1,4 +1,4 @@
-"""What each service takes, and how it answers: to the letter, refusing anything beyond."""
+"""The requests that each service accepts, and its replies; anything else is refused, as the real service does."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     from tests.standins.nvclip._state import State
 
-_LEGIBLE = 400  # characters, about 77 tokens
+_MAX_TEXT = 400  # characters, about 77 tokens
 _DATA_URI = re.compile(r"data:image/(jpeg|jpg|png);base64,([A-Za-z0-9+/=]+)")
 
 
 class Refusal(Exception):
-    """An error answer; `detail` quotes the request, as real services do, so that a client that repeats it is caught."""
+    """An error reply; `detail` quotes the request, as real services do, to detect a client that repeats it."""
 
     def __init__(self, status: int, detail: str) -> None:
         super().__init__(detail)
@@ -34,13 +34,13 @@ class Refusal(Exception):
 class Nim:
     embeddings = "/v1/embeddings"
     fields = frozenset({"input", "model", "encoding_format"})
-    most = 64
+    max_items = 64
 
     def __init__(self, state: State) -> None:
         self.state = state
 
     def get(self, path: str) -> tuple[int, Any] | None:
-        """Status and JSON of a GET; None where there is nothing."""
+        """Return status and JSON of a GET; None if the path does not exist."""
         match path:
             case "/v1/health/ready":
                 return (200, {"object": "health.response", "message": "ready"}) if self.state.ready else (503, {})
@@ -53,7 +53,7 @@ class Nim:
                 return None
 
     def inputs(self, path: str, body: dict[str, Any]) -> list[str]:
-        """The inputs of a request that is as it should be."""
+        """Return the inputs of a request, if it is valid."""
         if path != self.embeddings:
             raise Refusal(404, "Not Found")
         self.check_fields(body, self.fields)
@@ -69,35 +69,35 @@ class Nim:
             raise Refusal(404, f"The model {body.get('model')} does not exist")
 
     def checked(self, inputs: Any) -> list[str]:
-        if not isinstance(inputs, list) or not 1 <= len(inputs) <= self.most:
-            raise Refusal(422, f"input must hold 1 to {self.most} items")
+        if not isinstance(inputs, list) or not 1 <= len(inputs) <= self.max_items:
+            raise Refusal(422, f"input must hold 1 to {self.max_items} items")
         for item in inputs:
             if not isinstance(item, str) or not re.fullmatch(r".*", item):
                 raise Refusal(422, f"string should match '^.*$': {item!r}")
         return inputs
 
-    def is_picture(self, item: str, body: dict[str, Any]) -> bool:
+    def is_image(self, item: str, body: dict[str, Any]) -> bool:
         return item.startswith("data:image")
 
     def read_text(self, text: str, body: dict[str, Any]) -> bytes:
-        """What the tokenizer leaves of a text: 77 tokens, and no word about the rest."""
-        return text[:_LEGIBLE].encode()
+        """Return what the tokenizer keeps of a text: 77 tokens; the rest is cut without an error."""
+        return text[:_MAX_TEXT].encode()
 
     def vectors(self, inputs: list[str], body: dict[str, Any], kind: str) -> NDArray[np.float32]:
-        """The vectors of the inputs, with the fault of this request in them."""
+        """Return the vectors of the inputs, spoiled as the fault `kind` says."""
         rows = []
         for item in inputs:
-            is_picture = self.is_picture(item, body)
-            raw = _jpeg(item) if is_picture else self.read_text(item, body)
+            is_image = self.is_image(item, body)
+            raw = _jpeg(item) if is_image else self.read_text(item, body)
             if digest(raw) in self.state.bad:
                 raise Refusal(self.state.bad_status, f"cannot embed {item}")
-            rows.append(vector(raw, is_picture=is_picture, state=self.state))
+            rows.append(vector(raw, is_image=is_image, state=self.state))
             if digest(raw) in self.state.not_finite:
                 rows[-1][0] = np.nan
         return spoiled(np.stack(rows), kind)
 
     def reply(self, vectors: NDArray[np.float32], body: dict[str, Any], kind: str) -> Any:
-        """The answer to a request."""
+        """Return the reply to a request."""
         as_numbers = kind == "floats" or body.get("encoding_format", "float") == "float"
         rows = vectors.tolist() if as_numbers else [base64.b64encode(row.tobytes()).decode() for row in vectors]
         first = 1 if kind == "from_one" else 0
@@ -124,7 +124,7 @@ class Nim:
 class Infinity(Nim):
     embeddings = "/embeddings"
     fields = frozenset({"input", "model", "encoding_format", "modality", "user", "dimensions"})
-    most = 32
+    max_items = 32
 
     def get(self, path: str) -> tuple[int, Any] | None:
         match path:
@@ -142,7 +142,7 @@ class Infinity(Nim):
         if body.get("model") not in self.state.models:
             raise Refusal(400, f"Invalid model: {body.get('model')}")
 
-    def is_picture(self, item: str, body: dict[str, Any]) -> bool:
+    def is_image(self, item: str, body: dict[str, Any]) -> bool:
         return body.get("modality", "text") == "image"
 
     def error(self, status: int, detail: str, path: str) -> Any:
@@ -151,7 +151,7 @@ class Infinity(Nim):
 
 class Vllm(Nim):
     fields = frozenset({"input", "model", "encoding_format", "padding", "dimensions", "user"})
-    picture_fields = frozenset({"model", "images", "embedding_types", "truncate", "output_dimension", "input_type"})
+    image_fields = frozenset({"model", "images", "embedding_types", "truncate", "output_dimension", "input_type"})
 
     def get(self, path: str) -> tuple[int, Any] | None:
         match path:
@@ -165,17 +165,17 @@ class Vllm(Nim):
     def inputs(self, path: str, body: dict[str, Any]) -> list[str]:
         if path != "/v2/embed":
             return super().inputs(path, body)
-        self.check_fields(body, self.picture_fields)
+        self.check_fields(body, self.image_fields)
         if body.get("embedding_types") != ["float"]:
             raise Refusal(400, "embedding_types")
         return self.checked(body.get("images"))
 
-    def is_picture(self, item: str, body: dict[str, Any]) -> bool:
+    def is_image(self, item: str, body: dict[str, Any]) -> bool:
         return "images" in body
 
     def read_text(self, text: str, body: dict[str, Any]) -> bytes:
-        """SigLIP was trained on padded texts: without padding, other vectors come, of the same shape."""
-        if len(text) > _LEGIBLE:
+        """SigLIP was trained on padded texts: unpadded ones give other vectors of the same shape."""
+        if len(text) > _MAX_TEXT:
             raise Refusal(400, f"This model's maximum context length is 64 tokens: {text}")
         unpadded = "siglip" in body["model"] and body.get("padding") != "max_length"
         return text.encode() + (b"unpadded" if unpadded else b"")
@@ -198,12 +198,12 @@ def parsed(body: bytes) -> dict[str, Any]:
     except ValueError:
         raise Refusal(422, f"JSON decode error: {body[:80]!r}") from None
     if not isinstance(parsed, dict):
-        raise Refusal(422, "an object is wanted")
+        raise Refusal(422, "the body must be an object")
     return parsed
 
 
 def _jpeg(item: str) -> bytes:
-    """The file in a data URI, which must be what its type says."""
+    """Return the file in a data URI, which must match its media type."""
     found = _DATA_URI.fullmatch(item)
     try:
         raw = base64.b64decode(found[2], validate=True) if found else b""

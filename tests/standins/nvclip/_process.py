@@ -1,4 +1,4 @@
-"""The stand-in as tests hold it."""
+"""Starts, configures and stops the stand-in's process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 _CHECKOUT = Path(__file__).parents[3]
@@ -19,11 +18,11 @@ MODELS = {
     "infinity": ("laion/CLIP-ViT-H-14-laion2B-s32B-b79K",),
     "vllm": ("google/medsiglip-448",),
 }
-"""Names each dialect's stand-in answers to; the first is the usual one."""
+"""Names of the model that each dialect's stand-in serves; the first is the default."""
 
 
 class StandIn:
-    """A process of our own on an ephemeral port of loopback; ended by `stop`, by its id."""
+    """A process on an ephemeral port of loopback."""
 
     def __init__(self, dialect: str = "nim", *, dimension: int = 1024) -> None:
         self.dialect, self.dimension = dialect, dimension
@@ -35,72 +34,70 @@ class StandIn:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
     def base_url(self) -> str:
-        """What NVCLIP_BASE_URL would be."""
+        """The value for NVCLIP_BASE_URL."""
         return f"http://127.0.0.1:{self.port}" + ("" if self.dialect == "infinity" else "/v1")
 
     @property
     def pid(self) -> int:
-        """The process under way."""
+        """Id of the running process."""
         assert self._process
         return self._process.pid
 
-    def start(self, **orders: Any) -> None:
-        """Start a new process, on the port of the last one where there was one, and tell it `orders`."""
+    def start(self, **settings: Any) -> None:
+        """Start a process, on the port of the previous one if there was one, and configure it."""
         options = ["--dialect", self.dialect, "--port", str(self.port), "--dimension", str(self.dimension)]
         names = [argument for model in MODELS[self.dialect] for argument in ("--model", model)]
         command = [sys.executable, "-m", "tests.standins.nvclip", *options, *names]
         self._process = subprocess.Popen(command, cwd=_CHECKOUT, stdout=subprocess.PIPE)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
-        if orders:
-            self.tell(**orders)
+        if settings:
+            self.configure(**settings)
 
     def stop(self) -> None:
-        """End the process; harmless where it has ended."""
+        """End the process, if it runs."""
         if self._process is None:
             return
         self._process.terminate()
         self._process.communicate()
         self._process = None
 
-    def restart(self, **orders: Any) -> None:
-        """A new process on the same port."""
+    def restart(self, **settings: Any) -> None:
+        """Start a new process on the same port."""
         self.stop()
-        self.start(**orders)
+        self.start(**settings)
 
-    def tell(self, **orders: Any) -> None:
-        """Set fields of `State`, and forget what was seen."""
-        self._control("POST", orders)
+    def configure(self, **settings: Any) -> None:
+        """Set fields of `State`, and clear the recorded requests."""
+        self._control("POST", settings)
 
     def fail(self, kind: str, *, times: int = 1, **more: Any) -> None:
         """Let the next `times` requests for vectors fail."""
-        self.tell(fault={"kind": kind, "times": times, **more})
+        self.configure(fault={"kind": kind, "times": times, **more})
 
-    def heal(self) -> None:
-        """No fault from now on."""
-        self.tell(fault=None)
+    def clear_fault(self) -> None:
+        """Reply without faults from now on."""
+        self.configure(fault=None)
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
-        """Method, path and number of inputs of each request since the last order."""
+        """Method, path and number of inputs of each request since the last `configure`."""
         return [(method, path, items) for method, path, items in self._control("GET")["requests"]]
 
     @property
-    def most_under_way(self) -> int:
-        """The most requests at once since the last order, where `latency` is set."""
-        return self._control("GET")["most_under_way"]
+    def most_concurrent(self) -> int:
+        """The most concurrent requests since the last `configure`, if `latency` is set."""
+        return self._control("GET")["most_concurrent"]
 
-    def _control(self, method: str, orders: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _control(self, method: str, settings: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request(method, "/_standin", None if orders is None else json.dumps(orders))
+            connection.request(method, "/_standin", None if settings is None else json.dumps(settings))
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, so that an answer can also be late, cut, slow or missing."""
+"""An HTTP/1.1 server whose replies can also be late, cut, slow or missing."""
 
 from __future__ import annotations
 
@@ -33,33 +33,34 @@ class Server:
         writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; False where the connection ends with it."""
+        """Answer one request; return whether the connection stays open."""
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = lines[0].split(" ")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:] if line)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if path == _CONTROL:
             if method == "POST":
-                self.state.tell(json.loads(body))
-            return await _send(writer, 200, self.state.seen())
+                self.state.configure(json.loads(body))
+            return await _send(writer, 200, self.state.record())
         return await self._answer(writer, method, path, headers, body)
 
     async def _answer(
         self, writer: asyncio.StreamWriter, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> bool:
-        seen = [method, path, 0]
-        self.state.requests.append(seen)
+        record = [method, path, 0]
+        self.state.requests.append(record)
         try:
-            self._admit(headers, body)
+            self._check_access(headers, body)
             if method != "POST":
                 return await self._get(writer, path)
-            inputs = self.dialect.inputs(path, asked := parsed(body))
-            seen[2] = len(inputs)
-            return await self._embed(writer, path, inputs, asked)
+            request = parsed(body)
+            inputs = self.dialect.inputs(path, request)
+            record[2] = len(inputs)
+            return await self._embed(writer, path, inputs, request)
         except Refusal as exc:
             return await _send(writer, exc.status, self.dialect.error(exc.status, exc.detail, path))
 
-    def _admit(self, headers: dict[str, str], body: bytes) -> None:
+    def _check_access(self, headers: dict[str, str], body: bytes) -> None:
         if self.state.api_key and headers.get("authorization") != f"Bearer {self.state.api_key}":
             raise Refusal(401, f"Unauthorized: {headers.get('authorization')}")
         if len(body) > self.state.max_body:
@@ -79,7 +80,7 @@ class Server:
             case "drop":
                 return False
             case "status":
-                error = self.dialect.error(fault["status"], f"told to refuse {json.dumps(body)}", path)
+                error = self.dialect.error(fault["status"], f"configured to refuse {json.dumps(body)}", path)
                 return await _send(writer, fault["status"], error, fault.get("headers"))
             case _:
                 pass

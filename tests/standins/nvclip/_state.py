@@ -1,4 +1,4 @@
-"""What a test has told the stand-in, and what the stand-in has seen."""
+"""The stand-in's configuration, and the requests it has recorded."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class State:
     ready: bool = True
     api_key: str | None = None
     vectors: str = "hash"
-    """`hash`: drawn from the bytes; `labels`: made from `labels` and noise; `blind`: reads pictures as cut text."""
+    """`hash`: drawn from the bytes; `labels`: made from `labels` and noise; `blind`: reads images as cut text."""
     labels: dict[str, list[str]] = field(default_factory=dict)
-    """By the SHA-256 of a JPEG. A text has the labels whose name stands in it."""
+    """By the SHA-256 of a JPEG. A text has the labels whose name it contains."""
     noise: float = 1.0
     """Length of the noise beside one label's unit length."""
     bad: list[str] = field(default_factory=list)
@@ -31,30 +31,30 @@ class State:
     max_body: int = 1 << 30
     """Bytes; beyond, 413."""
     latency: tuple[float, float] = (0.0, 0.0)
-    """Seconds a request and an item; one request is worked on at a time, as on one GPU."""
+    """Seconds per request and per item; requests are processed one at a time, as on one GPU."""
     fault: dict[str, Any] | None = None
-    """`kind`, `times`, and what the kind wants."""
+    """`kind`, `times`, and the kind's own fields."""
 
     requests: list[list[Any]] = field(default_factory=list)
     """Method, path and number of inputs."""
-    under_way: int = 0
-    most_under_way: int = 0
-    """Requests that waited for the GPU or were on it at once; counted only where `latency` is set."""
+    concurrent: int = 0
+    most_concurrent: int = 0
+    """The most requests that waited for the GPU or ran on it at once; counted only if `latency` is set."""
     busy_until: float = 0.0
 
-    def tell(self, orders: dict[str, Any]) -> None:
-        """Take orders, and forget what was seen."""
-        for name, value in orders.items():
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Set fields, and clear the recorded requests."""
+        for name, value in settings.items():
             setattr(self, name, value)
         self.requests = []
-        self.most_under_way = self.under_way
+        self.most_concurrent = self.concurrent
 
-    def seen(self) -> dict[str, Any]:
-        told = dataclasses.asdict(self)
-        return {name: told[name] for name in ("requests", "most_under_way", "fault")}
+    def record(self) -> dict[str, Any]:
+        fields = dataclasses.asdict(self)
+        return {name: fields[name] for name in ("requests", "most_concurrent", "fault")}
 
     def next_fault(self) -> dict[str, Any]:
-        """The fault of this request; `{"kind": "none"}` where there is none."""
+        """Return the fault of this request; `{"kind": "none"}` if there is none."""
         fault = self.fault
         if fault is None:
             return {"kind": "none"}
@@ -64,13 +64,13 @@ class State:
         return fault
 
     async def work(self, items: int) -> None:
-        """Take as long as one GPU would, with no drift between requests that wait for each other."""
+        """Wait as long as one GPU would take, without drift between requests that wait for each other."""
         fixed, per_item = self.latency
         if not fixed and not per_item:
             return
-        self.under_way += 1
-        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.concurrent += 1
+        self.most_concurrent = max(self.most_concurrent, self.concurrent)
         now = asyncio.get_running_loop().time()
         self.busy_until = max(now, self.busy_until) + fixed + per_item * items
         await asyncio.sleep(self.busy_until - now)
-        self.under_way -= 1
+        self.concurrent -= 1

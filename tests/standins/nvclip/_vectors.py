@@ -17,16 +17,16 @@ def digest(item: bytes) -> str:
     return hashlib.sha256(item).hexdigest()
 
 
-def vector(item: bytes, *, is_picture: bool, state: State) -> NDArray[np.float32]:
+def vector(item: bytes, *, is_image: bool, state: State) -> NDArray[np.float32]:
     """Return the unit vector of one input, its decoded JPEG or its text."""
-    if state.vectors == "blind" and is_picture:
+    if state.vectors == "blind" and is_image:
         item = item[:200]  # the tables at the head of a JPEG, which are the same in many
     own = _drawn(item, state.dimension)
     if state.vectors != "labels":
         return own
     words = item.decode("latin-1").casefold()
     known = {label for labels in state.labels.values() for label in labels}
-    labels = state.labels.get(digest(item), []) if is_picture else [name for name in known if name.casefold() in words]
+    labels = state.labels.get(digest(item), []) if is_image else [name for name in known if name.casefold() in words]
     meant = sum((_drawn(label.encode(), state.dimension) for label in labels), np.zeros(state.dimension, np.float32))
     mixed = meant + state.noise * own
     return (mixed / np.linalg.norm(mixed)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Packing, dividing and reading, with a function in place of the network."""
+"""Batches, replies and retries of the client, with a function in place of the network."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ CONFIG = NvclipConfig(
 STATE = State(models=(), dimension=16)
 
 
-def picture(content: bytes) -> Rendering:
-    return Rendering(np.zeros((8, 8, 3), np.uint8), content)
+def rendering_of(jpeg: bytes) -> Rendering:
+    return Rendering(np.zeros((8, 8, 3), np.uint8), jpeg)
 
 
-def service(sizes: list[int], taken: Callable[[str], bool] = lambda _: True) -> httpx.MockTransport:
-    """A service of 16 dimensions that refuses batches with an item that is not `taken`; notes the sizes of batches."""
+def service(sizes: list[int], accepts: Callable[[str], bool] = lambda _: True) -> httpx.MockTransport:
+    """Return a service of 16 dimensions that accepts batches of accepted items, and records the sizes of batches."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(404)
         inputs: list[str] = json.loads(request.content)["input"]
         sizes.append(len(inputs))
-        if not all(map(taken, inputs)):
+        if not all(map(accepts, inputs)):
             return httpx.Response(422, json={"detail": [{"msg": "no", "input": inputs}]})
-        rows = [vector(item.encode(), is_picture=False, state=STATE) for item in inputs]
+        rows = [vector(item.encode(), is_image=False, state=STATE) for item in inputs]
         data = [{"index": n, "embedding": base64.b64encode(row.tobytes()).decode()} for n, row in enumerate(rows)]
         return httpx.Response(200, json={"data": data})
 
@@ -72,31 +72,31 @@ def test_packing_keeps_order_and_both_limits(sizes: list[int], max_items: int, m
         assert len(batch) == 1 or sum(map(len, batch)) <= max_bytes
 
 
-async def test_large_pictures_go_in_smaller_batches() -> None:
+async def test_large_images_go_in_smaller_batches() -> None:
     sizes: list[int] = []
     async with NvclipEmbedder(CONFIG, transport=service(sizes)) as embedder:
-        await embedder.embed_images([picture(bytes([n]) * 1_000_000) for n in range(7)])
+        await embedder.embed_images([rendering_of(bytes([n]) * 1_000_000) for n in range(7)])
     assert sorted(sizes[2:]) == [1, 3, 3]
 
 
 @pytest.mark.parametrize("bad", [{0}, {63}, {5, 6}, {0, 20, 63}])
-async def test_dividing_finds_exactly_the_bad_ones(bad: set[int]) -> None:
-    refused = {"data:image/jpeg;base64," + base64.b64encode(f"film {n}".encode()).decode() for n in bad}
+async def test_splitting_a_batch_rejects_exactly_the_refused_images(bad: set[int]) -> None:
+    refused = {"data:image/jpeg;base64," + base64.b64encode(f"image {n}".encode()).decode() for n in bad}
     sizes: list[int] = []
     async with NvclipEmbedder(CONFIG, transport=service(sizes, lambda item: item not in refused)) as embedder:
-        found = await embedder.embed_images([picture(f"film {n}".encode()) for n in range(64)])
+        found = await embedder.embed_images([rendering_of(f"image {n}".encode()) for n in range(64)])
     assert {number for number, row in enumerate(found) if isinstance(row, Rejected)} == bad
     assert len(sizes) <= 5 + 12 * len(bad)  # the self-check twice, the batch, two halves six times each
 
 
-async def test_a_service_that_names_no_version_has_none() -> None:
+async def test_fingerprint_has_no_version_if_the_service_states_none() -> None:
     async with NvclipEmbedder(CONFIG, transport=service([])) as embedder:
         fingerprint = await embedder.fingerprint()
     assert (fingerprint.model, fingerprint.dimension, fingerprint.service) == ("nvidia/nvclip-vit-h-14", 16, None)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "data:image/png;base64,AAAA", "  Data:Image/jpeg"])
-async def test_a_text_that_is_none_is_never_sent(text: str) -> None:
+async def test_an_empty_text_or_data_uri_is_not_sent(text: str) -> None:
     sizes: list[int] = []
     async with NvclipEmbedder(CONFIG, transport=service(sizes)) as embedder:
         with pytest.raises(EmbeddingRejected):
@@ -109,7 +109,7 @@ async def test_texts_that_a_tokenizer_reads_alike_may_share_a_vector() -> None:
         if request.method == "GET":
             return httpx.Response(404)
         inputs: list[str] = json.loads(request.content)["input"]
-        rows = [vector(item.lower().encode(), is_picture=False, state=STATE).tolist() for item in inputs]
+        rows = [vector(item.lower().encode(), is_image=False, state=STATE).tolist() for item in inputs]
         return httpx.Response(200, json={"data": [{"index": n, "embedding": row} for n, row in enumerate(rows)]})
 
     async with NvclipEmbedder(CONFIG, transport=httpx.MockTransport(answer)) as embedder:
@@ -117,13 +117,13 @@ async def test_texts_that_a_tokenizer_reads_alike_may_share_a_vector() -> None:
     np.testing.assert_array_equal(one, other)
 
 
-async def test_a_picture_without_jpeg_is_a_mistake_of_the_caller() -> None:
+async def test_a_rendering_without_jpeg_raises_value_error() -> None:
     async with NvclipEmbedder(CONFIG, transport=service([])) as embedder:
         with pytest.raises(ValueError, match="image_spec"):
             await embedder.embed_images([Rendering(np.zeros((8, 8, 3), np.uint8))])
 
 
-async def test_a_wait_is_drawn_from_a_range_that_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_backoff_range_doubles_with_each_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     ranges: list[float] = []
     monkeypatch.setattr("random.uniform", lambda low, high: ranges.append(high) or low)
     transport = httpx.MockTransport(lambda _: httpx.Response(503))
@@ -141,13 +141,13 @@ async def test_a_wait_is_drawn_from_a_range_that_doubles(monkeypatch: pytest.Mon
      '{"data": [{"index": 2, "embedding": [1]}]}', "[" * 100_000],
     ids=range(12),
 )  # fmt: skip
-def test_a_reply_of_another_shape_is_no_list_of_vectors(reply: str) -> None:
+def test_a_malformed_reply_raises_bad_reply(reply: str) -> None:
     with pytest.raises(BadReply):
         read_vectors(Nim("http://localhost/v1", "m"), reply.encode())
 
 
 @pytest.mark.parametrize("reply", ["", "[]", "7", "{}", '{"version": ""}', '{"version": "2", "modelInfo": [7]}'])
-def test_an_illegible_version_is_none(reply: str) -> None:
+def test_a_malformed_version_is_none(reply: str) -> None:
     assert read_version(Nim("http://localhost/v1", "m"), reply.encode()) is None
 
 
@@ -156,18 +156,18 @@ def test_a_long_text_is_likely_truncated() -> None:
     assert not likely_truncated("opacity " * 45)
 
 
-def test_texts_beyond_the_tokenizers_reach_have_one_key() -> None:
+def test_texts_that_differ_beyond_the_token_limit_share_a_key() -> None:
     assert text_key("word " * 60 + "a") == text_key("Wörd " * 60 + "b")
     assert text_key("left effusion") != text_key("right effusion")
 
 
-def test_the_canned_pictures_begin_alike_and_differ() -> None:
+def test_self_check_images_begin_alike_and_differ() -> None:
     one, other = self_check_images()
     assert one[:600] == other[:600]
     assert one != other
 
 
-async def test_the_pace_grows_by_one_after_sixteen_successes_up_to_sixteen() -> None:
+async def test_limiter_grows_by_one_after_sixteen_successes_up_to_sixteen() -> None:
     limiter = AdaptiveLimiter()
     for _ in range(16):
         limiter.record_success()
@@ -177,7 +177,7 @@ async def test_the_pace_grows_by_one_after_sixteen_successes_up_to_sixteen() -> 
     assert limiter.limit == 16
 
 
-async def test_the_pace_is_halved_once_for_refusals_of_one_moment_and_never_below_one() -> None:
+async def test_limiter_is_halved_once_per_round_and_never_below_one() -> None:
     limiter = AdaptiveLimiter()
     async with limiter.slot() as begun:
         limiter.record_overload(begun)
@@ -194,12 +194,12 @@ def units(*rows: list[float]) -> Vectors:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_the_self_check_wants_one_dimension_for_pictures_and_texts() -> None:
+def test_self_check_requires_one_dimension_for_images_and_texts() -> None:
     with pytest.raises(BadReply, match="2 dimensions for an image and 3 for a text"):
         check_distinct(units([1, 0], [0, 1]), units([1, 0, 0], [0, 1, 0]))
 
 
-def test_the_self_check_finds_vectors_that_hardly_differ() -> None:
+def test_self_check_detects_vectors_that_hardly_differ() -> None:
     with pytest.raises(BadReply, match="same vector"):
         check_distinct(units([1, 0, 0], [1, 0.001, 0]), units([0, 0, 1], [0, 1, 1]))
 
@@ -213,12 +213,14 @@ def break_off(request: httpx.Request) -> httpx.Response:
     raise httpx.ReadError("canary", request=request)
 
 
-def fall_silent(request: httpx.Request) -> httpx.Response:
+def time_out(request: httpx.Request) -> httpx.Response:
     raise httpx.ConnectTimeout("canary", request=request)
 
 
-@pytest.mark.parametrize("network", [hang, break_off, fall_silent])
-async def test_check_of_a_service_that_does_not_answer_raises_unavailable(network: Callable[..., httpx.Response]) -> None:
+@pytest.mark.parametrize("network", [hang, break_off, time_out])
+async def test_check_of_a_service_that_does_not_answer_raises_unavailable(
+    network: Callable[..., httpx.Response],
+) -> None:
     policy = RequestPolicy(texts_deadline_s=0.05)
     async with NvclipEmbedder(CONFIG, policy=policy, transport=httpx.MockTransport(network)) as embedder:
         with anyio.fail_after(2), pytest.raises(EmbeddingUnavailable, match="NVCLIP_BASE_URL") as caught:

@@ -1,4 +1,4 @@
-"""Where pixels may go is decided before anything is opened."""
+"""The configuration refuses hosts that are not allowed, before anything is opened."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def config(**more: Any) -> NvclipConfig:
 
 @pytest.mark.parametrize("host", ["localhost:8002", "LOCALHOST", "127.0.0.1:8002", "127.8.4.2", "[::1]:8002"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_loopback_needs_no_leave(scheme: str, host: str) -> None:
+def test_loopback_is_always_allowed(scheme: str, host: str) -> None:
     assert config(base_url=f"{scheme}://{host}/v1")
 
 
-NAMED = [
+ALLOWED = [
     ("https://gpu.example:8443/v1", "gpu.example:8443"),
     ("https://gpu.example/v1", "gpu.example:443"),
     ("http://gpu.example:8002/v1", "http://gpu.example:8002"),
@@ -32,16 +32,16 @@ NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("url", "name"), NAMED)
-def test_a_host_beyond_is_refused_until_it_is_named(url: str, name: str) -> None:
+@pytest.mark.parametrize(("url", "name"), ALLOWED)
+def test_another_host_is_refused_until_it_is_allowed(url: str, name: str) -> None:
     with pytest.raises(ConfigError, match="MCP_CXR_ALLOW_REMOTE=") as caught:
         config(base_url=url)
     assert name.lower() in str(caught.value)
     assert config(base_url=url, allow_remote=("other:1", name))
 
 
-NOT_NAMED = [
-    ("http://gpu.example:8443/v1", "gpu.example:8443"),  # plain http wants its own leave
+NOT_ALLOWED = [
+    ("http://gpu.example:8443/v1", "gpu.example:8443"),  # plain http must be allowed itself
     ("https://gpu.example:8443/v1", "http://gpu.example:8443"),
     ("https://gpu.example:8444/v1", "gpu.example:8443"),
     ("https://gpu.example.evil.com:8443/v1", "gpu.example:8443"),
@@ -53,34 +53,22 @@ NOT_NAMED = [
 ]
 
 
-@pytest.mark.parametrize(("url", "name"), NOT_NAMED)
-def test_leave_is_for_one_scheme_host_and_port(url: str, name: str) -> None:
+@pytest.mark.parametrize(("url", "name"), NOT_ALLOWED)
+def test_a_host_is_allowed_for_one_scheme_and_port(url: str, name: str) -> None:
     with pytest.raises(ConfigError, match="MCP_CXR_ALLOW_REMOTE"):
         config(base_url=url, allow_remote=(name,))
 
 
-USELESS = [
-    "",
-    "localhost:8002",
-    "ftp://localhost/",
-    "http://",
-    "http://localhost:port/v1",
-    "http://localhost/v1?key=canary",
-]
-
-
-@pytest.mark.parametrize("url", [*USELESS, "http://user:canary@localhost:8002/v1", "http://canary@localhost:8002/v1"])
-def test_an_address_that_is_none_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(ConfigError, match="NVCLIP_BASE_URL") as caught:
-        config(base_url=url)
+@pytest.mark.parametrize(
+    ("field", "value", "variable"),
+    [("base_url", "http://canary@localhost:8002/v1", "NVCLIP_BASE_URL"), ("api_key", "canary\n", "NVIDIA_API_KEY")],
+)
+def test_an_unusable_address_or_key_is_named_by_its_variable_and_not_quoted(
+    field: str, value: str, variable: str
+) -> None:
+    with pytest.raises(ConfigError, match=variable) as caught:
+        config(**{field: value})
     assert "canary" not in str(caught.value)
-
-
-@pytest.mark.parametrize("key", ["canary\n", "canary\r\nX-Other: 1", "canäry"])
-def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) -> None:
-    with pytest.raises(ConfigError, match="NVIDIA_API_KEY") as caught:
-        config(api_key=key)
-    assert key.strip()[:4] not in str(caught.value)
 
 
 def test_an_empty_model_is_refused() -> None:
@@ -88,11 +76,11 @@ def test_an_empty_model_is_refused() -> None:
         config(model=" ")
 
 
-def test_the_picture_asked_for_is_the_models_own() -> None:
+def test_image_spec_has_the_configured_size() -> None:
     spec = NvclipEmbedder(config(image_size=448)).image_spec
     assert (spec.size, spec.mode, spec.jpeg_quality) == (448, "RGB", 95)
 
 
-async def test_nothing_works_before_it_is_opened() -> None:
+async def test_an_embedder_that_is_not_opened_raises() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await NvclipEmbedder(config()).fingerprint()

@@ -11,7 +11,7 @@ import pytest
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
-from tests.standins.nvclip import StandIn, impatient_embedder
+from tests.standins.nvclip import StandIn, embedder_for
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.image_files import mimic
 
@@ -32,7 +32,7 @@ def started() -> Iterator[StandIn]:
 @pytest.fixture
 def standin(started: StandIn) -> StandIn:
     """The service without faults."""
-    started.tell(api_key=None, ready=True, vectors="hash", fault=None, version="2.0.0")
+    started.configure(api_key=None, ready=True, vectors="hash", fault=None, version="2.0.0")
     return started
 
 
@@ -41,7 +41,7 @@ async def data(standin: StandIn, tmp_path: Path) -> Path:
     """An archive of three images."""
     for number in range(3):
         mimic(tmp_path / "images", number)
-    await ingested(tmp_path / "data", tmp_path / "images", impatient_embedder(standin))
+    await ingested(tmp_path / "data", tmp_path / "images", embedder_for(standin))
     return tmp_path / "data"
 
 
@@ -57,7 +57,7 @@ def advice_by_check(results: dict[str, CheckResult]) -> dict[str, str | None]:
 
 
 async def test_without_faults_each_check_describes_its_part(standin: StandIn, data: Path, tmp_path: Path) -> None:
-    results = await check_results(data, impatient_embedder(standin))
+    results = await check_results(data, embedder_for(standin))
     assert {name: (result.ok, result.advice) for name, result in results.items()} == dict.fromkeys(
         ("embedder", "store", "fingerprint", "root"), (True, None)
     )
@@ -92,8 +92,8 @@ async def test_a_service_fault_is_reported_with_advice_and_hides_no_other_check(
     standin: StandIn, data: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], expected: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    standin.tell(**settings)
-    results = await check_results(data, impatient_embedder(standin, config={"api_key": KEY}))
+    standin.configure(**settings)
+    results = await check_results(data, embedder_for(standin, config={"api_key": KEY}))
     (advice,) = advice_by_check(results).values()
     assert advice
     assert expected in advice
@@ -105,7 +105,7 @@ async def test_a_service_fault_is_reported_with_advice_and_hides_no_other_check(
 async def test_an_unreachable_service_is_reported_with_what_to_check(data: Path) -> None:
     with StandIn() as stopped:
         pass
-    results = await check_results(data, impatient_embedder(stopped))
+    results = await check_results(data, embedder_for(stopped))
     (advice,) = advice_by_check(results).values()
     assert advice
     assert "cannot be reached (connection refused" in advice
@@ -114,30 +114,26 @@ async def test_an_unreachable_service_is_reported_with_what_to_check(data: Path)
 
 @pytest.mark.parametrize("dialect", ["infinity", "vllm"])
 async def test_a_wrong_dialect_is_reported_with_its_variable(standin: StandIn, data: Path, dialect: str) -> None:
-    (advice,) = advice_by_check(
-        await check_results(data, impatient_embedder(standin, config={"dialect": dialect}))
-    ).values()
+    (advice,) = advice_by_check(await check_results(data, embedder_for(standin, config={"dialect": dialect}))).values()
     assert advice
     assert "check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL" in advice
 
 
 async def test_an_unknown_model_is_reported_with_its_variable(standin: StandIn, data: Path) -> None:
-    (advice,) = advice_by_check(
-        await check_results(data, impatient_embedder(standin, config={"model": "other"}))
-    ).values()
+    (advice,) = advice_by_check(await check_results(data, embedder_for(standin, config={"model": "other"}))).values()
     assert advice
     assert "NVCLIP_MODEL" in advice
 
 
 async def test_an_archive_of_another_model_is_reported_with_that_model(data: Path) -> None:
     with StandIn("vllm", dimension=1152) as other:
-        results = await check_results(data, impatient_embedder(other))
+        results = await check_results(data, embedder_for(other))
     (advice,) = advice_by_check(results).values()
     assert advice == "Set the embedder this archive was made with (nvidia/nvclip-vit-h-14), or make a new archive."
 
 
 async def test_changed_preprocessing_is_reported_with_its_variable(standin: StandIn, data: Path) -> None:
-    results = await check_results(data, impatient_embedder(standin, config={"preprocessing": "test-1/448px"}))
+    results = await check_results(data, embedder_for(standin, config={"preprocessing": "test-1/448px"}))
     (advice,) = advice_by_check(results).values()
     assert advice
     assert "Preprocessing is test-1/448px now: set NVCLIP_IMAGE_SIZE as it was" in advice
@@ -145,8 +141,8 @@ async def test_changed_preprocessing_is_reported_with_its_variable(standin: Stan
 
 
 async def test_a_changed_service_version_is_no_failure_and_is_not_recorded(standin: StandIn, data: Path) -> None:
-    standin.tell(version="2.1.0")
-    results = await check_results(data, impatient_embedder(standin))
+    standin.configure(version="2.1.0")
+    results = await check_results(data, embedder_for(standin))
     assert advice_by_check(results) == {}
     advice = results["fingerprint"].advice
     assert advice
@@ -160,7 +156,7 @@ async def test_a_changed_service_version_is_no_failure_and_is_not_recorded(stand
 async def test_several_faults_are_all_reported(standin: StandIn, data: Path, tmp_path: Path) -> None:
     rows(data, "UPDATE images SET made_by = NULL WHERE image_id = (SELECT min(image_id) FROM images)")
     (tmp_path / "images").rename(tmp_path / "elsewhere")
-    results = await check_results(data, impatient_embedder(standin, config={"preprocessing": "other"}))
+    results = await check_results(data, embedder_for(standin, config={"preprocessing": "other"}))
     assert advice_by_check(results).keys() == {"fingerprint", "external rows", "root"}
     assert results["external rows"].detail == "1 of 3"
     assert (advice_by_check(results)["root"] or "").startswith("This folder is missing: mount it, or remove it from")

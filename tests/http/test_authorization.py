@@ -1,4 +1,4 @@
-"""Nobody is answered over HTTP without the token, under a strange name, or from a strange page."""
+"""HTTP requests need the token, an allowed Host and an allowed Origin."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.support.served import INITIALIZE, Served, bearer
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_host_with_the_token_searches_and_looks(served: Served, mode: str):
+async def test_a_client_with_the_token_searches_and_views(served: Served, mode: str):
     async with served.client(mode=mode) as client:
         assert len((await client.list_tools()).tools) == 6
         page = (await client.call_tool("search_medical_images", {"query": "effusion"})).structured_content
         assert page
         assert page["results_count"] == 5
-        looked = await client.call_tool("view_image", {"image_id": page["images"][0]["image_id"], "max_px": 64})
-        assert not looked.is_error
+        view = await client.call_tool("view_image", {"image_id": page["images"][0]["image_id"], "max_px": 64})
+        assert not view.is_error
     log = Path(served.variables["MCP_CXR_DATA_DIR"], "access.jsonl").read_text()  # noqa: ASYNC240  # a test may wait
     assert [json.loads(line)["client"] for line in log.splitlines()][-2:] == ["token", "token"]
 
@@ -43,41 +43,41 @@ async def test_a_host_with_the_token_searches_and_looks(served: Served, mode: st
         {"Authorization": "Bearer \udcff\udcfe".encode("utf-8", "surrogateescape").decode("latin-1")},
     ],
 )
-def test_without_the_token_nothing_is_answered(served: Served, headers: dict[str, Any]):
+def test_requests_without_the_token_are_refused(served: Served, headers: dict[str, Any]):
     for reply in (served.initialize(**headers), served.send(method="GET", headers=headers)):
         assert reply.status == 401
         assert json.loads(reply.body)["error"] == "invalid_token"
 
 
-def test_a_token_that_is_cut_or_longer_is_another_one(served: Served):
+def test_a_token_that_differs_slightly_is_refused(served: Served):
     for token in (served.token[:-1], served.token + "x", served.token.lower()):
         assert served.initialize(**bearer(token)).status == 401
     assert served.initialize(**bearer(served.token)).status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", "127.0.0.1.evil.example:{port}"])
-def test_a_name_that_was_led_here_is_refused(served: Served, host: str):
-    """DNS rebinding: a page's own name, with our address."""
+def test_an_unknown_host_name_is_refused(served: Served, host: str):
+    """DNS rebinding: the name of a web page, with the address of this server."""
     port = served.url.split(":")[2].split("/")[0]
     assert served.initialize(**bearer(served.token), Host=host.format(port=port)).status == 421
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1", "http://localhost:1"])
-def test_another_page_is_refused(served: Served, origin: str):
+def test_an_origin_of_another_page_is_refused(served: Served, origin: str):
     assert served.initialize(**bearer(served.token), Origin=origin).status == 403
 
 
-def test_a_token_in_the_address_is_none(served: Served):
+def test_a_token_in_the_url_is_refused(served: Served):
     assert served.send(b"{}", path=f"/mcp?access_token={served.token}").status == 401
 
 
-def test_there_is_nothing_beside_the_endpoint(served: Served):
+def test_no_other_path_is_served(served: Served):
     for path in ("/", "/mcp/", "/mcp/../etc/passwd", "/.well-known/oauth-protected-resource", "/docs"):
         reply = served.send(method="GET", path=path, headers=bearer(served.token))
         assert reply.status in (404, 307), path
 
 
-def test_the_token_is_made_once_for_its_owner_and_shown_once(tmp_path: Path):
+def test_the_token_is_created_once_for_its_owner_and_shown_once(tmp_path: Path):
     variables = environment(tmp_path / "data")
     with Served(variables, tmp_path) as first:
         token = first.token
@@ -92,7 +92,7 @@ def test_the_token_is_made_once_for_its_owner_and_shown_once(tmp_path: Path):
         assert second.initialize(**bearer(token)).status == 200
 
 
-def test_tls_serves_the_name_of_its_certificate_and_nothing_in_the_clear(tmp_path: Path):
+def test_tls_serves_the_name_of_its_certificate_and_refuses_plain_http(tmp_path: Path):
     cert, key = certificate(tmp_path, "localhost")
     flags = ("--host", "localhost", "--tls-cert", str(cert), "--tls-key", str(key))
     with Served(environment(tmp_path / "data"), tmp_path, flags) as served:
@@ -104,12 +104,12 @@ def test_tls_serves_the_name_of_its_certificate_and_nothing_in_the_clear(tmp_pat
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Return a certificate that vouches for itself, and its key."""
+    """Return a self-signed certificate, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
-    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
+    signed = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
@@ -117,6 +117,6 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     )
     pem = serialization.Encoding.PEM
     cert_file, key_file = folder / "cert.pem", folder / "key.pem"
-    cert_file.write_bytes(made.public_bytes(pem))
+    cert_file.write_bytes(signed.public_bytes(pem))
     key_file.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     return cert_file, key_file

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import protocols
-from mcp_cxr.evaluate.metrics import Evaluation, Figure, ProtocolResult, skipped_result
+from mcp_cxr.evaluate.metrics import TITLES, Evaluation, Figure, ProtocolResult, skipped_result
 from mcp_cxr.evaluate.truth import NO_LABELS, EvaluationContext, held_out_copy, load_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth import Dataset, EvaluationPlan, HeldOutCopy
-    from mcp_cxr.records import Fingerprint, StoredImage
+    from mcp_cxr.evaluate.truth import EvaluationPlan, HeldOutCopy
+    from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
-
-_SEARCH_PROTOCOLS = {
-    "negation": protocols.NEGATION_TITLE,
-    "rankings": protocols.RANKINGS_TITLE,
-    "feedback": protocols.FEEDBACK_TITLE,
-}
-"""Titles of the protocols that run the product's search on a copy of the archive."""
 
 
 async def evaluate(
@@ -57,16 +48,18 @@ async def evaluate(
     started = time.perf_counter()
     fingerprint = (await store.info()).fingerprint
     on_progress("Reading the archive ...")
-    dataset = await load_dataset(store, split=plan.split, labels_of=_labels_of(plan))
+    dataset = await load_dataset(
+        store, split=plan.split, labels_of=plan.truth.labels_of if plan.truth else lambda stored: stored.study.labels
+    )
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
     context = EvaluationContext(store, embedder, confirm, dataset, plan)
     results: list[ProtocolResult] = []
     for name in plan.protocols:
-        if name not in _SEARCH_PROTOCOLS:
+        if name in _ON_VECTORS:
             on_progress(f"Measuring {name} ...")
-            results.append(await _on_vectors(context, name))
-    results += await _on_search(context, [name for name in plan.protocols if name in _SEARCH_PROTOCOLS], on_progress)
+            results.append(await _ON_VECTORS[name](context))
+    results += await _on_search(context, [name for name in plan.protocols if name in _ON_SEARCH], on_progress)
     return Evaluation(
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         version=version,
@@ -87,29 +80,10 @@ async def evaluate(
     )
 
 
-def _labels_of(plan: EvaluationPlan) -> Callable[[StoredImage], Mapping[str, int]]:
-    return plan.truth.labels_of if plan.truth else lambda stored: stored.study.labels
-
-
 def _truth(plan: EvaluationPlan) -> str:
     if plan.truth is None:
         return "labels of the archive"
     return f"{plan.truth.name}, {'read by people' if plan.independent else 'taken to derive from the reports'}"
-
-
-async def _on_vectors(context: EvaluationContext, name: str) -> ProtocolResult:
-    """Run a protocol that compares vectors."""
-    match name:
-        case "labels":
-            return await protocols.measure_labels(context)
-        case "reports":
-            return await protocols.measure_reports(context)
-        case "similar":
-            return await protocols.measure_similar(context)
-        case "index":
-            return await protocols.measure_index(context)
-        case _:
-            return _integrity(context.dataset)
 
 
 async def _on_search(
@@ -118,58 +92,46 @@ async def _on_search(
     """Run the protocols that search a copy of the archive."""
     if not names:
         return []
-    async with AsyncExitStack() as copies:
-        on_progress("Copying studies, without their labels, into a temporary archive ...")
-        if not context.dataset.labeled.any():
-            return [_skipped(name, "No study is labeled; see --truth.") for name in names]
-        copy = await copies.enter_async_context(held_out_copy(context, labels=False))
+    on_progress("Copying studies, without their labels, into a temporary archive ...")
+    if not context.dataset.labeled.any():
+        return [skipped_result(name, "No study is labeled; see --truth.") for name in names]
+    async with held_out_copy(context, labels=False) as copy:
         labels = context.labels(copy.studies)
         if not labels:
-            return [_skipped(name, NO_LABELS) for name in names]
-        labeled, warning = None, []
-        if "rankings" in names and context.plan.independent:
-            if context.dataset.repeats_archive_labels:
-                warning = ["The truth equals the archive's own labels, so it is not independent: they were removed."]
-            else:
-                labeled = await copies.enter_async_context(held_out_copy(context, labels=True))
+            return [skipped_result(name, NO_LABELS) for name in names]
         results: list[ProtocolResult] = []
         for name in names:
             on_progress(f"Measuring {name} ...")
-            results.append(await _on_copy(name, copy, labels, labeled))
-    return [replace(one, notes=[*one.notes, *warning]) if one.protocol == "rankings" else one for one in results]
+            results.append(await _ON_SEARCH[name](copy, labels))
+    return results
 
 
-def _skipped(name: str, reason: str) -> ProtocolResult:
-    return skipped_result(name, _SEARCH_PROTOCOLS[name], reason)
-
-
-async def _on_copy(name: str, copy: HeldOutCopy, labels: list[str], labeled: HeldOutCopy | None) -> ProtocolResult:
-    match name:
-        case "negation":
-            return await protocols.measure_negation(copy, labels)
-        case "rankings":
-            return await protocols.measure_rankings(copy, labels, labeled)
-        case _:
-            return await protocols.measure_feedback(copy, labels)
-
-
-def _integrity(dataset: Dataset) -> ProtocolResult:
+async def _integrity(context: EvaluationContext) -> ProtocolResult:
     """Return the shares of defective vectors."""
-    defects = dataset.defects
-    counts = {
-        "zero": defects.zero,
-        "not finite": defects.not_finite,
-        "constant": defects.constant,
-        "duplicate": defects.duplicate,
-        "external": defects.external,
-    }
+    found = context.dataset.defects
     return ProtocolResult(
         "integrity",
-        "Integrity of the vectors",
+        TITLES["integrity"],
         [
-            Figure(name, "", count / defects.read, None, None, None, defects.read, better="lower")
-            for name, count in counts.items()
+            Figure(name, "", found[name] / found["read"], None, None, None, found["read"], better="lower")
+            for name in ("zero", "not finite", "constant", "duplicate", "external")
         ],
         [],
         ["Shares of all images read; zero, not finite and external ones are left out of the other protocols."],
     )
+
+
+_ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult]]] = {
+    "labels": protocols.measure_labels,
+    "reports": protocols.measure_reports,
+    "similar": protocols.measure_similar,
+    "index": protocols.measure_index,
+    "integrity": _integrity,
+}
+"""The protocols that compare vectors."""
+_ON_SEARCH: Mapping[str, Callable[[HeldOutCopy, list[str]], Awaitable[ProtocolResult]]] = {
+    "negation": protocols.measure_negation,
+    "rankings": protocols.measure_rankings,
+    "feedback": protocols.measure_feedback,
+}
+"""The protocols that run the product's search on a copy of the archive, for each of some labels."""

@@ -1,10 +1,16 @@
 """The language of chest radiology: mentions of findings in reports and queries, and search terms."""
 
-from mcp_cxr.language._document import SEARCHED_TAGS, document_terms, mentions_by_sentence
+from mcp_cxr.language._document import (
+    SEARCHED_TAGS,
+    document_terms,
+    main_text,
+    mentions_by_sentence,
+    sections,
+    sentences,
+)
 from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in
 from mcp_cxr.language._query import QueryMeaning, parse_query_text
-from mcp_cxr.language._report import main_text, sections, sentences
-from mcp_cxr.language._terms import terms
+from mcp_cxr.language._vocabulary import terms
 
 __all__ = [
     "SEARCHED_TAGS",

@@ -7,8 +7,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._terms import STOP_WORDS, normalize, stem
-from mcp_cxr.language._vocabulary import TOKEN, Cue, FindingEntry, cues, findings
+from mcp_cxr.language._vocabulary import STOP_WORDS, TOKEN, Cue, FindingEntry, cues, findings, normalize, stem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

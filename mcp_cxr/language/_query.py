@@ -7,10 +7,9 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language._document import sentences
 from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in, present_or_possible_term
-from mcp_cxr.language._report import sentences
-from mcp_cxr.language._terms import terms
-from mcp_cxr.language._vocabulary import findings_of_label
+from mcp_cxr.language._vocabulary import findings_of_label, terms
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:

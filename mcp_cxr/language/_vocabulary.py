@@ -1,4 +1,6 @@
-"""The two tables of this package, findings.csv and cues.csv, as phrases to look up.
+"""Turns text into terms, and looks up the phrases of this package's two tables, findings.csv and cues.csv.
+
+Terms are the same for every store and for queries, so that all rank words alike.
 
 `findings.csv` has the names and abbreviations of findings and devices, the CheXpert label that includes each, if any,
 and its source: Fleischner 2008 (Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of
@@ -15,20 +17,45 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
-from mcp_cxr.language._terms import normalize, stem
+import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]  # has none; used in `stem` alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 T = TypeVar("T")
 
+# Words that name no finding. "no", "not", "without" are kept: `mentions_in` reads them as negation.
+STOP_WORDS = frozenset(
+    "a an and are as at be been by for from has have in is it of on or that the there these this to was were which"
+    " with image images show me film films xray x ray rays".split()
+)
 TOKEN = re.compile(r"[a-z0-9]+|[,;:]")
+_WORD = re.compile(r"[a-z0-9]+")
+_stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """Return the Porter2 stem of a normalized word."""
+    return _stem_word(word)
+
+
+def normalize(text: str) -> str:
+    """Return `text` in lower case, without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.lower())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
+def terms(text: str) -> list[str]:
+    """Return the terms of `text` in its order: lower case, without accents and stop words, as Porter2 stems."""
+    return [stem(word) for word in _WORD.findall(normalize(text)) if word not in STOP_WORDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +98,11 @@ class Phrases(Generic[T]):
 @cache
 def findings() -> Phrases[FindingEntry]:
     """Return every name of every finding, as stems."""
-    return Phrases((_stems(form), finding) for finding, forms in _finding_rows() for form in forms)
+    return Phrases(
+        ([stem(token) for token in TOKEN.findall(normalize(form))], finding)
+        for finding, forms in _finding_rows()
+        for form in forms
+    )
 
 
 @cache
@@ -97,10 +128,6 @@ def _entry(name: str, label: str) -> FindingEntry:
     if label or not name.startswith("no "):
         return FindingEntry(name, label or None)
     return FindingEntry(name.removeprefix("no "), None, denied=True)
-
-
-def _stems(form: str) -> list[str]:
-    return [stem(token) for token in TOKEN.findall(normalize(form))]
 
 
 def _read(name: str) -> list[dict[str, str]]:

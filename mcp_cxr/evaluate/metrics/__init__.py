@@ -11,6 +11,7 @@ from mcp_cxr.evaluate.metrics._ranking import (
     random_ranking,
 )
 from mcp_cxr.evaluate.metrics._result import (
+    TITLES,
     Baseline,
     Evaluation,
     Figure,
@@ -22,6 +23,7 @@ from mcp_cxr.evaluate.metrics._result import (
 )
 
 __all__ = [
+    "TITLES",
     "Baseline",
     "Bootstrap",
     "Evaluation",

@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Any, Literal
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mcp_cxr.evaluate.metrics._ranking import Floats
+
+TITLES: Mapping[str, str] = {
+    "labels": "Text to image, by label",
+    "reports": "Report to its study",
+    "similar": "Image to image, by label, among other patients",
+    "negation": 'Negation: what "no X" finds',
+    "rankings": "Rankings alone and fused, by label",
+    "feedback": "Feedback: the first ten results marked relevant or not",
+    "index": "Index against an exact scan",
+    "integrity": "Integrity of the vectors",
+}
+"""The title of each protocol, in the order in which they are run and shown."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +165,9 @@ class Evaluation:
                 yield result.protocol, figure
 
 
-def skipped_result(protocol: str, title: str, reason: str) -> ProtocolResult:
+def skipped_result(protocol: str, reason: str) -> ProtocolResult:
     """Return the result of a protocol that measured nothing."""
-    return ProtocolResult(protocol, title, [], [], [], reason)
+    return ProtocolResult(protocol, TITLES[protocol], [], [], [], reason)
 
 
 @dataclass(frozen=True, slots=True)

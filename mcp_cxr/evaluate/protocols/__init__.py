@@ -1,20 +1,14 @@
 """The protocols, one module each: what is searched for, and how the results are measured."""
 
-from mcp_cxr.evaluate.protocols._feedback import TITLE as FEEDBACK_TITLE
 from mcp_cxr.evaluate.protocols._feedback import measure_feedback
 from mcp_cxr.evaluate.protocols._index import measure_index
 from mcp_cxr.evaluate.protocols._labels import measure_labels
-from mcp_cxr.evaluate.protocols._negation import TITLE as NEGATION_TITLE
 from mcp_cxr.evaluate.protocols._negation import measure_negation
-from mcp_cxr.evaluate.protocols._rankings import TITLE as RANKINGS_TITLE
 from mcp_cxr.evaluate.protocols._rankings import measure_rankings
 from mcp_cxr.evaluate.protocols._reports import measure_reports
 from mcp_cxr.evaluate.protocols._similar import measure_similar
 
 __all__ = [
-    "FEEDBACK_TITLE",
-    "NEGATION_TITLE",
-    "RANKINGS_TITLE",
     "measure_feedback",
     "measure_index",
     "measure_labels",

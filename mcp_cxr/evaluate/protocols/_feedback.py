@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import ProtocolResult, column_means, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
 from mcp_cxr.evaluate.truth import REMOVED_LABELS, TOP_K, JudgedRanking, SearchRanking
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.metrics import Floats, Integers
     from mcp_cxr.evaluate.truth import HeldOutCopy
 
-PROTOCOL, TITLE = "feedback", "Feedback: the first ten results marked relevant or not"
 ROUNDS = 3
 _WORSE = "made worse"
 
@@ -26,7 +25,7 @@ _WORSE = "made worse"
 async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
     """Search for each label with each prompt, and mark three rounds of results as the truth has them."""
     if not (copy.context.embedder.embeds_text or copy.reports):
-        return skipped_result(PROTOCOL, TITLE, "The embedder reads no text, and there is no report to rank by.")
+        return skipped_result("feedback", "The embedder reads no text, and there is no report to rank by.")
     prompts = copy.context.plan.prompts
     searches = [await _rounds(copy, prompt, copy.relevance(label)) for label in labels for prompt in prompts[label]]
 
@@ -41,8 +40,8 @@ async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
     chance = np.mean([[one.chance for one in rounds] for rounds in searches], axis=0)
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "feedback",
+        TITLES["feedback"],
         [
             replace(figure, better="lower") if figure.name == _WORSE else figure
             for figure in figures_with_intervals(

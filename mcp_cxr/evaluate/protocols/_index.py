@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.evaluate.metrics import Figure, ProtocolResult
+from mcp_cxr.evaluate.metrics import TITLES, Figure, ProtocolResult
 from mcp_cxr.evaluate.truth import TOP_K
 from mcp_cxr.records import Filter
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import ImageId, Vectors
 
-PROTOCOL, TITLE = "index", "Index against an exact scan"
 _IMAGE_QUERIES = 50
 _TOLERANCE = 2e-6  # between two orders of summing 1,024 products in float32
 
@@ -38,8 +37,8 @@ async def measure_index(context: EvaluationContext) -> ProtocolResult:
     (low,), (high,) = context.bootstrap(np.concatenate((of_images, of_prompts))).mean_intervals(recall[:, None])
     p50, p95 = map(float, np.percentile(times_ms, (50, 95)))
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "index",
+        TITLES["index"],
         [
             Figure(f"recall@{TOP_K}", "", float(recall.mean()), float(low), float(high), None, len(queries)),
             Figure("p50 ms", "", p50, None, None, None, len(queries), better="lower"),

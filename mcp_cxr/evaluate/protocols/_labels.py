@@ -8,6 +8,7 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.evaluate.metrics import (
+    TITLES,
     ProtocolResult,
     Ranking,
     TieGroups,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import Vectors
 
-PROTOCOL, TITLE = "labels", "Text to image, by label"
 _NAMES = ("P@1", "P@5", "P@10", "mAP", "nDCG@10")
 _REMOVED = ["reports, labels and their words: only vectors of images and prompts are compared"]
 
@@ -30,10 +30,10 @@ _REMOVED = ["reports, labels and their words: only vectors of images and prompts
 async def measure_labels(context: EvaluationContext) -> ProtocolResult:
     """Rank all studies by each label's prompts."""
     if not context.embedder.embeds_text:
-        return skipped_result(PROTOCOL, TITLE, f"The embedder {context.embedder.name} reads no text.")
+        return skipped_result("labels", f"The embedder {context.embedder.name} reads no text.")
     labels = context.labels()
     if not labels:
-        return skipped_result(PROTOCOL, TITLE, NO_LABELS)
+        return skipped_result("labels", NO_LABELS)
     vectors = await _label_vectors(context, labels)
     return await to_thread.run_sync(_result, context, labels, vectors)
 
@@ -62,8 +62,8 @@ def _result(context: EvaluationContext, labels: list[str], vectors: Vectors) -> 
         )
 
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "labels",
+        TITLES["labels"],
         figures_by_label(
             _NAMES,
             labels,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import ProtocolResult, column_means, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
 from mcp_cxr.evaluate.protocols._rankings import LABELER_NOTE
 from mcp_cxr.evaluate.truth import REMOVED_LABELS, SearchRanking
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mcp_cxr.evaluate.metrics import Floats, Integers
     from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
 
-PROTOCOL, TITLE = "negation", 'Negation: what "no X" finds'
 _NO_FINDING = "No Finding"
 _DEPTH = 100
 
@@ -26,7 +25,7 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     """
     denied = [label for label in labels if label != _NO_FINDING]
     if not denied:
-        return skipped_result(PROTOCOL, TITLE, "No finding is labeled often enough.")
+        return skipped_result("negation", "No finding is labeled often enough.")
     sentences = [f"no {label.lower()}" for label in denied]
     relevances = [copy.relevance(label) for label in denied]
     found: dict[str, list[JudgedRanking]] = {}
@@ -48,8 +47,8 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
         f"{copy.reports} have a report that can deny it."
     )
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "negation",
+        TITLES["negation"],
         figures_with_intervals(
             [("swap rate", name) for name in found],
             figures(None),

@@ -6,39 +6,37 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.metrics import ProtocolResult, figures_with_intervals, skipped_result
-from mcp_cxr.evaluate.truth import REMOVED_LABELS
+from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.truth import REMOVED_LABELS, held_out_copy
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.metrics import Floats, Integers
     from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
     from mcp_cxr.records import Mode
 
-PROTOCOL, TITLE = "rankings", "Rankings alone and fused, by label"
 LABELER_NOTE = (
     "Labels that a program read from these reports favor words: that compares with the labeler, not with the image."
 )
 
 
-async def measure_rankings(copy: HeldOutCopy, labels: list[str], labeled: HeldOutCopy | None) -> ProtocolResult:
+async def measure_rankings(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
     """Search for each label with each of its prompts, by each ranking alone and by all fused.
 
-    Args:
-        copy: A copy without labels.
-        labels: The labels to measure.
-        labeled: A copy with the archive's labels; None if they would leak the truth.
+    If people read the truth from the images, the archive's own labels are searched too: they do not leak it.
     """
     modes: dict[str, Mode] = {"vector": "vector"} if copy.context.embedder.embeds_text else {}
     if copy.reports:
         modes |= {"words": "words"}
     if not modes:
-        return skipped_result(PROTOCOL, TITLE, "The embedder reads no text, and there is no report.")
+        return skipped_result("rankings", "The embedder reads no text, and there is no report.")
     found = {name: await _search(copy, labels, mode) for name, mode in modes.items()}
     if len(modes) > 1:
         found["vector and words"] = await _search(copy, labels, "auto")
-    if labeled:
-        found["all, with labels"] = await _search(labeled, labels, "auto")
-    return _result(copy, labels, found, singles=len(modes), removed=[] if labeled else [REMOVED_LABELS])
+    context = copy.context
+    if context.plan.independent and not context.dataset.repeats_archive_labels:
+        async with held_out_copy(context, labels=True) as labeled:
+            found["all, with labels"] = await _search(labeled, labels, "auto")
+    return _result(copy, labels, found, singles=len(modes))
 
 
 async def _search(copy: HeldOutCopy, labels: list[str], mode: Mode) -> list[list[JudgedRanking]]:
@@ -57,9 +55,8 @@ def _result(
     found: dict[str, list[list[JudgedRanking]]],
     *,
     singles: int,
-    removed: list[str],
 ) -> ProtocolResult:
-    names = list(found)
+    names, plan = list(found), copy.context.plan
     best = max(range(singles), key=lambda at: _precision(found[names[at]], None))
 
     def figures(counts: Integers | None) -> Floats:
@@ -68,10 +65,13 @@ def _result(
         return np.concatenate((precisions, precisions[singles:] - precisions[best]))
 
     fused = names[singles:]
-    prompts = sum(len(copy.context.plan.prompts[label]) for label in labels)
+    prompts = sum(len(plan.prompts[label]) for label in labels)
+    notes = [f"{prompts} prompts of {len(labels)} labels; {len(copy.studies)} studies are searched.", LABELER_NOTE]
+    if plan.independent and copy.context.dataset.repeats_archive_labels:
+        notes.append("The truth equals the archive's own labels, so it is not independent: they were removed.")
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "rankings",
+        TITLES["rankings"],
         figures_with_intervals(
             [*(("P@10", name) for name in names), *(("gain", f"{name} over {names[best]}") for name in fused)],
             figures(None),
@@ -79,8 +79,8 @@ def _result(
             chance=[copy.prevalence(labels)] * len(names) + [None] * len(fused),
             n=[prompts] * (len(names) + len(fused)),
         ),
-        removed,
-        [f"{prompts} prompts of {len(labels)} labels; {len(copy.studies)} studies are searched.", LABELER_NOTE],
+        [] if "all, with labels" in found else [REMOVED_LABELS],
+        notes,
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.evaluate.metrics import KnownItemRank, ProtocolResult, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.metrics import TITLES, KnownItemRank, ProtocolResult, figures_with_intervals, skipped_result
 from mcp_cxr.evaluate.truth import report_query
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import Vectors
 
-PROTOCOL, TITLE = "reports", "Report to its study"
 _NAMES = ("recall@1", "recall@5", "recall@10", "recall@100", "MRR")
 _REMOVED = ["reports, labels and their words: only vectors of images and of the report's text are compared"]
 _BATCH = 500
@@ -25,11 +24,11 @@ _BATCH = 500
 async def measure_reports(context: EvaluationContext) -> ProtocolResult:
     """Rank the studies with a report by the impressions of some of them."""
     if not context.embedder.embeds_text:
-        return skipped_result(PROTOCOL, TITLE, f"The embedder {context.embedder.name} reads no text.")
+        return skipped_result("reports", f"The embedder {context.embedder.name} reads no text.")
     texts, studies = np.unique(context.dataset.text_of, return_index=True)
     studies = studies[texts >= 0]
     if len(studies) < 2:  # noqa: PLR2004 - there must be another one
-        return skipped_result(PROTOCOL, TITLE, "Fewer than two studies have different reports.")
+        return skipped_result("reports", "Fewer than two studies have different reports.")
     drawn = context.rng().permutation(studies)[: context.plan.queries]
     queries = await _queries(context, drawn)
     vectors = await context.embed_texts(queries)
@@ -62,8 +61,8 @@ def _result(context: EvaluationContext, drawn: Integers, vectors: Vectors, long:
     values = np.stack([_figures(rank) for rank in ranks])
     ends = context.bootstrap(dataset.subject_of[drawn]).mean_intervals(values)
     return ProtocolResult(
-        PROTOCOL,
-        TITLE,
+        "reports",
+        TITLES["reports"],
         figures_with_intervals(
             [(name, "") for name in _NAMES],
             values.mean(axis=0),

@@ -10,8 +10,7 @@ from mcp_cxr.evaluate.truth._held_out import (
     SearchRanking,
     held_out_copy,
 )
-from mcp_cxr.evaluate.truth._label_file import TruthFile
-from mcp_cxr.evaluate.truth._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, read_prompts
+from mcp_cxr.evaluate.truth._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
 
 __all__ = [
     "CLASS_PROMPTS",

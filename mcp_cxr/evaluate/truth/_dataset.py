@@ -8,6 +8,7 @@ archive's size.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import IO, TYPE_CHECKING
@@ -35,19 +36,6 @@ _NOT_MENTIONED = -2
 """The value of a label that a labeled study does not have."""
 
 
-@dataclass(slots=True)
-class VectorDefects:
-    """Counts of unusable and suspicious vectors among all images read."""
-
-    read: int = 0
-    external: int = 0
-    zero: int = 0
-    not_finite: int = 0
-    constant: int = 0
-    duplicate: int = 0
-    """Bit for bit equal to an earlier one."""
-
-
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """The images that can be ranked, their studies and patients, numbered in the order read; made by `load_dataset`."""
@@ -66,7 +54,8 @@ class Dataset:
     """The number of each study's `report_query`, the same for equal texts; -1 if empty."""
     vectors: Vectors
     """Shape (images, dimension), unit length; on disk."""
-    defects: VectorDefects
+    defects: Counter[str]
+    """All images `read`, and those whose vector is zero, not finite, constant, duplicate (bit for bit) or external."""
     repeats_archive_labels: bool
     """Whether the truth equals the archive's own labels wherever both have a value."""
     _columns: Integers
@@ -144,33 +133,31 @@ class _DatasetBuilder:
     subjects: dict[str, int] = field(default_factory=dict[str, int])
     subject_of: list[int] = field(default_factory=list[int])
     values: list[NDArray[np.int8]] = field(default_factory=list["NDArray[np.int8]"])
-    labeled: list[bool] = field(default_factory=list[bool])
     texts: dict[bytes, int] = field(default_factory=dict[bytes, int])
     text_of: list[int] = field(default_factory=list[int])
     row_of_digest: dict[bytes, int] = field(default_factory=dict[bytes, int])
     first_with_vector: list[int] = field(default_factory=list[int])
-    defects: VectorDefects = field(default_factory=VectorDefects)
+    defects: Counter[str] = field(default_factory=Counter[str])
     repeats_archive_labels: bool = True
     vectors_file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
-    dimension: int = 0
 
     def add_page(self, page: Sequence[StoredImage]) -> None:
         """Add the images with usable vectors."""
         for stored in page:
-            self.defects.read += 1
+            self.defects["read"] += 1
             if stored.external:
-                self.defects.external += 1
+                self.defects["external"] += 1
             elif (vector := self._usable(stored.vector)) is not None:
                 self._add(stored, vector)
 
     def _usable(self, vector: Vector | None) -> Vector | None:
         """Return a vector that can be ranked, else None; count its defects."""
         if vector is None or not vector.any():
-            self.defects.zero += 1
+            self.defects["zero"] += 1
         elif not np.isfinite(vector).all():
-            self.defects.not_finite += 1
+            self.defects["not finite"] += 1
         else:
-            self.defects.constant += bool((vector == vector[0]).all())
+            self.defects["constant"] += bool((vector == vector[0]).all())
             return vector
         return None
 
@@ -178,33 +165,29 @@ class _DatasetBuilder:
         content = vector.tobytes()
         row = len(self.images)
         first = self.row_of_digest.setdefault(blake2b(content, digest_size=16).digest(), row)
-        self.defects.duplicate += first != row
+        self.defects["duplicate"] += first != row
         self.first_with_vector.append(first)
         self.vectors_file.write(content)
-        self.dimension = vector.size
         self.images.append(stored.image.image_id)
         self.study_of.append(self._study(stored))
 
     def _study(self, stored: StoredImage) -> int:
         number = self.studies.setdefault(stored.image.study_id, len(self.studies))
-        if number < len(self.subject_of):
-            self._add_labels(number, stored)
-            return number
-        self.subject_of.append(self.subjects.setdefault(stored.image.subject_id, len(self.subjects)))
-        self.values.append(np.full(len(LABELS), _NOT_MENTIONED, np.int8))
-        self.labeled.append(False)
-        self.text_of.append(self._text(stored.study.report))
+        if number == len(self.subject_of):
+            self.subject_of.append(self.subjects.setdefault(stored.image.subject_id, len(self.subjects)))
+            self.values.append(np.full(len(LABELS), _NOT_MENTIONED, np.int8))
+            self.text_of.append(self._text(stored.study.report))
         self._add_labels(number, stored)
         return number
 
     def _add_labels(self, number: int, stored: StoredImage) -> None:
         """Set the true labels of an image's study."""
         labels = self.labels_of(stored)
-        if not labels or self.labeled[number]:
+        values = self.values[number]
+        if not labels or (values != _NOT_MENTIONED).any():
             return
-        self.labeled[number] = True
         for label, value in labels.items():
-            self.values[number][LABELS.index(label)] = value
+            values[LABELS.index(label)] = value
         own = stored.study.labels
         self.repeats_archive_labels &= all(own[label] == value for label, value in labels.items() if label in own)
 
@@ -218,13 +201,14 @@ class _DatasetBuilder:
         """Return the dataset."""
         study_of = np.array(self.study_of, np.int64)
         by_study = np.argsort(study_of, kind="stable")
+        values = np.array(self.values, np.int8).reshape(-1, len(LABELS))
         return Dataset(
             image_ids=self.images,
             study_of=study_of,
             study_ids=list(self.studies),
             subject_of=np.array(self.subject_of, np.int64),
-            values=np.array(self.values, np.int8).reshape(-1, len(LABELS)),
-            labeled=np.array(self.labeled, np.bool_),
+            values=values,
+            labeled=(values != _NOT_MENTIONED).any(axis=1),
             text_of=np.array(self.text_of, np.int64),
             vectors=self._vectors(),
             defects=self.defects,
@@ -237,12 +221,9 @@ class _DatasetBuilder:
         """Return the vectors of the file, which vanishes with the last reference to them."""
         with self.vectors_file:
             self.vectors_file.flush()
-            shape = len(self.images), self.dimension
-            return (
-                np.memmap(self.vectors_file, np.float32, "r", shape=shape)
-                if self.images
-                else np.empty(shape, np.float32)
-            )
+            if not self.images:
+                return np.empty((0, 0), np.float32)
+            return np.memmap(self.vectors_file, np.float32, "r").reshape(len(self.images), -1)
 
 
 def report_query(report: str | None) -> str:

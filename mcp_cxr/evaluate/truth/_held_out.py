@@ -117,6 +117,9 @@ async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGen
     Args:
         context: The archive to copy from.
         labels: Whether to copy the archive's own labels.
+
+    Raises:
+        AssertionError: Labels are in the copy that were not to be copied: the figures would mean nothing.
     """
     dataset = context.dataset
     studies = _draw_studies(context)
@@ -127,7 +130,8 @@ async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGen
             for first in range(0, len(rows), _BATCH):
                 stored = await context.store.get(dataset.ids(rows[first : first + _BATCH]), vectors=True)
                 await _copy_images(list(stored.values()), copy, labels=labels)
-            await _require_no_labels(copy, labels=labels)
+            if not labels and (leaked := (await copy.totals()).by_label):
+                raise AssertionError(f"Labels leaked into the copy, which must have none: {', '.join(leaked)}.")
             reports = await copy.count(Filter(has_report=True), distinct="study")
             searcher = Searcher(copy, context.embedder, confirm=context.confirm)
             number_of = {dataset.study_ids[int(study)]: int(study) for study in studies}
@@ -147,16 +151,6 @@ async def _copy_images(images: Sequence[StoredImage], copy: Store, *, labels: bo
     await copy.put_studies(list(studies.values()) if labels else [replace(one, labels={}) for one in studies.values()])
     vectors = [stored.vector for stored in images if stored.vector is not None]
     await copy.put([stored.image for stored in images if stored.vector is not None], np.stack(vectors))
-
-
-async def _require_no_labels(copy: Store, *, labels: bool) -> None:
-    """Check that the copy has no labels, unless they were copied on purpose.
-
-    Raises:
-        AssertionError: It has; the figures would mean nothing.
-    """
-    if not labels and (leaked := (await copy.totals()).by_label):
-        raise AssertionError(f"Labels leaked into the copy, which must have none: {', '.join(leaked)}.")
 
 
 async def _reject_file(name: str) -> Rendering:

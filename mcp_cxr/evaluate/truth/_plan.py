@@ -1,21 +1,28 @@
-"""The plan of an evaluation."""
+"""The plan of an evaluation: its protocols, prompts and labels, and the files they are read from."""
 
 from __future__ import annotations
 
+import csv
+import gzip
 import json
+import zlib
+from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import LABELS
+from mcp_cxr.evaluate.metrics import TITLES
+from mcp_cxr.records import LABELS, without_mimic_letter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Self
 
-    from mcp_cxr.evaluate.truth._label_file import TruthFile
+    from mcp_cxr.records import StoredImage
 
-PROTOCOLS = ("labels", "reports", "similar", "negation", "rankings", "feedback", "index", "integrity")
+PROTOCOLS = tuple(TITLES)
 
 _TEMPLATES = ("{}", "a chest x-ray with {}", "chest radiograph showing {}")
 _SPECIAL: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +33,13 @@ CLASS_PROMPTS: Mapping[str, tuple[str, ...]] = {
     label: _SPECIAL.get(label) or tuple(template.format(label.lower()) for template in _TEMPLATES) for label in LABELS
 }
 """The prompts of each label."""
+_KEYS = ("study_id", "dicom_id", "image_id", "Path")
+"""Columns that identify the image or study of a row; the first one found is used."""
+_VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
+_WRONG_COLUMNS = (
+    "{name} is not a table of labels: it needs a column study_id, dicom_id, image_id or Path, and columns named after "
+    "CheXpert's labels with 1, 0, -1 or nothing."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +81,63 @@ def read_prompts(path: Path) -> dict[str, tuple[str, ...]]:
     if not all(some and all(isinstance(one, str) and one.strip() for one in some) for some in prompts.values()):
         raise ConfigError(f"{path}: each label needs prompts, none of them empty.")
     return prompts
+
+
+class TruthFile:
+    """The labels of a CSV file, by study, by image, or by the end of a file's path.
+
+    Args:
+        name: The file's name, for messages.
+        rows: The labels of each row by its key.
+        key: The column of `_KEYS` that holds the keys.
+    """
+
+    def __init__(self, name: str, rows: Mapping[str, Mapping[str, int]], key: str) -> None:
+        self.name = name
+        self._key = key
+        self._rows = rows
+        self._by_file_name: dict[str, list[str]] = defaultdict(list)
+        if key == "Path":
+            for path in rows:
+                self._by_file_name[PurePosixPath(path).name].append(path)
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a file with a column of `_KEYS` and columns named after labels, which hold 1, 0, -1 or nothing.
+
+        Raises:
+            ConfigError: It cannot be read, or has other columns or values.
+        """
+        try:
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8-sig") as lines:
+                table = csv.DictReader(lines)
+                columns = table.fieldnames or ()
+                key = next(name for name in _KEYS if name in columns)
+                labels = [label for label in LABELS if label in columns]
+                rows = {row[key]: {name: _VALUES[float(row[name])] for name in labels if row[name]} for row in table}
+        except (OSError, EOFError, zlib.error) as exc:
+            raise ConfigError(f"Cannot read {path.name}: it is missing, damaged, or may not be read.") from exc
+        except (StopIteration, ValueError, KeyError, TypeError, csv.Error) as exc:
+            raise ConfigError(_WRONG_COLUMNS.format(name=path.name)) from exc
+        if not labels:
+            raise ConfigError(_WRONG_COLUMNS.format(name=path.name))
+        return cls(path.name, rows, key)
+
+    def labels_of(self, stored: StoredImage) -> Mapping[str, int]:
+        """Return the labels of an image's study; empty if the file has none."""
+        image = stored.image
+        if self._key == "Path":
+            return self._rows.get(self._row_of(image.image_path) or "", {})
+        if self._key == "study_id":
+            return self._rows.get(image.study_id) or self._rows.get(without_mimic_letter(image.study_id)) or {}
+        return self._rows.get(image.image_id, {})
+
+    def _row_of(self, image_path: str) -> str | None:
+        """Return the path in the file that is the end of the image's path, or whose end is the image's path."""
+        parts = PurePosixPath(image_path).parts
+        for path in self._by_file_name.get(parts[-1], []):
+            other = PurePosixPath(path).parts
+            shared = min(len(parts), len(other))
+            if parts[-shared:] == other[-shared:]:
+                return path
+        return None

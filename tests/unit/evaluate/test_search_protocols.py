@@ -55,9 +55,9 @@ def unrelated_images(count: int = 90) -> list[SyntheticImage]:
 async def test_labels_do_not_leak_into_the_search(tmp_path: Path) -> None:
     """Only the labels show the relevant studies: with them the search finds all, without them as many as by chance."""
     async with searched_copy(tmp_path / "with", unrelated_images(), labels=True) as copy:
-        leaked = await measure_rankings(copy, list(LABELS), None)
+        leaked = await measure_rankings(copy, list(LABELS))
     async with searched_copy(tmp_path / "without", unrelated_images()) as copy:
-        result = await measure_rankings(copy, list(LABELS), None)
+        result = await measure_rankings(copy, list(LABELS))
     assert figure(leaked, "P@10", "words").value == 1.0
     assert figure(leaked, "P@10", "vector and words").value > 0.9
     assert figure(result, "P@10", "words").value == 0.0  # no report has any of the words
@@ -84,7 +84,7 @@ async def test_the_archive_is_not_changed(tmp_path: Path) -> None:
     async with evaluation_context(tmp_path, unrelated_images()) as context:
         before = await context.store.totals(), await context.store.get(context.dataset.image_ids)
         async with held_out_copy(context, labels=False) as copy:
-            await measure_rankings(copy, list(LABELS), None)
+            await measure_rankings(copy, list(LABELS))
         assert (await context.store.totals(), await context.store.get(context.dataset.image_ids)) == before
 
 
@@ -97,7 +97,7 @@ async def test_rankings_are_measured_alone_and_fused(tmp_path: Path) -> None:
         for n, image in enumerate(images)
     ]
     async with searched_copy(tmp_path, images) as copy:
-        result = await measure_rankings(copy, list(LABELS), None)
+        result = await measure_rankings(copy, list(LABELS))
     assert figure(result, "P@10", "vector").value == 1.0
     assert figure(result, "P@10", "words").value == 1.0
     assert figure(result, "gain", "vector and words over vector").value == pytest.approx(0, abs=0.05)

@@ -178,7 +178,8 @@ async def test_defective_vectors_are_counted_and_left_out(tmp_path: Path) -> Non
             connection.execute(damage, (np.zeros(DIMENSION, np.float32).tobytes(), "i001"))
             connection.execute(damage, (np.full(DIMENSION, np.nan, np.float32).tobytes(), "i002"))
         dataset = await load_dataset(store, split=None, labels_of=lambda stored: stored.study.labels)
-    counts = {one.name: one.value * 20 for one in _integrity(dataset).figures}
+        result = await _integrity(replace(context, dataset=dataset))
+    counts = {one.name: one.value * 20 for one in result.figures}
     assert counts == {"zero": 1, "not finite": 1, "constant": 1, "duplicate": 1, "external": 0}
     assert len(dataset.image_ids) == 18
 

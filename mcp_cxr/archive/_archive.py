@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
+    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import IngestSummary, Rendering, Repair, SearchResult, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -216,7 +216,7 @@ class Archive:
 
     async def view_many(
         self, image_ids: Sequence[str], options: ViewOptions | None = None, *, first: int = 1
-    ) -> tuple[ContactSheet, list[ImageView | str]]:
+    ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none.
 
         Args:

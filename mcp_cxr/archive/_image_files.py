@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.archive._roots import Roots
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ValuesTile
+    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import Rendering, StoredImage
     from mcp_cxr.stores import Store
 
@@ -60,7 +60,7 @@ class ImageFiles:
 
     async def view_many(
         self, image_ids: Sequence[str], options: ViewOptions, *, first: int
-    ) -> tuple[ContactSheet, list[ImageView | str]]:
+    ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none."""
         _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
         stored = [await self.stored(image_id) for image_id in image_ids]

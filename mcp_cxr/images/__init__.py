@@ -5,8 +5,8 @@ from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, ove
 from mcp_cxr.images.dicom import HeaderFacts, parse_view_position
 from mcp_cxr.images.render import (
     MAX_CONTACT_SHEET_IMAGES,
-    ContactSheet,
     ContactSheetTile,
+    EncodedImage,
     ImageView,
     ViewOptions,
     combine_views,
@@ -20,9 +20,9 @@ __all__ = [
     "MAX_CONTACT_SHEET_IMAGES",
     "PREPROCESSING",
     "TILE_PX",
-    "ContactSheet",
     "ContactSheetTile",
     "DecodedImage",
+    "EncodedImage",
     "HeaderFacts",
     "ImageReader",
     "ImageView",

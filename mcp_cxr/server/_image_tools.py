@@ -17,7 +17,7 @@ from mcp_cxr.server._tool import compact_json, session_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.images import ContactSheet, ImageView, StoredValues, ViewOptions
+    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ViewOptions
 
 ImageId = Annotated[str, Field(min_length=1, max_length=255)]
 ImageIdArgument = Annotated[str, Field(description="image_id of a search result.", min_length=1, max_length=255)]
@@ -154,7 +154,7 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
     }
 
 
-def _image_result(rendering: ImageView | ContactSheet, facts: dict[str, Any]) -> CallToolResult:
+def _image_result(rendering: EncodedImage, facts: dict[str, Any]) -> CallToolResult:
     image = ImageContent(type="image", data=_base64(rendering.data), mime_type=rendering.mime_type)
     return CallToolResult(content=[image, compact_json(facts)])
 

@@ -2,7 +2,6 @@
 
 from mcp_cxr.images.render._contact_sheet import (
     MAX_CONTACT_SHEET_IMAGES,
-    ContactSheet,
     ContactSheetTile,
     combine_views,
     contact_sheet,
@@ -11,14 +10,14 @@ from mcp_cxr.images.render._contact_sheet import (
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
 from mcp_cxr.images.render._gray_image import Decode, render_gray, render_region, scan_values
 from mcp_cxr.images.render._grayscale import apply_lut, grayscale
-from mcp_cxr.images.render._view import ImageView, ViewOptions, to_rendering, to_view
+from mcp_cxr.images.render._view import EncodedImage, ImageView, ViewOptions, to_rendering, to_view
 
 __all__ = [
     "MAX_CONTACT_SHEET_IMAGES",
     "Block",
-    "ContactSheet",
     "ContactSheetTile",
     "Decode",
+    "EncodedImage",
     "ImageView",
     "ViewOptions",
     "apply_lut",

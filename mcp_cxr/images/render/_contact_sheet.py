@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_cxr.images.render._view import encode_view
+from mcp_cxr.images.render._view import EncodedImage, encode_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,17 +45,6 @@ class ContactSheetTile:
     """Lines below it, the first one brighter; cut to the tile's width."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContactSheet:
-    """An encoded contact sheet."""
-
-    data: bytes
-    """At most `MAX_VIEW_BYTES`."""
-    mime_type: str
-    width: int
-    height: int
-
-
 def contact_sheet(tiles: Sequence[ContactSheetTile], *, columns: int) -> bytes:
     """Return a PNG with the tiles in rows of `columns`, numbered from 1 in their order.
 
@@ -67,7 +56,7 @@ def contact_sheet(tiles: Sequence[ContactSheetTile], *, columns: int) -> bytes:
     return buffer.getvalue()
 
 
-def combine_views(views: Sequence[ImageView | str], *, first: int, max_px: int) -> ContactSheet:
+def combine_views(views: Sequence[ImageView | str], *, first: int, max_px: int) -> EncodedImage:
     """Return the views on one contact sheet: up to three in one row, four in a square, more in a grid.
 
     Args:
@@ -80,7 +69,7 @@ def combine_views(views: Sequence[ImageView | str], *, first: int, max_px: int) 
     """
     columns, side = contact_sheet_layout(len(views), max_px=max_px)
     tiles = [ContactSheetTile(_BLANK, (view,)) if isinstance(view, str) else _tile(view) for view in views]
-    return ContactSheet(*encode_view(_draw_sheet(tiles, columns=columns, side=side, first=first)))
+    return EncodedImage(*encode_view(_draw_sheet(tiles, columns=columns, side=side, first=first)))
 
 
 def contact_sheet_layout(images: int, *, max_px: int) -> tuple[int, int]:

@@ -57,16 +57,6 @@ class GrayImage:
     """How it was made, see `Grayscale.record`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _ReducedImage:
-    """An image after the pass over all pixels."""
-
-    raster: Raster
-    block: Block
-    means: StoredArray
-    scale: Grayscale
-
-
 def render_gray(decode: Decode, shape: tuple[int, int], parameters: GrayscaleParameters, *, wanted: int) -> GrayImage:
     """Return the whole image with more than twice `wanted` rows and columns, or all it has.
 
@@ -77,39 +67,36 @@ def render_gray(decode: Decode, shape: tuple[int, int], parameters: GrayscalePar
         UnsupportedImage: `blank image`.
         Exception: Whatever decoding raises.
     """
-    half_size_may_do = min(block_for(shape, (wanted, wanted))) >= _MIN_BLOCK_TO_HALVE and _can_clip_both_ends(
-        parameters
-    )
-    image = _reduce_image(decode(half_size_may_do), parameters, wanted)
-    grays = image.scale.grays(image.means)
-    factor = 1 if image.raster.shape == shape else 2
-    if factor > 1 and not _is_half_size_enough(image.scale, grays):
-        return render_gray(lambda _: decode(False), shape, parameters, wanted=wanted)
-    if image.scale.steepness > _LINEAR_STEEPNESS:
-        grays = _correct_edges(grays, image)
-    height, width = (there / factor / side for there, side in zip(shape, image.block, strict=True))
-    return GrayImage(grays, width, height, image.scale.record)
-
-
-def _reduce_image(raster: Raster, parameters: GrayscaleParameters, wanted: int) -> _ReducedImage:
+    # A window or VOI LUT may take the image to both ends of the gray scale without its lowest and highest pixel.
+    may_clip = (parameters.window is not None or parameters.voi_lut is not None) and parameters.padding is None
+    raster = decode(may_clip and min(block_for(shape, (wanted, wanted))) >= _MIN_BLOCK_TO_HALVE)
     block = block_for(raster.shape, (wanted, wanted))
     raster, value_range, means = scan_values(raster, block)
-    return _ReducedImage(raster, block, means, grayscale(value_range, parameters, raster.dtype))
+    scale = grayscale(value_range, parameters, raster.dtype)
+    grays = scale.grays(means)
+    factor = 1 if raster.shape == shape else 2
+    if factor > 1 and not _is_half_size_enough(scale, grays):
+        return render_gray(lambda _: decode(False), shape, parameters, wanted=wanted)
+    if scale.steepness > _LINEAR_STEEPNESS:
+        grays = _correct_edges(grays, means, raster, block, scale)
+    height, width = (there / factor / side for there, side in zip(shape, block, strict=True))
+    return GrayImage(grays, width, height, scale.record)
 
 
-def _correct_edges(grays: NDArray[np.uint8], image: _ReducedImage) -> NDArray[np.uint8]:
+def _correct_edges(
+    grays: NDArray[np.uint8], means: StoredArray, raster: Raster, block: Block, scale: Grayscale
+) -> NDArray[np.uint8]:
     """Return the grays, with blocks at edges (far from a neighbor) computed from their pixels."""
-    raster, block, look_up = image.raster, image.block, image.scale.grays
-    rough = _far_apart(image.means, int(_EDGE_GRAYS / image.scale.largest_step))
-    if np.count_nonzero(rough) > _MAX_EDGE_SHARE * rough.size or math.isinf(image.scale.largest_step):
-        return downscale(((look_up(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
+    rough = _far_apart(means, int(_EDGE_GRAYS / scale.largest_step))
+    if np.count_nonzero(rough) > _MAX_EDGE_SHARE * rough.size or math.isinf(scale.largest_step):
+        return downscale(((scale.grays(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
     for top, bottom in _runs(np.any(rough, axis=1)):
         rows = range(top * block.down, min(bottom * block.down, raster.shape[0]))
         at = top
         for strip in raster.strips(rows, step=block.down):
             blocks = split_into_blocks(strip, block)
             down, across = np.nonzero(rough[at : at + len(blocks)])
-            pixels = look_up(blocks[down, :, across])
+            pixels = scale.grays(blocks[down, :, across])
             grays[at + down, across] = np.rint(pixels.mean(axis=(1, 2)))
             at += len(blocks)
     return grays
@@ -146,11 +133,6 @@ def _is_half_size_enough(scale: Grayscale, grays: NDArray[np.uint8]) -> bool:
     area = grays.size * _MIN_AREA_SHARE
     dark, bright = int((grays <= _END_GRAYS).sum()), int((grays >= 255 - _END_GRAYS).sum())
     return scale.reaches_ends and scale.steepness <= _HALF_SIZE_STEEPNESS and dark > area and bright > area
-
-
-def _can_clip_both_ends(parameters: GrayscaleParameters) -> bool:
-    """Return whether the image may reach both ends of the gray scale without its lowest and highest pixel."""
-    return (parameters.window is not None or parameters.voi_lut is not None) and parameters.padding is None
 
 
 def render_region(
@@ -191,7 +173,5 @@ def scan_values(raster: Raster, block: Block | None) -> tuple[Raster, ValueRange
 
 
 def _lies_within(value_range: ValueRange, raster: FileRaster) -> bool:
-    if raster.dtype.kind == "i":
-        half = 1 << (raster.bits - 1)
-        return -half <= value_range.low and value_range.high < half
-    return value_range.high < 1 << raster.bits
+    lowest = -(1 << raster.bits - 1) if raster.dtype.kind == "i" else 0
+    return lowest <= value_range.low and value_range.high < lowest + (1 << raster.bits)

@@ -79,10 +79,7 @@ def grayscale(
     if window is None:
         voi_values, voi = _voi(modality_values, values, parameters, notes)
         low, high = values.extremes(voi_values)
-        brightness, reaches_ends = (
-            _stretch(voi_values, low, high),
-            _reaches_both_ends(low, high, _output_range(voi, parameters)),
-        )
+        brightness, reaches_ends = _stretch(voi_values, low, high), _reaches_both_ends(low, high, voi, parameters)
     else:
         brightness, voi, reaches_ends = apply_window(modality_values, window), _window_record(window), True
     if parameters.inverse:
@@ -166,18 +163,15 @@ def _varies(low: float, high: float) -> bool:
     return low < high  # false for NaN too
 
 
-def _output_range(voi: dict[str, Any], parameters: GrayscaleParameters) -> tuple[float, float] | None:
-    """Return the lowest and highest output of a VOI LUT or window; None if it never reaches them."""
+def _reaches_both_ends(low: float, high: float, voi: dict[str, Any], parameters: GrayscaleParameters) -> bool:
+    """Return whether `low` and `high` come close to the lowest and highest output of the VOI LUT or window."""
+    least, most = 0.0, 1.0
     if voi["voi"] == "lut" and parameters.voi_lut is not None:
-        return float(parameters.voi_lut.entries.min()), float(parameters.voi_lut.entries.max())
-    return (0.0, 1.0) if voi.get("function") in ("LINEAR", "LINEAR_EXACT") else None
-
-
-def _reaches_both_ends(low: float, high: float, output_range: tuple[float, float] | None) -> bool:
-    if output_range is None:
+        least, most = float(parameters.voi_lut.entries.min()), float(parameters.voi_lut.entries.max())
+    elif voi.get("function") not in ("LINEAR", "LINEAR_EXACT"):  # a sigmoid never reaches its ends
         return False
-    spare = (output_range[1] - output_range[0]) / 64
-    return low <= output_range[0] + spare and high >= output_range[1] - spare
+    spare = (most - least) / 64
+    return low <= least + spare and high >= most - spare
 
 
 def _stretch(voi_values: Table, low: float, high: float) -> Table:

@@ -63,8 +63,8 @@ def _is_region(region: tuple[float, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class ImageView:
-    """An encoded view of an image, for a person."""
+class EncodedImage:
+    """A view of one or several images, for a person."""
 
     data: bytes
     """At most `MAX_VIEW_BYTES`."""
@@ -72,6 +72,12 @@ class ImageView:
     """`image/png`, or `image/jpeg` if the PNG would be too large."""
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageView(EncodedImage):
+    """A view of one image."""
+
     grayscale: dict[str, Any]
     header: HeaderFacts
 

@@ -1,8 +1,18 @@
 """Opens files within bounds, detects their kind, and translates library errors."""
 
-from mcp_cxr.images.source._bytes import DEFLATE, GZIP, inflate, open_bounded
+from mcp_cxr.images.source._files import (
+    DEFLATE,
+    GZIP,
+    SNIFFED_BYTES,
+    FileKind,
+    file_kind,
+    inflate,
+    is_gzip,
+    is_image_candidate,
+    is_image_name,
+    open_bounded,
+)
 from mcp_cxr.images.source._library_errors import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
-from mcp_cxr.images.source._sniff import SNIFFED_BYTES, FileKind, file_kind, is_gzip, is_image_candidate, is_image_name
 
 __all__ = [
     "DEFLATE",

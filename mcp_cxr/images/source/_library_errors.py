@@ -69,12 +69,9 @@ def translate_library_errors(reason: str) -> Generator[None]:
         raise UnsupportedImage("decoder ran out of memory") from error
     except LIBRARY_ERRORS as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise UnreadableFile(_file_reason(error)) from error
+            reason = next(words for kind, words in _FILE_ERRORS if isinstance(error, kind))
+            raise UnreadableFile(reason) from error
         raise CorruptImage(reason) from error
-
-
-def _file_reason(error: OSError) -> str:
-    return next(reason for kind, reason in _FILE_ERRORS if isinstance(error, kind))
 
 
 def _silence_libraries() -> None:

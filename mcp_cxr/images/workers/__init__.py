@@ -1,7 +1,6 @@
 """Reading off the event loop: tasks, worker processes, and a cache of the images being viewed."""
 
-from mcp_cxr.images.workers._cache import StoredValuesCache
-from mcp_cxr.images.workers._reader import ImageReader
+from mcp_cxr.images.workers._reader import ImageReader, StoredValuesCache
 
 __all__ = [
     "ImageReader",

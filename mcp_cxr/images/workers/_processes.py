@@ -60,7 +60,7 @@ class WorkerPool:
     """A pool of worker processes.
 
     Args:
-        most: Most processes at the same time.
+        max_processes: Most processes at the same time.
         deadline_s: Seconds for one file.
         memory_bytes: Address space of each.
         command: Starts a process; memory_bytes and twice deadline_s are appended as arguments.
@@ -176,9 +176,8 @@ def _exit_error(exit_code: int) -> ImageError:
     """Return the error for an exit code; SIGKILL is taken as the kernel's out-of-memory killer."""
     if exit_code == -getattr(signal, "SIGKILL", 0):
         return UnsupportedImage("decoder ran out of memory")
-    if exit_code == -getattr(signal, "SIGALRM", 0):
-        return CorruptImage("decoding took too long")
-    return CorruptImage("decoder crashed")
+    is_late = exit_code == -getattr(signal, "SIGALRM", 0)
+    return CorruptImage("decoding took too long" if is_late else "decoder crashed")
 
 
 def _result(task: Task[Result], text: bytes, data: bytes) -> Result:

@@ -1,17 +1,22 @@
-"""Detects the kind of a file by its first bytes, and which files may be images."""
+"""Opens untrusted files within bounds, and detects by name and first bytes which may be images."""
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import struct
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
-from mcp_cxr.errors import ImageError
-from mcp_cxr.images.source._bytes import inflate_start, open_bounded
+from mcp_cxr.errors import CorruptImage, ImageError, UnsupportedImage
+from mcp_cxr.files import open_without_links
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
+    from typing import BinaryIO
 
 FileKind = Literal["dicom", "png", "jpeg"]
 """File formats of images."""
@@ -20,12 +25,58 @@ SNIFFED_BYTES: Final = 1024
 """Bytes read to detect the kind of a file; more than enough."""
 _IMAGE_NAMES = (".dcm", ".dicom", ".dic", ".ima", ".dcm.gz", ".png", ".jpg", ".jpeg")
 _OTHER_NAMES = (".txt", ".csv", ".csv.gz", ".html", ".json", ".md", ".pdf")
-_GZIP = b"\x1f\x8b\x08"
+_GZIP_START = b"\x1f\x8b\x08"
 _VRS = frozenset(
     "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
 _GROUPS_AT_START = (0x0002, 0x0008)
 _MAX_FIRST_LENGTH = 1024  # an implicit first element: a group length, a character set, an image type, a UID
+MAX_BYTES: Final = 256 * 2**20
+"""Largest file read, and largest that .gz or a deflated data set may become: twice a 64-megapixel image of 16 bits."""
+GZIP: Final = 16 + zlib.MAX_WBITS
+"""`wbits` of a gzip member."""
+DEFLATE: Final = -zlib.MAX_WBITS
+"""`wbits` of a deflate stream without a wrapper, PS3.5 A.5."""
+
+
+@contextmanager
+def open_bounded(path: Path) -> Generator[BinaryIO]:
+    """Open a regular file of at most `MAX_BYTES`.
+
+    Args:
+        path: Absolute and resolved; a link created at this path afterwards is not followed.
+
+    Raises:
+        UnsupportedImage: Not a regular file, or too large.
+        OSError: As `open_without_links` does.
+    """
+    try:
+        file = open_without_links(path)
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:
+            raise UnsupportedImage("not a regular file") from exc
+        raise
+    with file:
+        if os.fstat(file.fileno()).st_size > MAX_BYTES:
+            raise UnsupportedImage("larger than 256 MiB")
+        yield file
+
+
+def inflate(packed: bytes, *, wbits: int) -> bytes:
+    """Return `packed` decompressed, at most `MAX_BYTES`.
+
+    Raises:
+        UnsupportedImage: It is larger.
+        CorruptImage: It ends early.
+        zlib.error: It is damaged.
+    """
+    inflater = zlib.decompressobj(wbits)
+    data = inflater.decompress(packed, MAX_BYTES)
+    if inflater.eof:
+        return data
+    if len(data) >= MAX_BYTES:
+        raise UnsupportedImage("unpacks to more than 256 MiB")
+    raise CorruptImage("truncated compressed file")
 
 
 def is_image_candidate(path: Path) -> bool:
@@ -42,7 +93,10 @@ def is_image_candidate(path: Path) -> bool:
         if named:
             return True
         with open_bounded(path) as file:
-            return _kind_inside_gzip(file.read(SNIFFED_BYTES)) is not None
+            start = file.read(SNIFFED_BYTES)
+        if is_gzip(start):
+            start = zlib.decompressobj(GZIP).decompress(start, SNIFFED_BYTES)
+        return file_kind(start) is not None
     except (OSError, ImageError, zlib.error):
         return False
 
@@ -68,11 +122,7 @@ def file_kind(start: bytes) -> FileKind | None:
 
 def is_gzip(start: bytes) -> bool:
     """Return whether these are the first bytes of a gzip file."""
-    return start.startswith(_GZIP)
-
-
-def _kind_inside_gzip(start: bytes) -> FileKind | None:
-    return file_kind(inflate_start(start, limit=SNIFFED_BYTES) if is_gzip(start) else start)
+    return start.startswith(_GZIP_START)
 
 
 def _is_first_element(start: bytes) -> bool:

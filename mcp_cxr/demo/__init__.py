@@ -1,7 +1,7 @@
 """A demo archive: computer-drawn chest phantoms as DICOM files with reports, of no real patient."""
 
 from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
-from mcp_cxr.demo._dicom import to_dicom, write_dicom
+from mcp_cxr.demo._dicom import to_dicom
 from mcp_cxr.demo._run import run_demo
 from mcp_cxr.demo.phantom import (
     FINDING_KINDS,
@@ -24,5 +24,4 @@ __all__ = [
     "run_demo",
     "to_dicom",
     "write_archive",
-    "write_dicom",
 ]

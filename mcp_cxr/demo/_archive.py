@@ -6,11 +6,11 @@ import csv
 import gzip
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mcp_cxr.demo._dicom import code_sequence, to_dicom
-from mcp_cxr.demo._plan import plan_studies
+from mcp_cxr.demo._plan import PlannedImage, plan_studies
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo.phantom import draw_phantom
 from mcp_cxr.records import LABELS
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_cxr.demo._dicom import Syntax, Voi
-    from mcp_cxr.demo._plan import PlannedImage, PlannedStudy
-    from mcp_cxr.demo.phantom import PhantomFinding, View
-    from mcp_cxr.records import ImageId, StudyId, SubjectId
+    from mcp_cxr.demo._plan import PlannedStudy
+    from mcp_cxr.demo.phantom import PhantomFinding
+    from mcp_cxr.records import StudyId, SubjectId
 
 _VIEW_CODES = {
     "PA": ("R-10214", "postero-anterior"),
@@ -39,22 +38,15 @@ _METADATA_COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class DemoImage:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoImage(PlannedImage):
     """One image of the demo archive and its true properties."""
 
     path: Path
-    image_id: ImageId
     study_id: StudyId
     subject_id: SubjectId
-    view: View
     findings: tuple[PhantomFinding, ...]
     """Of its study; a lateral does not show all of them."""
-    monochrome1: bool
-    voi: Voi
-    syntax: Syntax
-    view_position: str
-    """(0018,5101) View Position of the file; if empty, View Code Sequence still gives the view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +72,21 @@ def write_archive(folder: Path, *, studies: int = 60, seed: int = 0) -> DemoArch
         for image in study.images:
             path = place / f"{image.image_id}.dcm"
             _write_if_changed(path, _image_bytes(study, image))
-            images.append(_demo_image(path, study, image))
+            images.append(
+                DemoImage(
+                    **asdict(image),
+                    path=path,
+                    study_id=study.study_id,
+                    subject_id=study.subject_id,
+                    findings=study.findings,
+                )
+            )
     _write_companions(folder, planned, labels)
     return DemoArchive(folder, tuple(images))
 
 
 def _study_folder(folder: Path, study: PlannedStudy) -> Path:
     return folder / "files" / study.subject_id[:3] / study.subject_id / study.study_id
-
-
-def _demo_image(path: Path, study: PlannedStudy, image: PlannedImage) -> DemoImage:
-    return DemoImage(
-        path=path,
-        image_id=image.image_id,
-        study_id=study.study_id,
-        subject_id=study.subject_id,
-        view=image.view,
-        findings=study.findings,
-        monochrome1=image.monochrome1,
-        voi=image.voi,
-        syntax=image.syntax,
-        view_position=image.view_position,
-    )
 
 
 def _image_bytes(study: PlannedStudy, image: PlannedImage) -> bytes:
@@ -150,17 +135,26 @@ def _write_companions(
     images = [(study, image, study.subject_id[1:], study.study_id[1:]) for study in planned for image in study.images]
     of_study = [(study, study.subject_id[1:], study.study_id[1:]) for study in planned]
     paths = {study.study_id: _study_folder(folder, study).relative_to(folder).as_posix() for study in planned}
-    records = [(p, s, image.image_id, f"{paths[study.study_id]}/{image.image_id}.dcm") for study, image, p, s in images]
-    _write_table(folder / "cxr-record-list.csv.gz", ("subject_id", "study_id", "dicom_id", "path"), records)
-    reports = [(p, s, f"{paths[study.study_id]}.txt") for study, p, s in of_study]
-    _write_table(folder / "cxr-study-list.csv.gz", ("subject_id", "study_id", "path"), reports)
-    facts = [_metadata(study, image) for study, image, _, _ in images]
-    _write_table(folder / "mimic-cxr-2.0.0-metadata.csv.gz", _METADATA_COLUMNS, facts)
-    splits = [(image.image_id, s, p, _SPLITS[int(p) % len(_SPLITS)]) for _, image, p, s in images]
-    _write_table(folder / "mimic-cxr-2.0.0-split.csv.gz", ("dicom_id", "study_id", "subject_id", "split"), splits)
     found = [(p, s, *_label_cells(labels[study.study_id])) for study, p, s in of_study]
-    for labeller in ("chexpert", "negbio"):
-        _write_table(folder / f"mimic-cxr-2.0.0-{labeller}.csv.gz", ("subject_id", "study_id", *LABELS), found)
+    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
+        "cxr-record-list": (
+            ("subject_id", "study_id", "dicom_id", "path"),
+            [(p, s, image.image_id, f"{paths[study.study_id]}/{image.image_id}.dcm") for study, image, p, s in images],
+        ),
+        "cxr-study-list": (
+            ("subject_id", "study_id", "path"),
+            [(p, s, f"{paths[study.study_id]}.txt") for study, p, s in of_study],
+        ),
+        "mimic-cxr-2.0.0-metadata": (_METADATA_COLUMNS, [_metadata(study, image) for study, image, _, _ in images]),
+        "mimic-cxr-2.0.0-split": (
+            ("dicom_id", "study_id", "subject_id", "split"),
+            [(image.image_id, s, p, _SPLITS[int(p) % len(_SPLITS)]) for _, image, p, s in images],
+        ),
+        "mimic-cxr-2.0.0-chexpert": (("subject_id", "study_id", *LABELS), found),
+        "mimic-cxr-2.0.0-negbio": (("subject_id", "study_id", *LABELS), found),
+    }
+    for name, (columns, rows) in tables.items():
+        _write_table(folder / f"{name}.csv.gz", columns, rows)
 
 
 def _metadata(study: PlannedStudy, image: PlannedImage) -> tuple[object, ...]:

@@ -19,8 +19,6 @@ from pydicom.uid import (
 from mcp_cxr.demo.phantom import MAX_STORED_VALUE, pixel_spacing_mm
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
 Voi: TypeAlias = Literal["window", "lut", "none"]
@@ -30,19 +28,6 @@ _BITS = 12
 _WINDOW = (2100, 3700)
 """Center and width, for an image where bright is dense."""
 _SYNTAX_UIDS = {"explicit": ExplicitVRLittleEndian, "implicit": ImplicitVRLittleEndian}
-
-
-def write_dicom(
-    path: Path,
-    pixels: NDArray[np.uint16],
-    *,
-    monochrome1: bool = False,
-    voi: Voi = "window",
-    syntax: Syntax = "explicit",
-    **tags: object,
-) -> None:
-    """Write one image as a Digital X-Ray file; arguments as for `to_dicom`."""
-    path.write_bytes(to_dicom(pixels, monochrome1=monochrome1, voi=voi, syntax=syntax, **tags))
 
 
 def to_dicom(
@@ -64,9 +49,13 @@ def to_dicom(
     """
     uid = UID(str(tags.get("SOPInstanceUID", "2.25.1")))
     ds = FileDataset("", {}, file_meta=_meta(uid, syntax), preamble=bytes(128))
-    ds.update(_acquisition(uid))
-    ds.update(_pixel_module(pixels, monochrome1=monochrome1))
-    ds.update(_grayscale(voi, monochrome1=monochrome1))
+    _set_acquisition(ds, uid)
+    _set_pixels(ds, pixels, monochrome1=monochrome1)
+    if voi == "window":
+        center, width = _WINDOW
+        ds.WindowCenter, ds.WindowWidth = str(MAX_STORED_VALUE - center if monochrome1 else center), str(width)
+    elif voi == "lut":
+        ds.VOILUTSequence = Sequence([_s_curve_lut()])
     for keyword, value in tags.items():
         if value is not None:
             setattr(ds, keyword, value)
@@ -94,8 +83,7 @@ def _meta(uid: UID, syntax: Syntax) -> FileMetaDataset:
     return meta
 
 
-def _acquisition(uid: UID) -> Dataset:
-    ds = Dataset()
+def _set_acquisition(ds: Dataset, uid: UID) -> None:
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.SOPClassUID, ds.SOPInstanceUID = DigitalXRayImageStorageForPresentation, uid
@@ -105,11 +93,9 @@ def _acquisition(uid: UID) -> Dataset:
     ds.PatientIdentityRemoved, ds.BurnedInAnnotation = "YES", "NO"
     ds.SeriesNumber = ds.InstanceNumber = 1
     ds.AnatomicRegionSequence = code_sequence("T-D3000", "Chest")
-    return ds
 
 
-def _pixel_module(pixels: NDArray[np.uint16], *, monochrome1: bool) -> Dataset:
-    ds = Dataset()
+def _set_pixels(ds: Dataset, pixels: NDArray[np.uint16], *, monochrome1: bool) -> None:
     ds.Rows, ds.Columns = pixels.shape
     ds.SamplesPerPixel, ds.PixelRepresentation = 1, 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, _BITS, _BITS - 1
@@ -120,17 +106,6 @@ def _pixel_module(pixels: NDArray[np.uint16], *, monochrome1: bool) -> Dataset:
     ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "0", "US"
     ds.LossyImageCompression = "00"
     ds.add_new("PixelData", "OW", (MAX_STORED_VALUE - pixels if monochrome1 else pixels).astype("<u2").tobytes())
-    return ds
-
-
-def _grayscale(voi: Voi, *, monochrome1: bool) -> Dataset:
-    ds = Dataset()
-    if voi == "window":
-        center, width = _WINDOW
-        ds.WindowCenter, ds.WindowWidth = str(MAX_STORED_VALUE - center if monochrome1 else center), str(width)
-    elif voi == "lut":
-        ds.VOILUTSequence = Sequence([_s_curve_lut()])
-    return ds
 
 
 def _s_curve_lut() -> Dataset:

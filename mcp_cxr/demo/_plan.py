@@ -7,7 +7,7 @@ import itertools
 import random
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from mcp_cxr.demo.phantom import PhantomFinding
 from mcp_cxr.records import ImageId, StudyId, SubjectId
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.demo._dicom import Syntax, Voi
     from mcp_cxr.demo.phantom import Grade, Side, View, Zone
+
+    _Findings: TypeAlias = tuple[PhantomFinding, ...]
 
 _T = TypeVar("_T")
 
@@ -58,7 +60,7 @@ class PlannedStudy:
     day: date
     seconds: float
     """Since midnight."""
-    findings: tuple[PhantomFinding, ...]
+    findings: _Findings
     follow_up: bool
     images: tuple[PlannedImage, ...]
 
@@ -89,7 +91,7 @@ class _Planner:
         """Yield the studies of one patient."""
         patient = self._rng.randrange(2**31)
         day = _FIRST_DAY + timedelta(days=self._rng.randrange(_DAYS))
-        findings: tuple[PhantomFinding, ...] = ()
+        findings: _Findings = ()
         for number in range(count):
             findings = _with_persistent(next(self._recipes)(self._rng), findings)
             study = StudyId(f"s5{next(self._numbers):07}")
@@ -138,15 +140,13 @@ def _image_id(study: StudyId, view: View) -> ImageId:
     return ImageId("-".join(digest[at : at + 8] for at in range(0, 40, 8)))
 
 
-def _views(findings: tuple[PhantomFinding, ...], rng: random.Random) -> tuple[View, ...]:
+def _views(findings: _Findings, rng: random.Random) -> tuple[View, ...]:
     """Return AP for a patient with a tube or a line, and for one in six of the others; else PA and lateral."""
     in_bed = any(finding.kind in ("endotracheal tube", "central line") for finding in findings)
     return ("AP",) if in_bed or rng.random() < 1 / 6 else ("PA", "LATERAL")
 
 
-def _with_persistent(
-    findings: tuple[PhantomFinding, ...], earlier: tuple[PhantomFinding, ...]
-) -> tuple[PhantomFinding, ...]:
+def _with_persistent(findings: _Findings, earlier: _Findings) -> _Findings:
     """Add the findings of an earlier study that do not resolve."""
     kinds = {finding.kind for finding in findings}
     persistent = ("cardiomegaly", "nodule", "pacemaker")
@@ -161,58 +161,35 @@ def _size(rng: random.Random) -> Grade:
     return rng.choice(("small", "moderate", "large"))
 
 
-def _no_finding(_: random.Random) -> tuple[PhantomFinding, ...]:
-    return ()
-
-
-def _effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
+def _effusion(rng: random.Random) -> _Findings:
     return (PhantomFinding("effusion", _side(rng), _size(rng)),)
 
 
-def _effusions(rng: random.Random) -> tuple[PhantomFinding, ...]:
+def _effusions(rng: random.Random) -> _Findings:
     return (PhantomFinding("effusion", "left", _size(rng)), PhantomFinding("effusion", "right", _size(rng)))
 
 
-def _possible_effusion(rng: random.Random) -> tuple[PhantomFinding, ...]:
-    return (PhantomFinding("effusion", _side(rng), "trace"),)
-
-
-def _pneumothorax(rng: random.Random) -> tuple[PhantomFinding, ...]:
-    return (PhantomFinding("pneumothorax", _side(rng), _size(rng)),)
-
-
-def _cardiomegaly(rng: random.Random) -> tuple[PhantomFinding, ...]:
+def _cardiomegaly(rng: random.Random) -> _Findings:
     return (PhantomFinding("cardiomegaly", grade=_size(rng)),)
 
 
-def _heart_failure(rng: random.Random) -> tuple[PhantomFinding, ...]:
-    return (*_cardiomegaly(rng), *_effusions(rng))
-
-
-def _nodule(rng: random.Random) -> tuple[PhantomFinding, ...]:
+def _nodule(rng: random.Random) -> _Findings:
     zones: tuple[Zone, ...] = ("upper", "mid", "lower")
     return (PhantomFinding("nodule", _side(rng), diameter_mm=rng.randint(10, 25), zone=rng.choice(zones)),)
 
 
-def _pacemaker(_: random.Random) -> tuple[PhantomFinding, ...]:
-    return (PhantomFinding("pacemaker"),)
-
-
-def _intensive_care(rng: random.Random) -> tuple[PhantomFinding, ...]:
-    return (PhantomFinding("endotracheal tube"), PhantomFinding("central line"), *_effusion(rng))
-
-
-_RECIPES: tuple[Callable[[random.Random], tuple[PhantomFinding, ...]], ...] = (
-    _no_finding,
+_RECIPES: tuple[Callable[[random.Random], _Findings], ...] = (
+    lambda _: (),
     _effusion,
     _cardiomegaly,
-    _pneumothorax,
+    lambda rng: (PhantomFinding("pneumothorax", _side(rng), _size(rng)),),
     _nodule,
-    _pacemaker,
-    _no_finding,
-    _intensive_care,
+    lambda _: (PhantomFinding("pacemaker"),),
+    lambda _: (),
+    lambda rng: (PhantomFinding("endotracheal tube"), PhantomFinding("central line"), *_effusion(rng)),
     _effusions,
-    _possible_effusion,
-    _no_finding,
-    _heart_failure,
+    lambda rng: (PhantomFinding("effusion", _side(rng), "trace"),),
+    lambda _: (),
+    lambda rng: (*_cardiomegaly(rng), *_effusions(rng)),
 )
+"""What the studies show, one after the other."""

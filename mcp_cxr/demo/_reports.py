@@ -99,21 +99,15 @@ _NEGATIVE_LABELS = (
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenReport:
-    """A report and its labels."""
+class LabeledText:
+    """A sentence or a report, and the labels that it states."""
 
     text: str
     labels: Mapping[str, int]
     """1 present, 0 absent, -1 uncertain; labels not mentioned are missing."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    text: str
-    labels: Mapping[str, int]
-
-
-def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: bool, seed: int) -> WrittenReport:
+def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: bool, seed: int) -> LabeledText:
     """Return the report of one study.
 
     Args:
@@ -128,70 +122,70 @@ def write_report(findings: Sequence[PhantomFinding], *, view: View, follow_up: b
     labels = {label: value for sentence in body for label, value in sentence.labels.items()}
     if all(finding.kind in DEVICES for finding in findings):
         labels["No Finding"] = PRESENT  # CheXpert's meaning: nothing but devices
-    kind = "AP" if view == "AP" else "PA"
     parts = {
-        "EXAMINATION": f"{_EXAMINATIONS[kind]}, computer-drawn phantom, not a patient",
+        "EXAMINATION": f"{_EXAMINATIONS[view]}, computer-drawn phantom, not a patient",
         "INDICATION": rng.choice(_INDICATIONS),
-        "TECHNIQUE": _TECHNIQUES[kind],
+        "TECHNIQUE": _TECHNIQUES[view],
         "COMPARISON": "Chest radiograph from ___." if follow_up else "None.",
         "FINDINGS": "  ".join(sentence.text for sentence in body),
         "IMPRESSION": "  ".join(_impression(findings, rng)),
     }
     if _chance(0.1, rng):  # one in six of MIMIC's has no impression
         del parts["IMPRESSION"]
-    return WrittenReport(_format_report(parts), labels)
+    return LabeledText(_format_report(parts), labels)
 
 
-def _positives(findings: Sequence[PhantomFinding], rng: random.Random) -> list[_Sentence]:
+def _positives(findings: Sequence[PhantomFinding], rng: random.Random) -> list[LabeledText]:
     effusions = [finding for finding in findings if finding.kind == "effusion"]
     sentences = [_effusions(effusions, rng)] if effusions else []
     sentences += [
-        _Sentence(_fill_template(rng.choice(_SENTENCES[finding.kind]), finding), {_LABEL_OF[finding.kind]: PRESENT})
+        LabeledText(_fill_template(rng.choice(_SENTENCES[finding.kind]), finding), {_LABEL_OF[finding.kind]: PRESENT})
         for finding in findings
         if finding.kind != "effusion"
     ]
     large = [finding for finding in effusions if finding.grade in ("moderate", "large")]
     if large and _chance(0.5, rng):
         hedge = "Adjacent atelectasis is possible; superimposed pneumonia cannot be excluded."
-        sentences.append(_Sentence(hedge, {"Atelectasis": UNCERTAIN, "Pneumonia": UNCERTAIN}))
+        sentences.append(LabeledText(hedge, {"Atelectasis": UNCERTAIN, "Pneumonia": UNCERTAIN}))
     return sentences
 
 
-def _effusions(effusions: Sequence[PhantomFinding], rng: random.Random) -> _Sentence:
+def _effusions(effusions: Sequence[PhantomFinding], rng: random.Random) -> LabeledText:
     """Return one sentence for the effusions, of both sides if there are two."""
     grades = {finding.grade for finding in effusions}
     label = {"Pleural Effusion": UNCERTAIN if grades == {"trace"} else PRESENT}
     if len(effusions) == 1:
-        return _Sentence(_fill_template(rng.choice(_TRACE if grades == {"trace"} else _EFFUSION), effusions[0]), label)
+        return LabeledText(
+            _fill_template(rng.choice(_TRACE if grades == {"trace"} else _EFFUSION), effusions[0]), label
+        )
     if len(grades) == 1:
-        return _Sentence(f"There are {effusions[0].grade} bilateral pleural effusions.", label)
+        return LabeledText(f"There are {effusions[0].grade} bilateral pleural effusions.", label)
     sizes = " and ".join(f"{finding.grade} on the {finding.side}" for finding in effusions)
-    return _Sentence(f"There are bilateral pleural effusions, {sizes}.", label)
+    return LabeledText(f"There are bilateral pleural effusions, {sizes}.", label)
 
 
-def _negatives(mentioned: set[str], rng: random.Random) -> list[_Sentence]:
+def _negatives(mentioned: set[str], rng: random.Random) -> list[LabeledText]:
     """Return sentences on what is absent; `mentioned` are the labels that the positives have settled."""
-    sentences: list[_Sentence] = []
+    sentences: list[LabeledText] = []
     if "Cardiomegaly" not in mentioned:
-        sentences.append(_Sentence(rng.choice(_NORMAL_HEART), {"Cardiomegaly": ABSENT}))
+        sentences.append(LabeledText(rng.choice(_NORMAL_HEART), {"Cardiomegaly": ABSENT}))
         if _chance(0.6, rng):
             contours = "The mediastinal and hilar contours are unremarkable."
-            sentences.append(_Sentence(contours, {"Enlarged Cardiomediastinum": ABSENT}))
+            sentences.append(LabeledText(contours, {"Enlarged Cardiomediastinum": ABSENT}))
     if mentioned <= {"Cardiomegaly", "Support Devices"}:
-        sentences.append(_Sentence("The lungs are clear.", {}))
-    unmentioned = [(name, label) for name, label in _NEGATIVE_LABELS if label not in mentioned]
-    if "Pneumonia" in mentioned:
-        unmentioned = [(name, label) for name, label in unmentioned if label != "Consolidation"]
-    return sentences + _negative_sentences(unmentioned, rng)
+        sentences.append(LabeledText("The lungs are clear.", {}))
+    settled = {"Consolidation", *mentioned} if "Pneumonia" in mentioned else mentioned
+    absent = [(name, label) for name, label in _NEGATIVE_LABELS if label not in settled]
+    return sentences + _negative_sentences(absent, rng)
 
 
-def _negative_sentences(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[_Sentence]:
+def _negative_sentences(absent: Sequence[tuple[str, str]], rng: random.Random) -> list[LabeledText]:
     """Deny the findings in one sentence each, or in a single one."""
     if len(absent) == 1 or _chance(0.4, rng):
-        return [_Sentence(f"No {name}.", {label: ABSENT}) for name, label in absent]
+        return [LabeledText(f"No {name}.", {label: ABSENT}) for name, label in absent]
     *most, last = [name for name, _ in absent]
     comma = "," if len(most) > 1 else ""
-    return [_Sentence(f"There is no {', '.join(most)}{comma} or {last}.", {label: ABSENT for _, label in absent})]
+    return [LabeledText(f"There is no {', '.join(most)}{comma} or {last}.", {label: ABSENT for _, label in absent})]
 
 
 def _impression(findings: Sequence[PhantomFinding], rng: random.Random) -> list[str]:
@@ -201,10 +195,10 @@ def _impression(findings: Sequence[PhantomFinding], rng: random.Random) -> list[
         return [*(_fill_template(_IMPRESSIONS[finding.kind], finding) for finding in findings), rng.choice(_NORMAL)]
     effusions = [finding for finding in reported if finding.kind == "effusion"]
     if len(effusions) > 1:
-        reported = [finding for finding in reported if finding.kind != "effusion"]
+        others = (finding for finding in reported if finding.kind != "effusion")
         return [
             "Bilateral pleural effusions.",
-            *(_fill_template(_IMPRESSIONS[finding.kind], finding) for finding in reported),
+            *(_fill_template(_IMPRESSIONS[finding.kind], finding) for finding in others),
         ]
     is_trace = any(finding.grade == "trace" for finding in effusions)
     return [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from mcp_cxr.demo import write_dicom
+from mcp_cxr.demo import to_dicom
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +22,11 @@ def pixels(seed: int) -> NDArray[np.uint16]:
     rng = np.random.default_rng(seed)
     coarse = rng.integers(300, 3800, (6, 5), np.uint16)
     return np.kron(coarse, np.ones((8, 8), np.uint16)) + rng.integers(0, 100, (_ROWS, _COLUMNS), np.uint16)
+
+
+def write_dicom(path: Path, pixels: NDArray[np.uint16], **tags: Any) -> None:
+    """Write an image; arguments as for `to_dicom`."""
+    path.write_bytes(to_dicom(pixels, **tags))
 
 
 def dicom(path: Path, seed: int, **tags: Any) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from mcp_cxr.demo import MAX_STORED_VALUE, DemoArchive, draw_phantom, write_archive, write_dicom
+from mcp_cxr.demo import MAX_STORED_VALUE, DemoArchive, draw_phantom, to_dicom, write_archive
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -157,7 +157,8 @@ def test_labels_agree_with_the_findings_that_are_drawn(archive: DemoArchive, lab
 
 def test_a_single_image_can_be_written_with_tags_changed_and_left_out(tmp_path: Path) -> None:
     pixels = draw_phantom("PA", rows=128, columns=104)
-    write_dicom(tmp_path / "one.dcm", pixels, monochrome1=True, voi="none", PatientID="somebody", BodyPartExamined=None)
+    file = to_dicom(pixels, monochrome1=True, voi="none", PatientID="somebody", BodyPartExamined=None)
+    (tmp_path / "one.dcm").write_bytes(file)
     ds = pydicom.dcmread(tmp_path / "one.dcm")
     assert ds.PatientID == "somebody"
     assert "BodyPartExamined" not in ds

@@ -71,7 +71,7 @@ class Archive:
         self._roots = Roots(settings.roots, store)
         self._image_files = ImageFiles(store, embedder, reader, self._roots)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
-        self._searcher = Searcher(store, embedder, confirm=self._fingerprint_check.confirm_for_query)
+        self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
     @_called_like(SearchArguments)
     async def search(self, arguments: SearchArguments) -> SearchResult:
@@ -167,7 +167,7 @@ class Archive:
             store=self.store,
             embedder=self.embedder,
             reader=reader,
-            confirm=self._fingerprint_check.confirm,
+            check_fingerprint=self._fingerprint_check.check_fingerprint,
             id_policy=self.settings.ids,
             id_key=IdKey(self.settings.key_file, may_create=self.settings.may_create_key),
             stop_signal=stop_signal,
@@ -349,7 +349,7 @@ class Archive:
             self.embedder,
             plan or EvaluationPlan(),
             version=__version__,
-            confirm=self._fingerprint_check.confirm,
+            check_fingerprint=self._fingerprint_check.check_fingerprint,
             on_progress=on_progress or (lambda _: None),
         )
 

@@ -26,7 +26,7 @@ async def evaluate(
     plan: EvaluationPlan,
     *,
     version: str,
-    confirm: Callable[[], Awaitable[Fingerprint]],
+    check_fingerprint: Callable[[], Awaitable[Fingerprint]],
     on_progress: Callable[[str], None],
 ) -> Evaluation:
     """Measure how good the search of an archive is.
@@ -36,7 +36,7 @@ async def evaluate(
         embedder: Embeds the prompts and the reports.
         plan: Which protocols to run, and how.
         version: Version of mcp-cxr.
-        confirm: Returns the embedder's fingerprint; raises if it differs from the archive's.
+        check_fingerprint: Returns the embedder's fingerprint; raises if it differs from the archive's.
         on_progress: Called with a line of text at each step.
 
     Raises:
@@ -53,7 +53,7 @@ async def evaluate(
     )
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
-    context = EvaluationContext(store, embedder, confirm, dataset, plan)
+    context = EvaluationContext(store, embedder, check_fingerprint, dataset, plan)
     results: list[ProtocolResult] = []
     for name in plan.protocols:
         if name in _ON_VECTORS:

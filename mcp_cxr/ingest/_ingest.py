@@ -34,7 +34,7 @@ async def ingest(
     reader: ImageReader,
     id_policy: Literal["hash", "keep"],
     id_key: IdKey,
-    confirm: Callable[[], Awaitable[Fingerprint]],
+    check_fingerprint: Callable[[], Awaitable[Fingerprint]],
     stop_signal: StopSignal | None = None,
     callbacks: IngestCallbacks | None = None,
 ) -> IngestSummary:
@@ -44,7 +44,7 @@ async def ingest(
     If the embedding service fails, the run ends with `remaining` files; none of them counts as an error.
 
     Args:
-        confirm: Raises `FingerprintMismatch` if the embedder does not match the stored vectors.
+        check_fingerprint: Raises `FingerprintMismatch` if the embedder does not match the stored vectors.
 
     Raises:
         NotFound: No file below the path looks like an image.
@@ -59,11 +59,13 @@ async def ingest(
     companions = await to_thread.run_sync(read_companions, plan.folders)
     collection = await _prepare(plan, store, embedder)
     if not plan.dry_run:
-        await confirm()
+        await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=collection.key_check if collection else None)
     classifier = FileClassifier(plan, store, collection is not None, reader, id_assigner, companions)
     stop_signal = stop_signal or StopSignal()
-    pipeline = Pipeline(plan, store, embedder, confirm, classifier, stop_signal, callbacks or IngestCallbacks())
+    pipeline = Pipeline(
+        plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks or IngestCallbacks()
+    )
     with unwrap_exception_group():
         counts = await pipeline.run()
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed

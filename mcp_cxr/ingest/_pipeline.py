@@ -63,13 +63,14 @@ class Pipeline:
     """One ingest run.
 
     Args:
-        confirm: Raises `FingerprintMismatch` if the embedder does not match the store; it may be replaced during a run.
+        check_fingerprint: Raises `FingerprintMismatch` if the embedder does not match the store; the service may be
+            replaced during a run.
     """
 
     plan: IngestPlan
     store: Store
     embedder: Embedder
-    confirm: Callable[[], Awaitable[Fingerprint]]
+    check_fingerprint: Callable[[], Awaitable[Fingerprint]]
     classifier: FileClassifier
     stop_signal: StopSignal
     callbacks: IngestCallbacks
@@ -221,7 +222,7 @@ class Pipeline:
             pool = _OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
             while batch := await _next_batch(source, self.plan.batch_size):
                 if fingerprint is None and not self.stop_signal.reason:
-                    fingerprint = await self._call_service(self.confirm)
+                    fingerprint = await self._call_service(self.check_fingerprint)
                 if fingerprint and not self.stop_signal.reason:
                     await pool.start(partial(self._embed_batch, batch, fingerprint))
 
@@ -262,7 +263,7 @@ class Pipeline:
         vectors = await self.embedder.embed_images([item.rendering for item in batch if item.rendering])
         if await self.embedder.fingerprint() != fingerprint:
             raise EmbeddingUnavailable("The embedding service was replaced during the run; run the same command again.")
-        await self.confirm()  # another process may have recreated the store
+        await self.check_fingerprint()  # another process may have recreated the store
         return vectors
 
     async def _write(self, source: Source[list[WorkItem]]) -> None:

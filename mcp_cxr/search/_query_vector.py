@@ -113,13 +113,16 @@ class TextVectorCache:
     Args:
         store: Holds the collection's fingerprint.
         embedder: Embeds text.
-        confirm: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit the store's.
+        check_fingerprint: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit
+            the store's.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, confirm: Callable[[], Awaitable[Fingerprint]]) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, check_fingerprint: Callable[[], Awaitable[Fingerprint]]
+    ) -> None:
         self._store = store
         self._embedder = embedder
-        self._confirm = confirm
+        self._check_fingerprint = check_fingerprint
         self._vectors: OrderedDict[tuple[Fingerprint, str], Vector] = OrderedDict()
         self._mean: tuple[Fingerprint, Vector] | None = None
 
@@ -135,7 +138,7 @@ class TextVectorCache:
         vector = cached
         if vector is None:
             vector = (await self._embedder.embed_texts([text]))[0]
-            key = await self._confirm(), text  # once more: another service may have answered
+            key = await self._check_fingerprint(), text  # once more: another service may have answered
         self._vectors[key] = vector  # last: the most recently used
         if len(self._vectors) > _MAX_CACHED:
             self._vectors.popitem(last=False)
@@ -151,7 +154,7 @@ class TextVectorCache:
         fingerprint = await self._current(lambda fingerprint: self._mean is not None and self._mean[0] == fingerprint)
         if self._mean is None or self._mean[0] != fingerprint:
             vectors = await self._embedder.embed_texts(TYPICAL_TEXTS)
-            self._mean = await self._confirm(), vectors.mean(axis=0)
+            self._mean = await self._check_fingerprint(), vectors.mean(axis=0)
         return self._mean[1]
 
     async def _current(self, is_cached: Callable[[Fingerprint], bool]) -> Fingerprint:
@@ -161,7 +164,7 @@ class TextVectorCache:
         pages of a result come from one ranking, even if the service fails between them.
         """
         try:
-            return await self._confirm()
+            return await self._check_fingerprint()
         except EmbeddingUnavailable:
             fingerprint = (await self._store.info()).fingerprint
             if fingerprint is None or not is_cached(fingerprint):

@@ -40,14 +40,17 @@ class Searcher:
     Args:
         store: Ranks images.
         embedder: Embeds words and examples.
-        confirm: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit the store's.
+        check_fingerprint: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit
+            the store's.
     """
 
-    def __init__(self, store: Store, embedder: Embedder, *, confirm: Callable[[], Awaitable[Fingerprint]]) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, *, check_fingerprint: Callable[[], Awaitable[Fingerprint]]
+    ) -> None:
         self._store = store
         self._embedder = embedder
-        self._confirm = confirm
-        self._text_vectors = TextVectorCache(store, embedder, confirm)
+        self._check_fingerprint = check_fingerprint
+        self._text_vectors = TextVectorCache(store, embedder, check_fingerprint)
 
     async def search(self, query: Query, *, render: Callable[[str], Awaitable[Rendering]]) -> SearchResult:
         """Return a page of results.
@@ -151,7 +154,7 @@ class Searcher:
     async def _embed_files(self, renderings: Sequence[Rendering]) -> list[Vector]:
         if not renderings:
             return []
-        await self._confirm()
+        await self._check_fingerprint()
         vectors: list[Vector] = []
         for made in await self._embedder.embed_images(renderings):
             if isinstance(made, Rejected):

@@ -36,12 +36,12 @@ class FingerprintCheck:
         self._embedder = embedder
         self._render = render
 
-    async def confirm_for_query(self) -> Fingerprint:
-        """Return the embedder's fingerprint as `confirm` does, without a round trip to the store if nothing changed."""
+    async def check_query_fingerprint(self) -> Fingerprint:
+        """Return the embedder's fingerprint as `check_fingerprint` does, but ask the store only if it changed."""
         current = await self._embedder.fingerprint()
-        return current if current == await self._store.query_fingerprint() else await self.confirm()
+        return current if current == await self._store.query_fingerprint() else await self.check_fingerprint()
 
-    async def confirm(self) -> Fingerprint:
+    async def check_fingerprint(self) -> Fingerprint:
         """Return the embedder's fingerprint if it matches that of the store.
 
         If only the service's version or dialect differs, some stored images are embedded again; if all cosines are at

@@ -33,7 +33,7 @@ class EvaluationContext:
 
     store: Store
     embedder: Embedder
-    confirm: Callable[[], Awaitable[Fingerprint]]
+    check_fingerprint: Callable[[], Awaitable[Fingerprint]]
     """Returns the embedder's fingerprint; raises if it differs from the archive's."""
     dataset: Dataset
     plan: EvaluationPlan
@@ -63,6 +63,6 @@ class EvaluationContext:
             FingerprintMismatch: The archive's vectors were made by another embedder.
             EmbeddingError: The embedder fails.
         """
-        await self.confirm()
+        await self.check_fingerprint()
         parts = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
         return np.concatenate([await self.embedder.embed_texts(part) for part in parts])

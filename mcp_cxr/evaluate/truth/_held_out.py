@@ -133,7 +133,7 @@ async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGen
             if not labels and (leaked := (await copy.totals()).by_label):
                 raise AssertionError(f"Labels leaked into the copy, which must have none: {', '.join(leaked)}.")
             reports = await copy.count(Filter(has_report=True), distinct="study")
-            searcher = Searcher(copy, context.embedder, confirm=context.confirm)
+            searcher = Searcher(copy, context.embedder, check_fingerprint=context.check_fingerprint)
             number_of = {dataset.study_ids[int(study)]: int(study) for study in studies}
             yield HeldOutCopy(context, studies, reports, searcher, number_of)
 

@@ -38,7 +38,9 @@ async def filled(store: Store) -> LabelEmbedder:
 
 async def evaluated(store: Store, embedder: LabelEmbedder) -> Evaluation:
     plan = EvaluationPlan(prompts=PROMPTS, resamples=20, queries=60, studies=60)
-    return await evaluate(store, embedder, plan, version="0", confirm=embedder.fingerprint, on_progress=lambda _: None)
+    return await evaluate(
+        store, embedder, plan, version="0", check_fingerprint=embedder.fingerprint, on_progress=lambda _: None
+    )
 
 
 async def test_all_protocols_give_the_same_figures_on_both_stores(tmp_path: Path) -> None:

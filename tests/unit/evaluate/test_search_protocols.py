@@ -137,7 +137,7 @@ async def evaluated(folder: Path, images: Sequence[SyntheticImage], plan: Evalua
     async with EmbeddedStore(folder) as store:
         await fill(store, images)
         return await evaluate(
-            store, embedder, plan, version="0", confirm=embedder.fingerprint, on_progress=lambda _: None
+            store, embedder, plan, version="0", check_fingerprint=embedder.fingerprint, on_progress=lambda _: None
         )
 
 

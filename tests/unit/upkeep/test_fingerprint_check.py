@@ -66,7 +66,7 @@ async def data(tmp_path: Path, images: list[Path]) -> Path:
 async def confirmed(data: Path, service: Service) -> Fingerprint:
     """Confirm, and check that the store has the fingerprint that is returned."""
     async with opened(data, service) as archive:
-        fingerprint = await archive._fingerprint_check.confirm()
+        fingerprint = await archive._fingerprint_check.check_fingerprint()
         assert (await archive.store.info()).fingerprint == fingerprint == await service.fingerprint()
     return fingerprint
 
@@ -76,7 +76,7 @@ async def refused(data: Path, service: ToyEmbedder) -> str:
     async with opened(data, service) as archive:
         before = await archive.store.info()
         with pytest.raises(FingerprintMismatch) as caught:
-            await archive._fingerprint_check.confirm()
+            await archive._fingerprint_check.check_fingerprint()
         assert await archive.store.info() == before
     return str(caught.value)
 
@@ -120,7 +120,7 @@ async def test_a_service_that_fails_during_the_comparison_is_neither_refused_nor
     async with opened(data, Service("2", before_images=fall)) as archive:
         before = await archive.store.info()
         with pytest.raises(EmbeddingUnavailable):
-            await archive._fingerprint_check.confirm()
+            await archive._fingerprint_check.check_fingerprint()
         assert await archive.store.info() == before
 
 
@@ -166,7 +166,7 @@ async def test_few_files_of_a_large_archive_are_tried_if_its_folder_is_missing(d
 
     async with EmbeddedStore(data) as store:
         with pytest.raises(FingerprintMismatch):
-            await FingerprintCheck(store, Service("2"), render).confirm()
+            await FingerprintCheck(store, Service("2"), render).check_fingerprint()
     assert COMPARED <= len(tried) <= 100
 
 
@@ -181,7 +181,7 @@ async def test_an_image_forgotten_meanwhile_is_not_compared(data: Path) -> None:
 
     service = Service("2")
     async with opened(data, service) as archive, Shared(data) as store:
-        await FingerprintCheck(store, service, archive._image_files.render_stored).confirm()
+        await FingerprintCheck(store, service, archive._image_files.render_stored).check_fingerprint()
     assert service.batches == [COMPARED]
 
 

@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ConfigError, PathRefused, QueryError
 from mcp_cxr.ingest import StopSignal
-from tests.support.archives import ingested, opened, rows
+from tests.support.archives import ingested, opened, opened_in_memory, rows
 from tests.support.image_files import dicom, mimic, plain, report
 from tests.support.toy import ToyEmbedder
 
@@ -125,11 +125,11 @@ async def test_control_characters_of_a_report_do_not_reach_a_terminal(tmp_path: 
 
 
 async def test_a_blank_filter_is_ignored_and_a_query_that_no_embedder_reads_is_not_dropped(toy_data: Path) -> None:
-    async with opened(toy_data, ToyEmbedder()) as archive:
+    async with opened_in_memory(toy_data, ToyEmbedder()) as archive:
         page = await archive.search("effusion", subject_id=" ", study_id="\t", split=" ", exclude_subject_of=" ")
         assert page.filters == {}
         assert page.images
         example = page.images[0].image_id
-    async with opened(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
+    async with opened_in_memory(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
         with pytest.raises(QueryError, match="reads no text"):
             await archive.search("effusion", like=[example], mode="vector")

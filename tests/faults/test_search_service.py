@@ -16,7 +16,7 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
 from tests.standins.nvclip import StandIn, embedder_for
-from tests.support.archives import ingested, opened
+from tests.support.archives import ingested, opened, opened_in_memory
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ async def test_a_query_vector_of_a_service_that_was_not_confirmed_is_not_used(to
         async def embed_images(self, pictures: Sequence[Any]) -> list[Any]:
             return [self._sign * np.asarray(row) for row in await super().embed_images(pictures)]
 
-    async with opened(toy_data, Replaced()) as archive:
+    async with opened_in_memory(toy_data, Replaced()) as archive:
         with pytest.raises(FingerprintMismatch, match="its vectors changed"):
             await archive.search("left effusion")
 

@@ -18,7 +18,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import Status, mentions_by_sentence, parse_query_text
-from tests.support.archives import ingested, opened
+from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images, data = tmp_path_factory.mktemp("films"), tmp_path_factory.mktemp("data")
     for one in REPORTS:
         report(mimic(images, one.number), one.text)
-    anyio.run(ingested, data, images, OfflineEmbedder(preprocessing=PREPROCESSING))
+    anyio.run(ingested_in_memory, data, images, OfflineEmbedder(preprocessing=PREPROCESSING))
     return data
 
 
@@ -92,7 +92,7 @@ def answers(data: Path) -> dict[str, SearchResult]:
     """The result of every query, by words."""
 
     async def ask_all() -> dict[str, SearchResult]:
-        async with opened(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
+        async with opened_in_memory(data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
             return {one.text: await archive.search(one.text, limit=100) for one in QUESTIONS}
 
     return anyio.run(ask_all)

@@ -17,7 +17,7 @@ from mcp_cxr.evaluate import EvaluationPlan
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, embedder_for
-from tests.support.archives import ingested, opened
+from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.companions import labels
 from tests.support.image_files import mimic, report
 
@@ -42,7 +42,7 @@ class Served:
 
     async def evaluated(self, data: Path, *protocols: str) -> Evaluation:
         plan = EvaluationPlan(protocols=protocols, prompts=PROMPTS, resamples=40)
-        async with opened(data, embedder_for(self.standin)) as archive:
+        async with opened_in_memory(data, embedder_for(self.standin)) as archive:
             return await archive.evaluate(plan)
 
 
@@ -59,9 +59,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         digest(read_image(image, SPEC).rendering.jpeg or b""): found for image, found in zip(images, shown, strict=True)
     }
     with StandIn() as standin:
-        anyio.run(ingested, folder / "blind", folder / "films", embedder_for(standin))
+        anyio.run(ingested_in_memory, folder / "blind", folder / "films", embedder_for(standin))
         standin.configure(vectors="labels", labels=told, noise=0.5)
-        anyio.run(ingested, folder / "meant", folder / "films", embedder_for(standin))
+        anyio.run(ingested_in_memory, folder / "meant", folder / "films", embedder_for(standin))
         yield Served(standin, folder / "meant", folder / "blind")
 
 

@@ -6,32 +6,27 @@ three simulated archives, measures how much, with what confidence, and whether f
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import anyio
 import numpy as np
 import pytest
 
 from mcp_cxr.images import ImageReader
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores import MemoryDatabase, MemoryStore
 from tests.support.label_space import LabelSpace
 from tests.support.search_trial import Trial, draw_queries, run, swapped
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPACE = LabelSpace(900, noise=2.5, seed=11)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("trial")
+def database() -> MemoryDatabase:
+    return MemoryDatabase()
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> Trial:
+def found(database: MemoryDatabase) -> Trial:
     async def ask() -> Trial:
-        async with EmbeddedStore(folder) as store, ImageReader() as reader:
+        async with MemoryStore(database) as store, ImageReader() as reader:
             await SPACE.fill(store)
             return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 50, seed=12))
 
@@ -48,8 +43,8 @@ def test_feedback_raises_precision_and_helps_more_often_than_it_harms(found: Tri
     assert np.mean(np.array(found.after) > np.array(found.before)) > 2 * found.lowered
 
 
-async def test_denying_a_finding_returns_the_opposite_studies(found: Trial, folder: Path) -> None:
+async def test_denying_a_finding_returns_the_opposite_studies(found: Trial, database: MemoryDatabase) -> None:
     assert found.by_way
-    async with EmbeddedStore(folder) as store, ImageReader() as reader:
+    async with MemoryStore(database) as store, ImageReader() as reader:
         archive = SPACE.archive(store, reader)
         assert await swapped(SPACE, archive, "auto") < 0.05

@@ -17,7 +17,7 @@ import pytest
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, embedder_for
-from tests.support.archives import ingested, opened
+from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Drawn:
 
     async def precision(self, data: Path, query: str, finding: str) -> float:
         """Share of the first ten images that have the finding."""
-        async with opened(data, embedder_for(self.standin)) as archive:
+        async with opened_in_memory(data, embedder_for(self.standin)) as archive:
             page = await archive.search(query, mode="vector", limit=10)
         assert page.search_mode == "semantic"
         assert len(page.images) == 10
@@ -68,9 +68,9 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drawn]:
     findings = {image.stem: [name for name, share in SHARES.items() if chance.random() < share] for image in images}
     labels = {digest(read_image(image, SPEC).rendering.jpeg or b""): findings[image.stem] for image in images}
     with StandIn() as standin:
-        anyio.run(ingested, folder / "drawn", folder / "films", embedder_for(standin))
+        anyio.run(ingested_in_memory, folder / "drawn", folder / "films", embedder_for(standin))
         standin.configure(vectors="labels", labels=labels, noise=NOISE)
-        anyio.run(ingested, folder / "meant", folder / "films", embedder_for(standin))
+        anyio.run(ingested_in_memory, folder / "meant", folder / "films", embedder_for(standin))
         yield Drawn(findings, standin, folder / "meant", folder / "drawn")
 
 
@@ -90,7 +90,7 @@ async def test_random_vectors_find_what_chance_finds(drawn: Drawn) -> None:
 
 
 async def test_images_with_the_finding_have_higher_percentiles(drawn: Drawn) -> None:
-    async with opened(drawn.meant, embedder_for(drawn.standin)) as archive:
+    async with opened_in_memory(drawn.meant, embedder_for(drawn.standin)) as archive:
         page = await archive.search("pleural effusion", mode="vector", limit=100)
         rest = await archive.search("pleural effusion", mode="vector", limit=100, offset=100)
     percentile = {hit.image_id: hit.percentile for hit in (*page.images, *rest.images)}

@@ -11,13 +11,19 @@ import anyio
 import numpy as np
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.demo import DemoArchive, to_dicom, write_archive
+from mcp_cxr.demo import to_dicom
 from mcp_cxr.settings import Settings
+from tests.support.archives import drawn_demo, open_memory_archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-STUDIES = 12
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.demo import DemoArchive
+    from tests.support.archives import StoreName
+
 SIDE = 48
 
 
@@ -44,15 +50,19 @@ class Ingested:
 
 
 @functools.cache
-def ingested(folder: Path) -> Ingested:
-    """Return the demo archive, drawn and ingested once per test run."""
-    made = Ingested(write_archive(folder / "images", studies=STUDIES), folder / "archive")
-    anyio.run(_ingest, made)
+def ingested(folder: Path, *, store: StoreName = "embedded") -> Ingested:
+    """Return the demo archive, drawn and ingested once per test run.
+
+    Args:
+        store: "memory": to be opened with `open_memory_archive` in this process.
+    """
+    made = Ingested(drawn_demo(folder / "images"), folder / "archive")
+    anyio.run(_ingest, made, open_memory_archive if store == "memory" else open_archive)
     return made
 
 
-async def _ingest(made: Ingested) -> None:
-    async with open_archive(made.settings) as archive:
+async def _ingest(made: Ingested, opener: Callable[[Settings], AbstractAsyncContextManager[Archive]]) -> None:
+    async with opener(made.settings) as archive:
         await archive.ingest(made.drawn.folder)
 
 

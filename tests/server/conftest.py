@@ -1,4 +1,4 @@
-"""A server in memory, and a client that checks the form of every result."""
+"""A server in this process, on the memory store, and a client that checks the form of every result."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from mcp import Client
 
-from mcp_cxr.archive import open_archive
 from mcp_cxr.server import UNTRUSTED_TEXT_NOTE, build_server
 from tests.server.archives import Ingested, ingested
+from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,8 +72,8 @@ async def host_of(client: Client) -> Host:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
-    """The demo's first studies; shared with other test packages; must not be changed."""
-    return ingested(tmp_path_factory.getbasetemp() / "demo")
+    """The demo's first studies in the memory store; must not be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo", store="memory")
 
 
 @pytest.fixture
@@ -93,6 +93,6 @@ async def host(
     request: pytest.FixtureRequest, archive_settings: Settings, share: tuple[str, ...]
 ) -> AsyncIterator[Host]:
     """A host with the newest protocol version, and one with the version before."""
-    server = build_server(lambda: open_archive(archive_settings), share=share)
+    server = build_server(lambda: open_memory_archive(archive_settings), share=share)
     async with Client(server, mode=request.param) as client:
         yield await host_of(client)

@@ -13,9 +13,10 @@ import anyio
 import pytest
 from mcp import Client
 
-from mcp_cxr.archive import Archive, open_archive
+from mcp_cxr.archive import Archive
 from mcp_cxr.server import AccessLog, build_server
 from tests.server.conftest import Host, host_of
+from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -33,7 +34,9 @@ def log(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def asked(demo: Ingested, access_log: AccessLog) -> AsyncGenerator[Host]:
-    server = build_server(lambda: open_archive(demo.settings), share=("reports", "images"), access_log=access_log)
+    server = build_server(
+        lambda: open_memory_archive(demo.settings), share=("reports", "images"), access_log=access_log
+    )
     async with Client(server) as client:
         yield await host_of(client)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from mcp import Client
 
-from mcp_cxr.archive import open_archive
 from mcp_cxr.records import LABELS, ImageId, ImageRecord, Study, StudyId, SubjectId
 from mcp_cxr.server import build_server
 from tests.server.archives import Ingested, environment, settings
 from tests.server.conftest import Host, host_of, wire_bytes
+from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -174,14 +174,14 @@ class TestLargestResults:
 
 
 def connected(archive_settings: Settings) -> Client:
-    server = build_server(lambda: open_archive(archive_settings), share=("reports", "images"))
+    server = build_server(lambda: open_memory_archive(archive_settings), share=("reports", "images"))
     return Client(server)
 
 
 async def fill(archive_settings: Settings, *, report: str, images: int = MANY) -> None:
     """Write images with long facts straight into the store."""
     random = np.random.default_rng(0)
-    async with open_archive(archive_settings) as archive:
+    async with open_memory_archive(archive_settings) as archive:
         fingerprint = await archive.embedder.fingerprint()
         await archive.store.create(fingerprint)
         records = [record(number) for number in range(images)]

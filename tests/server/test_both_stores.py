@@ -9,14 +9,13 @@ from mcp import Client
 
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
-from tests.server.archives import settings
+from tests.server.archives import Ingested, ingested, settings
 from tests.server.conftest import host_of
 from tests.support.iris import plain_server, variables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
 SEARCH = "search_medical_images"
@@ -29,6 +28,12 @@ QUESTIONS: list[dict[str, Any]] = [
     {"date_from": "1900-01-01", "group": "subject", "limit": 100},
     {"query": "zeppelin"},
 ]
+
+
+@pytest.fixture
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
+    """The demo's first studies in the embedded store; must not be changed."""
+    return ingested(tmp_path_factory.getbasetemp() / "demo")
 
 
 async def conversation(environment: dict[str, str], example: str) -> list[Any]:

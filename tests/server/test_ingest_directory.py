@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 from mcp import Client
 
-from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
 from tests.server.archives import environment, settings, small_dicom, write_small_images
 from tests.server.conftest import Host, host_of
+from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,12 +96,12 @@ async def test_a_call_out_of_time_says_how_to_continue_and_the_next_one_finishes
     images: Path, archive_settings: Settings
 ):
     """The first server's time is over at once; the second has the usual pace."""
-    async with Client(build_server(lambda: open_archive(archive_settings), ingest_pace_s=0)) as client:
+    async with Client(build_server(lambda: open_memory_archive(archive_settings), ingest_pace_s=0)) as client:
         stopped = await (await host_of(client)).ask("ingest_directory", path=str(images))
     assert "call ingest_directory again" in stopped["next"]
     assert stopped["remaining"] is None or stopped["remaining"] > 0
     assert stopped["added"] < IMAGES
-    async with Client(build_server(lambda: open_archive(archive_settings))) as client:
+    async with Client(build_server(lambda: open_memory_archive(archive_settings))) as client:
         rest = await (await host_of(client)).ask("ingest_directory", path=str(images))
     assert rest["next"] is None
     assert rest["added"] + stopped["added"] == rest["total_in_store"] == IMAGES

@@ -12,15 +12,17 @@ from mcp_cxr import errors
 from mcp_cxr.archive import Archive, open_archive
 from mcp_cxr.errors import CxrError
 from mcp_cxr.server import build_server
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores import MemoryStore
 from tests.server.archives import Ingested, environment, settings
 from tests.server.conftest import Host, host_of
-from tests.support.archives import rows
+from tests.support.archives import open_memory_archive, rows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
+
+    from mcp_cxr.settings import Settings
 
 SEARCH = "search_medical_images"
 UNKNOWN = "No image no-such-image in this archive; image ids come with the hits of a search."
@@ -82,25 +84,26 @@ async def test_every_cxr_error_reaches_the_model_as_one_line(
 
 
 async def test_the_text_of_a_crash_is_withheld(host: Host, monkeypatch: pytest.MonkeyPatch):
-    async def crash(_: EmbeddedStore) -> None:
+    async def crash(_: MemoryStore) -> None:
         raise RuntimeError(SECRET)
 
-    monkeypatch.setattr(EmbeddedStore, "totals", crash)
+    monkeypatch.setattr(MemoryStore, "totals", crash)
     assert await host.refused("get_archive_overview") == "Error executing tool get_archive_overview"
 
 
 @pytest.mark.parametrize("tool", ["get_archive_overview", "get_image_metadata", "view_image", SEARCH])
 async def test_a_missing_archive_says_how_to_create_it(tmp_path: Path, tool: str):
     arguments: dict[str, Any] = {"query": "x"} if tool == SEARCH else {"image_id": "x"}
-    async with asked(tmp_path / "data") as host:
+    async with connected(tmp_path / "data") as host:
         line = await host.refused(tool, **(arguments if tool != "get_archive_overview" else {}))
     assert line == "Nothing has been stored in the archive yet. Run `mcp-cxr ingest PATH`."
 
 
-async def test_an_archive_of_another_version_is_not_changed(tmp_path: Path, demo: Ingested):
-    copy = demo.copied_to(tmp_path / "data")
-    rows(copy.data_dir, "PRAGMA user_version = 77")
-    async with asked(copy.data_dir) as host:
+async def test_an_archive_of_another_version_is_not_changed(tmp_path: Path):
+    async with open_archive(settings(environment(tmp_path))) as archive:
+        await archive.store.create()
+    rows(tmp_path, "PRAGMA user_version = 77")
+    async with connected(tmp_path, open_archive) as host:
         line = await host.refused("get_archive_overview")
     assert line.startswith("The archive has schema version 77")
     assert "table drop --force" in line
@@ -132,13 +135,13 @@ class TestMissingAndChangedFiles:
         folder = tmp_path / "images"
         folder.mkdir()
         (folder / "image.dcm").write_bytes(demo.drawn.images[0].path.read_bytes())
-        async with open_archive(settings(environment(tmp_path / "data"))) as archive:
+        async with open_memory_archive(settings(environment(tmp_path / "data"))) as archive:
             await archive.ingest(folder)
         return folder
 
     @pytest.fixture
     async def lone(self, images: Path) -> AsyncIterator[tuple[Host, str]]:
-        async with asked(images.parent / "data") as host:
+        async with connected(images.parent / "data") as host:
             page = await host.ask(SEARCH, view="FRONTAL")
             yield host, page["images"][0]["image_id"]
 
@@ -163,9 +166,11 @@ class TestMissingAndChangedFiles:
 
 
 @asynccontextmanager
-async def asked(data_dir: Path) -> AsyncGenerator[Host]:
-    """A host of an archive with default settings."""
+async def connected(
+    data_dir: Path, opener: Callable[[Settings], AbstractAsyncContextManager[Archive]] = open_memory_archive
+) -> AsyncGenerator[Host]:
+    """Yield a host of an archive with default settings."""
     archive_settings = settings(environment(data_dir))
-    server = build_server(lambda: open_archive(archive_settings), share=("reports", "images"))
+    server = build_server(lambda: opener(archive_settings), share=("reports", "images"))
     async with Client(server) as client:
         yield await host_of(client)

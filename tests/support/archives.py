@@ -6,20 +6,26 @@ import sqlite3
 from collections import defaultdict
 from contextlib import asynccontextmanager, closing
 from copy import deepcopy
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
 from mcp_cxr.archive import Archive
-from mcp_cxr.images import ImageReader
+from mcp_cxr.demo import DemoArchive, write_archive
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.images import PREPROCESSING, ImageReader
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import IngestSummary
+    from mcp_cxr.records import ImageId, IngestSummary, Vector
+    from mcp_cxr.stores import Store
 
 DATABASE = "archive.sqlite3"
 
@@ -44,6 +50,12 @@ _CONTENTS = {
 }
 
 
+@cache
+def drawn_demo(folder: Path) -> DemoArchive:
+    """Return twelve computer-drawn studies as files, drawn once per test process; they must not be changed."""
+    return write_archive(folder, studies=12)
+
+
 @asynccontextmanager
 async def opened(
     data: Path, embedder: Embedder | None = None, *, store: StoreName = "embedded", **variables: str
@@ -57,9 +69,20 @@ async def opened(
         variables: Environment variables.
     """
     settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]  # variables, as the environment has them
-    chosen = MemoryStore(_memory_databases[data]) if store == "memory" else EmbeddedStore(data)
-    async with chosen as opened_store, ImageReader() as reader, embedder or ToyEmbedder() as used:
+    async with _store(data, store) as opened_store, ImageReader() as reader, embedder or ToyEmbedder() as used:
         yield Archive(settings, opened_store, used, reader)
+
+
+@asynccontextmanager
+async def open_memory_archive(settings: Settings) -> AsyncGenerator[Archive]:
+    """Open an archive as `open_archive` does, but with the memory store of the data folder and the offline embedder."""
+    embedder = OfflineEmbedder(preprocessing=PREPROCESSING)
+    async with _store(settings.data_dir, "memory") as store, ImageReader() as reader, embedder:
+        yield Archive(settings, store, embedder, reader)
+
+
+def _store(data: Path, name: StoreName) -> Store:
+    return MemoryStore(_memory_databases[data]) if name == "memory" else EmbeddedStore(data)
 
 
 def copy_memory_archive(source: Path, target: Path) -> Path:
@@ -74,6 +97,21 @@ async def ingested(
     """Ingest a folder as one command would, and check that the counts of its summary add up."""
     async with opened(data, embedder, store=store) as archive:
         return balanced(await archive.ingest(folder, **how))
+
+
+opened_in_memory = partial(opened, store="memory")
+ingested_in_memory = partial(ingested, store="memory")
+
+
+async def image_ids(archive: Archive) -> list[ImageId]:
+    """Return the ids of the images of a small archive, in order."""
+    return [one.image.image_id for one in await archive.store.images_after(None, limit=1000)]
+
+
+async def set_vectors(archive: Archive, vectors: Mapping[ImageId, Vector]) -> None:
+    """Replace the vectors of some images."""
+    stored = await archive.store.get(list(vectors))
+    await archive.store.put([stored[image_id].image for image_id in vectors], np.stack(list(vectors.values())))
 
 
 def balanced(summary: IngestSummary) -> IngestSummary:

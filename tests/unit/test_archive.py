@@ -12,7 +12,7 @@ from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import ViewOptions
-from tests.support.archives import ingested, is_made, opened, rows
+from tests.support.archives import ingested, ingested_in_memory, is_made, opened, opened_in_memory, rows
 from tests.support.image_files import dicom, mimic, report
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ async def test_opening_creates_nothing_and_calls_no_service(data: Path, monkeypa
 
 
 async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(data: Path, images: Path) -> None:
-    await ingested(data, images)
-    async with opened(data) as archive:
+    await ingested_in_memory(data, images)
+    async with opened_in_memory(data) as archive:
         shown = await archive.show(f" {FIRST} ")
     assert (shown.image_id, shown.study_id, shown.subject_id) == (FIRST, "s50000001", "p10000001")
     assert shown.report == {"FINDINGS": "Clear.", "IMPRESSION": "No edema."}
@@ -74,15 +74,15 @@ async def test_an_image_is_shown_with_its_report_by_section_and_its_siblings(dat
 
 
 async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, images: Path) -> None:
-    await ingested(data, images)
-    async with opened(data) as archive:
+    await ingested_in_memory(data, images)
+    async with opened_in_memory(data) as archive:
         for ask in (archive.show, archive.view):
             with pytest.raises(NotFound, match="No image nothing in this archive"):
                 await ask("nothing")
 
 
 async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoArchive) -> None:
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         overview = await archive.overview()
     images = demo.images
     assert (overview.images, overview.external) == (len(images), 0)
@@ -93,8 +93,8 @@ async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoA
 
 
 async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Path, images: Path) -> None:
-    await ingested(data, images)
-    async with opened(data) as archive:
+    await ingested_in_memory(data, images)
+    async with opened_in_memory(data) as archive:
         assert (await archive.allowed_roots()).roots == (images,)
         view = await archive.view(FIRST, ViewOptions(max_px=20))
     assert view.header.rows == 48
@@ -103,10 +103,10 @@ async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Pa
 async def test_an_image_outside_the_roots_is_not_viewed_and_its_path_is_not_shown(
     data: Path, images: Path, tmp_path: Path
 ) -> None:
-    await ingested(data, images)
+    await ingested_in_memory(data, images)
     elsewhere = dicom(tmp_path / "elsewhere" / "a.dcm", 9)
     become_link(next(images.rglob(f"{FIRST}.dcm")), elsewhere)  # noqa: ASYNC240  # a test may wait
-    async with opened(data) as archive:
+    async with opened_in_memory(data) as archive:
         with pytest.raises(PathRefused, match="gone, or lies below none") as refused:
             await archive.view(FIRST)
     assert str(tmp_path) not in str(refused.value)

@@ -11,11 +11,10 @@ import numpy as np
 from mcp_cxr.evaluate import CLASS_PROMPTS, EvaluationPlan
 from mcp_cxr.evaluate.truth import EvaluationContext, load_dataset
 from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Study, StudyId, SubjectId
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
-    from pathlib import Path
     from types import TracebackType
     from typing import Any, Self
 
@@ -135,16 +134,15 @@ def _study(image: SyntheticImage) -> Study:
 
 @asynccontextmanager
 async def evaluation_context(
-    folder: Path,
     images: Sequence[SyntheticImage],
     embedder: LabelEmbedder | None = None,
     *,
-    store: type[EmbeddedStore] = EmbeddedStore,
+    store: Store | None = None,
     **plan: Any,
 ) -> AsyncGenerator[EvaluationContext]:
-    """Yield the context of an evaluation of an archive of these images."""
+    """Yield the context of an evaluation of an archive of these images, in memory unless a store is given."""
     used, planned = embedder or LabelEmbedder(), replace(EvaluationPlan(prompts=PROMPTS, resamples=100), **plan)
-    async with store(folder) as opened:
+    async with store or MemoryStore() as opened:
         await fill(opened, images)
         labels_of = planned.truth.labels_of if planned.truth else lambda stored: stored.study.labels
         dataset = await load_dataset(opened, split=planned.split, labels_of=labels_of)

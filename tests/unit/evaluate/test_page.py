@@ -6,7 +6,6 @@ import re
 import sys
 from html import unescape
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,9 +13,6 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import Evaluation, page_writer
 from tests.unit.evaluate.archives import evaluation_context, labeled_images
 from tests.unit.evaluate.test_search_protocols import evaluated
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VOID = {"meta", "br", "link", "img"}
 
@@ -48,10 +44,10 @@ class PageChecker(HTMLParser):
 
 
 @pytest.fixture
-async def evaluation(tmp_path: Path) -> Evaluation:
+async def evaluation() -> Evaluation:
     images, _ = labeled_images(60)
-    async with evaluation_context(tmp_path / "plan", images, resamples=20) as context:
-        return await evaluated(tmp_path / "archive", images, context.plan)
+    async with evaluation_context(images, resamples=20) as context:
+        return await evaluated(images, context.plan)
 
 
 async def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evaluation) -> None:

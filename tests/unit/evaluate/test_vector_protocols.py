@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,17 +9,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mcp_cxr.evaluate._evaluate import _integrity
+from mcp_cxr.evaluate import EvaluationPlan, evaluate
 from mcp_cxr.evaluate.protocols import measure_index, measure_labels, measure_reports, measure_similar
 from mcp_cxr.evaluate.truth import load_dataset
-from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores import EmbeddedStore, MemoryStore
+from tests.support.archives import rows
 from tests.unit.evaluate.archives import (
     DIMENSION,
     LABELS,
+    PROMPTS,
     LabelEmbedder,
     axis,
     evaluation_context,
     figure,
+    fill,
     labeled_images,
     random_vectors,
 )
@@ -33,11 +34,12 @@ if TYPE_CHECKING:
     from mcp_cxr.evaluate import ProtocolResult
 
 SHUFFLES = 10
+OVERWRITE = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
 
 
-async def test_figures_of_a_perfect_embedder_are_one(tmp_path: Path) -> None:
+async def test_figures_of_a_perfect_embedder_are_one() -> None:
     images, embedder = labeled_images()
-    async with evaluation_context(tmp_path, images, embedder) as context:
+    async with evaluation_context(images, embedder) as context:
         results = [await measure_labels(context), await measure_reports(context), await measure_similar(context)]
     for one in results:
         assert one.figures
@@ -48,11 +50,11 @@ async def test_figures_of_a_perfect_embedder_are_one(tmp_path: Path) -> None:
         )
 
 
-async def test_figures_of_shuffled_vectors_are_chance(tmp_path: Path) -> None:
+async def test_figures_of_shuffled_vectors_are_chance() -> None:
     """If the interval were exact, chance would lie in it in nineteen of twenty shuffled archives."""
     images, embedder = labeled_images(images_per_patient=2)
     inside: dict[str, list[bool]] = {"labels mAP": [], "labels P@10": [], "reports MRR": [], "similar P@10": []}
-    async with evaluation_context(tmp_path, images, embedder, resamples=60) as context:
+    async with evaluation_context(images, embedder, resamples=60) as context:
         for seed in range(SHUFFLES):
             order = np.random.default_rng(seed).permutation(len(images))
             shuffled = replace(context.dataset, vectors=context.dataset.vectors[order])
@@ -71,7 +73,7 @@ def _add_whether_inside(inside: dict[str, list[bool]], result: ProtocolResult) -
             inside[f"{result.protocol} {one.name}"].append(one.low <= one.chance <= one.high)
 
 
-async def test_labels_agree_with_scikit_learn_if_some_are_missing_or_uncertain(tmp_path: Path) -> None:
+async def test_labels_agree_with_scikit_learn_if_some_are_missing_or_uncertain() -> None:
     images, embedder = labeled_images()
     rng = np.random.default_rng(3)
     vectors = [
@@ -89,7 +91,7 @@ async def test_labels_agree_with_scikit_learn_if_some_are_missing_or_uncertain(t
         replace(image, vector=vector, labels=truth)
         for image, vector, truth in zip(images, vectors, truths, strict=True)
     ]
-    async with evaluation_context(tmp_path, images, embedder) as context:
+    async with evaluation_context(images, embedder) as context:
         result = await measure_labels(context)
     expected: list[float] = []
     for number, label in enumerate(LABELS):
@@ -104,24 +106,24 @@ async def test_labels_agree_with_scikit_learn_if_some_are_missing_or_uncertain(t
     assert figure(result, "mAP").value == pytest.approx(np.mean(expected), abs=1e-6)
 
 
-async def test_a_study_is_ranked_by_its_best_image(tmp_path: Path) -> None:
+async def test_a_study_is_ranked_by_its_best_image() -> None:
     images, embedder = labeled_images()
     unrelated = [replace(image, image=f"{image.image}b", vector=axis(DIMENSION - 1)) for image in images]
-    async with evaluation_context(tmp_path, [*images, *unrelated], embedder) as context:
+    async with evaluation_context([*images, *unrelated], embedder) as context:
         assert figure(await measure_labels(context), "mAP").value == pytest.approx(1.0)
 
 
-async def test_equal_vectors_tie_bit_for_bit(tmp_path: Path) -> None:
+async def test_equal_vectors_tie_bit_for_bit() -> None:
     """All images have one vector: every figure is chance, at whatever position of a matrix product."""
     images, embedder = labeled_images()
     same = [replace(image, vector=images[0].vector) for image in images]
-    async with evaluation_context(tmp_path, same, embedder) as context:
+    async with evaluation_context(same, embedder) as context:
         for one in (await measure_labels(context), await measure_reports(context), await measure_similar(context)):
             for each in one.figures:
                 assert each.value == pytest.approx(each.chance), (one.protocol, each.name)
 
 
-async def test_images_of_the_example_s_patient_are_no_result(tmp_path: Path) -> None:
+async def test_images_of_the_example_s_patient_are_no_result() -> None:
     """A patient's images have one vector and one label; those of other patients are unrelated to it."""
     images, _ = labeled_images(120, images_per_patient=6)
     vectors = random_vectors(20, seed=2)
@@ -129,7 +131,7 @@ async def test_images_of_the_example_s_patient_are_no_result(tmp_path: Path) -> 
         replace(image, vector=vectors[n // 6], labels={label: int(label == LABELS[(n // 6) % 3]) for label in LABELS})
         for n, image in enumerate(images)
     ]
-    async with evaluation_context(tmp_path, images) as context:
+    async with evaluation_context(images) as context:
         first = figure(await measure_similar(context), "P@1")
         alone = replace(context.dataset, subject_of=np.arange(len(images)))
         leaked = figure(await measure_similar(replace(context, dataset=alone)), "P@1")
@@ -139,31 +141,31 @@ async def test_images_of_the_example_s_patient_are_no_result(tmp_path: Path) -> 
     assert first.low <= (first.chance or 0) <= first.high
 
 
-async def test_repeated_texts_count_once(tmp_path: Path) -> None:
+async def test_repeated_texts_count_once() -> None:
     images, embedder = labeled_images(60)
     images = [
         replace(image, report=images[n // 2 * 2].report, vector=images[n // 2 * 2].vector)
         for n, image in enumerate(images)
     ]
-    async with evaluation_context(tmp_path, images, embedder) as context:
+    async with evaluation_context(images, embedder) as context:
         result = await measure_reports(context)
     assert figure(result, "recall@1").value == 1.0
     assert figure(result, "recall@1").n == 30
     assert figure(result, "recall@1").chance == pytest.approx(1 / 30)
 
 
-async def test_index_recall_shows_a_store_that_misses_the_nearest_image(tmp_path: Path) -> None:
-    class MissesNearest(EmbeddedStore):
+async def test_index_recall_shows_a_store_that_misses_the_nearest_image() -> None:
+    class MissesNearest(MemoryStore):
         async def nearest(self, *args: Any, limit: int, **how: Any) -> list[Any]:
             return (await super().nearest(*args, limit=limit + 1, **how))[1:]
 
     images, embedder = labeled_images()
-    async with evaluation_context(tmp_path / "exact", images, embedder) as context:
+    async with evaluation_context(images, embedder) as context:
         assert figure(await measure_index(context), "recall@10").value == 1.0
     noise = [
         replace(image, vector=vector) for image, vector in zip(images, random_vectors(len(images), seed=4), strict=True)
     ]
-    async with evaluation_context(tmp_path / "misses", noise, embedder, store=MissesNearest) as context:
+    async with evaluation_context(noise, embedder, store=MissesNearest()) as context:
         assert figure(await measure_index(context), "recall@10").value == pytest.approx(0.9)
 
 
@@ -171,35 +173,34 @@ async def test_defective_vectors_are_counted_and_left_out(tmp_path: Path) -> Non
     images, _ = labeled_images(20)
     images[7] = replace(images[7], vector=images[3].vector)
     images[8] = replace(images[8], vector=np.full(DIMENSION, DIMENSION**-0.5, np.float32))
-    async with evaluation_context(tmp_path, images) as context:
-        store = context.store
-        with closing(sqlite3.connect(tmp_path / "archive.sqlite3")) as connection, connection:
-            damage = "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)"
-            connection.execute(damage, (np.zeros(DIMENSION, np.float32).tobytes(), "i001"))
-            connection.execute(damage, (np.full(DIMENSION, np.nan, np.float32).tobytes(), "i002"))
+    embedder, plan = LabelEmbedder(), EvaluationPlan(protocols=("integrity",), prompts=PROMPTS)
+    async with EmbeddedStore(tmp_path) as store:
+        await fill(store, images)
+        rows(tmp_path, OVERWRITE, np.zeros(DIMENSION, np.float32).tobytes(), "i001")
+        rows(tmp_path, OVERWRITE, np.full(DIMENSION, np.nan, np.float32).tobytes(), "i002")
+        (result,) = (
+            await evaluate(store, embedder, plan, version="0", confirm=embedder.fingerprint, on_progress=lambda _: None)
+        ).protocols
         dataset = await load_dataset(store, split=None, labels_of=lambda stored: stored.study.labels)
-        result = await _integrity(replace(context, dataset=dataset))
     counts = {one.name: one.value * 20 for one in result.figures}
     assert counts == {"zero": 1, "not finite": 1, "constant": 1, "duplicate": 1, "external": 0}
     assert len(dataset.image_ids) == 18
 
 
-async def test_only_the_split_is_measured(tmp_path: Path) -> None:
+async def test_only_the_split_is_measured() -> None:
     images, embedder = labeled_images()
     images = [replace(image, split="test" if n % 2 else "train") for n, image in enumerate(images)]
-    async with evaluation_context(tmp_path, images, embedder, split="test") as context:
+    async with evaluation_context(images, embedder, split="test") as context:
         assert len(context.dataset.image_ids) == 45
         assert figure(await measure_index(context), "recall@10").value == 1.0
 
 
-async def test_a_skipped_protocol_has_its_reason(tmp_path: Path) -> None:
+async def test_a_skipped_protocol_has_its_reason() -> None:
     images = [replace(image, labels={}, report=None) for image in labeled_images()[0]]
-    async with evaluation_context(tmp_path / "bare", images) as context:
+    async with evaluation_context(images) as context:
         assert "--truth" in ((await measure_labels(context)).skipped or "")
         assert "--truth" in ((await measure_similar(context)).skipped or "")
         assert "reports" in ((await measure_reports(context)).skipped or "")
-    async with evaluation_context(
-        tmp_path / "sketch", labeled_images()[0], LabelEmbedder(embeds_text=False)
-    ) as context:
+    async with evaluation_context(labeled_images()[0], LabelEmbedder(embeds_text=False)) as context:
         for protocol in (measure_labels, measure_reports):
             assert (await protocol(context)).skipped == "The embedder label-embedder reads no text."

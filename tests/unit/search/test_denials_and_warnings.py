@@ -12,9 +12,9 @@ from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter, SearchArguments
 from mcp_cxr.search import _hits
 from mcp_cxr.search._similarity import near_duplicates
-from tests.support.archives import ingested, opened, rows
+from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import dicom, mimic, report
-from tests.support.toy import ToyEmbedder
+from tests.support.toy import DIMENSION, ToyEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ async def five(tmp_path: Path) -> Path:
         image = mimic(tmp_path / "films", number)
         if text:
             report(image, text)
-    await ingested(tmp_path / "data", tmp_path / "films")
+    await ingested_in_memory(tmp_path / "data", tmp_path / "films")
     return tmp_path / "data"
 
 
@@ -48,7 +48,7 @@ def numbers(page: SearchResult) -> list[int]:
 
 @pytest.mark.parametrize("mode", ["auto", "vector", "words"])
 async def test_search_excludes_studies_with_a_denied_finding_in_every_mode(five: Path, mode: Mode) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("edema without effusion", mode=mode)
     found = {2, 4} if mode == "words" else {2, 4, 5}
     assert (set(numbers(page)), page.total_results) == (found, len(found))
@@ -56,7 +56,7 @@ async def test_search_excludes_studies_with_a_denied_finding_in_every_mode(five:
 
 
 async def test_a_report_that_denies_the_finding_ranks_before_one_that_does_not_mention_it(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("no effusion")
     by_number = dict(zip(numbers(page), page.images, strict=True))
     assert set(by_number) == {2, 4, 5}
@@ -66,7 +66,7 @@ async def test_a_report_that_denies_the_finding_ranks_before_one_that_does_not_m
 
 
 async def test_present_findings_rank_before_possible_ones(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("effusion", mode="words")
         doubted = await archive.search("possible effusion", mode="words")
     assert (numbers(page), numbers(doubted)) == ([1, 3], [3, 1])
@@ -74,14 +74,14 @@ async def test_present_findings_rank_before_possible_ones(five: Path) -> None:
 
 
 async def test_only_denied_findings_are_listed_as_excluded(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("not mild", mode="words")
     assert (page.search_mode, page.filters) == ("filter", {"without": ["mild"]})
     assert set(numbers(page)) == {1, 5}
 
 
 async def test_denying_a_qualified_finding_excludes_nothing_and_warns(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("edema without left effusion")
     assert page.total_results == 5
     assert "without" not in page.filters
@@ -89,8 +89,7 @@ async def test_denying_a_qualified_finding_excludes_nothing_and_warns(five: Path
 
 
 async def test_an_uncertain_label_excludes_the_study_too(five: Path) -> None:
-    rows(five, "DELETE FROM labels")
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         (stored, *_) = await archive.store.images_after(None, limit=10)
         for value, left in ((1, 4), (-1, 4), (0, 5)):
             study = stored.study
@@ -99,7 +98,7 @@ async def test_an_uncertain_label_excludes_the_study_too(five: Path) -> None:
 
 
 async def test_results_of_a_denial_can_be_paged(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         whole = await archive.search("no pneumothorax", limit=100)
         one_by_one = [(await archive.search("no pneumothorax", limit=1, offset=at)).images[0] for at in range(5)]
     assert numbers(whole) == [int(hit.study_id[2:]) for hit in one_by_one]
@@ -111,7 +110,7 @@ class TestFiles:
     async def test_a_file_of_the_archive_is_found_as_its_image(self, five: Path, tmp_path: Path) -> None:
         (image,) = (tmp_path / "films").rglob(f"{'-'.join(['00000001'] * 5)}.dcm")
         embedder = ToyEmbedder()
-        async with opened(five, embedder) as archive:
+        async with opened_in_memory(five, embedder) as archive:
             by_file = await archive.search(like=[str(image)])
             by_id = await archive.search(like=[image.stem])
         assert by_file.images == by_id.images
@@ -119,14 +118,14 @@ class TestFiles:
 
     async def test_a_file_outside_the_archive_is_embedded(self, five: Path, tmp_path: Path) -> None:
         copy = dicom(tmp_path / "films" / "again.dcm", 1)
-        async with opened(five) as archive:
+        async with opened_in_memory(five) as archive:
             page = await archive.search(like=[str(copy)])
         assert (page.search_mode, numbers(page)[0], page.total_results) == ("similar", 1, 5)
         assert page.images[0].similarity_score == pytest.approx(1, abs=1e-5)
 
     async def test_a_file_below_no_root_is_read_only_if_its_folder_is_passed(self, five: Path, tmp_path: Path) -> None:
         image = dicom(tmp_path / "elsewhere" / "film.dcm", 2)
-        async with opened(five) as archive:
+        async with opened_in_memory(five) as archive:
             with pytest.raises(PathRefused, match="below none of the archive's roots"):
                 await archive.search(like=[str(image)])
             with pytest.raises(PathRefused, match="below none of the archive's roots"):  # there or not: it does not say
@@ -137,28 +136,27 @@ class TestFiles:
     async def test_a_file_that_is_no_image_raises_its_reason(self, five: Path, tmp_path: Path) -> None:
         broken = tmp_path / "films" / "broken.png"
         broken.write_bytes(b"no picture")
-        async with opened(five) as archive:
+        async with opened_in_memory(five) as archive:
             with pytest.raises(ImageError):
                 await archive.search(like=[str(broken)])
-        async with opened(five, ToyEmbedder(rejected=[1])) as archive:
+        async with opened_in_memory(five, ToyEmbedder(rejected=[1])) as archive:
             with pytest.raises(QueryError, match="cannot be compared"):
                 await archive.search(like=[str(dicom(tmp_path / "films" / "dark.dcm", 9))])
 
 
 async def planted(archive: Archive, *vectors: list[float]) -> None:
     """Replace the vectors of the archive's images."""
-    images = [one.image for one in await archive.store.images_after(None, limit=100)]
-    full = np.zeros((len(images), 32), np.float32)
+    full = np.zeros((len(vectors), DIMENSION), np.float32)
     full[:, : len(vectors[0])] = vectors
-    await archive.store.put(images, full)
+    await set_vectors(archive, dict(zip(await image_ids(archive), full, strict=True)))
 
 
 async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         await planted(archive, [1, 0, 0], [0, 1, 0], [0, 1, 0.001], [0, 0, 1], [0, 1, 0])
-        example = [one.image.image_id for one in await archive.store.images_after(None, limit=1)]
-        page = await archive.search(like=example, limit=10)
-        apart = [await archive.search(like=example, limit=1, offset=at) for at in range(4)]
+        example, *_ = await image_ids(archive)
+        page = await archive.search(like=[example], limit=10)
+        apart = [await archive.search(like=[example], limit=1, offset=at) for at in range(4)]
     assert (page.total_results, page.results_count, page.next_offset) == (4, len(page.images), None)
     folded = [reason for hit in page.images for reason in hit.why if reason.startswith("near duplicate folded: ")]
     assert (len(page.images), len(folded)) == (2, 2)
@@ -170,7 +168,7 @@ async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> 
 
 
 async def test_words_mode_folds_no_near_duplicates(five: Path) -> None:
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         await planted(archive, *[[1.0, 0.0]] * 5)
         assert (await archive.search("mild edema", mode="words")).results_count == 3
         assert (await archive.search(view=["UNKNOWN", "PA"])).results_count == 5
@@ -187,7 +185,7 @@ async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
     five: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_hits, "SMALL_SAMPLE", 5)
-    async with opened(five) as archive:
+    async with opened_in_memory(five) as archive:
         page = await archive.search("edema", limit=5)
     assert page.results_count == 5
     (warning,) = page.warnings
@@ -197,16 +195,16 @@ async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
 
 
 async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path) -> None:
-    async with opened(five, OfflineEmbedder(preprocessing="other")) as archive:
-        example = (await archive.store.images_after(None, limit=1))[0].image.image_id
+    async with opened_in_memory(five, OfflineEmbedder(preprocessing="other")) as archive:
+        example, *_ = await image_ids(archive)
         page = await archive.search("edema", unlike=[example])
     assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
     assert page.warnings == ["unlike was ignored: the words have no vector to combine it with."]
 
 
 async def test_an_outage_between_two_embeddings_becomes_the_fallback_reason(five: Path) -> None:
-    async with opened(five, ToyEmbedder(down=True)) as archive:
-        example = (await archive.store.images_after(None, limit=1))[0].image.image_id
+    async with opened_in_memory(five, ToyEmbedder(down=True)) as archive:
+        example, *_ = await image_ids(archive)
         page = await archive.search("edema without effusion", like=[example])
     assert page.search_mode == "hybrid"
     assert page.fallback_reason
@@ -214,7 +212,7 @@ async def test_an_outage_between_two_embeddings_becomes_the_fallback_reason(five
 
 
 async def test_an_empty_archive_returns_an_empty_page_for_words_and_examples(tmp_path: Path) -> None:
-    async with opened(tmp_path / "data") as archive:
+    async with opened_in_memory(tmp_path / "data") as archive:
         await archive.store.create()
         page = await archive.search("edema without effusion")
         assert (page.total_results, page.images) == (0, [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
@@ -14,15 +13,16 @@ from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.search import _query_vector
 from mcp_cxr.search._hits import excerpt
-from tests.support.archives import ingested, opened, rows
+from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import mimic, report
 from tests.support.toy import OUTAGE, ToyEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mcp_cxr.archive import Archive
     from mcp_cxr.demo import DemoArchive
-    from mcp_cxr.records import Mode
+    from mcp_cxr.records import ImageId, Mode, Vector
 
 QUERIES: list[dict[str, Any]] = [
     {"query": "effusion"},
@@ -37,12 +37,14 @@ async def small(tmp_path: Path) -> Path:
     """Three images of three studies with reports, ingested with the toy embedder."""
     for number in range(3):
         report(mimic(tmp_path / "films", number), "IMPRESSION: Edema.")
-    await ingested(tmp_path / "data", tmp_path / "films")
+    await ingested_in_memory(tmp_path / "data", tmp_path / "films")
     return tmp_path / "data"
 
 
-def ids(data: Path) -> list[str]:
-    return [image_id for (image_id,) in rows(data, "SELECT image_id FROM images ORDER BY image_id")]
+async def vector_of(archive: Archive, image_id: ImageId) -> Vector:
+    vector = (await archive.store.get([image_id], vectors=True))[image_id].vector
+    assert vector is not None
+    return vector
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
@@ -50,7 +52,7 @@ def ids(data: Path) -> list[str]:
 async def test_a_missing_archive_is_reported_before_anything_is_embedded(
     tmp_path: Path, query: dict[str, Any], down: bool
 ) -> None:
-    async with opened(tmp_path / "data", ToyEmbedder(down=down)) as archive:
+    async with opened_in_memory(tmp_path / "data", ToyEmbedder(down=down)) as archive:
         with pytest.raises(StoreMissing, match="mcp-cxr ingest PATH"):
             await archive.search(**query)
 
@@ -59,7 +61,7 @@ async def test_a_missing_archive_is_reported_before_anything_is_embedded(
     ("query", "mode"), list(zip(QUERIES, ["hybrid", "keyword", "semantic", "filter"], strict=True))
 )
 async def test_an_empty_archive_returns_an_empty_page(tmp_path: Path, query: dict[str, Any], mode: str) -> None:
-    async with opened(tmp_path / "data") as archive:
+    async with opened_in_memory(tmp_path / "data") as archive:
         await archive.store.create()
         page = await archive.search(**query)
     assert (page.search_mode, page.total_results, page.images, page.next_offset) == (mode, 0, [], None)
@@ -70,14 +72,14 @@ async def test_an_empty_archive_returns_an_empty_page(tmp_path: Path, query: dic
 async def test_a_page_behind_the_last_one_is_empty_and_has_the_total(
     toy_data: Path, query: dict[str, Any], offset: int
 ) -> None:
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         first, behind = await archive.search(**query), await archive.search(**query, offset=offset)
     assert (behind.images, behind.next_offset) == ([], None)
     assert behind.total_results == first.total_results > 0
 
 
 async def test_an_embedder_without_text_is_the_fallback_reason_and_words_are_matched(sketch_data: Path) -> None:
-    async with opened(sketch_data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
+    async with opened_in_memory(sketch_data, OfflineEmbedder(preprocessing=PREPROCESSING)) as archive:
         page = await archive.search("effusion")
         assert page.search_mode == "keyword"
         assert page.fallback_reason
@@ -89,7 +91,7 @@ async def test_an_embedder_without_text_is_the_fallback_reason_and_words_are_mat
 
 
 async def test_vector_mode_fails_while_the_embedder_is_down_but_examples_work(toy_data: Path) -> None:
-    async with opened(toy_data, ToyEmbedder(down=True)) as archive:
+    async with opened_in_memory(toy_data, ToyEmbedder(down=True)) as archive:
         with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
             await archive.search("effusion", mode="vector")
         page = await archive.search("effusion")
@@ -102,7 +104,7 @@ async def test_vector_mode_fails_while_the_embedder_is_down_but_examples_work(to
 async def test_another_fingerprint_is_refused_but_words_and_examples_work(
     own_data: Path, demo: DemoArchive, mode: Mode
 ) -> None:
-    async with opened(own_data, ToyEmbedder(preprocessing="other")) as archive:
+    async with opened_in_memory(own_data, ToyEmbedder(preprocessing="other")) as archive:
         with pytest.raises(FingerprintMismatch, match="use mode='words', or make a new archive"):
             await archive.search("effusion", mode=mode)
         with pytest.raises(FingerprintMismatch, match="Set the embedder"):
@@ -118,7 +120,7 @@ async def test_another_fingerprint_is_refused_but_words_and_examples_work(
 
 async def test_cached_vectors_are_keyed_by_fingerprint(own_data: Path) -> None:
     embedder = ToyEmbedder()
-    async with opened(own_data, embedder) as archive:
+    async with opened_in_memory(own_data, embedder) as archive:
         hits = [(await archive.search(query)).cache_hit for query in ["left", "left"]]
         embedder._fingerprint = replace(embedder._fingerprint, service="2.0")
         hits += [(await archive.search(query)).cache_hit for query in ["right", "left", "left"]]
@@ -128,7 +130,7 @@ async def test_cached_vectors_are_keyed_by_fingerprint(own_data: Path) -> None:
 
 async def test_the_cache_drops_the_least_recently_used_query(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_query_vector, "_MAX_CACHED", 2)
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]
         ]
@@ -137,7 +139,7 @@ async def test_the_cache_drops_the_least_recently_used_query(toy_data: Path, mon
 
 async def test_a_failed_query_is_not_cached(toy_data: Path) -> None:
     embedder = ToyEmbedder(down=True)
-    async with opened(toy_data, embedder) as archive:
+    async with opened_in_memory(toy_data, embedder) as archive:
         assert (await archive.search("left effusion")).search_mode == "keyword"
         embedder.down = False
         page = await archive.search("left effusion")
@@ -145,39 +147,26 @@ async def test_a_failed_query_is_not_cached(toy_data: Path) -> None:
 
 
 async def test_examples_that_cancel_each_other_out_are_refused(small: Path) -> None:
-    first, second, _ = ids(small)
-    ((vector,),) = rows(small, "SELECT vector FROM vectors JOIN images USING (slot) WHERE image_id = ?", first)
-    opposite = (-np.frombuffer(vector, "<f4")).tobytes()
-    rows(
-        small,
-        "UPDATE vectors SET vector = ? WHERE slot = (SELECT slot FROM images WHERE image_id = ?)",
-        opposite,
-        second,
-    )
-    async with opened(small) as archive:
+    async with opened_in_memory(small) as archive:
+        first, second, _ = await image_ids(archive)
+        await set_vectors(archive, {second: -(await vector_of(archive, first))})
         with pytest.raises(QueryError, match="cancel each other out"):
             await archive.search(like=[first, second])
 
 
 async def test_equal_images_have_no_z_score(small: Path) -> None:
-    ((vector,), *_) = rows(small, "SELECT vector FROM vectors")
-    rows(small, "UPDATE vectors SET vector = ?", vector)
-    async with opened(small) as archive:
-        page = await archive.search(like=[ids(small)[0]])
+    async with opened_in_memory(small) as archive:
+        example, *others = await image_ids(archive)
+        await set_vectors(archive, dict.fromkeys((example, *others), await vector_of(archive, example)))
+        page = await archive.search(like=[example])
     assert [(hit.similarity_z, hit.percentile) for hit in page.images] == [(None, 0.0), (None, 0.0)]
-    assert [hit.image_id for hit in page.images] == ids(small)[1:]
+    assert [hit.image_id for hit in page.images] == others
 
 
 async def test_a_copy_of_the_example_is_less_similar_than_nothing_but_above_all_others(own_data: Path) -> None:
-    example, copy, *others = ids(own_data)
-    rows(
-        own_data,
-        "UPDATE vectors SET vector = (SELECT v.vector FROM vectors v JOIN images i USING (slot) WHERE i.image_id = ?) "
-        "WHERE slot = (SELECT slot FROM images WHERE image_id = ?)",
-        example,
-        copy,
-    )
-    async with opened(own_data) as archive:
+    async with opened_in_memory(own_data) as archive:
+        example, copy, *others = await image_ids(archive)
+        await set_vectors(archive, {copy: await vector_of(archive, example)})
         hit = (await archive.search(like=[example], group="none")).images[0]
     assert hit.image_id == copy
     assert hit.similarity_score == pytest.approx(1, abs=1e-6)
@@ -187,7 +176,7 @@ async def test_a_copy_of_the_example_is_less_similar_than_nothing_but_above_all_
 async def test_a_match_in_the_tags_of_another_image_of_the_study_is_explained(tmp_path: Path) -> None:
     mimic(tmp_path / "films", 1, study=1, subject=1, ViewPosition="PA")
     mimic(tmp_path / "films", 2, study=1, subject=1, ViewPosition="LATERAL")
-    async with opened(tmp_path / "data") as archive:
+    async with opened_in_memory(tmp_path / "data") as archive:
         await archive.ingest(tmp_path / "films")
         (hit,) = (await archive.search("lateral", mode="words")).images
         (own,) = (await archive.search("lateral", mode="words", view=["LATERAL"])).images
@@ -196,14 +185,14 @@ async def test_a_match_in_the_tags_of_another_image_of_the_study_is_explained(tm
 
 
 async def test_pixels_are_a_reason_only_if_vectors_were_compared(toy_data: Path) -> None:
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         assert all(hit.why[0] == "pixels" for hit in (await archive.search("left", mode="vector")).images)
         assert all("pixels" not in hit.why for hit in (await archive.search("effusion", mode="words")).images)
         assert all(hit.why == ["filter"] for hit in (await archive.search(view=["PA"])).images)
 
 
 async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(toy_data: Path) -> None:
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         page = await archive.search(
             view=["ll", "frontal"], has_report=False, split=" train ", date_from="21200101", labels_absent=["edema"]
         )
@@ -217,7 +206,7 @@ async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(
 
 
 async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: DemoArchive) -> None:
-    async with opened(toy_data) as archive:
+    async with opened_in_memory(toy_data) as archive:
         page = await archive.search("left", mode="vector")
         assert page.warnings == [
             f"z-scores and percentiles are coarse: the archive has only {len(demo.images)} images to compare with."

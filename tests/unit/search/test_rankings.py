@@ -11,7 +11,7 @@ from mcp_cxr.errors import NotFound, QueryError
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter
 from mcp_cxr.search._query_vector import TYPICAL_TEXTS
-from tests.support.archives import opened
+from tests.support.archives import opened_in_memory
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ MODES: list[dict[str, Any]] = [
 
 @pytest.fixture
 async def archive(toy_data: Path) -> AsyncGenerator[Archive]:
-    async with opened(toy_data, ToyEmbedder()) as archive:
+    async with opened_in_memory(toy_data, ToyEmbedder()) as archive:
         yield archive
 
 
@@ -189,14 +189,14 @@ async def test_ids_without_their_letter_are_found_and_shown_as_the_archive_spell
 
 async def test_equal_texts_are_embedded_once(toy_data: Path) -> None:
     embedder = ToyEmbedder()
-    async with opened(toy_data, embedder) as archive:
+    async with opened_in_memory(toy_data, embedder) as archive:
         assert not (await archive.search("left effusion")).cache_hit
         assert (await archive.search("left   effusion", limit=1)).cache_hit
     assert embedder.texts == ["left effusion"]
 
 
 async def test_words_still_match_while_the_embedder_is_down(toy_data: Path) -> None:
-    async with opened(toy_data, ToyEmbedder(down=True)) as archive:
+    async with opened_in_memory(toy_data, ToyEmbedder(down=True)) as archive:
         page = await archive.search("effusion")
         assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
         assert page.fallback_reason

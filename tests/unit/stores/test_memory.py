@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.records import Filter
-from tests.support.archives import copy_memory_archive, ingested, opened
+from tests.support.archives import copy_memory_archive, ingested, ingested_in_memory, opened, opened_in_memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,13 +19,16 @@ SEARCHES: tuple[dict[str, Any], ...] = ({"query": "pleural effusion"}, {"query":
 
 @pytest.fixture
 async def data(demo: DemoArchive, tmp_path: Path) -> Path:
-    summary = await ingested(tmp_path / "data", demo.folder, store="memory")
+    summary = await ingested_in_memory(tmp_path / "data", demo.folder)
     assert summary.added > 20
     return tmp_path / "data"
 
 
-async def test_a_search_on_the_memory_store_returns_what_the_embedded_store_returns(data: Path, toy_data: Path) -> None:
-    async with opened(data, store="memory") as memory, opened(toy_data) as embedded:
+async def test_a_search_on_the_memory_store_returns_what_the_embedded_store_returns(
+    data: Path, demo: DemoArchive, tmp_path: Path
+) -> None:
+    await ingested(tmp_path / "embedded", demo.folder)
+    async with opened_in_memory(data) as memory, opened(tmp_path / "embedded") as embedded:
         for how in SEARCHES:
             found, expected = await memory.search(**how), await embedded.search(**how)
             assert found.images == expected.images
@@ -34,13 +37,13 @@ async def test_a_search_on_the_memory_store_returns_what_the_embedded_store_retu
 
 
 async def test_a_repeated_ingest_adds_nothing(data: Path, demo: DemoArchive) -> None:
-    again = await ingested(data, demo.folder, store="memory")
+    again = await ingested_in_memory(data, demo.folder)
     assert (again.added, again.skipped) == (0, again.found)
 
 
 async def test_a_copy_of_an_archive_in_memory_is_independent(data: Path, tmp_path: Path) -> None:
     copied = copy_memory_archive(data, tmp_path / "copy")
-    async with opened(copied, store="memory") as archive, opened(data, store="memory") as original:
+    async with opened_in_memory(copied) as archive, opened_in_memory(data) as original:
         first = (await archive.store.browse(Filter(), limit=1))[0].image_id
         await archive.store.forget(Filter(image_id=first))
         assert not await archive.store.known_ids([first])
@@ -48,7 +51,7 @@ async def test_a_copy_of_an_archive_in_memory_is_independent(data: Path, tmp_pat
 
 
 async def test_roots_without_images_are_counted_and_removed(data: Path, demo: DemoArchive) -> None:
-    async with opened(data, store="memory") as archive:
+    async with opened_in_memory(data) as archive:
         await archive.store.create(root="/unused")
         roots = (await archive.store.info()).roots
         assert await archive.store.count_unused_roots(roots, remove=True) == 1

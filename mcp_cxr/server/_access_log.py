@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import re
+import secrets
 import time
 from contextlib import suppress
 from dataclasses import fields
@@ -110,9 +111,9 @@ class AccessLog:
     def _rotate(self) -> None:
         """Rename the full log with a timestamp; if that is not permitted, it keeps growing."""
         now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        unique = secrets.token_hex(4)  # two servers may rotate in the same microsecond; a rename would overwrite
         with suppress(OSError):
-            os.link(self._path, self._path.with_name(f"{self._path.stem}-{now}{self._path.suffix}"))
-            self._path.unlink()
+            self._path.rename(self._path.with_name(f"{self._path.stem}-{now}-{unique}{self._path.suffix}"))
 
 
 def _ends_with_newline(descriptor: int) -> bool:

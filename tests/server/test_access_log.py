@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 from mcp import Client
+from mcp_types import CallToolResult
 
 from mcp_cxr.archive import Archive
 from mcp_cxr.server import AccessLog, build_server
@@ -145,6 +146,19 @@ async def test_concurrent_calls_and_servers_write_whole_lines(demo: Ingested, lo
         for host in (one, other) * 4:
             tasks.start_soon(ask, host)
     assert sum(len(lines(file)) for file in [*full_ones(log), log] if file.exists()) == 40
+
+
+async def test_servers_that_rotate_the_log_at_once_lose_and_repeat_no_line(log: Path):
+    servers = [AccessLog(log, max_bytes=300) for _ in range(2)]
+
+    async def succeed() -> CallToolResult:
+        return CallToolResult(content=[])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(400):
+            tasks.start_soon(servers[number % 2].record, "view_image", {"image_id": f"image-{number:03}"}, succeed)
+    ids = [line["ids"][0] for file in [*full_ones(log), log] if file.exists() for line in lines(file)]
+    assert sorted(ids) == [f"image-{number:03}" for number in range(400)]
 
 
 async def test_a_call_that_cannot_be_logged_is_refused(demo: Ingested, log: Path):

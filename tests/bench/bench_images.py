@@ -87,11 +87,11 @@ def cases() -> list[Case]:
         Case("uncompressed, VOI LUT", 20, table),
         Case("uncompressed, MONOCHROME1", 20, WIDE | {"PhotometricInterpretation": "MONOCHROME1"}),
         Case("uncompressed, no window", None, {}),
-        Case("uncompressed, cutting window", None, CUTTING),
+        Case("uncompressed, clipping window", None, CUTTING),
         Case("RLE", 5, WIDE, RLELossless),
         Case("JPEG lossless", 5, WIDE, JPEGLosslessSV1),
         Case("JPEG-LS", 2.5, WIDE, JPEGLSLossless),
-        Case("JPEG 2000, cutting window", 4, CUTTING, JPEG2000Lossless),
+        Case("JPEG 2000, clipping window", 4, CUTTING, JPEG2000Lossless),
         Case("JPEG 2000, wide window", None, WIDE, JPEG2000Lossless),
         Case("JPEG 2000, no window", None, {}, JPEG2000Lossless),
     ]

@@ -1,4 +1,4 @@
-"""Devices: what lines, tubes and pacemakers look like from the front and from the side."""
+"""Draws lines, tubes and pacemakers, from the front and from the side."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Line, Point
 
 _METAL = 9.0
-"""Centimeters of water that a centimeter of metal stands for."""
+"""Centimeters of water that attenuate as much as a centimeter of metal."""
 _CAN = ((0.70, 0.25), (0.17, 0.068))
-"""A pacemaker's case from the front: its middle and half axes."""
+"""A pacemaker's case from the front: its center and half axes."""
 _VEIN_TO_ATRIUM: tuple[Point, ...] = ((0.52, 0.055), (0.3, 0.1), (0.1, 0.14), (-0.08, 0.2), (-0.13, 0.34))
 
 _FROM_THE_FRONT: Mapping[Kind, tuple[Line, ...]] = {
@@ -46,7 +46,7 @@ _FROM_THE_SIDE: Mapping[Kind, tuple[Line, ...]] = {
 
 
 def devices_from_the_front(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
-    """Return the centimeters of water the devices among the findings stand for."""
+    """Return the devices among the findings, in centimeters of water."""
     field = _metal(frame, findings, _FROM_THE_FRONT)
     if any(finding.kind == "pacemaker" for finding in findings):
         field = field + _METAL * smoothstep(1.04, 0.96, frame.ellipse(*_CAN))
@@ -54,11 +54,11 @@ def devices_from_the_front(frame: Frame, findings: Sequence[PhantomFinding]) -> 
 
 
 def devices_from_the_side(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
-    """Return the centimeters of water the devices among the findings stand for."""
+    """Return the devices among the findings, in centimeters of water."""
     return _metal(frame, findings, _FROM_THE_SIDE)
 
 
 def _metal(frame: Frame, findings: Sequence[PhantomFinding], shapes: Mapping[Kind, tuple[Line, ...]]) -> Field:
-    """The square root keeps thin lines visible."""
+    """Return the lines of the devices in centimeters of water; the square root keeps thin ones visible."""
     lines = [(smooth_path(points), cm) for finding in findings for points, cm in shapes.get(finding.kind, ())]
     return _METAL * np.sqrt(frame.strokes(lines)) if lines else np.zeros((1, 1), dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The chest from the front: each organ adds or takes away centimeters of water along the ray.
+"""Draws the chest from the front: each organ adds or removes centimeters of water along the ray.
 
-Right means the patient's right, which is on the left of the image, where `u` is negative. `out` is `u` seen
-from the midline towards one side, so that one description serves both.
+Right is the patient's right, on the left of the image, where `u` is negative. `out` is the distance from the midline
+towards one side, so that one description serves both lungs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIGN: dict[Side, int] = {"right": -1, "left": 1}
 SIDES: tuple[Side, Side] = ("right", "left")
 
-# (height v, half width) of the chest wall within, and of the skin.
+# (height v, half width) of the inner chest wall, the inner border of the lungs, and the skin.
 _CHEST_WALL = ((-0.1, 0.46), (0.0, 0.56), (0.1, 0.67), (0.25, 0.81), (0.5, 0.94), (0.75, 1.0), (1.0, 1.0), (1.6, 0.98))
 _LUNG_ROOT = ((0.0, 0.15), (0.15, 0.1), (0.3, 0.06), (0.7, 0.06), (1.0, 0.08))
 _SKIN = (
@@ -49,17 +49,17 @@ _CLAVICLE_AT = ((0.1, 0.12), (0.2, 0.1), (0.45, 0.085), (0.75, 0.055), (1.0, 0.0
 _HUMERUS_AT = (1.27, 0.085)
 _RIGHT_SHARE_OF_HEART = 0.32
 _PORTABLE_MAGNIFIES_HEART = 1.07
-# What a grade means: a cardiothoracic ratio, a height of fluid and a width of air in fractions of the thorax.
+# By grade: cardiothoracic ratio, height of the fluid and width of the air, the latter in fractions of the thorax.
 _ENLARGED_RATIO: dict[Grade, float] = {"trace": 0.52, "small": 0.54, "moderate": 0.59, "large": 0.65}
 _FLUID_HEIGHT: dict[Grade, float] = {"trace": 0.05, "small": 0.11, "moderate": 0.24, "large": 0.44}
 _RIM_WIDTH: dict[Grade, float] = {"trace": 0.08, "small": 0.11, "moderate": 0.2, "large": 0.34}
 _DOME_AT = 0.5
-"""Where a dome is highest, from the midline outwards."""
+"""Distance of the top of a dome from the midline."""
 _LEFT_DOME_LOWER = 0.035
 _RIB_SPACING = 0.094
 _VERTEBRA_HEIGHT = 0.082
 _HEART_FILLS = 0.74
-"""Share of the lung's depth that the heart takes where it is thickest; the rest is lung behind and before it."""
+"""Share of the lung's depth that the heart fills at its thickest; the rest is lung in front of and behind it."""
 _ZONE_AT = {"upper": 0.27, "mid": 0.45, "lower": 0.66}
 
 # Centimeters of water along the ray.
@@ -69,7 +69,7 @@ _RIB, _FRONT_RIB, _CLAVICLE, _VERTEBRA, _SCAPULA, _HUMERUS = 0.9, 0.4, 1.7, 2.8,
 
 @dataclass(frozen=True, slots=True)
 class Lung:
-    """One lung: how far each pixel lies inside its borders, in half widths of the chest."""
+    """One lung: the distance of each pixel from its borders, positive inside, in half widths of the chest."""
 
     out: Field
     """From the midline."""
@@ -79,7 +79,7 @@ class Lung:
     from_root: Field
     above_dome: Field
     inside: Field
-    """The smallest of these, the apex's among them."""
+    """The smallest of these distances and that from the apex."""
 
 
 def frontal(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *, portable: bool) -> Field:
@@ -116,13 +116,13 @@ def _lung(patient: Patient, frame: Frame, side: Side) -> Lung:
 
 
 def _trunk(patient: Patient, frame: Frame) -> Field:
-    """Skin to skin, with the neck and the shoulders."""
+    """Return the soft tissue from skin to skin, neck and shoulders included."""
     across = np.abs(frame.u) / profile(_SKIN, frame.v)
     return (_TRUNK + _FLESH * patient.tissue) * ball(across)
 
 
 def _heart(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *, portable: bool) -> Field:
-    """Mediastinum and heart, 0 to 1; the widest reach to both sides makes the cardiothoracic ratio."""
+    """Return mediastinum and heart, 0 to 1; their greatest width gives the cardiothoracic ratio."""
     enlarged = [_ENLARGED_RATIO[f.grade] for f in findings if f.kind == "cardiomegaly"]
     ratio = max([patient.heart_ratio, *enlarged]) * (_PORTABLE_MAGNIFIES_HEART if portable else 1.0)
     vessels = 2 * patient.heart_ratio  # great vessels do not grow with the heart
@@ -134,7 +134,7 @@ def _heart(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding], *
 
 
 def _below(patient: Patient, frame: Frame, lungs: dict[Side, Lung]) -> Field:
-    """Liver and bowel below the domes, and the air of the stomach below the left one."""
+    """Return liver and bowel below the domes, less the air of the stomach below the left dome."""
     depth = -np.where(frame.u < 0, lungs["right"].above_dome, lungs["left"].above_dome)
     within = smoothstep(1.08, 0.9, np.abs(frame.u))
     top = 1 - patient.right_dome + _LEFT_DOME_LOWER
@@ -144,7 +144,7 @@ def _below(patient: Patient, frame: Frame, lungs: dict[Side, Lung]) -> Field:
 
 
 def _air(frame: Frame, lung: Lung, findings: Sequence[PhantomFinding], vessels: Field) -> Field:
-    """Air of one lung, less its vessels, less fluid, more where the lung has fallen back from the wall."""
+    """Return the air of one lung: less its vessels and any effusion, plus any pneumothorax."""
     depth = rounded(lung.inside, 0.28) * smoothstep(0, 0.16, lung.from_root)
     sulcus = smoothstep(-0.22, 0.0, lung.above_dome) * smoothstep(0, 0.25, np.minimum(lung.from_wall, lung.from_root))
     air = _AIR * np.maximum(depth, 0.16 * sulcus) - vessels * smoothstep(0, 0.08, lung.inside)
@@ -158,7 +158,7 @@ def _air(frame: Frame, lung: Lung, findings: Sequence[PhantomFinding], vessels: 
 
 
 def _rim(frame: Frame, lung: Lung, grade: Grade, vessels: Field) -> Field:
-    """Air between the wall and the fallen lung: no vessels in it, and the pleura as a fine line along it."""
+    """Return the air that a pneumothorax adds: a rim without vessels, bordered by the pleura as a fine line."""
     width = _RIM_WIDTH[grade] * smoothstep(0.75, 0.12, frame.v) + 0.001
     beyond = width - lung.from_wall
     within = smoothstep(0, 0.06, lung.inside)
@@ -168,7 +168,7 @@ def _rim(frame: Frame, lung: Lung, grade: Grade, vessels: Field) -> Field:
 
 
 def _fluid(frame: Frame, lung: Lung, grade: Grade) -> Field:
-    """Share of the air that fluid replaces: it fills the angle and climbs the wall as a meniscus."""
+    """Return the share of the air that fluid replaces: it fills the angle and rises along the wall as a meniscus."""
     height = _FLUID_HEIGHT[grade]
     lateral = np.clip((lung.out - _DOME_AT) / np.maximum(lung.wall - _DOME_AT, 0.05), 0, 1)
     medial = np.clip((_DOME_AT - lung.out) / _DOME_AT, 0, 1)
@@ -177,7 +177,7 @@ def _fluid(frame: Frame, lung: Lung, grade: Grade) -> Field:
 
 
 def _vessels(patient: Patient, frame: Frame) -> Field:
-    """Both lungs' vessels and the knots of their roots; the left one stands higher."""
+    """Return the vessels of both lungs and the hila; the left hilum is higher."""
     vessels = 4.2 * frame.strokes(
         line for side in SIDES for line in pulmonary_tree(patient.tree + SIGN[side], _HILA[side], sign=SIGN[side])
     )
@@ -187,7 +187,7 @@ def _vessels(patient: Patient, frame: Frame) -> Field:
 
 
 def _airways(frame: Frame) -> Field:
-    """Trachea and main bronchi, which show dark in the mediastinum."""
+    """Return the air of trachea and main bronchi, dark in the mediastinum."""
     trachea = smooth_path([(0.0, -0.25), (0.0, 0.1), (-0.02, 0.3), (-0.015, 0.345)])
     right = smooth_path([(-0.015, 0.335), (-0.09, 0.39), (-0.16, 0.44)])
     left = smooth_path([(-0.015, 0.335), (0.09, 0.38), (0.19, 0.42)])
@@ -195,7 +195,7 @@ def _airways(frame: Frame) -> Field:
 
 
 def _breasts(frame: Frame) -> Field:
-    """Two soft shadows, denser where they hang."""
+    """Return two soft shadows, denser towards their lower border."""
     breast = ball(frame.mirrored().ellipse((0.58, 0.84), (0.46, 0.22), degrees=-12))
     return _BREAST * breast * (0.45 + 0.55 * smoothstep(0.62, 0.98, frame.v))
 
@@ -205,7 +205,7 @@ def _bones(patient: Patient, frame: Frame, *, portable: bool) -> Field:
 
 
 def _spine(frame: Frame) -> Field:
-    """Vertebral bodies with discs between them, two pedicles and a spinous process each."""
+    """Return the vertebrae: bodies with discs between them, each with two pedicles and a spinous process."""
     place = frame.v / _VERTEBRA_HEIGHT
     off = np.abs(place - np.round(place))
     across = np.abs(frame.u)
@@ -216,9 +216,9 @@ def _spine(frame: Frame) -> Field:
 
 
 def _ribs(patient: Patient, frame: Frame) -> Field:
-    """Behind, ribs leave the spine level and fall steeply at the wall; in front they fall towards the sternum.
+    """Return the ribs: those behind leave the spine level and drop at the wall, those in front drop to the sternum.
 
-    All ribs of one kind are one periodic function of the height above such an arc.
+    All ribs of one kind are a periodic function of the height above one arc.
     """
     s = np.clip(np.abs(frame.u) / profile(_CHEST_WALL, frame.v), 0, 1)
     round_ = np.sqrt(np.maximum(1 - s * s, 0.02))
@@ -233,14 +233,14 @@ def _ribs(patient: Patient, frame: Frame) -> Field:
 
 
 def _rib_bands(height: Field, slope: Field, phase: float) -> Field:
-    """Bands one spacing apart, brighter along their edges; `slope` keeps their width where they are steep."""
+    """Return bands one spacing apart, brighter along their edges; `slope` keeps the width of steep ones."""
     place = height / _RIB_SPACING - phase
     off = np.abs(place - np.round(place)) / np.sqrt(1 + 1.5 * slope * slope)
     return smoothstep(0.235, 0.185, off) * (0.6 + 0.4 * smoothstep(0.08, 0.19, off))
 
 
 def _shoulder_girdle(frame: Frame, *, portable: bool) -> Field:
-    """Clavicles and shoulder blades; on a portable image the arms hang and the blades lie over the lungs."""
+    """Return clavicles, shoulder blades and humeri; on a portable image the blades overlap the lungs."""
     blade_starts, lift = (0.80, -0.03) if portable else (0.97, 0.0)
     clavicles = [(smooth_path([(sign * u, v + lift) for u, v in _CLAVICLE_AT]), 1.15) for sign in (-1, 1)]
     both = frame.mirrored()

@@ -1,6 +1,6 @@
-"""The chest from its left side: the sternum on the left of the image, the spine on the right.
+"""Draws the chest from its left side: the sternum on the left of the image, the spine on the right.
 
-As in `_frontal`, each organ adds or takes away centimeters of water. `u` is -1 at the sternum and 1 at the back.
+As in `_frontal`, each organ adds or removes centimeters of water. `u` is -1 at the sternum and 1 at the back.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from mcp_cxr.demo.phantom._patient import Grade, Patient, PhantomFinding, Side
     from mcp_cxr.demo.phantom._shapes import Field, Frame, Point
 
-# (height v, place u).
+# (height v, position u).
 _STERNUM = ((-0.1, -0.3), (0.08, -0.42), (0.2, -0.62), (0.4, -0.82), (0.6, -0.9), (0.8, -0.93), (1.1, -0.95))
 _BACK = ((-0.1, 0.36), (0.0, 0.5), (0.2, 0.8), (0.45, 0.93), (0.7, 0.92), (1.0, 0.8), (1.2, 0.66))
 _SPINE = ((-0.3, 0.0), (0.0, 0.28), (0.2, 0.47), (0.45, 0.58), (0.7, 0.56), (1.0, 0.42), (1.5, 0.12))
 _CHEST_SKIN = ((-0.3, -0.5), (0.0, -0.8), (0.2, -0.95), (0.5, -1.1), (0.8, -1.15), (1.5, -1.2))
 _BACK_SKIN = ((-0.3, 0.75), (0.0, 0.95), (0.2, 1.2), (0.5, 1.28), (0.9, 1.15), (1.5, 0.95))
-# (place u, height v) of the domes, from the sternum to the depth of the angle behind.
+# (position u, height v) of the domes, from the sternum to the posterior costophrenic angle.
 _RIGHT_DOME = ((-1.2, 0.95), (-0.9, 0.88), (-0.5, 0.83), (-0.1, 0.82), (0.3, 0.88), (0.65, 1.0), (0.9, 1.12))
 _LEFT_DOME = ((-1.2, 0.98), (-0.9, 0.92), (-0.5, 0.87), (-0.1, 0.855), (0.3, 0.91), (0.65, 1.02), (0.9, 1.13))
 
@@ -57,7 +57,7 @@ def lateral(patient: Patient, frame: Frame, findings: Sequence[PhantomFinding]) 
 
 
 def _trunk(patient: Patient, frame: Frame) -> Field:
-    """Skin to skin, and the raised arms over the apex."""
+    """Return the soft tissue from skin to skin, and the raised arms over the apex."""
     arms = smoothstep(0.24, -0.08, frame.v + 0.06 * np.abs(frame.u + 0.1))
     return ((_TRUNK + _FLESH * patient.tissue) + _ARMS * arms) * _within_skin(frame)
 
@@ -68,14 +68,14 @@ def _within_skin(frame: Frame) -> Field:
 
 
 def _inside(frame: Frame) -> Field:
-    """How far a pixel lies inside sternum, back and apex, in half depths of the chest."""
+    """Return the distance from sternum, back or apex, whichever is nearest; positive inside, in half depths."""
     sides = np.minimum(frame.u - profile(_STERNUM, frame.v), profile(_BACK, frame.v) - frame.u)
     apex = 0.5 * (frame.u - 0.06) ** 2 - 0.04
     return np.minimum(sides, 2.2 * (frame.v - apex))
 
 
 def _air(patient: Patient, frame: Frame, dome: Field, findings: Sequence[PhantomFinding]) -> Field:
-    """Air of one of the two lungs, which lie one behind the other here."""
+    """Return the air of one of the two lungs, which overlap in this view."""
     lift = 0.4 * (patient.right_dome - 0.135)
     inside = np.minimum(_inside(frame), 2.2 * (dome - lift - frame.v))
     air = (_AIR / 2) * rounded(inside, 0.5)
@@ -86,7 +86,7 @@ def _air(patient: Patient, frame: Frame, dome: Field, findings: Sequence[Phantom
 
 
 def _fluid(frame: Frame, grade: Grade) -> Field:
-    """Share of the air that fluid replaces: the angle behind fills first, with a meniscus up the back."""
+    """Return the share of the air that fluid replaces: the posterior angle fills first, with a meniscus at the back."""
     height = _FLUID_HEIGHT[grade]
     behind = np.clip((frame.u + 0.2) / 1.05, 0, 1)
     surface = 1.08 - height * (0.75 + 0.6 * behind * behind * behind)
@@ -102,7 +102,7 @@ def _heart(frame: Frame, findings: Sequence[PhantomFinding]) -> Field:
 
 
 def _below(patient: Patient, frame: Frame, dome: Field) -> Field:
-    """Liver and bowel below the domes, and the air of the stomach below the left one."""
+    """Return liver and bowel below the domes, less the air of the stomach below the left dome."""
     depth = smoothstep(0, 0.2, frame.v - dome)
     size = patient.bubble
     bubble = ball(frame.ellipse((-0.3, 0.90 + 0.03 * size), (0.25 * size, 0.035 * size), degrees=-4))
@@ -118,7 +118,7 @@ def _vessels(patient: Patient, frame: Frame) -> Field:
 
 
 def _arch(frame: Frame) -> Field:
-    """The aorta: up from the heart, over the bronchus, down in front of the spine."""
+    """Return the aorta: up from the heart, over the bronchus, down in front of the spine."""
     path = smooth_path(
         [(-0.28, 0.48), (-0.22, 0.33), (-0.02, 0.245), (0.2, 0.27), (0.33, 0.38), (0.38, 0.6), (0.34, 0.9)]
     )
@@ -135,7 +135,7 @@ def _bones(patient: Patient, frame: Frame) -> Field:
 
 
 def _spine(frame: Frame) -> Field:
-    """Vertebral bodies with discs between them, and the arches behind."""
+    """Return the vertebral bodies with discs between them, and the arches behind."""
     center = profile(_SPINE, frame.v)
     off_axis = frame.u - center
     place = (frame.v + 0.12 * off_axis) / _VERTEBRA_HEIGHT
@@ -147,7 +147,7 @@ def _spine(frame: Frame) -> Field:
 
 
 def _ribs(patient: Patient, frame: Frame) -> Field:
-    """Ribs fall from the spine forwards; those of both sides cross the image a little apart."""
+    """Return the ribs, which slope down from the spine; those of the two sides lie a little apart."""
     along = np.clip((frame.u + 0.9) / 1.8, 0, 1)
     bands = np.zeros(frame.shape, dtype=np.float32)
     for side_shift in (0.0, 0.38):

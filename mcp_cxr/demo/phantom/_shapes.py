@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Field: TypeAlias = NDArray[np.floating]
-    """Broadcasts to (rows, columns); float32 in fact, which numpy's stubs lose when a Python float comes near."""
+    """Broadcasts to (rows, columns); always float32, but numpy's stubs lose that in arithmetic with Python floats."""
 
 Point: TypeAlias = tuple[float, float]
 """(u, v) in fractions of the thorax."""
 Line: TypeAlias = "tuple[Sequence[Point], float]"
-"""Where a line runs, and its width in centimeters."""
+"""The points of a line, and its width in centimeters."""
 
 _OVERSAMPLED = 2
 _THICKEST_ROD_CM = 2.0
-"""Thicker ones are drawn as wide, but no thicker: 8 bits end here."""
+"""Wider lines are drawn at their width, but no thicker than this: it is the highest 8-bit value."""
 _FINE_PX = 4
 """Lines up to this width need no rounded joints."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where the thorax lies on the image.
+    """The position of the thorax on the image.
 
     `u` runs across: 0 is the midline, -1 and 1 are the inner chest walls at their widest, as they appear from left to
     right on the image. `v` runs down: 0 is the apex of the lungs, 1 the costophrenic angle.
@@ -68,7 +68,7 @@ class Frame:
         return self.u.shape[0], self.u.shape[1]
 
     def mirrored(self) -> Frame:
-        """Return the frame with both sides laid over each other: what is drawn at a positive `u` comes on both."""
+        """Return the frame with the sides folded together: a shape drawn at a positive `u` appears on both."""
         return replace(self, u=np.abs(self.u))
 
     def pixel(self, point: Point) -> Point:
@@ -86,9 +86,9 @@ class Frame:
         """Return the radius in units of an ellipse whose half axes are fractions; 1 is its edge.
 
         Args:
-            center: Its middle.
-            axes: Half axes before it is turned, across and down.
-            degrees: How far it is turned, clockwise on the image.
+            center: Of the ellipse, in fractions of the thorax.
+            axes: Half axes before rotation, across and down.
+            degrees: Rotation, clockwise on the image.
         """
         across = (self.u - center[0]) * self.half_width_cm
         down = (self.v - center[1]) * self.height_cm
@@ -100,7 +100,7 @@ class Frame:
     def strokes(self, lines: Iterable[Line], *, blur_px: float = 0.0) -> Field:
         """Draw lines, each with its width in centimeters, as round rods: the value is the rod's thickness in cm.
 
-        Thin lines give way to thick ones; nothing is added up.
+        At a crossing, the thicker line is drawn; thicknesses are not added.
         """
         scale = _OVERSAMPLED
         rows, columns = self.shape
@@ -130,13 +130,13 @@ def smoothstep(low: float, high: float, at: Field) -> Field:
 
 
 def rounded(inside: Field, depth: float) -> Field:
-    """Thickness of something round, `inside` its edge: 0 at the edge, steep there, 1 from `depth` on."""
+    """Return the thickness of a rounded body at a distance `inside` its edge: 0 at the edge, 1 from `depth` on."""
     t = np.clip(inside / depth, 0, 1)
     return np.sqrt(t * (2 - t))
 
 
 def ball(radius: Field) -> Field:
-    """Thickness of a ball where its edge is at radius 1: 1 in the middle."""
+    """Return the thickness of a ball of radius 1: 1 in the center."""
     return np.sqrt(np.clip(1 - radius * radius, 0, 1))
 
 

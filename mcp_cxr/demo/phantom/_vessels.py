@@ -1,4 +1,4 @@
-"""The vessels of a lung: a tree that leaves the hilum, forks, and thins towards the pleura."""
+"""Draws the vessels of a lung: a tree that starts at the hilum, forks, and thins towards the pleura."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mcp_cxr.demo.phantom._shapes import Point
 
 _TRUNKS_DEGREES = (-78, -58, -36, -12, 10, 28, 44, 58, 72, 86)
-"""Directions in which vessels leave the hilum: 0 is sideways, 90 is down."""
+"""Directions of the vessels at the hilum: 0 is sideways, 90 is down."""
 _GENERATIONS = 5
 _THINNEST_CM = 0.06
 
@@ -20,9 +20,9 @@ def pulmonary_tree(seed: int, hilum: Point, *, sign: int) -> list[tuple[list[Poi
     """Return the tree as lines with their widths in cm.
 
     Args:
-        seed: Decides the forks.
-        hilum: Where it starts.
-        sign: 1 where the lung lies to the right of its hilum on the image, -1 to the left.
+        seed: Of the lengths, bends and forks.
+        hilum: Start of the tree.
+        sign: 1 if the lung lies to the right of its hilum on the image, -1 if to the left.
     """
     rng = np.random.default_rng([abs(seed), 2])
     lines: list[tuple[list[Point], float]] = []
@@ -41,7 +41,7 @@ def _grow(
     lines: list[tuple[list[Point], float]],
     sign: int,
 ) -> list[tuple[Point, float, float]]:
-    """Draw one piece of a vessel and return its two forks."""
+    """Append one piece of a vessel to `lines` and return its two forks."""
     (u, v), heading, width = tip
     length = rng.uniform(0.10, 0.17) * 0.88**generation
     bend = rng.uniform(-0.25, 0.25)

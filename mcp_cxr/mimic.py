@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import open_without_links
 from mcp_cxr.records import LABELS, ImageId, StudyId, SubjectId, mimic_study_id
+from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The composition root, and the API for notebooks.
+"""`Archive`, the API of everything one archive can do, and `open_archive`, which assembles it from the settings.
 
 ::
 

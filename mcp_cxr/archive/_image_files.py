@@ -1,4 +1,4 @@
-"""The files of images: found below the roots, checked to be unchanged since ingest, and rendered."""
+"""Finds the file of a stored image below the roots, checks that it is unchanged since ingest, and renders it."""
 
 from __future__ import annotations
 

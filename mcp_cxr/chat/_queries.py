@@ -8,7 +8,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from mcp_cxr.files import create_private_file
+from mcp_cxr.safe_files import create_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Ingests a folder: finds its images, embeds them and stores them."""
 
 from mcp_cxr.ingest._counts import IngestProgress
-from mcp_cxr.ingest._identity import IdKey
+from mcp_cxr.ingest._ids import IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal

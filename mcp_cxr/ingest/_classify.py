@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mcp_cxr.images import ImageReader
-    from mcp_cxr.ingest._identity import IdAssigner
+    from mcp_cxr.ingest._ids import IdAssigner
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.mimic import Companions

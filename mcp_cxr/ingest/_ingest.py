@@ -8,7 +8,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
 from mcp_cxr.ingest._classify import FileClassifier
-from mcp_cxr.ingest._identity import IdAssigner
+from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
 from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ImageReader
-    from mcp_cxr.ingest._identity import IdKey
+    from mcp_cxr.ingest._ids import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
-    from mcp_cxr.records import Collection, Fingerprint, IngestSummary
+    from mcp_cxr.records import CollectionInfo, Fingerprint, IngestSummary
     from mcp_cxr.stores import Store
 
 
@@ -75,7 +75,7 @@ async def ingest(
     )
 
 
-async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> Collection | None:
+async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> CollectionInfo | None:
     """Create the store and bind it to this embedder, except in a dry run; return what it records about itself."""
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.files import open_without_links
 from mcp_cxr.images import parse_view_position
 from mcp_cxr.mimic import ids_of, report_paths
 from mcp_cxr.records import ImageRecord, Study
+from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

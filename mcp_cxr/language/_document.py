@@ -39,7 +39,7 @@ _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION"
 
 
 def document_terms(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
-    """Return the terms of a study for the words index.
+    """Return the terms of a study for the full-text index.
 
     Words of absent findings are left out. Each finding also has terms that state its status (`finding_terms`).
 

@@ -61,7 +61,7 @@ _PREFIXES = {
 
 
 def finding_terms(finding: str, status: Status) -> tuple[str, ...]:
-    """Return the terms under which the words index holds a finding with a status.
+    """Return the terms under which the full-text index holds a finding with a status.
 
     PRESENT and POSSIBLE share the `0of` term: a query for one matches both, and ranks the studies with the same status
     first. A study without the `0of` term is one in which the finding is neither present nor possible.

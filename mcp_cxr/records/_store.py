@@ -216,7 +216,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectionInfo:
     """What a store records about itself."""
 
     schema_version: int

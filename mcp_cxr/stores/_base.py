@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from mcp_cxr.records import Filter, ResultFacts, mimic_study_id, mimic_subject_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection as Several
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
     from mcp_cxr.records import (
-        Collection,
+        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -108,7 +107,7 @@ class Store(ABC):
         """Remove everything that `create` and later writes made; does nothing if there is nothing."""
 
     @abstractmethod
-    async def info(self) -> Collection:
+    async def info(self) -> CollectionInfo:
         """Return the collection's schema version, fingerprint, roots and key check, as they are now."""
 
     async def query_fingerprint(self) -> Fingerprint | None:
@@ -242,7 +241,7 @@ class Store(ABC):
         """Return the next images by id after `after`, with vectors, external rows too; to walk the whole collection."""
 
     @abstractmethod
-    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+    async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         """Return the recorded outcomes of these files; unknown paths are left out."""
 
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:

@@ -1,7 +1,7 @@
 """A complete store in memory, on dicts and numpy: for tests and notebooks, and as the example of how to add a store.
 
-It implements what `Store` declares and nothing else. The rules that all stores follow are imported from `_rules`: what
-is refused, how studies are merged, how words and ties are ranked. A new store also needs one class in
+It implements what `Store` declares and nothing else. What all stores share is imported from `_shared`: argument
+checks, normalization, study merging, BM25 and tie-breaking. A new store also needs one class in
 `tests/contract/stores/backends.py`.
 """
 
@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from mcp_cxr.language import document_terms
-from mcp_cxr.records import Collection, Filter, RankedImage, ReferenceSample, StoredImage, Study, Totals
+from mcp_cxr.records import CollectionInfo, Filter, RankedImage, ReferenceSample, StoredImage, Study, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE, Store, sample_key
-from mcp_cxr.stores._rules import (
+from mcp_cxr.stores._shared import (
     best_first,
     check_fingerprint,
     check_key,
@@ -32,8 +32,7 @@ from mcp_cxr.stores._rules import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection as Several
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Collection, Container, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -116,9 +115,9 @@ class MemoryStore(Store):
     async def drop(self) -> None:
         self._database.tables = None
 
-    async def info(self) -> Collection:
+    async def info(self) -> CollectionInfo:
         tables = self._tables
-        return Collection(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
+        return CollectionInfo(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
 
     async def totals(self) -> Totals:
         images = [row.image for row in self._tables.images.values()]
@@ -204,7 +203,7 @@ class MemoryStore(Store):
         ids = sorted(image_id for image_id in self._tables.images if after is None or image_id > after)[:limit]
         return list((await self.get(ids, vectors=True)).values())
 
-    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+    async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         outcomes = self._tables.outcomes
         return {path: outcomes[path] for path in paths if path in outcomes}
 

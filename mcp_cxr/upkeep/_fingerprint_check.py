@@ -37,7 +37,7 @@ class FingerprintCheck:
         self._render = render
 
     async def check_query_fingerprint(self) -> Fingerprint:
-        """Return the embedder's fingerprint as `check_fingerprint` does, but ask the store only if it changed."""
+        """Return the embedder's fingerprint as `check_fingerprint` does; no round trip to the store if unchanged."""
         current = await self._embedder.fingerprint()
         return current if current == await self._store.query_fingerprint() else await self.check_fingerprint()
 

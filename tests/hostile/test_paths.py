@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr import files
+from mcp_cxr import safe_files
 from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, UnreadableFile, UnsupportedImage
-from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.images import ImageReader, ViewOptions
+from mcp_cxr.safe_files import create_private_file, open_without_links
 from tests.support import companions
 from tests.support.archives import ingested, opened, rows
 from tests.support.image_files import dicom, mimic, report
@@ -56,15 +56,15 @@ def test_a_link_put_there_while_the_file_is_opened_is_not_followed(
 ):
     """The link is created after the last check of the path and before it is opened: the worst moment."""
     path = root / "a" / "b" / "image"
-    look = files._require_file
+    look = safe_files._require_file
 
     def look_and_lose(status: os.stat_result) -> None:
         look(status)
         swap_for_link(path, root.parent / "outside" / "b" / "image")
 
-    monkeypatch.setattr(files, "_require_file", look_and_lose)
+    monkeypatch.setattr(safe_files, "_require_file", look_and_lose)
     if system != "Linux":
-        monkeypatch.setattr(files, "_O_PATH", None)
+        monkeypatch.setattr(safe_files, "_O_PATH", None)
     with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
         open_without_links(path)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Literal
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnsupportedImage
-from mcp_cxr.files import open_without_links
+from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
     from collections.abc import Generator

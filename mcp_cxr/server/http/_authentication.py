@@ -13,7 +13,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import create_private_file
+from mcp_cxr.safe_files import create_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path

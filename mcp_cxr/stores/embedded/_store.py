@@ -12,20 +12,19 @@ from anyio import to_thread
 
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores._rules import check_not_empty
+from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
 from mcp_cxr.stores.embedded.vectors import LAG, Int8Copy, StaleCopy, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from collections.abc import Collection as Several
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from sqlite3 import Connection
     from types import TracebackType
     from typing import Any, Self
 
     from mcp_cxr.records import (
-        Collection,
+        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -95,7 +94,7 @@ class EmbeddedStore(Store):
     async def drop(self) -> None:
         await self._connections.clear(within=self._int8_copy.removal(wait_s=self._busy_timeout_s))
 
-    async def info(self) -> Collection:
+    async def info(self) -> CollectionInfo:
         return await self._read(database.collection.info)
 
     async def location_warnings(self) -> list[str]:
@@ -125,7 +124,7 @@ class EmbeddedStore(Store):
         return await self._read_with_copy(nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(fulltext.documents.match, terms, where, limit, self._study_masks)
+        return await self._read(fulltext.match, terms, where, limit, self._study_masks)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.queries.browse, where, limit)
@@ -163,7 +162,7 @@ class EmbeddedStore(Store):
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.images_after, after, limit)
 
-    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+    async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         return await self._read(tables.files.outcomes, paths)
 
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store
-from mcp_cxr.stores._rules import check_not_empty
+from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.iris import schema, tables
 from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from collections.abc import Collection as Several
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
     from mcp_cxr.records import (
-        Collection,
+        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -90,7 +89,7 @@ class IrisStore(Store):
         await self._pool.run(lambda connection: schema.drop_tables(Statements(connection, self._table)))
         self._pool.replace_all()
 
-    async def info(self) -> Collection:
+    async def info(self) -> CollectionInfo:
         self._cached_entries = None
         return await self._read(lambda _, entries: entries.collection)
 
@@ -174,7 +173,7 @@ class IrisStore(Store):
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(lambda statements, _: tables.images.images_after(statements, after, limit))
 
-    async def outcomes(self, paths: Several[str]) -> dict[str, Outcome]:
+    async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         return await self._read(lambda statements, _: tables.files.outcomes(statements, paths))
 
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.ingest import IdKey, _identity
+from mcp_cxr.ingest import IdKey, _ids
 from tests.support.archives import contents, ingested, opened, rows
 from tests.support.image_files import dicom, mimic, plain
 
@@ -160,13 +160,13 @@ async def test_a_key_that_cannot_be_read_counts_as_no_file_s_error(data: Path, i
 def test_of_two_processes_creating_the_key_the_first_one_wins(tmp_path: Path) -> None:
     place = tmp_path / "id.key"
     first = IdKey(place, may_create=True).read(key_check=None)
-    assert _identity.create_key(place) == first
+    assert _ids.create_key(place) == first
     assert [path.name for path in tmp_path.iterdir()] == ["id.key"]
 
 
 def test_the_check_value_recognizes_the_key_and_does_not_reveal_it(tmp_path: Path) -> None:
     key = IdKey(write_key(tmp_path / "id.key", b"k" * 32), may_create=False)
     secret = key.read(key_check=None)
-    check = _identity.check_value(secret)
+    check = _ids.check_value(secret)
     assert secret.hex() not in check
     assert IdKey(tmp_path / "id.key", may_create=False).read(key_check=check) == secret

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import open_without_links
+from mcp_cxr.safe_files import open_without_links
 from tests.support import companions
 from tests.support.archives import contents, ingested, is_made, opened, rows
 from tests.support.image_files import dicom, mimic, report

@@ -9,11 +9,11 @@ from mcp_cxr.stores.embedded.database._cells import (
     vector_from_blob,
     vector_to_blob,
 )
-from mcp_cxr.stores.embedded.database._changes import Changes, ResultCache
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
 from mcp_cxr.stores.embedded.database._filter import CONTAINS_TERMS, NOT_EXTERNAL, compose, terms_parameter
+from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
 
 __all__ = [
     "CAN_LOCK",

@@ -9,8 +9,8 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._rules import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
+from mcp_cxr.records import CollectionInfo, Fingerprint
+from mcp_cxr.stores._shared import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
 from mcp_cxr.stores.embedded.database._cells import path_from_cell, path_to_cell
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ def update_fingerprint(connection: Connection, fingerprint: Fingerprint) -> None
     connection.execute(_SET, ("fingerprint", json.dumps(asdict(fingerprint))))
 
 
-def info(connection: Connection) -> Collection:
+def info(connection: Connection) -> CollectionInfo:
     """Return the collection's entries."""
-    return Collection(
+    return CollectionInfo(
         schema_version=SCHEMA_VERSION,
         fingerprint=fingerprint_of(connection),
         roots=tuple(path_from_cell(path) for (path,) in connection.execute(_ROOTS)),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
 from mcp_cxr.errors import StoreError, StoreUnavailable
-from mcp_cxr.stores._rules import store_missing
+from mcp_cxr.stores._shared import store_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from mcp_cxr.stores._rules import given_fields
+from mcp_cxr.stores._shared import given_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

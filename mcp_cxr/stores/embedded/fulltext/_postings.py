@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores._rules import term_scores
+from mcp_cxr.stores._shared import term_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,7 +2,8 @@
 
 Each condition on studies is one query, whose result is a list of numbers from an index; the results are combined here.
 For 227,835 studies that takes tens of milliseconds; one statement that joins them took a second, and some minutes.
-Conditions on images stay in the statements that read images.
+Conditions on images stay in the statements that read images. It lies beside the full-text index because `terms_absent`
+needs its postings.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _TO = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_date W
 _WITH_REPORT = "SELECT json_group_array(number) FROM studies INDEXED BY studies_with_report WHERE report IS NOT NULL"
 _WITH_LABEL = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value = 1"
 _LABELLED = "SELECT json_group_array(study) FROM (SELECT DISTINCT study FROM labels)"
-_NOT_WITHOUT = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value <> 0"
+_PRESENT_OR_UNCERTAIN = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value <> 0"
 _OF_IMAGES = """
 SELECT json_group_array(coalesce((SELECT number FROM studies WHERE studies.study_id = i.study_id), 0))
 FROM images AS i"""
@@ -88,7 +89,7 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
     if where.labels_absent:
         yield studies(_LABELLED)
         for label in where.labels_absent:
-            yield ~studies(_NOT_WITHOUT, label)
+            yield ~studies(_PRESENT_OR_UNCERTAIN, label)
     if where.terms_absent:
         yield bm25_scores(connection, where.terms_absent) == 0
     if where.split is not None:

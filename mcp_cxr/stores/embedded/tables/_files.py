@@ -1,4 +1,4 @@
-"""The recorded outcomes of files."""
+"""Reads and writes the ingest outcome of each file."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._rules import merge_studies, require_fingerprint, unit_rows
+from mcp_cxr.stores._shared import merge_studies, require_fingerprint, unit_rows
 from mcp_cxr.stores.embedded.database import (
     compose,
     fingerprint_of,

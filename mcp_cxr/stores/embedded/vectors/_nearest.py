@@ -13,7 +13,7 @@ import numpy as np
 
 from mcp_cxr.errors import StoreError
 from mcp_cxr.records import Filter, RankedImage
-from mcp_cxr.stores._rules import best_first, unit_rows
+from mcp_cxr.stores._shared import best_first, unit_rows
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs
 from mcp_cxr.stores.embedded.fulltext import image_conditions, selects_few, study_conditions, study_mask
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates

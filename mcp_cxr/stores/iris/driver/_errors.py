@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has none; wrapped in `_connection`
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreUnavailable
-from mcp_cxr.stores._rules import store_missing
+from mcp_cxr.stores._shared import store_missing
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.stores._rules import damaged_vector_error
+from mcp_cxr.stores._shared import damaged_vector_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """The tables, created and dropped, and the entries that describe the archive in the table `...Collection`."""
 
+from mcp_cxr.stores.iris.schema._collection import Entries, read_entries
 from mcp_cxr.stores.iris.schema._create import CreatedTables, create_tables, drop_tables, replace_fingerprint
-from mcp_cxr.stores.iris.schema._entries import Entries, read_entries
 
 __all__ = ["CreatedTables", "Entries", "create_tables", "drop_tables", "read_entries", "replace_fingerprint"]

@@ -11,9 +11,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, cast
 
 from mcp_cxr.errors import FingerprintMismatch, StoreError, StoreMissing
-from mcp_cxr.stores._rules import check_fingerprint, check_key, require_fingerprint
+from mcp_cxr.stores._shared import check_fingerprint, check_key, require_fingerprint
 from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS, to_path_cell
-from mcp_cxr.stores.iris.schema._entries import (
+from mcp_cxr.stores.iris.schema._collection import (
     CREATED_HERE,
     SCHEMA_VERSION,
     delete_entry,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris.driver import Statements
-    from mcp_cxr.stores.iris.schema._entries import Entries
+    from mcp_cxr.stores.iris.schema._collection import Entries
 
 _DEFAULT_DIMENSION = 1024
 """NV-CLIP's; for a table created before the embedder is known, and recreated, empty, if that has another dimension."""

@@ -1,4 +1,4 @@
-"""Reads, ranks and writes rows: images, studies, the words index, files, counts and the reference sample."""
+"""Reads, ranks and writes rows: images, studies, the full-text index, files, counts and the reference sample."""
 
 from mcp_cxr.stores.iris.tables import _files as files
 from mcp_cxr.stores.iris.tables import _images as images

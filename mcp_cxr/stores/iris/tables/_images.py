@@ -8,7 +8,7 @@ from zlib import crc32
 
 from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._rules import require_fingerprint, unit_rows
+from mcp_cxr.stores._shared import require_fingerprint, unit_rows
 from mcp_cxr.stores.iris.driver import (
     from_path_cell,
     from_vector_cell,

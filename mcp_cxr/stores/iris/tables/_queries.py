@@ -12,7 +12,7 @@ import numpy as np
 
 from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores._rules import best_first, unit_rows
+from mcp_cxr.stores._shared import best_first, unit_rows
 from mcp_cxr.stores.iris.driver import to_vector_cell, vectors_from_cells
 from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, select_where, terms_parameter, to_ranked_images
 

@@ -1,4 +1,4 @@
-"""What a search result says about its hits and the archive, in one statement; and which images pass several filters.
+"""Reads what a result page needs besides the ranking in one statement; tests images against several filters.
 
 Each statement is a round trip.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.records import ImageId
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores._rules import given_fields
+from mcp_cxr.stores._shared import given_fields
 from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
 from mcp_cxr.stores.iris.tables._queries import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement

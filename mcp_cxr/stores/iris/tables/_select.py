@@ -1,4 +1,4 @@
-"""Queries over images: a `Filter` as their WHERE clause, and their rows as `RankedImage`.
+"""Builds SELECT statements over images: a `Filter` becomes a WHERE clause, rows become `RankedImage`.
 
 The text of a condition is constant and chosen by the fields given; every value is bound.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, RankedImage, StudyId, SubjectId
-from mcp_cxr.stores._rules import given_fields
+from mcp_cxr.stores._shared import given_fields
 from mcp_cxr.stores.iris.driver import to_list_cell
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Studies, merged with those stored, and the words index of their documents.
+"""Studies, merged with those stored, and the full-text index of their documents.
 
 A study with an image that is not external has one document, whose terms are the postings.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
-from mcp_cxr.stores._rules import merge_studies
+from mcp_cxr.stores._shared import merge_studies
 from mcp_cxr.stores.iris.driver import to_list_cell, to_text
 from mcp_cxr.stores.iris.tables._select import MAX_TERM_LENGTH
 

@@ -6,14 +6,14 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Collection, Fingerprint
-from mcp_cxr.stores._rules import schema_mismatch, store_missing
+from mcp_cxr.records import CollectionInfo, Fingerprint
+from mcp_cxr.stores._shared import schema_mismatch, store_missing
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key
 
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris.driver import Statements
 
-SCHEMA_VERSION = 2  # 2: the words index holds what `language.document_terms` makes of a report
+SCHEMA_VERSION = 2  # 2: the full-text index holds what `language.document_terms` makes of a report
 
 _SELECT = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
 _INSERT = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
@@ -38,10 +38,10 @@ class Entries:
         return Fingerprint(**json.loads(text)) if text else None
 
     @property
-    def collection(self) -> Collection:
+    def collection(self) -> CollectionInfo:
         """The same as every store returns it."""
         roots = tuple(from_path_cell(text) for name, text in self.texts.items() if name.startswith(_ROOT))
-        return Collection(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
+        return CollectionInfo(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
 
     @property
     def has_hnsw(self) -> bool:

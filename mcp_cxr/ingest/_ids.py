@@ -8,9 +8,9 @@ import secrets
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.files import create_private_file, open_without_links
 from mcp_cxr.mimic import MimicIds
 from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
+from mcp_cxr.safe_files import create_private_file, open_without_links
 
 if TYPE_CHECKING:
     from pathlib import Path

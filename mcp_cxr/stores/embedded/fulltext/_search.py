@@ -1,4 +1,4 @@
-"""Search by words: one document for each study that has an image, external images left out."""
+"""Indexes one document per study, and ranks images by the BM25 of their study; external images are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
-from mcp_cxr.stores._rules import best_first
+from mcp_cxr.stores._shared import best_first
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores

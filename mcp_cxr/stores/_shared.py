@@ -1,4 +1,4 @@
-"""The rules that every store follows: what it refuses and in which words, unit length, merges, BM25 and ties."""
+"""Behavior shared by all stores: argument checks and their messages, normalization, merging studies, BM25, ties."""
 
 from __future__ import annotations
 

@@ -23,10 +23,19 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--only", multiple=True, metavar="PROTOCOL", help="Run only this protocol; may be repeated.")
 @click.option(
-    "--truth", type=_FILE, metavar="CSV", help="Labels that decide what is relevant, instead of the archive's."
+    "--truth", type=_FILE, metavar="CSV", help="CSV file with the true labels; default: the labels in the archive."
 )
-@click.option("--independent", is_flag=True, help="The labels of --truth were read from the images by people.")
-@click.option("--prompts", type=_FILE, metavar="JSON", help="The prompts of each label.")
+@click.option(
+    "--independent",
+    is_flag=True,
+    help="State that people read the --truth labels from the images, not from the reports.",
+)
+@click.option(
+    "--prompts",
+    type=_FILE,
+    metavar="JSON",
+    help="JSON file with text prompts for each label, instead of the built-in ones.",
+)
 @click.option("--split", help="Only studies of this split: train, validate or test.")
 @click.option(
     "--queries",
@@ -39,12 +48,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--studies", type=click.IntRange(1), default=5000, show_default=True, help="Maximum number of studies to search."
 )
 @click.option(
-    "--resamples", type=click.IntRange(20), default=500, show_default=True, help="Resamples for each interval."
+    "--resamples",
+    type=click.IntRange(20),
+    default=500,
+    show_default=True,
+    help="Bootstrap resamples for each 95 % interval.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random draws.")
 @click.option("--html", type=_FILE, metavar="FILE", help="Write a web page with plots; needs the extra `plots`.")
 @click.option("--save", type=_FILE, metavar="JSON", help="Save the figures, for --baseline.")
-@click.option("--baseline", type=_FILE, metavar="JSON", help="Exit 1 if a figure is worse than its interval there.")
+@click.option(
+    "--baseline",
+    type=_FILE,
+    metavar="JSON",
+    help="Exit with 1 if a figure lies outside its interval in this file, on the worse side.",
+)
 @as_json
 def evaluate(
     path: Path | None,
@@ -57,8 +75,17 @@ def evaluate(
 ) -> int:
     """Measure how good the search is. Uses the archive, or the images of the folder PATH.
 
-    Protocols: labels, reports, similar, negation, rankings, feedback, index, integrity; docs/evaluate.md explains them.
-    """
+    \b
+    Protocols (docs/evaluate.md explains them):
+      labels     finds studies by the prompts of each label
+      reports    finds a study by the impression of its report
+      similar    finds studies with the same label by an example image
+      negation   counts results that have a finding X after a query "no X"
+      rankings   compares ranking by vectors, by words and by both
+      feedback   marks results as like or unlike, and searches again
+      index      compares the store's search with an exact scan
+      integrity  counts unusable and duplicate vectors
+    """  # noqa: D301 - click does not wrap a paragraph after `\b`
     from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy
 
     plan = _plan(**how)

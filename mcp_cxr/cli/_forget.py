@@ -40,5 +40,7 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
 
 
 def _question(found: ForgetPreview) -> str:
-    others = " and matching rows of other programs" if found.external_in_archive else ""
+    others = (
+        " and rows of the same patient, study or image that another program wrote" if found.external_in_archive else ""
+    )
     return f"This removes {found.images} images of {found.studies} studies{others}, with vectors, reports and labels."

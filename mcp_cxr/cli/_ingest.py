@@ -34,9 +34,11 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--limit", type=click.IntRange(min=1), help="Take at most this many files in path order, including known ones."
+    "--limit",
+    type=click.IntRange(min=1),
+    help="Process at most this many files, sorted by path; files already in the archive count.",
 )
-@click.option("--dry-run", is_flag=True, help="Only list what would be added.")
+@click.option("--dry-run", is_flag=True, help="List what would be added and change nothing.")
 @click.option(
     "--batch-size", type=click.IntRange(1, 1024), default=64, show_default=True, help="Images embedded per request."
 )
@@ -46,13 +48,17 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Files read at the same time; by default one per core.",
 )
 @click.option(
-    "--shard", metavar="I/N", callback=_shard, help="Take only part I of N, from 0, to split a folder over N jobs."
+    "--shard",
+    metavar="I/N",
+    callback=_shard,
+    help="Process part I of N parts (I counts from 0), to split a folder over N jobs.",
 )
 @click.option(
     "--companions",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
-    help="Additional folder with MIMIC-CXR's CSV files or reports; PATH and its parent are always searched.",
+    help="Additional folder with MIMIC-CXR's CSV files or reports; PATH and its parent are always searched; "
+    "may be repeated.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")
 @click.option(
@@ -93,7 +99,7 @@ async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **how:
 def _note_root(archive: Archive, path: Path) -> None:
     folder = (path if path.is_dir() else path.parent).resolve()
     if archive.store.is_private:
-        note(f"Recorded {folder} as a root of this archive.")
+        note(f"Recorded {folder} as a root of this archive: `serve` may now read files below it.")
     elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):
         note(f"To let `serve` show these images, add {folder} to MCP_CXR_ROOTS.")
 

@@ -19,22 +19,44 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--like", multiple=True, metavar="ID|FILE", help="Find images that look like this one.")
-@click.option("--unlike", multiple=True, metavar="ID", help="Steer away from this one; with a query or --like.")
-@click.option("--limit", type=int, default=5, show_default=True, help="Results on a page, 1 to 100.")
+@click.option("--like", multiple=True, metavar="ID|FILE", help="Find images like this one; may be repeated.")
+@click.option(
+    "--unlike",
+    multiple=True,
+    metavar="ID",
+    help="Find images unlike this one; needs a query or --like; may be repeated.",
+)
+@click.option("--limit", type=int, default=5, show_default=True, help="Number of results, 1 to 100.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Results to skip.")
-@click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN.")
-@click.option("--subject", "subject_id", help="One patient.")
-@click.option("--study", "study_id", help="One study.")
-@click.option("--label", "labels", multiple=True, help="A CheXpert label that is present.")
-@click.option("--no-label", "labels_absent", multiple=True, help="A label neither present nor uncertain.")
+@click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN; may be repeated.")
+@click.option("--subject", "subject_id", metavar="ID", help="Only this patient (id).")
+@click.option("--study", "study_id", metavar="ID", help="Only this study (id).")
+@click.option("--label", "labels", multiple=True, help="A CheXpert label that must be present; may be repeated.")
+@click.option(
+    "--no-label",
+    "labels_absent",
+    multiple=True,
+    help="A label that must be absent; studies without labels are left out; may be repeated.",
+)
 @click.option("--split", help="Data split: train, validate or test.")
 @click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")
 @click.option("--to", "date_to", metavar="DATE", help="Latest study date.")
 @click.option("--has-report", is_flag=True, default=None, help="Only studies with a report.")
 @click.option("--exclude-subject-of", metavar="ID", help="Leave out the patient of this image.")
-@click.option("--group", type=click.Choice(["study", "subject", "none"]), default="study", show_default=True)
-@click.option("--mode", type=click.Choice(["auto", "vector", "words"]), default="auto", show_default=True)
+@click.option(
+    "--group",
+    type=click.Choice(["study", "subject", "none"]),
+    default="study",
+    show_default=True,
+    help="One result per study, patient (subject) or image (none).",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["auto", "vector", "words"]),
+    default="auto",
+    show_default=True,
+    help="auto: vectors and words; vector: vectors only; words: words only.",
+)
 @as_json
 def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
     """Find images by words, by example, by filters, or any mix."""

@@ -38,7 +38,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-cert", type=_FILE, help="PEM file with the certificate and its chain.")
 @click.option("--tls-key", type=_FILE, help="PEM file with the key of the certificate.")
 @click.option("--public-url", help="URL that clients use, for example that of a reverse proxy.")
-@click.option("--oauth-issuer", help="Accept access tokens of this OAuth server instead of the token.")
+@click.option("--oauth-issuer", help="Accept access tokens from this OAuth server instead of the token in http.token.")
 @click.pass_context
 def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
     """Serve the archive to an MCP host, over stdin and stdout or HTTP."""
@@ -95,7 +95,7 @@ def _require_absolute(settings: Settings) -> None:
     }
     for name, places in paths.items():
         if relative := [place for place in places if not place.is_absolute()]:
-            raise ConfigError(f"{name}: {relative[0]} must be an absolute path for `serve`.")
+            raise ConfigError(f"{name} contains the relative path {relative[0]}; `serve` needs absolute paths.")
 
 
 def _load():  # noqa: ANN202 - the type of a function that is imported late

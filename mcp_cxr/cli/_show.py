@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("image_id")
-@click.option(
-    "--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the image to this file as a picture."
-)
+@click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the image to this PNG file.")
 @as_json
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known of one image."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 _SAMPLES = 5
 
 
-@click.group()
+@click.group(short_help="Create, count, check, copy or remove the storage.")
 def table() -> None:
-    """Create, remove, count, check or copy the archive's table."""
+    """Manage the archive's storage: create, count, check, copy, remove."""
 
 
 @table.command()
@@ -37,7 +37,7 @@ def create(*, as_json: bool) -> None:
 
 
 @table.command()
-@click.option("--force", is_flag=True, help="Required, because all rows are removed.")
+@click.option("--force", is_flag=True, help="Confirm that all rows will be removed; required.")
 @as_json
 def drop(*, force: bool, as_json: bool) -> int:
     """Remove the table with all rows, after a typed yes. Image files are kept."""
@@ -72,7 +72,7 @@ def stats(*, as_json: bool) -> None:
     overview, samples = with_archive(_stats)
     print_result(overview, _lines(overview, samples), as_json=as_json)
     if overview.external and not as_json:
-        note(f"Note: {overview.external} images were written by another program; ingest their files again.")
+        note(f"Note: {overview.external} images were written by another program. Ingest their files again.")
 
 
 async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:
@@ -95,15 +95,18 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
     ]
 
 
-@table.command()
+@table.command(short_help="Check every image's vector, file and folder.")
 @click.option(
     "--repair",
     is_flag=True,
-    help="Correct rows by embedding their files again, if available; remove data that belongs to no image.",
+    help="Embed images with problems again, and delete data that belongs to no image.",
 )
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:
-    """Check the vector, file and root of every row. Exits with 1 if there are problems."""
+    """Check that every image has a valid vector and an unchanged file, and that its folder exists.
+
+    Exits with 1 if there are problems.
+    """
     from mcp_cxr.records import Repair
 
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())

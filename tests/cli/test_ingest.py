@@ -42,7 +42,7 @@ Total images in database: {SMALL}
     lines = done.err.splitlines()
     assert lines[:3] == ["Offline embedder initialized", "Scanning for DICOM files...", f"Found {SMALL} DICOM files"]
     assert re.fullmatch(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)", lines[-2])
-    assert lines[-1] == f"Recorded {image_dir} as a root of this archive."
+    assert lines[-1] == f"Recorded {image_dir} as a root of this archive: `serve` may now read files below it."
 
 
 def test_a_second_run_adds_none(on_new: Command, image_dir: Path):

@@ -73,8 +73,14 @@ def test_nothing_heavy_is_loaded_before_the_handshake():
     [
         ({"MCP_CXR_SHAER": "reports"}, "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
         ({"MCP_CXR_SHARE": "pictures"}, "Error: MCP_CXR_SHARE: input should be 'reports' or 'images'"),
-        ({"MCP_CXR_DATA_DIR": "archive"}, "Error: MCP_CXR_DATA_DIR: archive must be an absolute path for `serve`."),
-        ({"MCP_CXR_ROOTS": "/images:images"}, "Error: MCP_CXR_ROOTS: images must be an absolute path for `serve`."),
+        (
+            {"MCP_CXR_DATA_DIR": "archive"},
+            "Error: MCP_CXR_DATA_DIR contains the relative path archive; `serve` needs absolute paths.",
+        ),
+        (
+            {"MCP_CXR_ROOTS": "/images:images"},
+            "Error: MCP_CXR_ROOTS contains the relative path images; `serve` needs absolute paths.",
+        ),
     ],
 )
 def test_wrong_configuration_stops_the_start_with_one_line(tmp_path: Path, variables: dict[str, str], line: str):

@@ -20,7 +20,7 @@ from mcp_cxr.images import ImageReader, ViewOptions
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
-from mcp_cxr.search import Searcher, parse_query
+from mcp_cxr.search import Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_letters
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
 
@@ -94,7 +94,7 @@ class Archive:
             EmbeddingError: A file in `like` cannot be embedded now, or `mode` is vector and the words cannot.
             StoreError: The store fails or was never made.
         """
-        query = parse_query(arguments)
+        query = check_arguments(arguments)
         allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
         paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in query.like_files}
         known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}

@@ -1,6 +1,6 @@
 """The language of chest radiology: mentions of findings in reports and queries, and search terms."""
 
-from mcp_cxr.language._document import (
+from mcp_cxr.language._document_terms import (
     SEARCHED_TAGS,
     document_terms,
     main_text,
@@ -9,7 +9,7 @@ from mcp_cxr.language._document import (
     sentences,
 )
 from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in
-from mcp_cxr.language._query import QueryMeaning, parse_query_text
+from mcp_cxr.language._query_findings import QueryMeaning, parse_query_text
 from mcp_cxr.language._vocabulary import terms
 
 __all__ = [

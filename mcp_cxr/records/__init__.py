@@ -5,7 +5,7 @@ Results (`SearchResult`, `IngestSummary`, `ImageDetails`, `Overview`) have no sl
 numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded.
 """
 
-from mcp_cxr.records._calls import (
+from mcp_cxr.records._api import (
     FILTERS,
     ForgetPreview,
     GroupBy,
@@ -19,7 +19,7 @@ from mcp_cxr.records._calls import (
     SearchResult,
     Verification,
 )
-from mcp_cxr.records._store import (
+from mcp_cxr.records._domain import (
     LABELS,
     VIEW_GROUPS,
     VIEWER_URI,

@@ -1,6 +1,6 @@
-"""The query vector: words and examples, wanted and unwanted, combined into one point of the embedder's space.
+"""Combines the vectors of text and of positive and negative examples into one query vector (Rocchio).
 
-The vectors of words are cached: those of queries, and the mean of typical texts about chest X-rays.
+Caches text vectors: those of queries, and the mean of typical texts about chest X-rays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Rocchio, with the weights of Manning et al., Introduction to Information Retrieval, 9.1.1.
 _TEXT, _LIKE, _UNLIKE = 1.0, 0.75, 0.15
-_AVOIDED = 0.5  # of what the words deny; measured by tests/bench/bench_answers.py
+_DENIED = 0.5  # of what the words deny; measured by tests/bench/bench_answers.py
 
 _ZERO = 1e-6  # what float32 leaves of the difference of equal vectors
 
@@ -37,14 +37,14 @@ class QueryVectors:
     """The vectors of a query's words and examples, each of unit length."""
 
     text: Vector | None = None
-    avoided: Sequence[Vector] = ()
+    denied: Sequence[Vector] = ()
     """Texts of what the words deny."""
     like: Sequence[Vector] = ()
     unlike: Sequence[Vector] = ()
 
     def __bool__(self) -> bool:
         """Whether there is any vector."""
-        return self.text is not None or bool(self.avoided) or self.has_examples
+        return self.text is not None or bool(self.denied) or self.has_examples
 
     @property
     def has_examples(self) -> bool:
@@ -54,18 +54,18 @@ class QueryVectors:
     @property
     def only_unlike(self) -> bool:
         """Whether there are images to steer away from, and nothing to look for."""
-        return bool(self.unlike) and self.text is None and not (self.avoided or self.like)
+        return bool(self.unlike) and self.text is None and not (self.denied or self.like)
 
     @property
-    def of_one_kind(self) -> Vector | None:
+    def single_kind_vector(self) -> Vector | None:
         """The query vector if only words or only `like` are given: the text's, or the examples' mean; else None."""
         kinds = (self.text is not None) + bool(self.like)
-        if kinds != 1 or self.avoided or self.unlike:
+        if kinds != 1 or self.denied or self.unlike:
             return None
         return self.text if self.text is not None else unit_length(np.mean(self.like, axis=0))
 
 
-def combined(vectors: QueryVectors, images: Vector, texts: Vector | None) -> Vector:
+def combine_rocchio(vectors: QueryVectors, images: Vector, texts: Vector | None) -> Vector:
     """Return one query vector of unit length for words and examples together.
 
     A model of the CLIP family puts texts and images into two separate cones (Liang et al., Mind the Gap, NeurIPS 2022):
@@ -79,7 +79,7 @@ def combined(vectors: QueryVectors, images: Vector, texts: Vector | None) -> Vec
     total = np.zeros_like(images)
     for weight, part, mean in (
         (_TEXT, [vectors.text] if vectors.text is not None else [], texts),
-        (-_AVOIDED, vectors.avoided, texts),
+        (-_DENIED, vectors.denied, texts),
         (_LIKE, vectors.like, images),
         (-_UNLIKE, vectors.unlike, images),
     ):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import GroupBy, ImageId, RankedImage
 
-POOL = 1000
+POOL_SIZE = 1000
 """Images of each ranking that are fused; fixed, so that the order is the same on every page."""
 RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
@@ -29,7 +29,8 @@ class Ranking:
 
     fetch: Callable[..., Awaitable[list[RankedImage]]]
     """Returns at most `limit` images, best first, always in the same order."""
-    compares_pixels: bool
+    uses_vectors: bool
+    """Whether it ranks by cosine with a vector."""
     weight: int = 1
     """How much its pool counts in the fusion."""
 
@@ -39,7 +40,7 @@ class RankedGroup:
     """One group in the final order, represented by its best image."""
 
     best: RankedImage
-    by_pixels: bool
+    by_vector: bool
     """Whether vectors contributed to its rank."""
 
 
@@ -48,7 +49,7 @@ class _Pool:
     """The first groups of one ranking."""
 
     groups: dict[str, RankedImage]
-    by_pixels: bool = False
+    by_vector: bool = False
     weight: int = 1
 
 
@@ -78,7 +79,7 @@ async def rank(
     """Return at least the first `needed` groups over all rankings, or all there are.
 
     Several rankings are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the
-    pools that hold it. After the last pooled group, the first ranking that compares pixels continues alone.
+    pools that hold it. After the last pooled group, the first ranking by vector continues alone.
 
     Args:
         rankings: At least one.
@@ -89,41 +90,39 @@ async def rank(
     """
     if len(rankings) == 1:
         alone = await top_groups(rankings[0], group_by, needed=needed)
-        return [RankedGroup(hit, rankings[0].compares_pixels) for hit in alone.values()]
-    hits = await _fetch_all(rankings)
-    pools = [best_per_group(some, group_by) for some in hits]
-    fetched = [
-        _Pool(pool, ranking.compares_pixels, ranking.weight) for ranking, pool in zip(rankings, pools, strict=True)
-    ]
-    fused = _fuse([*fetched, *(await _filtered_pools(pools, match_filters) if match_filters else [])])
-    by_pixels, pixel_hits = next(
-        (ranking, some) for ranking, some in zip(rankings, hits, strict=True) if ranking.compares_pixels
+        return [RankedGroup(hit, rankings[0].uses_vectors) for hit in alone.values()]
+    fetched = await _fetch_all(rankings)
+    groups = [best_per_group(hits, group_by) for hits in fetched]
+    pools = [_Pool(some, ranking.uses_vectors, ranking.weight) for ranking, some in zip(rankings, groups, strict=True)]
+    fused = _fuse([*pools, *(await _filtered_pools(groups, match_filters) if match_filters else [])])
+    vector_ranking, vector_hits = next(
+        (ranking, hits) for ranking, hits in zip(rankings, fetched, strict=True) if ranking.uses_vectors
     )
-    if len(fused) >= needed or len(pixel_hits) < POOL:
+    if len(fused) >= needed or len(vector_hits) < POOL_SIZE:
         return list(fused.values())
-    for key, hit in (await top_groups(by_pixels, group_by, needed=needed + len(fused))).items():
-        fused.setdefault(key, RankedGroup(hit, by_pixels=True))
+    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed + len(fused))).items():
+        fused.setdefault(key, RankedGroup(hit, by_vector=True))
     return list(fused.values())
 
 
 async def _fetch_all(rankings: list[Ranking]) -> list[list[RankedImage]]:
     """Return the first images of every ranking; they are fetched concurrently."""
-    pools: list[list[RankedImage]] = [[] for _ in rankings]
+    fetched: list[list[RankedImage]] = [[] for _ in rankings]
 
-    async def fetch(place: int) -> None:
-        pools[place] = await rankings[place].fetch(limit=POOL)
+    async def fetch(index: int) -> None:
+        fetched[index] = await rankings[index].fetch(limit=POOL_SIZE)
 
     async with anyio.create_task_group() as tasks:
-        for place in range(len(rankings)):
-            tasks.start_soon(fetch, place)
-    return pools
+        for index in range(len(rankings)):
+            tasks.start_soon(fetch, index)
+    return fetched
 
 
-async def _filtered_pools(pools: list[dict[str, RankedImage]], match_filters: MatchFilters) -> list[_Pool]:
-    """Return for each filter the groups of all pools, in their order, whose image matches it."""
+async def _filtered_pools(groups: list[dict[str, RankedImage]], match_filters: MatchFilters) -> list[_Pool]:
+    """Return for each filter a pool of the groups of all rankings, in their order, whose image matches it."""
     found: dict[str, RankedImage] = {}
-    for pool in pools:
-        for key, hit in pool.items():
+    for some in groups:
+        for key, hit in some.items():
             found.setdefault(key, hit)
     if not found:
         return []
@@ -132,11 +131,11 @@ async def _filtered_pools(pools: list[dict[str, RankedImage]], match_filters: Ma
 
 
 def _fuse(pools: list[_Pool]) -> dict[str, RankedGroup]:
-    """Return groups by falling score, ties by group; a ranking that compares pixels chooses the image shown."""
+    """Return groups by falling score, ties by group; a ranking by vector chooses the image shown."""
     scores: dict[str, float] = {}
     shown: dict[str, RankedGroup] = {}
-    for pool in sorted(pools, key=lambda pool: not pool.by_pixels):
-        for place, (key, hit) in enumerate(pool.groups.items(), start=1):
-            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + place)
-            shown.setdefault(key, RankedGroup(hit, pool.by_pixels))
+    for pool in sorted(pools, key=lambda pool: not pool.by_vector):
+        for rank, (key, hit) in enumerate(pool.groups.items(), start=1):
+            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + rank)
+            shown.setdefault(key, RankedGroup(hit, pool.by_vector))
     return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}

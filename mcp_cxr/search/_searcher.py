@@ -11,10 +11,10 @@ from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, Rejected, SearchResult
-from mcp_cxr.search._hits import images_to_load, to_hits
-from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combined
-from mcp_cxr.search._rank import POOL, Ranking, rank
-from mcp_cxr.search._state import SearchState
+from mcp_cxr.search._present import images_to_load, to_hits
+from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
+from mcp_cxr.search._rank import POOL_SIZE, Ranking, rank
+from mcp_cxr.search._search_state import SearchState
 from mcp_cxr.stores import with_mimic_letters
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, ResultFacts, StoredImage, Vector
-    from mcp_cxr.search._parse_query import Query
+    from mcp_cxr.search._arguments import Query
     from mcp_cxr.search._rank import RankedGroup
     from mcp_cxr.stores import Store
 
@@ -56,7 +56,7 @@ class Searcher:
         """Return a page of results.
 
         Args:
-            query: Made by `parse_query`.
+            query: Made by `check_arguments`.
             render: Renders a file of `query.like_files` for the embedder.
 
         Raises:
@@ -71,7 +71,7 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
-            state, ranked, facts = await self._ranked_with_facts(query, render)
+            state, ranked, facts = await self._search_once(query, render)
             if _is_same_space(fingerprint, facts.fingerprint):
                 break
         else:
@@ -98,20 +98,22 @@ class Searcher:
             images=hits,
         )
 
-    async def _ranked_with_facts(
+    async def _search_once(
         self, query: Query, render: Callable[[str], Awaitable[Rendering]]
     ) -> tuple[SearchState, list[RankedGroup], ResultFacts]:
         """Return the state of the search, the ranking up to the end of its page, and the facts of its hits."""
         state = SearchState(query, await self._resolve(query))
-        await self._take_examples(state, render)
+        await self._load_examples(state, render)
         if query.text:
-            await self._understand(state, query.text)
-        await self._combine(state)
+            await self._parse_text(state, query.text)
+        await self._combine_vectors(state)
         terms = state.terms if state.mode == "keyword" else ()
         distinct = None if query.group == "none" else query.group
         ranked: list[RankedGroup] = []
-        if query.offset < POOL or query.offset < await self._store.count(state.where, terms=terms, distinct=distinct):
-            ranked = (await self._ranked(state))[: query.offset + query.limit]
+        if query.offset < POOL_SIZE or query.offset < await self._store.count(
+            state.where, terms=terms, distinct=distinct
+        ):
+            ranked = (await self._rank(state))[: query.offset + query.limit]
         compared = state.query_vector is not None and len(ranked) > query.offset
         return (
             state,
@@ -135,7 +137,7 @@ class Searcher:
             raise NotFound.of_image(missing[0])
         return stored
 
-    async def _take_examples(self, state: SearchState, render: Callable[[str], Awaitable[Rendering]]) -> None:
+    async def _load_examples(self, state: SearchState, render: Callable[[str], Awaitable[Rendering]]) -> None:
         """Set the vectors of the examples: of stored images, and of files, which are embedded now."""
         like, unlike = state.query.like, state.query.unlike
         stored = await self._existing([*like, *unlike], vectors=True)
@@ -162,7 +164,7 @@ class Searcher:
             vectors.append(made)
         return vectors
 
-    async def _understand(self, state: SearchState, text: str) -> None:
+    async def _parse_text(self, state: SearchState, text: str) -> None:
         """Set the constraints, vectors and terms of the words, as far as the mode and the embedder allow."""
         state.meaning = meaning = parse_query_text(text)
         state.where = replace(state.where, terms_absent=meaning.excluded_terms)
@@ -191,10 +193,10 @@ class Searcher:
             text = None
             if meaning.text_to_embed:
                 text, state.cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
-            avoided = [(await self._text_vectors.vector(one))[0] for one in meaning.denied_texts]
-            if avoided or state.vectors:
+            denied = [(await self._text_vectors.vector(one))[0] for one in meaning.denied_texts]
+            if denied or state.vectors:
                 state.mean_text = await self._text_vectors.mean()
-            state.vectors = replace(state.vectors, text=text, avoided=avoided)
+            state.vectors = replace(state.vectors, text=text, denied=denied)
             if likely_truncated(query_text):
                 state.warnings.append("The query is long: the model reads about its first 45 words.")
         except EmbeddingError as exc:
@@ -202,35 +204,35 @@ class Searcher:
                 raise
             state.fallback_reason = f"{exc} Words of reports, labels and tags were matched."
 
-    async def _combine(self, state: SearchState) -> None:
+    async def _combine_vectors(self, state: SearchState) -> None:
         """Set the query vector of words and examples, and the extra vectors to rank by."""
         if state.vectors.only_unlike:
             state.warnings.append("unlike was ignored: the words have no vector to combine it with.")
             state.vectors = QueryVectors()
         if not state.vectors:
             return
-        state.query_vector = state.vectors.of_one_kind
+        state.query_vector = state.vectors.single_kind_vector
         if state.query_vector is None and (sample := await self._store.reference_sample()).ids:
             images, texts = sample.vectors.mean(axis=0), state.mean_text
-            state.query_vector = combined(state.vectors, images, texts)
+            state.query_vector = combine_rocchio(state.vectors, images, texts)
             without_examples = replace(state.vectors, like=(), unlike=())
-            if state.vectors.has_examples and without_examples.avoided:
-                state.extra_vectors.append(combined(without_examples, images, texts))
+            if state.vectors.has_examples and without_examples.denied:
+                state.extra_vectors.append(combine_rocchio(without_examples, images, texts))
             if state.vectors.text is not None:
                 state.extra_vectors.append(state.vectors.text)
 
-    async def _ranked(self, state: SearchState) -> list[RankedGroup]:
+    async def _rank(self, state: SearchState) -> list[RankedGroup]:
         query = state.query
-        evidence: list[Filter] = []
+        boost_filters: list[Filter] = []  # each adds a pool to the fusion
         if state.terms:
-            evidence.append(Filter(has_report=False))  # their words cannot match: only pixels can find them
+            boost_filters.append(Filter(has_report=False))  # their words cannot match: only vectors can find them
             if state.meaning and state.meaning.labels:
-                evidence.append(Filter(labels=state.meaning.labels))
+                boost_filters.append(Filter(labels=state.meaning.labels))
         return await rank(
             self._rankings(state),
             query.group,
             needed=query.offset + query.limit,
-            match_filters=(lambda images: self._store.filter_images(images, evidence)) if evidence else None,
+            match_filters=(lambda images: self._store.filter_images(images, boost_filters)) if boost_filters else None,
         )
 
     def _rankings(self, state: SearchState) -> list[Ranking]:
@@ -243,13 +245,13 @@ class Searcher:
         rankings: list[Ranking] = []
         if query_vector is not None:
             weight = _EXAMPLES_WEIGHT if state.vectors.has_examples else 1
-            rankings.append(Ranking(partial(store.nearest, query_vector, where), compares_pixels=True, weight=weight))
+            rankings.append(Ranking(partial(store.nearest, query_vector, where), uses_vectors=True, weight=weight))
             rankings += [
-                Ranking(partial(store.nearest, vector, where), compares_pixels=True) for vector in state.extra_vectors
+                Ranking(partial(store.nearest, vector, where), uses_vectors=True) for vector in state.extra_vectors
             ]
         if state.terms:
             rankings.append(Ranking(partial(store.match, state.terms, where), False, weight=_WORDS_WEIGHT))
-        return rankings or [Ranking(partial(store.browse, where), compares_pixels=False)]
+        return rankings or [Ranking(partial(store.browse, where), uses_vectors=False)]
 
 
 def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:

@@ -1,6 +1,6 @@
-"""What a cosine means in this archive, because raw cosines of CLIP models mean nothing.
+"""Puts a cosine in context: z-score and percentile in the reference sample; also finds near duplicates.
 
-Its z-score and percentile; and near duplicates: an image that was exported or sent twice is shown once.
+Raw cosines of CLIP models mean nothing by themselves. Near duplicates are images that were exported or sent twice.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 SMALL_SAMPLE = 100
 """Images in the reference sample below which a result warns that z-scores and percentiles are coarse."""
-DEPTH = 200
-"""Only the first ranks are compared with each other."""
+NEAR_DUPLICATE_DEPTH = 200
+"""Groups, from the first rank, among which near duplicates are looked for."""
 _MIN_COSINE = 0.999  # measured from the archive's mean; the same rendering embedded by another service reaches it too
 
 
@@ -71,10 +71,10 @@ def near_duplicates(vectors: Sequence[Vector | None], mean: Vector) -> dict[int,
         mean: The mean of the archive's images. Cosines are measured from it, because the vectors of any two chest
             X-rays are close to each other.
     """
-    present = [index for index, vector in enumerate(vectors[:DEPTH]) if vector is not None]
+    present = [index for index, vector in enumerate(vectors[:NEAR_DUPLICATE_DEPTH]) if vector is not None]
     if not present:
         return {}
-    rows = centered(np.stack([vector for vector in vectors[:DEPTH] if vector is not None]), mean)
+    rows = centered(np.stack([vector for vector in vectors[:NEAR_DUPLICATE_DEPTH] if vector is not None]), mean)
     is_near = rows @ rows.T >= _MIN_COSINE
     repeats: dict[int, int] = {}
     for row, index in enumerate(present):

@@ -16,7 +16,7 @@ import numpy as np
 from mcp_cxr.errors import EmbeddingUnavailable
 from mcp_cxr.evaluate.metrics import TieGroups
 from mcp_cxr.records import Filter, SearchArguments
-from mcp_cxr.search import MAX_LIMIT, Searcher, parse_query
+from mcp_cxr.search import MAX_LIMIT, Searcher, check_arguments
 from mcp_cxr.stores import EmbeddedStore
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class HeldOutCopy:
             EmbeddingUnavailable: The service is down, and the search fell back to words.
         """
         arguments = SearchArguments(query, limit=MAX_LIMIT, like=like, unlike=unlike, mode=mode)
-        page = await self._searcher.search(parse_query(arguments), render=_reject_file)
+        page = await self._searcher.search(check_arguments(arguments), render=_reject_file)
         if page.fallback_reason and self.context.embedder.embeds_text:
             raise EmbeddingUnavailable(page.fallback_reason)
         numbers = [self._number_of[hit.study_id] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a hit shows ids as plain text

@@ -10,7 +10,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter, SearchArguments
-from mcp_cxr.search import _hits
+from mcp_cxr.search import _present as _hits
 from mcp_cxr.search._similarity import near_duplicates
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import dicom, mimic, report

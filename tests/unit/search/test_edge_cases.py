@@ -12,7 +12,7 @@ from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.search import _query_vector
-from mcp_cxr.search._hits import excerpt
+from mcp_cxr.search._present import excerpt
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import mimic, report
 from tests.support.toy import OUTAGE, ToyEmbedder

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._document import sentences
+from mcp_cxr.language._document_terms import sentences
 from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in, present_or_possible_term
 from mcp_cxr.language._vocabulary import findings_of_label, terms
 from mcp_cxr.records import LABELS

@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from mcp_cxr.records._store import Filter
+    from mcp_cxr.records._domain import Filter
 
 GroupBy = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
@@ -29,7 +29,7 @@ class SearchArguments:
     """Every argument of a search: of the tool `search_medical_images`, `mcp-cxr search` and `Archive.search`.
 
     The tool's schema, the access log and the filters shown with a result are derived from these fields. A new filter
-    needs a field here and in `Filter`, a line in `search.parse_query`, its SQL in each store, and its words on the
+    needs a field here and in `Filter`, a line in `search.check_arguments`, its SQL in each store, and its words on the
     command line, the chat page and the viewer; `tests/unit/search/test_search_arguments.py` names what is missing.
     """
 

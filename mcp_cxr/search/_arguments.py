@@ -32,7 +32,7 @@ _EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The checked arguments of a search; made by `parse_query`."""
+    """The checked arguments of a search; made by `check_arguments`."""
 
     text: str | None
     like: tuple[ImageId, ...]
@@ -49,7 +49,7 @@ class Query:
     offset: int
 
 
-def parse_query(arguments: SearchArguments) -> Query:
+def check_arguments(arguments: SearchArguments) -> Query:
     """Return the query that the arguments describe.
 
     Raises:

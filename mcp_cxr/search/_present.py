@@ -1,4 +1,4 @@
-"""Turns a ranking into the hits of a page, near duplicates folded.
+"""Turns a ranking into a page of hits, and collapses near duplicates into the first of them.
 
 Each has its similarity statistics, the reasons why it matches, and the sentence of its report.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.language import SEARCHED_TAGS, Status, main_text, mentions_by_sentence, mentions_in, terms
 from mcp_cxr.records import Hit
-from mcp_cxr.search._similarity import DEPTH, SMALL_SAMPLE, SimilarityStatistics, near_duplicates
+from mcp_cxr.search._similarity import NEAR_DUPLICATE_DEPTH, SMALL_SAMPLE, SimilarityStatistics, near_duplicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from mcp_cxr.language import Mention, QueryMeaning
     from mcp_cxr.records import ImageId, ResultFacts, StoredImage
     from mcp_cxr.search._rank import RankedGroup
-    from mcp_cxr.search._state import SearchState
+    from mcp_cxr.search._search_state import SearchState
 
-_CHANCE = 95.0
-"""Percentile below which pixels alone are no evidence: one random image in twenty is at least as similar."""
+_CHANCE_PERCENTILE = 95.0
+"""Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
 _MAX_EXCERPT = 300  # characters
 _REASON_OF_STATUS = {
     Status.PRESENT: "report",
@@ -35,8 +35,8 @@ _REASON_OF_LABEL = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 def images_to_load(state: SearchState, ranked: list[RankedGroup]) -> list[ImageId]:
     """Return the images that `to_hits` needs: those of the page, and those compared to find near duplicates."""
     offset = state.query.offset
-    compared = ranked[:DEPTH] if state.query_vector is not None and len(ranked) > offset else []
-    return list(dict.fromkeys(one.best.image_id for one in (*compared, *ranked[offset:])))
+    compared = ranked[:NEAR_DUPLICATE_DEPTH] if state.query_vector is not None and len(ranked) > offset else []
+    return list(dict.fromkeys(group.best.image_id for group in (*compared, *ranked[offset:])))
 
 
 def to_hits(state: SearchState, ranked: list[RankedGroup], facts: ResultFacts) -> list[Hit]:
@@ -55,7 +55,9 @@ def to_hits(state: SearchState, ranked: list[RankedGroup], facts: ResultFacts) -
         state.warnings.append(
             f"z-scores and percentiles are coarse: the archive has only {statistics.size} images to compare with."
         )
-    vectors = [one.vector if (one := stored.get(each.best.image_id)) else None for each in ranked[:DEPTH]]
+    vectors = [
+        image.vector if (image := stored.get(group.best.image_id)) else None for group in ranked[:NEAR_DUPLICATE_DEPTH]
+    ]
     repeats = near_duplicates(vectors, sample.vectors.mean(axis=0)) if sample.ids else {}
     hits = _hits(state, ranked, stored, statistics, repeats)
     if statistics.size >= SMALL_SAMPLE:
@@ -70,7 +72,7 @@ def _hits(
     statistics: SimilarityStatistics | None,
     repeats: Mapping[int, int],
 ) -> list[Hit]:
-    """Return the page's hits without near duplicates; the hit that is repeated names them.
+    """Return the page's hits without near duplicates; the hit that they repeat names them.
 
     Args:
         repeats: The index in `ranked` of each near duplicate, with that of the image it repeats.
@@ -97,7 +99,7 @@ def _hit(
 ) -> Hit:
     image, study = stored.image, stored.study
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
-    pixels = ["pixels"] if group.by_pixels else []
+    by_vector = ["pixels"] if group.by_vector else []
     words = match_reasons(state.meaning, stored) if state.meaning and state.terms else []
     return Hit(
         rank=rank,
@@ -111,14 +113,16 @@ def _hit(
         percentile=statistics.percentile(cosine) if statistics and cosine is not None else None,
         labels=dict(study.labels),
         report_excerpt=excerpt(state.meaning, study.report),
-        why=[*pixels, *words] or ["filter" if state.mode == "filter" else "tags of the study's other images"],
+        why=[*by_vector, *words] or ["filter" if state.mode == "filter" else "tags of the study's other images"],
     )
 
 
 def _warn_of_chance_hits(state: SearchState, hits: list[Hit]) -> None:
-    """Warn of hits found by pixels alone that are no more similar than random images."""
+    """Warn of hits found by vector alone that are no more similar than random images."""
     chance = [
-        hit.rank for hit in hits if _by_pixels_alone(hit) and hit.percentile is not None and hit.percentile < _CHANCE
+        hit.rank
+        for hit in hits
+        if _by_vector_alone(hit) and hit.percentile is not None and hit.percentile < _CHANCE_PERCENTILE
     ]
     if chance:
         state.warnings.append(
@@ -127,7 +131,7 @@ def _warn_of_chance_hits(state: SearchState, hits: list[Hit]) -> None:
         )
 
 
-def _by_pixels_alone(hit: Hit) -> bool:
+def _by_vector_alone(hit: Hit) -> bool:
     supporting = ("report: ", "report, uncertain: ", "label: ", "label, uncertain: ", "tags: ")
     return not any(reason.startswith(supporting) for reason in hit.why)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Filter, Vector
-    from mcp_cxr.search._parse_query import Query
+    from mcp_cxr.search._arguments import Query
 
 
 @dataclass(slots=True)
@@ -39,7 +39,7 @@ class SearchState:
     @property
     def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
         """How the result was found."""
-        by_text = self.vectors.text is not None or bool(self.vectors.avoided)
+        by_text = self.vectors.text is not None or bool(self.vectors.denied)
         by_example = self.vectors.has_examples
         if by_text + by_example + bool(self.terms) > 1:
             return "hybrid"

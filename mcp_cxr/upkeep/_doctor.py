@@ -68,7 +68,11 @@ async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[Ch
     try:
         info, totals = await store.info(), await store.totals()
     except StoreMissing:
-        trial = "" if fingerprint else " Without a service, MCP_CXR_EMBEDDER=offline lets you try all but meaning."
+        trial = (
+            ""
+            if fingerprint
+            else " Without a service, MCP_CXR_EMBEDDER=offline lets you try all but search by meaning."
+        )
         advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
         return [CheckResult("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
     except (StoreError, ConfigError) as exc:  # a refused login is a ConfigError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_cxr import __version__
 from tests.docs.pages import ROOT, links, pages
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ def test_the_makefile_has_every_target_that_docs_and_ci_name() -> None:
 def test_every_link_within_the_project_exists(page: Path) -> None:
     broken = [link for link in links(page) if not (page.parent / link).exists()]
     assert not broken
+
+
+def test_the_install_page_names_the_wheel_of_this_version() -> None:
+    assert set(re.findall(r"mcp_cxr-(.+?)-py3", (ROOT / "docs" / "install.md").read_text())) == {__version__}
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="needs make")

@@ -1,4 +1,4 @@
-"""Whether an address stays on this machine, and the name under which another machine's address is allowed."""
+"""Tells loopback from remote addresses, and checks remote ones against MCP_CXR_ALLOW_REMOTE."""
 
 from __future__ import annotations
 

@@ -65,14 +65,14 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."
 )
 @as_json
-def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - click's options, passed on
+def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Add the images below PATH to the archive.
 
     Images already in the archive are skipped, so the command can be run again at any time.
     """
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
-    summary = with_archive(lambda archive: _ingest(archive, path, display, **how))
-    print_result(summary, _lines(summary, dry_run=how["dry_run"]), as_json=as_json)
+    summary = with_archive(lambda archive: _ingest(archive, path, display, **options))
+    print_result(summary, _lines(summary, dry_run=options["dry_run"]), as_json=as_json)
     if summary.next and not as_json:
         note(f"Error: {summary.next}")
     is_empty_shard = summary.found == 0  # an empty folder is an error before
@@ -80,18 +80,18 @@ def ingest(path: Path, *, as_json: bool, **how: Any) -> int:  # noqa: ANN401 - c
     return DONE if readable and summary.next is None else FAILED
 
 
-async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **how: Any) -> IngestSummary:  # noqa: ANN401 - the same
+async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **options: Any) -> IngestSummary:  # noqa: ANN401 - the same
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
     stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add)
-    if not how["dry_run"]:
+    if not options["dry_run"]:
         await archive.embedder.fingerprint()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
     _stop_on_interrupt(stop_signal, display)
-    summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **how)
+    summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)
     display.end()
-    if not how["dry_run"]:
+    if not options["dry_run"]:
         _note_root(archive, path)
     return summary
 

@@ -93,8 +93,8 @@ def _require_absolute(settings: Settings) -> None:
         "MCP_CXR_ID_KEY_FILE": [settings.key_file] if settings.key_file else [],
         "MCP_CXR_ROOTS": settings.roots,
     }
-    for name, places in paths.items():
-        if relative := [place for place in places if not place.is_absolute()]:
+    for name, given in paths.items():
+        if relative := [path for path in given if not path.is_absolute()]:
             raise ConfigError(f"{name} contains the relative path {relative[0]}; `serve` needs absolute paths.")
 
 

@@ -1,4 +1,8 @@
-"""A pixel sketch: images are similar by exposure and geometry, never by findings. No weights, no network."""
+"""An embedder for trials, without network or weights.
+
+Its vectors are downsampled pixels, edge directions and gray levels: similar by exposure and geometry, never by
+findings.
+"""
 
 from __future__ import annotations
 

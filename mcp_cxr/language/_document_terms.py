@@ -1,4 +1,4 @@
-"""Divides radiology reports, and finds the terms under which a study is indexed: of its report, labels and tags.
+"""Makes the index terms of a study from its report, labels and tags; divides reports into sections and sentences.
 
 Reports are divided as MIMIC-CXR has them: headings in capitals (` FINDINGS:`), `___` for removed words.
 """

@@ -1,4 +1,4 @@
-"""Parses the words of a query: which findings to look for, and which studies to exclude."""
+"""Finds in the words of a query which findings to look for, and which studies to exclude."""
 
 from __future__ import annotations
 

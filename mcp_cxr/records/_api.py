@@ -70,7 +70,9 @@ class SearchArguments:
     exclude_subject_of: str | None = field(
         default=None, metadata=_about("An image id whose patient is left out.", is_filter=True)
     )
-    group: GroupBy = field(default="study", metadata=_about("One result a study, a patient, or every image."))
+    group: GroupBy = field(
+        default="study", metadata=_about("What counts as one result: study, subject (patient), or none (each image).")
+    )
     mode: Mode = field(default="auto", metadata=_about("auto joins pixels and words; leave it."))
 
     @property
@@ -108,7 +110,12 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One page of results."""
+    """One page of results.
+
+    `mode` of the request says what may be compared: vectors, words or both. `search_mode` says what was compared:
+    vectors of the text (semantic) or of examples (similar), words (keyword), several of these
+    (hybrid), or nothing (filter).
+    """
 
     query: str | None
     search_mode: Literal["semantic", "keyword", "hybrid", "similar", "filter"]
@@ -130,7 +137,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """Counts of an ingest; `found = skipped + added + errors + remaining`."""
+    """Counts of an ingest; `found = skipped + added + errors + remaining`, in a dry run plus `would_add`."""
 
     found: int | None
     """Candidate files; null until the whole folder was walked."""
@@ -140,7 +147,7 @@ class IngestSummary:
     errors: int
     errors_by_reason: dict[str, int]
     would_add: int | None
-    """For a dry run."""
+    """Images that a dry run would add; null in any other run."""
     remaining: int | None
     studies_updated: int
     total_in_store: int

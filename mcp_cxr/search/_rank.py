@@ -86,7 +86,7 @@ async def rank(
         group_by: What counts as one result.
         needed: How many groups.
         match_filters: Each of its filters adds a pool: the images of all pools that match it, in their order. So
-            evidence without a degree, such as a label, counts in the fusion.
+            a fact without a degree, such as a label, counts in the fusion.
     """
     if len(rankings) == 1:
         alone = await top_groups(rankings[0], group_by, needed=needed)

@@ -179,7 +179,9 @@ async def test_defective_vectors_are_counted_and_left_out(tmp_path: Path) -> Non
         rows(tmp_path, OVERWRITE, np.zeros(DIMENSION, np.float32).tobytes(), "i001")
         rows(tmp_path, OVERWRITE, np.full(DIMENSION, np.nan, np.float32).tobytes(), "i002")
         (result,) = (
-            await evaluate(store, embedder, plan, version="0", check_fingerprint=embedder.fingerprint, on_progress=lambda _: None)
+            await evaluate(
+                store, embedder, plan, version="0", check_fingerprint=embedder.fingerprint, on_progress=lambda _: None
+            )
         ).protocols
         dataset = await load_dataset(store, split=None, labels_of=lambda stored: stored.study.labels)
     counts = {one.name: one.value * 20 for one in result.figures}

@@ -16,7 +16,7 @@ from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
-from mcp_cxr.images import ImageReader, ViewOptions
+from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
@@ -202,7 +202,7 @@ class Archive:
             warnings=[],
         )
 
-    async def view(self, image_id: str, options: ViewOptions | None = None) -> ImageView:
+    async def view(self, image_id: str, options: DisplayOptions | None = None) -> ImageView:
         """Return a rendered view of one image.
 
         Raises:
@@ -212,10 +212,10 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: The options are impossible.
         """
-        return await self._image_files.view(image_id, options or ViewOptions())
+        return await self._image_files.view(image_id, options or DisplayOptions())
 
     async def view_many(
-        self, image_ids: Sequence[str], options: ViewOptions | None = None, *, first: int = 1
+        self, image_ids: Sequence[str], options: DisplayOptions | None = None, *, first: int = 1
     ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none.
 
@@ -229,14 +229,14 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: No image ids, or the options are impossible.
         """
-        return await self._image_files.view_many(image_ids, options or ViewOptions(), first=first)
+        return await self._image_files.view_many(image_ids, options or DisplayOptions(), first=first)
 
     async def stored_values(
         self,
         image_id: str,
         *,
         max_px: int = 768,
-        place: tuple[int, int] | None = None,
+        tile: tuple[int, int] | None = None,
         factor: int = 1,
         keep: bool = True,
     ) -> tuple[StoredValues, ValuesTile]:
@@ -245,7 +245,7 @@ class Archive:
         Args:
             image_id: The image; the last two that were kept are not read again.
             max_px: Longer side of the whole at most, if no tile is requested.
-            place: Column and row of a tile; None: the whole.
+            tile: Column and row of a tile; None: the whole.
             factor: By what a tile is reduced: a power of two.
             keep: Whether to cache the values, because more of this image will be requested.
 
@@ -256,7 +256,7 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: There is no such tile.
         """
-        return await self._image_files.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
+        return await self._image_files.stored_values(image_id, max_px=max_px, tile=tile, factor=factor, keep=keep)
 
     async def allowed_roots(self) -> AllowedRoots:
         """Return the folders that may be read: the roots of the settings, and those of the folders ingested before.

@@ -11,9 +11,9 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ImageError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import (
+    DisplayOptions,
     ImageReader,
     StoredValuesCache,
-    ViewOptions,
     combine_views,
     contact_sheet_layout,
     overview_tile,
@@ -54,12 +54,12 @@ class ImageFiles:
             raise NotFound.of_image(wanted)
         return stored[wanted]
 
-    async def view(self, image_id: str, options: ViewOptions) -> ImageView:
+    async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""
         return await self._reader.render_view(await self._file_of(await self.stored(image_id)), options)
 
     async def view_many(
-        self, image_ids: Sequence[str], options: ViewOptions, *, first: int
+        self, image_ids: Sequence[str], options: DisplayOptions, *, first: int
     ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none."""
         _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
@@ -83,14 +83,14 @@ class ImageFiles:
         return await to_thread.run_sync(draw), views
 
     async def stored_values(
-        self, image_id: str, *, max_px: int, place: tuple[int, int] | None, factor: int, keep: bool
+        self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return an image's stored values, and one tile of them or a reduced whole."""
         path = await self._file_of(await self.stored(image_id))
         values = await self._stored_values.get(path, keep=keep)
-        if place is None:
+        if tile is None:
             return values, await to_thread.run_sync(partial(overview_tile, values, max_px=max_px))
-        column, row = place
+        column, row = tile
         return values, await to_thread.run_sync(partial(values_tile, values, column=column, row=row, factor=factor))
 
     async def render_stored(self, stored: StoredImage) -> Rendering:

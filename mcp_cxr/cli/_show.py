@@ -32,9 +32,9 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
     if png:
         from anyio import to_thread
 
-        from mcp_cxr.images import ViewOptions
+        from mcp_cxr.images import DisplayOptions
 
-        view = await archive.view(image_id, ViewOptions())
+        view = await archive.view(image_id, DisplayOptions())
         try:
             await to_thread.run_sync(png.write_bytes, view.data)
         except OSError as exc:

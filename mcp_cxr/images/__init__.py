@@ -3,17 +3,17 @@
 from mcp_cxr.images._read import PREPROCESSING, DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile
 from mcp_cxr.images.dicom import HeaderFacts, parse_view_position
+from mcp_cxr.images.files import is_image_candidate, is_image_name
 from mcp_cxr.images.render import (
     MAX_CONTACT_SHEET_IMAGES,
     ContactSheetTile,
+    DisplayOptions,
     EncodedImage,
     ImageView,
-    ViewOptions,
     combine_views,
     contact_sheet,
     contact_sheet_layout,
 )
-from mcp_cxr.images.source import is_image_candidate, is_image_name
 from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "TILE_PX",
     "ContactSheetTile",
     "DecodedImage",
+    "DisplayOptions",
     "EncodedImage",
     "HeaderFacts",
     "ImageReader",
@@ -29,7 +30,6 @@ __all__ = [
     "StoredValues",
     "StoredValuesCache",
     "ValuesTile",
-    "ViewOptions",
     "combine_views",
     "contact_sheet",
     "contact_sheet_layout",

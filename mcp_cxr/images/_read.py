@@ -17,16 +17,7 @@ from mcp_cxr.images.dicom import (
     open_dicom,
     read_grayscale_parameters,
 )
-from mcp_cxr.images.pixels import (
-    ArrayRaster,
-    check_decodable,
-    open_png_jpeg,
-    open_raster,
-    png_jpeg_header,
-    png_jpeg_values,
-)
-from mcp_cxr.images.render import ImageView, render_gray, render_region, to_rendering, to_view
-from mcp_cxr.images.source import (
+from mcp_cxr.images.files import (
     GZIP,
     SNIFFED_BYTES,
     NeedsDecoding,
@@ -36,13 +27,22 @@ from mcp_cxr.images.source import (
     open_bounded,
     translate_library_errors,
 )
+from mcp_cxr.images.pixels import (
+    ArrayRaster,
+    check_decodable,
+    open_png_jpeg,
+    open_raster,
+    png_jpeg_header,
+    png_jpeg_values,
+)
+from mcp_cxr.images.render import ImageView, render_gray, render_region, to_rendering, to_view
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
     from typing import BinaryIO
 
-    from mcp_cxr.images.render import Decode, ViewOptions
+    from mcp_cxr.images.render import Decode, DisplayOptions
     from mcp_cxr.records import ImageSpec, Rendering
 
 PREPROCESSING: Final = "1"
@@ -74,63 +74,65 @@ class OpenImage:
     decode: Decode
 
 
-def read_header(path: Path, *, any_body_part: bool = True, plain_only: bool = False) -> HeaderFacts:
+def read_header(path: Path, *, any_body_part: bool = True, uncompressed_only: bool = False) -> HeaderFacts:
     """Read a header without decoding pixels.
 
     Args:
         path: Absolute and resolved; a regular file.
         any_body_part: False refuses what `read_image` refuses by default.
-        plain_only: As for `read_image`.
+        uncompressed_only: See `read_image`.
 
     Raises:
         UnsupportedImage: Not an image that can be read, or see `any_body_part`.
         CorruptImage: The header is damaged.
         ImageError: The file is missing or not readable.
-        NeedsDecoding: See `plain_only`.
+        NeedsDecoding: See `uncompressed_only`.
     """
-    with open_image(path, any_body_part=any_body_part, plain_only=plain_only) as image:
+    with open_image(path, any_body_part=any_body_part, uncompressed_only=uncompressed_only) as image:
         return image.header
 
 
-def read_image(path: Path, spec: ImageSpec, *, any_body_part: bool = False, plain_only: bool = False) -> DecodedImage:
+def read_image(
+    path: Path, spec: ImageSpec, *, any_body_part: bool = False, uncompressed_only: bool = False
+) -> DecodedImage:
     """Read an image and render it as `spec` describes.
 
     Args:
         path: Absolute and resolved; a regular file.
         spec: Size, mode and JPEG quality of the rendering.
         any_body_part: True accepts other body parts and modalities as well.
-        plain_only: True raises `NeedsDecoding` if the file has to be unpacked or decoded. C code does that, which a
-            damaged or malicious file can crash, so the caller repeats the call in a worker process.
+        uncompressed_only: True raises `NeedsDecoding` if the file has to be decompressed or decoded. C code does that,
+            which a damaged or malicious file can crash, so the caller repeats the call in a worker process.
 
     Raises:
         UnsupportedImage: Not a chest radiograph, or no codec decodes it.
         CorruptImage: The file is damaged.
         ImageError: The file is missing or not readable.
-        NeedsDecoding: See `plain_only`.
+        NeedsDecoding: See `uncompressed_only`.
     """
-    with open_image(path, any_body_part=any_body_part, plain_only=plain_only) as image:
+    with open_image(path, any_body_part=any_body_part, uncompressed_only=uncompressed_only) as image:
         gray = render_gray(image.decode, (image.header.rows, image.header.columns), image.parameters, wanted=spec.size)
         return DecodedImage(image.header, to_rendering(gray, spec), gray.record)
 
 
-def render_view(path: Path, options: ViewOptions, *, plain_only: bool = False) -> ImageView:
+def render_view(path: Path, options: DisplayOptions, *, uncompressed_only: bool = False) -> ImageView:
     """Render an image for a person. Any body part: eligibility was checked at ingest.
 
     Args:
         path: Absolute and resolved; a regular file.
         options: Window, region, inversion and size.
-        plain_only: As for `read_image`.
+        uncompressed_only: See `read_image`.
 
     Raises:
         UnsupportedImage: No codec decodes it.
         CorruptImage: The file is damaged.
         ImageError: The file is missing or not readable.
-        NeedsDecoding: See `plain_only`.
+        NeedsDecoding: See `uncompressed_only`.
     """
     window = None
     if options.window_center is not None and options.window_width is not None:
         window = Window(options.window_center, options.window_width)
-    with open_image(path, any_body_part=True, plain_only=plain_only) as image:
+    with open_image(path, any_body_part=True, uncompressed_only=uncompressed_only) as image:
         parameters = image.parameters
         if options.invert:
             parameters = dataclasses.replace(parameters, inverse=not parameters.inverse)
@@ -139,30 +141,30 @@ def render_view(path: Path, options: ViewOptions, *, plain_only: bool = False) -
 
 
 @contextmanager
-def open_image(path: Path, *, any_body_part: bool, plain_only: bool) -> Generator[OpenImage]:
+def open_image(path: Path, *, any_body_part: bool, uncompressed_only: bool) -> Generator[OpenImage]:
     """Open a file of any kind; library errors inside the block become an `ImageError`."""
     with translate_library_errors("pixel data cannot be decoded"), open_bounded(path) as file:
         with translate_library_errors("damaged header"):
-            image = _open_source(file, any_body_part=any_body_part, plain_only=plain_only)
+            image = _open_source(file, any_body_part=any_body_part, uncompressed_only=uncompressed_only)
         yield image
 
 
-def _open_source(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> OpenImage:
+def _open_source(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool) -> OpenImage:
     start = source.read(SNIFFED_BYTES)
     source.seek(0)
     if is_gzip(start):
-        if plain_only:
+        if uncompressed_only:
             raise NeedsDecoding
         source = io.BytesIO(inflate(source.read(), wbits=GZIP))
         start = source.getvalue()[:SNIFFED_BYTES]
     match file_kind(start):
         case "dicom":
-            file = open_dicom(source, any_body_part=any_body_part, plain_only=plain_only)
+            file = open_dicom(source, any_body_part=any_body_part, uncompressed_only=uncompressed_only)
             check_decodable(file)
             parameters = read_grayscale_parameters(file)
             return OpenImage(dicom_header(file), parameters, lambda halve: open_raster(file, halve=halve))
         case "png" | "jpeg" as kind:
-            if plain_only:
+            if uncompressed_only:
                 raise NeedsDecoding
             image = open_png_jpeg(source, kind)
             return OpenImage(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TILE_PX: Final = 512
 """Rows and columns of a tile: 2**19 bytes, which as base64 stay below the megabyte of a tool's result even as noise."""
-_MAX_PACKED_BYTES: Final = 700_000
+_MAX_COMPRESSED_BYTES: Final = 700_000
 _LEVEL: Final = 1  # of zlib; measured on real images: a fifth of the time of level 6, for 3 % more bytes
 
 
@@ -29,26 +29,26 @@ class StoredValues:
     """The stored values of an image and what they mean, before a window is applied."""
 
     header: HeaderFacts
-    pixels: NDArray[np.uint16]
-    """Stored values less `low`, shape (rows, columns)."""
+    offset_values: NDArray[np.uint16]
+    """Each pixel's stored value minus `low`, shape (rows, columns)."""
     low: int
     """The lowest stored value."""
     modality_transform: tuple[float, float] | NDArray[np.float64]
-    """What stored values mean: slope and intercept, or the modality LUT's entry for each value of `pixels`."""
-    default_grays: NDArray[np.uint8]
-    """For each value of `pixels`, its gray level with the default window, as `render_view` draws it."""
+    """The modality step: slope and intercept, or the modality LUT's entry for each offset from `low`."""
+    gray_by_offset: NDArray[np.uint8]
+    """Gray level for each offset from `low` with the default window, as in `render_view`."""
     grayscale: dict[str, Any]
-    """How `default_grays` was made; see `DecodedImage.grayscale`."""
+    """How `gray_by_offset` was made; see `DecodedImage.grayscale`."""
     presets: tuple[Window, ...]
     inverse: bool
     """MONOCHROME1: low values are bright under every window."""
     padding: tuple[int, int] | None
-    """Values of `pixels`, both inclusive, of padding, which stays black."""
+    """First and last offset from `low`, both inclusive, of padding, which stays black."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValuesTile:
-    """Values of a region of an image, packed for a viewer."""
+    """Stored values of a region of an image, compressed for a viewer."""
 
     factor: int
     """Each value is the mean of factor x factor pixels of the image; a power of two."""
@@ -57,23 +57,23 @@ class ValuesTile:
     width: int
     height: int
     data: bytes
-    """uint16, little-endian, row by row, each value less the one before it in its row; as a zlib stream (RFC 1950)."""
+    """uint16, little-endian, row by row, each value minus the one before it in its row; as a zlib stream (RFC 1950)."""
 
 
-def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
+def read_values(path: Path, *, uncompressed_only: bool = False) -> StoredValues:
     """Read all stored values of an image. Any body part: eligibility was checked at ingest.
 
     Args:
         path: A regular file, or a link to one.
-        plain_only: As for `read_image`.
+        uncompressed_only: See `read_image`.
 
     Raises:
         UnsupportedImage: Nothing here can decode it.
         CorruptImage: The file is damaged.
         ImageError: The file is gone or may not be read.
-        NeedsDecoding: See `plain_only`.
+        NeedsDecoding: See `uncompressed_only`.
     """
-    with open_image(path, any_body_part=True, plain_only=plain_only) as image:
+    with open_image(path, any_body_part=True, uncompressed_only=uncompressed_only) as image:
         raster, value_range, _ = scan_values(image.decode(False), None)
         parameters, low = image.parameters, value_range.low
         scale = grayscale(value_range, parameters, raster.dtype)
@@ -81,12 +81,14 @@ def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
         return StoredValues(
             header=image.header,
             # Of either sign, the differences fit 16 bits.
-            pixels=np.concatenate([strip.astype(np.uint16) - np.uint16(low % 2**16) for strip in raster.strips()]),
+            offset_values=np.concatenate(
+                [strip.astype(np.uint16) - np.uint16(low % 2**16) for strip in raster.strips()]
+            ),
             low=low,
             modality_transform=(parameters.slope, parameters.intercept)
             if parameters.modality_lut is None
             else apply_lut(stored.astype(np.float64), parameters.modality_lut),
-            default_grays=scale.table[stored % scale.table.size],
+            gray_by_offset=scale.table[stored % scale.table.size],
             grayscale=scale.record,
             presets=parameters.presets,
             inverse=parameters.inverse,
@@ -97,12 +99,12 @@ def read_values(path: Path, *, plain_only: bool = False) -> StoredValues:
 def overview_tile(image: StoredValues, *, max_px: int) -> ValuesTile:
     """Return the whole image, its longer side at most `max_px` pixels, and small enough to send."""
     factor = 1
-    while -(-max(image.pixels.shape) // factor) > max_px:
+    while -(-max(image.offset_values.shape) // factor) > max_px:
         factor *= 2
-    tile = _pack(image.pixels, factor)
-    while len(tile.data) > _MAX_PACKED_BYTES:  # nothing but noise
+    tile = _compress(image.offset_values, factor)
+    while len(tile.data) > _MAX_COMPRESSED_BYTES:  # nothing but noise
         factor *= 2
-        tile = _pack(image.pixels, factor)
+        tile = _compress(image.offset_values, factor)
     return tile
 
 
@@ -119,14 +121,14 @@ def values_tile(image: StoredValues, *, column: int, row: int, factor: int) -> V
         ValueError: The tile lies outside the image.
     """
     left, top = column * TILE_PX * factor, row * TILE_PX * factor
-    cut = image.pixels[top : top + TILE_PX * factor, left : left + TILE_PX * factor]
+    cut = image.offset_values[top : top + TILE_PX * factor, left : left + TILE_PX * factor]
     if not cut.size or column < 0 or row < 0:
         raise ValueError("The image has no such tile.")
-    return _pack(np.ascontiguousarray(cut), factor, left=left, top=top)
+    return _compress(np.ascontiguousarray(cut), factor, left=left, top=top)
 
 
-def _pack(pixels: NDArray[np.uint16], factor: int, *, left: int = 0, top: int = 0) -> ValuesTile:
-    small = _block_means(pixels, factor)
+def _compress(offset_values: NDArray[np.uint16], factor: int, *, left: int = 0, top: int = 0) -> ValuesTile:
+    small = _block_means(offset_values, factor)
     steps = small.copy()
     steps[:, 1:] -= small[:, :-1]
     height, width = small.shape
@@ -135,8 +137,8 @@ def _pack(pixels: NDArray[np.uint16], factor: int, *, left: int = 0, top: int = 
     )
 
 
-def _block_means(pixels: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:
+def _block_means(values: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:
     """Return exact means of blocks, rounded; unlike a rendering, measured values must not lose bits."""
-    rows = np.add.reduce(split_into_blocks(pixels, Block(factor, factor)), axis=1, dtype=np.uint32)
+    rows = np.add.reduce(split_into_blocks(values, Block(factor, factor)), axis=1, dtype=np.uint32)
     sums = np.add.reduce(rows, axis=2)
     return ((sums + factor * factor // 2) // (factor * factor)).astype(np.uint16)

@@ -207,7 +207,7 @@ class Pipeline:
             path,
             self.embedder.image_spec,
             any_body_part=plan.any_body_part,
-            in_process=item.file.size >= _MIN_BYTES_FOR_WORKER,
+            in_worker=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
         item.rendering = decoded.rendering
         item.image = image_record(path, plan.root, item.ids, decoded, companions)

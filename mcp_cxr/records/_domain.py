@@ -127,7 +127,7 @@ class ImageSpec:
     """The rendering that an embedder expects."""
 
     size: int
-    """Rows and columns; the image is squashed to a square, not cropped."""
+    """Rows and columns; the image is resized to a square, aspect ratio not kept."""
     mode: Literal["L", "RGB"]
     jpeg_quality: int | None = None
     """JPEG quality of the encoded form; None: pixels are enough."""

@@ -17,7 +17,7 @@ from mcp_cxr.server._tool import compact_json, session_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ViewOptions
+    from mcp_cxr.images import DisplayOptions, EncodedImage, ImageView, StoredValues
 
 ImageId = Annotated[str, Field(min_length=1, max_length=255)]
 ImageIdArgument = Annotated[str, Field(description="image_id of a search result.", min_length=1, max_length=255)]
@@ -71,14 +71,14 @@ async def view_image(
     the file's default window is used. Give region for a closer look at a part. The picture comes with the window used
     and the image's size. Bright is dense.
     """
-    from mcp_cxr.images import ViewOptions  # pydicom and numpy are not loaded before the handshake
+    from mcp_cxr.images import DisplayOptions  # pydicom and numpy are not loaded before the handshake
 
     session = session_of(context)
     require_images_shared(session.share)
     archive = await session.archive()
     try:
         part = (region[0], region[1], region[2], region[3]) if region else None
-        options = ViewOptions(window_center, window_width, invert, part, max_px)
+        options = DisplayOptions(window_center, window_width, invert, part, max_px)
         if isinstance(image_id, list):
             return await _view_images(archive, image_id, options, first_rank)
         view = await archive.view(image_id, options)
@@ -110,10 +110,11 @@ async def get_image_pixels(
     archive = await session.archive()
     if factor & (factor - 1):
         raise QueryError("factor must be 1, 2, 4, 8, ...")
-    place = (tile[0], tile[1]) if tile else None
     keep = bool(tile) or max_px > _THUMBNAIL_PX
     try:
-        values, part = await archive.stored_values(image_id, max_px=max_px, place=place, factor=factor, keep=keep)
+        values, part = await archive.stored_values(
+            image_id, max_px=max_px, tile=(tile[0], tile[1]) if tile else None, factor=factor, keep=keep
+        )
     except ValueError as exc:
         raise QueryError(str(exc)) from exc
     except ImageError as exc:
@@ -131,7 +132,7 @@ async def get_image_pixels(
     return CallToolResult(content=[compact_json(facts)])
 
 
-async def _view_images(archive: Archive, image_ids: list[str], options: ViewOptions, first: int) -> CallToolResult:
+async def _view_images(archive: Archive, image_ids: list[str], options: DisplayOptions, first: int) -> CallToolResult:
     sheet, views = await archive.view_many(image_ids, options, first=first)
     images = [
         {
@@ -170,7 +171,7 @@ def _stored_value_facts(values: StoredValues) -> dict[str, Any]:
         "tile_px": TILE_PX,
         "low": values.low,
         **_rescale_facts(values),
-        "grays": _base64(zlib.compress(values.default_grays.tobytes())),
+        "grays": _base64(zlib.compress(values.gray_by_offset.tobytes())),
         "grayscale": values.grayscale,
         "presets": [
             {"name": one.name, "center": one.center, "width": one.width, "function": one.function}

@@ -147,7 +147,7 @@ async def images_a_second(path: Path, workers: int) -> float:
 
         async def read(times: int) -> None:
             for _ in range(times):
-                await reader.read_image(path, SPEC, in_process=True)
+                await reader.read_image(path, SPEC, in_worker=True)
 
         async def all_at_once(times: int) -> float:
             start = time.perf_counter()

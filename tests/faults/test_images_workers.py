@@ -18,7 +18,7 @@ from PIL import Image
 from pydicom.uid import RLELossless
 
 from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
-from mcp_cxr.images import ImageReader, ViewOptions, read_image
+from mcp_cxr.images import DisplayOptions, ImageReader, read_image
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import dicom_image, phantom, saved
 
@@ -187,12 +187,12 @@ async def test_workers_start_when_first_needed_and_are_used_again(tmp_path: Path
     plain = saved(dicom_image(), tmp_path / "plain.dcm")
     async with ImageReader() as reader:
         await reader.read_image(plain, SPEC)
-        await reader.render_view(plain, ViewOptions())
+        await reader.render_view(plain, DisplayOptions())
         await reader.read_header(good)
         assert children() == set()
         await reader.read_image(good, SPEC)
         first = children()
-        await reader.render_view(good, ViewOptions())
+        await reader.render_view(good, DisplayOptions())
         assert children() == first
         async with anyio.create_task_group() as tasks:
             for _ in range(6):
@@ -235,7 +235,7 @@ async def test_a_worker_s_answers_are_those_of_this_process(tmp_path: Path) -> N
                 assert np.array_equal(there.rendering.pixels, here.rendering.pixels)
                 assert there.rendering.jpeg == here.rendering.jpeg
             assert await reader.read_header(path) == here.header
-            view = await reader.render_view(path, ViewOptions(max_px=100, region=(0, 0.5, 1, 1), invert=True))
+            view = await reader.render_view(path, DisplayOptions(max_px=100, region=(0, 0.5, 1, 1), invert=True))
             assert (view.header, view.width, view.mime_type) == (here.header, 100, "image/png")
 
 

@@ -24,7 +24,7 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.images import ImageReader, ViewOptions
+from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import coded, dicom_image, lut, phantom, saved
 
@@ -115,7 +115,7 @@ async def survive(files: dict[str, bytes], folder: Path, times: int) -> collecti
             path.write_bytes(cases.pop())
             try:
                 await reader.read_image(path, SPEC, any_body_part=True)
-                await reader.render_view(path, ViewOptions(max_px=40))
+                await reader.render_view(path, DisplayOptions(max_px=40))
             except ImageError as error:
                 told[error.reason] += 1
             else:

@@ -14,7 +14,7 @@ import pytest
 from mcp_cxr import safe_files
 from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, UnreadableFile, UnsupportedImage
-from mcp_cxr.images import ImageReader, ViewOptions
+from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.safe_files import create_private_file, open_without_links
 from tests.support import companions
 from tests.support.archives import ingested, opened, rows
@@ -182,7 +182,7 @@ async def test_a_path_tampered_with_in_the_store_is_not_followed(root: Path, tmp
     async with opened(tmp_path / "data") as archive:
         image_id = rows(tmp_path / "data", "SELECT image_id FROM images")[0][0]
         with pytest.raises((PathRefused, NotFound)):
-            await archive.view(image_id, ViewOptions())
+            await archive.view(image_id, DisplayOptions())
 
 
 async def test_an_image_swapped_for_a_link_after_it_was_checked_is_not_read(root: Path):
@@ -190,7 +190,7 @@ async def test_an_image_swapped_for_a_link_after_it_was_checked_is_not_read(root
     dicom(root.parent / "outside" / "image.dcm", 2)
     swap_for_link(image, root.parent / "outside" / "image.dcm")
     async with ImageReader() as reader:
-        for read in (reader.read_header(image), reader.render_view(image, ViewOptions())):
+        for read in (reader.read_header(image), reader.render_view(image, DisplayOptions())):
             with pytest.raises(UnreadableFile):
                 await read
 

@@ -11,7 +11,7 @@ from mcp_cxr import open_archive
 from mcp_cxr.archive import AllowedRoots
 from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused, StoreMissing
-from mcp_cxr.images import ViewOptions
+from mcp_cxr.images import DisplayOptions
 from tests.support.archives import ingested, ingested_in_memory, is_made, opened, opened_in_memory, rows
 from tests.support.image_files import dicom, mimic, report
 
@@ -96,7 +96,7 @@ async def test_ingested_images_can_be_viewed_and_their_folder_is_a_root(data: Pa
     await ingested_in_memory(data, images)
     async with opened_in_memory(data) as archive:
         assert (await archive.allowed_roots()).roots == (images,)
-        view = await archive.view(FIRST, ViewOptions(max_px=20))
+        view = await archive.view(FIRST, DisplayOptions(max_px=20))
     assert view.header.rows == 48
 
 

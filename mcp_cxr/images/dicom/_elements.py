@@ -1,4 +1,4 @@
-"""Reads single values of a DICOM header: absent, empty or unreadable ones are None; nothing is raised."""
+"""Reads single values of a DICOM header; returns None for absent, empty or unreadable ones, never raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.tag import BaseTag, Tag
 
-from mcp_cxr.images.source import LIBRARY_ERRORS
+from mcp_cxr.images.files import LIBRARY_ERRORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,7 +19,7 @@ from pydicom.uid import (
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom._elements import integer, text
 from mcp_cxr.images.dicom._eligibility import check_eligibility
-from mcp_cxr.images.source import DEFLATE, NeedsDecoding, inflate
+from mcp_cxr.images.files import DEFLATE, NeedsDecoding, inflate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,23 +98,23 @@ class DicomFile:
     little_endian: bool
     source: BinaryIO
     pixels: PixelElement
-    plain_only: bool
+    uncompressed_only: bool
     """Pixels that would have to be decoded raise `NeedsDecoding`."""
 
 
-def open_dicom(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> DicomFile:
+def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool) -> DicomFile:
     """Read a header; `source` must stay open while the pixels are wanted.
 
     Raises:
-        NeedsDecoding: A deflated data set, with `plain_only`.
+        NeedsDecoding: A deflated data set, with `uncompressed_only`.
         UnsupportedImage: As `check_eligibility`; no pixel data, more than one frame, too many pixels, a layout that
-            radiographs do not have, or a deflated data set that unpacks to too much.
+            radiographs do not have, or a deflated data set that is too large when decompressed.
         CorruptImage: A deflated data set that ends early, or a header that contradicts itself or lacks the size.
         Exception: Whatever pydicom raises on a damaged file (`LIBRARY_ERRORS`).
     """
     syntax = _meta_syntax(source)
-    if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would unpack it without a bound, even for a header
-        if plain_only:
+    if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would decompress it without a bound, even for a header
+        if uncompressed_only:
             raise NeedsDecoding
         source, syntax = io.BytesIO(inflate(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
     found: list[tuple[str | None, int]] = []
@@ -135,7 +135,7 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, plain_only: bool) -> Di
     if syntax is None:
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         syntax = ImplicitVRLittleEndian if implicit else explicit
-    return DicomFile(elements, _pixel_layout(elements), syntax, bool(little_endian), source, pixels, plain_only)
+    return DicomFile(elements, _pixel_layout(elements), syntax, bool(little_endian), source, pixels, uncompressed_only)
 
 
 def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseTag, str | None, int], bool]) -> Dataset:

@@ -9,7 +9,7 @@ import numpy as np
 
 from mcp_cxr.images.dicom._elements import integer, item, number, numbers, text, values
 from mcp_cxr.images.dicom._header import clean
-from mcp_cxr.images.source import LIBRARY_ERRORS
+from mcp_cxr.images.files import LIBRARY_ERRORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

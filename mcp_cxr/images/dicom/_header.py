@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mcp_cxr.images.dicom._file import DicomFile
-    from mcp_cxr.images.source import FileKind
+    from mcp_cxr.images.files import FileKind
 
 _MAX_TEXT: Final = 200
 """Characters of a displayed text; LO, the longest VR among them, holds 64."""

@@ -21,9 +21,9 @@ from pydicom.uid import UID, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
+from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding
 from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
 from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, mask_to_bits
-from mcp_cxr.images.source import LIBRARY_ERRORS, NeedsDecoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,13 +93,13 @@ def open_raster(file: DicomFile, *, halve: bool) -> Raster:
 
     Raises:
         CorruptImage: The pixel data ends early, or contradicts the header.
-        NeedsDecoding: See `DicomFile.plain_only`.
+        NeedsDecoding: See `DicomFile.uncompressed_only`.
         Exception: Whatever a codec raises (`LIBRARY_ERRORS`).
     """
     layout = file.layout
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
         return _file_raster(file)
-    if file.plain_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
+    if file.uncompressed_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
         raise NeedsDecoding
     file.source.seek(file.pixels.offset)
     if file.syntax in _NATIVE:

@@ -1,4 +1,4 @@
-"""Yields stored values strip by strip: less than a megabyte fits the processor's cache, a whole image does not."""
+"""Iterates over stored values in cache-sized strips of rows, from memory or from an uncompressed file."""
 
 from __future__ import annotations
 

@@ -8,18 +8,18 @@ from mcp_cxr.images.render._contact_sheet import (
     contact_sheet_layout,
 )
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
-from mcp_cxr.images.render._gray_image import Decode, render_gray, render_region, scan_values
-from mcp_cxr.images.render._grayscale import apply_lut, grayscale
-from mcp_cxr.images.render._view import EncodedImage, ImageView, ViewOptions, to_rendering, to_view
+from mcp_cxr.images.render._encode import DisplayOptions, EncodedImage, ImageView, to_rendering, to_view
+from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale
+from mcp_cxr.images.render._render_gray import Decode, render_gray, render_region, scan_values
 
 __all__ = [
     "MAX_CONTACT_SHEET_IMAGES",
     "Block",
     "ContactSheetTile",
     "Decode",
+    "DisplayOptions",
     "EncodedImage",
     "ImageView",
-    "ViewOptions",
     "apply_lut",
     "combine_views",
     "contact_sheet",

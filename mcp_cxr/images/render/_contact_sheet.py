@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_cxr.images.render._view import EncodedImage, encode_view
+from mcp_cxr.images.render._encode import EncodedImage, encode_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.render._view import ImageView
+    from mcp_cxr.images.render._encode import ImageView
 
 MAX_CONTACT_SHEET_IMAGES: Final = 100
 """On one contact sheet: as many as the longest search result has."""
@@ -120,8 +120,8 @@ def _draw(sheet: Image.Image, tile: ContactSheetTile, number: int, *, left: int,
     pen.text((left, below), words, font=font, fill=_NUMBER)  # not on the image, whose side marker may be there
     for line, words in enumerate(tile.caption):
         room = side - (0 if line else indent)
-        place = (left + side - room, below + line * _LINE)
-        pen.text(place, _fit_text(words, font, pen, room=room), font=font, fill=_TEXT if line else _TITLE)
+        point = (left + side - room, below + line * _LINE)
+        pen.text(point, _fit_text(words, font, pen, room=room), font=font, fill=_TEXT if line else _TITLE)
 
 
 def _fit_text(

@@ -75,11 +75,11 @@ def _weights(count: int, extent: float, size: int) -> NDArray[np.float64]:
     scale = extent / size
     stretch = max(scale, 1.0)
     centers = (np.arange(size)[:, None] + 0.5) * scale
-    places = np.arange(count)[None, :]
+    position = np.arange(count)[None, :]
     first, last = np.trunc(np.maximum(centers - 2 * stretch + 0.5, 0)), np.trunc(centers + 2 * stretch + 0.5)
-    far = np.abs(places + 0.5 - centers) / stretch
+    far = np.abs(position + 0.5 - centers) / stretch
     near = ((_A + 2) * far - (_A + 3)) * far**2 + 1
     rim = (((far - 5) * far + 8) * far - 4) * _A
     kernel = np.where(far < 1, near, np.where(far < 2, rim, 0.0))  # noqa: PLR2004  # the kernel's two pieces
-    kernel[(places < first) | (places >= last)] = 0
+    kernel[(position < first) | (position >= last)] = 0
     return kernel / kernel.sum(axis=1, keepdims=True)

@@ -1,6 +1,6 @@
 """Reading off the event loop: tasks, worker processes, and a cache of the images being viewed."""
 
-from mcp_cxr.images.workers._reader import ImageReader, StoredValuesCache
+from mcp_cxr.images.workers._image_reader import ImageReader, StoredValuesCache
 
 __all__ = [
     "ImageReader",

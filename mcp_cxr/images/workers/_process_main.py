@@ -1,7 +1,7 @@
-"""A worker process, started by `_processes.WorkerPool`.
+"""A worker process, started by `_worker_pool.WorkerPool`.
 
 It reads tasks from stdin, one JSON message per line. For each it writes to stdout one byte on receipt, then the answer:
-two lengths, JSON, plain bytes. An `ImageError` is an answer; any other error ends the process and fails this file.
+two lengths, JSON, raw bytes. An `ImageError` is an answer; any other error ends the process and fails this file.
 """
 
 from __future__ import annotations

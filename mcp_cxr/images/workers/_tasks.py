@@ -1,4 +1,4 @@
-"""Tasks that run in this process or in a worker, sent as JSON and answered with JSON and plain bytes.
+"""Tasks that run in this process or in a worker, sent as JSON and answered with JSON and raw bytes.
 
 Nothing is pickled: a worker that a malicious file has taken over can send a false image, but no code.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from mcp_cxr.images._read import DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import StoredValues, read_values
 from mcp_cxr.images.dicom import HeaderFacts, Window
-from mcp_cxr.images.render import ImageView, ViewOptions
+from mcp_cxr.images.render import DisplayOptions, ImageView
 from mcp_cxr.records import ImageSpec, Rendering
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class Task(Generic[Result]):
     """`read_header`, `read_image`, `render_view` or `read_values`."""
     path: Path
     options: dict[str, Any]
-    """Further arguments of `read`: JSON values, an `ImageSpec` or `ViewOptions`."""
+    """Further arguments of `read`: JSON values, an `ImageSpec` or `DisplayOptions`."""
     result_from: Callable[[dict[str, Any], Sequence[bytes]], Result]
     """Makes the result from the facts and bytes of a worker's answer, both untrusted."""
 
     def run(self) -> Result:
-        """Run the task in this process, if only plain bytes have to be read; see `read_image`."""
-        return self.read(self.path, plain_only=True, **self.options)
+        """Run the task in this process, if its pixel data is uncompressed; see `read_image`."""
+        return self.read(self.path, uncompressed_only=True, **self.options)
 
     def to_message(self) -> dict[str, Any]:
         """Return the message for a worker, as JSON values."""
@@ -64,7 +64,7 @@ def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[Deco
     return Task(read_image, path, {"spec": spec, "any_body_part": any_body_part}, result_from)
 
 
-def view_task(path: Path, options: ViewOptions) -> Task[ImageView]:
+def view_task(path: Path, options: DisplayOptions) -> Task[ImageView]:
     """Return the task of `render_view`."""
 
     def result_from(facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
@@ -83,9 +83,9 @@ def _stored_values(facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValue
     header, transform, padding = HeaderFacts(**facts["header"]), facts["modality_transform"], facts["padding"]
     made: dict[str, Any] = {
         "header": header,
-        "pixels": np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
+        "offset_values": np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
         "modality_transform": tuple(transform) if transform else np.frombuffer(parts[1], np.float64),
-        "default_grays": np.frombuffer(parts[-1], np.uint8),
+        "gray_by_offset": np.frombuffer(parts[-1], np.uint8),
         "presets": tuple(Window(**each) for each in facts["presets"]),
         "padding": padding and tuple(padding),
     }
@@ -106,7 +106,7 @@ def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
             result = read_image(path, ImageSpec(**message["spec"]), any_body_part=message["any_body_part"])
         case "render_view":
             region = message["options"]["region"]
-            result = render_view(path, ViewOptions(**message["options"] | {"region": region and tuple(region)}))
+            result = render_view(path, DisplayOptions(**message["options"] | {"region": region and tuple(region)}))
         case _:
             result = read_values(path)
     return _to_json(result, parts), parts

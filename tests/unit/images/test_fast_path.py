@@ -16,7 +16,7 @@ from pydicom.filewriter import dcmwrite
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images import ViewOptions, read_image, render_view
+from mcp_cxr.images import DisplayOptions, read_image, render_view
 from mcp_cxr.images.pixels import _decode as decode
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import dicom_image, lut, radiograph, saved
@@ -236,7 +236,7 @@ def test_other_sizes_look_as_usual(tmp_path: Path) -> None:
 @pytest.mark.parametrize("region", [None, (0.211, 0.307, 0.873, 0.641)])
 def test_views_of_any_size_are_the_image_s(tmp_path: Path, max_px: int, region: Any) -> None:
     path = saved(dicom_image(radiograph(1301, 1203), **WINDOW), tmp_path / "film.dcm")
-    view = render_view(path, ViewOptions(max_px=max_px, region=region))
+    view = render_view(path, DisplayOptions(max_px=max_px, region=region))
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     cut = usual_pipeline(path)[int(y0 * 1301) : -int(-y1 * 1301 // 1), int(x0 * 1203) : -int(-x1 * 1203 // 1)]
     assert max(view.width, view.height) == min(max_px, max(cut.shape))

@@ -12,7 +12,7 @@ from pydicom.pixels.processing import apply_windowing
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom._grayscale_parameters import GrayscaleParameters, Lut, Window
 from mcp_cxr.images.pixels._raster import ArrayRaster, ValueRange
-from mcp_cxr.images.render._grayscale import apply_lut, apply_window, grayscale
+from mcp_cxr.images.render._grayscale_table import apply_lut, apply_window, grayscale
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 

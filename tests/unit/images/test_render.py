@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images import ContactSheetTile, ImageReader, ViewOptions, contact_sheet, render_view
+from mcp_cxr.images import ContactSheetTile, DisplayOptions, ImageReader, contact_sheet, render_view
 from mcp_cxr.records import ImageSpec
 from tests.unit.images.making import dicom_image, phantom, saved
 
@@ -34,7 +34,7 @@ async def test_a_reader_gives_header_picture_and_view(path: Path) -> None:
     async with ImageReader() as reader:
         header = await reader.read_header(path)
         read = await reader.read_image(path, ImageSpec(224, "RGB", jpeg_quality=95))
-        view = await reader.render_view(path, ViewOptions(max_px=150))
+        view = await reader.render_view(path, DisplayOptions(max_px=150))
     assert header == read.header == view.header
     assert read.rendering.pixels.shape == (224, 224, 3)
     assert read.rendering.jpeg is not None
@@ -61,30 +61,30 @@ async def test_one_bad_file_among_many_fails_alone(tmp_path: Path) -> None:
 
 
 def test_a_view_is_never_enlarged(path: Path) -> None:
-    view = render_view(path, ViewOptions(max_px=4000))
+    view = render_view(path, DisplayOptions(max_px=4000))
     assert (view.width, view.height) == (200, 300)
     assert decoded(view).shape == (300, 200)
 
 
 def test_a_region_is_cut_from_the_full_size(path: Path) -> None:
-    whole, part = render_view(path, ViewOptions()), render_view(path, ViewOptions(region=(0.25, 0.5, 0.75, 1)))
+    whole, part = render_view(path, DisplayOptions()), render_view(path, DisplayOptions(region=(0.25, 0.5, 0.75, 1)))
     assert np.array_equal(decoded(part), decoded(whole)[150:300, 50:150])
 
 
 def test_a_sliver_is_still_a_picture(path: Path) -> None:
-    view = render_view(path, ViewOptions(region=(0.5, 0, 0.5001, 1)))
+    view = render_view(path, DisplayOptions(region=(0.5, 0, 0.5001, 1)))
     assert (view.width, view.height) == (1, 300)
 
 
 def test_inverting_turns_the_grays_round(path: Path) -> None:
-    plain, inverted = render_view(path, ViewOptions()), render_view(path, ViewOptions(invert=True))
+    plain, inverted = render_view(path, DisplayOptions()), render_view(path, DisplayOptions(invert=True))
     apart = decoded(plain).astype(int) + decoded(inverted)
     assert set(np.unique(apart)) <= {254, 255}
     assert (plain.grayscale["inverted"], inverted.grayscale["inverted"]) == (False, True)
 
 
 def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
-    view = render_view(path, ViewOptions(window_center=1000, window_width=100))
+    view = render_view(path, DisplayOptions(window_center=1000, window_width=100))
     assert view.grayscale["center"] == 1000
     stored = phantom(300, 200).astype(float)
     grays = np.clip((stored - 999.5) / 99 + 0.5, 0, 1) * 255
@@ -93,7 +93,7 @@ def test_a_chosen_window_stands_in_for_the_header_s(path: Path) -> None:
 
 def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 4096, (2200, 2200), np.uint16)
-    view = render_view(saved(dicom_image(noise), tmp_path / "film.dcm"), ViewOptions(max_px=2200))
+    view = render_view(saved(dicom_image(noise), tmp_path / "film.dcm"), DisplayOptions(max_px=2200))
     assert view.mime_type == "image/jpeg"
     assert len(view.data) <= 700_000
     assert decoded(view).shape == (view.height, view.width)
@@ -117,7 +117,7 @@ def test_a_view_stays_small_enough_for_a_tool_s_result(tmp_path: Path) -> None:
 )
 def test_impossible_viewing_is_refused_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ViewOptions(**values)
+        DisplayOptions(**values)
 
 
 def test_a_contact_sheet_holds_every_tile() -> None:

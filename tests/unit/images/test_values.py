@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import StoredValues, ValuesTile
 
 
-def unpacked(part: ValuesTile) -> NDArray[np.uint16]:
+def decompressed(part: ValuesTile) -> NDArray[np.uint16]:
     steps = np.frombuffer(zlib.decompress(part.data), "<u2").reshape(part.height, part.width)
     return np.cumsum(steps, axis=1, dtype=np.uint16)
 
@@ -57,9 +57,9 @@ CASES: dict[str, dict[str, Any]] = {
 def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path, elements: dict[str, Any]):
     stored = phantom()
     read = read_values(saved(dicom_image(stored, **elements), tmp_path / "film.dcm"))
-    assert np.array_equal(read.pixels + read.low, stored)
+    assert np.array_equal(read.offset_values + read.low, stored)
     assert read.low == stored.min()
-    assert read.default_grays.size == int(stored.max()) - int(stored.min()) + 1
+    assert read.gray_by_offset.size == int(stored.max()) - int(stored.min()) + 1
     assert read.inverse == (elements.get("PhotometricInterpretation") == "MONOCHROME1")
     if "ModalityLUTSequence" in elements:
         assert isinstance(read.modality_transform, np.ndarray)
@@ -78,7 +78,7 @@ def test_signed_values_lie_above_the_lowest(tmp_path: Path):
         saved(dicom_image(stored, PixelRepresentation=1, BitsStored=16, HighBit=15), tmp_path / "film.dcm")
     )
     assert read.low == stored.min() < 0
-    assert np.array_equal(read.pixels.astype(int) + read.low, stored)
+    assert np.array_equal(read.offset_values.astype(int) + read.low, stored)
 
 
 @pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
@@ -99,7 +99,7 @@ async def test_a_picture_is_read_in_a_worker(tmp_path: Path):
     Image.fromarray(gray).save(tmp_path / "film.png")
     async with ImageReader(workers=1) as reader:
         read = await reader.read_values(tmp_path / "film.png")
-    assert np.array_equal(read.pixels + read.low, gray)
+    assert np.array_equal(read.offset_values + read.low, gray)
 
 
 def test_tiles_and_overview_of_an_image_that_no_size_divides(tmp_path: Path):
@@ -109,11 +109,11 @@ def test_tiles_and_overview_of_an_image_that_no_size_divides(tmp_path: Path):
     assert (whole.factor, whole.width, whole.height) == (2, 650, 556)
     corner = values_tile(read, column=2, row=2, factor=1)
     assert (corner.left, corner.top, corner.width, corner.height) == (1024, 1024, 276, 87)
-    assert np.array_equal(unpacked(corner) + read.low, stored[1024:, 1024:])
-    half = unpacked(values_tile(read, column=0, row=1, factor=2))
+    assert np.array_equal(decompressed(corner) + read.low, stored[1024:, 1024:])
+    half = decompressed(values_tile(read, column=0, row=1, factor=2))
     assert half.shape == (44, TILE_PX)
-    assert np.array_equal(half, unpacked(whole)[512:, :512])
-    deep = unpacked(overview_tile(read, max_px=90))  # by 16
+    assert np.array_equal(half, decompressed(whole)[512:, :512])
+    deep = decompressed(overview_tile(read, max_px=90))  # by 16
     assert deep.shape == (70, 82)
     assert abs(deep[0, 0] + read.low - stored[:16, :16].mean()) <= 0.5
 
@@ -156,7 +156,7 @@ async def test_an_image_that_was_changed_is_read_again(tmp_path: Path):
         before = await cache.get(path, keep=True)
         saved(dicom_image(phantom(40, 40)), path)
         after = await cache.get(path, keep=True)
-    assert before.pixels.shape != after.pixels.shape
+    assert before.offset_values.shape != after.offset_values.shape
 
 
 @pytest.mark.real
@@ -167,6 +167,6 @@ async def test_values_of_real_images_are_pydicom_s(real_images: Path):
         for path in paths:
             read, file = await reader.read_values(path), pydicom.dcmread(path)
             if file.SamplesPerPixel == 1:
-                assert np.array_equal(read.pixels.astype(int) + read.low, file.pixel_array)
-            assert read.default_grays.max() == 255
-            assert read.default_grays.min() == 0
+                assert np.array_equal(read.offset_values.astype(int) + read.low, file.pixel_array)
+            assert read.gray_by_offset.max() == 255
+            assert read.gray_by_offset.min() == 0

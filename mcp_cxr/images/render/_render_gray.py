@@ -1,4 +1,7 @@
-"""Converts stored values to gray levels at about the requested size, with as little work at full size as is correct."""
+"""Renders stored values to an 8-bit image near the requested size.
+
+Downscales before the grayscale steps if the result is exact enough.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 from mcp_cxr.images.pixels import FileRaster, ValueRange
 from mcp_cxr.images.render._downscale import block_for, downscale, split_into_blocks
-from mcp_cxr.images.render._grayscale import grayscale
+from mcp_cxr.images.render._grayscale_table import grayscale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images.dicom import GrayscaleParameters, Window
     from mcp_cxr.images.pixels import Mask, Raster, StoredArray
     from mcp_cxr.images.render._downscale import Block
-    from mcp_cxr.images.render._grayscale import Grayscale
+    from mcp_cxr.images.render._grayscale_table import Grayscale
 
 
 Decode: TypeAlias = "Callable[[bool], Raster]"

@@ -1,6 +1,6 @@
 """Opens files within bounds, detects their kind, and translates library errors."""
 
-from mcp_cxr.images.source._files import (
+from mcp_cxr.images.files._files import (
     DEFLATE,
     GZIP,
     SNIFFED_BYTES,
@@ -12,7 +12,7 @@ from mcp_cxr.images.source._files import (
     is_image_name,
     open_bounded,
 )
-from mcp_cxr.images.source._library_errors import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
+from mcp_cxr.images.files._library_errors import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
 
 __all__ = [
     "DEFLATE",

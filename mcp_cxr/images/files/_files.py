@@ -32,7 +32,7 @@ _VRS = frozenset(
 _GROUPS_AT_START = (0x0002, 0x0008)
 _MAX_FIRST_LENGTH = 1024  # an implicit first element: a group length, a character set, an image type, a UID
 MAX_BYTES: Final = 256 * 2**20
-"""Largest file read, and largest that .gz or a deflated data set may become: twice a 64-megapixel image of 16 bits."""
+"""Largest file read, compressed or decompressed: twice a 64-megapixel image of 16 bits."""
 GZIP: Final = 16 + zlib.MAX_WBITS
 """`wbits` of a gzip member."""
 DEFLATE: Final = -zlib.MAX_WBITS
@@ -62,8 +62,8 @@ def open_bounded(path: Path) -> Generator[BinaryIO]:
         yield file
 
 
-def inflate(packed: bytes, *, wbits: int) -> bytes:
-    """Return `packed` decompressed, at most `MAX_BYTES`.
+def inflate(compressed: bytes, *, wbits: int) -> bytes:
+    """Return `compressed` decompressed, at most `MAX_BYTES`.
 
     Raises:
         UnsupportedImage: It is larger.
@@ -71,7 +71,7 @@ def inflate(packed: bytes, *, wbits: int) -> bytes:
         zlib.error: It is damaged.
     """
     inflater = zlib.decompressobj(wbits)
-    data = inflater.decompress(packed, MAX_BYTES)
+    data = inflater.decompress(compressed, MAX_BYTES)
     if inflater.eof:
         return data
     if len(data) >= MAX_BYTES:

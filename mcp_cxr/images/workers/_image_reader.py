@@ -1,4 +1,4 @@
-"""Reads images without blocking the event loop: plain bytes in threads, everything else in worker processes.
+"""Reads images without blocking the event loop: uncompressed DICOM in threads, everything else in worker processes.
 
 Caches the stored values of the images being viewed, for a viewer requests one tile after another.
 """
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 import anyio
 from anyio import to_thread
 
-from mcp_cxr.images.source import NeedsDecoding
-from mcp_cxr.images.workers._processes import WorkerPool
+from mcp_cxr.images.files import NeedsDecoding
 from mcp_cxr.images.workers._tasks import header_task, image_task, values_task, view_task
+from mcp_cxr.images.workers._worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images._read import DecodedImage
     from mcp_cxr.images._stored_values import StoredValues
     from mcp_cxr.images.dicom import HeaderFacts
-    from mcp_cxr.images.render import ImageView, ViewOptions
+    from mcp_cxr.images.render import DisplayOptions, ImageView
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
 
@@ -41,16 +41,16 @@ _MAX_IMAGES: Final = 2
 class ImageReader:
     """Reads images without blocking the event loop. Open with `async with`; may be used from several tasks.
 
-    Uncompressed DICOM is read in a thread; after a cancelled call the thread finishes. Files that have to be unpacked
-    or decoded are read in a worker process with limits on memory and time; a cancelled call ends the process. No call
-    may be running when the reader is closed; nothing goes on after that.
+    Uncompressed DICOM is read in a thread; after a cancelled call the thread finishes. Files that have to be
+    decompressed or decoded are read in a worker process with limits on memory and time; a cancelled call ends the
+    process. No call may be running when the reader is closed; nothing goes on after that.
 
     Args:
         workers: Files read at the same time, in threads and in processes each; None: as many as usable cores.
         bounds: Other limits for the processes, see `WorkerPool`.
     """
 
-    def __init__(self, *, workers: int | None = None, **bounds: Any) -> None:  # noqa: ANN401 # those of Workers
+    def __init__(self, *, workers: int | None = None, **bounds: Any) -> None:  # noqa: ANN401 # of WorkerPool
         self.workers = workers or _usable_cores()
         self._bounds = bounds
 
@@ -65,27 +65,27 @@ class ImageReader:
         await self._workers.aclose()
 
     async def read_header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
-        """As `read_header`."""
+        """See `images._read.read_header`."""
         return await self._run(header_task(path, any_body_part=any_body_part))
 
     async def read_image(
-        self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_process: bool = False
+        self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_worker: bool = False
     ) -> DecodedImage:
-        """As `read_image`.
+        """See `images._read.read_image`.
 
         Args:
-            in_process: Whether a worker process reads plain bytes too. Threads take turns at most of that work:
+            in_worker: Read uncompressed DICOM in a worker process too. Threads take turns at most of that work:
                 measured on two cores, they use one, two processes both. A process takes 0.4 s to start.
         """
         task = image_task(path, spec, any_body_part=any_body_part)
-        return await (self._workers.run(task) if in_process else self._run(task))
+        return await (self._workers.run(task) if in_worker else self._run(task))
 
-    async def render_view(self, path: Path, options: ViewOptions) -> ImageView:
-        """As `render_view`."""
+    async def render_view(self, path: Path, options: DisplayOptions) -> ImageView:
+        """See `images._read.render_view`."""
         return await self._run(view_task(path, options))
 
     async def read_values(self, path: Path) -> StoredValues:
-        """As `read_values`."""
+        """See `images._stored_values.read_values`."""
         return await self._run(values_task(path))
 
     async def _run(self, task: Task[Result]) -> Result:

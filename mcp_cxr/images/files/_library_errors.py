@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NeedsDecoding(Exception):
-    """The file must be unpacked or decoded, but only plain bytes may be read; never leaves this package."""
+    """Only uncompressed pixel data may be read, but the file is compressed or encoded; never leaves this package."""
 
 
 LIBRARY_ERRORS = (
@@ -78,7 +78,7 @@ def _silence_libraries() -> None:
     """Silence the libraries' warnings and logs.
 
     A filter for pydicom alone is put first and left there: other threads would undo `warnings.catch_warnings`. Its
-    place is checked each time, because others (pytest among them) insert filters before it.
+    position is checked each time, because others (pytest among them) insert filters before it.
     """
     for name in _QUIET_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

@@ -97,7 +97,7 @@ class _Values:
     """The stored values from the lowest to the highest, and which of them are padding or in use."""
 
     def __init__(self, value_range: ValueRange, padding: tuple[int, int] | None) -> None:
-        self._survey = value_range
+        self._value_range = value_range
         self.all: Table = np.arange(value_range.low, value_range.high + 1, dtype=np.float64)
         first, last = padding or (value_range.low - 1, value_range.low - 1)
         self.padding: Mask = (self.all >= first) & (self.all <= last)
@@ -111,7 +111,7 @@ class _Values:
     @cached_property
     def used(self) -> Mask:
         """Whether a pixel outside the padding has the value."""
-        return self._survey.used() & ~self.padding
+        return self._value_range.used() & ~self.padding
 
     def extremes(self, voi_values: Table) -> tuple[float, float]:
         """Return the lowest and highest entry of `voi_values` that a pixel of the image has.
@@ -186,8 +186,8 @@ def apply_lut(values: Table, lut: Lut) -> Table:
     first = lut.first
     if first >= 1 << 15 and values.max() < first:  # a signed first value with an unsigned VR
         first -= 1 << 16
-    places = np.clip(np.rint(values) - first, 0, lut.entries.size - 1).astype(np.intp)
-    return lut.entries[places].astype(np.float64)
+    index = np.clip(np.rint(values) - first, 0, lut.entries.size - 1).astype(np.intp)
+    return lut.entries[index].astype(np.float64)
 
 
 def apply_window(values: Table, window: Window) -> Table:

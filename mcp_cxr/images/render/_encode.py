@@ -15,7 +15,7 @@ from mcp_cxr.records import Rendering
 
 if TYPE_CHECKING:
     from mcp_cxr.images.dicom import HeaderFacts
-    from mcp_cxr.images.render._gray_image import GrayImage
+    from mcp_cxr.images.render._render_gray import GrayImage
     from mcp_cxr.records import ImageSpec
 
 MAX_VIEW_BYTES: Final = 700_000
@@ -25,7 +25,7 @@ _VIEW_JPEG_QUALITY: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
-class ViewOptions:
+class DisplayOptions:
     """Window, region, inversion and size of a view.
 
     Raises:

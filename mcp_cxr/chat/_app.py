@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._archive_page import archive_page
-from mcp_cxr.chat._backend import Backend
 from mcp_cxr.chat._chat_page import chat_page
-from mcp_cxr.chat._connection import ServerEnded
-from mcp_cxr.chat._drawing import escape_markdown, wait_for
-from mcp_cxr.chat._queries import describe_query, save_query, saved_queries
+from mcp_cxr.chat._mcp_client import ServerEnded
 from mcp_cxr.chat._search_page import search_page
-from mcp_cxr.chat._tab import this_tab
+from mcp_cxr.chat._search_queries import describe_query, save_query, saved_queries
+from mcp_cxr.chat._servers import Backend
+from mcp_cxr.chat._session_state import this_tab
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
 from mcp_cxr.loopback import remote_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.chat._model import Model
-    from mcp_cxr.chat._tab import Tab
+    from mcp_cxr.chat._language_model import ChatModel
+    from mcp_cxr.chat._session_state import Tab
 
 _PAGES = {"Search": search_page, "Chat": chat_page, "Archive": archive_page}
 _POLL_S = 2
@@ -59,19 +59,19 @@ def _backend(folders: tuple[str, ...]) -> Backend:
     return Backend.open(folders)
 
 
-def _model_line(model: Model | None, share: Sequence[str]) -> str:
+def _model_line(model: ChatModel | None, share: Sequence[str]) -> str:
     """Return the language model, what it may see, and whether that leaves this machine."""
     if model is None:
         return ":gray-badge[no model]"
     host = remote_name(model.url)
-    place = (
+    data_flow = (
         f":orange-badge[data leaves this machine: {escape_markdown(host)}]"
         if host
         else ":green-badge[data stays on this machine]"
     )
     withheld = [what for what in ("reports", "images") if what not in share]
     access = f"does not see {' or '.join(withheld)}" if withheld else "sees reports and images"
-    return f"{place} **{escape_markdown(model.name)}** · {access}"
+    return f"{data_flow} **{escape_markdown(model.name)}** · {access}"
 
 
 def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
@@ -81,12 +81,14 @@ def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:
     st.error(str(ServerEnded()), icon=":material/power_off:")
     if st.button("Restart the server", type="primary", key="restart"):
         restarted = [
-            backend.loop.start(one.restart()) for one in (backend.user_server, backend.model_server) if one.has_ended
+            backend.loop.start(server.restart())
+            for server in (backend.user_server, backend.model_server)
+            if server.has_ended
         ]
         try:
-            for one in restarted:
-                wait_for([one])
-                one.result()
+            for restart in restarted:
+                wait_for([restart])
+                restart.result()
         except CxrError:
             return
         tab.problem = None

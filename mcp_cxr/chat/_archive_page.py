@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._drawing import escape_markdown, wait_for
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._backend import Backend
-    from mcp_cxr.chat._tab import Tab
+    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat._session_state import Tab
 
 _REDRAW_S = 0.5
 _TOTALS = {"images": "images", "studies": "studies", "subjects": "patients", "external": "external images"}
@@ -54,12 +54,12 @@ def _overview(backend: Backend) -> None:
         st.caption(f"Vectors of {made['dimension']} dimensions, made by {escape_markdown(made['model'])}")
 
 
-def _draw_counts(place: Any, title: str, counts: Mapping[str, int]) -> None:  # noqa: ANN401 - a column
+def _draw_counts(column: Any, title: str, counts: Mapping[str, int]) -> None:  # noqa: ANN401 - a column
     """Draw counts as bars, the largest first."""
     most = max(counts.values(), default=1)
-    place.caption(title)
+    column.caption(title)
     for name, count in sorted(counts.items(), key=lambda item: -item[1]):
-        place.progress(count / most, f"{name}: {count:,}")
+        column.progress(count / most, f"{name}: {count:,}")
 
 
 def _start(backend: Backend, tab: Tab) -> None:

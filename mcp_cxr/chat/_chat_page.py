@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mcp_cxr.chat._conversation import Conversation
-from mcp_cxr.chat._drawing import escape_markdown, without_images
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._conversation import PendingConsent
-    from mcp_cxr.chat._model import ToolResult, Turn
-    from mcp_cxr.chat._tab import Tab
+    from mcp_cxr.chat._language_model import ToolResult, Turn
+    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat._session_state import Tab
 
 _REDRAW_S = 0.25
 _SEARCH = "search_medical_images"
@@ -50,7 +50,7 @@ def chat_page(backend: Backend, tab: Tab) -> None:
 
 def _finished(conversation: Conversation) -> list[Turn]:
     """Return the turns up to the last user message, which no longer change."""
-    last = max(place for place, turn in enumerate(conversation.turns) if turn.role == "user")
+    last = max(index for index, turn in enumerate(conversation.turns) if turn.role == "user")
     return conversation.turns[: last + 1]
 
 
@@ -79,11 +79,11 @@ def _ask_for_consent(pending: PendingConsent) -> None:
 
 
 def _draw_turns(backend: Backend, conversation: Conversation, turns: list[Turn]) -> None:
-    found = [one for turn in turns for one in turn.answers if one.call.name == _SEARCH and not one.is_error]
+    found = [answer for turn in turns for answer in turn.answers if answer.call.name == _SEARCH and not answer.is_error]
     for number, turn in enumerate(turns):
         _draw(turn)
         for answer in turn.answers:
-            if any(answer is one for one in found):
+            if any(answer is search for search in found):
                 _draw_viewer(
                     backend, conversation, answer, key=f"images_{number}_{answer.call.id}", is_last=answer is found[-1]
                 )
@@ -95,8 +95,8 @@ def _draw(turn: Turn) -> None:
             st.markdown(without_images(turn.text) if turn.role == "assistant" else escape_markdown(turn.text))
         if turn.context:
             st.caption(escape_markdown(turn.context))
-        for place, call in enumerate(turn.calls):
-            answer = turn.answers[place] if place < len(turn.answers) else None
+        for index, call in enumerate(turn.calls):
+            answer = turn.answers[index] if index < len(turn.answers) else None
             _draw_call(call.name, call.arguments, answer)
 
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 
-from mcp_cxr.chat._backend import text_of
-from mcp_cxr.chat._model import Model, ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat._language_model import ChatModel, ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat._servers import text_of
 
 if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import Tool
 
-    from mcp_cxr.chat._backend import Backend
+    from mcp_cxr.chat._servers import Backend
 
 _MAX_ROUNDS = 12
 _STOPPED = "Not executed: the user stopped the reply."
@@ -43,7 +43,7 @@ class PendingConsent:
 class Conversation:
     """The turns so far. The page reads them while the model continues."""
 
-    def __init__(self, backend: Backend, model: Model) -> None:
+    def __init__(self, backend: Backend, model: ChatModel) -> None:
         self._backend = backend
         self.model = model
         self.turns: list[Turn] = []
@@ -97,7 +97,7 @@ class Conversation:
 
     async def _call(self, call: ToolCall, tools: list[Tool]) -> ToolResult:
         """Call a tool for the model; a tool that writes waits for the user's consent."""
-        tool = next((one for one in tools if one.name == call.name), None)
+        tool = next((tool for tool in tools if tool.name == call.name), None)
         if tool is None:
             return ToolResult(call, f"There is no tool {call.name}.", is_error=True)
         if not (tool.annotations and tool.annotations.read_only_hint) and not await self._has_consent(call):

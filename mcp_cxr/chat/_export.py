@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.chat._backend import Backend
+    from mcp_cxr.chat._servers import Backend
 
 _COLUMNS = (
     *("rank", "image_id", "study_id", "subject_id", "view_position"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._drawing import escape_markdown, wait_for
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from mcp_cxr.chat._backend import Backend
-    from mcp_cxr.chat._tab import Tab
+    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat._session_state import Tab
 
 _THUMBNAIL_PX = 512  # sharp on high-density screens
 _PRESENT, _UNCERTAIN = 1, -1
@@ -34,13 +34,13 @@ def gallery(backend: Backend, tab: Tab) -> None:
             tab.images[image_id] = backend.loop.start(backend.rendering(image_id, _THUMBNAIL_PX))
     if any(hit["image_id"] == tab.open_image_id for hit in hits):
         _open_image(backend, tab)
-    places: dict[str, DeltaGenerator] = {}
+    slots: dict[str, DeltaGenerator] = {}
     with st.container(horizontal=True, gap="small", key="gallery"):
         for hit in hits:
             with st.container(border=True, height="stretch", key=f"card_{hit['rank']}"):
-                places[hit["image_id"]] = st.empty()
+                slots[hit["image_id"]] = st.empty()
                 _card(backend, tab, hit)
-    _show_images(places, tab)
+    _show_images(slots, tab)
 
 
 def _open_image(backend: Backend, tab: Tab) -> None:
@@ -117,19 +117,19 @@ def _similarity_text(hit: dict[str, Any]) -> str:
     return f"z {hit['similarity_z']:+.1f} · percentile {hit['percentile']:.1f} · {cosine}"
 
 
-def _show_images(places: dict[str, DeltaGenerator], tab: Tab) -> None:
+def _show_images(slots: dict[str, DeltaGenerator], tab: Tab) -> None:
     """Show each rendering as soon as it is read."""
-    waiting = {image_id: tab.images[image_id] for image_id in places}
+    waiting = {image_id: tab.images[image_id] for image_id in slots}
     while waiting:
         wait_for(waiting.values())
         for image_id, future in list(waiting.items()):
             if future.done():
-                _show_image(places[image_id], waiting.pop(image_id), tab.names[image_id])
+                _show_image(slots[image_id], waiting.pop(image_id), tab.names[image_id])
 
 
-def _show_image(place: DeltaGenerator, future: Future[tuple[bytes, str]], name: str) -> None:
+def _show_image(slot: DeltaGenerator, future: Future[tuple[bytes, str]], name: str) -> None:
     try:
         content, _ = future.result()
-        place.image(content, width="stretch", alt=f"Image {name}")
+        slot.image(content, width="stretch", alt=f"Image {name}")
     except CxrError as exc:
-        place.caption(escape_markdown(str(exc)))
+        slot.caption(escape_markdown(str(exc)))

@@ -1,4 +1,4 @@
-"""Starts the page on loopback, for those who have the link."""
+"""Starts the chat page on loopback behind a link with a token."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamlit.web import bootstrap
 
-from mcp_cxr.chat._model import create_model
+from mcp_cxr.chat._language_model import create_model
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:

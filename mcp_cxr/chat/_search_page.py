@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mcp_cxr.chat._drawing import escape_markdown, wait_for
 from mcp_cxr.chat._gallery import gallery
-from mcp_cxr.chat._queries import GROUPS, count_filters, describe_query
 from mcp_cxr.chat._result_bar import results
-from mcp_cxr.chat._tab import widget
+from mcp_cxr.chat._search_queries import GROUPS, count_filters, describe_query
+from mcp_cxr.chat._session_state import widget
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import LABELS, VIEWS
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._backend import Backend
-    from mcp_cxr.chat._tab import Tab
+    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat._session_state import Tab
 
 _EXTENSIONS = ["dcm", "dicom", "png", "jpg", "jpeg"]
 _MAX_UPLOAD_MB = 100

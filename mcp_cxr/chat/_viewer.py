@@ -1,4 +1,4 @@
-"""The viewer page inside the app: a small MCP Apps host passes its calls on to the user's server."""
+"""Embeds the viewer page in the app: a small MCP Apps host that forwards its calls to the user's server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 from mcp import MCPError
 from streamlit.components import v2 as components
 
-from mcp_cxr.chat._drawing import wait_for
+from mcp_cxr.chat._streamlit_helpers import wait_for
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import VIEWER_URI
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._backend import Backend
+    from mcp_cxr.chat._servers import Backend
 
 _READ_ONLY_TOOLS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
 """The tools that the viewer may call: none that writes."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-_LOGGED_ARGUMENTS = {one.name for one in fields(SearchArguments) if one.name != "query"} | set(
+_LOGGED_ARGUMENTS = {field.name for field in fields(SearchArguments) if field.name != "query"} | set(
     "image_id window_center window_width invert region max_px dry_run".split()
 )
 """Arguments whose values are logged; any other is free text, or may name a person."""

@@ -10,12 +10,12 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import IngestSummary, Overview
-from mcp_cxr.server._tool import session_of, tool_result
+from mcp_cxr.server._strict_tool import state_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.ingest import IngestProgress
 
-_GRACE_S = 3.0  # after the pace; hosts give a call 60 s or more, and a service that hangs must not use them up
+_GRACE_S = 3.0  # after the time limit; hosts give a call 60 s or more, and a service that hangs must not use them up
 _TIME_IS_UP = "Not finished: call ingest_directory again with the same arguments to continue."
 
 
@@ -23,7 +23,7 @@ async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallTool
     """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
     its vectors, and how many images another program wrote (external; they are not searched).
     """
-    archive = await session_of(context).archive()
+    archive = await state_of(context).archive()
     return tool_result(await archive.overview())
 
 
@@ -39,10 +39,10 @@ async def ingest_directory(
     """
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
-    session = session_of(context)
-    archive = await session.archive()
+    state = state_of(context)
+    archive = await state.archive()
     loop = asyncio.get_running_loop()
-    stop_signal = StopSignal(deadline=loop.time() + session.ingest_pace_s + _GRACE_S)
+    stop_signal = StopSignal(deadline=loop.time() + state.ingest_time_limit_s + _GRACE_S)
 
     reported = 0
 
@@ -54,7 +54,7 @@ async def ingest_directory(
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
         await context.report_progress(progress.processed, progress.found, done)
 
-    timer = loop.call_later(session.ingest_pace_s, stop_signal.stop, _TIME_IS_UP)
+    timer = loop.call_later(state.ingest_time_limit_s, stop_signal.stop, _TIME_IS_UP)
     try:
         callbacks = IngestCallbacks(on_progress=report_progress)
         summary = await archive.ingest(

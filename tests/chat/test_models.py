@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat._model import Model, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
+from mcp_cxr.chat._language_model import ChatModel, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 
@@ -22,7 +22,7 @@ TURNS = (
 TOOL = Tool(name="view_image", description="Looks.", input_schema={"type": "object"})
 
 
-def connect(model: ScriptedModel, api: str, **more: str) -> Model:
+def connect(model: ScriptedModel, api: str, **more: str) -> ChatModel:
     url = model.origin + ("/v1" if api == "openai" else "")
     variables = {"MCP_CXR_CHAT_MODEL": "m", "MCP_CXR_CHAT_URL": url, "MCP_CXR_CHAT_API": api, **more}
     created = create_model(Settings.model_validate(variables))
@@ -30,7 +30,7 @@ def connect(model: ScriptedModel, api: str, **more: str) -> Model:
     return created
 
 
-async def reply_of(model: Model) -> list[Any]:
+async def reply_of(model: ChatModel) -> list[Any]:
     return [one async for one in model.stream_reply("Be brief.", TURNS, [TOOL])]
 
 

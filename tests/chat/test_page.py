@@ -12,9 +12,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from mcp_cxr.chat._app import _backend, _model_line
-from mcp_cxr.chat._connection import Loop
-from mcp_cxr.chat._drawing import escape_markdown, without_images
-from mcp_cxr.chat._model import AnthropicModel, Model
+from mcp_cxr.chat._language_model import AnthropicModel, ChatModel
+from mcp_cxr.chat._mcp_client import Loop
+from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
 from mcp_cxr.chat._streamlit_script import __file__ as page
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
 
 def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
     assert _model_line(None, ()) == ":gray-badge[no model]"
-    here = _model_line(Model("llama_3", "http://localhost:1/v1"), ("reports", "images"))
+    here = _model_line(ChatModel("llama_3", "http://localhost:1/v1"), ("reports", "images"))
     assert here == ":green-badge[data stays on this machine] **llama\\_3** · sees reports and images"
     away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[data leaves this machine: api\\.anthropic\\.com\\:443]")

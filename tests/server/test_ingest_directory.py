@@ -96,7 +96,7 @@ async def test_a_call_out_of_time_says_how_to_continue_and_the_next_one_finishes
     images: Path, archive_settings: Settings
 ):
     """The first server's time is over at once; the second has the usual pace."""
-    async with Client(build_server(lambda: open_memory_archive(archive_settings), ingest_pace_s=0)) as client:
+    async with Client(build_server(lambda: open_memory_archive(archive_settings), ingest_time_limit_s=0)) as client:
         stopped = await (await host_of(client)).ask("ingest_directory", path=str(images))
     assert "call ingest_directory again" in stopped["next"]
     assert stopped["remaining"] is None or stopped["remaining"] > 0

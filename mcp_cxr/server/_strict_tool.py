@@ -1,4 +1,4 @@
-"""Tools that refuse unknown arguments, and their results in the form that every host reads."""
+"""`StrictTool` rejects unknown arguments; `tool_result` returns data as structured content and as JSON text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
     from mcp_types import ToolAnnotations
 
-    from mcp_cxr.server._session import ServerSession
+    from mcp_cxr.server._state import ServerState
 
 
 UNTRUSTED_TEXT_NOTE = (
@@ -53,13 +53,13 @@ class StrictTool(Tool):
         return cls.model_validate({**dict(tool), "parameters": schema})
 
     async def run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False) -> Any:  # noqa: ANN401 - the SDK's signature
-        """Return the tool's result, after the call has been logged if the session has an access log.
+        """Return the tool's result, after the call has been logged if the server keeps an access log.
 
         Raises:
             ToolError: Its text says what to do next.
         """
         call = partial(self._run, arguments, context, convert_result)
-        access_log = session_of(context).access_log
+        access_log = state_of(context).access_log
         return await (access_log.record(self.name, arguments, call) if access_log else call())
 
     async def _run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:  # noqa: ANN401 - the SDK's signature
@@ -71,7 +71,7 @@ class StrictTool(Tool):
             return await super().run(arguments, context, convert_result)
         except ToolError as exc:
             if isinstance(exc.__cause__, CxrError):
-                raise ToolError(_one_line(session_of(context).hide_paths(str(exc.__cause__)))) from exc.__cause__
+                raise ToolError(_one_line(state_of(context).hide_paths(str(exc.__cause__)))) from exc.__cause__
             raise
 
     def _first_argument_error(self, error: ValidationError) -> str:
@@ -86,8 +86,8 @@ class StrictTool(Tool):
         return f"Unknown argument {name}; {hint}"
 
 
-def session_of(context: Context[Any, Any]) -> ServerSession:
-    """Return the session that the server's lifespan opened."""
+def state_of(context: Context[Any, Any]) -> ServerState:
+    """Return the state that the server's lifespan opened."""
     return context.request_context.lifespan_context
 
 

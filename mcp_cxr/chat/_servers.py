@@ -1,4 +1,4 @@
-"""What all tabs share: two MCP servers, the event loop for them, and a folder for uploads."""
+"""The two MCP servers that all tabs share: the user's and the language model's, with their event loop and uploads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
-from mcp_cxr.chat._connection import Connection, Loop, ServerEnded
-from mcp_cxr.chat._model import Model, create_model
+from mcp_cxr.chat._language_model import ChatModel, create_model
+from mcp_cxr.chat._mcp_client import Connection, Loop, ServerEnded
 from mcp_cxr.errors import CxrError
 from mcp_cxr.settings import Settings, load_settings
 
@@ -35,7 +35,7 @@ _KEY = "MCP_CXR_CHAT_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One instance for each process.
+    """The servers, the event loop, the language model and the uploads of one process.
 
     The user sees everything, as with the other commands. The language model has a server of its own, which gives it
     what MCP_CXR_SHARE allows, as it would for any host's model.
@@ -45,7 +45,7 @@ class Backend:
     loop: Loop
     user_server: Connection
     model_server: Connection
-    language_model: Model | None
+    language_model: ChatModel | None
     """None: no language model is configured."""
     uploads: Path
     """Uploaded example images; deleted when the process ends."""
@@ -79,7 +79,7 @@ class Backend:
         """Call a tool for the user; return its structured content.
 
         Raises:
-            CxrError: The tool answers with an error, in its own words, or the server has ended.
+            CxrError: The tool answers with an error, whose text this is, or the server has ended.
         """
         result = await self.user_server.call(tool, arguments, on_progress=on_progress)
         return _checked(result).structured_content or {}
@@ -91,7 +91,7 @@ class Backend:
         return base64.b64decode(block.data), block.mime_type
 
     def is_unanswered(self, answer: Future[Any]) -> bool:
-        """Whether this failed because the server ended, and a new server is running."""
+        """Whether `answer` failed because the server ended, and a new server is running."""
         if not answer.done() or answer.cancelled() or self.user_server.has_ended:
             return False
         return isinstance(answer.exception(), ServerEnded)

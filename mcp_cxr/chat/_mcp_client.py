@@ -1,4 +1,4 @@
-"""One MCP server process over stdio, and the only task that holds its client."""
+"""Runs one MCP server over stdio and calls it from other threads; one task owns the client."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Connection:
     After the process has ended it stays down until `restart`: one that fails at every start would be started forever.
 
     Args:
-        server: How to start it.
+        server: How to start the server.
     """
 
     def __init__(self, server: StdioServerParameters) -> None:

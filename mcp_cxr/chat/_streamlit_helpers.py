@@ -1,4 +1,4 @@
-"""What several pages need to draw: quoted text in Markdown made harmless, and waiting that a click ends."""
+"""Streamlit helpers: escapes quoted Markdown, and waits for futures until the user acts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def without_images(markdown: str) -> str:
 
 
 def wait_for(futures: Iterable[Future[Any]]) -> None:
-    """Wait until one of them is done, or the user does something, which ends this run of the script.
+    """Wait until one of the futures is done, or the user does something, which ends this run of the script.
 
     Streamlit checks for clicks whenever a run writes, so an invisible element is written. By then the next run may have
     started in another thread and cancelled these futures: hence the last write.
     """
-    place = st.empty()
+    invisible = st.empty()
     while not wait(futures, timeout=_POLL_S, return_when="FIRST_COMPLETED").done:
-        place.empty()
-    place.empty()
+        invisible.empty()
+    invisible.empty()

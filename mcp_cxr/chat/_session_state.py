@@ -1,4 +1,4 @@
-"""The state of one browser tab."""
+"""The state of one browser tab, kept in Streamlit's session state."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._queries import FIELDS, query_of
+from mcp_cxr.chat._search_queries import FIELDS, query_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._backend import Backend
     from mcp_cxr.chat._conversation import Conversation
+    from mcp_cxr.chat._servers import Backend
 
 PAGE = 12
 _HISTORY = 20
@@ -56,7 +56,7 @@ class Tab:
         """Start a search with the values of the widgets."""
         self.query = query_of({name: st.session_state[widget(name)] for name in FIELDS}, marks=self.marks)
         if self.others_only and (
-            example := next((one for one in self.marks["like"] if not backend.is_upload(one)), None)
+            example := next((marked for marked in self.marks["like"] if not backend.is_upload(marked)), None)
         ):
             self.query["exclude_subject_of"] = example
         self.stop()
@@ -81,7 +81,7 @@ class Tab:
     def mark(self, backend: Backend, kind: str, example: str) -> None:
         """Mark an image as like or unlike, or clear the same mark, and search again."""
         was_marked = example in self.marks[kind]
-        self.marks = {name: [one for one in marked if one != example] for name, marked in self.marks.items()}
+        self.marks = {name: [image for image in marked if image != example] for name, marked in self.marks.items()}
         if not was_marked:
             self.marks[kind].append(example)
         self.search(backend)
@@ -105,7 +105,7 @@ class Tab:
         self.facts.clear()
         for hit in page["images"]:
             self.names[hit["image_id"]] = f"{hit['view_position']} {hit['subject_id']}"
-        self.history = [self.query, *(one for one in self.history if one != self.query)][:_HISTORY]
+        self.history = [self.query, *(query for query in self.history if query != self.query)][:_HISTORY]
 
     def toggle_selected(self, hit: dict[str, Any]) -> None:
         """Add a hit to the selection, or remove it."""

@@ -1,6 +1,6 @@
 """A conversation's turns, and the language models behind HTTP that continue it, read as they generate.
 
-`Model` speaks OpenAI's Chat Completions API, which vLLM, Ollama, llama.cpp and others serve too; `AnthropicModel`
+`ChatModel` speaks OpenAI's Chat Completions API, which vLLM, Ollama, llama.cpp and others serve too; `AnthropicModel`
 overrides what differs in Anthropic's Messages API.
 """
 
@@ -77,11 +77,11 @@ class Turn:
     """To `calls`, in their order."""
 
 
-class Model:
+class ChatModel:
     """A model behind the Chat Completions API.
 
     Args:
-        name: The service's name for it.
+        name: The service's name for the model.
         url: The service's base URL.
         key: API key, if the service requires one.
         allowed_hosts: As in MCP_CXR_ALLOW_REMOTE.
@@ -184,7 +184,7 @@ class Model:
         return event.get("choices") or []
 
 
-class AnthropicModel(Model):
+class AnthropicModel(ChatModel):
     """A model behind Anthropic's Messages API."""
 
     path = "/v1/messages"
@@ -233,11 +233,11 @@ class AnthropicModel(Model):
                 return [{"finish_reason": kind == "message_stop"}]
 
 
-def create_model(settings: Settings) -> Model | None:
+def create_model(settings: Settings) -> ChatModel | None:
     """Return the model that the settings name; None if there is none.
 
     Raises:
-        ConfigError: Its address or key is unusable, or the address is on another machine that was not allowed.
+        ConfigError: The service's address or key is unusable, or it is on another machine that was not allowed.
     """
     if not settings.chat_model:
         return None
@@ -251,7 +251,7 @@ def create_model(settings: Settings) -> Model | None:
         data="questions and tool results",
         allowed_hosts=settings.allow_remote,
     )
-    kind = AnthropicModel if settings.chat_api == "anthropic" else Model
+    kind = AnthropicModel if settings.chat_api == "anthropic" else ChatModel
     return kind(settings.chat_model, settings.chat_url, key, allowed_hosts=settings.allow_remote)
 
 

@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class ServerSession:
+class ServerState:
     """What all tools of one server share: settings, access log and the archive.
 
     Args:
         share: What the host's model may be given: any of `reports`, `images`.
-        ingest_pace_s: After this long an ingest stops after the current batch.
+        ingest_time_limit_s: After this long an ingest stops after the current batch.
         access_log: Logs every call; None: nothing is logged.
     """
 
     share: tuple[str, ...]
-    ingest_pace_s: float
+    ingest_time_limit_s: float
     access_log: AccessLog | None = None
     _archive: Archive | None = None
     _failure: CxrError | None = None
@@ -50,8 +50,8 @@ class ServerSession:
         return self._archive
 
     @asynccontextmanager
-    async def opened(self, open_archive: OpenArchive) -> AsyncGenerator[ServerSession]:
-        """Open the archive in the background, yield the session, and close the archive at the end."""
+    async def opened(self, open_archive: OpenArchive) -> AsyncGenerator[ServerState]:
+        """Open the archive in the background, yield the state, and close the archive at the end."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._keep_open, open_archive)
             try:
@@ -60,7 +60,7 @@ class ServerSession:
                 self._closing.set()
 
     async def _keep_open(self, open_archive: OpenArchive) -> None:
-        """Open the archive and hold it open until the session ends; both happen in one task, as anyio requires."""
+        """Open the archive and hold it open until the server ends; both happen in one task, as anyio requires."""
         try:
             async with open_archive() as self._archive:
                 self._opened.set()

@@ -17,7 +17,7 @@ FOR_VIEWER_ONLY: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
 
 _SOURCES = Path(__file__).parent / "viewer"
 _SCRIPTS = (
-    *("elements", "host", "tool_results", "stored_values", "windowed_image", "overlay", "viewport"),
+    *("dom", "host_client", "tool_results", "stored_values", "windowed_image", "overlay", "viewport"),
     *("gallery", "search_form", "image_details", "image_viewer", "app"),
 )
 """Concatenated into one script in this order: later ones use what earlier ones declare."""

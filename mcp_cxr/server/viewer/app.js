@@ -7,7 +7,7 @@ const MAX_COMPARED = 4;
 class App {
   constructor() {
     this.app = document.getElementById("app");
-    this.host = new Host();
+    this.host = new HostClient();
     this.page = null;
     this.search = {};
     this.unlike = [];
@@ -183,8 +183,8 @@ class App {
   // More like this, not this
 
   toggleExample(kind, { image_id: id }) {
-    const like = (this.search.like ?? []).filter((one) => one !== id);
-    const unlike = this.unlike.filter((one) => one !== id);
+    const like = (this.search.like ?? []).filter((marked) => marked !== id);
+    const unlike = this.unlike.filter((marked) => marked !== id);
     const wasMarked = (kind === "like" ? (this.search.like ?? []) : this.unlike).includes(id);
     if (!wasMarked) (kind === "like" ? like : unlike).push(id);
     this.#searchByExamples(like, unlike);
@@ -253,8 +253,8 @@ class App {
 
   #neighbor(hit, by) {
     const images = this.page?.images ?? [];
-    const at = images.findIndex(({ image_id: id }) => id === hit.image_id);
-    return at < 0 ? undefined : images[at + by];
+    const index = images.findIndex(({ image_id: id }) => id === hit.image_id);
+    return index < 0 ? undefined : images[index + by];
   }
 
   #openViewer(hits) {
@@ -337,7 +337,7 @@ class App {
     this.app.querySelector(".results")?.scrollTo(0, scrolled);
     if (focused)
       [...this.app.querySelectorAll("button, input, select")]
-        .find((one) => one.getAttribute("aria-label") === focused || one.name === focused)
+        .find((control) => control.getAttribute("aria-label") === focused || control.name === focused)
         ?.focus({ preventScroll: true });
   }
 }

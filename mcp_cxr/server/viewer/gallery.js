@@ -108,7 +108,7 @@ class Gallery {
         ),
         element("p", { class: "ids" }, element("span", {}, hit.subject_id), element("span", {}, hit.study_id)),
         labels.length ? element("p", { class: "labels" }, labels.join(", ")) : null,
-        element("p", { class: "why", title: reasonsOf(hit).join("\n") }, reasonsOf(hit).join("  ·  ")),
+        element("p", { class: "why", title: (hit.why ?? []).join("\n") }, (hit.why ?? []).join("  ·  ")),
         hit.report_excerpt ? element("p", { class: "excerpt" }, hit.report_excerpt) : null,
       ),
       this.#actions(hit, name),

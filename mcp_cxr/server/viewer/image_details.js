@@ -35,7 +35,7 @@ function labelsSection(labels) {
   const states = { 1: "present", 0: "absent", "-1": "uncertain" };
   const known = Object.entries(labels ?? {});
   if (!known.length) return [];
-  known.sort(([, one], [, other]) => Math.abs(other) - Math.abs(one) || other - one);
+  known.sort(([, a], [, b]) => Math.abs(b) - Math.abs(a) || b - a);
   return [
     element("h2", {}, "Labels"),
     element(

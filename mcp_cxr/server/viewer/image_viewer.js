@@ -41,7 +41,7 @@ class ImageViewer {
     );
     this.#showDetails(this.hits[0]);
     if (this.notShared) return this.panel.focus();
-    await Promise.all(this.hits.map((hit, place) => this.#load(hit, place)));
+    await Promise.all(this.hits.map((hit, index) => this.#load(hit, index)));
   }
 
   close() {
@@ -50,8 +50,8 @@ class ImageViewer {
     for (const viewport of this.viewports) viewport?.close();
   }
 
-  async #load(hit, place) {
-    const slot = this.grid.children[place];
+  async #load(hit, index) {
+    const slot = this.grid.children[index];
     try {
       const image = await WindowedImage.open(this.host, hit.image_id, OVERVIEW_PX);
       if (this.isClosed) return;
@@ -60,7 +60,7 @@ class ImageViewer {
         window: () => this.#updateToolbar(),
         focus: (chosen) => this.#activate(chosen),
       });
-      this.viewports[place] = viewport;
+      this.viewports[index] = viewport;
       viewport.hit = hit;
       if (this.hits.length > 1)
         viewport.box.append(
@@ -68,7 +68,7 @@ class ImageViewer {
         );
       slot.replaceWith(viewport.box);
       if (!this.active) this.#activate(viewport);
-      if (place === 0) viewport.canvas.focus({ preventScroll: true });
+      if (index === 0) viewport.canvas.focus({ preventScroll: true });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       slot.replaceChildren(element("p", { class: "empty" }, error.message));
@@ -94,7 +94,7 @@ class ImageViewer {
   // Header and tools
 
   #header() {
-    const one = this.hits[0];
+    const first = this.hits[0];
     const isOne = this.hits.length === 1;
     return element(
       "header",
@@ -103,8 +103,8 @@ class ImageViewer {
       element(
         "h1",
         { class: "grow" },
-        element("span", {}, isOne ? titleOf(one) : `${this.hits.length} images side by side`),
-        isOne ? element("small", {}, one.study_id ?? "") : null,
+        element("span", {}, isOne ? titleOf(first) : `${this.hits.length} images side by side`),
+        isOne ? element("small", {}, first.study_id ?? "") : null,
       ),
       isOne
         ? iconButton("back", "Previous image (Page up)", () => this.on.step(-1), {
@@ -133,7 +133,7 @@ class ImageViewer {
     this.presetSelect = element(
       "select",
       { "aria-label": "Window preset", onchange: () => this.#choosePreset() },
-      presets.map(({ name }, at) => element("option", { value: at }, name)),
+      presets.map(({ name }, index) => element("option", { value: index }, name)),
       element("option", { value: "manual", hidden: true }, "Manual"),
     );
     this.toolButtons = Object.entries(TOOLS).map(([tool, [name, key]]) =>
@@ -186,12 +186,12 @@ class ImageViewer {
   }
 
   #choosePreset() {
-    this.active.setPreset(this.active.image.presets[Number(this.presetSelect.value)].window);
+    this.active.setPreset(this.active.image.presets[Number(this.presetSelect.value)].voiWindow);
   }
 
   #updateToolbar() {
     const { image } = this.active;
-    const chosen = image.presets.findIndex(({ window }) => isSameWindow(window, image.chosen));
+    const chosen = image.presets.findIndex(({ voiWindow }) => isSameWindow(voiWindow, image.chosen));
     this.presetSelect.value = chosen < 0 ? "manual" : String(chosen);
     this.invertButton.setAttribute("aria-pressed", String(image.isInverted));
     for (const button of this.toolButtons)
@@ -256,7 +256,7 @@ class ImageViewer {
 
   #whyFound(hit) {
     const similarity = similarityOf(hit);
-    const reasons = reasonsOf(hit);
+    const reasons = hit.why ?? [];
     if (!similarity && !reasons.length) return [];
     return [
       element("h2", {}, "Why it was found"),
@@ -277,7 +277,7 @@ function titleOf(hit) {
   return [hit.rank, hit.view_position, hit.subject_id].filter(Boolean).join("  ·  ");
 }
 
-function isSameWindow(one, other) {
-  if (!one || !other) return one === other;
-  return one.center === other.center && one.width === other.width && one.function === other.function;
+function isSameWindow(a, b) {
+  if (!a || !b) return a === b;
+  return a.center === b.center && a.width === b.width && a.function === b.function;
 }

@@ -4,7 +4,7 @@
 async function inflate(base64) {
   const text = atob(base64);
   const packed = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at += 1) packed[at] = text.charCodeAt(at);
+  for (let index = 0; index < text.length; index += 1) packed[index] = text.charCodeAt(index);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
@@ -13,13 +13,13 @@ async function inflate(base64) {
 async function decodeValues({ data, width, height }) {
   const values = new Uint16Array(await inflate(data)); // little-endian, as are all machines that browsers run on
   for (let start = 0; start < width * height; start += width) {
-    for (let at = start + 1; at < start + width; at += 1) values[at] += values[at - 1]; // modulo 2 ** 16
+    for (let index = start + 1; index < start + width; index += 1) values[index] += values[index - 1]; // modulo 2 ** 16
   }
   return values;
 }
 
-/** Brightness, from 0 to 1, of a rescaled value under a window. */
-function brightness(value, { center, width, function: kind }) {
+/** The brightness, from 0 to 1, of a rescaled value under a window. */
+function brightnessOf(value, { center, width, function: kind }) {
   if (kind === "SIGMOID") return 1 / (1 + Math.exp((-4 * (value - center)) / width));
   const [middle, spread] = kind === "LINEAR" ? [center - 0.5, width - 1] : [center, width];
   if (spread === 0) return value > middle ? 1 : 0;
@@ -27,15 +27,15 @@ function brightness(value, { center, width, function: kind }) {
 }
 
 /** The gray of every stored value: by a window or, without one, by the file's default; padding stays black. */
-function graysFor(scale, window, isInverted) {
-  const grays = Uint8Array.from(scale.grays);
-  const swaps = window ? scale.inverse !== isInverted : isInverted;
+function graysFor(grayscale, voiWindow, isInverted) {
+  const grays = Uint8Array.from(grayscale.grays);
+  const isSwapped = voiWindow ? grayscale.inverse !== isInverted : isInverted;
   for (let value = 0; value < grays.length; value += 1) {
-    if (scale.padding && scale.padding[0] <= value && value <= scale.padding[1]) grays[value] = 0;
-    else if (window) {
-      const bright = brightness(scale.rescaled(value), window);
-      grays[value] = Math.floor((swaps ? 1 - bright : bright) * 255 + 1e-6);
-    } else if (swaps) grays[value] = 255 - grays[value];
+    if (grayscale.padding && grayscale.padding[0] <= value && value <= grayscale.padding[1]) grays[value] = 0;
+    else if (voiWindow) {
+      const brightness = brightnessOf(grayscale.rescaled(value), voiWindow);
+      grays[value] = Math.floor((isSwapped ? 1 - brightness : brightness) * 255 + 1e-6);
+    } else if (isSwapped) grays[value] = 255 - grays[value];
   }
   return grays;
 }
@@ -49,14 +49,14 @@ async function decodeGrayscale(facts) {
 }
 
 /** The LINEAR window nearest to the file's default: from the last black value to the first white one. */
-function nearestLinearWindow(scale) {
-  const { grays, padding, rescaled } = scale;
+function nearestLinearWindow(grayscale) {
+  const { grays, padding, rescaled } = grayscale;
   const isPixel = (value) => !(padding && padding[0] <= value && value <= padding[1]);
   const values = [...grays.keys()].filter(isPixel);
-  const rises = grays[values[0]] <= grays[values[values.length - 1]];
-  const [dark, bright] = rises ? [0, 255] : [255, 0];
-  const first = values.findLast((value, at) => grays[value] === dark && at < values.length - 1) ?? values[0];
-  const last = values.find((value) => value > first && grays[value] === bright) ?? values[values.length - 1];
+  const isIncreasing = grays[values[0]] <= grays[values[values.length - 1]];
+  const [black, white] = isIncreasing ? [0, 255] : [255, 0];
+  const first = values.findLast((value, index) => grays[value] === black && index < values.length - 1) ?? values[0];
+  const last = values.find((value) => value > first && grays[value] === white) ?? values[values.length - 1];
   const ends = [rescaled(first), rescaled(last)];
   const width = Math.max(1, Math.abs(ends[1] - ends[0]) + 1);
   return { center: Math.round(((ends[0] + ends[1]) / 2 + 0.5) * 10) / 10, width, function: "LINEAR" };

@@ -39,8 +39,8 @@ function searchOf(page) {
 }
 
 function counted(number, group) {
-  const [one, many] = GROUPS[group] ?? GROUPS.study;
-  return `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+  const [singular, plural] = GROUPS[group] ?? GROUPS.study;
+  return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
 function similarityOf(hit) {
@@ -55,12 +55,6 @@ function similarityOf(hit) {
   if (percentile) explanation.push(`More similar than ${percentile} of a sample of the archive`);
   if (z) explanation.push(`${hit.similarity_z.toFixed(1)} standard deviations above its mean`);
   return { text: [z, percentile].filter(Boolean).join("  "), explanation: `${cosine}${explanation.join("; ")}.` };
-}
-
-function reasonsOf(hit) {
-  return (Array.isArray(hit.why) ? hit.why : []).map((reason) =>
-    typeof reason === "string" ? reason : String(reason?.text ?? reason?.sentence ?? ""),
-  );
 }
 
 function presentLabels(labels) {
@@ -84,9 +78,9 @@ function sentencesOf(section, found) {
 /** The sentences of a report that made it a hit: those that `why` quotes, else those with most of its words. */
 function matchedSentences(report, hit) {
   const sentences = Object.values(report ?? {}).flatMap((section) => section.split(SENTENCE));
-  const reasons = reasonsOf(hit ?? {})
+  const reasons = (hit?.why ?? [])
     .filter((reason) => /^report\b/.test(reason))
-    .map((reason) => reason.replace(/^report:?\s*/, ""));
+    .map((reason) => reason.replace(/^report[^:]*:\s*/, ""));
   if (!reasons.length) return new Set();
   const quoted = sentences.filter((sentence) =>
     reasons.some((reason) => plain(reason).includes(" ") && plain(sentence) === plain(reason)),
@@ -94,17 +88,17 @@ function matchedSentences(report, hit) {
   if (quoted.length) return new Set(quoted);
   const words = [...new Set(reasons.flatMap((reason) => plain(reason).split(" ")))].filter(Boolean);
   const counts = sentences.map((sentence) => {
-    const there = plain(sentence).split(" ");
-    return words.filter((word) => there.some((other) => isSameWord(word, other))).length;
+    const sentenceWords = plain(sentence).split(" ");
+    return words.filter((word) => sentenceWords.some((candidate) => isSameWord(word, candidate))).length;
   });
   const most = Math.max(0, ...counts);
-  return new Set(most ? sentences.filter((_, place) => counts[place] === most) : []);
+  return new Set(most ? sentences.filter((_, index) => counts[index] === most) : []);
 }
 
 /** Whether two words differ in their ending at most: effusion, effusions. */
-function isSameWord(one, other) {
-  if (one === other) return true;
-  const [short, long] = one.length < other.length ? [one, other] : [other, one];
+function isSameWord(a, b) {
+  if (a === b) return true;
+  const [short, long] = a.length < b.length ? [a, b] : [b, a];
   return (
     short.length >= 4 &&
     long.length - short.length <= 3 &&

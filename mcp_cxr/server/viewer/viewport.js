@@ -2,7 +2,7 @@
 
 const STEP_PX = 40;
 const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's whole range
-const MAX_SCALE = 16;
+const MAX_ZOOM_SCALE = 16;
 const KEYS_HELP = [
   "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window.",
   "I inverts, R rotates, F flips.",
@@ -15,7 +15,7 @@ class Viewport {
   #pinch = null;
   #frame = 0;
 
-  /** @param on Called after it was moved (`view`), after its window changed (`window`), and on `focus`. */
+  /** @param on Called after the image was moved (`view`), after its window changed (`window`), and on `focus`. */
   constructor(image, title, on) {
     this.image = image;
     this.on = on;
@@ -47,8 +47,8 @@ class Viewport {
 
   resetView() {
     this.zoom = 1;
-    this.u = 0.5;
-    this.v = 0.5;
+    this.centerX = 0.5; // the point of the image at the center of the canvas, as fractions of the image
+    this.centerY = 0.5;
     this.turns = 0;
     this.isFlipped = false;
     this.draw();
@@ -56,27 +56,27 @@ class Viewport {
 
   // Coordinates. Screen: pixels of the canvas; image: pixels of the image, y downwards.
 
-  get #fit() {
+  get #fitScale() {
     const { columns, rows } = this.image;
     const [wide, high] = this.turns % 2 ? [rows, columns] : [columns, rows];
     return Math.min(this.canvas.width / wide, this.canvas.height / high);
   }
 
   /** Screen pixels per image pixel. */
-  get scale() {
-    return this.#fit * this.zoom;
+  get zoomScale() {
+    return this.#fitScale * this.zoom;
   }
 
   #matrix() {
-    const scale = this.scale;
-    const cos = [1, 0, -1, 0][this.turns] * scale;
-    const sin = [0, 1, 0, -1][this.turns] * scale;
+    const { zoomScale } = this;
+    const cos = [1, 0, -1, 0][this.turns] * zoomScale;
+    const sin = [0, 1, 0, -1][this.turns] * zoomScale;
     const side = this.isFlipped ? -1 : 1;
     const [a, b, c, d] = [cos * side, sin * side, -sin, cos];
-    const [x, y] = [this.u * this.image.columns, this.v * this.image.rows];
+    const [x, y] = [this.centerX * this.image.columns, this.centerY * this.image.rows];
     let e = this.canvas.width / 2 - (a * x + c * y);
     let f = this.canvas.height / 2 - (b * x + d * y);
-    if (Math.abs(scale - Math.round(scale)) < 1e-6) [e, f] = [Math.round(e), Math.round(f)]; // at whole scales, align to whole pixels
+    if (Math.abs(zoomScale - Math.round(zoomScale)) < 1e-6) [e, f] = [Math.round(e), Math.round(f)]; // at whole scales, align to whole pixels
     return new DOMMatrix([a, b, c, d, e, f]);
   }
 
@@ -109,34 +109,34 @@ class Viewport {
   /** Zoom around a screen point. */
   zoomBy(ratio, point = { x: this.canvas.width / 2, y: this.canvas.height / 2 }) {
     const before = this.toImage(point.x, point.y);
-    const most = MAX_SCALE / this.#fit;
-    this.zoom = Math.min(Math.max(this.zoom * ratio, Math.min(0.5, 1 / this.#fit)), Math.max(1, most));
+    const most = MAX_ZOOM_SCALE / this.#fitScale;
+    this.zoom = Math.min(Math.max(this.zoom * ratio, Math.min(0.5, 1 / this.#fitScale)), Math.max(1, most));
     const after = this.toImage(point.x, point.y);
-    this.#moveTo(this.u + (before.x - after.x) / this.image.columns, this.v + (before.y - after.y) / this.image.rows);
+    this.#moveTo(this.centerX + (before.x - after.x) / this.image.columns, this.centerY + (before.y - after.y) / this.image.rows);
   }
 
-  /** Zoom to `scale` screen pixels per image pixel. */
-  zoomTo(scale) {
-    this.zoomBy(scale / this.scale);
+  /** Zoom to `zoomScale` screen pixels per image pixel. */
+  zoomTo(zoomScale) {
+    this.zoomBy(zoomScale / this.zoomScale);
   }
 
   /** Move the image by screen pixels. */
   panBy(dx, dy) {
     const here = this.toImage(0, 0);
     const there = this.toImage(dx, dy);
-    this.#moveTo(this.u + (here.x - there.x) / this.image.columns, this.v + (here.y - there.y) / this.image.rows);
+    this.#moveTo(this.centerX + (here.x - there.x) / this.image.columns, this.centerY + (here.y - there.y) / this.image.rows);
   }
 
-  #moveTo(u, v) {
-    this.u = Math.min(1, Math.max(0, u));
-    this.v = Math.min(1, Math.max(0, v));
+  #moveTo(centerX, centerY) {
+    this.centerX = Math.min(1, Math.max(0, centerX));
+    this.centerY = Math.min(1, Math.max(0, centerY));
     this.draw();
     this.on.view(this);
   }
 
   /** Take zoom and position from another viewport. */
-  follow({ zoom, u, v }) {
-    Object.assign(this, { zoom, u, v });
+  follow({ zoom, centerX, centerY }) {
+    Object.assign(this, { zoom, centerX, centerY });
     this.draw();
   }
 
@@ -147,9 +147,9 @@ class Viewport {
 
   /** Rotate by a quarter turn clockwise; an image that fits still fits, else the scale stays. */
   rotate() {
-    const { scale } = this;
+    const { zoomScale } = this;
     this.turns = (this.turns + 1) % 4;
-    if (this.zoom !== 1) this.zoom = scale / this.#fit;
+    if (this.zoom !== 1) this.zoom = zoomScale / this.#fitScale;
     this.draw();
   }
 
@@ -164,9 +164,9 @@ class Viewport {
 
   /** Change the window by fractions of the image's range; down is darker, for MONOCHROME1 too. */
   windowBy(across, down) {
-    const { center, width, function: kind } = this.image.window;
+    const { center, width, function: kind } = this.image.voiWindow;
     const range = this.image.range;
-    const sign = this.image.scale.inverse !== this.image.isInverted ? -1 : 1;
+    const sign = this.image.grayscale.inverse !== this.image.isInverted ? -1 : 1;
     const newWidth = Math.min(Math.max(1, width + across * range), 4 * range);
     this.image.setWindow({ center: center + sign * down * range, width: newWidth, function: kind });
     this.#windowChanged();
@@ -212,29 +212,29 @@ class Viewport {
   }
 
   #down(event) {
-    const place = this.#position(event);
+    const point = this.#position(event);
     this.canvas.focus({ preventScroll: true });
     this.canvas.setPointerCapture(event.pointerId);
-    this.#pointers.set(event.pointerId, place);
+    this.#pointers.set(event.pointerId, point);
     this.#pinch = null;
     this.crosshair = null;
     const isPan = event.button !== 0 || event.shiftKey;
     this.drag = isPan ? "pan" : this.tool;
     if (this.#pointers.size > 1) this.#cancelRuler();
     else if (this.drag === "ruler")
-      this.openRuler = { from: this.toImage(place.x, place.y), to: this.toImage(place.x, place.y) };
+      this.openRuler = { from: this.toImage(point.x, point.y), to: this.toImage(point.x, point.y) };
   }
 
   #move(event) {
-    const place = this.#position(event);
-    this.#updatePointerReadout(place);
+    const point = this.#position(event);
+    this.#updatePointerReadout(point);
     const before = this.#pointers.get(event.pointerId);
     if (!before) return;
-    this.#pointers.set(event.pointerId, place);
+    this.#pointers.set(event.pointerId, point);
     if (this.#pointers.size > 1) this.#pinchMoved();
-    else if (this.drag === "pan") this.panBy(place.x - before.x, place.y - before.y);
-    else if (this.drag === "window") this.#dragWindow(place.x - before.x, place.y - before.y);
-    else if (this.openRuler) this.#extendRuler(place);
+    else if (this.drag === "pan") this.panBy(point.x - before.x, point.y - before.y);
+    else if (this.drag === "window") this.#dragWindow(point.x - before.x, point.y - before.y);
+    else if (this.openRuler) this.#extendRuler(point);
   }
 
   #dragWindow(dx, dy) {
@@ -248,7 +248,7 @@ class Viewport {
     if (!this.openRuler) return;
     const { from, to } = this.openRuler;
     this.openRuler = null;
-    if (Math.hypot(to.x - from.x, to.y - from.y) * this.scale > 2) this.#addRuler({ from, to });
+    if (Math.hypot(to.x - from.x, to.y - from.y) * this.zoomScale > 2) this.#addRuler({ from, to });
     this.draw();
   }
 
@@ -257,11 +257,11 @@ class Viewport {
   }
 
   #pinchMoved() {
-    const [one, other] = [...this.#pointers.values()];
+    const [a, b] = [...this.#pointers.values()];
     const now = {
-      x: (one.x + other.x) / 2,
-      y: (one.y + other.y) / 2,
-      apart: Math.hypot(one.x - other.x, one.y - other.y),
+      x: (a.x + b.x) / 2,
+      y: (a.y + b.y) / 2,
+      apart: Math.hypot(a.x - b.x, a.y - b.y),
     };
     if (this.#pinch) {
       this.panBy(now.x - this.#pinch.x, now.y - this.#pinch.y);
@@ -309,8 +309,8 @@ class Viewport {
 
   // Ruler
 
-  #extendRuler(place) {
-    this.openRuler = { ...this.openRuler, to: this.toImage(place.x, place.y) };
+  #extendRuler(point) {
+    this.openRuler = { ...this.openRuler, to: this.toImage(point.x, point.y) };
     this.draw();
   }
 
@@ -366,7 +366,7 @@ class Viewport {
     context.rect(0, 0, image.columns, image.rows);
     context.clip(); // a mean at the border may cover less than a whole block
     context.imageSmoothingQuality = "high";
-    for (const layer of image.layers(this.scale, this.#visibleRegion(matrix))) {
+    for (const layer of image.layers(this.zoomScale, this.#visibleRegion(matrix))) {
       context.drawImage(layer.canvas, layer.left, layer.top, layer.width * layer.factor, layer.height * layer.factor);
     }
     context.restore();
@@ -396,15 +396,15 @@ class Viewport {
   // Readouts
 
   #updateReadout() {
-    const { center, width } = this.image.window;
+    const { center, width } = this.image.voiWindow;
     const unit = (value) => value.toLocaleString("en", { maximumFractionDigits: width < 20 ? 2 : 0 });
     const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : "Default";
-    const size = `${Math.round(this.scale * 100)} %`;
+    const size = `${Math.round(this.zoomScale * 100)} %`;
     this.readout.textContent = [windowText, this.image.isInverted ? "inverted" : "", size].filter(Boolean).join("  ·  ");
   }
 
-  #updatePointerReadout(place) {
-    const { x, y } = this.toImage(place.x, place.y);
+  #updatePointerReadout(point) {
+    const { x, y } = this.toImage(point.x, point.y);
     const value = this.image.valueAt(x, y);
     this.corner.textContent = value === null ? "" : `${Math.floor(x)}, ${Math.floor(y)}  =  ${+value.toFixed(2)}`;
   }

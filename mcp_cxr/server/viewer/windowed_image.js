@@ -9,12 +9,12 @@ class WindowedImage {
   #loading = 0;
   #version = 0;
 
-  constructor(host, facts, scale, overview) {
+  constructor(host, facts, grayscale, overview) {
     this.host = host;
     this.facts = facts;
-    this.scale = scale;
+    this.grayscale = grayscale;
     this.overview = overview;
-    this.linearWindow = nearestLinearWindow(scale);
+    this.linearWindow = nearestLinearWindow(grayscale);
     this.onload = () => {};
     this.reset();
   }
@@ -23,8 +23,8 @@ class WindowedImage {
   static async open(host, imageId, px) {
     const facts = dataOf(await host.call("get_image_pixels", { image_id: imageId, max_px: px }), isValuesTile);
     if (!facts) throw new CallError("The host returned no pixels.");
-    const [scale, values] = await Promise.all([decodeGrayscale(facts), decodeValues(facts)]);
-    return new WindowedImage(host, facts, scale, layerOf(facts, values));
+    const [grayscale, values] = await Promise.all([decodeGrayscale(facts), decodeValues(facts)]);
+    return new WindowedImage(host, facts, grayscale, layerOf(facts, values));
   }
 
   get rows() {
@@ -42,23 +42,23 @@ class WindowedImage {
 
   /** Difference of the highest and the lowest rescaled value. */
   get range() {
-    const { rescaled, grays } = this.scale;
+    const { rescaled, grays } = this.grayscale;
     return Math.max(1, Math.abs(rescaled(grays.length - 1) - rescaled(0)));
   }
 
   /** The windows to choose from; the first, null, is the file's default. */
   get presets() {
-    const named = (this.facts.presets ?? []).map(({ name, ...window }, at) => ({
-      name: name || `Window ${at + 1}`,
-      window,
+    const named = (this.facts.presets ?? []).map(({ name, ...voiWindow }, index) => ({
+      name: name || `Window ${index + 1}`,
+      voiWindow,
     }));
-    const ends = [this.scale.rescaled(0), this.scale.rescaled(this.scale.grays.length - 1)];
+    const ends = [this.grayscale.rescaled(0), this.grayscale.rescaled(this.grayscale.grays.length - 1)];
     const whole = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
-    return [{ name: "Default window", window: null }, ...named, { name: "Whole range", window: whole }];
+    return [{ name: "Default window", voiWindow: null }, ...named, { name: "Whole range", voiWindow: whole }];
   }
 
   /** The current window; for a default that is not linear, the nearest LINEAR one. */
-  get window() {
+  get voiWindow() {
     return this.chosen ?? this.linearWindow;
   }
 
@@ -69,8 +69,8 @@ class WindowedImage {
     this.#updateGrays();
   }
 
-  setWindow(window) {
-    this.chosen = window && { ...window, width: Math.max(1, window.width) };
+  setWindow(voiWindow) {
+    this.chosen = voiWindow && { ...voiWindow, width: Math.max(1, voiWindow.width) };
     this.#updateGrays();
   }
 
@@ -80,18 +80,18 @@ class WindowedImage {
   }
 
   #updateGrays() {
-    this.grays = graysFor(this.scale, this.chosen, this.isInverted);
+    this.grays = graysFor(this.grayscale, this.chosen, this.isInverted);
     this.#version += 1;
   }
 
-  /** The layers to draw at `scale` screen pixels per image pixel, coarse ones first. */
-  layers(scale, { left, top, right, bottom }) {
-    const factor = this.#factorFor(scale);
+  /** The layers to draw at `zoomScale` screen pixels per image pixel, coarse ones first. */
+  layers(zoomScale, { left, top, right, bottom }) {
+    const factor = this.#factorFor(zoomScale);
     if (factor < this.overview.factor) this.#requestTiles(factor, left, top, right, bottom);
     const tiles = [...this.#tiles.values()].filter(
       (tile) => tile && tile.factor >= factor && isWithin(tile, left, top, right, bottom),
     );
-    tiles.sort((one, other) => other.factor - one.factor);
+    tiles.sort((a, b) => b.factor - a.factor);
     return [this.overview, ...tiles].map((layer) => this.#painted(layer));
   }
 
@@ -100,9 +100,9 @@ class WindowedImage {
     return this.#painted(this.overview).canvas;
   }
 
-  #factorFor(scale) {
+  #factorFor(zoomScale) {
     let factor = 1;
-    while (factor * 2 * scale <= 1) factor *= 2;
+    while (factor * 2 * zoomScale <= 1) factor *= 2;
     return factor;
   }
 
@@ -153,8 +153,8 @@ class WindowedImage {
     if (x < 0 || y < 0 || x >= this.columns || y >= this.rows) return null;
     const tiles = [...this.#tiles.values()].filter((tile) => tile && isWithin(tile, x, y, x + 1, y + 1));
     const { factor, left, top, width, values } =
-      tiles.sort((one, other) => one.factor - other.factor)[0] ?? this.overview;
-    return this.scale.rescaled(values[Math.floor((y - top) / factor) * width + Math.floor((x - left) / factor)]);
+      tiles.sort((a, b) => a.factor - b.factor)[0] ?? this.overview;
+    return this.grayscale.rescaled(values[Math.floor((y - top) / factor) * width + Math.floor((x - left) / factor)]);
   }
 
   /** Distance of two points: in millimeters if the pixel spacing is known, else in pixels. */
@@ -171,7 +171,7 @@ class WindowedImage {
     const context = layer.canvas.getContext("2d");
     const image = context.createImageData(layer.width, layer.height);
     const pixels = new Uint32Array(image.data.buffer);
-    for (let at = 0; at < pixels.length; at += 1) pixels[at] = colors[layer.values[at]];
+    for (let index = 0; index < pixels.length; index += 1) pixels[index] = colors[layer.values[index]];
     context.putImageData(image, 0, 0);
     layer.version = this.#version;
     return layer;

@@ -60,7 +60,7 @@ class NotFound(CxrError):
     @classmethod
     def of_image(cls, image_id: str) -> NotFound:
         """Return the error for an image id that the archive does not have."""
-        return cls(f"No image {image_id} in this archive; image ids come with the hits of a search.")
+        return cls(f"The archive has no image {image_id}. Use the image_id of a search result.")
 
 
 class StoreError(CxrError):

@@ -271,12 +271,13 @@ def check_service(
         name, is_plain = None, False
     if not is_plain:
         raise ConfigError(
-            f"{url_variable} is not a plain http(s) address such as {example}; a key goes into {key_variable}."
+            f"{url_variable} must be a URL that starts with http:// or https://, without user name or key, such as "
+            f"{example}; put a key into {key_variable}."
         )
     if name and not is_allowed(name, allowed_hosts):
         raise ConfigError(
-            f"{url_variable} is on another machine. Tunnel it to localhost, or set MCP_CXR_ALLOW_REMOTE={name} to "
-            f"send {data} there."
+            f"{url_variable} points to another machine ({urlsplit(url).hostname}). Use an SSH tunnel to localhost, or "
+            f"set MCP_CXR_ALLOW_REMOTE={name} to allow sending {data} there."
         )
     if key is not None and not (key.isascii() and key.isprintable()):  # httpx would quote it in an error
         raise ConfigError(f"{key_variable} holds a line break or a character that is not ASCII; set it again.")

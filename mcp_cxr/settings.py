@@ -35,7 +35,7 @@ def _at_home(path: Path) -> Path:
     try:
         return path.expanduser()
     except RuntimeError as exc:
-        raise ValueError("this user does not exist or has no home folder") from exc
+        raise ValueError(f"cannot expand {path.parts[0]!r}: no such user") from exc
 
 
 Place = Annotated[Path, AfterValidator(_at_home)]
@@ -205,7 +205,11 @@ def load_settings() -> Settings:
         return Settings()  # pyright: ignore[reportCallIssue]  # each field has a default; it sees the aliases only
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise ConfigError(f"{first['loc'][0]}: {first['msg'].lower()}") from None
+        name, message = first["loc"][0], first["msg"].removeprefix("Value error, ")
+        expected = message.removeprefix("Input should be ").partition(", unable")[0].replace("'", "")
+        if message.startswith("Input"):
+            raise ConfigError(f"{name} must be {expected}.") from None
+        raise ConfigError(f"{name}: {message}.") from None
 
 
 def warnings(settings: Settings) -> list[str]:

@@ -14,7 +14,7 @@ from anyio import to_thread
 from mcp_cxr import __version__
 from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._roots import AllowedRoots, Roots
-from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, StoreError
+from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, ImageError, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
@@ -100,7 +100,10 @@ class Archive:
         known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}
 
         async def render(name: str) -> Rendering:
-            return await self._image_files.render(paths[name])
+            try:
+                return await self._image_files.render(paths[name])
+            except ImageError as exc:
+                raise type(exc)(f"{name} cannot be used as an example: {exc.reason}.") from exc
 
         return await self._searcher.search(
             replace(

@@ -117,7 +117,10 @@ class ImageFiles:
         try:
             path = await to_thread.run_sync(allowed_roots.resolve, place)
         except PathRefused as exc:  # its message names the whole path
-            raise PathRefused("The image's file is gone, or lies below none of the archive's roots.") from exc
+            raise PathRefused(
+                f"The file of image {stored.image.image_id} was not found below the roots. Mount its folder, or ingest "
+                "it from its new place."
+            ) from exc
         before = (await self._store.outcomes([str(place)])).get(str(place))
         status = await to_thread.run_sync(path.stat)
         if before and (

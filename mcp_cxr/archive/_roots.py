@@ -37,9 +37,12 @@ class AllowedRoots:
         except (OSError, RuntimeError, ValueError):  # a loop of links, the home of an unknown user, not a path
             is_below, exists, real = True, False, Path()
         if not is_below:
-            raise PathRefused(f"{shown} lies below none of the archive's roots; add its folder to MCP_CXR_ROOTS.")
+            raise PathRefused(
+                f"{shown} is outside the folders this server may read (roots). To allow it, add its folder to "
+                "MCP_CXR_ROOTS."
+            )
         if not exists:
-            raise PathRefused(f"{shown} does not exist; name a folder or file that does.")
+            raise PathRefused(f"{shown} does not exist.")
         return real
 
 

@@ -150,12 +150,13 @@ def _write(path: Path, text: str) -> None:
 
 def _compare(baseline: Baseline, evaluation: Evaluation) -> int:
     for difference in baseline.setup_differences(evaluation):
-        note(f"Note: the baseline was measured with {difference}.")
+        note(f"Note: {difference}; the figures may not be comparable.")
     worse = baseline.regressions(evaluation)
     for regression in worse:
         note(f"Worse: {regression}.")
     if not worse:
-        note("No figure is worse than its interval in the baseline.")
+        compared = {protocol for protocol, *_ in baseline.figures} & {protocol for protocol, _ in evaluation.figures()}
+        note("No figure is worse than its interval in the baseline." if compared else "No figures to compare.")
     return FAILED if worse else DONE
 
 

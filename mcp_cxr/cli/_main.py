@@ -67,7 +67,8 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
     except click.ClickException as exc:
         context = exc.ctx if isinstance(exc, click.UsageError) else None
         help_line = f" See `{context.command_path} --help`." if context else ""
-        note(f"Error: {' '.join(exc.format_message().split())}{help_line}")
+        message = " ".join(exc.format_message().split())
+        note(f"Error: {message}{'' if message.endswith(('.', '?', '?)')) or not context else '.'}{help_line}")
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")

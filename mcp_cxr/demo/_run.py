@@ -19,7 +19,7 @@ from PIL import Image
 
 from mcp_cxr.archive import open_archive
 from mcp_cxr.demo._archive import write_archive
-from mcp_cxr.errors import CxrError
+from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.settings import load_settings
 
@@ -86,7 +86,10 @@ async def run_demo(keep: Path | None) -> int:
     settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images"}
     os.environ.update(settings)
     click.echo(f"Drawing 60 studies of computer-made chest phantoms in {images} ...")
-    drawn = await to_thread.run_sync(write_archive, images)
+    try:
+        drawn = await to_thread.run_sync(write_archive, images)
+    except OSError as exc:
+        raise ConfigError(f"Cannot write to {folder} ({exc.strerror}); choose another folder for --keep.") from exc
     async with open_archive(load_settings()) as archive:
         summary = await archive.ingest(images)
     click.echo(

@@ -18,7 +18,7 @@ from mcp_cxr.search._search_state import SearchState
 from mcp_cxr.stores import with_mimic_letters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import QueryMeaning
@@ -148,19 +148,19 @@ class Searcher:
             raise QueryError(
                 f"Image {external[0]} was written by another program and cannot be compared; ingest its file again."
             )
-        files = await self._embed_files([await render(path) for path in state.query.like_files])
+        files = await self._embed_files({path: await render(path) for path in state.query.like_files})
         state.vectors = QueryVectors(
             like=[*(vectors[one] for one in like), *files], unlike=[vectors[one] for one in unlike]
         )
 
-    async def _embed_files(self, renderings: Sequence[Rendering]) -> list[Vector]:
+    async def _embed_files(self, renderings: Mapping[str, Rendering]) -> list[Vector]:
         if not renderings:
             return []
         await self._check_fingerprint()
         vectors: list[Vector] = []
-        for made in await self._embedder.embed_images(renderings):
+        for path, made in zip(renderings, await self._embedder.embed_images(list(renderings.values())), strict=True):
             if isinstance(made, Rejected):
-                raise QueryError(f"A file in like cannot be compared ({made.reason}); name another one.")
+                raise QueryError(f"{path} cannot be used as an example: {made.reason}.")
             vectors.append(made)
         return vectors
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Fingerprint, RankedImage, StudyId, Vectors
+    from mcp_cxr.records import Fingerprint, ImageRecord, RankedImage, StudyId, Vectors
 
 _FIELDS = tuple(field.name for field in fields(Filter))
 _TOLERANCE = 1e-6  # how far rounding to float32 moves the length of a unit vector
@@ -41,8 +41,9 @@ def check_fingerprint(stored: Fingerprint | None, given: Fingerprint | None) -> 
     """
     if stored and given and not stored.same_space(given):
         raise FingerprintMismatch(
-            f"This archive was made with {stored.description}; the embedder is {given.description}. Set the embedder it"
-            " was made with, or run `mcp-cxr table drop --force` and ingest again."
+            f"This archive was made with {stored.description}; the configured embedder is {given.description}. Set"
+            " MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with, or run `mcp-cxr table drop"
+            " --force` and ingest again."
         )
 
 
@@ -54,7 +55,7 @@ def check_key(stored: str | None, given: str | None) -> None:
     """
     if stored and given and stored != given:
         raise ConfigError(
-            "The collection's ids were hashed with another key. Set MCP_CXR_ID_KEY_FILE to the key it was made with."
+            "The archive's ids were hashed with another key. Set MCP_CXR_ID_KEY_FILE to the key it was made with."
         )
 
 
@@ -81,7 +82,7 @@ def require_fingerprint(fingerprint: Fingerprint | None) -> Fingerprint:
         FingerprintMismatch: It has none yet.
     """
     if fingerprint is None:
-        raise FingerprintMismatch("The collection has no fingerprint yet. Call `create` with the embedder's.")
+        raise FingerprintMismatch("The archive has no fingerprint yet. Call `create` with the embedder's.")
     return fingerprint
 
 
@@ -103,10 +104,15 @@ def damaged_vector_error() -> StoreError:
     return StoreError("A stored vector is missing or damaged. Run `mcp-cxr table verify`.")
 
 
-def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
+def unit_rows(vectors: Vectors, dimension: int, images: Sequence[ImageRecord] = ()) -> Vectors:
     """Return `vectors` at unit length.
 
     A row of unit length stays the same bit by bit, so that copying an archive changes nothing.
+
+    Args:
+        vectors: One in each row.
+        dimension: Their length.
+        images: Those of the rows, to name one in an error; empty for a query.
 
     Raises:
         DimensionMismatch: A row is not `dimension` long.
@@ -114,13 +120,15 @@ def unit_rows(vectors: Vectors, dimension: int) -> Vectors:
     """
     rows = np.array(vectors, dtype=np.float64)  # the length of a float32 vector may exceed float32
     if rows.shape[-1] != dimension:
-        raise DimensionMismatch(f"A vector has {rows.shape[-1]} numbers; those of the collection have {dimension}.")
+        raise DimensionMismatch(f"A vector has {rows.shape[-1]} numbers; those of the archive have {dimension}.")
     lengths = np.sqrt(np.vecdot(rows, rows))
     least, most = lengths.min(initial=1), lengths.max(initial=1)  # NaN if there is one
-    if not most < np.inf:
-        raise VectorRefused("A vector holds NaN or infinity. Nothing was written; embed that image again.")
-    if least == 0:
-        raise VectorRefused("A vector is zero: it has no direction. Nothing was written; embed that image again.")
+    if least == 0 or not most < np.inf:
+        number = int(np.argmax((lengths == 0) | ~np.isfinite(lengths)))
+        owner = f"image {images[number].image_id}" if images else "the query"
+        raise VectorRefused(
+            f"The vector of {owner} is zero or not finite. Nothing was written; embed it again, or check the embedder."
+        )
     if 1 - least >= _TOLERANCE or most - 1 >= _TOLERANCE:
         others = np.abs(lengths - 1) >= _TOLERANCE
         rows[others] /= lengths[others, None]

@@ -141,7 +141,7 @@ class MemoryStore(Store):
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         tables = self._tables
-        units = unit_rows(vectors, require_fingerprint(tables.fingerprint).dimension)
+        units = unit_rows(vectors, require_fingerprint(tables.fingerprint).dimension, images)
         units.setflags(write=False)
         new = {image.image_id: MemoryRow(image, unit) for image, unit in zip(images, units, strict=True)}
         replaced = [row for image_id in new if (row := tables.images.get(image_id))]

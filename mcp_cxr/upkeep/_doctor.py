@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import NvclipEmbedder
@@ -11,7 +12,6 @@ from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import Fingerprint
@@ -46,8 +46,18 @@ async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) ->
 
 
 def _check_root(root: Path) -> CheckResult:
+    if not root.is_absolute():
+        return CheckResult(
+            "root", ok=False, detail=str(root), advice=f"{root} is a relative path; use an absolute path."
+        )
     exists = os.path.isdir(root)  # noqa: PTH112  # Path.is_dir raises if the folder cannot be reached
     return CheckResult("root", exists, str(root), None if exists else _ROOT_MISSING)
+
+
+def _can_create(folder: Path) -> bool:
+    """Whether a folder exists, or its first existing parent is a folder in which it can be created."""
+    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    return os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK)  # noqa: PTH112  # as in `_check_root`
 
 
 async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
@@ -68,10 +78,13 @@ async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[Ch
     try:
         info, totals = await store.info(), await store.totals()
     except StoreMissing:
+        if store.is_private and not _can_create(Path(store.location).parent):
+            detail = f"{store.location} cannot be created"
+            return [CheckResult("store", ok=False, detail=detail, advice="Set MCP_CXR_DATA_DIR to a writable folder.")]
         trial = (
             ""
             if fingerprint
-            else " Without a service, MCP_CXR_EMBEDDER=offline lets you try all but search by meaning."
+            else " Without a service, MCP_CXR_EMBEDDER=offline lets you try everything except search by meaning."
         )
         advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
         return [CheckResult("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
@@ -95,11 +108,14 @@ def _compare(current: Fingerprint, made_with: Fingerprint) -> CheckResult:
     """Compare the embedder's fingerprint with the one the archive was made with."""
     advice = None
     if (current.model, current.dimension) != (made_with.model, made_with.dimension):
-        advice = f"Set the embedder this archive was made with ({made_with.model}), or make a new archive."
+        advice = (
+            f"Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with ({made_with.model}), or"
+            " set MCP_CXR_DATA_DIR to a new folder and ingest."
+        )
     elif current.preprocessing != made_with.preprocessing:
         advice = (
-            f"Preprocessing is {current.preprocessing} now: set NVCLIP_IMAGE_SIZE as it was, use the mcp-cxr that made"
-            " this archive, or make a new one."
+            f"Preprocessing is {current.preprocessing} now: set NVCLIP_IMAGE_SIZE to its old value, or install the"
+            " mcp-cxr version that made this archive."
         )
     elif current != made_with:
         advice = (

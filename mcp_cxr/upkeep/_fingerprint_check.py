@@ -57,8 +57,9 @@ class FingerprintCheck:
             return current
         if not current.same_space(made_with):
             raise FingerprintMismatch(
-                f"This archive was made with {made_with.description}; the embedder is {current.description}. Set the "
-                "embedder it was made with, use mode='words', or make a new archive."
+                f"This archive was made with {made_with.description}; the configured embedder is "
+                f"{current.description}. Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made "
+                "with, use mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest."
             )
         old, new = made_with.service_description, current.service_description
         await self._compare(old, new)
@@ -86,7 +87,7 @@ class FingerprintCheck:
         if not all(_are_same(*pair) for pair in zip(before, after, strict=True)):
             raise FingerprintMismatch(
                 f"The embedding service changed from {old} to {new}, and its vectors changed; go back to {old}, use "
-                "mode='words', or make a new archive."
+                "mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest."
             )
 
     async def _rendered(self, ids: Sequence[ImageId]) -> tuple[list[Vector], list[Rendering]]:

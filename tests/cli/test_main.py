@@ -57,8 +57,8 @@ def test_an_unknown_command_is_wrong_use(run: Command):
     ("name", "value", "line"),
     [
         ("MCP_CXR_SHAER", "reports", "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
-        ("MCP_CXR_EMBEDDER", "clip", "Error: MCP_CXR_EMBEDDER: input should be 'nvclip' or 'offline'"),
-        ("NVCLIP_IMAGE_SIZE", "huge", "Error: NVCLIP_IMAGE_SIZE: input should be a valid integer"),
+        ("MCP_CXR_EMBEDDER", "clip", "Error: MCP_CXR_EMBEDDER must be nvclip or offline"),
+        ("NVCLIP_IMAGE_SIZE", "huge", "Error: NVCLIP_IMAGE_SIZE must be a valid integer"),
     ],
 )
 @pytest.mark.parametrize("argv", [["serve"], ["search", "effusion"], ["table", "stats"], ["doctor"]], ids=" ".join)

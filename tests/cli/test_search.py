@@ -112,7 +112,7 @@ def test_invalid_arguments_exit_with_2(on_demo: Command, argv: list[str], line: 
 def test_an_unknown_example_exits_with_1(on_demo: Command):
     done = on_demo("search", "--like", "no-such-image")
     assert done.code == 1
-    assert done.error.startswith("Error: No image no-such-image in this archive")
+    assert done.error.startswith("Error: The archive has no image no-such-image")
 
 
 def test_a_missing_archive_is_reported_with_the_command_to_create_it(on_new: Command):

@@ -47,4 +47,4 @@ def test_an_unwritable_png_path_is_one_line(on_demo: Command, demo: Ingested, tm
 def test_an_unknown_image_exits_with_1(on_demo: Command):
     done = on_demo("show", "no-such-image")
     assert done.code == 1
-    assert done.error == "Error: No image no-such-image in this archive; image ids come with the hits of a search."
+    assert done.error == "Error: The archive has no image no-such-image. Use the image_id of a search result."

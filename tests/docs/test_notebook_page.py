@@ -33,5 +33,5 @@ async def test_the_cells_of_the_notebook_page_run(
     printed = capsys.readouterr().out
     assert f"{len(demo.images)} added, {{}} refused" in printed
     assert "patients with cardiomegaly; {'zero': 0," in printed
-    assert "No image nothing" in printed
+    assert "The archive has no image nothing" in printed
     assert {"image.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}

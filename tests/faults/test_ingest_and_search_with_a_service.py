@@ -241,7 +241,8 @@ async def test_another_fingerprint_is_refused_with_advice(
         own = replace(await embedder.fingerprint(), **changed)
         embedder._fingerprint = own
         with pytest.raises(
-            FingerprintMismatch, match="embedder it was made with, use mode='words', or make a new archive"
+            FingerprintMismatch,
+            match="embedder the archive was made with, use mode='words', or set MCP_CXR_DATA_DIR to a new folder",
         ):
             await archive.search("edema")
         with pytest.raises(FingerprintMismatch):

@@ -243,7 +243,7 @@ async def test_an_exhausted_license_says_what_to_lower(server: StandIn) -> None:
     [
         (-99, StoreError, "privileges"),
         (-110, StoreUnavailable, "locked"),
-        (-104, StoreError, "another length"),
+        (-104, StoreError, "different length"),
         (-400, StoreError, r"messages\.log"),
     ],
 )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import SearchResult, Vectors
 
 QUERY = "pleural effusion"
-SAID_BY_SERVICE = "check that its container runs, the tunnel to it, and NVCLIP_BASE_URL"
+SAID_BY_SERVICE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
 ADDED = "Words of reports, labels and tags were matched."
 
 

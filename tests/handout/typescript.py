@@ -34,6 +34,6 @@ def visit(packages: Packages, *, generation: int, version: str | None, server: d
     assert given["server"]["version"] == __version__
     assert {"search_medical_images", "view_image"} <= set(given["tools"])
     assert given["found"] == [1, 1]
-    assert "No image nothing" in given["refused"]
+    assert "The archive has no image nothing" in given["refused"]
     with Image.open(io.BytesIO(base64.b64decode(given["picture"]["data"]))) as picture:
         assert max(picture.size) == 128

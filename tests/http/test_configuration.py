@@ -62,8 +62,8 @@ def test_a_port_in_use_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("content", "mode", "line"),
     [
-        (b"x" * 43, 0o644, "Others may read"),
-        (b"x" * 43, 0o620, "Others may read"),
+        (b"x" * 43, 0o644, "is readable by other users"),
+        (b"x" * 43, 0o620, "is readable by other users"),
         (b"", 0o600, "holds no token"),
         (b"short", 0o600, "holds no token"),
         (b"\xff" * 43, 0o600, "not text"),
@@ -101,5 +101,5 @@ def test_behind_a_proxy_only_its_name_and_loopback_are_allowed():
 
 def test_all_addresses_with_a_certificate_still_need_a_public_url(tmp_path: Path):
     pem = tmp_path / "cert.pem"
-    with pytest.raises(ConfigError, match="give their --public-url"):
+    with pytest.raises(ConfigError, match="add --public-url"):
         HttpConfig(host=ANYWHERE, tls_cert=pem, tls_key=pem)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 SEARCH = "search_medical_images"
-UNKNOWN = "No image no-such-image in this archive; image ids come with the hits of a search."
+UNKNOWN = "The archive has no image no-such-image. Use the image_id of a search result."
 EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 KINDS = sorted(
     (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CxrError)),
@@ -62,7 +62,11 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         ("view_image", {"image_id": "x", "window_center": 5}, "Give window_center and window_width together"),
         ("view_image", {"image_id": "x", "region": [0, 0, 1]}, "region: list should have at least 4 items"),
         ("view_image", {"image_id": "x", "region": [0.5, 0, 0.5, 1]}, "region must be [x0, y0, x1, y1] with"),
-        ("ingest_directory", {"path": "/no/such/folder"}, "/no/such/folder lies below none of the archive's roots"),
+        (
+            "ingest_directory",
+            {"path": "/no/such/folder"},
+            "/no/such/folder is outside the folders this server may read (roots)",
+        ),
         ("ingest_directory", {"path": "/"}, "add its folder to MCP_CXR_ROOTS."),
         ("ingest_directory", {"path": "/", "limit": 0}, "limit: input should be greater than or equal to 1."),
         ("no_such_tool", {}, "Unknown tool: no_such_tool"),
@@ -149,7 +153,7 @@ class TestMissingAndChangedFiles:
         host, image_id = lone
         (images / "image.dcm").unlink()
         line = await host.refused("view_image", image_id=image_id)
-        assert line == "The image's file is gone, or lies below none of the archive's roots."
+        assert line.startswith(f"The file of image {image_id} was not found below the roots. Mount its folder, or")
 
     async def test_a_changed_file_is_not_shown(self, images: Path, lone: tuple[Host, str]):
         host, image_id = lone
@@ -162,7 +166,7 @@ class TestMissingAndChangedFiles:
         (images / "image.dcm").rename(images.parent / "elsewhere.dcm")
         (images / "image.dcm").symlink_to(images.parent / "elsewhere.dcm")
         line = await host.refused("view_image", image_id=image_id)
-        assert line == "The image's file is gone, or lies below none of the archive's roots."
+        assert line.startswith(f"The file of image {image_id} was not found below the roots. Mount its folder, or")
 
 
 @asynccontextmanager

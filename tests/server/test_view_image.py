@@ -134,4 +134,6 @@ async def test_window_and_region_apply_to_every_image_of_a_sheet(host: Host, dem
 
 
 async def test_a_list_of_unknown_ids_is_refused(host: Host, demo: Ingested):
-    assert "No image gone" in await host.refused("view_image", image_id=[demo.drawn.images[0].image_id, "gone"])
+    assert "The archive has no image gone" in await host.refused(
+        "view_image", image_id=[demo.drawn.images[0].image_id, "gone"]
+    )

@@ -77,7 +77,7 @@ class Served:
 
     @property
     def token(self) -> str:
-        return next(line.rsplit(" ", 1)[1].strip() for line in self.said if line.startswith("Made a token"))
+        return next(line.rsplit(" ", 1)[1].strip() for line in self.said if line.startswith("Created a token"))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Terminate it; return exit code, stdout and the rest of stderr."""

@@ -196,7 +196,7 @@ class NvclipEmbedder:
             )
         except RequestRefused as exc:
             raise EmbeddingRejected(
-                f"The embedding service at {self._config.base_url} {exc} even for the self-check; check NVCLIP_MODEL "
+                f"The embedding service at {self._config.base_url} {exc} to the self-check; check NVCLIP_MODEL "
                 "and NVCLIP_DIALECT."
             ) from None
 
@@ -232,7 +232,8 @@ class NvclipEmbedder:
 
     def _replaced(self) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(
-            f"The embedding service at {self._config.base_url} was replaced during the call; run it again."
+            f"The embedding service at {self._config.base_url} restarted with another version or model during the call;"
+            " repeat the command."
         )
 
     async def _milliseconds(self, kind: InputKind[Input], item: Input) -> float:

@@ -332,6 +332,6 @@ class Service:
 
     def _unavailable(self, what: str) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(
-            f"The embedding service at {self._url} {what}; check that its container runs, the tunnel to it, and "
-            "NVCLIP_BASE_URL."
+            f"The embedding service at {self._url} {what}; check that the container and the tunnel are running and "
+            "that NVCLIP_BASE_URL is correct."
         )

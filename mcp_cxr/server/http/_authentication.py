@@ -78,13 +78,18 @@ def _token(path: Path) -> tuple[str, bool]:
         if not path.exists():
             create_private_file(path, fresh.encode() + b"\n")
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"Others may read {path}: `chmod 600` it, or remove it to have a new token made.")
+            raise ConfigError(
+                f"{path} is readable by other users. Run `chmod 600 {path}`, or delete the file; a new token is then "
+                "created at start."
+            )
         token = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeError) as exc:
         reason = exc.strerror if isinstance(exc, OSError) else "not text"
-        raise ConfigError(f"Cannot read or make the token in {path} ({reason}).") from exc
+        raise ConfigError(f"Cannot read or create the token in {path} ({reason}).") from exc
     if len(token) < _MIN_TOKEN:
-        raise ConfigError(f"{path} holds no token of {_MIN_TOKEN} characters or more: remove it to have one made.")
+        raise ConfigError(
+            f"{path} holds no token of {_MIN_TOKEN} characters or more. Delete it; one is then created at start."
+        )
     return token, token == fresh
 
 

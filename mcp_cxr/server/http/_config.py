@@ -45,11 +45,11 @@ class HttpConfig:
             _require_https("--oauth-issuer", self.oauth_issuer)
         if not is_loopback(self.host) and not (self.tls_cert or self.public_url):
             raise ConfigError(
-                f"{self.host} can be reached from other machines: give --tls-cert and --tls-key, or the --public-url "
-                "of the reverse proxy in front that does TLS."
+                f"{self.host} can be reached from other machines: give --tls-cert and --tls-key, or --public-url, the "
+                "URL of a reverse proxy that handles TLS."
             )
         if self.host in _ANYWHERE and not self.public_url:
-            raise ConfigError(f"{self.host} is not an address that clients can use: give their --public-url.")
+            raise ConfigError(f"{self.host} means all addresses; add --public-url with the URL clients use.")
 
     def url(self, port: int) -> str:
         """Return the URL that clients use for a server that listens on `port`."""

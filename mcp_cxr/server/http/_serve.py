@@ -56,7 +56,7 @@ def serve_http(
         limits = RequestLimits(_app(build(authentication=authentication), config, port))
         server = LimitedServer(_uvicorn_config(config, limits), limits)
         if authentication.created_token:
-            note(f"Made a token, kept in {token_file} and shown this once: {authentication.created_token}")
+            note(f"Created a token and saved it in {token_file}. It is not shown again: {authentication.created_token}")
         note(f"Serving {url}; Ctrl-C ends it.")
         anyio.run(server.serve, [listener])
 
@@ -99,7 +99,9 @@ def _listen(config: HttpConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family)
     except OSError as exc:
         reason = exc.strerror or "no such host"
-        raise ConfigError(f"Cannot listen on {config.host}, port {config.port} ({reason}); give another.") from exc
+        raise ConfigError(
+            f"Cannot listen on {config.host}, port {config.port} ({reason}); use another --host or --port."
+        ) from exc
 
 
 def _uvicorn_config(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
@@ -126,6 +128,7 @@ def _uvicorn_config(config: HttpConfig, app: ASGIApp) -> uvicorn.Config:
     except (OSError, ssl.SSLError) as exc:
         reason = exc.strerror or type(exc).__name__
         raise ConfigError(
-            f"Cannot use --tls-cert {config.tls_cert} with --tls-key {config.tls_key} ({reason})."
+            f"Cannot use --tls-cert {config.tls_cert} with --tls-key {config.tls_key} ({reason}): one of "
+            "the files is not a valid PEM file, or the key does not match."
         ) from exc
     return made

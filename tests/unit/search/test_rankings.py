@@ -241,7 +241,7 @@ async def test_invalid_arguments_are_refused_in_one_line_that_shows_a_valid_sear
 async def test_an_unknown_image_is_named_in_the_error(archive: Archive) -> None:
     queries: list[dict[str, Any]] = [{"like": ["nothing"]}, {"query": "x", "exclude_subject_of": "nothing"}]
     for query in queries:
-        with pytest.raises(NotFound, match="No image nothing in this archive"):
+        with pytest.raises(NotFound, match="The archive has no image nothing"):
             await archive.search(**query)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "nvapi-not-to-be-seen"
-ADVICE_UNREACHABLE = "check that its container runs, the tunnel to it, and NVCLIP_BASE_URL"
+ADVICE_UNREACHABLE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
 
 
 @pytest.fixture(scope="module")
@@ -129,14 +129,17 @@ async def test_an_archive_of_another_model_is_reported_with_that_model(data: Pat
     with StandIn("vllm", dimension=1152) as other:
         results = await check_results(data, embedder_for(other))
     (advice,) = advice_by_check(results).values()
-    assert advice == "Set the embedder this archive was made with (nvidia/nvclip-vit-h-14), or make a new archive."
+    assert advice == (
+        "Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with (nvidia/nvclip-vit-h-14),"
+        " or set MCP_CXR_DATA_DIR to a new folder and ingest."
+    )
 
 
 async def test_changed_preprocessing_is_reported_with_its_variable(standin: StandIn, data: Path) -> None:
     results = await check_results(data, embedder_for(standin, config={"preprocessing": "test-1/448px"}))
     (advice,) = advice_by_check(results).values()
     assert advice
-    assert "Preprocessing is test-1/448px now: set NVCLIP_IMAGE_SIZE as it was" in advice
+    assert "Preprocessing is test-1/448px now: set NVCLIP_IMAGE_SIZE to its old value" in advice
     assert "preprocessing test-1" in results["fingerprint"].detail
 
 

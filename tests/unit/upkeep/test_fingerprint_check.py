@@ -98,7 +98,7 @@ async def test_a_changed_service_with_the_same_vectors_is_recorded_after_eight_i
 async def test_a_changed_service_with_other_vectors_is_refused_with_advice(data: Path) -> None:
     message = await refused(data, Service("2", cosine=0.998))
     assert "from nim 1 to nim 2" in message
-    assert "go back to nim 1, use mode='words', or make a new archive" in message
+    assert "go back to nim 1, use mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest" in message
 
 
 async def test_one_changed_vector_is_enough_to_refuse(data: Path) -> None:
@@ -202,4 +202,4 @@ async def test_another_model_dimension_or_preprocessing_is_refused(data: Path, c
     assert other.batches == []
     for fingerprint in (made_with, other._fingerprint):
         assert fingerprint.description in message
-    assert message.endswith("Set the embedder it was made with, use mode='words', or make a new archive.")
+    assert message.endswith("use mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest.")

@@ -52,12 +52,15 @@ _MEANINGS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_LOCKED: _LOCKED,
     sqlite3.SQLITE_FULL: (
         StoreUnavailable,
-        "No space is left for {location}. Free some and repeat the command; nothing was half written.",
+        (
+            "No space is left for {location}. Free disk space and repeat the command. The archive is unchanged since"
+            " the last completed batch."
+        ),
     ),
     sqlite3.SQLITE_IOERR: (StoreUnavailable, "{location} cannot be read or written. Check the disk it is on."),
     sqlite3.SQLITE_CANTOPEN: (
         StoreUnavailable,
-        "{location} cannot be opened. Check that its folder exists and that you may read and write it.",
+        "{location} cannot be opened. Check that its folder exists and is writable.",
     ),
     sqlite3.SQLITE_PERM: _DENIED,
     sqlite3.SQLITE_READONLY: _DENIED,

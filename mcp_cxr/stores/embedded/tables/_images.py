@@ -75,7 +75,7 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
     fingerprint = require_fingerprint(fingerprint_of(connection))
     if not images:
         return
-    units = unit_rows(vectors, fingerprint.dimension)
+    units = unit_rows(vectors, fingerprint.dimension, images)
     ids = json.dumps([image.image_id for image in images])
     replaced = {image_id: (study, made) for image_id, study, made in connection.execute(_REPLACED, (ids,))}
     connection.execute(_DELETE, (ids,))

@@ -75,7 +75,9 @@ class Connection:
         with translating_errors(self._location):
             self._connection, self._socket = connect_with_socket(lambda: _connect(config), config.port)
         if self._socket is None:
-            _log.warning("Found no socket for the connection to %s; its calls cannot be stopped.", self._location)
+            _log.warning(
+                "Calls to IRIS at %s cannot be canceled after a timeout (connection socket not found).", self._location
+            )
         self._expires_at = time.monotonic() + config.lifetime_s * random.uniform(_MIN_LIFETIME_SHARE, 1)  # noqa: S311  # no secret
 
     @property

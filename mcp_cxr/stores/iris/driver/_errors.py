@@ -43,12 +43,12 @@ _STATEMENT = (
     " if you have that, please report this."
 )
 _LENGTH = (
-    "The Vector column at {location} has another length than this embedder's vectors. Use the embedder the table was"
-    " made with, or set IRIS_TABLE to another table."
+    "The Vector column at {location} has a different length from this embedder's vectors. Use the embedder the table"
+    " was made with, or set IRIS_TABLE to another table."
 )
 _MISFIT = (
-    "A value does not fit its column at {location}: the Vector column has another length, or another program made the"
-    " table with shorter text columns. Set IRIS_TABLE to another table."
+    "A value does not fit its column at {location}: the Vector column has a different length, or another program made"
+    " the table with shorter text columns. Set IRIS_TABLE to another table."
 )
 _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     417: (ConfigError, _REFUSED),
@@ -64,7 +64,7 @@ _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     1: (StoreError, _STATEMENT),
     29: (StoreError, _STATEMENT),
 }
-_INTERNAL = "IRIS at {location} failed (SQLCODE -{code}). Look into its messages.log."
+_INTERNAL = "IRIS at {location} failed (SQLCODE -{code}). See messages.log on the IRIS server."
 
 
 class ConnectionLost(StoreUnavailable):

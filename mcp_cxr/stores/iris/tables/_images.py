@@ -66,7 +66,7 @@ def put(
     space = require_fingerprint(fingerprint)
     if not images:
         return
-    units = unit_rows(vectors, space.dimension)
+    units = unit_rows(vectors, space.dimension, images)
     study_ids = {image.study_id for image in images} | _studies_of(statements, [image.image_id for image in images])
     pairs = list(zip(images, units, strict=True))
     statements.execute_many(

@@ -183,7 +183,7 @@ def _protocol_lines(result: ProtocolResult) -> list[str]:
         title,
         f"  {'':<46}{'value':>8}  {'95 % interval':<16}{'chance':>8}{'n':>8}",
         *map(_figure_line, result.figures),
-        *(f"  removed: {removed}" for removed in result.removed),
+        *(f"  left out to avoid leakage: {removed}" for removed in result.removed),
         *(f"  note: {text}" for text in result.notes),
     ]
 

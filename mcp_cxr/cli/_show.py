@@ -24,7 +24,10 @@ def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     shown = with_archive(lambda archive: _show(archive, image_id, png))
     print_result(shown, _lines(shown), as_json=as_json)
     if shown.external and not as_json:
-        note("Note: written by another program; it is not searched. Ingest its file again.")
+        note(
+            "Note: written by another program, without a usable vector. Run `mcp-cxr ingest` on its folder "
+            "to make it searchable."
+        )
 
 
 async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetails:

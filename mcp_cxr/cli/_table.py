@@ -72,7 +72,10 @@ def stats(*, as_json: bool) -> None:
     overview, samples = with_archive(_stats)
     print_result(overview, _lines(overview, samples), as_json=as_json)
     if overview.external and not as_json:
-        note(f"Note: {overview.external} images were written by another program. Ingest their files again.")
+        note(
+            f"Note: {overview.external} images written by another program have no usable vector. Run `mcp-cxr ingest` "
+            "on their folder to make them searchable."
+        )
 
 
 async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:

@@ -37,7 +37,7 @@ _SEARCHES: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 _OFFLINE_NOTE = (
     "The offline embedder compares images by exposure and geometry, never by findings,\n"
-    "and it reads no text. The words above were matched in reports, labels and tags;\n"
+    "and it cannot embed text. The words above were matched in reports, labels and tags;\n"
     "NV-CLIP also compares them with the images."
 )
 

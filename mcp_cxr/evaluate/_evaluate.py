@@ -83,7 +83,7 @@ async def evaluate(
 def _truth(plan: EvaluationPlan) -> str:
     if plan.truth is None:
         return "labels of the archive"
-    return f"{plan.truth.name}, {'read by people' if plan.independent else 'taken to derive from the reports'}"
+    return f"{plan.truth.name}, {'read by people' if plan.independent else 'assumed to come from the reports'}"
 
 
 async def _on_search(

@@ -123,7 +123,7 @@ def values_tile(image: StoredValues, *, column: int, row: int, factor: int) -> V
     left, top = column * TILE_PX * factor, row * TILE_PX * factor
     cut = image.offset_values[top : top + TILE_PX * factor, left : left + TILE_PX * factor]
     if not cut.size or column < 0 or row < 0:
-        raise ValueError("The image has no such tile.")
+        raise ValueError(f"Tile [{column}, {row}] does not exist at this factor.")
     return _compress(np.ascontiguousarray(cut), factor, left=left, top=top)
 
 

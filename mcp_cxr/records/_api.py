@@ -54,7 +54,9 @@ class SearchArguments:
     )
     labels_absent: Sequence[str] = field(
         default=(),
-        metadata=_about("Labels neither present nor uncertain in a labelled study.", is_filter=True, max_length=14),
+        metadata=_about(
+            "Labels that must be absent. Studies without labels are not returned.", is_filter=True, max_length=14
+        ),
     )
     split: str | None = field(default=None, metadata=_about("Data split: train, validate or test.", is_filter=True))
     date_from: str | None = field(default=None, metadata=_about("Earliest study date, YYYY-MM-DD.", is_filter=True))
@@ -66,14 +68,22 @@ class SearchArguments:
         default=(),
         metadata=_about("Image ids, or files below the roots: find images that look like these.", max_length=20),
     )
-    unlike: Sequence[str] = field(default=(), metadata=_about("Image ids to steer away from.", max_length=20))
+    unlike: Sequence[str] = field(
+        default=(), metadata=_about("Ids of images whose look-alikes rank lower; needs query or like.", max_length=20)
+    )
     exclude_subject_of: str | None = field(
-        default=None, metadata=_about("An image id whose patient is left out.", is_filter=True)
+        default=None, metadata=_about("Exclude all images of this image's patient (image id).", is_filter=True)
     )
     group: GroupBy = field(
-        default="study", metadata=_about("What counts as one result: study, subject (patient), or none (each image).")
+        default="study", metadata=_about("study or subject: one result per study or patient; none: every image.")
     )
-    mode: Mode = field(default="auto", metadata=_about("auto joins pixels and words; leave it."))
+    mode: Mode = field(
+        default="auto",
+        metadata=_about(
+            "auto (recommended): vectors and words. vector: only vectors. words: only words in reports, labels and "
+            "tags."
+        ),
+    )
 
     @property
     def is_empty(self) -> bool:

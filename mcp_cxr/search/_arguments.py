@@ -82,7 +82,8 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
         QueryError: A value is unknown, malformed or out of range.
     """
     if not 1 <= arguments.limit <= MAX_LIMIT:
-        raise QueryError(f"limit must be 1 to {MAX_LIMIT}, not {arguments.limit}; use offset for the next page.")
+        advice = "; use offset for the next page" if arguments.limit > MAX_LIMIT else ""
+        raise QueryError(f"limit must be 1 to {MAX_LIMIT}, not {arguments.limit}{advice}.")
     if arguments.offset < 0:
         raise QueryError(f"offset must be 0 or more, not {arguments.offset}.")
     for name, value, known in (("group", arguments.group, GroupBy), ("mode", arguments.mode, Mode)):
@@ -130,7 +131,7 @@ def _check_combination(query: Query) -> None:
     like = bool(query.like or query.like_files)
     if unlike and not (text or like):
         raise QueryError(
-            "unlike needs something to steer away from: give a query, or an image in like too, such as"
+            "unlike needs a query or an example in like, such as"
             ' search_medical_images(query="effusion", unlike=["IMAGE_ID"]).'
         )
     if both := set(query.like) & set(unlike):

@@ -53,7 +53,7 @@ def to_hits(state: SearchState, ranked: list[RankedGroup], facts: ResultFacts) -
     statistics = SimilarityStatistics(query_vector, sample)
     if statistics.size < SMALL_SAMPLE:
         state.warnings.append(
-            f"z-scores and percentiles are coarse: the archive has only {statistics.size} images to compare with."
+            f"z-scores and percentiles are imprecise: the archive has only {statistics.size} images to compare with."
         )
     vectors = [
         image.vector if (image := stored.get(group.best.image_id)) else None for group in ranked[:NEAR_DUPLICATE_DEPTH]
@@ -90,7 +90,9 @@ def _hits(
         notes = [f"near duplicate folded: {image_id}" for image_id in folded.pop(index, [])]
         hits.append(replace(hit, why=[*hit.why, *notes]))
     for first, image_ids in folded.items():
-        state.warnings.append(f"Folded as near duplicates of rank {first + 1}: {', '.join(image_ids)}.")
+        state.warnings.append(
+            f"Near duplicates of the image at rank {first + 1} are not listed separately: {', '.join(image_ids)}."
+        )
     return hits
 
 
@@ -126,8 +128,8 @@ def _warn_of_chance_hits(state: SearchState, hits: list[Hit]) -> None:
     ]
     if chance:
         state.warnings.append(
-            f"No better than chance for this query: rank {', '.join(map(str, chance))}. One image in twenty of the"
-            " archive is at least as similar, and nothing in report, labels or tags supports them."
+            f"The images at rank {', '.join(map(str, chance))} may be chance matches: 1 in 20 random images is at least"
+            " as similar, and neither report, labels nor tags match the query."
         )
 
 
@@ -169,7 +171,11 @@ def _in_report(meaning: QueryMeaning, report: str) -> list[str]:
                 by_reason[_REASON_OF_STATUS[status]].append(one)
         elif one.status is not Status.ABSENT and set(one.stems) <= stems:
             by_reason["report"].append(one)
-    return [f"{reason}: {_in_words(by_reason[reason])}" for reason in _REASON_OF_STATUS.values() if by_reason[reason]]
+    return [
+        f"{reason}: {_in_words(by_reason[reason], separator=' ' if reason == 'report' else ', ')}"
+        for reason in _REASON_OF_STATUS.values()
+        if by_reason[reason]
+    ]
 
 
 def _statuses_and_stems(report: str) -> tuple[dict[str, set[Status]], set[str]]:
@@ -209,5 +215,5 @@ def _agreement(query: Sequence[Mention], sentence: Sequence[Mention]) -> int:
     return score
 
 
-def _in_words(mentions: Iterable[Mention]) -> str:
-    return " ".join(dict.fromkeys(one.text for one in mentions))
+def _in_words(mentions: Iterable[Mention], separator: str = " ") -> str:
+    return separator.join(dict.fromkeys(one.text for one in mentions))

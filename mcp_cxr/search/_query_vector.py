@@ -53,7 +53,7 @@ class QueryVectors:
 
     @property
     def only_unlike(self) -> bool:
-        """Whether there are images to steer away from, and nothing to look for."""
+        """Whether `unlike` is all there is."""
         return bool(self.unlike) and self.text is None and not (self.denied or self.like)
 
     @property
@@ -103,7 +103,7 @@ def unit_length(vector: Vector) -> Vector:
     """
     length = np.linalg.norm(vector)
     if not length > _ZERO:
-        raise QueryError("These examples cancel each other out: name fewer of them.")
+        raise QueryError("The examples in like and unlike cancel each other out; use fewer examples.")
     return (vector / length).astype(np.float32)
 
 

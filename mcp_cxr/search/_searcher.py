@@ -75,11 +75,12 @@ class Searcher:
             if _is_same_space(fingerprint, facts.fingerprint):
                 break
         else:
-            raise StoreUnavailable("The archive was replaced several times during this search; search again.")
+            raise StoreUnavailable("The archive changed several times during this search; try again.")
         hits = to_hits(state, ranked, facts)
         if facts.external:
             state.warnings.append(
-                f"{facts.external} images were written by another program and are left out; ingest their files again."
+                f"{facts.external} images written by another program have no usable vector. Run `mcp-cxr ingest` on "
+                "their folder to make them searchable."
             )
         end = query.offset + query.limit
         return SearchResult(
@@ -146,7 +147,8 @@ class Searcher:
         }
         if external := [image_id for image_id in stored if image_id not in vectors]:
             raise QueryError(
-                f"Image {external[0]} was written by another program and cannot be compared; ingest its file again."
+                f"Image {external[0]} was written by another program and has no usable vector. Run `mcp-cxr ingest` on "
+                "its folder to make it searchable."
             )
         files = await self._embed_files({path: await render(path) for path in state.query.like_files})
         state.vectors = QueryVectors(
@@ -174,19 +176,23 @@ class Searcher:
             state.terms = meaning.ranking_terms
         if meaning.qualified_denials:
             state.warnings.append(
-                f"No study was left out for {', '.join(meaning.qualified_denials)}: only a whole finding can be "
-                "ruled out, such as 'without effusion'."
+                f"The exclusion {', '.join(map(repr, meaning.qualified_denials))} was not applied: size and side "
+                "cannot be excluded, only the finding itself."
             )
         if not (state.terms or meaning.excluded_terms or state.vectors):
-            raise QueryError("These words name nothing to look for; name a finding, a device, a view or a label.")
+            raise QueryError("The query has no searchable word; name a finding, a device, a view or a label.")
 
     async def _embed(self, state: SearchState, query_text: str, meaning: QueryMeaning) -> None:
         """Set the vectors of the words; if the embedder has none, the result says why, and words are still matched."""
         if not self._embedder.embeds_text:
             if state.query.mode == "vector":
-                raise QueryError(f"The embedder {self._embedder.name} reads no text; use mode='auto' or like.")
+                raise QueryError(
+                    f"The embedder {self._embedder.name} cannot embed text. Use mode='auto', or give an example "
+                    "image (like)."
+                )
             state.fallback_reason = (
-                f"The embedder {self._embedder.name} reads no text; words of reports, labels and tags were matched."
+                f"The embedder {self._embedder.name} cannot embed text, so the query was matched by words in reports, "
+                "labels and tags."
             )
             return
         try:
@@ -202,12 +208,12 @@ class Searcher:
         except EmbeddingError as exc:
             if state.query.mode == "vector":
                 raise
-            state.fallback_reason = f"{exc} Words of reports, labels and tags were matched."
+            state.fallback_reason = f"{exc} The query was matched by words in reports, labels and tags."
 
     async def _combine_vectors(self, state: SearchState) -> None:
         """Set the query vector of words and examples, and the extra vectors to rank by."""
         if state.vectors.only_unlike:
-            state.warnings.append("unlike was ignored: the words have no vector to combine it with.")
+            state.warnings.append("unlike was ignored: the embedder cannot embed the query text.")
             state.vectors = QueryVectors()
         if not state.vectors:
             return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ReferenceSample, Vector, Vectors
 
 SMALL_SAMPLE = 100
-"""Images in the reference sample below which a result warns that z-scores and percentiles are coarse."""
+"""Images in the reference sample below which a result warns that z-scores and percentiles are imprecise."""
 NEAR_DUPLICATE_DEPTH = 200
 """Groups, from the first rank, among which near duplicates are looked for."""
 _MIN_COSINE = 0.999  # measured from the archive's mean; the same rendering embedded by another service reaches it too

@@ -61,15 +61,16 @@ async def view_image(
             description="Part of the image as fractions [x0, y0, x1, y1] from the top left.", min_length=4, max_length=4
         ),
     ] = None,
-    max_px: Annotated[int, Field(description="Longer side of the picture in pixels.", ge=64, le=2048)] = 1024,
+    max_px: Annotated[int, Field(description="Longer side of the image shown, in pixels.", ge=64, le=2048)] = 1024,
     first_rank: Annotated[
-        int, Field(description="Number of the first of several images: the rank of the page's first result.", ge=1)
+        int,
+        Field(description="Rank of the first image in the list; the numbers on the contact sheet start here.", ge=1),
     ] = 1,
 ) -> CallToolResult:
-    """Look at one chest X-ray, or at several in one picture: two to four side by side, or all image_ids of a result
-    page in their order as a contact sheet whose numbers are the ranks (first_rank: rank of the first). Without a window
-    the file's default window is used. Give region for a closer look at a part. The picture comes with the window used
-    and the image's size. Bright is dense.
+    """Show one chest X-ray, or several as one image: two to four side by side, or all image_ids of a result page in
+    their order as a contact sheet whose numbers are the ranks (set first_rank). Without a window the file's default
+    window is used. Give region to enlarge a part. The window used and the image's size come with it. Dense structures
+    such as bone appear bright.
     """
     from mcp_cxr.images import DisplayOptions  # pydicom and numpy are not loaded before the handshake
 
@@ -109,7 +110,7 @@ async def get_image_pixels(
     require_images_shared(state.share)
     archive = await state.archive()
     if factor & (factor - 1):
-        raise QueryError("factor must be 1, 2, 4, 8, ...")
+        raise QueryError(f"factor must be a power of two, not {factor}.")
     keep = bool(tile) or max_px > _THUMBNAIL_PX
     try:
         values, part = await archive.stored_values(

@@ -70,7 +70,7 @@ def test_the_page_shows_nothing_without_the_token_of_the_link(tab: OpenTab) -> N
 def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     shown = ask(tab(), "left pleural effusion")
     assert shown.markdown[1].value.startswith("**8 studies** by words")
-    assert "reads no text" in shown.info[0].value
+    assert "cannot embed text" in shown.info[0].value
     assert len(titles(shown)) == 8
     shown.multiselect(key="search_view").set_value(["PA"])
     ask(shown, "left pleural effusion")

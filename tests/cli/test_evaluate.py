@@ -47,8 +47,8 @@ def test_the_table_has_the_setup_the_figures_and_their_chance(on_labeled: Comman
     done = on_labeled("evaluate", *QUICK)
     assert done.code == 0
     assert "Image to image, by label, among other patients [similar]" in done.out
-    assert "removed: all images of the example's patient" in done.out
-    assert "skipped: The embedder offline-sketch-1 reads no text." in done.out
+    assert "left out to avoid leakage: all images of the example's patient" in done.out
+    assert "skipped: The embedder offline-sketch-1 cannot embed text." in done.out
     assert all(
         word in done.out
         for word in (
@@ -109,7 +109,7 @@ def test_a_folder_is_measured_without_touching_the_archive(on_new: Command, imag
 def test_labels_of_a_file_replace_those_of_the_archive(on_labeled: Command, tmp_path: Path):
     path = table(tmp_path / "truth.csv", ("study_id", "Edema"), ("1", 1))
     done = on_labeled("evaluate", "--truth", path, "--only", "similar")
-    assert "truth.csv, taken to derive from the reports" in done.out
+    assert "truth.csv, assumed to come from the reports" in done.out
     assert "skipped: No label is present in ten studies" in done.out
 
 

@@ -35,7 +35,7 @@ def test_a_hit_by_words_prints_its_reasons_and_no_score(on_demo: Command):
     assert done.code == 0
     assert done.out.startswith("  -   - ")
     assert "report: pneumothorax" in done.out
-    assert "Note: The embedder offline-sketch-1 reads no text" in done.err
+    assert "Note: The embedder offline-sketch-1 cannot embed text" in done.err
     assert "(keyword, " in done.err
 
 

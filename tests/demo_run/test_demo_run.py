@@ -34,7 +34,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
         assert f": {added} added, {present} already present" in out
         for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
             assert title in out
-        assert "it reads no text" in out
+        assert "it cannot embed text" in out
         assert out.rstrip().endswith(str(folder / "contact-sheet.png"))
     with Image.open(folder / "contact-sheet.png") as sheet:
         assert sheet.format == "PNG"

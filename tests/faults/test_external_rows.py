@@ -76,7 +76,7 @@ async def test_external_rows_are_never_ranked_matched_listed_or_used_as_examples
             result = await archive.search(**query)
             assert [hit.image_id for hit in result.images] == [own]
             assert result.total_results == 1
-            assert result.warnings[-1].startswith("3 images were written by another program")
+            assert result.warnings[-1].startswith("3 images written by another program have no usable vector.")
         assert (await archive.search(like=[own])).total_results == 0
         with pytest.raises(QueryError, match="written by another program"):
             await archive.search(like=[external_ids(images)[0]])
@@ -123,7 +123,7 @@ async def test_no_tool_or_command_shows_the_metadata_of_external_rows(
         assert "Chest X-ray PA view" not in answer, name
     assert "'external': True" in answers["get_image_metadata"]
     assert "'external': 3" in answers["get_archive_overview"]
-    assert "3 images were written by another program" in answers["table stats"]
+    assert "3 images written by another program have no usable vector." in answers["table stats"]
     assert "external: 3" in answers["table verify"]
     assert "FAIL  external rows  3 of 4" in answers["doctor"]
 

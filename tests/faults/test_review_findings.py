@@ -131,5 +131,5 @@ async def test_a_blank_filter_is_ignored_and_a_query_that_no_embedder_reads_is_n
         assert page.images
         example = page.images[0].image_id
     async with opened_in_memory(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
-        with pytest.raises(QueryError, match="reads no text"):
+        with pytest.raises(QueryError, match="cannot embed text"):
             await archive.search("effusion", like=[example], mode="vector")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 QUERY = "pleural effusion"
 SAID_BY_SERVICE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
-ADDED = "Words of reports, labels and tags were matched."
+ADDED = "The query was matched by words in reports, labels and tags."
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ async def test_a_query_finds_the_labelled_studies(host: Host, demo: Ingested):
     assert page["query"] == "pneumothorax"
     assert page["filters"] == {"labels": ["Pneumothorax"]}
     assert (page["search_mode"], page["embedder"]) == ("keyword", "offline-sketch-1")
-    assert "reads no text" in page["fallback_reason"]
+    assert "cannot embed text" in page["fallback_reason"]
     for hit in page["images"]:
         assert list(hit) == HIT
         assert hit["similarity_score"] is hit["similarity_z"] is hit["percentile"] is None

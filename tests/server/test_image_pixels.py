@@ -85,9 +85,9 @@ async def test_tiles_cover_the_image(host: Host, demo: Ingested):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"tile": [9, 0]}, "no such tile"),
-        ({"tile": [-1, 0]}, "no such tile"),
-        ({"tile": [0, 0], "factor": 3}, "factor must be 1, 2, 4"),
+        ({"tile": [9, 9]}, "Tile [9, 9] does not exist at this factor."),
+        ({"tile": [-1, 0]}, "Tile [-1, 0] does not exist"),
+        ({"tile": [0, 0], "factor": 3}, "factor must be a power of two, not 3"),
         ({"max_px": 4000}, "max_px"),
         ({"zoom": 2}, "Unknown argument zoom"),
     ],

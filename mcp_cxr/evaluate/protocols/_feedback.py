@@ -25,7 +25,7 @@ _WORSE = "made worse"
 async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
     """Search for each label with each prompt, and mark three rounds of results as the truth has them."""
     if not (copy.context.embedder.embeds_text or copy.reports):
-        return skipped_result("feedback", "The embedder reads no text, and there is no report to rank by.")
+        return skipped_result("feedback", "The embedder cannot embed text, and there is no report to rank by.")
     prompts = copy.context.plan.prompts
     searches = [await _rounds(copy, prompt, copy.relevance(label)) for label in labels for prompt in prompts[label]]
 

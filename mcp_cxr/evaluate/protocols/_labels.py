@@ -30,7 +30,7 @@ _REMOVED = ["reports, labels and their words: only vectors of images and prompts
 async def measure_labels(context: EvaluationContext) -> ProtocolResult:
     """Rank all studies by each label's prompts."""
     if not context.embedder.embeds_text:
-        return skipped_result("labels", f"The embedder {context.embedder.name} reads no text.")
+        return skipped_result("labels", f"The embedder {context.embedder.name} cannot embed text.")
     labels = context.labels()
     if not labels:
         return skipped_result("labels", NO_LABELS)

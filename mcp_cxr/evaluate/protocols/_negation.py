@@ -44,7 +44,7 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
     meaning = (
         f"The share of the first ten that have the finding after all, among {len(copy.studies)} studies, of which "
-        f"{copy.reports} have a report that can deny it."
+        f"{copy.reports} have a report."
     )
     return ProtocolResult(
         "negation",

@@ -28,7 +28,7 @@ async def measure_rankings(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     if copy.reports:
         modes |= {"words": "words"}
     if not modes:
-        return skipped_result("rankings", "The embedder reads no text, and there is no report.")
+        return skipped_result("rankings", "The embedder cannot embed text, and there is no report.")
     found = {name: await _search(copy, labels, mode) for name, mode in modes.items()}
     if len(modes) > 1:
         found["vector and words"] = await _search(copy, labels, "auto")

@@ -24,7 +24,7 @@ _BATCH = 500
 async def measure_reports(context: EvaluationContext) -> ProtocolResult:
     """Rank the studies with a report by the impressions of some of them."""
     if not context.embedder.embeds_text:
-        return skipped_result("reports", f"The embedder {context.embedder.name} reads no text.")
+        return skipped_result("reports", f"The embedder {context.embedder.name} cannot embed text.")
     texts, studies = np.unique(context.dataset.text_of, return_index=True)
     studies = studies[texts >= 0]
     if len(studies) < 2:  # noqa: PLR2004 - there must be another one

@@ -28,7 +28,7 @@ async def vectors_of(embedder: Embedder, renderings: Sequence[Rendering]) -> Vec
 
 def skip_unless_it_reads_text(embedder: Embedder) -> None:
     if not embedder.embeds_text:
-        pytest.skip("this embedder reads no text")
+        pytest.skip("this embedder cannot embed text")
 
 
 def test_name_and_image_spec_are_known_before_opening(new_embedder: Callable[[], Embedder]) -> None:

@@ -68,7 +68,7 @@ async def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evalu
         assert f"{one.value:.3f}" in text, (protocol, one.name)
     for result in evaluation.protocols:
         assert result.title in text
-        assert all(f"Removed: {what}." in text for what in result.removed)
+        assert all(f"Left out to avoid leakage: {what}." in text for what in result.removed)
 
 
 async def test_the_same_evaluation_gives_the_same_page(evaluation: Evaluation) -> None:

@@ -205,4 +205,4 @@ async def test_a_skipped_protocol_has_its_reason() -> None:
         assert "reports" in ((await measure_reports(context)).skipped or "")
     async with evaluation_context(labeled_images()[0], LabelEmbedder(embeds_text=False)) as context:
         for protocol in (measure_labels, measure_reports):
-            assert (await protocol(context)).skipped == "The embedder label-embedder reads no text."
+            assert (await protocol(context)).skipped == "The embedder label-embedder cannot embed text."

@@ -85,7 +85,7 @@ async def test_denying_a_qualified_finding_excludes_nothing_and_warns(five: Path
         page = await archive.search("edema without left effusion")
     assert page.total_results == 5
     assert "without" not in page.filters
-    assert any("No study was left out for left pleural effusion" in warning for warning in page.warnings)
+    assert any("The exclusion 'left pleural effusion' was not applied" in warning for warning in page.warnings)
 
 
 async def test_an_uncertain_label_excludes_the_study_too(five: Path) -> None:
@@ -164,7 +164,10 @@ async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> 
     assert (len(page.images), len(folded)) == (2, 2)
     assert [hit.image_id for each in apart for hit in each.images] == [hit.image_id for hit in page.images]
     later = [
-        warning for each in apart for warning in each.warnings if warning.startswith("Folded as near duplicates of")
+        warning
+        for each in apart
+        for warning in each.warnings
+        if warning.startswith("Near duplicates of the image at rank")
     ]
     assert len(later) == 2
 
@@ -193,7 +196,7 @@ async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
     (warning,) = page.warnings
     alone = [hit.rank for hit in page.images if not any("edema" in reason for reason in hit.why)]
     assert len(alone) == 2
-    assert warning.startswith(f"No better than chance for this query: rank {', '.join(map(str, alone))}.")
+    assert warning.startswith(f"The images at rank {', '.join(map(str, alone))} may be chance matches")
 
 
 async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path) -> None:
@@ -201,7 +204,7 @@ async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path
         example, *_ = await image_ids(archive)
         page = await archive.search("edema", unlike=[example])
     assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
-    assert page.warnings == ["unlike was ignored: the words have no vector to combine it with."]
+    assert page.warnings == ["unlike was ignored: the embedder cannot embed the query text."]
 
 
 async def test_an_outage_between_two_embeddings_becomes_the_fallback_reason(five: Path) -> None:

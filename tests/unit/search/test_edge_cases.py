@@ -83,8 +83,8 @@ async def test_an_embedder_without_text_is_the_fallback_reason_and_words_are_mat
         page = await archive.search("effusion")
         assert page.search_mode == "keyword"
         assert page.fallback_reason
-        assert "reads no text" in page.fallback_reason
-        with pytest.raises(QueryError, match="reads no text; use mode='auto' or like"):
+        assert "cannot embed text" in page.fallback_reason
+        with pytest.raises(QueryError, match="Use mode='auto', or give an example"):
             await archive.search("effusion", mode="vector")
         both = await archive.search("effusion", like=[page.images[0].image_id])
         assert (both.search_mode, bool(both.fallback_reason)) == ("hybrid", True)
@@ -95,7 +95,7 @@ async def test_vector_mode_fails_while_the_embedder_is_down_but_examples_work(to
         with pytest.raises(EmbeddingUnavailable, match="Cannot reach"):
             await archive.search("effusion", mode="vector")
         page = await archive.search("effusion")
-        assert page.fallback_reason == f"{OUTAGE} Words of reports, labels and tags were matched."
+        assert page.fallback_reason == f"{OUTAGE} The query was matched by words in reports, labels and tags."
         similar = await archive.search(like=[page.images[0].image_id])
         assert (similar.search_mode, similar.fallback_reason) == ("similar", None)
 
@@ -209,7 +209,7 @@ async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: 
     async with opened_in_memory(toy_data) as archive:
         page = await archive.search("left", mode="vector")
         assert page.warnings == [
-            f"z-scores and percentiles are coarse: the archive has only {len(demo.images)} images to compare with."
+            f"z-scores and percentiles are imprecise: the archive has only {len(demo.images)} images to compare with."
         ]
         assert (await archive.search("left effusion", mode="words")).warnings == []
 

@@ -200,7 +200,7 @@ async def test_words_still_match_while_the_embedder_is_down(toy_data: Path) -> N
         page = await archive.search("effusion")
         assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
         assert page.fallback_reason
-        assert "Words of reports, labels and tags were matched" in page.fallback_reason
+        assert "The query was matched by words in reports, labels and tags" in page.fallback_reason
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ async def test_words_still_match_while_the_embedder_is_down(toy_data: Path) -> N
         ({"mode": "vector", "view": ["PA"]}, "mode='vector' needs a query or an example"),
         ({"mode": "words", "view": ["PA"]}, "mode='words' needs a query"),
         ({"query": "x", "like": ["y"], "mode": "words"}, "mode='words' compares no pixels"),
-        ({"query": "show me the", "mode": "words"}, "name nothing to look for"),
+        ({"query": "show me the", "mode": "words"}, "no searchable word"),
     ],
     ids=str,
 )

@@ -39,35 +39,35 @@ _NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.g
 
 
 @dataclass(frozen=True, slots=True)
-class MimicIds:
-    """The ids in a MIMIC-CXR path."""
+class ImageIds:
+    """The ids of one image, its study and its subject."""
 
     image_id: ImageId
     study_id: StudyId
     subject_id: SubjectId
 
 
-def ids_of(path: Path | str) -> MimicIds | None:
+def ids_of(path: Path | str) -> ImageIds | None:
     """Return the ids in an absolute path; None if it is not in MIMIC-CXR's layout."""
     found = _IMAGE.search(path if isinstance(path, str) else path.as_posix())
     if found is None:
         return None
-    return MimicIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
+    return ImageIds(ImageId(found["image"]), StudyId(found["study"]), SubjectId(found["subject"]))
 
 
-def report_paths(path: Path, companions: tuple[Path, ...]) -> Iterator[Path]:
+def report_paths(path: Path, companion_folders: tuple[Path, ...]) -> Iterator[Path]:
     """Yield the possible paths of the report of an image in MIMIC-CXR's layout, nearest first.
 
     Args:
         path: The image's file.
-        companions: Folders that may contain the separate tree of reports (`files/p10/...`) that PhysioNet provides.
+        companion_folders: Folders that may contain PhysioNet's separate tree of reports (`files/p10/...`).
     """
     study = path.parent
     subject = study.parent
     name = f"{study.name}.txt"
     yield subject / name
     in_tree = f"{subject.parent.name}/{subject.name}/{name}"
-    for folder in companions:
+    for folder in companion_folders:
         yield folder / "files" / in_tree
         yield folder / "mimic-cxr-reports/files" / in_tree
 
@@ -89,9 +89,9 @@ class Companions:
     images: Mapping[str, ImageFacts] = field(default_factory=dict[str, ImageFacts])
     """By dicom_id."""
     splits: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By study id with its letter."""
+    """By study id with its prefix."""
     labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, "Mapping[str, int]"])
-    """By study id with its letter."""
+    """By study id with its prefix."""
     files: tuple[str, ...] = ()
     """Names of the files that were read."""
 

@@ -21,7 +21,7 @@ from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
 from mcp_cxr.search import Searcher, check_arguments
-from mcp_cxr.stores import with_mimic_letters
+from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
 
 if TYPE_CHECKING:
@@ -38,23 +38,23 @@ _MAX_SIBLINGS = 100  # images of one study that are listed
 _Arguments = ParamSpec("_Arguments")
 
 
-def _called_like(
-    make: Callable[_Arguments, SearchArguments],
+def _with_parameters_of(
+    factory: Callable[_Arguments, SearchArguments],
 ) -> Callable[
     [Callable[[Archive, SearchArguments], Awaitable[SearchResult]]],
     Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]],
 ]:
-    """Give a method the parameters of `make`, and its body what `make` returns: no list of them is kept twice."""
+    """Give a method the parameters of `factory`, and pass its body what `factory` returns, so they are listed once."""
 
     def decorate(
         method: Callable[[Archive, SearchArguments], Awaitable[SearchResult]],
     ) -> Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]]:
         @wraps(method)
         async def call(archive: Archive, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> SearchResult:
-            return await method(archive, make(*args, **named))
+            return await method(archive, factory(*args, **named))
 
         itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-        call.__signature__ = inspect.Signature([itself, *inspect.signature(make).parameters.values()])  # pyright: ignore[reportAttributeAccessIssue]  # what help() and editors show
+        call.__signature__ = inspect.Signature([itself, *inspect.signature(factory).parameters.values()])  # pyright: ignore[reportAttributeAccessIssue]  # what help() and editors show
         return call
 
     return decorate
@@ -73,7 +73,7 @@ class Archive:
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
-    @_called_like(SearchArguments)
+    @_with_parameters_of(SearchArguments)
     async def search(self, arguments: SearchArguments) -> SearchResult:
         """Return a page of results, as `search_with` does: `archive.search("effusion", view=["PA"], limit=10)`."""
         return await self.search_with(arguments)
@@ -128,7 +128,7 @@ class Archive:
         companions: tuple[Path, ...] = (),
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
-        anywhere: bool = True,
+        require_root: bool = False,
     ) -> IngestSummary:
         """Add the images of a folder to the archive; see `mcp_cxr.ingest.ingest`.
 
@@ -136,13 +136,13 @@ class Archive:
 
         Args:
             workers: Images read at the same time; None: one for each core.
-            anywhere: Whether the folder may lie below no root, because its owner names it.
+            require_root: Whether the folder must lie below a root; set it unless the archive's owner names the folder.
 
         Raises:
-            PathRefused: The path is missing, or lies below no root.
+            PathRefused: The path is missing, or `require_root` is set and it lies below no root.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
-        real = (AllowedRoots((Path("/"),)) if anywhere else await self.allowed_roots()).resolve(path)
+        real = (await self.allowed_roots() if require_root else AllowedRoots((Path("/"),))).resolve(path)
         self._roots.add(real)
         plan = IngestPlan(
             path=real,
@@ -151,7 +151,7 @@ class Archive:
             batch_size=batch_size,
             retry_failed=retry_failed,
             any_body_part=any_body_part,
-            companions=tuple(folder.resolve() for folder in companions),
+            companion_folders=tuple(folder.resolve() for folder in companions),
             shard=shard,
         )
         async with nullcontext(self._reader) if workers is None else ImageReader(workers=workers) as reader:
@@ -315,7 +315,7 @@ class Archive:
         Raises:
             StoreError: The store fails or was never made.
         """
-        where = await with_mimic_letters(self.store, where)
+        where = await with_mimic_prefixes(self.store, where)
         return ForgetPreview(
             where,
             images=await self.store.count(where),

@@ -11,7 +11,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
 from mcp_cxr.ingest._plan import Failure, WorkItem
-from mcp_cxr.mimic import MimicIds, ids_of
+from mcp_cxr.mimic import ImageIds, ids_of
 from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageRecord, StoredImage
     from mcp_cxr.stores import Store
 
-IDS_NOT_YET_HASHED = MimicIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
+IDS_NOT_YET_HASHED = ImageIds(ImageId("(id is made at ingest)"), StudyId(""), SubjectId(""))
 """Placeholder in a dry run for ids that cannot be computed without creating the key."""
 
 
@@ -55,22 +55,22 @@ class FileClassifier:
     store_exists: bool
     reader: ImageReader
     id_assigner: IdAssigner
-    companions: Companions
+    companion_tables: Companions
 
-    async def without_settled(self, chunk: list[Candidate]) -> list[Candidate]:
+    async def drop_unchanged(self, chunk: list[Candidate]) -> list[Candidate]:
         """Return the files that need work, on a restart only a few; opens no file."""
         if not self.store_exists:
             return chunk
-        settled = await self.store.unchanged_files({file.name: (file.size, file.mtime_ns) for file in chunk})
+        settled = await self.store.unchanged_files({file.path_text: (file.size, file.mtime_ns) for file in chunk})
         if self.plan.retry_failed:
             settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
-        return [file for file in chunk if file.name not in settled]
+        return [file for file in chunk if file.path_text not in settled]
 
     async def classify(self, chunk: list[Candidate]) -> Classification:
         """Classify a chunk; update the paths of moved images and remove replaced ones in the store."""
         result = Classification()
-        past = await self.store.outcomes([file.name for file in chunk]) if self.store_exists else {}
-        items = await self._identify_all(chunk, past, result)
+        previous_outcomes = await self.store.outcomes([file.path_text for file in chunk]) if self.store_exists else {}
+        items = await self._identify_all(chunk, previous_outcomes, result)
         stored = await self._stored(item.ids.image_id for item in items)
         present = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
         result.to_ingest = [item for item in items if item.ids.image_id not in stored or item.replaces_stored]
@@ -79,41 +79,43 @@ class FileClassifier:
             await self._store_key_check()
             await self._remove(result.replaced)
             await self._update_moved(present)
-            result.outcomes = [item.outcome() for item in present if item.file.name not in past]
+            result.outcomes = [item.outcome() for item in present if item.file.path_text not in previous_outcomes]
         return result
 
     async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self.store.known_ids(set(ids)) if self.store_exists else set()
 
     async def _identify_all(
-        self, chunk: list[Candidate], past: dict[str, Outcome], result: Classification
+        self, chunk: list[Candidate], previous_outcomes: dict[str, Outcome], result: Classification
     ) -> list[WorkItem]:
         """Return the files with their ids; count refused and replaced ones in `result`."""
-        still_stored = await self._stored(outcome.image_id for outcome in past.values() if outcome.image_id)
+        still_stored = await self._stored(
+            outcome.image_id for outcome in previous_outcomes.values() if outcome.image_id
+        )
         items: list[WorkItem] = []
         for file in chunk:
-            before = past.get(file.name)
-            unchanged = before if before and before.is_unchanged(file.size, file.mtime_ns) else None
+            previous = previous_outcomes.get(file.path_text)
+            unchanged = previous if previous and previous.is_unchanged(file.size, file.mtime_ns) else None
             if unchanged and unchanged.reason and not self.plan.retry_failed:
                 result.skipped += 1
                 continue
             found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)
-            if before and before.image_id and not unchanged and _is_other(found, before.image_id):
-                result.replaced[before.image_id] = file.path
+            if previous and previous.image_id and not unchanged and _is_other(found, previous.image_id):
+                result.replaced[previous.image_id] = file.path
             if isinstance(found, Failure):
                 result.failures.append(found)
             else:
-                replaces_stored = before is not None and (unchanged is None or unchanged.reason is not None)
+                replaces_stored = previous is not None and (unchanged is None or unchanged.reason is not None)
                 items.append(WorkItem(file, found, replaces_stored=replaces_stored))
         return items
 
     async def _identify(
         self, file: Candidate, image_id: ImageId | None, still_stored: set[ImageId]
-    ) -> MimicIds | Failure:
-        if ids := ids_of(file.name):
+    ) -> ImageIds | Failure:
+        if ids := ids_of(file.path_text):
             return ids
         if image_id and image_id in still_stored:  # unchanged since it became this image: no need to open the file
-            return MimicIds(image_id, StudyId(""), SubjectId(""))
+            return ImageIds(image_id, StudyId(""), SubjectId(""))
         try:
             header = await self.reader.read_header(file.path, any_body_part=self.plan.any_body_part)
         except ImageError as exc:
@@ -144,7 +146,7 @@ class FileClassifier:
         moved = await to_thread.run_sync(lambda: [one for one, path in paths.items() if _is_moved(stored[one], path)])
         if not moved:
             return
-        found = await self.store.get(moved, vectors=True)
+        found = await self.store.get(moved, with_vectors=True)
         vectors = {one: image.vector for one, image in found.items() if image.vector is not None}
         if vectors:
             images = [self._at(stored[one].image, paths[one]) for one in vectors]
@@ -154,9 +156,9 @@ class FileClassifier:
         return replace(image, root=str(self.plan.root), image_path=path.relative_to(self.plan.root).as_posix())
 
 
-def _is_other(found: MimicIds | Failure, before: ImageId) -> bool:
+def _is_other(found: ImageIds | Failure, previous: ImageId) -> bool:
     """Whether a changed file no longer holds the image it held before."""
-    return found.is_permanent if isinstance(found, Failure) else found.image_id != before
+    return found.is_permanent if isinstance(found, Failure) else found.image_id != previous
 
 
 def _is_moved(stored: StoredImage, found_at: Path) -> bool:

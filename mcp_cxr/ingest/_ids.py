@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.mimic import MimicIds
+from mcp_cxr.mimic import ImageIds
 from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
 from mcp_cxr.safe_files import create_private_file, open_without_links
 
@@ -96,7 +96,7 @@ class IdAssigner:
         """Whether ids can be assigned without creating a key."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
-    def ids_of_file(self, path: Path, header: HeaderFacts) -> MimicIds:
+    def ids_of_file(self, path: Path, header: HeaderFacts) -> ImageIds:
         """Return the ids of one file outside MIMIC's layout.
 
         Args:
@@ -111,7 +111,7 @@ class IdAssigner:
         subject = header.patient_id or study
         if self._policy == "keep":
             self._require_kept_ids()
-            return MimicIds(ImageId(image), StudyId(study), SubjectId(subject))
+            return ImageIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
 
     def _require_kept_ids(self) -> None:
@@ -121,13 +121,13 @@ class IdAssigner:
         if self._key_check is None:
             self._key_check = self.new_key_check = _KEPT
 
-    def _hashed(self, image: str, study: str, subject: str) -> MimicIds:
+    def _hashed(self, image: str, study: str, subject: str) -> ImageIds:
         if self._key_check == _KEPT:
             raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
             self._key_check = self.new_key_check = check_value(key)
-        return MimicIds(
+        return ImageIds(
             ImageId(_hash(key, "image", image)),
             mimic_study_id(_hash(key, "study", study)),
             mimic_subject_id(_hash(key, "subject", subject)),

@@ -56,12 +56,12 @@ async def ingest(
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
         raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
-    companions = await to_thread.run_sync(read_companions, plan.folders)
+    companion_tables = await to_thread.run_sync(read_companions, plan.folders)
     collection = await _prepare(plan, store, embedder)
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=collection.key_check if collection else None)
-    classifier = FileClassifier(plan, store, collection is not None, reader, id_assigner, companions)
+    classifier = FileClassifier(plan, store, collection is not None, reader, id_assigner, companion_tables)
     stop_signal = stop_signal or StopSignal()
     pipeline = Pipeline(
         plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks or IngestCallbacks()

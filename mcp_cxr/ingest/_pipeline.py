@@ -1,4 +1,4 @@
-"""The stages of an ingest, joined by bounded queues: walk, classify, decode, embed, write.
+"""The stages of an ingest, joined by bounded queues: walk, known (classify), decode, embed, write.
 
 The stages run concurrently; the slowest one sets the pace, and the bounded queues keep memory constant. When a run is
 stopped, each stage drops the files it holds without recording them, so that the next run processes them. Only the last
@@ -87,7 +87,7 @@ class Pipeline:
         return self.counts
 
     async def _run_stages(self) -> None:
-        chunks, chunk_source = anyio.create_memory_object_stream["list[Candidate]"](2)
+        chunk_sink, chunk_source = anyio.create_memory_object_stream["list[Candidate]"](2)
         new, new_source = anyio.create_memory_object_stream[WorkItem](_CLASSIFY_SIZE)
         renderings, rendering_source = anyio.create_memory_object_stream[WorkItem](
             min(self.plan.batch_size, _CLASSIFY_SIZE)
@@ -96,7 +96,7 @@ class Pipeline:
         # Sources stay open if a stage fails: the stage before it is then cancelled instead of failing too.
         with chunk_source, new_source, rendering_source, vector_source:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._walk, chunks)
+                tasks.start_soon(self._walk, chunk_sink)
                 tasks.start_soon(self._classify, chunk_source, new, tasks)
                 tasks.start_soon(self._list_new if self.plan.dry_run else self._decode, new_source, renderings)
                 tasks.start_soon(self._embed, rendering_source, vectors)
@@ -139,7 +139,7 @@ class Pipeline:
                 if self.stop_signal.reason:
                     continue
                 with self.counts.stages["known"].working(len(chunk)):
-                    rest = await self.classifier.without_settled(chunk)
+                    rest = await self.classifier.drop_unchanged(chunk)
                 self.counts.skipped += len(chunk) - len(rest)
                 for start in range(0, len(rest), size):
                     if not is_counting:
@@ -178,7 +178,7 @@ class Pipeline:
                 self.counts.would_add += 1
                 if item.ids is not IDS_NOT_YET_HASHED:
                     listed.add(item.ids.image_id)
-                view, _ = view_of(item.ids, header, self.classifier.companions)
+                view, _ = view_of(item.ids, header, self.classifier.companion_tables)
                 if self.callbacks.on_would_add:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
 
@@ -202,7 +202,7 @@ class Pipeline:
         return item
 
     async def _read_image(self, item: WorkItem) -> None:
-        path, plan, companions = item.file.path, self.plan, self.classifier.companions
+        path, plan, companion_tables = item.file.path, self.plan, self.classifier.companion_tables
         decoded = await self.classifier.reader.read_image(
             path,
             self.embedder.image_spec,
@@ -210,9 +210,9 @@ class Pipeline:
             in_worker=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
         item.rendering = decoded.rendering
-        item.image = image_record(path, plan.root, item.ids, decoded, companions)
+        item.image = image_record(path, plan.root, item.ids, decoded, companion_tables)
         item.study = await to_thread.run_sync(
-            study_of, path, item.ids, companions, plan.folders, decoded.header.study_date
+            study_of, path, item.ids, companion_tables, plan.folders, decoded.header.study_date
         )
 
     async def _embed(self, source: Source[WorkItem], sink: Sink[list[WorkItem]]) -> None:
@@ -293,7 +293,7 @@ class Pipeline:
     async def _refresh(self) -> None:
         """Update the study facts of images stored earlier, if there are any."""
         if self.counts.skipped and not self.plan.dry_run and not self.stop_signal.reason:
-            updated = await refresh_studies(self.plan, self.store, self.classifier.companions, self.stop_signal)
+            updated = await refresh_studies(self.plan, self.store, self.classifier.companion_tables, self.stop_signal)
             self.counts.studies_refreshed = updated is not None
             self.counts.studies_updated += updated or 0
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.errors import ImageError
     from mcp_cxr.ingest._walk import Candidate, Shard
-    from mcp_cxr.mimic import MimicIds
+    from mcp_cxr.mimic import ImageIds
     from mcp_cxr.records import ImageRecord, Rendering, Study, Vector
 
 
@@ -35,7 +35,7 @@ class IngestPlan:
     """Images embedded per request."""
     retry_failed: bool = False
     any_body_part: bool = False
-    companions: tuple[Path, ...] = ()
+    companion_folders: tuple[Path, ...] = ()
     """Additional folders with companion files or reports; `path` and its parent are always searched."""
     shard: Shard | None = None
     """Only this part of the candidates; `limit` applies within it."""
@@ -54,7 +54,7 @@ class IngestPlan:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Folders searched for companion files and reports, in this order."""
-        return (self.root, self.root.parent, *self.companions)
+        return (self.root, self.root.parent, *self.companion_folders)
 
     def candidates(self) -> Iterator[Candidate]:
         """Yield the files to consider, in sorted path order."""
@@ -89,7 +89,7 @@ class WorkItem:
     """One file on its way through the stages, which fill in its fields."""
 
     file: Candidate
-    ids: MimicIds
+    ids: ImageIds
     replaces_stored: bool = False
     """Whether to replace a stored image of this id: the file has changed, or was refused before."""
     image: ImageRecord | None = None
@@ -99,7 +99,7 @@ class WorkItem:
 
     def outcome(self) -> Outcome:
         """Return the outcome: the file became this image."""
-        return Outcome(self.file.name, self.file.size, self.file.mtime_ns, self.ids.image_id)
+        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, self.ids.image_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +118,4 @@ class Failure:
 
     def outcome(self) -> Outcome:
         """Return the outcome: refused, with the reason."""
-        return Outcome(self.file.name, self.file.size, self.file.mtime_ns, None, self.reason)
+        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, None, self.reason)

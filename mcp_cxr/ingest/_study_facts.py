@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import DecodedImage, HeaderFacts
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.mimic import Companions, MimicIds
+    from mcp_cxr.mimic import Companions, ImageIds
     from mcp_cxr.records import ImageId
     from mcp_cxr.stores import Store
 
@@ -36,9 +36,11 @@ _NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(cod
 _log = logging.getLogger(__name__)
 
 
-def image_record(path: Path, root: Path, ids: MimicIds, decoded: DecodedImage, companions: Companions) -> ImageRecord:
+def image_record(
+    path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, companion_tables: Companions
+) -> ImageRecord:
     """Return the record of one image."""
-    view, source = view_of(ids, decoded.header, companions)
+    view, source = view_of(ids, decoded.header, companion_tables)
     return ImageRecord(
         image_id=ids.image_id,
         study_id=ids.study_id,
@@ -52,13 +54,13 @@ def image_record(path: Path, root: Path, ids: MimicIds, decoded: DecodedImage, c
     )
 
 
-def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple[str, str]:
+def view_of(ids: ImageIds, header: HeaderFacts, companion_tables: Companions) -> tuple[str, str]:
     """Return the view position and the source it was read from.
 
     The header's ViewPosition and ViewCodeSequence take precedence, then the companion file, then what the header's
     descriptions and orientation suggest.
     """
-    facts = companions.images.get(ids.image_id)
+    facts = companion_tables.images.get(ids.image_id)
     companion_view = parse_view_position(facts.view) if facts else None
     if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
         return header.view_position, header.view_source
@@ -66,20 +68,20 @@ def view_of(ids: MimicIds, header: HeaderFacts, companions: Companions) -> tuple
 
 
 def study_of(
-    path: Path, ids: MimicIds, companions: Companions, folders: tuple[Path, ...], date: str | None = None
+    path: Path, ids: ImageIds, companion_tables: Companions, folders: tuple[Path, ...], date: str | None = None
 ) -> Study:
     """Return a study with the facts of the companion files, its report in MIMIC's layout and the header's `date`.
 
     Args:
         folders: Searched for reports in addition to the study's own folder.
     """
-    facts = companions.images.get(ids.image_id)
+    facts = companion_tables.images.get(ids.image_id)
     return Study(
         study_id=ids.study_id,
         subject_id=ids.subject_id,
         study_date=(facts.study_date if facts else None) or date,
-        split=companions.splits.get(ids.study_id),
-        labels=companions.labels.get(ids.study_id, {}),
+        split=companion_tables.splits.get(ids.study_id),
+        labels=companion_tables.labels.get(ids.study_id, {}),
         report=_read_report(path, folders) if ids_of(path) else None,
     )
 
@@ -98,7 +100,7 @@ def _read_report(path: Path, folders: tuple[Path, ...]) -> str | None:
 
 
 async def refresh_studies(
-    plan: IngestPlan, store: Store, companions: Companions, stop_signal: StopSignal
+    plan: IngestPlan, store: Store, companion_tables: Companions, stop_signal: StopSignal
 ) -> int | None:
     """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
 
@@ -112,7 +114,7 @@ async def refresh_studies(
         known = await store.known_ids([image_id for study in chunk for image_id in study.images])
         stored = [study for study in chunk if not known.isdisjoint(study.images)]
         if stored:
-            changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companions, plan.folders))
+            changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companion_tables, plan.folders))
     return changed
 
 
@@ -121,7 +123,7 @@ class _StudyFiles:
     """The files of one study, which are in one folder."""
 
     first: Path
-    ids: MimicIds
+    ids: ImageIds
     """Ids of the first file."""
     images: list[ImageId]
 
@@ -129,7 +131,7 @@ class _StudyFiles:
 def _by_study(files: Iterable[Candidate]) -> Iterator[_StudyFiles]:
     study: _StudyFiles | None = None
     for file in files:
-        ids = ids_of(file.name)
+        ids = ids_of(file.path_text)
         if ids and study and ids.study_id == study.ids.study_id:
             study.images.append(ids.image_id)
         elif ids:
@@ -140,5 +142,5 @@ def _by_study(files: Iterable[Candidate]) -> Iterator[_StudyFiles]:
         yield study
 
 
-def _facts(studies: list[_StudyFiles], companions: Companions, folders: tuple[Path, ...]) -> list[Study]:
-    return [study_of(study.first, study.ids, companions, folders) for study in studies]
+def _facts(studies: list[_StudyFiles], companion_tables: Companions, folders: tuple[Path, ...]) -> list[Study]:
+    return [study_of(study.first, study.ids, companion_tables, folders) for study in studies]

@@ -27,16 +27,16 @@ _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
 class Candidate:
     """One file that may hold an image."""
 
-    name: str
-    """Absolute path, as text: of hundreds of thousands of files, few are ever opened."""
+    path_text: str
+    """Absolute path: of hundreds of thousands of files, few are ever opened."""
     size: int
     """Bytes."""
     mtime_ns: int
 
     @property
     def path(self) -> Path:
-        """The name as a path."""
-        return Path(self.name)
+        """The absolute path."""
+        return Path(self.path_text)
 
 
 def candidates(path: Path) -> Iterator[Candidate]:
@@ -80,8 +80,8 @@ class Shard:
 
     def holds(self, file: Candidate, root: str) -> bool:
         """Whether a file below `root` belongs to this part."""
-        ids = ids_of(file.name)
-        key = ids.study_id if ids else os.path.relpath(file.name, root)
+        ids = ids_of(file.path_text)
+        key = ids.study_id if ids else os.path.relpath(file.path_text, root)
         digest = hashlib.blake2b(os.fsencode(key), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index
 

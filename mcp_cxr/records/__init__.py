@@ -45,7 +45,7 @@ from mcp_cxr.records._domain import (
     Vectors,
     mimic_study_id,
     mimic_subject_id,
-    without_mimic_letter,
+    without_mimic_prefix,
 )
 
 __all__ = [
@@ -86,5 +86,5 @@ __all__ = [
     "Verification",
     "mimic_study_id",
     "mimic_subject_id",
-    "without_mimic_letter",
+    "without_mimic_prefix",
 ]

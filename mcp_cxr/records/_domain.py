@@ -20,9 +20,9 @@ Vectors: TypeAlias = "NDArray[np.float32]"
 ImageId = NewType("ImageId", str)
 """MIMIC's dicom_id, or a keyed hash of the SOPInstanceUID, or of the file's content."""
 StudyId = NewType("StudyId", str)
-"""MIMIC's study with its letter (`s50414267`), or `s` and a keyed hash."""
+"""MIMIC's study with its prefix (`s50414267`), or `s` and a keyed hash."""
 SubjectId = NewType("SubjectId", str)
-"""MIMIC's subject with its letter (`p10000032`), or `p` and a keyed hash."""
+"""MIMIC's subject with its prefix (`p10000032`), or `p` and a keyed hash."""
 
 VIEWER_URI = "ui://mcp-cxr/viewer.html"
 """The MCP resource that holds the viewer page."""
@@ -50,16 +50,16 @@ LABELS = (
 
 
 def mimic_study_id(number: str) -> StudyId:
-    """Return a study id with MIMIC's letter; `50414267` becomes `s50414267`."""
+    """Return a study id with MIMIC's prefix; `50414267` becomes `s50414267`."""
     return StudyId(f"s{number}")
 
 
 def mimic_subject_id(number: str) -> SubjectId:
-    """Return a subject id with MIMIC's letter; `10000032` becomes `p10000032`."""
+    """Return a subject id with MIMIC's prefix; `10000032` becomes `p10000032`."""
     return SubjectId(f"p{number}")
 
 
-def without_mimic_letter(study_id: StudyId) -> str:
+def without_mimic_prefix(study_id: StudyId) -> str:
     """Return a study id as MIMIC's tables write it; `s50414267` becomes `50414267`."""
     return study_id.removeprefix("s")
 

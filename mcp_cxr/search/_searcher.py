@@ -15,7 +15,7 @@ from mcp_cxr.search._present import images_to_load, to_hits
 from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
 from mcp_cxr.search._rank import POOL_SIZE, Ranking, rank
 from mcp_cxr.search._search_state import SearchState
-from mcp_cxr.stores import with_mimic_letters
+from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -115,12 +115,12 @@ class Searcher:
             state.where, terms=terms, distinct=distinct
         ):
             ranked = (await self._rank(state))[: query.offset + query.limit]
-        compared = state.query_vector is not None and len(ranked) > query.offset
+        with_vectors = state.query_vector is not None and len(ranked) > query.offset
         return (
             state,
             ranked,
             await self._store.result_facts(
-                images_to_load(state, ranked), state.where, terms=terms, distinct=distinct, compared=compared
+                images_to_load(state, ranked), state.where, terms=terms, distinct=distinct, with_vectors=with_vectors
             ),
         )
 
@@ -130,10 +130,10 @@ class Searcher:
         if query.exclude_subject_of:
             stored = await self._existing([query.exclude_subject_of])
             where = replace(where, exclude_subject=stored[query.exclude_subject_of].image.subject_id)
-        return await with_mimic_letters(self._store, where)
+        return await with_mimic_prefixes(self._store, where)
 
-    async def _existing(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
-        stored = await self._store.get(ids, vectors=vectors)
+    async def _existing(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
+        stored = await self._store.get(ids, with_vectors=with_vectors)
         if missing := [image_id for image_id in ids if image_id not in stored]:
             raise NotFound.of_image(missing[0])
         return stored
@@ -141,7 +141,7 @@ class Searcher:
     async def _load_examples(self, state: SearchState, render: Callable[[str], Awaitable[Rendering]]) -> None:
         """Set the vectors of the examples: of stored images, and of files, which are embedded now."""
         like, unlike = state.query.like, state.query.unlike
-        stored = await self._existing([*like, *unlike], vectors=True)
+        stored = await self._existing([*like, *unlike], with_vectors=True)
         vectors = {
             one: image.vector for one, image in stored.items() if image.vector is not None and not image.external
         }

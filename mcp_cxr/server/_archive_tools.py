@@ -58,7 +58,7 @@ async def ingest_directory(
     try:
         callbacks = IngestCallbacks(on_progress=report_progress)
         summary = await archive.ingest(
-            path, limit=limit, dry_run=dry_run, stop_signal=stop_signal, callbacks=callbacks, anywhere=False
+            path, limit=limit, dry_run=dry_run, stop_signal=stop_signal, callbacks=callbacks, require_root=True
         )
     finally:
         timer.cancel()

@@ -159,7 +159,7 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
+    async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
         """Return those of `ids` that exist, in their order; external rows too."""
 
     @abstractmethod
@@ -208,7 +208,7 @@ class Store(ABC):
         *,
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
-        compared: bool = False,
+        with_vectors: bool = False,
     ) -> ResultFacts:
         """Return everything that a search result needs besides the ranking.
 
@@ -217,14 +217,14 @@ class Store(ABC):
         Args:
             ids: The hits, as `get` takes them.
             where: The query's filter, as `count` takes it, with `terms` and `distinct`.
-            compared: Whether vectors were compared; then the hits' vectors and the reference sample are returned too.
+            with_vectors: Whether vectors were compared: the hits' vectors and the reference sample are returned too.
         """
         return ResultFacts(
             (await self.info()).fingerprint,
             await self.count(where, terms=terms, distinct=distinct),
             await self.count_external(),
-            await self.get(ids, vectors=compared),
-            await self.reference_sample() if compared else None,
+            await self.get(ids, with_vectors=with_vectors),
+            await self.reference_sample() if with_vectors else None,
         )
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
@@ -256,8 +256,8 @@ class Store(ABC):
         Returns:
             The image by path; None for a refused file.
         """
-        past = await self.outcomes(files)
-        same = {path: one for path, one in past.items() if one.is_unchanged(*files[path])}
+        previous = await self.outcomes(files)
+        same = {path: one for path, one in previous.items() if one.is_unchanged(*files[path])}
         images = await self.get([one.image_id for one in same.values() if one.image_id])
         shown = {str(one.image.file) for one in images.values() if not one.external}
         return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
@@ -291,8 +291,8 @@ class Store(ABC):
         """
 
 
-async def with_mimic_letters(store: Store, where: Filter) -> Filter:
-    """Return `where` with MIMIC's letter before ids of digits alone, unless the archive has them as they are.
+async def with_mimic_prefixes(store: Store, where: Filter) -> Filter:
+    """Return `where` with MIMIC's prefix before ids of digits alone, unless the archive has them as they are.
 
     Raises:
         StoreError: The store fails or was never made.

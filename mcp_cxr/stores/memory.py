@@ -159,10 +159,10 @@ class MemoryStore(Store):
         self._index({study.study_id for study in changed})
         return len(changed)
 
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
+    async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
         rows = self._tables.images
         return {
-            image_id: StoredImage(row.image, self._study_of(row), row.external, row.vector if vectors else None)
+            image_id: StoredImage(row.image, self._study_of(row), row.external, row.vector if with_vectors else None)
             for image_id in ids
             if (row := rows.get(image_id))
         }
@@ -201,7 +201,7 @@ class MemoryStore(Store):
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         ids = sorted(image_id for image_id in self._tables.images if after is None or image_id > after)[:limit]
-        return list((await self.get(ids, vectors=True)).values())
+        return list((await self.get(ids, with_vectors=True)).values())
 
     async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         outcomes = self._tables.outcomes

@@ -73,8 +73,8 @@ async def _prepare(source: Store, target: Store) -> None:
 
 
 async def _differing(images: list[StoredImage], target: Store) -> list[StoredImage]:
-    """Return those that the target lacks, or whose copy there differs."""
-    existing = await target.get([stored.image.image_id for stored in images], vectors=True)
+    """Return the images that the target lacks, or whose copy there differs."""
+    existing = await target.get([stored.image.image_id for stored in images], with_vectors=True)
     return [stored for stored in images if not _are_equal(stored, existing.get(stored.image.image_id))]
 
 

@@ -94,7 +94,7 @@ class FingerprintCheck:
         """Return vectors and renderings of the first images whose files can be read."""
         vectors: list[Vector] = []
         renderings: list[Rendering] = []
-        for stored in (await self._store.get(ids, vectors=True)).values():
+        for stored in (await self._store.get(ids, with_vectors=True)).values():
             if stored.vector is None:
                 continue
             try:

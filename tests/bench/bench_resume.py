@@ -35,7 +35,7 @@ from tests.support.toy import DIMENSION, ToyEmbedder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.mimic import MimicIds
+    from mcp_cxr.mimic import ImageIds
 
 IMAGES = 377_110
 SECONDS_TO_REACH = 30.0
@@ -61,7 +61,7 @@ def grow(folder: Path, images: int) -> None:
                 made += 1
 
 
-def image_files(folder: Path) -> Iterator[tuple[Path, MimicIds]]:
+def image_files(folder: Path) -> Iterator[tuple[Path, ImageIds]]:
     for path in folder.rglob("*.dcm"):
         if ids := ids_of(path):
             yield path, ids
@@ -80,7 +80,7 @@ async def fill(data: Path, folder: Path) -> int:
         return done + await write(store, folder, rows)
 
 
-async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, MimicIds]]) -> int:
+async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, ImageIds]]) -> int:
     if not rows:
         return 0
     studies = {ids.study_id: Study(ids.study_id, ids.subject_id, report=REPORT) for _, ids in rows}

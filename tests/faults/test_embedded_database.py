@@ -222,7 +222,7 @@ async def test_a_vector_of_the_wrong_length_is_reported_and_its_image_returned(
     for call in (impatient.nearest(axis(), Filter(), limit=1), impatient.reference_sample()):
         with pytest.raises(StoreError, match="table verify"):
             await call
-    assert (await impatient.get([A], vectors=True))[A].vector is None
+    assert (await impatient.get([A], with_vectors=True))[A].vector is None
 
 
 async def test_an_error_never_quotes_stored_values(impatient: EmbeddedStore, file: Path) -> None:

@@ -309,12 +309,12 @@ async def test_a_reader_updates_a_copy_that_lags_far_or_uses_it_as_it_is(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Int8Copy, "update", lambda *_: None)
-        await put(store, range(COUNT, COUNT + 2 * _int8_copy.LAG), seed=3)
+        await put(store, range(COUNT, COUNT + 2 * _int8_copy.MAX_LAG_SLOTS), seed=3)
     with locked(tmp_path):  # as another process would while it writes the copy
         await assert_answers_are_right(store)
         assert copied(file) == COUNT
     await assert_answers_are_right(store)
-    assert copied(file) == COUNT + 2 * _int8_copy.LAG
+    assert copied(file) == COUNT + 2 * _int8_copy.MAX_LAG_SLOTS
 
 
 async def test_all_vectors_are_read_while_another_process_builds_the_copy(

@@ -128,7 +128,7 @@ async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGen
         async with EmbeddedStore(Path(folder)) as copy:
             await copy.create((await context.store.info()).fingerprint)
             for first in range(0, len(rows), _BATCH):
-                stored = await context.store.get(dataset.ids(rows[first : first + _BATCH]), vectors=True)
+                stored = await context.store.get(dataset.ids(rows[first : first + _BATCH]), with_vectors=True)
                 await _copy_images(list(stored.values()), copy, labels=labels)
             if not labels and (leaked := (await copy.totals()).by_label):
                 raise AssertionError(f"Labels leaked into the copy, which must have none: {', '.join(leaked)}.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate.metrics import TITLES
-from mcp_cxr.records import LABELS, without_mimic_letter
+from mcp_cxr.records import LABELS, without_mimic_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +129,7 @@ class TruthFile:
         if self._key == "Path":
             return self._rows.get(self._row_of(image.image_path) or "", {})
         if self._key == "study_id":
-            return self._rows.get(image.study_id) or self._rows.get(without_mimic_letter(image.study_id)) or {}
+            return self._rows.get(image.study_id) or self._rows.get(without_mimic_prefix(image.study_id)) or {}
         return self._rows.get(image.image_id, {})
 
     def _row_of(self, image_path: str) -> str | None:

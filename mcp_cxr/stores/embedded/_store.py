@@ -15,7 +15,7 @@ from mcp_cxr.stores._base import Store
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
-from mcp_cxr.stores.embedded.vectors import LAG, Int8Copy, StaleCopy, nearest
+from mcp_cxr.stores.embedded.vectors import MAX_LAG_SLOTS, Int8Copy, StaleCopy, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -48,7 +48,12 @@ _ON_NETWORK = (
     " write at once. Set MCP_CXR_DATA_DIR to a folder on a local disk."
 )
 FILE_NAME = "archive.sqlite3"
-_MAX_LAGS = LAG, LAG, None, None  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
+_MAX_LAGS = (
+    MAX_LAG_SLOTS,
+    MAX_LAG_SLOTS,
+    None,
+    None,
+)  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
 
 
 class EmbeddedStore(Store):
@@ -66,8 +71,8 @@ class EmbeddedStore(Store):
         self.location = str(path)
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
         self._int8_copy = Int8Copy(path)
-        self._results = ResultCache(keep=64)
-        self._study_masks = ResultCache(keep=8)  # up to several megabytes each
+        self._results = ResultCache(capacity=64)
+        self._mask_cache = ResultCache(capacity=8)  # up to several megabytes each
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
@@ -117,14 +122,14 @@ class EmbeddedStore(Store):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(tables.images.put_studies, studies)
 
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
-        return await self._read(tables.images.get, ids, vectors)
+    async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
+        return await self._read(tables.images.get, ids, with_vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read_with_copy(nearest, vector, where, limit)
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(fulltext.match, terms, where, limit, self._study_masks)
+        return await self._read(fulltext.match, terms, where, limit, self._mask_cache)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.queries.browse, where, limit)
@@ -143,15 +148,15 @@ class EmbeddedStore(Store):
         *,
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
-        compared: bool = False,
+        with_vectors: bool = False,
     ) -> ResultFacts:
         def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
                 database.collection.fingerprint_of(connection),
                 self._results.get(tables.queries.count, connection, where, tuple(terms), distinct, *by_copy),
                 tables.queries.count_external(connection),
-                tables.images.get(connection, ids, compared),
-                self._results.get(tables.queries.reference_sample, connection) if compared else None,
+                tables.images.get(connection, ids, with_vectors),
+                self._results.get(tables.queries.reference_sample, connection) if with_vectors else None,
             )
 
         return await self._read_with_copy(query)
@@ -194,7 +199,7 @@ class EmbeddedStore(Store):
         """Run `work` with the int8 copy, updated if it is stale; without it if that does not help."""
         for max_lag in _MAX_LAGS:
             try:
-                return await self._read(work, *args, self._int8_copy, self._study_masks, max_lag)
+                return await self._read(work, *args, self._int8_copy, self._mask_cache, max_lag)
             except StaleCopy:
                 await self._update_copy()
         return await self._read(work, *args)

@@ -114,8 +114,8 @@ class IrisStore(Store):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write(lambda statements, _: tables.studies.put_studies(statements, studies))
 
-    async def get(self, ids: Sequence[ImageId], *, vectors: bool = False) -> dict[ImageId, StoredImage]:
-        return await self._read(lambda statements, _: tables.images.get(statements, ids, vectors))
+    async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
+        return await self._read(lambda statements, _: tables.images.get(statements, ids, with_vectors))
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(
@@ -140,16 +140,16 @@ class IrisStore(Store):
         *,
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
-        compared: bool = False,
+        with_vectors: bool = False,
     ) -> ResultFacts:
         def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
-            row = tables.result_facts.read(statements, ids, where, terms, distinct, compared)
+            row = tables.result_facts.read(statements, ids, where, terms, distinct, with_vectors)
             if not entries.match(row.schema, row.fingerprint):  # another process has recreated the archive
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
             cached = (
                 tables.queries.reference_sample(statements, made_with, self._cached_sample, row.sample_checksum)
-                if compared
+                if with_vectors
                 else None
             )
             return ResultFacts(made_with, row.total, row.external, row.stored, cached and cached.sample), cached

@@ -78,8 +78,8 @@ class LargeEmbeddedBackend(EmbeddedBackend):
     @contextmanager
     def patched(self) -> Generator[None]:
         with (
-            patch.object(_int8_copy, "SMALLEST", 1),
-            patch.object(_int8_copy, "LAG", 2),
+            patch.object(_int8_copy, "MIN_IMAGES_FOR_COPY", 1),
+            patch.object(_int8_copy, "MAX_LAG_SLOTS", 2),
             patch.object(_postings, "_SIZE", 4),
         ):
             yield

@@ -22,7 +22,7 @@ A, B, C = ImageId("a"), ImageId("b"), ImageId("c")
 
 
 async def stored(store: Store, image_id: str) -> StoredImage:
-    found = await store.get([ImageId(image_id)], vectors=True)
+    found = await store.get([ImageId(image_id)], with_vectors=True)
     return found[ImageId(image_id)]
 
 
@@ -147,7 +147,7 @@ async def test_external_images_are_returned_and_counted_in_totals_but_never_rank
 ) -> None:
     await store.put([image("a")], vectors(1))
     backend.put_external("b", "s1", "p1", "LATERAL")
-    found = await store.get([A, B], vectors=True)
+    found = await store.get([A, B], with_vectors=True)
     assert (found[A].external, found[B].external) == (False, True)
     assert (found[B].image.view_position, found[B].study.study_id) == ("LATERAL", "s1")
     totals = await store.totals()

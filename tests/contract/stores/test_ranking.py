@@ -183,8 +183,8 @@ async def test_result_facts_equal_the_results_of_the_single_methods(filled: Stor
     hits = [ImageId(name) for name in ("c1", "gone", "f1", "a1")]
     how: list[dict[str, Any]] = [
         {},
-        {"distinct": "study", "terms": ("edema",), "compared": True},
-        {"distinct": "subject", "compared": True},
+        {"distinct": "study", "terms": ("edema",), "with_vectors": True},
+        {"distinct": "subject", "with_vectors": True},
     ]
     for (where, _), more in itertools.product(FILTERS.values(), how):
         for asked in (hits, []):

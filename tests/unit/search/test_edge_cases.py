@@ -42,7 +42,7 @@ async def small(tmp_path: Path) -> Path:
 
 
 async def vector_of(archive: Archive, image_id: ImageId) -> Vector:
-    vector = (await archive.store.get([image_id], vectors=True))[image_id].vector
+    vector = (await archive.store.get([image_id], with_vectors=True))[image_id].vector
     assert vector is not None
     return vector
 

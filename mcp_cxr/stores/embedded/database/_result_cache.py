@@ -29,24 +29,24 @@ class Changes:
 
     @classmethod
     def of(cls, connection: Connection) -> Changes:
-        """Read them."""
+        """Read the counters."""
         return cls(*connection.execute(_CHANGES).fetchone())
 
 
 class ResultCache:
-    """Keeps the last `keep` results of slow queries until the database changes."""
+    """Keeps the last `capacity` results of slow queries until the database changes."""
 
-    def __init__(self, *, keep: int) -> None:
-        self._keep = keep
-        self._kept: OrderedDict[Hashable, tuple[Changes, Any]] = OrderedDict()
+    def __init__(self, *, capacity: int) -> None:
+        self._capacity = capacity
+        self._cached: OrderedDict[Hashable, tuple[Changes, Any]] = OrderedDict()
 
     def get(self, query: Callable[..., T], connection: Connection, *args: Hashable) -> T:
         """Return `query(connection, *args)`, from the cache if nothing has changed since."""
         now = Changes.of(connection)
-        then, result = self._kept.pop((query, args), (None, None))
+        then, result = self._cached.pop((query, args), (None, None))
         if then != now:
             result = query(connection, *args)
-        self._kept[query, args] = now, result
-        if len(self._kept) > self._keep:
-            self._kept.popitem(last=False)
+        self._cached[query, args] = now, result
+        if len(self._cached) > self._capacity:
+            self._cached.popitem(last=False)
         return cast("T", result)

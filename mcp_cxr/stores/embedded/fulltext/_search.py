@@ -35,7 +35,7 @@ SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
 # CROSS JOIN fixes the order: the studies first, then their images.
-_OF_THESE = """
+_IMAGES_OF_STUDIES = """
 SELECT i.image_id, i.study_id, i.subject_id, holder.number
 FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number = these.value
     CROSS JOIN images AS i ON i.study_id = holder.study_id"""
@@ -65,15 +65,15 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
 
 
 def match(
-    connection: Connection, terms: Sequence[str], where: Filter, limit: int, results: ResultCache
+    connection: Connection, terms: Sequence[str], where: Filter, limit: int, mask_cache: ResultCache
 ) -> list[RankedImage]:
     """Rank images by the BM25 of their study.
 
     Only the images of the best studies, and of all that tie with the last of them, are read; if too few pass, more.
     """
     score_of = bm25_scores(connection, terms)
-    if (facts := where if selects_few(where) else study_conditions(where)) != Filter():
-        score_of = score_of * results.get(study_mask, connection, facts)
+    if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
+        score_of = score_of * mask_cache.get(study_mask, connection, study_filter)
     depth = limit
     while True:
         best = _best(score_of, depth)
@@ -96,7 +96,7 @@ def _images(
     connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
 ) -> list[RankedImage]:
     """Return the images of these studies that pass, best first; ties by image id."""
-    statement, bound = compose(_OF_THESE, where, NOT_EXTERNAL)
+    statement, bound = compose(_IMAGES_OF_STUDIES, where, NOT_EXTERNAL)
     rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
     hits = (
         RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))

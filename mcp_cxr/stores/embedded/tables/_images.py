@@ -77,7 +77,7 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
         return
     units = unit_rows(vectors, fingerprint.dimension, images)
     ids = json.dumps([image.image_id for image in images])
-    replaced = {image_id: (study, made) for image_id, study, made in connection.execute(_REPLACED, (ids,))}
+    replaced = {image_id: (study, created_at) for image_id, study, created_at in connection.execute(_REPLACED, (ids,))}
     connection.execute(_DELETE, (ids,))
     connection.executemany(_MAKE_STUDY, [(image.study_id, image.subject_id) for image in images])
     for image, unit in zip(images, units, strict=True):
@@ -92,9 +92,9 @@ def known_ids(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
     return {ImageId(image_id) for (image_id,) in connection.execute(_KNOWN, (json.dumps(list(ids)),))}
 
 
-def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
+def get(connection: Connection, ids: Sequence[ImageId], with_vectors: bool) -> dict[ImageId, StoredImage]:
     """Return those of `ids` that exist, in that order."""
-    bound = {"ids": json.dumps(list(ids)), "vectors": vectors}
+    bound = {"ids": json.dumps(list(ids)), "vectors": with_vectors}
     rows = connection.execute(_STORED, bound)
     found = {stored.image.image_id: stored for stored in map(_stored, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
@@ -103,7 +103,7 @@ def get(connection: Connection, ids: Sequence[ImageId], vectors: bool) -> dict[I
 def images_after(connection: Connection, after: ImageId | None, limit: int) -> list[StoredImage]:
     """Return the next images by id."""
     ids = [ImageId(image_id) for (image_id,) in connection.execute(_NEXT, (after or "", limit))]
-    return list(get(connection, ids, vectors=True).values())
+    return list(get(connection, ids, with_vectors=True).values())
 
 
 def forget(connection: Connection, where: Filter, wiper: CopyWiper) -> int:

@@ -132,14 +132,14 @@ def count(
     terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
     int8_copy: Int8Copy | None = None,
-    results: ResultCache | None = None,
+    mask_cache: ResultCache | None = None,
     max_lag: int | None = None,
 ) -> int:
     """Count images, studies or subjects; with `terms`, only those whose study contains one.
 
     Args:
         int8_copy: None counts in SQLite alone.
-        results: Cached slots, and studies that pass a filter.
+        mask_cache: Cached slots, and studies that pass a filter.
         max_lag: Slots that the copy may lag behind.
 
     Raises:
@@ -149,9 +149,9 @@ def count(
         int8_copy and not selects_few(where) and set(where.view) <= set(VIEWS)
     )  # the copy does not distinguish other views
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
-    if copy is None or results is None:
+    if copy is None or mask_cache is None:
         return _count_in_sqlite(connection, where, terms, distinct)
-    slots, numbers = _passing_images(connection, where, terms, copy, results)
+    slots, numbers = _passing_images(connection, where, terms, copy, mask_cache)
     if copy.was_wiped:
         raise StaleCopy
     if distinct == "study":
@@ -170,14 +170,14 @@ def _count_in_sqlite(
 
 
 def _passing_images(
-    connection: Connection, where: Filter, terms: Sequence[str], copy: Int8Snapshot, results: ResultCache
+    connection: Connection, where: Filter, terms: Sequence[str], copy: Int8Snapshot, mask_cache: ResultCache
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the slots of the images that pass, and the numbers of their studies."""
-    rows, passing = copy.rows, _existing_rows(connection, copy, results)
+    rows, passing = copy.rows, _existing_rows(connection, copy, mask_cache)
     if where.view:
         passing &= rows.view_mask(where.view)
-    if (facts := study_conditions(where)) != Filter():
-        passing &= rows.study_mask(results.get(study_mask, connection, facts))
+    if (study_filter := study_conditions(where)) != Filter():
+        passing &= rows.study_mask(mask_cache.get(study_mask, connection, study_filter))
     if terms:
         passing &= rows.study_mask(bm25_scores(connection, terms) > 0)
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
@@ -195,11 +195,11 @@ def _passing_images(
     )
 
 
-def _existing_rows(connection: Connection, copy: Int8Snapshot, results: ResultCache) -> NDArray[np.bool_]:
+def _existing_rows(connection: Connection, copy: Int8Snapshot, mask_cache: ResultCache) -> NDArray[np.bool_]:
     """Return which rows are of images that still exist: all, unless some were removed since the copy was made."""
     if copy.header.compacted == Changes.of(connection).removed:
         return np.ones(len(copy.rows.slots), np.bool_)
-    return np.isin(copy.rows.slots, results.get(_slots, connection))
+    return np.isin(copy.rows.slots, mask_cache.get(_slots, connection))
 
 
 def _slots(connection: Connection) -> NDArray[np.int64]:

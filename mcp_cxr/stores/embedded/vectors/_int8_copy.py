@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-SMALLEST = 1024
+MIN_IMAGES_FOR_COPY = 1024
 """Images from which on there is a copy; fewer are read from SQLite in some milliseconds."""
-LAG = 512
+MAX_LAG_SLOTS = 512
 """Slots that a reader takes from SQLite (some milliseconds) before it updates the copy."""
 
 _QUANTIZED_AT_ONCE = 4096
@@ -239,11 +239,11 @@ def _fits(header: Int8Header, now: Changes) -> bool:
 def _has_room(header: Int8Header, now: Changes) -> bool:
     """Return whether new rows fit, and most rows of the copy are not of removed images."""
     rows, new = header.rows, now.last_slot - header.covered
-    return rows + new <= header.capacity and now.removed - header.compacted <= rows // 2 + SMALLEST
+    return rows + new <= header.capacity and now.removed - header.compacted <= rows // 2 + MIN_IMAGES_FOR_COPY
 
 
 def _are_many(connection: Connection) -> bool:
-    return bool(connection.execute(_ARE_MANY, {"n": SMALLEST}).fetchone()[0])
+    return bool(connection.execute(_ARE_MANY, {"n": MIN_IMAGES_FOR_COPY}).fetchone()[0])
 
 
 def _center(connection: Connection) -> Vector:

@@ -124,7 +124,7 @@ class Int8Snapshot:
         return found if _sum(found.rows) == header.checksum else None
 
     def refreshed(self, path: Path) -> Int8Snapshot | None:
-        """Return it with the rows appended since; None if the file was deleted, replaced or wiped."""
+        """Return the snapshot with the rows appended since; None if the file was deleted, replaced or wiped."""
         with suppress(FileNotFoundError):
             status = path.stat()
             if (status.st_ino, status.st_size) != (self._inode, len(self._raw)):

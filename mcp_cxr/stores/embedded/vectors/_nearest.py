@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
-_FEW = 256  # images that are read from SQLite at once, in about a millisecond
+_MAX_DIRECT_READS = 256  # images that are read from SQLite at once, in about a millisecond
 _MARGIN = 4  # images read beyond the limit at first: bounds are in nearly the same order as cosines
 
 _SCAN = """
@@ -39,9 +39,9 @@ FROM images AS i"""
 _WHOLE_SCAN = _SCAN + " NOT INDEXED"  # in the order of an index, each vector would be a random read
 _SLOTS = "SELECT i.slot FROM images AS i"
 # CROSS JOIN fixes the order: the slots first, then their rows, whatever index the filter might suggest.
-_THESE = """
+_BY_SLOT = """
 SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
-FROM json_each(:slots) AS these CROSS JOIN images AS i ON i.slot = these.value"""
+FROM json_each(:slots) AS wanted CROSS JOIN images AS i ON i.slot = wanted.value"""
 _AFTER = """
 SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
@@ -53,14 +53,14 @@ def nearest(
     where: Filter,
     limit: int,
     int8_copy: Int8Copy | None = None,
-    results: ResultCache | None = None,
+    mask_cache: ResultCache | None = None,
     max_lag: int | None = None,
 ) -> list[RankedImage]:
     """Rank images by cosine, best first; ties by image id.
 
     Args:
         int8_copy: None reads SQLite alone.
-        results: Cached slots and studies that pass a filter.
+        mask_cache: Cached slots and studies that pass a filter.
         max_lag: Slots that the copy may lag behind.
 
     Raises:
@@ -69,10 +69,10 @@ def nearest(
     fingerprint = fingerprint_of(connection)
     query = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)[0]
     best = _Best(query, limit)
-    if int8_copy is None or results is None:
-        best.add(_all(connection, where))
+    if int8_copy is None or mask_cache is None:
+        best.add(_read_all(connection, where))
     else:
-        _search(connection, where, best, int8_copy, results, max_lag)
+        _search(connection, where, best, int8_copy, mask_cache, max_lag)
     return best.hits()
 
 
@@ -101,7 +101,7 @@ class _Best:
             self._cut()
 
     def hits(self) -> list[RankedImage]:
-        """Return them, best first."""
+        """Return the best images read so far, best first; ties by image id."""
         found = zip(self._images, self._scores.tolist(), strict=True)
         return best_first((RankedImage(*ids, score) for ids, score in found), self.limit)
 
@@ -114,41 +114,48 @@ class _Best:
 
 
 def _search(
-    connection: Connection, where: Filter, best: _Best, int8_copy: Int8Copy, results: ResultCache, max_lag: int | None
+    connection: Connection,
+    where: Filter,
+    best: _Best,
+    int8_copy: Int8Copy,
+    mask_cache: ResultCache,
+    max_lag: int | None,
 ) -> None:
     """Fill `best` with the help of the int8 copy, if there is one."""
-    slots = results.get(_slots, connection, where) if selects_few(where) else None
-    if slots is not None and len(slots) <= _FEW:
-        best.add(_these(connection, slots, Filter()))
+    slots = mask_cache.get(_slots, connection, where) if selects_few(where) else None
+    if slots is not None and len(slots) <= _MAX_DIRECT_READS:
+        best.add(_read_slots(connection, slots, Filter()))
         return
     copy, lag = int8_copy.snapshot(connection, max_lag=max_lag)
     if copy is None:
-        best.add(_all(connection, where))
+        best.add(_read_all(connection, where))
         return
     if slots is not None:
-        _search_these(connection, slots, best, copy)
+        _search_slots(connection, slots, best, copy)
     else:
         if lag:
             statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
             best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
-        _search_all(connection, where, best, copy, results)
+        _search_all(connection, where, best, copy, mask_cache)
     if copy.was_wiped:
         raise StaleCopy
 
 
-def _search_all(connection: Connection, where: Filter, best: _Best, copy: Int8Snapshot, results: ResultCache) -> None:
+def _search_all(
+    connection: Connection, where: Filter, best: _Best, copy: Int8Snapshot, mask_cache: ResultCache
+) -> None:
     """Search the images whose views and studies pass; other conditions are checked when rows are read."""
     passing = copy.rows.view_mask(where.view) if where.view else None
-    if (facts := study_conditions(where)) != Filter():
-        of_these = copy.rows.study_mask(results.get(study_mask, connection, facts))
-        passing = of_these if passing is None else passing & of_these
+    if (study_filter := study_conditions(where)) != Filter():
+        mask = copy.rows.study_mask(mask_cache.get(study_mask, connection, study_filter))
+        passing = mask if passing is None else passing & mask
     _compare_candidates(connection, image_conditions(where), best, Candidates.of_mask(copy.rows, best.query, passing))
 
 
-def _search_these(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Int8Snapshot) -> None:
-    """Search these images; the copy may not cover all of them yet."""
+def _search_slots(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Int8Snapshot) -> None:
+    """Search the images in these slots; the copy may not cover all of them yet."""
     places, here = copy.rows.find(slots)
-    best.add(_these(connection, slots[~here], Filter()))
+    best.add(_read_slots(connection, slots[~here], Filter()))
     _compare_candidates(connection, Filter(), best, Candidates.of_places(copy.rows, best.query, places[here]))
 
 
@@ -160,17 +167,17 @@ def _compare_candidates(connection: Connection, where: Filter, best: _Best, cand
     """
     depth = best.limit + _MARGIN
     while (highest := candidates.take_highest(depth)).size:
-        best.add(_these(connection, highest, where))
+        best.add(_read_slots(connection, highest, where))
         if best.floor > -np.inf:
             left = candidates.take_reaching(best.floor)
             if left.size:
-                best.add(_these(connection, left, where))
+                best.add(_read_slots(connection, left, where))
             return
         depth *= 4
 
 
-def _all(connection: Connection, where: Filter) -> Cursor:
-    """Return every image that passes the filter."""
+def _read_all(connection: Connection, where: Filter) -> Cursor:
+    """Read every image that passes the filter."""
     is_wide = not selects_few(where) and study_conditions(where) == Filter()
     return connection.execute(*compose(_WHOLE_SCAN if is_wide else _SCAN, where, NOT_EXTERNAL))
 
@@ -180,7 +187,7 @@ def _slots(connection: Connection, where: Filter) -> NDArray[np.int64]:
     return np.sort(np.fromiter((slot for (slot,) in rows), np.int64))
 
 
-def _these(connection: Connection, slots: NDArray[np.int64], where: Filter) -> Cursor:
-    """Return those of these images that still exist, are not external, and pass the filter."""
-    statement, bound = compose(_THESE, where, NOT_EXTERNAL)
+def _read_slots(connection: Connection, slots: NDArray[np.int64], where: Filter) -> Cursor:
+    """Read the images in these slots that still exist, are not external, and pass the filter."""
+    statement, bound = compose(_BY_SLOT, where, NOT_EXTERNAL)
     return connection.execute(statement, {**bound, "slots": json.dumps(np.sort(slots).tolist())})

@@ -88,9 +88,9 @@ def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:
     return {ImageId(str(image_id)) for (image_id,) in rows} & set(distinct_ids)
 
 
-def get(statements: Statements, ids: Sequence[ImageId], vectors: bool) -> dict[ImageId, StoredImage]:
+def get(statements: Statements, ids: Sequence[ImageId], with_vectors: bool) -> dict[ImageId, StoredImage]:
     """Return those of `ids` that are stored, in that order."""
-    rows = statements.fetch_by_ids(_SELECT_WITH_VECTORS if vectors else _SELECT, ids)
+    rows = statements.fetch_by_ids(_SELECT_WITH_VECTORS if with_vectors else _SELECT, ids)
     found = {stored.image.image_id: stored for stored in map(to_stored_image, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
 

@@ -55,14 +55,18 @@ def read(
     where: Filter,
     terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
-    compared: bool,
+    with_vectors: bool,
 ) -> FactsRow:
     """Query everything at once; for more than 500 images, in several statements."""
     count, values = count_statement(where, terms, distinct)
     values["limit"] = SAMPLE_SIZE
-    rows = statements.fetch_by_ids(_statement(count, has_ids=True, compared=compared), ids, values)
-    first = rows[0] if rows else statements.fetch_all(_statement(count, has_ids=False, compared=compared), values)[0]
-    width = 6 if compared else 4
+    rows = statements.fetch_by_ids(_statement(count, has_ids=True, with_vectors=with_vectors), ids, values)
+    first = (
+        rows[0]
+        if rows
+        else statements.fetch_all(_statement(count, has_ids=False, with_vectors=with_vectors), values)[0]
+    )
+    width = 6 if with_vectors else 4
     found = {one.image.image_id: one for one in (to_stored_image(row[width:]) for row in rows)}
     return FactsRow(
         schema=to_text(first[0]),
@@ -99,7 +103,7 @@ def _union_by_filter(filters: Sequence[Filter]) -> tuple[LiteralString, Paramete
     return " UNION ALL ".join(statements), parameters
 
 
-def _statement(count: LiteralString, *, has_ids: bool, compared: bool) -> LiteralString:
+def _statement(count: LiteralString, *, has_ids: bool, with_vectors: bool) -> LiteralString:
     columns: LiteralString = "made.SchemaVersion, made.Fingerprint, total.Number, other.ExternalRows"
     source: LiteralString = (
         "("
@@ -110,10 +114,10 @@ def _statement(count: LiteralString, *, has_ids: bool, compared: bool) -> Litera
         + COUNT_EXTERNAL
         + ") AS other"
     )
-    if compared:
+    if with_vectors:
         columns += ", drawn.Images, drawn.Marks"
         source += " CROSS JOIN (" + SELECT_SAMPLE_CHECKSUM + ") AS drawn"
     if has_ids:
-        columns += ", " + COLUMNS + (", i.Vector" if compared else "")
+        columns += ", " + COLUMNS + (", i.Vector" if with_vectors else "")
         source += " CROSS JOIN {table} AS i" + JOIN_STUDY + "WHERE " + _IN_IDS
     return "SELECT " + columns + " FROM " + source  # noqa: S608  # constants

@@ -127,7 +127,7 @@ def test_setup_differences_are_listed_without_the_model(tmp_path: Path) -> None:
     (tmp_path / "saved.json").write_text(json.dumps(evaluation(*FIGURES).to_json()))
     before = read_baseline(tmp_path / "saved.json")
     assert before.setup_differences(evaluation(*FIGURES, model="other", date="2027", seconds=9.0)) == []
-    assert before.setup_differences(evaluation(*FIGURES, seed=3)) == ["seed 0, now 3"]
+    assert before.setup_differences(evaluation(*FIGURES, seed=3)) == ["The baseline used seed 0, this run uses seed 3"]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"protocols": [{}]}'])

@@ -194,7 +194,7 @@ class Baseline:
     def setup_differences(self, now: Evaluation) -> list[str]:
         """Describe each difference in the setup; the model and its settings may differ."""
         return [
-            f"The baseline used {name} {before!r}, this run uses {value!r}"
+            f"The baseline used {name} {before!r}, this run uses {name} {value!r}"
             for name, value in _setup(asdict(now)).items()
             if (before := self.setup[name]) != value
         ]

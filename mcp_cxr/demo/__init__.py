@@ -2,6 +2,7 @@
 
 from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
 from mcp_cxr.demo._dicom import to_dicom
+from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo._run import run_demo
 from mcp_cxr.demo.phantom import (
     FINDING_KINDS,
@@ -24,4 +25,5 @@ __all__ = [
     "run_demo",
     "to_dicom",
     "write_archive",
+    "write_report",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from mcp_cxr.cli import main
+from mcp_cxr.cli import cli
 from mcp_cxr.settings import Settings, variables
 from tests.cli.conftest import told_by_tool
 
@@ -149,8 +149,5 @@ def test_every_command_is_in_the_snapshots():
 
 
 def _commands() -> list[tuple[str, click.Command]]:
-    from mcp_cxr.cli._main import cli  # the group itself, which `main` does not expose
-
-    assert main
     context = click.Context(cli)
     return [(name, command) for name in cli.list_commands(context) if (command := cli.get_command(context, name))]

@@ -7,11 +7,12 @@ import shlex
 
 import click
 
-from mcp_cxr.cli._evaluate import evaluate
+from mcp_cxr.cli import cli
 from mcp_cxr.evaluate import PROTOCOLS
 from tests.docs.pages import ROOT, commands
 
 PAGE = ROOT / "docs" / "evaluate.md"
+evaluate = cli.commands["evaluate"]
 
 
 def test_the_page_names_exactly_the_existing_options() -> None:

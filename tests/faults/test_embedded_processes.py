@@ -47,10 +47,10 @@ HALFWAY = """
 import sys, anyio
 from pathlib import Path
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded.tables import _images
+from mcp_cxr.stores.embedded.tables import images
 from tests.contract.stores.making import image, vectors
 
-reindex = _images.reindex
+reindex = images.reindex
 
 def stop(connection, studies):
     reindex(connection, studies)
@@ -62,7 +62,7 @@ async def put(folder):
         await store.put([image("b")], vectors(1))
         print("done", flush=True)
         sys.stdin.readline()
-        _images.reindex = stop
+        images.reindex = stop
         await store.put([image("a", "s2"), image("c", "s3")], vectors(2))
 
 anyio.run(put, Path(sys.argv[1]))

@@ -1,4 +1,7 @@
-"""The int8 copy may be damaged, deleted, old or of another archive: results equal those of the vectors in SQLite."""
+"""The int8 copy may be damaged, deleted, old or of another archive: results equal those of the vectors in SQLite.
+
+Imports a private module to show that no exact scan runs, which the ranking cannot show.
+"""
 
 # ruff: noqa: ASYNC240  # a test may wait for the disk
 
@@ -19,11 +22,17 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded.database._file_system import LockBusy, locked
-from mcp_cxr.stores.embedded.tables import _queries
-from mcp_cxr.stores.embedded.vectors import _int8_copy, _nearest
-from mcp_cxr.stores.embedded.vectors._int8_copy import Int8Copy, StaleCopy
-from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
+from mcp_cxr.stores.embedded.database import LockBusy, locked
+from mcp_cxr.stores.embedded.tables import queries
+from mcp_cxr.stores.embedded.vectors import (
+    MAX_LAG_SLOTS,
+    CopyWiper,
+    Int8Copy,
+    Int8Snapshot,
+    StaleCopy,
+    _nearest,
+    nearest,
+)
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 from tests.support.archives import rows
 
@@ -92,7 +101,7 @@ def file(tmp_path: Path) -> Path:
 
 async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[RankedImage]:
     """Rank by the vectors in SQLite alone."""
-    return await store._read(_nearest.nearest, query, where, limit)
+    return await store._read(nearest, query, where, limit)
 
 
 async def assert_answers_are_right(store: EmbeddedStore) -> None:
@@ -103,7 +112,7 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
                 assert found == await plainly(store, query, where, limit), (where, limit)
     for where in FILTERS:
         for distinct in (None, "study", "subject"):
-            counted = await store._read(_queries.count, where, ("pa",), distinct)
+            counted = await store._read(queries.count, where, ("pa",), distinct)
             assert await store.count(where, terms=["pa"], distinct=distinct) == counted, (where, distinct)
 
 
@@ -309,12 +318,12 @@ async def test_a_reader_updates_a_copy_that_lags_far_or_uses_it_as_it_is(
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(Int8Copy, "update", lambda *_: None)
-        await put(store, range(COUNT, COUNT + 2 * _int8_copy.MAX_LAG_SLOTS), seed=3)
+        await put(store, range(COUNT, COUNT + 2 * MAX_LAG_SLOTS), seed=3)
     with locked(tmp_path):  # as another process would while it writes the copy
         await assert_answers_are_right(store)
         assert copied(file) == COUNT
     await assert_answers_are_right(store)
-    assert copied(file) == COUNT + 2 * _int8_copy.MAX_LAG_SLOTS
+    assert copied(file) == COUNT + 2 * MAX_LAG_SLOTS
 
 
 async def test_all_vectors_are_read_while_another_process_builds_the_copy(
@@ -373,14 +382,14 @@ async def test_forgotten_images_are_overwritten_in_the_copy_too(store: EmbeddedS
 async def test_a_copy_is_invalid_while_images_are_forgotten_and_rebuilt_if_that_fails(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wipe_and_fail(self: _int8_copy.CopyWiper, connection: sqlite3.Connection) -> None:
+    def wipe_and_fail(self: CopyWiper, connection: sqlite3.Connection) -> None:
         wipe(self, connection)
         assert Int8Snapshot.open(file) is None
         raise sqlite3.OperationalError("disk full")
 
-    wipe = _int8_copy.CopyWiper.wipe
+    wipe = CopyWiper.wipe
     with monkeypatch.context() as patched:
-        patched.setattr(_int8_copy.CopyWiper, "wipe", wipe_and_fail)
+        patched.setattr(CopyWiper, "wipe", wipe_and_fail)
         with pytest.raises(StoreError):
             await store.forget(Filter(subject_id=SubjectId("p1")))
     assert Int8Snapshot.open(file) is None

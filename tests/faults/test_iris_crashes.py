@@ -66,7 +66,7 @@ gc.collect()
 """
 CUT_IN_A_CONNECTION = """
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris.driver._connection import Connection
+from mcp_cxr.stores.iris.driver import Connection
 connection = Connection(IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS"), 0)
 try:
     with connection._untranslated_cursor() as cursor:
@@ -82,7 +82,7 @@ STORE = """
 import sys
 import anyio
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
-from mcp_cxr.stores.iris.driver._connection import Connection
+from mcp_cxr.stores.iris.driver import Connection
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 config = IrisConfig(host="127.0.0.1", port=int(sys.argv[1]), username="_SYSTEM", password="SYS", table="Crash.Images",
                     call_timeout_s=CALL_S)

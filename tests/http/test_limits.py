@@ -1,4 +1,7 @@
-"""Limits for clients, and the shutdown of the server."""
+"""Limits for clients, and the shutdown of the server.
+
+Imports private modules: the order of messages at a limit cannot be arranged over a socket.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tokens of an authorization server must be of this issuer, for this server, current and signed."""
+"""Tokens of an authorization server must be of this issuer, for this server, current and signed.
+
+Imports a private module: a served reply is 200 or 401, and does not show what was read from a token.
+"""
 
 from __future__ import annotations
 

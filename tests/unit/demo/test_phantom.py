@@ -12,8 +12,7 @@ from mcp_cxr.demo import MAX_STORED_VALUE, Patient, PhantomFinding, draw_phantom
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mcp_cxr.demo.phantom._draw import View
-    from mcp_cxr.demo.phantom._patient import Grade, Kind, Side
+    from mcp_cxr.demo.phantom import Grade, Kind, Side, View
 
 PATIENTS = (0, 1, 2, 3, 4)
 EXPOSURE = 7

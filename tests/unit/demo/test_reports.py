@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.demo import FINDING_KINDS, PhantomFinding
-from mcp_cxr.demo._reports import write_report
-from mcp_cxr.demo.phantom._patient import DEVICES
+from mcp_cxr.demo import FINDING_KINDS, PhantomFinding, write_report
+from mcp_cxr.demo.phantom import DEVICES
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
-    from mcp_cxr.demo.phantom._draw import View
-    from mcp_cxr.demo.phantom._patient import Kind
+    from mcp_cxr.demo.phantom import Kind, View
 
 SEEDS = range(40)
 WORDS: dict[Kind, str] = {

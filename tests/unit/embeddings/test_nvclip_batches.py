@@ -1,4 +1,7 @@
-"""Batches, replies and retries of the client, with a function in place of the network."""
+"""Batches, replies and retries of the client, with a function in place of the network.
+
+Imports private modules: pace and packing are checked for sizes and times that no test can wait for.
+"""
 
 from __future__ import annotations
 

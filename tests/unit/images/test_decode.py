@@ -1,4 +1,7 @@
-"""Every way pixels are stored comes back as the values that were stored."""
+"""Every way pixels are stored comes back as the values that were stored.
+
+Imports a private table to make one codec fail, which no file can.
+"""
 
 from __future__ import annotations
 

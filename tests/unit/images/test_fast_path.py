@@ -1,4 +1,7 @@
-"""However little is done at full size, an image looks as the usual pipeline shows it; and is what it is to the bit."""
+"""However little is done at full size, an image looks as the usual pipeline shows it; and is what it is to the bit.
+
+Imports a private module to see which pixels are decoded, which the rendering does not show.
+"""
 
 from __future__ import annotations
 

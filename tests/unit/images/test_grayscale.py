@@ -1,4 +1,7 @@
-"""The standard's grayscale steps: known pixel values, and the meaning pydicom gives them."""
+"""The standard's grayscale steps: known pixel values, and the meaning pydicom gives them.
+
+Imports a private module: 8-bit grays would hide a difference from pydicom.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images.dicom._grayscale_parameters import GrayscaleParameters, Lut, Window
-from mcp_cxr.images.pixels._raster import ArrayRaster, ValueRange
-from mcp_cxr.images.render._grayscale_table import apply_lut, apply_window, grayscale
+from mcp_cxr.images.dicom import GrayscaleParameters, Lut, Window
+from mcp_cxr.images.pixels import ArrayRaster, ValueRange
+from mcp_cxr.images.render import apply_lut, grayscale
+from mcp_cxr.images.render._grayscale_table import apply_window
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
 

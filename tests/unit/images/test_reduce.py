@@ -1,4 +1,7 @@
-"""Means of blocks, against plain numpy; values of every depth, with and without a sign."""
+"""Means of blocks, against plain numpy; values of every depth, with and without a sign.
+
+Imports a private module: a rendering would hide an error of rounding behind the grayscale and the filter.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mcp_cxr.images.pixels._raster import ArrayRaster, ValueRange
-from mcp_cxr.images.render._downscale import Block, block_for, downscale
+from mcp_cxr.images.pixels import ArrayRaster, ValueRange
+from mcp_cxr.images.render import Block
+from mcp_cxr.images.render._downscale import block_for, downscale
 
 
 def noise(low: int, high: int, shape: tuple[int, int]) -> Any:

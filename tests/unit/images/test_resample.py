@@ -1,4 +1,7 @@
-"""The last step to the embedder's size is Pillow's, only faster."""
+"""The last step to the embedder's size is Pillow's, only faster.
+
+Imports a private module: a rendering has no counterpart by Pillow to compare with.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,6 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
-from mcp_cxr.images.workers._tasks import run_message, values_task
 from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
@@ -81,11 +80,11 @@ def test_signed_values_lie_above_the_lowest(tmp_path: Path):
     assert np.array_equal(read.offset_values.astype(int) + read.low, stored)
 
 
-@pytest.mark.parametrize("elements", CASES.values(), ids=CASES)
-def test_a_worker_answers_what_is_read_here(tmp_path: Path, elements: dict[str, Any]):
-    path = saved(dicom_image(**elements), tmp_path / "film.dcm")
-    task = values_task(path)
-    assert_same(task.result_from(*run_message(task.to_message())), read_values(path))
+async def test_a_worker_process_returns_the_values_that_this_process_reads(tmp_path: Path):
+    async with ImageReader(workers=1) as reader:
+        for number, elements in enumerate(CASES.values()):
+            path = saved(dicom_image(**elements), tmp_path / f"{number}.dcm")
+            assert_same(await reader.read_values(path), read_values(path))
 
 
 def assert_same(one: StoredValues, other: StoredValues) -> None:

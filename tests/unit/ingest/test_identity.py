@@ -1,4 +1,7 @@
-"""Ids outside MIMIC's layout and the key that hashes them."""
+"""Ids outside MIMIC's layout and the key that hashes them.
+
+Imports a private module: a lost race for the key cannot be timed, and a store keeps its check value unseen.
+"""
 
 from __future__ import annotations
 

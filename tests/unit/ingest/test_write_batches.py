@@ -1,4 +1,7 @@
-"""Embedded images wait to be written together and are never lost by waiting."""
+"""Embedded images wait to be written together and are never lost by waiting.
+
+Imports a private module: which rows are written together shows only in the time of an ingest.
+"""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.demo._reports import write_report
-from mcp_cxr.demo.phantom._patient import PhantomFinding
+from mcp_cxr.demo import PhantomFinding, write_report
 from mcp_cxr.language import Status, finding_terms, mentions_by_sentence, mentions_in, parse_query_text
 from mcp_cxr.records import LABELS
 

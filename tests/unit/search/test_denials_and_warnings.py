@@ -1,4 +1,7 @@
-"""Denied findings, near duplicates, chance hits and ignored examples are excluded or explained; files as examples."""
+"""Denied findings, near duplicates, chance hits and ignored examples are excluded or explained; files as examples.
+
+Imports private modules: a small sample to warn about, and vectors equal to the mean, which no archive here has.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Empty and missing archives, other embedders, unusual vectors, and what a result says about itself."""
+"""Empty and missing archives, other embedders, unusual vectors, and what a result says about itself.
+
+Imports private modules: the cache is too large to fill, and an excerpt is cut from texts no report here has.
+"""
 
 from __future__ import annotations
 

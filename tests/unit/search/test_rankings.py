@@ -1,4 +1,7 @@
-"""Rankings, fusion, similarity statistics and paging equal independent computations with numpy."""
+"""Rankings, fusion, similarity statistics and paging equal independent computations with numpy.
+
+Imports a private constant, the texts whose mean is subtracted, to compute the same vectors with numpy.
+"""
 
 from __future__ import annotations
 

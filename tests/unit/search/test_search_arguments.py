@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mcp import Client
+from mcp_types import CallToolResult
 
 import mcp_cxr
-from mcp_cxr.archive import Archive
-from mcp_cxr.cli._search import search as search_command
+from mcp_cxr.archive import Archive, open_archive
+from mcp_cxr.cli import cli
 from mcp_cxr.records import FILTERS, Filter, SearchArguments
-from mcp_cxr.server._search_tool import search_medical_images
+from mcp_cxr.server import AccessLog, build_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +32,7 @@ def words_in(folder: str, suffix: str) -> set[str]:
 
 
 SURFACES: dict[str, Callable[[], set[str]]] = {
-    "tool": lambda: set(inspect.signature(search_medical_images).parameters),
-    "command line": lambda: {str(one.name) for one in search_command.params},
-    "access log": lambda: import_module("mcp_cxr.server._access_log")._LOGGED_ARGUMENTS | {"query"},
+    "command line": lambda: {str(one.name) for one in cli.commands["search"].params},
     "chat page": lambda: words_in("chat", ".py"),
     "viewer": lambda: words_in("server/viewer", ".js"),
 }
@@ -44,14 +44,25 @@ def test_every_surface_offers_every_argument(surface: str) -> None:
     assert not [name for name in NAMES if name not in offered], f"{surface} lacks them"
 
 
+async def test_the_access_log_records_every_argument(tmp_path: Path) -> None:
+    async def succeed() -> CallToolResult:
+        return CallToolResult(content=[])
+
+    await AccessLog(tmp_path / "log").record("search_medical_images", dict.fromkeys(NAMES, "given"), succeed)
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert {*json.loads(line)["filters"], "query"} == set(NAMES)
+
+
 def test_every_filter_reaches_the_store_under_its_own_name() -> None:
     stored = {one.name for one in fields(Filter)} | {"exclude_subject_of"}  # resolved to `exclude_subject`
     assert set(FILTERS) <= stored
 
 
-def test_the_tool_keeps_the_order_and_the_defaults() -> None:
-    parameters = list(inspect.signature(search_medical_images).parameters.values())[1:]
-    given: dict[str, Any] = {one.name: tuple(one.default) if one.default == [] else one.default for one in parameters}
+async def test_the_tool_keeps_the_order_and_the_defaults() -> None:
+    async with Client(build_server(open_archive)) as client:
+        tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+    defaults = {name: each["default"] for name, each in tools["search_medical_images"]["properties"].items()}
+    given: dict[str, Any] = {name: () if default == [] else default for name, default in defaults.items()}
     assert list(given) == NAMES
     assert SearchArguments(**given) == SearchArguments()
 

@@ -1,4 +1,7 @@
-"""The highest bounds are taken first, and none twice."""
+"""The highest bounds are taken first, and none twice.
+
+Imports private modules: a store shows only the ranking, which is the same if candidates are taken in a worse order.
+"""
 
 from __future__ import annotations
 

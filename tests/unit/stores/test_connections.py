@@ -9,7 +9,7 @@ import anyio
 import pytest
 from anyio import to_thread
 
-from mcp_cxr.stores.embedded.database._connections import Connections
+from mcp_cxr.stores.embedded.database import Connections
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,4 +1,7 @@
-"""Properties of the schema that the embedded store relies on."""
+"""Properties of the schema that the embedded store relies on.
+
+Imports a private module: which index a statement uses has no outside but time.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import pytest
 
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded.database import _filter
-from mcp_cxr.stores.embedded.tables import _queries
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
+from mcp_cxr.stores.embedded.tables import queries
 from mcp_cxr.stores.embedded.vectors import _nearest
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
@@ -54,7 +57,7 @@ async def test_a_replaced_image_keeps_its_creation_time(store: EmbeddedStore, tm
 @pytest.mark.parametrize(
     ("select", "where", "index"),
     [
-        (_queries.COUNT_OF["study"], Filter(), "images_by_study"),
+        (queries.COUNT_OF["study"], Filter(), "images_by_study"),
         (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]  # plain text is fine in a test
         (_nearest._SCAN, Filter(view=("PA",)), "images_by_view"),
         (_nearest._SCAN, Filter(labels=("Edema",)), "labels_by_value"),
@@ -62,13 +65,13 @@ async def test_a_replaced_image_keeps_its_creation_time(store: EmbeddedStore, tm
 )
 @pytest.mark.usefixtures("store")
 async def test_a_narrow_filter_uses_an_index(tmp_path: Path, select: str, where: Filter, index: str) -> None:
-    statement, values = _filter.compose(select, where, _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
+    statement, values = compose(select, where, NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
     plan = ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)
     assert any(index in step for *_, step in plan)
 
 
 @pytest.mark.usefixtures("store")
 async def test_a_full_scan_uses_no_index(tmp_path: Path) -> None:
-    statement, values = _filter.compose(_nearest._WHOLE_SCAN, Filter(), _filter.NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
+    statement, values = compose(_nearest._WHOLE_SCAN, Filter(), NOT_EXTERNAL)  # type: ignore[arg-type]  # plain text is fine in a test
     plan = [step for *_, step in ask(tmp_path, "EXPLAIN QUERY PLAN " + statement, values)]
     assert plan[0] == "SCAN i"

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.stores.iris.driver._statements import (
-    SEPARATOR,
+from mcp_cxr.stores.iris.driver import (
     from_path_cell,
     from_vector_cell,
     path_key,
@@ -19,6 +18,7 @@ from mcp_cxr.stores.iris.driver._statements import (
     vectors_from_cells,
 )
 
+SEPARATOR = "\x1f"
 PATHS = st.binary(max_size=40).map(lambda raw: raw.decode(errors="surrogateescape"))
 
 

@@ -1,4 +1,7 @@
-"""Driver errors are translated into errors with advice, which quote no stored value."""
+"""Driver errors are translated into errors with advice, which quote no stored value.
+
+Imports a private module: the stand-in for IRIS cannot raise each error of the driver.
+"""
 
 from __future__ import annotations
 

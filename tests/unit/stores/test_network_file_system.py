@@ -1,4 +1,7 @@
-"""A folder on a network file system is detected."""
+"""A folder on a network file system is detected.
+
+Patches private modules: a test has no network file system to open an archive on.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import pytest
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded import _store
 from mcp_cxr.stores.embedded.database import _file_system as _place
-from mcp_cxr.stores.embedded.database._file_system import network_file_system
+from mcp_cxr.stores.embedded.database import network_file_system
 from mcp_cxr.upkeep import run_checks
 from tests.support.toy import ToyEmbedder
 

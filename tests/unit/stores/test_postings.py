@@ -1,4 +1,7 @@
-"""The index returns the documents that contain a term, after any additions, changes and removals."""
+"""The index returns the documents that contain a term, after any additions, changes and removals.
+
+Imports private modules: a store rebuilds a wrong index, and would hide what these tests look for.
+"""
 
 from __future__ import annotations
 

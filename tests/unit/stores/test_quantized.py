@@ -1,4 +1,7 @@
-"""int8 codes bound every cosine from above, with SIMD and without."""
+"""int8 codes bound every cosine from above, with SIMD and without.
+
+Imports private modules: a store corrects the ranking with exact cosines, and would hide a wrong bound.
+"""
 
 from __future__ import annotations
 

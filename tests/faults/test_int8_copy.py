@@ -132,7 +132,7 @@ async def test_results_equal_those_of_the_vectors_and_come_from_the_copy(
     def refuse(*_: object) -> None:
         raise AssertionError("every vector was read")
 
-    monkeypatch.setattr(_nearest, "_all", refuse)
+    monkeypatch.setattr(_nearest, "_read_all", refuse)
     for where in FILTERS[:-1]:  # no study has the label
         assert await store.nearest(QUERIES[0], where, limit=10)
 

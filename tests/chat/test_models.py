@@ -106,7 +106,7 @@ def test_a_model_on_another_machine_must_be_allowed() -> None:
     with pytest.raises(ConfigError, match=r"MCP_CXR_ALLOW_REMOTE=api\.anthropic\.com:443"):
         create_model(Settings.model_validate(variables))
     assert create_model(Settings.model_validate({**variables, "MCP_CXR_ALLOW_REMOTE": "api.anthropic.com:443"}))
-    with pytest.raises(ConfigError, match="not a plain") as caught:
+    with pytest.raises(ConfigError, match="must be a URL") as caught:
         create_model(Settings.model_validate({**variables, "MCP_CXR_CHAT_URL": "https://me:word@example.org"}))
     assert "word@" not in str(caught.value)
     assert create_model(Settings.model_validate({})) is None

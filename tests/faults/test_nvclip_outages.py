@@ -92,7 +92,7 @@ async def test_vectors_of_two_services_are_never_mixed(standin: StandIn) -> None
     async with embedder_for(standin) as embedder:
         await embedder.fingerprint()
         standin.configure(version="3.0.0", fault={"kind": "drop", "times": 1})
-        with pytest.raises(EmbeddingUnavailable, match="replaced"):
+        with pytest.raises(EmbeddingUnavailable, match="restarted"):
             await embedder.embed_images(renderings(3))
         assert len(await embedder.embed_images(renderings(3))) == 3
 

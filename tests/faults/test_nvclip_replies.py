@@ -83,7 +83,7 @@ async def test_a_service_with_unusable_vectors_is_rejected_and_no_image(
     embedder: NvclipEmbedder, standin: StandIn, kind: str
 ) -> None:
     standin.fail(kind, times=FOREVER)
-    with pytest.raises((EmbeddingRejected, EmbeddingUnavailable), match=r"self-check|replaced"):
+    with pytest.raises((EmbeddingRejected, EmbeddingUnavailable), match=r"self-check|restarted"):
         await embedder.embed_images(renderings(5))
 
 

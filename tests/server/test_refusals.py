@@ -52,7 +52,7 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         (SEARCH, {"date_from": "yesterday"}, "date_from must be a date such as 2180-05-06"),
         (SEARCH, {"like": "no-such-image"}, UNKNOWN),
         (SEARCH, {"query": "effusion", "exclude_subject_of": "no-such-image"}, UNKNOWN),
-        (SEARCH, {"query": "effusion", "mode": "vector"}, "use mode='auto' or like."),
+        (SEARCH, {"query": "effusion", "mode": "vector"}, "Use mode='auto'"),
         ("get_image_metadata", {"image_id": "no-such-image"}, UNKNOWN),
         ("get_image_metadata", {}, "image_id: field required."),
         ("get_image_metadata", {"image_id": 3}, "image_id: input should be a valid string."),

@@ -130,7 +130,7 @@ async def test_a_file_that_now_holds_another_image_replaces_the_first(data: Path
     dicom(path, 2)
     assert (await ingested(data, image_dir)).added == 1
     async with opened(data) as archive:
-        with pytest.raises(NotFound, match="No image"):
+        with pytest.raises(NotFound, match="has no image"):
             await archive.view(first)
         assert not any((await archive.verify()).problems.values())
 

@@ -1,6 +1,6 @@
 """A demo archive: computer-drawn chest phantoms as DICOM files with reports, of no real patient."""
 
-from mcp_cxr.demo._archive import DemoArchive, DemoImage, write_archive
+from mcp_cxr.demo._data_set import DemoDataSet, DemoImage, write_data_set
 from mcp_cxr.demo._dicom import to_dicom
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo._run import run_demo
@@ -16,7 +16,7 @@ from mcp_cxr.demo.phantom import (
 __all__ = [
     "FINDING_KINDS",
     "MAX_STORED_VALUE",
-    "DemoArchive",
+    "DemoDataSet",
     "DemoImage",
     "Patient",
     "PhantomFinding",
@@ -24,6 +24,6 @@ __all__ = [
     "pixel_spacing_mm",
     "run_demo",
     "to_dicom",
-    "write_archive",
+    "write_data_set",
     "write_report",
 ]

@@ -70,8 +70,8 @@ def plan_studies(studies: int, seed: int) -> list[PlannedStudy]:
     rng = random.Random(f"mcp-cxr phantom {seed}")  # noqa: S311  # draws phantoms
     planner = _Planner(studies, rng)
     planned: list[PlannedStudy] = []
-    for place, number in enumerate(rng.sample(range(10**6), studies)):
-        planned += planner.deal_studies(SubjectId(f"p19{number:06}"), 2 if place % 3 == 1 else 1)
+    for index, number in enumerate(rng.sample(range(10**6), studies)):
+        planned += planner.deal_studies(SubjectId(f"p19{number:06}"), 2 if index % 3 == 1 else 1)
     return planned[:studies]
 
 

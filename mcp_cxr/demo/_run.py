@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters
 from PIL import Image
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.demo._archive import write_archive
+from mcp_cxr.demo._data_set import write_data_set
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.settings import load_settings
@@ -87,7 +87,7 @@ async def run_demo(keep: Path | None) -> int:
     os.environ.update(settings)
     click.echo(f"Drawing 60 studies of computer-made chest phantoms in {images} ...")
     try:
-        drawn = await to_thread.run_sync(write_archive, images)
+        drawn = await to_thread.run_sync(write_data_set, images)
     except OSError as exc:
         raise ConfigError(f"Cannot write to {folder} ({exc.strerror}); choose another folder for --keep.") from exc
     async with open_archive(load_settings()) as archive:
@@ -125,8 +125,8 @@ def _table(hits: Sequence[dict[str, Any]]) -> list[str]:
     for hit in hits:
         cosine = "-" if hit["similarity_score"] is None else f"{hit['similarity_score']:.3f}"
         z = "-" if hit["similarity_z"] is None else f"{hit['similarity_z']:+.1f}"
-        place = f"{hit['rank']:>2}  {hit['view_position']:<8}{hit['subject_id']:<11}{hit['study_id']:<11}"
-        lines.append(f"{place}{cosine:>7}{z:>6}  {'; '.join(hit['why'])}")
+        columns = f"{hit['rank']:>2}  {hit['view_position']:<8}{hit['subject_id']:<11}{hit['study_id']:<11}"
+        lines.append(f"{columns}{cosine:>7}{z:>6}  {'; '.join(hit['why'])}")
     return lines
 
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import protocols
-from mcp_cxr.evaluate.metrics import TITLES, Evaluation, Figure, ProtocolResult, skipped_result
-from mcp_cxr.evaluate.truth import NO_LABELS, EvaluationContext, held_out_copy, load_dataset
+from mcp_cxr.evaluate.inputs import NO_LABELS, EvaluationContext, held_out_copy, load_dataset
+from mcp_cxr.evaluate.metrics import Evaluation, ProtocolResult, skipped_result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth import EvaluationPlan, HeldOutCopy
+    from mcp_cxr.evaluate.inputs import EvaluationPlan, HeldOutCopy
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
@@ -106,27 +106,12 @@ async def _on_search(
     return results
 
 
-async def _integrity(context: EvaluationContext) -> ProtocolResult:
-    """Return the shares of defective vectors."""
-    found = context.dataset.defects
-    return ProtocolResult(
-        "integrity",
-        TITLES["integrity"],
-        [
-            Figure(name, "", found[name] / found["read"], None, None, None, found["read"], better="lower")
-            for name in ("zero", "not finite", "constant", "duplicate", "external")
-        ],
-        [],
-        ["Shares of all images read; zero, not finite and external ones are left out of the other protocols."],
-    )
-
-
 _ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult]]] = {
     "labels": protocols.measure_labels,
     "reports": protocols.measure_reports,
     "similar": protocols.measure_similar,
     "index": protocols.measure_index,
-    "integrity": _integrity,
+    "integrity": protocols.measure_integrity,
 }
 """The protocols that compare vectors."""
 _ON_SEARCH: Mapping[str, Callable[[HeldOutCopy, list[str]], Awaitable[ProtocolResult]]] = {

@@ -23,7 +23,7 @@ import anyio
 from playwright.async_api import async_playwright
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.demo import write_archive
+from mcp_cxr.demo import write_data_set
 from tests.browser.hosting import CHROMIUM, FLAGS
 from tests.server.archives import environment, settings
 from tests.support.chatting import Chatting
@@ -72,7 +72,7 @@ async def run() -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = folder / "data"
-        images = write_archive(folder / "films").folder
+        images = write_data_set(folder / "films").folder
         async with open_archive(settings(environment(data))) as archive:
             await archive.ingest(images)
         started = time.perf_counter()

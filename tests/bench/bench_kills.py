@@ -18,7 +18,7 @@ from pathlib import Path
 
 import anyio
 
-from mcp_cxr.demo import write_archive
+from mcp_cxr.demo import write_data_set
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.standins.iris import StandIn
 from tests.support.archive_locations import FolderLocation, ServerLocation
@@ -48,7 +48,7 @@ async def shards() -> None:
         AssertionError: The archives differ in an id, a bit of a vector or metadata.
     """
     with tempfile.TemporaryDirectory() as folder, StandIn() as server:
-        images = write_archive(Path(folder) / "images", studies=60).folder
+        images = write_data_set(Path(folder) / "images", studies=60).folder
         key = Path(folder) / "id.key"
         key.write_bytes(os.urandom(32))
         key.chmod(0o600)

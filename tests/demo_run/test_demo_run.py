@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.cli import main
-from mcp_cxr.demo import _run, write_archive
+from mcp_cxr.demo import _run, write_data_set
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +20,14 @@ STUDIES = 8
 @pytest.fixture(autouse=True)
 def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer images than the demo's, and its settings go again with the test."""
-    monkeypatch.setattr(_run, "write_archive", functools.partial(write_archive, studies=STUDIES))
+    monkeypatch.setattr(_run, "write_data_set", functools.partial(write_data_set, studies=STUDIES))
     for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_SHARE"):
         monkeypatch.setenv(name, "")
 
 
 def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = tmp_path / "demo"
-    images = len(write_archive(folder / "images", studies=STUDIES).images)
+    images = len(write_data_set(folder / "images", studies=STUDIES).images)
     for added, present in ((images, 0), (0, images)):
         assert main(["demo", "--keep", str(folder)]) == 0
         out = capfd.readouterr().out

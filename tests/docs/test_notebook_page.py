@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
 
 PAGE = ROOT / "docs" / "notebook.md"
 
 
 async def test_the_cells_of_the_notebook_page_run(
-    demo: DemoArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    demo: DemoDataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.ingest import IngestProgress
     from mcp_cxr.records import Rejected, Rendering, Vector
 
@@ -106,7 +106,7 @@ def once_added(act: Callable[[], Any]) -> IngestCallbacks:
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_a_command_interrupted_by_a_failing_service_finishes_when_run_again(
-    standin: StandIn, data: Path, demo: DemoArchive, mcp_cxr: Command, status: int
+    standin: StandIn, data: Path, demo: DemoDataSet, mcp_cxr: Command, status: int
 ) -> None:
     jpegs = sent(demo.folder, 224)
     total, size = len(jpegs), 4

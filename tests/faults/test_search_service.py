@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.records import SearchResult, Vectors
 
 QUERY = "pleural effusion"
@@ -40,7 +40,7 @@ def standin() -> Iterator[StandIn]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoArchive) -> Path:
+def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoDataSet) -> Path:
     """Return an archive of the demo's images and reports with the stand-in's vectors; read-only."""
     made = tmp_path_factory.mktemp("made")
     with StandIn() as standin:
@@ -139,7 +139,7 @@ async def test_later_pages_use_the_first_page_s_ranking_after_the_service_died(s
 
 
 async def test_a_cached_vector_is_not_compared_with_vectors_of_another_service(
-    standin: StandIn, data: Path, demo: DemoArchive, tmp_path: Path
+    standin: StandIn, data: Path, demo: DemoDataSet, tmp_path: Path
 ) -> None:
     own = shutil.copytree(data, tmp_path / "own")
     async with opened_archive(standin, own, down_s=0) as archive:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from tests.support.archives import StoreName
 
 SIDE = 48
@@ -31,7 +31,7 @@ SIDE = 48
 class Ingested:
     """The demo's first studies, drawn and ingested; must not be changed."""
 
-    drawn: DemoArchive
+    drawn: DemoDataSet
     data_dir: Path
 
     @property

@@ -26,7 +26,7 @@ import anyio
 from mcp import Client, StdioServerParameters
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.demo import write_archive
+from mcp_cxr.demo import write_data_set
 from tests.server.archives import settings
 from tests.soak.processes import Held, held
 from tests.standins.iris import StandIn
@@ -160,7 +160,7 @@ async def main(count: int, store: str) -> bool:
     """Create an archive, serve it, run the calls and print the outcome."""
     with ExitStack() as opened:
         place, log = Path(opened.enter_context(tempfile.TemporaryDirectory())), Log()
-        images = write_archive(place / "images", studies=40).folder
+        images = write_data_set(place / "images", studies=40).folder
         variables = {
             "MCP_CXR_DATA_DIR": str(place / "data"),
             "MCP_CXR_EMBEDDER": "offline",

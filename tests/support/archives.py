@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from mcp_cxr.archive import Archive
-from mcp_cxr.demo import DemoArchive, write_archive
+from mcp_cxr.demo import DemoDataSet, write_data_set
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING, ImageReader
 from mcp_cxr.settings import Settings
@@ -51,9 +51,9 @@ _CONTENTS = {
 
 
 @cache
-def drawn_demo(folder: Path) -> DemoArchive:
+def drawn_demo(folder: Path) -> DemoDataSet:
     """Return twelve computer-drawn studies as files, drawn once per test process; they must not be changed."""
-    return write_archive(folder, studies=12)
+    return write_data_set(folder, studies=12)
 
 
 @asynccontextmanager

@@ -15,24 +15,24 @@ from tests.support.toy import ToyEmbedder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.embeddings import Embedder
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoArchive:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoDataSet:
     """Twelve computer-drawn studies as files; must not be changed."""
     return drawn_demo(tmp_path_factory.getbasetemp() / "demo" / "images")
 
 
 @pytest.fixture(scope="session")
-def toy_data(demo: DemoArchive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def toy_data(demo: DemoDataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo in the memory store, ingested with the embedder that reads text; must not be changed."""
     return _made(tmp_path_factory.mktemp("toy"), demo, ToyEmbedder())
 
 
 @pytest.fixture(scope="session")
-def sketch_data(demo: DemoArchive, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sketch_data(demo: DemoDataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo in the memory store, ingested with the offline embedder; must not be changed."""
     return _made(tmp_path_factory.mktemp("sketch"), demo, OfflineEmbedder(preprocessing=PREPROCESSING))
 
@@ -43,6 +43,6 @@ def own_data(toy_data: Path, tmp_path: Path) -> Path:
     return copy_memory_archive(toy_data, tmp_path / "own-data")
 
 
-def _made(data: Path, images: DemoArchive, embedder: Embedder) -> Path:
+def _made(data: Path, images: DemoDataSet, embedder: Embedder) -> Path:
     anyio.run(ingested_in_memory, data, images.folder, embedder)
     return data

@@ -16,7 +16,7 @@ from tests.support.archives import ingested, ingested_in_memory, is_made, opened
 from tests.support.image_files import dicom, mimic, report
 
 if TYPE_CHECKING:
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
 
 pytest_plugins = ["tests.support.fixtures"]
 
@@ -81,7 +81,7 @@ async def test_an_unknown_image_is_neither_shown_nor_viewed(data: Path, images: 
                 await ask("nothing")
 
 
-async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoArchive) -> None:
+async def test_the_overview_counts_what_was_ingested(toy_data: Path, demo: DemoDataSet) -> None:
     async with opened_in_memory(toy_data) as archive:
         overview = await archive.overview()
     images = demo.images

@@ -116,8 +116,8 @@ def _marker(view: View, frame: Frame) -> Field:
     layer = Image.new("L", (columns, rows))
     pen = ImageDraw.Draw(layer)
     line = round(1.4 * frame.px_per_cm)
-    place = (columns - 4.6 * frame.px_per_cm, 0.6 * frame.px_per_cm)
-    pen.text(place, "L", fill=250, font=ImageFont.load_default(line))
+    corner = (columns - 4.6 * frame.px_per_cm, 0.6 * frame.px_per_cm)
+    pen.text(corner, "L", fill=250, font=ImageFont.load_default(line))
     small = "PHANTOM\nPORTABLE" if view == "AP" else "PHANTOM"
-    pen.text((place[0], place[1] + 1.2 * line), small, fill=215, font=ImageFont.load_default(line * 0.45))
+    pen.text((corner[0], corner[1] + 1.2 * line), small, fill=215, font=ImageFont.load_default(line * 0.45))
     return np.asarray(layer, dtype=np.float32) / 255

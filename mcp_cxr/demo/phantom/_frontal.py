@@ -206,8 +206,8 @@ def _bones(patient: Patient, frame: Frame, *, portable: bool) -> Field:
 
 def _spine(frame: Frame) -> Field:
     """Return the vertebrae: bodies with discs between them, each with two pedicles and a spinous process."""
-    place = frame.v / _VERTEBRA_HEIGHT
-    off = np.abs(place - np.round(place))
+    position = frame.v / _VERTEBRA_HEIGHT
+    off = np.abs(position - np.round(position))
     across = np.abs(frame.u)
     body = smoothstep(0.135, 0.105, across + 0.03 * smoothstep(0.2, 0.0, off)) * smoothstep(0.48, 0.36, off)
     pedicle = smoothstep(0.035, 0.018, np.hypot(across - 0.072, 0.1 * (off - 0.12)))
@@ -234,8 +234,8 @@ def _ribs(patient: Patient, frame: Frame) -> Field:
 
 def _rib_bands(height: Field, slope: Field, phase: float) -> Field:
     """Return bands one spacing apart, brighter along their edges; `slope` keeps the width of steep ones."""
-    place = height / _RIB_SPACING - phase
-    off = np.abs(place - np.round(place)) / np.sqrt(1 + 1.5 * slope * slope)
+    position = height / _RIB_SPACING - phase
+    off = np.abs(position - np.round(position)) / np.sqrt(1 + 1.5 * slope * slope)
     return smoothstep(0.235, 0.185, off) * (0.6 + 0.4 * smoothstep(0.08, 0.19, off))
 
 

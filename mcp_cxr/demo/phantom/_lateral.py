@@ -138,8 +138,8 @@ def _spine(frame: Frame) -> Field:
     """Return the vertebral bodies with discs between them, and the arches behind."""
     center = profile(_SPINE, frame.v)
     off_axis = frame.u - center
-    place = (frame.v + 0.12 * off_axis) / _VERTEBRA_HEIGHT
-    off = np.abs(place - np.round(place))
+    position = (frame.v + 0.12 * off_axis) / _VERTEBRA_HEIGHT
+    off = np.abs(position - np.round(position))
     body = smoothstep(0.155, 0.13, np.abs(off_axis)) * smoothstep(0.48, 0.38, off)
     edge = smoothstep(0.22, 0.4, off) * 0.4 + 0.7
     arch = smoothstep(0.12, 0.05, np.abs(off_axis - 0.27)) * (0.6 + 0.4 * smoothstep(0.4, 0.2, off))
@@ -152,8 +152,8 @@ def _ribs(patient: Patient, frame: Frame) -> Field:
     bands = np.zeros(frame.shape, dtype=np.float32)
     for side_shift in (0.0, 0.38):
         height = frame.v - 0.34 * (1 - along) + 0.1 * along
-        place = height / _RIB_SPACING - (patient.rib_phase + side_shift)
-        bands += smoothstep(0.19, 0.13, np.abs(place - np.round(place)))
+        position = height / _RIB_SPACING - (patient.rib_phase + side_shift)
+        bands += smoothstep(0.19, 0.13, np.abs(position - np.round(position)))
     return _RIB * bands * smoothstep(0.0, 0.05, _inside(frame)) * (0.35 + 0.65 * smoothstep(-0.6, 0.3, frame.u))
 
 

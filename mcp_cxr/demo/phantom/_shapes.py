@@ -147,11 +147,11 @@ def bell(distance: Field, width: float) -> Field:
 
 
 def profile(points: Sequence[Point], at: Field) -> Field:
-    """Return a curve through (place, value) points, its corners rounded, read at each place of `at`."""
-    places, values = [place for place, _ in points], [value for _, value in points]
-    fine = np.linspace(places[0], places[-1], 240)
+    """Return a curve through (position, value) points, its corners rounded, read at each position of `at`."""
+    positions, values = [position for position, _ in points], [value for _, value in points]
+    fine = np.linspace(positions[0], positions[-1], 240)
     window = np.hanning(23)
-    raw = np.pad(np.interp(fine, places, values), 11, mode="reflect", reflect_type="odd")
+    raw = np.pad(np.interp(fine, positions, values), 11, mode="reflect", reflect_type="odd")
     return np.interp(at, fine, np.convolve(raw, window / window.sum(), mode="valid")).astype(np.float32)
 
 

@@ -38,17 +38,15 @@ def with_intervals(figures: Sequence[Figure], *, alt: str) -> str:
     """Return a row for each figure: a dot, its interval, and a tick at chance."""
     one_kind = len({figure.name for figure in figures}) == 1
     names = [(figure.of or "all labels") if one_kind else figure.name for figure in figures]
-    places = range(len(figures))
+    ticks = range(len(figures))
     with _figure(_MARGINS + _ROW * len(figures), alt) as (axes, svg):
-        for place, figure in zip(places, figures, strict=True):
+        for tick, figure in zip(ticks, figures, strict=True):
             if figure.chance is not None:
-                axes.plot(
-                    [figure.chance] * 2, [place - 0.32, place + 0.32], color=_SECOND, linewidth=1.6, clip_on=False
-                )
+                axes.plot([figure.chance] * 2, [tick - 0.32, tick + 0.32], color=_SECOND, linewidth=1.6, clip_on=False)
             if figure.low is not None and figure.high is not None:
-                axes.plot([figure.low, figure.high], [place] * 2, color=_ACCENT, linewidth=1.6, solid_capstyle="round")
-            axes.plot([figure.value], [place], "o", color=_ACCENT, markersize=5.5, clip_on=False, zorder=3)
-        axes.set_yticks(places, names)
+                axes.plot([figure.low, figure.high], [tick] * 2, color=_ACCENT, linewidth=1.6, solid_capstyle="round")
+            axes.plot([figure.value], [tick], "o", color=_ACCENT, markersize=5.5, clip_on=False, zorder=3)
+        axes.set_yticks(ticks, names)
         axes.set_ylim(len(figures) - 0.5, -0.5)
         _scale(axes, figures)
         axes.grid(axis="x", color=_LINE, linewidth=0.6)

@@ -1,8 +1,9 @@
 """The protocols, one module each: what is searched for, and how the results are measured."""
 
 from mcp_cxr.evaluate.protocols._feedback import measure_feedback
-from mcp_cxr.evaluate.protocols._index import measure_index
+from mcp_cxr.evaluate.protocols._integrity import measure_integrity
 from mcp_cxr.evaluate.protocols._labels import measure_labels
+from mcp_cxr.evaluate.protocols._nearest_recall import measure_index
 from mcp_cxr.evaluate.protocols._negation import measure_negation
 from mcp_cxr.evaluate.protocols._rankings import measure_rankings
 from mcp_cxr.evaluate.protocols._reports import measure_reports
@@ -11,6 +12,7 @@ from mcp_cxr.evaluate.protocols._similar import measure_similar
 __all__ = [
     "measure_feedback",
     "measure_index",
+    "measure_integrity",
     "measure_labels",
     "measure_negation",
     "measure_rankings",

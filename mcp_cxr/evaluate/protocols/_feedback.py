@@ -1,4 +1,4 @@
-"""Feedback: the first ten results are marked relevant or not, and the next search takes them as examples.
+"""Measures relevance feedback: the first ten results are marked, and the next search takes them as examples.
 
 A marked result cannot be found again, so each round is measured on the patients without marks, once with the marks and
 once without (Salton and Buckley, JASIS 1990: residual collection).
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.evaluate.inputs import REMOVED_LABELS, TOP_K, JudgedRanking, SearchRanking
 from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
-from mcp_cxr.evaluate.truth import REMOVED_LABELS, TOP_K, JudgedRanking, SearchRanking
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import HeldOutCopy
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import HeldOutCopy
 
 ROUNDS = 3
 _WORSE = "made worse"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
+from mcp_cxr.evaluate.inputs import NO_LABELS
 from mcp_cxr.evaluate.metrics import (
     TITLES,
     ProtocolResult,
@@ -16,11 +17,10 @@ from mcp_cxr.evaluate.metrics import (
     mean_then_rows,
     skipped_result,
 )
-from mcp_cxr.evaluate.truth import NO_LABELS
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import EvaluationContext
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import Vectors
 
 _NAMES = ("P@1", "P@5", "P@10", "mAP", "nDCG@10")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.evaluate.inputs import REMOVED_LABELS, SearchRanking
 from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
 from mcp_cxr.evaluate.protocols._rankings import LABELER_NOTE
-from mcp_cxr.evaluate.truth import REMOVED_LABELS, SearchRanking
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import HeldOutCopy, JudgedRanking
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
 
 _NO_FINDING = "No Finding"
 _DEPTH = 100

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mcp_cxr.evaluate.inputs import REMOVED_LABELS, held_out_copy
 from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, figures_with_intervals, skipped_result
-from mcp_cxr.evaluate.truth import REMOVED_LABELS, held_out_copy
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import HeldOutCopy, JudgedRanking
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import HeldOutCopy, JudgedRanking
     from mcp_cxr.records import Mode
 
 LABELER_NOTE = (

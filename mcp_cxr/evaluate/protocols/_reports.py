@@ -8,12 +8,12 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.embeddings import likely_truncated
+from mcp_cxr.evaluate.inputs import report_query
 from mcp_cxr.evaluate.metrics import TITLES, KnownItemRank, ProtocolResult, figures_with_intervals, skipped_result
-from mcp_cxr.evaluate.truth import report_query
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import EvaluationContext
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import Vectors
 
 _NAMES = ("recall@1", "recall@5", "recall@10", "recall@100", "MRR")

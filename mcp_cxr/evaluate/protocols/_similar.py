@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
+from mcp_cxr.evaluate.inputs import NO_LABELS
 from mcp_cxr.evaluate.metrics import (
     TITLES,
     ProtocolResult,
@@ -18,13 +19,12 @@ from mcp_cxr.evaluate.metrics import (
     random_ranking,
     skipped_result,
 )
-from mcp_cxr.evaluate.truth import NO_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from mcp_cxr.evaluate.inputs import Dataset, EvaluationContext
     from mcp_cxr.evaluate.metrics import Floats, Integers, Mask
-    from mcp_cxr.evaluate.truth import Dataset, EvaluationContext
     from mcp_cxr.records import Vector
 
 _DEPTHS = (1, 5, 10)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.evaluate import CLASS_PROMPTS, EvaluationPlan
-from mcp_cxr.evaluate.truth import EvaluationContext, load_dataset
+from mcp_cxr.evaluate.inputs import EvaluationContext, load_dataset
 from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Study, StudyId, SubjectId
 from mcp_cxr.stores import MemoryStore
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.evaluate import TruthFile, evaluate
+from mcp_cxr.evaluate.inputs import REMOVED_LABELS, HeldOutCopy, held_out_copy
 from mcp_cxr.evaluate.protocols import measure_feedback, measure_negation, measure_rankings
-from mcp_cxr.evaluate.truth import REMOVED_LABELS, HeldOutCopy, held_out_copy
 from mcp_cxr.stores import EmbeddedStore, MemoryStore
 from tests.support.companions import table
 from tests.unit.evaluate.archives import (

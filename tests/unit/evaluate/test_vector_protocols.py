@@ -10,8 +10,8 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mcp_cxr.evaluate import EvaluationPlan, evaluate
+from mcp_cxr.evaluate.inputs import load_dataset
 from mcp_cxr.evaluate.protocols import measure_index, measure_labels, measure_reports, measure_similar
-from mcp_cxr.evaluate.truth import load_dataset
 from mcp_cxr.stores import EmbeddedStore, MemoryStore
 from tests.support.archives import rows
 from tests.unit.evaluate.archives import (

@@ -19,7 +19,7 @@ from tests.support.toy import ToyEmbedder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.records import IngestSummary
 
 
@@ -33,7 +33,7 @@ def renamed(folder: Path, to: Path) -> Path:
     return folder.rename(to)
 
 
-async def test_each_image_is_added_once_and_a_second_run_adds_none(data: Path, demo: DemoArchive) -> None:
+async def test_each_image_is_added_once_and_a_second_run_adds_none(data: Path, demo: DemoDataSet) -> None:
     there = len(demo.images)
     first = await ingested(data, demo.folder)
     before = contents(data)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.records import ImageId, Mode, Vector
 
 QUERIES: list[dict[str, Any]] = [
@@ -105,7 +105,7 @@ async def test_vector_mode_fails_while_the_embedder_is_down_but_examples_work(to
 
 @pytest.mark.parametrize("mode", ["auto", "vector"])
 async def test_another_fingerprint_is_refused_but_words_and_examples_work(
-    own_data: Path, demo: DemoArchive, mode: Mode
+    own_data: Path, demo: DemoDataSet, mode: Mode
 ) -> None:
     async with opened_in_memory(own_data, ToyEmbedder(preprocessing="other")) as archive:
         with pytest.raises(FingerprintMismatch, match="use mode='words', or set MCP_CXR_DATA_DIR to a new folder"):
@@ -208,7 +208,7 @@ async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(
     }
 
 
-async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: DemoArchive) -> None:
+async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: DemoDataSet) -> None:
     async with opened_in_memory(toy_data) as archive:
         page = await archive.search("left", mode="vector")
         assert page.warnings == [

@@ -12,20 +12,20 @@ from tests.support.archives import copy_memory_archive, ingested, ingested_in_me
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.demo import DemoArchive
+    from mcp_cxr.demo import DemoDataSet
 
 SEARCHES: tuple[dict[str, Any], ...] = ({"query": "pleural effusion"}, {"query": "no effusion"}, {"view": ["LATERAL"]})
 
 
 @pytest.fixture
-async def data(demo: DemoArchive, tmp_path: Path) -> Path:
+async def data(demo: DemoDataSet, tmp_path: Path) -> Path:
     summary = await ingested_in_memory(tmp_path / "data", demo.folder)
     assert summary.added > 20
     return tmp_path / "data"
 
 
 async def test_a_search_on_the_memory_store_returns_what_the_embedded_store_returns(
-    data: Path, demo: DemoArchive, tmp_path: Path
+    data: Path, demo: DemoDataSet, tmp_path: Path
 ) -> None:
     await ingested(tmp_path / "embedded", demo.folder)
     async with opened_in_memory(data) as memory, opened(tmp_path / "embedded") as embedded:
@@ -36,7 +36,7 @@ async def test_a_search_on_the_memory_store_returns_what_the_embedded_store_retu
         assert (await memory.verify()).problems == (await embedded.verify()).problems
 
 
-async def test_a_repeated_ingest_adds_nothing(data: Path, demo: DemoArchive) -> None:
+async def test_a_repeated_ingest_adds_nothing(data: Path, demo: DemoDataSet) -> None:
     again = await ingested_in_memory(data, demo.folder)
     assert (again.added, again.skipped) == (0, again.found)
 
@@ -50,7 +50,7 @@ async def test_a_copy_of_an_archive_in_memory_is_independent(data: Path, tmp_pat
         assert await original.store.known_ids([first]) == {first}
 
 
-async def test_roots_without_images_are_counted_and_removed(data: Path, demo: DemoArchive) -> None:
+async def test_roots_without_images_are_counted_and_removed(data: Path, demo: DemoDataSet) -> None:
     async with opened_in_memory(data) as archive:
         await archive.store.create(root="/unused")
         roots = (await archive.store.info()).roots

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.truth._dataset import Dataset
-    from mcp_cxr.evaluate.truth._plan import EvaluationPlan
+    from mcp_cxr.evaluate.inputs._dataset import Dataset
+    from mcp_cxr.evaluate.inputs._plan import EvaluationPlan
     from mcp_cxr.records import Fingerprint, Vectors
     from mcp_cxr.stores import Store
 

@@ -1,4 +1,4 @@
-"""The demo's archive lies on disk as MIMIC-CXR does, and every file of it can be read."""
+"""The demo's data set lies on disk as MIMIC-CXR does, and every file of it can be read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from mcp_cxr.demo import MAX_STORED_VALUE, DemoArchive, draw_phantom, to_dicom, write_archive
+from mcp_cxr.demo import MAX_STORED_VALUE, DemoDataSet, draw_phantom, to_dicom, write_data_set
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ CODES = {"PA": "R-10214", "AP": "R-10206", "LATERAL": "R-10236"}
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> DemoArchive:
-    return write_archive(tmp_path_factory.mktemp("archive"), studies=STUDIES)
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> DemoDataSet:
+    return write_data_set(tmp_path_factory.mktemp("data_set"), studies=STUDIES)
 
 
-def rows_of(archive: DemoArchive, name: str) -> list[dict[str, str]]:
-    with gzip.open(archive.folder / name, "rt", newline="") as handle:
+def rows_of(data_set: DemoDataSet, name: str) -> list[dict[str, str]]:
+    with gzip.open(data_set.folder / name, "rt", newline="") as handle:
         return list(csv.DictReader(handle))
 
 
@@ -39,37 +39,37 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_ones(tmp_path: Path) -> None:
     for name, seed in (("one", 4), ("two", 4), ("three", 5)):
-        write_archive(tmp_path / name, studies=4, seed=seed)
+        write_data_set(tmp_path / name, studies=4, seed=seed)
     one, two, three = (contents(tmp_path / name) for name in ("one", "two", "three"))
     assert one == two
     assert not {name for name in one if name.endswith(".dcm")} & set(three)
 
 
 def test_a_second_run_touches_no_file_and_mends_a_damaged_one(tmp_path: Path) -> None:
-    first = write_archive(tmp_path, studies=3)
+    first = write_data_set(tmp_path, studies=3)
     damaged, whole = first.images[0].path, first.images[1].path
     before = contents(tmp_path)
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
-    assert write_archive(tmp_path, studies=3) == first
+    assert write_data_set(tmp_path, studies=3) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == stamps
     damaged.write_bytes(damaged.read_bytes()[:1000])
-    write_archive(tmp_path, studies=3)
+    write_data_set(tmp_path, studies=3)
     assert contents(tmp_path) == before
     assert whole.stat().st_mtime_ns == stamps[whole]
 
 
-def test_paths_spell_the_ids_as_mimic_does(archive: DemoArchive) -> None:
-    for image in archive.images:
-        path = MIMIC_IMAGE.fullmatch(image.path.relative_to(archive.folder).as_posix())
+def test_paths_spell_the_ids_as_mimic_does(data_set: DemoDataSet) -> None:
+    for image in data_set.images:
+        path = MIMIC_IMAGE.fullmatch(image.path.relative_to(data_set.folder).as_posix())
         assert path
         assert path.groups()[1:] == (image.subject_id, image.study_id, image.image_id)
         assert image.path.parent.with_suffix(".txt").is_file()
-    on_disk = set(archive.folder.rglob("*.dcm"))
-    assert on_disk == {image.path for image in archive.images}
+    on_disk = set(data_set.folder.rglob("*.dcm"))
+    assert on_disk == {image.path for image in data_set.images}
 
 
-def test_pydicom_reads_every_file_and_its_header_says_what_the_archive_says(archive: DemoArchive) -> None:
-    for image in archive.images:
+def test_pydicom_reads_every_file_and_its_header_agrees_with_the_data_set(data_set: DemoDataSet) -> None:
+    for image in data_set.images:
         ds = pydicom.dcmread(image.path)
         assert (ds.SOPClassUID.name, ds.Modality, ds.BodyPartExamined) == (
             "Digital X-Ray Image Storage - For Presentation",
@@ -87,15 +87,15 @@ def test_pydicom_reads_every_file_and_its_header_says_what_the_archive_says(arch
         assert ds.pixel_array.shape == (ds.Rows, ds.Columns)
 
 
-def test_uids_of_images_are_unique_and_images_of_a_study_share_its_uid(archive: DemoArchive) -> None:
-    headers = [pydicom.dcmread(image.path, stop_before_pixels=True) for image in archive.images]
+def test_uids_of_images_are_unique_and_images_of_a_study_share_its_uid(data_set: DemoDataSet) -> None:
+    headers = [pydicom.dcmread(image.path, stop_before_pixels=True) for image in data_set.images]
     assert len({ds.SOPInstanceUID for ds in headers}) == len(headers)
     assert len({ds.StudyInstanceUID for ds in headers}) == STUDIES
 
 
-def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(archive: DemoArchive) -> None:
+def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(data_set: DemoDataSet) -> None:
     seen = set[bool]()
-    for image in archive.images:
+    for image in data_set.images:
         stored = pydicom.dcmread(image.path).pixel_array
         shown = MAX_STORED_VALUE - stored if image.monochrome1 else stored
         corner, middle = shown[: len(shown) // 3, :12], shown[:, shown.shape[1] // 2]
@@ -106,7 +106,7 @@ def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(archive
 
 
 def test_images_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
-    images = write_archive(tmp_path, studies=STUDIES, seed=11).images
+    images = write_data_set(tmp_path, studies=STUDIES, seed=11).images
     total = len(images)
     assert sum(image.monochrome1 for image in images) / total == pytest.approx(0.25, abs=0.05)
     assert sum(not image.view_position for image in images) / total == pytest.approx(0.1, abs=0.05)
@@ -119,11 +119,11 @@ def test_images_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
     assert sum(count == 2 for count in per_subject.values()) / len(per_subject) == pytest.approx(1 / 3, abs=0.07)
 
 
-def test_companions_cover_every_image_and_every_study(archive: DemoArchive) -> None:
-    by_id = {image.image_id: image for image in archive.images}
-    metadata = {row["dicom_id"]: row for row in rows_of(archive, "mimic-cxr-2.0.0-metadata.csv.gz")}
-    records = {row["dicom_id"]: row for row in rows_of(archive, "cxr-record-list.csv.gz")}
-    split = {row["dicom_id"]: row["split"] for row in rows_of(archive, "mimic-cxr-2.0.0-split.csv.gz")}
+def test_companions_cover_every_image_and_every_study(data_set: DemoDataSet) -> None:
+    by_id = {image.image_id: image for image in data_set.images}
+    metadata = {row["dicom_id"]: row for row in rows_of(data_set, "mimic-cxr-2.0.0-metadata.csv.gz")}
+    records = {row["dicom_id"]: row for row in rows_of(data_set, "cxr-record-list.csv.gz")}
+    split = {row["dicom_id"]: row["split"] for row in rows_of(data_set, "mimic-cxr-2.0.0-split.csv.gz")}
     assert set(metadata) == set(records) == set(split) == set(by_id)
     assert set(split.values()) <= {"train", "validate", "test"}
     for image_id, image in by_id.items():
@@ -133,17 +133,17 @@ def test_companions_cover_every_image_and_every_study(archive: DemoArchive) -> N
         assert (row["ViewPosition"], row["StudyDate"]) == (image.view_position, ds.StudyDate)
         assert (int(row["Rows"]), int(row["Columns"])) == (ds.Rows, ds.Columns)
         assert float(row["StudyTime"]) == float(ds.StudyTime)
-        assert archive.folder / records[image_id]["path"] == image.path
-    studies = rows_of(archive, "cxr-study-list.csv.gz")
-    assert {f"s{row['study_id']}" for row in studies} == {image.study_id for image in archive.images}
-    assert all((archive.folder / row["path"]).is_file() for row in studies)
+        assert data_set.folder / records[image_id]["path"] == image.path
+    studies = rows_of(data_set, "cxr-study-list.csv.gz")
+    assert {f"s{row['study_id']}" for row in studies} == {image.study_id for image in data_set.images}
+    assert all((data_set.folder / row["path"]).is_file() for row in studies)
 
 
 @pytest.mark.parametrize("labeller", ["chexpert", "negbio"])
-def test_labels_agree_with_the_findings_that_are_drawn(archive: DemoArchive, labeller: str) -> None:
-    rows = {f"s{row['study_id']}": row for row in rows_of(archive, f"mimic-cxr-2.0.0-{labeller}.csv.gz")}
-    assert set(rows) == {image.study_id for image in archive.images}
-    for image in archive.images:
+def test_labels_agree_with_the_findings_that_are_drawn(data_set: DemoDataSet, labeller: str) -> None:
+    rows = {f"s{row['study_id']}": row for row in rows_of(data_set, f"mimic-cxr-2.0.0-{labeller}.csv.gz")}
+    assert set(rows) == {image.study_id for image in data_set.images}
+    for image in data_set.images:
         row = rows[image.study_id]
         assert list(row) == ["subject_id", "study_id", *LABELS]
         grades = {finding.grade for finding in image.findings if finding.kind == "effusion"}

@@ -22,8 +22,8 @@ from mcp_cxr.stores import EmbeddedStore
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from mcp_cxr.evaluate.inputs._context import EvaluationContext
     from mcp_cxr.evaluate.metrics import Integers, Mask
-    from mcp_cxr.evaluate.truth._context import EvaluationContext
     from mcp_cxr.records import ImageId, Mode, Rendering, StoredImage, StudyId
     from mcp_cxr.stores import Store
 

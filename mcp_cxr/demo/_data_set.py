@@ -1,4 +1,4 @@
-"""Writes the demo archive: phantoms as DICOM files in the layout of MIMIC-CXR, reports, companion files."""
+"""Writes the demo data set: phantoms as DICOM files in the layout of MIMIC-CXR, reports, companion files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _METADATA_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoImage(PlannedImage):
-    """One image of the demo archive and its true properties."""
+    """One image of the demo data set and its true properties."""
 
     path: Path
     study_id: StudyId
@@ -50,27 +50,27 @@ class DemoImage(PlannedImage):
 
 
 @dataclass(frozen=True, slots=True)
-class DemoArchive:
-    """The demo archive on disk."""
+class DemoDataSet:
+    """The demo data set on disk."""
 
     folder: Path
     images: tuple[DemoImage, ...]
 
 
-def write_archive(folder: Path, *, studies: int = 60, seed: int = 0) -> DemoArchive:
-    """Write the archive; the same arguments write the same bytes. Files that have them already are not touched."""
+def write_data_set(folder: Path, *, studies: int = 60, seed: int = 0) -> DemoDataSet:
+    """Write the data set; the same arguments write the same bytes. Files that have them already are not touched."""
     planned = plan_studies(studies, seed)
     images: list[DemoImage] = []
     labels: dict[StudyId, Mapping[str, int]] = {}
     for study in planned:
-        place = _study_folder(folder, study)
+        study_folder = _study_folder(folder, study)
         report = write_report(
             study.findings, view=study.images[0].view, follow_up=study.follow_up, seed=study.images[0].exposure
         )
         labels[study.study_id] = report.labels
-        _write_if_changed(place.with_suffix(".txt"), report.text.encode())
+        _write_if_changed(study_folder.with_suffix(".txt"), report.text.encode())
         for image in study.images:
-            path = place / f"{image.image_id}.dcm"
+            path = study_folder / f"{image.image_id}.dcm"
             _write_if_changed(path, _image_bytes(study, image))
             images.append(
                 DemoImage(
@@ -82,7 +82,7 @@ def write_archive(folder: Path, *, studies: int = 60, seed: int = 0) -> DemoArch
                 )
             )
     _write_companions(folder, planned, labels)
-    return DemoArchive(folder, tuple(images))
+    return DemoDataSet(folder, tuple(images))
 
 
 def _study_folder(folder: Path, study: PlannedStudy) -> Path:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
+from mcp_cxr.evaluate.inputs import TOP_K
 from mcp_cxr.evaluate.metrics import TITLES, Figure, ProtocolResult
-from mcp_cxr.evaluate.truth import TOP_K
 from mcp_cxr.records import Filter
 
 if TYPE_CHECKING:
+    from mcp_cxr.evaluate.inputs import EvaluationContext
     from mcp_cxr.evaluate.metrics import Floats, Integers
-    from mcp_cxr.evaluate.truth import EvaluationContext
     from mcp_cxr.records import ImageId, Vectors
 
 _IMAGE_QUERIES = 50

@@ -1,8 +1,8 @@
-"""The ground truth: relevance labels, the archive as arrays, and copies of it without the labels."""
+"""What the protocols work on: the plan, the ground truth, the archive as arrays, and copies of it without labels."""
 
-from mcp_cxr.evaluate.truth._context import NO_LABELS, EvaluationContext
-from mcp_cxr.evaluate.truth._dataset import Dataset, load_dataset, report_query
-from mcp_cxr.evaluate.truth._held_out import (
+from mcp_cxr.evaluate.inputs._context import NO_LABELS, EvaluationContext
+from mcp_cxr.evaluate.inputs._dataset import Dataset, load_dataset, report_query
+from mcp_cxr.evaluate.inputs._held_out import (
     REMOVED_LABELS,
     TOP_K,
     HeldOutCopy,
@@ -10,7 +10,7 @@ from mcp_cxr.evaluate.truth._held_out import (
     SearchRanking,
     held_out_copy,
 )
-from mcp_cxr.evaluate.truth._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
+from mcp_cxr.evaluate.inputs._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
 
 __all__ = [
     "CLASS_PROMPTS",

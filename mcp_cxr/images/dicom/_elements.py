@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _MANY = (MultiValue, Sequence, list, tuple)
 
 
-def values(elements: Dataset, keyword: str) -> list[Any]:
-    """Return all values of an element that are not empty."""
+def values(elements: Dataset, keyword: str, *, keep_empty: bool = False) -> list[Any]:
+    """Return all values of an element, without the empty ones unless `keep_empty`."""
     tag = _tag(keyword)
     if tag not in elements.keys():  # noqa: SIM118  # the dataset itself would look the tag up once more, each time
         return []
@@ -29,12 +29,12 @@ def values(elements: Dataset, keyword: str) -> list[Any]:
         many = list(cast("Iterable[Any]", value)) if isinstance(value, _MANY) else [value]
     except LIBRARY_ERRORS:
         return []
-    return [one for one in many if one is not None and one != ""]
+    return many if keep_empty else [single for single in many if single is not None and single != ""]
 
 
 def text(elements: Dataset, keyword: str) -> str | None:
     """Return the first value as text without surrounding blanks and NUL; None if nothing is left."""
-    return next((bare for one in values(elements, keyword) if (bare := str(one).strip(" \0\t\r\n"))), None)
+    return next((bare for value in values(elements, keyword) if (bare := str(value).strip(" \0\t\r\n"))), None)
 
 
 def number(elements: Dataset, keyword: str) -> float | None:
@@ -45,7 +45,7 @@ def number(elements: Dataset, keyword: str) -> float | None:
 def numbers(elements: Dataset, keyword: str) -> list[float]:
     """Return all values; an empty list if one is not a finite number."""
     try:
-        found = [float(one) for one in values(elements, keyword)]
+        found = [float(value) for value in values(elements, keyword)]
     except LIBRARY_ERRORS:
         return []
     return found if all(map(math.isfinite, found)) else []
@@ -59,7 +59,7 @@ def integer(elements: Dataset, keyword: str) -> int | None:
 
 def item(elements: Dataset, keyword: str) -> Dataset | None:
     """Return the first item of a sequence."""
-    return next((one for one in values(elements, keyword) if isinstance(one, Dataset)), None)
+    return next((value for value in values(elements, keyword) if isinstance(value, Dataset)), None)
 
 
 @cache

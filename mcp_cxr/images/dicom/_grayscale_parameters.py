@@ -137,10 +137,13 @@ def _windows(elements: Dataset, notes: list[str]) -> tuple[Window | None, tuple[
     if not pairs or function is None:
         notes.append("window of an unknown function ignored" if pairs else "incomplete window ignored")
         return None, ()
-    names = [clean(str(value)) for value in values(elements, "WindowCenterWidthExplanation")] + [""] * len(pairs)
-    valid = [pair for pair in pairs if _is_valid_width(pair[1], function)]
-    windows = tuple(Window(*pair, function, name) for pair, name in zip(valid, names, strict=False))
-    if pairs[0] in valid:
+    names = values(elements, "WindowCenterWidthExplanation", keep_empty=True) + [""] * len(pairs)
+    windows = tuple(
+        Window(center, width, function, clean(str(name or "")))
+        for (center, width), name in zip(pairs, names, strict=False)
+        if _is_valid_width(width, function)
+    )
+    if _is_valid_width(pairs[0][1], function):
         return windows[0], windows
     notes.append("window width below 1 ignored")
     return None, windows

@@ -97,6 +97,6 @@ def _coded_view(elements: Dataset) -> str | None:
 
 def _oriented_view(elements: Dataset) -> str | None:
     """Return LATERAL if rows run to the front or back and columns to the head or feet."""
-    directions = [str(one).strip().upper()[:1] for one in values(elements, "PatientOrientation")]
+    directions = [str(value).strip().upper()[:1] for value in values(elements, "PatientOrientation")]
     is_lateral = len(directions) == 2 and directions[0] in ("A", "P") and directions[1] in ("H", "F")  # noqa: PLR2004 # along a row, down a column
     return "LATERAL" if is_lateral else None

@@ -71,6 +71,23 @@ def test_values_are_the_stored_ones_and_mean_what_the_header_says(tmp_path: Path
         assert [(one.name, one.center, one.width) for one in read.presets] == [("WIDE <b>", 2000, 3000)]
 
 
+@pytest.mark.parametrize(
+    ("names", "widths", "expected"),
+    [
+        (["BROKEN", "LUNG", "BONE"], [0.5, 1500, 3000], [("LUNG", 1500), ("BONE", 3000)]),
+        (["", "LUNG", "BONE"], [2000, 1500, 3000], [("", 2000), ("LUNG", 1500), ("BONE", 3000)]),
+        (["WIDE"], [2000, 0.5, 3000], [("WIDE", 2000), ("", 3000)]),
+    ],
+    ids=["an invalid window first", "a first name that is empty", "fewer names than windows"],
+)
+def test_each_preset_keeps_its_own_name(
+    tmp_path: Path, names: list[str], widths: list[float], expected: list[tuple[str, float]]
+):
+    windows = {"WindowCenter": [2000] * 3, "WindowWidth": widths, "WindowCenterWidthExplanation": names}
+    read = read_values(saved(dicom_image(phantom(), **windows), tmp_path / "image.dcm"))
+    assert [(preset.name, preset.width) for preset in read.presets] == expected
+
+
 def test_signed_values_lie_above_the_lowest(tmp_path: Path):
     stored = phantom().astype(np.int16) - 1024
     read = read_values(

@@ -11,7 +11,7 @@
     |                               file changed since ingest                   ingest the folder again
     +-- StoreError                  the store fails or refuses
     |   +-- StoreUnavailable        locked, unreachable, out of space        -> retry
-    |   +-- StoreMissing            the collection was never created         -> ingest, or create the table
+    |   +-- StoreMissing            the archive was never created            -> ingest, or create the table
     |   +-- SchemaMismatch          made by another version of mcp-cxr       -> use that version, or make a new archive
     |   +-- FingerprintMismatch     its vectors were made with another       -> set that embedder, or make a new archive
     |   |                           model or preprocessing
@@ -72,19 +72,19 @@ class StoreUnavailable(StoreError):
 
 
 class StoreMissing(StoreError):
-    """The collection was never created."""
+    """The archive was never created."""
 
 
 class SchemaMismatch(StoreError):
-    """The collection was made by another version of this package."""
+    """The archive was made by another version of this package."""
 
 
 class FingerprintMismatch(StoreError):
-    """The collection's vectors were made with another model or another preprocessing."""
+    """The archive's vectors were made with another model or another preprocessing."""
 
 
 class DimensionMismatch(StoreError):
-    """A vector's length differs from that of the collection's vectors."""
+    """A vector's length differs from that of the archive's vectors."""
 
 
 class VectorRefused(StoreError):

@@ -274,8 +274,8 @@ class Archive:
         Raises:
             StoreError: The store fails or was never made.
         """
-        totals, collection = await self.store.totals(), await self.store.info()
-        fingerprint = collection.fingerprint
+        totals, info = await self.store.totals(), await self.store.info()
+        fingerprint = info.fingerprint
         return Overview(
             images=totals.images,
             studies=totals.studies,
@@ -284,11 +284,11 @@ class Archive:
             by_view=dict(totals.by_view),
             by_label=dict(totals.by_label),
             embedder={"configured": self.embedder.name, "fingerprint": asdict(fingerprint) if fingerprint else None},
-            store={"kind": self.settings.store, "schema_version": collection.schema_version},
+            store={"kind": self.settings.store, "schema_version": info.schema_version},
         )
 
     async def verify(self) -> Verification:
-        """Check every row of the collection, and count the problems.
+        """Check every row of the archive, and count the problems.
 
         Raises:
             StoreError: The store fails or was never made.

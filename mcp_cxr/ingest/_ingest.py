@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._ids import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
-    from mcp_cxr.records import CollectionInfo, Fingerprint, IngestSummary
+    from mcp_cxr.records import Fingerprint, IngestSummary, StoreInfo
     from mcp_cxr.stores import Store
 
 
@@ -57,11 +57,11 @@ async def ingest(
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
         raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
     companion_tables = await to_thread.run_sync(read_companions, plan.folders)
-    collection = await _prepare(plan, store, embedder)
+    stored = await _prepare(plan, store, embedder)
     if not plan.dry_run:
         await check_fingerprint()
-    id_assigner = IdAssigner(id_policy, id_key, key_check=collection.key_check if collection else None)
-    classifier = FileClassifier(plan, store, collection is not None, reader, id_assigner, companion_tables)
+    id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
+    classifier = FileClassifier(plan, store, stored is not None, reader, id_assigner, companion_tables)
     stop_signal = stop_signal or StopSignal()
     pipeline = Pipeline(
         plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks or IngestCallbacks()
@@ -69,13 +69,13 @@ async def ingest(
     with unwrap_exception_group():
         counts = await pipeline.run()
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
-    total = (await store.totals()).images if collection else 0
+    total = (await store.totals()).images if stored else 0
     return counts.summary(
         dry_run=plan.dry_run, total_in_store=total, advice=stop_signal.reason if is_unfinished else None
     )
 
 
-async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> CollectionInfo | None:
+async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> StoreInfo | None:
     """Create the store and bind it to this embedder, except in a dry run; return what it records about itself."""
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)

@@ -216,7 +216,7 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
-class CollectionInfo:
+class StoreInfo:
     """What a store records about itself."""
 
     schema_version: int
@@ -256,11 +256,11 @@ class ResultFacts:
     """What a page of results shows beside the ranking, read from the store in one snapshot."""
 
     fingerprint: Fingerprint | None
-    """Of the collection's vectors."""
+    """Of the archive's vectors."""
     total: int
     """Images, studies or subjects that match."""
     external: int
-    """External rows in the collection."""
+    """External rows in the archive."""
     stored: Mapping[ImageId, StoredImage]
     """The hits that still exist."""
     sample: ReferenceSample | None

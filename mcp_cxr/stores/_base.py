@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mcp_cxr.records import (
-        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         RankedImage,
         ReferenceSample,
         StoredImage,
+        StoreInfo,
         Study,
         Totals,
         Vector,
@@ -52,7 +52,7 @@ class Store(ABC):
     Raises:
         StoreMissing: From any method but `create` and `drop`; `create` has not been called.
         StoreUnavailable: From any method; a retry may help.
-        SchemaMismatch: From any method; another version of this package made the collection.
+        SchemaMismatch: From any method; another version of this package made the archive.
     """
 
     location: str
@@ -107,8 +107,8 @@ class Store(ABC):
         """Remove everything that `create` and later writes made; does nothing if there is nothing."""
 
     @abstractmethod
-    async def info(self) -> CollectionInfo:
-        """Return the collection's schema version, fingerprint, roots and key check, as they are now."""
+    async def info(self) -> StoreInfo:
+        """Return the archive's schema version, fingerprint, roots and key check, as they are now."""
 
     async def query_fingerprint(self) -> Fingerprint | None:
         """Return the fingerprint to make a query's vector with; None before the first ingest.
@@ -145,7 +145,7 @@ class Store(ABC):
             vectors: float32, shape (len(images), dimension), any non-zero lengths; they are normalized here.
 
         Raises:
-            DimensionMismatch: Not the collection's dimension.
+            DimensionMismatch: Not the dimension of the archive's vectors.
             VectorRefused: A vector is zero or not finite.
             FingerprintMismatch: No fingerprint is recorded yet.
         """
@@ -172,7 +172,7 @@ class Store(ABC):
             limit: At least 1.
 
         Raises:
-            DimensionMismatch: Not the collection's dimension.
+            DimensionMismatch: Not the dimension of the archive's vectors.
             VectorRefused: The vector is zero or not finite.
         """
 
@@ -238,7 +238,7 @@ class Store(ABC):
 
     @abstractmethod
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
-        """Return the next images by id after `after`, with vectors, external rows too; to walk the whole collection."""
+        """Return the next images by id after `after`, with vectors, external rows too; to walk the whole archive."""
 
     @abstractmethod
     async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:

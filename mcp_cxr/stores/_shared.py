@@ -76,7 +76,7 @@ def check_not_empty(where: Filter) -> None:
 
 
 def require_fingerprint(fingerprint: Fingerprint | None) -> Fingerprint:
-    """Return the fingerprint of a collection that vectors are written to.
+    """Return the fingerprint of an archive that vectors are written to.
 
     Raises:
         FingerprintMismatch: It has none yet.
@@ -87,12 +87,12 @@ def require_fingerprint(fingerprint: Fingerprint | None) -> Fingerprint:
 
 
 def store_missing(location: str) -> StoreMissing:
-    """Return the error of a collection that does not exist."""
+    """Return the error of an archive that does not exist."""
     return StoreMissing(f"Nothing has been stored in {location} yet. Run `mcp-cxr ingest PATH`.")
 
 
 def schema_mismatch(location: str, *, found: object, wanted: int) -> SchemaMismatch:
-    """Return the error of a collection that another version of this package made."""
+    """Return the error of an archive that another version of this package made."""
     return SchemaMismatch(
         f"{location} has schema version {found}; this mcp-cxr reads and writes version {wanted}. Use the mcp-cxr that"
         " made it, or `mcp-cxr table drop --force` and ingest again."

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from mcp_cxr.language import document_terms
-from mcp_cxr.records import CollectionInfo, Filter, RankedImage, ReferenceSample, StoredImage, Study, Totals
+from mcp_cxr.records import Filter, RankedImage, ReferenceSample, StoredImage, StoreInfo, Study, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE, Store, sample_key
 from mcp_cxr.stores._shared import (
     best_first,
@@ -51,7 +51,7 @@ class MemoryRow(NamedTuple):
 
 
 class MemoryTables:
-    """The rows of one collection."""
+    """The rows of one archive."""
 
     def __init__(self) -> None:
         self.fingerprint: Fingerprint | None = None
@@ -66,7 +66,7 @@ class MemoryTables:
 
 @dataclass
 class MemoryDatabase:
-    """Holds at most one collection; stores opened on the same database share it."""
+    """Holds at most one archive; stores opened on the same database share it."""
 
     tables: MemoryTables | None = None
 
@@ -115,9 +115,9 @@ class MemoryStore(Store):
     async def drop(self) -> None:
         self._database.tables = None
 
-    async def info(self) -> CollectionInfo:
+    async def info(self) -> StoreInfo:
         tables = self._tables
-        return CollectionInfo(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
+        return StoreInfo(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
 
     async def totals(self) -> Totals:
         images = [row.image for row in self._tables.images.values()]

@@ -37,7 +37,7 @@ def rubbish(file: Path) -> Path:
 
 @pytest.fixture
 def damaged(file: Path, filled: None) -> None:
-    """A collection whose pages are damaged, except the first."""
+    """An archive whose pages are damaged, except the first."""
     whole = file.read_bytes()
     file.write_bytes(whole[:PAGE] + b"\xff" * (len(whole) - PAGE))
 
@@ -55,7 +55,7 @@ def content(folder: Path) -> bytes:
 
 @pytest.fixture
 async def filled(tmp_path: Path) -> None:
-    """A closed collection of one image."""
+    """A closed archive of one image."""
     async with EmbeddedStore(tmp_path) as store:
         await store.create(FINGERPRINT)
         await store.put([image("a")], vectors(1))
@@ -63,7 +63,7 @@ async def filled(tmp_path: Path) -> None:
 
 @pytest.fixture
 async def impatient(tmp_path: Path, filled: None) -> AsyncIterator[EmbeddedStore]:
-    """The same collection, in a store with a short timeout."""
+    """The same archive, in a store with a short timeout."""
     async with EmbeddedStore(tmp_path, busy_timeout_s=0.02) as store:
         yield store
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from mcp_cxr.records import (
-        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         RankedImage,
         ReferenceSample,
         StoredImage,
+        StoreInfo,
         Study,
         Totals,
         Vector,
@@ -99,7 +99,7 @@ class EmbeddedStore(Store):
     async def drop(self) -> None:
         await self._connections.clear(within=self._int8_copy.removal(wait_s=self._busy_timeout_s))
 
-    async def info(self) -> CollectionInfo:
+    async def info(self) -> StoreInfo:
         return await self._read(database.collection.info)
 
     async def location_warnings(self) -> list[str]:
@@ -213,10 +213,10 @@ class EmbeddedStore(Store):
     def _on_collection(
         self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[Connection], T]:
-        """Return `work` preceded by a check that the collection exists and has this schema."""
+        """Return `work` preceded by a check that the archive exists and has this schema."""
 
         def checked(connection: Connection) -> T:
-            database.collection.require_collection(connection, self.location)
+            database.collection.require_archive(connection, self.location)
             return work(connection, *args, **kwargs)
 
         return checked

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mcp_cxr.records import (
-        CollectionInfo,
         Fingerprint,
         ImageId,
         ImageRecord,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         RankedImage,
         ReferenceSample,
         StoredImage,
+        StoreInfo,
         Study,
         Totals,
         Vector,
@@ -89,9 +89,9 @@ class IrisStore(Store):
         await self._pool.run(lambda connection: schema.drop_tables(Statements(connection, self._table)))
         self._pool.replace_all()
 
-    async def info(self) -> CollectionInfo:
+    async def info(self) -> StoreInfo:
         self._cached_entries = None
-        return await self._read(lambda _, entries: entries.collection)
+        return await self._read(lambda _, entries: entries.info)
 
     async def query_fingerprint(self) -> Fingerprint | None:
         return self._cached_entries.fingerprint if self._cached_entries else await super().query_fingerprint()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Backend(Protocol):
-    """The location of one collection."""
+    """The location of one archive."""
 
     walks: int
     """Runs of the state machine: a server is slower than a file, and TLS only changes the connection."""

@@ -33,6 +33,6 @@ async def bare(backend: Backend) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def store(bare: Store) -> Store:
-    """A store with an empty collection."""
+    """A store with an empty archive."""
     await bare.create(FINGERPRINT)
     return bare

@@ -1,4 +1,4 @@
-"""A collection is created, used by one embedder, dropped and created again."""
+"""An archive is created, used by one embedder, dropped and created again."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_create_twice_creates_the_tables_once_and_keeps_the_rows(bare: Sto
     assert (await bare.totals()).images == 1
 
 
-async def test_a_new_collection_has_no_fingerprint_root_or_key_check(bare: Store) -> None:
+async def test_a_new_archive_has_no_fingerprint_root_or_key_check(bare: Store) -> None:
     await bare.create()
     info = await bare.info()
     assert (info.fingerprint, info.roots, info.key_check) == (None, (), None)
@@ -115,7 +115,7 @@ async def test_drop_before_create_does_nothing(bare: Store) -> None:
         await bare.info()
 
 
-async def test_a_dropped_collection_can_be_created_with_another_fingerprint(store: Store) -> None:
+async def test_a_dropped_archive_can_be_created_with_another_fingerprint(store: Store) -> None:
     await store.create(root="/images", key_check="3f")
     await store.put([image("a")], vectors(1))
     await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Effusion.")])

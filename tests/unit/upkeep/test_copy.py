@@ -63,11 +63,11 @@ async def everything(store: Store) -> list[object]:
     assert all(one.vector is not None for one in batch)
     rows = [(one.image, one.study, one.external, one.vector.tobytes()) for one in batch if one.vector is not None]
     paths = [f"/archive/files/i{n:05d}.dcm" for n in range(COUNT)]
-    collection = await store.info()
+    info = await store.info()
     return [
         rows,
         await store.outcomes(paths),
-        (collection.fingerprint, collection.key_check),
+        (info.fingerprint, info.key_check),
         ids(await store.nearest(axis(), Filter(), limit=50)),
         ids(await store.match(["edema", "upright"], Filter(), limit=50)),
         (await store.reference_sample()).ids,

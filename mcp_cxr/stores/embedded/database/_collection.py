@@ -1,4 +1,4 @@
-"""The collection's entries: schema version, fingerprint, roots and key check."""
+"""The table `collection`: schema version, fingerprint, roots and key check."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import CollectionInfo, Fingerprint
+from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
 from mcp_cxr.stores.embedded.database._cells import path_from_cell, path_to_cell
 
@@ -33,8 +33,8 @@ FROM roots WHERE path = :path AND NOT EXISTS (
     WHERE root = path OR made_by IS NULL AND substr(image_path, 1, length(:within)) = :within)"""
 
 
-def require_collection(connection: Connection, location: str) -> None:
-    """Check that the collection exists and has this schema.
+def require_archive(connection: Connection, location: str) -> None:
+    """Check that the archive exists and has this schema.
 
     Raises:
         StoreMissing: It does not exist.
@@ -70,9 +70,9 @@ def update_fingerprint(connection: Connection, fingerprint: Fingerprint) -> None
     connection.execute(_SET, ("fingerprint", json.dumps(asdict(fingerprint))))
 
 
-def info(connection: Connection) -> CollectionInfo:
-    """Return the collection's entries."""
-    return CollectionInfo(
+def info(connection: Connection) -> StoreInfo:
+    """Return the schema version, fingerprint, roots and key check."""
+    return StoreInfo(
         schema_version=SCHEMA_VERSION,
         fingerprint=fingerprint_of(connection),
         roots=tuple(path_from_cell(path) for (path,) in connection.execute(_ROOTS)),
@@ -90,7 +90,7 @@ def count_unused_roots(connection: Connection, roots: Sequence[str], *, remove: 
 
 
 def fingerprint_of(connection: Connection) -> Fingerprint | None:
-    """Return the fingerprint of the collection's vectors; None before the first ingest."""
+    """Return the fingerprint of the archive's vectors; None before the first ingest."""
     stored = _value(connection, "fingerprint")
     return _read(stored) if stored else None
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import CollectionInfo, Fingerprint
+from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import schema_mismatch, store_missing
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key
 
@@ -38,10 +38,10 @@ class Entries:
         return Fingerprint(**json.loads(text)) if text else None
 
     @property
-    def collection(self) -> CollectionInfo:
-        """The same as every store returns it."""
+    def info(self) -> StoreInfo:
+        """What `Store.info` returns."""
         roots = tuple(from_path_cell(text) for name, text in self.texts.items() if name.startswith(_ROOT))
-        return CollectionInfo(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
+        return StoreInfo(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
 
     @property
     def has_hnsw(self) -> bool:

@@ -151,6 +151,17 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class TermClause:
+    """A condition on the terms of a study's document: it has any of `any_of`, or lacks any of `or_lacks`.
+
+    A study without a document lacks every term. A clause without terms never holds.
+    """
+
+    any_of: tuple[str, ...] = ()
+    or_lacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
     """Conditions on images; all that are given must hold. An empty filter matches every image."""
 
@@ -173,8 +184,8 @@ class Filter:
     exclude_images: tuple[ImageId, ...] = ()
     only_images: tuple[ImageId, ...] = ()
     """Any of these."""
-    terms_absent: tuple[str, ...] = ()
-    """None of these is a term of the study's document, as `Store.match` reads it."""
+    clauses: tuple[TermClause, ...] = ()
+    """Each holds of the study's document, as `Store.match` reads it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
 from mcp_cxr.language import parse_query_text
-from mcp_cxr.records import Filter, Rejected, SearchResult
+from mcp_cxr.records import Filter, Rejected, SearchResult, TermClause
 from mcp_cxr.search._present import images_to_load, to_hits
 from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
 from mcp_cxr.search._rank import POOL_SIZE, Ranking, rank
@@ -169,7 +169,8 @@ class Searcher:
     async def _parse_text(self, state: SearchState, text: str) -> None:
         """Set the constraints, vectors and terms of the words, as far as the mode and the embedder allow."""
         state.meaning = meaning = parse_query_text(text)
-        state.where = replace(state.where, terms_absent=meaning.excluded_terms)
+        without = tuple(TermClause(or_lacks=(term,)) for term in meaning.excluded_terms)
+        state.where = replace(state.where, clauses=without)
         if state.query.mode != "words":
             await self._embed(state, text, meaning)
         if state.query.mode != "vector":

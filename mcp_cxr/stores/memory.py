@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, StudyId, Vector, Vectors
+    from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, StudyId, TermClause, Vector, Vectors
 
 SCHEMA_VERSION = 1
 
@@ -308,9 +308,13 @@ def _study_passes(study: Study, terms: Container[str], where: Filter) -> bool:
     return (
         all(labels.get(label) == 1 for label in where.labels)
         and not (where.labels_absent and (not labels or any(labels.get(label) for label in where.labels_absent)))
-        and not any(term in terms for term in where.terms_absent)
+        and all(_clause_holds(clause, terms) for clause in where.clauses)
         and where.split in (None, study.split)
         and (where.date_from is None or (study.study_date or "") >= where.date_from)
         and (where.date_to is None or "" < (study.study_date or "") <= where.date_to)
         and where.has_report in (None, study.report is not None)
     )
+
+
+def _clause_holds(clause: TermClause, terms: Container[str]) -> bool:
+    return any(term in terms for term in clause.any_of) or any(term not in terms for term in clause.or_lacks)

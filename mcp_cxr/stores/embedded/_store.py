@@ -72,7 +72,7 @@ class EmbeddedStore(Store):
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
         self._int8_copy = Int8Copy(path)
         self._results = ResultCache(capacity=64)
-        self._mask_cache = ResultCache(capacity=8)  # up to several megabytes each
+        self._mask_cache = ResultCache(capacity=16)  # up to several megabytes each
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
@@ -132,7 +132,7 @@ class EmbeddedStore(Store):
         return await self._read(fulltext.match, terms, where, limit, self._mask_cache)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(tables.queries.browse, where, limit)
+        return await self._read(tables.queries.browse, where, limit, self._mask_cache)
 
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None

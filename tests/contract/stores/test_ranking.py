@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId, TermClause
 from mcp_cxr.stores import Store
 from tests.contract.stores.backends import RANKING_BACKENDS
 from tests.contract.stores.making import FINGERPRINT, at_cosine, axis, ids, image, vectors
@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from tests.contract.stores.backends import Backend
 
 pytestmark = pytest.mark.parametrize("backend", RANKING_BACKENDS, indirect=True)
+
+
+def clauses(*given: TermClause) -> Filter:
+    return Filter(clauses=given)
+
+
+def any_of(*terms: str) -> TermClause:
+    return TermClause(any_of=terms)
+
+
+def lacks(*terms: str) -> TermClause:
+    return TermClause(or_lacks=terms)
+
 
 FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "nothing": (Filter(), {"a1", "a2", "b1", "b2", "c1", "d1"}),
@@ -44,9 +57,22 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "no report": (Filter(has_report=False), {"b1", "b2", "c1", "d1"}),
     "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
     "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
-    "an absent term": (Filter(terms_absent=("edema",)), {"b1", "b2", "d1"}),
-    "absent terms": (Filter(terms_absent=("edema", "0noedema", 'a" OR "pa')), {"b1", "b2", "d1"}),
-    "a denied finding": (Filter(terms_absent=("0nopulmonaryedema",)), {"a1", "a2", "c1", "d1"}),
+    "a term": (clauses(any_of("edema")), {"a1", "a2", "c1"}),
+    "any of two terms": (clauses(any_of("edema", "ap")), {"a1", "a2", "b1", "b2", "c1"}),
+    "two terms": (clauses(any_of("edema"), any_of("pa")), {"a1", "a2"}),
+    "an absent term": (clauses(lacks("edema")), {"b1", "b2", "d1"}),
+    "absent terms": (clauses(lacks("edema"), lacks("0noedema"), lacks('a" OR "pa')), {"b1", "b2", "d1"}),
+    "a denied finding": (clauses(lacks("0nopulmonaryedema")), {"a1", "a2", "c1", "d1"}),
+    "not both of two terms": (clauses(lacks("edema", "pa")), {"b1", "b2", "c1", "d1"}),
+    "a term given twice": (clauses(lacks("edema", "edema"), any_of("pa", "pa")), {"b1", "b2", "d1"}),
+    "a term present or another absent": (clauses(TermClause(any_of=("ap",), or_lacks=("pa",))), {"b1", "b2", "c1"}),
+    "several clauses": (clauses(any_of("pa", "ll"), lacks("ap"), TermClause(("edema",), ("pa",))), {"a1", "a2", "c1"}),
+    "no document's terms": (clauses(any_of('a" OR "pa', "", "pa lateral", "instr")), set()),
+    "no document's terms, absent": (
+        clauses(lacks("edema", ""), lacks("edema", "edema pa")),
+        {"a1", "a2", "b1", "b2", "c1", "d1"},
+    ),
+    "a clause without terms": (clauses(TermClause()), set()),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
 
@@ -211,3 +237,24 @@ async def test_filter_images_applies_each_filter_alone(filled: Store) -> None:
             assert await filled.filter_images(among, [one, other]) == [through & set(among), through_other & set(among)]
     assert await filled.filter_images(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
     assert await filled.filter_images([], [Filter(), Filter(split="test")]) == [set(), set()]
+
+
+async def test_a_study_that_is_changed_or_left_without_images_changes_what_its_clauses_match(filled: Store) -> None:
+    """The embedded store keeps the place of a changed document in its index block, and clears it."""
+    has_edema, lacks_edema = clauses(any_of("edema")), clauses(lacks("edema"))
+    await filled.put_studies([Study(StudyId("sc"), SubjectId("p2"), labels={"Edema": 0})])
+    await assert_passes(filled, has_edema, {"a1", "a2"})
+    await filled.put([image("a1", "sd", "p3"), image("a2", "sd", "p3")], vectors(2))
+    assert set(ids(await filled.browse(has_edema, limit=9))) == set()
+    assert set(ids(await filled.browse(lacks_edema, limit=9))) == {"a1", "a2", "b1", "b2", "c1", "d1"}
+    assert [await filled.count(where, distinct="study") for where in (has_edema, lacks_edema)] == [0, 3]
+    await filled.forget(Filter(study_id=StudyId("sc")))
+    assert await filled.count(lacks_edema) == 5
+
+
+async def test_browse_within_clauses_lists_newest_first_undated_last_then_by_id(filled: Store) -> None:
+    await filled.put([image("e2", "se", "p4"), image("e1", "se", "p4")], vectors(2))
+    assert ids(await filled.browse(clauses(any_of("pa", "ll")), limit=99)) == "c1 b1 b2 a1 a2 d1 e1 e2".split()
+    assert ids(await filled.browse(clauses(lacks("edema")), limit=3)) == ["b1", "b2", "d1"]
+    where = replace(clauses(lacks("edema")), view=("PA",), exclude_images=(ImageId("d1"),))
+    assert ids(await filled.browse(where, limit=2)) == ["b2", "e1"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.language import parse_query_text
-from mcp_cxr.records import Filter, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, Study, StudyId, SubjectId, TermClause
 from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend, MemoryBackend
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
@@ -30,7 +30,7 @@ QUESTIONS = ("effusion", "left effusion", "pneumonia without effusion", "ETT tip
 WHERE = (
     Filter(),
     Filter(view=("PA",)),
-    Filter(terms_absent=("0ofpleuraleffusion",)),
+    Filter(clauses=(TermClause(or_lacks=("0ofpleuraleffusion",)), TermClause(any_of=("pa", "lobe")))),
     Filter(subject_id=SubjectId("p3")),
 )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter
+    from mcp_cxr.records import Filter, TermClause
 
 Bound: TypeAlias = "Mapping[str, str | int]"
 
@@ -35,9 +35,16 @@ _OF_STUDY: dict[str, LiteralString] = {
         GROUP BY study HAVING count(*) = json_array_length(:labels))""",
     "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
         SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
-    "terms_absent": """NOT EXISTS (
-        SELECT 1 FROM documents AS d, json_each(:terms_absent) AS term
-        WHERE d.study = s.number AND instr(' ' || d.terms || ' ', term.value))""",
+    "clauses": """NOT EXISTS (
+        SELECT 1 FROM json_each(:clauses) AS clause
+        WHERE NOT EXISTS (
+            SELECT 1 FROM documents AS d, json_each(clause.value, '$.any_of') AS term
+            WHERE d.study = s.number AND instr(' ' || d.terms || ' ', term.value))
+        AND NOT EXISTS (
+            SELECT 1 FROM json_each(clause.value, '$.or_lacks') AS term
+            WHERE NOT EXISTS (
+                SELECT 1 FROM documents AS d
+                WHERE d.study = s.number AND instr(' ' || d.terms || ' ', term.value))))""",
     "split": "s.split = :split",
     "date_from": "s.study_date >= :date_from",
     "date_to": "s.study_date <= :date_to",
@@ -71,7 +78,7 @@ def compose(
         few: Whether `select` reads few images.
     """
     given = given_fields(where)
-    bound = {name: terms_parameter(value) if name == "terms_absent" else _bound(value) for name, value in given.items()}
+    bound = {name: _clauses(value) if name == "clauses" else _bound(value) for name, value in given.items()}
     return _text(select, tuple(given), more, then, few=few or bool(where.only_images)), bound
 
 
@@ -89,6 +96,16 @@ def _text(
 def terms_parameter(terms: Sequence[str]) -> str:
     """Return the parameter `:terms`: each term between blanks, as it is in a document."""
     return json.dumps([f" {term} " for term in dict.fromkeys(terms) if term and " " not in term])
+
+
+def _clauses(clauses: Sequence[TermClause]) -> str:
+    """Return the parameter `:clauses`; a text that no document contains replaces each term that none can have."""
+    return json.dumps(
+        [
+            {name: [f" {term} " if term and " " not in term else "\n" for term in terms] for name, terms in parts}
+            for parts in ((("any_of", one.any_of), ("or_lacks", one.or_lacks)) for one in clauses)
+        ]
+    )
 
 
 def _bound(value: str | bool | tuple[str, ...]) -> str | int:

@@ -50,6 +50,7 @@ _REMOVE_TERMS = "DELETE FROM postings WHERE number BETWEEN ? AND ?"
 _REMOVE_RANGE = "DELETE FROM documents WHERE number BETWEEN ? AND ?"
 
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
+_BLOCK_STUDIES = "SELECT number, studies FROM blocks"
 _TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
 _HOLDERS = "SELECT block, packed FROM postings WHERE term = ? ORDER BY block"
 
@@ -112,6 +113,40 @@ class Index:
             np.concatenate((places[alive], _SIZE * len(self._blocks) + tail)),
             np.concatenate(((packed & _MAX_OCCURRENCES)[alive], np.array(occurrences, np.int64)[tail])),
         )
+
+
+class Holders:
+    """Which studies have a term, as one transaction sees them; occurrences are not read."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.size = mask_size(connection)
+        blocks = connection.execute(_BLOCK_STUDIES).fetchall()
+        self._start_of = {number: _SIZE * place for place, (number, _) in enumerate(blocks)}
+        self._studies = np.frombuffer(b"".join(studies for _, studies in blocks), _CELL)
+        (following,) = connection.execute(_NEXT_BLOCK).fetchone()
+        self._tail = [(n, f" {terms} ") for n, terms in connection.execute(_TAIL, (following * _SIZE,))]
+        self._masks: dict[str, NDArray[np.bool_]] = {}
+
+    def mask(self, term: str) -> NDArray[np.bool_]:
+        """Return the studies whose document has a term, by study number."""
+        if term not in self._masks:
+            self._masks[term] = self._read(term)
+        return self._masks[term]
+
+    def _read(self, term: str) -> NDArray[np.bool_]:
+        mask = np.zeros(self.size, np.bool_)
+        if not term or " " in term:
+            return mask
+        rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
+        starts = np.array([self._start_of[block] for block, _ in rows], np.uint32)
+        packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL)
+        places = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
+        mask[np.minimum(self._studies[places], self.size - 1)] = True
+        padded = f" {term} "
+        mask[[min(study, self.size - 1) for study, terms in self._tail if padded in terms]] = True
+        mask[[0, -1]] = False
+        return mask
 
 
 def mask_size(connection: Connection) -> int:

@@ -2,8 +2,8 @@
 
 Each condition on studies is one query, whose result is a list of numbers from an index; the results are combined here.
 For 227,835 studies that takes tens of milliseconds; one statement that joins them took a second, and some minutes.
-Conditions on images stay in the statements that read images. It lies beside the full-text index because `terms_absent`
-needs its postings.
+Conditions on images stay in the statements that read images. It lies beside the full-text index because clauses
+of terms need its postings.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
-from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores, mask_size
+from mcp_cxr.stores.embedded.fulltext._postings import Holders, mask_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from sqlite3 import Connection
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Filter
+    from mcp_cxr.records import Filter, TermClause
 
     Mask: TypeAlias = NDArray[np.bool_]
 
@@ -50,7 +50,7 @@ def image_conditions(where: Filter) -> Filter:
         where,
         labels=(),
         labels_absent=(),
-        terms_absent=(),
+        clauses=(),
         split=None,
         date_from=None,
         date_to=None,
@@ -90,8 +90,8 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
         yield studies(_LABELLED)
         for label in where.labels_absent:
             yield ~studies(_PRESENT_OR_UNCERTAIN, label)
-    if where.terms_absent:
-        yield bm25_scores(connection, where.terms_absent) == 0
+    if where.clauses:
+        yield from _clause_masks(Holders(connection), where.clauses)
     if where.split is not None:
         yield studies(_OF_SPLIT, where.split)
     if where.date_from is not None:
@@ -100,6 +100,13 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
         yield studies(_TO, where.date_to)
     if where.has_report is not None:
         yield studies(_WITH_REPORT) == where.has_report
+
+
+def _clause_masks(holders: Holders, clauses: Sequence[TermClause]) -> Iterator[Mask]:
+    """Yield for each clause the studies whose documents meet it."""
+    for clause in clauses:
+        meets = [holders.mask(term) for term in clause.any_of] + [~holders.mask(term) for term in clause.or_lacks]
+        yield np.logical_or.reduce(meets) if meets else np.zeros(holders.size, np.bool_)
 
 
 def _mask(numbers: str, size: int) -> Mask:

@@ -18,7 +18,7 @@ from mcp_cxr.stores.embedded.database import (
     stack_blobs,
     terms_parameter,
 )
-from mcp_cxr.stores.embedded.fulltext import bm25_scores, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.fulltext import bm25_scores, image_conditions, selects_few, study_conditions, study_mask
 from mcp_cxr.stores.embedded.vectors import StaleCopy
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ _BY_DATE = """
 SELECT i.image_id, i.study_id, i.subject_id
 FROM studies AS dated INDEXED BY studies_by_date CROSS JOIN images AS i ON i.study_id = dated.study_id"""
 _IS_DATED = "dated.study_date IS NOT NULL"
+_HAS_NO_DATE = "dated.study_date IS NULL"
+# A byte of a blob is found at once, however long the blob is: no document is read.
+_IN_MASK = "substr(:mask, dated.number + 1, 1) = x'01'"
 _IS_UNDATED = """NOT EXISTS (
     SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND study_date IS NOT NULL)"""
 _BY_ID = " ORDER BY i.image_id LIMIT :limit"
@@ -76,9 +79,21 @@ _SUBJECTS_OF = """
 SELECT count(DISTINCT subject_id) FROM json_each(?) AS these CROSS JOIN images ON images.slot = these.value"""
 
 
-def browse(connection: Connection, where: Filter, limit: int) -> list[RankedImage]:
-    """Return images, newest study first."""
-    if where == Filter(view=where.view, split=where.split, has_report=where.has_report):
+def browse(
+    connection: Connection, where: Filter, limit: int, mask_cache: ResultCache | None = None
+) -> list[RankedImage]:
+    """Return images, newest study first.
+
+    Args:
+        mask_cache: Studies that pass a filter.
+    """
+    if where.clauses and mask_cache and not selects_few(where):
+        mask = mask_cache.get(study_mask, connection, study_conditions(where))
+        these = image_conditions(where)
+        rows = _listed(connection, these, limit, _BY_DATE, _IS_DATED, _IN_MASK, then=_LATEST, mask=mask.tobytes())
+        rest = limit - len(rows)
+        rows += _listed(connection, these, rest, _BY_DATE, _HAS_NO_DATE, _IN_MASK, then=_BY_ID, mask=mask.tobytes())
+    elif where == Filter(view=where.view, split=where.split, has_report=where.has_report):
         rows = _listed(connection, where, limit, _BY_DATE, _IS_DATED, then=_LATEST)
         rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, then=_BY_ID)
     else:
@@ -93,11 +108,12 @@ def _listed(
     select: LiteralString,
     *more: LiteralString,
     then: LiteralString,
+    mask: bytes = b"",
 ) -> list[tuple[str, str, str]]:
     if not limit:
         return []
     statement, bound = compose(select, where, NOT_EXTERNAL, *more, then=then)
-    return connection.execute(statement, {**bound, "limit": limit}).fetchall()
+    return connection.execute(statement, {**bound, "limit": limit, "mask": mask}).fetchall()
 
 
 def totals(connection: Connection) -> Totals:

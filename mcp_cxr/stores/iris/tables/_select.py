@@ -12,14 +12,15 @@ from mcp_cxr.stores._shared import given_fields
 from mcp_cxr.stores.iris.driver import to_list_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter
+    from mcp_cxr.records import Filter, TermClause
     from mcp_cxr.stores.iris.driver import Parameters, Row
 
 NOT_EXTERNAL = "i.Metadata LIKE :own_row"
 
+_LETTERS: LiteralString = "abcdefghijklmnopqrstuvwxyz"
 MAX_TERM_LENGTH = 100
 """Characters: a term is a subscript of a global, whose length is limited."""
 
@@ -41,14 +42,21 @@ _OF_STUDY: dict[str, LiteralString] = {
     "labels_absent": """s.StudyID IN (SELECT l.StudyID FROM {table}Labels AS l) AND s.StudyID NOT IN (
         SELECT l.StudyID FROM {table}Labels AS l
         WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_absent, :separator) AND l.LabelValue <> 0)""",
-    "terms_absent": """s.StudyID NOT IN (
-        SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms_absent, :separator))""",
     "split": "s.DataSplit = :split",
     "date_from": "s.StudyDate >= :date_from",
     "date_to": "s.StudyDate <= :date_to",
     "has_report": "s.Report IS NOT NULL",
     "has_no_report": "s.Report IS NULL",
 }
+
+
+# The names of the parameters get a letter for each clause.
+_HAS_ANY: LiteralString = """i.StudyID IN (
+    SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:any_of_#, :separator))"""
+_LACKS_ANY: LiteralString = """i.StudyID NOT IN (
+    SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:or_lacks_#, :separator)
+    GROUP BY p.StudyID HAVING COUNT(*) = :wanted_#)"""
+_NEVER: LiteralString = "1 = 0"
 
 
 def select_where(
@@ -68,13 +76,33 @@ def select_where(
         given["has_no_report"] = given.pop("has_report")
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
-    conditions = " AND ".join([*(known[name] for name in given), *more])
-    parameters: Parameters = {
-        name: terms_parameter(value) if name == "terms_absent" else _parameter(value) for name, value in given.items()
-    }
+    clauses, parameters = _clauses(given.pop("clauses", ()))
+    conditions = " AND ".join([*(known[name] for name in given), *clauses, *more])
+    parameters |= {name: _parameter(value) for name, value in given.items()}
     if where.labels:
         parameters["labels_wanted"] = len(set(where.labels))
     return select + join + " WHERE " + conditions + order, parameters
+
+
+def _clauses(clauses: Sequence[TermClause]) -> tuple[list[LiteralString], Parameters]:
+    """Return a condition for each clause, and their values."""
+    conditions: list[LiteralString] = []
+    parameters: Parameters = {}
+    for place, clause in enumerate(clauses):
+        letters = letter_suffix(place)
+        has_any: LiteralString = _HAS_ANY if clause.any_of else _NEVER
+        lacks_any: LiteralString = _LACKS_ANY if clause.or_lacks else _NEVER
+        conditions.append("(" + (has_any + " OR " + lacks_any).replace("#", letters) + ")")
+        parameters["any_of_" + letters] = terms_parameter(clause.any_of)
+        parameters["or_lacks_" + letters] = terms_parameter(clause.or_lacks)
+        parameters["wanted_" + letters] = len({term[:MAX_TERM_LENGTH] for term in clause.or_lacks})
+    return conditions, parameters
+
+
+def letter_suffix(number: int) -> LiteralString:
+    """Return a number from 0 in letters, `a` to `z`, `ba`, ...: names of parameters have no digits."""
+    tens, ones = divmod(number, len(_LETTERS))
+    return (letter_suffix(tens) if tens else "") + _LETTERS[ones]
 
 
 def terms_parameter(terms: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ class HttpLimits:
     deadline_s: float
     """From the request to the last byte of the reply."""
     max_body_bytes: int
-    """Of the reply."""
+    """Maximum size of the reply's body."""
     connect_s: float = 5
     silence_s: float = math.inf
     """Longest wait for the head of the reply, and for each part of its body."""
@@ -169,7 +169,7 @@ class HttpClient(AbstractAsyncContextManager["HttpClient"]):
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
         self.connections = 0
-        """How many were opened so far. Another process may be behind a new one than behind those before."""
+        """Number of connections opened so far; behind a new one there may be another process than before."""
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()

@@ -36,4 +36,4 @@ def remote_name(url: str) -> str | None:
 
 def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
     """Return whether MCP_CXR_ALLOW_REMOTE holds a name that `remote_name` returned."""
-    return name in {one.lower().rstrip("/") for one in allowed}
+    return name in {entry.lower().rstrip("/") for entry in allowed}

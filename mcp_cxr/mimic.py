@@ -127,14 +127,14 @@ def _files_in(folder: Path) -> list[Path]:
 
 def _images(path: Path | None) -> dict[str, ImageFacts]:
     """Read the metadata table; equal facts of its hundreds of thousands of rows share one object."""
-    facts: dict[tuple[str, str], ImageFacts] = {}
+    distinct: dict[tuple[str, str], ImageFacts] = {}
     images: dict[str, ImageFacts] = {}
     with _open_table(path, ("dicom_id", "ViewPosition"), ("ViewCodeSequence_CodeMeaning", "StudyDate")) as rows:
         for image_id, position, meaning, date in rows:
             view = position or meaning
-            if (view, date) not in facts:
-                facts[view, date] = ImageFacts(view, _iso_date(date))
-            images[image_id] = facts[view, date]
+            if (view, date) not in distinct:
+                distinct[view, date] = ImageFacts(view, _iso_date(date))
+            images[image_id] = distinct[view, date]
     return images
 
 

@@ -201,7 +201,7 @@ class Archive:
             grayscale=dict(image.grayscale),
             report=sections(study.report) if study.report else None,
             external=stored.external,
-            other_images=sorted(one.image_id for one in siblings if one.image_id != image.image_id),
+            other_images=sorted(sibling.image_id for sibling in siblings if sibling.image_id != image.image_id),
             warnings=[],
         )
 
@@ -262,9 +262,9 @@ class Archive:
         return await self._image_files.stored_values(image_id, max_px=max_px, tile=tile, factor=factor, keep=keep)
 
     async def allowed_roots(self) -> AllowedRoots:
-        """Return the folders that may be read: the roots of the settings, and those of the folders ingested before.
+        """Return the folders that may be read: the roots of the settings, and the roots recorded by earlier ingests.
 
-        If other machines write to the store: of the folders ingested since this archive was opened.
+        If other machines write to the store, only folders ingested since this archive was opened count.
         """
         return await self._roots.allowed_roots()
 

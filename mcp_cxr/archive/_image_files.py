@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ImageFiles:
-    """The files of an archive's images. Its methods raise what those of `Archive` that call them document."""
+    """The files of an archive's images. The methods raise the errors that `Archive` documents."""
 
     def __init__(self, store: Store, embedder: Embedder, reader: ImageReader, roots: Roots) -> None:
         self._store = store

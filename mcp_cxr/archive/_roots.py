@@ -47,7 +47,7 @@ class AllowedRoots:
 
 
 class Roots:
-    """The roots of the settings, those recorded in the store, and those added since the archive was opened."""
+    """The roots of the settings, the roots recorded in the store, and roots added since the archive was opened."""
 
     def __init__(self, named: tuple[Path, ...], store: Store) -> None:
         self._named = named

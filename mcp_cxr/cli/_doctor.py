@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def doctor(*, as_json: bool) -> int:
     """Check the setup and say how to fix it. Covers the configuration, embedder, store and folders."""
     results = with_archive(lambda archive: archive.doctor())
-    ok = all(one.ok for one in results)
-    print_result({"ok": ok, "checks": [asdict(one) for one in results]}, map(_text, results), as_json=as_json)
+    ok = all(result.ok for result in results)
+    print_result({"ok": ok, "checks": [asdict(result) for result in results]}, map(_text, results), as_json=as_json)
     return DONE if ok else FAILED
 
 

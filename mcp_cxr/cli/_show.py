@@ -47,7 +47,7 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
 
 
 def _lines(shown: ImageDetails) -> list[str]:
-    facts = {
+    rows = {
         "Image": shown.image_id,
         "Study": f"{shown.study_id}, {shown.study_date or 'no date'}",
         "Patient": shown.subject_id,
@@ -61,6 +61,6 @@ def _lines(shown: ImageDetails) -> list[str]:
         **{name: str(value) for name, value in shown.tags.items()},
     }
     return [
-        *(f"{name + ':':<28}{value}" for name, value in facts.items()),
+        *(f"{name + ':':<28}{value}" for name, value in rows.items()),
         *(f"\n{title}\n  {text}" for title, text in (shown.report or {}).items()),
     ]

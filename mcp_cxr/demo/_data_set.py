@@ -46,7 +46,7 @@ class DemoImage(PlannedImage):
     study_id: StudyId
     subject_id: SubjectId
     findings: tuple[PhantomFinding, ...]
-    """Of its study; a lateral does not show all of them."""
+    """Findings of the image's study; a lateral does not show all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def overview_tile(image: StoredValues, *, max_px: int) -> ValuesTile:
 
 
 def values_tile(image: StoredValues, *, column: int, row: int, factor: int) -> ValuesTile:
-    """Return one tile of `TILE_PX` a side; those at the right and lower edge are smaller.
+    """Return one tile of `TILE_PX` a side; tiles at the right and lower edge are smaller.
 
     Args:
         image: The stored values that are cut.

@@ -1,4 +1,4 @@
-"""Separates new and changed files from those that need no work."""
+"""Separates new and changed files from files that need no work."""
 
 from __future__ import annotations
 
@@ -143,13 +143,15 @@ class FileClassifier:
         """Store the new path of images whose recorded file is gone."""
         stored = await self.store.get([item.ids.image_id for item in items])
         paths = {item.ids.image_id: item.file.path for item in items if item.ids.image_id in stored}
-        moved = await to_thread.run_sync(lambda: [one for one, path in paths.items() if _is_moved(stored[one], path)])
+        moved = await to_thread.run_sync(
+            lambda: [image_id for image_id, path in paths.items() if _is_moved(stored[image_id], path)]
+        )
         if not moved:
             return
         found = await self.store.get(moved, with_vectors=True)
-        vectors = {one: image.vector for one, image in found.items() if image.vector is not None}
+        vectors = {image_id: image.vector for image_id, image in found.items() if image.vector is not None}
         if vectors:
-            images = [self._at(stored[one].image, paths[one]) for one in vectors]
+            images = [self._at(stored[image_id].image, paths[image_id]) for image_id in vectors]
             await self.store.put(images, np.stack(list(vectors.values())))
 
     def _at(self, image: ImageRecord, path: Path) -> ImageRecord:

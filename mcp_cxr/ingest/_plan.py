@@ -29,7 +29,7 @@ class IngestPlan:
     path: Path
     """Absolute and resolved: a folder, or one file."""
     limit: int | None = None
-    """Most candidates to take, in sorted path order, including those already stored."""
+    """Most candidates to take, in sorted path order, including images already stored."""
     dry_run: bool = False
     batch_size: int = 64
     """Images embedded per request."""
@@ -40,7 +40,7 @@ class IngestPlan:
     shard: Shard | None = None
     """Only this part of the candidates; `limit` applies within it."""
     only: frozenset[str] | None = None
-    """Only these of the files below `path`, by absolute path."""
+    """Only these files below `path`, by absolute path."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or (self.limit is not None and self.limit < 1):

@@ -60,8 +60,8 @@ def view_of(ids: ImageIds, header: HeaderFacts, companion_tables: Companions) ->
     The header's ViewPosition and ViewCodeSequence take precedence, then the companion file, then what the header's
     descriptions and orientation suggest.
     """
-    facts = companion_tables.images.get(ids.image_id)
-    companion_view = parse_view_position(facts.view) if facts else None
+    companion = companion_tables.images.get(ids.image_id)
+    companion_view = parse_view_position(companion.view) if companion else None
     if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
         return header.view_position, header.view_source
     return companion_view, "companion CSV"
@@ -75,11 +75,11 @@ def study_of(
     Args:
         folders: Searched for reports in addition to the study's own folder.
     """
-    facts = companion_tables.images.get(ids.image_id)
+    companion = companion_tables.images.get(ids.image_id)
     return Study(
         study_id=ids.study_id,
         subject_id=ids.subject_id,
-        study_date=(facts.study_date if facts else None) or date,
+        study_date=(companion.study_date if companion else None) or date,
         split=companion_tables.splits.get(ids.study_id),
         labels=companion_tables.labels.get(ids.study_id, {}),
         report=_read_report(path, folders) if ids_of(path) else None,

@@ -92,7 +92,7 @@ class SearchArguments:
         return not any(value.strip() if isinstance(value, str) else value or value is False for value in values)
 
 
-FILTERS = tuple(one.name for one in fields(SearchArguments) if one.metadata["is_filter"])
+FILTERS = tuple(field.name for field in fields(SearchArguments) if field.metadata["is_filter"])
 """The arguments that narrow the images that match."""
 
 
@@ -132,7 +132,7 @@ class SearchResult:
     fallback_reason: str | None
     embedder: str
     filters: dict[str, Any]
-    """The filters in force, as understood; those not given are left out."""
+    """The filters in force, as understood; filters not given are left out."""
     total_results: int
     """Groups, after all filters."""
     results_count: int
@@ -229,8 +229,8 @@ class ForgetPreview:
 
     where: Filter
     images: int
-    """Without external ones."""
+    """Images, without external ones."""
     studies: int
     """Studies of these images."""
     external_in_archive: int
-    """External rows in the whole archive; those that match `where` are removed too."""
+    """External rows in the whole archive; external rows that match `where` are removed too."""

@@ -140,7 +140,7 @@ class Rendering:
     pixels: NDArray[np.uint8]
     """uint8, shape (size, size), or (size, size, 3) for RGB; bright is dense, as radiographs are read."""
     jpeg: bytes | None = None
-    """The same as JPEG, if the spec has a `jpeg_quality`."""
+    """The rendering as JPEG, if the spec has a `jpeg_quality`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,7 @@ class Filter:
     """Conditions on images; all that are given must hold. An empty filter matches every image."""
 
     view: tuple[str, ...] = ()
-    """Any of these of `VIEWS`; groups are already expanded."""
+    """View positions of `VIEWS`, any of which matches; groups are already expanded."""
     image_id: ImageId | None = None
     study_id: StudyId | None = None
     subject_id: SubjectId | None = None
@@ -267,7 +267,7 @@ class ResultFacts:
     """What a page of results shows beside the ranking, read from the store in one snapshot."""
 
     fingerprint: Fingerprint | None
-    """Of the archive's vectors."""
+    """The fingerprint of the archive's vectors."""
     total: int
     """Images, studies or subjects that match."""
     external: int

@@ -120,7 +120,7 @@ async def get_image_pixels(
         raise QueryError(str(exc)) from exc
     except ImageError as exc:
         raise QueryError(f"This image cannot be shown ({exc.reason}).") from exc
-    facts = {
+    description = {
         "image_id": image_id,
         **({} if tile else _stored_value_facts(values)),
         "factor": part.factor,
@@ -130,7 +130,7 @@ async def get_image_pixels(
         "height": part.height,
         "data": _base64(part.data),
     }
-    return CallToolResult(content=[compact_json(facts)])
+    return CallToolResult(content=[compact_json(description)])
 
 
 async def _view_images(archive: Archive, image_ids: list[str], options: DisplayOptions, first: int) -> CallToolResult:
@@ -156,9 +156,9 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
     }
 
 
-def _image_result(rendering: EncodedImage, facts: dict[str, Any]) -> CallToolResult:
+def _image_result(rendering: EncodedImage, description: dict[str, Any]) -> CallToolResult:
     image = ImageContent(type="image", data=_base64(rendering.data), mime_type=rendering.mime_type)
-    return CallToolResult(content=[image, compact_json(facts)])
+    return CallToolResult(content=[image, compact_json(description)])
 
 
 def _stored_value_facts(values: StoredValues) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Store(ABC):
     """
 
     location: str
-    """Its place for messages: a file or `host:port/namespace table`."""
+    """Where the store is, for messages: a file or `host:port/namespace table`."""
 
     is_private: bool
     """Whether only this machine writes to it. Only then may it name the folders of this machine that may be read."""
@@ -119,7 +119,7 @@ class Store(ABC):
         return (await self.info()).fingerprint
 
     async def location_warnings(self) -> list[str]:
-        """Return what may damage data at this location, each with what to do; works before `create` too."""
+        """Return a warning for each danger to data at this location, with what to do; works before `create` too."""
         return []
 
     @abstractmethod
@@ -132,7 +132,7 @@ class Store(ABC):
 
     @abstractmethod
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
-        """Return those of `ids` that are stored; external rows do not count."""
+        """Return the ids among `ids` of stored images; external rows do not count."""
 
     @abstractmethod
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
@@ -160,7 +160,7 @@ class Store(ABC):
 
     @abstractmethod
     async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
-        """Return those of `ids` that exist, in their order; external rows too."""
+        """Return the stored images by id, in the order of `ids`, external rows too; unknown ids are left out."""
 
     @abstractmethod
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
@@ -199,7 +199,7 @@ class Store(ABC):
     async def count(
         self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
     ) -> int:
-        """Count images, or their studies or subjects; with `terms`, only those that `match` would return."""
+        """Count images, or their studies or subjects; with `terms`, only images that `match` would return."""
 
     async def result_facts(
         self,
@@ -228,7 +228,7 @@ class Store(ABC):
         )
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        """Return for each filter those of `images` that pass it; the filters' `only_images` must be empty."""
+        """Return for each filter the images that pass it; the filters' `only_images` must be empty."""
         wheres = [replace(where, only_images=tuple(images)) for where in filters]
         return [{hit.image_id for hit in await self.browse(where, limit=len(images))} for where in wheres]
 
@@ -257,10 +257,10 @@ class Store(ABC):
             The image by path; None for a refused file.
         """
         previous = await self.outcomes(files)
-        same = {path: one for path, one in previous.items() if one.is_unchanged(*files[path])}
-        images = await self.get([one.image_id for one in same.values() if one.image_id])
-        shown = {str(one.image.file) for one in images.values() if not one.external}
-        return {path: one.image_id for path, one in same.items() if one.reason is not None or path in shown}
+        same = {path: outcome for path, outcome in previous.items() if outcome.is_unchanged(*files[path])}
+        images = await self.get([outcome.image_id for outcome in same.values() if outcome.image_id])
+        shown = {str(stored.image.file) for stored in images.values() if not stored.external}
+        return {path: outcome.image_id for path, outcome in same.items() if outcome.reason is not None or path in shown}
 
     @abstractmethod
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:

@@ -153,7 +153,7 @@ class MemoryStore(Store):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         stored = self._tables.studies
         changed = merge_studies(
-            {one.study_id: stored[one.study_id] for one in studies if one.study_id in stored}, studies
+            {study.study_id: stored[study.study_id] for study in studies if study.study_id in stored}, studies
         )
         stored |= {study.study_id: study for study in changed}
         self._index({study.study_id for study in changed})
@@ -226,7 +226,7 @@ class MemoryStore(Store):
         if where == Filter(study_id=where.study_id, subject_id=where.subject_id):  # studies without images too
             studies |= {study.study_id for study in tables.studies.values() if _is_named(study, where)}
         tables.images = {image_id: row for image_id, row in tables.images.items() if image_id not in gone}
-        tables.outcomes = {path: one for path, one in tables.outcomes.items() if one.image_id not in gone}
+        tables.outcomes = {path: outcome for path, outcome in tables.outcomes.items() if outcome.image_id not in gone}
         for study_id in studies - {row.image.study_id for row in tables.images.values()}:
             tables.studies.pop(study_id, None)
         self._index(studies)
@@ -290,8 +290,8 @@ def _ranked(row: MemoryRow, score: float) -> RankedImage:
     return RankedImage(row.image.image_id, row.image.study_id, row.image.subject_id, score)
 
 
-def _is_named(one: ImageRecord | Study, where: Filter) -> bool:
-    return where.study_id in (None, one.study_id) and where.subject_id in (None, one.subject_id)
+def _is_named(record: ImageRecord | Study, where: Filter) -> bool:
+    return where.study_id in (None, record.study_id) and where.subject_id in (None, record.subject_id)
 
 
 def _image_passes(image: ImageRecord, where: Filter) -> bool:

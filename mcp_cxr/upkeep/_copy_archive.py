@@ -78,10 +78,10 @@ async def _differing(images: list[StoredImage], target: Store) -> list[StoredIma
     return [stored for stored in images if not _are_equal(stored, existing.get(stored.image.image_id))]
 
 
-def _are_equal(one: StoredImage, other: StoredImage | None) -> bool:
-    if other is None or other.external or one.vector is None or other.vector is None:
+def _are_equal(stored: StoredImage, copy: StoredImage | None) -> bool:
+    if copy is None or copy.external or stored.vector is None or copy.vector is None:
         return False
-    return (one.image, one.study) == (other.image, other.study) and np.array_equal(one.vector, other.vector)
+    return (stored.image, stored.study) == (copy.image, copy.study) and np.array_equal(stored.vector, copy.vector)
 
 
 async def _write(changed: list[StoredImage], source: Store, target: Store) -> None:

@@ -1,4 +1,4 @@
-"""Finds problems of stored vectors and their files, and repairs those that a new ingest of the files repairs."""
+"""Finds problems of stored vectors and their files, and repairs the ones that a new ingest of the files repairs."""
 
 from __future__ import annotations
 
@@ -145,7 +145,9 @@ async def _files_to_ingest(store: Store) -> dict[Path, dict[str, ImageId]]:
     """Return the existing files whose ingest repairs a problem, with their images, by root."""
     ids: dict[ImageId, None] = {}
     async for problems in _problems(store):
-        ids.update((image, None) for one in problems if one.kind in _REPAIRED_BY_INGEST for image in one.images)
+        ids.update(
+            (image, None) for problem in problems if problem.kind in _REPAIRED_BY_INGEST for image in problem.images
+        )
     roots = [Path(root) for root in (await store.info()).roots]
     files: dict[Path, dict[str, ImageId]] = defaultdict(dict)
     remaining = iter(ids)

@@ -35,15 +35,15 @@ class PhantomFinding:
     side: Side | None = None
     """None for what has no side."""
     grade: Grade = "small"
-    """Of an effusion, a pneumothorax or cardiomegaly; only an effusion can be a trace."""
+    """Size of an effusion, a pneumothorax or cardiomegaly; only an effusion can be a trace."""
     diameter_mm: int = 14
-    """Of a nodule."""
+    """Diameter of a nodule."""
     zone: Zone = "upper"
-    """Of a nodule."""
+    """Zone of a nodule."""
 
 
 _WOMEN = 0.45
-"""Their share among the patients."""
+"""Share of women among the patients."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,8 +101,8 @@ class Infinity(Nim):
     def version(self, reply: dict[str, Any]) -> str:
         """Return how it runs the model; it does not state its own version."""
         served = next(model for model in reply["data"] if model["id"] == self.model)
-        facts = [served.get(key) for key in ("backend", "dtype", "revision")]
-        return " ".join(str(fact) for fact in facts if fact)
+        parts = [served.get(key) for key in ("backend", "dtype", "revision")]
+        return " ".join(str(part) for part in parts if part)
 
 
 class Vllm(Nim):

@@ -98,11 +98,11 @@ class RequestPolicy:
 
     connect_s: float = 3
     attempt_s: float = 60
-    """For one attempt: from the request to the last byte of the reply."""
+    """Time limit of one attempt: from the request to the last byte of the reply."""
     images_deadline_s: float = 120
-    """For one batch of images with its retries, from when its first attempt may start."""
+    """Time limit of one batch of images with its retries, from when its first attempt may start."""
     texts_deadline_s: float = 20
-    """The same for texts and for the service's identity: a person waits for these."""
+    """The same limit for texts and for the service's identity: a person waits for these."""
     retries: int = 4
     backoff_s: float = 0.5
     """The first wait is drawn from 0 to this; each further one from twice the range (full jitter)."""

@@ -55,7 +55,7 @@ class Dataset:
     vectors: Vectors
     """Shape (images, dimension), unit length; on disk."""
     defects: Counter[str]
-    """All images `read`, and those whose vector is zero, not finite, constant, duplicate (bit for bit) or external."""
+    """Numbers of images: all `read`, and by defect: zero, not finite, constant, duplicate (bit for bit), external."""
     repeats_archive_labels: bool
     """Whether the truth equals the archive's own labels wherever both have a value."""
     _columns: Integers

@@ -148,7 +148,9 @@ def _draw_studies(context: EvaluationContext) -> Integers:
 
 async def _copy_images(images: Sequence[StoredImage], copy: Store, *, labels: bool) -> None:
     studies = {stored.study.study_id: stored.study for stored in images}
-    await copy.put_studies(list(studies.values()) if labels else [replace(one, labels={}) for one in studies.values()])
+    await copy.put_studies(
+        list(studies.values()) if labels else [replace(study, labels={}) for study in studies.values()]
+    )
     vectors = [stored.vector for stored in images if stored.vector is not None]
     await copy.put([stored.image for stored in images if stored.vector is not None], np.stack(vectors))
 

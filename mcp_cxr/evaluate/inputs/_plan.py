@@ -78,7 +78,9 @@ def read_prompts(path: Path) -> dict[str, tuple[str, ...]]:
         raise ConfigError(f'{path} must be a JSON object such as {{"Edema": ["pulmonary edema"]}}.') from exc
     if unknown := [label for label in prompts if label not in LABELS]:
         raise ConfigError(f"{path}: {unknown[0]!r} is not a label. Known: {', '.join(LABELS)}.")
-    if not all(some and all(isinstance(one, str) and one.strip() for one in some) for some in prompts.values()):
+    if not all(
+        texts and all(isinstance(prompt, str) and prompt.strip() for prompt in texts) for texts in prompts.values()
+    ):
         raise ConfigError(f"{path}: each label needs prompts, none of them empty.")
     return prompts
 

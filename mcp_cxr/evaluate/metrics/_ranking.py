@@ -105,7 +105,7 @@ class Ranking:
 
 
 def random_ranking(relevant: Mask) -> TieGroups:
-    """Return a ranking in which all items tie; its figures are those expected by chance."""
+    """Return a ranking in which all items tie; its figures are the ones expected by chance."""
     return TieGroups(np.array([relevant.size]), np.array([float(relevant.sum())]))
 
 

@@ -35,7 +35,7 @@ class Figure:
     name: str
     """Such as `P@10`."""
     of: str
-    """Its subject: a label, a ranking; empty if it covers the whole protocol."""
+    """What the figure is about: a label, a ranking; empty if it covers the whole protocol."""
     value: float
     low: float | None
     """2.5th percentile over resampled patients; null if the figure is a count."""
@@ -84,7 +84,7 @@ def figures_by_label(
     chance: Floats,
     n: Sequence[int],
 ) -> list[Figure]:
-    """Return all figures averaged over the labels, then those of `per_label` for each label.
+    """Return all figures averaged over the labels, then the figures of `per_label` for each label.
 
     Args:
         names: Names of the figures; a label's mAP is its AP.

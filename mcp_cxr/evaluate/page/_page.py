@@ -33,8 +33,8 @@ def page_writer() -> Callable[[Evaluation], str]:
         alt = f"{result.title}; the table has the same figures"
         if result.protocol != "feedback":
             return _plots.with_intervals(figures, alt=alt)
-        plain = [one for one in figures if one.of.endswith("without marks")]
-        return _plots.by_round([one for one in figures if one not in plain], plain, alt=alt)
+        plain = [figure for figure in figures if figure.of.endswith("without marks")]
+        return _plots.by_round([figure for figure in figures if figure not in plain], plain, alt=alt)
 
     source = resources.files("mcp_cxr.evaluate.page").joinpath("page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
@@ -44,7 +44,7 @@ def page_writer() -> Callable[[Evaluation], str]:
 
 
 def _plotted_figures(result: ProtocolResult) -> list[Figure]:
-    """Return the figures to plot: those of one kind that have an interval; none for a protocol without a plot."""
+    """Return the figures to plot: all of one kind that have an interval; none for a protocol without a plot."""
     figures = [figure for figure in result.figures if figure.low is not None]
     if result.protocol in ("index", "integrity"):
         return []

@@ -63,7 +63,7 @@ def by_round(marked: Sequence[Figure], plain: Sequence[Figure], *, alt: str) -> 
             axes.annotate(
                 name, (rounds[-1], values[-1]), (8, -3), textcoords="offset points", color=color, annotation_clip=False
             )
-            ends = [(one.low, one.high) for one in figures]
+            ends = [(figure.low, figure.high) for figure in figures]
             low, high = (
                 [value if end is None else end for value, end in zip(values, side, strict=True)]
                 for side in zip(*ends, strict=True)

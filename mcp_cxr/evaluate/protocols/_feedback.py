@@ -30,7 +30,10 @@ async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     searches = [await _rounds(copy, prompt, copy.relevance(label)) for label in labels for prompt in prompts[label]]
 
     def figures(counts: Integers | None) -> Floats:
-        pairs = [[(one.marked.precision(counts), one.plain.precision(counts)) for one in rounds] for rounds in searches]
+        pairs = [
+            [(result.marked.precision(counts), result.plain.precision(counts)) for result in rounds]
+            for rounds in searches
+        ]
         found = np.array(pairs)  # (prompts, rounds, with and without marks)
         marked, plain = found[:, :, 0], found[:, :, 1]
         gain = marked - plain
@@ -38,7 +41,7 @@ async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
 
     names = _names()
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
-    chance = np.mean([[one.chance for one in rounds] for rounds in searches], axis=0)
+    chance = np.mean([[result.chance for result in rounds] for rounds in searches], axis=0)
     return ProtocolResult(
         "feedback",
         TITLES["feedback"],
@@ -67,9 +70,9 @@ class _RoundResult:
     """The results of a round among the patients without marks."""
 
     marked: JudgedRanking
-    """With the marks as examples."""
+    """Results of the search with the marks as examples."""
     plain: JudgedRanking
-    """Without them."""
+    """Results of the first search, without examples."""
     chance: float
     """Share of relevant studies among all studies of these patients."""
 
@@ -92,7 +95,9 @@ async def _rounds(copy: HeldOutCopy, prompt: str, relevance: dict[int, bool]) ->
         _mark(ranking, relevance, examples, subject_of)
         if examples.like or examples.unlike:
             ranking = await copy.search(prompt, like=examples.like, unlike=examples.unlike)
-        marked, plain, rest = (_residual(one, relevance, examples, subject_of) for one in (ranking, first, everything))
+        marked, plain, rest = (
+            _residual(found, relevance, examples, subject_of) for found in (ranking, first, everything)
+        )
         results.append(_RoundResult(marked, plain, float(rest.relevant.mean()) if rest.relevant.size else 0.0))
     return results
 

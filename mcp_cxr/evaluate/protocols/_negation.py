@@ -31,14 +31,14 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     found: dict[str, list[JudgedRanking]] = {}
     if copy.context.embedder.embeds_text:
         alone = await _by_model_alone(copy, sentences)
-        found["model alone"] = [one.judged(relevance) for one, relevance in zip(alone, relevances, strict=True)]
+        found["model alone"] = [ranking.judged(relevance) for ranking, relevance in zip(alone, relevances, strict=True)]
     found["search"] = [
         (await copy.search(sentence)).judged(relevance)
         for sentence, relevance in zip(sentences, relevances, strict=True)
     ]
 
     def figures(counts: Integers | None) -> Floats:
-        shares = [[one.relevant_share(counts) for one in rankings] for rankings in found.values()]
+        shares = [[ranking.relevant_share(counts) for ranking in rankings] for rankings in found.values()]
         return column_means(np.array(shares).T)
 
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)

@@ -61,7 +61,7 @@ def _result(
 
     def figures(counts: Integers | None) -> Floats:
         """Return P@10 of each ranking, then the gain of each fused one over the best single one."""
-        precisions = np.array([_precision(one, counts) for one in found.values()])
+        precisions = np.array([_precision(by_label, counts) for by_label in found.values()])
         return np.concatenate((precisions, precisions[singles:] - precisions[best]))
 
     fused = names[singles:]
@@ -85,4 +85,4 @@ def _result(
 
 
 def _precision(by_label: list[list[JudgedRanking]], counts: Integers | None) -> float:
-    return float(np.mean([np.mean([one.precision(counts) for one in rankings]) for rankings in by_label]))
+    return float(np.mean([np.mean([ranking.precision(counts) for ranking in rankings]) for rankings in by_label]))

@@ -56,7 +56,7 @@ def _result(context: EvaluationContext, labels: list[str]) -> ProtocolResult:
         for study, scores in zip(dataset.study_of[rows], dataset.study_scores(dataset.vectors[rows]), strict=True)
         for query in _queries_of(study, scores, dataset, truth, rng)
     ]
-    label_of = np.array([one.label for one in queries])
+    label_of = np.array([query.label for query in queries])
     means = partial(_means_by_label, label_of, len(labels))
     return ProtocolResult(
         "similar",
@@ -65,9 +65,9 @@ def _result(context: EvaluationContext, labels: list[str]) -> ProtocolResult:
             [f"P@{k}" for k in _DEPTHS],
             labels,
             per_label=("P@10",),
-            values=means(np.array([one.precisions for one in queries])),
+            values=means(np.array([query.precisions for query in queries])),
             ends=context.bootstrap(dataset.subject_of).intervals(_resampled(queries, means)),
-            chance=means(np.array([one.chances for one in queries])),
+            chance=means(np.array([query.chances for query in queries])),
             n=[len(rows), *np.bincount(label_of, minlength=len(labels)).tolist()],
         ),
         _REMOVED,
@@ -136,8 +136,8 @@ def _means_by_label(label_of: Integers, labels: int, values: Floats, weights: In
 
 def _resampled(queries: Sequence[_Query], means: Callable[[Floats, Integers], Floats]) -> Callable[[Integers], Floats]:
     """Return a function of how often each study counts, as example and as result, that gives all figures."""
-    results, relevant = np.stack([one.results for one in queries]), np.stack([one.relevant for one in queries])
-    examples = np.array([one.study for one in queries])
+    results, relevant = np.stack([query.results for query in queries]), np.stack([query.relevant for query in queries])
+    examples = np.array([query.study for query in queries])
 
     def figures(counts: Integers) -> Floats:
         drawn = np.append(counts, 0)[results]

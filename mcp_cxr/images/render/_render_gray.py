@@ -54,7 +54,7 @@ class GrayImage:
     pixels: NDArray[np.uint8]
     """Bright is dense."""
     width: float
-    """Of the image, in these pixels; the last column may be covered in part."""
+    """Width of the image, in these pixels; the last column may be covered in part."""
     height: float
     record: dict[str, Any]
     """How it was made, see `Grayscale.record`."""

@@ -68,12 +68,12 @@ def _alarm(seconds: int) -> None:
 
 def _encode_answer(message: dict[str, Any]) -> bytes:
     try:
-        facts, parts = run_message(message)
+        answer, parts = run_message(message)
     except ImageError as error:
-        facts, parts = {"error": type(error).__name__, "reason": error.reason}, []
+        answer, parts = {"error": type(error).__name__, "reason": error.reason}, []
     except MemoryError:
-        facts, parts = {"error": "UnsupportedImage", "reason": "decoder ran out of memory"}, []
-    text = json.dumps([facts, [len(part) for part in parts]]).encode()
+        answer, parts = {"error": "UnsupportedImage", "reason": "decoder ran out of memory"}, []
+    text = json.dumps([answer, [len(part) for part in parts]]).encode()
     return b"".join((LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts))
 
 

@@ -34,7 +34,7 @@ class Task(Generic[Result]):
     options: dict[str, Any]
     """Further arguments of `read`: JSON values, an `ImageSpec` or `DisplayOptions`."""
     result_from: Callable[[dict[str, Any], Sequence[bytes]], Result]
-    """Makes the result from the facts and bytes of a worker's answer, both untrusted."""
+    """Makes the result from the JSON values and the bytes of a worker's answer, both untrusted."""
 
     def run(self) -> Result:
         """Run the task in this process, if its pixel data is uncompressed; see `read_image`."""
@@ -49,17 +49,17 @@ class Task(Generic[Result]):
 
 def header_task(path: Path, *, any_body_part: bool) -> Task[HeaderFacts]:
     """Return the task of `read_header`."""
-    return Task(read_header, path, {"any_body_part": any_body_part}, lambda facts, _: HeaderFacts(**facts))
+    return Task(read_header, path, {"any_body_part": any_body_part}, lambda answer, _: HeaderFacts(**answer))
 
 
 def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[DecodedImage]:
     """Return the task of `read_image`."""
 
-    def result_from(facts: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
+    def result_from(answer: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
         shape = (spec.size, spec.size) if spec.mode == "L" else (spec.size, spec.size, 3)
         pixels = np.frombuffer(parts[0], np.uint8).reshape(shape)
         rendering = Rendering(pixels, parts[1] if len(parts) > 1 else None)
-        return DecodedImage(HeaderFacts(**facts["header"]), rendering, facts["grayscale"])
+        return DecodedImage(HeaderFacts(**answer["header"]), rendering, answer["grayscale"])
 
     return Task(read_image, path, {"spec": spec, "any_body_part": any_body_part}, result_from)
 
@@ -67,9 +67,9 @@ def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[Deco
 def view_task(path: Path, options: DisplayOptions) -> Task[ImageView]:
     """Return the task of `render_view`."""
 
-    def result_from(facts: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
-        made: dict[str, Any] = {"data": parts[0], "header": HeaderFacts(**facts["header"])}
-        return ImageView(**facts | made)
+    def result_from(answer: dict[str, Any], parts: Sequence[bytes]) -> ImageView:
+        made: dict[str, Any] = {"data": parts[0], "header": HeaderFacts(**answer["header"])}
+        return ImageView(**answer | made)
 
     return Task(render_view, path, {"options": options}, result_from)
 
@@ -79,21 +79,21 @@ def values_task(path: Path) -> Task[StoredValues]:
     return Task(read_values, path, {}, _stored_values)
 
 
-def _stored_values(facts: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
-    header, transform, padding = HeaderFacts(**facts["header"]), facts["modality_transform"], facts["padding"]
+def _stored_values(answer: dict[str, Any], parts: Sequence[bytes]) -> StoredValues:
+    header, transform, padding = HeaderFacts(**answer["header"]), answer["modality_transform"], answer["padding"]
     made: dict[str, Any] = {
         "header": header,
         "offset_values": np.frombuffer(parts[0], np.uint16).reshape(header.rows, header.columns),
         "modality_transform": tuple(transform) if transform else np.frombuffer(parts[1], np.float64),
         "gray_by_offset": np.frombuffer(parts[-1], np.uint8),
-        "presets": tuple(Window(**each) for each in facts["presets"]),
+        "presets": tuple(Window(**each) for each in answer["presets"]),
         "padding": padding and tuple(padding),
     }
-    return StoredValues(**facts | made)
+    return StoredValues(**answer | made)
 
 
 def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
-    """Run the task of a message; return its facts as JSON values, and its arrays and encoded images as bytes.
+    """Run the task of a message; return its result as JSON values, and its arrays and encoded images as bytes.
 
     Raises:
         ImageError: As the task does.

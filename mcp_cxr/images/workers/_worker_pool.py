@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 DEADLINE_S: Final = 60
-"""For one file; the largest accepted, 64 megapixels of JPEG 2000, was measured to take 7 s."""
+"""Time limit for one file; the largest accepted, 64 megapixels of JPEG 2000, was measured to take 7 s."""
 START_S: Final = 60
-"""For a worker to start; a loaded machine takes seconds."""
+"""Time limit for a worker to start; a loaded machine takes seconds."""
 MEMORY_BYTES: Final = 2 * 2**30
 """Address space of a worker; the same file was measured to take 0.6 GiB."""
 _MODULE: Final = "mcp_cxr.images.workers._process_main"
@@ -51,7 +51,7 @@ _INHERITED_VARIABLES: Final = (
 )
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # their threads take address space
 _MAX_ANSWER_BYTES: Final = 2 * MAX_PIXELS + 2**20
-"""Of an answer: the values of the largest accepted image, and their facts."""
+"""Size limit of an answer: the values of the largest accepted image, and its JSON part."""
 _STREAM_ERRORS: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
 _ERRORS: Final = {each.__name__: each for each in (UnsupportedImage, CorruptImage, UnreadableFile)}
 
@@ -183,13 +183,13 @@ def _exit_error(exit_code: int) -> ImageError:
 def _result(task: Task[Result], text: bytes, data: bytes) -> Result:
     """Return the result of an answer, which is untrusted: a malicious file may control the worker."""
     try:
-        facts, sizes = json.loads(text)
-        if "error" in facts:
-            raise _ERRORS[facts["error"]](str(facts["reason"]))
+        answer, sizes = json.loads(text)
+        if "error" in answer:
+            raise _ERRORS[answer["error"]](str(answer["reason"]))
         parts: list[bytes] = []
         for size in sizes:
             parts.append(data[:size])
             data = data[size:]
-        return task.result_from(facts, parts)
+        return task.result_from(answer, parts)
     except (LookupError, TypeError, ValueError) as error:
         raise CorruptImage("decoder crashed") from error

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_CALLS: Final = 64
-"""Concurrent POST requests, those that wait for the archive included."""
+"""Concurrent POST requests, including requests that wait for the archive."""
 BODY_TIMEOUT_S: Final = 10.0
 IDLE_TIMEOUT_S: Final = 15.0  # longer than clients keep an idle connection for reuse; httpx: 5 s
 
@@ -74,10 +74,12 @@ class RequestLimits:
             connections: All open ones, as uvicorn's protocols: each has its address as `client`, and `shutdown()`.
         """
         now = anyio.current_time()
-        self._idle_since = {one.client: self._idle_since.get(one.client, now) for one in connections}
-        for one in connections:
-            if now - self._idle_since[one.client] >= self._idle_timeout_s:
-                one.shutdown()
+        self._idle_since = {
+            connection.client: self._idle_since.get(connection.client, now) for connection in connections
+        }
+        for connection in connections:
+            if now - self._idle_since[connection.client] >= self._idle_timeout_s:
+                connection.shutdown()
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         with anyio.CancelScope() as stream:

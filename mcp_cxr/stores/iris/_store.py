@@ -154,9 +154,9 @@ class IrisStore(Store):
             )
             return ResultFacts(made_with, row.total, row.external, row.stored, cached and cached.sample), cached
 
-        facts, cached = await self._read(query)
+        result, cached = await self._read(query)
         self._cached_sample = cached or self._cached_sample
-        return facts
+        return result
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
         if not tables.result_facts.can_filter_images(filters):

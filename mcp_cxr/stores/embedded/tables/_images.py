@@ -88,12 +88,12 @@ def put(connection: Connection, images: Sequence[ImageRecord], vectors: Vectors)
 
 
 def known_ids(connection: Connection, ids: Iterable[ImageId]) -> set[ImageId]:
-    """Return those of `ids` that are stored and not external."""
+    """Return the ids among `ids` of images that are stored and not external."""
     return {ImageId(image_id) for (image_id,) in connection.execute(_KNOWN, (json.dumps(list(ids)),))}
 
 
 def get(connection: Connection, ids: Sequence[ImageId], with_vectors: bool) -> dict[ImageId, StoredImage]:
-    """Return those of `ids` that exist, in that order."""
+    """Return the stored images by id, in the order of `ids`; unknown ids are left out."""
     bound = {"ids": json.dumps(list(ids)), "vectors": with_vectors}
     rows = connection.execute(_STORED, bound)
     found = {stored.image.image_id: stored for stored in map(_stored, rows)}
@@ -155,7 +155,7 @@ def _cells(image: ImageRecord) -> tuple[Any, ...]:
 def _stored(row: tuple[Any, ...]) -> StoredImage:
     image_id, study_id, subject_id, view, path, root, metadata, made_by, *study_cells, blob = row
     external = made_by is None
-    facts: dict[str, Any] = (
+    details: dict[str, Any] = (
         {} if external else json.loads(metadata)
     )  # the metadata of another program have their own format
     image = ImageRecord(
@@ -163,11 +163,11 @@ def _stored(row: tuple[Any, ...]) -> StoredImage:
         StudyId(study_id),
         SubjectId(subject_id),
         view_position=view,
-        view_source=facts.get("view_source", "none"),
+        view_source=details.get("view_source", "none"),
         image_path=path_from_cell(path),
         root=path_from_cell(root),
-        tags=facts.get("tags", {}),
-        grayscale=facts.get("grayscale", facts.get("grey_scale", {})),
+        tags=details.get("tags", {}),
+        grayscale=details.get("grayscale", details.get("grey_scale", {})),
     )
     return StoredImage(image, _study(image, *study_cells), external, vector_from_blob(blob))
 
@@ -186,7 +186,7 @@ def _study(
 
 
 def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
-    """Merge studies into those stored; return how many changed."""
+    """Merge studies into the stored ones; return how many changed."""
     new = merge_studies(_stored_studies(connection, studies), studies)
     for study in new:
         _write_study(connection, study)

@@ -151,7 +151,7 @@ def count(
     mask_cache: ResultCache | None = None,
     max_lag: int | None = None,
 ) -> int:
-    """Count images, studies or subjects; with `terms`, only those whose study contains one.
+    """Count images, studies or subjects; with `terms`, only images whose study contains one of them.
 
     Args:
         int8_copy: None counts in SQLite alone.

@@ -62,7 +62,7 @@ class Int8Header:
     checksum: int = 0
     """Sum of all rows' bytes, taken as numbers, modulo 2**64."""
     identity: bytes = b""
-    """Of the database: in another one, slots are other images."""
+    """The database's identity: in another database, slots are other images."""
 
     def to_bytes(self, center: bytes) -> bytes:
         """Return header and center as they are written."""

@@ -55,9 +55,9 @@ class QuantizedQuery:
     base: float
     """What the center adds to each cosine."""
     along: float
-    """Its component along the center's direction."""
+    """The query's component along the center's direction."""
     across: Vector
-    """Its component across that direction."""
+    """The query's component across that direction."""
     length: float
     """Upper bound of the length of `across`."""
     codes: NDArray[np.int8]

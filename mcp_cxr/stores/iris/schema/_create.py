@@ -148,7 +148,7 @@ def _create_missing(statements: Statements, fingerprint: Fingerprint | None) -> 
 def _add_entries(
     statements: Statements, location: str, fingerprint: Fingerprint | None, root: str | None, key_check: str | None
 ) -> bool:
-    """Compare what is given with the entries, and add those missing; False if another process added one first."""
+    """Compare what is given with the entries, and add missing entries; False if another process added one first."""
     entries = read_entries(statements, location)
     check_fingerprint(entries.fingerprint, fingerprint)
     check_key(entries.texts.get("key_check"), key_check)

@@ -39,7 +39,7 @@ def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcom
 
 
 def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
-    """Return the images of those files that need not be read again, as `Store.unchanged_files` defines it."""
+    """Return the images of the files that need not be read again, as `Store.unchanged_files` defines it."""
     found: dict[str, ImageId | None] = {}
     path_of = {path_key(path): path for path in files}
     rows = statements.fetch_by_ids(_SELECT_UNCHANGED, list(path_of))

@@ -62,7 +62,7 @@ _FORGET_BATCH = 500
 def put(
     statements: Statements, fingerprint: Fingerprint | None, images: Sequence[ImageRecord], vectors: Vectors
 ) -> None:
-    """Write images with their vectors; those that exist are replaced."""
+    """Write images with their vectors; existing images are replaced."""
     space = require_fingerprint(fingerprint)
     if not images:
         return
@@ -82,14 +82,14 @@ def put(
 
 
 def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:
-    """Return those of `ids` that are stored and not external."""
+    """Return the ids among `ids` of images that are stored and not external."""
     distinct_ids = list(dict.fromkeys(ids))
     rows = statements.fetch_by_ids(_SELECT_KNOWN, distinct_ids)
     return {ImageId(str(image_id)) for (image_id,) in rows} & set(distinct_ids)
 
 
 def get(statements: Statements, ids: Sequence[ImageId], with_vectors: bool) -> dict[ImageId, StoredImage]:
-    """Return those of `ids` that are stored, in that order."""
+    """Return the stored images by id, in the order of `ids`; unknown ids are left out."""
     rows = statements.fetch_by_ids(_SELECT_WITH_VECTORS if with_vectors else _SELECT, ids)
     found = {stored.image.image_id: stored for stored in map(to_stored_image, rows)}
     return {image_id: found[image_id] for image_id in ids if image_id in found}
@@ -151,17 +151,17 @@ def _cells(image: ImageRecord, model: str) -> Row:
 def to_stored_image(row: Row) -> StoredImage:
     """Return an image from a row of `COLUMNS`, with its vector if the row ends with one."""
     image_id, study_id, subject_id, view, path, metadata, is_own, *rest = row
-    facts: dict[str, Any] = json.loads(metadata) if is_own else {}  # the metadata of an external row may be anything
+    details: dict[str, Any] = json.loads(metadata) if is_own else {}  # the metadata of an external row may be anything
     image = ImageRecord(
         ImageId(str(image_id)),
         StudyId(to_text(study_id) or ""),
         SubjectId(to_text(subject_id) or ""),
         view_position=to_text(view) or "UNKNOWN",
-        view_source=facts.get("view_source", "none"),
+        view_source=details.get("view_source", "none"),
         image_path=from_path_cell(path) if is_own else to_text(path) or "",
-        root=facts.get("root", ""),
-        tags=facts.get("tags", {}),
-        grayscale=facts.get("grayscale", facts.get("grey_scale", {})),
+        root=details.get("root", ""),
+        tags=details.get("tags", {}),
+        grayscale=details.get("grayscale", details.get("grey_scale", {})),
     )
     study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:6]))
     vector = from_vector_cell(rest[6]) if len(rest) > 6 else None  # noqa: PLR2004  # the last column, if it was selected

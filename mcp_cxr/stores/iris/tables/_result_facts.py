@@ -67,7 +67,7 @@ def read(
         else statements.fetch_all(_statement(count, has_ids=False, with_vectors=with_vectors), values)[0]
     )
     width = 6 if with_vectors else 4
-    found = {one.image.image_id: one for one in (to_stored_image(row[width:]) for row in rows)}
+    found = {stored.image.image_id: stored for stored in (to_stored_image(row[width:]) for row in rows)}
     return FactsRow(
         schema=to_text(first[0]),
         fingerprint=to_text(first[1]),
@@ -79,11 +79,11 @@ def read(
 
 
 def filter_images(statements: Statements, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-    """Return for each filter those of `images` that pass it; `can_filter_images` must be true of the filters."""
+    """Return for each filter the images that pass it; `can_filter_images` must be true of the filters."""
     statement, parameters = _union_by_filter(filters)
     passing: list[set[ImageId]] = [set() for _ in filters]
-    for place, image_id in statements.fetch_by_ids(statement, images, parameters):
-        passing[int(place)].add(ImageId(str(image_id)))
+    for index, image_id in statements.fetch_by_ids(statement, images, parameters):
+        passing[int(index)].add(ImageId(str(image_id)))
     return passing
 
 

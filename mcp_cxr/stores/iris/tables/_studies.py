@@ -1,4 +1,4 @@
-"""Studies, merged with those stored, and the full-text index of their documents.
+"""Studies, merged with the stored ones, and the full-text index of their documents.
 
 A study with an image that is not external has one document, whose terms are the postings.
 """
@@ -63,7 +63,7 @@ class _Document:
 
 
 def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
-    """Merge studies into those stored; return how many changed."""
+    """Merge studies into the stored ones; return how many changed."""
     if not studies:
         return 0
     ids = to_list_cell(study.study_id for study in studies)
@@ -98,7 +98,7 @@ def select_named(statements: Statements, study_id: str | None, subject_id: str |
 
 
 def delete_unused(statements: Statements, study_ids: Collection[str]) -> None:
-    """Delete those of these studies that have no image left; update the documents of the others."""
+    """Delete the studies that have no image left; update the documents of the others."""
     if not study_ids:
         return
     lock(statements, study_ids)
@@ -163,12 +163,15 @@ def _cells(study: Study) -> Row:
 def _write_documents(statements: Statements, documents: Sequence[_Document]) -> None:
     if not documents:
         return
-    delete_postings(statements, [one.study_id for one in documents])
+    delete_postings(statements, [document.study_id for document in documents])
     postings = [
-        (term, one.study_id, occurrences)
-        for one in documents
-        for term, occurrences in Counter(term[:MAX_TERM_LENGTH] for term in one.terms or ()).items()
+        (term, document.study_id, occurrences)
+        for document in documents
+        for term, occurrences in Counter(term[:MAX_TERM_LENGTH] for term in document.terms or ()).items()
     ]
     statements.execute_many(_INSERT_POSTING, postings, small=True)
-    lengths = [(None if one.terms is None else len(one.terms), one.digest, one.study_id) for one in documents]
+    lengths = [
+        (None if document.terms is None else len(document.terms), document.digest, document.study_id)
+        for document in documents
+    ]
     statements.execute_many(_SET_DOCUMENT, lengths)

@@ -62,7 +62,7 @@ def _backend(folders: tuple[str, ...]) -> Backend:
 def _model_line(model: ChatModel | None, share: Sequence[str]) -> str:
     """Return the language model, what it may see, and whether that leaves this machine."""
     if model is None:
-        return ":gray-badge[no model]"
+        return ":gray-badge[no language model]"
     host = remote_name(model.url)
     data_flow = (
         f":orange-badge[data leaves this machine: {escape_markdown(host)}]"
@@ -71,7 +71,7 @@ def _model_line(model: ChatModel | None, share: Sequence[str]) -> str:
     )
     withheld = [what for what in ("reports", "images") if what not in share]
     access = f"does not see {' or '.join(withheld)}" if withheld else "sees reports and images"
-    return f"{data_flow} **{escape_markdown(model.name)}** · {access}"
+    return f"{data_flow} language model **{escape_markdown(model.name)}** · {access}"
 
 
 def _warn_of_ended_server(backend: Backend, tab: Tab) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _REDRAW_S = 0.5
 _TOTALS = {"images": "images", "studies": "studies", "subjects": "patients", "external": "external images"}
+_EXTERNAL_HELP = "Images whose rows in the database were written by another program."
 
 
 def archive_page(backend: Backend, tab: Tab) -> None:
@@ -46,12 +47,12 @@ def _overview(backend: Backend) -> None:
         st.info(escape_markdown(str(exc)), icon=":material/inventory_2:")
         return
     for column, (name, label) in zip(st.columns(4), _TOTALS.items(), strict=True):
-        column.metric(label, f"{overview[name]:,}")
+        column.metric(label, f"{overview[name]:,}", help=_EXTERNAL_HELP if name == "external" else None)
     views, labels = st.columns(2)
     _draw_counts(views, "Images by view", overview["by_view"])
     _draw_counts(labels, "Studies by label (present)", overview["by_label"])
     if made := overview["embedder"].get("fingerprint"):
-        st.caption(f"Vectors of {made['dimension']} dimensions, made by {escape_markdown(made['model'])}")
+        st.caption(f"Embedder: {escape_markdown(made['model'])}, vectors of {made['dimension']} dimensions")
 
 
 def _draw_counts(column: Any, title: str, counts: Mapping[str, int]) -> None:  # noqa: ANN401 - a column
@@ -111,7 +112,7 @@ def _summary(ingest: Future[dict[str, Any]]) -> None:
         st.success(f"{summary['would_add']:,} of {summary['found']:,} images would be added.")
         return
     st.success(
-        f"{summary['added']:,} images added, {summary['skipped']:,} already present, {summary['errors']:,} errors, "
+        f"{summary['added']:,} images added, {summary['skipped']:,} skipped, {summary['errors']:,} errors, "
         f"{summary['seconds']:.1f} s. The archive holds {summary['total_in_store']:,} images.",
         icon=":material/check:",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from mcp_cxr.chat._session_state import MARKS
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
@@ -27,7 +28,7 @@ def gallery(backend: Backend, tab: Tab) -> None:
     """Draw the open image, then a card for each hit; renderings appear as they are read."""
     hits: list[dict[str, Any]] = (tab.page or {})["images"]
     if not hits:
-        st.info("Nothing found; try other words or fewer filters.", icon=":material/search_off:")
+        st.info("No image matches. Try other words or fewer filters.", icon=":material/search_off:")
         return
     for image_id in (hit["image_id"] for hit in hits):
         if image_id not in tab.images or backend.is_unanswered(tab.images[image_id]):
@@ -46,7 +47,14 @@ def gallery(backend: Backend, tab: Tab) -> None:
 def _open_image(backend: Backend, tab: Tab) -> None:
     with st.container(key="open_image"):
         st.button("Close the viewer", icon=":material/close:", on_click=setattr, args=(tab, "open_image_id", None))
-        viewer(backend, key=f"viewer_{tab.open_image_id}", query=tab.query, page=tab.page, opens=tab.open_image_id)
+        viewer(
+            backend,
+            key=f"viewer_{tab.open_image_id}",
+            query=tab.query,
+            page=tab.page,
+            opens=tab.open_image_id,
+            names=tab.names,
+        )
 
 
 def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
@@ -54,10 +62,7 @@ def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:
     st.html(_hit_html(hit))
     with st.container(horizontal=True, vertical_alignment="center", gap="xxsmall", key=f"actions_{rank}"):
         st.button("Open", key=f"open_{rank}", type="primary", on_click=setattr, args=(tab, "open_image_id", image_id))
-        for kind, icon, label in (
-            ("like", ":material/favorite:", "More like this"),
-            ("unlike", ":material/block:", "Not this"),
-        ):
+        for kind, (icon, label) in MARKS.items():
             is_marked = image_id in tab.marks[kind]
             st.button(
                 "",
@@ -98,13 +103,14 @@ def _hit_html(hit: dict[str, Any]) -> str:
         escape, (hit["view_position"], hit["subject_id"], hit["study_id"], "; ".join(hit["why"]))
     )
     labels = "".join(
-        f"<li>{escape(name)}{'' if value == _PRESENT else ' ?'}</li>"
+        f"<li>{escape(name)}{'' if value == _PRESENT else ' (uncertain)'}</li>"
         for name, value in hit["labels"].items()
         if value in (_PRESENT, _UNCERTAIN)
     )
     return (
-        f"<h4>{hit['rank']} · {view} <small>{subject}</small></h4><p>{study}</p><p>{_similarity_text(hit)}</p>"
-        f"<ul>{labels}</ul><p>{why}</p>"
+        f"<h4>{hit['rank']} · {view}</h4><p>Patient {subject} · study {study}</p>"
+        f'<p title="{_similarity_explanation(hit)}">{_similarity_text(hit)}</p>'
+        f"<ul>{labels}</ul><p>{why and f'Why: {why}'}</p>"
     )
 
 
@@ -115,6 +121,16 @@ def _similarity_text(hit: dict[str, Any]) -> str:
     if hit["similarity_z"] is None:
         return cosine
     return f"z {hit['similarity_z']:+.1f} · percentile {hit['percentile']:.1f} · {cosine}"
+
+
+def _similarity_explanation(hit: dict[str, Any]) -> str:
+    z = hit["similarity_z"]
+    if z is None:
+        return ""
+    return (
+        f"More similar than {hit['percentile']:.1f} % of a sample of the archive; {abs(z):.1f} standard deviations "
+        f"{'below' if z < 0 else 'above'} the mean of the sample."
+    )
 
 
 def _show_images(slots: dict[str, DeltaGenerator], tab: Tab) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._export import to_csv, to_zip
-from mcp_cxr.chat._search_queries import describe_query, save_query
+from mcp_cxr.chat._search_queries import GROUPS, describe_query, save_query
 from mcp_cxr.chat._session_state import PAGE
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._session_state import Tab
 
 _MODES = {
-    "semantic": "by meaning",
+    "semantic": "by pixels",
     "keyword": "by words",
     "hybrid": "by pixels and words",
     "similar": "by example",
     "filter": "by filters, newest first",
 }
-_GROUPS = {"study": "studies", "subject": "patients", "none": "images"}
+_PLURALS = {"study": "studies", "subject": "patients", "none": "images"}
 
 
 def results(backend: Backend, tab: Tab) -> None:
     """Draw the bar above the hits."""
     page = tab.page or {}
-    found = f"{page['total_results']:,} {_GROUPS[tab.query.get('group', 'study')]}"
+    total, group = page["total_results"], tab.query.get("group", "study")
+    found = f"{total:,} {GROUPS[group] if total == 1 else _PLURALS[group]}"
     with st.container(horizontal=True, vertical_alignment="center", key="results"):
         st.markdown(f"**{found}** {_MODES[page['search_mode']]} · {page['execution_time_ms']:.0f} ms")
         _pages(backend, tab, page)

@@ -10,7 +10,7 @@ import streamlit as st
 from mcp_cxr.chat._gallery import gallery
 from mcp_cxr.chat._result_bar import results
 from mcp_cxr.chat._search_queries import GROUPS, count_filters, describe_query
-from mcp_cxr.chat._session_state import widget
+from mcp_cxr.chat._session_state import MARKS, widget
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import LABELS, VIEWS
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 _EXTENSIONS = ["dcm", "dicom", "png", "jpg", "jpeg"]
 _MAX_UPLOAD_MB = 100
-_WITH_REPORT = {True: "with a report", False: "without a report"}
-_MARKS = {"like": ":material/favorite:", "unlike": ":material/block:"}
+_ANY = "Any"
+_WITH_REPORT = {True: "With a report", False: "Without a report"}
 
 
 def search_page(backend: Backend, tab: Tab) -> None:
     """Draw the page."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="search_bar"):
         _form(backend, tab)
-        with st.popover("Examples", icon=":material/compare:"):
+        with st.popover("Example images", icon=":material/compare:"):
             _add_example(backend, tab)
     _examples(backend, tab)
-    _finish_search(tab)
+    _finish_search(backend, tab)
     if tab.problem:
         st.error(escape_markdown(tab.problem), icon=":material/error:")
     if tab.page:
@@ -57,16 +57,16 @@ def _form(backend: Backend, tab: Tab) -> None:
 
 
 def _filters() -> None:
-    st.multiselect("View", VIEWS, key=widget("view"))
-    st.multiselect("Labels present", LABELS, key=widget("labels"))
-    st.multiselect("Labels neither present nor uncertain", LABELS, key=widget("labels_absent"))
+    st.multiselect("View", VIEWS, key=widget("view"), placeholder=_ANY)
+    st.multiselect("Label present", LABELS, key=widget("labels"), placeholder=_ANY)
+    st.multiselect("Label absent", LABELS, key=widget("labels_absent"), placeholder=_ANY)
     st.selectbox(
         "Report",
         list(_WITH_REPORT),
         index=None,
         key=widget("has_report"),
         format_func=_WITH_REPORT.__getitem__,
-        placeholder="with or without a report",
+        placeholder=_ANY,
     )
     for left, right in (
         (("subject_id", "Patient id"), ("study_id", "Study id")),
@@ -76,7 +76,7 @@ def _filters() -> None:
             column.text_input(label, key=widget(name), placeholder="2180-05-06" if "date" in name else "")
     first, second = st.columns(2)
     first.text_input("Split", key=widget("split"), placeholder="train, validate, test")
-    second.selectbox("Results", list(GROUPS), key=widget("group"), format_func=GROUPS.__getitem__)
+    second.selectbox("One result per", list(GROUPS), key=widget("group"), format_func=GROUPS.__getitem__)
     st.caption("Filters apply to the next search.")
 
 
@@ -84,11 +84,12 @@ def _examples(backend: Backend, tab: Tab) -> None:
     """Show the examples of the search."""
     with st.container(horizontal=True, vertical_alignment="center", key="examples"):
         for kind, marked in tab.marks.items():
+            icon, label = MARKS[kind]
             for example in marked:
                 st.button(
-                    escape_markdown(tab.names.get(example, example)),
+                    f"{label}: {escape_markdown(tab.names.get(example, example))} :material/close:",
                     key=f"unmark_{example}",
-                    icon=_MARKS[kind],
+                    icon=icon,
                     help="Remove this example",
                     on_click=tab.mark,
                     args=(backend, kind, example),
@@ -120,11 +121,11 @@ def _by_id(backend: Backend, tab: Tab) -> None:
 def _by_upload(backend: Backend, tab: Tab) -> None:
     if uploaded := st.session_state["example_file"]:
         path = backend.save_upload(uploaded.name, uploaded.getvalue())
-        tab.names[path] = "your image"
+        tab.names[path] = uploaded.name
         tab.mark(backend, "like", path)
 
 
-def _finish_search(tab: Tab) -> None:
+def _finish_search(backend: Backend, tab: Tab) -> None:
     """Wait for the result of a pending search; any click in the meantime goes first."""
     if tab.pending_search is None:
         return
@@ -136,5 +137,13 @@ def _finish_search(tab: Tab) -> None:
     try:
         tab.show_result(tab.pending_search.result())
     except CxrError as exc:
-        tab.problem, tab.pending_search = str(exc), None
+        tab.problem, tab.pending_search = _with_upload_names(str(exc), backend, tab), None
     st.rerun()
+
+
+def _with_upload_names(text: str, backend: Backend, tab: Tab) -> str:
+    """Return `text` with the name of each uploaded file in place of its temporary path."""
+    for example, name in tab.names.items():
+        if backend.is_upload(example):
+            text = text.replace(example, name)
+    return text

@@ -28,7 +28,8 @@ FIELDS: dict[str, Any] = {
     "group": "study",
 }
 """Arguments of `search_medical_images` that have a widget, and the value that means no choice."""
-GROUPS = {"study": "one image per study", "subject": "one image per patient", "none": "every image"}
+GROUPS = {"study": "study", "subject": "patient", "none": "image"}
+"""Values of `group`, and what gets one result each."""
 _NAMES = {
     "labels_absent": "without",
     "labels": "with",
@@ -62,14 +63,15 @@ def count_filters(query: Mapping[str, Any]) -> int:
 def describe_query(query: Mapping[str, Any]) -> str:
     """Return a query as one line for people."""
     parts = [f"“{query['query']}”"] if "query" in query else []
-    parts += [f"{name} {_count_images(len(query[name]))}" for name in ("like", "unlike") if query.get(name)]
+    examples = {"like": "more like", "unlike": "not like"}
+    parts += [f"{words} {_count_images(len(query[name]))}" for name, words in examples.items() if query.get(name)]
     if "has_report" in query:
         parts.append("with report" if query["has_report"] else "without report")
     if "exclude_subject_of" in query:
         parts.append("other patients")
     parts += [f"{word} {_listed(query[name])}".strip() for name, word in _NAMES.items() if name in query]
     if "group" in query:
-        parts.append(GROUPS[query["group"]])
+        parts.append(f"one result per {GROUPS[query['group']]}")
     return ", ".join(parts) or "everything"
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mcp_cxr.chat._servers import Backend
 
 PAGE = 12
+MARKS = {"like": (":material/favorite:", "More like this"), "unlike": (":material/block:", "Not this")}
+"""Icon and label of each kind of example."""
 _HISTORY = 20
 _KEY = "mcp_cxr_tab"
 

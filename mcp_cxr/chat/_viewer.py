@@ -14,7 +14,7 @@ from mcp_cxr.errors import CxrError
 from mcp_cxr.records import VIEWER_URI
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from concurrent.futures import Future
 
     from mcp_cxr.chat._servers import Backend
@@ -31,6 +31,7 @@ def viewer(
     query: dict[str, Any],
     page: dict[str, Any] | None = None,
     opens: str | None = None,
+    names: Mapping[str, str] | None = None,
     on_context: Callable[[str], None] | None = None,
 ) -> None:
     """Draw the viewer for a query.
@@ -41,10 +42,11 @@ def viewer(
         query: Arguments of `search_medical_images`.
         page: The result; None: the viewer searches by itself.
         opens: Image of `page` to open at once.
+        names: Display names of examples in `query`, such as uploaded files.
         on_context: Called with one line about what the user is viewing.
     """
     result: dict[str, Any] = {"content": [], **({"structuredContent": page} if page else {})}
-    hosting: dict[str, Any] = {"input": query, "result": result, "opens": opens}
+    hosting: dict[str, Any] = {"input": query, "result": result, "opens": opens, "names": dict(names or {})}
 
     @st.fragment
     def draw() -> None:

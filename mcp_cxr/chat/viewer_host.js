@@ -95,6 +95,7 @@ class Host {
         displayMode: "inline",
         availableDisplayModes: ["inline", "fullscreen"],
         opens: this.hosting.opens,
+        names: this.hosting.names,
         ...(this.height ? { containerDimensions: { height: this.height } } : {}),
       },
     };

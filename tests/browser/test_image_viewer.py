@@ -265,7 +265,7 @@ async def test_the_report_beside_the_image_marks_the_matched_sentences(show: Sho
             assert "effusion" in text.lower()
         assert await shown.find("mark").count() < await shown.find(".panel p").count() * 3
         facts = await shown.find(".panel").inner_text()
-        for text in ("REPORT", "WHY IT WAS FOUND", "HEADER", "Pixel spacing, mm", "Transfer syntax"):
+        for text in ("REPORT", "WHY IT WAS FOUND", "DETAILS", "Pixel spacing, mm", "Transfer syntax"):
             assert text in facts
         first = await shown.find("h1").inner_text()
         await shown.page.keyboard.press("PageDown")

@@ -103,7 +103,7 @@ async def test_a_large_image_loads_finer_tiles_only_where_it_is_zoomed(
         await page.ready()
         await page.open_image()
         await at_full_size(page)
-        await page.find("select").select_option("Whole range")
+        await page.find("select").select_option("Full range")
         low, high = int(other.large.min()), int(other.large.max())
         part = (await middle_of(page, other.large)).astype(float)
         assert np.array_equal(await seen(page), np.floor((part - low) / (high - low) * 255 + 1e-6).astype(np.uint8))
@@ -137,7 +137,7 @@ async def test_unshared_images_are_reported_and_the_rest_is_shown(browser: Brows
         await page.ready()
         await page.find(".notices").filter(has_text="MCP_CXR_SHARE=images").wait_for()
         assert await page.find("canvas").count() == 0
-        await page.find("button[aria-label^='Report and facts']").first.click()
+        await page.find("button[aria-label^='Report and details']").first.click()
         await page.find(".panel dl").first.wait_for()
         assert "MCP_CXR_SHARE=images" in await page.find(".panel").inner_text()
         assert await page.find(".toolbar").count() == 0

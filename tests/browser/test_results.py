@@ -54,12 +54,32 @@ async def test_similarity_is_shown_if_vectors_were_compared(show: Show, client: 
         await shown.ready()
         for text, hit in zip(await shown.find(".similarity").all_inner_texts(), page["images"], strict=True):
             sign = "−" if hit["similarity_z"] < 0 else "+"  # noqa: RUF001 - a typographic minus
-            assert text.split() == ["z", f"{sign}{abs(hit['similarity_z']):.1f}", f"{hit['percentile']:g}", "%"]
+            assert text.split() == [
+                "z",
+                f"{sign}{abs(hit['similarity_z']):.1f}",
+                "·",
+                "percentile",
+                f"{hit['percentile']:g}",
+            ]
+
+
+async def test_a_negative_z_score_is_explained_as_below_the_mean(show: Show, client: Client):
+    example = (await page_of(client, **EFFUSION))["images"][0]["image_id"]
+    page = await page_of(client, like=[example])
+    for hit, z in zip(page["images"], (1.24, -1.24), strict=False):
+        hit["similarity_z"] = z
+    async with show(question={"like": [example]}) as shown:
+        await shown.ready()
+        result = {"method": "ui/notifications/tool-result", "params": {"content": [], "structuredContent": page}}
+        await shown.page.evaluate("(result) => hosting.send(result)", result)
+        for place, words in enumerate(("above", "below")):
+            title = f"[title$='1.2 standard deviations {words} the mean of the sample.']"
+            await shown.find(".card").nth(place).locator(f".similarity{title}").wait_for()
 
 
 async def test_without_input_the_page_shows_a_search_field(show: Show):
     async with show(question=None) as shown:
-        await shown.frame.get_by_text("Search your archive in words, or by filters.").wait_for()
+        await shown.frame.get_by_text("Search your archive by words or filters.").wait_for()
         await shown.find("input[type=search]").fill("effusion")
         await shown.page.keyboard.press("Enter")
         await shown.ready()
@@ -97,10 +117,10 @@ async def test_like_and_unlike_examples_search_again(show: Show, client: Client)
     one, two = (f"{hit['rank']}, {hit['view_position']}, {hit['subject_id']}" for hit in hits[:2])
     async with show(question=EFFUSION) as shown:
         await shown.ready()
-        await shown.button(f"Not like image {two}").click()
-        await shown.find(".notices").get_by_text("more like this").wait_for()
+        await shown.button(f"Not this: image {two}").click()
+        await shown.find(".notices").get_by_text("works only together with it").wait_for()
         assert await shown.asked() == []  # it takes a positive example
-        await shown.button(f"More like image {one}").click()
+        await shown.button(f"More like this: image {one}").click()
         await shown.find(".examples .like").wait_for()
         await shown.ready()
         expected = {**EFFUSION, "like": [hits[0]["image_id"]], "unlike": [hits[1]["image_id"]]}
@@ -142,7 +162,7 @@ async def test_filters_are_sent_as_they_are_set(show: Show):
         await shown.button("Filters, 1 active").click()
         assert await shown.frame.get_by_label("PA", exact=True).is_checked()
         await shown.find(".chip").filter(has_text="Lateral").click()
-        await shown.frame.get_by_label("Finding present").select_option("Pleural Effusion")
+        await shown.frame.get_by_label("Label present").select_option("Pleural Effusion")
         await shown.frame.get_by_label("From").fill("2100-01-01")
         await shown.frame.get_by_role("combobox", name="Report").select_option("With a report")
         await shown.frame.get_by_text("Apply").click()

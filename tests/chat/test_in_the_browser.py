@@ -90,11 +90,11 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
 ) -> None:
     image = next(one for one in archive.drawn.images if one.syntax == "explicit")
     async with open_page() as tab:
-        await tab.get_by_role("button", name="Examples").click()
+        await tab.get_by_role("button", name="Example images").click()
         await tab.locator("input[type=file]").set_input_files(image.path)
         await expect(cards(tab).first).to_contain_text("cosine 1.000")
         await expect(cards(tab).first).to_contain_text(image.study_id)
-        await expect(tab.get_by_role("button", name="your image")).to_be_visible()
+        await expect(tab.get_by_role("button", name=f"More like this: {image.path.name}")).to_be_visible()
         await tab.keyboard.press("Escape")
         for place in (0, 2):
             await cards(tab).nth(place).get_by_text("Select").click()

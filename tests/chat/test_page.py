@@ -140,7 +140,17 @@ def test_an_example_by_id_and_by_upload_finds_itself(tab: OpenTab, archive: Inge
     best = state(shown).page["images"][0]
     assert (best["study_id"], round(best["similarity_score"], 3)) == (image.study_id, 1.0)
     assert "name of a patient" not in json.dumps(state(shown).page)
+    assert any(one.label == "More like this: name of a patient\\.dcm :material/close:" for one in shown.button)
     assert any("uploaded image cannot be saved" in one.value for one in shown.caption)
+
+
+def test_a_problem_with_an_upload_shows_its_own_name_and_no_temporary_path(tab: OpenTab) -> None:
+    shown = tab()
+    shown.file_uploader(key="example_file").upload("chest_1 [new].png", b"no image")
+    done(shown.run())
+    (problem,) = (re.sub(r"\\(.)", r"\1", one.value) for one in shown.error)
+    assert "chest_1 [new].png" in problem
+    assert "mcp-cxr-chat-" not in problem
 
 
 def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path) -> None:
@@ -157,7 +167,7 @@ def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path
     state(shown).ingest.result(timeout=60)
     assert state(shown).ingest_progress == (1.0, "30 of 30 files: added 30, skipped 0, errors 0")
     done(shown.run())
-    assert shown.success[0].value.startswith("30 images added, 0 already present, 0 errors")
+    assert shown.success[0].value.startswith("30 images added, 0 skipped, 0 errors")
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
 
 
@@ -177,9 +187,9 @@ def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
 
 
 def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
-    assert _model_line(None, ()) == ":gray-badge[no model]"
+    assert _model_line(None, ()) == ":gray-badge[no language model]"
     here = _model_line(ChatModel("llama_3", "http://localhost:1/v1"), ("reports", "images"))
-    assert here == ":green-badge[data stays on this machine] **llama\\_3** · sees reports and images"
+    assert here == ":green-badge[data stays on this machine] language model **llama\\_3** · sees reports and images"
     away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[data leaves this machine: api\\.anthropic\\.com\\:443]")
     assert away.endswith("· does not see images")

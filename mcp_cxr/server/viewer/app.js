@@ -92,7 +92,8 @@ class App {
 
   #applyContext(change) {
     Object.assign(this.host.context, change);
-    const { theme, displayMode, containerDimensions: size, safeAreaInsets: insets } = this.host.context;
+    const { theme, displayMode, containerDimensions: size, safeAreaInsets: insets, names } = this.host.context;
+    for (const [id, name] of Object.entries(names ?? {})) this.names.set(id, name); // from the chat page
     const root = document.documentElement;
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
     root.dataset.mode = displayMode === "fullscreen" || typeof size?.height === "number" ? "full" : "inline";
@@ -205,7 +206,7 @@ class App {
       this.runSearch({ ...search, like: undefined, unlike: undefined, exclude_subject_of: undefined });
     else {
       this.hint = unlike.length
-        ? "Mark an image as “more like this” too: the search then moves away from this one."
+        ? "Also mark at least one image as “More like this”; “Not this” works only together with it."
         : null;
       if (this.hint) announce(this.hint);
       this.render();

@@ -41,8 +41,8 @@ class Gallery {
     const { page, problem, isBusy } = this.state;
     const instead = (text) => element("p", { class: "empty" }, text);
     if (!page && problem) return null;
-    if (!page) return instead(isBusy ? "Searching …" : "Search your archive in words, or by filters.");
-    if (!page.images.length) return instead("No image matches. Use fewer filters, or other words.");
+    if (!page) return instead(isBusy ? "Searching …" : "Search your archive by words or filters.");
+    if (!page.images.length) return instead("No image matches. Try other words or fewer filters.");
     const cards = page.images.map((hit) => this.#card(hit));
     return element("ol", { class: "cards", start: page.images[0].rank }, cards);
   }
@@ -76,7 +76,7 @@ class Gallery {
           "li",
           { class: kind },
           icon(kind),
-          element("span", {}, `${kind === "like" ? "Like" : "Not like"} ${this.on.nameOf(id)}`),
+          element("span", {}, `${kind === "like" ? "More like this" : "Not this"}: ${this.on.nameOf(id)}`),
           iconButton("close", `Remove ${this.on.nameOf(id)} from the examples`, () => this.on.removeExample(kind, id)),
         ),
       ),
@@ -106,9 +106,11 @@ class Gallery {
           element("span", {}, hit.view_position),
           similarity ? element("span", { class: "similarity", title: similarity.explanation }, similarity.text) : null,
         ),
-        element("p", { class: "ids" }, element("span", {}, hit.subject_id), element("span", {}, hit.study_id)),
+        element("p", { class: "ids" }, element("span", { title: "Patient" }, hit.subject_id), element("span", { title: "Study" }, hit.study_id)),
         labels.length ? element("p", { class: "labels" }, labels.join(", ")) : null,
-        element("p", { class: "why", title: (hit.why ?? []).join("\n") }, (hit.why ?? []).join("  ·  ")),
+        hit.why?.length
+          ? element("p", { class: "why", title: hit.why.join("\n") }, `Why: ${hit.why.join("  ·  ")}`)
+          : null,
         hit.report_excerpt ? element("p", { class: "excerpt" }, hit.report_excerpt) : null,
       ),
       this.#actions(hit, name),
@@ -138,18 +140,18 @@ class Gallery {
       disabled: Boolean(this.state.notShared),
     });
     compare.title = "Compare";
-    const like = iconButton("like", `More like image ${name}`, () => this.on.toggleExample("like", hit), {
+    const like = iconButton("like", `More like this: image ${name}`, () => this.on.toggleExample("like", hit), {
       "aria-pressed": String(Boolean(search.like?.includes(hit.image_id))),
     });
     like.title = "More like this";
-    const not = iconButton("unlike", `Not like image ${name}`, () => this.on.toggleExample("unlike", hit), {
+    const not = iconButton("unlike", `Not this: image ${name}`, () => this.on.toggleExample("unlike", hit), {
       "aria-pressed": String(Boolean(unlike?.includes(hit.image_id))),
     });
     not.title = "Not this";
     const facts = this.state.notShared
-      ? iconButton("details", `Report and facts of image ${name}`, () => this.on.open(hit))
+      ? iconButton("details", `Report and details of image ${name}`, () => this.on.open(hit))
       : null;
-    if (facts) facts.title = "Report and facts";
+    if (facts) facts.title = "Report and details";
     return element("div", { class: "actions" }, facts, like, not, this.state.notShared ? null : compare);
   }
 
@@ -161,7 +163,7 @@ class Gallery {
       ? element(
           "div",
           { class: "row" },
-          iconButton("compare", selected.size > 1 ? `Compare ${selected.size}` : "Select another", this.on.compare, {
+          iconButton("compare", selected.size > 1 ? `Compare ${selected.size}` : "Select one more", this.on.compare, {
             words: true,
             disabled: selected.size < 2,
             class: "primary",

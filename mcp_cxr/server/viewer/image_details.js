@@ -1,4 +1,4 @@
-// The details panel of one image: report, labels and header.
+// The details panel of one image: report, labels and facts.
 
 const SHOWN_TAGS = {
   Modality: "Modality",
@@ -12,9 +12,9 @@ const SHOWN_TAGS = {
   Columns: "Columns",
   Rows: "Rows",
   BitsStored: "Bits stored",
-  PhotometricInterpretation: "Photometric",
+  PhotometricInterpretation: "Photometric interpretation",
   PixelSpacing: "Pixel spacing, mm",
-  ImagerPixelSpacing: "Spacing at detector, mm",
+  ImagerPixelSpacing: "Pixel spacing at the detector, mm",
   TransferSyntaxUID: "Transfer syntax",
   BurnedInAnnotation: "Burned-in text",
 };
@@ -53,7 +53,7 @@ function headerSection(facts) {
   const rows = [
     [
       "View",
-      `${facts.view_position}${facts.view_source && facts.view_source !== "none" ? ` (${facts.view_source})` : ""}`,
+      `${facts.view_position}${facts.view_source && facts.view_source !== "none" ? ` (from ${facts.view_source})` : ""}`,
     ],
     ["Date", facts.study_date],
     ["Patient", facts.subject_id],
@@ -67,7 +67,7 @@ function headerSection(facts) {
     ...grayscaleRows(facts.grayscale ?? {}),
   ].filter(([, value]) => value !== null && value !== undefined && value !== "");
   return [
-    element("h2", {}, "Header"),
+    element("h2", {}, "Details"),
     element(
       "dl",
       {},
@@ -79,8 +79,8 @@ function headerSection(facts) {
 function grayscaleRows({ voi, center, width, notes }) {
   const windows = {
     lut: "VOI LUT of the file",
-    window: `window ${center} / ${width}`,
-    stretch: "stretched, the file gives no window",
+    window: `window center ${center}, width ${width}`,
+    stretch: "scaled to the full range (the file has no window)",
   };
   return [
     ["Grayscale", windows[voi]],

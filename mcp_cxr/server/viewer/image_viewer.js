@@ -12,13 +12,13 @@ class ImageViewer {
     this.active = null;
     this.isLinked = true;
     this.grid = element("div", { class: "viewports", "data-count": hits.length });
-    this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and facts", tabindex: -1 });
+    this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and details", tabindex: -1 });
     this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Image" });
     this.showsPanel = Boolean(notShared) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
   }
 
   render() {
-    this.detailsButton = iconButton("details", "Report and facts", () => this.#togglePanel(), {
+    this.detailsButton = iconButton("details", "Report and details", () => this.#togglePanel(), {
       "aria-controls": "details",
     });
     this.root = element(

@@ -19,8 +19,8 @@ function searchForm({ search, filtersOpen, history, canFullscreen, on }) {
     type: "search",
     name: "query",
     maxlength: 2000,
-    placeholder: "Search in words",
-    "aria-label": "Search in words",
+    placeholder: "Search by words",
+    "aria-label": "Search by words",
     autocomplete: "off",
   });
   field.value = search.query ?? "";
@@ -67,12 +67,12 @@ function filterForm({ search, on }) {
     "form",
     { id: "filters", class: "filters", "aria-label": "Filters", onkeydown: onEnter(send) },
     viewBoxes(search.view ?? []),
-    field("Finding present", choice("labels", LABELS, search.labels?.[0])),
-    field("Finding absent", choice("labels_absent", LABELS, search.labels_absent?.[0])),
-    field("From", text("date_from", "date")),
-    field("To", text("date_to", "date")),
+    field("Label present", choice("labels", LABELS, search.labels?.[0])),
+    field("Label absent", choice("labels_absent", LABELS, search.labels_absent?.[0])),
+    field("Date from", text("date_from", "date")),
+    field("Date to", text("date_to", "date")),
     field("Report", choice("has_report", { true: "With a report", false: "Without a report" }, search.has_report)),
-    field("Patient", text("subject_id", "text", { autocomplete: "off" })),
+    field("Patient id", text("subject_id", "text", { autocomplete: "off" })),
     field(
       "One result per",
       choice("group", { study: "Study", subject: "Patient", none: "Image" }, search.group ?? "study", false),
@@ -96,7 +96,7 @@ function filterForm({ search, on }) {
       element(
         "button",
         { type: "button", class: "tool labeled", onclick: () => on.runSearch(clearFilters(search)) },
-        "Clear",
+        "Clear filters",
       ),
       element("button", { type: "button", class: "tool labeled primary", onclick: send }, "Apply"),
     ),

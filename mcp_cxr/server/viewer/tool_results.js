@@ -5,7 +5,7 @@ const MODES = {
   keyword: "by words",
   hybrid: "by pixels and words",
   similar: "by example",
-  filter: "by filters",
+  filter: "by filters, newest first",
 };
 const GROUPS = { study: ["study", "studies"], subject: ["patient", "patients"], none: ["image", "images"] };
 
@@ -49,12 +49,15 @@ function similarityOf(hit) {
     typeof hit.similarity_z === "number"
       ? `z ${hit.similarity_z < 0 ? "−" : "+"}${Math.abs(hit.similarity_z).toFixed(1)}`
       : "";
-  const percentile = typeof hit.percentile === "number" ? `${+hit.percentile.toFixed(2)} %` : "";
-  const cosine = typeof hit.similarity_score === "number" ? `Cosine ${hit.similarity_score.toFixed(3)}. ` : "";
+  const percentile = typeof hit.percentile === "number" ? `percentile ${+hit.percentile.toFixed(2)}` : "";
+  const cosine = typeof hit.similarity_score === "number" ? `Cosine similarity ${hit.similarity_score.toFixed(3)}. ` : "";
   const explanation = [];
-  if (percentile) explanation.push(`More similar than ${percentile} of a sample of the archive`);
-  if (z) explanation.push(`${hit.similarity_z.toFixed(1)} standard deviations above its mean`);
-  return { text: [z, percentile].filter(Boolean).join("  "), explanation: `${cosine}${explanation.join("; ")}.` };
+  if (percentile) explanation.push(`More similar than ${+hit.percentile.toFixed(2)} % of a sample of the archive`);
+  if (z) {
+    const side = hit.similarity_z < 0 ? "below" : "above";
+    explanation.push(`${Math.abs(hit.similarity_z).toFixed(1)} standard deviations ${side} the mean of the sample`);
+  }
+  return { text: [z, percentile].filter(Boolean).join("  ·  "), explanation: `${cosine}${explanation.join("; ")}.` };
 }
 
 function presentLabels(labels) {

@@ -1,7 +1,7 @@
 // Shows one image: zoom and pan, window and ruler, by pointer and by keys.
 
 const STEP_PX = 40;
-const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's whole range
+const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's full range
 const MAX_ZOOM_SCALE = 16;
 const KEYS_HELP = [
   "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window.",

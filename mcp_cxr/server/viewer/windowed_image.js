@@ -53,8 +53,8 @@ class WindowedImage {
       voiWindow,
     }));
     const ends = [this.grayscale.rescaled(0), this.grayscale.rescaled(this.grayscale.grays.length - 1)];
-    const whole = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
-    return [{ name: "Default window", voiWindow: null }, ...named, { name: "Whole range", voiWindow: whole }];
+    const full = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
+    return [{ name: "Default window", voiWindow: null }, ...named, { name: "Full range", voiWindow: full }];
   }
 
   /** The current window; for a default that is not linear, the nearest LINEAR one. */

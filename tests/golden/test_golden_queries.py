@@ -1,13 +1,11 @@
-"""80 annotated queries on 24 annotated reports: read as annotated, and matching reports rank first.
+"""Annotated queries on annotated reports: read as annotated, and matching reports rank first.
 
-The reports were written for this test in the style of MIMIC-CXR's; none is real. Each is annotated by hand above its
-text.
+`annotations` defines the annotation of the reports. The first 24 are read as annotated today; the rest are to come.
 """
 
 from __future__ import annotations
 
 import csv
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import Status, mentions_by_sentence, parse_query_text
+from tests.golden.annotations import Report, reports
 from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic, report
 
@@ -25,17 +24,6 @@ if TYPE_CHECKING:
     from mcp_cxr.records import SearchResult
 
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Report:
-    """A report with its annotation."""
-
-    number: int
-    text: str
-    present: frozenset[str]
-    possible: frozenset[str]
-    absent: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -53,15 +41,6 @@ class Query:
         return self.wanted <= one.present and self.possible <= one.possible and not self.without & present_or_possible
 
 
-def _reports() -> list[Report]:
-    head = re.compile(r"^=== s(\d+) \| present:(.*)\| unsure:(.*)\| absent:(.*)\n", re.MULTILINE)
-    parts = head.split((HERE / "reports.txt").read_text())[1:]
-    return [
-        Report(int(parts[at]), parts[at + 4], *(_names(names, ",") for names in parts[at + 1 : at + 4]))
-        for at in range(0, len(parts), 5)
-    ]
-
-
 def _questions() -> list[Query]:
     with (HERE / "queries.csv").open() as handle:
         return [
@@ -74,7 +53,20 @@ def _names(text: str, separator: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(separator) if name.strip())
 
 
-REPORTS, QUESTIONS = _reports(), _questions()
+ALL_REPORTS, QUESTIONS = reports(), _questions()
+NAMES_TODAY = {
+    "enteric tube": "nasogastric tube",
+    "hilar lymphadenopathy": "lymphadenopathy",
+    "multifocal pneumonia": "pneumonia",
+    "picc": "central venous catheter",
+    "pulmonary fibrosis": "interstitial lung disease",
+    "reticular opacity": "interstitial lung disease",
+    "rib fracture": "fracture",
+    "vascular congestion": "pulmonary edema",
+}
+"""Findings that the table does not distinguish yet -> their name in it."""
+REPORTS = [one.renamed(NAMES_TODAY) for one in ALL_REPORTS[:24]]
+"""The reports that today's reader reads as annotated."""
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +95,16 @@ def numbers(page: SearchResult) -> list[int]:
     return [int(name[-2:]) for name in by_place]
 
 
-def test_there_are_80_queries_and_each_report_matches_one() -> None:
-    assert len({one.text for one in QUESTIONS}) == len(QUESTIONS) == 80
+def test_there_are_60_reports_whose_annotation_is_consistent() -> None:
+    assert [one.number for one in ALL_REPORTS] == list(range(1, len(ALL_REPORTS) + 1))
+    assert len({one.text for one in ALL_REPORTS}) == len(ALL_REPORTS) >= 60
+    for one in ALL_REPORTS:
+        assert one.entries
+        assert not (one.normal and (one.present or one.possible))
+
+
+def test_there_are_125_queries_and_each_report_matches_one() -> None:
+    assert len({one.text for one in QUESTIONS}) == len(QUESTIONS) == 125
     assert all(any(one.matches(each) for each in REPORTS) for one in QUESTIONS)
     assert all(any(each.matches(one) for each in QUESTIONS) for one in REPORTS)
 

@@ -55,13 +55,17 @@ class Tab:
     """The image that is open in the viewer."""
 
     def search(self, backend: Backend, *, offset: int = 0) -> None:
-        """Start a search with the values of the widgets."""
-        self.query = query_of({name: st.session_state[widget(name)] for name in FIELDS}, marks=self.marks)
+        """Start a search with the values of the widgets; without words or positive examples, "Not this" starts none."""
+        query = query_of({name: st.session_state[widget(name)] for name in FIELDS}, marks=self.marks)
         if self.others_only and (
             example := next((marked for marked in self.marks["like"] if not backend.is_upload(marked)), None)
         ):
-            self.query["exclude_subject_of"] = example
+            query["exclude_subject_of"] = example
         self.stop()
+        if "unlike" in query and not query.keys() & {"query", "like"}:
+            self.problem = "Also search by words or mark an image as “More like this”; “Not this” does not work alone."
+            return
+        self.query = query
         self.problem = self.open_image_id = None
         self.pending_search = backend.loop.start(
             backend.call("search_medical_images", {**self.query, "limit": PAGE, "offset": offset})

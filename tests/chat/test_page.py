@@ -88,6 +88,18 @@ def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     assert state(shown).marks == {"like": [], "unlike": [other]}
 
 
+def test_not_this_alone_asks_for_words_or_an_example_and_keeps_the_results(tab: OpenTab) -> None:
+    shown = tab()
+    shown.multiselect(key="search_view").set_value(["PA"])
+    found = titles(done(button(shown, "Search").click().run()))
+    done(button(shown, "unlike_1").click().run())
+    assert "“Not this” does not work alone" in shown.error[0].value
+    assert titles(shown) == found
+    done(button(shown, "like_2").click().run())
+    assert not shown.error
+    assert state(shown).page["search_mode"] == "similar"
+
+
 def test_an_error_of_a_tool_is_shown_in_its_own_words(tab: OpenTab) -> None:
     shown = done(button(tab(), "Search").click().run())
     assert "Ask with words, an example image or a filter" in shown.error[0].value

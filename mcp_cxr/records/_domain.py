@@ -276,6 +276,8 @@ class ResultFacts:
     """The hits that still exist."""
     sample: ReferenceSample | None
     """None if no vectors were compared."""
+    counts: tuple[int, ...] = ()
+    """Images, studies or subjects that pass each of the further filters, whatever their words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,6 +201,10 @@ class Store(ABC):
     ) -> int:
         """Count images, or their studies or subjects; with `terms`, only images that `match` would return."""
 
+    @abstractmethod
+    async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        """Return in how many studies' documents each of `terms` is; terms in none are left out."""
+
     async def result_facts(
         self,
         ids: Sequence[ImageId],
@@ -209,6 +213,7 @@ class Store(ABC):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
+        also_count: Sequence[Filter] = (),
     ) -> ResultFacts:
         """Return everything that a search result needs besides the ranking.
 
@@ -218,6 +223,7 @@ class Store(ABC):
             ids: The hits, as `get` takes them.
             where: The query's filter, as `count` takes it, with `terms` and `distinct`.
             with_vectors: Whether vectors were compared: the hits' vectors and the reference sample are returned too.
+            also_count: Further filters: what passes each is counted as `distinct` says, without `terms`.
         """
         return ResultFacts(
             (await self.info()).fingerprint,
@@ -225,6 +231,7 @@ class Store(ABC):
             await self.count_external(),
             await self.get(ids, with_vectors=with_vectors),
             await self.reference_sample() if with_vectors else None,
+            tuple([await self.count(one, distinct=distinct) for one in also_count]),
         )
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:

@@ -193,6 +193,11 @@ class MemoryStore(Store):
             images = [image for image in images if any(term in documents[image.study_id] for term in terms)]
         return len({getattr(image, f"{distinct or 'image'}_id") for image in images})
 
+    async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        documents = self._tables.documents.values()
+        counts = {term: sum(term in document for document in documents) for term in terms}
+        return {term: count for term, count in counts.items() if count}
+
     async def reference_sample(self) -> ReferenceSample:
         tables = self._tables
         rows = sorted(self._rows(Filter()), key=lambda row: sample_key(row.image.image_id))[:SAMPLE_SIZE]

@@ -141,6 +141,9 @@ class EmbeddedStore(Store):
             partial(self._results.get, tables.queries.count), where, tuple(terms), distinct
         )
 
+    async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        return await self._read(fulltext.term_counts, terms)
+
     async def result_facts(
         self,
         ids: Sequence[ImageId],
@@ -149,6 +152,7 @@ class EmbeddedStore(Store):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
+        also_count: Sequence[Filter] = (),
     ) -> ResultFacts:
         def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
@@ -157,6 +161,10 @@ class EmbeddedStore(Store):
                 tables.queries.count_external(connection),
                 tables.images.get(connection, ids, with_vectors),
                 self._results.get(tables.queries.reference_sample, connection) if with_vectors else None,
+                tuple(
+                    self._results.get(tables.queries.count, connection, one, (), distinct, *by_copy)
+                    for one in also_count
+                ),
             )
 
         return await self._read_with_copy(query)

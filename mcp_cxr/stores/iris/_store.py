@@ -133,6 +133,9 @@ class IrisStore(Store):
     ) -> int:
         return await self._read(lambda statements, _: tables.queries.count(statements, where, terms, distinct))
 
+    async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
+        return await self._read(lambda statements, _: tables.queries.term_counts(statements, terms))
+
     async def result_facts(
         self,
         ids: Sequence[ImageId],
@@ -141,9 +144,10 @@ class IrisStore(Store):
         terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
+        also_count: Sequence[Filter] = (),
     ) -> ResultFacts:
         def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
-            row = tables.result_facts.read(statements, ids, where, terms, distinct, with_vectors)
+            row = tables.result_facts.read(statements, ids, where, terms, distinct, with_vectors, also_count)
             if not entries.match(row.schema, row.fingerprint):  # another process has recreated the archive
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
@@ -152,15 +156,14 @@ class IrisStore(Store):
                 if with_vectors
                 else None
             )
-            return ResultFacts(made_with, row.total, row.external, row.stored, cached and cached.sample), cached
+            sample = cached and cached.sample
+            return ResultFacts(made_with, row.total, row.external, row.stored, sample, row.counts), cached
 
         result, cached = await self._read(query)
         self._cached_sample = cached or self._cached_sample
         return result
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        if not tables.result_facts.can_filter_images(filters):
-            return await super().filter_images(images, filters)
         return await self._read(lambda statements, _: tables.result_facts.filter_images(statements, images, filters))
 
     async def reference_sample(self) -> ReferenceSample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -75,6 +75,12 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "a clause without terms": (clauses(TermClause()), set()),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
+FURTHER = (
+    clauses(any_of("edema")),
+    Filter(clauses=(any_of("edema"), any_of("pa")), labels=("Edema",), labels_absent=("Pneumonia",)),
+    Filter(),
+    clauses(any_of("nowher")),
+)
 
 
 @pytest.fixture
@@ -209,8 +215,9 @@ async def test_result_facts_equal_the_results_of_the_single_methods(filled: Stor
     hits = [ImageId(name) for name in ("c1", "gone", "f1", "a1")]
     how: list[dict[str, Any]] = [
         {},
-        {"distinct": "study", "terms": ("edema",), "with_vectors": True},
+        {"distinct": "study", "terms": ("edema",), "with_vectors": True, "also_count": FURTHER},
         {"distinct": "subject", "with_vectors": True},
+        {"also_count": FURTHER[:1]},
     ]
     for (where, _), more in itertools.product(FILTERS.values(), how):
         for asked in (hits, []):
@@ -222,12 +229,36 @@ async def test_result_facts_equal_the_results_of_the_single_methods(filled: Stor
             assert (together.fingerprint, together.external) == (FINGERPRINT, 1)
 
 
+async def test_result_facts_count_further_filters_whatever_their_words(filled: Store) -> None:
+    by_unit: dict[Literal["study", "subject"] | None, tuple[int, ...]] = {
+        None: (3, 2, 6, 0),
+        "study": (2, 1, 4, 0),
+        "subject": (2, 1, 3, 0),
+    }
+    for distinct, expected in by_unit.items():
+        facts = await filled.result_facts([], Filter(), terms=["ll"], distinct=distinct, also_count=FURTHER)
+        assert facts.counts == expected
+        assert facts.total == 1
+    assert (await filled.result_facts([], Filter())).counts == ()
+
+
+async def test_term_counts_are_the_studies_whose_documents_have_each_term(filled: Store, backend: Backend) -> None:
+    backend.put_external("f1", "sd", "p1")
+    given = ["edema", "pa", "ll", "nowher", "", "pa ap", "edema", "7"]
+    assert await filled.term_counts(given) == {"edema": 2, "pa": 3, "ll": 1}
+    await filled.put_studies([Study(StudyId("sd"), SubjectId("p3"), report="Edema 7 edema 007, 1.0.")])
+    assert await filled.term_counts([*given, "007"]) == {"edema": 3, "pa": 3, "ll": 1, "7": 1, "007": 1}
+    await filled.forget(Filter(study_id=StudyId("sa")))
+    assert await filled.term_counts(given) == {"edema": 2, "pa": 2, "ll": 1, "7": 1}
+    assert await filled.term_counts([]) == {}
+
+
 def flat(facts: ResultFacts) -> list[Any]:
     """Return the values as lists, which `==` can compare, unlike arrays."""
     seen = {one: (found, found.vector is None or found.vector.tobytes()) for one, found in facts.stored.items()}
     stored = [(one, replace(found, vector=None), vector) for one, (found, vector) in seen.items()]
     sample = facts.sample and (facts.sample.ids, facts.sample.vectors.tobytes())
-    return [facts.fingerprint, facts.total, facts.external, stored, sample]
+    return [facts.fingerprint, facts.total, facts.external, stored, sample, facts.counts]
 
 
 async def test_filter_images_applies_each_filter_alone(filled: Store) -> None:
@@ -235,6 +266,9 @@ async def test_filter_images_applies_each_filter_alone(filled: Store) -> None:
     for (one, through), (other, through_other) in itertools.pairwise(FILTERS.values()):
         if not (one.only_images or other.only_images):
             assert await filled.filter_images(among, [one, other]) == [through & set(among), through_other & set(among)]
+    three = [clauses(lacks("edema")), clauses(any_of("edema"), lacks("pa")), Filter(labels=("Edema",))]
+    assert await filled.filter_images(among, three) == [{"b1", "d1"}, {"c1"}, {"a1", "c1"}]
+    assert await filled.filter_images(among, []) == []
     assert await filled.filter_images(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
     assert await filled.filter_images([], [Filter(), Filter(split="test")]) == [set(), set()]
 

@@ -10,7 +10,7 @@ import pytest
 from mcp_cxr.archive import Archive
 from mcp_cxr.errors import FingerprintMismatch, StoreMissing
 from mcp_cxr.images import ImageReader
-from mcp_cxr.records import Filter, Fingerprint, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, Fingerprint, ImageId, Study, StudyId, SubjectId, TermClause
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.iris import IrisStore
@@ -88,6 +88,15 @@ async def test_a_search_by_vector_among_external_rows_is_two_round_trips(server:
 
 async def test_a_search_by_words_is_one_round_trip(server: StandIn, store: IrisStore) -> None:
     assert await trips(server, lambda: store.match(["effus", "clear"], FRONTAL, limit=5)) == 1
+
+
+async def test_further_counts_add_no_round_trip(server: StandIn, store: IrisStore) -> None:
+    clause = TermClause(any_of=("effus",), or_lacks=("clear",))
+    further = [Filter(clauses=(clause,)), Filter(clauses=(clause, clause), view=("PA",)), EVERY]
+    ids = [ImageId("i00001")]
+    assert await trips(server, lambda: store.result_facts(ids, FRONTAL, also_count=further)) == 1
+    assert await trips(server, lambda: store.filter_images(ids, further)) == 1
+    assert await trips(server, lambda: store.term_counts(["effus", "clear"])) == 1
 
 
 async def test_the_reference_sample_is_read_again_only_if_it_changed(server: StandIn, store: IrisStore) -> None:

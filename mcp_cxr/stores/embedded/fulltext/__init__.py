@@ -1,6 +1,6 @@
 """Search by words: the index of the studies' documents, BM25, and filters as arrays by study."""
 
-from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
+from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores, term_counts
 from mcp_cxr.stores.embedded.fulltext._search import match, reindex
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
     image_conditions,
@@ -17,4 +17,5 @@ __all__ = [
     "selects_few",
     "study_conditions",
     "study_mask",
+    "term_counts",
 ]

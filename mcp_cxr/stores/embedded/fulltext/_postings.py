@@ -154,6 +154,13 @@ def mask_size(connection: Connection) -> int:
     return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
 
 
+def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:
+    """Return the number of documents that contain each term, if there is one."""
+    holders = Holders(connection)
+    counts = {term: int(np.count_nonzero(holders.mask(term))) for term in terms}
+    return {term: count for term, count in counts.items() if count}
+
+
 def bm25_scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.float64]:
     """Return the BM25 of each study's document, by study number; 0 if it contains none of `terms`."""
     index = Index(connection)

@@ -14,7 +14,13 @@ from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, Total
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores._shared import best_first, unit_rows
 from mcp_cxr.stores.iris.driver import to_vector_cell, vectors_from_cells
-from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, select_where, terms_parameter, to_ranked_images
+from mcp_cxr.stores.iris.tables._select import (
+    MAX_TERM_LENGTH,
+    NOT_EXTERNAL,
+    select_where,
+    terms_parameter,
+    to_ranked_images,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +44,12 @@ _MAX_BY_HNSW = 200  # beyond this, the index is too inexact to be worth it
 
 _HOLDS_TERMS = """i.StudyID IN (
     SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator))"""
+
+_BEFORE_TERM = "t"
+# With a letter before it, a term that looks like a number is returned as it is.
+_COUNT_HOLDERS = """
+SELECT 't' || p.Term AS Holding, COUNT(*) AS Holders FROM {table}Terms AS p
+WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator) GROUP BY p.Term"""
 
 # BM25 as FTS5 counts it (SQLite documentation, fts5 section 5.1.1): k1 = 1.2, b = 0.75, an idf of at least 1e-6.
 _SELECT_BY_BM25 = """
@@ -153,6 +165,13 @@ def count_statement(
     words: list[LiteralString] = [_HOLDS_TERMS] if terms else []
     statement, parameters = select_where(_COUNT[distinct], where, NOT_EXTERNAL, *words)
     return statement, {**parameters, "terms": terms_parameter(terms)}
+
+
+def term_counts(statements: Statements, terms: Sequence[str]) -> dict[str, int]:
+    """Return the number of documents that contain each term, if there is one."""
+    rows = statements.fetch_all(_COUNT_HOLDERS, {"terms": terms_parameter(terms)})
+    holders = {str(term).removeprefix(_BEFORE_TERM): int(count) for term, count in rows}
+    return {term: holders[stored] for term in terms if (stored := term[:MAX_TERM_LENGTH]) in holders}
 
 
 def count_external(statements: Statements) -> int:

@@ -5,7 +5,8 @@ The text of a condition is constant and chosen by the fields given; every value 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, cast
 
 from mcp_cxr.records import ImageId, RankedImage, StudyId, SubjectId
 from mcp_cxr.stores._shared import given_fields
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NOT_EXTERNAL = "i.Metadata LIKE :own_row"
 
+_NAME = re.compile(r":([a-z_]+)")
 _LETTERS: LiteralString = "abcdefghijklmnopqrstuvwxyz"
 MAX_TERM_LENGTH = 100
 """Characters: a term is a subscript of a global, whose length is limited."""
@@ -97,6 +99,18 @@ def _clauses(clauses: Sequence[TermClause]) -> tuple[list[LiteralString], Parame
         parameters["or_lacks_" + letters] = terms_parameter(clause.or_lacks)
         parameters["wanted_" + letters] = len({term[:MAX_TERM_LENGTH] for term in clause.or_lacks})
     return conditions, parameters
+
+
+def with_suffix(
+    letters: LiteralString, statement: LiteralString, parameters: Parameters
+) -> tuple[LiteralString, Parameters]:
+    """Return a statement whose parameters have these letters after their names: so it can be part of another one."""
+
+    def renamed(name: re.Match[str]) -> str:
+        return f"{name[0]}_{letters}" if name[1] in parameters else name[0]
+
+    renamed_statement = cast("LiteralString", _NAME.sub(renamed, statement))
+    return renamed_statement, {f"{name}_{letters}": value for name, value in parameters.items()}
 
 
 def letter_suffix(number: int) -> LiteralString:

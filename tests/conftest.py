@@ -30,7 +30,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
 def real_images() -> Path:
     """The folder of real images that CXR_TEST_DATA names."""
     if not REAL_IMAGES:
-        pytest.skip("CXR_TEST_DATA names no folder of real films")
+        pytest.skip("CXR_TEST_DATA names no folder of real images")
     return Path(REAL_IMAGES).resolve()
 
 

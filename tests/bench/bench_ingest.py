@@ -1,11 +1,11 @@
 """Images of MIMIC's size into the archive, by the command and by the usual loop: `python -m tests.bench ingest`.
 
 300 uncompressed images of 2544 x 3056 at 16 bits lie on disk, warm in the page cache; the embedding service is the
-stand-in with no delay, on the same two cores. `mcp-cxr ingest`, from its first look at the folder to its summary, is
-compared with what two cores could do at the CPU time of an image, summed over its processes, the start of its workers
-included, and the service; and with the loop that people write first: pydicom's usual pipeline, one request and
-one commit an image. Also printed: the most memory that its processes and the service held at once (PSS: shared pages
-are counted once). Linux only.
+simulated server with no delay, on the same two cores. `mcp-cxr ingest`, from its first look at the folder to its
+summary, is compared with what two cores could do at the CPU time of an image, summed over its processes, the start of
+its workers included, and the service; and with the loop that people write first: pydicom's usual pipeline, one request
+and one commit an image. Also printed: the most memory that its processes and the service held at once (PSS: shared
+pages are counted once). Linux only.
 """
 
 # ruff: noqa: T201  # a bench prints

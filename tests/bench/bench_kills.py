@@ -1,7 +1,7 @@
 """Kills writing processes, and writes with several at once: `python -m tests.bench.bench_kills`.
 
-Thirty rounds on each store, IRIS on the stand-in, which runs in its own process; then one folder is ingested into the
-stand-in by one process and by four.
+Thirty rounds on each store, IRIS on the simulated server, which runs in its own process; then one folder is ingested
+into the simulated server by one process and by four.
 """
 
 # ruff: noqa: T201  # a bench prints

@@ -1,6 +1,6 @@
 """How much of a service's own capacity the client uses: `python -m tests.bench.bench_nvclip`.
 
-The service is the stand-in, which works on one request at a time and sleeps as long as it is told. What comes out
+The service is the simulated server, which works on one request at a time and sleeps as long as configured. The result
 says how little the client adds; it predicts nothing about a NIM.
 """
 
@@ -40,7 +40,7 @@ CPU_MS_TO_REACH = 0.2
 
 @dataclass(frozen=True)
 class Service:
-    """How the stand-in works, and how many pictures make a measurement of about a second or two."""
+    """How the simulated server works, and how many pictures make a measurement of about a second or two."""
 
     name: str
     latency: tuple[float, float]
@@ -172,7 +172,7 @@ def environment(images: list[Rendering]) -> str:
 
 def main() -> int:
     images = drawn_images(max(service.many for service in SERVICES))
-    print("The NV-CLIP client against a stand-in on this machine. This predicts nothing about a NIM.")
+    print("The NV-CLIP client against a simulated server on this machine. This predicts nothing about a NIM.")
     print(environment(images))
     with StandIn() as standin:
         reached = [report(service, anyio.run(compare, standin, service, images)) for service in SERVICES]

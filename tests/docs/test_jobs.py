@@ -86,7 +86,7 @@ def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(image_dir: Pa
 
 
 def test_gnu_parallel_gets_every_shard_and_a_valid_command(image_dir: Path, tmp_path: Path, path: str) -> None:
-    """A stand-in for GNU parallel, which may not be installed, writes down its arguments."""
+    """A fake of GNU parallel, which may not be installed, writes down its arguments."""
     parallel = tmp_path / "bin" / "parallel"
     parallel.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > given\ncat > parts\n')
     parallel.chmod(0o700)

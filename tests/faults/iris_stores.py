@@ -1,4 +1,4 @@
-"""Stores on a stand-in for IRIS, and a small archive."""
+"""Stores on a simulated IRIS server, and a small archive."""
 
 from __future__ import annotations
 

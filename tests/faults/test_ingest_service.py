@@ -60,7 +60,7 @@ def image_dir(tmp_path: Path) -> Path:
 def mcp_cxr(
     standin: StandIn, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Command:
-    """Return a function that runs a command against the stand-in and returns exit code, stdout and stderr."""
+    """Return a function that runs a command against the simulated server and returns exit code, stdout and stderr."""
     monkeypatch.setenv("MCP_CXR_DATA_DIR", str(data))
     monkeypatch.setenv("NVCLIP_BASE_URL", standin.base_url)
     monkeypatch.setenv("NVIDIA_API_KEY", KEY)
@@ -84,7 +84,7 @@ def sent(image_dir: Path, size: int) -> dict[str, bytes]:
 
 
 def assert_each_row_has_the_vector_of_its_pixels(data: Path, jpegs: dict[str, bytes], *, count: int) -> None:
-    """Compare the stored vectors with the stand-in's vector of each JPEG."""
+    """Compare the stored vectors with the simulated server's vector of each JPEG."""
     state = State(models=(), dimension=1024)
     found = rows(data, "SELECT image_id, vector FROM images JOIN vectors USING (slot)")
     assert len(found) == count

@@ -41,7 +41,7 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, demo: DemoDataSet) -> Path:
-    """Return an archive of the demo's images and reports with the stand-in's vectors; read-only."""
+    """Return an archive of the demo's images and reports with the simulated server's vectors; read-only."""
     made = tmp_path_factory.mktemp("made")
     with StandIn() as standin:
         anyio.run(ingested, made, demo.folder, embedder_for(standin))

@@ -44,7 +44,7 @@ class Query:
 def _questions() -> list[Query]:
     with (HERE / "queries.csv").open() as handle:
         return [
-            Query(row["question"], *(_names(row[name], "|") for name in ("wanted", "unsure", "without")))
+            Query(row["question"], *(_names(row[name], "|") for name in ("wanted", "uncertain", "without")))
             for row in csv.DictReader(handle)
         ]
 

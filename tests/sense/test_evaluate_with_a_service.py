@@ -1,7 +1,7 @@
 """The figures of `evaluate` over the whole way: images, reports and labels on disk, a real client, a service.
 
-The stand-in makes vectors from what an image or a text is said to show, so that the right figures are known to be high;
-with vectors that mean nothing they must be chance.
+The simulated server makes vectors from what an image or a text is said to show, so that the right figures are known to
+be high; with vectors that mean nothing they must be chance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Does a query find images with its finding, by vectors alone?
 
-The stand-in makes an image's vector from the findings that the image is said to have, drowned in noise of four times
-their length: cosines between text and picture come out near 0.1, as CLIP's do. What is tested is the whole way from
+The simulated server makes an image's vector from the findings that the image is said to have, drowned in noise of four
+times their length: cosines between text and image come out near 0.1, as CLIP's do. What is tested is the whole way from
 words over vectors to a ranking, not how well any model reads images.
 """
 

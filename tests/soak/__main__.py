@@ -3,8 +3,8 @@
 32 clients over HTTP ask one server, 8 over stdio one each. Memory is what all servers and their workers hold in
 proportion (Pss); it may grow by 5 % from the second thousand of calls to the last one. Exit 1 where anything is wrong.
 
-`--store iris` asks the server that IRIS_HOST... name; where they name none, the stand-in, whose memory is left out: one
-process with one lock below all clients, so that times are then its own.
+`--store iris` asks the server that IRIS_HOST... name; if they name none, the simulated server, whose memory is left
+out: one process with one lock below all clients, so that times are then its own.
 """
 
 from __future__ import annotations

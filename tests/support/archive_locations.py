@@ -91,7 +91,7 @@ class FolderLocation:
 
 
 class ServerLocation:
-    """A table on a stand-in for IRIS.
+    """A table on a simulated IRIS server.
 
     Args:
         server: None in a child process, which only connects.

@@ -1,4 +1,4 @@
-"""Stand-ins for IRIS that all tests of a process share: starting one takes half a second."""
+"""Simulated IRIS servers that all tests of a process share: starting one takes half a second."""
 
 from __future__ import annotations
 

@@ -75,6 +75,7 @@ class LimitedServer(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _close_idle(self) -> None:
+        # `server_state` is undocumented, but uvicorn has no setting that covers a connection that never sends.
         self._limits.close_idle(list(self.server_state.connections))
 
 

@@ -1,4 +1,4 @@
-"""The requests of each dialect, and that the stand-in refuses what the real service would."""
+"""The requests of each dialect, and that the simulated server refuses what the real service would."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ class MemoryBackend:
 
 
 class IrisBackend:
-    """A table on a stand-in that speaks IRIS's protocol to the real driver."""
+    """A table on a simulated server that speaks IRIS's protocol to the real driver."""
 
     walks = 12
     ssl_config: str | None = None

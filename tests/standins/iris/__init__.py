@@ -1,4 +1,4 @@
-"""A stand-in for InterSystems IRIS: a process on loopback that speaks its wire protocol to the real driver.
+"""A simulated InterSystems IRIS server: a process on loopback that speaks its wire protocol to the real driver.
 
 It is not IRIS, and its speed means nothing: SQLite holds the rows, Python compares the vectors, and `_documented.py`
 lists the SQL it accepts. Start it by hand with `python -m tests.standins.iris`; the README says how to control it.

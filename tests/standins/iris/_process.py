@@ -1,4 +1,4 @@
-"""The stand-in as a test uses it: starts the process and controls it."""
+"""The simulated server as a test uses it: starts the process and controls it."""
 
 from __future__ import annotations
 

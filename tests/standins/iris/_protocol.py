@@ -135,7 +135,7 @@ class ClientSession:
             raise SqlError(-417, "Access Denied")
         if self.state.is_full:
             raise SqlError(-460, "<LICENSE LIMIT EXCEEDED>")
-        return Reply(0, items("Stand-in for InterSystems IRIS, no IRIS", 1, 0, isolation, "1", 0, 0))
+        return Reply(0, items("Simulated InterSystems IRIS, no IRIS", 1, 0, isolation, "1", 0, 0))
 
     # Statements
 

@@ -22,7 +22,7 @@ def make_authority(folder: Path) -> None:
     """Write `ca.pem`, `server.pem` with its key, and `ssl.ini` for ISC_SSLconfigurations."""
     folder.mkdir(parents=True, exist_ok=True)
     key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    authority = _signed("authority of the stand-in", key, key, None)
+    authority = _signed("authority of the simulated server", key, key, None)
     server = _signed("localhost", server_key, key, authority.subject)
     pem = serialization.Encoding.PEM
     (folder / "ca.pem").write_bytes(authority.public_bytes(pem))

@@ -1,4 +1,4 @@
-"""A stand-in for the embedding services: a real process on loopback that speaks their dialects exactly.
+"""Simulated embedding services: a real process on loopback that speaks their dialects exactly.
 
 Start it by hand with `python -m tests.standins.nvclip --dialect nim --model nvidia/nvclip-vit-h-14`. It knows no
 model: its vectors are drawn from the bytes of the input, or made from labels that a test sets.

@@ -1,4 +1,4 @@
-"""Starts, configures and stops the stand-in's process."""
+"""Starts, configures and stops the simulated server's process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODELS = {
     "infinity": ("laion/CLIP-ViT-H-14-laion2B-s32B-b79K",),
     "vllm": ("google/medsiglip-448",),
 }
-"""Names of the model that each dialect's stand-in serves; the first is the default."""
+"""Names of the model that the simulated server of each dialect serves; the first is the default."""
 
 
 class StandIn:

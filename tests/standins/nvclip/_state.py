@@ -1,4 +1,4 @@
-"""The stand-in's configuration, and the requests it has recorded."""
+"""The simulated server's configuration, and the requests it has recorded."""
 
 from __future__ import annotations
 

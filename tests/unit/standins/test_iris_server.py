@@ -1,4 +1,4 @@
-"""The stand-in for IRIS with the real driver: messages, values, transactions and faults."""
+"""The simulated IRIS server with the real driver: messages, values, transactions and faults."""
 
 from __future__ import annotations
 

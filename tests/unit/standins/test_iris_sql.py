@@ -1,4 +1,4 @@
-"""The SQL of the stand-in for IRIS: what it answers, and what it refuses because nobody documents it."""
+"""The SQL of the simulated IRIS server: what it answers, and what it refuses because nobody documents it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Driver errors are translated into errors with advice, which quote no stored value.
 
-Imports a private module: the stand-in for IRIS cannot raise each error of the driver.
+Imports a private module: the simulated IRIS server cannot raise each error of the driver.
 """
 
 from __future__ import annotations

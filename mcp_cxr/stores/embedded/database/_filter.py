@@ -103,7 +103,7 @@ def _clauses(clauses: Sequence[TermClause]) -> str:
     return json.dumps(
         [
             {name: [f" {term} " if term and " " not in term else "\n" for term in terms] for name, terms in parts}
-            for parts in ((("any_of", one.any_of), ("or_lacks", one.or_lacks)) for one in clauses)
+            for parts in ((("any_of", clause.any_of), ("or_lacks", clause.or_lacks)) for clause in clauses)
         ]
     )
 

@@ -1,29 +1,52 @@
-"""The language of chest radiology: mentions of findings in reports and queries, and search terms."""
+"""The language of chest radiology: what reports say, what queries ask for, and the search terms of both."""
 
 from mcp_cxr.language._document_terms import (
+    READ_TERM,
+    READER_VERSION,
     SEARCHED_TAGS,
+    context_term,
     document_terms,
-    main_text,
-    mentions_by_sentence,
-    sections,
-    sentences,
+    finding_term,
 )
-from mcp_cxr.language._mentions import Mention, Status, finding_terms, mentions_in
-from mcp_cxr.language._query_findings import QueryMeaning, parse_query_text
-from mcp_cxr.language._vocabulary import terms
+from mcp_cxr.language._mentions import Mention, Status, mentions_in
+from mcp_cxr.language._query import QueryMeaning, WantedFinding, parse_query_text
+from mcp_cxr.language._sections import SectionKind, main_text, sections, statements
+from mcp_cxr.language._spelling import Correction
+from mcp_cxr.language._study_reading import (
+    FindingReading,
+    Statement,
+    is_normal,
+    read_report,
+    read_study,
+    report_statements,
+)
+from mcp_cxr.language._vocabulary import ancestors, finding_entries, terms
 
 __all__ = [
+    "READER_VERSION",
+    "READ_TERM",
     "SEARCHED_TAGS",
+    "Correction",
+    "FindingReading",
     "Mention",
     "QueryMeaning",
+    "SectionKind",
+    "Statement",
     "Status",
+    "WantedFinding",
+    "ancestors",
+    "context_term",
     "document_terms",
-    "finding_terms",
+    "finding_entries",
+    "finding_term",
+    "is_normal",
     "main_text",
-    "mentions_by_sentence",
     "mentions_in",
     "parse_query_text",
+    "read_report",
+    "read_study",
+    "report_statements",
     "sections",
-    "sentences",
+    "statements",
     "terms",
 ]

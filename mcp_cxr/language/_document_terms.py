@@ -1,22 +1,31 @@
-"""Makes the index terms of a study from its report, labels and tags; divides reports into sections and sentences.
+"""Makes the index terms of a study from its report, labels and tags.
 
-Reports are divided as MIMIC-CXR has them: headings in capitals (` FINDINGS:`), `___` for removed words.
+Words of absent findings are left out. Beside words, a document holds terms for what the study says, so that a store can
+count and filter by it without knowing the language: see `finding_term`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import product
+from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._mentions import Status, finding_terms, mentions_in
-from mcp_cxr.language._vocabulary import terms
+from mcp_cxr.language._mentions import Status
+from mcp_cxr.language._sections import SectionKind
+from mcp_cxr.language._study_reading import is_normal, read_study, report_statements
+from mcp_cxr.language._vocabulary import ancestors, dimensions, finding_entries, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from mcp_cxr.language._mentions import Mention
+    from mcp_cxr.language._study_reading import FindingReading
     from mcp_cxr.records import Study
+
+READER_VERSION = 2
+"""Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (
     "BodyPartExamined",
@@ -27,21 +36,37 @@ SEARCHED_TAGS = (
 )
 """DICOM attributes whose words are searched; the view position is searched too."""
 
-_CONTEXT = ("INDICATION", "HISTORY", "CLINICAL", "REASON", "EXAM", "TECHNIQUE", "COMPARISON", "STUDY", "NOTIFICATION")
-"""First words of the headings of sections whose findings are questions or history, not observations."""
-_STATUS_OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.POSSIBLE}
+TermKind = Literal["is", "of", "no", "conflict", "history"]
+_PREFIXES: dict[TermKind, str] = {"is": "0is", "of": "0of", "no": "0no", "conflict": "0cf", "history": "0hx"}
 
-# A heading starts a line, in capitals, and ends with a colon; "FINAL REPORT" has a line of its own.
-_HEADING = re.compile(r"^[ \t]*(?:(?P<title>[A-Z][A-Z /,()&-]{2,60}?):|FINAL (?:REPORT|ADDENDUM)[ \t]*$)", re.MULTILINE)
-_RULE = re.compile(r"_{10,}")  # the line between a wet read and the report; a removed word has three
-_SENTENCE = re.compile(r"(?<=[.!?])(?<!^\d\.)(?<!\s\d\.)(?<!Dr\.)\s+(?=[A-Z0-9_])")  # "1. Edema." is one sentence
-_READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
+READ_TERM = "0read"
+"""A study with this term has a report that says something, or a label."""
+ANY_FINDING_TERM = "0any"
+"""A study with this term has an imaging finding that is present or possible."""
+NORMAL_TERM = "0normal"
+"""A study with this term is normal, devices aside."""
+NORMAL_CHEST_TERM = "0normalchest"
+"""A study with this term is normal, and has no device."""
+
+
+@lru_cache(maxsize=65_536)
+def finding_term(kind: TermKind, finding: str, modifiers: frozenset[str] = frozenset()) -> str:
+    """Return the term of a study that says this of a finding.
+
+    Args:
+        kind: `is` present, `of` present or possible, `no` absent (neither present nor possible anywhere), `conflict`
+            report and labels disagree, `history` named in the indication, the history or as history. A finding that has
+            resolved has `is` and `of` terms with the modifier `resolved` only.
+        finding: Its name.
+        modifiers: All stated in one mention, at most one of each dimension. With `no`, a side.
+    """
+    # No word starts with a digit followed by letters and zeros, which every tokenizer keeps whole.
+    parts = ["".join(re.findall(r"[a-z0-9]+", part)) for part in (finding, *sorted(modifiers))]
+    return _PREFIXES[kind] + "0".join(parts)
 
 
 def document_terms(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]) -> list[str]:
     """Return the terms of a study for the full-text index.
-
-    Words of absent findings are left out. Each finding also has terms that state its status (`finding_terms`).
 
     Args:
         study: Its report and labels are used.
@@ -51,60 +76,93 @@ def document_terms(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]
     shared |= {view for view, _ in images if view != "UNKNOWN"}
     present = [label for label, value in study.labels.items() if value == 1]
     return [
-        *_report_terms(study.report or ""),
-        *_label_terms(study.labels),
+        *_word_terms(study.report or ""),
+        *_reading_terms(study),
         *terms(" ".join([*present, *sorted(shared)])),
     ]
 
 
-def mentions_by_sentence(report: str) -> Iterator[tuple[str, tuple[Mention, ...]]]:
-    """Yield each sentence of a report with its mentions; without findings in sections such as INDICATION."""
-    for title, body in sections(report).items():
-        is_context = title.startswith(_CONTEXT)
-        for sentence in sentences(body):
-            mentions = mentions_in(sentence)
-            yield sentence, tuple(one for one in mentions if not one.finding) if is_context else mentions
+def _word_terms(report: str) -> Iterator[str]:
+    """Yield the words of what is not denied; of the indication and the history, which findings they name."""
+    for statement in report_statements(report):
+        for one in statement.mentions:
+            if statement.kind is SectionKind.BODY and not one.is_history:
+                if one.status is not Status.ABSENT:
+                    yield from one.stems
+            else:
+                yield from (context_term(stem) for stem in one.stems)
+                if one.finding:
+                    for name in (one.name, *ancestors(one.name)):
+                        yield finding_term("history", name)
 
 
-def _report_terms(report: str) -> Iterator[str]:
-    for _, mentions in mentions_by_sentence(report):
-        for one in mentions:
-            if one.status is not Status.ABSENT:
-                yield from one.stems
-            if one.finding:
-                yield from finding_terms(one.name, one.status)
+def context_term(stem: str) -> str:
+    """Return the term of a word in the indication or history, which never counts as a word of the findings."""
+    return f"0cx{stem}"
 
 
-def _label_terms(labels: Mapping[str, int]) -> Iterator[str]:
-    for label, value in labels.items():
-        for one in mentions_in(label):
-            if one.finding:
-                yield from finding_terms(one.name, _STATUS_OF_LABEL[value])
+def _reading_terms(study: Study) -> Iterator[str]:
+    readings = read_study(study.report, study.labels)
+    if readings or (study.report and report_statements(study.report)):
+        yield READ_TERM
+    entries = finding_entries()
+    for name, reading in readings.items():
+        yield from _finding_terms(name, reading)
+    if any(one.status is not Status.ABSENT and entries[name].kind == "finding" and name != "no finding" for name, one in readings.items()):
+        yield ANY_FINDING_TERM
+    if study.report and is_normal(study.report):
+        yield NORMAL_TERM
+        if is_normal(study.report, with_devices=False):
+            yield NORMAL_CHEST_TERM
 
 
-def sections(report: str) -> dict[str, str]:
-    """Return the sections by heading, in their order, white space collapsed; text before any heading is `TEXT`.
+def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
+    if reading.is_conflicting:
+        yield finding_term("conflict", name)
+    affirmed = [one for one in reading.mentions if one.status is not Status.ABSENT]
+    if reading.status is Status.ABSENT:
+        yield finding_term("no", name)
+    elif not affirmed:  # a label alone states it
+        yield finding_term("of", name)
+        if reading.status is Status.PRESENT:
+            yield finding_term("is", name)
+    if reading.status is not Status.ABSENT:
+        for one in affirmed:
+            for modifiers in combinations(one.modifiers):
+                yield finding_term("of", name, modifiers)
+                if one.status is Status.PRESENT:
+                    yield finding_term("is", name, modifiers)
+        for side, status in reading.sides.items():
+            if status is Status.ABSENT:
+                yield finding_term("no", name, frozenset({side}))
+    for one in reading.mentions:
+        if "resolved" in one.modifiers:
+            yield from _resolved_terms(name, one)
 
-    Sections with the same heading are joined.
-    """
-    found: dict[str, str] = {}
-    start, title = 0, "TEXT"
-    for heading in [*_HEADING.finditer(report), None]:
-        body = " ".join(_RULE.sub(" ", report[start : heading.start() if heading else None]).split())
-        if body:
-            found[title] = f"{found[title]} {body}" if title in found else body
-        if heading:
-            start, title = heading.end(), (heading["title"] or "TEXT").strip()
-    return found
+
+def _resolved_terms(name: str, mention: Mention) -> Iterator[str]:
+    for modifiers in combinations(mention.modifiers):
+        if "resolved" in modifiers:
+            yield finding_term("of", name, modifiers)
+            yield finding_term("is", name, modifiers)
 
 
-def sentences(text: str) -> list[str]:
-    """Split a section into sentences."""
-    return [sentence for sentence in _SENTENCE.split(text.strip()) if sentence]
+@lru_cache(maxsize=8192)
+def combinations(modifiers: frozenset[str]) -> tuple[frozenset[str], ...]:
+    """Return every choice of at most one modifier of each dimension, the empty one first; at most 96."""
+    by_dimension: dict[str, list[str]] = {}
+    for value in sorted(modifiers):
+        by_dimension.setdefault(dimension_of(value), []).append(value)
+    choices = product(*([None, *values] for values in by_dimension.values()))
+    found = (frozenset(value for value in choice if value) for choice in choices)
+    return tuple(sorted(found, key=lambda chosen: (len(chosen), sorted(chosen)))[:96])
 
 
-def main_text(report: str) -> str:
-    """Return the section that is read first: the impression, else the findings, else the last section."""
-    found = sections(report)
-    first = next((found[title] for title in _READ_FIRST if title in found), None)
-    return first if first is not None else next(reversed(found.values()), "")
+def dimension_of(modifier: str) -> str:
+    """Return the dimension of a modifier: side, place, size, change, age or pattern."""
+    return "change" if modifier == "resolved" else dimensions()[modifier]
+
+
+def any_of(terms_of: Iterable[str]) -> tuple[str, ...]:
+    """Return distinct terms in their order."""
+    return tuple(dict.fromkeys(terms_of))

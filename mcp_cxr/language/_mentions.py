@@ -1,19 +1,42 @@
-"""Finds the mentions of a sentence: each finding in it, and whether it is present, possible or absent."""
+"""Finds the mentions of a sentence: each finding in it, its status, and the side, place, size and change stated with it.
+
+The status comes from cues in the finding's clause. Modifiers belong to the finding whose phrase they stand in: those
+before it, back to the last comma, conjunction or finding; and those after it, up to the next one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from mcp_cxr.language._vocabulary import STOP_WORDS, TOKEN, Cue, FindingEntry, cues, findings, normalize, stem
+from mcp_cxr.language._vocabulary import (
+    STOP_WORDS,
+    TOKEN,
+    Cue,
+    FindingEntry,
+    Modifier,
+    Predicate,
+    Structure,
+    cues,
+    dimensions,
+    findings,
+    modifiers,
+    normalize,
+    phrases_without_finding,
+    predicates,
+    stem,
+    structures,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-_SEPARATORS = frozenset({",", ";", ":", "or", "and"})
+_SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs"})
 """Tokens between the phrases of a list."""
+_ALTERNATIVES = frozenset({"or", "versus", "vs"})
+_REACH = 7  # tokens between a structure and what is said of it
 
 
 class Status(StrEnum):
@@ -36,94 +59,388 @@ class Mention:
     status: Status
     starts_phrase: bool
     """Whether it starts a new phrase of a list, or follows a cue."""
+    modifiers: frozenset[str] = frozenset()
+    """Values of modifiers.csv: sides, places, sizes, changes, ages and patterns; `resolved` for what is gone."""
+    is_history: bool = False
+    """Whether it is said of the past, of the family, or of another examination."""
+    joined_by: str = ""
+    """The separator before it, such as "or"; empty if there is none."""
 
     @property
     def name(self) -> str:
         """Return the finding's name, else the word."""
         return self.finding.name if self.finding else self.text
 
+    def modifiers_of(self, dimension: str) -> frozenset[str]:
+        """Return its modifiers of one dimension, such as `side`."""
+        return frozenset(value for value in self.modifiers if dimensions().get(value) == dimension)
+
+
+_Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
+
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """The tokens of a finding or a cue, or a single other token."""
+    """The tokens of a finding, structure, cue or modifier, or a single other token."""
 
     start: int
     end: int
-    entry: FindingEntry | Cue | None
+    entry: _Entry
 
 
-# No word starts like these: a digit followed by letters, which every tokenizer keeps whole.
-_PREFIXES = {
-    Status.PRESENT: ("0is", "0of"),
-    Status.POSSIBLE: ("0may", "0of"),
-    Status.ABSENT: ("0no",),
-}
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A finding where it stands among the spans."""
 
-
-def finding_terms(finding: str, status: Status) -> tuple[str, ...]:
-    """Return the terms under which the full-text index holds a finding with a status.
-
-    PRESENT and POSSIBLE share the `0of` term: a query for one matches both, and ranks the studies with the same status
-    first. A study without the `0of` term is one in which the finding is neither present nor possible.
-    """
-    name = "".join(TOKEN.findall(finding))
-    return tuple(prefix + name for prefix in _PREFIXES[status])
-
-
-def present_or_possible_term(finding: str) -> str:
-    """Return the term that a study has if the finding is present or possible."""
-    return finding_terms(finding, Status.PRESENT)[-1]
+    at: int
+    """Index of its span."""
+    entry: FindingEntry
+    stated: str | None = None
+    """What a predicate of a structure says: present, possible or absent."""
 
 
 @lru_cache(maxsize=8192)  # reports repeat sentences
-def mentions_in(sentence: str) -> tuple[Mention, ...]:
-    """Return the mentions of a sentence or query in their order; stop words and cues are left out."""
+def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]:
+    """Return the mentions of a sentence or query in their order; stop words, cues and modifiers of findings are left out.
+
+    Args:
+        sentence: One statement.
+        is_query: Whether "or" joins alternatives that are asked for; in a report it makes what it joins possible.
+    """
     tokens = TOKEN.findall(normalize(sentence))
     spans = _spans(tokens)
-    statuses = _statuses(spans, len(tokens))
-    mentions: list[Mention] = []
-    starts_phrase = True
-    for span in spans:
-        words = tokens[span.start : span.end]
-        if isinstance(span.entry, Cue) or words[0] in _SEPARATORS:
-            starts_phrase = True
-        elif stems := tuple(stem(word) for word in words if word not in STOP_WORDS):
-            status = Status.ABSENT if span.entry and span.entry.denied else statuses[span.start]
-            mentions.append(Mention(" ".join(words), stems, span.entry, status, starts_phrase))
-            starts_phrase = False
-    return tuple(mentions)
+    scopes = _Scopes(tokens, spans)
+    found = [*_findings_of(spans, tokens)]
+    attached = _modifiers_by_finding(spans, tokens, found, shared=not is_query)
+    mentions = [*_finding_mentions(spans, tokens, scopes, found, attached)]
+    if not is_query:
+        mentions = _as_differential(mentions)
+    words = _word_mentions(spans, tokens, scopes, {one.at for one in found}, is_query=is_query)
+    return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
 
 
 def _spans(tokens: Sequence[str]) -> list[_Span]:
-    """Divide tokens into findings, cues and single tokens; a finding may contain a cue ("no acute process")."""
+    """Divide tokens into findings, structures, cues, modifiers and single tokens: at each token the longest phrase."""
     stems = [stem(token) for token in tokens]
     spans: list[_Span] = []
     start = 0
     while start < len(tokens):
-        length, entry = findings().longest_at(stems, start) or cues().longest_at(tokens, start) or (1, None)
-        spans.append(_Span(start, start + length, entry))
-        start += length
+        candidates = (
+            phrases_without_finding().longest_at(stems, start),
+            findings().longest_at(stems, start),
+            structures().longest_at(stems, start),
+            cues().longest_at(tokens, start),
+            _modifier_at(tokens, start),
+        )
+        best: tuple[int, _Entry] = (1, None)
+        for candidate in candidates:
+            if candidate and candidate[0] > best[0] * (best[1] is not None or best[0] > 1):
+                best = candidate
+        spans.append(_Span(start, start + best[0], best[1]))
+        start += best[0]
     return spans
 
 
-def _statuses(spans: Sequence[_Span], count: int) -> list[Status]:
-    """Return the status of each token; ABSENT wins over POSSIBLE."""
-    statuses = [Status.PRESENT] * count
-    for status in (Status.POSSIBLE, Status.ABSENT):
-        for start, end in _scopes(spans, status, count):
-            statuses[start:end] = [status] * (end - start)
-    return statuses
+def _modifier_at(tokens: Sequence[str], start: int) -> tuple[int, Modifier] | None:
+    found = modifiers().longest_at(tokens, start)
+    if found or not tokens[start].endswith("s"):
+        return found
+    singular = modifiers().longest_at([tokens[start][:-1]], 0)  # "bases", "ribs"
+    return singular if tokens[start] not in ("l", "r") else None
 
 
-def _scopes(spans: Sequence[_Span], status: Status, count: int) -> list[tuple[int, int]]:
-    """Return the ranges of tokens in the scope of the cues for `status`, each within its clause."""
-    ends = [span for span in spans if isinstance(span.entry, Cue) and span.entry.status == "end"]
-    ranges: list[tuple[int, int]] = []
-    for span in spans:
-        if not isinstance(span.entry, Cue) or span.entry.status != status:
+class _Scopes:
+    """The status of each token of a sentence, by the cues in its clause."""
+
+    def __init__(self, tokens: Sequence[str], spans: Sequence[_Span]) -> None:
+        self._tokens, self._spans = tokens, spans
+        self._ends = [span for span in spans if isinstance(span.entry, Cue) and span.entry.status == "end"]
+        count = len(tokens)
+        self._covered = {
+            status: self._cover(status, count) for status in ("possible", "absent", "resolved", "history", "unstated")
+        }
+
+    def holds(self, status: str, token: int) -> bool:
+        """Whether a token is in the scope of a cue for `status`."""
+        return self._covered[status][token]
+
+    def status(self, token: int) -> Status:
+        """Return the status of what a token names; absent wins over possible."""
+        if self.holds("absent", token) or self.holds("resolved", token):
+            return Status.ABSENT
+        return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
+
+    def _cover(self, status: str, count: int) -> list[bool]:
+        covered = [False] * count
+        for index, span in enumerate(self._spans):
+            if isinstance(span.entry, Cue) and span.entry.status == status:
+                for start, end in self._ranges(index, span, span.entry):
+                    covered[start:end] = [True] * (end - start)
+        return covered
+
+    def _ranges(self, index: int, span: _Span, cue: Cue) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of tokens in the scope of a cue, each within its clause."""
+        end = self._end_after(index, span, cue)
+        is_last = cue.scope == "after" and not any(token.isalnum() for token in self._tokens[span.end : end])
+        if cue.scope == "next":
+            following = (one for one in self._spans[index + 1 :] if isinstance(one.entry, FindingEntry | Structure))
+            yield span.end, min(end, next((one.end for one in following), span.end))
+        if cue.scope in ("after", "both"):
+            yield span.end, end
+        if cue.scope in ("before", "both") or is_last:
+            tail = [one.end for one in self._ends if one.end <= span.start]
+            if self._tokens[span.start] == ":":  # "effusion: none"
+                tail = [one.end for one in self._ends if one.end < span.start]
+            yield max(tail, default=0), span.start
+
+    def _end_after(self, index: int, span: _Span, cue: Cue) -> int:
+        ends = [one.start for one in self._ends if one.start >= span.end]
+        if cue.status in ("absent", "unstated", "resolved"):
+            ends += self._new_statements(index)
+        return min(ends, default=len(self._tokens))
+
+    def _new_statements(self, index: int) -> Iterator[int]:
+        """Yield where, after a denial, something new is said: "and small effusion", ", heart is enlarged"."""
+        seen_finding = False
+        for at in range(index + 1, len(self._spans)):
+            span, before = self._spans[at], self._spans[at - 1]
+            joined = self._tokens[before.start] if before.entry is None else ""
+            if isinstance(span.entry, FindingEntry):
+                seen_finding = True
+            if not seen_finding or joined not in ("and", ",", "the"):
+                continue
+            if joined == "and" and isinstance(span.entry, Modifier) and isinstance(self._spans[at - 2].entry, FindingEntry):
+                yield before.start
+            if isinstance(span.entry, Structure) and self._has_verb(at):
+                yield before.start
+
+    def _has_verb(self, at: int) -> bool:
+        return any(self._tokens[span.start] in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4])
+
+
+def _findings_of(spans: Sequence[_Span], tokens: Sequence[str]) -> Iterator[_Found]:
+    """Yield the findings that are named, and those that are said of a structure ("heart size is normal")."""
+    for at, span in enumerate(spans):
+        if isinstance(span.entry, FindingEntry):
+            yield _Found(at, span.entry)
+        elif isinstance(span.entry, Structure):
+            for said in _said_of(spans, tokens, at):
+                yield _Found(at, said.finding, said.status)
+
+
+def _said_of(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> tuple[Predicate, ...]:
+    """Return what a clause says of the structure at a span: after it, else directly before it."""
+    structure = spans[at].entry
+    assert isinstance(structure, Structure)  # noqa: S101  # for the type checker
+    phrases = predicates(structure.name)
+    stems = [stem(token) for token in tokens]
+    said: list[Predicate] = []
+    start, end = spans[at].end, _reach_after(spans, tokens, at)
+    while start < end:
+        found = phrases.longest_at(stems, start)
+        if found and not _qualifies_a_finding(spans, start + found[0]):
+            said += found[1]
+            start += found[0]
+        elif said and tokens[start] not in ("and", ",", "mildly", "slightly", "somewhat"):
+            break
+        else:
+            start += 1
+    if said:
+        return tuple(dict.fromkeys(said))
+    for start in range(max(0, spans[at].start - 3), spans[at].start):
+        found = phrases.longest_at(stems, start)
+        if found and all(_is_adjective(token) for token in tokens[start : spans[at].start]):
+            return found[1]
+    return ()
+
+
+def _is_adjective(token: str) -> bool:
+    """Whether a token may stand between an adjective and its noun."""
+    return token.isalnum() and token not in ("and", "or", "with", "without", "no", "of")
+
+
+def _reach_after(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> int:
+    """Return the token at which the predicate of a structure must have begun.
+
+    Structures in a list share it ("heart and mediastinum are normal").
+    """
+    limit = spans[at].end + _REACH
+    for index in range(at + 1, len(spans)):
+        span = spans[index]
+        if span.start >= limit:
+            break
+        if tokens[span.start] in (";", "with", "but", "without"):
+            return span.start
+        if isinstance(span.entry, FindingEntry) and not _is_said(spans[at], tokens, span):
+            return span.start
+        if isinstance(span.entry, Structure):
+            between = tokens[spans[index - 1].start : span.start]
+            if not all(token in ("and", ",", "the", "or") for token in between[-1:]):
+                return span.start
+            limit = span.end + _REACH
+        elif isinstance(span.entry, Cue) and span.entry.status == "end" and tokens[span.start] != ":":
+            return span.start
+    return min(limit, len(tokens))
+
+
+def _is_said(structure: _Span, tokens: Sequence[str], span: _Span) -> bool:
+    """Whether the name of a finding is said of a structure ("aorta is calcified")."""
+    entry = structure.entry
+    stems = [stem(token) for token in tokens]
+    return isinstance(entry, Structure) and predicates(entry.name).longest_at(stems, span.start) is not None
+
+
+def _qualifies_a_finding(spans: Sequence[_Span], token: int) -> bool:
+    """Whether the word that ends at a token stands directly before a finding ("large effusion")."""
+    return any(span.start == token and isinstance(span.entry, FindingEntry) for span in spans)
+
+
+def _modifiers_by_finding(
+    spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], *, shared: bool
+) -> list[frozenset[str]]:
+    """Return the modifiers of each finding; a finding without any shares those of its list."""
+    own: list[set[str]] = [set() for _ in found]
+    places = [one.at for one in found]
+    for index, span in enumerate(spans):
+        values = _values(span, tokens)
+        if values and (owner := _owner(spans, tokens, places, index)) is not None:
+            own[owner].update(values)
+    if shared:
+        _share(spans, tokens, found, own)
+    return [frozenset(values) for values in own]
+
+
+def _values(span: _Span, tokens: Sequence[str]) -> tuple[str, ...]:
+    """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base")."""
+    if isinstance(span.entry, Modifier):
+        return span.entry.values
+    if not isinstance(span.entry, Structure | FindingEntry):
+        return ()
+    within = (_modifier_at(tokens[: span.end], at) for at in range(span.start, span.end))
+    return tuple(value for found in within if found for value in found[1].values)
+
+
+def _owner(spans: Sequence[_Span], tokens: Sequence[str], places: Sequence[int], index: int) -> int | None:
+    """Return which finding a modifier belongs to, as an index of `places`."""
+    if index in places:
+        return places.index(index)
+    before = max((n for n, at in enumerate(places) if at < index), default=None)
+    after = min((n for n, at in enumerate(places) if at > index), default=None)
+    if before is None or after is None:
+        return before if after is None else after
+    between = spans[index + 1 : places[after]]
+    if any(_separates(span, tokens) for span in between):
+        return before
+    gap = spans[places[before] + 1 : index]
+    return after if any(_separates(span, tokens) for span in gap) else before
+
+
+def _separates(span: _Span, tokens: Sequence[str]) -> bool:
+    return isinstance(span.entry, Cue) or tokens[span.start] in _SEPARATORS or tokens[span.start] == "with"
+
+
+def _share(spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], own: list[set[str]]) -> None:
+    """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
+    located = [{value for value in values if dimensions()[value] in ("side", "place")} for values in own]
+    pairs = [(n - 1, n) for n in range(1, len(found))]
+    for source, target in (*pairs, *((b, a) for a, b in reversed(pairs))):
+        first, second = sorted((source, target))
+        gap = spans[found[first].at + 1 : found[second].at]
+        if found[first].stated or found[second].stated or located[target] or not _continues(gap, tokens):
             continue
-        if span.entry.scope in ("after", "both"):
-            ranges.append((span.end, min((end.start for end in ends if end.start >= span.end), default=count)))
-        if span.entry.scope in ("before", "both"):
-            ranges.append((max((end.end for end in ends if end.end <= span.start), default=0), span.start))
-    return ranges
+        own[target] |= located[source]
+        located[target] = located[source]
+
+
+def _continues(gap: Sequence[_Span], tokens: Sequence[str]) -> bool:
+    """Whether nothing between two findings begins another statement or changes the polarity."""
+    for span in gap:
+        if isinstance(span.entry, Cue) and span.entry.status in ("absent", "end", "resolved", "unstated", "history"):
+            return False
+        if tokens[span.start] in (";", ":", "?"):
+            return False
+    return True
+
+
+def _finding_mentions(
+    spans: Sequence[_Span],
+    tokens: Sequence[str],
+    scopes: _Scopes,
+    found: Sequence[_Found],
+    attached: Sequence[frozenset[str]],
+) -> Iterator[tuple[int, Mention]]:
+    """Yield the mentions of findings with their token; those of which nothing is stated are left out."""
+    for one, values in zip(found, attached, strict=True):
+        span = spans[one.at]
+        if scopes.holds("unstated", span.start) and not scopes.holds("resolved", span.start):
+            continue
+        status = scopes.status(span.start)
+        if one.stated is not None:
+            if status is Status.ABSENT and one.stated != "present":
+                continue  # "not normal" names no finding
+            status = min(status, Status(one.stated), key=[Status.ABSENT, Status.POSSIBLE, Status.PRESENT].index)
+        words = tokens[span.start : span.end]
+        gone = scopes.holds("resolved", span.start) or "resolved" in values
+        mention = Mention(
+            " ".join(words),
+            tuple(stem(word) for word in words if word not in STOP_WORDS and word.isalnum()),
+            one.entry,
+            Status.ABSENT if gone else status,
+            starts_phrase=_starts_phrase(spans, tokens, one.at),
+            modifiers=values | {"resolved"} if gone else values,
+            is_history=scopes.holds("history", span.start),
+            joined_by=_joined_by(spans, tokens, one.at),
+        )
+        yield span.start, mention
+
+
+def _as_differential(mentions: list[tuple[int, Mention]]) -> list[tuple[int, Mention]]:
+    """Return mentions with those that "or" joins as possible: a report that names alternatives is sure of none."""
+    alternatives: set[int] = set()
+    for index, (_, one) in enumerate(mentions):
+        if index and one.joined_by in _ALTERNATIVES:
+            alternatives |= {index - 1, index}
+    return [
+        (token, replace(one, status=Status.POSSIBLE))
+        if index in alternatives and one.status is Status.PRESENT and one.finding and one.finding.kind != "device"
+        else (token, one)
+        for index, (token, one) in enumerate(mentions)
+    ]
+
+
+def _word_mentions(
+    spans: Sequence[_Span], tokens: Sequence[str], scopes: _Scopes, taken: set[int], *, is_query: bool
+) -> Iterator[tuple[int, Mention]]:
+    """Yield the words that are no finding, each with its token; cues and stop words are left out."""
+    starts = True
+    for index, span in enumerate(spans):
+        words = tokens[span.start : span.end]
+        if index in taken or isinstance(span.entry, Cue) or words[0] in _SEPARATORS or not words[0].isalnum():
+            starts = True
+            continue
+        if is_query and isinstance(span.entry, Modifier):
+            continue
+        stems = tuple(stem(word) for word in words if word not in STOP_WORDS)
+        if stems:
+            history = scopes.holds("history", span.start)
+            yield span.start, Mention(
+                " ".join(words), stems, None, scopes.status(span.start), starts, is_history=history
+            )
+            starts = False
+
+
+def _starts_phrase(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> bool:
+    before = next((span for span in reversed(spans[:at]) if not isinstance(span.entry, Modifier)), None)
+    return before is None or isinstance(before.entry, Cue | FindingEntry) or tokens[before.start] in _SEPARATORS
+
+
+def _joined_by(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> str:
+    """Return the separator between a finding and the one before it."""
+    for span in reversed(spans[:at]):
+        if isinstance(span.entry, FindingEntry | Structure):
+            break
+        if tokens[span.start] in _SEPARATORS:
+            return tokens[span.start]
+        if isinstance(span.entry, Cue) and span.entry.status == "end":
+            break
+    return ""

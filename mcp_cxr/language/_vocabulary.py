@@ -1,16 +1,22 @@
-"""Turns text into terms, and looks up the phrases of this package's two tables, findings.csv and cues.csv.
+"""Turns text into terms, and looks up the phrases of this package's tables.
 
 Terms are the same for every store and for queries, so that all rank words alike.
 
-`findings.csv` has the names and abbreviations of findings and devices, the CheXpert label that includes each, if any,
-and its source: Fleischner 2008 (Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of
-Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include), Hunter 2003 (Hunter and Taljanovic,
-RadioGraphics 23:195, devices), Radiopaedia's "Lines and tubes (radiograph)", or common usage.
+`findings.csv` has the names and abbreviations of imaging findings, devices and clinical terms, the CheXpert label that
+includes each, the broader findings that each is a kind of, and its source: Fleischner 2008 (Hansell et al., Radiology
+246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include),
+Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex (RSNA), or common usage.
+
+`structures.csv` has what is said of a structure rather than of a finding: "heart" with "enlarged" is cardiomegaly,
+with "normal" it denies cardiomegaly.
+
+`modifiers.csv` has the sides, places, sizes, changes, ages and patterns of findings.
 
 `cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
 ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest
-reports; the source `usage` marks our own. `absent` and `possible` apply to their scope, what comes after or before them
-in their clause; `end` closes a clause, and `present` is a phrase that only looks like a cue ("no change").
+reports; the source `usage` marks our own. `absent`, `resolved`, `possible`, `history` and `unstated` apply to their
+scope, what comes after or before them in their clause; `end` closes a clause, and `present` is a phrase that only looks
+like a cue ("not only").
 """
 
 from __future__ import annotations
@@ -27,7 +33,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]  # has none; used in `stem` alone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -36,9 +42,11 @@ STOP_WORDS = frozenset(
     "a an and are as at be been by for from has have in is it of on or that the there these this to was were which"
     " with image images show me film films xray x ray rays".split()
 )
-TOKEN = re.compile(r"[a-z0-9]+|[,;:]")
-_WORD = re.compile(r"[a-z0-9]+")
+TOKEN = re.compile(r"[a-z0-9]+|[,;:?]")
+WORD = re.compile(r"[a-z0-9]+")
 _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
+
+Kind = Literal["finding", "device", "clinical"]
 
 
 @lru_cache(maxsize=65_536)
@@ -50,31 +58,56 @@ def stem(word: str) -> str:
 def normalize(text: str) -> str:
     """Return `text` in lower case, without accents."""
     decomposed = unicodedata.normalize("NFKD", text.lower())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
+    return "".join(char for char in decomposed if not unicodedata.combining(char)).replace("(", "; ").replace(")", " ")
 
 
 def terms(text: str) -> list[str]:
     """Return the terms of `text` in its order: lower case, without accents and stop words, as Porter2 stems."""
-    return [stem(word) for word in _WORD.findall(normalize(text)) if word not in STOP_WORDS]
+    return [stem(word) for word in WORD.findall(normalize(text)) if word not in STOP_WORDS]
 
 
 @dataclass(frozen=True, slots=True)
 class FindingEntry:
-    """The finding or device that a phrase of findings.csv names."""
+    """The finding, device or clinical term that a phrase of findings.csv names."""
 
     name: str
+    kind: Kind
     label: str | None
     """The CheXpert label that includes it."""
-    denied: bool = False
-    """Whether the phrase itself says that it is absent ("normal heart size")."""
+    broader: tuple[str, ...] = ()
+    """Names of the findings that it is a kind of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """What a phrase says of a structure: that a finding is present, possible or absent."""
+
+    finding: FindingEntry
+    status: Literal["present", "possible", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A structure, such as the heart, of which reports state predicates."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
     """A phrase of cues.csv, which sets the status of the findings in its scope."""
 
-    status: Literal["absent", "possible", "present", "end"]
-    scope: Literal["after", "before", "both", ""]
+    status: Literal["absent", "resolved", "possible", "history", "unstated", "present", "end"]
+    scope: Literal["after", "before", "both", "next", ""]
+    """`next`: only the finding that follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """What a phrase of modifiers.csv states of a finding."""
+
+    values: tuple[str, ...]
+    """Such as "right" and "lower lobe" for "RLL"."""
 
 
 class Phrases(Generic[T]):
@@ -87,6 +120,10 @@ class Phrases(Generic[T]):
         for phrases in self._by_first.values():
             phrases.sort(key=lambda phrase: -len(phrase[0]))
 
+    def phrases(self) -> list[str]:
+        """Return every phrase, its words joined by blanks."""
+        return [" ".join(words) for phrases in self._by_first.values() for words, _ in phrases]
+
     def longest_at(self, words: Sequence[str], start: int) -> tuple[int, T] | None:
         """Return the longest phrase that begins at `words[start]`: its number of words, and its entry."""
         for phrase, entry in self._by_first.get(words[start], ()):
@@ -96,19 +133,48 @@ class Phrases(Generic[T]):
 
 
 @cache
+def finding_entries() -> dict[str, FindingEntry]:
+    """Return every finding, device and clinical term by name."""
+    return {
+        row["finding"]: FindingEntry(
+            row["finding"], cast("Kind", row["kind"]), row["label"] or None, tuple(_split(row["broader"]))
+        )
+        for row in _read("findings.csv")
+    }
+
+
+@cache
 def findings() -> Phrases[FindingEntry]:
     """Return every name of every finding, as stems."""
+    entries = finding_entries()
     return Phrases(
-        ([stem(token) for token in TOKEN.findall(normalize(form))], finding)
-        for finding, forms in _finding_rows()
-        for form in forms
+        (stems_of(form), entries[row["finding"]]) for row in _read("findings.csv") for form in _split(row["forms"])
     )
 
 
 @cache
-def findings_of_label(label: str) -> tuple[str, ...]:
-    """Return the names of the findings that a label includes."""
-    return tuple(finding.name for finding, _ in _finding_rows() if finding.label == label)
+def structures() -> Phrases[Structure]:
+    """Return the names of the structures of which reports state predicates, as stems."""
+    forms = {form: row["structure"] for row in _read("structures.csv") for form in _split(row["forms"])}
+    return Phrases((stems_of(form), Structure(name)) for form, name in forms.items())
+
+
+@cache
+def phrases_without_finding() -> Phrases[None]:
+    """Return the phrases that hold the name of a finding and name none ("thoracic cavity"), as stems."""
+    return Phrases((stems_of(form), None) for row in _read("not_findings.csv") for form in _split(row["forms"]))
+
+
+@cache
+def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
+    """Return the phrases that say something of a structure, as stems; one phrase may deny several findings."""
+    found: dict[tuple[str, ...], list[Predicate]] = defaultdict(list)
+    for row in _read("structures.csv"):
+        if row["structure"] == structure:
+            said = [Predicate(finding_entries()[name], row["status"]) for name in _split(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+            for phrase in _split(row["predicates"]):
+                found[tuple(stems_of(phrase))] += said
+    return Phrases((words, tuple(said)) for words, said in found.items())
 
 
 @cache
@@ -118,16 +184,76 @@ def cues() -> Phrases[Cue]:
 
 
 @cache
-def _finding_rows() -> tuple[tuple[FindingEntry, tuple[str, ...]], ...]:
-    return tuple(
-        (_entry(row["finding"], row["label"]), tuple(row["forms"].split("|"))) for row in _read("findings.csv")
-    )
+def modifiers() -> Phrases[Modifier]:
+    """Return every phrase that states a side, place, size, change, age or pattern, as unstemmed tokens."""
+    values: dict[str, list[str]] = defaultdict(list)
+    for row in _read("modifiers.csv"):
+        for form in _split(row["forms"]):
+            values[form] += row["value"].split("+")
+    for side in SIDES:
+        for form in [form for form in values if form.startswith(f"{side} ")]:
+            values[form] = [side, *(value for value in values[form] if value != side)]
+    values |= {form: [side, *values[form]] for form, side in _SIDED_ABBREVIATIONS.items()}
+    return Phrases((form.split(), Modifier(tuple(dict.fromkeys(values[form])))) for form in values)
 
 
-def _entry(name: str, label: str) -> FindingEntry:
-    if label or not name.startswith("no "):
-        return FindingEntry(name, label or None)
-    return FindingEntry(name.removeprefix("no "), None, denied=True)
+SIDES = ("left", "right")
+_SIDED_ABBREVIATIONS = {"rul": "right", "rml": "right", "rll": "right", "lul": "left", "lll": "left"}
+
+
+@cache
+def dimensions() -> Mapping[str, str]:
+    """Return the dimension of each modifier: `left` is a side, `base` a place."""
+    return {value: row["dimension"] for row in _read("modifiers.csv") for value in row["value"].split("+")}
+
+
+@cache
+def ancestors(finding: str) -> tuple[str, ...]:
+    """Return the names of all findings that a finding is a kind of, nearest first."""
+    found: dict[str, None] = {}
+    queue = list(finding_entries()[finding].broader)
+    for name in queue:
+        if name not in found:
+            found[name] = None
+            queue += finding_entries()[name].broader
+    return tuple(found)
+
+
+@cache
+def descendants(finding: str) -> tuple[str, ...]:
+    """Return the names of all findings that are a kind of a finding."""
+    return tuple(name for name in finding_entries() if finding in ancestors(name))
+
+
+@cache
+def finding_of_label(label: str) -> FindingEntry:
+    """Return the finding that a CheXpert label states."""
+    found = findings().longest_at(stems_of(label), 0)
+    if found is None:
+        raise KeyError(label)
+    return found[1]
+
+
+@cache
+def phrases_of_findings() -> frozenset[str]:
+    """Return every name of every finding, as written in the table."""
+    return frozenset(normalize(form) for row in _read("findings.csv") for form in _split(row["forms"]))
+
+
+@cache
+def phrases_of_structures() -> frozenset[str]:
+    """Return every name of every structure and every predicate, as written in the table."""
+    rows = _read("structures.csv")
+    return frozenset(normalize(form) for row in rows for form in _split(f"{row['forms']}|{row['predicates']}"))
+
+
+def stems_of(phrase: str) -> list[str]:
+    """Return the stems of the tokens of a phrase, stop words included."""
+    return [stem(token) for token in TOKEN.findall(normalize(phrase))]
+
+
+def _split(cell: str) -> Iterator[str]:
+    return (part.strip() for part in cell.split("|") if part.strip())
 
 
 def _read(name: str) -> list[dict[str, str]]:

@@ -1,0 +1,286 @@
+"""Parses a query: which findings it asks for, joined how, which it rules out, and which words stand for filters."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from itertools import chain, product
+from typing import TYPE_CHECKING, Literal
+
+from mcp_cxr.language._document_terms import (
+    ANY_FINDING_TERM,
+    NORMAL_CHEST_TERM,
+    NORMAL_TERM,
+    TermKind,
+    dimension_of,
+    finding_term,
+)
+from mcp_cxr.language._mentions import Mention, Status, mentions_in
+from mcp_cxr.language._sections import statements
+from mcp_cxr.language._spelling import Correction, corrected
+from mcp_cxr.language._vocabulary import SIDES, WORD, normalize, stem, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+# Words of a request that describe no image; a user's question is full of them.
+CARRIER_WORDS = frozenset(
+    (
+        "a about all also am an and any anyone anything are as ask at available be been being best both by can case cases"
+        " chest collection archive compare could cxr cxrs database describe described describes describing did display do"
+        " does each evidence example examples exam examination examinations exams fetch few file files film films find"
+        " findings finding first for from get give given good had has have having help hi hello how i if im image images"
+        " imaging in included include including into is it its just kindly know like list locate look looking lot many"
+        " match matches matching me mention mentioned mentioning mentions more most my need needed next of on one ones"
+        " only open or our out patient patients people person persons picture pictures please possible pull radiograph"
+        " radiographs radiologist radiologists radiology ray rays read reading record records report reported reports"
+        " request result results retrieve return roentgenogram say says search see seen select set show showing shown"
+        " shows sign signs similar some someone something studies study such suggestive take teaching tell than that the"
+        " their them there these they this those to top typical up us user want wants was we were what when where which"
+        " who whose will with would x xray xrays xr you your demonstrate demonstrates demonstrating contain contains"
+        " containing suffering suffer affected diagnosed presence present visible identified noted looks appear appears"
+        " dataset thank thanks hospital doctor scan scans lung lungs thorax thoracic cavity field fields area region side"
+        " acute definite focal overt frank obvious other usable used using clear clearly ten five three two"
+    ).split()
+)
+_FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple"})
+"""Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
+_NEAR_PLACES = {
+    "lower lobe": ("lower lobe", "base", "retrocardiac"),
+    "base": ("base", "lower lobe"),
+    "upper lobe": ("upper lobe", "apex"),
+    "apex": ("apex",),
+}
+"""Places that reports name for each other: the base of a lung is in its lower lobe, the apex in its upper lobe."""
+
+_NORMAL = re.compile(
+    r"^(?:(?:show|find|give|get|list|me|all|some|a|the|of|images?|studies|patients?|with|please)\s+)*"
+    r"(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
+    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?))?"
+    r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |cardiopulmonary |pulmonary |chest )?"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))$"
+)
+_ABNORMAL = re.compile(r"\b(?:not normal|abnormal|any (?:finding|abnormality)|any kind of abnormality)\b")
+_IN_HISTORY = re.compile(r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFinding:
+    """One finding that a query asks for or rules out, with what must be stated of it in the same mention."""
+
+    name: str
+    modifiers: frozenset[str] = frozenset()
+    is_hedged: bool = False
+    """Asked for as possible: studies that report it as possible come first."""
+    in_history: bool = False
+    """Asked for in the history or the indication, not in the images."""
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The sides that are asked for; both for "bilateral"."""
+        return tuple(side for side in SIDES if side in self.modifiers)
+
+    @property
+    def description(self) -> str:
+        """The finding with its modifiers, for people: "pleural effusion, left, small"."""
+        ordered = sorted(self.modifiers, key=lambda value: (_DIMENSIONS.index(dimension_of(value)), value))
+        words = ["bilateral" if value == "left" else value for value in ordered if value != "right"] if len(self.sides) == 2 else ordered
+        return ", ".join([f"history of {self.name}" if self.in_history else self.name, *words])
+
+    @property
+    def phrase(self) -> str:
+        """The finding with its modifiers before it, to embed: "small left pleural effusion"."""
+        order = ("change", "age", "size", "pattern", "side", "place")
+        values = sorted(self.modifiers, key=lambda value: order.index(dimension_of(value)))
+        if len(self.sides) == 2:
+            values = ["bilateral" if value == "left" else value for value in values if value != "right"]
+        return " ".join([*values, self.name])
+
+    def term_sets(self, kind: TermKind) -> list[tuple[str, ...]]:
+        """Return sets of terms; a study that has all of any set states the finding as asked."""
+        if self.in_history:
+            return [(finding_term("history", self.name),)]
+        choices = list(product(*self._alternatives()))
+        sides: tuple[str | None, ...] = self.sides or (None,)
+        return [
+            tuple(finding_term(kind, self.name, frozenset({*choice, *([side] if side else [])})) for side in sides)
+            for choice in choices
+        ]
+
+    def _alternatives(self) -> list[tuple[str, ...]]:
+        """Return for each dimension but the side the modifiers that are accepted."""
+        by_dimension: dict[str, list[str]] = {}
+        for value in sorted(self.modifiers):
+            if value not in SIDES:
+                by_dimension.setdefault(dimension_of(value), []).extend(_NEAR_PLACES.get(value, (value,)))
+        return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
+
+
+_DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryMeaning:
+    """What the words of a query ask for and what they rule out."""
+
+    wanted: tuple[tuple[WantedFinding, ...], ...] = ()
+    """Each group is asked for; any finding of a group satisfies it."""
+    ruled_out: tuple[WantedFinding, ...] = ()
+    """A study that states one of them is no result."""
+    judgment: Literal["normal", "no finding", "abnormal"] | None = None
+    """Whether the study as a whole must be normal or not."""
+    words: tuple[str, ...] = ()
+    """Words that name no finding, as written."""
+    denied_words: tuple[str, ...] = ()
+    """Words that name no finding and are ruled out."""
+    corrections: tuple[Correction, ...] = ()
+    """Misspelt words, with what they were taken for."""
+    text: str = ""
+    """The query after corrections."""
+
+    @property
+    def findings(self) -> tuple[WantedFinding, ...]:
+        """All findings that are asked for, in their order."""
+        return tuple(chain.from_iterable(self.wanted))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the findings that are asked for."""
+        return tuple(dict.fromkeys(one.name for one in self.findings))
+
+    @property
+    def only_denies(self) -> bool:
+        """Whether nothing is asked for, only ruled out."""
+        return not (self.wanted or self.judgment or self.words) and bool(self.ruled_out or self.denied_words)
+
+    @property
+    def is_hedged(self) -> bool:
+        """Whether a finding is asked for as possible."""
+        return any(one.is_hedged for one in self.findings)
+
+    @property
+    def text_to_embed(self) -> str:
+        """The findings as understood, with their modifiers; the text if none was understood; empty if it only denies."""
+        if self.wanted:
+            return ", ".join(" or ".join(one.phrase for one in group) for group in self.wanted)
+        if self.judgment:
+            return "abnormal chest x-ray" if self.judgment == "abnormal" else "normal chest x-ray"
+        return "" if self.only_denies else self.text
+
+    @property
+    def denied_texts(self) -> tuple[str, ...]:
+        """Each finding that is ruled out as text, to embed."""
+        return (*(one.phrase for one in self.ruled_out), *self.denied_words)
+
+    @property
+    def word_stems(self) -> tuple[str, ...]:
+        """The stems of `words`."""
+        return tuple(dict.fromkeys(stem_ for word in self.words for stem_ in terms(word)))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The CheXpert labels of the findings that are asked for."""
+        from mcp_cxr.language._vocabulary import finding_entries
+
+        found = (finding_entries()[name].label for name in self.names)
+        return tuple(dict.fromkeys(label for label in found if label))
+
+    def clauses(self, kind: TermKind) -> list[tuple[str, ...]]:
+        """Return sets of terms of which a study has at least one each if it states all that is asked for."""
+        if self.judgment:
+            return [(_JUDGMENT_TERMS[self.judgment],)]
+        if not self.wanted:
+            return [(stem_,) for stem_ in self.word_stems]
+        found: list[tuple[str, ...]] = []
+        for group in self.wanted:
+            alternatives = [terms_ for one in group for terms_ in one.term_sets(kind)]
+            found += [tuple(dict.fromkeys(choice)) for choice in product(*alternatives)][:64]
+        return list(dict.fromkeys(found))
+
+
+_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_TERM, "no finding": NORMAL_TERM, "abnormal": ANY_FINDING_TERM}
+
+
+def parse_query_text(query: str, *, known_words: frozenset[str] = frozenset()) -> QueryMeaning:
+    """Return what the words of a query ask for and what they rule out.
+
+    Args:
+        query: The words.
+        known_words: Words beyond this package's tables that are spelled correctly, in lower case.
+    """
+    text, corrections = corrected(query, known_words | CARRIER_WORDS)
+    if judgment := _judgment(text):
+        rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
+        parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
+        if not parsed.wanted:
+            return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
+    return replace(_parsed(text), corrections=corrections, text=text)
+
+
+def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
+    plain = " ".join(WORD.findall(normalize(text)))
+    if match := _NORMAL.match(plain):
+        return "no finding" if match["what"].startswith("no ") else "normal"
+    return "abnormal" if _ABNORMAL.search(plain) else None
+
+
+def _parsed(text: str) -> QueryMeaning:
+    mentions = [one for statement in statements(text) for one in mentions_in(statement, is_query=True)]
+    in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
+    findings = [one for one in mentions if one.finding]
+    words = [one for one in mentions if not one.finding and not _is_carrier(one)]
+    return QueryMeaning(
+        wanted=_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history),
+        ruled_out=_unique(_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)),
+        words=_unique(one.text for one in words if one.status is not Status.ABSENT),
+        denied_words=_unique(one.text for one in words if one.status is Status.ABSENT),
+    )
+
+
+def _is_ruled_out(mention: Mention) -> bool:
+    return mention.status is Status.ABSENT and "resolved" not in mention.modifiers
+
+
+def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[WantedFinding, ...], ...]:
+    """Return the findings in groups: "and", "with" and commas join groups, "or" the findings of one."""
+    groups: list[list[WantedFinding]] = []
+    for index, one in enumerate(wanted):
+        finding = _wanted(one, in_history=in_history)
+        if groups and _is_alternative(wanted, index):
+            groups[-1].append(finding)
+        else:
+            groups.append([finding])
+    return tuple(dict.fromkeys(_unique(group) for group in groups))
+
+
+def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
+    """Whether a finding is joined to the one before it by "or", or by a comma of a list that "or" ends."""
+    for later in wanted[index:]:
+        if later.joined_by in ("or", "versus", "vs"):
+            return True
+        if later.joined_by != ",":
+            return False
+    return False
+
+
+def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
+    modifiers = frozenset(value for value in mention.modifiers if value not in _FILLER_MODIFIERS)
+    return WantedFinding(
+        mention.name,
+        frozenset() if in_history else modifiers,
+        is_hedged=mention.status is Status.POSSIBLE,
+        in_history=in_history or mention.is_history,
+    )
+
+
+def _is_carrier(mention: Mention) -> bool:
+    return all(word in CARRIER_WORDS for word in WORD.findall(mention.text))
+
+
+def _unique(values: Iterable[str] | Iterable[WantedFinding]) -> tuple:  # type: ignore[type-arg]
+    return tuple(dict.fromkeys(values))
+
+
+def stems_of_words(words: Iterable[str]) -> set[str]:
+    """Return the stems of words."""
+    return {stem(word) for word in words}

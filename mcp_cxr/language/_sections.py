@@ -1,0 +1,213 @@
+"""Divides a report into sections, and sections into statements.
+
+Headings are those of MIMIC-CXR and of other archives: in capitals or mixed case, with digits, with a colon, alone on a
+line, or as the first words of one. As MIMIC's own section tool does, a paragraph without a heading below a COMPARISON,
+HISTORY or REASON FOR EXAM is taken as the body of the report.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class SectionKind(StrEnum):
+    """What a section's statements are."""
+
+    BODY = "body"
+    """Findings, impression, addendum: what the images show."""
+    CONTEXT = "context"
+    """Indication, history, comparison, technique: questions, the past, other examinations."""
+    PRELIMINARY = "preliminary"
+    """A wet read or preliminary report; it counts only if there is no other body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section of a report."""
+
+    title: str
+    """Its heading as written; `TEXT` if it has none."""
+    kind: SectionKind
+    text: str
+    """Its lines as written."""
+
+
+_CONTEXT_TITLE = (
+    r"(?:CLINICAL|BRIEF|PERTINENT|RELEVANT|PATIENT|MEDICAL|PAST MEDICAL|SURGICAL|FAMILY|SOCIAL)?\s*"
+    r"(?:HISTORY|INDICATIONS?|INFORMATION|DATA|STATEMENT)(?: OF PRESENT ILLNESS)?(?: AND (?:HISTORY|INDICATIONS?))?"
+    r"|REASON(?: FOR)?(?: THIS| THE)?(?: EXAM(?:INATION)?| STUDY| REQUEST| CONSULTATION| VISIT)?"
+    r"|(?:TYPE OF )?EXAM(?:INATION)?S?(?: TYPE| DATE)?|STUDY|PROCEDURE|TECHNIQUES?|COMPARISONS?(?: STUDY| FILMS?)?"
+    r"|NOTIFICATIONS?|RECOMMENDATIONS?(?:\(S\))?|RECOMMENDATION\(S\)|ACCESSION(?: NUMBER)?|REFERRING.{0,20}|ATTENDING.{0,20}"
+    r"|CLINICAL (?:QUESTION|CONCERN|DIAGNOSIS)|DIAGNOSIS|ORDERING.{0,20}|DATE(?: OF EXAM)?|VIEWS?|PRIOR(?: STUDIES| EXAMS?)?|PROVIDER.{0,20}"
+)
+_BODY_TITLE = (
+    r"(?:RADIOGRAPHIC |RADIOLOGICAL |CHEST )?FINDINGS?(?:\s*(?:AND|/|&)\s*(?:IMPRESSION|CONCLUSION)S?)?|IMPRESSIONS?|CONCLUSIONS?|ADDENDUM|OPINION"
+    r"|SUMMARY|COMMENTS?|INTERPRETATION|RADIOLOGIST'?S? IMPRESSION|FINAL (?:IMPRESSION|READ|REPORT|ADDENDUM)|REPORT|RESULTS?|DISCUSSION"
+)
+_PRELIMINARY_TITLE = r"(?:WET|PRELIMINARY|PROVISIONAL|INITIAL|RESIDENT)(?: WET)? (?:READ(?:ING)?|REPORT|FINDINGS|IMPRESSION)(?: VERSION.{0,30})?"
+_KNOWN = rf"(?:{_PRELIMINARY_TITLE}|{_BODY_TITLE}|{_CONTEXT_TITLE})"
+
+_KNOWN_WITH_COLON = re.compile(rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_KNOWN_ALONE = re.compile(rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE)
+# In capitals before other text, or capitalized before another capital: "IMPRESSION No effusion".
+_KNOWN_FIRST = re.compile(
+    r"^[ \t]*(?P<title>FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|INDICATIONS?|HISTORY|COMPARISONS?|TECHNIQUE|ADDENDUM"
+    r"|Findings|Impression|Conclusion|Indication|History|Comparison|Technique|Addendum)[ \t]+(?=[A-Z_\d])(?!AND |and )",
+    re.MULTILINE,
+)
+_CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z][A-Z0-9 /,()&'.-]{2,70}?):", re.MULTILINE)
+_BODY_HEADINGS = re.compile(rf"^(?:{_BODY_TITLE})$", re.IGNORECASE)
+_CONTEXT_HEADINGS = re.compile(rf"^(?:{_CONTEXT_TITLE})$", re.IGNORECASE)
+_CONTEXT_WORDS = ("INDICATION", "HISTORY", "CLINICAL", "REASON", "EXAM", "TECHNIQUE", "COMPARISON", "STUDY", "NOTIFICATION")
+_PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
+_FINAL = re.compile(r"^\s*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE)
+_RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
+_BLANK = re.compile(r"\n[ \t]*\n")
+
+_READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
+_TEMPLATE = ("LUNG", "HEART", "PLEURA", "BONE", "MEDIASTIN", "CARDIA", "EFFUSION", "PNEUMOTHORA", "CONSOLIDATION", "DEVICE",
+             "LINE", "TUBE", "SUPPORT", "OSSEOUS", "SOFT TISSUE", "DIAPHRAGM", "AIRWAY", "HILA", "AORTA", "EDEMA", "OTHER", "UPPER ABDOMEN")
+"""Words of capitals before a colon that are a line of a structured body, not a heading."""
+
+
+def divide(report: str) -> list[Section]:
+    """Return the sections of a report in their order; a section without text is left out."""
+    sections = [section for section in _raw_sections(report.replace("\r\n", "\n").replace("\r", "\n")) if section.text.strip()]
+    sections = [*_with_unheaded_body(sections)]
+    if not any(section.kind is SectionKind.BODY for section in sections):
+        return [replace(one, kind=SectionKind.BODY) if one.kind is SectionKind.PRELIMINARY else one for one in sections]
+    return sections
+
+
+def sections(report: str) -> dict[str, str]:
+    """Return the sections by heading, in their order, white space collapsed; text without a heading is `TEXT`.
+
+    Sections with the same heading are joined.
+    """
+    found: dict[str, str] = {}
+    for section in divide(report):
+        body = " ".join(section.text.split())
+        found[section.title] = f"{found[section.title]} {body}" if section.title in found else body
+    return found
+
+
+def main_text(report: str) -> str:
+    """Return the section that is read first: the impression, else the findings, else the last section."""
+    found = {title.upper(): body for title, body in sections(report).items()}
+    first = next((found[title] for title in _READ_FIRST if title in found), None)
+    return first if first is not None else next(reversed(found.values()), "")
+
+
+def _raw_sections(report: str) -> Iterator[Section]:
+    """Yield the text below each heading, and the kind that the heading says."""
+    text = _RULE.sub("\n", report)
+    has_final = any(_FINAL.match(line) for line in text.splitlines())
+    start, title, kind = 0, "TEXT", SectionKind.BODY
+    preliminary = False
+    for begin, end, heading in [*_headings(text), (len(text), len(text), None)]:
+        yield Section(title, kind, text[start:begin])
+        if heading is None:
+            break
+        is_final = bool(_FINAL.match(heading))
+        preliminary = not is_final and (preliminary or bool(_PRELIMINARY_HEADINGS.match(heading)))
+        start, title = end, "TEXT" if is_final else heading
+        kind = _kind(heading)
+        if preliminary and kind is SectionKind.BODY and has_final:
+            kind = SectionKind.PRELIMINARY
+
+
+def _headings(text: str) -> list[tuple[int, int, str]]:
+    """Return the start and end of each heading, with its title, in their order."""
+    found: dict[int, tuple[int, int, str]] = {}
+    for pattern in (_KNOWN_WITH_COLON, _KNOWN_ALONE, _KNOWN_FIRST, _CAPITALS):
+        for match in pattern.finditer(text):
+            title = " ".join(match["title"].split())
+            line = text.rfind("\n", 0, match.start("title")) + 1
+            if pattern is not _CAPITALS or not any(word in title for word in _TEMPLATE):
+                found.setdefault(line, (match.start(), match.end(), title))
+    return [found[line] for line in sorted(found)]
+
+
+def _kind(title: str) -> SectionKind:
+    if _PRELIMINARY_HEADINGS.match(title):
+        return SectionKind.PRELIMINARY
+    if _BODY_HEADINGS.match(title):
+        return SectionKind.BODY
+    if _CONTEXT_HEADINGS.match(title) or title.upper().startswith(_CONTEXT_WORDS):
+        return SectionKind.CONTEXT
+    return SectionKind.BODY
+
+
+def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
+    """Yield the sections; if no heading says findings, the later paragraphs of a context section are body."""
+    has_findings = any(
+        section.kind is SectionKind.BODY and not section.title.upper().startswith(("IMPRESSION", "CONCLUSION", "ADDENDUM", "TEXT"))
+        for section in sections
+    )
+    for section in sections:
+        if section.kind is not SectionKind.CONTEXT or has_findings:
+            yield section
+            continue
+        first, *later = [paragraph for paragraph in _BLANK.split(section.text) if paragraph.strip()]
+        yield replace(section, text=first)
+        if later:
+            yield Section("TEXT", SectionKind.BODY, "\n\n".join(later))
+
+
+_ABBREVIATIONS = r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bapprox\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bSt\.)"
+_SENTENCE_END = re.compile(rf"(?<=[.!])(?<!\d\.){_ABBREVIATIONS}\s+(?=\S)|(?<=\w\?)\s+(?=[A-Z0-9_])|(?<=\d\.)\s+(?=[A-Z][a-z])")
+_POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
+_BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
+_NARROWEST = 60  # characters: no report is wrapped at less
+
+
+def statements(text: str) -> list[str]:
+    """Return the statements of a section's text: its sentences, its points, and its lines that stand alone."""
+    found: list[str] = []
+    for block in _blocks(text):
+        for point in _points(block):
+            found += [one.strip() for one in _SENTENCE_END.split(point) if one.strip(" \t\n.")]
+    return found
+
+
+def _points(block: str) -> Iterator[str]:
+    """Yield the numbered points of a line ("1. Effusion. 2. Edema."), without their numbers."""
+    cuts: list[re.Match[str]] = []
+    for match in _POINT.finditer(block):
+        if int(match[1]) == len(cuts) + 1 and (cuts or match.start() <= 1):
+            cuts.append(match)
+    start = 0
+    for cut in cuts:
+        yield block[start : cut.start()]
+        start = cut.end()
+    yield block[start:]
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Yield the text with wrapped lines joined; a line that was ended before it was full stands alone."""
+    lines = [line.rstrip() for line in text.split("\n")]
+    width = max(_NARROWEST, *(len(line) for line in lines))
+    block = ""
+    previous = ""
+    for line in lines:
+        words = line.split()
+        if not words or _BULLET.match(line) or (block and _was_ended(previous, words[0], width)):
+            yield from filter(None, [block])
+            block = ""
+        block = f"{block} {_BULLET.sub('', line).strip()}".strip() if not line.strip()[:1].isdigit() else f"{block} {line.strip()}".strip()
+        previous = line
+    yield from filter(None, [block])
+
+
+def _was_ended(line: str, following: str, width: int) -> bool:
+    """Whether a line ended although the next word would have fitted, and that word may begin a statement."""
+    room = width - len(line) - 1
+    if following[:1].isupper() or following[:1] == "_":
+        return room > len(following) and not line.endswith((",", ":"))
+    return line.endswith((".", ";")) and room > len(following)

@@ -1,0 +1,135 @@
+"""Corrects misspelt words of a query by the words of this package's tables and of the archive."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import (
+    STOP_WORDS,
+    WORD,
+    cues,
+    finding_entries,
+    modifiers,
+    normalize,
+    phrases_of_findings,
+    phrases_of_structures,
+    stem,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
+"""Letters of a word in which one edit, or two, are taken as a misspelling."""
+_TYPED = re.compile(r"[^\W\d_]+")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A word that was typed, and the words it may stand for."""
+
+    typed: str
+    candidates: tuple[str, ...]
+    """One: it was taken for this word. Several, equally near: it was not changed, and the person is asked."""
+
+
+@cache
+def table_words() -> frozenset[str]:
+    """Return every word of the tables of findings, structures, modifiers and cues."""
+    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases(), *cues().phrases()]
+    return frozenset(word for text in texts for word in WORD.findall(text)) | STOP_WORDS
+
+
+@cache
+def _finding_words() -> frozenset[str]:
+    """Return the words of five letters or more that name findings and structures: what a query is corrected to."""
+    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases()]
+    return frozenset(word for text in texts for word in WORD.findall(text) if len(word) >= _ONE_EDIT_FROM - 1 and word.isalpha())
+
+
+def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction, ...]]:
+    """Return the query with misspelt words replaced, and what was done.
+
+    A word of five letters or more that no table knows is taken for the word of the tables that is one edit away
+    (Damerau-Levenshtein), from nine letters also for one that is two away; several equally near ones are only named.
+
+    Args:
+        query: The words.
+        known: Further words that are spelled correctly, in lower case.
+    """
+    corrections: dict[str, Correction] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        word = normalize(match[0])
+        if not _is_unknown(word, known):
+            return match[0]
+        candidates = _candidates(word)
+        if not candidates:
+            return match[0]
+        corrections[word] = Correction(word, candidates)
+        return candidates[0] if len(candidates) == 1 else match[0]
+
+    return _TYPED.sub(replace, query), tuple(corrections.values())
+
+
+def _is_unknown(word: str, known: frozenset[str]) -> bool:
+    if len(word) < _ONE_EDIT_FROM or not word.isascii():
+        return False
+    return word not in known and word not in table_words() and stem(word) not in _known_stems()
+
+
+@cache
+def _known_stems() -> frozenset[str]:
+    return frozenset(stem(word) for word in table_words())
+
+
+def _candidates(word: str) -> tuple[str, ...]:
+    """Return the words of the tables nearest to a word, forms of one stem as one."""
+    furthest = 2 if len(word) >= _TWO_EDITS_FROM else 1
+    by_distance: dict[int, dict[str, str]] = {}
+    for candidate in _finding_words():
+        if abs(len(candidate) - len(word)) <= furthest:
+            distance = edit_distance(word, candidate, furthest)
+            if distance <= furthest:
+                by_distance.setdefault(distance, {}).setdefault(stem(candidate), candidate)
+    return tuple(sorted(by_distance[min(by_distance)].values())) if by_distance else ()
+
+
+def edit_distance(first: str, second: str, furthest: int) -> int:
+    """Return the edits that turn one word into another; a swap of neighbors is one (optimal string alignment).
+
+    Args:
+        first: A word.
+        second: Another.
+        furthest: Distances beyond this are returned as `furthest + 1`.
+    """
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, start=1):
+        current = [i]
+        for j, other in enumerate(second, start=1):
+            best = min(row[j] + 1, current[j - 1] + 1, row[j - 1] + (letter != other))
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
+                best = min(best, before[j - 2] + 1)
+            current.append(best)
+        if min(current) > furthest:
+            return furthest + 1
+        before, row = row, current
+    return row[-1]
+
+
+def one_edit_away(word: str) -> Iterator[str]:
+    """Yield every word that is one edit from a word of letters."""
+    cuts = [(word[:at], word[at:]) for at in range(len(word) + 1)]
+    for left, right in cuts:
+        if right:
+            yield left + right[1:]
+            yield from (left + letter + right[1:] for letter in _LETTERS)
+        if len(right) > 1:
+            yield left + right[1] + right[0] + right[2:]
+        yield from (left + letter + right for letter in _LETTERS)
+

@@ -1,0 +1,187 @@
+"""Reads a study: for each finding one status, by side, from its report and its labels.
+
+Present beats possible, possible beats absent. What is said of a finding counts for the broader findings that it is a
+kind of; a denied finding denies its narrower ones too.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._mentions import Mention, Status, mentions_in
+from mcp_cxr.language._sections import SectionKind, divide, statements
+from mcp_cxr.language._vocabulary import SIDES, ancestors, descendants, finding_entries, finding_of_label, normalize
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+STATUS_OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.POSSIBLE}
+_ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a report with its mentions."""
+
+    text: str
+    kind: SectionKind
+    title: str
+    """The heading of its section."""
+    mentions: tuple[Mention, ...]
+
+
+@dataclass(slots=True)
+class FindingReading:
+    """What a study says of one finding."""
+
+    status: Status
+    """Of the whole study: the report's, unless labels given by people say otherwise."""
+    sides: dict[str, Status] = field(default_factory=dict[str, Status])
+    """By side, as far as a side is stated."""
+    mentions: list[Mention] = field(default_factory=list[Mention])
+    """Of it and of its narrower findings, in the report's order; none if only a label states it."""
+    label: int | None = None
+    """1 present, -1 possible, 0 absent; None if no label speaks of it."""
+
+    @property
+    def is_conflicting(self) -> bool:
+        """Whether the report affirms what a label denies, or denies what a label affirms."""
+        if self.label is None or not self.mentions:
+            return False
+        reported = strongest(one.status for one in self.mentions)
+        return {reported, STATUS_OF_LABEL[self.label]} == {Status.PRESENT, Status.ABSENT}
+
+
+@lru_cache(maxsize=512)
+def report_statements(report: str) -> tuple[Statement, ...]:
+    """Return the statements of a report; a preliminary section counts only if there is no other body."""
+    found: list[Statement] = []
+    for section in divide(report):
+        if section.kind is not SectionKind.PRELIMINARY:
+            found += [
+                Statement(text, section.kind, section.title, mentions_in(text)) for text in statements(section.text)
+            ]
+    return tuple(found)
+
+
+def read_report(report: str) -> dict[str, FindingReading]:
+    """Return what a report says of each finding that it mentions, by the finding's name."""
+    mentions: dict[str, list[Mention]] = defaultdict(list)
+    for statement in report_statements(report):
+        if statement.kind is SectionKind.BODY:
+            for one in statement.mentions:
+                if one.finding and not one.is_history:
+                    for name in _concerned(one):
+                        mentions[name].append(one)
+    return {name: _reading(of_finding) for name, of_finding in mentions.items()}
+
+
+def read_study(
+    report: str | None, labels: Mapping[str, int] | None = None, *, labels_by_people: bool = False
+) -> dict[str, FindingReading]:
+    """Return what a study's report and labels say of each finding, by the finding's name.
+
+    If both speak of a finding, labels given by people decide, else the report.
+
+    Args:
+        report: The whole text; None if there is none.
+        labels: 1 present, 0 absent, -1 possible, by label.
+        labels_by_people: Whether people gave them, not a program that read the report.
+    """
+    found = read_report(report) if report else {}
+    for label, value in (labels or {}).items():
+        status = STATUS_OF_LABEL[value]
+        name = finding_of_label(label).name
+        concerned = (name, *descendants(name)) if status is Status.ABSENT and label != "No Finding" else (name, *ancestors(name))
+        for each in concerned:
+            reading = found.get(each)
+            if reading is None:
+                found[each] = FindingReading(status, label=value)
+            elif each == name:
+                reading.label = value
+                if labels_by_people:
+                    reading.status = status
+            elif not reading.mentions:
+                reading.status = strongest((reading.status, status))
+    return found
+
+
+def is_normal(report: str, *, with_devices: bool = True) -> bool:
+    """Return whether a report says that the study is normal.
+
+    Nothing is present or possible, normality is stated, and no word says otherwise.
+
+    Args:
+        report: The whole text.
+        with_devices: Whether tubes, lines and other devices are allowed, as the CheXpert label No Finding allows them.
+    """
+    readings = read_report(report)
+    entries = finding_entries()
+    for name, reading in readings.items():
+        kind = entries[name].kind
+        if reading.status is Status.ABSENT or name == "no finding" or (kind == "clinical" and name not in _SERIOUS):
+            continue
+        if kind != "device" or not with_devices:
+            return False
+    texts = [normalize(one.text) for one in report_statements(report) if one.kind is SectionKind.BODY]
+    stated = "no finding" in readings or any(phrase in text for text in texts for phrase in _NORMAL)
+    return stated and not any(_cancels(text) for text in texts)
+
+
+_SERIOUS: frozenset[str] = frozenset()
+_NORMAL = (
+    "normal chest",
+    "no acute",
+    "lungs are clear",
+    "lungs clear",
+    "clear lungs",
+    "unremarkable",
+    "within normal limits",
+    "normal study",
+    "normal exam",
+    "negative chest",
+    "no active disease",
+    "no evidence of active disease",
+    "no abnormalit",
+    "are normal",
+    "is normal",
+    "no evidence of disease",
+    "clear of",
+)
+_CANCELLING = frozenset(
+    "abnormal deformity prominent prominence stable chronic postoperative postsurgical elevated elevation calcified changes"
+    " degenerative mild mildly minimal increased decreased tortuous tortuosity scarring granuloma limited resection old"
+    " healed remote surgical clip clips resolved unchanged enlarged".split()
+)
+
+
+def _cancels(text: str) -> bool:
+    words = set(text.replace(",", " ").replace(".", " ").split())
+    return bool(words & _CANCELLING)
+
+
+def strongest(statuses: Iterable[Status]) -> Status:
+    """Return present if any is, else possible if any is, else absent."""
+    return max(statuses, key=_ORDER.index)
+
+
+def _concerned(mention: Mention) -> tuple[str, ...]:
+    """Return the findings that a mention speaks of: the broader ones if it affirms, the narrower ones if it denies."""
+    entry: Any = mention.finding
+    others = descendants(entry.name) if mention.status is Status.ABSENT else ancestors(entry.name)
+    if mention.status is Status.ABSENT and mention.modifiers_of("place"):
+        others = ()
+    return (entry.name, *others)
+
+
+def _reading(mentions: list[Mention]) -> FindingReading:
+    sides = {
+        side: strongest(one.status for one in mentions if side in one.modifiers)
+        for side in SIDES
+        if any(side in one.modifiers for one in mentions)
+    }
+    return FindingReading(strongest(one.status for one in mentions), sides, mentions)

@@ -114,7 +114,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     attached = _modifiers_by_finding(spans, tokens, found, shared=not is_query)
     mentions = [*_finding_mentions(spans, tokens, scopes, found, attached)]
     if not is_query:
-        mentions = _as_differential(mentions)
+        mentions = _as_differential(mentions, tokens)
     words = _word_mentions(spans, tokens, scopes, {one.at for one in found}, is_query=is_query)
     return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
 
@@ -394,18 +394,26 @@ def _finding_mentions(
         yield span.start, mention
 
 
-def _as_differential(mentions: list[tuple[int, Mention]]) -> list[tuple[int, Mention]]:
-    """Return mentions with those that "or" joins as possible: a report that names alternatives is sure of none."""
+def _as_differential(mentions: list[tuple[int, Mention]], tokens: Sequence[str]) -> list[tuple[int, Mention]]:
+    """Return mentions with those that "or" joins as possible: a report that names alternatives is sure of none.
+
+    "No change in the effusion or atelectasis" names no alternatives.
+    """
     alternatives: set[int] = set()
     for index, (_, one) in enumerate(mentions):
         if index and one.joined_by in _ALTERNATIVES:
             alternatives |= {index - 1, index}
+    unchanged = not {"no", "not", "without"}.isdisjoint(tokens[: mentions[0][0]] if mentions else ())
     return [
         (token, replace(one, status=Status.POSSIBLE))
-        if index in alternatives and one.status is Status.PRESENT and one.finding and one.finding.kind != "device"
+        if index in alternatives and not unchanged and one.status is Status.PRESENT and _is_observed(one)
         else (token, one)
         for index, (token, one) in enumerate(mentions)
     ]
+
+
+def _is_observed(mention: Mention) -> bool:
+    return mention.finding is not None and mention.finding.kind != "device"
 
 
 def _word_mentions(

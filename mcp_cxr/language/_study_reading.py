@@ -153,9 +153,9 @@ _NORMAL = (
     "clear of",
 )
 _CANCELLING = frozenset(
-    "abnormal deformity prominent prominence stable chronic postoperative postsurgical elevated elevation calcified changes"
-    " degenerative mild mildly minimal increased decreased tortuous tortuosity scarring granuloma limited resection old"
-    " healed remote surgical clip clips resolved unchanged enlarged".split()
+    "abnormal deformity prominent prominence chronic postoperative postsurgical elevated elevation calcified changes"
+    " degenerative mild mildly minimal increased decreased tortuous tortuosity scarring granuloma resection old"
+    " healed remote surgical clip clips resolved enlarged".split()
 )
 
 

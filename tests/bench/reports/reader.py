@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language import Status, mentions_by_sentence
+from mcp_cxr.language import Status, is_normal, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 def present_findings(report: str) -> set[str]:
     """Return the names of the findings that the reader calls present in a study; the only call of the reader."""
-    return {
-        one.name
-        for _, mentions in mentions_by_sentence(report)
-        for one in mentions
-        if one.finding and one.status is Status.PRESENT
-    }
+    found = {name for name, reading in read_report(report).items() if reading.status is Status.PRESENT}
+    return found - {"no finding"} | ({"no finding"} if is_normal(report) else set())
 
 
 def names(finding: str) -> set[str]:

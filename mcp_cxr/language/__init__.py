@@ -9,7 +9,8 @@ from mcp_cxr.language._document_terms import (
     finding_term,
 )
 from mcp_cxr.language._mentions import Mention, Status, mentions_in
-from mcp_cxr.language._query import QueryMeaning, WantedFinding, parse_query_text
+from mcp_cxr.language._query import QueryMeaning, WantedFinding, is_general_word, parse_query_text
+from mcp_cxr.language._request import Request, read_request
 from mcp_cxr.language._sections import SectionKind, main_text, sections, statements
 from mcp_cxr.language._spelling import Correction
 from mcp_cxr.language._study_reading import (
@@ -30,6 +31,7 @@ __all__ = [
     "FindingReading",
     "Mention",
     "QueryMeaning",
+    "Request",
     "SectionKind",
     "Statement",
     "Status",
@@ -39,11 +41,13 @@ __all__ = [
     "document_terms",
     "finding_entries",
     "finding_term",
+    "is_general_word",
     "is_normal",
     "main_text",
     "mentions_in",
     "parse_query_text",
     "read_report",
+    "read_request",
     "read_study",
     "report_statements",
     "sections",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import chain, product
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +19,7 @@ from mcp_cxr.language._document_terms import (
 from mcp_cxr.language._mentions import Mention, Status, mentions_in
 from mcp_cxr.language._sections import statements
 from mcp_cxr.language._spelling import Correction, corrected
-from mcp_cxr.language._vocabulary import SIDES, WORD, normalize, stem, terms
+from mcp_cxr.language._vocabulary import SIDES, WORD, ancestors, finding_entries, forms_of_findings, normalize, stem, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,6 +75,14 @@ class WantedFinding:
     """Asked for as possible: studies that report it as possible come first."""
     in_history: bool = False
     """Asked for in the history or the indication, not in the images."""
+
+    text: str = ""
+    """As written, without its modifiers."""
+
+    @property
+    def own_stems(self) -> tuple[str, ...]:
+        """The stems of the words it was written with: a weaker match where reports word it otherwise."""
+        return tuple(terms(self.text))
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -178,10 +187,13 @@ class QueryMeaning:
         return tuple(dict.fromkeys(stem_ for word in self.words for stem_ in terms(word)))
 
     @property
+    def denied_stems(self) -> tuple[str, ...]:
+        """The stems of `denied_words`."""
+        return tuple(dict.fromkeys(stem_ for word in self.denied_words for stem_ in terms(word)))
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The CheXpert labels of the findings that are asked for."""
-        from mcp_cxr.language._vocabulary import finding_entries
-
         found = (finding_entries()[name].label for name in self.names)
         return tuple(dict.fromkeys(label for label in found if label))
 
@@ -264,12 +276,14 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    modifiers = frozenset(value for value in mention.modifiers if value not in _FILLER_MODIFIERS)
+    named = set(mention.name.split())  # "rib fracture" need not be said to be in a rib
+    modifiers = frozenset(value for value in mention.modifiers if value not in _FILLER_MODIFIERS | named)
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,
         is_hedged=mention.status is Status.POSSIBLE,
         in_history=in_history or mention.is_history,
+        text=mention.text,
     )
 
 
@@ -281,6 +295,16 @@ def _unique(values: Iterable[str] | Iterable[WantedFinding]) -> tuple:  # type: 
     return tuple(dict.fromkeys(values))
 
 
-def stems_of_words(words: Iterable[str]) -> set[str]:
-    """Return the stems of words."""
-    return {stem(word) for word in words}
+@cache
+def _general_stems() -> frozenset[str]:
+    """Return the stems of the words that the names of more than one family of findings share ("pleural", "lung")."""
+    families: dict[str, set[str]] = {}
+    for name, form in forms_of_findings():
+        for word in terms(form):
+            families.setdefault(word, set()).add((name, *ancestors(name))[-1])
+    return frozenset(word for word, names in families.items() if len(names) > 1)
+
+
+def is_general_word(stem_: str) -> bool:
+    """Whether a word is part of the names of several findings, and so no sign of one."""
+    return stem_ in _general_stems() or stem_ in {stem(word) for word in CARRIER_WORDS}

@@ -235,9 +235,14 @@ def finding_of_label(label: str) -> FindingEntry:
 
 
 @cache
+def forms_of_findings() -> tuple[tuple[str, str], ...]:
+    """Return every name of every finding, as written in the table, each after the finding's own name."""
+    return tuple((row["finding"], normalize(form)) for row in _read("findings.csv") for form in _split(row["forms"]))
+
+
 def phrases_of_findings() -> frozenset[str]:
     """Return every name of every finding, as written in the table."""
-    return frozenset(normalize(form) for row in _read("findings.csv") for form in _split(row["forms"]))
+    return frozenset(form for _, form in forms_of_findings())
 
 
 @cache

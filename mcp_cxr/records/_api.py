@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 GroupBy = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
+Matched = Literal["full", "part", "unknown", "no"]
 
 
 def _about(description: str, *, is_filter: bool = False, **limits: int) -> dict[str, Any]:

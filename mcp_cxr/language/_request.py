@@ -1,0 +1,155 @@
+"""Reads from the words of a query what is no finding: views of the images, ids, the number of results, sex and age."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_IMAGE_WORDS = (
+    r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?|pictures?)"
+)
+# Before these words PA, AP and lateral are anatomy or technique: the pulmonary artery, a lateral rib.
+_NO_VIEW_BEFORE = (
+    r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?|aspects?|segments?"
+    r"|lungs?|lobes?|portions?|bases?|window|band|branch(?:es)?|sling|chest wall|displacement|margin|border|thorax|hemithorax"
+    r"|costophrenic|pleural?|third|half|side|end|clavicle|sulcus|view box)"
+)
+_VIEW = r"(?:pa|ap|posteroanterior|anteroposterior|lateral|frontal)"
+_VIEWS = re.compile(
+    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
+    re.IGNORECASE,
+)
+_CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
+_NAMES: Final = {"posteroanterior": "PA", "anteroposterior": "AP", "pa": "PA", "ap": "AP", "lateral": "LATERAL", "frontal": "FRONTAL"}
+
+_HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
+_UID = r"\d+(?:\.\d+){5,}"
+_ID = re.compile(rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])", re.IGNORECASE)
+
+_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+                 "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50}
+_UNITS = r"(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|%|percent|degrees?|views?|th|rd|nd|st|-|\.\d|/)"
+_LIMIT = re.compile(
+    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?(?:the\s+)?(?:top\s+|first\s+|best\s+)?"
+    rf"(?P<number>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})\b(?!\s*{_UNITS})|\b(?:top|first|best)\s+(?P<top>\d{{1,3}})\b(?!\s*{_UNITS})",
+    re.IGNORECASE,
+)
+
+_SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
+_AGE = re.compile(
+    r"\b(?:(?:aged?\s+)?(?P<above>over|above|older than|at least|from)\s+(?:the age of\s+)?(?P<from>\d{1,3})(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
+    r"|(?:aged?\s+)?(?P<below>under|below|younger than|up to)\s+(?:the age of\s+)?(?P<to>\d{1,3})(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
+    r"|(?:aged?|between)\s+(?P<low>\d{1,3})\s*(?:to|-|and)\s*(?P<high>\d{1,3})(?:\s*(?:years?|yrs?)(?:\s*old)?)?"
+    r"|aged?\s+(?P<only>\d{1,3})|(?P<old>\d{1,3})[\s-]*(?:years?|yrs?|yo|y/o)[\s-]*(?:old)?)(?!\s*(?:mm|cm))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The words of a query, with what they ask for beside findings taken out."""
+
+    text: str
+    """The remaining words."""
+    views: tuple[str, ...] = ()
+    """PA, AP, LATERAL, FRONTAL."""
+    subject_id: str | None = None
+    study_id: str | None = None
+    image_id: str | None = None
+    limit: int | None = None
+    """The number of results that is asked for."""
+    sex: str | None = None
+    """F or M."""
+    age_from: int | None = None
+    """Years, inclusive."""
+    age_to: int | None = None
+    """Years, inclusive."""
+
+    @property
+    def patient_words(self) -> str:
+        """What is asked of the patient's sex and age, for people; empty if nothing is."""
+        sex = {"F": "women", "M": "men", None: "patients"}[self.sex]
+        low, high = self.age_from, self.age_to
+        if low is not None and high is not None:
+            return f"{sex} aged {low}" if low == high else f"{sex} aged {low} to {high}"
+        if low is not None:
+            return f"{sex} from {low} years"
+        if high is not None:
+            return f"{sex} up to {high} years"
+        return sex if self.sex else ""
+
+
+def read_request(query: str) -> Request:
+    """Return what the words of a query ask for beside findings, and the words that remain."""
+    text, ids = _taken(_ID, query)
+    found = {name: value for match in ids for name, value in match.groupdict().items() if value}
+    text, views = _views(text)
+    text, limits = _taken(_LIMIT, text)
+    text, sex, ages = _patients(text)
+    return Request(
+        " ".join(text.split()),
+        views,
+        _lower(found.get("subject")),
+        _lower(found.get("study")),
+        _lower(found.get("image")),
+        _limit(limits),
+        sex,
+        *ages,
+    )
+
+
+def _lower(value: str | None) -> str | None:
+    return value.lower() if value else None
+
+
+def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]]]:
+    """Return the text without the matches of a pattern, and the matches."""
+    return pattern.sub(" ", text), list(pattern.finditer(text))
+
+
+def _views(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the text without the words that name a view of the image, and the views."""
+    views: dict[str, None] = {}
+    kept: list[str] = []
+    end = 0
+    for match in _VIEWS.finditer(text):
+        if not _is_view(match, text):
+            continue
+        views |= {_NAMES[name.lower()]: None for name in (match["first"], match["second"]) if name}
+        kept.append(text[end : match.start()])
+        end = match.end()
+    return " ".join([*kept, text[end:]]), tuple(views)
+
+
+def _is_view(match: re.Match[str], text: str) -> bool:
+    """Whether a match means how the image was taken; "lateral" alone may be a place."""
+    named = bool(match["noun"] or match["second"] or _CHEST_BEFORE.search(text[: match.start()]))
+    short = match["first"].lower() in ("pa", "ap", "posteroanterior", "anteroposterior")
+    return named or short or not text[match.end() :].strip() or not text[: match.start()].strip()
+
+
+def _limit(matches: list[re.Match[str]]) -> int | None:
+    for match in matches:
+        word = (match["number"] or match["top"]).lower()
+        number = _NUMBER_WORDS.get(word) or int(word)
+        if 1 <= number:
+            return min(number, 100)
+    return None
+
+
+def _patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
+    """Return the text without what it says of sex and age, and both."""
+    text, matches = _taken(_AGE, text)
+    sexes = [name for name, words in _SEX.items() if re.search(rf"\b(?:{words})\b", text, re.IGNORECASE)]
+    for words in _SEX.values():
+        text = re.sub(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
+    low = high = None
+    for match in matches:
+        low = _age(match["from"] or match["low"] or match["only"] or match["old"], low)
+        high = _age(match["to"] or match["high"] or match["only"] or match["old"], high)
+    return text, sexes[0] if len(sexes) == 1 else None, (low, high)
+
+
+def _age(value: str | None, default: int | None) -> int | None:
+    return int(value) if value else default

@@ -1,0 +1,176 @@
+"""Embeds a query: its words, what they rule out, and its examples; and says what could not be embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mcp_cxr.embeddings import likely_truncated
+from mcp_cxr.errors import EmbeddingError, QueryError
+from mcp_cxr.records import Rejected
+from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
+    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.stores import Store
+
+_NO_TEXT = (
+    "The embedder {name} cannot embed text, so the query was matched by words in reports, labels and tags."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedQuery:
+    """The vectors of a query, and what is to be said of them."""
+
+    vectors: QueryVectors = QueryVectors()
+    mean_text: Vector | None = None
+    """The mean vector of texts about chest X-rays; set if a text is combined with anything else."""
+    text: str | None = None
+    """The text that was embedded."""
+    cache_hit: bool = False
+    """Whether the vector of the text came from the cache."""
+    fallback_reason: str | None = None
+    """Why the words were not embedded."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RankedVectors:
+    """The vectors to rank by."""
+
+    query: Vector | None = None
+    """All of a query in one; scores are the cosine with it."""
+    extra: tuple[Vector, ...] = ()
+    """Ranked by as well: the words without the examples, and what they ask for without what they rule out."""
+
+
+class QueryEmbedder:
+    """Embeds queries; keeps the vectors of the last 1,000 texts.
+
+    Args:
+        store: Holds the archive's fingerprint, and the examples.
+        embedder: Embeds words and examples.
+        check_fingerprint: Returns the embedder's fingerprint, or raises `FingerprintMismatch` if it does not fit the
+            store's.
+    """
+
+    def __init__(
+        self, store: Store, embedder: Embedder, check_fingerprint: Callable[[], Awaitable[Fingerprint]]
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._check_fingerprint = check_fingerprint
+        self._text_vectors = TextVectorCache(store, embedder, check_fingerprint)
+
+    async def embed(
+        self,
+        query: Query,
+        meaning: QueryMeaning | None,
+        examples: Mapping[ImageId, StoredImage],
+        files: Mapping[str, Rendering],
+    ) -> EmbeddedQuery:
+        """Return the vectors of a query; if the embedder has none for its words, the result says why.
+
+        Raises:
+            QueryError: An example was written by another program or cannot be embedded, or `mode` is vector and the
+                embedder has no text encoder.
+            EmbeddingError: `mode` is vector, and the embedder fails.
+            FingerprintMismatch: The archive's vectors were made with another embedder.
+        """
+        embedded = EmbeddedQuery(await self._examples(query, examples, files))
+        if meaning is None or query.mode == "words":
+            return _without_lone_unlike(embedded)
+        if not self._embedder.embeds_text:
+            if query.mode == "vector":
+                raise QueryError(
+                    f"The embedder {self._embedder.name} cannot embed text. Use mode='auto', or give an example "
+                    "image (like)."
+                )
+            reason = _NO_TEXT.format(name=self._embedder.name)
+            return _without_lone_unlike(replace(embedded, fallback_reason=reason))
+        try:
+            return _without_lone_unlike(await self._with_text(embedded, meaning))
+        except EmbeddingError as exc:
+            if query.mode == "vector":
+                raise
+            reason = f"{exc} The query was matched by words in reports, labels and tags."
+            return _without_lone_unlike(replace(embedded, fallback_reason=reason))
+
+    async def combine(self, embedded: EmbeddedQuery) -> RankedVectors:
+        """Return the vectors to rank by."""
+        vectors = embedded.vectors
+        if not vectors:
+            return RankedVectors()
+        alone = vectors.single_kind_vector
+        sample = None if alone is not None else await self._store.reference_sample()
+        if sample is None or not sample.ids:
+            return RankedVectors(alone)
+        images, texts = sample.vectors.mean(axis=0), embedded.mean_text
+        extra: list[Vector] = []
+        without_examples = replace(vectors, like=(), unlike=())
+        if vectors.has_examples and without_examples.denied:
+            extra.append(combine_rocchio(without_examples, images, texts))
+        if vectors.text is not None:
+            extra.append(vectors.text)
+        return RankedVectors(combine_rocchio(vectors, images, texts), tuple(extra))
+
+    async def _examples(
+        self, query: Query, examples: Mapping[ImageId, StoredImage], files: Mapping[str, Rendering]
+    ) -> QueryVectors:
+        """Return the vectors of the examples: of stored images, and of files, which are embedded now."""
+        vectors = {
+            image_id: stored.vector
+            for image_id, stored in examples.items()
+            if stored.vector is not None and not stored.external
+        }
+        if external := [image_id for image_id in examples if image_id not in vectors]:
+            raise QueryError(
+                f"Image {external[0]} was written by another program and has no usable vector. Run `mcp-cxr ingest` on "
+                "its folder to make it searchable."
+            )
+        of_files = await self._embed_files(files)
+        return QueryVectors(
+            like=[*(vectors[image_id] for image_id in query.like), *of_files],
+            unlike=[vectors[image_id] for image_id in query.unlike],
+        )
+
+    async def _embed_files(self, renderings: Mapping[str, Rendering]) -> Sequence[Vector]:
+        if not renderings:
+            return ()
+        await self._check_fingerprint()
+        vectors: list[Vector] = []
+        for path, made in zip(renderings, await self._embedder.embed_images(list(renderings.values())), strict=True):
+            if isinstance(made, Rejected):
+                raise QueryError(f"{path} cannot be used as an example: {made.reason}.")
+            vectors.append(made)
+        return vectors
+
+    async def _with_text(self, embedded: EmbeddedQuery, meaning: QueryMeaning) -> EmbeddedQuery:
+        text, cache_hit = None, False
+        if meaning.text_to_embed:
+            text, cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
+        denied = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.denied_texts]
+        mean = await self._text_vectors.mean() if denied or embedded.vectors else None
+        long = ("The query is long: the model reads about its first 45 words.",)
+        return replace(
+            embedded,
+            vectors=replace(embedded.vectors, text=text, denied=denied),
+            mean_text=mean,
+            text=meaning.text_to_embed or None,
+            cache_hit=cache_hit,
+            warnings=long if likely_truncated(meaning.text_to_embed) else (),
+        )
+
+
+def _without_lone_unlike(embedded: EmbeddedQuery) -> EmbeddedQuery:
+    """Return it without `unlike` if there is nothing that it could be subtracted from."""
+    if not embedded.vectors.only_unlike:
+        return embedded
+    warning = "unlike was ignored: the embedder cannot embed the query text."
+    return replace(embedded, vectors=QueryVectors(), warnings=(*embedded.warnings, warning))

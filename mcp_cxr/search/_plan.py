@@ -1,0 +1,184 @@
+"""Plans a search by words: which studies match in full or in part, which are left out, and in which order they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from mcp_cxr.language import READ_TERM, context_term, finding_term, is_general_word
+from mcp_cxr.records import Filter, TermClause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.records import Matched
+
+Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Studies that come before those of the next tier."""
+
+    where: Filter
+    matched: Matched
+    is_matched_by_words: bool = True
+    """Whether the words order it, beside vectors; else vectors alone, or the date."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """How a search is answered; made once, and never changed."""
+
+    tiers: tuple[Tier, ...]
+    """In their order; a study belongs to the first one that it passes."""
+    terms: tuple[str, ...]
+    """What studies are ranked by in the full-text index."""
+    total: Filter
+    """What can be paged through."""
+    counted: dict[Count, Filter]
+    """What is counted beside; empty if no words were asked."""
+
+
+def plan_filters(where: Filter) -> SearchPlan:
+    """Return the plan of a search without words: by filters alone, or by examples."""
+    return SearchPlan((Tier(where, "full", is_matched_by_words=False),), (), where, {})
+
+
+def plan_words(meaning: QueryMeaning, where: Filter, *, by_vector: bool, extra_terms: Sequence[str] = ()) -> SearchPlan:
+    """Return the plan of a search by words.
+
+    Args:
+        meaning: Of the words.
+        where: The filters.
+        by_vector: Whether vectors rank too: then studies that no word matches follow those that match.
+        extra_terms: Terms to rank by beside those of the words.
+    """
+    allowed = _with(where, _ruled_out(meaning))
+    if meaning.only_denies:
+        return _plan_denial(meaning, where, allowed)
+    denied = tuple(finding_term("no", name) for name in meaning.names)
+    base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
+    present, stated = _clauses(meaning, "is"), _clauses(meaning, "of")
+    any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
+    full = _with(base, stated)
+    tiers = [Tier(_with(base, present), "full"), Tier(full, "full")]
+    if meaning.is_hedged:
+        tiers.insert(0, Tier(_with(full, _not_sure(meaning)), "full"))
+    tiers.append(Tier(any_stated, "part"))
+    weak = _weak_terms(meaning)
+    unread = _with(base, [TermClause(or_lacks=(READ_TERM,))])
+    if by_vector:
+        tiers += [Tier(unread, "unknown", is_matched_by_words=False), Tier(base, "no", is_matched_by_words=False)]
+    elif weak:
+        tiers.append(Tier(_with(base, [TermClause(any_of=weak)]), "no"))
+    return SearchPlan(
+        tuple(tiers),
+        tuple(dict.fromkeys([*_rank_terms(meaning), *extra_terms])),
+        base if by_vector else _with(base, [TermClause(any_of=(*_stated_terms(meaning), *weak))]),
+        {
+            "present": _with(base, present),
+            "full": full,
+            "stated": any_stated,
+            "unknown": unread,
+            "all": base,
+            "denied": _with(allowed, [TermClause(any_of=(term,)) for term in denied] or [TermClause()]),
+            "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
+        },
+    )
+
+
+def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> SearchPlan:
+    """Return the plan of a query that only rules out: who says so first, then the silent, then the unknown."""
+    says = [finding_term("no", one.name) for one in meaning.ruled_out]
+    states = _with(allowed, [TermClause(any_of=(term,)) for term in says])
+    unread = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
+    read = _with(allowed, [TermClause(any_of=(READ_TERM,))])
+    tiers = [Tier(states, "full", is_matched_by_words=bool(says))] if says else []
+    tiers += [Tier(read, "no", is_matched_by_words=False), Tier(unread, "unknown", is_matched_by_words=False)]
+    none = _with(where, [TermClause()])
+    return SearchPlan(
+        tuple(tiers),
+        tuple(says),
+        allowed,
+        {
+            "present": states if says else none,
+            "full": states if says else none,
+            "stated": states if says else none,
+            "unknown": unread,
+            "all": allowed,
+            "denied": none,
+            "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
+        },
+    )
+
+
+def counts(found: dict[Count, int]) -> dict[str, int]:
+    """Return the counts that a result shows, from how many images, studies or subjects pass each filter."""
+    return {
+        "present": found["present"],
+        "possible": found["full"] - found["present"],
+        "part": found["stated"] - found["full"],
+        "unknown": found["unknown"],
+        "silent": max(found["all"] - found["stated"] - found["unknown"], 0),
+        "denied": found["denied"],
+        "conflicting": found["conflicting"],
+    }
+
+
+def _with(where: Filter, clauses: Iterable[TermClause]) -> Filter:
+    return replace(where, clauses=tuple(dict.fromkeys((*where.clauses, *clauses))))
+
+
+def _clauses(meaning: QueryMeaning, kind: Literal["is", "of"]) -> list[TermClause]:
+    return [TermClause(any_of=terms) for terms in meaning.clauses(kind)]
+
+
+def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
+    """Return what keeps out studies that state something ruled out, or whose report and labels disagree on it."""
+    found = [TermClause(or_lacks=terms) for one in meaning.ruled_out for terms in one.term_sets("of")]
+    found += [TermClause(or_lacks=(finding_term("conflict", one.name),)) for one in meaning.ruled_out]
+    return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.denied_stems)]
+
+
+def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
+    """Return what keeps out studies in which a finding that is asked for as possible is present."""
+    hedged = (terms for one in meaning.findings if one.is_hedged for terms in one.term_sets("is"))
+    return [TermClause(or_lacks=terms) for terms in hedged]
+
+
+def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
+    """Return terms of which a study has at least one if it states any part of what is asked for."""
+    if meaning.judgment:
+        return tuple(term for terms in meaning.clauses("of") for term in terms)
+    if not meaning.wanted:
+        return meaning.word_stems
+    return tuple(
+        dict.fromkeys(
+            finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings
+        )
+    )
+
+
+def _rank_terms(meaning: QueryMeaning) -> list[str]:
+    """Return the terms to rank by: the findings as asked, the findings at all, and the remaining words."""
+    found: list[str] = []
+    for one in meaning.findings:
+        sets = [*one.term_sets("of"), *([] if one.is_hedged else one.term_sets("is"))]
+        found += [term for terms in sets for term in terms]
+        found.append(finding_term("of", one.name))
+    return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
+
+
+def _weak_terms(meaning: QueryMeaning) -> tuple[str, ...]:
+    """Return terms that rank and never match: indication and history, and the own words of a finding's name."""
+    history = [finding_term("history", one.name) for one in meaning.findings]
+    words = [context_term(stem) for stem in meaning.word_stems] if not meaning.wanted else []
+    own = [stem for one in meaning.findings for stem in one.own_stems if not is_general_word(stem)]
+    return tuple(dict.fromkeys([*history, *words, *own]))
+
+
+def _conflict_terms(meaning: QueryMeaning) -> tuple[str, ...]:
+    names = [*meaning.names, *(one.name for one in meaning.ruled_out)]
+    return tuple(finding_term("conflict", name) for name in names)

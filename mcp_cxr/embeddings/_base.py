@@ -23,6 +23,8 @@ class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
     """The model's name, known without a request."""
     image_spec: ImageSpec
     embeds_text: bool
+    near_duplicate_cosine: float
+    """Cosine, measured from the archive's mean, from which two images are one image exported or sent twice."""
 
     async def fingerprint(self) -> Fingerprint:
         """Return what must be equal for vectors to be comparable; a service is asked once."""

@@ -38,6 +38,7 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
     name = "offline-sketch-1"
     image_spec = ImageSpec(size=_SIZE, mode="L")
     embeds_text = False
+    near_duplicate_cosine = 0.9  # measured: re-encoded 0.982, gamma 0.8 0.975, cropped by 2 % 0.89; other images 0.62
 
     def __init__(self, *, preprocessing: str) -> None:
         self._fingerprint = Fingerprint(self.name, _DIMENSION, preprocessing)

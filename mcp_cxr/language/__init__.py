@@ -12,7 +12,7 @@ from mcp_cxr.language._mentions import Mention, Status, mentions_in
 from mcp_cxr.language._query import QueryMeaning, WantedFinding, is_general_word, parse_query_text
 from mcp_cxr.language._request import Request, read_request
 from mcp_cxr.language._sections import SectionKind, main_text, sections, statements
-from mcp_cxr.language._spelling import Correction
+from mcp_cxr.language._spelling import Correction, one_edit_away
 from mcp_cxr.language._study_reading import (
     FindingReading,
     Statement,
@@ -21,7 +21,7 @@ from mcp_cxr.language._study_reading import (
     read_study,
     report_statements,
 )
-from mcp_cxr.language._vocabulary import ancestors, finding_entries, terms
+from mcp_cxr.language._vocabulary import ancestors, descendants, finding_entries, finding_of_label, terms
 
 __all__ = [
     "READER_VERSION",
@@ -38,13 +38,16 @@ __all__ = [
     "WantedFinding",
     "ancestors",
     "context_term",
+    "descendants",
     "document_terms",
     "finding_entries",
+    "finding_of_label",
     "finding_term",
     "is_general_word",
     "is_normal",
     "main_text",
     "mentions_in",
+    "one_edit_away",
     "parse_query_text",
     "read_report",
     "read_request",

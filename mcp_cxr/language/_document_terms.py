@@ -108,7 +108,10 @@ def _reading_terms(study: Study) -> Iterator[str]:
     entries = finding_entries()
     for name, reading in readings.items():
         yield from _finding_terms(name, reading)
-    if any(one.status is not Status.ABSENT and entries[name].kind == "finding" and name != "no finding" for name, one in readings.items()):
+    if any(
+        one.status is not Status.ABSENT and entries[name].kind == "finding" and name != "no finding"
+        for name, one in readings.items()
+    ):
         yield ANY_FINDING_TERM
     if study.report and is_normal(study.report):
         yield NORMAL_TERM

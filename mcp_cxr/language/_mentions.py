@@ -209,13 +209,19 @@ class _Scopes:
                 seen_finding = True
             if not seen_finding or joined not in ("and", ",", "the"):
                 continue
-            if joined == "and" and isinstance(span.entry, Modifier) and isinstance(self._spans[at - 2].entry, FindingEntry):
+            if (
+                joined == "and"
+                and isinstance(span.entry, Modifier)
+                and isinstance(self._spans[at - 2].entry, FindingEntry)
+            ):
                 yield before.start
             if isinstance(span.entry, Structure) and self._has_verb(at):
                 yield before.start
 
     def _has_verb(self, at: int) -> bool:
-        return any(self._tokens[span.start] in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4])
+        return any(
+            self._tokens[span.start] in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4]
+        )
 
 
 def _findings_of(spans: Sequence[_Span], tokens: Sequence[str]) -> Iterator[_Found]:
@@ -431,8 +437,9 @@ def _word_mentions(
         stems = tuple(stem(word) for word in words if word not in STOP_WORDS)
         if stems:
             history = scopes.holds("history", span.start)
-            yield span.start, Mention(
-                " ".join(words), stems, None, scopes.status(span.start), starts, is_history=history
+            yield (
+                span.start,
+                Mention(" ".join(words), stems, None, scopes.status(span.start), starts, is_history=history),
             )
             starts = False
 

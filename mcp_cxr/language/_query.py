@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import chain, product
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.language._document_terms import (
     ANY_FINDING_TERM,
@@ -19,10 +19,21 @@ from mcp_cxr.language._document_terms import (
 from mcp_cxr.language._mentions import Mention, Status, mentions_in
 from mcp_cxr.language._sections import statements
 from mcp_cxr.language._spelling import Correction, corrected
-from mcp_cxr.language._vocabulary import SIDES, WORD, ancestors, finding_entries, forms_of_findings, normalize, stem, terms
+from mcp_cxr.language._vocabulary import (
+    SIDES,
+    WORD,
+    ancestors,
+    finding_entries,
+    forms_of_findings,
+    normalize,
+    stem,
+    terms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+T = TypeVar("T")
 
 # Words of a request that describe no image; a user's question is full of them.
 CARRIER_WORDS = frozenset(
@@ -62,7 +73,9 @@ _NORMAL = re.compile(
     r"(?:findings?|abnormalit(?:y|ies)|process|disease))$"
 )
 _ABNORMAL = re.compile(r"\b(?:not normal|abnormal|any (?:finding|abnormality)|any kind of abnormality)\b")
-_IN_HISTORY = re.compile(r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b")
+_IN_HISTORY = re.compile(
+    r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +106,11 @@ class WantedFinding:
     def description(self) -> str:
         """The finding with its modifiers, for people: "pleural effusion, left, small"."""
         ordered = sorted(self.modifiers, key=lambda value: (_DIMENSIONS.index(dimension_of(value)), value))
-        words = ["bilateral" if value == "left" else value for value in ordered if value != "right"] if len(self.sides) == 2 else ordered
+        words = (
+            ["bilateral" if value == "left" else value for value in ordered if value != "right"]
+            if len(self.sides) == 2
+            else ordered
+        )
         return ", ".join([f"history of {self.name}" if self.in_history else self.name, *words])
 
     @property
@@ -104,6 +121,10 @@ class WantedFinding:
         if len(self.sides) == 2:
             values = ["bilateral" if value == "left" else value for value in values if value != "right"]
         return " ".join([*values, self.name])
+
+    def accepted(self, stated: frozenset[str]) -> frozenset[str]:
+        """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
+        return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))
 
     def term_sets(self, kind: TermKind) -> list[tuple[str, ...]]:
         """Return sets of terms; a study that has all of any set states the finding as asked."""
@@ -146,6 +167,11 @@ class QueryMeaning:
     """Misspelt words, with what they were taken for."""
     text: str = ""
     """The query after corrections."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked for and nothing ruled out."""
+        return not (self.wanted or self.ruled_out or self.judgment or self.words or self.denied_words)
 
     @property
     def findings(self) -> tuple[WantedFinding, ...]:
@@ -291,7 +317,7 @@ def _is_carrier(mention: Mention) -> bool:
     return all(word in CARRIER_WORDS for word in WORD.findall(mention.text))
 
 
-def _unique(values: Iterable[str] | Iterable[WantedFinding]) -> tuple:  # type: ignore[type-arg]
+def _unique(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 

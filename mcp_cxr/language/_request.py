@@ -6,9 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_IMAGE_WORDS = (
-    r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?|pictures?)"
-)
+_IMAGE_WORDS = r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?|pictures?)"
 # Before these words PA, AP and lateral are anatomy or technique: the pulmonary artery, a lateral rib.
 _NO_VIEW_BEFORE = (
     r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?|aspects?|segments?"
@@ -21,14 +19,37 @@ _VIEWS = re.compile(
     re.IGNORECASE,
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
-_NAMES: Final = {"posteroanterior": "PA", "anteroposterior": "AP", "pa": "PA", "ap": "AP", "lateral": "LATERAL", "frontal": "FRONTAL"}
+_NAMES: Final = {
+    "posteroanterior": "PA",
+    "anteroposterior": "AP",
+    "pa": "PA",
+    "ap": "AP",
+    "lateral": "LATERAL",
+    "frontal": "FRONTAL",
+}
 
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"
-_ID = re.compile(rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])", re.IGNORECASE)
+_ID = re.compile(
+    rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])", re.IGNORECASE
+)
 
-_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-                 "twelve": 12, "fifteen": 15, "twenty": 20, "fifty": 50}
+_NUMBER_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "fifteen": 15,
+    "twenty": 20,
+    "fifty": 50,
+}
 _UNITS = r"(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|%|percent|degrees?|views?|th|rd|nd|st|-|\.\d|/)"
 _LIMIT = re.compile(
     r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?(?:the\s+)?(?:top\s+|first\s+|best\s+)?"
@@ -133,7 +154,7 @@ def _limit(matches: list[re.Match[str]]) -> int | None:
     for match in matches:
         word = (match["number"] or match["top"]).lower()
         number = _NUMBER_WORDS.get(word) or int(word)
-        if 1 <= number:
+        if number >= 1:
             return min(number, 100)
     return None
 

@@ -53,8 +53,12 @@ _BODY_TITLE = (
 _PRELIMINARY_TITLE = r"(?:WET|PRELIMINARY|PROVISIONAL|INITIAL|RESIDENT)(?: WET)? (?:READ(?:ING)?|REPORT|FINDINGS|IMPRESSION)(?: VERSION.{0,30})?"
 _KNOWN = rf"(?:{_PRELIMINARY_TITLE}|{_BODY_TITLE}|{_CONTEXT_TITLE})"
 
-_KNOWN_WITH_COLON = re.compile(rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_KNOWN_ALONE = re.compile(rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_KNOWN_WITH_COLON = re.compile(
+    rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE
+)
+_KNOWN_ALONE = re.compile(
+    rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE
+)
 # In capitals before other text, or capitalized before another capital: "IMPRESSION No effusion".
 _KNOWN_FIRST = re.compile(
     r"^[ \t]*(?P<title>FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|INDICATIONS?|HISTORY|COMPARISONS?|TECHNIQUE|ADDENDUM"
@@ -64,21 +68,55 @@ _KNOWN_FIRST = re.compile(
 _CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z][A-Z0-9 /,()&'.-]{2,70}?):", re.MULTILINE)
 _BODY_HEADINGS = re.compile(rf"^(?:{_BODY_TITLE})$", re.IGNORECASE)
 _CONTEXT_HEADINGS = re.compile(rf"^(?:{_CONTEXT_TITLE})$", re.IGNORECASE)
-_CONTEXT_WORDS = ("INDICATION", "HISTORY", "CLINICAL", "REASON", "EXAM", "TECHNIQUE", "COMPARISON", "STUDY", "NOTIFICATION")
+_CONTEXT_WORDS = (
+    "INDICATION",
+    "HISTORY",
+    "CLINICAL",
+    "REASON",
+    "EXAM",
+    "TECHNIQUE",
+    "COMPARISON",
+    "STUDY",
+    "NOTIFICATION",
+)
 _PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
 _FINAL = re.compile(r"^\s*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE)
 _RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
 _BLANK = re.compile(r"\n[ \t]*\n")
 
 _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
-_TEMPLATE = ("LUNG", "HEART", "PLEURA", "BONE", "MEDIASTIN", "CARDIA", "EFFUSION", "PNEUMOTHORA", "CONSOLIDATION", "DEVICE",
-             "LINE", "TUBE", "SUPPORT", "OSSEOUS", "SOFT TISSUE", "DIAPHRAGM", "AIRWAY", "HILA", "AORTA", "EDEMA", "OTHER", "UPPER ABDOMEN")
+_TEMPLATE = (
+    "LUNG",
+    "HEART",
+    "PLEURA",
+    "BONE",
+    "MEDIASTIN",
+    "CARDIA",
+    "EFFUSION",
+    "PNEUMOTHORA",
+    "CONSOLIDATION",
+    "DEVICE",
+    "LINE",
+    "TUBE",
+    "SUPPORT",
+    "OSSEOUS",
+    "SOFT TISSUE",
+    "DIAPHRAGM",
+    "AIRWAY",
+    "HILA",
+    "AORTA",
+    "EDEMA",
+    "OTHER",
+    "UPPER ABDOMEN",
+)
 """Words of capitals before a colon that are a line of a structured body, not a heading."""
 
 
 def divide(report: str) -> list[Section]:
     """Return the sections of a report in their order; a section without text is left out."""
-    sections = [section for section in _raw_sections(report.replace("\r\n", "\n").replace("\r", "\n")) if section.text.strip()]
+    sections = [
+        section for section in _raw_sections(report.replace("\r\n", "\n").replace("\r", "\n")) if section.text.strip()
+    ]
     sections = [*_with_unheaded_body(sections)]
     if not any(section.kind is SectionKind.BODY for section in sections):
         return [replace(one, kind=SectionKind.BODY) if one.kind is SectionKind.PRELIMINARY else one for one in sections]
@@ -147,7 +185,8 @@ def _kind(title: str) -> SectionKind:
 def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
     """Yield the sections; if no heading says findings, the later paragraphs of a context section are body."""
     has_findings = any(
-        section.kind is SectionKind.BODY and not section.title.upper().startswith(("IMPRESSION", "CONCLUSION", "ADDENDUM", "TEXT"))
+        section.kind is SectionKind.BODY
+        and not section.title.upper().startswith(("IMPRESSION", "CONCLUSION", "ADDENDUM", "TEXT"))
         for section in sections
     )
     for section in sections:
@@ -161,7 +200,9 @@ def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
 
 
 _ABBREVIATIONS = r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bvs\.)(?<!\bNo\.)(?<!\bapprox\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bSt\.)"
-_SENTENCE_END = re.compile(rf"(?<=[.!])(?<!\d\.){_ABBREVIATIONS}\s+(?=\S)|(?<=\w\?)\s+(?=[A-Z0-9_])|(?<=\d\.)\s+(?=[A-Z][a-z])")
+_SENTENCE_END = re.compile(
+    rf"(?<=[.!])(?<!\d\.){_ABBREVIATIONS}\s+(?=\S)|(?<=\w\?)\s+(?=[A-Z0-9_])|(?<=\d\.)\s+(?=[A-Z][a-z])"
+)
 _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 _NARROWEST = 60  # characters: no report is wrapped at less
@@ -200,7 +241,11 @@ def _blocks(text: str) -> Iterator[str]:
         if not words or _BULLET.match(line) or (block and _was_ended(previous, words[0], width)):
             yield from filter(None, [block])
             block = ""
-        block = f"{block} {_BULLET.sub('', line).strip()}".strip() if not line.strip()[:1].isdigit() else f"{block} {line.strip()}".strip()
+        block = (
+            f"{block} {_BULLET.sub('', line).strip()}".strip()
+            if not line.strip()[:1].isdigit()
+            else f"{block} {line.strip()}".strip()
+        )
         previous = line
     yield from filter(None, [block])
 

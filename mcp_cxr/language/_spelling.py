@@ -40,7 +40,13 @@ class Correction:
 @cache
 def table_words() -> frozenset[str]:
     """Return every word of the tables of findings, structures, modifiers and cues."""
-    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases(), *cues().phrases()]
+    texts = [
+        *phrases_of_findings(),
+        *phrases_of_structures(),
+        *finding_entries(),
+        *modifiers().phrases(),
+        *cues().phrases(),
+    ]
     return frozenset(word for text in texts for word in WORD.findall(text)) | STOP_WORDS
 
 
@@ -48,7 +54,9 @@ def table_words() -> frozenset[str]:
 def _finding_words() -> frozenset[str]:
     """Return the words of five letters or more that name findings and structures: what a query is corrected to."""
     texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases()]
-    return frozenset(word for text in texts for word in WORD.findall(text) if len(word) >= _ONE_EDIT_FROM - 1 and word.isalpha())
+    return frozenset(
+        word for text in texts for word in WORD.findall(text) if len(word) >= _ONE_EDIT_FROM - 1 and word.isalpha()
+    )
 
 
 def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction, ...]]:
@@ -132,4 +140,3 @@ def one_edit_away(word: str) -> Iterator[str]:
         if len(right) > 1:
             yield left + right[1] + right[0] + right[2:]
         yield from (left + letter + right for letter in _LETTERS)
-

@@ -96,7 +96,11 @@ def read_study(
     for label, value in (labels or {}).items():
         status = STATUS_OF_LABEL[value]
         name = finding_of_label(label).name
-        concerned = (name, *descendants(name)) if status is Status.ABSENT and label != "No Finding" else (name, *ancestors(name))
+        concerned = (
+            (name, *descendants(name))
+            if status is Status.ABSENT and label != "No Finding"
+            else (name, *ancestors(name))
+        )
         for each in concerned:
             reading = found.get(each)
             if reading is None:

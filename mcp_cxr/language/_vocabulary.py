@@ -42,8 +42,10 @@ STOP_WORDS = frozenset(
     "a an and are as at be been by for from has have in is it of on or that the there these this to was were which"
     " with image images show me film films xray x ray rays".split()
 )
-TOKEN = re.compile(r"[a-z0-9]+|[,;:?]")
-WORD = re.compile(r"[a-z0-9]+")
+TOKEN = re.compile(r"[^\W_]+|[,;:?]")
+WORD = re.compile(r"[^\W_]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]+")
+"""Runs of scripts that do not divide words: Chinese, Japanese, and Korean as NFKD writes it."""
 _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 Kind = Literal["finding", "device", "clinical"]
@@ -63,7 +65,16 @@ def normalize(text: str) -> str:
 
 def terms(text: str) -> list[str]:
     """Return the terms of `text` in its order: lower case, without accents and stop words, as Porter2 stems."""
-    return [stem(word) for word in WORD.findall(normalize(text)) if word not in STOP_WORDS]
+    words = (part for word in WORD.findall(normalize(text)) for part in _parts(word))
+    return [stem(word) for word in words if word not in STOP_WORDS]
+
+
+def _parts(word: str) -> Iterator[str]:
+    """Yield a word; of one in a script without spaces, every pair of neighboring characters."""
+    if len(word) > 2 and _UNSPACED.fullmatch(word):
+        yield from (word[at : at + 2] for at in range(len(word) - 1))
+    else:
+        yield word
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,10 @@ Mode = Literal["auto", "vector", "words"]
 Matched = Literal["full", "part", "unknown", "no"]
 
 
+class DefaultLimit(int):
+    """The number of results if none was given: a number in the words ("show 20 ...") replaces it."""
+
+
 def _about(description: str, *, is_filter: bool = False, **limits: int) -> dict[str, Any]:
     """Return the metadata of an argument.
 
@@ -41,7 +45,7 @@ class SearchArguments:
         ),
     )
     _: KW_ONLY
-    limit: int = field(default=5, metadata=_about("Results on this page.", ge=1, le=100))
+    limit: int = field(default=DefaultLimit(5), metadata=_about("Results on this page.", ge=1, le=100))
     offset: int = field(default=0, metadata=_about("Results to skip: next_offset of the previous page.", ge=0))
     view: Sequence[str] = field(
         default=(),
@@ -106,8 +110,16 @@ class Hit:
     image_id: str
     study_id: str
     subject_id: str
+    study_date: str | None
+    """ISO date, `2180-05-06`."""
     view_position: str
     image_path: str
+    matched: Matched | None
+    """full: report and labels state all that the words ask for. part: a finding of them is there, and something asked
+    for is not stated, otherwise, or denied (`missing`). unknown: no report and no label. no: read, and silent. null if
+    no words were asked."""
+    missing: list[str]
+    """What of the words is not stated as asked, and what the study says instead."""
     similarity_score: float | None
     """Raw cosine, -1 to 1; null if no vectors were compared."""
     similarity_z: float | None
@@ -132,10 +144,18 @@ class SearchResult:
     search_mode: Literal["semantic", "keyword", "hybrid", "similar", "filter"]
     fallback_reason: str | None
     embedder: str
+    understood: dict[str, Any] | None
+    """What the words were read as: findings, without, words, view, ids, corrected, ignored, embedded; null without
+    words."""
     filters: dict[str, Any]
     """The filters in force, as understood; filters not given are left out."""
+    matched_results: int | None
+    """Groups that match in full, after all filters: the number to tell people. null if no words were asked."""
+    counts: dict[str, int] | None
+    """present and possible (full matches), part, unknown (no report and no label), silent, denied (every finding
+    denied: left out), conflicting (report and labels disagree). null if no words were asked."""
     total_results: int
-    """Groups, after all filters."""
+    """What can be paged through: the matches, and what is ranked after them."""
     results_count: int
     offset: int
     next_offset: int | None

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.search._arguments import Query
     from mcp_cxr.stores import Store
 
-_NO_TEXT = (
-    "The embedder {name} cannot embed text, so the query was matched by words in reports, labels and tags."
-)
+_NO_TEXT = "The embedder {name} cannot embed text, so the query was matched by words in reports, labels and tags."
 
 
 @dataclass(frozen=True, slots=True)

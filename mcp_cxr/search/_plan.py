@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Matched
 
-Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all"]
+Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +46,23 @@ def plan_filters(where: Filter) -> SearchPlan:
     return SearchPlan((Tier(where, "full", is_matched_by_words=False),), (), where, {})
 
 
-def plan_words(meaning: QueryMeaning, where: Filter, *, by_vector: bool, extra_terms: Sequence[str] = ()) -> SearchPlan:
+def plan_words(
+    meaning: QueryMeaning, where: Filter, *, by_vector: bool, vector_only: bool = False, steered: Sequence[str] = ()
+) -> SearchPlan:
     """Return the plan of a search by words.
 
     Args:
         meaning: Of the words.
         where: The filters.
         by_vector: Whether vectors rank too: then studies that no word matches follow those that match.
-        extra_terms: Terms to rank by beside those of the words.
+        vector_only: Whether vectors alone rank, in one tier.
+        steered: Terms to rank by beside those of the words: what marked studies state.
     """
     allowed = _with(where, _ruled_out(meaning))
     if meaning.only_denies:
-        return _plan_denial(meaning, where, allowed)
+        plan = _plan_denial(meaning, where, allowed)
+        alone = (Tier(allowed, "no", is_matched_by_words=False),)
+        return replace(plan, tiers=alone, terms=()) if vector_only else plan
     denied = tuple(finding_term("no", name) for name in meaning.names)
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
     present, stated = _clauses(meaning, "is"), _clauses(meaning, "of")
@@ -73,9 +78,11 @@ def plan_words(meaning: QueryMeaning, where: Filter, *, by_vector: bool, extra_t
         tiers += [Tier(unread, "unknown", is_matched_by_words=False), Tier(base, "no", is_matched_by_words=False)]
     elif weak:
         tiers.append(Tier(_with(base, [TermClause(any_of=weak)]), "no"))
+    if vector_only:
+        tiers = [Tier(base, "no", is_matched_by_words=False)]
     return SearchPlan(
         tuple(tiers),
-        tuple(dict.fromkeys([*_rank_terms(meaning), *extra_terms])),
+        () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *steered])),
         base if by_vector else _with(base, [TermClause(any_of=(*_stated_terms(meaning), *weak))]),
         {
             "present": _with(base, present),
@@ -112,6 +119,19 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
             "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
         },
     )
+
+
+def matched_by_terms(plan: SearchPlan, terms: frozenset[str]) -> Matched:
+    """Return how far a study with these terms matches a query that vectors alone rank."""
+    if _holds(plan.counted["full"], terms):
+        return "full"
+    if _holds(plan.counted["stated"], terms):
+        return "part"
+    return "unknown" if READ_TERM not in terms else "no"
+
+
+def _holds(where: Filter, terms: frozenset[str]) -> bool:
+    return all(not terms.isdisjoint(clause.any_of) or not terms.issuperset(clause.or_lacks) for clause in where.clauses)
 
 
 def counts(found: dict[Count, int]) -> dict[str, int]:
@@ -155,9 +175,7 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     if not meaning.wanted:
         return meaning.word_stems
     return tuple(
-        dict.fromkeys(
-            finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings
-        )
+        dict.fromkeys(finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings)
     )
 
 

@@ -1,26 +1,29 @@
-"""Ranks groups of images: fetches rankings as deep as a page needs, and fuses several into one."""
+"""Ranks groups of images: tier after tier, and within a tier several rankings fused into one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from mcp_cxr.records import GroupBy, ImageId, RankedImage
+    from mcp_cxr.records import GroupBy, RankedImage
+    from mcp_cxr.search._embedding import RankedVectors
+    from mcp_cxr.search._plan import SearchPlan, Tier
+    from mcp_cxr.stores import Store
 
 POOL_SIZE = 1000
 """Images of each ranking that are fused; fixed, so that the order is the same on every page."""
 RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
-
-
-MatchFilters: TypeAlias = "Callable[[list[ImageId]], Awaitable[Sequence[Container[ImageId]]]]"
-"""Returns for each of some filters those of the images that match it."""
+WORDS_WEIGHT = EXAMPLES_WEIGHT = 3
+"""Matched words and examples are more reliable than a model's vector of words; chosen on the trial of
+tests/bench/bench_answers.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class RankedGroup:
     best: RankedImage
     by_vector: bool
     """Whether vectors contributed to its rank."""
+    tier: Tier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,40 @@ class _Pool:
     weight: int = 1
 
 
+async def rank_tiers(
+    plan: SearchPlan,
+    vectors: RankedVectors,
+    store: Store,
+    group_by: GroupBy,
+    *,
+    needed: int,
+    has_examples: bool = False,
+) -> list[RankedGroup]:
+    """Return the first `needed` groups over all tiers, or all there are; a group counts in its first tier."""
+    found: dict[str, RankedGroup] = {}
+    for tier in plan.tiers:
+        rankings = _rankings(tier, plan, vectors, store, has_examples=has_examples)
+        for key, group in (await rank(rankings, group_by, needed=needed, seen=found)).items():
+            found.setdefault(key, replace(group, tier=tier))
+        if len(found) >= needed:
+            break
+    return list(found.values())[:needed]
+
+
+def _rankings(
+    tier: Tier, plan: SearchPlan, vectors: RankedVectors, store: Store, *, has_examples: bool
+) -> list[Ranking]:
+    """Return the rankings to fuse, the one by the query vector first."""
+    found: list[Ranking] = []
+    if vectors.query is not None:
+        weight = EXAMPLES_WEIGHT if has_examples else 1
+        found.append(Ranking(partial(store.nearest, vectors.query, tier.where), uses_vectors=True, weight=weight))
+        found += [Ranking(partial(store.nearest, one, tier.where), uses_vectors=True) for one in vectors.extra]
+    if plan.terms and tier.is_matched_by_words:
+        found.append(Ranking(partial(store.match, plan.terms, tier.where), False, weight=WORDS_WEIGHT))
+    return found or [Ranking(partial(store.browse, tier.where), uses_vectors=False)]
+
+
 def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, RankedImage]:
     """Return the best image of each group, in order."""
     group_id = attrgetter({"study": "study_id", "subject": "subject_id", "none": "image_id"}[group_by])
@@ -62,21 +100,23 @@ def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, Rank
     return firsts
 
 
-async def top_groups(ranking: Ranking, group_by: GroupBy, *, needed: int) -> dict[str, RankedImage]:
-    """Return at least the first `needed` groups of a ranking, or all there are."""
+async def top_groups(
+    ranking: Ranking, group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
+) -> dict[str, RankedImage]:
+    """Return the groups of a ranking that are not `seen`, or all there are, until `needed` are known with those seen."""
     limit = max(64, 4 * needed)
     while True:
         hits = await ranking.fetch(limit=limit)
         groups = best_per_group(hits, group_by)
-        if len(groups) >= needed or len(hits) < limit:
-            return groups
+        if len(hits) < limit or len(groups.keys() | set(seen)) >= needed:
+            return {key: hit for key, hit in groups.items() if key not in seen}
         limit *= 4
 
 
 async def rank(
-    rankings: list[Ranking], group_by: GroupBy, *, needed: int, match_filters: MatchFilters | None = None
-) -> list[RankedGroup]:
-    """Return at least the first `needed` groups over all rankings, or all there are.
+    rankings: Sequence[Ranking], group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
+) -> dict[str, RankedGroup]:
+    """Return groups over all rankings, until `needed` are known with those seen before, or all there are.
 
     Several rankings are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the
     pools that hold it. After the last pooled group, the first ranking by vector continues alone.
@@ -85,27 +125,27 @@ async def rank(
         rankings: At least one.
         group_by: What counts as one result.
         needed: How many groups.
-        match_filters: Each of its filters adds a pool: the images of all pools that match it, in their order. So
-            a fact without a degree, such as a label, counts in the fusion.
+        seen: Groups that are ranked already; left out.
     """
     if len(rankings) == 1:
-        alone = await top_groups(rankings[0], group_by, needed=needed)
-        return [RankedGroup(hit, rankings[0].uses_vectors) for hit in alone.values()]
+        alone = await top_groups(rankings[0], group_by, needed=needed, seen=seen)
+        return {key: RankedGroup(hit, rankings[0].uses_vectors) for key, hit in alone.items()}
     fetched = await _fetch_all(rankings)
     groups = [best_per_group(hits, group_by) for hits in fetched]
     pools = [_Pool(some, ranking.uses_vectors, ranking.weight) for ranking, some in zip(rankings, groups, strict=True)]
-    fused = _fuse([*pools, *(await _filtered_pools(groups, match_filters) if match_filters else [])])
+    fused = {key: group for key, group in _fuse(pools).items() if key not in seen}
     vector_ranking, vector_hits = next(
         (ranking, hits) for ranking, hits in zip(rankings, fetched, strict=True) if ranking.uses_vectors
     )
-    if len(fused) >= needed or len(vector_hits) < POOL_SIZE:
-        return list(fused.values())
-    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed + len(fused))).items():
+    if len(fused) + len(seen) >= needed or len(vector_hits) < POOL_SIZE:
+        return fused
+    known = {*seen, *fused}
+    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed + len(known), seen=known)).items():
         fused.setdefault(key, RankedGroup(hit, by_vector=True))
-    return list(fused.values())
+    return fused
 
 
-async def _fetch_all(rankings: list[Ranking]) -> list[list[RankedImage]]:
+async def _fetch_all(rankings: Sequence[Ranking]) -> list[list[RankedImage]]:
     """Return the first images of every ranking; they are fetched concurrently."""
     fetched: list[list[RankedImage]] = [[] for _ in rankings]
 
@@ -118,24 +158,12 @@ async def _fetch_all(rankings: list[Ranking]) -> list[list[RankedImage]]:
     return fetched
 
 
-async def _filtered_pools(groups: list[dict[str, RankedImage]], match_filters: MatchFilters) -> list[_Pool]:
-    """Return for each filter a pool of the groups of all rankings, in their order, whose image matches it."""
-    found: dict[str, RankedImage] = {}
-    for some in groups:
-        for key, hit in some.items():
-            found.setdefault(key, hit)
-    if not found:
-        return []
-    matches = await match_filters([hit.image_id for hit in found.values()])
-    return [_Pool({key: hit for key, hit in found.items() if hit.image_id in matching}) for matching in matches]
-
-
 def _fuse(pools: list[_Pool]) -> dict[str, RankedGroup]:
     """Return groups by falling score, ties by group; a ranking by vector chooses the image shown."""
     scores: dict[str, float] = {}
     shown: dict[str, RankedGroup] = {}
     for pool in sorted(pools, key=lambda pool: not pool.by_vector):
-        for rank, (key, hit) in enumerate(pool.groups.items(), start=1):
-            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + rank)
+        for rank_, (key, hit) in enumerate(pool.groups.items(), start=1):
+            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + rank_)
             shown.setdefault(key, RankedGroup(hit, pool.by_vector))
     return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}

@@ -1,37 +1,65 @@
-"""Answers a query with a page of hits."""
+"""Answers a query with a page of hits: understand, plan, rank, present."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.errors import EmbeddingError, NotFound, QueryError, StoreUnavailable
-from mcp_cxr.language import parse_query_text
-from mcp_cxr.records import Filter, Rejected, SearchResult, TermClause
-from mcp_cxr.search._present import images_to_load, to_hits
-from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
-from mcp_cxr.search._rank import POOL_SIZE, Ranking, rank
-from mcp_cxr.search._search_state import SearchState
+from mcp_cxr.errors import NotFound, StoreUnavailable
+from mcp_cxr.language import Status, finding_entries, finding_term, read_study
+from mcp_cxr.records import Filter, SearchResult
+from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
+from mcp_cxr.search._plan import SearchPlan, counts, plan_filters, plan_words
+from mcp_cxr.search._present import images_to_load, present
+from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
+from mcp_cxr.search._understand import UnderstoodQuery, understand
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import Any, Literal
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.language import QueryMeaning
-    from mcp_cxr.records import Fingerprint, ImageId, Rendering, ResultFacts, StoredImage, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, ResultFacts, StoredImage
     from mcp_cxr.search._arguments import Query
-    from mcp_cxr.search._rank import RankedGroup
+    from mcp_cxr.search._understand import Vocabulary
     from mcp_cxr.stores import Store
 
-
-_WORDS_WEIGHT = _EXAMPLES_WEIGHT = 3
-"""Matched words and examples are more reliable than a model's vector of words; chosen on the trial of
-tests/bench/bench_answers.py."""
 _MAX_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything that a page of results is made of."""
+
+    understood: UnderstoodQuery
+    where: Filter
+    """The filters: ids as the archive spells them, and without the examples themselves."""
+    embedded: EmbeddedQuery
+    vectors: RankedVectors
+    plan: SearchPlan
+    ranked: Sequence[RankedGroup]
+    """From the first hit of all to the last of the page."""
+    facts: ResultFacts
+
+    @property
+    def query(self) -> Query:
+        """The query with the filters and the limit that its words name."""
+        return self.understood.query
+
+    @property
+    def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
+        """How the result was found."""
+        vectors = self.embedded.vectors
+        by_text, by_words = vectors.text is not None or bool(vectors.denied), bool(self.plan.terms)
+        if by_text + vectors.has_examples + by_words > 1:
+            return "hybrid"
+        if by_text:
+            return "semantic"
+        if vectors.has_examples:
+            return "similar"
+        return "keyword" if by_words or self.understood.meaning else "filter"
 
 
 class Searcher:
@@ -49,15 +77,17 @@ class Searcher:
     ) -> None:
         self._store = store
         self._embedder = embedder
-        self._check_fingerprint = check_fingerprint
-        self._text_vectors = TextVectorCache(store, embedder, check_fingerprint)
+        self._query_embedder = QueryEmbedder(store, embedder, check_fingerprint)
 
-    async def search(self, query: Query, *, render: Callable[[str], Awaitable[Rendering]]) -> SearchResult:
+    async def search(
+        self, query: Query, *, render: Callable[[str], Awaitable[Rendering]], vocabulary: Vocabulary = "archive"
+    ) -> SearchResult:
         """Return a page of results.
 
         Args:
             query: Made by `check_arguments`.
             render: Renders a file of `query.like_files` for the embedder.
+            vocabulary: `findings` if nothing of the answer may depend on the words of reports.
 
         Raises:
             NotFound: The archive does not have an image of the query.
@@ -71,57 +101,55 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
-            state, ranked, facts = await self._search_once(query, render)
-            if _is_same_space(fingerprint, facts.fingerprint):
+            answer = await self._answer(query, render, vocabulary)
+            if _is_same_space(fingerprint, answer.facts.fingerprint):
                 break
         else:
             raise StoreUnavailable("The archive changed several times during this search; try again.")
-        hits = to_hits(state, ranked, facts)
-        if facts.external:
-            state.warnings.append(
-                f"{facts.external} images written by another program have no usable vector. Run `mcp-cxr ingest` on "
-                "their folder to make them searchable."
-            )
-        end = query.offset + query.limit
-        return SearchResult(
-            query=query.text,
-            search_mode=state.mode,
-            fallback_reason=state.fallback_reason,
-            embedder=self._embedder.name,
-            filters=state.filters,
-            total_results=facts.total,
-            results_count=len(hits),
-            offset=query.offset,
-            next_offset=end if end < facts.total else None,
-            execution_time_ms=round(1000 * (time.perf_counter() - started), 1),
-            cache_hit=state.cache_hit,
-            warnings=state.warnings,
-            images=hits,
-        )
+        return self._result(query, answer, started)
 
-    async def _search_once(
-        self, query: Query, render: Callable[[str], Awaitable[Rendering]]
-    ) -> tuple[SearchState, list[RankedGroup], ResultFacts]:
-        """Return the state of the search, the ranking up to the end of its page, and the facts of its hits."""
-        state = SearchState(query, await self._resolve(query))
-        await self._load_examples(state, render)
-        if query.text:
-            await self._parse_text(state, query.text)
-        await self._combine_vectors(state)
-        terms = state.terms if state.mode == "keyword" else ()
-        distinct = None if query.group == "none" else query.group
-        ranked: list[RankedGroup] = []
-        if query.offset < POOL_SIZE or query.offset < await self._store.count(
-            state.where, terms=terms, distinct=distinct
-        ):
-            ranked = (await self._rank(state))[: query.offset + query.limit]
-        with_vectors = state.query_vector is not None and len(ranked) > query.offset
-        return (
-            state,
-            ranked,
-            await self._store.result_facts(
-                images_to_load(state, ranked), state.where, terms=terms, distinct=distinct, with_vectors=with_vectors
-            ),
+    async def _answer(
+        self, query: Query, render: Callable[[str], Awaitable[Rendering]], vocabulary: Vocabulary
+    ) -> Answer:
+        understood = await understand(query, self._store, vocabulary)
+        asked, meaning = understood.query, understood.meaning
+        where = await self._resolve(asked)
+        examples = await self._existing([*asked.like, *asked.unlike], with_vectors=True)
+        files = {path: await render(path) for path in asked.like_files}
+        embedded = await self._query_embedder.embed(asked, meaning, examples, files)
+        vectors = await self._query_embedder.combine(embedded)
+        steered = () if self._embedder.embeds_text else _finding_terms(asked, examples)
+        plan = plan_filters(where)
+        if meaning is not None:
+            plan = plan_words(
+                meaning, where, by_vector=vectors.query is not None, vector_only=asked.mode == "vector", steered=steered
+            )
+            if understood.view_applied:
+                unknown_view = replace(plan.counted["full"], view=("UNKNOWN",))
+                plan = replace(plan, counted={**plan.counted, "view unknown": unknown_view})
+        ranked = await self._rank(asked, plan, vectors, embedded)
+        facts = await self._store.result_facts(
+            images_to_load(ranked, asked.offset, compared=vectors.query is not None),
+            plan.total,
+            distinct=_distinct(asked),
+            with_vectors=vectors.query is not None and len(ranked) > asked.offset,
+            also_count=list(plan.counted.values()),
+        )
+        return Answer(understood, where, embedded, vectors, plan, ranked, facts)
+
+    async def _rank(
+        self, query: Query, plan: SearchPlan, vectors: RankedVectors, embedded: EmbeddedQuery
+    ) -> list[RankedGroup]:
+        if query.offset >= POOL_SIZE and query.offset >= await self._store.count(plan.total, distinct=_distinct(query)):
+            return []
+        sees_findings = self._embedder.embeds_text or not plan.terms
+        return await rank_tiers(
+            plan,
+            vectors,
+            self._store,
+            query.group,
+            needed=query.offset + query.limit,
+            has_examples=embedded.vectors.has_examples and sees_findings,
         )
 
     async def _resolve(self, query: Query) -> Filter:
@@ -138,127 +166,70 @@ class Searcher:
             raise NotFound.of_image(missing[0])
         return stored
 
-    async def _load_examples(self, state: SearchState, render: Callable[[str], Awaitable[Rendering]]) -> None:
-        """Set the vectors of the examples: of stored images, and of files, which are embedded now."""
-        like, unlike = state.query.like, state.query.unlike
-        stored = await self._existing([*like, *unlike], with_vectors=True)
-        vectors = {
-            one: image.vector for one, image in stored.items() if image.vector is not None and not image.external
-        }
-        if external := [image_id for image_id in stored if image_id not in vectors]:
-            raise QueryError(
-                f"Image {external[0]} was written by another program and has no usable vector. Run `mcp-cxr ingest` on "
-                "its folder to make it searchable."
-            )
-        files = await self._embed_files({path: await render(path) for path in state.query.like_files})
-        state.vectors = QueryVectors(
-            like=[*(vectors[one] for one in like), *files], unlike=[vectors[one] for one in unlike]
+    def _result(self, query: Query, answer: Answer, started: float) -> SearchResult:
+        hits, warnings = present(answer, self._embedder.near_duplicate_cosine)
+        asked, facts = answer.query, answer.facts
+        counted = counts(dict(zip(answer.plan.counted, facts.counts, strict=True))) if answer.plan.counted else None
+        end = asked.offset + asked.limit
+        return SearchResult(
+            query=query.text,
+            search_mode=answer.mode,
+            fallback_reason=answer.embedded.fallback_reason,
+            embedder=self._embedder.name,
+            understood=_understood(answer) if query.text else None,
+            filters=_filters(answer),
+            matched_results=None if counted is None else counted["present"] + counted["possible"],
+            counts=counted,
+            total_results=facts.total,
+            results_count=len(hits),
+            offset=asked.offset,
+            next_offset=end if end < facts.total else None,
+            execution_time_ms=round(1000 * (time.perf_counter() - started), 1),
+            cache_hit=answer.embedded.cache_hit,
+            warnings=warnings,
+            images=hits,
         )
 
-    async def _embed_files(self, renderings: Mapping[str, Rendering]) -> list[Vector]:
-        if not renderings:
-            return []
-        await self._check_fingerprint()
-        vectors: list[Vector] = []
-        for path, made in zip(renderings, await self._embedder.embed_images(list(renderings.values())), strict=True):
-            if isinstance(made, Rejected):
-                raise QueryError(f"{path} cannot be used as an example: {made.reason}.")
-            vectors.append(made)
-        return vectors
 
-    async def _parse_text(self, state: SearchState, text: str) -> None:
-        """Set the constraints, vectors and terms of the words, as far as the mode and the embedder allow."""
-        state.meaning = meaning = parse_query_text(text)
-        without = tuple(TermClause(or_lacks=(term,)) for term in meaning.excluded_terms)
-        state.where = replace(state.where, clauses=without)
-        if state.query.mode != "words":
-            await self._embed(state, text, meaning)
-        if state.query.mode != "vector":
-            state.terms = meaning.ranking_terms
-        if meaning.qualified_denials:
-            state.warnings.append(
-                f"The exclusion {', '.join(map(repr, meaning.qualified_denials))} was not applied: size and side "
-                "cannot be excluded, only the finding itself."
-            )
-        if not (state.terms or meaning.excluded_terms or state.vectors):
-            raise QueryError("The query has no searchable word; name a finding, a device, a view or a label.")
+def _finding_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tuple[str, ...]:
+    """Return the terms of the findings of the marked studies that are liked and not in those that are not.
 
-    async def _embed(self, state: SearchState, query_text: str, meaning: QueryMeaning) -> None:
-        """Set the vectors of the words; if the embedder has none, the result says why, and words are still matched."""
-        if not self._embedder.embeds_text:
-            if state.query.mode == "vector":
-                raise QueryError(
-                    f"The embedder {self._embedder.name} cannot embed text. Use mode='auto', or give an example "
-                    "image (like)."
-                )
-            state.fallback_reason = (
-                f"The embedder {self._embedder.name} cannot embed text, so the query was matched by words in reports, "
-                "labels and tags."
-            )
-            return
-        try:
-            text = None
-            if meaning.text_to_embed:
-                text, state.cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
-            denied = [(await self._text_vectors.vector(one))[0] for one in meaning.denied_texts]
-            if denied or state.vectors:
-                state.mean_text = await self._text_vectors.mean()
-            state.vectors = replace(state.vectors, text=text, denied=denied)
-            if likely_truncated(query_text):
-                state.warnings.append("The query is long: the model reads about its first 45 words.")
-        except EmbeddingError as exc:
-            if state.query.mode == "vector":
-                raise
-            state.fallback_reason = f"{exc} The query was matched by words in reports, labels and tags."
+    The pixel sketch sees little but exposure; what it calls alike must not outvote what marked studies state.
+    """
+    liked = {name for image_id in query.like for name in _stated(examples[image_id])}
+    unliked = {name for image_id in query.unlike for name in _stated(examples[image_id])}
+    return tuple(finding_term("of", name) for name in sorted(liked - unliked))
 
-    async def _combine_vectors(self, state: SearchState) -> None:
-        """Set the query vector of words and examples, and the extra vectors to rank by."""
-        if state.vectors.only_unlike:
-            state.warnings.append("unlike was ignored: the embedder cannot embed the query text.")
-            state.vectors = QueryVectors()
-        if not state.vectors:
-            return
-        state.query_vector = state.vectors.single_kind_vector
-        if state.query_vector is None and (sample := await self._store.reference_sample()).ids:
-            images, texts = sample.vectors.mean(axis=0), state.mean_text
-            state.query_vector = combine_rocchio(state.vectors, images, texts)
-            without_examples = replace(state.vectors, like=(), unlike=())
-            if state.vectors.has_examples and without_examples.denied:
-                state.extra_vectors.append(combine_rocchio(without_examples, images, texts))
-            if state.vectors.text is not None:
-                state.extra_vectors.append(state.vectors.text)
 
-    async def _rank(self, state: SearchState) -> list[RankedGroup]:
-        query = state.query
-        boost_filters: list[Filter] = []  # each adds a pool to the fusion
-        if state.terms:
-            boost_filters.append(Filter(has_report=False))  # their words cannot match: only vectors can find them
-            if state.meaning and state.meaning.labels:
-                boost_filters.append(Filter(labels=state.meaning.labels))
-        return await rank(
-            self._rankings(state),
-            query.group,
-            needed=query.offset + query.limit,
-            match_filters=(lambda images: self._store.filter_images(images, boost_filters)) if boost_filters else None,
-        )
+def _stated(stored: StoredImage) -> list[str]:
+    readings = read_study(stored.study.report, stored.study.labels)
+    entries = finding_entries()
+    return [
+        name
+        for name, reading in readings.items()
+        if reading.status is not Status.ABSENT and entries[name].kind != "clinical"
+    ]
 
-    def _rankings(self, state: SearchState) -> list[Ranking]:
-        """Return the rankings to fuse, the one by the query vector first.
 
-        Examples add a ranking; those of the words stay. When examples replaced them, feedback made one query in four
-        that denies something worse (tests/bench/bench_answers.py).
-        """
-        store, where, query_vector = self._store, state.where, state.query_vector
-        rankings: list[Ranking] = []
-        if query_vector is not None:
-            weight = _EXAMPLES_WEIGHT if state.vectors.has_examples else 1
-            rankings.append(Ranking(partial(store.nearest, query_vector, where), uses_vectors=True, weight=weight))
-            rankings += [
-                Ranking(partial(store.nearest, vector, where), uses_vectors=True) for vector in state.extra_vectors
-            ]
-        if state.terms:
-            rankings.append(Ranking(partial(store.match, state.terms, where), False, weight=_WORDS_WEIGHT))
-        return rankings or [Ranking(partial(store.browse, where), uses_vectors=False)]
+def _distinct(query: Query) -> Literal["study", "subject"] | None:
+    return None if query.group == "none" else query.group
+
+
+def _filters(answer: Answer) -> dict[str, Any]:
+    """Return the filters in force: ids as the archive spells them, and under `without` what the words rule out."""
+    meaning = answer.understood.meaning
+    resolved = {
+        "study_id": answer.where.study_id,
+        "subject_id": answer.where.subject_id,
+        "image_id": answer.where.image_id,
+        "view": list(answer.understood.shown.get("view", [])) if answer.understood.view_applied else [],
+        "without": [*(one.description for one in meaning.ruled_out), *meaning.denied_words] if meaning else [],
+    }
+    return answer.query.filters | {name: value for name, value in resolved.items() if value}
+
+
+def _understood(answer: Answer) -> dict[str, Any]:
+    return answer.understood.shown | {"embedded": answer.embedded.text}
 
 
 def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:

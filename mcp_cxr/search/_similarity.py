@@ -20,7 +20,6 @@ SMALL_SAMPLE = 100
 """Images in the reference sample below which a result warns that z-scores and percentiles are imprecise."""
 NEAR_DUPLICATE_DEPTH = 200
 """Groups, from the first rank, among which near duplicates are looked for."""
-_MIN_COSINE = 0.999  # measured from the archive's mean; the same rendering embedded by another service reaches it too
 
 
 class SimilarityStatistics:
@@ -63,19 +62,20 @@ def _cosines(vectors: Vectors, query: Vector) -> Vector:
     return np.clip(np.vecdot(vectors, query), -1, 1)
 
 
-def near_duplicates(vectors: Sequence[Vector | None], mean: Vector) -> dict[int, int]:
+def near_duplicates(vectors: Sequence[Vector | None], mean: Vector, least: float) -> dict[int, int]:
     """Return the index of each near duplicate in a ranking, with the index of the first image that it repeats.
 
     Args:
         vectors: In the order of the ranking; None for an image without a vector.
         mean: The mean of the archive's images. Cosines are measured from it, because the vectors of any two chest
             X-rays are close to each other.
+        least: Cosine from which two images are one image twice.
     """
     present = [index for index, vector in enumerate(vectors[:NEAR_DUPLICATE_DEPTH]) if vector is not None]
     if not present:
         return {}
     rows = centered(np.stack([vector for vector in vectors[:NEAR_DUPLICATE_DEPTH] if vector is not None]), mean)
-    is_near = rows @ rows.T >= _MIN_COSINE
+    is_near = rows @ rows.T >= least
     repeats: dict[int, int] = {}
     for row, index in enumerate(present):
         earlier = (present[other] for other in np.flatnonzero(is_near[row, :row]))

@@ -160,6 +160,7 @@ class LabelSpaceEmbedder:
     name = "label-space"
     image_spec = ImageSpec(size=8, mode="L")
     embeds_text = True
+    near_duplicate_cosine = 0.999
 
     def __init__(self, space: LabelSpace) -> None:
         self._space = space

@@ -45,6 +45,7 @@ class ToyEmbedder:
     name = "toy-32"
     image_spec = ImageSpec(size=32, mode="L")
     embeds_text = True
+    near_duplicate_cosine = 0.999
 
     def __init__(
         self,

@@ -59,6 +59,7 @@ class NvclipEmbedder:
     """
 
     embeds_text = True
+    near_duplicate_cosine = 0.999
 
     def __init__(
         self, config: NvclipConfig, *, policy: RequestPolicy | None = None, transport: Transport | None = None

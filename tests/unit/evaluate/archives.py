@@ -55,6 +55,7 @@ class LabelEmbedder:
 
     def __init__(self, vectors: Mapping[str, Vector] | None = None, *, embeds_text: bool = True) -> None:
         self.embeds_text = embeds_text
+        self.near_duplicate_cosine = 0.999
         self._vectors = {text.casefold(): vector for text, vector in (vectors or {}).items()}
 
     async def __aenter__(self) -> Self:

@@ -1,0 +1,240 @@
+"""Says why a hit matches a query, what is missing, and which sentence of its report shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language import (
+    SEARCHED_TAGS,
+    SectionKind,
+    Status,
+    WantedFinding,
+    ancestors,
+    descendants,
+    finding_of_label,
+    main_text,
+    read_study,
+    report_statements,
+    terms,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.language import FindingReading, Mention, QueryMeaning, Statement
+    from mcp_cxr.records import StoredImage
+
+_MAX_EXCERPT = 300  # characters
+_IN_REPORT = {Status.PRESENT: "report", Status.POSSIBLE: "report, possible", Status.ABSENT: "report, denied"}
+_IN_LABELS = {1: "label", -1: "label, possible", 0: "label, absent"}
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """A query beside one study."""
+
+    meaning: QueryMeaning
+    hit: StoredImage
+
+    @cached_property
+    def readings(self) -> dict[str, FindingReading]:
+        """What the study says of each finding."""
+        return read_study(self.hit.study.report, self.hit.study.labels)
+
+    @cached_property
+    def _statements(self) -> tuple[Statement, ...]:
+        return report_statements(self.hit.study.report) if self.hit.study.report else ()
+
+    def why(self) -> list[str]:
+        """Return what of the query the report, the labels and the tags say: `report: left pleural effusion`."""
+        asked = [*self.meaning.findings, *self.meaning.ruled_out]
+        found = [*self._in_report(asked), *self._in_labels(asked), *self._in_context(asked), *self._in_words()]
+        return list(dict.fromkeys(found))
+
+    def missing(self) -> list[str]:
+        """Return which of the findings asked for is not stated as asked, and what the study says instead."""
+        found: list[str] = []
+        for group in self.meaning.wanted:
+            if not any(self._is_stated(one) for one in group):
+                found.append(self._what_is_said(group[0]) if len(group) == 1 else _named(group))
+        if not self.meaning.wanted:
+            stated = set(self._stems)
+            found += [word for word in self.meaning.words if not set(terms(word)) <= stated]
+        return found
+
+    def excerpt(self) -> str | None:
+        """Return the sentence that agrees most with the query, else the impression; at most 300 characters.
+
+        It never denies what is asked for, nor states what is ruled out.
+        """
+        scored = [(self._agreement(one), one.text) for one in self._statements]
+        best = max(scored, key=lambda pair: pair[0], default=(0, ""))
+        if best[0] > 0:
+            return _shortened(best[1])
+        text = main_text(self.hit.study.report) if self.hit.study.report else ""
+        return _shortened(text) if text and not self._contradicts(text) else None
+
+    def _in_report(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
+        for one in asked:
+            reading = self.readings.get(one.name)
+            if reading and reading.mentions and not one.in_history:
+                mention = max(reading.mentions, key=lambda mention: _fit(one, mention))
+                yield f"{_IN_REPORT[mention.status]}: {_phrase(one, mention)}"
+
+    def _in_labels(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
+        names = {one.name for one in asked}
+        if self.meaning.judgment:
+            names.add("no finding")
+        for label, value in self.hit.study.labels.items():
+            name = finding_of_label(label).name
+            concerned = {name, *(descendants(name) if value == 0 else ancestors(name))}
+            if names & concerned:
+                yield f"{_IN_LABELS[value]}: {label}"
+
+    def _in_context(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
+        """Yield the findings that only the indication or the history names."""
+        for one in asked:
+            if one.in_history or one.name not in self.readings:
+                for statement in self._statements:
+                    if any(
+                        _is_kind_of(mention, one.name) and _is_context(statement, mention)
+                        for mention in statement.mentions
+                    ):
+                        yield f"{'indication' if statement.kind is SectionKind.CONTEXT else 'history'}: {one.name}"
+                        break
+
+    def _in_words(self) -> Iterator[str]:
+        if self.meaning.judgment in ("normal", "no finding") and self.hit.study.report:
+            yield "report: normal"
+        image = self.hit.image
+        tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
+        for where, stems in (("report", self._stems), ("indication", self._context_stems), ("tags", tags)):
+            if words := [word for word in self.meaning.words if set(terms(word)) <= stems]:
+                yield f"{where}: {' '.join(words)}"
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        """The words of the report's body that are not denied, and of the labels that are present."""
+        labels = " ".join(label for label, value in self.hit.study.labels.items() if value == 1)
+        body = (one for one in self._statements if one.kind is SectionKind.BODY)
+        return frozenset(
+            [
+                stem
+                for one in body
+                for mention in one.mentions
+                if mention.status is not Status.ABSENT
+                for stem in mention.stems
+            ]
+            + terms(labels)
+        )
+
+    @cached_property
+    def _context_stems(self) -> frozenset[str]:
+        context = (one for one in self._statements if one.kind is SectionKind.CONTEXT)
+        return frozenset(stem for one in context for mention in one.mentions for stem in mention.stems)
+
+    def _is_stated(self, one: WantedFinding) -> bool:
+        reading = self.readings.get(one.name)
+        if reading is None:
+            return False
+        if not reading.mentions:
+            return reading.status is not Status.ABSENT and not one.modifiers
+        return any(_fit(one, mention)[0] for mention in reading.mentions)
+
+    def _what_is_said(self, one: WantedFinding) -> str:
+        reading = self.readings.get(one.name)
+        if reading is None:
+            return f"{one.description}: not mentioned"
+        if reading.status is Status.ABSENT:
+            return f"{one.description}: denied"
+        said = sorted({value for mention in reading.mentions for value in mention.modifiers})
+        denied = [side for side in one.sides if reading.sides.get(side) is Status.ABSENT]
+        if denied:
+            return f"{one.description}: denied on the {' and '.join(denied)}"
+        return f"{one.description}: {'stated as ' + ', '.join(said) if said else 'not stated'}"
+
+    def _agreement(self, statement: Statement) -> int:
+        """Return how far a statement agrees with the query; 0 if it contradicts it or says nothing of it."""
+        score = 0
+        wanted_history = any(one.in_history for one in self.meaning.findings)
+        if statement.kind is not SectionKind.BODY and not wanted_history:
+            return 0
+        for mention in statement.mentions:
+            score += self._mention_agreement(mention)
+        words = {stem for word in self.meaning.words for stem in terms(word)}
+        stems = {
+            stem for mention in statement.mentions if mention.status is not Status.ABSENT for stem in mention.stems
+        }
+        return 0 if self._contradicts_any(statement.mentions) else score + len(words & stems)
+
+    def _mention_agreement(self, mention: Mention) -> int:
+        score = 0
+        for one in self.meaning.findings:
+            if _is_kind_of(mention, one.name):
+                fits, agreeing, *_ = _fit(one, mention)
+                score = max(score, 10 * fits + 2 * agreeing + (mention.status is Status.PRESENT) + 2)
+        for one in self.meaning.ruled_out:
+            if (
+                mention.finding
+                and mention.status is Status.ABSENT
+                and one.name in (mention.name, *descendants(mention.name))
+            ):
+                score = max(score, 4 if self.meaning.only_denies else 1)
+        return score
+
+    def _contradicts(self, text: str) -> bool:
+        return any(
+            self._contradicts_any(one.mentions) for one in report_statements(text) if one.kind is SectionKind.BODY
+        )
+
+    def _contradicts_any(self, mentions: Sequence[Mention]) -> bool:
+        asked = [one for one in self.meaning.findings if "resolved" not in one.modifiers and not one.in_history]
+        for mention in mentions:
+            if mention.finding is None:
+                continue
+            if mention.status is Status.ABSENT:
+                denied = {mention.name, *descendants(mention.name)}
+                if any(one.name in denied and self._is_denied_as_asked(one, mention) for one in asked):
+                    return True
+            elif any(_is_kind_of(mention, one.name) and _fit(one, mention)[0] for one in self.meaning.ruled_out):
+                return True
+        return False
+
+    @staticmethod
+    def _is_denied_as_asked(one: WantedFinding, mention: Mention) -> bool:
+        """Whether a denial concerns what is asked for: one of the left does not deny the right."""
+        sides = mention.modifiers_of("side")
+        return not one.sides or not sides or bool(sides & set(one.sides))
+
+
+def _fit(one: WantedFinding, mention: Mention) -> tuple[bool, int, int]:
+    """Return how well a mention states a finding as asked: wholly, in how many modifiers, and how surely."""
+    agreeing = len(one.accepted(mention.modifiers))
+    resolved = "resolved" in one.modifiers and "resolved" in mention.modifiers
+    affirmed = mention.status is not Status.ABSENT or resolved
+    surety = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}[mention.status]
+    return affirmed and agreeing == len(one.modifiers), agreeing if affirmed else -1, surety
+
+
+def _phrase(one: WantedFinding, mention: Mention) -> str:
+    """Return the finding with the modifiers that are stated of it: "left pleural effusion"."""
+    name = mention.name if mention.status is not Status.ABSENT else one.name
+    return WantedFinding(name, mention.modifiers - set(name.split())).phrase
+
+
+def _is_kind_of(mention: Mention, name: str) -> bool:
+    return mention.finding is not None and name in (mention.name, *ancestors(mention.name))
+
+
+def _is_context(statement: Statement, mention: Mention) -> bool:
+    return statement.kind is SectionKind.CONTEXT or mention.is_history
+
+
+def _named(group: Sequence[WantedFinding]) -> str:
+    return " or ".join(one.description for one in group)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_EXCERPT else f"{text[: _MAX_EXCERPT - 1].rstrip()}…"

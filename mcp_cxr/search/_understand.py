@@ -1,0 +1,194 @@
+"""Understands a query: its words become findings, filters and a limit, and what was made of each word is said."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from mcp_cxr.errors import QueryError
+from mcp_cxr.language import Correction, QueryMeaning, Request, one_edit_away, parse_query_text, read_request, terms
+from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
+
+if TYPE_CHECKING:
+    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.stores import Store
+
+Vocabulary = Literal["archive", "findings"]
+"""Which words a query may use: all that the archive's reports have, or those of the table of findings only."""
+
+_FEWEST_LETTERS = 5  # of a word that is corrected by the archive's words
+
+
+@dataclass(frozen=True, slots=True)
+class UnderstoodQuery:
+    """A query after its words were read."""
+
+    query: Query
+    """With the filters and the limit that the words name."""
+    meaning: QueryMeaning | None = None
+    """Of the words that remain; None if none do."""
+    ignored: tuple[str, ...] = ()
+    """Words that no field knows."""
+    warnings: tuple[str, ...] = ()
+    view_applied: bool = False
+    """Whether the words name the view, and no argument does."""
+    shown: dict[str, Any] = field(default_factory=dict[str, Any])
+    """For people: what each word was taken for."""
+
+
+async def understand(query: Query, store: Store, vocabulary: Vocabulary) -> UnderstoodQuery:
+    """Return what a query asks for.
+
+    Args:
+        query: Checked arguments.
+        store: Tells which words the archive has.
+        vocabulary: With `findings`, nothing of the answer depends on the words of reports.
+
+    Raises:
+        QueryError: The words hold nothing to look for.
+        StoreError: The store fails or was never made.
+    """
+    if not query.text:
+        return UnderstoodQuery(query)
+    request = read_request(query.text)
+    asked, warnings = _with_request(query, request)
+    meaning = parse_query_text(request.text) if request.text else QueryMeaning()
+    if not meaning.is_empty:
+        meaning, unknown = await _with_known_words(meaning, store, vocabulary)
+    elif named := await _identified(request.text, store):
+        asked, request, unknown = replace(asked, where=_merged(asked.where, named)), Request(""), ()
+    else:
+        unknown = ()
+    warnings += _warnings(query.text, request, meaning, unknown)
+    if meaning.is_empty and not _has_filter(asked):
+        raise QueryError(_nothing_to_look_for(query.text))
+    return UnderstoodQuery(
+        asked,
+        None if meaning.is_empty else meaning,
+        unknown,
+        warnings,
+        bool(request.views) and not query.where.view,
+        _shown(asked, request, meaning, unknown),
+    )
+
+
+def _with_request(query: Query, request: Request) -> tuple[Query, tuple[str, ...]]:
+    """Return the query with the views, ids and limit that its words name; arguments that are given win."""
+    where, warnings = query.where, list[str]()
+    if request.views and where.view:
+        warnings.append("The view in the words was not applied: the argument view is given.")
+    elif request.views:
+        views = (view for name in request.views for view in VIEW_GROUPS.get(name, (name,)))
+        where = replace(where, view=tuple(dict.fromkeys(views)))
+    ids = Filter(
+        subject_id=SubjectId(request.subject_id) if request.subject_id else None,
+        study_id=StudyId(request.study_id) if request.study_id else None,
+        image_id=ImageId(request.image_id) if request.image_id else None,
+    )
+    limit = request.limit if request.limit and isinstance(query.limit, DefaultLimit) else query.limit
+    return replace(query, where=_merged(where, ids), limit=limit), tuple(warnings)
+
+
+def _merged(where: Filter, ids: Filter) -> Filter:
+    return replace(
+        where,
+        subject_id=where.subject_id or ids.subject_id,
+        study_id=where.study_id or ids.study_id,
+        image_id=where.image_id or ids.image_id,
+    )
+
+
+async def _identified(text: str, store: Store) -> Filter | None:
+    """Return the filter for a text that is the id of a study, a patient or an image of the archive."""
+    word = text.strip()
+    if not word or " " in word or not any(char.isdigit() for char in word):
+        return None
+    for where in (
+        Filter(study_id=StudyId(word)),
+        Filter(subject_id=SubjectId(word)),
+        Filter(image_id=ImageId(word)),
+    ):
+        if await store.count(where):
+            return where
+    return None
+
+
+async def _with_known_words(
+    meaning: QueryMeaning, store: Store, vocabulary: Vocabulary
+) -> tuple[QueryMeaning, tuple[str, ...]]:
+    """Return the meaning with the words that may be matched, and the words that may not or that no field knows."""
+    if not meaning.words:
+        return meaning, ()
+    if vocabulary == "findings":
+        return replace(meaning, words=()), meaning.words
+    stems = {word: terms(word) for word in meaning.words}
+    known = await store.term_counts([stem for found in stems.values() for stem in found])
+    unknown = [word for word, found in stems.items() if not any(stem in known for stem in found)]
+    corrections = [one for word in unknown if (one := await _corrected_by_archive(word, store))]
+    taken = {one.typed: one.candidates[0] for one in corrections if len(one.candidates) == 1}
+    words = tuple(taken.get(word, word) for word in meaning.words if word in taken or word not in unknown)
+    return (
+        replace(meaning, words=words, corrections=(*meaning.corrections, *corrections)),
+        tuple(word for word in unknown if word not in taken),
+    )
+
+
+async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
+    """Return what a word that no document has may stand for: a word of the archive that is one edit away."""
+    if len(word) < _FEWEST_LETTERS or not word.isalpha() or not word.isascii():
+        return None
+    by_stem = {stem: near for near in one_edit_away(word) for stem in terms(near)}
+    counts = await store.term_counts(list(by_stem))
+    return Correction(word, tuple(sorted(by_stem[stem] for stem in counts))) if counts else None
+
+
+def _warnings(text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    for one in meaning.corrections:
+        if len(one.candidates) == 1:
+            found.append(f"Searched for {one.candidates[0]!r} instead of {one.typed!r}.")
+        else:
+            found.append(f"{one.typed!r} is not known. Did you mean {' or '.join(map(repr, one.candidates))}?")
+    if unknown:
+        found.append(f"No report, label or tag has {', '.join(map(repr, unknown))}; not searched for.")
+    if (unknown and not (meaning.wanted or meaning.words or meaning.judgment)) or _other_script(text):
+        found.append("Reports are read in English; words of other languages match only as they are written.")
+    if request.patient_words:
+        found.append(
+            f"Sex and age are not recorded in this archive: '{request.patient_words}' was not applied to any study."
+        )
+    return tuple(found)
+
+
+def _other_script(text: str) -> bool:
+    """Whether a text has letters that are not Latin."""
+    return any(char.isalpha() and not unicodedata.name(char, "").startswith("LATIN") for char in text)
+
+
+def _nothing_to_look_for(text: str) -> str:
+    if _other_script(text):
+        return "Reports are read in English. Name a finding, a device, a view or a label in English."
+    return "The query has no searchable word; name a finding, a device, a view or a label."
+
+
+def _has_filter(query: Query) -> bool:
+    return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
+
+
+def _shown(asked: Query, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> dict[str, Any]:
+    """Return what each word was taken for; `embedded` is added when it is known."""
+    ids = [value for value in (request.subject_id, request.study_id, request.image_id) if value]
+    shown: dict[str, Any] = {
+        "findings": [" or ".join(one.description for one in group) for group in meaning.wanted]
+        or ([meaning.judgment] if meaning.judgment else []),
+        "without": [*(one.description for one in meaning.ruled_out), *meaning.denied_words],
+        "words": list(meaning.words),
+        "view": list(request.views),
+        "ids": ids,
+        "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
+        "ignored": [*unknown, *([request.patient_words] if request.patient_words else [])],
+    }
+    if request.limit:
+        shown["limit"] = asked.limit
+    return shown

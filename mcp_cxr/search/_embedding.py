@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import likely_truncated
@@ -26,7 +26,7 @@ _NO_TEXT = "The embedder {name} cannot embed text, so the query was matched by w
 class EmbeddedQuery:
     """The vectors of a query, and what is to be said of them."""
 
-    vectors: QueryVectors = QueryVectors()
+    vectors: QueryVectors = field(default_factory=QueryVectors)
     mean_text: Vector | None = None
     """The mean vector of texts about chest X-rays; set if a text is combined with anything else."""
     text: str | None = None

@@ -16,11 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp_cxr.records import ImageId, Matched, StoredImage
+    from mcp_cxr.search._answer import Answer
     from mcp_cxr.search._rank import RankedGroup
-    from mcp_cxr.search._searcher import Answer
 
 _CHANCE_PERCENTILE = 95.0
 """Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
+
+_LIKENESS_ALONE = (
+    "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
+)
 
 
 def images_to_load(ranked: Sequence[RankedGroup], offset: int, *, compared: bool) -> list[ImageId]:
@@ -154,10 +158,11 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     ]
     if not chance:
         return []
-    return [
+    warning = (
         f"The images at rank {', '.join(map(str, chance))} may be chance matches: 1 in 20 random images is at least"
         " as similar, and neither report, labels nor tags match the query."
-    ]
+    )
+    return [warning]
 
 
 def _match_warnings(answer: Answer) -> list[str]:
@@ -165,9 +170,7 @@ def _match_warnings(answer: Answer) -> list[str]:
     found: list[str] = []
     counted = dict(zip(answer.plan.counted, answer.facts.counts, strict=True)) if answer.plan.counted else {}
     if counted and not counted["stated"] and answer.vectors.query is not None:
-        found.append(
-            "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
-        )
+        found.append(_LIKENESS_ALONE)
     if counted.get("view unknown"):
         found.append(f"{counted['view unknown']} matching studies have an unknown view and were left out.")
     return found
@@ -176,7 +179,8 @@ def _match_warnings(answer: Answer) -> list[str]:
 def _external_warnings(answer: Answer) -> list[str]:
     if not answer.facts.external:
         return []
-    return [
+    warning = (
         f"{answer.facts.external} images written by another program have no usable vector. Run `mcp-cxr ingest` on "
         "their folder to make them searchable."
-    ]
+    )
+    return [warning]

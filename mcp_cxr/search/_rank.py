@@ -103,7 +103,7 @@ def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, Rank
 async def top_groups(
     ranking: Ranking, group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
 ) -> dict[str, RankedImage]:
-    """Return the groups of a ranking that are not `seen`, or all there are, until `needed` are known with those seen."""
+    """Return the groups of a ranking that are not `seen`, until `needed` are known with those seen, or all."""
     limit = max(64, 4 * needed)
     while True:
         hits = await ranking.fetch(limit=limit)

@@ -55,10 +55,11 @@ class Reasons:
 
     def missing(self) -> list[str]:
         """Return which of the findings asked for is not stated as asked, and what the study says instead."""
-        found: list[str] = []
-        for group in self.meaning.wanted:
-            if not any(self._is_stated(one) for one in group):
-                found.append(self._what_is_said(group[0]) if len(group) == 1 else _named(group))
+        found = [
+            self._what_is_said(group[0]) if len(group) == 1 else _named(group)
+            for group in self.meaning.wanted
+            if not any(self._is_stated(one) for one in group)
+        ]
         if not self.meaning.wanted:
             stated = set(self._stems)
             found += [word for word in self.meaning.words if not set(terms(word)) <= stated]

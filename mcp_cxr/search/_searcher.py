@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import Status, finding_entries, finding_term, read_study
 from mcp_cxr.records import Filter, SearchResult
+from mcp_cxr.search._answer import Answer
 from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
 from mcp_cxr.search._plan import SearchPlan, counts, plan_filters, plan_words
 from mcp_cxr.search._present import images_to_load, present
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
-from mcp_cxr.search._understand import UnderstoodQuery, understand
+from mcp_cxr.search._understand import understand
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
@@ -21,45 +22,12 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Fingerprint, ImageId, Rendering, ResultFacts, StoredImage
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage
     from mcp_cxr.search._arguments import Query
     from mcp_cxr.search._understand import Vocabulary
     from mcp_cxr.stores import Store
 
 _MAX_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Everything that a page of results is made of."""
-
-    understood: UnderstoodQuery
-    where: Filter
-    """The filters: ids as the archive spells them, and without the examples themselves."""
-    embedded: EmbeddedQuery
-    vectors: RankedVectors
-    plan: SearchPlan
-    ranked: Sequence[RankedGroup]
-    """From the first hit of all to the last of the page."""
-    facts: ResultFacts
-
-    @property
-    def query(self) -> Query:
-        """The query with the filters and the limit that its words name."""
-        return self.understood.query
-
-    @property
-    def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
-        """How the result was found."""
-        vectors = self.embedded.vectors
-        by_text, by_words = vectors.text is not None or bool(vectors.denied), bool(self.plan.terms)
-        if by_text + vectors.has_examples + by_words > 1:
-            return "hybrid"
-        if by_text:
-            return "semantic"
-        if vectors.has_examples:
-            return "similar"
-        return "keyword" if by_words or self.understood.meaning else "filter"
 
 
 class Searcher:

@@ -1,0 +1,50 @@
+"""What was made of a query: everything that a page of results is presented from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
+    from mcp_cxr.records import Filter, ResultFacts
+    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.search._embedding import EmbeddedQuery, RankedVectors
+    from mcp_cxr.search._plan import SearchPlan
+    from mcp_cxr.search._rank import RankedGroup
+    from mcp_cxr.search._understand import UnderstoodQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Everything that a page of results is made of."""
+
+    understood: UnderstoodQuery
+    where: Filter
+    """The filters: ids as the archive spells them, and without the examples themselves."""
+    embedded: EmbeddedQuery
+    vectors: RankedVectors
+    plan: SearchPlan
+    ranked: Sequence[RankedGroup]
+    """From the first hit of all to the last of the page."""
+    facts: ResultFacts
+
+    @property
+    def query(self) -> Query:
+        """The query with the filters and the limit that its words name."""
+        return self.understood.query
+
+    @property
+    def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
+        """How the result was found."""
+        vectors = self.embedded.vectors
+        by_text, by_words = vectors.text is not None or bool(vectors.denied), bool(self.plan.terms)
+        if by_text + vectors.has_examples + by_words > 1:
+            return "hybrid"
+        if by_text:
+            return "semantic"
+        if vectors.has_examples:
+            return "similar"
+        return "keyword" if by_words or self.understood.meaning else "filter"

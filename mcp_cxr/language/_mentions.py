@@ -109,6 +109,8 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     """
     tokens = TOKEN.findall(normalize(sentence))
     spans = _spans(tokens)
+    if len(whole := _with_finding_of_side(tokens, spans)) > len(tokens):
+        tokens, spans = whole, _spans(whole)
     scopes = _Scopes(tokens, spans)
     found = [*_findings_of(spans, tokens)]
     attached = _modifiers_by_finding(spans, tokens, found, shared=not is_query)
@@ -139,6 +141,25 @@ def _spans(tokens: Sequence[str]) -> list[_Span]:
         spans.append(_Span(start, start + best[0], best[1]))
         start += best[0]
     return spans
+
+
+def _with_finding_of_side(tokens: list[str], spans: Sequence[_Span]) -> list[str]:
+    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion"."""
+    for at in range(len(spans) - 5):
+        denial, side, joined, size, other, finding = spans[at : at + 6]
+        if (
+            isinstance(denial.entry, Cue)
+            and denial.entry.status == "absent"
+            and tokens[joined.start] in (",", "and", "but")
+            and isinstance(finding.entry, FindingEntry)
+            and [_dimension(one) for one in (side, size, other)] == ["side", "size", "side"]
+        ):
+            return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
+    return tokens
+
+
+def _dimension(span: _Span) -> str | None:
+    return dimensions()[span.entry.values[0]] if isinstance(span.entry, Modifier) else None
 
 
 def _modifier_at(tokens: Sequence[str], start: int) -> tuple[int, Modifier] | None:
@@ -217,6 +238,17 @@ class _Scopes:
                 yield before.start
             if isinstance(span.entry, Structure) and self._has_verb(at):
                 yield before.start
+            if joined == "," and _dimension(span) == "size" and self._is_of_other_side(index, at):
+                yield before.start
+
+    def _is_of_other_side(self, denial: int, at: int) -> bool:
+        """Whether a comma joins the denial of one side and what is said of the other: "no left X, small right X"."""
+        end = next((n for n in range(at, len(self._spans)) if self._tokens[self._spans[n].start] in (",", ";")), None)
+        sides = [
+            {value for span in part if _dimension(span) == "side" for value in _values(span, self._tokens)}
+            for part in (self._spans[denial:at], self._spans[at:end])
+        ]
+        return bool(sides[0] and sides[1]) and not sides[0] & sides[1]
 
     def _has_verb(self, at: int) -> bool:
         return any(

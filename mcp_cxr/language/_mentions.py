@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_cxr.language._vocabulary import (
+    SIDES,
     STOP_WORDS,
     TOKEN,
     Cue,
@@ -21,6 +23,7 @@ from mcp_cxr.language._vocabulary import (
     Structure,
     cues,
     dimensions,
+    finding_entries,
     findings,
     modifiers,
     normalize,
@@ -37,6 +40,14 @@ _SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "v
 """Tokens between the phrases of a list."""
 _ALTERNATIVES = frozenset({"or", "versus", "vs"})
 _REACH = 7  # tokens between a structure and what is said of it
+_MIDLINE_LABELS = frozenset({"Cardiomegaly", "Edema", "Enlarged Cardiomediastinum", "Support Devices"})
+_MIDLINE_NAMES = (
+    "aort|arter|atrial|cardi|coronary|degenerative|disc|heart|hernia|kypho|mediastin|mitral|osteop|scoliosis|spine"
+    "|spondyl|stern|trache|ventric|vertebra"
+).split("|")
+"""Parts of the names of findings that have no side: they share none with a finding in their list."""
+_PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
+"""Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
 
 
 class Status(StrEnum):
@@ -335,17 +346,56 @@ def _qualifies_a_finding(spans: Sequence[_Span], token: int) -> bool:
 
 def _modifiers_by_finding(
     spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], *, shared: bool
-) -> list[frozenset[str]]:
-    """Return the modifiers of each finding; a finding without any shares those of its list."""
-    own: list[set[str]] = [set() for _ in found]
+) -> list[tuple[frozenset[str], ...]]:
+    """Return the modifiers of each finding, once for each part of it that is described apart.
+
+    A finding without any shares those of its list.
+    """
+    own: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in found]
     places = [one.at for one in found]
     for index, span in enumerate(spans):
         values = _values(span, tokens)
         if values and (owner := _owner(spans, tokens, places, index)) is not None:
-            own[owner].update(values)
+            own[owner].append((index, values))
+    described = [_parts(values, at, spans, tokens) for values, at in zip(own, places, strict=True)]
     if shared:
-        _share(spans, tokens, found, own)
-    return [frozenset(values) for values in own]
+        _share(spans, tokens, found, described)
+    return [tuple(map(frozenset, parts)) for parts in described]
+
+
+def _parts(
+    of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[_Span], tokens: Sequence[str]
+) -> list[set[str]]:
+    """Return the modifiers of one finding, divided where sides differ in more ("small left and large right").
+
+    Args:
+        of_finding: The index of each span with modifiers of the finding, and the modifiers.
+        at: The index of the span of the finding.
+        spans: Of the sentence.
+        tokens: Of the sentence.
+    """
+    parts: list[set[str]] = [set()]
+    previous = 0
+    for index, values in of_finding:
+        between = spans[previous + 1 : index]
+        is_apart = any(tokens[span.start] in _SEPARATORS for span in between)
+        if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
+            parts.append(set())
+        parts[-1].update(values)
+        previous = index
+    sided = [part for part in parts if not part.isdisjoint(SIDES)]
+    if not any(_differ(first, second) for first, second in combinations(sided, 2)):
+        return [set().union(*parts)]
+    common = set[str]().union(*(part for part in parts if part not in sided))
+    return [part | common for part in sided]
+
+
+def _differ(first: set[str], second: set[str]) -> bool:
+    """Whether two parts of a finding have other values of the same dimension, sides aside, or one side in common."""
+    if first & second & set(SIDES):
+        return first != second
+    by_dimension = [{(dimensions()[value], value) for value in part if value not in SIDES} for part in (first, second)]
+    return any(one[0] == other[0] and one != other for one in by_dimension[0] for other in by_dimension[1])
 
 
 def _values(span: _Span, tokens: Sequence[str]) -> tuple[str, ...]:
@@ -377,17 +427,22 @@ def _separates(span: _Span, tokens: Sequence[str]) -> bool:
     return isinstance(span.entry, Cue) or tokens[span.start] in _SEPARATORS or tokens[span.start] == "with"
 
 
-def _share(spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], own: list[set[str]]) -> None:
+def _share(spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], own: list[list[set[str]]]) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
-    located = [{value for value in values if dimensions()[value] in ("side", "place")} for values in own]
+    located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
     pairs = [(n - 1, n) for n in range(1, len(found))]
     for source, target in (*pairs, *((b, a) for a, b in reversed(pairs))):
         first, second = sorted((source, target))
         gap = spans[found[first].at + 1 : found[second].at]
         if found[first].stated or found[second].stated or located[target] or not _continues(gap, tokens):
             continue
-        own[target] |= located[source]
-        located[target] = located[source]
+        if not _is_midline(found[target].entry):
+            own[target][0] |= located[source]
+            located[target] = located[source]
+
+
+def _is_midline(entry: FindingEntry) -> bool:
+    return entry.label in _MIDLINE_LABELS or any(part in entry.name for part in _MIDLINE_NAMES)
 
 
 def _continues(gap: Sequence[_Span], tokens: Sequence[str]) -> bool:
@@ -405,31 +460,45 @@ def _finding_mentions(
     tokens: Sequence[str],
     scopes: _Scopes,
     found: Sequence[_Found],
-    attached: Sequence[frozenset[str]],
+    attached: Sequence[tuple[frozenset[str], ...]],
 ) -> Iterator[tuple[int, Mention]]:
     """Yield the mentions of findings with their token; those of which nothing is stated are left out."""
-    for one, values in zip(found, attached, strict=True):
-        span = spans[one.at]
-        if scopes.holds("unstated", span.start) and not scopes.holds("resolved", span.start):
+    for one, parts in zip(found, attached, strict=True):
+        token = spans[one.at].start
+        if scopes.holds("unstated", token) and not scopes.holds("resolved", token):
             continue
-        status = scopes.status(span.start)
+        status = scopes.status(token)
         if one.stated is not None:
             if status is Status.ABSENT and one.stated != "present":
                 continue  # "not normal" names no finding
             status = min(status, Status(one.stated), key=[Status.ABSENT, Status.POSSIBLE, Status.PRESENT].index)
-        words = tokens[span.start : span.end]
-        gone = scopes.holds("resolved", span.start) or "resolved" in values
-        mention = Mention(
-            " ".join(words),
-            tuple(stem(word) for word in words if word not in STOP_WORDS and word.isalnum()),
-            one.entry,
-            Status.ABSENT if gone else status,
-            starts_phrase=_starts_phrase(spans, tokens, one.at),
-            modifiers=values | {"resolved"} if gone else values,
-            is_history=scopes.holds("history", span.start),
-            joined_by=_joined_by(spans, tokens, one.at),
-        )
-        yield span.start, mention
+        words = tokens[token : spans[one.at].end]
+        for values in parts:
+            gone = scopes.holds("resolved", token) or "resolved" in values
+            yield (
+                token,
+                Mention(
+                    " ".join(words),
+                    tuple(stem(word) for word in words if word not in STOP_WORDS and word.isalnum()),
+                    _at_place(one.entry, values),
+                    Status.ABSENT if gone else status,
+                    starts_phrase=_starts_phrase(spans, tokens, one.at),
+                    modifiers=values | {"resolved"} if gone else values,
+                    is_history=scopes.holds("history", token) or _is_past(one.entry, tokens[:token]),
+                    joined_by=_joined_by(spans, tokens, one.at),
+                ),
+            )
+
+
+def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:
+    """Return the finding that has the place in its name: a fracture of ribs is a rib fracture."""
+    named = (finding_entries().get(f"{value} {entry.name}") for value in sorted(values))
+    return next((one for one in named if one and entry.name in one.broader), entry)
+
+
+def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:
+    """Whether the word before the name of a finding says that it was there before ("previous pneumonia")."""
+    return entry.label in _PASSING_LABELS and before[-1:] in (["previous"], ["prior"])
 
 
 def _as_differential(mentions: list[tuple[int, Mention]], tokens: Sequence[str]) -> list[tuple[int, Mention]]:

@@ -6,6 +6,7 @@ kind of; a denied finding denies its narrower ones too.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -127,35 +128,20 @@ def is_normal(report: str, *, with_devices: bool = True) -> bool:
     entries = finding_entries()
     for name, reading in readings.items():
         kind = entries[name].kind
-        if reading.status is Status.ABSENT or name == "no finding" or (kind == "clinical" and name not in _SERIOUS):
+        if reading.status is Status.ABSENT or name == "no finding" or kind == "clinical":
             continue
         if kind != "device" or not with_devices:
             return False
     texts = [normalize(one.text) for one in report_statements(report) if one.kind is SectionKind.BODY]
-    stated = "no finding" in readings or any(phrase in text for text in texts for phrase in _NORMAL)
+    stated = "no finding" in readings or any(_NORMAL.search(text) for text in texts)
     return stated and not any(_cancels(text) for text in texts)
 
 
-_SERIOUS: frozenset[str] = frozenset()
-_NORMAL = (
-    "normal chest",
-    "no acute",
-    "lungs are clear",
-    "lungs clear",
-    "clear lungs",
-    "unremarkable",
-    "within normal limits",
-    "normal study",
-    "normal exam",
-    "negative chest",
-    "no active disease",
-    "no evidence of active disease",
-    "no abnormalit",
-    "are normal",
-    "is normal",
-    "no evidence of disease",
-    "clear of",
+_NORMAL = re.compile(
+    r"(?<!not )(?<!near )\b(?:normal|unremarkable|no abnormalit(?:y|ies)|no (?:evidence of )?(?:active )?disease)\b"
+    r"|\b(?:lungs?|fields|parenchyma|chest)\b[^.]*\bclear\b|\bclear (?:lungs?|of)\b|\bnegative chest\b"
 )
+"""What states that something is normal; "no acute process" alone does not."""
 _CANCELLING = frozenset(
     "abnormal deformity prominent prominence chronic postoperative postsurgical elevated elevation calcified changes"
     " degenerative mild mildly minimal increased decreased tortuous tortuosity scarring granuloma resection old"

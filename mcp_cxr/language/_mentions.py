@@ -132,6 +132,12 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
 
 
+def modifiers_in(query: str) -> tuple[str, ...]:
+    """Return the words of a query that state a side, place, size or change, as written."""
+    tokens = TOKEN.findall(normalize(query))
+    return tuple(" ".join(tokens[span.start : span.end]) for span in _spans(tokens) if isinstance(span.entry, Modifier))
+
+
 def _spans(tokens: Sequence[str]) -> list[_Span]:
     """Divide tokens into findings, structures, cues, modifiers and single tokens: at each token the longest phrase."""
     stems = [stem(token) for token in tokens]

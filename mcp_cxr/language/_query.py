@@ -16,7 +16,7 @@ from mcp_cxr.language._document_terms import (
     dimension_of,
     finding_term,
 )
-from mcp_cxr.language._mentions import Mention, Status, mentions_in
+from mcp_cxr.language._mentions import Mention, Status, mentions_in, modifiers_in
 from mcp_cxr.language._sections import statements
 from mcp_cxr.language._spelling import Correction, corrected
 from mcp_cxr.language._vocabulary import (
@@ -163,6 +163,8 @@ class QueryMeaning:
     """Words that name no finding, as written."""
     denied_words: tuple[str, ...] = ()
     """Words that name no finding and are ruled out."""
+    modifiers: tuple[str, ...] = ()
+    """Sides, places and the like if no finding is named that they could qualify: they match nothing."""
     corrections: tuple[Correction, ...] = ()
     """Misspelt words, with what they were taken for."""
     text: str = ""
@@ -180,8 +182,8 @@ class QueryMeaning:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the findings that are asked for."""
-        return tuple(dict.fromkeys(one.name for one in self.findings))
+        """The names of the findings that are asked for in the images, not in the history."""
+        return tuple(dict.fromkeys(one.name for one in self.findings if not one.in_history))
 
     @property
     def only_denies(self) -> bool:
@@ -224,11 +226,14 @@ class QueryMeaning:
         return tuple(dict.fromkeys(label for label in found if label))
 
     def clauses(self, kind: TermKind) -> list[tuple[str, ...]]:
-        """Return sets of terms of which a study has at least one each if it states all that is asked for."""
+        """Return sets of terms of which a study has at least one each if it states all that is asked for.
+
+        An empty set, which no study satisfies, if nothing is asked for that could be matched.
+        """
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]
         if not self.wanted:
-            return [(stem_,) for stem_ in self.word_stems]
+            return [(stem_,) for stem_ in self.word_stems] or [()]
         found: list[tuple[str, ...]] = []
         for group in self.wanted:
             alternatives = [terms_ for one in group for terms_ in one.term_sets(kind)]
@@ -272,6 +277,7 @@ def _parsed(text: str) -> QueryMeaning:
         ruled_out=_unique(_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         denied_words=_unique(one.text for one in words if one.status is Status.ABSENT),
+        modifiers=() if findings else _unique(modifiers_in(text)),
     )
 
 

@@ -116,7 +116,12 @@ class QueryEmbedder:
             extra.append(combine_rocchio(without_examples, images, texts))
         if vectors.text is not None:
             extra.append(vectors.text)
-        return RankedVectors(combine_rocchio(vectors, images, texts), tuple(extra))
+        try:
+            return RankedVectors(combine_rocchio(vectors, images, texts), tuple(extra))
+        except QueryError:
+            if vectors.has_examples:
+                raise
+            return RankedVectors(vectors.text)  # the words that are ruled out tell nothing
 
     async def _examples(
         self, query: Query, examples: Mapping[ImageId, StoredImage], files: Mapping[str, Rendering]

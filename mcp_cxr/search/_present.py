@@ -25,6 +25,13 @@ _CHANCE_PERCENTILE = 95.0
 _LIKENESS_ALONE = (
     "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
 )
+_OTHER_REASONS: dict[Matched | None, str] = {
+    None: "filter",
+    "full": "tags of the study's other images",
+    "part": "tags of the study's other images",
+    "unknown": "no report that can be read, no label",
+    "no": "not mentioned",
+}
 
 
 def images_to_load(ranked: Sequence[RankedGroup], offset: int, *, compared: bool) -> list[ImageId]:
@@ -131,7 +138,7 @@ def _hit(
         percentile=statistics.percentile(cosine) if statistics and cosine is not None else None,
         labels=dict(study.labels),
         report_excerpt=reasons.excerpt() if reasons else None,
-        why=why or ["filter" if answer.mode == "filter" else "tags of the study's other images"],
+        why=why or [_OTHER_REASONS[matched]],
     )
 
 

@@ -14,6 +14,7 @@ from mcp_cxr.language import (
     ancestors,
     descendants,
     finding_of_label,
+    is_general_word,
     main_text,
     read_study,
     report_statements,
@@ -85,7 +86,7 @@ class Reasons:
                 yield f"{_IN_REPORT[mention.status]}: {_phrase(one, mention)}"
 
     def _in_labels(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
-        names = {one.name for one in asked}
+        names = {one.name for one in asked if not one.in_history}
         if self.meaning.judgment:
             names.add("no finding")
         for label, value in self.hit.study.labels.items():
@@ -112,8 +113,14 @@ class Reasons:
         image = self.hit.image
         tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
         for where, stems in (("report", self._stems), ("indication", self._context_stems), ("tags", tags)):
-            if words := [word for word in self.meaning.words if set(terms(word)) <= stems]:
+            if words := [word for word in self._words if set(terms(word)) <= stems]:
                 yield f"{where}: {' '.join(words)}"
+
+    @cached_property
+    def _words(self) -> list[str]:
+        """The words that name no finding, and those of findings that the study does not mention."""
+        own = (word for one in self.meaning.findings if one.name not in self.readings for word in one.text.split())
+        return [*self.meaning.words, *(word for word in own if not any(map(is_general_word, terms(word))))]
 
     @cached_property
     def _stems(self) -> frozenset[str]:
@@ -197,17 +204,22 @@ class Reasons:
                 continue
             if mention.status is Status.ABSENT:
                 denied = {mention.name, *descendants(mention.name)}
-                if any(one.name in denied and self._is_denied_as_asked(one, mention) for one in asked):
+                if any(one.name in denied and self._is_denied_as_asked(one, mention, mentions) for one in asked):
                     return True
             elif any(_is_kind_of(mention, one.name) and _fit(one, mention)[0] for one in self.meaning.ruled_out):
                 return True
         return False
 
     @staticmethod
-    def _is_denied_as_asked(one: WantedFinding, mention: Mention) -> bool:
-        """Whether a denial concerns what is asked for: one of the left does not deny the right."""
-        sides = mention.modifiers_of("side")
-        return not one.sides or not sides or bool(sides & set(one.sides))
+    def _is_denied_as_asked(one: WantedFinding, denial: Mention, mentions: Sequence[Mention]) -> bool:
+        """Whether a denial concerns what is asked for: one of the left does not deny the right.
+
+        Nor does it deny the finding as such if the same statement affirms it: "no left, small right effusion".
+        """
+        sides = denial.modifiers_of("side")
+        if one.sides and sides:
+            return bool(sides & set(one.sides))
+        return not sides or not any(_is_kind_of(each, one.name) and _fit(one, each)[0] for each in mentions)
 
 
 def _fit(one: WantedFinding, mention: Mention) -> tuple[bool, int, int]:

@@ -61,11 +61,12 @@ async def understand(query: Query, store: Store, vocabulary: Vocabulary) -> Unde
     else:
         unknown = ()
     warnings += _warnings(query.text, request, meaning, unknown)
-    if meaning.is_empty and not _has_filter(asked):
+    is_asked = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(request))
+    if not is_asked and not _has_filter(asked):
         raise QueryError(_nothing_to_look_for(query.text))
     return UnderstoodQuery(
         asked,
-        None if meaning.is_empty else meaning,
+        meaning if is_asked else None,
         unknown,
         warnings,
         bool(request.views) and not query.where.view,
@@ -150,6 +151,9 @@ def _warnings(text: str, request: Request, meaning: QueryMeaning, unknown: tuple
             found.append(f"Searched for {one.candidates[0]!r} instead of {one.typed!r}.")
         else:
             found.append(f"{one.typed!r} is not known. Did you mean {' or '.join(map(repr, one.candidates))}?")
+    if meaning.modifiers:
+        qualifiers = ", ".join(map(repr, meaning.modifiers))
+        found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
     if unknown:
         found.append(f"No report, label or tag has {', '.join(map(repr, unknown))}; not searched for.")
     if (unknown and not (meaning.wanted or meaning.words or meaning.judgment)) or _other_script(text):
@@ -172,6 +176,10 @@ def _nothing_to_look_for(text: str) -> str:
     return "The query has no searchable word; name a finding, a device, a view or a label."
 
 
+def _names_filter(request: Request) -> bool:
+    return bool(request.views or request.subject_id or request.study_id or request.image_id)
+
+
 def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
@@ -187,8 +195,8 @@ def _shown(asked: Query, request: Request, meaning: QueryMeaning, unknown: tuple
         "view": list(request.views),
         "ids": ids,
         "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
-        "ignored": [*unknown, *([request.patient_words] if request.patient_words else [])],
+        "ignored": [*meaning.modifiers, *unknown, *([request.patient_words] if request.patient_words else [])],
     }
-    if request.limit:
+    if request.limit and request.limit == asked.limit:
         shown["limit"] = asked.limit
     return shown

@@ -17,6 +17,7 @@ from mcp_cxr.language._vocabulary import (
     STOP_WORDS,
     TOKEN,
     Cue,
+    SIDES,
     FindingEntry,
     Modifier,
     Predicate,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs"})
 """Tokens between the phrases of a list."""
 _ALTERNATIVES = frozenset({"or", "versus", "vs"})
+_LONGEST_LIST, _TWO_WORDS = 8, 2
 _REACH = 7  # tokens between a structure and what is said of it
 _MIDLINE_LABELS = frozenset({"Cardiomegaly", "Edema", "Enlarged Cardiomediastinum", "Support Devices"})
 _MIDLINE_NAMES = (
@@ -124,7 +126,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
         tokens, spans = whole, _spans(whole)
     scopes = _Scopes(tokens, spans)
     found = [*_findings_of(spans, tokens)]
-    attached = _modifiers_by_finding(spans, tokens, found, shared=not is_query)
+    attached = _modifiers_by_finding(spans, tokens, found, is_query=is_query)
     mentions = [*_finding_mentions(spans, tokens, scopes, found, attached)]
     if not is_query:
         mentions = _as_differential(mentions, tokens)
@@ -145,6 +147,7 @@ def _spans(tokens: Sequence[str]) -> list[_Span]:
     start = 0
     while start < len(tokens):
         candidates = (
+            _elliptic_at(tokens, stems, start),
             phrases_without_finding().longest_at(stems, start),
             findings().longest_at(stems, start),
             structures().longest_at(stems, start),
@@ -177,6 +180,20 @@ def _with_finding_of_side(tokens: list[str], spans: Sequence[_Span]) -> list[str
 
 def _dimension(span: _Span) -> str | None:
     return dimensions()[span.entry.values[0]] if isinstance(span.entry, Modifier) else None
+
+
+def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, FindingEntry] | None:
+    """Return the finding that a word names with the head of a list ("endotracheal and nasogastric tubes")."""
+    if not tokens[start].isalpha() or start + 1 >= len(tokens) or tokens[start + 1] not in (",", "and", "or"):
+        return None
+    for at in range(start + 2, min(start + _LONGEST_LIST, len(tokens))):
+        found = findings().longest_at(stems, at)
+        if found and found[0] > 1:
+            named = findings().longest_at([stems[start], stems[at + found[0] - 1]], 0)
+            return (1, named[1]) if named and named[0] == _TWO_WORDS else None
+        if not tokens[at].isalpha() and tokens[at] != ",":
+            return None
+    return None
 
 
 def _modifier_at(tokens: Sequence[str], start: int) -> tuple[int, Modifier] | None:
@@ -351,21 +368,20 @@ def _qualifies_a_finding(spans: Sequence[_Span], token: int) -> bool:
 
 
 def _modifiers_by_finding(
-    spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], *, shared: bool
+    spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], *, is_query: bool
 ) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
-    A finding without any shares those of its list.
+    In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
     """
     own: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in found]
     places = [one.at for one in found]
     for index, span in enumerate(spans):
-        values = _values(span, tokens)
+        values = _values(span, tokens, is_query=is_query)
         if values and (owner := _owner(spans, tokens, places, index)) is not None:
             own[owner].append((index, values))
     described = [_parts(values, at, spans, tokens) for values, at in zip(own, places, strict=True)]
-    if shared:
-        _share(spans, tokens, found, described)
+    _share(spans, tokens, found, described, only_alternatives=is_query)
     return [tuple(map(frozenset, parts)) for parts in described]
 
 
@@ -404,14 +420,20 @@ def _differ(first: set[str], second: set[str]) -> bool:
     return any(one[0] == other[0] and one != other for one in by_dimension[0] for other in by_dimension[1])
 
 
-def _values(span: _Span, tokens: Sequence[str]) -> tuple[str, ...]:
-    """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base")."""
+def _values(span: _Span, tokens: Sequence[str], *, is_query: bool) -> tuple[str, ...]:
+    """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
+
+    A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side.
+    """
     if isinstance(span.entry, Modifier):
         return span.entry.values
     if not isinstance(span.entry, Structure | FindingEntry):
         return ()
     within = (_modifier_at(tokens[: span.end], at) for at in range(span.start, span.end))
-    return tuple(value for found in within if found for value in found[1].values)
+    values = tuple(value for found in within if found for value in found[1].values)
+    if is_query and isinstance(span.entry, FindingEntry):
+        return tuple(value for value in values if value in SIDES)
+    return values
 
 
 def _owner(spans: Sequence[_Span], tokens: Sequence[str], places: Sequence[int], index: int) -> int | None:
@@ -433,7 +455,14 @@ def _separates(span: _Span, tokens: Sequence[str]) -> bool:
     return isinstance(span.entry, Cue) or tokens[span.start] in _SEPARATORS or tokens[span.start] == "with"
 
 
-def _share(spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found], own: list[list[set[str]]]) -> None:
+def _share(
+    spans: Sequence[_Span],
+    tokens: Sequence[str],
+    found: Sequence[_Found],
+    own: list[list[set[str]]],
+    *,
+    only_alternatives: bool,
+) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
     pairs = [(n - 1, n) for n in range(1, len(found))]
@@ -441,6 +470,8 @@ def _share(spans: Sequence[_Span], tokens: Sequence[str], found: Sequence[_Found
         first, second = sorted((source, target))
         gap = spans[found[first].at + 1 : found[second].at]
         if found[first].stated or found[second].stated or located[target] or not _continues(gap, tokens):
+            continue
+        if only_alternatives and (target < source or _ALTERNATIVES.isdisjoint(tokens[one.start] for one in gap)):
             continue
         if not _is_midline(found[target].entry):
             own[target][0] |= located[source]

@@ -55,15 +55,17 @@ CARRIER_WORDS = frozenset(
         " acute definite focal overt frank obvious other usable used using clear clearly ten five three two"
     ).split()
 )
-_FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple"})
+_FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _NEAR_PLACES = {
     "lower lobe": ("lower lobe", "base", "retrocardiac"),
     "base": ("base", "lower lobe"),
     "upper lobe": ("upper lobe", "apex"),
+    "middle lobe": ("middle lobe", "mid lung"),
     "apex": ("apex",),
 }
-"""Places that reports name for each other: the base of a lung is in its lower lobe, the apex in its upper lobe."""
+"""Places that reports name for each other: the base of a lung is in its lower lobe, the apex in its upper lobe,
+the right middle lobe in the middle third."""
 
 _NORMAL = re.compile(
     r"^(?:(?:show|find|give|get|list|me|all|some|a|the|of|images?|studies|patients?|with|please)\s+)*"
@@ -308,8 +310,7 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    named = set(mention.name.split())  # "rib fracture" need not be said to be in a rib
-    modifiers = frozenset(value for value in mention.modifiers if value not in _FILLER_MODIFIERS | named)
+    modifiers = mention.modifiers - _FILLER_MODIFIERS
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,

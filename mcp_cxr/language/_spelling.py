@@ -103,8 +103,19 @@ def _candidates(word: str) -> tuple[str, ...]:
         if abs(len(candidate) - len(word)) <= furthest:
             distance = edit_distance(word, candidate, furthest)
             if distance <= furthest:
-                by_distance.setdefault(distance, {}).setdefault(stem(candidate), candidate)
+                by_stem = by_distance.setdefault(distance, {})
+                by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
     return tuple(sorted(by_distance[min(by_distance)].values())) if by_distance else ()
+
+
+@cache
+def _words_of_names() -> frozenset[str]:
+    return frozenset(word for name in finding_entries() for word in WORD.findall(name))
+
+
+def _is_variant(word: str) -> tuple[bool, str]:
+    """Return what sorts words of findings' own names before their variants."""
+    return word not in _words_of_names(), word
 
 
 def edit_distance(first: str, second: str, furthest: int) -> int:

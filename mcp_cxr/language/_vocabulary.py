@@ -48,13 +48,15 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]+
 """Runs of scripts that do not divide words: Chinese, Japanese, and Korean as NFKD writes it."""
 _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
+_LONGEST_UNSTEMMED = 3  # letters
+
 Kind = Literal["finding", "device", "clinical"]
 
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Return the Porter2 stem of a normalized word."""
-    return _stem_word(word)
+    """Return the Porter2 stem of a normalized word; short words are abbreviations, and stay ("AMS" is not "am")."""
+    return _stem_word(word) if len(word) > _LONGEST_UNSTEMMED else word
 
 
 def normalize(text: str) -> str:

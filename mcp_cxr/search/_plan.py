@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language import READ_TERM, context_term, finding_term, is_general_word
+from mcp_cxr.language import READ_TERM, combinations, context_term, finding_term, is_general_word
 from mcp_cxr.records import Filter, TermClause
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
     for one in meaning.findings:
         sets = [*one.term_sets("of"), *([] if one.is_hedged else one.term_sets("is"))]
         found += [term for terms in sets for term in terms]
-        found.append(finding_term("of", one.name))
+        found += [finding_term("of", one.name, some) for some in combinations(one.modifiers)]
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 
 

@@ -8,6 +8,7 @@ from mcp_cxr.language._document_terms import (
     context_term,
     document_terms,
     finding_term,
+    form_term,
 )
 from mcp_cxr.language._mentions import Mention, Status, mentions_in
 from mcp_cxr.language._query import QueryMeaning, WantedFinding, is_general_word, parse_query_text
@@ -45,6 +46,7 @@ __all__ = [
     "finding_entries",
     "finding_of_label",
     "finding_term",
+    "form_term",
     "is_general_word",
     "is_normal",
     "main_text",

@@ -89,11 +89,18 @@ def _word_terms(report: str) -> Iterator[str]:
             if statement.kind is SectionKind.BODY and not one.is_history:
                 if one.status is not Status.ABSENT:
                     yield from one.stems
+                    if one.finding:
+                        yield form_term(one.stems)
             else:
                 yield from (context_term(stem) for stem in one.stems)
                 if one.finding:
                     for name in (one.name, *ancestors(one.name)):
                         yield finding_term("history", name)
+
+
+def form_term(stems: Iterable[str]) -> str:
+    """Return the term of the very words that a report names a finding with, to rank equal wordings first."""
+    return "0fm" + "".join(stems)
 
 
 def context_term(stem: str) -> str:

@@ -17,7 +17,6 @@ from mcp_cxr.language._vocabulary import (
     STOP_WORDS,
     TOKEN,
     Cue,
-    SIDES,
     FindingEntry,
     Modifier,
     Predicate,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 _SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs"})
 """Tokens between the phrases of a list."""
 _ALTERNATIVES = frozenset({"or", "versus", "vs"})
+_NEAR = 3  # tokens between a finding and what is said of it alone
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _REACH = 7  # tokens between a structure and what is said of it
 _MIDLINE_LABELS = frozenset({"Cardiomegaly", "Edema", "Enlarged Cardiomediastinum", "Support Devices"})
@@ -129,7 +129,8 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     attached = _modifiers_by_finding(spans, tokens, found, is_query=is_query)
     mentions = [*_finding_mentions(spans, tokens, scopes, found, attached)]
     if not is_query:
-        mentions = _as_differential(mentions, tokens)
+        stated = {spans[one.at].start for one in found if one.stated}
+        mentions = _as_differential(mentions, tokens, stated)
     words = _word_mentions(spans, tokens, scopes, {one.at for one in found}, is_query=is_query)
     return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
 
@@ -212,7 +213,8 @@ class _Scopes:
         self._ends = [span for span in spans if isinstance(span.entry, Cue) and span.entry.status == "end"]
         count = len(tokens)
         self._covered = {
-            status: self._cover(status, count) for status in ("possible", "absent", "resolved", "history", "unstated")
+            status: self._cover(status, count)
+            for status in ("possible", "absent", "normal", "resolved", "history", "unstated")
         }
 
     def holds(self, status: str, token: int) -> bool:
@@ -237,6 +239,12 @@ class _Scopes:
         """Yield the ranges of tokens in the scope of a cue, each within its clause."""
         end = self._end_after(index, span, cue)
         is_last = cue.scope == "after" and not any(token.isalnum() for token in self._tokens[span.end : end])
+        if cue.scope == "previous":
+            before = next(
+                (one for one in reversed(self._spans[:index]) if isinstance(one.entry, FindingEntry | Structure)), None
+            )
+            if before and span.start - before.end <= _NEAR:
+                yield before.start, before.end
         if cue.scope == "next":
             following = (one for one in self._spans[index + 1 :] if isinstance(one.entry, FindingEntry | Structure))
             yield span.end, min(end, next((one.end for one in following), span.end))
@@ -313,7 +321,7 @@ def _said_of(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> tuple[Pr
         if found and not _qualifies_a_finding(spans, start + found[0]):
             said += found[1]
             start += found[0]
-        elif said and tokens[start] not in ("and", ",", "mildly", "slightly", "somewhat"):
+        elif said and tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
             break
         else:
             start += 1
@@ -505,7 +513,9 @@ def _finding_mentions(
         if scopes.holds("unstated", token) and not scopes.holds("resolved", token):
             continue
         status = scopes.status(token)
-        if one.stated is not None:
+        if scopes.holds("normal", token) and one.stated in (None, "present"):
+            status = Status.ABSENT  # "engorgement within normal limits"
+        elif one.stated is not None:
             if status is Status.ABSENT and one.stated != "present":
                 continue  # "not normal" names no finding
             status = min(status, Status(one.stated), key=[Status.ABSENT, Status.POSSIBLE, Status.PRESENT].index)
@@ -527,21 +537,35 @@ def _finding_mentions(
             )
 
 
-def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:
-    """Return the finding that has the place in its name: a fracture of ribs is a rib fracture."""
-    named = (finding_entries().get(f"{value} {entry.name}") for value in sorted(values))
-    return next((one for one in named if one and entry.name in one.broader), entry)
-
-
 def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:
     """Whether the word before the name of a finding says that it was there before ("previous pneumonia")."""
     return entry.label in _PASSING_LABELS and before[-1:] in (["previous"], ["prior"])
 
 
-def _as_differential(mentions: list[tuple[int, Mention]], tokens: Sequence[str]) -> list[tuple[int, Mention]]:
+
+
+def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:
+    """Return the narrower finding that a finding at a place is: a fracture of a rib is a rib fracture."""
+    for value in values:
+        if dimensions().get(value) == "place":
+            words = [stem(word) for word in f"{value} {entry.name}".split()]
+            found = findings().longest_at(words, 0)
+            if found and found[0] == len(words) and entry.name in found[1].broader:
+                return found[1]
+    return entry
+
+
+def _as_differential(
+    mentions: list[tuple[int, Mention]], tokens: Sequence[str], stated: set[int]
+) -> list[tuple[int, Mention]]:
     """Return mentions with those that "or" joins as possible: a report that names alternatives is sure of none.
 
-    "No change in the effusion or atelectasis" names no alternatives.
+    "No change in the effusion or atelectasis" names no alternatives, nor does "tortuous or ectatic aorta".
+
+    Args:
+        mentions: Each with its token.
+        tokens: Of the sentence.
+        stated: Tokens of structures, of which the findings are said.
     """
     alternatives: set[int] = set()
     for index, (_, one) in enumerate(mentions):
@@ -550,14 +574,14 @@ def _as_differential(mentions: list[tuple[int, Mention]], tokens: Sequence[str])
     unchanged = not {"no", "not", "without"}.isdisjoint(tokens[: mentions[0][0]] if mentions else ())
     return [
         (token, replace(one, status=Status.POSSIBLE))
-        if index in alternatives and not unchanged and one.status is Status.PRESENT and _is_observed(one)
+        if index in alternatives and not unchanged and token not in stated and _is_observed(one)
         else (token, one)
         for index, (token, one) in enumerate(mentions)
     ]
 
 
 def _is_observed(mention: Mention) -> bool:
-    return mention.finding is not None and mention.finding.kind != "device"
+    return mention.finding is not None and mention.finding.kind != "device" and mention.status is Status.PRESENT
 
 
 def _word_mentions(
@@ -570,7 +594,7 @@ def _word_mentions(
         if index in taken or isinstance(span.entry, Cue) or words[0] in _SEPARATORS or not words[0].isalnum():
             starts = True
             continue
-        if is_query and isinstance(span.entry, Modifier):
+        if is_query and _values(span, tokens, is_query=True):
             continue
         stems = tuple(stem(word) for word in words if word not in STOP_WORDS)
         if stems:

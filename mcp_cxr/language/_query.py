@@ -100,6 +100,22 @@ class WantedFinding:
         return tuple(terms(self.text))
 
     @property
+    def related(self) -> tuple[str, ...]:
+        """The findings that match in part: a device's next broader one, and what shows a clinical diagnosis in images.
+
+        A report that says "sternotomy" does not say that there are wires. Heart failure is seen as the findings of its
+        CheXpert label, such as edema.
+        """
+        entry = finding_entries()[self.name]
+        if entry.kind == "device":
+            return tuple(name for name in entry.broader[:1] if name not in _ANY_DEVICE)
+        if entry.kind != "clinical" or not entry.label:
+            return ()
+        return tuple(
+            other.name for other in finding_entries().values() if other.label == entry.label and other.kind == "finding"
+        )
+
+    @property
     def sides(self) -> tuple[str, ...]:
         """The sides that are asked for; both for "bilateral"."""
         return tuple(side for side in SIDES if side in self.modifiers)
@@ -148,6 +164,7 @@ class WantedFinding:
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 
+_ANY_DEVICE = frozenset({"support device", "catheter"})
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
 
 

@@ -105,7 +105,11 @@ def _candidates(word: str) -> tuple[str, ...]:
             if distance <= furthest:
                 by_stem = by_distance.setdefault(distance, {})
                 by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
-    return tuple(sorted(by_distance[min(by_distance)].values())) if by_distance else ()
+    if not by_distance:
+        return ()
+    nearest = sorted(by_distance[min(by_distance)].values())
+    own_names = [one for one in nearest if one in _words_of_names()]
+    return tuple(own_names if len(own_names) == 1 else nearest)
 
 
 @cache

@@ -14,7 +14,7 @@ with "normal" it denies cardiomegaly.
 
 `cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
 ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest
-reports; the source `usage` marks our own. `absent`, `resolved`, `possible`, `history` and `unstated` apply to their
+reports; the source `usage` marks our own. `absent`, `normal`, `resolved`, `possible`, `history` and `unstated` apply to their
 scope, what comes after or before them in their clause; `end` closes a clause, and `present` is a phrase that only looks
 like a cue ("not only").
 """
@@ -44,6 +44,7 @@ STOP_WORDS = frozenset(
 )
 TOKEN = re.compile(r"[^\W_]+|[,;:?]")
 WORD = re.compile(r"[^\W_]+")
+_SLASH = re.compile(r"(?<=[a-z]{3})/(?=[a-z]{3})")  # "atelectasis/scarring", not "w/o"
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]+")
 """Runs of scripts that do not divide words: Chinese, Japanese, and Korean as NFKD writes it."""
 _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
@@ -62,7 +63,8 @@ def stem(word: str) -> str:
 def normalize(text: str) -> str:
     """Return `text` in lower case, without accents."""
     decomposed = unicodedata.normalize("NFKD", text.lower())
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).replace("(", "; ").replace(")", " ")
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 
 def terms(text: str) -> list[str]:
@@ -110,9 +112,9 @@ class Structure:
 class Cue:
     """A phrase of cues.csv, which sets the status of the findings in its scope."""
 
-    status: Literal["absent", "resolved", "possible", "history", "unstated", "present", "end"]
-    scope: Literal["after", "before", "both", "next", ""]
-    """`next`: only the finding that follows."""
+    status: Literal["absent", "normal", "resolved", "possible", "history", "unstated", "present", "end"]
+    scope: Literal["after", "before", "both", "next", "previous", ""]
+    """`next`: only the finding that follows; `previous`: only the one before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language import READ_TERM, combinations, context_term, finding_term, is_general_word
+from mcp_cxr.language import READ_TERM, combinations, context_term, finding_term, form_term, is_general_word
 from mcp_cxr.records import Filter, TermClause
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
         return tuple(term for terms in meaning.clauses("of") for term in terms)
     if not meaning.wanted:
         return meaning.word_stems
-    return tuple(
-        dict.fromkeys(finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings)
-    )
+    found = [finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings]
+    found += [finding_term("of", name) for one in meaning.findings if not one.in_history for name in one.related]
+    return tuple(dict.fromkeys(found))
 
 
 def _rank_terms(meaning: QueryMeaning) -> list[str]:
@@ -186,6 +186,7 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
         sets = [*one.term_sets("of"), *([] if one.is_hedged else one.term_sets("is"))]
         found += [term for terms in sets for term in terms]
         found += [finding_term("of", one.name, some) for some in combinations(one.modifiers)]
+        found.append(form_term(one.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 
 

@@ -60,14 +60,9 @@ async def filled_archive(reports: Reports, folder: Path) -> AsyncGenerator[Archi
 async def ask(archive: Archive, question: str) -> Answer:
     """Return what the archive answers by words alone."""
     page = await archive.search(question, mode="words", limit=LIMIT)
-    hits = [hit.study_id for hit in page.images if getattr(hit, "matched", "full") in _MATCHED]
-    return Answer(tuple(hits), _matched_in_all(page))
-
-
-def _matched_in_all(page: Any) -> int:
-    # Results that do not say how many match say how many were found.
-    counted = getattr(page, "matched_results", None)
-    return page.total_results if counted is None else counted
+    if not page.understood["findings"] and page.understood["without"]:  # the silent lack it too
+        return Answer(tuple(hit.study_id for hit in page.images), page.matched_results + page.counts["silent"])
+    return Answer(tuple(hit.study_id for hit in page.images if hit.matched in _MATCHED), page.matched_results)
 
 
 class FullText:

@@ -23,7 +23,6 @@ from mcp_cxr.language._vocabulary import (
     Structure,
     cues,
     dimensions,
-    finding_entries,
     findings,
     modifiers,
     normalize,
@@ -540,8 +539,6 @@ def _finding_mentions(
 def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:
     """Whether the word before the name of a finding says that it was there before ("previous pneumonia")."""
     return entry.label in _PASSING_LABELS and before[-1:] in (["previous"], ["prior"])
-
-
 
 
 def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:

@@ -101,19 +101,8 @@ class WantedFinding:
 
     @property
     def related(self) -> tuple[str, ...]:
-        """The findings that match in part: a device's next broader one, and what shows a clinical diagnosis in images.
-
-        A report that says "sternotomy" does not say that there are wires. Heart failure is seen as the findings of its
-        CheXpert label, such as edema.
-        """
-        entry = finding_entries()[self.name]
-        if entry.kind == "device":
-            return tuple(name for name in entry.broader[:1] if name not in _ANY_DEVICE)
-        if entry.kind != "clinical" or not entry.label:
-            return ()
-        return tuple(
-            other.name for other in finding_entries().values() if other.label == entry.label and other.kind == "finding"
-        )
+        """The findings that match in part: edema for heart failure, sternotomy for sternal wires."""
+        return () if self.in_history else finding_entries()[self.name].related
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -164,7 +153,6 @@ class WantedFinding:
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 
-_ANY_DEVICE = frozenset({"support device", "catheter"})
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
 
 

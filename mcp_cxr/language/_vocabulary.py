@@ -3,7 +3,7 @@
 Terms are the same for every store and for queries, so that all rank words alike.
 
 `findings.csv` has the names and abbreviations of imaging findings, devices and clinical terms, the CheXpert label that
-includes each, the broader findings that each is a kind of, and its source: Fleischner 2008 (Hansell et al., Radiology
+includes each, the broader findings that each is a kind of, the related ones that show it, and its source: Fleischner 2008 (Hansell et al., Radiology
 246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include),
 Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex (RSNA), or common usage.
 
@@ -91,6 +91,8 @@ class FindingEntry:
     """The CheXpert label that includes it."""
     broader: tuple[str, ...] = ()
     """Names of the findings that it is a kind of."""
+    related: tuple[str, ...] = ()
+    """Names of findings that reports use for it or that show it: a query for it matches them in part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,11 @@ def finding_entries() -> dict[str, FindingEntry]:
     """Return every finding, device and clinical term by name."""
     return {
         row["finding"]: FindingEntry(
-            row["finding"], cast("Kind", row["kind"]), row["label"] or None, tuple(_split(row["broader"]))
+            row["finding"],
+            cast("Kind", row["kind"]),
+            row["label"] or None,
+            tuple(_split(row["broader"])),
+            tuple(_split(row["related"])),
         )
         for row in _read("findings.csv")
     }

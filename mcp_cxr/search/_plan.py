@@ -11,7 +11,7 @@ from mcp_cxr.records import Filter, TermClause
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.language import QueryMeaning, TermKind
     from mcp_cxr.records import Matched
 
 Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown"]
@@ -175,7 +175,7 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     if not meaning.wanted:
         return meaning.word_stems
     found = [finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings]
-    found += [finding_term("of", name) for one in meaning.findings if not one.in_history for name in one.related]
+    found += [finding_term("of", name) for one in meaning.findings for name in one.related]
     return tuple(dict.fromkeys(found))
 
 
@@ -183,9 +183,9 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
     """Return the terms to rank by: the findings as asked, the findings at all, and the remaining words."""
     found: list[str] = []
     for one in meaning.findings:
-        sets = [*one.term_sets("of"), *([] if one.is_hedged else one.term_sets("is"))]
-        found += [term for terms in sets for term in terms]
-        found += [finding_term("of", one.name, some) for some in combinations(one.modifiers)]
+        kinds: tuple[TermKind, ...] = ("of",) if one.is_hedged else ("of", "is")
+        found += [term for kind in kinds for terms in one.term_sets(kind) for term in terms]
+        found += [finding_term(kind, one.name, some) for some in combinations(one.modifiers) for kind in kinds]
         found.append(form_term(one.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 

@@ -79,11 +79,20 @@ class Reasons:
         return _shortened(text) if text and not self._contradicts(text) else None
 
     def _in_report(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
-        for one in asked:
+        for one in self._with_related(asked):
             reading = self.readings.get(one.name)
             if reading and reading.mentions and not one.in_history:
                 mention = max(reading.mentions, key=lambda mention: _fit(one, mention))
                 yield f"{_IN_REPORT[mention.status]}: {_phrase(one, mention)}"
+
+    def _with_related(self, asked: Sequence[WantedFinding]) -> Iterator[WantedFinding]:
+        """Yield the findings, and after one that is not stated those related to it that are."""
+        for one in asked:
+            yield one
+            reading = self.readings.get(one.name)
+            if reading is None or reading.status is Status.ABSENT:
+                related = ((name, self.readings.get(name)) for name in one.related)
+                yield from (WantedFinding(name) for name, said in related if said and said.status is not Status.ABSENT)
 
     def _in_labels(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
         names = {one.name for one in asked if not one.in_history}

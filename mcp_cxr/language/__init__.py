@@ -1,6 +1,7 @@
 """The language of chest radiology: mentions of findings in reports and queries, and search terms."""
 
 from mcp_cxr.language._document_terms import (
+    READER_VERSION,
     SEARCHED_TAGS,
     document_terms,
     main_text,
@@ -13,6 +14,7 @@ from mcp_cxr.language._query_findings import QueryMeaning, parse_query_text
 from mcp_cxr.language._vocabulary import terms
 
 __all__ = [
+    "READER_VERSION",
     "SEARCHED_TAGS",
     "Mention",
     "QueryMeaning",

@@ -27,6 +27,9 @@ SEARCHED_TAGS = (
 )
 """DICOM attributes whose words are searched; the view position is searched too."""
 
+READER_VERSION = 2
+"""Counts the changes of `document_terms` for the same study: what another version derived cannot be searched."""
+
 _CONTEXT = ("INDICATION", "HISTORY", "CLINICAL", "REASON", "EXAM", "TECHNIQUE", "COMPARISON", "STUDY", "NOTIFICATION")
 """First words of the headings of sections whose findings are questions or history, not observations."""
 _STATUS_OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.POSSIBLE}

@@ -49,6 +49,8 @@ _REMOVE_BLOCK = "DELETE FROM blocks WHERE number = ?"
 _REMOVE_TERMS = "DELETE FROM postings WHERE number BETWEEN ? AND ?"
 _REMOVE_RANGE = "DELETE FROM documents WHERE number BETWEEN ? AND ?"
 
+_CLEAR = ("DELETE FROM postings", "DELETE FROM blocks", "DELETE FROM documents")
+
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
 _BLOCK_STUDIES = "SELECT number, studies FROM blocks"
 _TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
@@ -83,6 +85,12 @@ def remove(connection: Connection, changed: Iterable[int], gone: Iterable[int]) 
                 _dissolve(connection, block)
             else:
                 connection.execute(_CHANGE_BLOCK, (studies.tobytes(), lengths.tobytes(), block))
+
+
+def clear(connection: Connection) -> None:
+    """Remove all documents."""
+    for statement in _CLEAR:
+        connection.execute(statement)
 
 
 class Index:

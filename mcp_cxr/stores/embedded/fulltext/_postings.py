@@ -134,15 +134,9 @@ class Holders:
         self._studies = np.frombuffer(b"".join(studies for _, studies in blocks), _CELL)
         (following,) = connection.execute(_NEXT_BLOCK).fetchone()
         self._tail = [(n, f" {terms} ") for n, terms in connection.execute(_TAIL, (following * _SIZE,))]
-        self._masks: dict[str, NDArray[np.bool_]] = {}
 
     def mask(self, term: str) -> NDArray[np.bool_]:
         """Return the studies whose document has a term, by study number."""
-        if term not in self._masks:
-            self._masks[term] = self._read(term)
-        return self._masks[term]
-
-    def _read(self, term: str) -> NDArray[np.bool_]:
         mask = np.zeros(self.size, np.bool_)
         if not term or " " in term:
             return mask
@@ -160,6 +154,15 @@ class Holders:
 def mask_size(connection: Connection) -> int:
     """Return the size of an array by study number; place 0 is for no study, the last place for deleted ones."""
     return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
+
+
+def has_any_term(connection: Connection, terms: Iterable[str]) -> NDArray[np.bool_]:
+    """Return the studies whose document has any of these terms, by study number."""
+    holders = Holders(connection)
+    mask = np.zeros(holders.size, np.bool_)
+    for term in terms:
+        mask |= holders.mask(term)
+    return mask
 
 
 def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:

@@ -13,6 +13,7 @@
     |   +-- StoreUnavailable        locked, unreachable, out of space        -> retry
     |   +-- StoreMissing            the archive was never created            -> ingest, or create the table
     |   +-- SchemaMismatch          made by another version of mcp-cxr       -> use that version, or make a new archive
+    |   +-- ReaderMismatch          its reports were read by another version -> run `mcp-cxr table verify --repair`
     |   +-- FingerprintMismatch     its vectors were made with another       -> set that embedder, or make a new archive
     |   |                           model or preprocessing
     |   +-- DimensionMismatch       a vector of the wrong length             -> set the embedder it was made with
@@ -77,6 +78,10 @@ class StoreMissing(StoreError):
 
 class SchemaMismatch(StoreError):
     """The archive was made by another version of this package."""
+
+
+class ReaderMismatch(StoreError):
+    """The archive's reports were read by another version of the reader, which derived other terms."""
 
 
 class FingerprintMismatch(StoreError):

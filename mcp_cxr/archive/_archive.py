@@ -92,9 +92,12 @@ class Archive:
             ImageError: A file in `like` cannot be rendered.
             FingerprintMismatch: The archive's vectors were made with another embedder.
             EmbeddingError: A file in `like` cannot be embedded now, or `mode` is vector and the words cannot.
+            ReaderMismatch: The search has words, and another version read the archive's reports.
             StoreError: The store fails or was never made.
         """
         query = check_arguments(arguments)
+        if query.text:
+            await self.store.require_current_reader()
         allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
         paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in query.like_files}
         known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}

@@ -66,6 +66,13 @@ def note(text: str) -> None:
     click.echo(sanitize_text(text), err=True)
 
 
+def reread_line(studies: int) -> str:
+    """Return the line that says that the reports of this many studies were read again."""
+    from mcp_cxr.language import READER_VERSION  # loaded late: `mcp-cxr --help` does not need it
+
+    return f"Read the reports of {studies} studies again with reader version {READER_VERSION}; nothing was embedded."
+
+
 def print_result(value: DataclassInstance | dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
     """Print a result to stdout, as one JSON object or as these lines."""
     data = value if isinstance(value, dict) else dataclasses.asdict(value)

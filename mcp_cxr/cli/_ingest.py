@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, reread_line, say, with_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +83,7 @@ def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401
 async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **options: Any) -> IngestSummary:  # noqa: ANN401 - the same
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
-    stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add)
+    stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add, display.reread)
     if not options["dry_run"]:
         await archive.embedder.fingerprint()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
@@ -195,6 +195,10 @@ class ProgressDisplay:
         """Print what a dry run would add."""
         with self._bar.external_write_mode(sys.stderr):
             self._print_would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
+
+    async def reread(self, studies: int) -> None:
+        """Print that reports were read again."""
+        self.note(reread_line(studies))
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""

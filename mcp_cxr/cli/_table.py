@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, confirmed, note, print_result, with_archive, with_settings
+from mcp_cxr.cli._common import (
+    DONE,
+    FAILED,
+    as_json,
+    confirmed,
+    note,
+    print_result,
+    reread_line,
+    with_archive,
+    with_settings,
+)
 from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
@@ -26,14 +36,24 @@ def table() -> None:
 @table.command()
 @as_json
 def create(*, as_json: bool) -> None:
-    """Create the table if it does not exist."""
-    is_created = with_archive(lambda archive: archive.store.create())
+    """Create the table if it does not exist.
+
+    If an older version read the archive's reports, they are read again; nothing is embedded.
+    """
+    is_created = with_archive(_create)
     lines = [
         "VectorSearch schema created (or exists)",
         "MIMICCXRImages table created successfully" if is_created else "MIMICCXRImages table already exists",
         "Indexes created (StudyID, SubjectID, ViewPosition)",
     ]
     print_result({"created": is_created}, lines, as_json=as_json)
+
+
+async def _create(archive: Archive) -> bool:
+    is_created = await archive.store.create()
+    if studies := await archive.store.reread_if_older():
+        note(reread_line(studies))
+    return is_created
 
 
 @table.command()
@@ -114,6 +134,8 @@ def verify(*, repair: bool, as_json: bool) -> int:
 
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     repaired = found.repaired if isinstance(found, Repair) else {}
+    if studies := repaired.get("reports read by an older version"):
+        note(reread_line(studies))
     lines = [
         f"Images: {found.images}",
         *(

@@ -57,15 +57,14 @@ async def ingest(
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
         raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
     companion_tables = await to_thread.run_sync(read_companions, plan.folders)
-    stored = await _prepare(plan, store, embedder)
+    callbacks = callbacks or IngestCallbacks()
+    stored = await _prepare(plan, store, embedder, callbacks)
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
     classifier = FileClassifier(plan, store, stored is not None, reader, id_assigner, companion_tables)
     stop_signal = stop_signal or StopSignal()
-    pipeline = Pipeline(
-        plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks or IngestCallbacks()
-    )
+    pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
     with unwrap_exception_group():
         counts = await pipeline.run()
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
@@ -75,10 +74,16 @@ async def ingest(
     )
 
 
-async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder) -> StoreInfo | None:
-    """Create the store and bind it to this embedder, except in a dry run; return what it records about itself."""
+async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks: IngestCallbacks) -> StoreInfo | None:
+    """Create the store, or bring it forward, and bind it to this embedder; return what it records about itself.
+
+    A dry run changes nothing.
+    """
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)
+        studies = await store.reread_if_older()
+        if studies is not None and callbacks.on_reread:
+            await callbacks.on_reread(studies)
     try:
         return await store.info()
     except StoreMissing:

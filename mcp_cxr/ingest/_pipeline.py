@@ -56,6 +56,8 @@ class IngestCallbacks:
     on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
     on_would_add: Callable[[str, str], Awaitable[None]] | None = None
     """Called in a dry run with an image id and its view position."""
+    on_reread: Callable[[int], Awaitable[None]] | None = None
+    """Called with the number of studies whose reports were read again, by a newer version of the reader."""
 
 
 @dataclass(slots=True)

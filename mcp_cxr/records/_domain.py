@@ -237,6 +237,8 @@ class StoreInfo:
     """Folders that were ingested into it."""
     key_check: str | None
     """Check value of the key behind hashed ids; None until an id is hashed."""
+    reader_version: int
+    """`language.READER_VERSION` of what derived the studies' documents; 1 if none is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,8 +278,10 @@ class ResultFacts:
     """The hits that still exist."""
     sample: ReferenceSample | None
     """None if no vectors were compared."""
-    counts: tuple[int, ...] = ()
+    counts: tuple[int, ...]
     """Images, studies or subjects that pass each of the further filters, whatever their words."""
+    reader_version: int
+    """As in `StoreInfo`."""
 
 
 @dataclass(frozen=True, slots=True)

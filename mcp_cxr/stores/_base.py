@@ -7,6 +7,8 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
+from mcp_cxr.errors import ReaderMismatch
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Filter, ResultFacts, mimic_study_id, mimic_subject_id
 
 if TYPE_CHECKING:
@@ -36,6 +38,21 @@ SAMPLE_SIZE = 4096
 def sample_key(image_id: ImageId) -> int:
     """Return the hash that decides if an image is in the reference sample: 63 bits, which any database can sort."""
     return int.from_bytes(blake2b(image_id.encode(), digest_size=8).digest()) >> 1
+
+
+def check_reader(version: int, location: str) -> None:
+    """Check that an archive's documents were derived by this version of the reader.
+
+    Raises:
+        ReaderMismatch: They were not.
+    """
+    if version < READER_VERSION:
+        raise ReaderMismatch(
+            f"An older version of mcp-cxr read the reports of {location}. Run `mcp-cxr table verify --repair`, or the"
+            " next ingest: the reports are read again, and their images not embedded again."
+        )
+    if version > READER_VERSION:
+        raise ReaderMismatch(f"A newer version of mcp-cxr read the reports of {location}. Update mcp-cxr here.")
 
 
 class Store(ABC):
@@ -86,7 +103,7 @@ class Store(ABC):
         """Create what is missing and record the arguments; return whether the images' table was created by this call.
 
         Idempotent. A root is added to the recorded ones. A fingerprint or key check is recorded if there is none yet,
-        else compared.
+        else compared. A new archive records `READER_VERSION`; an older one keeps what it has.
 
         Raises:
             FingerprintMismatch: The stored vectors cannot be compared with those of `fingerprint`
@@ -108,7 +125,7 @@ class Store(ABC):
 
     @abstractmethod
     async def info(self) -> StoreInfo:
-        """Return the archive's schema version, fingerprint, roots and key check, as they are now."""
+        """Return the archive's schema version, fingerprint, roots, key check and reader version, as they are now."""
 
     async def query_fingerprint(self) -> Fingerprint | None:
         """Return the fingerprint to make a query's vector with; None before the first ingest.
@@ -148,6 +165,7 @@ class Store(ABC):
             DimensionMismatch: Not the dimension of the archive's vectors.
             VectorRefused: A vector is zero or not finite.
             FingerprintMismatch: No fingerprint is recorded yet.
+            ReaderMismatch: Another version of the reader derived the documents: call `reread` first.
         """
 
     @abstractmethod
@@ -156,6 +174,9 @@ class Store(ABC):
 
         A field that is None or empty keeps the stored value; labels are one field. A study without images is stored,
         and found by its words once it has an image.
+
+        Raises:
+            ReaderMismatch: As `put` does.
         """
 
     @abstractmethod
@@ -225,13 +246,15 @@ class Store(ABC):
             with_vectors: Whether vectors were compared: the hits' vectors and the reference sample are returned too.
             also_count: Further filters: what passes each is counted as `distinct` says, without `terms`.
         """
+        info = await self.info()
         return ResultFacts(
-            (await self.info()).fingerprint,
+            info.fingerprint,
             await self.count(where, terms=terms, distinct=distinct),
             await self.count_external(),
             await self.get(ids, with_vectors=with_vectors),
             await self.reference_sample() if with_vectors else None,
             tuple([await self.count(one, distinct=distinct) for one in also_count]),
+            info.reader_version,
         )
 
     async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
@@ -285,6 +308,28 @@ class Store(ABC):
         """
         del roots, remove
         return 0
+
+    @abstractmethod
+    async def reread(self) -> int:
+        """Derive every study's document again from its stored report, labels and tags, in one transaction.
+
+        Records `READER_VERSION`; no image is read or embedded.
+
+        Returns:
+            How many documents there are: studies with images, external ones left out.
+        """
+
+    async def reread_if_older(self) -> int | None:
+        """Call `reread` if an older version of the reader derived the documents; None if none did."""
+        return await self.reread() if (await self.info()).reader_version < READER_VERSION else None
+
+    async def require_current_reader(self) -> None:
+        """Check that words can be searched: this version of the reader derived the documents.
+
+        Raises:
+            ReaderMismatch: Another version did.
+        """
+        check_reader((await self.info()).reader_version, self.location)
 
     @abstractmethod
     async def forget(self, where: Filter) -> int:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
-from mcp_cxr.language import document_terms
+from mcp_cxr.language import READER_VERSION, document_terms
 from mcp_cxr.records import Filter, RankedImage, ReferenceSample, StoredImage, StoreInfo, Study, Totals
-from mcp_cxr.stores._base import SAMPLE_SIZE, Store, sample_key
+from mcp_cxr.stores._base import SAMPLE_SIZE, Store, check_reader, sample_key
 from mcp_cxr.stores._shared import (
     best_first,
     check_fingerprint,
@@ -56,6 +56,7 @@ class MemoryTables:
     def __init__(self) -> None:
         self.fingerprint: Fingerprint | None = None
         self.key_check: str | None = None
+        self.reader_version = READER_VERSION
         self.roots: list[str] = []
         self.images: dict[ImageId, MemoryRow] = {}
         self.studies: dict[StudyId, Study] = {}
@@ -117,7 +118,9 @@ class MemoryStore(Store):
 
     async def info(self) -> StoreInfo:
         tables = self._tables
-        return StoreInfo(SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check)
+        return StoreInfo(
+            SCHEMA_VERSION, tables.fingerprint, tuple(tables.roots), tables.key_check, tables.reader_version
+        )
 
     async def totals(self) -> Totals:
         images = [row.image for row in self._tables.images.values()]
@@ -141,6 +144,7 @@ class MemoryStore(Store):
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         tables = self._tables
+        check_reader(tables.reader_version, self.location)
         units = unit_rows(vectors, require_fingerprint(tables.fingerprint).dimension, images)
         units.setflags(write=False)
         new = {image.image_id: MemoryRow(image, unit) for image, unit in zip(images, units, strict=True)}
@@ -151,6 +155,7 @@ class MemoryStore(Store):
         self._index({row.image.study_id for row in (*new.values(), *replaced)})
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
+        check_reader(self._tables.reader_version, self.location)
         stored = self._tables.studies
         changed = merge_studies(
             {study.study_id: stored[study.study_id] for study in studies if study.study_id in stored}, studies
@@ -222,6 +227,12 @@ class MemoryStore(Store):
         if remove:
             self._tables.roots = [root for root in self._tables.roots if root not in unused]
         return len(unused)
+
+    async def reread(self) -> int:
+        tables = self._tables
+        self._index(tables.studies)
+        tables.reader_version = READER_VERSION
+        return len(tables.documents)
 
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.records import Outcome, Repair, Verification
+from mcp_cxr.language import READER_VERSION
+from mcp_cxr.records import Filter, Outcome, Repair, Verification
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _FILE_PROBLEMS = ("file changed", "file gone")
-PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, "root gone", "external")
+_OLD_READER = "reports read by an older version"
+PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, "root gone", "external", _OLD_READER)
 _REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external"))
 _NO_SIZE = -1  # bytes: no file has this size, so an ingest reads a file that is recorded with it again
 
@@ -45,10 +47,12 @@ async def verify(store: Store) -> Verification:
 
     A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An orphaned
     vector belongs to no image. A missing root is counted only if no image comes from it; otherwise its files are
-    counted as gone. External rows are counted, not checked.
+    counted as gone. External rows are counted, not checked. If an older version read the reports, studies are counted.
     """
     roots = await _missing_roots(store)
     found = Counter({"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(roots)})
+    if (await store.info()).reader_version < READER_VERSION:
+        found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
     async for problems in _problems(store):
         found.update(problem.kind for problem in problems)
     images = (await store.totals()).images
@@ -56,7 +60,7 @@ async def verify(store: Store) -> Verification:
 
 
 async def repair(store: Store, reingest: Reingest) -> Repair:
-    """Remove orphaned vectors and missing roots; ingest files again if that repairs a problem.
+    """Remove orphaned vectors and missing roots; read reports and ingest files again if that repairs a problem.
 
     An image whose file is gone stays: only `forget` removes images. May be stopped and run again: the files to ingest
     are recorded first, so that an ordinary ingest completes the repair too.
@@ -65,6 +69,7 @@ async def repair(store: Store, reingest: Reingest) -> Repair:
         CxrError: As ingest does; what was repaired before stays repaired.
     """
     before = await verify(store)
+    await store.reread_if_older()
     await store.count_orphans(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
     for root, files in (await _files_to_ingest(store)).items():

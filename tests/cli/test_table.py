@@ -80,6 +80,7 @@ def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: In
             "file gone": 0,
             "root gone": 0,
             "external": 0,
+            "reports read by an older version": 0,
         },
     }
 

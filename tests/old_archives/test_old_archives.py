@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import iris.dbapi
 import pytest
+from click.testing import CliRunner
 
 from mcp_cxr.archive import open_archive
+from mcp_cxr.cli import cli
+from mcp_cxr.errors import ReaderMismatch
+from mcp_cxr.ingest import IngestCallbacks
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.settings import Settings
+from tests.support.image_files import mimic
 from tests.support.iris import plain_server, variables
 
 if TYPE_CHECKING:
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SHOWN: dict[str, Any] = json.loads((HERE / "shown.json").read_text())
+OLD_READER = "reports read by an older version"
 RENAMED = {"grey_scale": "grayscale", "foreign": "external"}
 """JSON keys that have another name now: the old one, and the new one."""
 
@@ -66,6 +73,14 @@ async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, requ
 async def test_an_old_archive_is_searched_by_words_and_by_example(place: str, request: pytest.FixtureRequest):
     named = request.getfixturevalue(place)
     async with open_archive(Settings.model_validate(named)) as archive:
+        assert (await archive.store.info()).reader_version == 1
+        with pytest.raises(ReaderMismatch, match="table verify --repair"):
+            await archive.search("right pleural effusion")
+        assert (await archive.search(view=["PA"])).images
+        assert (await archive.verify()).problems[OLD_READER] == 3
+        assert await archive.store.reread_if_older() == 3
+        assert await archive.store.reread_if_older() is None
+        assert (await archive.verify()).problems[OLD_READER] == 0
         by_words = await archive.search("right pleural effusion")
         assert by_words.images[0].study_id == "s57507500"
         by_example = await archive.search(like=[by_words.images[0].image_id], group="none")
@@ -77,3 +92,39 @@ async def test_an_old_archive_is_searched_by_words_and_by_example(place: str, re
 
 def _renamed(shown: dict[str, Any]) -> dict[str, Any]:
     return {RENAMED.get(name, name): value for name, value in shown.items()}
+
+
+@pytest.mark.parametrize("place", ["embedded", "on_iris"])
+async def test_the_next_ingest_reads_an_old_archive_s_reports_again(
+    place: str, request: pytest.FixtureRequest, tmp_path: Path
+):
+    named = request.getfixturevalue(place)
+    mimic(tmp_path / "new", 1)
+    reread: list[int] = []
+
+    async def on_reread(studies: int) -> None:
+        reread.append(studies)
+
+    async with open_archive(Settings.model_validate(named)) as archive:
+        callbacks = IngestCallbacks(on_reread=on_reread)
+        await archive.ingest(tmp_path / "new", dry_run=True, callbacks=callbacks)
+        assert reread == []
+        for _ in range(2):
+            await archive.ingest(tmp_path / "new", callbacks=callbacks)
+        assert reread == [3]
+        assert (await archive.search("right pleural effusion")).images[0].study_id == "s57507500"
+
+
+@pytest.mark.parametrize("place", ["embedded", "on_iris"])
+async def test_repair_reads_an_old_archive_s_reports_again(place: str, request: pytest.FixtureRequest):
+    named = request.getfixturevalue(place)
+    async with open_archive(Settings.model_validate(named)) as archive:
+        assert (await archive.repair()).repaired[OLD_READER] == 3
+        assert (await archive.search("right pleural effusion")).images[0].study_id == "s57507500"
+
+
+@pytest.mark.parametrize("arguments", [("table", "create"), ("table", "verify", "--repair")])
+def test_a_command_says_that_it_read_reports_again(embedded: dict[str, str], arguments: tuple[str, ...]):
+    first, again = (CliRunner().invoke(cli, arguments, env=embedded) for _ in range(2))
+    line = f"Read the reports of 3 studies again with reader version {READER_VERSION}; nothing was embedded."
+    assert (line in first.stderr, line in again.stderr) == (True, False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from anyio import to_thread
 
 from mcp_cxr.records import Filter, ResultFacts
-from mcp_cxr.stores._base import Store
+from mcp_cxr.stores._base import Store, check_reader
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
@@ -116,11 +116,11 @@ class EmbeddedStore(Store):
         return await self._read(tables.images.known_ids, ids)
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        await self._write(tables.images.put, images, vectors)
+        await self._write_documents(tables.images.put, images, vectors)
         await self._update_copy()
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(tables.images.put_studies, studies)
+        return await self._write_documents(tables.images.put_studies, studies)
 
     async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
         return await self._read(tables.images.get, ids, with_vectors)
@@ -165,6 +165,7 @@ class EmbeddedStore(Store):
                     self._results.get(tables.queries.count, connection, one, (), distinct, *by_copy)
                     for one in also_count
                 ),
+                database.collection.reader_version(connection),
             )
 
         return await self._read_with_copy(query)
@@ -190,6 +191,11 @@ class EmbeddedStore(Store):
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         run = self._write if remove else self._read
         return await run(database.collection.count_unused_roots, roots, remove=remove)
+
+    async def reread(self) -> int:
+        studies = await self._write(fulltext.reindex_all)
+        await self._connections.truncate_log()  # it holds all documents
+        return studies
 
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)
@@ -217,6 +223,17 @@ class EmbeddedStore(Store):
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._connections.write(self._on_collection(work, *args, **kwargs))
+
+    async def _write_documents(
+        self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Write, unless another version of the reader derived the documents."""
+
+        def checked(connection: Connection) -> T:
+            check_reader(database.collection.reader_version(connection), self.location)
+            return work(connection, *args, **kwargs)
+
+        return await self._write(checked)
 
     def _on_collection(
         self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Filter, ResultFacts
-from mcp_cxr.stores._base import Store
+from mcp_cxr.stores._base import Store, check_reader
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.iris import schema, tables
 from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
@@ -107,12 +108,18 @@ class IrisStore(Store):
         return await self._read(lambda statements, _: tables.images.known_ids(statements, id_list))
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
-        await self._write(
-            lambda statements, entries: tables.images.put(statements, entries.fingerprint, images, vectors)
-        )
+        def change(statements: Statements, entries: Entries) -> None:
+            check_reader(entries.reader_version, self.location)
+            tables.images.put(statements, entries.fingerprint, images, vectors)
+
+        await self._write(change)
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        return await self._write(lambda statements, _: tables.studies.put_studies(statements, studies))
+        def change(statements: Statements, entries: Entries) -> int:
+            check_reader(entries.reader_version, self.location)
+            return tables.studies.put_studies(statements, studies)
+
+        return await self._write(change)
 
     async def get(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
         return await self._read(lambda statements, _: tables.images.get(statements, ids, with_vectors))
@@ -148,7 +155,7 @@ class IrisStore(Store):
     ) -> ResultFacts:
         def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
             row = tables.result_facts.read(statements, ids, where, terms, distinct, with_vectors, also_count)
-            if not entries.match(row.schema, row.fingerprint):  # another process has recreated the archive
+            if not entries.match(row.schema, row.fingerprint, row.reader):  # another process has recreated the archive
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
             cached = (
@@ -157,7 +164,10 @@ class IrisStore(Store):
                 else None
             )
             sample = cached and cached.sample
-            return ResultFacts(made_with, row.total, row.external, row.stored, sample, row.counts), cached
+            facts = ResultFacts(
+                made_with, row.total, row.external, row.stored, sample, row.counts, entries.reader_version
+            )
+            return facts, cached
 
         result, cached = await self._read(query)
         self._cached_sample = cached or self._cached_sample
@@ -184,6 +194,19 @@ class IrisStore(Store):
 
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
+
+    async def reread(self) -> int:
+        def change(statements: Statements, _: Entries) -> int:
+            documents = tables.studies.reindex_all(statements)
+            schema.record_reader(statements)
+            return documents
+
+        self._cached_entries = None
+        return await self._write(change)
+
+    async def require_current_reader(self) -> None:
+        if not (self._cached_entries and self._cached_entries.reader_version == READER_VERSION):
+            await super().require_current_reader()
 
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Protocol
 from unittest.mock import patch
 
@@ -11,10 +11,13 @@ import iris.dbapi
 import numpy as np
 
 from mcp_cxr.records import ImageId, ImageRecord, StudyId, SubjectId
-from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore
-from mcp_cxr.stores.embedded.fulltext import _postings
+from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore, _base, memory
+from mcp_cxr.stores.embedded.database import _collection
+from mcp_cxr.stores.embedded.fulltext import _postings, _search
 from mcp_cxr.stores.embedded.vectors import _int8_copy
-from mcp_cxr.stores.iris import IrisConfig, IrisStore
+from mcp_cxr.stores.iris import IrisConfig, IrisStore, _store
+from mcp_cxr.stores.iris.schema import _collection as iris_collection
+from mcp_cxr.stores.iris.tables import _studies
 from mcp_cxr.stores.memory import MemoryRow
 from tests.standins.iris import CONFIG
 from tests.support.iris import plain_server, tls_server
@@ -26,6 +29,17 @@ if TYPE_CHECKING:
 
     from mcp_cxr.stores import Store
     from tests.standins.iris import StandIn
+
+
+@contextmanager
+def older_reader() -> Generator[None]:
+    """Derive documents as a reader of version 1 would, which knows one word."""
+    with ExitStack() as stack:
+        for module in (_collection, iris_collection, _store, memory, _base):
+            stack.enter_context(patch.object(module, "READER_VERSION", 1))
+        for module in (_search, _studies, memory):
+            stack.enter_context(patch.object(module, "document_terms", lambda *_: ["old"]))
+        yield
 
 
 class Backend(Protocol):

@@ -60,6 +60,7 @@ DAMAGE = {
     "file gone": 0,
     "root gone": 0,
     "external": 1,
+    "reports read by an older version": 0,
 }
 
 

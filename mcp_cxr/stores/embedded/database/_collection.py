@@ -9,6 +9,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import check_fingerprint, check_key, require_fingerprint, schema_mismatch, store_missing
 from mcp_cxr.stores.embedded.database._cells import path_from_cell, path_to_cell
@@ -53,6 +54,7 @@ def create(
         schema = resources.files("mcp_cxr.stores.embedded.database").joinpath("schema.sql").read_text(encoding="utf-8")
         for statement in schema.split(";\n"):  # `executescript` would commit first
             connection.execute(statement)
+        record_reader(connection)
     check_fingerprint(fingerprint_of(connection), fingerprint)
     check_key(_value(connection, "key_check"), key_check)
     if fingerprint:
@@ -77,6 +79,7 @@ def info(connection: Connection) -> StoreInfo:
         fingerprint=fingerprint_of(connection),
         roots=tuple(path_from_cell(path) for (path,) in connection.execute(_ROOTS)),
         key_check=_value(connection, "key_check"),
+        reader_version=reader_version(connection),
     )
 
 
@@ -93,6 +96,16 @@ def fingerprint_of(connection: Connection) -> Fingerprint | None:
     """Return the fingerprint of the archive's vectors; None before the first ingest."""
     stored = _value(connection, "fingerprint")
     return _read(stored) if stored else None
+
+
+def reader_version(connection: Connection) -> int:
+    """Return the version of the reader that derived the documents."""
+    return int(_value(connection, "reader") or 1)
+
+
+def record_reader(connection: Connection) -> None:
+    """Record that this version of the reader derived the documents."""
+    connection.execute(_SET, ("reader", str(READER_VERSION)))
 
 
 @lru_cache(maxsize=4)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
     from sqlite3 import Connection
 
 T = TypeVar("T")
@@ -40,12 +40,19 @@ class ResultCache:
         self._capacity = capacity
         self._cached: OrderedDict[Hashable, tuple[Changes, Any]] = OrderedDict()
 
-    def get(self, query: Callable[..., T], connection: Connection, *args: Hashable) -> T:
-        """Return `query(connection, *args)`, from the cache if nothing has changed since."""
+    def get(
+        self, query: Callable[..., T], connection: Connection, *args: Hashable, unkeyed: Mapping[str, Any] | None = None
+    ) -> T:
+        """Return `query(connection, *args, **unkeyed)`, from the cache if nothing has changed since.
+
+        Args:
+            query: Its result depends on the state of the database and `args`, not on `unkeyed`.
+            unkeyed: What it reads faster with.
+        """
         now = Changes.of(connection)
         then, result = self._cached.pop((query, args), (None, None))
         if then != now:
-            result = query(connection, *args)
+            result = query(connection, *args, **(unkeyed or {}))
         self._cached[query, args] = now, result
         if len(self._cached) > self._capacity:
             self._cached.popitem(last=False)

@@ -1,5 +1,5 @@
--- The embedded store, schema version 3. Created in one transaction. Any change to it is a new version,
--- and so is any change to the terms that `language.document_terms` makes of a report.
+-- The embedded store, schema version 3. Created in one transaction. Any change to it is a new version. A change to the
+-- terms that `language.document_terms` makes of a report is a new `READER_VERSION`, and archives are brought forward.
 -- A semicolon ends a statement here, also in a comment.
 
 CREATE TABLE collection (

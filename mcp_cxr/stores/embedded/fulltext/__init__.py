@@ -1,7 +1,7 @@
 """Search by words: the index of the studies' documents, BM25, and filters as arrays by study."""
 
-from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores, term_counts
-from mcp_cxr.stores.embedded.fulltext._search import match, reindex
+from mcp_cxr.stores.embedded.fulltext._postings import has_any_term, mask_size, term_counts
+from mcp_cxr.stores.embedded.fulltext._search import match, reindex, reindex_all
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
     image_conditions,
     selects_few,
@@ -10,10 +10,12 @@ from mcp_cxr.stores.embedded.fulltext._study_filter import (
 )
 
 __all__ = [
-    "bm25_scores",
+    "has_any_term",
     "image_conditions",
+    "mask_size",
     "match",
     "reindex",
+    "reindex_all",
     "selects_few",
     "study_conditions",
     "study_mask",

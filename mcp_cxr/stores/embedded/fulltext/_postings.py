@@ -49,6 +49,8 @@ _REMOVE_BLOCK = "DELETE FROM blocks WHERE number = ?"
 _REMOVE_TERMS = "DELETE FROM postings WHERE number BETWEEN ? AND ?"
 _REMOVE_RANGE = "DELETE FROM documents WHERE number BETWEEN ? AND ?"
 
+_CLEAR = ("DELETE FROM postings", "DELETE FROM blocks", "DELETE FROM documents")
+
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
 _BLOCK_STUDIES = "SELECT number, studies FROM blocks"
 _TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
@@ -83,6 +85,12 @@ def remove(connection: Connection, changed: Iterable[int], gone: Iterable[int]) 
                 _dissolve(connection, block)
             else:
                 connection.execute(_CHANGE_BLOCK, (studies.tobytes(), lengths.tobytes(), block))
+
+
+def clear(connection: Connection) -> None:
+    """Remove all documents."""
+    for statement in _CLEAR:
+        connection.execute(statement)
 
 
 class Index:
@@ -126,15 +134,9 @@ class Holders:
         self._studies = np.frombuffer(b"".join(studies for _, studies in blocks), _CELL)
         (following,) = connection.execute(_NEXT_BLOCK).fetchone()
         self._tail = [(n, f" {terms} ") for n, terms in connection.execute(_TAIL, (following * _SIZE,))]
-        self._masks: dict[str, NDArray[np.bool_]] = {}
 
     def mask(self, term: str) -> NDArray[np.bool_]:
         """Return the studies whose document has a term, by study number."""
-        if term not in self._masks:
-            self._masks[term] = self._read(term)
-        return self._masks[term]
-
-    def _read(self, term: str) -> NDArray[np.bool_]:
         mask = np.zeros(self.size, np.bool_)
         if not term or " " in term:
             return mask
@@ -152,6 +154,15 @@ class Holders:
 def mask_size(connection: Connection) -> int:
     """Return the size of an array by study number; place 0 is for no study, the last place for deleted ones."""
     return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
+
+
+def has_any_term(connection: Connection, terms: Iterable[str]) -> NDArray[np.bool_]:
+    """Return the studies whose document has any of these terms, by study number."""
+    holders = Holders(connection)
+    mask = np.zeros(holders.size, np.bool_)
+    for term in terms:
+        mask |= holders.mask(term)
+    return mask
 
 
 def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._shared import best_first
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import image_conditions, selects_few, study_conditions, study_mask
@@ -30,6 +30,9 @@ SELECT s.number, s.study_id, s.subject_id, s.report,
     (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), d.number, d.terms
 FROM studies AS s LEFT JOIN documents AS d ON d.study = s.number
 WHERE s.study_id IN (SELECT value FROM json_each(?))"""
+_NEXT_STUDIES = "SELECT number, study_id FROM studies WHERE number > ? ORDER BY number LIMIT ?"
+_BATCH = 1000  # studies whose reports are held at once: some megabytes
+_COUNT_CHANGE = "UPDATE changes SET facts = facts + 1"  # cached results are of the documents before
 _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
@@ -41,8 +44,8 @@ FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number 
     CROSS JOIN images AS i ON i.study_id = holder.study_id"""
 
 
-def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
-    """Bring the documents of these studies up to date with their reports, labels and images."""
+def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
+    """Bring the documents of these studies up to date with their reports, labels and images; return how many change."""
     ids = json.dumps(sorted(set(study_ids)))
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for study_id, view, metadata in connection.execute(_IMAGES, (ids,)):
@@ -62,6 +65,19 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> None:
             new.append((number, now))
     _postings.remove(connection, changed, gone)
     _postings.add(connection, new)
+    return len(new)
+
+
+def reindex_all(connection: Connection) -> int:
+    """Derive every document again, in batches; record the version of the reader, and return how many there are."""
+    _postings.clear(connection)
+    after = documents = 0
+    while batch := connection.execute(_NEXT_STUDIES, (after, _BATCH)).fetchall():
+        documents += reindex(connection, [study_id for _, study_id in batch])
+        after = batch[-1][0]
+    collection.record_reader(connection)
+    connection.execute(_COUNT_CHANGE)
+    return documents
 
 
 def match(

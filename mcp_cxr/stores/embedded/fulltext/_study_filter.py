@@ -104,8 +104,12 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
 
 def _clause_masks(holders: Holders, clauses: Sequence[TermClause]) -> Iterator[Mask]:
     """Yield for each clause the studies whose documents meet it."""
+    having = {
+        term: holders.mask(term)
+        for term in dict.fromkeys(term for one in clauses for term in (*one.any_of, *one.or_lacks))
+    }
     for clause in clauses:
-        meets = [holders.mask(term) for term in clause.any_of] + [~holders.mask(term) for term in clause.or_lacks]
+        meets = [having[term] for term in clause.any_of] + [~having[term] for term in clause.or_lacks]
         yield np.logical_or.reduce(meets) if meets else np.zeros(holders.size, np.bool_)
 
 

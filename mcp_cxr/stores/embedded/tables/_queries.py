@@ -18,7 +18,14 @@ from mcp_cxr.stores.embedded.database import (
     stack_blobs,
     terms_parameter,
 )
-from mcp_cxr.stores.embedded.fulltext import bm25_scores, image_conditions, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.fulltext import (
+    has_any_term,
+    image_conditions,
+    mask_size,
+    selects_few,
+    study_conditions,
+    study_mask,
+)
 from mcp_cxr.stores.embedded.vectors import StaleCopy
 
 if TYPE_CHECKING:
@@ -167,14 +174,19 @@ def count(
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
     if copy is None or mask_cache is None:
         return _count_in_sqlite(connection, where, terms, distinct)
-    slots, numbers = _passing_images(connection, where, terms, copy, mask_cache)
-    if copy.was_wiped:
-        raise StaleCopy
-    if distinct == "study":
-        return int(np.count_nonzero(np.bincount(numbers)))
     if distinct == "subject":
+        slots, _ = _passing_images(connection, where, terms, copy, mask_cache)
+        if copy.was_wiped:
+            raise StaleCopy
         return connection.execute(_SUBJECTS_OF, (json.dumps(slots.tolist()),)).fetchone()[0]
-    return len(slots)
+    images = mask_cache.get(
+        _images_per_study, connection, image_conditions(where), unkeyed={"copy": copy, "mask_cache": mask_cache}
+    )
+    if (study_filter := study_conditions(where)) != Filter():
+        images = images * mask_cache.get(study_mask, connection, study_filter)
+    if terms:
+        images = images * has_any_term(connection, terms)
+    return int(np.count_nonzero(images) if distinct == "study" else images.sum())
 
 
 def _count_in_sqlite(
@@ -183,6 +195,17 @@ def _count_in_sqlite(
     words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
     statement, bound = compose(COUNT_OF[distinct], where, NOT_EXTERNAL, *words)
     return connection.execute(statement, {**bound, "terms": terms_parameter(terms)}).fetchone()[0]
+
+
+def _images_per_study(
+    connection: Connection, where: Filter, *, copy: Int8Snapshot, mask_cache: ResultCache
+) -> NDArray[np.int64]:
+    """Return how many images of each study pass `image_conditions`, by study number."""
+    _, numbers = _passing_images(connection, where, (), copy, mask_cache)
+    if copy.was_wiped:
+        raise StaleCopy
+    size = mask_size(connection)
+    return np.bincount(np.minimum(numbers, size - 1), minlength=size)
 
 
 def _passing_images(
@@ -195,7 +218,7 @@ def _passing_images(
     if (study_filter := study_conditions(where)) != Filter():
         passing &= rows.study_mask(mask_cache.get(study_mask, connection, study_filter))
     if terms:
-        passing &= rows.study_mask(bm25_scores(connection, terms) > 0)
+        passing &= rows.study_mask(has_any_term(connection, terms))
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
     places, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
     passing[places[here]] = False

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import schema_mismatch, store_missing
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key
@@ -21,6 +22,7 @@ _UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryN
 _DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
 
 _ROOT = "root "  # followed by a hash of the path: one entry for each root
+READER = "reader"
 CREATED_HERE = "ours"
 """Text of the entry `images` if mcp-cxr created the table of images."""
 
@@ -41,7 +43,12 @@ class Entries:
     def info(self) -> StoreInfo:
         """What `Store.info` returns."""
         roots = tuple(from_path_cell(text) for name, text in self.texts.items() if name.startswith(_ROOT))
-        return StoreInfo(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"))
+        return StoreInfo(SCHEMA_VERSION, self.fingerprint, roots, self.texts.get("key_check"), self.reader_version)
+
+    @property
+    def reader_version(self) -> int:
+        """The version of the reader that derived the documents."""
+        return int(self.texts.get(READER) or 1)
 
     @property
     def has_hnsw(self) -> bool:
@@ -53,9 +60,9 @@ class Entries:
         """Whether mcp-cxr created the table of images; else another program did."""
         return self.texts.get("images") == CREATED_HERE
 
-    def match(self, schema: str | None, fingerprint: str | None) -> bool:
-        """Whether `schema` and `fingerprint` have these texts."""
-        return (self.texts.get("schema"), self.texts.get("fingerprint")) == (schema, fingerprint)
+    def match(self, schema: str | None, fingerprint: str | None, reader: str | None) -> bool:
+        """Whether `schema`, `fingerprint` and `reader` have these texts."""
+        return tuple(map(self.texts.get, ("schema", "fingerprint", READER))) == (schema, fingerprint, reader)
 
 
 def read_entries(statements: Statements, location: str) -> Entries:
@@ -91,6 +98,11 @@ def insert_entry(statements: Statements, name: str, text: str, number: int = 0) 
 def set_entry(statements: Statements, name: str, text: str) -> None:
     """Insert an entry, or replace it."""
     statements.execute(_UPSERT, {"name": name, "text": text, "number": 0})
+
+
+def record_reader(statements: Statements) -> None:
+    """Record that this version of the reader derived the documents."""
+    set_entry(statements, READER, str(READER_VERSION))
 
 
 def delete_entry(statements: Statements, name: str) -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # %EXACT: without it, MAX of texts may be returned in capitals.
 _SELECT_DESCRIPTION: LiteralString = """
 SELECT MAX(%EXACT(CASE WHEN c.EntryName = 'schema' THEN c.EntryText ELSE NULL END)) AS SchemaVersion,
-    MAX(%EXACT(CASE WHEN c.EntryName = 'fingerprint' THEN c.EntryText ELSE NULL END)) AS Fingerprint
+    MAX(%EXACT(CASE WHEN c.EntryName = 'fingerprint' THEN c.EntryText ELSE NULL END)) AS Fingerprint,
+    MAX(%EXACT(CASE WHEN c.EntryName = 'reader' THEN c.EntryText ELSE NULL END)) AS ReaderVersion
 FROM {table}Collection AS c"""
 _IN_IDS: LiteralString = "i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
 _SELECT_BY_FILTER: LiteralString = "SELECT '#' AS Place, i.ImageID FROM {table} AS i"
@@ -38,6 +39,7 @@ class FactsRow:
     schema: str | None
     fingerprint: str | None
     """Text of the entry."""
+    reader: str | None
     total: int
     external: int
     sample_checksum: Row
@@ -70,15 +72,16 @@ def read(
         if rows
         else statements.fetch_all(_statement(count, further, has_ids=False, with_vectors=with_vectors), values)[0]
     )
-    before_counts = 6 if with_vectors else 4
+    before_counts = 7 if with_vectors else 5
     width = before_counts + len(further)
     found = {stored.image.image_id: stored for stored in (to_stored_image(row[width:]) for row in rows)}
     return FactsRow(
         schema=to_text(first[0]),
         fingerprint=to_text(first[1]),
-        total=int(first[2]),
-        external=int(first[3]),
-        sample_checksum=first[4:before_counts],
+        reader=to_text(first[2]),
+        total=int(first[3]),
+        external=int(first[4]),
+        sample_checksum=first[5:before_counts],
         stored={image_id: found[image_id] for image_id in ids if image_id in found},
         counts=tuple(map(int, first[before_counts:width])),
     )
@@ -106,7 +109,9 @@ def filter_images(statements: Statements, images: Sequence[ImageId], filters: Se
 def _statement(
     count: LiteralString, further: Sequence[LiteralString], *, has_ids: bool, with_vectors: bool
 ) -> LiteralString:
-    columns: LiteralString = "made.SchemaVersion, made.Fingerprint, total.Number, other.ExternalRows"
+    columns: LiteralString = (
+        "made.SchemaVersion, made.Fingerprint, made.ReaderVersion, total.Number, other.ExternalRows"
+    )
     source: LiteralString = (
         "("
         + _SELECT_DESCRIPTION

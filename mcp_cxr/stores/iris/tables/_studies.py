@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores._shared import merge_studies
-from mcp_cxr.stores.iris.driver import to_list_cell, to_text
+from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, to_list_cell, to_text
 from mcp_cxr.stores.iris.tables._select import MAX_TERM_LENGTH
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $L
 _SELECT_STUDIES = """
 SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
+_SELECT_FIRST = "SELECT TOP :limit StudyID FROM {table}Studies ORDER BY StudyID"
+_SELECT_NEXT = "SELECT TOP :limit StudyID FROM {table}Studies WHERE StudyID > :after ORDER BY StudyID"
 _SELECT_KNOWN = "SELECT StudyID FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
 _UPSERT = """
@@ -120,14 +122,29 @@ def to_study(row: Row) -> Study:
     )
 
 
-def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
-    """Bring the documents of these studies up to date with their reports, labels and images.
+def reindex_all(statements: Statements) -> int:
+    """Derive every document again, in batches; return how many there are.
+
+    The server locks the whole table of studies after a thousand rows: no other process writes reports meanwhile.
+    """
+    documents = 0
+    rows = statements.fetch_all(_SELECT_FIRST, {"limit": MAX_IDS_PER_QUERY})
+    while rows:
+        study_ids = [str(study_id) for (study_id,) in rows]
+        lock(statements, study_ids)
+        documents += reindex(statements, study_ids)
+        rows = statements.fetch_all(_SELECT_NEXT, {"limit": MAX_IDS_PER_QUERY, "after": study_ids[-1]})
+    return documents
+
+
+def reindex(statements: Statements, study_ids: Iterable[str]) -> int:
+    """Bring the documents of these studies up to date with their reports, labels and images; return how many there are.
 
     The caller has locked their rows.
     """
     ids = to_list_cell(study_ids)
     if not ids:
-        return
+        return 0
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for study_id, view, metadata in statements.fetch_all(_SELECT_IMAGES, {"studies": ids}):
         images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
@@ -139,6 +156,7 @@ def reindex(statements: Statements, study_ids: Iterable[str]) -> None:
         if current.digest != to_text(row[-1]):
             changed.append(current)
     _write_documents(statements, changed)
+    return len(images)
 
 
 def delete_postings(statements: Statements, study_ids: Iterable[str]) -> None:

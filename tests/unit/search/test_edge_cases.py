@@ -1,6 +1,6 @@
 """Empty and missing archives, other embedders, unusual vectors, and what a result says about itself.
 
-Imports private modules: the cache is too large to fill, and an excerpt is cut from texts no report here has.
+Imports private modules: the cache is too large to fill, and excerpts are cut from texts no report here has.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
+from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.search import _query_vector
-from mcp_cxr.search._present import excerpt
+from mcp_cxr.search._reasons import Reasons
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import mimic, report
 from tests.support.toy import OUTAGE, ToyEmbedder
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.archive import Archive
     from mcp_cxr.demo import DemoDataSet
-    from mcp_cxr.records import ImageId, Mode, Vector
+    from mcp_cxr.records import Mode, Vector
 
 QUERIES: list[dict[str, Any]] = [
     {"query": "effusion"},
@@ -178,13 +179,13 @@ async def test_a_copy_of_the_example_is_less_similar_than_nothing_but_above_all_
 
 async def test_a_match_in_the_tags_of_another_image_of_the_study_is_explained(tmp_path: Path) -> None:
     mimic(tmp_path / "films", 1, study=1, subject=1, ViewPosition="PA")
-    mimic(tmp_path / "films", 2, study=1, subject=1, ViewPosition="LATERAL")
+    mimic(tmp_path / "films", 2, study=1, subject=1, ViewPosition="LATERAL", SeriesDescription="swimmer")
     async with opened_in_memory(tmp_path / "data") as archive:
         await archive.ingest(tmp_path / "films")
-        (hit,) = (await archive.search("lateral", mode="words")).images
-        (own,) = (await archive.search("lateral", mode="words", view=["LATERAL"])).images
+        (hit,) = (await archive.search("swimmer", mode="words", view=["PA"])).images
+        (own,) = (await archive.search("swimmer", mode="words", view=["LATERAL"])).images
     assert (hit.view_position, hit.why) == ("PA", ["tags of the study's other images"])
-    assert own.why == ["tags: lateral"]
+    assert own.why == ["tags: swimmer"]
 
 
 async def test_pixels_are_a_reason_only_if_vectors_were_compared(toy_data: Path) -> None:
@@ -210,7 +211,7 @@ async def test_filters_are_shown_as_understood_and_those_not_given_are_left_out(
 
 async def test_a_small_archive_warns_of_coarse_statistics(toy_data: Path, demo: DemoDataSet) -> None:
     async with opened_in_memory(toy_data) as archive:
-        page = await archive.search("left", mode="vector")
+        page = await archive.search("left effusion", mode="vector")
         assert page.warnings == [
             f"z-scores and percentiles are imprecise: the archive has only {len(demo.images)} images to compare with."
         ]
@@ -224,18 +225,23 @@ REPORT = "INDICATION: Cough.\nFINDINGS: Small left effusion. Lungs clear.\nIMPRE
     ("query", "sentence"),
     [
         ("left effusion", "Small left effusion."),
-        ("coughing", "Cough."),
-        ("pneumothorax", "Nothing acute."),
-        (None, "Nothing acute."),
+        ("history of cough", "Cough."),
+        ("scoliosis", "Nothing acute."),
     ],
 )
-def test_the_excerpt_is_the_sentence_that_agrees_most_or_the_impression(query: str | None, sentence: str) -> None:
-    meaning = parse_query_text(query) if query else None
-    assert excerpt(meaning, REPORT) == sentence
-    assert excerpt(meaning, None) is None
+def test_the_excerpt_is_the_sentence_that_agrees_most_or_the_impression(query: str, sentence: str) -> None:
+    assert excerpt(query, REPORT) == sentence
+    assert excerpt(query, None) is None
+
+
+def excerpt(query: str, report: str | None) -> str | None:
+    image = ImageRecord(ImageId("i"), StudyId("s"), SubjectId("p"), "PA", "none", "", "/")
+    return Reasons(
+        parse_query_text(query), StoredImage(image, Study(StudyId("s"), SubjectId("p"), report=report), external=False)
+    ).excerpt()
 
 
 def test_a_long_excerpt_is_cut() -> None:
-    cut = excerpt(None, f"IMPRESSION: {'word ' * 100}")
+    cut = excerpt("edema", f"IMPRESSION: {'word ' * 100}")
     assert cut is not None
     assert (len(cut) <= 300, cut[-6:]) == (True, " word…")

@@ -1,0 +1,226 @@
+"""Which studies match in full, in part or not at all, in which order they come, and what is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.reported import Reported, numbers, reported
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Hit, Mode, SearchResult
+
+STUDIES = [
+    "FINDINGS: Small left pleural effusion. No pneumothorax.",  # 1
+    "FINDINGS: Moderate right pleural effusion.",  # 2
+    "FINDINGS: Bilateral pleural effusions.",  # 3
+    "FINDINGS: No left, small right effusion.",  # 4
+    "FINDINGS: Possible left pleural effusion.",  # 5
+    "FINDINGS: No pleural effusion. Mild edema.",  # 6
+    "FINDINGS: Mild edema.",  # 7
+    "INDICATION: Left pleural effusion.\nFINDINGS: The lungs are clear.",  # 8
+    Reported(None),  # 9
+    Reported(None, {"Pleural Effusion": 1}),  # 10
+    Reported("FINDINGS: No pleural effusion.", {"Pleural Effusion": 1}),  # 11
+]
+
+
+def by_number(page: SearchResult) -> dict[int, Hit]:
+    return dict(zip(numbers(page), page.images, strict=True))
+
+
+async def found(query: str, mode: Mode = "auto", *, sees: bool = False, limit: int = 100) -> SearchResult:
+    async with reported(STUDIES, ToyEmbedder() if sees else None) as archive:
+        return await archive.search(query, mode=mode, limit=limit)
+
+
+async def test_full_part_unknown_and_no_come_in_this_order() -> None:
+    page = await found("left pleural effusion", sees=True)
+    matched = [hit.matched for hit in page.images]
+    assert [matched.count(kind) for kind in ("full", "part", "unknown", "no")] == [3, 3, 1, 2]
+    assert matched == sorted(matched, key=["full", "part", "unknown", "no"].index)
+    assert set(numbers(page)[:2]) == {1, 3}
+    assert numbers(page)[2] == 5, "possible after present"
+
+
+async def test_without_vectors_only_what_words_touch_is_listed() -> None:
+    page = await found("left pleural effusion")
+    assert [hit.matched for hit in page.images] == ["full"] * 3 + ["part"] * 3 + ["no"]
+    assert numbers(page)[-1] == 8
+    assert page.images[-1].why == ["indication: pleural effusion"]
+
+
+async def test_part_says_what_is_missing() -> None:
+    hits = by_number(await found("left pleural effusion and edema"))
+    assert "part" in {hits[1].matched, hits[7].matched}
+    assert hits[1].missing == ["pulmonary edema: not mentioned"]
+    assert hits[7].missing == ["pleural effusion, left: not mentioned"]
+    assert hits[4].missing == ["pleural effusion, left: denied on the left", "pulmonary edema: not mentioned"]
+    assert (hits[6].matched, hits[6].missing) == ("part", ["pleural effusion, left: denied"])
+
+
+@pytest.mark.parametrize("mode", ["auto", "words", "vector"])
+async def test_studies_that_deny_every_finding_are_left_out_in_every_mode_and_counted(mode: Mode) -> None:
+    page = await found("pleural effusion", mode, sees=True)
+    assert not {6, 11} & set(numbers(page))
+    assert page.counts == {
+        "present": 5,
+        "possible": 1,
+        "part": 0,
+        "unknown": 1,
+        "silent": 2,
+        "denied": 2,
+        "conflicting": 1,
+    }
+    assert page.matched_results == 6
+
+
+async def test_by_vector_alone_each_hit_says_how_far_it_matches() -> None:
+    hits = by_number(await found("left pleural effusion", "vector", sees=True))
+    assert {number: hit.matched for number, hit in hits.items()} == {
+        **dict.fromkeys((1, 3, 5), "full"),
+        **dict.fromkeys((2, 4, 10), "part"),
+        9: "unknown",
+        **dict.fromkeys((7, 8), "no"),
+    }
+    assert hits[2].missing == ["pleural effusion, left: stated as moderate, right"]
+
+
+@pytest.mark.parametrize("sees", [False, True])
+async def test_a_question_that_only_denies_has_three_counted_tiers(*, sees: bool) -> None:
+    page = await found("no pleural effusion", sees=sees)
+    assert (numbers(page)[0], page.images[0].matched) == (6, "full")
+    assert {number: hit.matched for number, hit in by_number(page).items()} == {
+        6: "full",
+        7: "no",
+        8: "no",
+        9: "unknown",
+    }
+    assert numbers(page)[-1] == 9
+    assert page.counts is not None
+    assert (page.matched_results, page.counts["silent"], page.counts["unknown"]) == (1, 2, 1)
+    assert page.counts["conflicting"] == 1, "11 is never returned by a denial"
+
+
+@pytest.mark.parametrize("query", ["left", "small", "new", "right lower lobe", "not mild", "bilateral large"])
+@pytest.mark.parametrize("sees", [False, True])
+async def test_modifiers_alone_match_nothing_and_are_named(query: str, *, sees: bool) -> None:
+    page = await found(query, sees=sees)
+    assert page.matched_results == 0
+    assert {hit.matched for hit in page.images} <= {"no", "unknown"}
+    assert page.understood is not None
+    assert page.understood["ignored"]
+    assert "add the finding" in page.warnings[0]
+
+
+async def test_an_indication_ranks_and_never_matches_unless_it_is_asked_for() -> None:
+    hits = by_number(await found("pleural effusion"))
+    assert hits[8].matched == "no"
+    for query in ("history of pleural effusion", "indication pleural effusion"):
+        page = await found(query)
+        assert (numbers(page), page.matched_results) == ([8], 1)
+        assert page.images[0].why == ["indication: pleural effusion"]
+        assert page.images[0].report_excerpt == "Left pleural effusion."
+
+
+async def test_a_finding_asked_for_in_the_history_may_be_denied_in_the_images() -> None:
+    async with reported(["INDICATION: Pneumonia.\nFINDINGS: No pneumonia.", "FINDINGS: No pneumonia."]) as archive:
+        page = await archive.search("history of pneumonia")
+    assert (numbers(page), page.matched_results) == ([1], 1)
+
+
+@pytest.mark.parametrize("query", ["possible pleural effusion", "questionable effusion", "effusion cannot be excluded"])
+async def test_hedged_questions_put_possible_first(query: str) -> None:
+    page = await found(query)
+    assert numbers(page)[0] == 5
+    assert {hit.matched for hit in page.images[:6]} == {"full"}
+
+
+async def test_bilateral_serves_both_sides() -> None:
+    for query in ("left effusion", "right effusion", "bilateral effusions"):
+        assert by_number(await found(query))[3].matched == "full"
+    assert by_number(await found("bilateral effusion"))[1].matched == "part"
+
+
+async def test_side_size_and_place_must_be_of_one_mention() -> None:
+    async with reported(
+        [
+            "FINDINGS: Small left pleural effusion. Large right pleural effusion.",
+            "FINDINGS: Large left pleural effusion.",
+            "FINDINGS: Large right pneumothorax. Left pleural effusion.",
+        ]
+    ) as archive:
+        page = await archive.search("large left pleural effusion")
+    assert (numbers(page)[0], page.images[0].matched) == (2, "full")
+    assert page.matched_results == 1
+
+
+async def test_or_takes_either_and_and_takes_both() -> None:
+    reports = ["FINDINGS: Pneumothorax.", "FINDINGS: Rib fracture.", "FINDINGS: Pneumothorax and rib fracture."]
+    async with reported(reports) as archive:
+        either = await archive.search("pneumothorax or rib fracture")
+        both = await archive.search("pneumothorax with rib fracture")
+    assert (either.matched_results, both.matched_results) == (3, 1)
+    assert both.counts is not None
+    assert (numbers(both)[0], both.counts["part"]) == (3, 2)
+
+
+async def test_what_is_ruled_out_is_no_reason_to_be_a_hit() -> None:
+    reports = ["FINDINGS: No pneumothorax.", "FINDINGS: Edema. No pneumothorax.", "FINDINGS: Edema. Pneumothorax."]
+    async with reported(reports) as archive:
+        page = await archive.search("edema but no pneumothorax")
+    assert (numbers(page), page.matched_results) == ([2], 1)
+
+
+async def test_resolved_is_no_hit_for_the_finding_and_a_full_match_for_resolved() -> None:
+    reports = ["FINDINGS: Resolved pneumonia.", "FINDINGS: Left lower lobe pneumonia.", "FINDINGS: No new pneumonia."]
+    async with reported(reports) as archive:
+        plain, without, resolved = [
+            await archive.search(query) for query in ("pneumonia", "without pneumonia", "resolved pneumonia")
+        ]
+    assert 1 not in numbers(plain)
+    assert 1 in numbers(without)
+    assert 2 not in numbers(without)
+    assert by_number(resolved)[1].matched == "full"
+
+
+async def test_words_that_name_no_finding_must_all_be_there() -> None:
+    reports = ["FINDINGS: Sponge near the spleen.", "FINDINGS: Sponge.", "FINDINGS: The lungs are clear."]
+    async with reported(reports) as archive:
+        page = await archive.search("sponge spleen")
+    assert {number: (hit.matched, hit.missing) for number, hit in by_number(page).items()} == {
+        1: ("full", []),
+        2: ("part", ["spleen"]),
+    }
+
+
+async def test_reasons_are_of_that_finding_in_that_sentence() -> None:
+    text = "FINDINGS: Right lower lobe pneumonia. Small left pleural effusion. No pneumothorax."
+    async with reported([Reported(text, {"Pneumothorax": 0})]) as archive:
+        one = (await archive.search("pneumonia")).images[0]
+        two = (await archive.search("pneumonia without pneumothorax")).images[0]
+    assert one.why == ["report: right lower lobe pneumonia"]
+    assert one.report_excerpt == "Right lower lobe pneumonia."
+    assert two.why == [
+        "report: right lower lobe pneumonia",
+        "report, denied: pneumothorax",
+        "label, absent: Pneumothorax",
+    ]
+
+
+async def test_a_conflict_shows_both_sources() -> None:
+    studies = [Reported("FINDINGS: Small pleural effusion.", {"Pleural Effusion": 0}), "FINDINGS: Edema."]
+    async with reported(studies) as archive:
+        page, without = await archive.search("pleural effusion"), await archive.search("without effusion")
+    assert page.images[0].why == ["report: small pleural effusion", "label, absent: Pleural Effusion"]
+    assert page.counts is not None
+    assert page.counts["conflicting"] == 1
+    assert numbers(without) == [2]
+
+
+async def test_silent_and_unknown_hits_give_no_false_reason() -> None:
+    hits = by_number(await found("no pleural effusion"))
+    assert hits[7].why == ["not mentioned"]
+    assert hits[9].why == ["no report that can be read, no label"]

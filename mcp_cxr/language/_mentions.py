@@ -286,7 +286,12 @@ class _Scopes:
         """Whether a comma joins the denial of one side and what is said of the other: "no left X, small right X"."""
         end = next((n for n in range(at, len(self._spans)) if self._tokens[self._spans[n].start] in (",", ";")), None)
         sides = [
-            {value for span in part if _dimension(span) == "side" for value in _values(span, self._tokens)}
+            {
+                value
+                for span in part
+                if _dimension(span) == "side"
+                for value in _values(span, self._tokens, is_query=False)
+            }
             for part in (self._spans[denial:at], self._spans[at:end])
         ]
         return bool(sides[0] and sides[1]) and not sides[0] & sides[1]

@@ -435,17 +435,25 @@ def _differ(first: set[str], second: set[str]) -> bool:
 def _values(span: _Span, tokens: Sequence[str], *, is_query: bool) -> tuple[str, ...]:
     """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
 
-    A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side.
+    A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side,
+    and the place with a side ("collapse of the left lower lobe").
     """
     if isinstance(span.entry, Modifier):
         return span.entry.values
     if not isinstance(span.entry, Structure | FindingEntry):
         return ()
     within = (_modifier_at(tokens[: span.end], at) for at in range(span.start, span.end))
-    values = tuple(value for found in within if found for value in found[1].values)
+    stated = [found[1].values for found in within if found]
     if is_query and isinstance(span.entry, FindingEntry):
-        return tuple(value for value in values if value in SIDES)
-    return values
+        stated = [values for values in stated if not set(SIDES).isdisjoint(values)]
+    return tuple(value for values in stated for value in values)
+
+
+def modifiers_in(text: str) -> frozenset[str]:
+    """Return the modifiers that the words of a text state."""
+    tokens = TOKEN.findall(normalize(text))
+    found = (_modifier_at(tokens, at) for at in range(len(tokens)))
+    return frozenset(value for one in found if one for value in one[1].values)
 
 
 def _owner(spans: Sequence[_Span], tokens: Sequence[str], places: Sequence[int], index: int) -> int | None:

@@ -275,7 +275,7 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 
 def _parsed(text: str) -> QueryMeaning:
-    mentions = [one for statement in statements(text) for one in mentions_in(statement, is_query=True)]
+    mentions = [one for statement in statements(_plain(text)) for one in mentions_in(statement, is_query=True)]
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
     words = [one for one in mentions if not one.finding and not _is_carrier(one)]
@@ -286,6 +286,12 @@ def _parsed(text: str) -> QueryMeaning:
         denied_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
     )
+
+
+def _plain(text: str) -> str:
+    """Return a query without the mark of a whole question: "which patients have edema?" doubts nothing, "edema?" does."""
+    first = WORD.search(normalize(text))
+    return text.rstrip(" ?") if first and first[0] in CARRIER_WORDS else text
 
 
 def _is_ruled_out(mention: Mention) -> bool:
@@ -315,7 +321,7 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    modifiers = mention.modifiers - _FILLER_MODIFIERS
+    modifiers = mention.modifiers - _FILLER_MODIFIERS - modifiers_in(mention.name)
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,

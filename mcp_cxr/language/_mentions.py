@@ -137,7 +137,11 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
 def modifiers_in(query: str) -> tuple[str, ...]:
     """Return the words of a query that state a side, place, size or change, as written."""
     tokens = TOKEN.findall(normalize(query))
-    return tuple(" ".join(tokens[span.start : span.end]) for span in _spans(tokens) if isinstance(span.entry, Modifier))
+    return tuple(
+        " ".join(tokens[span.start : span.end])
+        for span in _spans(tokens)
+        if not isinstance(span.entry, FindingEntry) and _values(span, tokens, is_query=True)
+    )
 
 
 def _spans(tokens: Sequence[str]) -> list[_Span]:

@@ -63,7 +63,7 @@ def plan_words(
         plan = _plan_denial(meaning, where, allowed)
         alone = (Tier(allowed, "no", is_matched_by_words=False),)
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
-    denied = tuple(finding_term("no", name) for name in meaning.names)
+    denied = tuple(finding_term("no", name) for name in _deniable(meaning))
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
     present, stated = _clauses(meaning, "is"), _clauses(meaning, "of")
     any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
@@ -162,6 +162,13 @@ def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
     return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.denied_stems)]
 
 
+def _deniable(meaning: QueryMeaning) -> tuple[str, ...]:
+    """Return the findings that a study must not all deny; none if it may deny one: as resolved, as history."""
+    if any(one.in_history or "resolved" in one.modifiers for one in meaning.findings):
+        return ()
+    return meaning.names
+
+
 def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
     """Return what keeps out studies in which a finding that is asked for as possible is present."""
     hedged = (terms for one in meaning.findings if one.is_hedged for terms in one.term_sets("is"))
@@ -175,6 +182,8 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     if not meaning.wanted:
         return meaning.word_stems
     found = [finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings]
+    resolved = frozenset({"resolved"})
+    found += [finding_term("of", one.name, resolved) for one in meaning.findings if resolved <= one.modifiers]
     found += [finding_term("of", name) for one in meaning.findings for name in one.related]
     return tuple(dict.fromkeys(found))
 

@@ -38,7 +38,7 @@ async def found(query: str, mode: Mode = "auto", *, sees: bool = False, limit: i
 
 async def test_full_part_unknown_and_no_come_in_this_order() -> None:
     page = await found("left pleural effusion", sees=True)
-    matched = [hit.matched for hit in page.images]
+    matched = [str(hit.matched) for hit in page.images]
     assert [matched.count(kind) for kind in ("full", "part", "unknown", "no")] == [3, 3, 1, 2]
     assert matched == sorted(matched, key=["full", "part", "unknown", "no"].index)
     assert set(numbers(page)[:2]) == {1, 3}

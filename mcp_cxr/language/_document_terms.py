@@ -129,32 +129,38 @@ def _reading_terms(study: Study) -> Iterator[str]:
 def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
     if reading.is_conflicting:
         yield finding_term("conflict", name)
-    affirmed = [one for one in reading.mentions if one.status is not Status.ABSENT]
     if reading.status is Status.ABSENT:
         yield finding_term("no", name)
-    elif not affirmed:  # a label alone states it
-        yield finding_term("of", name)
-        if reading.status is Status.PRESENT:
-            yield finding_term("is", name)
-    if reading.status is not Status.ABSENT:
-        for one in affirmed:
-            for modifiers in combinations(one.modifiers):
-                yield finding_term("of", name, modifiers)
-                if one.status is Status.PRESENT:
-                    yield finding_term("is", name, modifiers)
-        for side, status in reading.sides.items():
-            if status is Status.ABSENT:
-                yield finding_term("no", name, frozenset({side}))
+    else:
+        yield from _affirmed_terms(name, reading)
     for one in reading.mentions:
-        if "resolved" in one.modifiers:
-            yield from _resolved_terms(name, one)
+        if "resolved" in one.modifiers and one.name == name:  # nothing is said of the narrower findings that it denies
+            for each in (name, *ancestors(name)):
+                yield from _resolved_terms(each, one)
+
+
+def _affirmed_terms(name: str, reading: FindingReading) -> Iterator[str]:
+    affirmed = [one for one in reading.mentions if one.status is not Status.ABSENT]
+    if not affirmed:  # a label alone states it
+        yield from _statement_terms(name, reading.status, frozenset())
+    for one in affirmed:
+        for modifiers in combinations(one.modifiers):
+            yield from _statement_terms(name, one.status, modifiers)
+    for side, status in reading.sides.items():
+        if status is Status.ABSENT:
+            yield finding_term("no", name, frozenset({side}))
+
+
+def _statement_terms(name: str, status: Status, modifiers: frozenset[str]) -> Iterator[str]:
+    yield finding_term("of", name, modifiers)
+    if status is Status.PRESENT:
+        yield finding_term("is", name, modifiers)
 
 
 def _resolved_terms(name: str, mention: Mention) -> Iterator[str]:
     for modifiers in combinations(mention.modifiers):
         if "resolved" in modifiers:
-            yield finding_term("of", name, modifiers)
-            yield finding_term("is", name, modifiers)
+            yield from _statement_terms(name, Status.PRESENT, modifiers)
 
 
 @lru_cache(maxsize=8192)

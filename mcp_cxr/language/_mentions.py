@@ -453,8 +453,8 @@ def _values(span: _Span, tokens: Sequence[str], *, is_query: bool) -> tuple[str,
     return tuple(value for values in stated for value in values)
 
 
-def modifiers_in(text: str) -> frozenset[str]:
-    """Return the modifiers that the words of a text state."""
+def modifier_values(text: str) -> frozenset[str]:
+    """Return the values of the modifiers that the words of a text state."""
     tokens = TOKEN.findall(normalize(text))
     found = (_modifier_at(tokens, at) for at in range(len(tokens)))
     return frozenset(value for one in found if one for value in one[1].values)

@@ -16,7 +16,7 @@ from mcp_cxr.language._document_terms import (
     dimension_of,
     finding_term,
 )
-from mcp_cxr.language._mentions import Mention, Status, mentions_in, modifiers_in
+from mcp_cxr.language._mentions import Mention, Status, mentions_in, modifier_values, modifiers_in
 from mcp_cxr.language._sections import statements
 from mcp_cxr.language._spelling import Correction, corrected
 from mcp_cxr.language._vocabulary import (
@@ -93,6 +93,11 @@ class WantedFinding:
 
     text: str = ""
     """As written, without its modifiers."""
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether it is asked for as gone."""
+        return "resolved" in self.modifiers
 
     @property
     def own_stems(self) -> tuple[str, ...]:
@@ -321,7 +326,7 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    modifiers = mention.modifiers - _FILLER_MODIFIERS - modifiers_in(mention.name)
+    modifiers = mention.modifiers - _FILLER_MODIFIERS - modifier_values(mention.name)
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,

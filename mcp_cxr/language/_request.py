@@ -50,7 +50,10 @@ _NUMBER_WORDS = {
     "twenty": 20,
     "fifty": 50,
 }
-_UNITS = r"(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|%|percent|degrees?|views?|th|rd|nd|st|-|\.\d|/)"
+_UNITS = (
+    r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|th|rd|nd|st)\b"
+    r"|%|-|\.\d|/)"
+)
 _LIMIT = re.compile(
     r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?(?:the\s+)?(?:top\s+|first\s+|best\s+)?"
     rf"(?P<number>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})\b(?!\s*{_UNITS})|\b(?:top|first|best)\s+(?P<top>\d{{1,3}})\b(?!\s*{_UNITS})",

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 PLACES = frozenset(
     {"apex", "base", "upper lobe", "middle lobe", "lower lobe", "lingula", "perihilar", "retrocardiac"},
@@ -102,11 +102,6 @@ class Report:
         named = {side for one in of_finding for side in one.sides}
         return {side: _strongest(one.status for one in of_finding if side in one.sides) for side in named}
 
-    def renamed(self, names: Mapping[str, str]) -> Report:
-        """Return the report with other names of findings, where `names` has them."""
-        entries = (replace(one, finding=names.get(one.finding, one.finding)) for one in self.entries)
-        return replace(self, entries=tuple(entries))
-
     def _with_status(self, status: str) -> frozenset[str]:
         return frozenset(one.finding for one in self.entries if one.status == status)
 
@@ -163,3 +158,9 @@ def _values(attribute: str) -> set[str]:
 
 def _strongest(statuses: Iterable[str]) -> str:
     return min(statuses, key=STATUSES.index)
+
+
+def modifiers_of(attributes: str) -> frozenset[str]:
+    """Return the modifiers of a finding in a query: as those of a report, and "resolved"."""
+    values = [one.strip() for one in attributes.split(",") if one.strip()]
+    return frozenset(each for one in values for each in ({one} if one == "resolved" else _values(one)))

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, with_archive
+from mcp_cxr.cli._evaluate_lines import evaluation_lines
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.evaluate import Baseline, Evaluation, EvaluationPlan, Figure, ProtocolResult
+    from mcp_cxr.evaluate import Baseline, Evaluation, EvaluationPlan
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -23,7 +24,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--only", multiple=True, metavar="PROTOCOL", help="Run only this protocol; may be repeated.")
 @click.option(
-    "--truth", type=_FILE, metavar="CSV", help="CSV file with the true labels; default: the labels in the archive."
+    "--truth", type=_FILE, metavar="CSV", help="CSV file with the true labels or codes; default: the archive's labels."
+)
+@click.option(
+    "--reader",
+    type=_FILE,
+    metavar="CODES.csv",
+    help="Compare what is read in reports with these codes. Alone, it needs no vectors.",
 )
 @click.option(
     "--independent",
@@ -73,7 +80,7 @@ def evaluate(
     as_json: bool,
     **how: Any,  # noqa: ANN401 - click's options, passed on
 ) -> int:
-    """Measure how good the search is. Uses the archive, or the images of the folder PATH.
+    """Measure how good the search is. Uses the archive, or the images (with --reader, the reports) of the folder PATH.
 
     \b
     Protocols (docs/evaluate.md explains them):
@@ -85,6 +92,8 @@ def evaluate(
       feedback   marks results as like or unlike, and searches again
       index      compares the store's search with an exact scan
       integrity  counts unusable and duplicate vectors
+      questions  finds findings with side and size, as a --truth of codes has them
+      reader     compares what is read in reports with the codes of --reader
     """  # noqa: D301 - click does not wrap a paragraph after `\b`
     from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy
 
@@ -92,7 +101,7 @@ def evaluate(
     before = read_baseline(baseline) if baseline else None
     to_page = page_writer() if html else None
     evaluation = with_archive(lambda archive: _evaluated(archive, path, plan))
-    print_result(evaluation.to_json(), _lines(evaluation), as_json=as_json)
+    print_result(evaluation.to_json(), evaluation_lines(evaluation), as_json=as_json)
     if save:
         _write(save, json.dumps(evaluation.to_json(), indent=2) + "\n")
     if html and to_page:
@@ -105,18 +114,23 @@ def _plan(
     only: tuple[str, ...],
     truth: Path | None,
     independent: bool,
+    reader: Path | None,
     prompts: Path | None,
     **numbers: Any,  # noqa: ANN401 - click's options, passed on
 ) -> EvaluationPlan:
-    from mcp_cxr.evaluate import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
+    from mcp_cxr.evaluate import CLASS_PROMPTS, PROTOCOLS, CodesFile, EvaluationPlan, TruthFile, read_prompts
 
     if unknown := [name for name in only if name not in PROTOCOLS]:
         raise ConfigError(f"Unknown protocol {unknown[0]!r}. Known: {', '.join(PROTOCOLS)}.")
     if independent and truth is None:
         raise ConfigError("--independent describes the labels of --truth: give --truth, too.")
+    if "reader" in only and reader is None:
+        raise ConfigError("--only reader compares with codes: give --reader CODES.csv, too.")
+    wanted = {*only, *(["reader"] if reader else [])}
     return EvaluationPlan(
-        protocols=tuple(name for name in PROTOCOLS if name in only) or PROTOCOLS,
+        protocols=tuple(name for name in PROTOCOLS if name in wanted) or PROTOCOLS,
         truth=TruthFile.read(truth) if truth else None,
+        codes=CodesFile.read(reader) if reader else None,
         independent=independent,
         prompts=read_prompts(prompts) if prompts else CLASS_PROMPTS,
         **numbers,
@@ -127,6 +141,11 @@ async def _evaluated(archive: Archive, path: Path | None, plan: EvaluationPlan) 
     """Evaluate the archive, or a temporary one made from a folder."""
     if path is None:
         return await archive.evaluate(plan, on_progress=note)
+    if plan.only_reader:
+        from mcp_cxr import __version__
+        from mcp_cxr.evaluate import evaluate_reports
+
+        return await evaluate_reports(path, plan, version=__version__)
     from mcp_cxr.archive import open_archive
 
     with tempfile.TemporaryDirectory(prefix="mcp-cxr-evaluate-") as folder:
@@ -158,38 +177,3 @@ def _compare(baseline: Baseline, evaluation: Evaluation) -> int:
         compared = {protocol for protocol, *_ in baseline.figures} & {protocol for protocol, _ in evaluation.figures()}
         note("No figure is worse than its interval in the baseline." if compared else "No figures to compare.")
     return FAILED if worse else DONE
-
-
-def _lines(evaluation: Evaluation) -> list[str]:
-    return [
-        (
-            f"{evaluation.model}, {evaluation.dimension} dimensions, preprocessing {evaluation.preprocessing}; "
-            f"mcp-cxr {evaluation.version}, {evaluation.date}"
-        ),
-        (
-            f"{evaluation.images} images, {evaluation.studies} studies, {evaluation.subjects} patients; split "
-            f"{evaluation.split or 'all'}, seed {evaluation.seed}, {evaluation.resamples} resamples of patients"
-        ),
-        f"Truth: {evaluation.truth}",
-        *(line for result in evaluation.protocols for line in _protocol_lines(result)),
-    ]
-
-
-def _protocol_lines(result: ProtocolResult) -> list[str]:
-    title = f"\n{result.title} [{result.protocol}]"
-    if result.skipped:
-        return [title, f"  skipped: {result.skipped}"]
-    return [
-        title,
-        f"  {'':<46}{'value':>8}  {'95 % interval':<16}{'chance':>8}{'n':>8}",
-        *map(_figure_line, result.figures),
-        *(f"  left out to avoid leakage: {removed}" for removed in result.removed),
-        *(f"  note: {text}" for text in result.notes),
-    ]
-
-
-def _figure_line(figure: Figure) -> str:
-    name = f"{figure.name}  {figure.of}" if figure.of else figure.name
-    interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
-    chance = "" if figure.chance is None else f"{figure.chance:.3f}"
-    return f"  {name:<46}{figure.value:>8.3f}  {interval:<16}{chance:>8}{figure.n:>8}"

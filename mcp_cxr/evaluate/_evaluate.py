@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import protocols
-from mcp_cxr.evaluate.inputs import NO_LABELS, EvaluationContext, held_out_copy, load_dataset
+from mcp_cxr.evaluate.inputs import (
+    NO_LABELS,
+    EvaluationContext,
+    folder_reports,
+    held_out_copy,
+    load_dataset,
+    stored_reports,
+)
 from mcp_cxr.evaluate.metrics import Evaluation, ProtocolResult, skipped_result
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.evaluate.inputs import EvaluationPlan, HeldOutCopy
+    from mcp_cxr.evaluate.inputs import Dataset, EvaluationPlan, HeldOutCopy
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
@@ -46,6 +57,11 @@ async def evaluate(
         StoreError: The store fails or does not exist.
     """
     started = time.perf_counter()
+    results: list[ProtocolResult] = []
+    if "reader" in plan.protocols:
+        results.append(await _reader(store, plan, on_progress))
+    if plan.only_reader:
+        return _reader_evaluation(plan, version, results, started)
     fingerprint = (await store.info()).fingerprint
     on_progress("Reading the archive ...")
     dataset = await load_dataset(
@@ -54,15 +70,14 @@ async def evaluate(
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
     context = EvaluationContext(store, embedder, check_fingerprint, dataset, plan)
-    results: list[ProtocolResult] = []
     for name in plan.protocols:
         if name in _ON_VECTORS:
             on_progress(f"Measuring {name} ...")
             results.append(await _ON_VECTORS[name](context))
     results += await _on_search(context, [name for name in plan.protocols if name in _ON_SEARCH], on_progress)
-    return Evaluation(
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
-        version=version,
+    found = _reader_evaluation(plan, version, results, started)
+    return replace(
+        found,
         model=fingerprint.model,
         dimension=fingerprint.dimension,
         preprocessing=fingerprint.preprocessing,
@@ -70,7 +85,51 @@ async def evaluate(
         images=len(dataset.image_ids),
         studies=len(dataset.study_ids),
         subjects=dataset.subjects,
-        truth=_truth(plan),
+        truth=_truth(plan, dataset),
+    )
+
+
+async def evaluate_reports(folder: Path, plan: EvaluationPlan, *, version: str) -> Evaluation:
+    """Compare what is read in the reports of a folder with codes, without an archive.
+
+    Args:
+        folder: Has text files named after their studies.
+        plan: Its protocols are `reader` alone, and it has codes.
+        version: Version of mcp-cxr.
+
+    Raises:
+        ConfigError: The folder has no reports, or a report cannot be read.
+    """
+    if plan.codes is None:
+        raise ValueError("The plan has no codes.")
+    started = time.perf_counter()
+    reports = await to_thread.run_sync(folder_reports, folder, plan.codes)
+    result = await to_thread.run_sync(protocols.measure_reader, reports, plan.codes)
+    return _reader_evaluation(plan, version, [result], started)
+
+
+async def _reader(store: Store, plan: EvaluationPlan, on_progress: Callable[[str], None]) -> ProtocolResult:
+    if plan.codes is None:
+        return skipped_result("reader", "No codes are given; see --reader.")
+    on_progress("Reading the reports ...")
+    reports = await stored_reports(store, plan.codes, split=plan.split)
+    return await to_thread.run_sync(protocols.measure_reader, reports, plan.codes)
+
+
+def _reader_evaluation(plan: EvaluationPlan, version: str, results: list[ProtocolResult], started: float) -> Evaluation:
+    """Return an evaluation without what only an archive with vectors has."""
+    compared = [one.studies for result in results for one in result.agreement]
+    return Evaluation(
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        version=version,
+        model=None,
+        dimension=None,
+        preprocessing=None,
+        service=None,
+        images=None,
+        studies=max(compared, default=0),
+        subjects=None,
+        truth=plan.codes.name if plan.codes else "",
         split=plan.split,
         seed=plan.seed,
         queries=plan.queries,
@@ -80,10 +139,10 @@ async def evaluate(
     )
 
 
-def _truth(plan: EvaluationPlan) -> str:
-    if plan.truth is None:
-        return "labels of the archive"
-    return f"{plan.truth.name}, {'read by people' if plan.independent else 'assumed to come from the reports'}"
+def _truth(plan: EvaluationPlan, dataset: Dataset) -> str:
+    if plan.truth is not None:
+        return f"{plan.truth.name}, {'read by people' if plan.independent else 'assumed to come from the reports'}"
+    return "labels of the archive" if dataset.labeled.any() else "none; the archive has no labels"
 
 
 async def _on_search(
@@ -92,18 +151,19 @@ async def _on_search(
     """Run the protocols that search a copy of the archive."""
     if not names:
         return []
-    on_progress("Copying studies, without their labels, into a temporary archive ...")
-    if not context.dataset.labeled.any():
-        return [skipped_result(name, "No study is labeled; see --truth.") for name in names]
+    if not context.judged().any():
+        return [skipped_result(name, "The truth has no value for any study; see --truth.") for name in names]
+    on_progress("Copying studies, without labels, into a temporary archive ...")
     async with held_out_copy(context, labels=False) as copy:
         labels = context.labels(copy.studies)
-        if not labels:
-            return [skipped_result(name, NO_LABELS) for name in names]
         results: list[ProtocolResult] = []
         for name in names:
             on_progress(f"Measuring {name} ...")
-            results.append(await _ON_SEARCH[name](copy, labels))
-    return results
+            if name == "questions":
+                results.append(await protocols.measure_questions(copy))
+            else:
+                results.append(await _ON_LABELS[name](copy, labels) if labels else skipped_result(name, NO_LABELS))
+        return results
 
 
 _ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult]]] = {
@@ -114,9 +174,10 @@ _ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult
     "integrity": protocols.measure_integrity,
 }
 """The protocols that compare vectors."""
-_ON_SEARCH: Mapping[str, Callable[[HeldOutCopy, list[str]], Awaitable[ProtocolResult]]] = {
+_ON_LABELS: Mapping[str, Callable[[HeldOutCopy, list[str]], Awaitable[ProtocolResult]]] = {
     "negation": protocols.measure_negation,
     "rankings": protocols.measure_rankings,
     "feedback": protocols.measure_feedback,
 }
 """The protocols that run the product's search on a copy of the archive, for each of some labels."""
+_ON_SEARCH = (*_ON_LABELS, "questions")

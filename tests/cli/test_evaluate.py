@@ -13,7 +13,7 @@ from mcp_cxr.stores import EmbeddedStore
 from tests.cli.conftest import SMALL, set_environment
 from tests.server.archives import environment
 from tests.support.companions import table
-from tests.unit.evaluate.archives import fill, labeled_images
+from tests.unit.evaluate.archives import LABELS, fill, labeled_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def test_the_table_has_the_setup_the_figures_and_their_chance(on_labeled: Comman
     assert done.code == 0
     assert "Image to image, by label, among other patients [similar]" in done.out
     assert "left out to avoid leakage: all images of the example's patient" in done.out
-    assert "skipped: The embedder offline-sketch-1 cannot embed text." in done.out
+    assert "labels: The embedder offline-sketch-1 cannot embed text." in done.out.split("Not measured")[1]
     assert all(
         word in done.out
         for word in (
@@ -66,11 +66,12 @@ def test_the_table_has_the_setup_the_figures_and_their_chance(on_labeled: Comman
 def test_json_has_every_protocol_and_the_setup(on_labeled: Command):
     done = on_labeled("evaluate", "--json", "--resamples", 20)
     assert done.code == 0
-    assert [one["protocol"] for one in done.json["protocols"]] == list(PROTOCOLS)
     assert done.json["seed"] == 0
     assert done.json["date"]
-    measured = {one["protocol"] for one in done.json["protocols"] if not one["skipped"]}
-    assert measured == set(PROTOCOLS) - {"labels", "reports"}  # which need an embedder of texts
+    missing = {one["protocol"]: one["reason"] for one in done.json["not_measured"] if not one["of"]}
+    assert set(missing) == {"labels", "reports", "questions", "reader"}  # which need an embedder of texts, or codes
+    assert [one["protocol"] for one in done.json["protocols"]] == [one for one in PROTOCOLS if one not in missing]
+    assert "--reader" in missing["reader"]
 
 
 def test_the_same_seed_gives_the_same_figures(on_labeled: Command):
@@ -110,7 +111,41 @@ def test_labels_of_a_file_replace_those_of_the_archive(on_labeled: Command, tmp_
     path = table(tmp_path / "truth.csv", ("study_id", "Edema"), ("1", 1))
     done = on_labeled("evaluate", "--truth", path, "--only", "similar")
     assert "truth.csv, assumed to come from the reports" in done.out
-    assert "skipped: No label is present in ten studies" in done.out
+    assert "similar: No label is present in ten studies" in done.out
+
+
+def codes(folder: Path, *rows: tuple[object, ...]) -> Path:
+    return table(folder / "codes.csv", ("study_id", "finding", "value"), *rows)
+
+
+def test_reader_compares_the_archive_with_codes_without_an_embedder(
+    run: Command, labeled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    set_environment(
+        monkeypatch, environment(labeled) | {"MCP_CXR_EMBEDDER": "nvclip", "NVCLIP_BASE_URL": "http://127.0.0.1:9"}
+    )
+    rows = [(f"s{n:03}", "edema", int(n % len(LABELS) == LABELS.index("Edema"))) for n in range(STUDIES)]
+    path = codes(tmp_path, *rows, ("s001", "plural effusion", 1))
+    done = run("evaluate", "--reader", path)
+    assert done.code == 0
+    assert "[reader]" in done.out
+    assert "pulmonary edema, present" in done.out
+    assert "reader (plural effusion): No such finding; nearest: pleural effusion." in done.out.split("Not measured")[1]
+    assert "nan" not in done.out.split()
+    (result,) = run("evaluate", "--reader", path, "--json").json["protocols"]
+    found = next(one for one in result["agreement"] if one["counted"] == "present")
+    assert (found["studies"], found["coded"], found["read"]) == (STUDIES, found["coded"], found["coded"])
+
+
+def test_reader_reads_the_text_files_of_a_folder_without_an_archive(on_new: Command, tmp_path: Path):
+    (tmp_path / "p1").mkdir()
+    (tmp_path / "p1" / "s1.txt").write_text("FINDINGS: No pleural effusion.")
+    path, page = codes(tmp_path, (1, "effusion", 1)), tmp_path / "page.html"
+    done = on_new("evaluate", tmp_path, "--reader", path, "--html", page)
+    assert done.code == 0
+    assert "s1: read absent, coded present: No pleural effusion." in done.out
+    assert "No pleural effusion." in page.read_text()
+    assert on_new("table", "stats").code == 1  # no archive was created
 
 
 @pytest.mark.parametrize(
@@ -118,6 +153,8 @@ def test_labels_of_a_file_replace_those_of_the_archive(on_labeled: Command, tmp_
     [
         (("--only", "everything"), "Unknown protocol 'everything'"),
         (("--independent",), "--truth"),
+        (("--only", "reader"), "--reader"),
+        (("--reader", "missing.csv"), "missing.csv"),
         (("--baseline", "missing.json"), "missing.json"),
         (("--prompts", "missing.json"), "missing.json"),
         (("--truth", "missing.csv"), "missing.csv"),

@@ -1,6 +1,7 @@
 """What the protocols work on: the plan, the ground truth, the archive as arrays, and copies of it without labels."""
 
-from mcp_cxr.evaluate.inputs._context import NO_LABELS, EvaluationContext
+from mcp_cxr.evaluate.inputs._codes import Code, CodesFile, strongest_status
+from mcp_cxr.evaluate.inputs._context import MIN_STUDIES, NO_LABELS, EvaluationContext
 from mcp_cxr.evaluate.inputs._dataset import Dataset, load_dataset, report_query
 from mcp_cxr.evaluate.inputs._held_out import (
     REMOVED_LABELS,
@@ -11,13 +12,17 @@ from mcp_cxr.evaluate.inputs._held_out import (
     held_out_copy,
 )
 from mcp_cxr.evaluate.inputs._plan import CLASS_PROMPTS, PROTOCOLS, EvaluationPlan, TruthFile, read_prompts
+from mcp_cxr.evaluate.inputs._reports import folder_reports, stored_reports
 
 __all__ = [
     "CLASS_PROMPTS",
+    "MIN_STUDIES",
     "NO_LABELS",
     "PROTOCOLS",
     "REMOVED_LABELS",
     "TOP_K",
+    "Code",
+    "CodesFile",
     "Dataset",
     "EvaluationContext",
     "EvaluationPlan",
@@ -25,8 +30,11 @@ __all__ = [
     "JudgedRanking",
     "SearchRanking",
     "TruthFile",
+    "folder_reports",
     "held_out_copy",
     "load_dataset",
     "read_prompts",
     "report_query",
+    "stored_reports",
+    "strongest_status",
 ]

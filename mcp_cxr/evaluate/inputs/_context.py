@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.evaluate.inputs._dataset import Dataset
     from mcp_cxr.evaluate.inputs._plan import EvaluationPlan
+    from mcp_cxr.evaluate.metrics import Mask
     from mcp_cxr.records import Fingerprint, Vectors
     from mcp_cxr.stores import Store
 
@@ -40,13 +41,28 @@ class EvaluationContext:
 
     def labels(self, studies: NDArray[np.integer] | None = None) -> list[str]:
         """Return the labels that can be measured: at least ten of these studies (default: all) have it, and not all."""
-        found: list[str] = []
+        left_out = self.labels_left_out(studies)
+        return [name for name in self.plan.prompts if name not in left_out]
+
+    def labels_left_out(self, studies: NDArray[np.integer] | None = None) -> dict[str, str]:
+        """Return the other labels, each with the reason why it is not measured."""
+        found: dict[str, str] = {}
         for name in self.plan.prompts:
             known, has = self.dataset.label_truth(name)
             has = has if studies is None else has[np.isin(known, studies)]
-            if MIN_STUDIES <= has.sum() < has.size:
-                found.append(name)
+            if has.sum() < MIN_STUDIES:
+                found[name] = f"Fewer than {MIN_STUDIES} studies have it."
+            elif has.all():
+                found[name] = "Every study for which it is known has it."
         return found
+
+    def judged(self) -> Mask:
+        """Return which studies the truth speaks of, by labels or by codes."""
+        codes = self.plan.truth.codes if self.plan.truth else None
+        if codes is None:
+            return self.dataset.labeled
+        coded = [codes.of_study(study) is not None for study in self.dataset.study_ids]
+        return self.dataset.labeled | np.array(coded, np.bool_)
 
     def bootstrap(self, subject_of: NDArray[np.integer]) -> Bootstrap:
         """Return a bootstrap over the patients of these items."""

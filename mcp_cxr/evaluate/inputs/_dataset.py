@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 from anyio import to_thread
@@ -56,8 +56,8 @@ class Dataset:
     """Shape (images, dimension), unit length; on disk."""
     defects: Counter[str]
     """Numbers of images: all `read`, and by defect: zero, not finite, constant, duplicate (bit for bit), external."""
-    repeats_archive_labels: bool
-    """Whether the truth equals the archive's own labels wherever both have a value."""
+    archive_labels: Literal["none", "same", "other"]
+    """The archive's own labels: it has none, they equal the truth wherever both have a value, or they do not."""
     _columns: Integers
     """Images ordered by study, each replaced by the first image with the same vector."""
     _starts: Integers
@@ -138,7 +138,11 @@ class _DatasetBuilder:
     row_of_digest: dict[bytes, int] = field(default_factory=dict[bytes, int])
     first_with_vector: list[int] = field(default_factory=list[int])
     defects: Counter[str] = field(default_factory=Counter[str])
-    repeats_archive_labels: bool = True
+    own_labels: int = 0
+    """Values of the archive's own labels."""
+    compared: int = 0
+    """Those for which the truth has a value, too."""
+    equal: int = 0
     vectors_file: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
 
     def add_page(self, page: Sequence[StoredImage]) -> None:
@@ -182,14 +186,15 @@ class _DatasetBuilder:
 
     def _add_labels(self, number: int, stored: StoredImage) -> None:
         """Set the true labels of an image's study."""
-        labels = self.labels_of(stored)
+        labels, own = self.labels_of(stored), stored.study.labels
         values = self.values[number]
+        self.own_labels += len(own)
         if not labels or (values != _NOT_MENTIONED).any():
             return
         for label, value in labels.items():
             values[LABELS.index(label)] = value
-        own = stored.study.labels
-        self.repeats_archive_labels &= all(own[label] == value for label, value in labels.items() if label in own)
+        self.compared += len(own.keys() & labels.keys())
+        self.equal += len(own.items() & labels.items())
 
     def _text(self, report: str | None) -> int:
         text = report_query(report)
@@ -212,10 +217,15 @@ class _DatasetBuilder:
             text_of=np.array(self.text_of, np.int64),
             vectors=self._vectors(),
             defects=self.defects,
-            repeats_archive_labels=self.repeats_archive_labels,
+            archive_labels=self._archive_labels(),
             _columns=np.array(self.first_with_vector, np.int64)[by_study],
             _starts=np.searchsorted(study_of[by_study], np.arange(len(self.studies))),
         )
+
+    def _archive_labels(self) -> Literal["none", "same", "other"]:
+        if not self.own_labels:
+            return "none"
+        return "same" if 0 < self.compared == self.equal else "other"
 
     def _vectors(self) -> Vectors:
         """Return the vectors of the file, which vanishes with the last reference to them."""

@@ -84,6 +84,11 @@ class HeldOutCopy:
     _searcher: Searcher
     _number_of: Mapping[StudyId, int]
 
+    @property
+    def removed(self) -> list[str]:
+        """What the copy lacks, because it would reveal the relevant results; empty if the archive has no labels."""
+        return [] if self.context.dataset.archive_labels == "none" else [REMOVED_LABELS]
+
     async def search(
         self, query: str, *, like: Sequence[str] = (), unlike: Sequence[str] = (), mode: Mode = "auto"
     ) -> SearchRanking:
@@ -99,6 +104,10 @@ class HeldOutCopy:
         numbers = [self._number_of[hit.study_id] for hit in page.images]  # pyright: ignore[reportArgumentType]  # a hit shows ids as plain text
         return SearchRanking(np.array(numbers, np.int64), [hit.image_id for hit in page.images])  # pyright: ignore[reportArgumentType]  # the same
 
+    def labels_left_out(self) -> dict[str, str]:
+        """Return the labels that cannot be measured on this copy, each with the reason."""
+        return self.context.labels_left_out(self.studies)
+
     def relevance(self, label: str) -> dict[int, bool]:
         """Return whether each study of the copy has a label; without the studies for which that is unknown."""
         known, has = self.context.dataset.label_truth(label)
@@ -112,7 +121,7 @@ class HeldOutCopy:
 
 @asynccontextmanager
 async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGenerator[HeldOutCopy]:
-    """Copy the labeled studies of randomly drawn patients into a temporary archive.
+    """Copy the judged studies of randomly drawn patients into a temporary archive.
 
     Args:
         context: The archive to copy from.
@@ -139,10 +148,10 @@ async def held_out_copy(context: EvaluationContext, *, labels: bool) -> AsyncGen
 
 
 def _draw_studies(context: EvaluationContext) -> Integers:
-    """Return the labeled studies of randomly drawn patients, `plan.studies` at most."""
+    """Return the judged studies of randomly drawn patients, `plan.studies` at most."""
     dataset = context.dataset
     order = context.rng().permutation(dataset.subject_of.max(initial=0) + 1)[dataset.subject_of]
-    studies = np.flatnonzero(dataset.labeled)
+    studies = np.flatnonzero(context.judged())
     return np.sort(studies[np.argsort(order[studies], kind="stable")][: context.plan.studies])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import json
 import zlib
 from collections import defaultdict
@@ -12,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.evaluate.inputs._codes import CodesFile, is_codes_table, open_table
 from mcp_cxr.evaluate.metrics import TITLES
 from mcp_cxr.records import LABELS, without_mimic_prefix
 
@@ -38,7 +38,7 @@ _KEYS = ("study_id", "dicom_id", "image_id", "Path")
 _VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 _WRONG_COLUMNS = (
     "{name} is not a table of labels: it needs a column study_id, dicom_id, image_id or Path, and columns named after "
-    "CheXpert's labels with 1, 0, -1 or nothing."
+    "CheXpert's labels with 1, 0, -1 or nothing; or columns study_id, finding, value."
 )
 
 
@@ -59,8 +59,15 @@ class EvaluationPlan:
     prompts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CLASS_PROMPTS)
     truth: TruthFile | None = None
     """Labels that decide which results are relevant, instead of the archive's."""
+    codes: CodesFile | None = None
+    """What people found, for `reader`."""
     independent: bool = False
     """Whether people read these labels from the images, so that the archive's labels and reports do not leak them."""
+
+    @property
+    def only_reader(self) -> bool:
+        """Whether only reports are read, so that neither vectors nor an embedder are needed."""
+        return self.protocols == ("reader",)
 
 
 def read_prompts(path: Path) -> dict[str, tuple[str, ...]]:
@@ -92,10 +99,14 @@ class TruthFile:
         name: The file's name, for messages.
         rows: The labels of each row by its key.
         key: The column of `_KEYS` that holds the keys.
+        codes: The findings with side and size, if the file is one of codes.
     """
 
-    def __init__(self, name: str, rows: Mapping[str, Mapping[str, int]], key: str) -> None:
+    def __init__(
+        self, name: str, rows: Mapping[str, Mapping[str, int]], key: str, codes: CodesFile | None = None
+    ) -> None:
         self.name = name
+        self.codes = codes
         self._key = key
         self._rows = rows
         self._by_file_name: dict[str, list[str]] = defaultdict(list)
@@ -107,13 +118,18 @@ class TruthFile:
     def read(cls, path: Path) -> Self:
         """Read a file with a column of `_KEYS` and columns named after labels, which hold 1, 0, -1 or nothing.
 
+        Or read a file of codes (see `CodesFile`): each study has the labels of its findings, and 0 for the others.
+
         Raises:
             ConfigError: It cannot be read, or has other columns or values.
         """
         try:
-            with (gzip.open if path.suffix == ".gz" else open)(path, "rt", newline="", encoding="utf-8-sig") as lines:
+            with open_table(path) as lines:
                 table = csv.DictReader(lines)
                 columns = table.fieldnames or ()
+                if is_codes_table(columns):
+                    codes = CodesFile.read(path)
+                    return cls(path.name, codes.labels(), "study_id", codes)
                 key = next(name for name in _KEYS if name in columns)
                 labels = [label for label in LABELS if label in columns]
                 rows = {row[key]: {name: _VALUES[float(row[name])] for name in labels if row[name]} for row in table}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_cxr.errors import ConfigError
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from mcp_cxr.evaluate.metrics._agreement import Disagreement, FindingAgreement
     from mcp_cxr.evaluate.metrics._ranking import Floats
 
 TITLES: Mapping[str, str] = {
@@ -24,6 +25,8 @@ TITLES: Mapping[str, str] = {
     "feedback": "Feedback: the first ten results marked relevant or not",
     "index": "Index against an exact scan",
     "integrity": "Integrity of the vectors",
+    "questions": "Questions with side and size",
+    "reader": "The reader of reports against given codes",
 }
 """The title of each protocol, in the order in which they are run and shown."""
 
@@ -44,8 +47,10 @@ class Figure:
     chance: float | None
     """The same figure of a random ranking; null if not defined."""
     n: int
-    """Number of queries, or of vectors, behind it."""
+    """How many of `counted` the figure is computed from."""
     better: Literal["higher", "lower"] = "higher"
+    counted: str = ""
+    """What `n` counts, such as "prompts"; empty in files of earlier versions."""
 
 
 def figures_with_intervals(
@@ -55,6 +60,7 @@ def figures_with_intervals(
     *,
     chance: Sequence[float | None],
     n: Sequence[int],
+    counted: str | Sequence[str],
     better: Literal["higher", "lower"] = "higher",
 ) -> list[Figure]:
     """Return figures from columns.
@@ -65,12 +71,14 @@ def figures_with_intervals(
         ends: Lower and upper ends of their intervals, shape (2, names).
         chance: One for each name.
         n: One for each name.
+        counted: What `n` counts: for all of them, or one for each name.
         better: For all of them.
     """
-    columns = zip(names, values.tolist(), ends.T.tolist(), chance, n, strict=True)
+    units = [counted] * len(names) if isinstance(counted, str) else counted
+    columns = zip(names, values.tolist(), ends.T.tolist(), chance, n, units, strict=True)
     return [
-        Figure(name, of, value, _number(low), _number(high), given, count, better)
-        for (name, of), value, (low, high), given, count in columns
+        Figure(name, of, value, _number(low), _number(high), _number(given), count, better, unit)
+        for (name, of), value, (low, high), given, count, unit in columns
     ]
 
 
@@ -83,6 +91,7 @@ def figures_by_label(
     ends: Floats,
     chance: Floats,
     n: Sequence[int],
+    counted: tuple[str, str],
 ) -> list[Figure]:
     """Return all figures averaged over the labels, then the figures of `per_label` for each label.
 
@@ -94,6 +103,7 @@ def figures_by_label(
         ends: Lower and upper ends of their intervals, shape (2, values).
         chance: One for each value.
         n: Number of queries of all labels together, then of each label.
+        counted: What the first of `n` counts, and what the others count.
     """
     columns = [
         (row * len(names) + column, row, (name.removeprefix("m") if label else name, label))
@@ -108,11 +118,12 @@ def figures_by_label(
         ends[:, at],
         chance=chance[at].tolist(),
         n=[n[row] for _, row, _ in columns],
+        counted=[counted[row > 0] for _, row, _ in columns],
     )
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 @dataclass(frozen=True)
@@ -127,6 +138,27 @@ class ProtocolResult:
     notes: list[str]
     skipped: str | None = None
     """The reason why nothing was measured."""
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
+    """What this protocol could not measure, such as a label, with the reason."""
+    agreement: list[FindingAgreement] = field(default_factory=list["FindingAgreement"])
+    """For `reader`: each finding's codes against what was read, of which `figures` has the rates."""
+
+    def disagreements(self) -> dict[str, list[Disagreement]]:
+        """Return the studies for which reader and code differ, once each, by finding and side."""
+        found: dict[str, dict[str, Disagreement]] = {}
+        for one in self.agreement:
+            found.setdefault(one.of, {}).update({each.study_id: each for each in one.disagreements})
+        return {of: list(studies.values()) for of, studies in found.items() if studies}
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """A protocol, or a part of one, without figures."""
+
+    protocol: str
+    of: str
+    """Such as a label; empty for a whole protocol."""
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -137,13 +169,16 @@ class Evaluation:
     """ISO date and time, UTC."""
     version: str
     """Version of mcp-cxr."""
-    model: str
-    dimension: int
-    preprocessing: str
+    model: str | None
+    """None, as `dimension`, `preprocessing`, `images` and `subjects` are, if only reports were read."""
+    dimension: int | None
+    preprocessing: str | None
     service: str | None
-    images: int
+    images: int | None
+    """Images that can be ranked."""
     studies: int
-    subjects: int
+    """Their studies; if only reports were read, the studies with codes and a report."""
+    subjects: int | None
     truth: str
     """The source of the labels that decide which results are relevant."""
     split: str | None
@@ -154,15 +189,77 @@ class Evaluation:
     seconds: float
     protocols: list[ProtocolResult]
 
+    @property
+    def measured(self) -> list[ProtocolResult]:
+        """The protocols with figures."""
+        return [result for result in self.protocols if not result.skipped]
+
+    @property
+    def not_measured(self) -> list[NotMeasured]:
+        """What has no figures: whole protocols, and parts of those that were measured."""
+        return [
+            NotMeasured(result.protocol, of, reason)
+            for result in self.protocols
+            for of, reason in [*([("", result.skipped)] if result.skipped else []), *result.left_out.items()]
+        ]
+
+    def not_measured_by_reason(self) -> list[tuple[str, str]]:
+        """Return what was not measured, in words, each reason once for the same protocols."""
+        protocols: dict[tuple[str, str], list[str]] = {}
+        for one in self.not_measured:
+            protocols.setdefault((one.of, one.reason), []).append(one.protocol)
+        parts: dict[tuple[str, str], list[str]] = {}
+        for (of, reason), names in protocols.items():
+            parts.setdefault((", ".join(names), reason), []).append(of)
+        return [(f"{names} ({', '.join(of)})" if any(of) else names, reason) for (names, reason), of in parts.items()]
+
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON object; NaN becomes null."""
-        return _without_nan(asdict(self))
+        """Return a JSON object: the protocols with figures, and last what was not measured; it has no NaN."""
+        found = asdict(replace(self, protocols=self.measured))
+        for result in found["protocols"]:
+            del result["skipped"], result["left_out"]
+        return _without_nan(found | {"not_measured": [asdict(one) for one in self.not_measured]})
 
     def figures(self) -> Iterator[tuple[str, Figure]]:
         """Yield each figure with the name of its protocol."""
         for result in self.protocols:
             for figure in result.figures:
                 yield result.protocol, figure
+
+
+def measured_result(
+    protocol: str,
+    figures: Sequence[Figure],
+    removed: Sequence[str],
+    notes: Sequence[str],
+    *,
+    left_out: Mapping[str, str] | None = None,
+    agreement: Sequence[FindingAgreement] = (),
+) -> ProtocolResult:
+    """Return the result of a protocol; figures that are not defined are left out, each with the reason.
+
+    Args:
+        protocol: Its name.
+        figures: May hold NaN.
+        removed: See `ProtocolResult`, as for the others.
+        notes: The same.
+        left_out: The same; figures that are not defined are added.
+        agreement: The same.
+    """
+    undefined = {
+        f"{one.name} {one.of}".strip(): "No query has results that can be judged."
+        for one in figures
+        if math.isnan(one.value)
+    }
+    return ProtocolResult(
+        protocol,
+        TITLES[protocol],
+        [one for one in figures if not math.isnan(one.value)],
+        list(removed),
+        list(notes),
+        left_out={**(left_out or {}), **undefined},
+        agreement=list(agreement),
+    )
 
 
 def skipped_result(protocol: str, reason: str) -> ProtocolResult:

@@ -37,18 +37,25 @@ def page_writer() -> Callable[[Evaluation], str]:
         return _plots.by_round([figure for figure in figures if figure not in plain], plain, alt=alt)
 
     source = resources.files("mcp_cxr.evaluate.page").joinpath("page.html").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
-    return lambda evaluation: template.render(
-        evaluation=evaluation, labels=LABELS, plotted_figures=_plotted_figures, plot=plot
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.tests["detail"] = _is_detail
+    template = environment.from_string(source)
+    return lambda evaluation: template.render(evaluation=evaluation, plotted_figures=_plotted_figures, plot=plot)
 
 
 def _plotted_figures(result: ProtocolResult) -> list[Figure]:
     """Return the figures to plot: all of one kind that have an interval; none for a protocol without a plot."""
     figures = [figure for figure in result.figures if figure.low is not None]
-    if result.protocol in ("index", "integrity"):
+    if result.protocol in ("index", "integrity", "reader"):
         return []
     if result.protocol == "reports":
         return figures
+    if result.protocol == "questions":
+        figures = [figure for figure in figures if not _is_detail(figure)]
     name = "swap rate" if result.protocol == "negation" else "P@10"
     return [figure for figure in figures if figure.name == name]
+
+
+def _is_detail(value: Figure) -> bool:
+    """Return whether a figure is of one label or question, shown folded."""
+    return value.of in LABELS or value.counted == "studies with it"

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.inputs import REMOVED_LABELS, TOP_K, JudgedRanking, SearchRanking
-from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.inputs import TOP_K, JudgedRanking, SearchRanking
+from mcp_cxr.evaluate.metrics import (
+    ProtocolResult,
+    column_means,
+    figures_with_intervals,
+    measured_result,
+    skipped_result,
+)
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.inputs import HeldOutCopy
@@ -30,21 +36,19 @@ async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     searches = [await _rounds(copy, prompt, copy.relevance(label)) for label in labels for prompt in prompts[label]]
 
     def figures(counts: Integers | None) -> Floats:
-        pairs = [
-            [(result.marked.precision(counts), result.plain.precision(counts)) for result in rounds]
-            for rounds in searches
-        ]
+        pairs = [[result.precisions(counts) for result in rounds] for rounds in searches]
         found = np.array(pairs)  # (prompts, rounds, with and without marks)
         marked, plain = found[:, :, 0], found[:, :, 1]
         gain = marked - plain
-        return column_means(np.concatenate((marked, plain, gain, (gain < 0).astype(np.float64)), axis=1))
+        worse = np.where(np.isnan(gain), np.nan, gain < 0)
+        return column_means(np.concatenate((marked, plain, gain, worse), axis=1))
 
     names = _names()
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
-    chance = np.mean([[result.chance for result in rounds] for rounds in searches], axis=0)
-    return ProtocolResult(
+    chances = np.array([[result.chance for result in rounds] for rounds in searches])
+    chance, counted = column_means(chances), (~np.isnan(chances)).sum(axis=0).tolist()
+    return measured_result(
         "feedback",
-        TITLES["feedback"],
         [
             replace(figure, better="lower") if figure.name == _WORSE else figure
             for figure in figures_with_intervals(
@@ -52,11 +56,13 @@ async def measure_feedback(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
                 figures(None),
                 ends,
                 chance=[*chance, *chance, *[None] * (2 * ROUNDS)],
-                n=[len(searches)] * len(names),
+                n=counted * (len(names) // ROUNDS),
+                counted="prompts",
             )
         ],
-        [REMOVED_LABELS, "patients with a marked study, from the next round on"],
+        [*copy.removed, "patients with a marked study, from the next round on"],
         [f"{len(searches)} prompts of {len(labels)} labels; small archives have few relevant studies in later rounds."],
+        left_out=copy.labels_left_out(),
     )
 
 
@@ -74,7 +80,13 @@ class _RoundResult:
     plain: JudgedRanking
     """Results of the first search, without examples."""
     chance: float
-    """Share of relevant studies among all studies of these patients."""
+    """Share of relevant studies among all studies of these patients; NaN if every patient has a mark."""
+
+    def precisions(self, counts: Integers | None) -> tuple[float, float]:
+        """Return P@10 with the marks and without; NaN if there is no study left to find."""
+        if np.isnan(self.chance):
+            return np.nan, np.nan
+        return self.marked.precision(counts), self.plain.precision(counts)
 
 
 @dataclass(slots=True)
@@ -98,7 +110,7 @@ async def _rounds(copy: HeldOutCopy, prompt: str, relevance: dict[int, bool]) ->
         marked, plain, rest = (
             _residual(found, relevance, examples, subject_of) for found in (ranking, first, everything)
         )
-        results.append(_RoundResult(marked, plain, float(rest.relevant.mean()) if rest.relevant.size else 0.0))
+        results.append(_RoundResult(marked, plain, float(rest.relevant.mean()) if rest.relevant.size else np.nan))
     return results
 
 

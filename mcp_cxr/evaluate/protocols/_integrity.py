@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mcp_cxr.evaluate.metrics import TITLES, Figure, ProtocolResult
+from mcp_cxr.evaluate.metrics import Figure, ProtocolResult, measured_result
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.inputs import EvaluationContext
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 async def measure_integrity(context: EvaluationContext) -> ProtocolResult:
     """Return the shares of defective vectors."""
     found = context.dataset.defects
-    return ProtocolResult(
+    return measured_result(
         "integrity",
-        TITLES["integrity"],
         [
-            Figure(name, "", found[name] / found["read"], None, None, None, found["read"], better="lower")
+            Figure(name, "", found[name] / found["read"], None, None, None, found["read"], "lower", "images")
             for name in ("zero", "not finite", "constant", "duplicate", "external")
         ],
         [],

@@ -9,12 +9,12 @@ from anyio import to_thread
 
 from mcp_cxr.evaluate.inputs import NO_LABELS
 from mcp_cxr.evaluate.metrics import (
-    TITLES,
     ProtocolResult,
     Ranking,
     TieGroups,
     figures_by_label,
     mean_then_rows,
+    measured_result,
     skipped_result,
 )
 
@@ -61,9 +61,8 @@ def _result(context: EvaluationContext, labels: list[str], vectors: Vectors) -> 
             np.stack([_figures(ranking.groups(each)) for ranking, each in zip(rankings, weights, strict=True)])
         )
 
-    return ProtocolResult(
+    return measured_result(
         "labels",
-        TITLES["labels"],
         figures_by_label(
             _NAMES,
             labels,
@@ -72,9 +71,11 @@ def _result(context: EvaluationContext, labels: list[str], vectors: Vectors) -> 
             ends=context.bootstrap(dataset.subject_of).intervals(figures),
             chance=mean_then_rows(np.stack([_figures(ranking.chance()) for ranking in rankings])),
             n=[len(labels), *(int(has.sum()) for _, has in truth)],
+            counted=("labels", "studies with it"),
         ),
         _REMOVED,
-        _notes(context, labels),
+        [f"The first figures are means of {len(labels)} labels; uncertain and unlabeled studies are left out."],
+        left_out=context.labels_left_out(),
     )
 
 
@@ -82,11 +83,3 @@ def _figures(ranking: TieGroups) -> Floats:
     return np.array(
         [*(ranking.precision(k) for k in (1, 5, 10)), ranking.average_precision(), ranking.ndcg(10)], np.float64
     )
-
-
-def _notes(context: EvaluationContext, labels: list[str]) -> list[str]:
-    rare = [label for label in context.plan.prompts if label not in labels]
-    notes = [f"Each figure is the mean of {len(labels)} labels; uncertain and unlabeled studies are left out."]
-    if rare:
-        notes.append(f"Not measured, with fewer than ten studies: {', '.join(rare)}.")
-    return notes

@@ -9,7 +9,7 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.evaluate.inputs import TOP_K
-from mcp_cxr.evaluate.metrics import TITLES, Figure, ProtocolResult
+from mcp_cxr.evaluate.metrics import Figure, ProtocolResult, measured_result
 from mcp_cxr.records import Filter
 
 if TYPE_CHECKING:
@@ -36,13 +36,21 @@ async def measure_index(context: EvaluationContext) -> ProtocolResult:
     of_prompts = of_images.max(initial=0) + 1 + np.arange(len(queries) - len(rows))  # each resampled on its own
     (low,), (high,) = context.bootstrap(np.concatenate((of_images, of_prompts))).mean_intervals(recall[:, None])
     p50, p95 = map(float, np.percentile(times_ms, (50, 95)))
-    return ProtocolResult(
+    return measured_result(
         "index",
-        TITLES["index"],
         [
-            Figure(f"recall@{TOP_K}", "", float(recall.mean()), float(low), float(high), None, len(queries)),
-            Figure("p50 ms", "", p50, None, None, None, len(queries), better="lower"),
-            Figure("p95 ms", "", p95, None, None, None, len(queries), better="lower"),
+            Figure(
+                f"recall@{TOP_K}",
+                "",
+                float(recall.mean()),
+                float(low),
+                float(high),
+                None,
+                len(queries),
+                counted="queries",
+            ),
+            Figure("p50 ms", "", p50, None, None, None, len(queries), "lower", "queries"),
+            Figure("p95 ms", "", p95, None, None, None, len(queries), "lower", "queries"),
         ],
         [],
         [f"{kinds}, one after the other, the {TOP_K} nearest images of each; ties with the last one count as found."],

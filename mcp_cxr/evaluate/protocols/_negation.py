@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.inputs import REMOVED_LABELS, SearchRanking
-from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, column_means, figures_with_intervals, skipped_result
-from mcp_cxr.evaluate.protocols._rankings import LABELER_NOTE
+from mcp_cxr.evaluate.inputs import SearchRanking
+from mcp_cxr.evaluate.metrics import (
+    ProtocolResult,
+    column_means,
+    figures_with_intervals,
+    measured_result,
+    skipped_result,
+)
+from mcp_cxr.evaluate.protocols._rankings import labeler_notes
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.inputs import HeldOutCopy, JudgedRanking
@@ -46,19 +52,20 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
         f"The share of the first ten that have the finding after all, among {len(copy.studies)} studies, of which "
         f"{copy.reports} have a report."
     )
-    return ProtocolResult(
+    return measured_result(
         "negation",
-        TITLES["negation"],
         figures_with_intervals(
             [("swap rate", name) for name in found],
             figures(None),
             ends,
             chance=[copy.prevalence(denied)] * len(found),
-            n=[len(denied)] * len(found),
+            n=[sum(ranking.relevant.size > 0 for ranking in rankings) for rankings in found.values()],
+            counted="queries with results",
             better="lower",
         ),
-        [REMOVED_LABELS],
-        [meaning, LABELER_NOTE],
+        copy.removed,
+        [meaning, *labeler_notes(copy)],
+        left_out=copy.labels_left_out(),
     )
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.evaluate.inputs import REMOVED_LABELS, held_out_copy
-from mcp_cxr.evaluate.metrics import TITLES, ProtocolResult, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.inputs import held_out_copy
+from mcp_cxr.evaluate.metrics import ProtocolResult, figures_with_intervals, measured_result, skipped_result
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.inputs import HeldOutCopy, JudgedRanking
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 LABELER_NOTE = (
     "Labels that a program read from these reports favor words: that compares with the labeler, not with the image."
 )
+
+
+def labeler_notes(copy: HeldOutCopy) -> list[str]:
+    """Return the warning about labels that come from reports; none if people read them from the images."""
+    return [] if copy.context.plan.independent or not copy.reports else [LABELER_NOTE]
 
 
 async def measure_rankings(copy: HeldOutCopy, labels: list[str]) -> ProtocolResult:
@@ -33,7 +38,7 @@ async def measure_rankings(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
     if len(modes) > 1:
         found["vector and words"] = await _search(copy, labels, "auto")
     context = copy.context
-    if context.plan.independent and not context.dataset.repeats_archive_labels:
+    if context.plan.independent and context.dataset.archive_labels == "other":
         async with held_out_copy(context, labels=True) as labeled:
             found["all, with labels"] = await _search(labeled, labels, "auto")
     return _result(copy, labels, found, singles=len(modes))
@@ -66,21 +71,25 @@ def _result(
 
     fused = names[singles:]
     prompts = sum(len(plan.prompts[label]) for label in labels)
-    notes = [f"{prompts} prompts of {len(labels)} labels; {len(copy.studies)} studies are searched.", LABELER_NOTE]
-    if plan.independent and copy.context.dataset.repeats_archive_labels:
+    notes = [
+        f"{prompts} prompts of {len(labels)} labels; {len(copy.studies)} studies are searched.",
+        *labeler_notes(copy),
+    ]
+    if plan.independent and copy.context.dataset.archive_labels == "same":
         notes.append("The truth equals the archive's own labels, so it is not independent: they were removed.")
-    return ProtocolResult(
+    return measured_result(
         "rankings",
-        TITLES["rankings"],
         figures_with_intervals(
             [*(("P@10", name) for name in names), *(("gain", f"{name} over {names[best]}") for name in fused)],
             figures(None),
             copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures),
             chance=[copy.prevalence(labels)] * len(names) + [None] * len(fused),
             n=[prompts] * (len(names) + len(fused)),
+            counted="prompts",
         ),
-        [] if "all, with labels" in found else [REMOVED_LABELS],
+        [] if "all, with labels" in found else copy.removed,
         notes,
+        left_out=copy.labels_left_out(),
     )
 
 

@@ -9,7 +9,13 @@ from anyio import to_thread
 
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.evaluate.inputs import report_query
-from mcp_cxr.evaluate.metrics import TITLES, KnownItemRank, ProtocolResult, figures_with_intervals, skipped_result
+from mcp_cxr.evaluate.metrics import (
+    KnownItemRank,
+    ProtocolResult,
+    figures_with_intervals,
+    measured_result,
+    skipped_result,
+)
 
 if TYPE_CHECKING:
     from mcp_cxr.evaluate.inputs import EvaluationContext
@@ -60,15 +66,15 @@ def _result(context: EvaluationContext, drawn: Integers, vectors: Vectors, long:
         ranks.append(KnownItemRank(int((best > own).sum()), int((best == own).sum()) - 1))
     values = np.stack([_figures(rank) for rank in ranks])
     ends = context.bootstrap(dataset.subject_of[drawn]).mean_intervals(values)
-    return ProtocolResult(
+    return measured_result(
         "reports",
-        TITLES["reports"],
         figures_with_intervals(
             [(name, "") for name in _NAMES],
             values.mean(axis=0),
             ends,
             chance=_figures(KnownItemRank(0, len(texts) - 1)).tolist(),
             n=[len(drawn)] * len(_NAMES),
+            counted="reports",
         ),
         _REMOVED,
         _notes(len(drawn), len(texts), len(with_text), long),

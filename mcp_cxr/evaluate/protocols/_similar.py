@@ -11,11 +11,11 @@ from anyio import to_thread
 
 from mcp_cxr.evaluate.inputs import NO_LABELS
 from mcp_cxr.evaluate.metrics import (
-    TITLES,
     ProtocolResult,
     Ranking,
     figures_by_label,
     mean_then_rows,
+    measured_result,
     random_ranking,
     skipped_result,
 )
@@ -58,9 +58,8 @@ def _result(context: EvaluationContext, labels: list[str]) -> ProtocolResult:
     ]
     label_of = np.array([query.label for query in queries])
     means = partial(_means_by_label, label_of, len(labels))
-    return ProtocolResult(
+    return measured_result(
         "similar",
-        TITLES["similar"],
         figures_by_label(
             [f"P@{k}" for k in _DEPTHS],
             labels,
@@ -69,9 +68,11 @@ def _result(context: EvaluationContext, labels: list[str]) -> ProtocolResult:
             ends=context.bootstrap(dataset.subject_of).intervals(_resampled(queries, means)),
             chance=means(np.array([query.chances for query in queries])),
             n=[len(rows), *np.bincount(label_of, minlength=len(labels)).tolist()],
+            counted=("images", "queries"),
         ),
         _REMOVED,
         ["A result is relevant for a label if it has it, too; each figure is the mean of the labels' means."],
+        left_out=context.labels_left_out(),
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import Evaluation, Figure, ProtocolResult, TruthFile, read_baseline, read_prompts
+from mcp_cxr.evaluate.metrics import measured_result, skipped_result
 from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from tests.support.companions import table
 
@@ -143,6 +144,18 @@ def test_a_baseline_of_an_earlier_version_calls_the_rankings_legs(tmp_path: Path
     assert read_baseline(tmp_path / "saved.json").figures == {("rankings", "P@10", ""): FIGURES[0]}
 
 
-def test_nan_is_null_in_json() -> None:
-    (result,) = evaluation(Figure("P@10", "", float("nan"), None, None, None, 0)).to_json()["protocols"]
-    assert result["figures"][0]["value"] is None
+def test_an_undefined_figure_is_not_measured_instead_of_nan() -> None:
+    undefined = Figure("P@10", "Edema", float("nan"), float("nan"), None, None, 0)
+    result = measured_result("labels", [FIGURES[0], undefined], [], [], left_out={"Fracture": "Rare."})
+    assert result.figures == [FIGURES[0]]
+    found = evaluation(protocols=[result]).to_json()
+    assert "NaN" not in json.dumps(found)
+    assert [one["of"] for one in found["not_measured"]] == ["Fracture", "P@10 Edema"]
+
+
+def test_json_lists_what_is_not_measured_last() -> None:
+    skipped = skipped_result("reports", "No report.")
+    found = evaluation(protocols=[skipped, measured_result("labels", FIGURES, [], [])]).to_json()
+    assert [one["protocol"] for one in found["protocols"]] == ["labels"]
+    assert list(found)[-1] == "not_measured"
+    assert found["not_measured"] == [{"protocol": "reports", "of": "", "reason": "No report."}]

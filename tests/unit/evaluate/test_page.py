@@ -6,13 +6,20 @@ import re
 import sys
 from html import unescape
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.evaluate import Evaluation, page_writer
+from mcp_cxr.evaluate import CodesFile, Evaluation, page_writer
+from mcp_cxr.evaluate.protocols import measure_reader
+from tests.support.companions import table
 from tests.unit.evaluate.archives import evaluation_context, labeled_images
+from tests.unit.evaluate.test_files import evaluation as evaluation_of
 from tests.unit.evaluate.test_search_protocols import evaluated
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VOID = {"meta", "br", "link", "img"}
 
@@ -66,9 +73,33 @@ async def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evalu
     text = unescape(re.sub(r"<[^>]+>", " ", page))
     for protocol, one in evaluation.figures():
         assert f"{one.value:.3f}" in text, (protocol, one.name)
-    for result in evaluation.protocols:
+    for result in evaluation.measured:
         assert result.title in text
         assert all(f"Left out to avoid leakage: {what}." in text for what in result.removed)
+
+
+async def test_what_is_not_measured_stands_at_the_end_with_its_reason(evaluation: Evaluation) -> None:
+    text = unescape(re.sub(r"<[^>]+>", "", page_writer()(evaluation)))
+    measured, missing = text.split("Not measured")
+    assert evaluation.not_measured
+    for one in evaluation.not_measured:
+        assert one.reason in missing
+        assert one.reason not in measured
+    assert "nan" not in text.split()
+
+
+def test_the_page_of_a_reader_alone_shows_agreement_and_disagreements(tmp_path: Path) -> None:
+    codes = CodesFile.read(table(tmp_path / "codes.csv", ("study_id", "finding", "value"), (1, "effusion", 1)))
+    result = measure_reader({"s1": "FINDINGS: No <b>pleural</b> effusion."}, codes)
+    whole = evaluation_of(protocols=[result], model=None, dimension=None, images=None, subjects=None, truth="codes.csv")
+    page = page_writer()(whole)
+    PageChecker().feed(page)
+    text = unescape(re.sub(r"<[^>]+>", "", page))
+    assert "How well reports are read" in text
+    assert "s1 read absent, coded present: No <b>pleural</b> effusion." in text
+    assert "&lt;b&gt;" in page
+    assert "None" not in text
+    assert "resampled" not in text
 
 
 async def test_the_same_evaluation_gives_the_same_page(evaluation: Evaluation) -> None:

@@ -158,6 +158,27 @@ async def test_archive_labels_are_kept_only_if_the_truth_is_independent(tmp_path
     assert derived.removed == [REMOVED_LABELS]
 
 
+async def test_an_archive_without_labels_is_not_said_to_have_them(tmp_path: Path) -> None:
+    images, _ = labeled_images()
+    async with evaluation_context(images) as context:
+        own = _truth(tmp_path / "own.csv", images)
+        plan = replace(context.plan, protocols=("rankings", "negation"), truth=own, independent=True)
+    for result in (await evaluated([replace(image, labels={}) for image in images], plan)).protocols:
+        assert result.removed == []
+        assert not any("archive" in note for note in result.notes)
+        assert not any(one.of == "all, with labels" for one in result.figures)
+
+
+async def test_n_counts_the_queries_with_results() -> None:
+    """Negations exclude every study whose report affirms the finding; where that is all, there is no result."""
+    images, _ = labeled_images(90)
+    async with searched_copy(images, LabelEmbedder(embeds_text=False)) as copy:
+        result = await measure_negation(copy, list(LABELS))
+    for one in result.figures:
+        assert one.counted == "queries with results"
+        assert one.n <= len(LABELS)
+
+
 def _truth(path: Path, images: Sequence[SyntheticImage]) -> TruthFile:
     return TruthFile.read(
         table(path, ("study_id", *LABELS), *((image.study, *image.labels.values()) for image in images))

@@ -1,4 +1,4 @@
-"""Finds the mentions of a sentence: each finding in it, its status, and the side, place, size and change stated with it.
+"""Finds the mentions of a sentence: each finding, its status, and the side, place, size and change stated with it.
 
 The status comes from cues in the finding's clause. Modifiers belong to the finding whose phrase they stand in: those
 before it, back to the last comma, conjunction or finding; and those after it, up to the next one.
@@ -113,7 +113,7 @@ class _Found:
 
 @lru_cache(maxsize=8192)  # reports repeat sentences
 def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]:
-    """Return the mentions of a sentence or query in their order; stop words, cues and modifiers of findings are left out.
+    """Return the mentions of a sentence or query in their order, without stop words, cues and modifiers of findings.
 
     Args:
         sentence: One statement.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import resources
 from itertools import chain, product
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -35,26 +36,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Words of a request that describe no image; a user's question is full of them.
 CARRIER_WORDS = frozenset(
-    (
-        "a about all also am an and any anyone anything are as ask at available be been being best both by can case cases"
-        " chest collection archive compare could cxr cxrs database describe described describes describing did display do"
-        " does each evidence example examples exam examination examinations exams fetch few file files film films find"
-        " findings finding first for from get give given good had has have having help hi hello how i if im image images"
-        " imaging in included include including into is it its just kindly know like list locate look looking lot many"
-        " match matches matching me mention mentioned mentioning mentions more most my need needed next of on one ones"
-        " only open or our out patient patients people person persons picture pictures please possible pull radiograph"
-        " radiographs radiologist radiologists radiology ray rays read reading record records report reported reports"
-        " request result results retrieve return roentgenogram say says search see seen select set show showing shown"
-        " shows sign signs similar some someone something studies study such suggestive take teaching tell than that the"
-        " their them there these they this those to top typical up us user want wants was we were what when where which"
-        " who whose will with would x xray xrays xr you your demonstrate demonstrates demonstrating contain contains"
-        " containing suffering suffer affected diagnosed presence present visible identified noted looks appear appears"
-        " dataset thank thanks hospital doctor scan scans lung lungs thorax thoracic cavity field fields area region side"
-        " acute definite focal overt frank obvious other usable used using clear clearly ten five three two"
-    ).split()
+    resources.files("mcp_cxr.language").joinpath("carrier_words.txt").read_text(encoding="utf-8").split()
 )
+"""Words of a request that describe no image; a person's question is full of them."""
 _FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _NEAR_PLACES = {
@@ -71,7 +56,7 @@ _NORMAL = re.compile(
     r"^(?:(?:show|find|give|get|list|me|all|some|a|the|of|images?|studies|patients?|with|please)\s+)*"
     r"(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?))?"
-    r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |cardiopulmonary |pulmonary |chest )?"
+    r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     r"(?:findings?|abnormalit(?:y|ies)|process|disease))$"
 )
 _ABNORMAL = re.compile(r"\b(?:not normal|abnormal|any (?:finding|abnormality)|any kind of abnormality)\b")
@@ -117,22 +102,21 @@ class WantedFinding:
     @property
     def description(self) -> str:
         """The finding with its modifiers, for people: "pleural effusion, left, small"."""
-        ordered = sorted(self.modifiers, key=lambda value: (_DIMENSIONS.index(dimension_of(value)), value))
-        words = (
-            ["bilateral" if value == "left" else value for value in ordered if value != "right"]
-            if len(self.sides) == 2
-            else ordered
-        )
-        return ", ".join([f"history of {self.name}" if self.in_history else self.name, *words])
+        name = f"history of {self.name}" if self.in_history else self.name
+        return ", ".join([name, *self._ordered_modifiers(_DIMENSIONS)])
 
     @property
     def phrase(self) -> str:
         """The finding with its modifiers before it, to embed: "small left pleural effusion"."""
         order = ("change", "age", "size", "pattern", "side", "place")
-        values = sorted(self.modifiers, key=lambda value: order.index(dimension_of(value)))
-        if len(self.sides) == 2:
-            values = ["bilateral" if value == "left" else value for value in values if value != "right"]
-        return " ".join([*values, self.name])
+        return " ".join([*self._ordered_modifiers(order), self.name])
+
+    def _ordered_modifiers(self, order: tuple[str, ...]) -> list[str]:
+        """Return the modifiers by dimension, both sides as "bilateral"."""
+        values = sorted(self.modifiers, key=lambda value: (order.index(dimension_of(value)), value))
+        if self.sides == SIDES:
+            return ["bilateral" if value == "left" else value for value in values if value != "right"]
+        return values
 
     def accepted(self, stated: frozenset[str]) -> frozenset[str]:
         """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
@@ -209,7 +193,7 @@ class QueryMeaning:
 
     @property
     def text_to_embed(self) -> str:
-        """The findings as understood, with their modifiers; the text if none was understood; empty if it only denies."""
+        """The findings as understood, with their modifiers; the text if there are none; empty if it only denies."""
         if self.wanted:
             return ", ".join(" or ".join(one.phrase for one in group) for group in self.wanted)
         if self.judgment:
@@ -294,7 +278,7 @@ def _parsed(text: str) -> QueryMeaning:
 
 
 def _plain(text: str) -> str:
-    """Return a query without the mark of a whole question: "which patients have edema?" doubts nothing, "edema?" does."""
+    """Return a query without the mark of a whole question: "edema?" doubts, "which patients have edema?" does not."""
     first = WORD.search(normalize(text))
     return text.rstrip(" ?") if first and first[0] in CARRIER_WORDS else text
 

@@ -6,16 +6,21 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-_IMAGE_WORDS = r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?|pictures?)"
+_IMAGE_WORDS = (
+    r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?"
+    r"|pictures?)"
+)
 # Before these words PA, AP and lateral are anatomy or technique: the pulmonary artery, a lateral rib.
 _NO_VIEW_BEFORE = (
-    r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?|aspects?|segments?"
-    r"|lungs?|lobes?|portions?|bases?|window|band|branch(?:es)?|sling|chest wall|displacement|margin|border|thorax|hemithorax"
-    r"|costophrenic|pleural?|third|half|side|end|clavicle|sulcus|view box)"
+    r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?"
+    r"|aspects?|segments?|lungs?|lobes?|portions?|bases?|window|band|branch(?:es)?|sling|chest wall"
+    r"|displacement|margin|border|thorax|hemithorax|costophrenic|pleural?|third|half|side|end|clavicle|sulcus"
+    r"|view box)"
 )
 _VIEW = r"(?:pa|ap|posteroanterior|anteroposterior|lateral|frontal)"
 _VIEWS = re.compile(
-    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
+    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b"
+    rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
     re.IGNORECASE,
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
@@ -55,16 +60,18 @@ _UNITS = (
     r"|%|-|\.\d|/)"
 )
 _LIMIT = re.compile(
-    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?(?:the\s+)?(?:top\s+|first\s+|best\s+)?"
-    rf"(?P<number>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})\b(?!\s*{_UNITS})|\b(?:top|first|best)\s+(?P<top>\d{{1,3}})\b(?!\s*{_UNITS})",
+    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?"
+    rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})\b(?!\s*{_UNITS})"
+    rf"|\b(?:top|first|best)\s+(?P<top>\d{{1,3}})\b(?!\s*{_UNITS})",
     re.IGNORECASE,
 )
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
+_YEARS = r"(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
 _AGE = re.compile(
-    r"\b(?:(?:aged?\s+)?(?P<above>over|above|older than|at least|from)\s+(?:the age of\s+)?(?P<from>\d{1,3})(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
-    r"|(?:aged?\s+)?(?P<below>under|below|younger than|up to)\s+(?:the age of\s+)?(?P<to>\d{1,3})(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
-    r"|(?:aged?|between)\s+(?P<low>\d{1,3})\s*(?:to|-|and)\s*(?P<high>\d{1,3})(?:\s*(?:years?|yrs?)(?:\s*old)?)?"
+    rf"\b(?:(?:aged?\s+)?(?P<above>over|above|older than|at least|from)\s+(?:the age of\s+)?(?P<from>\d{{1,3}}){_YEARS}"
+    rf"|(?:aged?\s+)?(?P<below>under|below|younger than|up to)\s+(?:the age of\s+)?(?P<to>\d{{1,3}}){_YEARS}"
+    rf"|(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
     r"|aged?\s+(?P<only>\d{1,3})|(?P<old>\d{1,3})[\s-]*(?:years?|yrs?|yo|y/o)[\s-]*(?:old)?)(?!\s*(?:mm|cm))\b",
     re.IGNORECASE,
 )

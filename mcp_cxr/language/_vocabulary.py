@@ -3,9 +3,10 @@
 Terms are the same for every store and for queries, so that all rank words alike.
 
 `findings.csv` has the names and abbreviations of imaging findings, devices and clinical terms, the CheXpert label that
-includes each, the broader findings that each is a kind of, the related ones that show it, and its source: Fleischner 2008 (Hansell et al., Radiology
-246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include),
-Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex (RSNA), or common usage.
+includes each, the broader findings that each is a kind of, the related ones that show it, and its source: Fleischner
+2008 (Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI
+2019: what its labels include), Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex
+(RSNA), or common usage.
 
 `structures.csv` has what is said of a structure rather than of a finding: "heart" with "enlarged" is cardiomegaly,
 with "normal" it denies cardiomegaly.
@@ -14,9 +15,9 @@ with "normal" it denies cardiomegaly.
 
 `cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
 ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest
-reports; the source `usage` marks our own. `absent`, `normal`, `resolved`, `possible`, `history` and `unstated` apply to their
-scope, what comes after or before them in their clause; `end` closes a clause, and `present` is a phrase that only looks
-like a cue ("not only").
+reports; the source `usage` marks our own. `absent`, `normal`, `resolved`, `possible`, `history` and `unstated` apply to
+their scope, what comes after or before them in their clause; `end` closes a clause, and `present` is a phrase that only
+looks like a cue ("not only").
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ WORD = re.compile(r"[^\W_]+")
 _SLASH = re.compile(r"(?<=[a-z]{3})/(?=[a-z]{3})")  # "atelectasis/scarring", not "w/o"
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]+")
 """Runs of scripts that do not divide words: Chinese, Japanese, and Korean as NFKD writes it."""
+_PAIR = 2
 _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 _LONGEST_UNSTEMMED = 3  # letters
@@ -75,8 +77,8 @@ def terms(text: str) -> list[str]:
 
 def _parts(word: str) -> Iterator[str]:
     """Yield a word; of one in a script without spaces, every pair of neighboring characters."""
-    if len(word) > 2 and _UNSPACED.fullmatch(word):
-        yield from (word[at : at + 2] for at in range(len(word) - 1))
+    if len(word) > _PAIR and _UNSPACED.fullmatch(word):
+        yield from (word[at : at + _PAIR] for at in range(len(word) - 1))
     else:
         yield word
 

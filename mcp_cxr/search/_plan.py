@@ -155,12 +155,6 @@ def _clauses(meaning: QueryMeaning, kind: Literal["is", "of"]) -> list[TermClaus
     return [TermClause(any_of=terms) for terms in meaning.clauses(kind)]
 
 
-def _deniable(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return the findings of which a study is left out if it denies them all; none if one may be of the past."""
-    of_the_past = any(one.in_history or one.is_resolved for one in meaning.findings)
-    return () if of_the_past else meaning.names
-
-
 def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
     """Return what keeps out studies that state something ruled out, or whose report and labels disagree on it."""
     found = [TermClause(or_lacks=terms) for one in meaning.ruled_out for terms in one.term_sets("of")]
@@ -170,7 +164,7 @@ def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
 
 def _deniable(meaning: QueryMeaning) -> tuple[str, ...]:
     """Return the findings that a study must not all deny; none if it may deny one: as resolved, as history."""
-    if any(one.in_history or "resolved" in one.modifiers for one in meaning.findings):
+    if any(one.in_history or one.is_resolved for one in meaning.findings):
         return ()
     return meaning.names
 
@@ -188,10 +182,8 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     if not meaning.wanted:
         return meaning.word_stems
     found = [finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings]
-    resolved = frozenset({"resolved"})
-    found += [finding_term("of", one.name, resolved) for one in meaning.findings if resolved <= one.modifiers]
-    found += [finding_term("of", name) for one in meaning.findings for name in one.related]
     found += [finding_term("of", one.name, frozenset({"resolved"})) for one in meaning.findings if one.is_resolved]
+    found += [finding_term("of", name) for one in meaning.findings for name in one.related]
     return tuple(dict.fromkeys(found))
 
 

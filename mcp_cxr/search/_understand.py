@@ -60,7 +60,7 @@ async def understand(query: Query, store: Store, vocabulary: Vocabulary) -> Unde
         asked, request, unknown = replace(asked, where=_merged(asked.where, named)), Request(""), ()
     else:
         unknown = ()
-    warnings += _warnings(query.text, request, meaning, unknown)
+    warnings += _warnings(query.text, request, meaning, unknown, vocabulary)
     is_asked = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(request))
     if not is_asked and not _has_filter(asked):
         raise QueryError(_nothing_to_look_for(query.text))
@@ -144,7 +144,9 @@ async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
     return Correction(word, tuple(sorted(by_stem[stem] for stem in counts))) if counts else None
 
 
-def _warnings(text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> tuple[str, ...]:
+def _warnings(
+    text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...], vocabulary: Vocabulary
+) -> tuple[str, ...]:
     found: list[str] = []
     for one in meaning.corrections:
         if len(one.candidates) == 1:
@@ -155,8 +157,10 @@ def _warnings(text: str, request: Request, meaning: QueryMeaning, unknown: tuple
         qualifiers = ", ".join(map(repr, meaning.modifiers))
         found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
     if unknown:
-        found.append(f"No report, label or tag has {', '.join(map(repr, unknown))}; not searched for.")
-    if (unknown and not (meaning.wanted or meaning.words or meaning.judgment)) or _other_script(text):
+        where = "No report, label or tag" if vocabulary == "archive" else "No name of a finding"
+        found.append(f"{where} has {', '.join(map(repr, unknown))}; not searched for.")
+    is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
+    if (unknown and not is_named) or _other_script(text):
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if request.patient_words:
         found.append(

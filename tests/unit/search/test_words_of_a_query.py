@@ -1,0 +1,234 @@
+"""Words that are no findings: views, ids, limits, sex and age, misspellings, other languages, and what is ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.errors import QueryError
+from mcp_cxr.records import SearchArguments
+from tests.support.reported import Reported, image_id, numbers, reported, study_id, subject_id
+from tests.support.toy import ToyEmbedder
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import SearchResult
+
+VIEWS = [
+    Reported("FINDINGS: Left pneumothorax.", views=("PA", "LATERAL")),  # 1
+    Reported("FINDINGS: Small pneumothorax.", views=("AP",)),  # 2
+    Reported("FINDINGS: Pneumothorax.", views=("UNKNOWN",)),  # 3
+    Reported("FINDINGS: No pneumothorax.", views=("PA",)),  # 4
+    Reported("FINDINGS: Edema.", views=("LL",)),  # 5
+]
+REPORTS = [
+    "FINDINGS: Pleural effusion. Cardiomegaly.",  # 1
+    "FINDINGS: Pneumothorax. A sponge near the spleen.",  # 2
+    "FINDINGS: Nodule in the right upper lobe.",  # 3
+]
+
+
+async def found(query: str, *, sees: bool = False, **given: object) -> SearchResult:
+    async with reported(VIEWS, ToyEmbedder() if sees else None) as archive:
+        return await archive.search(query, **given)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("query", "views", "studies"),
+    [
+        ("PA pneumothorax", ["PA"], {1}),
+        ("pneumothorax PA view", ["PA"], {1}),
+        ("AP chest pneumothorax", ["AP"], {2}),
+        ("pneumothorax on lateral films", ["LATERAL"], {1}),
+        ("pneumothorax, frontal view", ["FRONTAL"], {1, 2}),
+        ("pneumothorax PA or AP", ["PA", "AP"], {1, 2}),
+    ],
+)
+async def test_view_words_are_a_filter_that_is_shown(query: str, views: list[str], studies: set[int]) -> None:
+    page = await found(query)
+    assert (set(numbers(page)), page.filters, page.matched_results) == (studies, {"view": views}, len(studies))
+    assert page.understood is not None
+    assert page.understood["view"] == views
+    assert "1 matching studies have an unknown view and were left out." in page.warnings
+
+
+@pytest.mark.parametrize(
+    "query", ["PA catheter", "pulmonary artery", "lateral rib fracture", "lateral wall nodule", "arterial line"]
+)
+async def test_before_anatomy_a_view_word_is_text(query: str) -> None:
+    page = await found(query)
+    assert "view" not in page.filters
+
+
+async def test_a_view_that_is_given_wins_over_the_words() -> None:
+    page = await found("PA pneumothorax", view=["AP"])
+    assert (numbers(page), page.filters) == ([2], {"view": ["AP"]})
+    assert page.warnings == ["The view in the words was not applied: the argument view is given."]
+
+
+async def test_view_words_alone_list_those_images() -> None:
+    page = await found("PA view")
+    assert (page.search_mode, set(numbers(page)), page.filters) == ("filter", {1, 4}, {"view": ["PA"]})
+
+
+async def test_ids_pasted_whole_are_that_patient_study_or_image() -> None:
+    for word, name in (
+        (subject_id(2), "subject_id"),
+        (study_id(2), "study_id"),
+        (image_id(2), "image_id"),
+        (study_id(2).upper(), "study_id"),
+    ):
+        page = await found(word)
+        assert (numbers(page), page.search_mode) == ([2], "filter"), word
+        assert page.filters == {name: word.lower()}
+        assert page.understood is not None
+        assert page.understood["ids"] == [word.lower()]
+
+
+async def test_an_id_beside_words_filters_them() -> None:
+    page = await found(f"pneumothorax in {subject_id(1)}")
+    assert (numbers(page), page.matched_results) == ([1], 1)
+    assert (await found(f"pneumothorax in {subject_id(5)}")).matched_results == 0
+
+
+@pytest.mark.parametrize("query", ["show 2 pneumothorax", "give me two pneumothorax studies", "find 2 pneumothorax"])
+async def test_a_number_in_the_words_is_the_limit_but_never_against_a_given_one(query: str) -> None:
+    async with reported(["FINDINGS: Pneumothorax."] * 8) as archive:
+        page, given = await archive.search(query), await archive.search(query, limit=5)
+    assert (page.results_count, page.matched_results) == (2, 8)
+    assert page.understood is not None
+    assert page.understood["limit"] == 2
+    assert given.results_count == 5
+    assert given.understood is not None
+    assert "limit" not in given.understood
+
+
+@pytest.mark.parametrize("query", ["find 3 mm nodule", "show 2 cm mass", "7th rib fracture"])
+async def test_a_number_with_a_unit_is_no_limit(query: str) -> None:
+    page = await found(query)
+    assert page.understood is not None
+    assert "limit" not in page.understood
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("pneumothorax in women over 60", "women from 60 years"),
+        ("pneumothorax in men", "men"),
+        ("a 45 year old with pneumothorax", "patients aged 45"),
+    ],
+)
+async def test_sex_and_age_are_named_as_not_applied(query: str, named: str) -> None:
+    page = await found(query)
+    assert set(numbers(page)) == {1, 2, 3}
+    assert page.understood is not None
+    assert named in page.understood["ignored"]
+    assert any(named in warning and "not applied" in warning for warning in page.warnings)
+
+
+async def test_carrier_words_are_not_matched_and_not_named() -> None:
+    async with reported([*REPORTS, "FINDINGS: Please show all images."]) as archive:
+        page = await archive.search("Please could you show me all images of patients that have cardiomegaly?")
+    assert (numbers(page), page.matched_results) == ([1], 1)
+    assert page.understood is not None
+    assert (page.understood["ignored"], page.warnings) == ([], [])
+
+
+async def test_words_no_field_knows_are_named() -> None:
+    async with reported(REPORTS) as archive:
+        page = await archive.search("pneumothorax xylophone")
+    assert (numbers(page), page.matched_results) == ([2], 1)
+    assert page.understood is not None
+    assert page.understood["ignored"] == ["xylophone"]
+    assert "No report, label or tag has 'xylophone'; not searched for." in page.warnings
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("pnuemothorax", "pneumothorax"),
+        ("cardiomegally", "cardiomegaly"),
+        ("efusion", "effusion"),
+        ("nodulle", "nodule"),
+    ],
+)
+async def test_misspelt_words_are_corrected_and_the_answer_says_so(typed: str, meant: str) -> None:
+    async with reported(REPORTS) as archive:
+        page, right = await archive.search(typed), await archive.search(meant)
+    assert (page.images, page.matched_results) == (right.images, 1)
+    assert page.understood is not None
+    assert page.understood["corrected"] == {typed: meant}
+    assert f"Searched for {meant!r} instead of {typed!r}." in page.warnings
+
+
+async def test_a_word_of_the_reports_is_corrected_too_but_not_by_the_table_alone() -> None:
+    async with reported(REPORTS) as archive:
+        page = await archive.search("spong")
+        hidden = await archive.search_with(SearchArguments(query="sponge"), vocabulary="findings")
+    assert (numbers(page), page.matched_results) == ([2], 1)
+    assert hidden.matched_results == 0
+    assert hidden.understood is not None
+    assert hidden.understood["ignored"] == ["sponge"]
+
+
+async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
+    async with reported(REPORTS) as archive:
+        for query in ("mas", "effusion 12345678", "spleen", "nodular"):
+            page = await archive.search(query)
+            assert page.understood is not None
+            assert page.understood["corrected"] == {}
+
+
+async def test_a_tie_is_asked() -> None:
+    async with reported(["FINDINGS: A marble.", "FINDINGS: A garble."]) as archive:
+        page = await archive.search("parble")
+    assert page.matched_results == 0
+    assert "'parble' is not known. Did you mean 'garble' or 'marble'?" in page.warnings
+
+
+@pytest.mark.parametrize(
+    "query", ["左侧胸腔积液", "плевральный выпот", "الانصباب الجنبي", "Pleuraerguss links", "derrame pleurale"]
+)
+@pytest.mark.parametrize("sees", [False, True])
+async def test_other_scripts_and_languages_say_that_reports_are_read_in_english(query: str, *, sees: bool) -> None:
+    async with reported(REPORTS, ToyEmbedder() if sees else None) as archive:
+        page = await archive.search(query)
+    assert any(warning.startswith("Reports are read in English") for warning in page.warnings)
+
+
+async def test_words_of_nothing_but_carriers_are_refused() -> None:
+    async with reported(REPORTS) as archive:
+        with pytest.raises(QueryError, match="no searchable word"):
+            await archive.search("show me the images, please")
+
+
+async def test_a_dog_on_the_beach_matches_nothing_and_likeness_puts_something_first() -> None:
+    embedder = ToyEmbedder()
+    async with reported(REPORTS, embedder) as archive:
+        page = await archive.search("a dog on the beach")
+    assert (page.matched_results, page.total_results, page.search_mode) == (0, 3, "semantic")
+    assert {hit.matched for hit in page.images} == {"no"}
+    assert (
+        "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
+        in page.warnings
+    )
+    assert page.understood is not None
+    assert page.understood["embedded"] == "a dog on the beach"
+
+
+@pytest.mark.parametrize(
+    ("query", "embedded"),
+    [
+        ("Could you find a small effusion on the left please", "small left pleural effusion"),
+        ("pneumothorax without effusion", "pneumothorax"),
+        ("bilateral effusions or cardiomegaly", "bilateral pleural effusion or cardiomegaly"),
+        ("no effusion", None),
+    ],
+)
+async def test_the_embedder_is_given_the_findings_as_understood(query: str, embedded: str | None) -> None:
+    embedder = ToyEmbedder()
+    async with reported(REPORTS, embedder) as archive:
+        page = await archive.search(query)
+    assert page.understood is not None
+    assert page.understood["embedded"] == embedded
+    assert embedded is None or embedder.texts[0] == embedded

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language import finding_term, parse_query_text, terms
 from mcp_cxr.records import Filter, Study, StudyId, SubjectId, TermClause
 from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend, MemoryBackend
 from tests.contract.stores.making import FINGERPRINT, image, vectors
@@ -57,10 +57,11 @@ async def test_words_are_found_in_the_same_order(tmp_path: Path) -> None:
             stores.append(store)
         found = 0
         for question in QUESTIONS:
-            terms = parse_query_text(question).ranking_terms
+            wanted = parse_query_text(question).findings
+            asked = [*terms(question), *(finding_term("of", one.name, one.modifiers) for one in wanted)]
             for where in WHERE:
                 for limit in (5, 99):
-                    first, *others = [await store.match(terms, where, limit=limit) for store in stores]
+                    first, *others = [await store.match(asked, where, limit=limit) for store in stores]
                     found += len(first)
                     for other in others:
                         assert [hit.image_id for hit in other] == [hit.image_id for hit in first], (question, where)

@@ -70,7 +70,7 @@ _KNOWN_FIRST = re.compile(
     r"|Findings|Impression|Conclusion|Indication|History|Comparison|Technique|Addendum)[ \t]+(?=[A-Z_\d])(?!AND |and )",
     re.MULTILINE,
 )
-_CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z][A-Z0-9 /,()&'.-]{2,70}?):", re.MULTILINE)
+_CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z](?:[A-Z0-9 /,()&'.-]|(?<=\d):(?=\d)){2,70}?):(?!\d)", re.MULTILINE)
 _BODY_HEADINGS = re.compile(rf"^(?:{_BODY_TITLE})$", re.IGNORECASE)
 _CONTEXT_HEADINGS = re.compile(rf"^(?:{_CONTEXT_TITLE})$", re.IGNORECASE)
 _CONTEXT_WORDS = (

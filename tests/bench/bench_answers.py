@@ -34,6 +34,7 @@ from mcp_cxr.archive import Archive
 from mcp_cxr.images import ImageReader
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Study, StudyId, SubjectId
+from mcp_cxr.search._plan import plan_words
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import EmbeddedStore
 from tests.bench.search.data import BENCH, DIMENSION, VIEWS, Data
@@ -180,7 +181,7 @@ async def scale() -> bool:
     """
     async with _archive() as archive:
         vector = (await archive.embedder.embed_texts(["x"]))[0]
-        words = parse_query_text("left pleural effusion").ranking_terms
+        words = plan_words(parse_query_text("left pleural effusion"), Filter(), by_vector=True).terms
         example = (await archive.search(limit=1, view=["PA"])).images[0].image_id
 
         def page(query: str, **how: Any) -> Callable[[str], Awaitable[object]]:

@@ -56,7 +56,7 @@ class CodesFile:
     codes: Mapping[str, tuple[Code, ...]]
     """By study id, without MIMIC's `s`; a study whose findings are all unknown has none."""
     unknown: Mapping[str, str]
-    """Names of findings that no table has, each with the nearest one that it has, or "none"; their rows are left out."""
+    """Names that the table of findings lacks, each with the nearest it has, or "none"; their rows are left out."""
 
     @classmethod
     def read(cls, path: Path) -> Self:

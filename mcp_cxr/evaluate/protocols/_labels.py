@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vectors
 
 _NAMES = ("P@1", "P@5", "P@10", "mAP", "nDCG@10")
-_REMOVED = ["reports, labels and their words: only vectors of images and prompts are compared"]
+_REMOVED = ["everything but the vectors of images and prompts"]
 
 
 async def measure_labels(context: EvaluationContext) -> ProtocolResult:

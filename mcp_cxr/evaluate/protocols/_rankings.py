@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Mode
 
 LABELER_NOTE = (
-    "Labels that a program read from these reports favor words: that compares with the labeler, not with the image."
+    "A truth that was read from these reports favors words: that compares with their reader, not with the image."
 )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vectors
 
 _NAMES = ("recall@1", "recall@5", "recall@10", "recall@100", "MRR")
-_REMOVED = ["reports, labels and their words: only vectors of images and of the report's text are compared"]
+_REMOVED = ["everything but the vectors of images and of the report's text"]
 _BATCH = 500
 
 

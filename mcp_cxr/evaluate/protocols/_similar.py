@@ -32,7 +32,7 @@ _KEPT = 100
 """Results kept of each query: in a resample, some occur several times and others not at all."""
 _REMOVED = [
     "all images of the example's patient, whose vectors are alike",
-    "reports, labels and their words: only vectors of images are compared",
+    "everything but the vectors of images",
 ]
 
 

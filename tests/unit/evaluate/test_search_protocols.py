@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from mcp_cxr.evaluate import TruthFile, evaluate
-from mcp_cxr.evaluate.inputs import REMOVED_LABELS, HeldOutCopy, held_out_copy
+from mcp_cxr.evaluate.inputs import REMOVED_LABELS, HeldOutCopy, SearchRanking, held_out_copy
 from mcp_cxr.evaluate.protocols import measure_feedback, measure_negation, measure_rankings
 from mcp_cxr.stores import EmbeddedStore, MemoryStore
 from tests.support.companions import table
@@ -169,14 +170,21 @@ async def test_an_archive_without_labels_is_not_said_to_have_them(tmp_path: Path
         assert not any(one.of == "all, with labels" for one in result.figures)
 
 
-async def test_n_counts_the_queries_with_results() -> None:
-    """Negations exclude every study whose report affirms the finding; where that is all, there is no result."""
-    images, _ = labeled_images(90)
-    async with searched_copy(images, LabelEmbedder(embeds_text=False)) as copy:
-        result = await measure_negation(copy, list(LABELS))
-    for one in result.figures:
-        assert one.counted == "queries with results"
-        assert one.n <= len(LABELS)
+async def test_n_counts_only_queries_with_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, silent = HeldOutCopy.search, {"no edema"}
+
+    async def search_some(copy: HeldOutCopy, query: str, **how: Any) -> SearchRanking:
+        return SearchRanking(np.empty(0, np.int64), ()) if query in silent else await search(copy, query, **how)
+
+    monkeypatch.setattr(HeldOutCopy, "search", search_some)
+    embedder = LabelEmbedder(embeds_text=False)
+    async with searched_copy(labeled_images()[0], embedder) as copy:
+        some = await measure_negation(copy, list(LABELS))
+        silent |= {f"no {label.lower()}" for label in LABELS}
+        none = await measure_negation(copy, list(LABELS))
+    assert figure(some, "swap rate", "search").n == len(LABELS) - 1
+    assert none.figures == []
+    assert "can be judged" in none.left_out["swap rate search"]
 
 
 def _truth(path: Path, images: Sequence[SyntheticImage]) -> TruthFile:

@@ -10,6 +10,7 @@ from mcp_cxr.language._document_terms import (
     document_terms,
     finding_term,
     form_term,
+    stated_terms,
 )
 from mcp_cxr.language._mentions import Mention, Status, mentions_in
 from mcp_cxr.language._query import QueryMeaning, WantedFinding, is_general_word, parse_query_text
@@ -60,6 +61,7 @@ __all__ = [
     "read_study",
     "report_statements",
     "sections",
+    "stated_terms",
     "statements",
     "terms",
 ]

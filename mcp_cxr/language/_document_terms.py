@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from mcp_cxr.language._mentions import Mention
     from mcp_cxr.language._study_reading import FindingReading
     from mcp_cxr.records import Study
 
@@ -36,8 +35,16 @@ SEARCHED_TAGS = (
 )
 """DICOM attributes whose words are searched; the view position is searched too."""
 
-TermKind = Literal["is", "of", "no", "conflict", "history"]
-_PREFIXES: dict[TermKind, str] = {"is": "0is", "of": "0of", "no": "0no", "conflict": "0cf", "history": "0hx"}
+TermKind = Literal["present", "possible", "absent", "conflict", "history"]
+_PREFIXES: dict[TermKind, str] = {
+    "present": "0is",
+    "possible": "0po",
+    "absent": "0no",
+    "conflict": "0cf",
+    "history": "0hx",
+}
+
+_MOST_MODIFIERS = 4  # of a mention that one term holds: "new small left basal"
 
 READ_TERM = "0read"
 """A study with this term has a report that says something, or a label."""
@@ -54,11 +61,11 @@ def finding_term(kind: TermKind, finding: str, modifiers: frozenset[str] = froze
     """Return the term of a study that says this of a finding.
 
     Args:
-        kind: `is` present, `of` present or possible, `no` absent (neither present nor possible anywhere), `conflict`
-            report and labels disagree, `history` named in the indication, the history or as history. A finding that has
-            resolved has `is` and `of` terms with the modifier `resolved` only.
+        kind: `present` or `possible` in at least one mention, `absent` (neither present nor possible anywhere),
+            `conflict` report and labels disagree, `history` named in the indication, the history or as history. A
+            finding that has resolved has `present` terms with the modifier `resolved` only.
         finding: Its name.
-        modifiers: All stated in one mention, at most one of each dimension. With `no`, a side.
+        modifiers: All stated in one mention, at most one of each dimension. With `absent`, a side.
     """
     # No word starts with a digit followed by letters and zeros, which every tokenizer keeps whole.
     parts = ["".join(re.findall(r"[a-z0-9]+", part)) for part in (finding, *sorted(modifiers))]
@@ -126,52 +133,46 @@ def _reading_terms(study: Study) -> Iterator[str]:
             yield NORMAL_CHEST_TERM
 
 
+def stated_terms(finding: str, modifiers: frozenset[str] = frozenset()) -> tuple[str, str]:
+    """Return the terms of which a study has one if a finding is present or possible."""
+    return finding_term("present", finding, modifiers), finding_term("possible", finding, modifiers)
+
+
 def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
     if reading.is_conflicting:
         yield finding_term("conflict", name)
     if reading.status is Status.ABSENT:
-        yield finding_term("no", name)
+        yield finding_term("absent", name)
     else:
-        yield from _affirmed_terms(name, reading)
+        yield from _affirming_terms(name, reading)
     for one in reading.mentions:
         if "resolved" in one.modifiers and one.name == name:  # nothing is said of the narrower findings that it denies
-            for each in (name, *ancestors(name)):
-                yield from _resolved_terms(each, one)
+            resolved = [some for some in combinations(one.modifiers) if "resolved" in some]
+            yield from (finding_term("present", each, some) for each in (name, *ancestors(name)) for some in resolved)
 
 
-def _affirmed_terms(name: str, reading: FindingReading) -> Iterator[str]:
+def _affirming_terms(name: str, reading: FindingReading) -> Iterator[str]:
+    """Yield the terms of a finding that is present or possible: each combination of what a mention states of it."""
     affirmed = [one for one in reading.mentions if one.status is not Status.ABSENT]
     if not affirmed:  # a label alone states it
-        yield from _statement_terms(name, reading.status, frozenset())
+        yield finding_term("present" if reading.status is Status.PRESENT else "possible", name)
     for one in affirmed:
-        for modifiers in combinations(one.modifiers):
-            yield from _statement_terms(name, one.status, modifiers)
+        kind: TermKind = "present" if one.status is Status.PRESENT else "possible"
+        yield from (finding_term(kind, name, some) for some in combinations(one.modifiers))
     for side, status in reading.sides.items():
         if status is Status.ABSENT:
-            yield finding_term("no", name, frozenset({side}))
-
-
-def _statement_terms(name: str, status: Status, modifiers: frozenset[str]) -> Iterator[str]:
-    yield finding_term("of", name, modifiers)
-    if status is Status.PRESENT:
-        yield finding_term("is", name, modifiers)
-
-
-def _resolved_terms(name: str, mention: Mention) -> Iterator[str]:
-    for modifiers in combinations(mention.modifiers):
-        if "resolved" in modifiers:
-            yield from _statement_terms(name, Status.PRESENT, modifiers)
+            yield finding_term("absent", name, frozenset({side}))
 
 
 @lru_cache(maxsize=8192)
 def combinations(modifiers: frozenset[str]) -> tuple[frozenset[str], ...]:
-    """Return every choice of at most one modifier of each dimension, the empty one first; at most 96."""
+    """Return every choice of at most four modifiers, of different dimensions; the empty one first."""
     by_dimension: dict[str, list[str]] = {}
     for value in sorted(modifiers):
         by_dimension.setdefault(dimension_of(value), []).append(value)
     choices = product(*([None, *values] for values in by_dimension.values()))
     found = (frozenset(value for value in choice if value) for choice in choices)
-    return tuple(sorted(found, key=lambda chosen: (len(chosen), sorted(chosen)))[:96])
+    return tuple(sorted((one for one in found if len(one) <= _MOST_MODIFIERS), key=lambda one: (len(one), sorted(one))))
 
 
 def dimension_of(modifier: str) -> str:

@@ -122,16 +122,20 @@ class WantedFinding:
         """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
         return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))
 
-    def term_sets(self, kind: TermKind) -> list[tuple[str, ...]]:
-        """Return sets of terms; a study that has all of any set states the finding as asked."""
+    def term_sets(self, kinds: Sequence[TermKind]) -> list[list[tuple[str, ...]]]:
+        """Return sets of alternatives; a study that has one of each alternative of a set states the finding as asked.
+
+        Args:
+            kinds: What counts: present, possible or both.
+        """
         if self.in_history:
-            return [(finding_term("history", self.name),)]
-        choices = list(product(*self._alternatives()))
+            return [[(finding_term("history", self.name),)]]
         sides: tuple[str | None, ...] = self.sides or (None,)
-        return [
-            tuple(finding_term(kind, self.name, frozenset({*choice, *([side] if side else [])})) for side in sides)
-            for choice in choices
-        ]
+        chosen = (
+            [frozenset({*choice, *([side] if side else [])}) for side in sides]
+            for choice in product(*self._alternatives())
+        )
+        return [[tuple(finding_term(kind, self.name, some) for kind in kinds) for some in one] for one in chosen]
 
     def _alternatives(self) -> list[tuple[str, ...]]:
         """Return for each dimension but the side the modifiers that are accepted."""
@@ -221,19 +225,16 @@ class QueryMeaning:
         found = (finding_entries()[name].label for name in self.names)
         return tuple(dict.fromkeys(label for label in found if label))
 
-    def clauses(self, kind: TermKind) -> list[tuple[str, ...]]:
-        """Return sets of terms of which a study has at least one each if it states all that is asked for.
-
-        An empty set, which no study satisfies, if nothing is asked for that could be matched.
-        """
+    def clauses(self, kinds: Sequence[TermKind]) -> list[tuple[str, ...]]:
+        """Return sets of terms of which a study has at least one each if it states all that is asked for."""
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]
         if not self.wanted:
-            return [(stem_,) for stem_ in self.word_stems] or [()]
+            return [(stem_,) for stem_ in self.word_stems]
         found: list[tuple[str, ...]] = []
         for group in self.wanted:
-            alternatives = [terms_ for one in group for terms_ in one.term_sets(kind)]
-            found += [tuple(dict.fromkeys(choice)) for choice in product(*alternatives)][:64]
+            alternatives = [terms_ for one in group for terms_ in one.term_sets(kinds)]
+            found += [tuple(dict.fromkeys(chain.from_iterable(choice))) for choice in product(*alternatives)]
         return list(dict.fromkeys(found))
 
 

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, product
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language import READ_TERM, combinations, context_term, finding_term, form_term, is_general_word
+from mcp_cxr.language import (
+    READ_TERM,
+    combinations,
+    context_term,
+    finding_term,
+    form_term,
+    is_general_word,
+    stated_terms,
+)
 from mcp_cxr.records import Filter, TermClause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from mcp_cxr.language import QueryMeaning, TermKind
+    from mcp_cxr.language import QueryMeaning, TermKind, WantedFinding
     from mcp_cxr.records import Matched
 
 Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown"]
+
+
+_PRESENT: tuple[TermKind, ...] = ("present",)
+_STATED: tuple[TermKind, ...] = ("present", "possible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +76,16 @@ def plan_words(
         plan = _plan_denial(meaning, where, allowed)
         alone = (Tier(allowed, "no", is_matched_by_words=False),)
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
-    denied = tuple(finding_term("no", name) for name in _deniable(meaning))
+    denied = tuple(finding_term("absent", name) for name in _deniable(meaning))
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
-    present, stated = _clauses(meaning, "is"), _clauses(meaning, "of")
+    present, stated = _clauses(meaning, _PRESENT), _clauses(meaning, _STATED)
     any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
     full = _with(base, stated)
     tiers = [Tier(_with(base, present), "full"), Tier(full, "full")]
     if meaning.is_hedged:
         tiers.insert(0, Tier(_with(full, _not_sure(meaning)), "full"))
+    if sure := [finding_term("present", one.name) for one in meaning.findings if not one.in_history]:
+        tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
     tiers.append(Tier(any_stated, "part"))
     weak = _weak_terms(meaning)
     unread = _with(base, [TermClause(or_lacks=(READ_TERM,))])
@@ -98,7 +113,7 @@ def plan_words(
 
 def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> SearchPlan:
     """Return the plan of a query that only rules out: who says so first, then the silent, then the unknown."""
-    says = [finding_term("no", one.name) for one in meaning.ruled_out]
+    says = [finding_term("absent", one.name) for one in meaning.ruled_out]
     states = _with(allowed, [TermClause(any_of=(term,)) for term in says])
     unread = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
     read = _with(allowed, [TermClause(any_of=(READ_TERM,))])
@@ -151,13 +166,13 @@ def _with(where: Filter, clauses: Iterable[TermClause]) -> Filter:
     return replace(where, clauses=tuple(dict.fromkeys((*where.clauses, *clauses))))
 
 
-def _clauses(meaning: QueryMeaning, kind: Literal["is", "of"]) -> list[TermClause]:
-    return [TermClause(any_of=terms) for terms in meaning.clauses(kind)]
+def _clauses(meaning: QueryMeaning, kinds: Sequence[TermKind]) -> list[TermClause]:
+    return [TermClause(any_of=terms) for terms in meaning.clauses(kinds)]
 
 
 def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
     """Return what keeps out studies that state something ruled out, or whose report and labels disagree on it."""
-    found = [TermClause(or_lacks=terms) for one in meaning.ruled_out for terms in one.term_sets("of")]
+    found = [clause for one in meaning.ruled_out for clause in _not_stated(one, _STATED)]
     found += [TermClause(or_lacks=(finding_term("conflict", one.name),)) for one in meaning.ruled_out]
     return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.denied_stems)]
 
@@ -169,21 +184,30 @@ def _deniable(meaning: QueryMeaning) -> tuple[str, ...]:
     return meaning.names
 
 
+def _not_stated(one: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:
+    """Return what keeps out studies that state a finding: of each set of terms that does, they lack one."""
+    return [TermClause(or_lacks=choice) for terms in one.term_sets(kinds) for choice in product(*terms)]
+
+
 def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
     """Return what keeps out studies in which a finding that is asked for as possible is present."""
-    hedged = (terms for one in meaning.findings if one.is_hedged for terms in one.term_sets("is"))
-    return [TermClause(or_lacks=terms) for terms in hedged]
+    return [clause for one in meaning.findings if one.is_hedged for clause in _not_stated(one, _PRESENT)]
 
 
 def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     """Return terms of which a study has at least one if it states any part of what is asked for."""
     if meaning.judgment:
-        return tuple(term for terms in meaning.clauses("of") for term in terms)
+        return tuple(term for terms in meaning.clauses(_STATED) for term in terms)
     if not meaning.wanted:
         return meaning.word_stems
-    found = [finding_term("history" if one.in_history else "of", one.name) for one in meaning.findings]
-    found += [finding_term("of", one.name, frozenset({"resolved"})) for one in meaning.findings if one.is_resolved]
-    found += [finding_term("of", name) for one in meaning.findings for name in one.related]
+    found: list[str] = []
+    for one in meaning.findings:
+        names = (one.name, *one.related)
+        found += (
+            [finding_term("history", one.name)] if one.in_history else chain.from_iterable(map(stated_terms, names))
+        )
+        if one.is_resolved:
+            found.append(finding_term("present", one.name, frozenset({"resolved"})))
     return tuple(dict.fromkeys(found))
 
 
@@ -191,9 +215,8 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
     """Return the terms to rank by: the findings as asked, the findings at all, and the remaining words."""
     found: list[str] = []
     for one in meaning.findings:
-        kinds: tuple[TermKind, ...] = ("of",) if one.is_hedged else ("of", "is")
-        found += [term for kind in kinds for terms in one.term_sets(kind) for term in terms]
-        found += [finding_term(kind, one.name, some) for some in combinations(one.modifiers) for kind in kinds]
+        found += [term for terms in one.term_sets(_STATED) for choice in terms for term in choice]
+        found += [term for some in combinations(one.modifiers) for term in stated_terms(one.name, some)]
         found.append(form_term(one.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 

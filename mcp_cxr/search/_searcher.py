@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
-from mcp_cxr.language import Status, finding_entries, finding_term, read_study
+from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import Filter, SearchResult
 from mcp_cxr.search._answer import Answer
 from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
@@ -166,7 +166,7 @@ def _finding_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tup
     """
     liked = {name for image_id in query.like for name in _stated(examples[image_id])}
     unliked = {name for image_id in query.unlike for name in _stated(examples[image_id])}
-    return tuple(finding_term("of", name) for name in sorted(liked - unliked))
+    return tuple(term for name in sorted(liked - unliked) for term in stated_terms(name))
 
 
 def _stated(stored: StoredImage) -> list[str]:

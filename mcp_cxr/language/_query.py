@@ -230,7 +230,7 @@ class QueryMeaning:
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]
         if not self.wanted:
-            return [(stem_,) for stem_ in self.word_stems]
+            return [(stem_,) for stem_ in self.word_stems] or [()]  # a side or size alone matches nothing
         found: list[tuple[str, ...]] = []
         for group in self.wanted:
             alternatives = [terms_ for one in group for terms_ in one.term_sets(kinds)]

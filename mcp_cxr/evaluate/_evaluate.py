@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.evaluate.inputs import Dataset, EvaluationPlan, HeldOutCopy
-    from mcp_cxr.records import Fingerprint
+    from mcp_cxr.records import Fingerprint, StoredImage
     from mcp_cxr.stores import Store
 
 
@@ -64,29 +64,14 @@ async def evaluate(
         return _reader_evaluation(plan, version, results, started)
     fingerprint = (await store.info()).fingerprint
     on_progress("Reading the archive ...")
-    dataset = await load_dataset(
-        store, split=plan.split, labels_of=plan.truth.labels_of if plan.truth else lambda stored: stored.study.labels
-    )
+    labels_of = plan.truth.labels_of if plan.truth else _own_labels
+    dataset = await load_dataset(store, split=plan.split, labels_of=labels_of)
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
     context = EvaluationContext(store, embedder, check_fingerprint, dataset, plan)
-    for name in plan.protocols:
-        if name in _ON_VECTORS:
-            on_progress(f"Measuring {name} ...")
-            results.append(await _ON_VECTORS[name](context))
+    results += await _on_vectors(context, [name for name in plan.protocols if name in _ON_VECTORS], on_progress)
     results += await _on_search(context, [name for name in plan.protocols if name in _ON_SEARCH], on_progress)
-    found = _reader_evaluation(plan, version, results, started)
-    return replace(
-        found,
-        model=fingerprint.model,
-        dimension=fingerprint.dimension,
-        preprocessing=fingerprint.preprocessing,
-        service=fingerprint.service,
-        images=len(dataset.image_ids),
-        studies=len(dataset.study_ids),
-        subjects=dataset.subjects,
-        truth=_truth(plan, dataset),
-    )
+    return _archive_evaluation(_reader_evaluation(plan, version, results, started), fingerprint, dataset, plan)
 
 
 async def evaluate_reports(folder: Path, plan: EvaluationPlan, *, version: str) -> Evaluation:
@@ -139,10 +124,42 @@ def _reader_evaluation(plan: EvaluationPlan, version: str, results: list[Protoco
     )
 
 
+def _archive_evaluation(
+    found: Evaluation, fingerprint: Fingerprint, dataset: Dataset, plan: EvaluationPlan
+) -> Evaluation:
+    """Return an evaluation with what an archive with vectors adds to it."""
+    return replace(
+        found,
+        model=fingerprint.model,
+        dimension=fingerprint.dimension,
+        preprocessing=fingerprint.preprocessing,
+        service=fingerprint.service,
+        images=len(dataset.image_ids),
+        studies=len(dataset.study_ids),
+        subjects=dataset.subjects,
+        truth=_truth(plan, dataset),
+    )
+
+
+def _own_labels(stored: StoredImage) -> Mapping[str, int]:
+    return stored.study.labels
+
+
 def _truth(plan: EvaluationPlan, dataset: Dataset) -> str:
     if plan.truth is not None:
         return f"{plan.truth.name}, {'read by people' if plan.independent else 'assumed to come from the reports'}"
     return "labels of the archive" if dataset.labeled.any() else "none; the archive has no labels"
+
+
+async def _on_vectors(
+    context: EvaluationContext, names: list[str], on_progress: Callable[[str], None]
+) -> list[ProtocolResult]:
+    """Run the protocols that compare vectors."""
+    results: list[ProtocolResult] = []
+    for name in names:
+        on_progress(f"Measuring {name} ...")
+        results.append(await _ON_VECTORS[name](context))
+    return results
 
 
 async def _on_search(

@@ -37,7 +37,8 @@ _STYLE = {
 def with_intervals(figures: Sequence[Figure], *, alt: str) -> str:
     """Return a row for each figure: a dot, its interval, and a tick at chance."""
     one_kind = len({figure.name for figure in figures}) == 1
-    names = [(figure.of or "all labels") if one_kind else figure.name for figure in figures]
+    whole = "all questions" if figures[0].counted == "questions" else "all labels"
+    names = [(figure.of or whole) if one_kind else figure.name for figure in figures]
     ticks = range(len(figures))
     with _figure(_MARGINS + _ROW * len(figures), alt) as (axes, svg):
         for tick, figure in zip(ticks, figures, strict=True):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mcp_cxr.language import document_terms, terms
+from mcp_cxr.language import READ_TERM, document_terms, finding_term, terms
 from mcp_cxr.records import ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores import sample_key
+
+EFFUSION = "pleural effusion"
+
+
+def terms_of(report: str | None, labels: dict[str, int] | None = None) -> set[str]:
+    return set(document_terms(Study(StudyId("s1"), SubjectId("p1"), labels=labels or {}, report=report), []))
 
 
 @pytest.mark.parametrize(
@@ -21,6 +23,10 @@ from mcp_cxr.stores import sample_key
         ("No pneumothorax.", ["no", "pneumothorax"]),
         ("Épanchement à gauche", ["epanch", "gauch"]),
         ("T12/L1", ["t12", "l1"]),
+        ("胸部", ["胸部"]),
+        ("胸部正位", ["胸部", "部正", "正位"]),
+        ("胸", ["胸"]),
+        ("грудная клетка", ["грудная", "клетка"]),
         ("", []),
         ("... \N{SNOWMAN}", []),
     ],
@@ -29,27 +35,75 @@ def test_terms_have_no_accents_or_stop_words_and_are_stemmed(text: str, expected
     assert terms(text) == expected
 
 
-@given(st.text())
-def test_terms_of_any_text_are_ascii_letters_and_digits(text: str) -> None:
-    assert all(re.fullmatch(r"[a-z0-9]+", term) for term in terms(text))
+def test_a_word_of_another_script_is_found_within_a_longer_run() -> None:
+    tags = {"StudyDescription": "胸部正位"}
+    held = document_terms(Study(StudyId("s1"), SubjectId("p1")), [("UNKNOWN", tags)])
+    assert set(terms("胸部")) <= set(held)
 
 
-def test_document_terms_have_present_labels_and_shared_tags_once() -> None:
+def test_document_terms_have_labels_present_ones_as_words_and_shared_tags_once() -> None:
     labels = {"Edema": 1, "Fracture": 0, "Pneumonia": -1}
-    study = Study(StudyId("s1"), SubjectId("p1"), labels=labels, report="Clear.")
+    study = Study(StudyId("s1"), SubjectId("p1"), labels=labels)
     tags = {"StudyDescription": "Portable", "KVP": 90}
-    assert document_terms(study, [("AP", tags), ("LATERAL", tags), ("AP", {})]) == [
-        "clear",
-        "0ispulmonaryedema",
-        "0ofpulmonaryedema",
-        "0nofracture",
-        "0maypneumonia",
-        "0ofpneumonia",
-        "edema",
-        "ap",
-        "lateral",
-        "portabl",
-    ]
+    found = document_terms(study, [("AP", tags), ("LATERAL", tags), ("AP", {})])
+    assert {"edema", "ap", "lateral", "portabl", READ_TERM} <= set(found)
+    assert not {"fractur", "pneumonia", "90", "kvp"} & set(found)
+    assert [found.count(term) for term in ("ap", "portabl")] == [1, 1]
+    stated = {finding_term(kind, name) for kind, name in (("is", "pulmonary edema"), ("of", "pulmonary edema"))}
+    stated |= {finding_term("no", "fracture"), finding_term("of", "pneumonia")}
+    assert stated <= set(found)
+    assert finding_term("is", "pneumonia") not in found
+
+
+@pytest.mark.parametrize(
+    ("report", "has"),
+    [("Small left effusion.", True), ("Possible effusion.", True), ("No effusion.", True), ("Hm.", True)]
+    + [("", False), (None, False), ("   \n", False)],
+)
+def test_a_study_with_statements_is_marked_as_read(report: str | None, has: bool) -> None:
+    assert (READ_TERM in terms_of(report)) == has
+
+
+def test_each_combination_of_one_mentions_modifiers_is_a_term() -> None:
+    held = terms_of("Small left effusion. Large right effusion.")
+    for stated in ({"left"}, {"small"}, {"left", "small"}, {"right", "large"}, set[str]()):
+        assert finding_term("is", EFFUSION, frozenset(stated)) in held
+    for not_stated in ({"left", "large"}, {"right", "small"}):
+        assert finding_term("is", EFFUSION, frozenset(not_stated)) not in held
+
+
+def test_a_possible_finding_is_of_and_not_is() -> None:
+    held = terms_of("Possible left effusion.")
+    assert finding_term("of", EFFUSION, frozenset({"left"})) in held
+    assert finding_term("is", EFFUSION) not in held
+
+
+def test_an_absent_side_beside_a_present_one_has_a_term_of_its_own() -> None:
+    held = terms_of("No left effusion. Right effusion.")
+    assert finding_term("no", EFFUSION, frozenset({"left"})) in held
+    assert finding_term("no", EFFUSION) not in held
+
+
+def test_a_resolved_finding_is_absent_and_found_as_resolved() -> None:
+    held = terms_of("Right pneumothorax has resolved.")
+    assert finding_term("no", "pneumothorax") in held
+    assert finding_term("is", "pneumothorax") not in held
+    assert finding_term("is", "pneumothorax", frozenset({"resolved", "right"})) in held
+    assert finding_term("is", "tension pneumothorax", frozenset({"resolved"})) not in held
+
+
+def test_denied_words_are_no_words_and_the_history_has_terms_of_its_own() -> None:
+    held = terms_of("INDICATION: Tuberculosis.\nFINDINGS: No effusion. Sternotomy.")
+    assert "sternotomi" in held
+    assert not {"effus", "tuberculosi"} & held
+    assert finding_term("history", "tuberculosis") in held
+    assert finding_term("of", "tuberculosis") not in held
+
+
+def test_a_report_and_a_label_that_disagree_are_a_conflict() -> None:
+    assert finding_term("conflict", EFFUSION) in terms_of("Left effusion.", {"Pleural Effusion": 0})
+    assert finding_term("conflict", EFFUSION) not in terms_of("Left effusion.", {"Pleural Effusion": 1})
+    assert finding_term("conflict", EFFUSION) not in terms_of("Clear.", {"Pleural Effusion": 0})
 
 
 def test_sample_keys_do_not_change() -> None:

@@ -1,0 +1,115 @@
+"""Any text is read, parsed and indexed without a crash, and what a study says is consistent."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mcp_cxr.language import (
+    Status,
+    document_terms,
+    finding_entries,
+    finding_term,
+    is_normal,
+    main_text,
+    mentions_in,
+    parse_query_text,
+    read_report,
+    read_request,
+    read_study,
+    sections,
+    statements,
+    terms,
+)
+from mcp_cxr.records import LABELS, Study, StudyId, SubjectId
+
+WORDS = (
+    "no not possible resolved new small large left right bilateral and or , . ; : ? / ( ) 1. 2) the of with without but may"
+    " effusion effusions pneumothorax pneumonia edema heart lungs normal clear enlarged ribs fractures history prior tube"
+    " FINDINGS: IMPRESSION: INDICATION: ___ \n \n\n lower lobe base apex removed unchanged versus 5 women PA lateral"
+).split(" ")
+SENTENCES = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
+TEXTS = st.one_of(SENTENCES, st.text(max_size=80))
+LABELED = st.dictionaries(st.sampled_from(LABELS), st.sampled_from([-1, 0, 1]), max_size=4)
+quick = settings(max_examples=150, deadline=None, database=None)
+
+
+@given(TEXTS)
+@quick
+def test_terms_of_any_text_are_letters_and_digits_without_accents(text: str) -> None:
+    for term in terms(text):
+        assert re.fullmatch(r"[^\W_]+", term)
+        assert term == term.lower()
+
+
+@given(TEXTS)
+@quick
+def test_any_report_is_read(text: str) -> None:
+    sections(text), main_text(text), is_normal(text)
+    for statement in statements(text):
+        assert statement.strip() == statement != ""
+    for name, reading in read_report(text).items():
+        assert name in finding_entries()
+        assert reading.mentions
+        assert set(reading.sides) <= {"left", "right"}
+        assert reading.status in Status
+
+
+@given(TEXTS)
+@quick
+def test_any_query_is_parsed(text: str) -> None:
+    request = read_request(text)
+    meaning = parse_query_text(request.text)
+    for one in (*meaning.findings, *meaning.ruled_out):
+        assert one.term_sets("of")
+        assert one.phrase
+        assert one.description
+    assert isinstance(meaning.text_to_embed, str)
+    assert meaning.clauses("is") is not None
+    assert (
+        meaning.is_empty
+        or meaning.wanted
+        or meaning.ruled_out
+        or meaning.judgment
+        or meaning.words
+        or (meaning.denied_words or meaning.modifiers)
+    )
+
+
+@given(TEXTS)
+@quick
+def test_a_sentence_is_read_alike_in_any_case(text: str) -> None:
+    upper = [(one.name, one.status, one.modifiers) for one in mentions_in(text.upper().lower())]
+    assert [(one.name, one.status, one.modifiers) for one in mentions_in(text.lower())] == upper or not text.isascii()
+
+
+@given(TEXTS, LABELED)
+@quick
+def test_the_terms_of_a_study_are_consistent(text: str, labels: dict[str, int]) -> None:
+    held = set(document_terms(Study(StudyId("s1"), SubjectId("p1"), labels=labels, report=text), []))
+    for name, reading in read_study(text, labels).items():
+        is_, of, no = (finding_term(kind, name) in held for kind in ("is", "of", "no"))
+        assert of != no
+        assert of or not is_
+        assert no == (reading.status is Status.ABSENT)
+        for side, status in reading.sides.items():
+            stated = finding_term("of", name, frozenset({side})) in held
+            denied = finding_term("no", name, frozenset({side})) in held
+            assert not (stated and denied)
+            assert stated == (status is not Status.ABSENT) or no
+
+
+@given(SENTENCES, SENTENCES)
+@quick
+def test_another_statement_takes_no_affirmed_finding_away(first: str, second: str) -> None:
+    order = [Status.ABSENT, Status.POSSIBLE, Status.PRESENT]
+    alone = read_report(f"FINDINGS: {_one_line(first)}")
+    both = read_report(f"FINDINGS: {_one_line(first)}\n\nIMPRESSION: {_one_line(second)}")
+    for name, reading in alone.items():
+        assert order.index(both[name].status) >= order.index(reading.status)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(word for word in text.split() if not word.isupper() and word != "1.")

@@ -1,0 +1,151 @@
+"""What a query asks for, how its findings are joined, and what it rules out."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import WantedFinding, document_terms, finding_term, parse_query_text
+from mcp_cxr.records import Study, StudyId, SubjectId
+
+
+def terms_of(report: str) -> set[str]:
+    return set(document_terms(Study(StudyId("s1"), SubjectId("p1"), report=report), []))
+
+
+def is_ruled_out(query: str, report: str) -> bool:
+    held = terms_of(report)
+    return any(held.issuperset(terms) for one in parse_query_text(query).ruled_out for terms in one.term_sets("of"))
+
+
+@pytest.mark.parametrize(
+    ("query", "groups"),
+    [
+        ("effusion and edema", [["pleural effusion"], ["pulmonary edema"]]),
+        ("effusion with edema", [["pleural effusion"], ["pulmonary edema"]]),
+        ("effusion, edema", [["pleural effusion"], ["pulmonary edema"]]),
+        ("effusion or edema", [["pleural effusion", "pulmonary edema"]]),
+        ("effusion, edema or nodule", [["pleural effusion", "pulmonary edema", "nodule"]]),
+        ("effusion or edema and nodule", [["pleural effusion", "pulmonary edema"], ["nodule"]]),
+        ("pneumonia versus atelectasis", [["pneumonia", "atelectasis"]]),
+        ("effusion effusions", [["pleural effusion"]]),
+        ("left", []),
+        ("", []),
+    ],
+)
+def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[list[str]]) -> None:
+    found = list(dict.fromkeys(tuple(one.name for one in group) for group in parse_query_text(query).wanted))
+    assert found == [tuple(group) for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("query", "judgment"),
+    [
+        ("normal chest", "normal"),
+        ("show me normal chest x-rays", "normal"),
+        ("no findings", "no finding"),
+        ("no acute cardiopulmonary process", "no finding"),
+        ("not normal", "abnormal"),
+        ("any abnormality", "abnormal"),
+        ("normal heart size", None),
+        ("effusion", None),
+    ],
+)
+def test_a_study_as_a_whole_is_judged(query: str, judgment: str | None) -> None:
+    assert parse_query_text(query).judgment == judgment
+
+
+@pytest.mark.parametrize(
+    ("query", "stated", "not_stated"),
+    [
+        ("no effusion", "Left effusion.", "No effusion."),
+        ("no large effusion", "Large effusion.", "Small effusion."),
+        ("edema without left effusion", "Left effusion.", "Right effusion."),
+        ("edema without support devices", "Left pacemaker.", "Clear lungs."),
+        ("no lines and tubes", "The ETT is in place.", "Clear lungs."),
+        ("no fracture", "Rib fracture.", "Scoliosis."),
+    ],
+)
+def test_what_is_ruled_out_is_what_is_stated_as_asked(query: str, stated: str, not_stated: str) -> None:
+    assert is_ruled_out(query, stated)
+    assert not is_ruled_out(query, not_stated)
+
+
+def test_a_denied_change_rules_out_no_finding() -> None:
+    assert parse_query_text("no new pneumonia").ruled_out == ()
+
+
+def test_a_denied_word_that_names_no_finding_is_ruled_out_as_a_word() -> None:
+    meaning = parse_query_text("effusion, no zebra")
+    assert (meaning.denied_words, meaning.denied_stems) == (("zebra",), ("zebra",))
+
+
+@pytest.mark.parametrize(
+    ("query", "is_hedged"),
+    [
+        ("possible pneumonia", True),
+        ("pneumonia?", True),
+        ("pneumonia cannot be excluded", True),
+        ("pneumonia", False),
+        ("which patients have pneumonia?", False),
+        ("do any films show pneumonia?", False),
+    ],
+)
+def test_a_query_hedges_by_its_words_not_by_being_a_question(query: str, is_hedged: bool) -> None:
+    assert parse_query_text(query).is_hedged == is_hedged
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("show me all patients with effusion please", ()),
+        ("a dog on the beach", ("dog", "beach")),
+        ("effusion near a zebra", ("near", "zebra")),
+        ("胸部", ("胸部",)),
+    ],
+)
+def test_carrier_words_are_left_out_of_the_words(query: str, words: tuple[str, ...]) -> None:
+    assert parse_query_text(query).words == words
+
+
+def test_a_finding_is_described_for_people_and_phrased_to_embed() -> None:
+    (one,) = parse_query_text("small left pleural effusion").findings
+    assert (one.description, one.phrase) == ("pleural effusion, left, small", "small left pleural effusion")
+    (both,) = parse_query_text("bilateral effusions").findings
+    assert (both.description, both.phrase) == ("pleural effusion, bilateral", "bilateral pleural effusion")
+    (past,) = parse_query_text("history of tuberculosis").findings
+    assert (past.in_history, past.description) == (True, "history of tuberculosis")
+
+
+def test_only_the_affirmed_part_of_a_query_is_embedded() -> None:
+    assert parse_query_text("please show me a small left effusion").text_to_embed == "small left pleural effusion"
+    parsed = parse_query_text("small left effusion but no pneumothorax or edema")
+    assert parsed.text_to_embed == "small left pleural effusion"
+    assert parsed.denied_texts == ("pneumothorax", "pulmonary edema")
+    assert parse_query_text("no effusion").text_to_embed == ""
+    assert parse_query_text("a dog on the beach").text_to_embed == "a dog on the beach"
+
+
+def test_both_sides_may_be_stated_in_two_mentions() -> None:
+    (both,) = parse_query_text("bilateral effusions").findings
+    held = terms_of("Small left effusion. Large right effusion.")
+    assert all(held.issuperset(terms) for terms in both.term_sets("is"))
+    assert not any(terms_of("Left effusion.").issuperset(terms) for terms in both.term_sets("is"))
+
+
+def test_a_near_place_satisfies_the_place_asked_for() -> None:
+    one = WantedFinding("opacity", frozenset({"left", "lower lobe"}))
+    assert one.accepted(frozenset({"left", "base"})) == {"left", "lower lobe"}
+    assert one.accepted(frozenset({"left", "upper lobe"})) == {"left"}
+    assert any(terms_of("Left basilar opacity.").issuperset(terms) for terms in one.term_sets("is"))
+
+
+@pytest.mark.parametrize("query", ["胸腔积液", "sans épanchement", "keine Pleuraergüsse", "no derrame", "胸部"])
+def test_a_query_in_another_language_names_no_finding(query: str) -> None:
+    meaning = parse_query_text(query)
+    assert not meaning.wanted
+    assert not meaning.ruled_out
+    assert meaning.words or meaning.denied_words
+
+
+def test_a_term_of_a_finding_is_one_token() -> None:
+    assert finding_term("is", "ground-glass opacity", frozenset({"left", "upper lobe"})).isalnum()

@@ -1,0 +1,73 @@
+"""What the words of a query ask for beside findings: views, ids, a number of results, sex and age."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import Request, read_request
+
+UID = "1.2.840.113619.2.5.1762583153"
+HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("PA view with cardiomegaly", Request("with cardiomegaly", ("PA",))),
+        ("AP chest with pneumothorax", Request("with pneumothorax", ("AP",))),
+        ("lateral views with effusion", Request("with effusion", ("LATERAL",))),
+        ("PA pneumothorax", Request("pneumothorax", ("PA",))),
+        ("PA and lateral films of edema", Request("of edema", ("PA", "LATERAL"))),
+        ("effusion, lateral", Request("effusion,", ("LATERAL",))),
+        ("frontal radiograph", Request("", ("FRONTAL",))),
+        ("find 5 studies with pneumonia", Request("studies with pneumonia", limit=5)),
+        ("show me ten effusions", Request("effusions", limit=10)),
+        ("top 3 pneumonia", Request("pneumonia", limit=3)),
+        ("show 500 effusions", Request("effusions", limit=100)),
+        ("women over 60 with cardiomegaly", Request("with cardiomegaly", sex="F", age_from=60)),
+        ("men under 40", Request("", sex="M", age_to=40)),
+        ("patients aged 40 to 50", Request("patients", age_from=40, age_to=50)),
+        ("70 year old man with edema", Request("with edema", sex="M", age_from=70, age_to=70)),
+        ("s50414267", Request("", study_id="s50414267")),
+        ("P10000032", Request("", subject_id="p10000032")),
+        (f"like {HEX}", Request("like", image_id=HEX)),
+        (UID, Request("", image_id=UID)),
+        ("", Request("")),
+    ],
+)
+def test_a_query_is_read_as_a_request(query: str, expected: Request) -> None:
+    assert read_request(query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            "PA catheter",
+            "PA line",
+            "PA pressure",
+            "lateral rib fracture",
+            "fracture of the lateral wall",
+            "PA hypertension",
+        ),
+        *("blunted lateral costophrenic angle", "portable film", "show 5 mm nodule", "show 2 cm mass", "both sexes"),
+        *("nodule over 5 mm", "s1234", "1.2.3", "manual reading", "5 nodules"),
+    ],
+)
+def test_words_that_only_look_like_a_request_stay(query: str) -> None:
+    assert read_request(query) == Request(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("women over 60", "women from 60 years"),
+        ("under 40", "patients up to 40 years"),
+        ("aged 40 to 50", "patients aged 40 to 50"),
+        ("men aged 70", "men aged 70"),
+        ("women", "women"),
+        ("men and women", ""),
+    ],
+)
+def test_sex_and_age_are_told_to_people(query: str, words: str) -> None:
+    assert read_request(query).patient_words == words

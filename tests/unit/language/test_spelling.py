@@ -1,0 +1,43 @@
+"""Misspelt words of a query."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import Correction, one_edit_away, parse_query_text
+
+
+@pytest.mark.parametrize(
+    ("query", "corrections", "finding"),
+    [
+        ("pneumotorax", [("pneumotorax", "pneumothorax")], "pneumothorax"),
+        ("cardiomegally", [("cardiomegally", "cardiomegaly")], "cardiomegaly"),
+        ("atelectesis", [("atelectesis", "atelectasis")], "atelectasis"),
+        ("emphysma", [("emphysma", "emphysema")], "emphysema"),
+        ("emhpysema", [("emhpysema", "emphysema")], "emphysema"),
+        ("pnuemothorx", [("pnuemothorx", "pneumothorax")], "pneumothorax"),
+        ("plural effusion", [("plural", "pleural")], "pleural effusion"),
+        ("left lowr lobe consolidaton", [("consolidaton", "consolidation")], "consolidation"),
+    ],
+)
+def test_a_word_near_one_word_of_the_tables_is_corrected(
+    query: str, corrections: list[tuple[str, str]], finding: str
+) -> None:
+    meaning = parse_query_text(query)
+    assert [Correction(typed, (word,)) for typed, word in corrections] == list(meaning.corrections)
+    assert meaning.names == (finding,)
+
+
+@pytest.mark.parametrize("query", ["ptx", "edma", "s12345678", "effusions", "T12", "胸腔积液", "épanchement", "xyzzyx"])
+def test_short_known_and_far_words_are_left(query: str) -> None:
+    assert parse_query_text(query).corrections == ()
+
+
+def test_words_of_the_archive_are_known() -> None:
+    assert parse_query_text("emphysma").corrections
+    assert not parse_query_text("emphysma", known_words=frozenset({"emphysma"})).corrections
+
+
+def test_one_edit_is_an_insertion_a_deletion_a_replacement_or_a_swap() -> None:
+    assert {"abc", "a", "b", "ac", "ba", "aab"} <= set(one_edit_away("ab"))
+    assert "abcd" not in set(one_edit_away("ab"))

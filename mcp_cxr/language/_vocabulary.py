@@ -64,8 +64,8 @@ def stem(word: str) -> str:
 
 def normalize(text: str) -> str:
     """Return `text` in lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.lower())
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
+    decomposed = unicodedata.normalize("NFKD", text)  # first: it makes capitals of some letters of mathematics
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char)).lower()
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 

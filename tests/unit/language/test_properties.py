@@ -26,12 +26,15 @@ from mcp_cxr.language import (
 from mcp_cxr.records import LABELS, Study, StudyId, SubjectId
 
 WORDS = (
-    "no not possible resolved new small large left right bilateral and or , . ; : ? / ( ) 1. 2) the of with without but may"
-    " effusion effusions pneumothorax pneumonia edema heart lungs normal clear enlarged ribs fractures history prior tube"
-    " FINDINGS: IMPRESSION: INDICATION: ___ \n \n\n lower lobe base apex removed unchanged versus 5 women PA lateral"
-).split(" ")
+    *"no not possible resolved new small large left right bilateral and or , . ; : ? / ( ) 1. 2) the of with".split(),
+    *"without but may effusion effusions pneumothorax pneumonia edema heart lungs normal clear enlarged ribs".split(),
+    *"fractures history prior tube FINDINGS: IMPRESSION: INDICATION: ___ lower lobe base apex".split(),
+    *"removed unchanged versus 5 women PA lateral".split(),
+    *("\n", "\n\n"),
+)
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
 TEXTS = st.one_of(SENTENCES, st.text(max_size=80))
+KINDS = ("present", "possible", "absent")
 LABELED = st.dictionaries(st.sampled_from(LABELS), st.sampled_from([-1, 0, 1]), max_size=4)
 quick = settings(max_examples=150, deadline=None, database=None)
 
@@ -47,7 +50,8 @@ def test_terms_of_any_text_are_letters_and_digits_without_accents(text: str) -> 
 @given(TEXTS)
 @quick
 def test_any_report_is_read(text: str) -> None:
-    sections(text), main_text(text), is_normal(text)
+    assert main_text(text) in {"", *sections(text).values()}
+    assert is_normal(text) or not is_normal(text, with_devices=False)
     for statement in statements(text):
         assert statement.strip() == statement != ""
     for name, reading in read_report(text).items():
@@ -63,11 +67,11 @@ def test_any_query_is_parsed(text: str) -> None:
     request = read_request(text)
     meaning = parse_query_text(request.text)
     for one in (*meaning.findings, *meaning.ruled_out):
-        assert one.term_sets("of")
+        assert one.term_sets(KINDS[:2])
         assert one.phrase
         assert one.description
     assert isinstance(meaning.text_to_embed, str)
-    assert meaning.clauses("is") is not None
+    assert isinstance(meaning.clauses(KINDS[:1]), list)
     assert (
         meaning.is_empty
         or meaning.wanted
@@ -78,11 +82,10 @@ def test_any_query_is_parsed(text: str) -> None:
     )
 
 
-@given(TEXTS)
+@given(SENTENCES)
 @quick
-def test_a_sentence_is_read_alike_in_any_case(text: str) -> None:
-    upper = [(one.name, one.status, one.modifiers) for one in mentions_in(text.upper().lower())]
-    assert [(one.name, one.status, one.modifiers) for one in mentions_in(text.lower())] == upper or not text.isascii()
+def test_a_sentence_is_read_alike_in_capitals(text: str) -> None:
+    assert mentions_in(text.upper()) == mentions_in(text)
 
 
 @given(TEXTS, LABELED)
@@ -90,15 +93,14 @@ def test_a_sentence_is_read_alike_in_any_case(text: str) -> None:
 def test_the_terms_of_a_study_are_consistent(text: str, labels: dict[str, int]) -> None:
     held = set(document_terms(Study(StudyId("s1"), SubjectId("p1"), labels=labels, report=text), []))
     for name, reading in read_study(text, labels).items():
-        is_, of, no = (finding_term(kind, name) in held for kind in ("is", "of", "no"))
-        assert of != no
-        assert of or not is_
-        assert no == (reading.status is Status.ABSENT)
+        present, possible, absent = (finding_term(kind, name) in held for kind in KINDS)
+        assert (present or possible) != absent
+        assert absent == (reading.status is Status.ABSENT)
+        assert present or reading.status is not Status.PRESENT
         for side, status in reading.sides.items():
-            stated = finding_term("of", name, frozenset({side})) in held
-            denied = finding_term("no", name, frozenset({side})) in held
-            assert not (stated and denied)
-            assert stated == (status is not Status.ABSENT) or no
+            of_side = [finding_term(kind, name, frozenset({side})) in held for kind in KINDS]
+            assert not (any(of_side[:2]) and of_side[2])
+            assert any(of_side[:2]) == (status is not Status.ABSENT) or absent
 
 
 @given(SENTENCES, SENTENCES)

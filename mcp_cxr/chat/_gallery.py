@@ -11,6 +11,7 @@ from mcp_cxr.chat._session_state import MARKS
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.chat._viewer import viewer
 from mcp_cxr.errors import CxrError
+from mcp_cxr.records import SearchResult
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -36,8 +37,11 @@ def gallery(backend: Backend, tab: Tab) -> None:
     if any(hit["image_id"] == tab.open_image_id for hit in hits):
         _open_image(backend, tab)
     slots: dict[str, DeltaGenerator] = {}
+    first_of_rest, heading = SearchResult.model_validate(tab.page).rest_heading() or (None, "")
     with st.container(horizontal=True, gap="small", key="gallery"):
         for hit in hits:
+            if hit["rank"] == first_of_rest:
+                st.container(key="rest").caption(heading)
             with st.container(border=True, height="stretch", key=f"card_{hit['rank']}"):
                 slots[hit["image_id"]] = st.empty()
                 _card(backend, tab, hit)
@@ -107,10 +111,12 @@ def _hit_html(hit: dict[str, Any]) -> str:
         for name, value in hit["labels"].items()
         if value in (_PRESENT, _UNCERTAIN)
     )
+    missing = escape("; ".join(hit["missing"]))
+    part = f"<p>Matches in part: {missing}</p>" if hit["matched"] == "part" else ""
     return (
         f"<h4>{hit['rank']} · {view}</h4><p>Patient {subject} · study {study}</p>"
         f'<p title="{_similarity_explanation(hit)}">{_similarity_text(hit)}</p>'
-        f"<ul>{labels}</ul><p>{why and f'Why: {why}'}</p>"
+        f"{part}<ul>{labels}</ul><p>{why and f'Why: {why}'}</p>"
     )
 
 

@@ -11,6 +11,7 @@ from mcp_cxr.chat._search_queries import GROUPS, describe_query, save_query
 from mcp_cxr.chat._session_state import PAGE
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
+from mcp_cxr.records import SearchResult
 
 if TYPE_CHECKING:
     from mcp_cxr.chat._servers import Backend
@@ -29,8 +30,9 @@ _PLURALS = {"study": "studies", "subject": "patients", "none": "images"}
 def results(backend: Backend, tab: Tab) -> None:
     """Draw the bar above the hits."""
     page = tab.page or {}
+    result = SearchResult.model_validate(page)
     total, group = page["total_results"], tab.query.get("group", "study")
-    found = f"{total:,} {GROUPS[group] if total == 1 else _PLURALS[group]}"
+    found = result.matches_text() or f"{total:,} {GROUPS[group] if total == 1 else _PLURALS[group]}"
     with st.container(horizontal=True, vertical_alignment="center", key="results"):
         st.markdown(f"**{found}** {_MODES[page['search_mode']]} · {page['execution_time_ms']:.0f} ms")
         _pages(backend, tab, page)

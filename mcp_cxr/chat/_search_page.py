@@ -13,7 +13,7 @@ from mcp_cxr.chat._search_queries import GROUPS, count_filters, describe_query
 from mcp_cxr.chat._session_state import MARKS, widget
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
-from mcp_cxr.records import LABELS, VIEWS
+from mcp_cxr.records import LABELS, VIEWS, Understood
 
 if TYPE_CHECKING:
     from mcp_cxr.chat._servers import Backend
@@ -31,6 +31,8 @@ def search_page(backend: Backend, tab: Tab) -> None:
         _form(backend, tab)
         with st.popover("Example images", icon=":material/compare:"):
             _add_example(backend, tab)
+    if tab.page and tab.page["understood"]:
+        st.caption(escape_markdown(f"Read as: {Understood(**tab.page['understood']).as_text()}"))
     _examples(backend, tab)
     _finish_search(backend, tab)
     if tab.problem:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._search_queries import FIELDS, query_of
+from mcp_cxr.records import SearchResult
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -31,6 +32,7 @@ class Tab:
     marks: dict[str, list[str]] = field(default_factory=lambda: {"like": [], "unlike": []})
     pending_search: Future[dict[str, Any]] | None = None
     page: dict[str, Any] | None = None
+    """The fields of the `SearchResult`, those that the tool leaves out as well."""
     problem: str | None = None
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """Earlier queries, the newest first."""
@@ -105,7 +107,7 @@ class Tab:
 
     def show_result(self, page: dict[str, Any]) -> None:
         """Show the result of the pending search, and add its query to the history."""
-        self.page = page
+        self.page = page = SearchResult.model_validate(page).model_dump()
         self.pending_search = None
         self.images.clear()
         self.facts.clear()

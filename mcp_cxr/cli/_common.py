@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from mcp_cxr.archive import Archive
+    from mcp_cxr.records import SearchResult
     from mcp_cxr.settings import Settings
 
 _T = TypeVar("_T")
@@ -73,9 +74,14 @@ def reread_line(studies: int) -> str:
     return f"Read the reports of {studies} studies again with reader version {READER_VERSION}; nothing was embedded."
 
 
-def print_result(value: DataclassInstance | dict[str, Any], lines: Iterable[str], *, as_json: bool) -> None:
+def print_result(
+    value: DataclassInstance | SearchResult | dict[str, Any], lines: Iterable[str], *, as_json: bool
+) -> None:
     """Print a result to stdout, as one JSON object or as these lines."""
-    data = value if isinstance(value, dict) else dataclasses.asdict(value)
+    if isinstance(value, dict):
+        data = value
+    else:
+        data = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value.model_dump()
     for text in [json.dumps(data, ensure_ascii=False, indent=2)] if as_json else lines:
         say(text)
 

@@ -14,6 +14,8 @@ from mcp_cxr.records import SearchArguments
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mcp_cxr.records import Hit, SearchResult
 
 
@@ -66,18 +68,28 @@ def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
     page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
-    print_result(page, map(_text, page.images), as_json=as_json)
+    print_result(page, _lines(page), as_json=as_json)
     if not as_json:
         _note_about(page)
+
+
+def _lines(page: SearchResult) -> Iterator[str]:
+    """Yield the hits, and before the first that does not match a line that says so."""
+    first_of_rest, heading = page.rest_heading() or (None, "")
+    for hit in page.images:
+        if hit.rank == first_of_rest:
+            yield f"--- {heading}"
+        yield _text(hit)
 
 
 def _text(hit: Hit) -> str:
     score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
     statistics = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
+    part = f"matches in part: {'; '.join(hit.missing)}; " if hit.matched == "part" else ""
     excerpt = f"\n        {hit.report_excerpt}" if hit.report_excerpt else ""
     return (
         f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}\n"
-        f"        {statistics}{'; '.join(hit.why)}{excerpt}"
+        f"        {statistics}{part}{'; '.join(hit.why)}{excerpt}"
     )
 
 
@@ -87,5 +99,7 @@ def _note_about(page: SearchResult) -> None:
     if not page.total_results:
         note("No image matches.")
         return
+    if matches := page.matches_text():
+        note(matches)
     more = f"; more with --offset {page.next_offset}" if page.next_offset else ""
     note(f"{page.results_count} of {page.total_results} ({page.search_mode}, {page.execution_time_ms:.0f} ms){more}")

@@ -21,12 +21,15 @@ from mcp_cxr.archive import open_archive
 from mcp_cxr.demo._data_set import write_data_set
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
+from mcp_cxr.records import SearchResult
 from mcp_cxr.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_types import CallToolResult
+
+    from mcp_cxr.records import Hit
 
 _HITS = 4
 _THUMBNAIL_PX = 320
@@ -49,30 +52,30 @@ class _Host:
     client: Client
     tiles: list[ContactSheetTile] = field(default_factory=list[ContactSheetTile])
 
-    async def search(self, title: str, **arguments: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - the tool's arguments
+    async def search(self, title: str, **arguments: Any) -> list[Hit]:  # noqa: ANN401 - the tool's arguments
         """Search, print the hits as a table, collect their thumbnails; return the hits."""
-        result = _data(await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments}))
-        click.echo(
-            f"\n{title}\n  {result['total_results']} studies, {result['search_mode']}, {result['execution_time_ms']} ms"
-        )
-        for line in _table(result["images"]):
+        answer = await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments})
+        result = SearchResult.model_validate(_data(answer))
+        found = result.matches_text() or f"{result.total_results} studies"
+        click.echo(f"\n{title}\n  {found} ({result.search_mode}, {result.execution_time_ms} ms)")
+        for line in _table(result.images):
             click.echo(f"  {line}")
-        if result["fallback_reason"]:
-            click.echo(f"  Note: {result['fallback_reason']}")
-        for hit in result["images"]:
+        if result.fallback_reason:
+            click.echo(f"  Note: {result.fallback_reason}")
+        for hit in result.images:
             self.tiles.append(await self._thumbnail(hit, title))
-        return result["images"]
+        return result.images
 
-    async def _thumbnail(self, hit: dict[str, Any], title: str) -> ContactSheetTile:
-        arguments = {"image_id": hit["image_id"], "max_px": _THUMBNAIL_PX}
+    async def _thumbnail(self, hit: Hit, title: str) -> ContactSheetTile:
+        arguments = {"image_id": hit.image_id, "max_px": _THUMBNAIL_PX}
         result = await self.client.call_tool("view_image", arguments)
         if result.is_error:
             raise CxrError(_text(result))
         block = next(block for block in result.content if block.type == "image")
         with Image.open(io.BytesIO(base64.b64decode(block.data)), formats=("PNG", "JPEG")) as image:
             pixels = np.asarray(image.convert("L"))
-        present = [label for label, value in hit["labels"].items() if value == 1]
-        return ContactSheetTile(pixels, (title, f"{hit['view_position']}  {hit['subject_id']}", ", ".join(present)))
+        present = [label for label, value in hit.labels.items() if value == 1]
+        return ContactSheetTile(pixels, (title, f"{hit.view_position}  {hit.subject_id}", ", ".join(present)))
 
 
 async def run_demo(keep: Path | None) -> int:
@@ -114,19 +117,19 @@ async def _run_searches(host: _Host) -> None:
         f"The archive: {overview['images']} images, {overview['studies']} studies, {overview['subjects']} patients"
     )
     results = [await host.search(title, **arguments) for title, arguments in _SEARCHES]
-    example = results[0][0]["image_id"]
+    example = results[0][0].image_id
     like = {"like": [example], "exclude_subject_of": example}
     await host.search("By example: like the first hit, other patients", **like)
     await host.search("By example and words: like it, with a nodule", query="nodule", **like)
 
 
-def _table(hits: Sequence[dict[str, Any]]) -> list[str]:
+def _table(hits: Sequence[Hit]) -> list[str]:
     lines = [f"{'':>2}  {'view':<8}{'patient':<11}{'study':<11}{'cosine':>7}{'z':>6}  why"]
     for hit in hits:
-        cosine = "-" if hit["similarity_score"] is None else f"{hit['similarity_score']:.3f}"
-        z = "-" if hit["similarity_z"] is None else f"{hit['similarity_z']:+.1f}"
-        columns = f"{hit['rank']:>2}  {hit['view_position']:<8}{hit['subject_id']:<11}{hit['study_id']:<11}"
-        lines.append(f"{columns}{cosine:>7}{z:>6}  {'; '.join(hit['why'])}")
+        cosine = "-" if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
+        z = "-" if hit.similarity_z is None else f"{hit.similarity_z:+.1f}"
+        columns = f"{hit.rank:>2}  {hit.view_position:<8}{hit.subject_id:<11}{hit.study_id:<11}"
+        lines.append(f"{columns}{cosine:>7}{z:>6}  {'; '.join(hit.why)}")
     return lines
 
 

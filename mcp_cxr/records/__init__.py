@@ -1,6 +1,7 @@
 """The values that packages hand to each other: frozen dataclasses without behavior of their own.
 
-Results (`SearchResult`, `IngestSummary`, `ImageDetails`, `Overview`) have no slots: the MCP SDK reads their schemas.
+The result of a search is a pydantic model, because what is optional in it depends on who reads it. The other results
+(`IngestSummary`, `ImageDetails`, `Overview`) have no slots: the MCP SDK reads their schemas.
 
 numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded.
 """
@@ -10,15 +11,12 @@ from mcp_cxr.records._api import (
     DefaultLimit,
     ForgetPreview,
     GroupBy,
-    Hit,
     ImageDetails,
     IngestSummary,
-    Matched,
     Mode,
     Overview,
     Repair,
     SearchArguments,
-    SearchResult,
     Verification,
 )
 from mcp_cxr.records._domain import (
@@ -50,6 +48,7 @@ from mcp_cxr.records._domain import (
     mimic_subject_id,
     without_mimic_prefix,
 )
+from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood
 
 __all__ = [
     "FILTERS",
@@ -87,6 +86,7 @@ __all__ = [
     "SubjectId",
     "TermClause",
     "Totals",
+    "Understood",
     "Vector",
     "Vectors",
     "Verification",

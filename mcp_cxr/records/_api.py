@@ -1,4 +1,4 @@
-"""What the calls of an archive take and return: search, ingest, show, overview, verify, repair, forget."""
+"""The arguments of a search, and what the other calls return: ingest, show, overview, verify, repair, forget."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 GroupBy = Literal["study", "subject", "none"]
 Mode = Literal["auto", "vector", "words"]
-Matched = Literal["full", "part", "unknown", "no"]
 
 
 class DefaultLimit(int):
@@ -99,71 +98,6 @@ class SearchArguments:
 
 FILTERS = tuple(field.name for field in fields(SearchArguments) if field.metadata["is_filter"])
 """The arguments that narrow the images that match."""
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One image on a page of results."""
-
-    rank: int
-    """From 1, over all pages."""
-    image_id: str
-    study_id: str
-    subject_id: str
-    study_date: str | None
-    """ISO date, `2180-05-06`."""
-    view_position: str
-    image_path: str
-    matched: Matched | None
-    """full: report and labels state all that the words ask for. part: a finding of them is there, and something asked
-    for is not stated, otherwise, or denied (`missing`). unknown: no report and no label. no: read, and silent. null if
-    no words were asked."""
-    missing: list[str]
-    """What of the words is not stated as asked, and what the study says instead."""
-    similarity_score: float | None
-    """Raw cosine, -1 to 1; null if no vectors were compared."""
-    similarity_z: float | None
-    """Standard deviations above the mean cosine of the reference sample."""
-    percentile: float | None
-    """Share of the reference sample, in percent, that is less similar."""
-    labels: dict[str, int]
-    report_excerpt: str | None
-    why: list[str]
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """One page of results.
-
-    `mode` of the request says what may be compared: vectors, words or both. `search_mode` says what was compared:
-    vectors of the text (semantic) or of examples (similar), words (keyword), several of these
-    (hybrid), or nothing (filter).
-    """
-
-    query: str | None
-    search_mode: Literal["semantic", "keyword", "hybrid", "similar", "filter"]
-    fallback_reason: str | None
-    embedder: str
-    understood: dict[str, Any] | None
-    """What the words were read as: findings, without, words, view, ids, corrected, ignored, embedded; null without
-    words."""
-    filters: dict[str, Any]
-    """The filters in force, as understood; filters not given are left out."""
-    matched_results: int | None
-    """Groups that match in full, after all filters: the number to tell people. null if no words were asked."""
-    counts: dict[str, int] | None
-    """present and possible (full matches), part, unknown (no report and no label), silent, denied (every finding
-    denied: left out), conflicting (report and labels disagree). null if no words were asked."""
-    total_results: int
-    """What can be paged through: the matches, and what is ranked after them."""
-    results_count: int
-    offset: int
-    next_offset: int | None
-    execution_time_ms: float
-    cache_hit: bool
-    """Whether the query's vector came from the cache."""
-    warnings: list[str]
-    images: list[Hit]
 
 
 @dataclass(frozen=True)

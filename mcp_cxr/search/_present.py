@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language import document_terms
+from mcp_cxr.language import QueryMeaning, document_terms
 from mcp_cxr.records import Hit
 from mcp_cxr.search._plan import matched_by_terms
 from mcp_cxr.search._reasons import Reasons
@@ -98,7 +98,7 @@ class _Page:
                 continue
             hit = _hit(answer, group, stored[group.best.image_id], statistics, index + 1)
             notes = [f"near duplicate folded: {image_id}" for image_id in folded.pop(index, [])]
-            hits.append(replace(hit, why=[*hit.why, *notes]))
+            hits.append(hit.model_copy(update={"why": [*hit.why, *notes]}) if notes else hit)
         warnings = [
             f"Near duplicates of the image at rank {first + 1} are not listed separately: {', '.join(image_ids)}."
             for first, image_ids in folded.items()
@@ -120,9 +120,9 @@ def _hit(
 ) -> Hit:
     image, study, meaning = stored.image, stored.study, answer.understood.meaning
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
-    reasons = Reasons(meaning, stored) if meaning else None
+    reasons = Reasons(meaning or QueryMeaning(), stored)
     matched = _matched(answer, group, stored)
-    why = [*(["pixels"] if group.by_vector else []), *(reasons.why() if reasons else [])]
+    why = [*(["pixels"] if group.by_vector else []), *reasons.why()]
     return Hit(
         rank=rank,
         image_id=image.image_id,
@@ -132,12 +132,13 @@ def _hit(
         view_position=image.view_position,
         image_path=image.shown_path,
         matched=matched,
-        missing=reasons.missing() if reasons and matched == "part" else [],
+        missing=reasons.missing() if matched == "part" else [],
         similarity_score=None if cosine is None else round(cosine, 6),
         similarity_z=statistics.z(cosine) if statistics and cosine is not None else None,
         percentile=statistics.percentile(cosine) if statistics and cosine is not None else None,
         labels=dict(study.labels),
-        report_excerpt=reasons.excerpt() if reasons else None,
+        labels_absent=[name for name, value in study.labels.items() if value == 0],
+        report_excerpt=reasons.excerpt(),
         why=why or [_OTHER_REASONS[matched]],
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
-from mcp_cxr.records import Filter, SearchResult
+from mcp_cxr.records import Filter, SearchResult, Understood
 from mcp_cxr.search._answer import Answer
 from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
 from mcp_cxr.search._plan import SearchPlan, counts, plan_filters, plan_words
@@ -196,8 +196,8 @@ def _filters(answer: Answer) -> dict[str, Any]:
     return answer.query.filters | {name: value for name, value in resolved.items() if value}
 
 
-def _understood(answer: Answer) -> dict[str, Any]:
-    return answer.understood.shown | {"embedded": answer.embedded.text}
+def _understood(answer: Answer) -> Understood:
+    return Understood(**answer.understood.shown, embedded=answer.embedded.text)
 
 
 def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:

@@ -1,15 +1,15 @@
-"""MCP_CXR_SHARE: removes from results what the host's model may not be given."""
+"""What the host's model is given of a result: nothing that MCP_CXR_SHARE does not name, and nothing twice."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import ImageDetails, SearchResult
+    from mcp_cxr.records import Hit, ImageDetails, SearchResult
 
 REPORTS_NOT_SHARED = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
 HIDDEN_PATH_NOTE = "(file names are not shared)"
@@ -18,12 +18,26 @@ _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a re
 
 
 def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
-    """Return the search result without file names that may identify a person, and without report text if not shared."""
-    hits = [replace(hit, image_path=_shared_path(hit.image_id, hit.image_path)) for hit in result.images]
-    if "reports" in share or not hits:
-        return replace(result, images=hits)
-    hits = [replace(hit, report_excerpt=None) for hit in hits]
-    return replace(result, images=hits, warnings=[*result.warnings, REPORTS_NOT_SHARED])
+    """Return the search result as a model is given it.
+
+    File names that may identify a person are left out, as is report text that is not shared. Absent labels are names in
+    `labels_absent` only.
+    """
+    with_reports = "reports" in share
+    hits = [_for_model(hit, with_reports=with_reports) for hit in result.images]
+    note = [] if with_reports or not hits else [REPORTS_NOT_SHARED]
+    return result.model_copy(update={"images": hits, "warnings": [*result.warnings, *note]})
+
+
+def _for_model(hit: Hit, *, with_reports: bool) -> Hit:
+    """Return the hit without a path that repeats its ids, with each label once, and a report only if it is shared."""
+    path = _shared_path(hit.image_id, hit.image_path or "")
+    changes: dict[str, Any] = {
+        "image_path": None if path == HIDDEN_PATH_NOTE or hit.image_id in path else path,
+        "labels": {name: value for name, value in hit.labels.items() if value != 0},
+        "report_excerpt": hit.report_excerpt if with_reports else None,
+    }
+    return hit.model_copy(update=changes)
 
 
 def _shared_path(image_id: str, path: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp_types import CallToolResult, TextContent
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mcp_cxr.errors import CxrError
 from mcp_cxr.sanitize import sanitize_json, sanitize_text
@@ -91,14 +91,15 @@ def state_of(context: Context[Any, Any]) -> ServerState:
     return context.request_context.lifespan_context
 
 
-def tool_result(value: DataclassInstance, *, has_untrusted_text: bool = False) -> CallToolResult:
+def tool_result(value: DataclassInstance | BaseModel, *, has_untrusted_text: bool = False) -> CallToolResult:
     """Return the data twice: structured, and as compact JSON text for hosts whose model reads only text.
 
     Args:
-        value: The data.
+        value: The data. Fields of a model that hold their default, null or empty, are left out.
         has_untrusted_text: Whether it quotes reports or headers; `UNTRUSTED_TEXT_NOTE` is then added as a text block.
     """
-    data = sanitize_json(dataclasses.asdict(value))
+    is_model = isinstance(value, BaseModel)
+    data = sanitize_json(value.model_dump(exclude_defaults=True) if is_model else dataclasses.asdict(value))
     note = [TextContent(type="text", text=UNTRUSTED_TEXT_NOTE)] if has_untrusted_text else []
     return CallToolResult(content=[compact_json(data), *note], structured_content=data)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_cxr.records import Hit, SearchResult
+from mcp_cxr.server._redaction import redact_search_result
 from tests.cli.conftest import told_by_tool
 
 if TYPE_CHECKING:
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command
     from tests.server.archives import Ingested
+
+
+def for_a_model(page: dict[str, Any]) -> dict[str, Any]:
+    """Return a result of the command as the tool gives it to a model."""
+    result = SearchResult.model_validate({**page, "execution_time_ms": 0})
+    return redact_search_result(result, ("reports", "images")).model_dump(exclude_defaults=True)
+
 
 HIT = re.compile(r"(?P<score>-?\d\.\d{3}) - (?P<id>[0-9a-f-]{44}) \((?P<view>[A-Z]+)\) - Patient (?P<patient>p\d+)")
 
@@ -34,7 +43,7 @@ def test_a_hit_by_words_prints_its_reasons_and_no_score(on_demo: Command):
     done = on_demo("search", "pneumothorax", "--label", "pneumothorax")
     assert done.code == 0
     assert done.out.startswith("  -   - ")
-    assert "report: pneumothorax" in done.out
+    assert "report: small left apex pneumothorax; label: Pneumothorax" in done.out
     assert "Note: The embedder offline-sketch-1 cannot embed text" in done.err
     assert "(keyword, " in done.err
 
@@ -54,7 +63,10 @@ def test_json_equals_the_result_of_the_tool(on_demo: Command, demo: Ingested):
     )
     assert done.code == 0
     assert done.json["images"]
-    assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
+    assert set(done.json) == set(SearchResult.model_fields)
+    assert all(set(hit) == set(Hit.model_fields) for hit in done.json["images"])
+    assert any(0 in hit["labels"].values() for hit in done.json["images"])
+    assert for_a_model(done.json) == {**told, "execution_time_ms": 0}
 
 
 def test_a_file_of_the_archive_is_its_image_for_command_and_tool(on_demo: Command, demo: Ingested):
@@ -64,7 +76,7 @@ def test_a_file_of_the_archive_is_its_image_for_command_and_tool(on_demo: Comman
     told = told_by_tool(demo, "search_medical_images", like=[str(file)], limit=3)
     assert done.code == 0
     assert done.json["search_mode"] == "similar"
-    assert {**done.json, "execution_time_ms": 0} == {**told, "execution_time_ms": 0}
+    assert for_a_model(done.json) == {**told, "execution_time_ms": 0}
     assert done.json["images"] == on_demo("search", "--like", drawn.image_id, "--limit", 3, "--json").json["images"]
 
 

@@ -22,7 +22,7 @@ class TestNothingShared:
     async def test_a_search_result_holds_no_report_and_says_why_once(self, host: Host):
         page = await host.ask("search_medical_images", query="effusion")
         assert page["results_count"] == 5
-        assert [hit["report_excerpt"] for hit in page["images"]] == [None] * 5
+        assert not any("report_excerpt" in hit for hit in page["images"])
         assert page["warnings"].count(WITHHELD) == 1
 
     async def test_image_details_hold_no_report_and_say_why(self, host: Host, demo: Ingested):

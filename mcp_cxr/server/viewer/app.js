@@ -148,7 +148,8 @@ class App {
     Object.assign(this, { page, search, isBusy: false, problem: null, hint: null });
     this.unlike = [...(search.unlike ?? [])];
     for (const hit of page.images) this.names.set(hit.image_id, `${hit.view_position} ${hit.subject_id}`);
-    announce(`${counted(page.total_results, search.group)}, ${page.images.length} shown.`);
+    const found = matchesText(page) ?? counted(page.total_results, search.group);
+    announce(`${found}. ${page.images.length} shown.`);
     this.closeImage();
     this.app.querySelector(".results")?.scrollTo(0, 0);
     const { opens } = this.host.context; // the chat page asks for an image to be opened

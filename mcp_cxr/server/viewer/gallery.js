@@ -22,6 +22,7 @@ class Gallery {
         "header",
         { class: "top" },
         searchForm({ ...state, on: this.on }),
+        page?.understood ? element("p", { class: "understood" }, `Read as: ${understoodText(page.understood)}`) : null,
         state.filtersOpen ? filterForm({ ...state, on: this.on }) : null,
       ),
       element(
@@ -43,13 +44,17 @@ class Gallery {
     if (!page && problem) return null;
     if (!page) return instead(isBusy ? "Searching …" : "Search your archive by words or filters.");
     if (!page.images.length) return instead("No image matches. Try other words or fewer filters.");
-    const cards = page.images.map((hit) => this.#card(hit));
+    const rest = restHeading(page);
+    const cards = page.images.flatMap((hit) => [
+      hit.rank === rest?.rank ? element("li", { class: "rest" }, rest.text) : null,
+      this.#card(hit),
+    ]);
     return element("ol", { class: "cards", start: page.images[0].rank }, cards);
   }
 
   #summary(page) {
     const took = typeof page.execution_time_ms === "number" ? `${Math.round(page.execution_time_ms)} ms` : null;
-    const found = counted(page.total_results, this.state.search.group);
+    const found = matchesText(page) ?? counted(page.total_results, this.state.search.group);
     const facts = [MODES[page.search_mode] ?? page.search_mode, took].filter(Boolean);
     const query = page.query ? ` for “${page.query}”` : "";
     return element(
@@ -107,6 +112,9 @@ class Gallery {
           similarity ? element("span", { class: "similarity", title: similarity.explanation }, similarity.text) : null,
         ),
         element("p", { class: "ids" }, element("span", { title: "Patient" }, hit.subject_id), element("span", { title: "Study" }, hit.study_id)),
+        hit.matched === "part"
+          ? element("p", { class: "part" }, `Matches in part: ${(hit.missing ?? []).join("; ")}`)
+          : null,
         labels.length ? element("p", { class: "labels" }, labels.join(", ")) : null,
         hit.why?.length
           ? element("p", { class: "why", title: hit.why.join("\n") }, `Why: ${hit.why.join("  ·  ")}`)

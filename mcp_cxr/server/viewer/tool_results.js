@@ -43,6 +43,64 @@ function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
+/** How many match, for people: "162 match; 310 in part; the rest is ranked by likeness"; null without words. */
+function matchesText(page) {
+  const { matched_results: matched, counts } = page;
+  if (typeof matched !== "number" || !counts) return null;
+  const number = (count) => count.toLocaleString("en");
+  const parts = [`${number(matched)} match`];
+  if (onlyRulesOut(page)) {
+    if (counts.silent) parts.push(`${number(counts.silent)} do not mention it`);
+    if (counts.unknown) parts.push(`${number(counts.unknown)} have no report or label`);
+    return parts.join("; ");
+  }
+  if (counts.part) parts.push(`${number(counts.part)} in part`);
+  if (page.total_results > matched + counts.part) parts.push(restText(page));
+  return parts.join("; ");
+}
+
+function restText(page) {
+  if (page.search_mode === "keyword") return "in the rest only single words or the indication match";
+  return isMixed(page) ? "all are ranked by likeness" : "the rest is ranked by likeness";
+}
+
+/** The rank of the first hit after the matches, and a line that sets it and those after it apart; null if none is needed. */
+function restHeading(page) {
+  const first = page.images.find(({ matched }) => matched === "no" || matched === "unknown");
+  if (!first || isMixed(page)) return null;
+  if (onlyRulesOut(page)) return { rank: first.rank, text: "Not mentioned, or no report or label" };
+  if (page.search_mode === "keyword") return { rank: first.rank, text: "Only single words or the indication match" };
+  return { rank: first.rank, text: "Ranked by likeness: no report or label matches" };
+}
+
+function onlyRulesOut({ understood }) {
+  return Boolean(understood?.without?.length) && !understood.findings?.length && !understood.words?.length;
+}
+
+/** Whether matches stand between hits that do not match: vectors alone ranked them. */
+function isMixed(page) {
+  const isMatch = page.images.map(({ matched }) => matched === "full" || matched === "part");
+  return isMatch.lastIndexOf(true) > isMatch.indexOf(false) && isMatch.includes(false);
+}
+
+/** What the words were read as, on one line. */
+function understoodText(understood) {
+  const { findings = [], without = [], words = [], view = [], ids = [], limit, ignored = [], corrected = {} } = understood;
+  const corrections = Object.entries(corrected).map(([typed, word]) => `${typed} to ${word}`);
+  return [
+    ...findings,
+    ...without.map((name) => `without ${name}`),
+    ...words.map((word) => `the word “${word}”`),
+    view.length && `view: ${view.join(", ")}`,
+    ...ids,
+    limit && `at most ${limit} results`,
+    ignored.length && `ignored: ${ignored.join(", ")}`,
+    corrections.length && `corrected: ${corrections.join(", ")}`,
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
 function similarityOf(hit) {
   if (typeof hit.similarity_z !== "number" && typeof hit.percentile !== "number") return null;
   const z =

@@ -111,7 +111,7 @@ async def test_modifiers_alone_match_nothing_and_are_named(query: str, *, sees: 
     assert page.matched_results == 0
     assert {hit.matched for hit in page.images} <= {"no", "unknown"}
     assert page.understood is not None
-    assert page.understood["ignored"]
+    assert page.understood.ignored
     assert "add the finding" in page.warnings[0]
 
 

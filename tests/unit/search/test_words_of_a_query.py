@@ -48,7 +48,7 @@ async def test_view_words_are_a_filter_that_is_shown(query: str, views: list[str
     page = await found(query)
     assert (set(numbers(page)), page.filters, page.matched_results) == (studies, {"view": views}, len(studies))
     assert page.understood is not None
-    assert page.understood["view"] == views
+    assert page.understood.view == views
     assert "1 matching studies have an unknown view and were left out." in page.warnings
 
 
@@ -82,7 +82,7 @@ async def test_ids_pasted_whole_are_that_patient_study_or_image() -> None:
         assert (numbers(page), page.search_mode) == ([2], "filter"), word
         assert page.filters == {name: word.lower()}
         assert page.understood is not None
-        assert page.understood["ids"] == [word.lower()]
+        assert page.understood.ids == [word.lower()]
 
 
 async def test_an_id_beside_words_filters_them() -> None:
@@ -97,17 +97,17 @@ async def test_a_number_in_the_words_is_the_limit_but_never_against_a_given_one(
         page, given = await archive.search(query), await archive.search(query, limit=5)
     assert (page.results_count, page.matched_results) == (2, 8)
     assert page.understood is not None
-    assert page.understood["limit"] == 2
+    assert page.understood.limit == 2
     assert given.results_count == 5
     assert given.understood is not None
-    assert "limit" not in given.understood
+    assert given.understood.limit is None
 
 
 @pytest.mark.parametrize("query", ["find 3 mm nodule", "show 2 cm mass", "7th rib fracture"])
 async def test_a_number_with_a_unit_is_no_limit(query: str) -> None:
     page = await found(query)
     assert page.understood is not None
-    assert "limit" not in page.understood
+    assert page.understood.limit is None
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_sex_and_age_are_named_as_not_applied(query: str, named: str) -> N
     page = await found(query)
     assert set(numbers(page)) == {1, 2, 3}
     assert page.understood is not None
-    assert named in page.understood["ignored"]
+    assert named in page.understood.ignored
     assert any(named in warning and "not applied" in warning for warning in page.warnings)
 
 
@@ -131,7 +131,7 @@ async def test_carrier_words_are_not_matched_and_not_named() -> None:
         page = await archive.search("Please could you show me all images of patients that have cardiomegaly?")
     assert (numbers(page), page.matched_results) == ([1], 1)
     assert page.understood is not None
-    assert (page.understood["ignored"], page.warnings) == ([], [])
+    assert (page.understood.ignored, page.warnings) == ([], [])
 
 
 async def test_words_no_field_knows_are_named() -> None:
@@ -139,7 +139,7 @@ async def test_words_no_field_knows_are_named() -> None:
         page = await archive.search("pneumothorax xylophone")
     assert (numbers(page), page.matched_results) == ([2], 1)
     assert page.understood is not None
-    assert page.understood["ignored"] == ["xylophone"]
+    assert page.understood.ignored == ["xylophone"]
     assert "No report, label or tag has 'xylophone'; not searched for." in page.warnings
 
 
@@ -157,7 +157,7 @@ async def test_misspelt_words_are_corrected_and_the_answer_says_so(typed: str, m
         page, right = await archive.search(typed), await archive.search(meant)
     assert (page.images, page.matched_results) == (right.images, 1)
     assert page.understood is not None
-    assert page.understood["corrected"] == {typed: meant}
+    assert page.understood.corrected == {typed: meant}
     assert f"Searched for {meant!r} instead of {typed!r}." in page.warnings
 
 
@@ -168,7 +168,7 @@ async def test_a_word_of_the_reports_is_corrected_too_but_not_by_the_table_alone
     assert (numbers(page), page.matched_results) == ([2], 1)
     assert hidden.matched_results == 0
     assert hidden.understood is not None
-    assert hidden.understood["ignored"] == ["sponge"]
+    assert hidden.understood.ignored == ["sponge"]
 
 
 async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
@@ -176,7 +176,7 @@ async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
         for query in ("mas", "effusion 12345678", "spleen", "nodular"):
             page = await archive.search(query)
             assert page.understood is not None
-            assert page.understood["corrected"] == {}
+            assert page.understood.corrected == {}
 
 
 async def test_a_tie_is_asked() -> None:
@@ -213,7 +213,7 @@ async def test_a_dog_on_the_beach_matches_nothing_and_likeness_puts_something_fi
         in page.warnings
     )
     assert page.understood is not None
-    assert page.understood["embedded"] == "a dog on the beach"
+    assert page.understood.embedded == "a dog on the beach"
 
 
 @pytest.mark.parametrize(
@@ -230,5 +230,5 @@ async def test_the_embedder_is_given_the_findings_as_understood(query: str, embe
     async with reported(REPORTS, embedder) as archive:
         page = await archive.search(query)
     assert page.understood is not None
-    assert page.understood["embedded"] == embedded
+    assert page.understood.embedded == embedded
     assert embedded is None or embedder.texts[0] == embedded

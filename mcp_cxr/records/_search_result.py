@@ -1,0 +1,172 @@
+"""What a search returns, for the tool, the command line and the page alike.
+
+The required fields are always there. The others have a default, which means that there is nothing to say: then a model
+is not given them; `mcp-cxr search --json` prints them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Matched = Literal["full", "part", "unknown", "no"]
+SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]
+
+
+class Hit(BaseModel):
+    """One image on a page of results."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    """From 1, over all pages."""
+    image_id: str
+    study_id: str
+    subject_id: str
+    study_date: str | None = None
+    """ISO date, `2180-05-06`."""
+    view_position: str
+    image_path: str | None = None
+    """Below its root; a model is not given a path that repeats the ids."""
+    matched: Matched | None = None
+    """full: report and labels state all that the words ask for. part: a finding of them is there, and something asked
+    for is not stated, otherwise, or denied (`missing`). unknown: no report and no label. no: read, and silent. null if
+    no words were asked."""
+    missing: list[str] = []
+    """What of the words is not stated as asked, and what the study says instead."""
+    similarity_score: float | None = None
+    """Raw cosine, -1 to 1; null if no vectors were compared."""
+    similarity_z: float | None = None
+    """Standard deviations above the mean cosine of the reference sample."""
+    percentile: float | None = None
+    """Share of the reference sample, in percent, that is less similar."""
+    labels: dict[str, int] = {}
+    """1 present, -1 possible, 0 absent; a model is given the absent ones in `labels_absent` only."""
+    labels_absent: list[str] = []
+    """The names of the labels that are absent."""
+    report_excerpt: str | None = None
+    why: list[str]
+
+
+class Understood(BaseModel):
+    """What the words of a query were read as."""
+
+    model_config = ConfigDict(frozen=True)
+
+    findings: list[str] = []
+    """Each with the modifiers asked for: `pleural effusion, left`."""
+    without: list[str] = []
+    """What is ruled out."""
+    words: list[str] = []
+    """Words that are no finding and are looked for as they are."""
+    view: list[str] = []
+    ids: list[str] = []
+    limit: int | None = None
+    """The number of results that the words ask for."""
+    corrected: dict[str, str] = {}
+    """A word as typed, and the word that was searched for."""
+    ignored: list[str] = []
+    """Words that were not searched for."""
+    embedded: str | None = None
+    """The text that was embedded; null if none was."""
+
+    def as_text(self) -> str:
+        """Return one line for people: `pleural effusion, left; without pneumothorax; ignored: married`."""
+        corrections = [f"{typed} to {word}" for typed, word in self.corrected.items()]
+        parts = [
+            *self.findings,
+            *(f"without {name}" for name in self.without),
+            *(f"the word “{word}”" for word in self.words),
+            *(f"view: {', '.join(names)}" for names in [self.view] if names),
+            *self.ids,
+            *(f"at most {limit} results" for limit in [self.limit] if limit),
+            *(f"ignored: {', '.join(words)}" for words in [self.ignored] if words),
+            *(f"corrected: {', '.join(texts)}" for texts in [corrections] if texts),
+        ]
+        return "; ".join(parts)
+
+
+class SearchResult(BaseModel):
+    """One page of results.
+
+    `mode` of the request says what may be compared: vectors, words or both. `search_mode` says what was compared:
+    vectors of the text (semantic) or of examples (similar), words (keyword), several of these
+    (hybrid), or nothing (filter).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    query: str | None = None
+    search_mode: SearchMode
+    fallback_reason: str | None = None
+    embedder: str
+    understood: Understood | None = None
+    """null without words."""
+    filters: dict[str, Any] = {}
+    """The filters in force, as understood; filters not given are left out."""
+    matched_results: int | None = None
+    """Groups that match in full, after all filters: the number to tell people. null if no words were asked."""
+    counts: dict[str, int] | None = None
+    """present and possible (full matches), part, unknown (no report and no label), silent, denied (every finding
+    denied: left out), conflicting (report and labels disagree). null if no words were asked."""
+    total_results: int
+    """What can be paged through: the matches, and what is ranked after them."""
+    results_count: int
+    offset: int
+    next_offset: int | None = None
+    execution_time_ms: float
+    cache_hit: bool
+    """Whether the query's vector came from the cache."""
+    warnings: list[str] = []
+    images: list[Hit]
+
+    @property
+    def only_rules_out(self) -> bool:
+        """Whether the words ask for nothing and rule something out."""
+        asked = self.understood
+        return asked is not None and bool(asked.without) and not (asked.findings or asked.words)
+
+    def matches_text(self) -> str | None:
+        """Return how many match, for people: `162 match; 310 in part; the rest is ranked by likeness`.
+
+        Returns:
+            None if no words were asked.
+        """
+        if self.matched_results is None or self.counts is None:
+            return None
+        part, silent, unknown = (self.counts[name] for name in ("part", "silent", "unknown"))
+        parts = [f"{self.matched_results:,} match"]
+        if self.only_rules_out:
+            parts += [f"{silent:,} do not mention it"] if silent else []
+            parts += [f"{unknown:,} have no report or label"] if unknown else []
+        else:
+            parts += [f"{part:,} in part"] if part else []
+            parts += [self._rest_text()] if self.total_results > self.matched_results + part else []
+        return "; ".join(parts)
+
+    def _rest_text(self) -> str:
+        if self.search_mode == "keyword":
+            return "in the rest only single words or the indication match"
+        return "all are ranked by likeness" if self._is_mixed else "the rest is ranked by likeness"
+
+    def rest_heading(self) -> tuple[int, str] | None:
+        """Return the rank of the first hit after the matches, and a line that sets it and those after it apart.
+
+        Returns:
+            None if every hit matches or no words were asked, or if vectors alone mix what matches with what does not.
+        """
+        first = next((hit for hit in self.images if hit.matched in ("no", "unknown")), None)
+        if first is None or self._is_mixed:
+            return None
+        if self.only_rules_out:
+            return first.rank, "Not mentioned, or no report or label"
+        if self.search_mode == "keyword":
+            return first.rank, "Only single words or the indication match"
+        return first.rank, "Ranked by likeness: no report or label matches"
+
+    @property
+    def _is_mixed(self) -> bool:
+        """Whether matches stand between hits that do not match: vectors alone ranked them."""
+        matches = [hit.matched in ("full", "part") for hit in self.images]
+        return matches != sorted(matches, reverse=True)

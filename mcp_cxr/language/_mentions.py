@@ -263,6 +263,8 @@ class _Scopes:
         ends = [one.start for one in self._ends if one.start >= span.end]
         if cue.status in ("absent", "unstated", "resolved"):
             ends += self._new_statements(index)
+        if cue.status == "resolved":  # "removal of the tube without pneumothorax"
+            ends += [one.start for one in self._spans[index + 1 :] if _is_denial(one)]
         return min(ends, default=len(self._tokens))
 
     def _new_statements(self, index: int) -> Iterator[int]:
@@ -304,6 +306,10 @@ class _Scopes:
         return any(
             self._tokens[span.start] in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4]
         )
+
+
+def _is_denial(span: _Span) -> bool:
+    return isinstance(span.entry, Cue) and span.entry.status == "absent"
 
 
 def _findings_of(spans: Sequence[_Span], tokens: Sequence[str]) -> Iterator[_Found]:
@@ -425,7 +431,7 @@ def _parts(
     if not any(_differ(first, second) for first, second in combinations(sided, 2)):
         return [set().union(*parts)]
     common = set[str]().union(*(part for part in parts if part not in sided))
-    return [part | common for part in sided]
+    return [part | common for part in sided if not any(part < other for other in sided)]
 
 
 def _differ(first: set[str], second: set[str]) -> bool:

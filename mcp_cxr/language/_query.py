@@ -226,7 +226,10 @@ class QueryMeaning:
         return tuple(dict.fromkeys(label for label in found if label))
 
     def clauses(self, kinds: Sequence[TermKind]) -> list[tuple[str, ...]]:
-        """Return sets of terms of which a study has at least one each if it states all that is asked for."""
+        """Return sets of terms of which a study has at least one each if it states all that is asked for.
+
+        An empty set, of which no study has one, if nothing is asked for that can be matched.
+        """
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]
         if not self.wanted:

@@ -177,10 +177,10 @@ def _match_warnings(answer: Answer) -> list[str]:
     """Warn if no report, label or tag matches, and if studies that match have no known view."""
     found: list[str] = []
     counted = dict(zip(answer.plan.counted, answer.facts.counts, strict=True)) if answer.plan.counted else {}
-    if counted and not counted["stated"] and answer.vectors.query is not None:
+    if not counted.get("stated", 1) and answer.vectors.query is not None:
         found.append(_LIKENESS_ALONE)
     if counted.get("view unknown"):
-        found.append(f"{counted['view unknown']} matching studies have an unknown view and were left out.")
+        found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     return found
 
 

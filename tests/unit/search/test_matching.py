@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -224,3 +224,20 @@ async def test_silent_and_unknown_hits_give_no_false_reason() -> None:
     hits = by_number(await found("no pleural effusion"))
     assert hits[7].why == ["not mentioned"]
     assert hits[9].why == ["no report that can be read, no label"]
+
+
+@pytest.mark.parametrize("given", [{"query": "pneumothorax"}, {"has_report": True}, {"query": "no edema"}], ids=str)
+async def test_without_vectors_a_frontal_image_stands_for_its_study(given: dict[str, Any]) -> None:
+    views = [("LATERAL", "PA"), ("UNKNOWN", "LL", "AP"), ("LL",), ("AP", "PA")]
+    async with reported([Reported("FINDINGS: Pneumothorax.", views=each) for each in views]) as archive:
+        page = await archive.search(**given)
+        lateral = await archive.search(**given, view=["LATERAL"])
+        images = await archive.search(**given, group="none", limit=20)
+    assert {number: hit.view_position for number, hit in by_number(page).items()} == {
+        1: "PA",
+        2: "AP",
+        3: "LL",
+        4: "AP",
+    }
+    assert {hit.view_position for hit in lateral.images} == {"LATERAL", "LL"}
+    assert len({hit.image_id for hit in images.images}) == 8

@@ -49,7 +49,7 @@ async def test_view_words_are_a_filter_that_is_shown(query: str, views: list[str
     assert (set(numbers(page)), page.filters, page.matched_results) == (studies, {"view": views}, len(studies))
     assert page.understood is not None
     assert page.understood.view == views
-    assert "1 matching studies have an unknown view and were left out." in page.warnings
+    assert "Matching studies left out because their view is unknown: 1." in page.warnings
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,7 @@ async def test_a_view_that_is_given_wins_over_the_words() -> None:
 async def test_view_words_alone_list_those_images() -> None:
     page = await found("PA view")
     assert (page.search_mode, set(numbers(page)), page.filters) == ("filter", {1, 4}, {"view": ["PA"]})
+    assert page.warnings == ["Matching studies left out because their view is unknown: 1."]
 
 
 async def test_ids_pasted_whole_are_that_patient_study_or_image() -> None:

@@ -318,8 +318,19 @@ def _findings_of(spans: Sequence[_Span], tokens: Sequence[str]) -> Iterator[_Fou
         if isinstance(span.entry, FindingEntry):
             yield _Found(at, span.entry)
         elif isinstance(span.entry, Structure):
-            for said in _said_of(spans, tokens, at):
-                yield _Found(at, said.finding, said.status)
+            all_said, cause = _said_of(spans, tokens, at), _named_cause(spans, tokens, at)
+            if cause not in [said.finding for said in all_said]:  # else the finding takes the side of the structure
+                for said in all_said:
+                    yield _Found(at, said.finding, said.status)
+
+
+def _named_cause(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> FindingEntry | None:
+    """Return the finding named as the cause of what is said of a structure: "angle is blunted by an effusion"."""
+    end = min(at + 1 + _REACH, len(spans))
+    by = next((n for n in range(at + 1, end) if tokens[spans[n].start] == "by"), None)
+    if by is None:
+        return None
+    return next((one.entry for one in spans[by:end] if isinstance(one.entry, FindingEntry)), None)
 
 
 def _said_of(spans: Sequence[_Span], tokens: Sequence[str], at: int) -> tuple[Predicate, ...]:

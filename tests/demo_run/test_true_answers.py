@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def shows(kind: str, *, side: str | None = None, grade: str | None = None, zone: str | None = None) -> Truth:
-    """Return whether a phantom shows a finding as asked; a trace of an effusion is reported as possible."""
+    """Return whether a phantom shows a finding as asked; a trace is small."""
     return lambda findings: any(
         one.kind == kind
         and side in (None, one.side)
-        and grade in (None, one.grade)
+        and grade in (None, "small" if one.grade == "trace" else one.grade)
         and (zone is None or one.zone == zone)
         for one in findings
     )
@@ -52,7 +52,7 @@ QUESTIONS: dict[str, Truth] = {
     "bilateral effusions": BILATERAL,
     "large left effusion": shows("effusion", side="left", grade="large"),
     "small right pleural effusion": shows("effusion", side="right", grade="small"),
-    "possible effusion": shows("effusion", grade="trace"),
+    "possible effusion": shows("effusion"),
     "left pneumothorax": shows("pneumothorax", side="left"),
     "PTX": shows("pneumothorax"),
     "severe cardiomegaly": shows("cardiomegaly", grade="large"),
@@ -119,3 +119,12 @@ def test_no_hit_shows_what_is_ruled_out(
 ) -> None:
     hits = {hit.study_id: findings[hit.study_id] for hit in answers[words].images}
     assert not [study for study, shown in hits.items() if RULED_OUT[words](shown)]
+
+
+def test_a_hedged_question_puts_what_is_possible_first(
+    answers: dict[str, SearchResult], findings: Mapping[StudyId, Findings]
+) -> None:
+    hits = answers["possible effusion"].images
+    traces = [any(one.grade == "trace" for one in findings[hit.study_id]) for hit in hits]
+    assert traces == sorted(traces, reverse=True)
+    assert any(traces)

@@ -63,6 +63,11 @@ _ABNORMAL = re.compile(r"\b(?:not normal|abnormal|any (?:finding|abnormality)|an
 _IN_HISTORY = re.compile(
     r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
 )
+_NOT_SIDE = re.compile(
+    r",?\s*\b(?:but\s+|and\s+)?not\s+(?:(?:on|in|at)\s+)?(?:the\s+)?(?P<side>left|right)(?:\s+(?:side|lung))?(?=\s*(?:[.,;]|$))",
+    re.IGNORECASE,
+)
+"""A side that is denied of the finding before it: "effusion, but not on the left"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +273,12 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 
 def _parsed(text: str) -> QueryMeaning:
+    if denied := _NOT_SIDE.search(text):
+        parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
+        side = denied["side"].lower()
+        if parsed.wanted and side not in parsed.findings[-1].modifiers:
+            last = WantedFinding(parsed.findings[-1].name, frozenset({side}), text=parsed.findings[-1].text)
+            return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
     mentions = [one for statement in statements(_plain(text)) for one in mentions_in(statement, is_query=True)]
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]

@@ -241,3 +241,11 @@ async def test_without_vectors_a_frontal_image_stands_for_its_study(given: dict[
     }
     assert {hit.view_position for hit in lateral.images} == {"LATERAL", "LL"}
     assert len({hit.image_id for hit in images.images}) == 8
+
+
+@pytest.mark.parametrize("query", ["pleural effusion, but not on the left", "right effusion and not the left side"])
+async def test_a_side_that_is_denied_is_ruled_out(query: str) -> None:
+    page = await found(query)
+    assert page.filters == {"without": ["pleural effusion, left"]}
+    assert {2, 4} <= set(numbers(page))
+    assert not {1, 3, 5} & set(numbers(page))

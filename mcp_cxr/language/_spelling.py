@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import (
@@ -95,6 +95,7 @@ def _known_stems() -> frozenset[str]:
     return frozenset(stem(word) for word in table_words())
 
 
+@lru_cache(maxsize=4096)
 def _candidates(word: str) -> tuple[str, ...]:
     """Return the words of the tables nearest to a word, forms of one stem as one."""
     furthest = 2 if len(word) >= _TWO_EDITS_FROM else 1

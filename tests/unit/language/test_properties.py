@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from time import process_time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,3 +117,14 @@ def test_another_statement_takes_no_affirmed_finding_away(first: str, second: st
 
 def _one_line(text: str) -> str:
     return " ".join(word for word in text.split() if not word.isupper() and word != "1.")
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["\n \n", " ", "\t \t", "REASON FOR ", "FINDINGS: x\n", "1. 2. ", "A:", "_", "? ", "small left effusion and "],
+)
+def test_no_report_takes_long(part: str) -> None:
+    start = process_time()
+    read_report(part * (30_000 // len(part)))
+    parse_query_text(part * (5_000 // len(part)))
+    assert process_time() - start < 10  # a minute before headings were bounded

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.demo.phantom import PhantomFinding
-    from mcp_cxr.records import SearchResult, StudyId
+    from mcp_cxr.records import SearchResult
 
     Findings = tuple[PhantomFinding, ...]
     Truth = Callable[[Findings], bool]
@@ -80,7 +80,7 @@ RULED_OUT: dict[str, Truth] = {
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[StudyId, Findings]:
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Findings]:
     return {image.study_id: image.findings for image in _drawn(tmp_path_factory).images}
 
 
@@ -104,7 +104,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SearchResult]
 
 @pytest.mark.parametrize("words", QUESTIONS)
 def test_full_matches_are_those_that_show_what_is_asked(
-    words: str, answers: dict[str, SearchResult], findings: Mapping[StudyId, Findings]
+    words: str, answers: dict[str, SearchResult], findings: Mapping[str, Findings]
 ) -> None:
     full = {hit.study_id for hit in answers[words].images if hit.matched == "full"}
     true = {study for study, shown in findings.items() if QUESTIONS[words](shown)}
@@ -115,14 +115,14 @@ def test_full_matches_are_those_that_show_what_is_asked(
 
 @pytest.mark.parametrize("words", RULED_OUT)
 def test_no_hit_shows_what_is_ruled_out(
-    words: str, answers: dict[str, SearchResult], findings: Mapping[StudyId, Findings]
+    words: str, answers: dict[str, SearchResult], findings: Mapping[str, Findings]
 ) -> None:
     hits = {hit.study_id: findings[hit.study_id] for hit in answers[words].images}
     assert not [study for study, shown in hits.items() if RULED_OUT[words](shown)]
 
 
 def test_a_hedged_question_puts_what_is_possible_first(
-    answers: dict[str, SearchResult], findings: Mapping[StudyId, Findings]
+    answers: dict[str, SearchResult], findings: Mapping[str, Findings]
 ) -> None:
     hits = answers["possible effusion"].images
     traces = [any(one.grade == "trace" for one in findings[hit.study_id]) for hit in hits]

@@ -27,6 +27,8 @@ await client.connect(
 const { tools } = await client.listTools();
 const search = { name: "search_medical_images", arguments: { query: "left pleural effusion", limit: 2 } };
 const { structuredContent: page } = await client.callTool(search);
+const sparse = { name: "search_medical_images", arguments: { split: "train", limit: 1 } };
+await client.callTool(sparse); // the SDK checks it against the output schema
 const view = { name: "view_image", arguments: { image_id: page.images[0].image_id, max_px: 128 } };
 const { content } = await client.callTool(view);
 const refused = await client.callTool({ name: "view_image", arguments: { image_id: "nothing" } });
@@ -34,7 +36,7 @@ console.log(
   JSON.stringify({
     server: client.getServerVersion(),
     tools: tools.map(({ name }) => name),
-    found: page.images.map(({ labels }) => labels["Pleural Effusion"]),
+    found: page.images.map(({ labels }) => labels?.["Pleural Effusion"]),
     picture: content.find(({ type }) => type === "image"),
     refused: refused.isError && refused.content[0].text,
   }),

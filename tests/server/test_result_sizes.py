@@ -1,0 +1,187 @@
+"""What a search result costs a model, and whether strict clients accept the sparsest and the fullest one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mcp_cxr.records import Hit, SearchResult, Understood
+from mcp_cxr.server._redaction import redact_search_result
+from mcp_cxr.server._strict_tool import tool_result
+
+if TYPE_CHECKING:
+    from mcp_types import CallToolResult
+
+    from tests.server.conftest import Host
+
+IMAGE_ID = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
+EXCERPT = "x" * 138
+REQUIRED_OF_HIT = {"rank", "image_id", "study_id", "subject_id", "view_position", "why"}
+REQUIRED = {
+    *(
+        "search_mode",
+        "embedder",
+        "total_results",
+        "results_count",
+        "offset",
+        "execution_time_ms",
+        "cache_hit",
+        "images",
+    ),
+}
+
+
+def hit(rank: int, **more: Any) -> Hit:
+    return Hit(
+        rank=rank,
+        image_id=IMAGE_ID,
+        study_id="s50414267",
+        subject_id="p10000032",
+        study_date="2180-05-06",
+        view_position="PA",
+        image_path=f"files/p10/p10000032/s50414267/{IMAGE_ID}.dcm",
+        similarity_score=0.231482,
+        similarity_z=4.13,
+        percentile=99.98,
+        matched="full",
+        why=["pixels", "report: left pleural effusion"],
+        **more,
+    )
+
+
+def result(hits: list[Hit], **more: Any) -> SearchResult:
+    given: dict[str, Any] = {
+        "query": "left pleural effusion",
+        "understood": Understood(findings=["pleural effusion, left"], embedded="left pleural effusion"),
+        "matched_results": 162,
+        "counts": {
+            "present": 150,
+            "possible": 12,
+            "part": 310,
+            "unknown": 20,
+            "silent": 1000,
+            "denied": 900,
+            "conflicting": 5,
+        },
+        "next_offset": len(hits),
+    }
+    return SearchResult(
+        search_mode="hybrid",
+        embedder="nvidia/nvclip-vit-h-14",
+        total_results=1968,
+        results_count=len(hits),
+        offset=0,
+        execution_time_ms=41.2,
+        cache_hit=False,
+        images=hits,
+        **{**given, **more},
+    )
+
+
+def given_to_a_model(page: SearchResult, share: tuple[str, ...] = ("reports",)) -> CallToolResult:
+    shared = redact_search_result(page, share)
+    return tool_result(shared, has_untrusted_text=any(one.report_excerpt for one in shared.images))
+
+
+def tokens(page: SearchResult) -> float:
+    return sum(len(block.text) for block in given_to_a_model(page).content if block.type == "text") / 4
+
+
+@pytest.mark.parametrize(("hits", "most"), [(5, 500), (20, 1750)])
+def test_a_page_without_excerpts_is_short(hits: int, most: int):
+    without = tokens(result([hit(rank) for rank in range(1, hits + 1)]))
+    assert without <= most
+    with_excerpts = tokens(result([hit(rank, report_excerpt=EXCERPT) for rank in range(1, hits + 1)]))
+    assert with_excerpts - without <= 45 * hits
+
+
+def test_empty_fields_and_repeated_ids_are_left_out_and_absent_labels_are_names():
+    labels = {"Edema": 1, "Pneumonia": -1, "Pneumothorax": 0, "Fracture": 0}
+    one = hit(1, labels=labels, labels_absent=["Pneumothorax", "Fracture"], missing=[], report_excerpt=None)
+    data = given_to_a_model(result([one], fallback_reason=None)).structured_content
+    assert data
+    (found,) = data["images"]
+    assert found["labels"] == {"Edema": 1, "Pneumonia": -1}
+    assert found["labels_absent"] == ["Pneumothorax", "Fracture"]
+    assert not {"missing", "report_excerpt", "image_path"} & found.keys()
+    assert not {"fallback_reason", "warnings", "filters"} & data.keys()
+    assert data["understood"] == {"findings": ["pleural effusion, left"], "embedded": "left pleural effusion"}
+
+
+FULLEST = result(
+    [
+        hit(1, labels={"Edema": 1, "Fracture": 0}, labels_absent=["Fracture"], report_excerpt="Edema."),
+        hit(2).model_copy(update={"matched": "part", "missing": ["pleural effusion, left: denied"]}),
+    ],
+    fallback_reason="The service is down.",
+    filters={"view": ["PA"], "has_report": True},
+    warnings=["Imprecise."],
+    understood=Understood(
+        findings=["pleural effusion, left"],
+        without=["pneumothorax"],
+        words=["portable"],
+        view=["PA"],
+        ids=["s50414267"],
+        limit=5,
+        corrected={"efusion": "effusion"},
+        ignored=["married"],
+        embedded="left pleural effusion",
+    ),
+)
+SPARSEST_HIT = Hit(rank=1, image_id="a", study_id="b", subject_id="c", view_position="PA", why=["filter"])
+NOTHING: dict[str, Any] = dict.fromkeys(("query", "understood", "matched_results", "counts", "next_offset"))
+
+
+@pytest.mark.parametrize(
+    "page",
+    [FULLEST, result([SPARSEST_HIT], **NOTHING), result([], **NOTHING)],
+    ids=["fullest", "sparsest hit", "no hit"],
+)
+async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host):
+    tools = {tool.name: tool for tool in (await host.client.list_tools()).tools}
+    schema = tools["search_medical_images"].output_schema
+    assert schema
+    assert set(schema["required"]) == REQUIRED
+    assert set(schema["$defs"]["Hit"]["required"]) == REQUIRED_OF_HIT
+    assert "required" not in schema["$defs"]["Understood"]
+    strict = {**schema, "additionalProperties": False}
+    strict["$defs"] = {name: {**one, "additionalProperties": False} for name, one in schema["$defs"].items()}
+    for share in (("reports",), ()):
+        Draft202012Validator(strict).validate(given_to_a_model(page, share).structured_content)
+    Draft202012Validator(strict).validate(page.model_dump())
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "162 match; 310 in part; the rest is ranked by likeness"),
+        ({"total_results": 472}, "162 match; 310 in part"),
+        ({"search_mode": "keyword"}, "162 match; 310 in part; in the rest only single words or the indication match"),
+        ({"matched_results": None, "counts": None}, None),
+        (
+            {"understood": Understood(without=["support device"])},
+            "162 match; 1,000 do not mention it; 20 have no report or label",
+        ),
+    ],
+)
+def test_the_matched_number_is_said_to_people(changes: dict[str, Any], text: str | None):
+    assert result([]).model_copy(update=changes).matches_text() == text
+
+
+def test_hits_after_the_matches_are_set_apart():
+    ranked = [hit(rank).model_copy(update={"matched": how}) for rank, how in enumerate(("full", "part", "no"), start=1)]
+    assert result(ranked).rest_heading() == (3, "Ranked by likeness: no report or label matches")
+    assert result(ranked[:2]).rest_heading() is None
+    mixed = result([ranked[2], ranked[0]])  # by vectors alone
+    assert mixed.rest_heading() is None
+    assert mixed.matches_text() == "162 match; 310 in part; all are ranked by likeness"
+
+
+def test_what_was_understood_is_one_line():
+    assert FULLEST.understood
+    assert FULLEST.understood.as_text() == (
+        "pleural effusion, left; without pneumothorax; the word “portable”; view: PA; s50414267; at most 5 results; "
+        "ignored: married; corrected: efusion to effusion"
+    )

@@ -72,7 +72,7 @@ class EmbeddedStore(Store):
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
         self._int8_copy = Int8Copy(path)
         self._results = ResultCache(capacity=64)
-        self._mask_cache = ResultCache(capacity=16)  # up to several megabytes each
+        self._mask_cache = ResultCache(capacity=64)  # a byte for each study, up to several megabytes for slots
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:

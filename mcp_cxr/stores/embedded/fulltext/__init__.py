@@ -3,13 +3,14 @@
 from mcp_cxr.stores.embedded.fulltext._postings import has_any_term, mask_size, term_counts
 from mcp_cxr.stores.embedded.fulltext._search import match, reindex, reindex_all
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
+    cached_study_mask,
     image_conditions,
     selects_few,
     study_conditions,
-    study_mask,
 )
 
 __all__ = [
+    "cached_study_mask",
     "has_any_term",
     "image_conditions",
     "mask_size",
@@ -18,6 +19,5 @@ __all__ = [
     "reindex_all",
     "selects_few",
     "study_conditions",
-    "study_mask",
     "term_counts",
 ]

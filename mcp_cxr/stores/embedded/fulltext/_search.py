@@ -14,7 +14,12 @@ from mcp_cxr.stores._shared import best_first
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
-from mcp_cxr.stores.embedded.fulltext._study_filter import image_conditions, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.fulltext._study_filter import (
+    cached_study_mask,
+    image_conditions,
+    selects_few,
+    study_conditions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +94,7 @@ def match(
     """
     score_of = bm25_scores(connection, terms)
     if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
-        score_of = score_of * mask_cache.get(study_mask, connection, study_filter)
+        score_of = score_of * cached_study_mask(connection, study_filter, mask_cache)
     depth = limit
     while True:
         best = _best(score_of, depth)

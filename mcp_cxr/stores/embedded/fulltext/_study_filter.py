@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from mcp_cxr.records import Filter
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
 from mcp_cxr.stores.embedded.fulltext._postings import Holders, mask_size
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Filter, TermClause
+    from mcp_cxr.records import TermClause
+    from mcp_cxr.stores.embedded.database import ResultCache
 
     Mask: TypeAlias = NDArray[np.bool_]
 
@@ -76,6 +78,33 @@ def study_mask(connection: Connection, where: Filter) -> Mask:
     passing = np.logical_and.reduce(masks) if masks else np.ones(size, np.bool_)
     passing[[0, -1]] = False
     return passing
+
+
+def cached_study_mask(connection: Connection, where: Filter, mask_cache: ResultCache) -> Mask:
+    """Return `study_mask` of the conditions on studies.
+
+    The masks of terms and of the other conditions are cached apart: the filters of one search differ in clauses only.
+    """
+    conditions = study_conditions(where)
+    if selects_few(where) or not conditions.clauses:
+        return mask_cache.get(study_mask, connection, conditions)
+    masks = [_clause_mask(connection, clause, mask_cache) for clause in conditions.clauses]
+    if (rest := replace(conditions, clauses=())) != Filter():
+        masks.append(mask_cache.get(study_mask, connection, rest))
+    passing = np.logical_and.reduce(masks)
+    passing[[0, -1]] = False
+    return passing
+
+
+def _clause_mask(connection: Connection, clause: TermClause, mask_cache: ResultCache) -> Mask:
+    """Return the studies whose documents meet a clause."""
+    meets = [mask_cache.get(_term_mask, connection, term) for term in clause.any_of]
+    meets += [~mask_cache.get(_term_mask, connection, term) for term in clause.or_lacks]
+    return np.logical_or.reduce(meets) if meets else np.zeros(mask_size(connection), np.bool_)
+
+
+def _term_mask(connection: Connection, term: str) -> Mask:
+    return Holders(connection).mask(term)
 
 
 def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:

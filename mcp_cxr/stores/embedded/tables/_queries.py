@@ -19,12 +19,12 @@ from mcp_cxr.stores.embedded.database import (
     terms_parameter,
 )
 from mcp_cxr.stores.embedded.fulltext import (
+    cached_study_mask,
     has_any_term,
     image_conditions,
     mask_size,
     selects_few,
     study_conditions,
-    study_mask,
 )
 from mcp_cxr.stores.embedded.vectors import StaleCopy
 
@@ -95,7 +95,7 @@ def browse(
         mask_cache: Studies that pass a filter.
     """
     if where.clauses and mask_cache and not selects_few(where):
-        mask = mask_cache.get(study_mask, connection, study_conditions(where))
+        mask = cached_study_mask(connection, where, mask_cache)
         these = image_conditions(where)
         rows = _listed(connection, these, limit, _BY_DATE, _IS_DATED, _IN_MASK, then=_LATEST, mask=mask.tobytes())
         rest = limit - len(rows)
@@ -183,7 +183,7 @@ def count(
         _images_per_study, connection, image_conditions(where), unkeyed={"copy": copy, "mask_cache": mask_cache}
     )
     if (study_filter := study_conditions(where)) != Filter():
-        images = images * mask_cache.get(study_mask, connection, study_filter)
+        images = images * cached_study_mask(connection, study_filter, mask_cache)
     if terms:
         images = images * has_any_term(connection, terms)
     return int(np.count_nonzero(images) if distinct == "study" else images.sum())
@@ -216,7 +216,7 @@ def _passing_images(
     if where.view:
         passing &= rows.view_mask(where.view)
     if (study_filter := study_conditions(where)) != Filter():
-        passing &= rows.study_mask(mask_cache.get(study_mask, connection, study_filter))
+        passing &= rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
     if terms:
         passing &= rows.study_mask(has_any_term(connection, terms))
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()

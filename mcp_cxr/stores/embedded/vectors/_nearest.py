@@ -15,7 +15,7 @@ from mcp_cxr.errors import StoreError
 from mcp_cxr.records import Filter, RankedImage
 from mcp_cxr.stores._shared import best_first, unit_rows
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs
-from mcp_cxr.stores.embedded.fulltext import image_conditions, selects_few, study_conditions, study_mask
+from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
 from mcp_cxr.stores.embedded.vectors._int8_copy import StaleCopy
 
@@ -147,7 +147,7 @@ def _search_all(
     """Search the images whose views and studies pass; other conditions are checked when rows are read."""
     passing = copy.rows.view_mask(where.view) if where.view else None
     if (study_filter := study_conditions(where)) != Filter():
-        mask = copy.rows.study_mask(mask_cache.get(study_mask, connection, study_filter))
+        mask = copy.rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
         passing = mask if passing is None else passing & mask
     _compare_candidates(connection, image_conditions(where), best, Candidates.of_mask(copy.rows, best.query, passing))
 

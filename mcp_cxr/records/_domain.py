@@ -29,7 +29,7 @@ VIEWER_URI = "ui://mcp-cxr/viewer.html"
 VIEWS = ("PA", "AP", "LATERAL", "LL", "RL", "OTHER", "UNKNOWN")
 """The view positions a record can have, (0018,5101); `LATERAL` is a lateral whose side is not known."""
 VIEW_GROUPS: Mapping[str, tuple[str, ...]] = {"FRONTAL": ("PA", "AP"), "LATERAL": ("LATERAL", "LL", "RL")}
-"""Names that stand for several view positions in a filter."""
+"""Names that stand for several view positions in a filter; images that tie are in this order of views."""
 LABELS = (
     "Atelectasis",
     "Cardiomegaly",

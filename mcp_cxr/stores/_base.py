@@ -199,7 +199,9 @@ class Store(ABC):
 
     @abstractmethod
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        """Return at most `limit` images whose study contains any of `terms`, by the study's BM25; ties by image id.
+        """Return at most `limit` images whose study contains any of `terms`, by the study's BM25.
+
+        Images that tie are ordered frontal before lateral before any other view (`records.VIEW_GROUPS`), then by id.
 
         A study's document is `language.document_terms`: the terms of its report, labels and images' tags,
         external ones left out; each study with such an image is one document. BM25 as in FTS5: k1 = 1.2, b = 0.75, an
@@ -211,7 +213,7 @@ class Store(ABC):
 
     @abstractmethod
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        """Return at most `limit` images, newest study date first, undated ones last, then by image id.
+        """Return at most `limit` images, newest study date first, undated ones last; ties as in `match`.
 
         External rows are left out.
         """

@@ -17,7 +17,7 @@ from mcp_cxr.errors import (
     StoreMissing,
     VectorRefused,
 )
-from mcp_cxr.records import Filter, Study
+from mcp_cxr.records import VIEW_GROUPS, Filter, Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -173,6 +173,11 @@ def term_scores(
     """
     idf = max(log((documents - len(occurrences) + 0.5) / (len(occurrences) + 0.5)), _LEAST_IDF)
     return idf * (occurrences * (_K1 + 1) / (occurrences + _K1 * (1 - _B + _B * (lengths / mean_length))))
+
+
+def view_rank(view_position: str) -> int:
+    """Return the place of a view among images that tie: 0 for a frontal, 1 for a lateral, 2 for any other."""
+    return next((rank for rank, views in enumerate(VIEW_GROUPS.values()) if view_position in views), len(VIEW_GROUPS))
 
 
 def best_first(images: Iterable[RankedImage], limit: int | None = None) -> list[RankedImage]:

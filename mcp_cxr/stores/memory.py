@@ -29,6 +29,7 @@ from mcp_cxr.stores._shared import (
     store_missing,
     term_scores,
     unit_rows,
+    view_rank,
 )
 
 if TYPE_CHECKING:
@@ -181,12 +182,14 @@ class MemoryStore(Store):
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
         scores = self._scores(terms)
-        rows = [row for row in self._rows(where) if row.image.study_id in scores]
-        return best_first((_ranked(row, scores[row.image.study_id]) for row in rows), limit)
+        rows = sorted((row for row in self._rows(where) if row.image.study_id in scores), key=_by_view)
+        rows.sort(key=lambda row: scores[row.image.study_id], reverse=True)
+        return [_ranked(row, scores[row.image.study_id]) for row in rows[:limit]]
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        by_id = sorted(self._rows(where), key=lambda row: row.image.image_id)
-        newest_first = sorted(by_id, key=lambda row: self._study_of(row).study_date or "", reverse=True)
+        newest_first = sorted(
+            sorted(self._rows(where), key=_by_view), key=lambda row: self._study_of(row).study_date or "", reverse=True
+        )
         return [_ranked(row, 0.0) for row in newest_first[:limit]]
 
     async def count(
@@ -306,6 +309,10 @@ def _stack(rows: Sequence[MemoryRow], dimension: int) -> Vectors:
 
 def _ranked(row: MemoryRow, score: float) -> RankedImage:
     return RankedImage(row.image.image_id, row.image.study_id, row.image.subject_id, score)
+
+
+def _by_view(row: MemoryRow) -> tuple[int, ImageId]:
+    return view_rank(row.image.view_position), row.image.image_id
 
 
 def _is_named(record: ImageRecord | Study, where: Filter) -> bool:

@@ -203,6 +203,39 @@ async def test_browse_lists_newest_first_undated_last_then_by_id(filled: Store) 
     assert ids(await filled.browse(Filter(), limit=2)) == ["c1", "b1"]
 
 
+VIEWED = (("e5", "PA"), ("e4", "OTHER"), ("e3", "RL"), ("e2", "AP"), ("e1", "UNKNOWN"), ("e0", "LATERAL"))
+
+
+@pytest.mark.parametrize("date", ["2180-01-01", None])
+async def test_ties_are_listed_frontal_before_lateral_before_others(store: Store, date: str | None) -> None:
+    await store.put([image(name, f"s{n % 3}", view_position=view) for n, (name, view) in enumerate(VIEWED)], vectors(6))
+    studies = [Study(StudyId(f"s{n}"), SubjectId("p1"), study_date=date, report="Edema.") for n in range(3)]
+    await store.put_studies([replace(study, labels={"Edema": 1}) for study in studies])
+    expected = "e2 e5 e0 e3 e1 e4".split()
+    filters = [
+        Filter(),
+        Filter(has_report=True),
+        Filter(labels=("Edema",)),
+        clauses(any_of("edema")),
+        Filter(subject_id=SubjectId("p1")),
+        Filter(exclude_images=(ImageId("e9"),)),
+    ]
+    for where in filters:
+        for limit in (1, 3, 9):
+            assert ids(await store.browse(where, limit=limit)) == expected[:limit], where
+    within = replace(clauses(any_of("edema")), study_id=StudyId("s1"))
+    assert ids(await store.browse(within, limit=9)) == ["e1", "e4"]
+    assert ids(await store.browse(Filter(view=("UNKNOWN", "RL", "LATERAL")), limit=9)) == ["e0", "e3", "e1"]
+
+
+@pytest.mark.parametrize("limit", [1, 3, 9])
+async def test_words_that_tie_are_listed_frontal_before_lateral_before_others(store: Store, limit: int) -> None:
+    await store.put([image(name, view_position=view) for name, view in VIEWED], vectors(6))
+    await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Edema.")])
+    for where in (Filter(), Filter(has_report=True), Filter(study_id=StudyId("s1")), clauses(any_of("edema"))):
+        assert ids(await store.match(["edema"], where, limit=limit)) == "e2 e5 e0 e3 e1 e4".split()[:limit], where
+
+
 async def test_count_counts_images_studies_or_subjects(filled: Store) -> None:
     assert await filled.count(Filter()) == 6
     assert await filled.count(Filter(), distinct="study") == 4

@@ -12,13 +12,14 @@ from mcp_cxr.stores.embedded.database._cells import (
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
-from mcp_cxr.stores.embedded.database._filter import CONTAINS_TERMS, NOT_EXTERNAL, compose, terms_parameter
+from mcp_cxr.stores.embedded.database._filter import CONTAINS_TERMS, NOT_EXTERNAL, VIEW_RANK, compose, terms_parameter
 from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
 
 __all__ = [
     "CAN_LOCK",
     "CONTAINS_TERMS",
     "NOT_EXTERNAL",
+    "VIEW_RANK",
     "Changes",
     "Connections",
     "LockBusy",

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Bound: TypeAlias = "Mapping[str, str | int]"
 
 NOT_EXTERNAL = "i.made_by IS NOT NULL"
+VIEW_RANK: LiteralString = """CASE WHEN i.view_position IN ('PA', 'AP') THEN 0
+    WHEN i.view_position IN ('LATERAL', 'LL', 'RL') THEN 1 ELSE 2 END"""
+"""`view_rank` in SQL."""
 
 _OF_IMAGE: dict[str, LiteralString] = {
     "view": "i.view_position IN (SELECT value FROM json_each(:view))",

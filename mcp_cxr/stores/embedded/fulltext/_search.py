@@ -10,7 +10,7 @@ import numpy as np
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
-from mcp_cxr.stores._shared import best_first
+from mcp_cxr.stores._shared import view_rank
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
@@ -44,7 +44,7 @@ WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
 # CROSS JOIN fixes the order: the studies first, then their images.
 _IMAGES_OF_STUDIES = """
-SELECT i.image_id, i.study_id, i.subject_id, holder.number
+SELECT i.image_id, i.study_id, i.subject_id, i.view_position, holder.number
 FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number = these.value
     CROSS JOIN images AS i ON i.study_id = holder.study_id"""
 
@@ -116,11 +116,14 @@ def _best(score_of: NDArray[np.float64], count: int) -> NDArray[np.int64]:
 def _images(
     connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
 ) -> list[RankedImage]:
-    """Return the images of these studies that pass, best first; ties by image id."""
+    """Return the images of these studies that pass, best first; ties frontal before lateral, then by image id."""
     statement, bound = compose(_IMAGES_OF_STUDIES, where, NOT_EXTERNAL)
     rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
-    hits = (
-        RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), float(score_of[number]))
-        for image_id, study_id, subject_id, number in rows
+    hits = sorted(
+        (-float(score_of[number]), view_rank(view), image_id, study_id, subject_id)
+        for image_id, study_id, subject_id, view, number in rows
     )
-    return best_first(hits)
+    return [
+        RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), -negated)
+        for negated, _, image_id, study_id, subject_id in hits
+    ]

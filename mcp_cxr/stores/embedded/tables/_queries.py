@@ -12,6 +12,7 @@ from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded.database import (
     CONTAINS_TERMS,
     NOT_EXTERNAL,
+    VIEW_RANK,
     Changes,
     compose,
     fingerprint_of,
@@ -39,9 +40,11 @@ if TYPE_CHECKING:
     from mcp_cxr.stores.embedded.vectors import Int8Copy, Int8Snapshot
 
 _BROWSED = "SELECT i.image_id, i.study_id, i.subject_id FROM images AS i"
-_NEWEST = """
-ORDER BY (SELECT study_date FROM studies WHERE studies.study_id = i.study_id) DESC NULLS LAST, i.image_id
-LIMIT :limit"""
+_VIEW_THEN_ID: LiteralString = VIEW_RANK + ", i.image_id LIMIT :limit"
+_NEWEST: LiteralString = (
+    " ORDER BY (SELECT study_date FROM studies WHERE studies.study_id = i.study_id) DESC NULLS LAST, "  # noqa: S608  # constants
+    + _VIEW_THEN_ID
+)
 # If nearly all images pass, they are read in the order of their dates until there are enough.
 _BY_DATE = """
 SELECT i.image_id, i.study_id, i.subject_id
@@ -53,7 +56,18 @@ _IN_MASK = "substr(:mask, dated.number + 1, 1) = x'01'"
 _IS_UNDATED = """NOT EXISTS (
     SELECT 1 FROM studies WHERE studies.study_id = i.study_id AND study_date IS NOT NULL)"""
 _BY_ID = " ORDER BY i.image_id LIMIT :limit"
-_LATEST = " ORDER BY dated.study_date DESC, i.image_id LIMIT :limit"
+_LATEST: LiteralString = " ORDER BY dated.study_date DESC, " + _VIEW_THEN_ID
+_FRONTAL_FIRST: LiteralString = " ORDER BY " + _VIEW_THEN_ID
+_ANY_UNDATED = "SELECT 1 FROM studies WHERE study_date IS NULL LIMIT 1"
+# With the plus, images are read in the order of their ids until there are enough; without, all of a view are sorted.
+_VIEW_GROUPS: tuple[tuple[LiteralString, LiteralString], ...] = tuple(
+    ("SELECT 1 FROM images WHERE view_position " + views + " LIMIT 1", "+i.view_position " + views)  # noqa: S608  # constants
+    for views in (
+        "IN ('PA', 'AP')",
+        "IN ('LATERAL', 'LL', 'RL')",
+        "NOT IN ('PA', 'AP', 'LATERAL', 'LL', 'RL')",
+    )
+)
 
 _TOTALS = """
 SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
@@ -99,13 +113,25 @@ def browse(
         these = image_conditions(where)
         rows = _listed(connection, these, limit, _BY_DATE, _IS_DATED, _IN_MASK, then=_LATEST, mask=mask.tobytes())
         rest = limit - len(rows)
-        rows += _listed(connection, these, rest, _BY_DATE, _HAS_NO_DATE, _IN_MASK, then=_BY_ID, mask=mask.tobytes())
+        rows += _listed(
+            connection, these, rest, _BY_DATE, _HAS_NO_DATE, _IN_MASK, then=_FRONTAL_FIRST, mask=mask.tobytes()
+        )
     elif where == Filter(view=where.view, split=where.split, has_report=where.has_report):
         rows = _listed(connection, where, limit, _BY_DATE, _IS_DATED, then=_LATEST)
-        rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, then=_BY_ID)
+        rows += _undated(connection, where, limit - len(rows))
     else:
         rows = _listed(connection, where, limit, _BROWSED, then=_NEWEST)
     return [RankedImage(ImageId(image), StudyId(study), SubjectId(subject), 0.0) for image, study, subject in rows]
+
+
+def _undated(connection: Connection, where: Filter, limit: int) -> list[tuple[str, str, str]]:
+    """Return images whose study has no date: of each group of views in turn, by image id."""
+    rows: list[tuple[str, str, str]] = []
+    if connection.execute(_ANY_UNDATED).fetchone():
+        for any_image, is_in_group in _VIEW_GROUPS:
+            if len(rows) < limit and connection.execute(any_image).fetchone():
+                rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, is_in_group, then=_BY_ID)
+    return rows
 
 
 def _listed(

@@ -77,12 +77,15 @@ FROM (
     GROUP BY p.StudyID
 ) AS best
 JOIN {table} AS i ON i.StudyID = best.StudyID"""
-_BY_BM25 = " ORDER BY best.Score DESC, i.ImageID"
+# `view_rank` in SQL.
+_VIEW_RANK: LiteralString = """CASE WHEN i.ViewPosition IN ('PA', 'AP') THEN 0
+    WHEN i.ViewPosition IN ('LATERAL', 'LL', 'RL') THEN 1 ELSE 2 END"""
+_BY_BM25: LiteralString = " ORDER BY best.Score DESC, " + _VIEW_RANK + ", i.ImageID"
 
 _SELECT_BY_DATE = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, 0
 FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"""
-_NEWEST_FIRST = " ORDER BY s.StudyDate DESC, i.ImageID"  # NULL is below every date
+_NEWEST_FIRST: LiteralString = " ORDER BY s.StudyDate DESC, " + _VIEW_RANK + ", i.ImageID"  # NULL is below every date
 
 _COUNT: dict[str | None, LiteralString] = {
     None: "SELECT COUNT(*) AS Number FROM {table} AS i",

@@ -52,11 +52,14 @@ async def evaluate(
 
     Raises:
         ConfigError: There is nothing to measure.
+        ReaderMismatch: An older version of the reader derived the archive's documents.
         FingerprintMismatch: The archive's vectors were made by another embedder.
         EmbeddingError: The embedder is needed and fails.
         StoreError: The store fails or does not exist.
     """
     started = time.perf_counter()
+    if not plan.only_reader:  # which reads the stored reports itself
+        await store.require_current_reader()
     results: list[ProtocolResult] = []
     if "reader" in plan.protocols:
         results.append(await _reader(store, plan, on_progress))

@@ -281,7 +281,7 @@ class ResultFacts:
     sample: ReferenceSample | None
     """None if no vectors were compared."""
     counts: tuple[int, ...]
-    """Images, studies or subjects that pass each of the further filters, whatever their words."""
+    """Images, studies or subjects that pass each of the further filters."""
     reader_version: int
     """As in `StoreInfo`."""
 

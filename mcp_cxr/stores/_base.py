@@ -219,10 +219,8 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def count(
-        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
-    ) -> int:
-        """Count images, or their studies or subjects; with `terms`, only images that `match` would return."""
+    async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
+        """Count images, or their studies or subjects."""
 
     @abstractmethod
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
@@ -233,7 +231,6 @@ class Store(ABC):
         ids: Sequence[ImageId],
         where: Filter,
         *,
-        terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
         also_count: Sequence[Filter] = (),
@@ -244,25 +241,20 @@ class Store(ABC):
 
         Args:
             ids: The hits, as `get` takes them.
-            where: The query's filter, as `count` takes it, with `terms` and `distinct`.
+            where: The query's filter, as `count` takes it, with `distinct`.
             with_vectors: Whether vectors were compared: the hits' vectors and the reference sample are returned too.
-            also_count: Further filters: what passes each is counted as `distinct` says, without `terms`.
+            also_count: Further filters: what passes each is counted as `distinct` says.
         """
         info = await self.info()
         return ResultFacts(
             info.fingerprint,
-            await self.count(where, terms=terms, distinct=distinct),
+            await self.count(where, distinct=distinct),
             await self.count_external(),
             await self.get(ids, with_vectors=with_vectors),
             await self.reference_sample() if with_vectors else None,
             tuple([await self.count(one, distinct=distinct) for one in also_count]),
             info.reader_version,
         )
-
-    async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        """Return for each filter the images that pass it; the filters' `only_images` must be empty."""
-        wheres = [replace(where, only_images=tuple(images)) for where in filters]
-        return [{hit.image_id for hit in await self.browse(where, limit=len(images))} for where in wheres]
 
     @abstractmethod
     async def reference_sample(self) -> ReferenceSample:

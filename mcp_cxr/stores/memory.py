@@ -192,14 +192,8 @@ class MemoryStore(Store):
         )
         return [_ranked(row, 0.0) for row in newest_first[:limit]]
 
-    async def count(
-        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
-    ) -> int:
-        documents = self._tables.documents
-        images = [row.image for row in self._rows(where)]
-        if terms:
-            images = [image for image in images if any(term in documents[image.study_id] for term in terms)]
-        return len({getattr(image, f"{distinct or 'image'}_id") for image in images})
+    async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
+        return len({getattr(row.image, f"{distinct or 'image'}_id") for row in self._rows(where)})
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         documents = self._tables.documents.values()

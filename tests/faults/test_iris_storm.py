@@ -30,7 +30,7 @@ QUERIES: list[Callable[[IrisStore], Awaitable[Any]]] = [
     lambda store: store.nearest(axis(), Filter(), limit=5),
     lambda store: store.nearest(axis(), Filter(view=("PA",)), limit=5),
     lambda store: store.match(["effus"], Filter(), limit=5),
-    lambda store: store.count(Filter(), terms=["effus"], distinct="study"),
+    lambda store: store.count(Filter(), distinct="study"),
     lambda store: store.browse(Filter(), limit=5),
 ]
 

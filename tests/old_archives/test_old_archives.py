@@ -76,6 +76,8 @@ async def test_an_old_archive_is_searched_by_words_and_by_example(place: str, re
         assert (await archive.store.info()).reader_version == 1
         with pytest.raises(ReaderMismatch, match="table verify --repair"):
             await archive.search("right pleural effusion")
+        with pytest.raises(ReaderMismatch, match="table verify --repair"):
+            await archive.evaluate()
         assert (await archive.search(view=["PA"])).images
         assert (await archive.verify()).problems[OLD_READER] == 3
         assert await archive.store.reread_if_older() == 3

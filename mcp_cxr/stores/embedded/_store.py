@@ -134,12 +134,8 @@ class EmbeddedStore(Store):
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.queries.browse, where, limit, self._mask_cache)
 
-    async def count(
-        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
-    ) -> int:
-        return await self._read_with_copy(
-            partial(self._results.get, tables.queries.count), where, tuple(terms), distinct
-        )
+    async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
+        return await self._read_with_copy(partial(self._results.get, tables.queries.count), where, distinct)
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         return await self._read(fulltext.term_counts, terms)
@@ -149,7 +145,6 @@ class EmbeddedStore(Store):
         ids: Sequence[ImageId],
         where: Filter,
         *,
-        terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
         also_count: Sequence[Filter] = (),
@@ -157,13 +152,12 @@ class EmbeddedStore(Store):
         def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
                 database.collection.fingerprint_of(connection),
-                self._results.get(tables.queries.count, connection, where, tuple(terms), distinct, *by_copy),
+                self._results.get(tables.queries.count, connection, where, distinct, *by_copy),
                 tables.queries.count_external(connection),
                 tables.images.get(connection, ids, with_vectors),
                 self._results.get(tables.queries.reference_sample, connection) if with_vectors else None,
                 tuple(
-                    self._results.get(tables.queries.count, connection, one, (), distinct, *by_copy)
-                    for one in also_count
+                    self._results.get(tables.queries.count, connection, one, distinct, *by_copy) for one in also_count
                 ),
                 database.collection.reader_version(connection),
             )

@@ -135,10 +135,8 @@ class IrisStore(Store):
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(lambda statements, _: tables.queries.browse(statements, where, limit))
 
-    async def count(
-        self, where: Filter, *, terms: Sequence[str] = (), distinct: Literal["study", "subject"] | None = None
-    ) -> int:
-        return await self._read(lambda statements, _: tables.queries.count(statements, where, terms, distinct))
+    async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
+        return await self._read(lambda statements, _: tables.queries.count(statements, where, distinct))
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         return await self._read(lambda statements, _: tables.queries.term_counts(statements, terms))
@@ -148,13 +146,12 @@ class IrisStore(Store):
         ids: Sequence[ImageId],
         where: Filter,
         *,
-        terms: Sequence[str] = (),
         distinct: Literal["study", "subject"] | None = None,
         with_vectors: bool = False,
         also_count: Sequence[Filter] = (),
     ) -> ResultFacts:
         def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
-            row = tables.result_facts.read(statements, ids, where, terms, distinct, with_vectors, also_count)
+            row = tables.result_facts.read(statements, ids, where, distinct, with_vectors, also_count)
             if not entries.match(row.schema, row.fingerprint, row.reader):  # another process has recreated the archive
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
@@ -172,9 +169,6 @@ class IrisStore(Store):
         result, cached = await self._read(query)
         self._cached_sample = cached or self._cached_sample
         return result
-
-    async def filter_images(self, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-        return await self._read(lambda statements, _: tables.result_facts.filter_images(statements, images, filters))
 
     async def reference_sample(self) -> ReferenceSample:
         def query(statements: Statements, entries: Entries) -> CachedSample:

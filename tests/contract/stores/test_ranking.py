@@ -127,7 +127,6 @@ async def assert_passes(store: Store, where: Filter, expected: set[str]) -> None
     assert set(ids(await store.match(["pa", "ap"], where, limit=99))) == expected - {"c1"}
     assert await store.count(where) == len(expected)
     assert await store.count(where, distinct="study") == len({name[0] for name in expected})
-    assert await store.count(where, terms=["pa", "ap"]) == len(expected - {"c1"})
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -240,8 +239,7 @@ async def test_count_counts_images_studies_or_subjects(filled: Store) -> None:
     assert await filled.count(Filter()) == 6
     assert await filled.count(Filter(), distinct="study") == 4
     assert await filled.count(Filter(), distinct="subject") == 3
-    assert await filled.count(Filter(view=("LL",)), terms=["edema"], distinct="subject") == 1
-    assert await filled.count(Filter(), terms=["nowher"]) == 0
+    assert await filled.count(Filter(view=("LL",)), distinct="subject") == 1
 
 
 async def test_result_facts_equal_the_results_of_the_single_methods(filled: Store, backend: Backend) -> None:
@@ -249,7 +247,7 @@ async def test_result_facts_equal_the_results_of_the_single_methods(filled: Stor
     hits = [ImageId(name) for name in ("c1", "gone", "f1", "a1")]
     how: list[dict[str, Any]] = [
         {},
-        {"distinct": "study", "terms": ("edema",), "with_vectors": True, "also_count": FURTHER},
+        {"distinct": "study", "with_vectors": True, "also_count": FURTHER},
         {"distinct": "subject", "with_vectors": True},
         {"also_count": FURTHER[:1]},
     ]
@@ -263,14 +261,14 @@ async def test_result_facts_equal_the_results_of_the_single_methods(filled: Stor
             assert (together.fingerprint, together.external) == (FINGERPRINT, 1)
 
 
-async def test_result_facts_count_further_filters_whatever_their_words(filled: Store) -> None:
+async def test_result_facts_count_further_filters(filled: Store) -> None:
     by_unit: dict[Literal["study", "subject"] | None, tuple[int, ...]] = {
         None: (3, 2, 6, 0),
         "study": (2, 1, 4, 0),
         "subject": (2, 1, 3, 0),
     }
     for distinct, expected in by_unit.items():
-        facts = await filled.result_facts([], Filter(), terms=["ll"], distinct=distinct, also_count=FURTHER)
+        facts = await filled.result_facts([], Filter(view=("LL",)), distinct=distinct, also_count=FURTHER)
         assert facts.counts == expected
         assert facts.total == 1
     assert (await filled.result_facts([], Filter())).counts == ()
@@ -293,18 +291,6 @@ def flat(facts: ResultFacts) -> list[Any]:
     stored = [(one, replace(found, vector=None), vector) for one, (found, vector) in seen.items()]
     sample = facts.sample and (facts.sample.ids, facts.sample.vectors.tobytes())
     return [facts.fingerprint, facts.total, facts.external, stored, sample, facts.counts]
-
-
-async def test_filter_images_applies_each_filter_alone(filled: Store) -> None:
-    among = [ImageId(name) for name in ("a1", "b1", "c1", "d1", "gone")]
-    for (one, through), (other, through_other) in itertools.pairwise(FILTERS.values()):
-        if not (one.only_images or other.only_images):
-            assert await filled.filter_images(among, [one, other]) == [through & set(among), through_other & set(among)]
-    three = [clauses(lacks("edema")), clauses(any_of("edema"), lacks("pa")), Filter(labels=("Edema",))]
-    assert await filled.filter_images(among, three) == [{"b1", "d1"}, {"c1"}, {"a1", "c1"}]
-    assert await filled.filter_images(among, []) == []
-    assert await filled.filter_images(among, [Filter()]) == [{"a1", "b1", "c1", "d1"}]
-    assert await filled.filter_images([], [Filter(), Filter(split="test")]) == [set(), set()]
 
 
 async def test_a_study_that_is_changed_or_left_without_images_changes_what_its_clauses_match(filled: Store) -> None:

@@ -95,7 +95,6 @@ async def test_further_counts_add_no_round_trip(server: StandIn, store: IrisStor
     further = [Filter(clauses=(clause,)), Filter(clauses=(clause, clause), view=("PA",)), EVERY]
     ids = [ImageId("i00001")]
     assert await trips(server, lambda: store.result_facts(ids, FRONTAL, also_count=further)) == 1
-    assert await trips(server, lambda: store.filter_images(ids, further)) == 1
     assert await trips(server, lambda: store.term_counts(["effus", "clear"])) == 1
 
 

@@ -12,12 +12,11 @@ from mcp_cxr.stores.embedded.database._cells import (
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
-from mcp_cxr.stores.embedded.database._filter import CONTAINS_TERMS, NOT_EXTERNAL, VIEW_RANK, compose, terms_parameter
+from mcp_cxr.stores.embedded.database._filter import NOT_EXTERNAL, VIEW_RANK, compose
 from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
 
 __all__ = [
     "CAN_LOCK",
-    "CONTAINS_TERMS",
     "NOT_EXTERNAL",
     "VIEW_RANK",
     "Changes",
@@ -33,7 +32,6 @@ __all__ = [
     "path_to_cell",
     "stack_blobs",
     "stack_blobs_or_nan",
-    "terms_parameter",
     "vector_from_blob",
     "vector_to_blob",
 ]

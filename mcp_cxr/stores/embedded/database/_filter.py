@@ -54,9 +54,6 @@ _OF_STUDY: dict[str, LiteralString] = {
     "date_to": "s.study_date <= :date_to",
     "has_report": "(s.report IS NOT NULL) = :has_report",
 }
-CONTAINS_TERMS = """EXISTS (
-    SELECT 1 FROM studies AS holder JOIN documents AS d ON d.study = holder.number, json_each(:terms) AS term
-    WHERE holder.study_id = i.study_id AND instr(' ' || d.terms || ' ', term.value))"""
 # For few images, their studies are tested one by one: collecting all studies with a label first would take longer.
 _OF_FEW: dict[str, LiteralString] = {
     "labels": """(
@@ -95,11 +92,6 @@ def _text(
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY, **(_OF_FEW if few else {})}
     conditions = " AND ".join([*(known[name] for name in given), *more])
     return select + join + " WHERE " + conditions + then
-
-
-def terms_parameter(terms: Sequence[str]) -> str:
-    """Return the parameter `:terms`: each term between blanks, as it is in a document."""
-    return json.dumps([f" {term} " for term in dict.fromkeys(terms) if term and " " not in term])
 
 
 def _clauses(clauses: Sequence[TermClause]) -> str:

@@ -1,6 +1,6 @@
 """Search by words: the index of the studies' documents, BM25, and filters as arrays by study."""
 
-from mcp_cxr.stores.embedded.fulltext._postings import has_any_term, mask_size, term_counts
+from mcp_cxr.stores.embedded.fulltext._postings import mask_size, term_counts
 from mcp_cxr.stores.embedded.fulltext._search import match, reindex, reindex_all
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
     cached_study_mask,
@@ -11,7 +11,6 @@ from mcp_cxr.stores.embedded.fulltext._study_filter import (
 
 __all__ = [
     "cached_study_mask",
-    "has_any_term",
     "image_conditions",
     "mask_size",
     "match",

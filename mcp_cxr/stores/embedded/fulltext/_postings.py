@@ -156,15 +156,6 @@ def mask_size(connection: Connection) -> int:
     return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
 
 
-def has_any_term(connection: Connection, terms: Iterable[str]) -> NDArray[np.bool_]:
-    """Return the studies whose document has any of these terms, by study number."""
-    holders = Holders(connection)
-    mask = np.zeros(holders.size, np.bool_)
-    for term in terms:
-        mask |= holders.mask(term)
-    return mask
-
-
 def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:
     """Return the number of documents that contain each term, if there is one."""
     holders = Holders(connection)

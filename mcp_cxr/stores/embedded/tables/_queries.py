@@ -10,18 +10,15 @@ import numpy as np
 from mcp_cxr.records import VIEWS, Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded.database import (
-    CONTAINS_TERMS,
     NOT_EXTERNAL,
     VIEW_RANK,
     Changes,
     compose,
     fingerprint_of,
     stack_blobs,
-    terms_parameter,
 )
 from mcp_cxr.stores.embedded.fulltext import (
     cached_study_mask,
-    has_any_term,
     image_conditions,
     mask_size,
     selects_few,
@@ -30,7 +27,6 @@ from mcp_cxr.stores.embedded.fulltext import (
 from mcp_cxr.stores.embedded.vectors import StaleCopy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from sqlite3 import Connection
     from typing import LiteralString
 
@@ -125,12 +121,15 @@ def browse(
 
 
 def _undated(connection: Connection, where: Filter, limit: int) -> list[tuple[str, str, str]]:
-    """Return images whose study has no date: of each group of views in turn, by image id."""
+    """Return images whose study has no date: frontal before lateral before others, then by image id."""
+    if not (limit and connection.execute(_ANY_UNDATED).fetchone()):
+        return []
+    if where.view:  # they come from the index of views, and must be sorted anyway
+        return _listed(connection, where, limit, _BROWSED, _IS_UNDATED, then=_FRONTAL_FIRST)
     rows: list[tuple[str, str, str]] = []
-    if connection.execute(_ANY_UNDATED).fetchone():
-        for any_image, is_in_group in _VIEW_GROUPS:
-            if len(rows) < limit and connection.execute(any_image).fetchone():
-                rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, is_in_group, then=_BY_ID)
+    for any_image, is_in_group in _VIEW_GROUPS:
+        if len(rows) < limit and connection.execute(any_image).fetchone():
+            rows += _listed(connection, where, limit - len(rows), _BROWSED, _IS_UNDATED, is_in_group, then=_BY_ID)
     return rows
 
 
@@ -178,13 +177,12 @@ def reference_sample(connection: Connection) -> ReferenceSample:
 def count(
     connection: Connection,
     where: Filter,
-    terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
     int8_copy: Int8Copy | None = None,
     mask_cache: ResultCache | None = None,
     max_lag: int | None = None,
 ) -> int:
-    """Count images, studies or subjects; with `terms`, only images whose study contains one of them.
+    """Count images, studies or subjects.
 
     Args:
         int8_copy: None counts in SQLite alone.
@@ -199,9 +197,9 @@ def count(
     )  # the copy does not distinguish other views
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
     if copy is None or mask_cache is None:
-        return _count_in_sqlite(connection, where, terms, distinct)
+        return _count_in_sqlite(connection, where, distinct)
     if distinct == "subject":
-        slots, _ = _passing_images(connection, where, terms, copy, mask_cache)
+        slots, _ = _passing_images(connection, where, copy, mask_cache)
         if copy.was_wiped:
             raise StaleCopy
         return connection.execute(_SUBJECTS_OF, (json.dumps(slots.tolist()),)).fetchone()[0]
@@ -210,24 +208,18 @@ def count(
     )
     if (study_filter := study_conditions(where)) != Filter():
         images = images * cached_study_mask(connection, study_filter, mask_cache)
-    if terms:
-        images = images * has_any_term(connection, terms)
     return int(np.count_nonzero(images) if distinct == "study" else images.sum())
 
 
-def _count_in_sqlite(
-    connection: Connection, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
-) -> int:
-    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
-    statement, bound = compose(COUNT_OF[distinct], where, NOT_EXTERNAL, *words)
-    return connection.execute(statement, {**bound, "terms": terms_parameter(terms)}).fetchone()[0]
+def _count_in_sqlite(connection: Connection, where: Filter, distinct: Literal["study", "subject"] | None) -> int:
+    return connection.execute(*compose(COUNT_OF[distinct], where, NOT_EXTERNAL)).fetchone()[0]
 
 
 def _images_per_study(
     connection: Connection, where: Filter, *, copy: Int8Snapshot, mask_cache: ResultCache
 ) -> NDArray[np.int64]:
     """Return how many images of each study pass `image_conditions`, by study number."""
-    _, numbers = _passing_images(connection, where, (), copy, mask_cache)
+    _, numbers = _passing_images(connection, where, copy, mask_cache)
     if copy.was_wiped:
         raise StaleCopy
     size = mask_size(connection)
@@ -235,7 +227,7 @@ def _images_per_study(
 
 
 def _passing_images(
-    connection: Connection, where: Filter, terms: Sequence[str], copy: Int8Snapshot, mask_cache: ResultCache
+    connection: Connection, where: Filter, copy: Int8Snapshot, mask_cache: ResultCache
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the slots of the images that pass, and the numbers of their studies."""
     rows, passing = copy.rows, _existing_rows(connection, copy, mask_cache)
@@ -243,16 +235,11 @@ def _passing_images(
         passing &= rows.view_mask(where.view)
     if (study_filter := study_conditions(where)) != Filter():
         passing &= rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
-    if terms:
-        passing &= rows.study_mask(has_any_term(connection, terms))
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
     places, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
     passing[places[here]] = False
-    words: list[LiteralString] = [CONTAINS_TERMS] if terms else []
-    statement, bound = compose(_AFTER, where, NOT_EXTERNAL, *words, few=True)
-    new = connection.execute(
-        statement, {**bound, "terms": terms_parameter(terms), "covered": copy.header.covered}
-    ).fetchall()
+    statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
+    new = connection.execute(statement, {**bound, "covered": copy.header.covered}).fetchall()
     not_covered = np.array(new, np.int64).reshape(-1, 2)
     return (
         np.concatenate((rows.slots[passing], not_covered[:, 0])),

@@ -42,9 +42,6 @@ SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, VECTOR_COSINE(i.Vector, TO_
 FROM {table} AS i ORDER BY Score DESC"""
 _MAX_BY_HNSW = 200  # beyond this, the index is too inexact to be worth it
 
-_HOLDS_TERMS = """i.StudyID IN (
-    SELECT p.StudyID FROM {table}Terms AS p WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator))"""
-
 _BEFORE_TERM = "t"
 # With a letter before it, a term that looks like a number is returned as it is.
 _COUNT_HOLDERS = """
@@ -153,21 +150,15 @@ def browse(statements: Statements, where: Filter, limit: int) -> list[RankedImag
     return to_ranked_images(statements.fetch_all(statement, {**parameters, "limit": limit}))
 
 
-def count(
-    statements: Statements, where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
-) -> int:
+def count(statements: Statements, where: Filter, distinct: Literal["study", "subject"] | None) -> int:
     """Count images, studies or subjects."""
-    ((number,),) = statements.fetch_all(*count_statement(where, terms, distinct))
+    ((number,),) = statements.fetch_all(*count_statement(where, distinct))
     return int(number)
 
 
-def count_statement(
-    where: Filter, terms: Sequence[str], distinct: Literal["study", "subject"] | None
-) -> tuple[LiteralString, Parameters]:
+def count_statement(where: Filter, distinct: Literal["study", "subject"] | None) -> tuple[LiteralString, Parameters]:
     """Return the statement of `count`, and its parameters."""
-    words: list[LiteralString] = [_HOLDS_TERMS] if terms else []
-    statement, parameters = select_where(_COUNT[distinct], where, NOT_EXTERNAL, *words)
-    return statement, {**parameters, "terms": terms_parameter(terms)}
+    return select_where(_COUNT[distinct], where, NOT_EXTERNAL)
 
 
 def term_counts(statements: Statements, terms: Sequence[str]) -> dict[str, int]:

@@ -1,26 +1,22 @@
-"""Reads what a result page needs besides the ranking in one statement; tests images against several filters.
-
-Each statement is a round trip.
-"""
+"""Reads what a result page needs besides the ranking in one statement: each is a round trip."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.records import ImageId
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
 from mcp_cxr.stores.iris.tables._queries import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
-from mcp_cxr.stores.iris.tables._select import NOT_EXTERNAL, letter_suffix, select_where, with_suffix
+from mcp_cxr.stores.iris.tables._select import letter_suffix, with_suffix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Filter, StoredImage
-    from mcp_cxr.stores.iris.driver import Parameters, Row, Statements
+    from mcp_cxr.records import Filter, ImageId, StoredImage
+    from mcp_cxr.stores.iris.driver import Row, Statements
 
 # %EXACT: without it, MAX of texts may be returned in capitals.
 _SELECT_DESCRIPTION: LiteralString = """
@@ -29,7 +25,6 @@ SELECT MAX(%EXACT(CASE WHEN c.EntryName = 'schema' THEN c.EntryText ELSE NULL EN
     MAX(%EXACT(CASE WHEN c.EntryName = 'reader' THEN c.EntryText ELSE NULL END)) AS ReaderVersion
 FROM {table}Collection AS c"""
 _IN_IDS: LiteralString = "i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
-_SELECT_BY_FILTER: LiteralString = "SELECT '#' AS Place, i.ImageID FROM {table} AS i"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +48,16 @@ def read(
     statements: Statements,
     ids: Sequence[ImageId],
     where: Filter,
-    terms: Sequence[str],
     distinct: Literal["study", "subject"] | None,
     with_vectors: bool,
     also_count: Sequence[Filter] = (),
 ) -> FactsRow:
     """Query everything at once; for more than 500 images, in several statements."""
-    count, values = count_statement(where, terms, distinct)
+    count, values = count_statement(where, distinct)
     values["limit"] = SAMPLE_SIZE
     further: list[LiteralString] = []
     for place, one in enumerate(also_count):
-        further_count, further_values = with_suffix(letter_suffix(place), *count_statement(one, (), distinct))
+        further_count, further_values = with_suffix(letter_suffix(place), *count_statement(one, distinct))
         further.append(further_count)
         values |= further_values
     rows = statements.fetch_by_ids(_statement(count, further, has_ids=True, with_vectors=with_vectors), ids, values)
@@ -85,25 +79,6 @@ def read(
         stored={image_id: found[image_id] for image_id in ids if image_id in found},
         counts=tuple(map(int, first[before_counts:width])),
     )
-
-
-def filter_images(statements: Statements, images: Sequence[ImageId], filters: Sequence[Filter]) -> list[set[ImageId]]:
-    """Return for each filter those of `images` that pass it."""
-    if not filters:
-        return []
-    selects: list[LiteralString] = []
-    parameters: Parameters = {}
-    passing: dict[str, set[ImageId]] = {}
-    for place, where in enumerate(filters):
-        letters = letter_suffix(place)
-        select = _SELECT_BY_FILTER.replace("#", letters)
-        statement, values = with_suffix(letters, *select_where(select, where, NOT_EXTERNAL, _IN_IDS))
-        selects.append(statement)
-        parameters |= values
-        passing[letters] = set()
-    for letters, image_id in statements.fetch_by_ids(" UNION ALL ".join(selects), images, parameters):
-        passing[str(letters)].add(ImageId(str(image_id)))
-    return list(passing.values())
 
 
 def _statement(

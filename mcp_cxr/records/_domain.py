@@ -184,8 +184,6 @@ class Filter:
     exclude_images: tuple[ImageId, ...] = ()
     only_images: tuple[ImageId, ...] = ()
     """Any of these."""
-    only_studies: tuple[StudyId, ...] = ()
-    """Images of any of these."""
     clauses: tuple[TermClause, ...] = ()
     """Each holds of the study's document, as `Store.match` reads it."""
 

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_cxr.records import VIEW_GROUPS
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
-    from mcp_cxr.records import Filter, GroupBy, RankedImage
+    from mcp_cxr.records import GroupBy, RankedImage
     from mcp_cxr.search._embedding import RankedVectors
     from mcp_cxr.search._plan import SearchPlan, Tier
     from mcp_cxr.stores import Store
@@ -26,10 +24,6 @@ RRF_K = 60
 WORDS_WEIGHT = EXAMPLES_WEIGHT = 3
 """Matched words and examples are more reliable than a model's vector of words; chosen on the trial of
 tests/bench/bench_answers.py."""
-
-
-_MOST_IMAGES = 16
-"""Frontal images of one study that are looked at on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,33 +89,6 @@ def _rankings(
     if plan.terms and tier.is_matched_by_words:
         found.append(Ranking(partial(store.match, plan.terms, tier.where), False, weight=WORDS_WEIGHT))
     return found or [Ranking(partial(store.browse, tier.where), uses_vectors=False)]
-
-
-async def with_frontal_images(
-    ranked: Sequence[RankedGroup], where: Filter, store: Store, *, offset: int
-) -> list[RankedGroup]:
-    """Return groups, those from `offset` on that vectors did not rank shown by a frontal image of the study, if any.
-
-    Args:
-        ranked: Of studies or subjects.
-        where: The filters; an image shown passes them.
-        store: Knows the views.
-        offset: The first group of the page.
-    """
-    views = tuple(view for view in VIEW_GROUPS["FRONTAL"] if not where.view or view in where.view)
-    studies = tuple({group.best.study_id: None for group in ranked[offset:] if not group.by_vector})
-    if not views or not studies or where.image_id:
-        return list(ranked)
-    among = replace(where, view=views, only_studies=studies, clauses=())
-    frontal: dict[str, RankedImage] = {}
-    for image in await store.browse(among, limit=_MOST_IMAGES * len(studies)):
-        frontal.setdefault(image.study_id, image)
-    return [
-        group
-        if group.by_vector or index < offset
-        else replace(group, best=frontal.get(group.best.study_id, group.best))
-        for index, group in enumerate(ranked)
-    ]
 
 
 def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, RankedImage]:

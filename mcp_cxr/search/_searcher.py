@@ -13,7 +13,7 @@ from mcp_cxr.search._answer import Answer
 from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
 from mcp_cxr.search._plan import SearchPlan, counts, plan_filters, plan_words
 from mcp_cxr.search._present import images_to_load, present
-from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers, with_frontal_images
+from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
 from mcp_cxr.search._understand import understand
 from mcp_cxr.stores import with_mimic_prefixes
 
@@ -96,8 +96,6 @@ class Searcher:
             unknown_view = replace(plan.counted.get("full", where), view=("UNKNOWN",))
             plan = replace(plan, counted={**plan.counted, "view unknown": unknown_view})
         ranked = await self._rank(asked, plan, vectors, embedded)
-        if asked.group != "none":
-            ranked = await with_frontal_images(ranked, where, self._store, offset=asked.offset)
         facts = await self._store.result_facts(
             images_to_load(ranked, asked.offset, compared=vectors.query is not None),
             plan.total,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Fingerprint, ImageRecord, RankedImage, StudyId, Vectors
 
+_VIEW_RANKS = {view: rank for rank, views in enumerate(VIEW_GROUPS.values()) for view in views}
 _FIELDS = tuple(field.name for field in fields(Filter))
 _TOLERANCE = 1e-6  # how far rounding to float32 moves the length of a unit vector
 
@@ -177,7 +178,7 @@ def term_scores(
 
 def view_rank(view_position: str) -> int:
     """Return the place of a view among images that tie: 0 for a frontal, 1 for a lateral, 2 for any other."""
-    return next((rank for rank, views in enumerate(VIEW_GROUPS.values()) if view_position in views), len(VIEW_GROUPS))
+    return _VIEW_RANKS.get(view_position, len(VIEW_GROUPS))
 
 
 def best_first(images: Iterable[RankedImage], limit: int | None = None) -> list[RankedImage]:

@@ -43,7 +43,7 @@ FROM images AS i"""
 
 def selects_few(where: Filter) -> bool:
     """Return whether a filter names images, a study or a subject, so that SQLite finds few rows."""
-    return bool(where.image_id or where.study_id or where.subject_id or where.only_images or where.only_studies)
+    return bool(where.image_id or where.study_id or where.subject_id or where.only_images)
 
 
 def image_conditions(where: Filter) -> Filter:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_cxr.records import SearchResult
+
 if TYPE_CHECKING:
     from mcp import Client
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 EFFUSION = {"query": "left pleural effusion", "limit": 5}
+EVERY = {"has_report": True, "limit": 5}
 
 
 async def page_of(client: Client, **arguments: Any) -> dict[str, Any]:
@@ -41,7 +44,14 @@ async def test_every_result_shows_all_its_fields(show: Show, client: Client, giv
             assert text.startswith(f"{hit['rank']} {hit['view_position']} {hit['subject_id']} {hit['study_id']}")
             assert all(reason in text for reason in hit["why"])
         assert page["fallback_reason"] in await shown.find(".notices").inner_text()
-        assert f"{page['total_results']} studies" in await shown.find("h1").inner_text()
+        matches = SearchResult.model_validate(page).matches_text()
+        assert matches is not None
+        assert matches in await shown.find("h1").inner_text()
+        assert await shown.find(".understood").inner_text() == "Read as: pleural effusion, left"
+        parts = [hit["missing"] for hit in page["images"] if hit["matched"] == "part"]
+        assert parts
+        assert await shown.find(".part").all_inner_texts() == [f"Matches in part: {'; '.join(one)}" for one in parts]
+        assert not await shown.find(".rest").count()
         await drawn_thumbnails(shown, 3)
         asked_again = await shown.asked()
         assert asked_again == ([EFFUSION] if gives == "nothing" else [])
@@ -137,12 +147,12 @@ async def test_like_and_unlike_examples_search_again(show: Show, client: Client)
 
 
 async def test_next_and_previous_pages_and_back(show: Show, client: Client):
-    async with show(question=EFFUSION) as shown:
+    async with show(question=EVERY) as shown:
         await shown.ready()
         await shown.button("Next page").click()
         await shown.find('.card[data-rank="6"]').wait_for()
-        assert (await shown.asked())[-1] == {**EFFUSION, "offset": 5}
-        second = await page_of(client, **EFFUSION, offset=5)
+        assert (await shown.asked())[-1] == {**EVERY, "offset": 5}
+        second = await page_of(client, **EVERY, offset=5)
         assert [title.split()[0] for title in await shown.titles()] == [str(hit["rank"]) for hit in second["images"]]
         late = {
             "method": "ui/notifications/tool-result",
@@ -206,3 +216,17 @@ async def test_the_theme_follows_the_host(show: Show):
         change = {"method": "ui/notifications/host-context-changed", "params": {"theme": "light"}}
         await shown.page.evaluate("(change) => hosting.send(change)", change)
         await shown.frame.wait_for_function(f"() => ({background})() === 'rgb(255, 255, 255)'")
+
+
+async def test_hits_after_the_matches_are_set_apart(show: Show, client: Client):
+    page = await page_of(client, **EFFUSION)
+    for hit, matched in zip(page["images"], ("full", "full", "part", "unknown", "no"), strict=True):
+        hit["matched"] = matched
+    page |= {"search_mode": "hybrid", "total_results": 12}
+    async with show(question=EFFUSION) as shown:
+        await shown.ready()
+        result = {"method": "ui/notifications/tool-result", "params": {"content": [], "structuredContent": page}}
+        await shown.page.evaluate("(result) => hosting.send(result)", result)
+        await shown.find("li.rest + .card[data-rank='4']").wait_for()
+        assert await shown.find(".rest").all_inner_texts() == ["Ranked by likeness: no report or label matches"]
+        assert "the rest is ranked by likeness" in await shown.find("h1").inner_text()

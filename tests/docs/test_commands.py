@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 README = ROOT / "README.md"
-LANGUAGES = {"", "ini", "json", "python", "sh", "sql"}  # none: output and diagrams
+LANGUAGES = {"", "csv", "ini", "json", "python", "sh", "sql"}  # none: output and diagrams
 WHOLE_LINE = re.compile(r"(?:\.venv/bin/)?mcp-cxr ([^|<>&;$`]*)")
 ASKS_FOR_YES = ("forget", "table drop")
 RUN = [page for page in pages() if any(not block.needs for block in blocks(page, "sh"))]

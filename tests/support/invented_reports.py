@@ -10,7 +10,7 @@ from tests.support.reported import Reported
 if TYPE_CHECKING:
     import random
 
-Told = Literal["present", "possible", "absent"]
+Stated = Literal["present", "possible", "absent"]
 
 SIDED = {
     "pleural effusion": "Pleural Effusion",
@@ -34,17 +34,17 @@ _ABSENT = (
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """What one sentence says."""
 
     finding: str
-    told: Told
+    status: Stated
     side: str | None
     size: str | None
     sentence: str
 
 
-def invent(draw: random.Random) -> tuple[Reported, list[Said]]:
+def invent(draw: random.Random) -> tuple[Reported, list[Statement]]:
     """Return a study with a report of up to five findings, one with labels alone, or an empty one."""
     kind = draw.random()
     if kind < 0.08:
@@ -65,15 +65,15 @@ def _labels() -> list[str]:
     return [label for label in (SIDED | WHOLE).values() if label]
 
 
-def _say(draw: random.Random, finding: str) -> Said:
-    told: Told = draw.choice(("present", "present", "possible", "absent", "absent"))
+def _say(draw: random.Random, finding: str) -> Statement:
+    status: Stated = draw.choice(("present", "present", "possible", "absent", "absent"))
     side = draw.choice((None, "left", "right", "bilateral")) if finding in SIDED else None
     size = (
-        draw.choice((None, *SIZES)) if finding in ("pleural effusion", "pneumothorax") and told == "present" else None
+        draw.choice((None, *SIZES)) if finding in ("pleural effusion", "pneumothorax") and status == "present" else None
     )
-    if told == "absent" and draw.random() < 0.6:
+    if status == "absent" and draw.random() < 0.6:
         side = None
     words = " ".join(word for word in (size, side, finding) if word)
-    form = draw.choice({"present": _PRESENT, "possible": _POSSIBLE, "absent": _ABSENT}[told])
+    form = draw.choice({"present": _PRESENT, "possible": _POSSIBLE, "absent": _ABSENT}[status])
     sentence = form.format(words)
-    return Said(finding, told, side, size, sentence[0].upper() + sentence[1:])
+    return Statement(finding, status, side, size, sentence[0].upper() + sentence[1:])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.language import Status, mentions_in, read_study
-from tests.support.invented_reports import SIDED, SIZES, WHOLE, Said, invent
+from tests.support.invented_reports import SIDED, SIZES, WHOLE, Statement, invent
 from tests.support.reported import Reported, numbers, reported
 from tests.support.toy import ToyEmbedder
 
@@ -116,7 +116,7 @@ def recounted(studies: list[Reported], question: Question) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def drawn() -> tuple[list[Reported], list[list[Said]]]:
+def drawn() -> tuple[list[Reported], list[list[Statement]]]:
     draw = random.Random(17)  # noqa: S311  # not for security
     made = [invent(draw) for _ in range(STUDIES)]
     return [study for study, _ in made], [said for _, said in made]
@@ -136,18 +136,18 @@ async def all_hits(archive: Archive, query: str, **given: Any) -> list[Hit]:
     return hits
 
 
-def test_the_reader_reads_what_the_invented_reports_say(drawn: tuple[list[Reported], list[list[Said]]]) -> None:
+def test_the_reader_reads_what_the_invented_reports_say(drawn: tuple[list[Reported], list[list[Statement]]]) -> None:
     """What the recount leans on is checked against what was invented."""
     for study, said in zip(*drawn, strict=True):
         readings = read_study(study.report)
         for one in said:
-            assert readings[one.finding].status == Status(one.told), one
+            assert readings[one.finding].status == Status(one.status), one
             (mention, *_) = [each for each in mentions_in(one.sentence) if each.name == one.finding]
             sides = {"left", "right"} if one.side == "bilateral" else {one.side} - {None}
             assert mention.modifiers_of("side") == sides, one
 
 
-async def test_counts_equal_a_recount_of_every_study(drawn: tuple[list[Reported], list[list[Said]]]) -> None:
+async def test_counts_equal_a_recount_of_every_study(drawn: tuple[list[Reported], list[list[Statement]]]) -> None:
     studies, _ = drawn
     async with reported(studies) as archive:
         for question in questions(120, seed=1):
@@ -158,7 +158,7 @@ async def test_counts_equal_a_recount_of_every_study(drawn: tuple[list[Reported]
             assert page.matched_results == expected["present"] + expected["possible"]
 
 
-async def test_each_hit_matches_as_it_says(drawn: tuple[list[Reported], list[list[Said]]]) -> None:
+async def test_each_hit_matches_as_it_says(drawn: tuple[list[Reported], list[list[Statement]]]) -> None:
     studies, _ = drawn
     async with reported(studies, ToyEmbedder()) as archive:
         for question in questions(20, seed=2):
@@ -175,7 +175,7 @@ async def test_each_hit_matches_as_it_says(drawn: tuple[list[Reported], list[lis
 
 @pytest.mark.parametrize("sees", [False, True])
 async def test_without_never_returns_a_study_that_states_it(
-    drawn: tuple[list[Reported], list[list[Said]]], *, sees: bool
+    drawn: tuple[list[Reported], list[list[Statement]]], *, sees: bool
 ) -> None:
     studies, said = drawn
     async with reported(studies, ToyEmbedder() if sees else None) as archive:
@@ -184,14 +184,14 @@ async def test_without_never_returns_a_study_that_states_it(
                 for mode in ("auto", "words", *(["vector"] if sees else [])):
                     for hit in await all_hits(archive, query, mode=mode):
                         number = int(hit.study_id[1:]) - 50_000_001
-                        stated = [one for one in said[number] if one.finding == finding and one.told != "absent"]
+                        stated = [one for one in said[number] if one.finding == finding and one.status != "absent"]
                         assert not stated, (query, hit)
                         assert studies[number].labels.get((SIDED | WHOLE)[finding] or "", 0) == 0 or said[number]
                         assert not states(studies[number], finding)
                         assert not is_conflicting(studies[number], [finding])
 
 
-async def test_no_excerpt_contradicts_the_question(drawn: tuple[list[Reported], list[list[Said]]]) -> None:
+async def test_no_excerpt_contradicts_the_question(drawn: tuple[list[Reported], list[list[Statement]]]) -> None:
     studies, said = drawn
     async with reported(studies, ToyEmbedder()) as archive:
         for question in questions(60, seed=3):
@@ -202,13 +202,13 @@ async def test_no_excerpt_contradicts_the_question(drawn: tuple[list[Reported], 
                     if one.sentence in (hit.report_excerpt or "")
                 ]
                 for one in told:
-                    if one.told == "absent":
+                    if one.status == "absent":
                         assert not any(_denies(one, wanted) for wanted in question.wanted), (question.words, hit)
                     else:
                         assert one.finding not in question.without, (question.words, hit)
 
 
-def _denies(said: Said, wanted: Wanted) -> bool:
+def _denies(said: Statement, wanted: Wanted) -> bool:
     sides = {"left", "right"} if said.side == "bilateral" else {said.side} - {None}
     return said.finding == wanted.finding and (not sides or not wanted.side or bool(sides & wanted.modifiers))
 
@@ -240,7 +240,7 @@ async def test_pages_over_tiers_equal_one_large_page(group: GroupBy, *, sees: bo
                 assert [hit.matched for hit in whole.images].count("full") == whole.matched_results
 
 
-async def test_a_page_behind_the_matches_has_their_number(drawn: tuple[list[Reported], list[list[Said]]]) -> None:
+async def test_a_page_behind_the_matches_has_their_number(drawn: tuple[list[Reported], list[list[Statement]]]) -> None:
     async with reported(drawn[0]) as archive:
         page = await archive.search("pleural effusion", offset=2**40)
     assert (numbers(page), bool(page.matched_results)) == ([], True)

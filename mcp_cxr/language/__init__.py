@@ -12,20 +12,32 @@ from mcp_cxr.language._document_terms import (
     form_term,
     stated_terms,
 )
-from mcp_cxr.language._mentions import Mention, Status, mentions_in
-from mcp_cxr.language._query import QueryMeaning, WantedFinding, is_general_word, parse_query_text
-from mcp_cxr.language._request import Request, read_request
-from mcp_cxr.language._sections import SectionKind, main_text, sections, statements
-from mcp_cxr.language._spelling import Correction, one_edit_away
-from mcp_cxr.language._study_reading import (
+from mcp_cxr.language._vocabulary import ancestors, descendants, finding_entries, finding_of_label, terms
+from mcp_cxr.language.query import (
+    Correction,
+    QueryMeaning,
+    Request,
+    WantedFinding,
+    is_general_word,
+    one_edit_away,
+    parse_query_text,
+    read_request,
+)
+from mcp_cxr.language.reader import (
     FindingReading,
+    Mention,
+    SectionKind,
     Statement,
+    Status,
     is_normal,
+    main_text,
+    mentions_in,
     read_report,
     read_study,
     report_statements,
+    sections,
+    statements,
 )
-from mcp_cxr.language._vocabulary import ancestors, descendants, finding_entries, finding_of_label, terms
 
 __all__ = [
     "READER_VERSION",

@@ -11,16 +11,14 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._mentions import Status
-from mcp_cxr.language._sections import SectionKind
-from mcp_cxr.language._study_reading import is_normal, read_study, report_statements
 from mcp_cxr.language._vocabulary import ancestors, dimensions, finding_entries, terms
+from mcp_cxr.language.reader import SectionKind, Status, is_normal, read_study, report_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from mcp_cxr.language._study_reading import FindingReading
+    from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
 READER_VERSION = 2

@@ -3,10 +3,10 @@
 Terms are the same for every store and for queries, so that all rank words alike.
 
 `findings.csv` has the names and abbreviations of imaging findings, devices and clinical terms, the CheXpert label that
-includes each, the broader findings that each is a kind of, the related ones that show it, and its source: Fleischner
-2008 (Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI
-2019: what its labels include), Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex
-(RSNA), or common usage.
+includes each, the broader findings that each is a kind of, the related ones that show it, whether it shares the side of
+the findings listed with it, and its source: Fleischner 2008 (Hansell et al., Radiology 246:697), MeSH (entry terms,
+National Library of Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include), Hunter 2003 (Hunter and
+Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex (RSNA), or common usage.
 
 `structures.csv` has what is said of a structure rather than of a finding: "heart" with "enlarged" is cardiomegaly,
 with "normal" it denies cardiomegaly.
@@ -95,6 +95,8 @@ class FindingEntry:
     """Names of the findings that it is a kind of."""
     related: tuple[str, ...] = ()
     """Names of findings that reports use for it or that show it: a query for it matches them in part."""
+    shares_side: bool = True
+    """Whether it takes the side and place of the findings in its list; the heart and the spine have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ def finding_entries() -> dict[str, FindingEntry]:
             row["label"] or None,
             tuple(_split(row["broader"])),
             tuple(_split(row["related"])),
+            row["shares_side"] != "no",
         )
         for row in _read("findings.csv")
     }

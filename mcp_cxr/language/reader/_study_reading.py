@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._mentions import Mention, Status, mentions_in
-from mcp_cxr.language._sections import SectionKind, divide, statements
 from mcp_cxr.language._vocabulary import SIDES, ancestors, descendants, finding_entries, finding_of_label, normalize
+from mcp_cxr.language.reader._mentions import Mention, mentions_in
+from mcp_cxr.language.reader._scopes import Status
+from mcp_cxr.language.reader._sections import SectionKind, divide, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

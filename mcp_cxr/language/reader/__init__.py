@@ -1,0 +1,32 @@
+"""Reads reports: their sections and statements, the findings of each, and what a study says of each finding."""
+
+from mcp_cxr.language.reader._mentions import Mention, mentions_in
+from mcp_cxr.language.reader._modifiers import modifier_values, modifiers_in
+from mcp_cxr.language.reader._scopes import Status
+from mcp_cxr.language.reader._sections import SectionKind, main_text, sections, statements
+from mcp_cxr.language.reader._study_reading import (
+    FindingReading,
+    Statement,
+    is_normal,
+    read_report,
+    read_study,
+    report_statements,
+)
+
+__all__ = [
+    "FindingReading",
+    "Mention",
+    "SectionKind",
+    "Statement",
+    "Status",
+    "is_normal",
+    "main_text",
+    "mentions_in",
+    "modifier_values",
+    "modifiers_in",
+    "read_report",
+    "read_study",
+    "report_statements",
+    "sections",
+    "statements",
+]

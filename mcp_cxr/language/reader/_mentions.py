@@ -1,0 +1,202 @@
+"""Finds the mentions of a sentence: each finding, its status, and the side, place, size and change stated with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import (
+    STOP_WORDS,
+    Cue,
+    FindingEntry,
+    Modifier,
+    Structure,
+    dimensions,
+    findings,
+    stem,
+)
+from mcp_cxr.language.reader._modifiers import modifiers_by_finding, values_of
+from mcp_cxr.language.reader._scopes import Scopes, Status
+from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
+from mcp_cxr.language.reader._structures import findings_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.language.reader._spans import Sentence, Span
+    from mcp_cxr.language.reader._structures import Found
+
+_PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
+"""Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
+_ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A finding, or a word that names none, with its status."""
+
+    text: str
+    """As written, in lower case."""
+    stems: tuple[str, ...]
+    """Of its words, without stop words."""
+    finding: FindingEntry | None
+    status: Status
+    starts_phrase: bool
+    """Whether it starts a new phrase of a list, or follows a cue."""
+    modifiers: frozenset[str] = frozenset()
+    """Values of modifiers.csv: sides, places, sizes, changes, ages and patterns; `resolved` for what is gone."""
+    is_history: bool = False
+    """Whether it is said of the past, of the family, or of another examination."""
+    joined_by: str = ""
+    """The separator before it, such as "or"; empty if there is none."""
+
+    @property
+    def name(self) -> str:
+        """Return the finding's name, else the word."""
+        return self.finding.name if self.finding else self.text
+
+    def modifiers_of(self, dimension: str) -> frozenset[str]:
+        """Return its modifiers of one dimension, such as `side`."""
+        return frozenset(value for value in self.modifiers if dimensions().get(value) == dimension)
+
+
+@lru_cache(maxsize=8192)  # reports repeat sentences
+def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]:
+    """Return the mentions of a sentence or query in their order, without stop words, cues and modifiers of findings.
+
+    Args:
+        sentence: One statement.
+        is_query: Whether "or" joins alternatives that are asked for; in a report it makes what it joins possible.
+    """
+    divided = divide_sentence(sentence, is_query=is_query)
+    scopes = Scopes(divided)
+    found = [*findings_in(divided)]
+    mentions = [
+        (divided.spans[one.at].start, mention)
+        for one, parts in zip(found, modifiers_by_finding(divided, found), strict=True)
+        for mention in _finding_mentions(divided, scopes, one, parts)
+    ]
+    if not is_query:
+        mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
+    words = _word_mentions(divided, scopes, {one.at for one in found})
+    return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
+
+
+def _finding_mentions(
+    sentence: Sentence, scopes: Scopes, one: Found, parts: Sequence[frozenset[str]]
+) -> Iterator[Mention]:
+    """Yield the mentions of a finding, one for each part that is described apart; none if nothing is stated of it."""
+    span = sentence.spans[one.at]
+    is_resolved = scopes.holds("resolved", span.start)
+    status = _status(scopes, one, span.start)
+    if status is None or (scopes.holds("unstated", span.start) and not is_resolved):
+        return
+    words = sentence.words(span)
+    for values in parts:
+        gone = is_resolved or "resolved" in values
+        yield Mention(
+            " ".join(words),
+            tuple(stem(word) for word in words if word not in STOP_WORDS and word.isalnum()),
+            _at_place(one.entry, values),
+            Status.ABSENT if gone else status,
+            starts_phrase=_starts_phrase(sentence.spans, one.at),
+            modifiers=values | {"resolved"} if gone else values,
+            is_history=scopes.holds("history", span.start) or _is_past(one.entry, sentence.tokens[: span.start]),
+            joined_by=_joined_by(sentence.spans, one.at),
+        )
+
+
+def _status(scopes: Scopes, one: Found, token: int) -> Status | None:
+    """Return the status of a finding by the cues and by what is said of its structure; None if they name none."""
+    status = scopes.status(token)
+    if scopes.holds("normal", token) and one.stated in (None, "present"):
+        return Status.ABSENT  # "engorgement within normal limits"
+    if one.stated is None:
+        return status
+    if status is Status.ABSENT and one.stated != "present":
+        return None  # "not normal" names no finding
+    return min(status, Status(one.stated), key=_ORDER.index)
+
+
+def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:
+    """Whether the word before the name of a finding says that it was there before ("previous pneumonia")."""
+    return entry.label in _PASSING_LABELS and before[-1:] in (["previous"], ["prior"])
+
+
+def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:
+    """Return the narrower finding that a finding at a place is: a fracture of a rib is a rib fracture."""
+    narrower = (_narrower(entry.name, value) for value in values if dimensions().get(value) == "place")
+    return next((one for one in narrower if one), entry)
+
+
+@cache
+def _narrower(finding: str, place: str) -> FindingEntry | None:
+    words = [stem(word) for word in f"{place} {finding}".split()]
+    found = findings().longest_at(words, 0)
+    return found[1] if found and found[0] == len(words) and finding in found[1].broader else None
+
+
+def _as_differential(
+    sentence: Sentence, mentions: list[tuple[int, Mention]], stated: set[int]
+) -> list[tuple[int, Mention]]:
+    """Return mentions with those that "or" joins as possible: a report that names alternatives is sure of none.
+
+    "No change in the effusion or atelectasis" names no alternatives, nor does "tortuous or ectatic aorta".
+
+    Args:
+        sentence: Whose mentions they are.
+        mentions: Each with its token.
+        stated: Tokens of structures, of which the findings are said.
+    """
+    alternatives: set[int] = set()
+    for index, (_, one) in enumerate(mentions):
+        if index and one.joined_by in ALTERNATIVES:
+            alternatives |= {index - 1, index}
+    if not alternatives or not {"no", "not", "without"}.isdisjoint(sentence.tokens[: mentions[0][0]]):
+        return mentions
+    return [
+        (token, replace(one, status=Status.POSSIBLE))
+        if index in alternatives and token not in stated and _is_observed(one)
+        else (token, one)
+        for index, (token, one) in enumerate(mentions)
+    ]
+
+
+def _is_observed(mention: Mention) -> bool:
+    return mention.finding is not None and mention.finding.kind != "device" and mention.status is Status.PRESENT
+
+
+def _word_mentions(sentence: Sentence, scopes: Scopes, taken: set[int]) -> Iterator[tuple[int, Mention]]:
+    """Yield the words that are no finding, each with its token; cues and stop words are left out."""
+    starts = True
+    for index, span in enumerate(sentence.spans):
+        if index in taken or isinstance(span.entry, Cue) or span.is_separator or not span.first.isalnum():
+            starts = True
+            continue
+        if sentence.is_query and values_of(sentence, span):
+            continue
+        words = sentence.words(span)
+        stems = tuple(stem(word) for word in words if word not in STOP_WORDS)
+        if stems:
+            history = scopes.holds("history", span.start)
+            mention = Mention(" ".join(words), stems, None, scopes.status(span.start), starts, is_history=history)
+            yield span.start, mention
+            starts = False
+
+
+def _starts_phrase(spans: Sequence[Span], at: int) -> bool:
+    before = next((span for span in reversed(spans[:at]) if not isinstance(span.entry, Modifier)), None)
+    return before is None or isinstance(before.entry, Cue | FindingEntry) or before.is_separator
+
+
+def _joined_by(spans: Sequence[Span], at: int) -> str:
+    """Return the separator between a finding and the one before it."""
+    for span in reversed(spans[:at]):
+        if isinstance(span.entry, FindingEntry | Structure):
+            break
+        if span.is_separator:
+            return span.first
+        if span.is_cue("end"):
+            break
+    return ""

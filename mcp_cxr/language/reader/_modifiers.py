@@ -1,0 +1,148 @@
+"""Attaches the sides, places, sizes and changes of a sentence to its findings.
+
+Modifiers belong to the finding whose phrase they stand in: those before it, back to the last comma, conjunction or
+finding; and those after it, up to the next one.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, Structure, dimensions, normalize
+from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, divide_sentence, modifier_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.language.reader._spans import Sentence, Span
+    from mcp_cxr.language.reader._structures import Found
+
+
+def modifiers_by_finding(sentence: Sentence, found: Sequence[Found]) -> list[tuple[frozenset[str], ...]]:
+    """Return the modifiers of each finding, once for each part of it that is described apart.
+
+    In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
+    """
+    own: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in found]
+    places = [one.at for one in found]
+    for index, span in enumerate(sentence.spans):
+        values = values_of(sentence, span)
+        if values and (owner := _owner(sentence.spans, places, index)) is not None:
+            own[owner].append((index, values))
+    described = [_parts(values, at, sentence.spans) for values, at in zip(own, places, strict=True)]
+    _share(sentence, found, described)
+    return [tuple(map(frozenset, parts)) for parts in described]
+
+
+def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
+    """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
+
+    A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side,
+    and the place with a side ("collapse of the left lower lobe").
+    """
+    if isinstance(span.entry, Modifier):
+        return span.entry.values
+    if not isinstance(span.entry, Structure | FindingEntry):
+        return ()
+    stated = _stated(sentence.words(span))
+    if sentence.is_query and isinstance(span.entry, FindingEntry):
+        stated = [values for values in stated if not set(SIDES).isdisjoint(values)]
+    return tuple(value for values in stated for value in values)
+
+
+def modifiers_in(query: str) -> tuple[str, ...]:
+    """Return the words of a query that state a side, place, size or change, as written."""
+    sentence = divide_sentence(query, is_query=True)
+    return tuple(
+        " ".join(sentence.words(span))
+        for span in sentence.spans
+        if not isinstance(span.entry, FindingEntry) and values_of(sentence, span)
+    )
+
+
+def modifier_values(text: str) -> frozenset[str]:
+    """Return the values of the modifiers that the words of a text state."""
+    return frozenset(value for values in _stated(TOKEN.findall(normalize(text))) for value in values)
+
+
+def _stated(tokens: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the values of the modifier at each token that begins one."""
+    found = (modifier_at(tokens, at) for at in range(len(tokens)))
+    return [one[1].values for one in found if one]
+
+
+def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[Span]) -> list[set[str]]:
+    """Return the modifiers of one finding, divided where sides differ in more ("small left and large right").
+
+    Args:
+        of_finding: The index of each span with modifiers of the finding, and the modifiers.
+        at: The index of the span of the finding.
+        spans: Of the sentence.
+    """
+    parts: list[set[str]] = [set()]
+    previous = 0
+    for index, values in of_finding:
+        is_apart = any(span.is_separator for span in spans[previous + 1 : index])
+        if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
+            parts.append(set())
+        parts[-1].update(values)
+        previous = index
+    sided = [part for part in parts if not part.isdisjoint(SIDES)]
+    if not any(_differ(first, second) for first, second in combinations(sided, 2)):
+        return [set().union(*parts)]
+    common = set[str]().union(*(part for part in parts if part not in sided))
+    return [part | common for part in sided if not any(part < other for other in sided)]
+
+
+def _differ(first: set[str], second: set[str]) -> bool:
+    """Whether two parts of a finding have other values of the same dimension, sides aside, or one side in common."""
+    if first & second & set(SIDES):
+        return first != second
+    by_dimension = [{(dimensions()[value], value) for value in part if value not in SIDES} for part in (first, second)]
+    return any(one[0] == other[0] and one != other for one in by_dimension[0] for other in by_dimension[1])
+
+
+def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int | None:
+    """Return which finding a modifier belongs to, as an index of `places`."""
+    if index in places:
+        return places.index(index)
+    before = max((n for n, at in enumerate(places) if at < index), default=None)
+    after = min((n for n, at in enumerate(places) if at > index), default=None)
+    if before is None or after is None:
+        return before if after is None else after
+    if any(_separates(span) for span in spans[index + 1 : places[after]]):
+        return before
+    return after if any(_separates(span) for span in spans[places[before] + 1 : index]) else before
+
+
+def _separates(span: Span) -> bool:
+    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first == "with"
+
+
+def _share(sentence: Sentence, found: Sequence[Found], own: list[list[set[str]]]) -> None:
+    """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
+    located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
+    for source, target in _neighbors(len(found)):
+        first, second = sorted((source, target))
+        gap = sentence.spans[found[first].at + 1 : found[second].at]
+        if found[first].stated or found[second].stated or located[target] or not _continues(gap):
+            continue
+        if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
+            continue
+        if found[target].entry.shares_side:
+            own[target][0] |= located[source]
+            located[target] = located[source]
+
+
+def _neighbors(count: int) -> Iterator[tuple[int, int]]:
+    """Yield each index of a list with the next one, then from the end each with the one before."""
+    yield from ((n - 1, n) for n in range(1, count))
+    yield from ((n, n - 1) for n in range(count - 1, 0, -1))
+
+
+def _continues(gap: Sequence[Span]) -> bool:
+    """Whether nothing between two findings begins another statement or changes the polarity."""
+    return not any(
+        span.first in (";", ":", "?") or span.is_cue("absent", "end", "resolved", "unstated", "history") for span in gap
+    )

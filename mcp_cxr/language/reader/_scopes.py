@@ -1,0 +1,110 @@
+"""Finds the status of each token of a sentence, by the cues in its clause."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import SIDES, Cue, FindingEntry, Modifier, Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.language.reader._spans import Sentence, Span
+
+_NEAR = 3  # tokens between a finding and what is said of it alone
+
+
+class Status(StrEnum):
+    """Whether a mentioned finding is there."""
+
+    PRESENT = "present"
+    POSSIBLE = "possible"
+    ABSENT = "absent"
+
+
+class Scopes:
+    """The status of each token of a sentence, by the cues in its clause."""
+
+    def __init__(self, sentence: Sentence) -> None:
+        self._tokens, self._spans = sentence.tokens, sentence.spans
+        self._ends = [span for span in self._spans if span.is_cue("end")]
+        self._covered: dict[str, set[int]] = {}
+        for index, span in enumerate(self._spans):
+            if isinstance(span.entry, Cue) and span.entry.scope:
+                covered = self._covered.setdefault(span.entry.status, set())
+                for start, end in self._ranges(index, span, span.entry):
+                    covered.update(range(start, end))
+
+    def holds(self, status: str, token: int) -> bool:
+        """Whether a token is in the scope of a cue for `status`."""
+        return token in self._covered.get(status, ())
+
+    def status(self, token: int) -> Status:
+        """Return the status of what a token names; absent wins over possible."""
+        if self.holds("absent", token) or self.holds("resolved", token):
+            return Status.ABSENT
+        return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
+
+    def _ranges(self, index: int, span: Span, cue: Cue) -> Iterator[tuple[int, int]]:
+        """Yield the ranges of tokens in the scope of a cue, each within its clause."""
+        end = self._end_after(index, span, cue)
+        is_last = cue.scope == "after" and not any(token.isalnum() for token in self._tokens[span.end : end])
+        if cue.scope == "previous":
+            before = next((one for one in reversed(self._spans[:index]) if _is_named(one)), None)
+            if before and span.start - before.end <= _NEAR:
+                yield before.start, before.end
+        if cue.scope == "next":
+            following = (one.end for one in self._spans[index + 1 :] if _is_named(one))
+            yield span.end, min(end, next(following, span.end))
+        if cue.scope in ("after", "both"):
+            yield span.end, end
+        if cue.scope in ("before", "both") or is_last:
+            tail = [one.end for one in self._ends if one.end <= span.start]
+            if span.first == ":":  # "effusion: none"
+                tail = [one.end for one in self._ends if one.end < span.start]
+            yield max(tail, default=0), span.start
+
+    def _end_after(self, index: int, span: Span, cue: Cue) -> int:
+        """Return the token at which the scope of a cue for what follows it ends."""
+        ends = [one.start for one in self._ends if one.start >= span.end]
+        if cue.status in ("absent", "unstated", "resolved"):
+            ends += self._new_statements(index)
+        if cue.status == "resolved":  # "removal of the tube without pneumothorax"
+            ends += [one.start for one in self._spans[index + 1 :] if one.is_cue("absent")]
+        return min(ends, default=len(self._tokens))
+
+    def _new_statements(self, index: int) -> Iterator[int]:
+        """Yield where, after a denial, something new is said: "and small effusion", ", heart is enlarged"."""
+        seen_finding = False
+        for at in range(index + 1, len(self._spans)):
+            span, before = self._spans[at], self._spans[at - 1]
+            joined = before.first if before.entry is None else ""
+            seen_finding = seen_finding or isinstance(span.entry, FindingEntry)
+            if not seen_finding or joined not in ("and", ",", "the"):
+                continue
+            is_after_finding = isinstance(self._spans[at - 2].entry, FindingEntry)
+            if joined == "and" and isinstance(span.entry, Modifier) and is_after_finding:
+                yield before.start
+            if isinstance(span.entry, Structure) and self._has_verb(at):
+                yield before.start
+            if joined == "," and span.dimension == "size" and self._is_of_other_side(index, at):
+                yield before.start
+
+    def _is_of_other_side(self, denial: int, at: int) -> bool:
+        """Whether a comma joins the denial of one side and what is said of the other: "no left X, small right X"."""
+        end = next((n for n in range(at, len(self._spans)) if self._spans[n].first in (",", ";")), None)
+        denied, said = _sides(self._spans[denial:at]), _sides(self._spans[at:end])
+        return bool(denied and said) and not denied & said
+
+    def _has_verb(self, at: int) -> bool:
+        return any(span.first in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4])
+
+
+def _is_named(span: Span) -> bool:
+    return isinstance(span.entry, FindingEntry | Structure)
+
+
+def _sides(spans: Sequence[Span]) -> set[str]:
+    entries = (span.entry for span in spans)
+    return {value for entry in entries if isinstance(entry, Modifier) for value in entry.values if value in SIDES}

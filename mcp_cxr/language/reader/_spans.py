@@ -1,0 +1,139 @@
+"""Divides a sentence into spans: findings, structures, cues, modifiers and single other tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from mcp_cxr.language._vocabulary import (
+    TOKEN,
+    Cue,
+    FindingEntry,
+    Modifier,
+    Structure,
+    cues,
+    dimensions,
+    findings,
+    modifiers,
+    normalize,
+    phrases_without_finding,
+    stem,
+    structures,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs"})
+"""Tokens between the phrases of a list."""
+ALTERNATIVES = frozenset({"or", "versus", "vs"})
+_LONGEST_LIST, _TWO_WORDS = 8, 2
+
+Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The tokens of a finding, structure, cue or modifier, or a single other token."""
+
+    start: int
+    end: int
+    entry: Entry
+    first: str
+    """Its first token."""
+
+    @property
+    def is_separator(self) -> bool:
+        """Whether it divides the phrases of a list."""
+        return self.first in SEPARATORS
+
+    @property
+    def dimension(self) -> str | None:
+        """The dimension of a modifier, such as `side`."""
+        return dimensions()[self.entry.values[0]] if isinstance(self.entry, Modifier) else None
+
+    def is_cue(self, *statuses: str) -> bool:
+        """Whether it is a cue for one of some statuses."""
+        return isinstance(self.entry, Cue) and self.entry.status in statuses
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence or query with its tokens."""
+
+    tokens: Sequence[str]
+    stems: Sequence[str]
+    """Of each token."""
+    spans: Sequence[Span]
+    is_query: bool
+
+    def words(self, span: Span) -> Sequence[str]:
+        """Return the tokens of a span."""
+        return self.tokens[span.start : span.end]
+
+
+def divide_sentence(text: str, *, is_query: bool) -> Sentence:
+    """Return a sentence divided into spans: at each token the longest phrase of a table."""
+    sentence = _divided(TOKEN.findall(normalize(text)), is_query=is_query)
+    whole = _with_finding_of_side(sentence)
+    return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
+
+
+def _divided(tokens: Sequence[str], *, is_query: bool) -> Sentence:
+    stems = [stem(token) for token in tokens]
+    spans: list[Span] = []
+    start = 0
+    while start < len(tokens):
+        candidates = (
+            _elliptic_at(tokens, stems, start),
+            phrases_without_finding().longest_at(stems, start),
+            findings().longest_at(stems, start),
+            structures().longest_at(stems, start),
+            cues().longest_at(tokens, start),
+            modifier_at(tokens, start),
+        )
+        best: tuple[int, Entry] = (1, None)
+        for candidate in candidates:
+            if candidate and candidate[0] > best[0] * (best[1] is not None or best[0] > 1):
+                best = candidate
+        spans.append(Span(start, start + best[0], best[1], tokens[start]))
+        start += best[0]
+    return Sentence(tokens, stems, spans, is_query)
+
+
+def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion"."""
+    tokens, spans = sentence.tokens, sentence.spans
+    for at in range(len(spans) - 5):
+        denial, side, joined, size, other, finding = spans[at : at + 6]
+        if (
+            denial.is_cue("absent")
+            and joined.first in (",", "and", "but")
+            and isinstance(finding.entry, FindingEntry)
+            and [one.dimension for one in (side, size, other)] == ["side", "size", "side"]
+        ):
+            return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
+    return tokens
+
+
+def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, FindingEntry] | None:
+    """Return the finding that a word names with the head of a list ("endotracheal and nasogastric tubes")."""
+    if not tokens[start].isalpha() or start + 1 >= len(tokens) or tokens[start + 1] not in (",", "and", "or"):
+        return None
+    for at in range(start + 2, min(start + _LONGEST_LIST, len(tokens))):
+        found = findings().longest_at(stems, at)
+        if found and found[0] > 1:
+            named = findings().longest_at([stems[start], stems[at + found[0] - 1]], 0)
+            return (1, named[1]) if named and named[0] == _TWO_WORDS else None
+        if not tokens[at].isalpha() and tokens[at] != ",":
+            return None
+    return None
+
+
+def modifier_at(tokens: Sequence[str], start: int) -> tuple[int, Modifier] | None:
+    """Return the longest modifier at a token, also in the plural: its number of tokens, and what it states."""
+    found = modifiers().longest_at(tokens, start)
+    if found or not tokens[start].endswith("s"):
+        return found
+    singular = modifiers().longest_at([tokens[start][:-1]], 0)  # "bases", "ribs"
+    return singular if tokens[start] not in ("l", "r") else None

@@ -1,0 +1,116 @@
+"""Finds the findings of a sentence: those that are named, and those that are said of a structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, predicates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mcp_cxr.language.reader._spans import Sentence, Span
+
+_REACH = 7  # tokens between a structure and what is said of it
+_BEFORE = 3  # tokens before a structure in which an adjective may begin
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding where it stands among the spans."""
+
+    at: int
+    """Index of its span."""
+    entry: FindingEntry
+    stated: str | None = None
+    """What a predicate of a structure says: present, possible or absent."""
+
+
+def findings_in(sentence: Sentence) -> Iterator[Found]:
+    """Yield the findings that are named, and those that are said of a structure ("heart size is normal")."""
+    for at, span in enumerate(sentence.spans):
+        if isinstance(span.entry, FindingEntry):
+            yield Found(at, span.entry)
+        elif isinstance(span.entry, Structure):
+            all_said, cause = _said_of(sentence, at, span.entry), _named_cause(sentence, at)
+            if cause not in [said.finding for said in all_said]:  # else the finding takes the side of the structure
+                for said in all_said:
+                    yield Found(at, said.finding, said.status)
+
+
+def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
+    """Return the finding named as the cause of what is said of a structure: "angle is blunted by an effusion"."""
+    following = sentence.spans[at + 1 : at + 1 + _REACH]
+    by = next((n for n, span in enumerate(following) if span.first == "by"), None)
+    if by is None:
+        return None
+    return next((one.entry for one in following[by:] if isinstance(one.entry, FindingEntry)), None)
+
+
+def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
+    """Return what a clause says of the structure at a span: after it, else directly before it."""
+    return _said_after(sentence, at, structure) or _said_before(sentence, at, structure)
+
+
+def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
+    phrases = predicates(structure.name)
+    said: list[Predicate] = []
+    start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
+    while start < end:
+        found = phrases.longest_at(sentence.stems, start)
+        if found and not _qualifies_a_finding(sentence, start + found[0]):
+            said += found[1]
+            start += found[0]
+        elif said and sentence.tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
+            break
+        else:
+            start += 1
+    return tuple(dict.fromkeys(said))
+
+
+def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
+    end = sentence.spans[at].start
+    for start in range(max(0, end - _BEFORE), end):
+        found = predicates(structure.name).longest_at(sentence.stems, start)
+        if found and all(_is_adjective(token) for token in sentence.tokens[start:end]):
+            return found[1]
+    return ()
+
+
+def _is_adjective(token: str) -> bool:
+    """Whether a token may stand between an adjective and its noun."""
+    return token.isalnum() and token not in ("and", "or", "with", "without", "no", "of")
+
+
+def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
+    """Return the token at which the predicate of a structure must have begun.
+
+    Structures in a list share it ("heart and mediastinum are normal").
+    """
+    limit = sentence.spans[at].end + _REACH
+    for index in range(at + 1, len(sentence.spans)):
+        span, before = sentence.spans[index], sentence.spans[index - 1]
+        if span.start >= limit:
+            break
+        if span.first in (";", "with", "but", "without"):
+            return span.start
+        if isinstance(span.entry, FindingEntry) and not _is_said(sentence, structure, span):
+            return span.start
+        if isinstance(span.entry, Structure):
+            if before.first not in ("and", ",", "the", "or"):
+                return span.start
+            limit = span.end + _REACH
+        elif span.is_cue("end") and span.first != ":":
+            return span.start
+    return min(limit, len(sentence.tokens))
+
+
+def _is_said(sentence: Sentence, structure: Structure, span: Span) -> bool:
+    """Whether the name of a finding is said of a structure ("aorta is calcified")."""
+    return predicates(structure.name).longest_at(sentence.stems, span.start) is not None
+
+
+def _qualifies_a_finding(sentence: Sentence, token: int) -> bool:
+    """Whether the word that ends at a token stands directly before a finding ("large effusion")."""
+    return any(span.start == token and isinstance(span.entry, FindingEntry) for span in sentence.spans)

@@ -84,7 +84,7 @@ async def test_hostile_texts_stay_texts(browser: Browser, other_client: Client):
             await page.button("Back to the results").click()
         await page.find("input[type=search]").fill(SCRIPT + " effusion")
         await page.page.keyboard.press("Enter")
-        await page.find(".excerpt").first.wait_for()
+        await page.find(".understood").wait_for()
         await page.open_image()
         await page.find("mark").first.wait_for()
         report = await page.find(".panel").inner_text()

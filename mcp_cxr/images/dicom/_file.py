@@ -49,6 +49,7 @@ _READ_KEYWORDS: Final = (
     *TEXT_KEYWORDS,
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "DirectoryRecordSequence"),
     *("ViewPosition", "ViewCodeSequence", "PatientOrientation", "AnatomicRegionSequence"),
+    *("ProcedureCodeSequence", "RequestedProcedureDescription"),
     *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SPEC = ImageSpec(64, "L")
 CT, SR, SEG, MG = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "88.11", "66.4", "1.2"))
+CR, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 
 
 def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
@@ -43,17 +44,23 @@ def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
     [
         ({"SOPClassUID": CT}, "not a radiograph (CT)"),
         ({"SOPClassUID": MG}, "not a radiograph (MG)"),
-        ({"Modality": "US"}, "not a radiograph (US)"),
-        ({"Modality": "PX"}, "not a radiograph (PX)"),
-        ({"Modality": "SOMETHING"}, "not a radiograph"),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "US"}, "not a radiograph (US)"),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "PX"}, "not a radiograph (PX)"),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "SOMETHING"}, "not a radiograph"),
         ({"SOPClassUID": SR, "PixelData": None}, "not an image (SR)"),
         ({"SOPClassUID": SEG}, "not an image (SEG)"),
-        ({"Modality": "PR"}, "not an image (PR)"),
+        ({"SOPClassUID": SECONDARY_CAPTURE, "Modality": "PR"}, "not an image (PR)"),
         ({"PixelData": None}, "no pixel data"),
         ({"BodyPartExamined": "HAND"}, "not a chest radiograph (body part)"),
         ({"BodyPartExamined": "LEFT KNEE"}, "not a chest radiograph (body part)"),
         ({"BodyPartExamined": "THORACIC SPINE"}, "not a chest radiograph (body part)"),
         ({"AnatomicRegionSequence": coded("T-11100", "Skull")}, "not a chest radiograph (body part)"),
+        ({"Modality": "MG"}, "not a chest radiograph (body part)"),
+        ({"StudyDescription": "XR KNEE LEFT 2 VIEWS"}, "not a chest radiograph (body part)"),
+        ({"BodyPartExamined": "", "SeriesDescription": "hands ap"}, "not a chest radiograph (body part)"),
+        ({"ProtocolName": "L-SPINE LAT"}, "not a chest radiograph (body part)"),
+        ({"RequestedProcedureDescription": "KUB"}, "not a chest radiograph (body part)"),
+        ({"ProcedureCodeSequence": coded("1", "Shoulder 2 views")}, "not a chest radiograph (body part)"),
         ({"NumberOfFrames": 3}, "more than one frame"),
         ({"Rows": 65535, "Columns": 65535}, "more than 64 megapixels"),
         ({"BitsAllocated": 32}, "neither 8 nor 16 bits, or neither one nor three samples"),
@@ -77,7 +84,15 @@ def test_what_is_no_chest_image_is_refused_by_its_header(tmp_path: Path, element
         {"Modality": "CR"},
         {"Modality": "OT"},
         {"Modality": ""},
-        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "Modality": "SC"},
+        {"SOPClassUID": SECONDARY_CAPTURE, "Modality": "SC"},
+        {"SOPClassUID": SECONDARY_CAPTURE, "Modality": "DR"},
+        *({"Modality": code} for code in ("DR", "XR", "RF", "US", "PR", "SOMETHING")),
+        *({"SOPClassUID": CR, "Modality": code} for code in ("DR", "XR")),
+        {"BodyPartExamined": "TSPINE", "StudyDescription": "XR CHEST 2 VIEWS"},
+        {"BodyPartExamined": "ABDOMEN", "SeriesDescription": "RX DE TÓRAX"},
+        {"BodyPartExamined": "SHOULDER", "ProcedureCodeSequence": coded("1", "Chest PA")},
+        {"BodyPartExamined": "CHEST", "StudyDescription": "CHEST AND ABDOMEN"},
+        {"StudyDescription": "PORTABLE", "SeriesDescription": "C-ARM AP"},
     ],
 )
 def test_what_may_be_a_chest_image_is_read(tmp_path: Path, elements: dict[str, Any]) -> None:

@@ -13,7 +13,9 @@ from PIL import Image
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images import ContactSheetTile, DisplayOptions, ImageReader, contact_sheet, render_view
 from mcp_cxr.records import ImageSpec
-from tests.unit.images.making import dicom_image, phantom, saved
+from tests.unit.images.making import DX, dicom_image, phantom, saved
+
+CT = "1.2.840.10008.5.1.4.1.1.2"
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +45,7 @@ async def test_a_reader_gives_header_picture_and_view(path: Path) -> None:
 
 
 async def test_one_bad_file_among_many_fails_alone(tmp_path: Path) -> None:
-    paths = [saved(dicom_image(Modality="CT" if n == 2 else "DX"), tmp_path / f"{n}.dcm") for n in range(5)]
+    paths = [saved(dicom_image(SOPClassUID=CT if n == 2 else DX), tmp_path / f"{n}.dcm") for n in range(5)]
     outcomes: dict[Path, str] = {}
 
     async def read(path: Path) -> None:

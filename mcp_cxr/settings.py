@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.loopback import is_loopback
+from mcp_cxr.pasted import pasted_path, strip_pasted
 
 
 def _split(separator: str) -> BeforeValidator:
@@ -21,7 +23,8 @@ def _split(separator: str) -> BeforeValidator:
     def split(value: object) -> object:
         if not isinstance(value, str):
             return value
-        return tuple(part.strip() for part in value.split(separator) if part.strip())
+        parts = (strip_pasted(part) for part in value.split(separator))
+        return tuple(part for part in parts if part)
 
     return BeforeValidator(split)
 
@@ -30,18 +33,21 @@ def _data_dir() -> Path:
     return Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False))
 
 
-def _at_home(path: Path) -> Path:
-    """Expand `~`, which hosts pass on from their configuration files unchanged."""
-    try:
-        return path.expanduser()
-    except RuntimeError as exc:
-        raise ValueError(f"cannot expand {path.parts[0]!r}: no such user") from exc
+def _plain_path(value: object) -> object:
+    """Return the path that a text means, which hosts pass on from their configuration files as it was pasted."""
+    return pasted_path(value) if isinstance(value, str) else value
 
 
-Place = Annotated[Path, AfterValidator(_at_home)]
+Place = Annotated[Path, BeforeValidator(_plain_path)]
 Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 StoreKind = Literal["embedded", "iris"]
+_SECRETS_AS_THEY_ARE = ("IRIS_PASSWORD",)
+"""Blanks and quotes may be part of these; only line ends are removed."""
+_UNEXPANDED = re.compile(r"\$\w+|\$\{[^}]*\}|%\w+%")
+"""A variable of a shell or of a host's configuration, as a part of a path."""
+_OTHER_SEPARATOR = re.compile(r"[,;|]|..:|\s[/~]")
+"""What may be meant to separate folders; the second character may be the colon of a Windows drive."""
 _RENAMED = {"MCP_CXR_AUDIT": "MCP_CXR_ACCESS_LOG"}
 Shares = Annotated[tuple[Literal["reports", "images"], ...], NoDecode, _split(",")]
 
@@ -162,6 +168,20 @@ class Settings(BaseSettings):
         description="Section of the file named by `ISC_SSLconfigurations`; without it, no TLS.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_pasted_marks(cls, given: Any) -> Any:  # noqa: ANN401 - pydantic's signature
+        """Strip what pasting adds to a value; a blank one counts as not set.
+
+        Raises:
+            ValueError: A value has a line end or another control character within.
+        """
+        if not isinstance(given, dict):
+            return given
+        values = cast("dict[str, Any]", given)
+        stripped = {name: _stripped(name, value) for name, value in values.items()}
+        return {name: value for name, value in stripped.items() if value != ""}
+
     @property
     def key_file(self) -> Path | None:
         """File of the key that hashes ids; None if it must be set and is not."""
@@ -198,23 +218,75 @@ def load_settings() -> Settings:
     """
     known = list(variables())
     for name in sorted(os.environ):
-        if name.startswith("MCP_CXR_") and name not in known:
-            nearest = _RENAMED.get(name) or difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise ConfigError(f"Unknown variable {name}; did you mean {nearest}?")
+        if strip_pasted(name).upper().startswith("MCP_CXR_") and name not in known:
+            nearest = _RENAMED.get(name) or difflib.get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
+            raise ConfigError(f"Unknown variable {_shown_name(name)}; did you mean {nearest}?")
     try:
-        return Settings()  # pyright: ignore[reportCallIssue]  # each field has a default; it sees the aliases only
+        settings = Settings()  # pyright: ignore[reportCallIssue]  # each field has a default; it sees the aliases only
     except ValidationError as exc:
         first = exc.errors(include_url=False, include_input=False, include_context=False)[0]
-        name, message = first["loc"][0], first["msg"].removeprefix("Value error, ")
+        message = first["msg"].removeprefix("Value error, ")
+        name = f"{first['loc'][0]}: " if first["loc"] else ""
         expected = message.removeprefix("Input should be ").partition(", unable")[0].replace("'", "")
         if message.startswith("Input"):
-            raise ConfigError(f"{name} must be {expected}.") from None
-        raise ConfigError(f"{name}: {message}.") from None
+            raise ConfigError(f"{first['loc'][0]} must be {expected}.") from None
+        raise ConfigError(f"{name}{message}.") from None
+    require_absolute("MCP_CXR_DATA_DIR", settings.data_dir)
+    require_absolute("MCP_CXR_ID_KEY_FILE", *([settings.id_key_file] if settings.id_key_file else []))
+    return settings
+
+
+def require_absolute(name: str, *paths: Path) -> None:
+    """Refuse paths that mean another place in each folder a program starts in, or that hold a variable as text.
+
+    Raises:
+        ConfigError: One is relative, or has a part such as `$HOME`.
+    """
+    for path in paths:
+        if any(_UNEXPANDED.fullmatch(part) for part in path.parts):
+            raise ConfigError(f"{name} is {path}: variables in it are not expanded; write the whole path, or use ~.")
+        if not path.is_absolute():
+            raise ConfigError(f"{name} contains the relative path {path}; write an absolute path.")
+
+
+def _stripped(name: str, value: object) -> object:
+    if isinstance(value, SecretStr):
+        return SecretStr(str(_stripped(name, value.get_secret_value())))
+    if not isinstance(value, str):
+        return value
+    value = value.strip("\r\n") if name in _SECRETS_AS_THEY_ARE else strip_pasted(value)
+    if any(ord(char) < ord(" ") for char in value):
+        raise ValueError(f"{name} contains a line end, a tab or another control character; set it again on one line")
+    return value
 
 
 def warnings(settings: Settings) -> list[str]:
     """Return warnings about settings that are valid but probably mistakes."""
-    return [*_near_misses(), *_unencrypted_connection(settings)]
+    return [
+        *_near_misses(),
+        *_unencrypted_connection(settings),
+        *_missing_roots(settings),
+        *_password_with_marks(settings),
+    ]
+
+
+def _missing_roots(settings: Settings) -> list[str]:
+    """Warn about roots that are no folders: perhaps several folders in one, or a file."""
+    if not all(root.is_absolute() for root in settings.roots):  # `serve` refuses them, `doctor` reports them
+        return []
+    missing = [root for root in settings.roots if not os.path.isdir(root)]  # noqa: PTH112  # Path.is_dir raises if the folder cannot be reached
+    hint = f" Separate folders with {os.pathsep!r}."
+    return [
+        f"MCP_CXR_ROOTS: there is no folder {root}.{hint if _OTHER_SEPARATOR.search(str(root)) else ''}"
+        for root in missing
+    ]
+
+
+def _password_with_marks(settings: Settings) -> list[str]:
+    password = settings.iris_password.get_secret_value() if settings.iris_password else ""
+    if password == strip_pasted(password):
+        return []
+    return ["IRIS_PASSWORD begins or ends with a blank or a quote; if it was pasted so, remove it."]
 
 
 def _unencrypted_connection(settings: Settings) -> list[str]:
@@ -233,8 +305,17 @@ def _near_misses() -> list[str]:
     """Return a warning for each misspelled variable whose prefix other programs use too."""
     known = list(variables())
     close = {
-        name: difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        name: difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.8)
         for name in sorted(os.environ)
-        if name.startswith(("NVCLIP_", "IRIS_")) and name not in known
+        if strip_pasted(name).upper().startswith(("NVCLIP_", "IRIS_", "NVIDIA_API_")) and name not in known
     }
-    return [f"{name} is not a variable of mcp-cxr; did you mean {match[0]}?" for name, match in close.items() if match]
+    return [
+        f"{_shown_name(name)} is not a variable of mcp-cxr; did you mean {match[0]}?"
+        for name, match in close.items()
+        if match
+    ]
+
+
+def _shown_name(name: str) -> str:
+    """Return a variable's name for a message, with quotes if a blank around it would not be seen."""
+    return name if name == strip_pasted(name) else repr(name)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.settings import Settings
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -47,12 +46,13 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
     gc.disable()  # garbage collection while modules load takes 0.04 s of the 0.46 s a host waits
     try:
         from mcp_cxr.server import AccessLog, build_server
+        from mcp_cxr.settings import require_absolute
 
         settings = read_settings()
     finally:
         gc.freeze()
         gc.enable()
-    _require_absolute(settings)
+    require_absolute("MCP_CXR_ROOTS", *settings.roots)  # hosts start the server in an arbitrary folder
 
     @asynccontextmanager
     async def open_late() -> AsyncGenerator[Archive]:
@@ -80,22 +80,6 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
 
 def _is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _require_absolute(settings: Settings) -> None:
-    """Refuse relative paths: hosts start the server in an arbitrary folder, to which they would be relative.
-
-    Raises:
-        ConfigError: One is relative.
-    """
-    paths = {
-        "MCP_CXR_DATA_DIR": [settings.data_dir],
-        "MCP_CXR_ID_KEY_FILE": [settings.key_file] if settings.key_file else [],
-        "MCP_CXR_ROOTS": settings.roots,
-    }
-    for name, given in paths.items():
-        if relative := [path for path in given if not path.is_absolute()]:
-            raise ConfigError(f"{name} contains the relative path {relative[0]}; `serve` needs absolute paths.")
 
 
 def _load():  # noqa: ANN202 - the type of a function that is imported late

@@ -78,11 +78,11 @@ def test_nothing_heavy_is_loaded_before_the_handshake():
         ({"MCP_CXR_SHARE": "pictures"}, "Error: MCP_CXR_SHARE must be reports or images."),
         (
             {"MCP_CXR_DATA_DIR": "archive"},
-            "Error: MCP_CXR_DATA_DIR contains the relative path archive; `serve` needs absolute paths.",
+            "Error: MCP_CXR_DATA_DIR contains the relative path archive; write an absolute path.",
         ),
         (
             {"MCP_CXR_ROOTS": "/images:images"},
-            "Error: MCP_CXR_ROOTS contains the relative path images; `serve` needs absolute paths.",
+            "Error: MCP_CXR_ROOTS contains the relative path images; write an absolute path.",
         ),
     ],
 )

@@ -85,3 +85,87 @@ def test_a_tilde_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCP_CXR_ID_KEY_FILE", "~nobody-of-this-name/id.key")
     with pytest.raises(ConfigError, match="MCP_CXR_ID_KEY_FILE"):
         load_settings()
+
+
+class TestValuesAsTheyArePasted:
+    @pytest.mark.parametrize(
+        ("name", "pasted", "meant"),
+        [
+            ("NVCLIP_BASE_URL", " http://localhost:9/v1\r\n", "http://localhost:9/v1"),
+            ("MCP_CXR_EMBEDDER", "offline ", "offline"),
+            ("MCP_CXR_EMBEDDER", "\ufeff\u201coffline\u201d", "offline"),
+            ("MCP_CXR_STORE", "\u00a0iris\u200b", "iris"),
+            ("IRIS_PORT", "' 1973 '", 1973),
+            ("MCP_CXR_DATA_DIR", '"/data/a b"\n', Path("/data/a b")),
+            ("MCP_CXR_DATA_DIR", "file:///data/a%20b", Path("/data/a b")),
+            ("MCP_CXR_ROOTS", "\"/a\": '/b' ", (Path("/a"), Path("/b"))),
+            ("MCP_CXR_SHARE", '"reports, images"', ("reports", "images")),
+            ("MCP_CXR_STORE", " \n", "embedded"),
+        ],
+    )
+    def test_blanks_quotes_and_line_ends_around_a_value_are_stripped(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, pasted: str, meant: object
+    ) -> None:
+        monkeypatch.setenv(name, pasted)
+        assert getattr(load_settings(), name.removeprefix("MCP_CXR_").lower()) == meant
+
+    def test_a_key_is_stripped_and_a_password_keeps_what_may_belong_to_it(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("NVIDIA_API_KEY", " 'nvapi-1' \n")
+        monkeypatch.setenv("IRIS_PASSWORD", ' a"\n')
+        settings = load_settings()
+        assert settings.nvidia_api_key
+        assert settings.nvidia_api_key.get_secret_value() == "nvapi-1"
+        assert settings.iris_password
+        assert settings.iris_password.get_secret_value() == ' a"'
+        assert warnings(settings) == [
+            "IRIS_PASSWORD begins or ends with a blank or a quote; if it was pasted so, remove it."
+        ]
+
+    @pytest.mark.parametrize("name", ["MCP_CXR_DATA_DIR", "IRIS_PASSWORD", "NVIDIA_API_KEY", "NVCLIP_MODEL"])
+    def test_a_line_end_within_a_value_is_refused_by_name(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "/not-to\nbe-seen")
+        with pytest.raises(ConfigError, match=f"^{name} contains a line end") as caught:
+            load_settings()
+        assert "be-seen" not in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["MCP_CXR_DATA_DIR", "MCP_CXR_ID_KEY_FILE"])
+    @pytest.mark.parametrize(
+        ("value", "line"),
+        [
+            ("$HOME/arch", "variables in it are not expanded"),
+            ("/data/${USER}/arch", "variables in it are not expanded"),
+            ("${user_config.data_dir}", "variables in it are not expanded"),
+            ("%USERPROFILE%/arch", "variables in it are not expanded"),
+            ("arch", "contains the relative path arch; write an absolute path"),
+            ("./arch", "contains the relative path arch; write an absolute path"),
+        ],
+    )
+    def test_a_place_that_is_not_absolute_is_refused(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
+    ) -> None:
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ConfigError, match=name) as caught:
+            load_settings()
+        assert line in str(caught.value)
+
+    @pytest.mark.parametrize("name", ["MCP_CXR_STORE ", "mcp_cxr_store", " MCP_CXR_STORE", "Mcp_Cxr_Store\ufeff"])
+    def test_a_name_with_blanks_or_in_another_case_is_refused(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "iris")
+        with pytest.raises(ConfigError, match=r"did you mean MCP_CXR_STORE\?"):
+            load_settings()
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            ("/no/a,/no/b", ["there is no folder /no/a,/no/b. Separate folders with ':'."]),
+            ("/no/a;/no/b", ["there is no folder /no/a;/no/b. Separate folders with ':'."]),
+            ("/no/a /no/b", ["there is no folder /no/a /no/b. Separate folders with ':'."]),
+            ("/no/a:/:/no/b", ["there is no folder /no/a.", "there is no folder /no/b."]),
+            ("/", []),
+        ],
+    )
+    def test_a_root_that_is_no_folder_brings_a_warning(
+        self, monkeypatch: pytest.MonkeyPatch, value: str, said: list[str]
+    ) -> None:
+        monkeypatch.setenv("MCP_CXR_ROOTS", value)
+        assert warnings(load_settings()) == [f"MCP_CXR_ROOTS: {line}" for line in said]

@@ -1,7 +1,8 @@
 """MIMIC-CXR and MIMIC-CXR-JPG: folder layout and companion tables.
 
 Images are at `p10/p10000032/s50414267/<dicom_id>.dcm`, their report at `p10/p10000032/s50414267.txt`. The companion
-tables are metadata, split and labels as CSV, plain or gzipped.
+tables are metadata, split and labels as CSV, plain or gzipped; labels are by radiologists, for the test set, or by a
+program that read the reports.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _IMAGE = re.compile(
 _LABEL_VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 
 # mimic-cxr-2.0.0-metadata.csv.gz, mimic-cxr-2.1.0-split.csv ...; negbio is used only if there is no chexpert.
-_NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio)\.csv(\.gz)?")
+_NAME = re.compile(r"mimic-cxr-[0-9.]+-(metadata|split|chexpert|negbio|test-set-labeled)\.csv(\.gz)?")
+_OTHER_NAMES = {"Airspace Opacity": "Lung Opacity"}  # in the radiologists' table, which has no subject_id either
+_BY_PEOPLE = "test-set-labeled"  # by radiologists, of the studies of the test set
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,19 @@ class ImageFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelTable:
+    """The contents of one table of labels; empty if there is none."""
+
+    by: str | None = None
+    """Who gave them: one of `records.LABEL_SOURCES`."""
+    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, "Mapping[str, int]"])
+    """By study id with its prefix; at least one each."""
+
+    positives_only: bool = False
+    """Whether it has no value but 1, so that a blank does not say that a finding is absent."""
+
+
+@dataclass(frozen=True, slots=True)
 class Companions:
     """The contents of all companion tables; empty if there are none."""
 
@@ -90,10 +106,14 @@ class Companions:
     """By dicom_id."""
     splits: Mapping[str, str] = field(default_factory=dict[str, str])
     """By study id with its prefix."""
-    labels: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, "Mapping[str, int]"])
-    """By study id with its prefix."""
+    label_tables: tuple[LabelTable, ...] = ()
+    """Best first."""
     files: tuple[str, ...] = ()
     """Names of the files that were read."""
+
+    def label_table_of(self, study_id: str) -> LabelTable:
+        """Return the best table that has labels of a study, by its id with its prefix; an empty one if none has."""
+        return next((table for table in self.label_tables if study_id in table.labels), LabelTable())
 
 
 def read_companions(folders: Iterable[Path]) -> Companions:
@@ -107,12 +127,13 @@ def read_companions(folders: Iterable[Path]) -> Companions:
         for path in _files_in(folder):
             if name := _NAME.fullmatch(path.name):
                 found.setdefault(name[1], path)
-    labels = found.get("chexpert", found.get("negbio"))
-    used = [path for path in (found.get("metadata"), found.get("split"), labels) if path]
+    program = "chexpert" if "chexpert" in found else "negbio"
+    label_files = {"people": found.get(_BY_PEOPLE), program: found.get(program)}
+    used = [path for path in (found.get("metadata"), found.get("split"), *label_files.values()) if path]
     return Companions(
         images=_images(found.get("metadata")),
         splits=_splits(found.get("split")),
-        labels=_labels(labels),
+        label_tables=tuple(_label_table(by, path) for by, path in label_files.items() if path),
         files=tuple(path.name for path in used),
     )
 
@@ -143,13 +164,19 @@ def _splits(path: Path | None) -> dict[str, str]:
         return {mimic_study_id(study): sys.intern(split) for study, split in rows}
 
 
-def _labels(path: Path | None) -> dict[str, dict[str, int]]:
+def _label_table(by: str, path: Path) -> LabelTable:
+    labels = _labels(path)
+    return LabelTable(by, labels, all(value == 1 for one in labels.values() for value in one.values()))
+
+
+def _labels(path: Path) -> dict[str, dict[str, int]]:
     with _open_table(path, ("study_id",), LABELS) as rows:
         return {
             mimic_study_id(study): {
                 label: _LABEL_VALUES[float(cell)] for label, cell in zip(LABELS, cells, strict=True) if cell
             }
             for study, *cells in rows
+            if any(cells)
         }
 
 
@@ -188,7 +215,7 @@ def _cells(rows: Iterator[list[str]], columns: tuple[str, ...], optional: tuple[
 
     `csv.DictReader` was measured to take twice as long for the three files of MIMIC-CXR.
     """
-    header = next(rows, list[str]())
+    header = [_OTHER_NAMES.get(name, name) for name in next(rows, list[str]())]
     missing = len(header)  # index of an empty cell, which is put there for every column that is missing
     indexes = [header.index(name) for name in columns] if header else []
     indexes += [header.index(name) if name in header else missing for name in optional]

@@ -204,6 +204,7 @@ class Archive:
             study_date=study.study_date,
             split=study.split,
             labels=dict(study.labels),
+            labels_by=study.labels_by,
             tags=dict(image.tags),
             grayscale=dict(image.grayscale),
             report=sections(study.report) if study.report else None,

@@ -76,13 +76,16 @@ def study_of(
         folders: Searched for reports in addition to the study's own folder.
     """
     companion = companion_tables.images.get(ids.image_id)
+    label_table = companion_tables.label_table_of(ids.study_id)
     return Study(
         study_id=ids.study_id,
         subject_id=ids.subject_id,
         study_date=(companion.study_date if companion else None) or date,
         split=companion_tables.splits.get(ids.study_id),
-        labels=companion_tables.labels.get(ids.study_id, {}),
+        labels=label_table.labels.get(ids.study_id, {}),
         report=_read_report(path, folders) if ids_of(path) else None,
+        labels_by=label_table.by,
+        positives_only=label_table.positives_only,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (
@@ -114,7 +114,7 @@ def context_term(stem: str) -> str:
 
 
 def _reading_terms(study: Study) -> Iterator[str]:
-    readings = read_study(study.report, study.labels)
+    readings = read_study(study.report, study.labels, labels_by_people=study.labels_by == "people")
     if readings or (study.report and report_statements(study.report)):
         yield READ_TERM
     entries = finding_entries()

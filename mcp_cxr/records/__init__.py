@@ -20,6 +20,7 @@ from mcp_cxr.records._api import (
     Verification,
 )
 from mcp_cxr.records._domain import (
+    LABEL_SOURCES,
     LABELS,
     VIEW_GROUPS,
     VIEWER_URI,
@@ -53,6 +54,7 @@ from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understoo
 __all__ = [
     "FILTERS",
     "LABELS",
+    "LABEL_SOURCES",
     "VIEWER_URI",
     "VIEWS",
     "VIEW_GROUPS",

@@ -139,6 +139,8 @@ class ImageDetails:
     study_date: str | None
     split: str | None
     labels: dict[str, int]
+    labels_by: str | None
+    """Who gave the labels: people, or the program chexpert or negbio; null if that is unknown."""
     tags: dict[str, Any]
     grayscale: dict[str, Any]
     report: dict[str, str] | None

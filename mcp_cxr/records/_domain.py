@@ -48,6 +48,9 @@ LABELS = (
 )
 """The 14 labels of CheXpert (Irvin et al., AAAI 2019); 1 present, 0 absent, -1 uncertain, missing: not mentioned."""
 
+LABEL_SOURCES = ("people", "chexpert", "negbio")
+"""Who can give a study's labels, best first: people who read the images, or a program that read the report."""
+
 
 def mimic_study_id(number: str) -> StudyId:
     """Return a study id with MIMIC's prefix; `50414267` becomes `s50414267`."""
@@ -108,6 +111,10 @@ class Study:
     """1 present, 0 absent, -1 uncertain."""
     report: str | None = None
     """The whole text as it was found."""
+    labels_by: str | None = None
+    """Who gave the labels: one of `LABEL_SOURCES`; None if that is unknown, as in old archives."""
+    positives_only: bool = False
+    """Whether the labels come from a table that only names what is present: a missing label is then unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,9 @@ class Filter:
     labels: tuple[str, ...] = ()
     """Each is present (1) in the image's study."""
     labels_absent: tuple[str, ...] = ()
-    """The study has labels, and none of these is present (1) or uncertain (-1)."""
+    """The study has labels, not of positives only, and each of these is absent (0) or not mentioned in them."""
+    labels_blank: tuple[str, ...] = ()
+    """The study has labels, and any of these is not mentioned in them."""
     split: str | None = None
     date_from: str | None = None
     """ISO date, inclusive; images without a date do not match."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language import QueryMeaning, TermKind, WantedFinding
     from mcp_cxr.records import Matched
 
-Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown"]
+Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown", "labels blank"]
 
 
 _PRESENT: tuple[TermKind, ...] = ("present",)

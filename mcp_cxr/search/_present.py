@@ -174,13 +174,18 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
 
 
 def _match_warnings(answer: Answer) -> list[str]:
-    """Warn if no report, label or tag matches, and if studies that match have no known view."""
+    """Warn if no report, label or tag matches, if the view of matching studies is unknown, and of blank labels."""
     found: list[str] = []
     counted = dict(zip(answer.plan.counted, answer.facts.counts, strict=True)) if answer.plan.counted else {}
     if not counted.get("stated", 1) and answer.vectors.query is not None:
         found.append(_LIKENESS_ALONE)
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
+    if counted.get("labels blank"):
+        found.append(
+            f"Of the {answer.facts.total} results, {counted['labels blank']} are blank in labels_absent: their labels"
+            " do not mention it."
+        )
     return found
 
 

@@ -42,7 +42,9 @@ class Reasons:
     @cached_property
     def readings(self) -> dict[str, FindingReading]:
         """What the study says of each finding."""
-        return read_study(self.hit.study.report, self.hit.study.labels)
+        return read_study(
+            self.hit.study.report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
+        )
 
     @cached_property
     def _statements(self) -> tuple[Statement, ...]:

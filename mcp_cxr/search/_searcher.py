@@ -95,6 +95,9 @@ class Searcher:
         if understood.view_applied:
             unknown_view = replace(plan.counted.get("full", where), view=("UNKNOWN",))
             plan = replace(plan, counted={**plan.counted, "view unknown": unknown_view})
+        if where.labels_absent:
+            blank = replace(plan.total, labels_blank=where.labels_absent)
+            plan = replace(plan, counted={**plan.counted, "labels blank": blank})
         ranked = await self._rank(asked, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, asked.offset, compared=vectors.query is not None),
@@ -172,7 +175,7 @@ def _finding_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tup
 
 
 def _stated(stored: StoredImage) -> list[str]:
-    readings = read_study(stored.study.report, stored.study.labels)
+    readings = read_study(stored.study.report, stored.study.labels, labels_by_people=stored.study.labels_by == "people")
     entries = finding_entries()
     return [
         name

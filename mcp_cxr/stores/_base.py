@@ -172,7 +172,8 @@ class Store(ABC):
     async def put_studies(self, studies: Sequence[Study]) -> int:
         """Write studies in one transaction; return how many changed.
 
-        A field that is None or empty keeps the stored value; labels are one field. A study without images is stored,
+        A field that is None or empty keeps the stored value; labels with their source are one field, and
+        those by people are not replaced by a program's. A study without images is stored,
         and found by its words once it has an image.
 
         Raises:
@@ -307,7 +308,7 @@ class Store(ABC):
     async def reread(self) -> int:
         """Derive every study's document again from its stored report, labels and tags, in one transaction.
 
-        Records `READER_VERSION`; no image is read or embedded.
+        Adds what the tables of an older version lack; records `READER_VERSION`; no image is read or embedded.
 
         Returns:
             How many documents there are: studies with images, external ones left out.

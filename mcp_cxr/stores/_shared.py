@@ -151,14 +151,22 @@ def merge_studies(before: Mapping[StudyId, Study], given: Sequence[Study]) -> li
 
 def _merged(old: Study, new: Study) -> Study:
     """Return `old` with every field that `new` fills; what is empty in both is None."""
+    labelled = new if new.labels and not _is_by_better(old, new) else old
     return Study(
         old.study_id,
         new.subject_id or old.subject_id,
         study_date=new.study_date or old.study_date or None,
         split=new.split or old.split or None,
-        labels=dict(new.labels or old.labels),
+        labels=dict(labelled.labels),
         report=new.report or old.report or None,
+        labels_by=labelled.labels_by if labelled.labels else None,
+        positives_only=bool(labelled.labels) and labelled.positives_only,
     )
+
+
+def _is_by_better(old: Study, new: Study) -> bool:
+    """Whether people gave the old labels, and a program the new ones."""
+    return bool(old.labels) and old.labels_by == "people" and new.labels_by != "people"
 
 
 def term_scores(

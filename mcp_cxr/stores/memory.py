@@ -324,7 +324,9 @@ def _study_passes(study: Study, terms: Container[str], where: Filter) -> bool:
     labels = study.labels
     return (
         all(labels.get(label) == 1 for label in where.labels)
-        and not (where.labels_absent and (not labels or any(labels.get(label) for label in where.labels_absent)))
+        and not (where.labels_absent and (not labels or study.positives_only))
+        and not any(labels.get(label) for label in where.labels_absent)
+        and not (where.labels_blank and (not labels or labels.keys() >= set(where.labels_blank)))
         and all(_clause_holds(clause, terms) for clause in where.clauses)
         and where.split in (None, study.split)
         and (where.date_from is None or (study.study_date or "") >= where.date_from)

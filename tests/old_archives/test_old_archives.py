@@ -66,7 +66,15 @@ async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, requ
     named = request.getfixturevalue(place)
     expected = {image_id: _renamed(shown) for image_id, shown in SHOWN[place.removeprefix("on_")].items()}
     async with open_archive(Settings.model_validate(named)) as archive:
-        assert {image_id: asdict(await archive.show(image_id)) for image_id in expected} == expected
+        for _ in range(2):
+            shown = {image_id: asdict(await archive.show(image_id)) for image_id in expected}
+            assert {one.pop("labels_by") for one in shown.values()} == {None}
+            assert shown == expected
+            labeled = await archive.search(labels_absent=["Fracture"], group="none")
+            assert {hit.image_id for hit in labeled.images} == {
+                image_id for image_id, one in expected.items() if one["labels"] and not one["labels"].get("Fracture")
+            }
+            await archive.store.reread_if_older()
 
 
 @pytest.mark.parametrize("place", ["embedded", "on_iris"])

@@ -31,6 +31,12 @@ def split(folder: Path, *rows: Sequence[object]) -> Path:
     return table(folder / "mimic-cxr-2.0.0-split.csv.gz", columns, *rows)
 
 
+def labels_by_people(folder: Path, *rows: Sequence[object]) -> Path:
+    """Rows of study_id, Airspace Opacity, Edema, Pneumonia, of the test set; this table names the first one so."""
+    columns = ("study_id", "Airspace Opacity", "Edema", "Pneumonia")
+    return table(folder / "mimic-cxr-2.1.0-test-set-labeled.csv", columns, *rows)
+
+
 def labels(folder: Path, *rows: Sequence[object], labeller: str = "chexpert") -> Path:
     """Rows of subject_id, study_id, Edema, Pneumonia."""
     columns = ("subject_id", "study_id", "Edema", "Pneumonia")

@@ -190,13 +190,17 @@ class IrisStore(Store):
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 
     async def reread(self) -> int:
-        def change(statements: Statements, _: Entries) -> int:
+        def change(statements: Statements, entries: Entries) -> int:
+            if not entries.has_label_sources:
+                schema.add_label_sources(statements)
             documents = tables.studies.reindex_all(statements)
             schema.record_reader(statements)
             return documents
 
         self._cached_entries = None
-        return await self._write(change)
+        documents = await self._write(change)
+        self._pool.replace_all()
+        return documents
 
     async def require_current_reader(self) -> None:
         if not (self._cached_entries and self._cached_entries.reader_version == READER_VERSION):
@@ -210,11 +214,13 @@ class IrisStore(Store):
         def work(connection: Connection) -> T:
             statements, cached_entries = Statements(connection, self._table), self._cached_entries
             if cached_entries:
+                statements.has_label_sources = cached_entries.has_label_sources
                 try:
                     return query(statements, cached_entries)
                 except (StoreMissing, DimensionMismatch):
                     self._cached_entries = None  # another process may have dropped or recreated it
             self._cached_entries = entries = schema.read_entries(statements, self.location)
+            statements.has_label_sources = entries.has_label_sources
             return query(statements, entries)
 
         return await self._pool.run(work)
@@ -222,7 +228,9 @@ class IrisStore(Store):
     async def _write(self, change: Callable[[Statements, Entries], T], *, idempotent: bool = True) -> T:
         def work(connection: Connection) -> T:
             statements = Statements(connection, self._table)
-            result = change(statements, schema.read_entries(statements, self.location))
+            entries = schema.read_entries(statements, self.location)
+            statements.has_label_sources = entries.has_label_sources
+            result = change(statements, entries)
             connection.commit()
             return result
 

@@ -47,6 +47,8 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "an absent label": (Filter(labels_absent=("Fracture",)), {"b1", "b2", "c1"}),
     "absent labels": (Filter(labels_absent=("Fracture", "Pneumonia")), {"c1"}),
     "a label never mentioned": (Filter(labels_absent=("Lung Lesion",)), {"a1", "a2", "b1", "b2", "c1"}),
+    "a blank label": (Filter(labels_blank=("Pneumonia", "Edema", "Edema")), {"a1", "a2", "c1"}),
+    "a label blank everywhere": (Filter(labels_blank=("Lung Lesion",)), {"a1", "a2", "b1", "b2", "c1"}),
     "a label and an absent one": (Filter(labels=("Edema",), labels_absent=("Fracture",)), {"c1"}),
     "a label twice": (Filter(labels=("Edema", "Edema")), {"a1", "a2", "c1"}),
     "a split": (Filter(split="test"), {"c1"}),
@@ -199,6 +201,19 @@ async def test_browse_lists_newest_first_undated_last_then_by_id(filled: Store) 
     assert ids(found) == ["c1", "b1", "b2", "a1", "a2", "d1"]
     assert {hit.score for hit in found} == {0.0}
     assert ids(await filled.browse(Filter(), limit=2)) == ["c1", "b1"]
+
+
+async def test_a_blank_label_is_absent_unless_only_positives_are_named(filled: Store) -> None:
+    where, blank = Filter(labels_absent=("Pneumonia",)), Filter(labels_blank=("Pneumonia",))
+    await assert_passes(filled, where, {"a1", "a2", "c1"})
+    p2 = SubjectId("p2")
+    await filled.put_studies([Study(StudyId("sc"), p2, labels={"Edema": 1}, labels_by="chexpert", positives_only=True)])
+    await assert_passes(filled, where, {"a1", "a2"})
+    await assert_passes(filled, replace(where, subject_id=p2), set())
+    await assert_passes(filled, replace(where, labels_blank=("Pneumonia",)), {"a1", "a2"})
+    await assert_passes(filled, blank, {"a1", "a2", "c1"})
+    await filled.put_studies([Study(StudyId("sc"), p2, labels={"Edema": 1}, labels_by="chexpert")])
+    await assert_passes(filled, where, {"a1", "a2", "c1"})
 
 
 VIEWED = (("e5", "PA"), ("e4", "OTHER"), ("e3", "RL"), ("e2", "AP"), ("e1", "UNKNOWN"), ("e0", "LATERAL"))

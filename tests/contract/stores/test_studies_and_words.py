@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.language import document_terms, terms
-from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId, TermClause
 from tests.contract.stores.backends import RANKING_BACKENDS
 from tests.contract.stores.making import bm25, ids, image, vectors
 
@@ -52,6 +52,29 @@ async def test_given_fields_replace_the_stored_values(store: Store, change: dict
     await store.put_studies([FULL])
     assert await store.put_studies([Study(S1, P1, **change)]) == 1
     assert (await store.get([A]))[A].study == replace(FULL, **change)
+
+
+async def test_labels_by_people_are_kept_when_a_program_s_arrive(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    people = replace(FULL, labels_by="people")
+    program = Study(S1, P1, labels={"Edema": 0}, labels_by="chexpert", positives_only=True)
+    assert await store.put_studies([program]) == 1
+    assert (await store.get([A]))[A].study == program
+    assert [await store.put_studies([one]) for one in (people, program, replace(program, labels_by=None))] == [1, 0, 0]
+    assert (await store.get([A]))[A].study == people
+    assert (await store.images_after(None, limit=1))[0].study == people
+    assert (await store.result_facts([A], Filter())).stored[A].study == people
+    assert await store.put_studies([Study(S1, P1, labels={"Edema": 1}, labels_by="people")]) == 1
+    assert (await store.get([A]))[A].study == replace(people, labels={"Edema": 1})
+
+
+async def test_labels_of_people_decide_what_a_document_says(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([Study(S1, P1, report="No edema.", labels={"Edema": 1}, labels_by="chexpert")])
+    says = Filter(clauses=(TermClause(any_of=("0ispulmonaryedema",)),))
+    assert await store.count(says) == 0
+    await store.put_studies([Study(S1, P1, labels={"Edema": 1}, labels_by="people")])
+    assert await store.count(says) == 1
 
 
 async def test_one_study_given_twice_is_merged_in_order_and_counts_once(store: Store) -> None:

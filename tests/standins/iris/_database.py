@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.standins.iris._catalogue import Catalogue, Index, Table
-from tests.standins.iris._ddl import MAX_SUBSCRIPT_BYTES, CreateIndex, CreateTable, Drop, Other, sqlite_columns
+from tests.standins.iris._ddl import (
+    MAX_SUBSCRIPT_BYTES,
+    AddColumn,
+    CreateIndex,
+    CreateTable,
+    Drop,
+    Other,
+    column_text,
+    sqlite_columns,
+)
 from tests.standins.iris._errors import SqlError
 from tests.standins.iris._functions import Functions, vector_text
 
@@ -130,6 +140,8 @@ class Database:
                         self._create_table(definition)
                     case CreateIndex():
                         self._create_index(definition)
+                    case AddColumn():
+                        self._add_column(definition)
                     case Drop():
                         self._drop(definition)
                     case Other():
@@ -147,6 +159,13 @@ class Database:
         for index in table.indexes.values():
             self._make_index(table, index)
         self.catalogue.add(table, self._sqlite)
+
+    def _add_column(self, definition: AddColumn) -> None:
+        table, column = self.catalogue.find(definition.table), definition.column
+        if any(known.name.upper() == column.name.upper() for known in table.columns):
+            raise SqlError(-306, f"Field '{column.name}' already exists in table '{table.full_name}'")
+        self._execute(f"ALTER TABLE [{table.full_name}] ADD COLUMN {column_text(column)}", ())
+        self.catalogue.add(replace(table, columns=(*table.columns, column)), self._sqlite)
 
     def _create_index(self, definition: CreateIndex) -> None:
         table, index = self.catalogue.find(definition.table), definition.index

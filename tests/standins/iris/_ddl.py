@@ -1,4 +1,4 @@
-"""CREATE, DROP, TUNE and TRUNCATE, as InterSystems documents them (RSQL_createtable, RSQL_createindex, ...)."""
+"""CREATE, ALTER, DROP, TUNE and TRUNCATE, as InterSystems documents them (RSQL_createtable, RSQL_createindex, ...)."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class CreateIndex:
 
 
 @dataclass(frozen=True)
+class AddColumn:
+    table: str
+    column: Column
+
+
+@dataclass(frozen=True)
 class Drop:
     """A table, or an index where one is named."""
 
@@ -46,8 +52,8 @@ class Other:
     table: str
 
 
-Definition: TypeAlias = CreateTable | CreateIndex | Drop | Other
-_VERBS = frozenset("CREATE DROP TUNE TRUNCATE".split())
+Definition: TypeAlias = CreateTable | CreateIndex | AddColumn | Drop | Other
+_VERBS = frozenset("CREATE ALTER DROP TUNE TRUNCATE".split())
 
 
 def is_definition(text: str) -> bool:
@@ -69,10 +75,10 @@ def parse_ddl(text: str) -> Definition:
 
 def sqlite_columns(table: Table) -> str:
     """The columns as SQLite makes them; what IRIS validates stands in checks (-104)."""
-    return ", ".join(_column_text(column) for column in table.columns)
+    return ", ".join(column_text(column) for column in table.columns)
 
 
-def _column_text(column: Column) -> str:
+def column_text(column: Column) -> str:
     name, parts = f"[{column.name}]", [f"[{column.name}]"]
     match column.type:
         case "VECTOR":
@@ -144,12 +150,23 @@ class _Reader:
             return self._create_index(unique=True)
         if self._takes("CREATE", "INDEX"):
             return self._create_index(unique=False)
+        if self._takes("ALTER", "TABLE"):  # RSQL_altertable
+            return self._add_column()
         if self._takes("DROP"):
             return self._drop()
         for verb in ("TUNE", "TRUNCATE"):  # RSQL_tunetable, RSQL_truncatetable
             if self._takes(verb, "TABLE"):
                 return Other(verb, self._table_name())
         raise SqlError(-1, f"{self.next.raw!r} is not known here")
+
+    def _add_column(self) -> AddColumn:
+        table = self._table_name()
+        self._expect("ADD", "COLUMN")
+        indexes: list[Index] = []
+        column = self._column(table, indexes)
+        if indexes or column.required:
+            raise SqlError(-1, f"{column.name}: only a plain column that may be NULL can be added here")
+        return AddColumn(table, column)
 
     def _drop(self) -> Drop:
         if self._takes("TABLE"):  # RSQL_droptable

@@ -70,6 +70,34 @@ async def test_negbio_is_read_if_there_is_no_chexpert(data: Path, image_dir: Pat
     assert (await shown(data)).labels == {"Edema": 1}
 
 
+async def test_labels_by_people_win_for_their_studies_and_are_kept(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1)
+    mimic(image_dir, 2)
+    other = "-".join(["00000002"] * 5)
+    companions.labels(image_dir, (10000001, 50000001, "1.0", "0.0"), (10000001, 50000002, "0.0", ""))
+    people = companions.labels_by_people(image_dir, (50000001, "1.0", "-1.0", ""), (50000002, "", "", ""))
+    await ingested(data, image_dir)
+    one, two = await shown(data), await shown(data, other)
+    assert (one.labels, one.labels_by) == ({"Edema": -1, "Lung Opacity": 1}, "people")
+    assert (two.labels, two.labels_by) == ({"Edema": 0}, "chexpert")
+    people.unlink()
+    await ingested(data, image_dir)
+    assert (await shown(data)).labels_by == "people"
+
+
+async def test_a_table_of_positives_only_says_nothing_of_what_it_leaves_blank(data: Path, image_dir: Path) -> None:
+    mimic(image_dir, 1)
+    companions.labels(image_dir, (10000001, 50000001, "1.0", ""), labeller="negbio")
+    await ingested(data, image_dir)
+    async with opened(data) as archive:
+        assert (await archive.search(labels_absent=["Pneumonia"])).total_results == 0
+        companions.labels(image_dir, (10000001, 50000001, "1.0", ""), (10000001, 50000009, "0.0", ""))
+        await archive.ingest(image_dir)
+        found = await archive.search(labels_absent=["Pneumonia"])
+    assert found.total_results == 1
+    assert "Of the 1 results, 1 are blank in labels_absent: their labels do not mention it." in found.warnings
+
+
 async def test_the_header_s_view_takes_precedence_over_the_companion_s(data: Path, image_dir: Path) -> None:
     mimic(image_dir, 1, ViewPosition="PA")
     write_all_companions(image_dir)

@@ -12,12 +12,20 @@ from mcp_cxr.stores.embedded.database._cells import (
 from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
-from mcp_cxr.stores.embedded.database._filter import NOT_EXTERNAL, VIEW_RANK, compose
+from mcp_cxr.stores.embedded.database._filter import (
+    NOT_EXTERNAL,
+    STUDY_LABELS_BY,
+    STUDY_POSITIVES_ONLY,
+    VIEW_RANK,
+    compose,
+)
 from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
 
 __all__ = [
     "CAN_LOCK",
     "NOT_EXTERNAL",
+    "STUDY_LABELS_BY",
+    "STUDY_POSITIVES_ONLY",
     "VIEW_RANK",
     "Changes",
     "Connections",

@@ -26,6 +26,12 @@ _VALUE = "SELECT value FROM collection WHERE key = ?"
 _ADD = "INSERT OR IGNORE INTO collection (key, value) VALUES (?, ?)"
 _SET = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
 _ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
+_HAS_LABEL_SOURCES = "SELECT count(*) FROM pragma_table_info('studies') WHERE name = 'positives_only'"
+_ADD_LABEL_SOURCES = (
+    "ALTER TABLE studies ADD COLUMN labels_by TEXT",
+    "ALTER TABLE studies ADD COLUMN positives_only INTEGER",
+    "CREATE INDEX studies_of_positives ON studies (number) WHERE positives_only",
+)
 _ROOTS = "SELECT path FROM roots ORDER BY number"
 # An external row has no root, and its whole path.
 _UNUSED: LiteralString = """
@@ -106,6 +112,18 @@ def reader_version(connection: Connection) -> int:
 def record_reader(connection: Connection) -> None:
     """Record that this version of the reader derived the documents."""
     connection.execute(_SET, ("reader", str(READER_VERSION)))
+
+
+def has_label_sources(connection: Connection) -> bool:
+    """Return whether the table of studies has the columns `labels_by` and `positives_only`; old ones do not."""
+    return bool(connection.execute(_HAS_LABEL_SOURCES).fetchone()[0])
+
+
+def add_label_sources(connection: Connection) -> None:
+    """Add these columns if they are missing."""
+    if not has_label_sources(connection):
+        for statement in _ADD_LABEL_SOURCES:
+            connection.execute(statement)
 
 
 @lru_cache(maxsize=4)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Filter, TermClause
 
+# The inner name is the column if there is one, else, in an archive of an older version, the NULL beside it.
+STUDY_LABELS_BY: LiteralString = """(
+    SELECT (SELECT labels_by FROM studies AS own WHERE own.number = s.number) FROM (SELECT NULL AS labels_by))"""
+STUDY_POSITIVES_ONLY: LiteralString = """(
+    SELECT (SELECT positives_only FROM studies AS own WHERE own.number = s.number)
+    FROM (SELECT NULL AS positives_only))"""
+
 Bound: TypeAlias = "Mapping[str, str | int]"
 
 NOT_EXTERNAL = "i.made_by IS NOT NULL"
@@ -37,7 +44,13 @@ _OF_STUDY: dict[str, LiteralString] = {
         SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels)) AND value = 1
         GROUP BY study HAVING count(*) = json_array_length(:labels))""",
     "labels_absent": """s.number IN (SELECT study FROM labels) AND s.number NOT IN (
-        SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
+        SELECT study FROM labels WHERE label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)
+        AND """  # noqa: S608  # constants
+    + STUDY_POSITIVES_ONLY
+    + " IS NOT 1",
+    "labels_blank": """EXISTS (SELECT 1 FROM labels WHERE study = s.number) AND (
+        SELECT count(*) FROM labels WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels_blank))
+        ) < json_array_length(:labels_blank)""",
     "clauses": """NOT EXISTS (
         SELECT 1 FROM json_each(:clauses) AS clause
         WHERE NOT EXISTS (
@@ -61,7 +74,10 @@ _OF_FEW: dict[str, LiteralString] = {
         ) = json_array_length(:labels)""",
     "labels_absent": """EXISTS (SELECT 1 FROM labels WHERE study = s.number) AND NOT EXISTS (
         SELECT 1 FROM labels
-        WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)""",
+        WHERE study = s.number AND label IN (SELECT value FROM json_each(:labels_absent)) AND value <> 0)
+        AND """  # noqa: S608  # constants
+    + STUDY_POSITIVES_ONLY
+    + " IS NOT 1",
 }
 
 

@@ -19,12 +19,15 @@ CREATE TABLE studies (
     subject_id TEXT NOT NULL,
     study_date TEXT,
     split TEXT,
-    report TEXT
+    report TEXT,
+    labels_by TEXT,
+    positives_only INTEGER
 );
 CREATE INDEX studies_by_subject ON studies (subject_id);
 CREATE INDEX studies_by_date ON studies (study_date);
 CREATE INDEX studies_by_split ON studies (split);
 CREATE INDEX studies_with_report ON studies (number) WHERE report IS NOT NULL;
+CREATE INDEX studies_of_positives ON studies (number) WHERE positives_only;
 
 CREATE TABLE labels (
     study INTEGER NOT NULL REFERENCES studies (number) ON DELETE CASCADE,

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
-    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), d.number, d.terms
+    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), s.labels_by,
+    d.number, d.terms
 FROM studies AS s LEFT JOIN documents AS d ON d.study = s.number
 WHERE s.study_id IN (SELECT value FROM json_each(?))"""
 _NEXT_STUDIES = "SELECT number, study_id FROM studies WHERE number > ? ORDER BY number LIMIT ?"
@@ -58,8 +59,11 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
     changed: list[int] = []
     gone: list[int] = []
     new: list[tuple[int, str]] = []
-    for number, study_id, subject_id, report, labels, indexed, terms in connection.execute(_STUDIES, (ids,)).fetchall():
-        study = Study(StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report)
+    rows = connection.execute(_STUDIES, (ids,)).fetchall()
+    for number, study_id, subject_id, report, labels, labels_by, indexed, terms in rows:
+        study = Study(
+            StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report, labels_by=labels_by
+        )
         seen = images.get(study_id)
         now = " ".join(document_terms(study, seen)) if seen else None
         if now == terms:
@@ -75,6 +79,7 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
 
 def reindex_all(connection: Connection) -> int:
     """Derive every document again, in batches; record the version of the reader, and return how many there are."""
+    collection.add_label_sources(connection)
     _postings.clear(connection)
     after = documents = 0
     while batch := connection.execute(_NEXT_STUDIES, (after, _BATCH)).fetchall():

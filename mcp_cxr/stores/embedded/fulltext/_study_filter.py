@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.records import Filter
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
 from mcp_cxr.stores.embedded.fulltext._postings import Holders, mask_size
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ _TO = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_date W
 _WITH_REPORT = "SELECT json_group_array(number) FROM studies INDEXED BY studies_with_report WHERE report IS NOT NULL"
 _WITH_LABEL = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value = 1"
 _LABELLED = "SELECT json_group_array(study) FROM (SELECT DISTINCT study FROM labels)"
+_OF_POSITIVES = "SELECT json_group_array(number) FROM studies INDEXED BY studies_of_positives WHERE positives_only"
+_MENTIONING = "SELECT json_group_array(study) FROM labels WHERE label = ?"
 _PRESENT_OR_UNCERTAIN = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value <> 0"
 _OF_IMAGES = """
 SELECT json_group_array(coalesce((SELECT number FROM studies WHERE studies.study_id = i.study_id), 0))
@@ -52,6 +54,7 @@ def image_conditions(where: Filter) -> Filter:
         where,
         labels=(),
         labels_absent=(),
+        labels_blank=(),
         clauses=(),
         split=None,
         date_from=None,
@@ -113,12 +116,7 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
     def studies(statement: str, *values: str) -> Mask:
         return _mask(connection.execute(statement, values).fetchone()[0], size)
 
-    for label in where.labels:
-        yield studies(_WITH_LABEL, label)
-    if where.labels_absent:
-        yield studies(_LABELLED)
-        for label in where.labels_absent:
-            yield ~studies(_PRESENT_OR_UNCERTAIN, label)
+    yield from _label_masks(connection, where, size)
     if where.clauses:
         yield from _clause_masks(Holders(connection), where.clauses)
     if where.split is not None:
@@ -129,6 +127,25 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
         yield studies(_TO, where.date_to)
     if where.has_report is not None:
         yield studies(_WITH_REPORT) == where.has_report
+
+
+def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
+    """Yield for each condition on labels the studies that meet it."""
+
+    def studies(statement: str, *values: str) -> Mask:
+        return _mask(connection.execute(statement, values).fetchone()[0], size)
+
+    for label in where.labels:
+        yield studies(_WITH_LABEL, label)
+    if where.labels_absent or where.labels_blank:
+        yield studies(_LABELLED)
+    if where.labels_blank:
+        yield np.logical_or.reduce([~studies(_MENTIONING, label) for label in where.labels_blank])
+    if where.labels_absent:
+        if collection.has_label_sources(connection):
+            yield ~studies(_OF_POSITIVES)
+        for label in where.labels_absent:
+            yield ~studies(_PRESENT_OR_UNCERTAIN, label)
 
 
 def _clause_masks(holders: Holders, clauses: Sequence[TermClause]) -> Iterator[Mask]:

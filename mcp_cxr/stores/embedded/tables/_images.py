@@ -9,6 +9,8 @@ from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, St
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._shared import merge_studies, require_fingerprint, unit_rows
 from mcp_cxr.stores.embedded.database import (
+    STUDY_LABELS_BY,
+    STUDY_POSITIVES_ONLY,
     compose,
     fingerprint_of,
     path_from_cell,
@@ -38,13 +40,20 @@ _MAKE_STUDY = "INSERT OR IGNORE INTO studies (study_id, subject_id) VALUES (?, ?
 
 _KNOWN = """
 SELECT image_id FROM images WHERE made_by IS NOT NULL AND image_id IN (SELECT value FROM json_each(?))"""
-_STORED = """
+_STORED: LiteralString = (
+    """
 SELECT i.image_id, i.study_id, i.subject_id, i.view_position, i.image_path, i.root, i.metadata, i.made_by,
     s.subject_id, s.study_date, s.split, s.report,
     (SELECT json_group_object(label, value) FROM labels WHERE study = s.number),
+    """  # noqa: S608  # constants
+    + STUDY_LABELS_BY
+    + ", "
+    + STUDY_POSITIVES_ONLY
+    + """,
     CASE WHEN :vectors THEN (SELECT vector FROM vectors AS v WHERE v.slot = i.slot) END
 FROM images AS i LEFT JOIN studies AS s ON s.study_id = i.study_id
 WHERE i.image_id IN (SELECT value FROM json_each(:ids))"""
+)
 _NEXT = "SELECT image_id FROM images WHERE image_id > ? ORDER BY image_id LIMIT ?"
 
 _TO_FORGET = "SELECT i.image_id, i.study_id FROM images AS i"
@@ -59,12 +68,15 @@ _ORPHANS: LiteralString = " FROM vectors WHERE slot NOT IN (SELECT slot FROM ima
 
 _SELECT_STUDIES = """
 SELECT study_id, subject_id, study_date, split,
-    (SELECT json_group_object(label, value) FROM labels WHERE study = number), report
+    (SELECT json_group_object(label, value) FROM labels WHERE study = number), report,
+    labels_by, positives_only
 FROM studies WHERE study_id IN (SELECT value FROM json_each(?))"""
 _WRITE_STUDY = """
-INSERT INTO studies (study_id, subject_id, study_date, split, report) VALUES (?, ?, ?, ?, ?)
+INSERT INTO studies (study_id, subject_id, study_date, split, report, labels_by, positives_only)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (study_id) DO UPDATE SET
-    subject_id = excluded.subject_id, study_date = excluded.study_date, split = excluded.split, report = excluded.report
+    subject_id = excluded.subject_id, study_date = excluded.study_date, split = excluded.split,
+    report = excluded.report, labels_by = excluded.labels_by, positives_only = excluded.positives_only
 RETURNING number"""
 _CLEAR_LABELS = "DELETE FROM labels WHERE study = ?"
 _ADD_LABEL = "INSERT INTO labels (study, label, value) VALUES (?, ?, ?)"
@@ -179,10 +191,13 @@ def _study(
     split: str | None,
     report: str | None,
     labels: str,
+    labels_by: str | None,
+    positives_only: int | None,
 ) -> Study:
     """Return the image's study; that of an external image may be missing, and then only its ids are known."""
     subject = SubjectId(subject_id or image.subject_id)
-    return Study(image.study_id, subject, study_date, split, json.loads(labels), report)
+    labelled = json.loads(labels)
+    return Study(image.study_id, subject, study_date, split, labelled, report, labels_by, bool(positives_only))
 
 
 def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
@@ -196,16 +211,32 @@ def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
 
 def _stored_studies(connection: Connection, studies: Sequence[Study]) -> dict[StudyId, Study]:
     ids = json.dumps([study.study_id for study in studies])
+    rows = connection.execute(_SELECT_STUDIES, (ids,))
     return {
         StudyId(study_id): Study(
-            StudyId(study_id), SubjectId(subject_id), study_date, split, json.loads(labels), report
+            StudyId(study_id),
+            SubjectId(subject_id),
+            study_date,
+            split,
+            json.loads(labels),
+            report,
+            labels_by,
+            bool(positives_only),
         )
-        for study_id, subject_id, study_date, split, labels, report in connection.execute(_SELECT_STUDIES, (ids,))
+        for study_id, subject_id, study_date, split, labels, report, labels_by, positives_only in rows
     }
 
 
 def _write_study(connection: Connection, study: Study) -> None:
-    row = (study.study_id, study.subject_id, study.study_date, study.split, study.report)
+    row = (
+        study.study_id,
+        study.subject_id,
+        study.study_date,
+        study.split,
+        study.report,
+        study.labels_by,
+        study.positives_only or None,
+    )
     (number,) = connection.execute(_WRITE_STUDY, row).fetchone()
     connection.execute(_CLEAR_LABELS, (number,))
     connection.executemany(_ADD_LABEL, [(number, label, value) for label, value in study.labels.items()])

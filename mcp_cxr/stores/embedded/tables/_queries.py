@@ -104,7 +104,7 @@ def browse(
     Args:
         mask_cache: Studies that pass a filter.
     """
-    if where.clauses and mask_cache and not selects_few(where):
+    if (where.clauses or where.labels_absent or where.labels_blank) and mask_cache and not selects_few(where):
         mask = cached_study_mask(connection, where, mask_cache)
         these = image_conditions(where)
         rows = _listed(connection, these, limit, _BY_DATE, _IS_DATED, _IN_MASK, then=_LATEST, mask=mask.tobytes())

@@ -2,7 +2,7 @@
 
 from mcp_cxr.stores.iris.driver._config import IrisConfig
 from mcp_cxr.stores.iris.driver._connection import Connection, Row
-from mcp_cxr.stores.iris.driver._errors import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
+from mcp_cxr.stores.iris.driver._errors import COLUMN_EXISTS, DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
 from mcp_cxr.stores.iris.driver._pool import Pool
 from mcp_cxr.stores.iris.driver._statements import (
     MAX_IDS_PER_QUERY,
@@ -19,6 +19,7 @@ from mcp_cxr.stores.iris.driver._statements import (
 )
 
 __all__ = [
+    "COLUMN_EXISTS",
     "DUPLICATE_KEY",
     "INDEX_EXISTS",
     "MAX_IDS_PER_QUERY",

@@ -23,6 +23,7 @@ DRIVER_ERRORS = (driver.Error, RuntimeError)
 NO_SUCH_TABLE = 30
 DUPLICATE_KEY = 119
 TABLE_EXISTS = 201
+COLUMN_EXISTS = 306
 INDEX_EXISTS = 324
 
 _SQLCODE = re.compile(r"\[SQLCODE: <(-?\d+)>")

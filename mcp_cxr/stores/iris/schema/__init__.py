@@ -1,11 +1,18 @@
 """The tables, created and dropped, and the entries that describe the archive in the table `...Collection`."""
 
 from mcp_cxr.stores.iris.schema._collection import Entries, read_entries, record_reader
-from mcp_cxr.stores.iris.schema._create import CreatedTables, create_tables, drop_tables, replace_fingerprint
+from mcp_cxr.stores.iris.schema._create import (
+    CreatedTables,
+    add_label_sources,
+    create_tables,
+    drop_tables,
+    replace_fingerprint,
+)
 
 __all__ = [
     "CreatedTables",
     "Entries",
+    "add_label_sources",
     "create_tables",
     "drop_tables",
     "read_entries",

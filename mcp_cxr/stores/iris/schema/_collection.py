@@ -22,6 +22,7 @@ _UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryN
 _DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
 
 _ROOT = "root "  # followed by a hash of the path: one entry for each root
+_FIRST_READER_WITH_LABEL_SOURCES = 3
 READER = "reader"
 CREATED_HERE = "ours"
 """Text of the entry `images` if mcp-cxr created the table of images."""
@@ -49,6 +50,11 @@ class Entries:
     def reader_version(self) -> int:
         """The version of the reader that derived the documents."""
         return int(self.texts.get(READER) or 1)
+
+    @property
+    def has_label_sources(self) -> bool:
+        """Whether the table of studies has the columns of the labels' source: `reread` adds them to an old one."""
+        return self.reader_version >= _FIRST_READER_WITH_LABEL_SOURCES
 
     @property
     def has_hnsw(self) -> bool:

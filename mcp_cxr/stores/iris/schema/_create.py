@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, cast
 
 from mcp_cxr.errors import FingerprintMismatch, StoreError, StoreMissing
 from mcp_cxr.stores._shared import check_fingerprint, check_key, require_fingerprint
-from mcp_cxr.stores.iris.driver import DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS, to_path_cell
+from mcp_cxr.stores.iris.driver import (
+    COLUMN_EXISTS,
+    DUPLICATE_KEY,
+    INDEX_EXISTS,
+    NO_SUCH_TABLE,
+    TABLE_EXISTS,
+    to_path_cell,
+)
 from mcp_cxr.stores.iris.schema._collection import (
     CREATED_HERE,
     SCHEMA_VERSION,
@@ -63,6 +70,11 @@ _IMAGE_INDEXES: tuple[LiteralString, ...] = (
 _CREATE_HNSW = """
 CREATE INDEX ByVector ON TABLE {table} (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"""
 
+_ADD_LABEL_SOURCES: tuple[LiteralString, ...] = (
+    "ALTER TABLE {table}Studies ADD COLUMN LabelsBy VARCHAR(32) %EXACT",
+    "ALTER TABLE {table}Studies ADD COLUMN PositivesOnly INTEGER",
+)
+
 _ANY_IMAGE = "SELECT TOP 1 ImageID FROM {table}"
 _ANY_VECTOR = "SELECT TOP 1 Vector FROM {table} WHERE Vector IS NOT NULL"
 _DROP_TABLE = "DROP TABLE {table}"
@@ -108,6 +120,13 @@ def drop_tables(statements: Statements) -> None:
     delete_entry(statements, "schema")
     statements.connection.commit()
     _drop_all(statements)
+
+
+def add_label_sources(statements: Statements) -> None:
+    """Add the columns that the table of studies of an older version lacks; harmless if they exist."""
+    for statement in _ADD_LABEL_SOURCES:
+        _run_ddl(statements, statement)
+    statements.has_label_sources = True
 
 
 def replace_fingerprint(statements: Statements, entries: Entries, fingerprint: Fingerprint) -> None:
@@ -256,10 +275,10 @@ def _run_ddl(statements: Statements, statement: LiteralString) -> None:
         StoreError: The server refuses it.
     """
     code = statements.try_execute(statement)
-    if code not in (0, TABLE_EXISTS, INDEX_EXISTS, NO_SUCH_TABLE):
+    if code not in (0, TABLE_EXISTS, COLUMN_EXISTS, INDEX_EXISTS, NO_SUCH_TABLE):
         raise StoreError(
-            f"IRIS refused to create or drop a table of {statements.table} (SQLCODE -{code}). The user needs %DB_USER"
-            " or the privileges in docs/iris.md; vectors need IRIS 2024.1 or newer."
+            f"IRIS refused to create, change or drop a table of {statements.table} (SQLCODE -{code}). The user needs"
+            " %DB_USER or the privileges in docs/iris.md; vectors need IRIS 2024.1 or newer."
         )
     statements.connection.commit()
 

@@ -11,6 +11,8 @@ CREATE TABLE {table}Studies (
     DataSplit VARCHAR(255) %EXACT,
     Report VARCHAR(3000000) %EXACT,
     Labels VARCHAR(65535) %EXACT,
+    LabelsBy VARCHAR(32) %EXACT,
+    PositivesOnly INTEGER,
     DocLength INTEGER,
     DocHash VARCHAR(64) %EXACT,
     UpdatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP

@@ -40,7 +40,8 @@ WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator) AND i.Metadata LIKE :o
 COLUMNS: LiteralString = """
 i.ImageID, i.StudyID, i.SubjectID, i.ViewPosition, i.ImagePath, i.Metadata,
 CASE WHEN i.Metadata LIKE :own_row THEN 1 ELSE 0 END AS IsOwn,
-s.StudyID, s.SubjectID, s.StudyDate, s.DataSplit, s.Labels, s.Report"""
+s.StudyID, s.SubjectID, s.StudyDate, s.DataSplit, s.Labels, s.Report,
+{s.LabelsBy}, {s.PositivesOnly}"""
 JOIN_STUDY: LiteralString = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID "
 _FROM = " FROM {table} AS i" + JOIN_STUDY
 _IN_IDS = "WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
@@ -163,6 +164,6 @@ def to_stored_image(row: Row) -> StoredImage:
         tags=details.get("tags", {}),
         grayscale=details.get("grayscale", details.get("grey_scale", {})),
     )
-    study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:6]))
-    vector = from_vector_cell(rest[6]) if len(rest) > 6 else None  # noqa: PLR2004  # the last column, if it was selected
+    study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:8]))
+    vector = from_vector_cell(rest[8]) if len(rest) > 8 else None  # noqa: PLR2004  # the last column, if it was selected
     return StoredImage(image, study, not is_own, vector)

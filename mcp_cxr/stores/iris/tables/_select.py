@@ -43,7 +43,12 @@ _OF_STUDY: dict[str, LiteralString] = {
         GROUP BY l.StudyID HAVING COUNT(*) = :labels_wanted)""",
     "labels_absent": """s.StudyID IN (SELECT l.StudyID FROM {table}Labels AS l) AND s.StudyID NOT IN (
         SELECT l.StudyID FROM {table}Labels AS l
-        WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_absent, :separator) AND l.LabelValue <> 0)""",
+        WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_absent, :separator) AND l.LabelValue <> 0)
+        AND COALESCE({s.PositivesOnly}, 0) = 0""",
+    "labels_blank": """s.StudyID IN (SELECT l.StudyID FROM {table}Labels AS l) AND s.StudyID NOT IN (
+        SELECT l.StudyID FROM {table}Labels AS l
+        WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_blank, :separator)
+        GROUP BY l.StudyID HAVING COUNT(*) = :blank_wanted)""",
     "split": "s.DataSplit = :split",
     "date_from": "s.StudyDate >= :date_from",
     "date_to": "s.StudyDate <= :date_to",
@@ -83,6 +88,8 @@ def select_where(
     parameters |= {name: _parameter(value) for name, value in given.items()}
     if where.labels:
         parameters["labels_wanted"] = len(set(where.labels))
+    if where.labels_blank:
+        parameters["blank_wanted"] = len(set(where.labels_blank))
     return select + join + " WHERE " + conditions + order, parameters
 
 

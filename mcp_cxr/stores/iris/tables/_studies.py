@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 _LOCK_STUDIES = """
 UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_STUDIES = """
-SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, DocHash FROM {table}Studies
+SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report,
+    {LabelsBy}, {PositivesOnly}, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_FIRST = "SELECT TOP :limit StudyID FROM {table}Studies ORDER BY StudyID"
 _SELECT_NEXT = "SELECT TOP :limit StudyID FROM {table}Studies WHERE StudyID > :after ORDER BY StudyID"
 _SELECT_KNOWN = "SELECT StudyID FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
 _UPSERT = """
-INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, UpdatedAt)
-VALUES (?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)"""
+INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, LabelsBy,
+    PositivesOnly, UpdatedAt)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)"""
 _DELETE_LABELS = "DELETE %NOLOCK FROM {table}Labels WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_LABEL = "INSERT %NOLOCK INTO {table}Labels (StudyID, LabelName, LabelValue) VALUES (?, ?, ?)"
 
@@ -115,10 +117,17 @@ def delete_unused(statements: Statements, study_ids: Collection[str]) -> None:
 
 
 def to_study(row: Row) -> Study:
-    """Return a study from a row that begins with id, subject, date, split, labels and report."""
-    study_id, subject_id, study_date, split, labels, report = map(to_text, row[:6])
+    """Return a study from a row that begins with id, subject, date, split, labels, report and the labels' source."""
+    study_id, subject_id, study_date, split, labels, report, labels_by, positives_only = map(to_text, row[:8])
     return Study(
-        StudyId(study_id or ""), SubjectId(subject_id or ""), study_date, split, json.loads(labels or "{}"), report
+        StudyId(study_id or ""),
+        SubjectId(subject_id or ""),
+        study_date,
+        split,
+        json.loads(labels or "{}"),
+        report,
+        labels_by,
+        positives_only == "1",
     )
 
 
@@ -175,7 +184,8 @@ def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
 
 def _cells(study: Study) -> Row:
     labels = json.dumps(dict(study.labels))
-    return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report
+    source = study.labels_by, 1 if study.positives_only else None
+    return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report, *source
 
 
 def _write_documents(statements: Statements, documents: Sequence[_Document]) -> None:

@@ -76,7 +76,7 @@ def read_values(path: Path, *, uncompressed_only: bool = False) -> StoredValues:
     with open_image(path, any_body_part=True, uncompressed_only=uncompressed_only) as image:
         raster, value_range, _ = scan_values(image.decode(False), None)
         parameters, low = image.parameters, value_range.low
-        scale = grayscale(value_range, parameters, raster.dtype)
+        scale = grayscale(value_range, parameters, raster.dtype, notes=raster.notes)
         stored = np.arange(low, value_range.high + 1)
         return StoredValues(
             header=image.header,

@@ -51,7 +51,7 @@ _READ_KEYWORDS: Final = (
     *("ViewPosition", "ViewCodeSequence", "PatientOrientation", "AnatomicRegionSequence"),
     *("ProcedureCodeSequence", "RequestedProcedureDescription"),
     *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
-    *("BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
     *(f"{color}PaletteColorLookupTableDescriptor" for color in ("Red", "Green", "Blue")),
@@ -83,6 +83,8 @@ class PixelLayout:
     samples: int
     bits_allocated: int
     bits_stored: int
+    shift: int
+    """Bits below the stored ones, from (0028,0102) High Bit."""
     signed: bool
     photometric: str
     planar: int
@@ -181,10 +183,17 @@ def _pixel_layout(elements: Dataset) -> PixelLayout:
         samples=samples,
         bits_allocated=allocated,
         bits_stored=stored,
+        shift=_shift(elements, allocated, stored),
         signed=integer(elements, "PixelRepresentation") == 1,
         photometric=text(elements, "PhotometricInterpretation") or ("RGB" if samples > 1 else "MONOCHROME2"),
         planar=integer(elements, "PlanarConfiguration") or 0,
     )
+
+
+def _shift(elements: Dataset, allocated: int, stored: int) -> int:
+    """Return the bits below the stored ones, PS3.5 8.1.1; a high bit for which there is no room is not believed."""
+    high_bit = integer(elements, "HighBit")
+    return 0 if high_bit is None or not stored <= high_bit + 1 <= allocated else high_bit + 1 - stored
 
 
 def syntax_name(syntax: UID) -> str:

@@ -67,6 +67,9 @@ def read_grayscale_parameters(file: DicomFile) -> GrayscaleParameters:
     if not file.layout.photometric.startswith("MONOCHROME"):
         return GrayscaleParameters()
     elements, notes = file.elements, list[str]()
+    high_bit = integer(elements, "HighBit")
+    if high_bit is not None and high_bit + 1 != file.layout.bits_stored + file.layout.shift:
+        notes.append("impossible high bit ignored")
     modality_lut = _first_lut(file, "ModalityLUTSequence", "modality LUT", notes)
     slope, intercept = (1.0, 0.0) if modality_lut else _rescale(elements, notes)
     voi_lut = _first_lut(file, "VOILUTSequence", "VOI LUT", notes)

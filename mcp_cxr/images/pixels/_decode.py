@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import struct
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import imagecodecs
@@ -23,7 +24,7 @@ from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
 from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding
 from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
-from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, mask_to_bits
+from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, checked_shift, mask_to_bits, note_stray_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ def open_raster(file: DicomFile, *, halve: bool) -> Raster:
         NeedsDecoding: See `DicomFile.uncompressed_only`.
         Exception: Whatever a codec raises (`LIBRARY_ERRORS`).
     """
-    layout = file.layout
+    layout, notes = file.layout, ()
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
         return _file_raster(file)
     if file.uncompressed_only and (file.syntax not in _NATIVE or layout.photometric == "PALETTE COLOR"):
@@ -111,11 +112,22 @@ def open_raster(file: DicomFile, *, halve: bool) -> Raster:
         half = _half_size(frame, layout) if halve and file.syntax in _JPEG_2000 else None
         if half is not None:
             return ArrayRaster(half)
-        samples = _decode_frame(frame, file.syntax, layout)
+        samples, layout, notes = _decode_frame(frame, file.syntax, layout)
     shape = (layout.rows, layout.columns) if layout.samples == 1 else (layout.rows, layout.columns, layout.samples)
     if samples.shape != shape or samples.dtype.kind not in "iu" or samples.dtype.itemsize > layout.bits_allocated // 8:
         raise CorruptImage("pixel data does not match rows and columns")
-    return ArrayRaster(_to_gray(samples, file.elements, layout))
+    samples, more_notes = _stored_bits(samples, layout)
+    return ArrayRaster(_to_gray(samples, file.elements, layout), (*notes, *more_notes))
+
+
+def _stored_bits(samples: Samples, layout: PixelLayout) -> tuple[Samples, tuple[str, ...]]:
+    """Return the samples limited to their stored bits, with the header's sign, and notes on other bits in use."""
+    bits = layout.bits_stored
+    samples = np.ascontiguousarray(samples)
+    shift, notes = checked_shift(lambda: [samples], bits, layout.shift)
+    if bits + shift < 8 * samples.dtype.itemsize:
+        notes += note_stray_bits([samples], bits + shift, signed=layout.signed)
+    return mask_to_bits(samples, bits, signed=layout.signed, shift=shift), notes
 
 
 def _file_raster(file: DicomFile) -> FileRaster:
@@ -130,6 +142,7 @@ def _file_raster(file: DicomFile) -> FileRaster:
         shape=(layout.rows, layout.columns),
         dtype=np.dtype(np.int16 if layout.signed else np.uint16),
         bits=layout.bits_stored,
+        shift=layout.shift,
         swapped=file.little_endian != (sys.byteorder == "little"),
     )
 
@@ -137,7 +150,7 @@ def _file_raster(file: DicomFile) -> FileRaster:
 def _half_size(frame: bytes, layout: PixelLayout) -> StoredArray | None:
     """Decode all but the finest wavelets; None if that is not possible or would be wrong."""
     stream = read_stream_header(frame)
-    if stream.signed or layout.signed or stream.samples != 1:
+    if stream.signed or layout.signed or layout.shift or stream.samples != 1:
         return None
     if (stream.rows, stream.columns) != (layout.rows, layout.columns):
         return None
@@ -175,7 +188,7 @@ def _decode_native(file: DicomFile) -> Samples:
     if len(data) < expected:
         raise CorruptImage("truncated pixel data")
     data += file.source.read(expected % 2) or b"\0" * (expected % 2)
-    elements = _pixel_elements(layout)
+    elements = _pixel_elements(replace(layout, bits_stored=layout.bits_allocated))  # the others are dealt with later
     elements.add_new("PixelData", file.pixels.vr, data)
     return get_decoder(file.syntax).as_array(elements, index=0, raw=True)[0]
 
@@ -198,9 +211,10 @@ def _join_fragments(encapsulated: bytes) -> bytes:
     return b"".join(fragments[1:])
 
 
-def _decode_frame(frame: bytes, syntax: UID, layout: PixelLayout) -> Samples:
+def _decode_frame(frame: bytes, syntax: UID, layout: PixelLayout) -> tuple[Samples, PixelLayout, tuple[str, ...]]:
+    """Return samples, how their bits are used, and a note if the frame's own header changes that."""
     if syntax == RLELossless:
-        return _decode_rle(frame, layout)
+        return _decode_rle(frame, layout), layout, ()
     stream = read_stream_header(frame)
     if (stream.rows, stream.columns, stream.samples) != (layout.rows, layout.columns, layout.samples):
         raise CorruptImage("pixel data does not match rows and columns")
@@ -208,7 +222,7 @@ def _decode_frame(frame: bytes, syntax: UID, layout: PixelLayout) -> Samples:
         samples = _CODECS[syntax](frame)
     except LIBRARY_ERRORS:
         samples = _decode_with_plugin(frame, syntax, layout)
-    return _with_header_sign(samples, stream, layout)
+    return samples, *_layout_in_stream(stream, layout)
 
 
 def _decode_rle(frame: bytes, layout: PixelLayout) -> Samples:
@@ -219,8 +233,7 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> Samples:
     if len(data) < len(room):
         raise CorruptImage("truncated pixel data")
     planes = np.frombuffer(data, dtype).reshape(layout.samples, layout.rows, layout.columns)
-    samples = planes[0] if layout.samples == 1 else np.moveaxis(planes, 0, -1)
-    return mask_to_bits(samples, layout.bits_stored, signed=layout.signed)
+    return planes[0] if layout.samples == 1 else np.moveaxis(planes, 0, -1)
 
 
 def _decode_with_plugin(frame: bytes, syntax: UID, layout: PixelLayout) -> Samples:
@@ -245,12 +258,22 @@ def _pixel_elements(layout: PixelLayout) -> Dataset:
     return elements
 
 
-def _with_header_sign(samples: Samples, stream: StreamHeader, layout: PixelLayout) -> Samples:
-    """Return samples with the sign and bits of the header; a stream with its own sign (JPEG 2000) keeps it."""
+def _layout_in_stream(stream: StreamHeader, layout: PixelLayout) -> tuple[PixelLayout, tuple[str, ...]]:
+    """Return how a stream uses the bits of its samples, and a note if that moves the sign.
+
+    A stream with its own sign (JPEG 2000) keeps it. Otherwise the sign is the highest bit of the header or of the
+    stream, whichever has fewer: the other one only leaves room above it. Samples that were moved up before they were
+    compressed need a stream as deep as (0028,0102) High Bit.
+    """
     if stream.signed:
-        return samples
-    bits = max(stream.bits, layout.bits_stored) if layout.signed else layout.bits_stored
-    return mask_to_bits(samples, bits, signed=layout.signed)
+        return replace(layout, bits_stored=layout.bits_allocated, shift=0), ()
+    bits, shift = layout.bits_stored, layout.shift if stream.bits >= layout.bits_stored + layout.shift else 0
+    if not layout.signed or stream.bits == bits + shift:
+        return replace(layout, shift=shift), ()
+    sign = min(stream.bits, bits)
+    return replace(layout, bits_stored=sign, shift=shift), (
+        f"sign read at {sign} bits: {bits} stored, {stream.bits} compressed",
+    )
 
 
 def _to_gray(samples: Samples, elements: Dataset, layout: PixelLayout) -> StoredArray:

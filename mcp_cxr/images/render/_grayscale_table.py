@@ -55,7 +55,12 @@ class Grayscale:
 
 @np.errstate(all="ignore")  # values that no pixel has may overflow; those in use are checked
 def grayscale(
-    value_range: ValueRange, parameters: GrayscaleParameters, dtype: np.dtype[Any], *, window: Window | None = None
+    value_range: ValueRange,
+    parameters: GrayscaleParameters,
+    dtype: np.dtype[Any],
+    *,
+    window: Window | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Grayscale:
     """Return the gray level of every value in the range.
 
@@ -69,15 +74,16 @@ def grayscale(
         parameters: Of the header.
         dtype: Of the stored values.
         window: Replaces VOI LUT and window, and is applied exactly, without the stretch.
+        notes: On the stored values, for the record.
 
     Raises:
         UnsupportedImage: `blank image`: all pixels are the same, or padding.
     """
     values = _Values(value_range, parameters.padding)
-    notes = list(parameters.notes)
+    all_notes = [*notes, *parameters.notes]
     modality_values, modality = _modality(values.all, parameters)
     if window is None:
-        voi_values, voi = _voi(modality_values, values, parameters, notes)
+        voi_values, voi = _voi(modality_values, values, parameters, all_notes)
         low, high = values.extremes(voi_values)
         brightness, reaches_ends = _stretch(voi_values, low, high), _reaches_both_ends(low, high, voi, parameters)
     else:
@@ -89,7 +95,7 @@ def grayscale(
     table = np.zeros(1 << 8 * dtype.itemsize, np.uint8)
     table[np.arange(value_range.low, value_range.high + 1) % table.size] = grays
     largest = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max())
-    record = modality | voi | {"inverted": parameters.inverse, "notes": notes}
+    record = modality | voi | {"inverted": parameters.inverse, "notes": all_notes}
     return Grayscale(table, record, 255 * largest, largest * (grays.size - 1), reaches_ends)
 
 

@@ -6,7 +6,7 @@ Downscales before the grayscale steps if the result is exact enough.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -75,7 +75,7 @@ def render_gray(decode: Decode, shape: tuple[int, int], parameters: GrayscalePar
     raster = decode(may_clip and min(block_for(shape, (wanted, wanted))) >= _MIN_BLOCK_TO_HALVE)
     block = block_for(raster.shape, (wanted, wanted))
     raster, value_range, means = scan_values(raster, block)
-    scale = grayscale(value_range, parameters, raster.dtype)
+    scale = grayscale(value_range, parameters, raster.dtype, notes=raster.notes)
     grays = scale.grays(means)
     factor = 1 if raster.shape == shape else 2
     if factor > 1 and not _is_half_size_enough(scale, grays):
@@ -148,7 +148,7 @@ def render_region(
         Exception: Whatever decoding raises.
     """
     raster, value_range, _ = scan_values(decode(False), None)
-    scale = grayscale(value_range, parameters, raster.dtype, window=window)
+    scale = grayscale(value_range, parameters, raster.dtype, window=window, notes=raster.notes)
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     rows, columns = raster.shape
     down, across = range(int(y0 * rows), math.ceil(y1 * rows)), slice(int(x0 * columns), math.ceil(x1 * columns))
@@ -160,7 +160,13 @@ def render_region(
 
 
 def scan_values(raster: Raster, block: Block | None) -> tuple[Raster, ValueRange, Any]:
-    """Read the image once, and once more with the bits above BitsStored cleared if values use them."""
+    """Read the image once, and once more by its stored bits alone if others are in use or below them.
+
+    Raises:
+        CorruptImage: As `FileRaster.with_masked_bits`.
+    """
+    if isinstance(raster, FileRaster) and raster.shift and not raster.masked:
+        return scan_values(raster.with_masked_bits(), block)
     value_range = ValueRange(raster)
     means = None
     if block is None:
@@ -169,7 +175,7 @@ def scan_values(raster: Raster, block: Block | None) -> tuple[Raster, ValueRange
     else:
         means = downscale(value_range.strips_with_bits(step=block.down), raster.shape, block)
     if isinstance(raster, FileRaster) and not raster.masked and not _lies_within(value_range, raster):
-        return scan_values(replace(raster, masked=True), block)
+        return scan_values(raster.with_masked_bits(), block)
     if means is not None:
         means.clip(value_range.low, value_range.high, out=means)  # one of 16 bits may have been rounded past an end
     return raster, value_range, means

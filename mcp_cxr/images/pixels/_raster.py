@@ -20,6 +20,7 @@ StoredArray: TypeAlias = "NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint
 Mask: TypeAlias = "NDArray[np.bool_]"
 
 _STRIP_BYTES: Final = 768 * 2**10
+_SAMPLED: Final = 128
 _MAX_STRAY_SHARE: Final = 1 / 5
 """See `note_stray_bits`."""
 
@@ -185,18 +186,26 @@ class ValueRange:
 
     low: int
     high: int
+    sample: StoredArray
+    """The values of every nth row and column, about `_SAMPLED` each, as one row."""
 
     def __init__(self, raster: Raster) -> None:
         self._raster = raster
 
     def strips_with_bits(self, *, step: int = 1) -> Iterator[tuple[StoredArray, int]]:
-        """Yield each strip and the bits that it needs; `low` and `high` are set after the last one."""
+        """Yield each strip and the bits that it needs; the fields are set after the last one."""
         ends: list[int] = []
+        down, across = (max(1, side // _SAMPLED) for side in self._raster.shape)
+        sampled: list[NDArray[Any]] = []
+        top = 0
         for strip in self._raster.strips(step=step):
             low, high = int(strip.min()), int(strip.max())
             ends += low, high
+            sampled.append(strip[-top % down :: down, ::across].copy())
+            top += len(strip)
             yield strip, max(high, -1 - low).bit_length() + (strip.dtype.kind == "i")
         self.low, self.high = min(ends), max(ends)
+        self.sample = np.concatenate(sampled).reshape(-1)
 
     def used(self) -> Mask:
         """Return for each value from `low` to `high` whether a pixel has it; reads the image once more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # Gray levels are truncated, not rounded, as in common pipelines: rounding would be half a level above theirs. This
 # keeps the error of the division from lowering a level, so that an 8-bit image stays unchanged.
 _ROUNDING = 1e-6
+_MAX_SHARE_OF_ONE_GRAY: Final = 0.98
+"""Share of the pixels outside the padding; a window or VOI LUT that gives more of them one gray is passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,18 @@ class _Values:
         used = voi_values[self.used]
         return float(used.min()), float(used.max())
 
+    def are_shown_by(self, voi_values: Table) -> bool:
+        """Whether `voi_values` tell pixels apart: not all, nor nearly all of them, become one gray."""
+        low, high = self.extremes(voi_values)
+        if not low < high:  # false for NaN too
+            return False
+        offsets = self._value_range.sample.astype(np.intp) - self._value_range.low
+        shown = voi_values[offsets[~self.padding[offsets]]]
+        if not shown.size:
+            return True
+        grays = np.clip((shown - low) * (256 / (high - low)), 0, 255).astype(np.uint8)
+        return bool(np.bincount(grays).max() <= _MAX_SHARE_OF_ONE_GRAY * shown.size)
+
 
 def _modality(values: Table, parameters: GrayscaleParameters) -> tuple[Table, dict[str, Any]]:
     if parameters.modality_lut is not None:
@@ -146,15 +160,15 @@ def _modality(values: Table, parameters: GrayscaleParameters) -> tuple[Table, di
 def _voi(
     modality_values: Table, values: _Values, parameters: GrayscaleParameters, notes: list[str]
 ) -> tuple[Table, dict[str, Any]]:
-    """Return the result of VOI LUT or window, the first that does not blank the image, else the values unchanged."""
+    """Return the result of VOI LUT or window, the first that shows the image, else the values unchanged."""
     if parameters.voi_lut is not None:
         voi_values = apply_lut(modality_values, parameters.voi_lut)
-        if _varies(*values.extremes(voi_values)):
+        if values.are_shown_by(voi_values):
             return voi_values, {"voi": "lut"}
         notes.append("VOI LUT that blanks the image ignored")
     if parameters.window is not None:
         voi_values = apply_window(modality_values, parameters.window)
-        if _varies(*values.extremes(voi_values)):
+        if values.are_shown_by(voi_values):
             return voi_values, _window_record(parameters.window)
         notes.append("window that blanks the image ignored")
     low, high = values.extremes(modality_values)
@@ -163,10 +177,6 @@ def _voi(
 
 def _window_record(window: Window) -> dict[str, Any]:
     return {"voi": "window", "center": window.center, "width": window.width, "function": window.function}
-
-
-def _varies(low: float, high: float) -> bool:
-    return low < high  # false for NaN too
 
 
 def _reaches_both_ends(low: float, high: float, voi: dict[str, Any], parameters: GrayscaleParameters) -> bool:

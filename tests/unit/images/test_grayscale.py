@@ -119,6 +119,29 @@ def test_a_window_beside_the_image_is_passed_over() -> None:
     assert record["notes"] == ["window that blanks the image ignored"]
 
 
+FILM = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
+
+
+@pytest.mark.parametrize(
+    ("treatment", "note"),
+    [
+        (GrayscaleParameters(window=Window(4091, 6)), "window that blanks the image ignored"),
+        (GrayscaleParameters(window=Window(1000, 10)), "window that blanks the image ignored"),
+        (GrayscaleParameters(window=Window(1000, 10), inverse=True), "window that blanks the image ignored"),
+        (GrayscaleParameters(window=Window(960, 10, "SIGMOID")), "window that blanks the image ignored"),
+        (GrayscaleParameters(window=Window(4091, 6), padding=(950, 1500)), "window that blanks the image ignored"),
+        (GrayscaleParameters(voi_lut=Lut(4090, entries(1, 2, 3))), "VOI LUT that blanks the image ignored"),
+    ],
+)
+def test_a_window_that_leaves_nearly_one_gray_is_passed_over(treatment: GrayscaleParameters, note: str) -> None:
+    _, record = scaled(FILM, treatment)
+    assert (record["voi"], record["notes"]) == ("stretch", [note])
+
+
+def test_a_window_that_shows_a_twentieth_of_the_image_is_kept() -> None:
+    assert scaled(FILM, GrayscaleParameters(window=Window(4000, 100)))[1]["voi"] == "window"
+
+
 def test_a_chosen_window_is_kept_to_exactly() -> None:
     assert scaled(STORED, GrayscaleParameters(), Window(500, 1001))[0] == [[0, 12, 25, 38, 51, 63]]
 

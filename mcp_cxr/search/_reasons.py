@@ -66,6 +66,7 @@ class Reasons:
         if not self.meaning.wanted:
             stated = set(self._stems)
             found += [word for word in self.meaning.words if not set(terms(word)) <= stated]
+            found += self.meaning.unknown_words
         return found
 
     def excerpt(self) -> str | None:

@@ -122,16 +122,17 @@ async def _with_known_words(
     if not meaning.words:
         return meaning, ()
     if vocabulary == "findings":
-        return replace(meaning, words=()), meaning.words
+        return replace(meaning, words=(), unknown_words=meaning.words), meaning.words
     stems = {word: terms(word) for word in meaning.words}
     known = await store.term_counts([stem for found in stems.values() for stem in found])
     unknown = [word for word, found in stems.items() if not any(stem in known for stem in found)]
     corrections = [one for word in unknown if (one := await _corrected_by_archive(word, store))]
     taken = {one.typed: one.candidates[0] for one in corrections if len(one.candidates) == 1}
     words = tuple(taken.get(word, word) for word in meaning.words if word in taken or word not in unknown)
+    still_unknown = tuple(word for word in unknown if word not in taken)
     return (
-        replace(meaning, words=words, corrections=(*meaning.corrections, *corrections)),
-        tuple(word for word in unknown if word not in taken),
+        replace(meaning, words=words, unknown_words=still_unknown, corrections=(*meaning.corrections, *corrections)),
+        still_unknown,
     )
 
 

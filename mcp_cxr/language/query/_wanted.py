@@ -128,6 +128,8 @@ class QueryMeaning:
     """Whether the study as a whole must be normal or not."""
     words: tuple[str, ...] = ()
     """Words that name no finding, as written."""
+    unknown_words: tuple[str, ...] = ()
+    """Words that no field knows; they cannot match."""
     denied_words: tuple[str, ...] = ()
     """Words that name no finding and are ruled out."""
     modifiers: tuple[str, ...] = ()
@@ -200,7 +202,9 @@ class QueryMeaning:
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]
         if not self.wanted:
-            return [(stem_,) for stem_ in self.word_stems] or [()]  # a side or size alone matches nothing
+            found_words = [(stem_,) for stem_ in self.word_stems]
+            is_impossible = self.unknown_words or not found_words  # a side or size alone matches nothing
+            return [*found_words, ()] if is_impossible else [*found_words]
         found: list[tuple[str, ...]] = []
         for group in self.wanted:
             alternatives = [terms_ for one in group for terms_ in one.term_sets(kinds)]

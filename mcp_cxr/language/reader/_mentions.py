@@ -16,7 +16,7 @@ from mcp_cxr.language._vocabulary import (
     findings,
     stem,
 )
-from mcp_cxr.language.reader._modifiers import modifiers_by_finding, values_of
+from mcp_cxr.language.reader._modifiers import modifiers_by_finding
 from mcp_cxr.language.reader._scopes import Scopes, Status
 from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
 from mcp_cxr.language.reader._structures import findings_in
@@ -79,7 +79,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     ]
     if not is_query:
         mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
-    words = _word_mentions(divided, scopes, {one.at for one in found})
+    words = _word_mentions(divided, scopes, found)
     return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
 
 
@@ -167,14 +167,19 @@ def _is_observed(mention: Mention) -> bool:
     return mention.finding is not None and mention.finding.kind != "device" and mention.status is Status.PRESENT
 
 
-def _word_mentions(sentence: Sentence, scopes: Scopes, taken: set[int]) -> Iterator[tuple[int, Mention]]:
-    """Yield the words that are no finding, each with its token; cues and stop words are left out."""
+def _word_mentions(sentence: Sentence, scopes: Scopes, found: Sequence[Found]) -> Iterator[tuple[int, Mention]]:
+    """Yield the words that are no finding, each with its token; cues and stop words are left out.
+
+    Of a query also the modifiers, and what is said of a structure ("enlarged" of "heart not enlarged").
+    """
+    taken = {one.at for one in found}
+    said = frozenset(token for one in found for token in one.predicate) if sentence.is_query else frozenset[int]()
     starts = True
     for index, span in enumerate(sentence.spans):
         if index in taken or isinstance(span.entry, Cue) or span.is_separator or not span.first.isalnum():
             starts = True
             continue
-        if sentence.is_query and values_of(sentence, span):
+        if sentence.is_query and (isinstance(span.entry, Modifier) or span.start in said):
             continue
         words = sentence.words(span)
         stems = tuple(stem(word) for word in words if word not in STOP_WORDS)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _REACH = 7  # tokens between a structure and what is said of it
-_BEFORE = 3  # tokens before a structure in which an adjective may begin
+_BEFORE = 4  # tokens before a structure in which what is said of it may begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class Found:
     entry: FindingEntry
     stated: str | None = None
     """What a predicate of a structure says: present, possible or absent."""
+    predicate: frozenset[int] = frozenset()
+    """The tokens that say it."""
 
 
 def findings_in(sentence: Sentence) -> Iterator[Found]:
@@ -33,10 +35,17 @@ def findings_in(sentence: Sentence) -> Iterator[Found]:
         if isinstance(span.entry, FindingEntry):
             yield Found(at, span.entry)
         elif isinstance(span.entry, Structure):
-            all_said, cause = _said_of(sentence, at, span.entry), _named_cause(sentence, at)
-            if cause not in [said.finding for said in all_said]:  # else the finding takes the side of the structure
-                for said in all_said:
-                    yield Found(at, said.finding, said.status)
+            all_said, tokens = _said_of(sentence, at, span.entry)
+            if sentence.is_query:
+                all_said = _foremost(all_said)
+            if _named_cause(sentence, at) not in [said.finding for said in all_said]:
+                for said in all_said:  # else the finding that is the cause takes the side of the structure
+                    yield Found(at, said.finding, said.status, tokens)
+
+
+def _foremost(all_said: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
+    """Return what a query asks for: of a finding and what it suggests, the finding."""
+    return next(((said,) for said in all_said if said.status == "present"), all_said)
 
 
 def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
@@ -48,34 +57,41 @@ def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
     return next((one.entry for one in following[by:] if isinstance(one.entry, FindingEntry)), None)
 
 
-def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
-    """Return what a clause says of the structure at a span: after it, else directly before it."""
-    return _said_after(sentence, at, structure) or _said_before(sentence, at, structure)
+def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
+    """Return what a clause says of the structure at a span, after it or else before it, and by which tokens."""
+    said, tokens = _said_after(sentence, at, structure)
+    return (said, tokens) if said else _said_before(sentence, at, structure)
 
 
-def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
+def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
     phrases = predicates(structure.name)
     said: list[Predicate] = []
+    tokens: list[int] = []
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
         found = phrases.longest_at(sentence.stems, start)
         if found and not _qualifies_a_finding(sentence, start + found[0]):
             said += found[1]
+            tokens += range(start, start + found[0])
             start += found[0]
         elif said and sentence.tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
             break
         else:
             start += 1
-    return tuple(dict.fromkeys(said))
+    return tuple(dict.fromkeys(said)), frozenset(tokens)
 
 
-def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[Predicate, ...]:
+def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
+    """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
         found = predicates(structure.name).longest_at(sentence.stems, start)
-        if found and all(_is_adjective(token) for token in sentence.tokens[start:end]):
-            return found[1]
-    return ()
+        if not found:
+            continue
+        between = sentence.tokens[start + found[0] : end]
+        if between[:1] == ["of"] or all(_is_adjective(token) for token in between):
+            return found[1], frozenset(range(start, start + found[0]))
+    return (), frozenset()
 
 
 def _is_adjective(token: str) -> bool:

@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._vocabulary import ancestors, dimensions, finding_entries, terms
-from mcp_cxr.language.reader import SectionKind, Status, is_normal, read_study, report_statements
+from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,18 +89,24 @@ def document_terms(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]
 
 def _word_terms(report: str) -> Iterator[str]:
     """Yield the words of what is not denied; of the indication and the history, which findings they name."""
-    for statement in report_statements(report):
-        for one in statement.mentions:
-            if statement.kind is SectionKind.BODY and not one.is_history:
-                if one.status is not Status.ABSENT:
-                    yield from one.stems
-                    if one.finding:
-                        yield form_term(one.stems)
-            else:
-                yield from (context_term(stem) for stem in one.stems)
+    for one in report_statements(report):
+        yield from _terms_of_statement(one.text, is_body=one.kind is SectionKind.BODY)
+
+
+@lru_cache(maxsize=8192)  # reports repeat sentences
+def _terms_of_statement(text: str, *, is_body: bool) -> tuple[str, ...]:
+    found: list[str] = []
+    for one in mentions_in(text):
+        if is_body and not one.is_history:
+            if one.status is not Status.ABSENT:
+                found += one.stems
                 if one.finding:
-                    for name in (one.name, *ancestors(one.name)):
-                        yield finding_term("history", name)
+                    found.append(form_term(one.stems))
+        else:
+            found += [context_term(stem) for stem in one.stems]
+            if one.finding:
+                found += [finding_term("history", name) for name in (one.name, *ancestors(one.name))]
+    return tuple(found)
 
 
 def form_term(stems: Iterable[str]) -> str:

@@ -64,9 +64,13 @@ def stem(word: str) -> str:
 
 def normalize(text: str) -> str:
     """Return `text` in lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", text)  # first: it makes capitals of some letters of mathematics
-    plain = "".join(char for char in decomposed if not unicodedata.combining(char)).lower()
+    plain = text.lower() if text.isascii() else _without_accents(text).lower()
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)  # first: it makes capitals of some letters of mathematics
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def terms(text: str) -> list[str]:
@@ -132,24 +136,31 @@ class Modifier:
 
 
 class Phrases(Generic[T]):
-    """Looks up the longest phrase at a position of a text."""
+    """Looks up the longest phrase at a position of a text; of equal phrases the first counts."""
 
     def __init__(self, pairs: Iterable[tuple[Sequence[str], T]]) -> None:
-        self._by_first: dict[str, list[tuple[tuple[str, ...], T]]] = defaultdict(list)
+        self._entries: dict[tuple[str, ...], T] = {}
         for words, entry in pairs:
-            self._by_first[words[0]].append((tuple(words), entry))
-        for phrases in self._by_first.values():
-            phrases.sort(key=lambda phrase: -len(phrase[0]))
+            self._entries.setdefault(tuple(words), entry)
+        lengths: dict[str, set[int]] = defaultdict(set)
+        for words in self._entries:
+            lengths[words[0]].add(len(words))
+        self._lengths = {first: sorted(of_first, reverse=True) for first, of_first in lengths.items()}
 
     def phrases(self) -> list[str]:
         """Return every phrase, its words joined by blanks."""
-        return [" ".join(words) for phrases in self._by_first.values() for words, _ in phrases]
+        return [" ".join(words) for words in self._entries]
+
+    def items(self) -> Iterable[tuple[tuple[str, ...], T]]:
+        """Return every phrase as its words, with its entry."""
+        return self._entries.items()
 
     def longest_at(self, words: Sequence[str], start: int) -> tuple[int, T] | None:
         """Return the longest phrase that begins at `words[start]`: its number of words, and its entry."""
-        for phrase, entry in self._by_first.get(words[start], ()):
-            if tuple(words[start : start + len(phrase)]) == phrase:
-                return len(phrase), entry
+        for length in self._lengths.get(words[start], ()):
+            phrase = tuple(words[start : start + length])
+            if phrase in self._entries:
+                return len(phrase), self._entries[phrase]  # which the end of the text may have cut
         return None
 
 
@@ -195,12 +206,19 @@ def phrases_without_finding() -> Phrases[None]:
 def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
     """Return the phrases that say something of a structure, as stems; one phrase may deny several findings."""
     found: dict[tuple[str, ...], list[Predicate]] = defaultdict(list)
-    for row in _read("structures.csv"):
-        if row["structure"] == structure:
-            said = [Predicate(finding_entries()[name], row["status"]) for name in _split(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
-            for phrase in _split(row["predicates"]):
-                found[tuple(stems_of(phrase))] += said
+    for row in _rows_of_structures()[structure]:
+        said = [Predicate(finding_entries()[name], row["status"]) for name in _split(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+        for phrase in _split(row["predicates"]):
+            found[tuple(stems_of(phrase))] += said
     return Phrases((words, tuple(said)) for words, said in found.items())
+
+
+@cache
+def _rows_of_structures() -> Mapping[str, list[dict[str, str]]]:
+    rows: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in _read("structures.csv"):
+        rows[row["structure"]].append(row)
+    return rows
 
 
 @cache
@@ -248,7 +266,16 @@ def ancestors(finding: str) -> tuple[str, ...]:
 @cache
 def descendants(finding: str) -> tuple[str, ...]:
     """Return the names of all findings that are a kind of a finding."""
-    return tuple(name for name in finding_entries() if finding in ancestors(name))
+    return tuple(_descendants().get(finding, ()))
+
+
+@cache
+def _descendants() -> Mapping[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in finding_entries():
+        for broader in ancestors(name):
+            found[broader].append(name)
+    return found
 
 
 @cache

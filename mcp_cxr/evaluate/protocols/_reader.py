@@ -149,10 +149,10 @@ def _disagreement(finding: str, one: _Compared) -> Disagreement:
 def _sentences(finding: str, study: _CodedStudy) -> list[str]:
     """Return the report's sentences behind a reading; for "no finding" those that mention any finding."""
     if finding == _NO_FINDING:
-        behind = [mention for reading in study.readings.values() for mention in reading.mentions]
+        behind = tuple(mention for reading in study.readings.values() for mention in reading.mentions)
     else:
         reading = study.readings.get(finding)
-        behind = reading.mentions if reading else []
+        behind = reading.mentions if reading else ()
     statements = report_statements(study.report)
     return [" ".join(one.text.split()) for one in statements if any(mention in one.mentions for mention in behind)]
 

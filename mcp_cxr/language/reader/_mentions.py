@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_cxr.language._vocabulary import (
-    STOP_WORDS,
     Cue,
     FindingEntry,
     Modifier,
@@ -32,8 +31,7 @@ _PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
 _ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """A finding, or a word that names none, with its status."""
 
     text: str
@@ -80,7 +78,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     if not is_query:
         mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
     words = _word_mentions(divided, scopes, found)
-    return tuple(one for _, one in sorted([*mentions, *words], key=lambda pair: pair[0]))
+    return tuple(one for _, one in sorted([*mentions, *words], key=itemgetter(0)))
 
 
 def _finding_mentions(
@@ -97,7 +95,7 @@ def _finding_mentions(
         gone = is_resolved or "resolved" in values
         yield Mention(
             " ".join(words),
-            tuple(stem(word) for word in words if word not in STOP_WORDS and word.isalnum()),
+            sentence.stems_of(span),
             _at_place(one.entry, values),
             Status.ABSENT if gone else status,
             starts_phrase=_starts_phrase(sentence.spans, one.at),
@@ -156,7 +154,7 @@ def _as_differential(
     if not alternatives or not {"no", "not", "without"}.isdisjoint(sentence.tokens[: mentions[0][0]]):
         return mentions
     return [
-        (token, replace(one, status=Status.POSSIBLE))
+        (token, one._replace(status=Status.POSSIBLE))
         if index in alternatives and token not in stated and _is_observed(one)
         else (token, one)
         for index, (token, one) in enumerate(mentions)
@@ -181,12 +179,9 @@ def _word_mentions(sentence: Sentence, scopes: Scopes, found: Sequence[Found]) -
             continue
         if sentence.is_query and (isinstance(span.entry, Modifier) or span.start in said):
             continue
-        words = sentence.words(span)
-        stems = tuple(stem(word) for word in words if word not in STOP_WORDS)
-        if stems:
-            history = scopes.holds("history", span.start)
-            mention = Mention(" ".join(words), stems, None, scopes.status(span.start), starts, is_history=history)
-            yield span.start, mention
+        if stems := sentence.stems_of(span):
+            text, history = " ".join(sentence.words(span)), scopes.holds("history", span.start)
+            yield span.start, Mention(text, stems, None, scopes.status(span.start), starts, is_history=history)
             starts = False
 
 

@@ -6,10 +6,11 @@ finding; and those after it, up to the next one.
 
 from __future__ import annotations
 
-from itertools import combinations
+from functools import lru_cache
+from itertools import chain, combinations
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, Structure, dimensions, normalize
+from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, dimensions, normalize
 from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, divide_sentence, modifier_at
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[Found]) -> list[tup
 
     In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
     """
+    if not found:
+        return []
     own: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in found]
     places = [one.at for one in found]
     for index, span in enumerate(sentence.spans):
@@ -41,14 +44,14 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
     A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side,
     and the place with a side ("collapse of the left lower lobe").
     """
+    if span.entry is None or isinstance(span.entry, Cue):
+        return ()
     if isinstance(span.entry, Modifier):
         return span.entry.values
-    if not isinstance(span.entry, Structure | FindingEntry):
-        return ()
-    stated = _stated(sentence.words(span))
+    stated = _stated(tuple(sentence.words(span)))
     if sentence.is_query and isinstance(span.entry, FindingEntry):
-        stated = [values for values in stated if not set(SIDES).isdisjoint(values)]
-    return tuple(value for values in stated for value in values)
+        stated = tuple(values for values in stated if not set(SIDES).isdisjoint(values))
+    return tuple(chain.from_iterable(stated))
 
 
 def modifiers_in(query: str) -> tuple[str, ...]:
@@ -63,13 +66,14 @@ def modifiers_in(query: str) -> tuple[str, ...]:
 
 def modifier_values(text: str) -> frozenset[str]:
     """Return the values of the modifiers that the words of a text state."""
-    return frozenset(value for values in _stated(TOKEN.findall(normalize(text))) for value in values)
+    return frozenset(value for values in _stated(tuple(TOKEN.findall(normalize(text)))) for value in values)
 
 
-def _stated(tokens: Sequence[str]) -> list[tuple[str, ...]]:
+@lru_cache(maxsize=8192)
+def _stated(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Return the values of the modifier at each token that begins one."""
     found = (modifier_at(tokens, at) for at in range(len(tokens)))
-    return [one[1].values for one in found if one]
+    return tuple(one[1].values for one in found if one)
 
 
 def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[Span]) -> list[set[str]]:
@@ -81,6 +85,8 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
         spans: Of the sentence.
     """
     parts: list[set[str]] = [set()]
+    if not of_finding:
+        return parts
     previous = 0
     for index, values in of_finding:
         is_apart = any(span.is_separator for span in spans[previous + 1 : index])
@@ -122,6 +128,8 @@ def _separates(span: Span) -> bool:
 
 def _share(sentence: Sentence, found: Sequence[Found], own: list[list[set[str]]]) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
+    if not any(any(parts) for parts in own):
+        return
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
     for source, target in _neighbors(len(found)):
         first, second = sorted((source, target))

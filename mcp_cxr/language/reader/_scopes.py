@@ -42,6 +42,8 @@ class Scopes:
 
     def status(self, token: int) -> Status:
         """Return the status of what a token names; absent wins over possible."""
+        if not self._covered:
+            return Status.PRESENT
         if self.holds("absent", token) or self.holds("resolved", token):
             return Status.ABSENT
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ _CONTEXT_WORDS = (
     "NOTIFICATION",
 )
 _PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
-_FINAL = re.compile(r"^\s*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE)
+_FINAL = re.compile(r"^[ \t]*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE | re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
+_NEW_LINE = re.compile(r"\n")
 _BLANK = re.compile(r"\n[ \t]*\n")
 
 _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
@@ -150,7 +152,7 @@ def main_text(report: str) -> str:
 def _raw_sections(report: str) -> Iterator[Section]:
     """Yield the text below each heading, and the kind that the heading says."""
     text = _RULE.sub("\n", report)
-    has_final = any(_FINAL.match(line) for line in text.splitlines())
+    has_final = bool(_FINAL.search(text))
     start, title, kind = 0, "TEXT", SectionKind.BODY
     preliminary = False
     for begin, end, heading in [*_headings(text), (len(text), len(text), None)]:
@@ -167,16 +169,21 @@ def _raw_sections(report: str) -> Iterator[Section]:
 
 def _headings(text: str) -> list[tuple[int, int, str]]:
     """Return the start and end of each heading, with its title, in their order."""
-    found: dict[int, tuple[int, int, str]] = {}
+    starts = [0, *(match.end() for match in _NEW_LINE.finditer(text))]
+    return [found for found in (_heading(text, start) for start in starts) if found]
+
+
+def _heading(text: str, start: int) -> tuple[int, int, str] | None:
+    """Return the start, the end and the title of the heading of the line that starts at a character, if it has one."""
     for pattern in (_KNOWN_WITH_COLON, _KNOWN_ALONE, _KNOWN_FIRST, _CAPITALS):
-        for match in pattern.finditer(text):
+        if match := pattern.match(text, start):
             title = " ".join(match["title"].split())
-            line = text.rfind("\n", 0, match.start("title")) + 1
             if pattern is not _CAPITALS or not any(word in title for word in _TEMPLATE):
-                found.setdefault(line, (match.start(), match.end(), title))
-    return [found[line] for line in sorted(found)]
+                return match.start(), match.end(), title
+    return None
 
 
+@lru_cache(maxsize=1024)  # reports repeat headings
 def _kind(title: str) -> SectionKind:
     if _PRELIMINARY_HEADINGS.match(title):
         return SectionKind.PRELIMINARY
@@ -205,12 +212,13 @@ def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
 
 
 _ABBREVIATIONS = "".join(
-    rf"(?<!\b{re.escape(word)})"
+    rf"(?<!\b{re.escape(word)}\s)"
     for word in ("Dr.", "Mr.", "Ms.", "Mrs.", "vs.", "No.", "approx.", "e.g.", "i.e.", "St.")
 )
 _SENTENCE_END = re.compile(
-    rf"(?<=[.!])(?<!\d\.){_ABBREVIATIONS}\s+(?=\S)|(?<=\w\?)\s+(?=[A-Z0-9_])|(?<=\d\.)\s+(?=[A-Z][a-z])"
+    rf"\s(?:(?<=[.!]\s)(?<!\d\.\s){_ABBREVIATIONS}\s*(?=\S)|(?<=\w\?\s)\s*(?=[A-Z0-9_])|(?<=\d\.\s)\s*(?=[A-Z][a-z]))"
 )
+"""Begins with the blank, which is found fast; what must stand before it is looked at then."""
 _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 _NARROWEST = 60  # characters: no report is wrapped at less

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from functools import cache
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcp_cxr.language._vocabulary import (
+    STOP_WORDS,
     TOKEN,
     Cue,
     FindingEntry,
     Modifier,
+    Phrases,
     Structure,
     cues,
     dimensions,
@@ -32,8 +36,7 @@ _LONGEST_LIST, _TWO_WORDS = 8, 2
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The tokens of a finding, structure, cue or modifier, or a single other token."""
 
     start: int
@@ -71,6 +74,16 @@ class Sentence:
         """Return the tokens of a span."""
         return self.tokens[span.start : span.end]
 
+    def stems_of(self, span: Span) -> tuple[str, ...]:
+        """Return the stems of the words of a span, without stop words."""
+        if span.end == span.start + 1:  # nearly all
+            return (self.stems[span.start],) if span.first not in STOP_WORDS and span.first.isalnum() else ()
+        return tuple(
+            self.stems[at]
+            for at in range(span.start, span.end)
+            if self.tokens[at] not in STOP_WORDS and self.tokens[at].isalnum()
+        )
+
 
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
@@ -84,21 +97,35 @@ def _divided(tokens: Sequence[str], *, is_query: bool) -> Sentence:
     spans: list[Span] = []
     start = 0
     while start < len(tokens):
-        candidates = (
-            _elliptic_at(tokens, stems, start),
-            phrases_without_finding().longest_at(stems, start),
-            findings().longest_at(stems, start),
-            structures().longest_at(stems, start),
-            cues().longest_at(tokens, start),
-            modifier_at(tokens, start),
-        )
-        best: tuple[int, Entry] = (1, None)
-        for candidate in candidates:
-            if candidate and candidate[0] > best[0] * (best[1] is not None or best[0] > 1):
-                best = candidate
-        spans.append(Span(start, start + best[0], best[1], tokens[start]))
-        start += best[0]
+        length, entry = _longest_at(tokens, stems, start) or (1, None)
+        spans.append(Span(start, start + length, entry, tokens[start]))
+        start += length
     return Sentence(tokens, stems, spans, is_query)
+
+
+def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, Entry] | None:
+    """Return the longest phrase of a table at a token; of equally long ones the name, then the cue."""
+    named = _names().longest_at(stems, start)
+    stated = _cues_and_modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
+    if stated and (named is None or stated[0] > named[0]):
+        named = stated
+    return named if named and named[0] > 1 else _elliptic_at(tokens, stems, start) or named
+
+
+@cache
+def _names() -> Phrases[Entry]:
+    """Return the names of findings and structures, and the phrases that hold one and name none, as stems."""
+    return Phrases(
+        chain[tuple[tuple[str, ...], Entry]](
+            phrases_without_finding().items(), findings().items(), structures().items()
+        )
+    )
+
+
+@cache
+def _cues_and_modifiers() -> Phrases[Entry]:
+    """Return the cues and modifiers, as unstemmed tokens."""
+    return Phrases(chain[tuple[tuple[str, ...], Entry]](cues().items(), modifiers().items()))
 
 
 def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
@@ -132,8 +159,9 @@ def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tup
 
 def modifier_at(tokens: Sequence[str], start: int) -> tuple[int, Modifier] | None:
     """Return the longest modifier at a token, also in the plural: its number of tokens, and what it states."""
-    found = modifiers().longest_at(tokens, start)
-    if found or not tokens[start].endswith("s"):
-        return found
-    singular = modifiers().longest_at([tokens[start][:-1]], 0)  # "bases", "ribs"
-    return singular if tokens[start] not in ("l", "r") else None
+    return modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
+
+
+def _plural_modifier(token: str) -> tuple[int, Modifier] | None:
+    """Return the modifier of which a token is the plural ("bases", "ribs")."""
+    return modifiers().longest_at([token[:-1]], 0) if token.endswith("s") else None

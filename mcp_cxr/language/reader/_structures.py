@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, predicates
 
@@ -16,8 +15,7 @@ _REACH = 7  # tokens between a structure and what is said of it
 _BEFORE = 4  # tokens before a structure in which what is said of it may begin
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A finding where it stands among the spans."""
 
     at: int
@@ -38,7 +36,7 @@ def findings_in(sentence: Sentence) -> Iterator[Found]:
             all_said, tokens = _said_of(sentence, at, span.entry)
             if sentence.is_query:
                 all_said = _foremost(all_said)
-            if _named_cause(sentence, at) not in [said.finding for said in all_said]:
+            if all_said and _named_cause(sentence, at) not in [said.finding for said in all_said]:
                 for said in all_said:  # else the finding that is the cause takes the side of the structure
                     yield Found(at, said.finding, said.status, tokens)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,11 +18,11 @@ from mcp_cxr.language.reader._scopes import Status
 from mcp_cxr.language.reader._sections import SectionKind, divide, statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 STATUS_OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.POSSIBLE}
-_ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
+_STRONGEST_FIRST = (Status.PRESENT, Status.POSSIBLE, Status.ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,15 @@ class Statement:
     mentions: tuple[Mention, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FindingReading:
     """What a study says of one finding."""
 
     status: Status
     """Of the whole study: the report's, unless labels given by people say otherwise."""
-    sides: dict[str, Status] = field(default_factory=dict[str, Status])
+    sides: Mapping[str, Status] = field(default_factory=dict[str, Status])
     """By side, as far as a side is stated."""
-    mentions: list[Mention] = field(default_factory=list[Mention])
+    mentions: tuple[Mention, ...] = ()
     """Of it and of its narrower findings, in the report's order; none if only a label states it."""
     label: int | None = None
     """1 present, -1 possible, 0 absent; None if no label speaks of it."""
@@ -72,6 +72,11 @@ def report_statements(report: str) -> tuple[Statement, ...]:
 
 def read_report(report: str) -> dict[str, FindingReading]:
     """Return what a report says of each finding that it mentions, by the finding's name."""
+    return dict(_readings(report))
+
+
+@lru_cache(maxsize=512)
+def _readings(report: str) -> Mapping[str, FindingReading]:
     mentions: dict[str, list[Mention]] = defaultdict(list)
     for statement in report_statements(report):
         if statement.kind is SectionKind.BODY:
@@ -79,7 +84,12 @@ def read_report(report: str) -> dict[str, FindingReading]:
                 if one.finding and not one.is_history:
                     for name in _concerned(one):
                         mentions[name].append(one)
-    return {name: _reading(of_finding) for name, of_finding in mentions.items()}
+    read: dict[tuple[int, ...], FindingReading] = {}  # a denied finding has the mentions of all that it denies
+    found: dict[str, FindingReading] = {}
+    for name, of_finding in mentions.items():
+        key = tuple(map(id, of_finding))
+        found[name] = read.get(key) or read.setdefault(key, _reading(of_finding))
+    return found
 
 
 def read_study(
@@ -94,7 +104,7 @@ def read_study(
         labels: 1 present, 0 absent, -1 possible, by label.
         labels_by_people: Whether people gave them, not a program that read the report.
     """
-    found = read_report(report) if report else {}
+    found = read_report(report) if report else dict[str, FindingReading]()
     for label, value in (labels or {}).items():
         status = STATUS_OF_LABEL[value]
         name = finding_of_label(label).name
@@ -108,11 +118,9 @@ def read_study(
             if reading is None:
                 found[each] = FindingReading(status, label=value)
             elif each == name:
-                reading.label = value
-                if labels_by_people:
-                    reading.status = status
+                found[each] = replace(reading, label=value, status=status if labels_by_people else reading.status)
             elif not reading.mentions:
-                reading.status = strongest((reading.status, status))
+                found[each] = replace(reading, status=strongest((reading.status, status)))
     return found
 
 
@@ -125,16 +133,21 @@ def is_normal(report: str, *, with_devices: bool = True) -> bool:
         report: The whole text.
         with_devices: Whether tubes, lines and other devices are allowed, as the CheXpert label No Finding allows them.
     """
-    readings = read_report(report)
     entries = finding_entries()
-    for name, reading in readings.items():
+    for name, reading in _readings(report).items():
         kind = entries[name].kind
         if reading.status is Status.ABSENT or name == "no finding" or kind == "clinical":
             continue
         if kind != "device" or not with_devices:
             return False
+    return _states_normality(report)
+
+
+@lru_cache(maxsize=512)
+def _states_normality(report: str) -> bool:
+    """Return whether a report says that something is normal, and no word says otherwise."""
     texts = [normalize(one.text) for one in report_statements(report) if one.kind is SectionKind.BODY]
-    stated = "no finding" in readings or any(_NORMAL.search(text) for text in texts)
+    stated = "no finding" in _readings(report) or any(_NORMAL.search(text) for text in texts)
     return stated and not any(_cancels(text) for text in texts)
 
 
@@ -157,7 +170,8 @@ def _cancels(text: str) -> bool:
 
 def strongest(statuses: Iterable[Status]) -> Status:
     """Return present if any is, else possible if any is, else absent."""
-    return max(statuses, key=_ORDER.index)
+    found = set(statuses)
+    return next(status for status in _STRONGEST_FIRST if status in found)
 
 
 def _concerned(mention: Mention) -> tuple[str, ...]:
@@ -169,10 +183,12 @@ def _concerned(mention: Mention) -> tuple[str, ...]:
     return (entry.name, *others)
 
 
-def _reading(mentions: list[Mention]) -> FindingReading:
-    sides = {
-        side: strongest(one.status for one in mentions if side in one.modifiers)
-        for side in SIDES
-        if any(side in one.modifiers for one in mentions)
-    }
-    return FindingReading(strongest(one.status for one in mentions), sides, mentions)
+def _reading(mentions: Sequence[Mention]) -> FindingReading:
+    if len(mentions) == 1:  # nearly all
+        status, modifiers = mentions[0].status, mentions[0].modifiers
+        return FindingReading(status, {side: status for side in SIDES if side in modifiers}, tuple(mentions))
+    sides: dict[str, Status] = {}
+    for side in SIDES:
+        if of_side := [one.status for one in mentions if side in one.modifiers]:
+            sides[side] = strongest(of_side)
+    return FindingReading(strongest([one.status for one in mentions]), sides, tuple(mentions))

@@ -119,7 +119,7 @@ def test_a_window_beside_the_image_is_passed_over() -> None:
     assert record["notes"] == ["window that blanks the image ignored"]
 
 
-FILM = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
+RADIOGRAPH = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ FILM = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
     ],
 )
 def test_a_window_that_leaves_nearly_one_gray_is_passed_over(treatment: GrayscaleParameters, note: str) -> None:
-    _, record = scaled(FILM, treatment)
+    _, record = scaled(RADIOGRAPH, treatment)
     assert (record["voi"], record["notes"]) == ("stretch", [note])
 
 
 def test_a_window_that_shows_a_twentieth_of_the_image_is_kept() -> None:
-    assert scaled(FILM, GrayscaleParameters(window=Window(4000, 100)))[1]["voi"] == "window"
+    assert scaled(RADIOGRAPH, GrayscaleParameters(window=Window(4000, 100)))[1]["voi"] == "window"
 
 
 def test_a_chosen_window_is_kept_to_exactly() -> None:

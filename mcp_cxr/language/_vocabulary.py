@@ -4,9 +4,10 @@ Terms are the same for every store and for queries, so that all rank words alike
 
 `findings.csv` has the names and abbreviations of imaging findings, devices and clinical terms, the CheXpert label that
 includes each, the broader findings that each is a kind of, the related ones that show it, whether it shares the side of
-the findings listed with it, and its source: Fleischner 2008 (Hansell et al., Radiology 246:697), MeSH (entry terms,
-National Library of Medicine), CheXpert (Irvin et al., AAAI 2019: what its labels include), Hunter 2003 (Hunter and
-Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex (RSNA), or common usage.
+the findings listed with it, whether it is small or large rather than mild or severe, and its source: Fleischner 2008
+(Hansell et al., Radiology 246:697), MeSH (entry terms, National Library of Medicine), CheXpert (Irvin et al., AAAI
+2019: what its labels include), Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex
+(RSNA), or common usage.
 
 `structures.csv` has what is said of a structure rather than of a finding: "heart" with "enlarged" is cardiomegaly,
 with "normal" it denies cardiomegaly.
@@ -101,6 +102,8 @@ class FindingEntry:
     """Names of findings that reports use for it or that show it: a query for it matches them in part."""
     shares_side: bool = True
     """Whether it takes the side and place of the findings in its list; the heart and the spine have none."""
+    is_sized: bool = False
+    """Whether it is said to be small or large, as an effusion is; else it is mild or severe, as edema is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ def finding_entries() -> dict[str, FindingEntry]:
             tuple(_split(row["broader"])),
             tuple(_split(row["related"])),
             row["shares_side"] != "no",
+            row["sized"] == "yes",
         )
         for row in _read("findings.csv")
     }

@@ -170,7 +170,8 @@ class Reasons:
             return f"{one.description}: not mentioned"
         if reading.status is Status.ABSENT:
             return f"{one.description}: denied"
-        said = sorted({value for mention in reading.mentions for value in mention.modifiers})
+        stated = frozenset(value for mention in reading.mentions for value in mention.modifiers)
+        said = WantedFinding(one.name, stated).modifier_words
         denied = [side for side in one.sides if reading.sides.get(side) is Status.ABSENT]
         if denied:
             return f"{one.description}: denied on the {' and '.join(denied)}"

@@ -70,7 +70,12 @@ class WantedFinding:
     def description(self) -> str:
         """The finding with its modifiers, for people: "pleural effusion, left, small"."""
         name = f"history of {self.name}" if self.in_history else self.name
-        return ", ".join([name, *self._ordered_modifiers(_DIMENSIONS)])
+        return ", ".join([name, *self.modifier_words])
+
+    @property
+    def modifier_words(self) -> tuple[str, ...]:
+        """The modifiers for people, side and place first: "left", "small"."""
+        return tuple(self._ordered_modifiers(_DIMENSIONS))
 
     @property
     def phrase(self) -> str:
@@ -79,8 +84,10 @@ class WantedFinding:
         return " ".join([*self._ordered_modifiers(order), self.name])
 
     def _ordered_modifiers(self, order: tuple[str, ...]) -> list[str]:
-        """Return the modifiers by dimension, both sides as "bilateral"."""
+        """Return the modifiers by dimension, both sides as "bilateral", sizes as the field says them ("mild edema")."""
         values = sorted(self.modifiers, key=lambda value: (order.index(dimension_of(value)), value))
+        if not finding_entries()[self.name].is_sized:
+            values = [_DEGREES.get(value, value) for value in values]
         if self.sides == SIDES:
             return ["bilateral" if value == "left" else value for value in values if value != "right"]
         return values
@@ -113,6 +120,7 @@ class WantedFinding:
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 
+_DEGREES = {"small": "mild", "large": "severe"}
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
 
 

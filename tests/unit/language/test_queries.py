@@ -121,6 +121,8 @@ def test_a_finding_is_described_for_people_and_phrased_to_embed() -> None:
     assert (one.description, one.phrase) == ("pleural effusion, left, small", "small left pleural effusion")
     (both,) = parse_query_text("bilateral effusions").findings
     assert (both.description, both.phrase) == ("pleural effusion, bilateral", "bilateral pleural effusion")
+    (mild,) = parse_query_text("slight edema").findings
+    assert (mild.description, mild.phrase) == ("pulmonary edema, mild", "mild pulmonary edema")
     (past,) = parse_query_text("history of tuberculosis").findings
     assert (past.in_history, past.description) == (True, "history of tuberculosis")
 

@@ -50,7 +50,7 @@ def test_findings_have_valid_kinds_labels_and_broader_findings_without_a_circle(
     assert {row["label"] for row in rows} - {""} == set(LABELS)
     for row in rows:
         assert row["kind"] in {"finding", "device", "clinical"}, row
-        assert row["shares_side"] in {"", "no"}, row
+        assert (row["shares_side"] in {"", "no"}, row["sized"] in {"", "yes"}) == (True, True), row
         assert {*split(row["broader"]), *split(row.get("related", ""))} <= names, row
         assert row["finding"] not in ancestors(row["finding"]), row
 

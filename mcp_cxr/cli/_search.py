@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--no-label",
     "labels_absent",
     multiple=True,
-    help="A label that must be absent; studies without labels are left out; may be repeated.",
+    help="A label that is absent, or not mentioned, in a labeled study; may be repeated.",
 )
 @click.option("--split", help="Data split: train, validate or test.")
 @click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")

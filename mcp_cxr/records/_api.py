@@ -58,9 +58,7 @@ class SearchArguments:
     )
     labels_absent: Sequence[str] = field(
         default=(),
-        metadata=_about(
-            "Labels that must be absent. Studies without labels are not returned.", is_filter=True, max_length=14
-        ),
+        metadata=_about("Labels that are absent, or not mentioned, in a labeled study.", is_filter=True, max_length=14),
     )
     split: str | None = field(default=None, metadata=_about("Data split: train, validate or test.", is_filter=True))
     date_from: str | None = field(default=None, metadata=_about("Earliest study date, YYYY-MM-DD.", is_filter=True))

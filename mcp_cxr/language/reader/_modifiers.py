@@ -123,7 +123,7 @@ def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int | No
 
 
 def _separates(span: Span) -> bool:
-    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first == "with"
+    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in ("with", "by")
 
 
 def _share(sentence: Sentence, found: Sequence[Found], own: list[list[set[str]]]) -> None:
@@ -134,7 +134,8 @@ def _share(sentence: Sentence, found: Sequence[Found], own: list[list[set[str]]]
     for source, target in _neighbors(len(found)):
         first, second = sorted((source, target))
         gap = sentence.spans[found[first].at + 1 : found[second].at]
-        if found[first].stated or found[second].stated or located[target] or not _continues(gap):
+        is_cause = any(one.first == "by" for one in gap)
+        if (found[first].stated and not is_cause) or found[second].stated or located[target] or not _continues(gap):
             continue
         if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
             continue

@@ -117,6 +117,10 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ("Chest tube has been removed, no effusion.", [("chest tube", {"resolved"}), ("pleural effusion", set())]),
         ("Small left and right effusions.", [("pleural effusion", {"small", "left", "right"})]),
         (
+            "The left costophrenic angle is blunted by a moderate effusion.",
+            [("blunted costophrenic angle", {"left"}), ("pleural effusion", {"moderate", "left"})],
+        ),
+        (
             "No right and small left effusion.",
             [("pleural effusion", {"right"}), ("pleural effusion", {"small", "left"})],
         ),

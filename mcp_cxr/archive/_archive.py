@@ -161,8 +161,20 @@ class Archive:
             companion_folders=tuple(folder.resolve() for folder in companions),
             shard=shard,
         )
+        if not dry_run:
+            await self.check_embedder()
         async with nullcontext(self._reader) if workers is None else ImageReader(workers=workers) as reader:
             return await self._ingest(plan, reader, stop_signal=stop_signal, callbacks=callbacks)
+
+    async def check_embedder(self) -> None:
+        """Check that the embedder is of the archive's model and answers, as `ingest` does before it reads files.
+
+        Raises:
+            FingerprintMismatch: The archive was made with another model.
+            EmbeddingError: The embedder fails.
+            StoreError: The store fails.
+        """
+        await self._fingerprint_check.check_before_ingest()
 
     async def _ingest(
         self,

@@ -85,7 +85,7 @@ async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **opti
 
     stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add, display.reread)
     if not options["dry_run"]:
-        await archive.embedder.fingerprint()
+        await archive.check_embedder()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
     note("Scanning for DICOM files...")
     _stop_on_interrupt(stop_signal, display)

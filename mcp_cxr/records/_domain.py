@@ -208,6 +208,13 @@ class RankedImage:
     """Cosine, BM25 (higher is better), or 0 if the order is by date."""
 
 
+_PIXEL_SKETCH = "offline-sketch"
+"""How the model of each version of the pixel sketch begins."""
+_ANOTHER_ARCHIVE = (
+    "Or use mode='words', or set MCP_CXR_DATA_DIR to a new folder (with IRIS: IRIS_TABLE to a new table) and ingest."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What vectors were made with; vectors are comparable only within one fingerprint."""
@@ -229,6 +236,29 @@ class Fingerprint:
     def service_description(self) -> str:
         """Dialect and version of the service, for people."""
         return f"{self.dialect or 'unknown dialect'} {self.service or 'of unknown version'}"
+
+    def other_model_advice(self, configured: str) -> str | None:
+        """Return what to set if the configured embedder is of another model; the embedder is not asked.
+
+        Args:
+            configured: Name of the configured embedder.
+        """
+        if configured == self.model:
+            return None
+        if self.model.startswith(_PIXEL_SKETCH):
+            return "This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."
+        if not self.dialect:  # no service: an embedder that this version does not know
+            return f"This archive was made with {self.model}: set MCP_CXR_EMBEDDER to the embedder of that model."
+        kind = "MCP_CXR_EMBEDDER=nvclip and " if configured.startswith(_PIXEL_SKETCH) else ""
+        return f"This archive was made with {self.model}: set {kind}NVCLIP_MODEL={self.model}."
+
+    def mismatch(self, current: Fingerprint) -> str:
+        """Return why vectors of `current` cannot be compared with those of this fingerprint, and what to do."""
+        advice = self.other_model_advice(current.model) or (
+            f"This archive was made with {self.description}; the configured embedder is {current.description}. Set"
+            " NVCLIP_IMAGE_SIZE to its old value, or install the version of mcp-cxr that made it."
+        )
+        return f"{advice} {_ANOTHER_ARCHIVE}"
 
     def same_space(self, other: Fingerprint) -> bool:
         """Whether vectors of both can be compared."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import likely_truncated
-from mcp_cxr.errors import EmbeddingError, QueryError
+from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, QueryError
 from mcp_cxr.records import Rejected
 from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.search._arguments import Query
     from mcp_cxr.stores import Store
 
+_BY_WORDS = "The query was matched by words in reports, labels and tags."
 _NO_TEXT = "The embedder {name} cannot embed text, so the query was matched by words in reports, labels and tags."
 
 
@@ -84,6 +85,10 @@ class QueryEmbedder:
         embedded = EmbeddedQuery(await self._examples(query, examples, files))
         if meaning is None or query.mode == "words":
             return _without_lone_unlike(embedded)
+        if advice := await self._other_model_advice():
+            if query.mode == "vector":
+                raise FingerprintMismatch(advice)
+            return _without_lone_unlike(replace(embedded, fallback_reason=f"{advice} {_BY_WORDS}"))
         if not self._embedder.embeds_text:
             if query.mode == "vector":
                 raise QueryError(
@@ -97,8 +102,13 @@ class QueryEmbedder:
         except EmbeddingError as exc:
             if query.mode == "vector":
                 raise
-            reason = f"{exc} The query was matched by words in reports, labels and tags."
+            reason = f"{exc} {_BY_WORDS}"
             return _without_lone_unlike(replace(embedded, fallback_reason=reason))
+
+    async def _other_model_advice(self) -> str | None:
+        """Return what to set if the archive was made with another model; the embedder is not asked."""
+        made_with = await self._store.query_fingerprint()
+        return made_with.other_model_advice(self._embedder.name) if made_with else None
 
     async def combine(self, embedded: EmbeddedQuery) -> RankedVectors:
         """Return the vectors to rank by."""

@@ -41,11 +41,7 @@ def check_fingerprint(stored: Fingerprint | None, given: Fingerprint | None) -> 
         FingerprintMismatch: They cannot.
     """
     if stored and given and not stored.same_space(given):
-        raise FingerprintMismatch(
-            f"This archive was made with {stored.description}; the configured embedder is {given.description}. Set"
-            " MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with, or run `mcp-cxr table drop"
-            " --force` and ingest again."
-        )
+        raise FingerprintMismatch(stored.mismatch(given))
 
 
 def check_key(stored: str | None, given: str | None) -> None:

@@ -36,8 +36,9 @@ class CheckResult:
 
 async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:
     """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other."""
-    embedder_result, fingerprint = await _check_embedder(embedder)
-    results = [embedder_result, *await _check_store(store, fingerprint)]
+    other = await _other_model(store, embedder)
+    embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
+    results = [embedder_result, *await _check_store(store, fingerprint), *other]
     results += [
         CheckResult("place", ok=False, detail=store.location, advice=warning)
         for warning in await store.location_warnings()
@@ -58,6 +59,22 @@ def _can_create(folder: Path) -> bool:
     """Whether a folder exists, or its first existing parent is a folder in which it can be created."""
     existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
     return os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK)  # noqa: PTH112  # as in `_check_root`
+
+
+async def _other_model(store: Store, embedder: Embedder) -> list[CheckResult]:
+    """Return the failure of an archive that was made with another model; it is known without the embedder's service."""
+    try:
+        made_with = (await store.info()).fingerprint
+    except (StoreError, ConfigError):  # reported by `_check_store`
+        return []
+    advice = made_with.other_model_advice(embedder.name) if made_with else None
+    if not made_with or not advice:
+        return []
+    return [CheckResult("fingerprint", ok=False, detail=f"made with {made_with.description}", advice=advice)]
+
+
+def _not_asked(embedder: Embedder) -> CheckResult:
+    return CheckResult("embedder", ok=True, detail=f"{embedder.name}; not checked, as another made this archive")
 
 
 async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
@@ -107,11 +124,8 @@ async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[Ch
 def _compare(current: Fingerprint, made_with: Fingerprint) -> CheckResult:
     """Compare the embedder's fingerprint with the one the archive was made with."""
     advice = None
-    if (current.model, current.dimension) != (made_with.model, made_with.dimension):
-        advice = (
-            f"Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with ({made_with.model}), or"
-            " set MCP_CXR_DATA_DIR to a new folder and ingest."
-        )
+    if current.dimension != made_with.dimension:
+        advice = made_with.mismatch(current)
     elif current.preprocessing != made_with.preprocessing:
         advice = (
             f"Preprocessing is {current.preprocessing} now: set NVCLIP_IMAGE_SIZE to its old value, or install the"

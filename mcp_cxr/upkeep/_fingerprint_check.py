@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import CxrError, FingerprintMismatch
+from mcp_cxr.errors import CxrError, EmbeddingError, FingerprintMismatch, StoreMissing
 from mcp_cxr.records import Rejected
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ _MAX_READ = 8 * _COMPARED  # files tried: a query waits meanwhile, and if the fo
 _MIN_COSINE = 0.999
 """Between old and new vector: more than another GPU or batch size changes it, less than other weights do."""
 
+_WAYS_TO_BEGIN = (
+    "For another server set NVCLIP_DIALECT and NVCLIP_MODEL. Without a service, MCP_CXR_EMBEDDER=offline lets you try"
+    " everything except search by meaning."
+)
+
 
 class FingerprintCheck:
     """Allows queries and writes only with the service that made the stored vectors, or one that makes the same.
@@ -36,10 +41,34 @@ class FingerprintCheck:
         self._embedder = embedder
         self._render = render
 
+    async def check_before_ingest(self) -> None:
+        """Check that the embedder is of the archive's model and answers, before files are read.
+
+        Raises:
+            FingerprintMismatch: The archive was made with another model; the embedder was not asked.
+            EmbeddingError: The embedder fails; for an archive that has no vectors yet, the message names the way
+                without a service.
+        """
+        try:
+            made_with = (await self._store.info()).fingerprint
+        except StoreMissing:
+            made_with = None
+        if made_with:
+            self._require_model_of(made_with)
+        try:
+            await self._embedder.fingerprint()
+        except EmbeddingError as exc:
+            if made_with:
+                raise
+            raise type(exc)(f"{exc} {_WAYS_TO_BEGIN}") from exc
+
     async def check_query_fingerprint(self) -> Fingerprint:
         """Return the embedder's fingerprint as `check_fingerprint` does; no round trip to the store if unchanged."""
+        made_with = await self._store.query_fingerprint()
+        if made_with:
+            self._require_model_of(made_with)
         current = await self._embedder.fingerprint()
-        return current if current == await self._store.query_fingerprint() else await self.check_fingerprint()
+        return current if current == made_with else await self.check_fingerprint()
 
     async def check_fingerprint(self) -> Fingerprint:
         """Return the embedder's fingerprint if it matches that of the store.
@@ -52,20 +81,24 @@ class FingerprintCheck:
             EmbeddingError: The embedder fails.
             StoreError: The store fails or was never created.
         """
-        current, made_with = await self._embedder.fingerprint(), (await self._store.info()).fingerprint
+        made_with = (await self._store.info()).fingerprint
+        if made_with:
+            self._require_model_of(made_with)
+        current = await self._embedder.fingerprint()
         if made_with is None or current == made_with:
             return current
         if not current.same_space(made_with):
-            raise FingerprintMismatch(
-                f"This archive was made with {made_with.description}; the configured embedder is "
-                f"{current.description}. Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made "
-                "with, use mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest."
-            )
+            raise FingerprintMismatch(made_with.mismatch(current))
         old, new = made_with.service_description, current.service_description
         await self._compare(old, new)
         await self._store.update_fingerprint(current)
         _log.warning("The embedding service changed from %s to %s; its vectors are the same.", old, new)
         return current
+
+    def _require_model_of(self, made_with: Fingerprint) -> None:
+        """Refuse an embedder of another model without asking it: its service may not even run."""
+        if advice := made_with.other_model_advice(self._embedder.name):
+            raise FingerprintMismatch(advice)
 
     async def _compare(self, old: str, new: str) -> None:
         """Embed stored images again; a store without images matches any service.

@@ -47,10 +47,10 @@ def test_a_missing_root_is_a_problem(on_new: Command, tmp_path: Path, monkeypatc
     )
 
 
-def test_a_service_that_is_down_is_a_problem_with_advice(on_demo: Command, monkeypatch: pytest.MonkeyPatch):
+def test_a_service_that_is_down_is_a_problem_with_advice(on_new: Command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     monkeypatch.setenv("NVCLIP_BASE_URL", "http://127.0.0.1:9/v1")
-    done = on_demo("doctor", "--json")
+    done = on_new("doctor", "--json")
     assert done.code == 1
     failed = [check for check in done.json["checks"] if not check["ok"]]
     assert "embedder" in [check["name"] for check in failed]

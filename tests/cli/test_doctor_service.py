@@ -76,4 +76,4 @@ def test_an_archive_of_another_embedder_is_a_problem(
     assert done.code == 1
     wrong = {check["name"]: check["advice"] for check in done.json["checks"] if not check["ok"]}
     assert wrong.keys() == {"fingerprint"}
-    assert "offline-sketch-1" in wrong["fingerprint"]
+    assert wrong["fingerprint"] == "This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."

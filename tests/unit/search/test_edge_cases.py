@@ -111,7 +111,7 @@ async def test_another_fingerprint_is_refused_but_words_and_examples_work(
     async with opened_in_memory(own_data, ToyEmbedder(preprocessing="other")) as archive:
         with pytest.raises(FingerprintMismatch, match="use mode='words', or set MCP_CXR_DATA_DIR to a new folder"):
             await archive.search("effusion", mode=mode)
-        with pytest.raises(FingerprintMismatch, match="Set MCP_CXR_EMBEDDER"):
+        with pytest.raises(FingerprintMismatch, match="Set NVCLIP_IMAGE_SIZE to its old value"):
             await archive.ingest(demo.folder)
         page = await archive.search("effusion", mode="words")
         assert page.total_results

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder
+from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
 from tests.standins.nvclip import StandIn, embedder_for
@@ -18,6 +18,8 @@ from tests.support.image_files import mimic
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mcp_cxr.embeddings import Embedder
 
 KEY = "nvapi-not-to-be-seen"
 ADVICE_UNREACHABLE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
@@ -45,7 +47,7 @@ async def data(standin: StandIn, tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def check_results(data: Path, embedder: NvclipEmbedder) -> dict[str, CheckResult]:
+async def check_results(data: Path, embedder: Embedder) -> dict[str, CheckResult]:
     """Return the results by name."""
     async with opened(data, embedder) as archive:
         return {result.name: result for result in await archive.doctor()}
@@ -128,11 +130,18 @@ async def test_an_unknown_model_is_reported_with_its_variable(standin: StandIn, 
 async def test_an_archive_of_another_model_is_reported_with_that_model(data: Path) -> None:
     with StandIn("vllm", dimension=1152) as other:
         results = await check_results(data, embedder_for(other))
-    (advice,) = advice_by_check(results).values()
-    assert advice == (
-        "Set MCP_CXR_EMBEDDER (and NVCLIP_MODEL) to the embedder the archive was made with (nvidia/nvclip-vit-h-14),"
-        " or set MCP_CXR_DATA_DIR to a new folder and ingest."
-    )
+    assert advice_by_check(results) == {
+        "fingerprint": "This archive was made with nvidia/nvclip-vit-h-14: set NVCLIP_MODEL=nvidia/nvclip-vit-h-14."
+    }
+    assert "not checked" in results["embedder"].detail
+
+
+async def test_an_archive_of_a_service_needs_none_to_tell_an_offline_embedder_its_variables(data: Path) -> None:
+    results = await check_results(data, OfflineEmbedder(preprocessing="1"))
+    assert advice_by_check(results) == {
+        "fingerprint": "This archive was made with nvidia/nvclip-vit-h-14: set MCP_CXR_EMBEDDER=nvclip and"
+        " NVCLIP_MODEL=nvidia/nvclip-vit-h-14."
+    }
 
 
 async def test_changed_preprocessing_is_reported_with_its_variable(standin: StandIn, data: Path) -> None:

@@ -193,8 +193,8 @@ async def test_an_archive_without_images_accepts_any_version(tmp_path: Path) -> 
     assert service.batches == []
 
 
-@pytest.mark.parametrize("changed", [{"model": "other"}, {"dimension": 33}, {"preprocessing": "test/448px"}])
-async def test_another_model_dimension_or_preprocessing_is_refused(data: Path, changed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changed", [{"dimension": 33}, {"preprocessing": "test/448px"}])
+async def test_another_dimension_or_preprocessing_is_refused(data: Path, changed: dict[str, Any]) -> None:
     other = Service("1")
     made_with = await other.fingerprint()
     other._fingerprint = replace(made_with, **changed)
@@ -202,4 +202,15 @@ async def test_another_model_dimension_or_preprocessing_is_refused(data: Path, c
     assert other.batches == []
     for fingerprint in (made_with, other._fingerprint):
         assert fingerprint.description in message
-    assert message.endswith("use mode='words', or set MCP_CXR_DATA_DIR to a new folder and ingest.")
+    assert "use mode='words', or set MCP_CXR_DATA_DIR to a new folder" in message
+
+
+async def test_another_model_is_refused_with_its_variables_and_without_asking_the_embedder(data: Path) -> None:
+    class Down(Service):
+        async def fingerprint(self) -> Fingerprint:
+            raise EmbeddingUnavailable("It is down.")
+
+    other = Down("1")
+    other.name = "offline-sketch-1"
+    message = await refused(data, other)
+    assert message == "This archive was made with toy-32: set MCP_CXR_EMBEDDER=nvclip and NVCLIP_MODEL=toy-32."

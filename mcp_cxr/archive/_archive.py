@@ -132,6 +132,7 @@ class Archive:
         shard: Shard | None = None,
         retry_failed: bool = False,
         any_body_part: bool = False,
+        any_pixels: bool = False,
         companions: tuple[Path, ...] = (),
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
@@ -158,6 +159,7 @@ class Archive:
             batch_size=batch_size,
             retry_failed=retry_failed,
             any_body_part=any_body_part,
+            any_pixels=any_pixels,
             companion_folders=tuple(folder.resolve() for folder in companions),
             shard=shard,
         )

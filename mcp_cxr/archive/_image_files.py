@@ -99,7 +99,8 @@ class ImageFiles:
 
     async def render(self, path: Path) -> Rendering:
         """Render a file for the embedder."""
-        return (await self._reader.read_image(path, self._embedder.image_spec, any_body_part=True)).rendering
+        read = self._reader.read_image(path, self._embedder.image_spec, any_body_part=True, any_pixels=True)
+        return (await read).rendering
 
     async def image_of(self, path: Path) -> ImageId | None:
         """Return the image ingested from this file, if the file is unchanged; else None."""

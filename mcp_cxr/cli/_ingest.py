@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 5.0
 _BAR_EVERY_S = 0.2
+_HINTS = {"implausible pixels": " (noise, or nearly one gray; look at the files, then --any-pixels lets them in)"}
 _CONTINUE = "Run the same command again to continue."
 
 
@@ -64,6 +65,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option(
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."
 )
+@click.option("--any-pixels", is_flag=True, help="Accept images that look like noise or are nearly all one gray.")
 @as_json
 def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Add the images below PATH to the archive.
@@ -130,7 +132,7 @@ def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
         f"  Skipped (already exist): {summary.skipped}",
         f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
-        *(f"    {reason}: {count}" for reason, count in summary.errors_by_reason.items()),
+        *(f"    {reason}: {count}{_HINTS.get(reason, '')}" for reason, count in summary.errors_by_reason.items()),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),
         f"Total images in database: {summary.total_in_store}",

@@ -1,6 +1,6 @@
 """Reads image files: header facts, 8-bit renderings by the grayscale steps of DICOM, stored values, contact sheets."""
 
-from mcp_cxr.images._read import PREPROCESSING, DecodedImage, read_header, read_image, render_view
+from mcp_cxr.images._read import IMPLAUSIBLE_PIXELS, PREPROCESSING, DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile
 from mcp_cxr.images.dicom import HeaderFacts, parse_view_position
 from mcp_cxr.images.files import is_image_candidate, is_image_name
@@ -17,6 +17,7 @@ from mcp_cxr.images.render import (
 from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 
 __all__ = [
+    "IMPLAUSIBLE_PIXELS",
     "MAX_CONTACT_SHEET_IMAGES",
     "PREPROCESSING",
     "TILE_PX",

@@ -35,7 +35,7 @@ from mcp_cxr.images.pixels import (
     png_jpeg_header,
     png_jpeg_values,
 )
-from mcp_cxr.images.render import ImageView, render_gray, render_region, to_rendering, to_view
+from mcp_cxr.images.render import ImageView, is_plausible, render_gray, render_region, to_rendering, to_view
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -52,6 +52,8 @@ Raise it when the same file would get another rendering: by more than 6 gray lev
 (JPEG 2000: 0.4), the bounds within which the tests hold each decoding path to the reference pipeline. A faster path
 within these bounds keeps the version; another grayscale rule, filter or handling of padding raises it.
 """
+IMPLAUSIBLE_PIXELS: Final = "implausible pixels"
+"""Reason, and note, of an image that is noise or nearly one gray."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,12 @@ def read_header(path: Path, *, any_body_part: bool = True, uncompressed_only: bo
 
 
 def read_image(
-    path: Path, spec: ImageSpec, *, any_body_part: bool = False, uncompressed_only: bool = False
+    path: Path,
+    spec: ImageSpec,
+    *,
+    any_body_part: bool = False,
+    any_pixels: bool = False,
+    uncompressed_only: bool = False,
 ) -> DecodedImage:
     """Read an image and render it as `spec` describes.
 
@@ -101,17 +108,22 @@ def read_image(
         path: Absolute and resolved; a regular file.
         spec: Size, mode and JPEG quality of the rendering.
         any_body_part: True accepts other body parts and modalities as well.
+        any_pixels: True accepts pixels that are no picture (see `is_plausible`), with a note.
         uncompressed_only: True raises `NeedsDecoding` if the file has to be decompressed or decoded. C code does that,
             which a damaged or malicious file can crash, so the caller repeats the call in a worker process.
 
     Raises:
-        UnsupportedImage: Not a chest radiograph, or no codec decodes it.
+        UnsupportedImage: Not a chest radiograph, no codec decodes it, or `IMPLAUSIBLE_PIXELS`.
         CorruptImage: The file is damaged.
         ImageError: The file is missing or not readable.
         NeedsDecoding: See `uncompressed_only`.
     """
     with open_image(path, any_body_part=any_body_part, uncompressed_only=uncompressed_only) as image:
         gray = render_gray(image.decode, (image.header.rows, image.header.columns), image.parameters, wanted=spec.size)
+        if not is_plausible(gray.pixels):
+            if not any_pixels:
+                raise UnsupportedImage(IMPLAUSIBLE_PIXELS)
+            gray.record["notes"].append(IMPLAUSIBLE_PIXELS)
         return DecodedImage(image.header, to_rendering(gray, spec), gray.record)
 
 

@@ -62,7 +62,7 @@ class FileClassifier:
         if not self.store_exists:
             return chunk
         settled = await self.store.unchanged_files({file.path_text: (file.size, file.mtime_ns) for file in chunk})
-        if self.plan.retry_failed:
+        if self.plan.retry_failed or self.plan.any_pixels or self.plan.any_body_part:
             settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
         return [file for file in chunk if file.path_text not in settled]
 
@@ -96,7 +96,7 @@ class FileClassifier:
         for file in chunk:
             previous = previous_outcomes.get(file.path_text)
             unchanged = previous if previous and previous.is_unchanged(file.size, file.mtime_ns) else None
-            if unchanged and unchanged.reason and not self.plan.retry_failed:
+            if unchanged and unchanged.reason and not self.plan.retries(unchanged.reason):
                 result.skipped += 1
                 continue
             found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)

@@ -209,6 +209,7 @@ class Pipeline:
             path,
             self.embedder.image_spec,
             any_body_part=plan.any_body_part,
+            any_pixels=plan.any_pixels,
             in_worker=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
         item.rendering = decoded.rendering

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError, UnreadableFile
+from mcp_cxr.images import IMPLAUSIBLE_PIXELS
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.records import Outcome
 
@@ -35,6 +36,7 @@ class IngestPlan:
     """Images embedded per request."""
     retry_failed: bool = False
     any_body_part: bool = False
+    any_pixels: bool = False
     companion_folders: tuple[Path, ...] = ()
     """Additional folders with companion files or reports; `path` and its parent are always searched."""
     shard: Shard | None = None
@@ -55,6 +57,14 @@ class IngestPlan:
     def folders(self) -> tuple[Path, ...]:
         """Folders searched for companion files and reports, in this order."""
         return (self.root, self.root.parent, *self.companion_folders)
+
+    def retries(self, reason: str) -> bool:
+        """Whether an unchanged file that was refused for this reason is tried again."""
+        return (
+            self.retry_failed
+            or (self.any_pixels and reason == IMPLAUSIBLE_PIXELS)
+            or (self.any_body_part and reason.startswith(("not a radiograph", "not a chest radiograph")))
+        )
 
     def candidates(self) -> Iterator[Candidate]:
         """Yield the files to consider, in sorted path order."""

@@ -90,5 +90,6 @@ def write_small_images(folder: Path, count: int) -> list[str]:
 
 def small_dicom(number: int) -> bytes:
     """Return a tiny DICOM file, a different one for each number."""
-    pixels = np.random.default_rng(number).integers(0, 4096, (SIDE, SIDE)).astype(np.uint16)
+    coarse = np.random.default_rng(number).integers(0, 4096, (SIDE // 8, SIDE // 8)).astype(np.uint16)
+    pixels = np.kron(coarse, np.ones((8, 8), np.uint16))
     return to_dicom(pixels, ViewPosition="PA", PatientID=str(number), SOPInstanceUID=f"2.25.{number + 1}")

@@ -10,6 +10,7 @@ from mcp_cxr.images.render._contact_sheet import (
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
 from mcp_cxr.images.render._encode import DisplayOptions, EncodedImage, ImageView, to_rendering, to_view
 from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale
+from mcp_cxr.images.render._plausibility import is_plausible
 from mcp_cxr.images.render._render_gray import Decode, render_gray, render_region, scan_values
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "contact_sheet",
     "contact_sheet_layout",
     "grayscale",
+    "is_plausible",
     "render_gray",
     "render_region",
     "scan_values",

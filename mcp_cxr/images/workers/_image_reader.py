@@ -69,7 +69,13 @@ class ImageReader:
         return await self._run(header_task(path, any_body_part=any_body_part))
 
     async def read_image(
-        self, path: Path, spec: ImageSpec, *, any_body_part: bool = False, in_worker: bool = False
+        self,
+        path: Path,
+        spec: ImageSpec,
+        *,
+        any_body_part: bool = False,
+        any_pixels: bool = False,
+        in_worker: bool = False,
     ) -> DecodedImage:
         """See `images._read.read_image`.
 
@@ -77,7 +83,7 @@ class ImageReader:
             in_worker: Read uncompressed DICOM in a worker process too. Threads take turns at most of that work:
                 measured on two cores, they use one, two processes both. A process takes 0.4 s to start.
         """
-        task = image_task(path, spec, any_body_part=any_body_part)
+        task = image_task(path, spec, any_body_part=any_body_part, any_pixels=any_pixels)
         return await (self._workers.run(task) if in_worker else self._run(task))
 
     async def render_view(self, path: Path, options: DisplayOptions) -> ImageView:

@@ -52,7 +52,7 @@ def header_task(path: Path, *, any_body_part: bool) -> Task[HeaderFacts]:
     return Task(read_header, path, {"any_body_part": any_body_part}, lambda answer, _: HeaderFacts(**answer))
 
 
-def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[DecodedImage]:
+def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool, any_pixels: bool) -> Task[DecodedImage]:
     """Return the task of `read_image`."""
 
     def result_from(answer: dict[str, Any], parts: Sequence[bytes]) -> DecodedImage:
@@ -61,7 +61,8 @@ def image_task(path: Path, spec: ImageSpec, *, any_body_part: bool) -> Task[Deco
         rendering = Rendering(pixels, parts[1] if len(parts) > 1 else None)
         return DecodedImage(HeaderFacts(**answer["header"]), rendering, answer["grayscale"])
 
-    return Task(read_image, path, {"spec": spec, "any_body_part": any_body_part}, result_from)
+    options = {"spec": spec, "any_body_part": any_body_part, "any_pixels": any_pixels}
+    return Task(read_image, path, options, result_from)
 
 
 def view_task(path: Path, options: DisplayOptions) -> Task[ImageView]:
@@ -103,7 +104,8 @@ def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         case "read_header":
             result = read_header(path, any_body_part=message["any_body_part"])
         case "read_image":
-            result = read_image(path, ImageSpec(**message["spec"]), any_body_part=message["any_body_part"])
+            flags = {name: message[name] for name in ("any_body_part", "any_pixels")}
+            result = read_image(path, ImageSpec(**message["spec"]), **flags)
         case "render_view":
             region = message["options"]["region"]
             result = render_view(path, DisplayOptions(**message["options"] | {"region": region and tuple(region)}))

@@ -140,8 +140,8 @@ def test_colour_becomes_its_luma(tmp_path: Path, photometric: str) -> None:
 
 
 def test_palette_colour_becomes_its_luma(tmp_path: Path) -> None:
-    indices = (np.arange(96 * 80) % 256).reshape(96, 80).astype(np.uint8)
-    red, green, blue = (np.roll(np.arange(256), turn).astype("<u2") * 257 for turn in (0, 85, 170))
+    indices = (phantom() >> 4).astype(np.uint8)
+    red, green, blue = (np.roll(np.arange(256), turn).astype("<u2") * 257 for turn in (0, 20, 40))
     facts = dicom_image(indices, PhotometricInterpretation="PALETTE COLOR", BitsStored=8, HighBit=7)
     for colour, table in (("Red", red), ("Green", green), ("Blue", blue)):
         setattr(facts, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])

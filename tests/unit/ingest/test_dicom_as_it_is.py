@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory
@@ -37,3 +38,16 @@ async def test_descriptions_tell_the_body_part_that_no_other_element_names(data:
     async with opened_in_memory(data) as archive:
         shown = [await archive.show(image_id) for image_id in await image_ids(archive)]
     assert sorted(image.tags["StudyDescription"] for image in shown) == ["PORTABLE", "XR CHEST 2 VIEWS"]
+
+
+async def test_noise_is_kept_out_until_any_pixels_lets_it_in(data: Path, image_dir: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 4096, (48, 40), np.uint16)
+    dicom(image_dir / "noise.dcm", 1, PixelData=noise.tobytes())
+    dicom(image_dir / "image.dcm", 2)
+    refused = await ingested_in_memory(data, image_dir)
+    assert (refused.added, refused.errors_by_reason) == (1, {"implausible pixels": 1})
+    let_in = await ingested_in_memory(data, image_dir, any_pixels=True)
+    assert (let_in.added, let_in.skipped, let_in.errors) == (1, 1, 0)
+    async with opened_in_memory(data) as archive:
+        notes = [(await archive.show(image_id)).grayscale["notes"] for image_id in await image_ids(archive)]
+    assert sorted(notes) == [[], ["implausible pixels"]]

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from mcp_cxr.language._vocabulary import WORD, ancestors, forms_of_findings, normalize, stem, terms
+from mcp_cxr.language._vocabulary import SIDES, WORD, ancestors, forms_of_findings, normalize, stem, terms
 from mcp_cxr.language.query._spelling import corrected
 from mcp_cxr.language.query._wanted import QueryMeaning, WantedFinding
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
@@ -40,6 +40,11 @@ _NOT_SIDE = re.compile(
     re.IGNORECASE,
 )
 """A side that is denied of the finding before it: "effusion, but not on the left"."""
+_MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
+"""A word that is ruled out as in search engines: "effusion -pneumothorax"."""
+_EITHER_SIDE = re.compile(
+    r"\b(?:left|right)(?:[ -]sided)?\s+or\s+(?:(?:on|in|at)\s+)?(?:the\s+)?(?:left|right)\b", re.IGNORECASE
+)
 
 
 def parse_query_text(query: str, *, known_words: frozenset[str] = frozenset()) -> QueryMeaning:
@@ -66,6 +71,13 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 
 def _parsed(text: str) -> QueryMeaning:
+    if minus := _MINUS.search(text):
+        parsed, denied = _parsed(f"{text[: minus.start()]} {text[minus.end() :]}"), _parsed(minus["word"])
+        return replace(
+            parsed,
+            ruled_out=_unique([*parsed.ruled_out, *denied.findings]),
+            denied_words=_unique([*parsed.denied_words, *denied.words]),
+        )
     if denied := _NOT_SIDE.search(text):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
         side = denied["side"].lower()
@@ -76,9 +88,12 @@ def _parsed(text: str) -> QueryMeaning:
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
     words = [one for one in mentions if not one.finding and not _is_carrier(one)]
+    is_either = bool(_EITHER_SIDE.search(text))
+    groups = _groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history)
+    ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
     return QueryMeaning(
-        wanted=_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history),
-        ruled_out=_unique(_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)),
+        wanted=tuple(_by_side(group) for group in groups) if is_either else groups,
+        ruled_out=_by_side(ruled_out) if is_either else _unique(ruled_out),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         denied_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
@@ -107,6 +122,15 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
     return tuple(dict.fromkeys(_unique(group) for group in groups))
 
 
+def _by_side(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:
+    """Return each finding that is asked for on both sides once for each: "effusion left or right" is on either."""
+    return _unique(
+        replace(one, modifiers=one.modifiers - set(SIDES) | {side}) if one.sides == SIDES else one
+        for one in wanted
+        for side in SIDES
+    )
+
+
 def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
     """Whether a finding is joined to the one before it by "or", or by a comma of a list that "or" ends."""
     for later in wanted[index:]:
@@ -129,7 +153,7 @@ def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
 
 
 def _is_carrier(mention: Mention) -> bool:
-    return all(word in CARRIER_WORDS for word in WORD.findall(mention.text))
+    return all(word in CARRIER_WORDS or word.isdigit() for word in WORD.findall(mention.text))
 
 
 def _unique(values: Iterable[T]) -> tuple[T, ...]:

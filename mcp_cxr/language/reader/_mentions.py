@@ -15,7 +15,7 @@ from mcp_cxr.language._vocabulary import (
     findings,
     stem,
 )
-from mcp_cxr.language.reader._modifiers import modifiers_by_finding
+from mcp_cxr.language.reader._modifiers import denied_sides, modifiers_by_finding
 from mcp_cxr.language.reader._scopes import Scopes, Status
 from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
 from mcp_cxr.language.reader._structures import findings_in
@@ -72,8 +72,10 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     found = [*findings_in(divided)]
     mentions = [
         (divided.spans[one.at].start, mention)
-        for one, parts in zip(found, modifiers_by_finding(divided, found), strict=True)
-        for mention in _finding_mentions(divided, scopes, one, parts)
+        for one, parts, denied in zip(
+            found, modifiers_by_finding(divided, found), denied_sides(divided, found), strict=True
+        )
+        for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]
     if not is_query:
         mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
@@ -103,6 +105,15 @@ def _finding_mentions(
             is_history=scopes.holds("history", span.start) or _is_past(one.entry, sentence.tokens[: span.start]),
             joined_by=_joined_by(sentence.spans, one.at),
         )
+
+
+def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> Iterator[Mention]:
+    """Yield the mentions of a finding, and that it is absent on the sides that are denied of it."""
+    last: Mention | None = None
+    for last in mentions:
+        yield last
+    if last and denied:
+        yield last._replace(status=Status.ABSENT, modifiers=denied)
 
 
 def _status(scopes: Scopes, one: Found, token: int) -> Status | None:

@@ -7,7 +7,7 @@ finding; and those after it, up to the next one.
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, combinations
+from itertools import chain, combinations, takewhile
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, dimensions, normalize
@@ -27,13 +27,13 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[Found]) -> list[tup
     """
     if not found:
         return []
-    own: list[list[tuple[int, tuple[str, ...]]]] = [[] for _ in found]
-    places = [one.at for one in found]
+    own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
+    places = [*own]
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span)
-        if values and (owner := _owner(sentence.spans, places, index)) is not None:
-            own[owner].append((index, values))
-    described = [_parts(values, at, sentence.spans) for values, at in zip(own, places, strict=True)]
+        if values and not _is_denied_side(sentence.spans, index):
+            own[places[_owner(sentence.spans, places, index)]].append((index, values))
+    described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
     _share(sentence, found, described)
     return [tuple(map(frozenset, parts)) for parts in described]
 
@@ -109,14 +109,41 @@ def _differ(first: set[str], second: set[str]) -> bool:
     return any(one[0] == other[0] and one != other for one in by_dimension[0] for other in by_dimension[1])
 
 
-def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int | None:
-    """Return which finding a modifier belongs to, as an index of `places`."""
+def denied_sides(sentence: Sentence, found: Sequence[Found]) -> list[frozenset[str]]:
+    """Return the sides that are denied of each finding after it: "left effusion, not right"."""
+    places = list(dict.fromkeys(one.at for one in found))
+    denied: dict[int, frozenset[str]] = dict.fromkeys(places, frozenset())
+    for index in range(len(sentence.spans)) if found else ():
+        if _is_denied_side(sentence.spans, index):
+            at = places[_owner(sentence.spans, places, index)]
+            if at < index:
+                denied[at] |= set(values_of(sentence, sentence.spans[index]))
+    return [denied[one.at] for one in found]
+
+
+def _is_denied_side(spans: Sequence[Span], index: int) -> bool:
+    """Whether a span is a side alone that a cue directly before it denies of what was named before ("not right")."""
+    if spans[index].dimension != "side" or any(isinstance(one.entry, FindingEntry) for one in _clause(spans, index)):
+        return False
+    before = next((one for one in reversed(spans[:index]) if one.first not in ("on", "in", "at", "the")), None)
+    return before is not None and before.is_cue("absent") and before.start > 0
+
+
+def _clause(spans: Sequence[Span], index: int) -> Iterator[Span]:
+    """Yield the spans after one, up to the next separator or end of a clause."""
+    return takewhile(lambda one: not one.is_separator and not one.is_cue("end"), spans[index + 1 :])
+
+
+def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int:
+    """Return which finding a modifier belongs to, as an index of `places`, which has at least one."""
     if index in places:
         return places.index(index)
     before = max((n for n, at in enumerate(places) if at < index), default=None)
     after = min((n for n, at in enumerate(places) if at > index), default=None)
-    if before is None or after is None:
-        return before if after is None else after
+    if before is None:
+        return 0
+    if after is None:
+        return before
     if any(_separates(span) for span in spans[index + 1 : places[after]]):
         return before
     return after if any(_separates(span) for span in spans[places[before] + 1 : index]) else before

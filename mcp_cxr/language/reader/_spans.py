@@ -97,17 +97,26 @@ def _divided(tokens: Sequence[str], *, is_query: bool) -> Sentence:
     spans: list[Span] = []
     start = 0
     while start < len(tokens):
-        length, entry = _longest_at(tokens, stems, start) or (1, None)
+        length, entry = _longest_at(tokens, stems, start, is_query=is_query) or (1, None)
         spans.append(Span(start, start + length, entry, tokens[start]))
         start += length
     return Sentence(tokens, stems, spans, is_query)
 
 
-def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, Entry] | None:
+def _is_side_of_lung(named: tuple[int, Entry], stated: tuple[int, Entry]) -> bool:
+    """Whether a phrase names a structure and states only its side: in a query "right lung" is the side of a finding."""
+    return (
+        named[0] == stated[0]
+        and isinstance(named[1], Structure)
+        and stated[1] in (Modifier(("left",)), Modifier(("right",)))
+    )
+
+
+def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_query: bool) -> tuple[int, Entry] | None:
     """Return the longest phrase of a table at a token; of equally long ones the name, then the cue."""
     named = _names().longest_at(stems, start)
     stated = _cues_and_modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
-    if stated and (named is None or stated[0] > named[0]):
+    if stated and (named is None or stated[0] > named[0] or (is_query and _is_side_of_lung(named, stated))):
         named = stated
     return named if named and named[0] > 1 else _elliptic_at(tokens, stems, start) or named
 

@@ -143,6 +143,45 @@ def test_present_beats_possible_beats_absent_by_side(report: str, sides: dict[st
     assert read_report(report)["pleural effusion"].sides == sides
 
 
+@pytest.mark.parametrize(
+    ("sentence", "side"),
+    [("The right lung is clear.", "right"), ("Clear left lung.", "left"), ("Left hemithorax is clear.", "left")],
+)
+def test_a_clear_lung_denies_what_would_cloud_it_on_its_side(sentence: str, side: str) -> None:
+    found = {one.name: one for one in mentions_in(sentence) if one.finding}
+    assert {"opacity", "consolidation", "infiltrate", "airspace disease"} <= found.keys()
+    assert all((one.status, one.modifiers) == (ABSENT, {side}) for one in found.values())
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Left effusion, not right.",
+        "Left effusion but none on the right.",
+        "Effusion on the left, not on the right side.",
+    ],
+)
+def test_a_side_that_is_denied_after_the_finding_is_free_of_it(sentence: str) -> None:
+    sides = read_report(f"FINDINGS: {sentence}")["pleural effusion"].sides
+    assert sides == {"left": PRESENT, "right": ABSENT}
+
+
+def test_a_denied_side_of_another_finding_is_of_that_finding() -> None:
+    found = read_report("FINDINGS: Left effusion, no right pneumothorax.")
+    assert (found["pleural effusion"].sides, found["pneumothorax"].sides) == ({"left": PRESENT}, {"right": ABSENT})
+
+
+def test_alternatives_share_the_place_named_after_them() -> None:
+    found = [one for one in mentions_in("Atelectasis or scarring at the bases.") if one.finding]
+    assert [(one.name, one.modifiers) for one in found] == [("atelectasis", {"base"}), ("scar", {"base"})]
+
+
+def test_what_was_removed_before_is_gone_not_denied() -> None:
+    found = {one.name: one for one in mentions_in("No pneumothorax after chest tube removal.") if one.finding}
+    assert found["pneumothorax"].modifiers == frozenset()
+    assert (found["chest tube"].status, found["chest tube"].modifiers) == (ABSENT, {"resolved"})
+
+
 def test_resolved_is_absent_and_says_so() -> None:
     (one,) = (each for each in mentions_in("Right pneumothorax has resolved.") if each.finding)
     assert (one.status, one.modifiers) == (ABSENT, {"right", "resolved"})

@@ -79,6 +79,33 @@ def test_what_is_ruled_out_is_what_is_stated_as_asked(query: str, stated: str, n
     assert not is_ruled_out(query, not_stated)
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted", "ruled_out"),
+    [
+        ("effusion -pneumothorax", ["pleural effusion"], ["pneumothorax"]),
+        ("-pneumothorax effusion edema", ["pleural effusion", "pulmonary edema"], ["pneumothorax"]),
+        ("effusion - pneumothorax", ["pleural effusion", "pneumothorax"], []),
+        ("patients without pneumothorax after chest tube removal", ["chest tube, resolved"], ["pneumothorax"]),
+        ("no effusion left or right", [], ["pleural effusion, left", "pleural effusion, right"]),
+    ],
+)
+def test_only_what_a_query_denies_is_ruled_out(query: str, wanted: list[str], ruled_out: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == wanted
+    assert [one.description for one in parsed.ruled_out] == ruled_out
+
+
+@pytest.mark.parametrize(
+    "query", ["effusion left or right", "left or right effusion", "effusion on the left or the right"]
+)
+def test_left_or_right_is_either_side(query: str) -> None:
+    assert [[one.sides for one in group] for group in parse_query_text(query).wanted] == [[("left",), ("right",)]]
+
+
+def test_a_number_alone_is_no_word_of_a_query() -> None:
+    assert parse_query_text("effusion in 3 patients").words == ()
+
+
 def test_a_denied_change_rules_out_no_finding() -> None:
     assert parse_query_text("no new pneumonia").ruled_out == ()
 

@@ -43,6 +43,18 @@ def test_sections_keep_their_order_and_white_space_is_collapsed() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "report",
+    [
+        "INDICATION: Edema? FINDINGS: Clear lungs. IMPRESSION: No effusion.",
+        "Indication: Edema? Findings: Clear lungs. Impression: No effusion.",
+    ],
+)
+def test_headings_within_one_line_begin_sections_of_their_own(report: str) -> None:
+    assert list(sections(report).values()) == ["Edema?", "Clear lungs.", "No effusion."]
+    assert "pulmonary edema" not in read_report(report)
+
+
 def test_a_wet_read_is_a_section_without_the_line_below_it() -> None:
     found = sections(WET_READ)
     assert found["WET READ"].endswith("Small effusion.")

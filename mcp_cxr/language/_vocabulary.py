@@ -158,6 +158,10 @@ class Phrases(Generic[T]):
         """Return every phrase as its words, with its entry."""
         return self._entries.items()
 
+    def has_first(self, word: str) -> bool:
+        """Whether a phrase begins with a word."""
+        return word in self._lengths
+
     def longest_at(self, words: Sequence[str], start: int) -> tuple[int, T] | None:
         """Return the longest phrase that begins at `words[start]`: its number of words, and its entry."""
         for length in self._lengths.get(words[start], ()):

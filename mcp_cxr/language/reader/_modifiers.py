@@ -30,7 +30,7 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[Found]) -> list[tup
     own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
     places = [*own]
     for index, span in enumerate(sentence.spans):
-        values = values_of(sentence, span)
+        values = values_of(sentence, span) if span.entry is not None else ()
         if values and not _is_denied_side(sentence.spans, index):
             own[places[_owner(sentence.spans, places, index)]].append((index, values))
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
@@ -111,13 +111,16 @@ def _differ(first: set[str], second: set[str]) -> bool:
 
 def denied_sides(sentence: Sentence, found: Sequence[Found]) -> list[frozenset[str]]:
     """Return the sides that are denied of each finding after it: "left effusion, not right"."""
+    none = frozenset[str]()
+    if not found or not any(span.is_cue("absent") for span in sentence.spans):
+        return [none] * len(found)
     places = list(dict.fromkeys(one.at for one in found))
-    denied: dict[int, frozenset[str]] = dict.fromkeys(places, frozenset())
-    for index in range(len(sentence.spans)) if found else ():
+    denied = dict.fromkeys(places, none)
+    for index, span in enumerate(sentence.spans):
         if _is_denied_side(sentence.spans, index):
             at = places[_owner(sentence.spans, places, index)]
             if at < index:
-                denied[at] |= set(values_of(sentence, sentence.spans[index]))
+                denied[at] |= set(values_of(sentence, span))
     return [denied[one.at] for one in found]
 
 

@@ -28,12 +28,13 @@ class Scopes:
 
     def __init__(self, sentence: Sentence) -> None:
         self._tokens, self._spans = sentence.tokens, sentence.spans
-        self._ends = [span for span in self._spans if span.is_cue("end")]
         self._covered: dict[str, set[int]] = {}
-        for index, span in enumerate(self._spans):
-            if isinstance(span.entry, Cue) and span.entry.scope:
-                covered = self._covered.setdefault(span.entry.status, set())
-                for start, end in self._ranges(index, span, span.entry):
+        cues = [(index, one, one.entry) for index, one in enumerate(self._spans) if isinstance(one.entry, Cue)]
+        self._ends = [span for _, span, cue in cues if cue.status == "end"]
+        for index, span, cue in cues:
+            if cue.scope:
+                covered = self._covered.setdefault(cue.status, set())
+                for start, end in self._ranges(index, span, cue):
                     covered.update(range(start, end))
 
     def holds(self, status: str, token: int) -> bool:

@@ -73,7 +73,7 @@ _KNOWN_FIRST = re.compile(
 )
 _CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z](?:[A-Z0-9 /,()&'.-]|(?<=\d):(?=\d)){2,70}?):(?!\d)", re.MULTILINE)
 _WITHIN_LINE = re.compile(
-    r"(?:(?<=\s)(?P<title>(?:CLINICAL )?(?:HISTORY|INDICATIONS?)|REASON FOR (?:THIS )?EXAM(?:INATION)?|TECHNIQUE"
+    r"\s(?:(?P<title>(?:CLINICAL )?(?:HISTORY|INDICATIONS?)|REASON FOR (?:THIS )?EXAM(?:INATION)?|TECHNIQUE"
     r"|COMPARISONS?|FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|FINDINGS AND IMPRESSION)"
     r"|(?<=[.?!;]\s)(?P<mixed>(?:Clinical )?(?:[Hh]istory|[Ii]ndications?)|Technique|Comparisons?|Findings?"
     r"|Impressions?|Conclusions?)):"
@@ -178,7 +178,9 @@ def _headings(text: str) -> list[tuple[int, int, str]]:
     """Return the start and end of each heading, with its title, in their order."""
     starts = [0, *(match.end() for match in _NEW_LINE.finditer(text))]
     of_lines = [found for found in (_heading(text, start) for start in starts) if found]
-    within = ((match.start(), match.end(), match["title"] or match["mixed"]) for match in _WITHIN_LINE.finditer(text))
+    within = (
+        (match.start() + 1, match.end(), match["title"] or match["mixed"]) for match in _WITHIN_LINE.finditer(text)
+    )
     return sorted([*of_lines, *(one for one in within if not any(line[0] <= one[0] < line[1] for line in of_lines))])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -114,11 +114,18 @@ def _is_side_of_lung(named: tuple[int, Entry], stated: tuple[int, Entry]) -> boo
 
 def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_query: bool) -> tuple[int, Entry] | None:
     """Return the longest phrase of a table at a token; of equally long ones the name, then the cue."""
+    if not _begins_a_phrase(tokens[start]):
+        return _elliptic_at(tokens, stems, start)
     named = _names().longest_at(stems, start)
     stated = _cues_and_modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
     if stated and (named is None or stated[0] > named[0] or (is_query and _is_side_of_lung(named, stated))):
         named = stated
     return named if named and named[0] > 1 else _elliptic_at(tokens, stems, start) or named
+
+
+@lru_cache(maxsize=65_536)
+def _begins_a_phrase(token: str) -> bool:
+    return _names().has_first(stem(token)) or _cues_and_modifiers().has_first(token) or bool(_plural_modifier(token))
 
 
 @cache
@@ -154,7 +161,7 @@ def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
 
 def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, FindingEntry] | None:
     """Return the finding that a word names with the head of a list ("endotracheal and nasogastric tubes")."""
-    if not tokens[start].isalpha() or start + 1 >= len(tokens) or tokens[start + 1] not in (",", "and", "or"):
+    if start + 1 >= len(tokens) or tokens[start + 1] not in (",", "and", "or") or not tokens[start].isalpha():
         return None
     for at in range(start + 2, min(start + _LONGEST_LIST, len(tokens))):
         found = findings().longest_at(stems, at)

@@ -118,5 +118,7 @@ def _summary(ingest: Future[dict[str, Any]]) -> None:
     )
     for reason, count in summary["errors_by_reason"].items():
         st.caption(f"{count}: {escape_markdown(reason)}")
+    for text in summary["notes"]:
+        st.caption(escape_markdown(text))
     if summary["next"]:
         st.warning(escape_markdown(summary["next"]))

@@ -133,6 +133,7 @@ def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
         f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
         *(f"    {reason}: {count}{_HINTS.get(reason, '')}" for reason, count in summary.errors_by_reason.items()),
+        *(f"  Note: {each}" for each in summary.notes),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),
         f"Total images in database: {summary.total_in_store}",

@@ -11,6 +11,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
 from mcp_cxr.ingest._plan import Failure, WorkItem
+from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.mimic import ImageIds, ids_of
 from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 
@@ -71,6 +72,8 @@ class FileClassifier:
         result = Classification()
         previous_outcomes = await self.store.outcomes([file.path_text for file in chunk]) if self.store_exists else {}
         items = await self._identify_all(chunk, previous_outcomes, result)
+        if self.store_exists:
+            await tell_apart(items, self.store, self.id_assigner)
         stored = await self._stored(item.ids.image_id for item in items)
         present = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
         result.to_ingest = [item for item in items if item.ids.image_id not in stored or item.replaces_stored]
@@ -114,7 +117,7 @@ class FileClassifier:
     ) -> ImageIds | Failure:
         if ids := ids_of(file.path_text):
             return ids
-        if image_id and image_id in still_stored:  # unchanged since it became this image: no need to open the file
+        if image_id and image_id in still_stored and not self.plan.retry_failed:  # unchanged: no need to open the file
             return ImageIds(image_id, StudyId(""), SubjectId(""))
         try:
             header = await self.reader.read_header(file.path, any_body_part=self.plan.any_body_part)

@@ -82,6 +82,10 @@ class IngestCounts:
     added: int = 0
     would_add: int = 0
     studies_updated: int = 0
+    shared_uids: int = 0
+    """Images added although another one, of another study or patient, has their SOP Instance UID."""
+    placeholders: Counter[str] = field(default_factory=Counter[str])
+    """Files by the placeholder that they have as PatientID."""
     reasons: Counter[str] = field(default_factory=Counter[str])
     stages: dict[str, Stage] = field(default_factory=lambda: {name: Stage() for name in STAGES})
     started: float = field(default_factory=time.monotonic)
@@ -96,6 +100,21 @@ class IngestCounts:
         found = self.found if self.walk_ended else self.counted
         done = self.added + self.would_add
         return IngestProgress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
+
+    def _notes(self) -> list[str]:
+        notes: list[str] = []
+        if self.shared_uids:
+            notes.append(
+                f"{self.shared_uids} images have the SOPInstanceUID of an image of another study or patient; each was"
+                " added as an image of its own."
+            )
+        if self.placeholders:
+            names = ", ".join(f"{name}: {count}" for name, count in self.placeholders.most_common())
+            notes.append(
+                f"{self.placeholders.total()} files have a placeholder as PatientID ({names}); each of their studies is"
+                " a subject of its own."
+            )
+        return notes
 
     def summary(self, *, dry_run: bool, total_in_store: int, advice: str | None) -> IngestSummary:
         """Return the summary; `advice` says how to continue if files remain."""
@@ -116,4 +135,5 @@ class IngestCounts:
             stages={name: round(stage.rate, 1) for name, stage in self.stages.items() if stage.files},
             slowest_stage=max(self.stages, key=lambda name: self.stages[name].busy_s) if self.found else None,
             next=advice,
+            notes=self._notes(),
         )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 _KEPT = "kept"  # the check value of an archive whose ids are not hashed
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
+_PLACEHOLDERS = frozenset(
+    "ANON ANONYM ANONYMISED ANONYMIZED ANONYMOUS ANONYMOUSPATIENT BLANK DEID DEIDENTIFIED DUMMY EMPTY HIDDEN ID MISSING"
+    " NA NAN NIL NOID NONE NOPATIENTID NOTAPPLICABLE NOTAVAILABLE NULL PATIENT PATIENTID REDACTED REMOVED UNDEFINED UNK"
+    " UNKNOWN UNSPECIFIED".split()
+)
+"""What anonymizers and empty forms write as PatientID; also nothing but zeros or X. Many people have it."""
 
 
 class IdKey:
@@ -91,6 +100,8 @@ class IdAssigner:
         self._key_check = key_check
         self.new_key_check: str | None = None
         """Set with the first id: to be stored in the archive before that id."""
+        self.placeholders: Counter[str] = Counter()
+        """How many files have which placeholder as PatientID."""
 
     def can_assign(self) -> bool:
         """Whether ids can be assigned without creating a key."""
@@ -109,10 +120,20 @@ class IdAssigner:
         image = header.sop_instance_uid or _content_digest(path)
         study = header.study_instance_uid or image
         subject = header.patient_id or study
+        if (placeholder := placeholder_in(subject)) is not None:
+            self.placeholders[placeholder] += 1
+            subject = study
         if self._policy == "keep":
             self._require_kept_ids()
             return ImageIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
+
+    def apart(self, ids: ImageIds) -> ImageIds:
+        """Return ids with another image id, made of all three: for an image whose own id another image has."""
+        joined = f"{ids.image_id}+{ids.study_id}+{ids.subject_id}"
+        if self._policy == "keep":
+            return replace(ids, image_id=ImageId(joined))
+        return replace(ids, image_id=ImageId(_hash(self._key.read(key_check=self._key_check), "image", joined)))
 
     def _require_kept_ids(self) -> None:
         """Require unhashed ids throughout the archive, so that no patient has two."""
@@ -132,6 +153,12 @@ class IdAssigner:
             mimic_study_id(_hash(key, "study", study)),
             mimic_subject_id(_hash(key, "subject", subject)),
         )
+
+
+def placeholder_in(patient_id: str) -> str | None:
+    """Return the placeholder that a PatientID is, without signs and in capitals; None if it may name a patient."""
+    bare = re.sub(r"[\W_]", "", patient_id).upper()
+    return bare if bare in _PLACEHOLDERS or not bare.strip("0") or not bare.strip("X") else None
 
 
 def check_value(key: bytes) -> str:

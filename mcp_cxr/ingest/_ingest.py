@@ -67,6 +67,7 @@ async def ingest(
     pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
     with unwrap_exception_group():
         counts = await pipeline.run()
+    counts.placeholders = id_assigner.placeholders
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
     total = (await store.totals()).images if stored else 0
     return counts.summary(

@@ -20,6 +20,7 @@ from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMism
 from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._plan import Failure, WorkItem
+from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_of
 from mcp_cxr.records import Rejected
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._counts import IngestProgress
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._walk import Candidate
+    from mcp_cxr.mimic import ImageIds
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
 
@@ -162,12 +164,12 @@ class Pipeline:
 
     async def _list_new(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
         """In a dry run, the last stage: list the images that would be added."""
-        listed: set[ImageId] = set()
+        listed: set[ImageIds] = set()
         async with sink:
             async for item in source:
                 if self.stop_signal.reason:
                     continue
-                if item.ids.image_id in listed:
+                if item.ids in listed:
                     self.counts.skipped += 1  # the same image from another file
                     continue
                 try:
@@ -179,7 +181,7 @@ class Pipeline:
                     continue
                 self.counts.would_add += 1
                 if item.ids is not IDS_NOT_YET_HASHED:
-                    listed.add(item.ids.image_id)
+                    listed.add(item.ids)
                 view, _ = view_of(item.ids, header, self.classifier.companion_tables)
                 if self.callbacks.on_would_add:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
@@ -284,7 +286,9 @@ class Pipeline:
 
         A kill between two steps does no harm, because the outcome of a file is recorded last.
         """
+        await tell_apart(batch, self.store, self.classifier.id_assigner)
         items = await self._not_stored(batch)
+        self.counts.shared_uids += sum(item.shares_uid for item in items)
         vectors = [item.vector for item in items if item.vector is not None]
         if vectors:
             studies = [item.study for item in items if item.study]

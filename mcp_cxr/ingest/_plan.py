@@ -102,6 +102,8 @@ class WorkItem:
     ids: ImageIds
     replaces_stored: bool = False
     """Whether to replace a stored image of this id: the file has changed, or was refused before."""
+    shares_uid: bool = False
+    """Whether another file has its SOP Instance UID for an image of another study or patient."""
     image: ImageRecord | None = None
     rendering: Rendering | None = None
     study: Study | None = None

@@ -122,6 +122,8 @@ class IngestSummary:
     """The stage that worked longest: it limits the speed."""
     next: str | None
     """What to do next; null if nothing is left."""
+    notes: list[str] = field(default_factory=list[str])
+    """What the files' headers have wrong, and how they were read all the same."""
 
 
 @dataclass(frozen=True)

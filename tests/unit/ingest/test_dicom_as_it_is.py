@@ -51,3 +51,48 @@ async def test_noise_is_kept_out_until_any_pixels_lets_it_in(data: Path, image_d
     async with opened_in_memory(data) as archive:
         notes = [(await archive.show(image_id)).grayscale["notes"] for image_id in await image_ids(archive)]
     assert sorted(notes) == [[], ["implausible pixels"]]
+
+
+@pytest.mark.parametrize("ids", ["hash", "keep"])
+async def test_one_uid_in_several_studies_gives_several_images(data: Path, image_dir: Path, ids: str) -> None:
+    for seed in range(4):
+        dicom(image_dir / f"{seed}.dcm", seed, SOPInstanceUID="2.25.60")
+    dicom(image_dir / "5.dcm", 0, SOPInstanceUID="2.25.60")  # the first one again
+    async with opened_in_memory(data, MCP_CXR_IDS=ids) as archive:
+        assert (await archive.ingest(image_dir, dry_run=True)).would_add in (4, 5), "without ids, copies count too"
+        first = await archive.ingest(image_dir)
+        assert (first.added, first.skipped, len(first.notes)) == (4, 1, 1)
+        assert "3 images have the SOPInstanceUID of an image of another study" in first.notes[0]
+        found = await image_ids(archive)
+        again = await archive.ingest(image_dir)
+        assert (again.added, again.skipped, again.notes) == (0, 5, [])
+        (image_dir / "2.dcm").rename(image_dir / "9.dcm")
+        moved = await archive.ingest(image_dir)
+        assert (moved.added, moved.skipped) == (0, 5)
+        assert await image_ids(archive) == found
+        assert (await archive.overview()).subjects == 4
+
+
+async def test_one_uid_is_told_apart_from_an_image_stored_before(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "0.dcm", 0, SOPInstanceUID="2.25.60", StudyInstanceUID="2.25.7")
+    await ingested_in_memory(data, image_dir)
+    dicom(image_dir / "1.dcm", 1, SOPInstanceUID="2.25.60", StudyInstanceUID="2.25.7")  # another patient
+    assert (await ingested_in_memory(data, image_dir)).added == 1
+
+
+PLACEHOLDERS = ("ANONYMOUS", "0", "Anonymized", "NA", "UNKNOWN", "n/a", "0000", "XXX")
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS)
+async def test_studies_of_a_placeholder_patient_are_subjects_of_their_own(
+    data: Path, image_dir: Path, placeholder: str
+) -> None:
+    for seed in range(4):
+        dicom(image_dir / f"{seed}.dcm", seed, StudyInstanceUID=f"2.25.9{seed // 2}", PatientID=placeholder)
+    dicom(image_dir / "5.dcm", 5, PatientID="ANON-0005")
+    summary = await ingested_in_memory(data, image_dir)
+    async with opened_in_memory(data) as archive:
+        overview = await archive.overview()
+    assert (overview.studies, overview.subjects) == (3, 3)
+    (note,) = summary.notes
+    assert note.startswith("4 files have a placeholder as PatientID (")

@@ -226,7 +226,8 @@ async def test_the_same_image_under_two_names_is_one_image(data: Path, image_dir
 
 async def test_the_uid_identifies_an_image_whatever_its_pixels(data: Path, image_dir: Path) -> None:
     dicom(image_dir / "a.dcm", 1)
-    dicom(image_dir / "other_pixels.dcm", 2, SOPInstanceUID="2.25.1")
+    one_study = {"SOPInstanceUID": "2.25.1", "StudyInstanceUID": "2.25.91", "PatientID": "MRN-1"}
+    dicom(image_dir / "other_pixels.dcm", 2, **one_study)
     dicom(image_dir / "same_pixels.dcm", 1, SOPInstanceUID="2.25.3")
     assert counts(await ingested(data, image_dir)) == {"found": 3, "added": 2, "skipped": 1, "total_in_store": 2}
 

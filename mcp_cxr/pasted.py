@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201d": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c"}
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u200e\u200f"  # byte order mark, zero-width characters, direction marks
 _BLANKS = re.compile(rf"^[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+$")
@@ -40,3 +41,13 @@ def pasted_path(text: str) -> str:
         return str(Path(text).expanduser())
     except RuntimeError as exc:
         raise ValueError(f"cannot expand {Path(text).parts[0]!r}: no such user") from exc
+
+
+def pasted_image_id(text: str) -> str:
+    """Return the image id that a text may mean: without the folders before it and an image file's ending.
+
+    The `image_path` of an image in MIMIC-CXR's layout gives its id; an id stays as it is.
+    """
+    name = re.split(r"[/\\]", strip_pasted(text))[-1]
+    suffix = next((suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), "")
+    return name[: len(name) - len(suffix)]

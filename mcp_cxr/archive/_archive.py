@@ -9,8 +9,6 @@ from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
-from anyio import to_thread
-
 from mcp_cxr import __version__
 from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._roots import AllowedRoots, Roots
@@ -99,11 +97,16 @@ class Archive:
             StoreError: The store fails or was never made.
         """
         query = check_arguments(arguments)
+        excluded = query.exclude_subject_of
+        query = replace(
+            query,
+            unlike=tuple([await self._image_files.image_id(name) for name in query.unlike]),
+            exclude_subject_of=await self._image_files.image_id(excluded) if excluded else None,
+        )
         if query.text:
             await self.store.require_current_reader()
         allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
-        paths = {name: await to_thread.run_sync(allowed_roots.resolve, name) for name in query.like_files}
-        known = {name: image for name, path in paths.items() if (image := await self._image_files.image_of(path))}
+        paths, known = await self._image_files.examples(query.like_files, allowed_roots)
 
         async def render(name: str) -> Rendering:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,13 +20,14 @@ from mcp_cxr.images import (
     overview_tile,
     values_tile,
 )
+from mcp_cxr.pasted import pasted_image_id, strip_pasted
 from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from mcp_cxr.archive._roots import Roots
+    from mcp_cxr.archive._roots import AllowedRoots, Roots
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import Rendering, StoredImage
@@ -45,14 +47,63 @@ class ImageFiles:
     async def stored(self, image_id: str) -> StoredImage:
         """Return an image as stored.
 
+        Args:
+            image_id: Its id; also with an image file's ending, or the `image_path` of a result.
+
         Raises:
             NotFound: No such image.
         """
-        wanted = ImageId(image_id.strip())
-        stored = await self._store.get([wanted])
-        if wanted not in stored:
-            raise NotFound.of_image(wanted)
-        return stored[wanted]
+        text = strip_pasted(image_id)
+        if stored := await self._first_stored(text, pasted_image_id(text)):
+            return stored
+        if (of_file := await self._image_of_path_below_roots(text)) and (stored := await self._first_stored(of_file)):
+            return stored
+        raise NotFound.of_image(text)
+
+    async def image_id(self, name: str) -> ImageId:
+        """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.
+
+        Raises:
+            NotFound: The archive has no image of that file.
+        """
+        return ImageId(name) if name == pasted_image_id(name) else (await self.stored(name)).image.image_id
+
+    async def examples(
+        self, names: Sequence[str], allowed_roots: AllowedRoots
+    ) -> tuple[dict[str, Path], dict[str, ImageId]]:
+        """Return the files of examples by name, and the stored images that are among them.
+
+        What names no file may name an image in the archive, such as the `image_path` of a result.
+
+        Raises:
+            PathRefused: A file is missing or lies below no root, and its name is that of no image.
+        """
+        paths: dict[str, Path] = {}
+        known: dict[str, ImageId] = {}
+        for name in names:
+            try:
+                paths[name] = await to_thread.run_sync(allowed_roots.resolve, name)
+            except PathRefused:
+                with suppress(NotFound, StoreMissing):
+                    known[name] = (await self.stored(name)).image.image_id
+                if name not in known:
+                    raise
+            else:
+                if image := await self.image_of(paths[name]):
+                    known[name] = image
+        return paths, known
+
+    async def _first_stored(self, *ids: str) -> StoredImage | None:
+        found = await self._store.get(list(dict.fromkeys(map(ImageId, ids))))
+        return next((found[ImageId(image_id)] for image_id in ids if ImageId(image_id) in found), None)
+
+    async def _image_of_path_below_roots(self, text: str) -> ImageId | None:
+        """Return the image ingested from the file at this path below a root."""
+        if text == pasted_image_id(text):
+            return None
+        roots = (await self._roots.allowed_roots()).roots
+        known = await self._store.outcomes([str(root / text) for root in roots])
+        return next((outcome.image_id for outcome in known.values() if outcome.image_id), None)
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import PathRefused, StoreMissing
+from mcp_cxr.pasted import pasted_path
 
 if TYPE_CHECKING:
     from mcp_cxr.stores import Store
@@ -32,7 +33,7 @@ class AllowedRoots:
         """
         shown = str(path)[:_LONGEST_SHOWN]
         try:
-            real = Path(path).expanduser().resolve()
+            real = Path(pasted_path(path) if isinstance(path, str) else path).expanduser().resolve()
             is_below, exists = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
         except (OSError, RuntimeError, ValueError):  # a loop of links, the home of an unknown user, not a path
             is_below, exists, real = True, False, Path()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mcp_cxr.errors import QueryError
+from mcp_cxr.pasted import IMAGE_SUFFIXES
 from mcp_cxr.records import (
     FILTERS,
     LABELS,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_LIMIT = 100
-_IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 _EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 
@@ -153,7 +153,7 @@ def _check_combination(query: Query) -> None:
 
 def _is_file(example: str) -> bool:
     """Whether an example is a file's path: no image id holds a separator or ends like an image file."""
-    return any(mark in example for mark in "/\\") or example.strip().lower().endswith(_IMAGE_SUFFIXES)
+    return any(mark in example for mark in "/\\") or example.strip().lower().endswith(IMAGE_SUFFIXES)
 
 
 def _blank_to_none(text: str | None) -> str | None:

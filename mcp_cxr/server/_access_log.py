@@ -18,6 +18,7 @@ from anyio import to_thread
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver.exceptions import ToolError
 
+from mcp_cxr.pasted import pasted_image_id
 from mcp_cxr.records import SearchArguments
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ _LOGGED_ARGUMENTS = {field.name for field in fields(SearchArguments) if field.na
     "image_id window_center window_width invert region max_px dry_run".split()
 )
 """Arguments whose values are logged; any other is free text, or may name a person."""
+_IMAGES = {"image_id", "like", "unlike", "exclude_subject_of"}
 _ID = re.compile(r"[0-9A-Za-z-]{1,64}|[0-9.]{1,64}")  # a keyed hash, a MIMIC id or a UID; not a file name
+_MIMIC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")  # a file's name that is the id
 _MAX_CHARS = 64  # of a logged value
 _MAX_BYTES = 10 * 2**20
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -140,6 +143,7 @@ def _loggable(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     """Return the value of an argument as it is logged: shortened, and without file names."""
     if isinstance(value, list):
         return [_loggable(name, item) for item in cast("list[Any]", value)]
-    if name in {"like", "unlike"} and not (isinstance(value, str) and _ID.fullmatch(value)):
-        return "(no id)"
+    if name in _IMAGES:
+        image_id = pasted_image_id(value) if isinstance(value, str) else ""
+        return image_id if (_ID if image_id == value else _MIMIC_ID).fullmatch(image_id) else "(no id)"
     return value[:_MAX_CHARS] if isinstance(value, str) else value

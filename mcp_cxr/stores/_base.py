@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from hashlib import blake2b
@@ -338,15 +339,21 @@ class Store(ABC):
         """
 
 
+_MIMIC_STUDY = re.compile(r"S?(\d+)")
+_MIMIC_SUBJECT = re.compile(r"P?(\d+)")
+
+
 async def with_mimic_prefixes(store: Store, where: Filter) -> Filter:
-    """Return `where` with MIMIC's prefix before ids of digits alone, unless the archive has them as they are.
+    """Return `where` with ids as MIMIC writes them: with its lower-case prefix, unless the archive has them as given.
+
+    `10000032` and `P10000032` become `p10000032`.
 
     Raises:
         StoreError: The store fails or was never made.
     """
     study, subject = where.study_id, where.subject_id
-    if study and study.isdigit() and not await store.count(Filter(study_id=study)):
-        where = replace(where, study_id=mimic_study_id(study))
-    if subject and subject.isdigit() and not await store.count(Filter(subject_id=subject)):
-        where = replace(where, subject_id=mimic_subject_id(subject))
+    if study and (digits := _MIMIC_STUDY.fullmatch(study)) and not await store.count(Filter(study_id=study)):
+        where = replace(where, study_id=mimic_study_id(digits[1]))
+    if subject and (digits := _MIMIC_SUBJECT.fullmatch(subject)) and not await store.count(Filter(subject_id=subject)):
+        where = replace(where, subject_id=mimic_subject_id(digits[1]))
     return where

@@ -1,0 +1,106 @@
+"""Arguments as models and hosts write them, brought into one form before they are checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.request import pathname2url
+
+import pytest
+
+from mcp_cxr.server._arguments import normalized
+
+if TYPE_CHECKING:
+    from tests.server.archives import Ingested
+    from tests.server.conftest import Host
+
+SEARCH = "search_medical_images"
+TEXT, LIST = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "query": {"anyOf": [TEXT, {"type": "null"}]},
+    "subject_id": {"anyOf": [TEXT, {"type": "null"}]},
+    "image_id": {"anyOf": [TEXT, LIST]},
+    "view": LIST,
+    "like": LIST,
+    "limit": {"type": "integer"},
+    "has_report": {"anyOf": [{"type": "boolean"}, {"type": "null"}]},
+    "group": {"type": "string", "enum": ["study", "subject", "none"]},
+}
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "\ufeff", [], [""], [None], [" ", None], "[]", "null", '""'])
+@pytest.mark.parametrize("name", ["subject_id", "image_id", "view", "like", "limit", "has_report", "group"])
+def test_an_argument_without_a_value_is_missing(name: str, value: Any):
+    assert normalized({name: value}, PROPERTIES) == {} or (name not in {"view", "like", "image_id"} and value == "[]")
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"subject_id": 10000764}, {"subject_id": "10000764"}),
+        ({"subject_id": 10000764.0}, {"subject_id": "10000764"}),
+        ({"subject_id": ["p1"]}, {"subject_id": "p1"}),
+        ({"subject_id": '"p1"\n'}, {"subject_id": "p1"}),
+        ({"subject_id": True}, {"subject_id": True}),
+        ({"like": 3}, {"like": "3"}),
+        ({"like": [3, None, " a "]}, {"like": ["3", "a"]}),
+        ({"like": '["a", 3]'}, {"like": ["a", "3"]}),
+        ({"view": ["PA", 3, ""]}, {"view": ["PA", 3]}),
+        ({"limit": 0, "has_report": False}, {"limit": 0, "has_report": False}),
+        ({"group": "Study"}, {"group": "study"}),
+        ({"query": " null "}, {"query": " null "}),
+        ({"query": " "}, {}),
+        ({"unknown": None}, {"unknown": None}),
+    ],
+)
+def test_an_argument_is_brought_into_the_form_of_the_schema(given: dict[str, Any], plain: dict[str, Any]):
+    assert normalized(given, PROPERTIES) == plain
+
+
+async def test_null_and_blank_filters_change_no_result(host: Host):
+    plain = await host.ask(SEARCH, query="effusion")
+    for empty in (None, "", [], [""]):
+        given = dict.fromkeys(["view", "labels", "labels_absent", "like", "unlike", "subject_id", "study_id"], empty)
+        page = await host.ask(SEARCH, query="effusion", **given, has_report="", limit=None, group="", split=None)
+        assert {**page, "execution_time_ms": 0} == {**plain, "execution_time_ms": 0}
+
+
+async def test_ids_of_patients_and_studies_may_be_numbers_and_have_either_case(host: Host, demo: Ingested):
+    image = demo.drawn.images[0]
+    for name, given in (("subject_id", image.subject_id), ("study_id", image.study_id)):
+        expected = await host.ask(SEARCH, **{name: given})
+        assert expected["images"]
+        for other in (int(given[1:]), float(given[1:]), given[1:], given.upper(), f" '{given}' "):
+            page = await host.ask(SEARCH, **{name: other})
+            assert (page["images"], page["filters"]) == (expected["images"], expected["filters"])
+
+
+async def test_an_image_may_be_named_by_its_file(host: Host, demo: Ingested):
+    image = demo.drawn.images[0]
+    shown = await host.ask("get_image_metadata", image_id=image.image_id)
+    names = [
+        f"{image.image_id}.dcm",
+        shown["image_path"],
+        f'"{image.image_id}"',
+        f"{image.image_id}.PNG",
+        str(image.path),
+    ]
+    expected = await host.ask(SEARCH, like=image.image_id)
+    without = await host.ask(SEARCH, query="effusion", exclude_subject_of=image.image_id)
+    for name in names:
+        assert await host.ask("get_image_metadata", image_id=name) == shown
+        assert (await host.ask(SEARCH, like=name))["images"] == expected["images"]
+        page = await host.ask(SEARCH, query="effusion", exclude_subject_of=name)
+        assert page["images"] == without["images"]
+        result = await host.client.call_tool("view_image", {"image_id": [name, image.image_id]})
+        assert not result.is_error
+    assert "has no image" in await host.refused("get_image_metadata", image_id="elsewhere/no-such-image.dcm")
+
+
+async def test_a_file_may_be_an_address_or_in_quotes(host: Host, demo: Ingested):
+    path = demo.drawn.images[0].path
+    expected = await host.ask(SEARCH, like=str(path))
+    for name in (f"file://{pathname2url(str(path))}", f'"{path}"', f" '{path}'\n"):
+        assert (await host.ask(SEARCH, like=name))["images"] == expected["images"]
+    folder = demo.drawn.folder
+    for name in (f"file://{folder}", f"'{folder}'"):
+        assert (await host.ask("ingest_directory", path=name, dry_run=True))["would_add"] == 0

@@ -97,8 +97,11 @@ async def trial(agreement: float) -> bool:
     print(
         f"  hits on the wrong side of a finding and its denial: {swaps['auto']:.1%} (by pixels {swaps['vector']:.1%})"
     )
-    kept = gained[0] > 0 and fed[0] > 0 and found.lowered < LOWERED_TO_KEEP and swaps["auto"] < SWAPS_TO_KEEP
-    print(f"  to keep: both intervals above 0, lowered and swapped under 5 %: {'kept' if kept else 'NOT KEPT'}")
+    kept = gain.mean() >= 0 and fed[0] > 0 and found.lowered < LOWERED_TO_KEEP and swaps["auto"] < SWAPS_TO_KEEP
+    print(
+        "  to keep: hybrid no worse, the interval of feedback above 0, lowered and swapped under 5 %: "
+        f"{'kept' if kept else 'NOT KEPT'}"
+    )
     return kept
 
 

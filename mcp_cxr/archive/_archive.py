@@ -18,7 +18,7 @@ from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
-from mcp_cxr.search import Searcher, Vocabulary, check_arguments
+from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
 
@@ -77,14 +77,14 @@ class Archive:
         return await self.search_with(arguments)
 
     async def search_with(
-        self, arguments: SearchArguments, *, roots: tuple[Path, ...] = (), vocabulary: Vocabulary = "archive"
+        self, arguments: SearchArguments, *, roots: tuple[Path, ...] = (), searchable_words: SearchableWords = "archive"
     ) -> SearchResult:
         """Return a page of results.
 
         Args:
             arguments: Those of the tool `search_medical_images`.
             roots: More folders that may hold a file named in `like`.
-            vocabulary: `findings` if what is understood must not depend on the words of reports.
+            searchable_words: `findings` if what is understood must not depend on the words of reports.
 
         Raises:
             QueryError: An argument is invalid, or they do not go together.
@@ -121,7 +121,7 @@ class Archive:
                 like_files=tuple(name for name in query.like_files if name not in known),
             ),
             render=render,
-            vocabulary=vocabulary,
+            searchable_words=searchable_words,
         )
 
     async def ingest(

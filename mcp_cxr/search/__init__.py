@@ -2,6 +2,6 @@
 
 from mcp_cxr.search._arguments import MAX_LIMIT, Query, check_arguments
 from mcp_cxr.search._searcher import Searcher
-from mcp_cxr.search._understand import Vocabulary
+from mcp_cxr.search._understand import SearchableWords
 
-__all__ = ["MAX_LIMIT", "Query", "Searcher", "Vocabulary", "check_arguments"]
+__all__ = ["MAX_LIMIT", "Query", "SearchableWords", "Searcher", "check_arguments"]

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from mcp_cxr.language import QueryMeaning, TermKind, WantedFinding
     from mcp_cxr.records import Matched
 
-Count = Literal["full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown", "labels blank"]
+CountName = Literal[
+    "full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown", "labels blank"
+]
+"""What a page of results counts; `counts` makes the numbers that are shown of it."""
 
 
 _PRESENT: tuple[TermKind, ...] = ("present",)
@@ -36,31 +39,36 @@ class Tier:
 
     where: Filter
     matched: Matched
-    is_matched_by_words: bool = True
-    """Whether the words order it, beside vectors; else vectors alone, or the date."""
+    ranked_by_words: bool = True
+    """Whether the query's terms rank it, beside vectors; else vectors alone, or the date."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """How a search is answered; made once, and never changed."""
+    """Which studies a search looks for, and in which order; made once, and never changed."""
 
     tiers: tuple[Tier, ...]
     """In their order; a study belongs to the first one that it passes."""
     terms: tuple[str, ...]
     """What studies are ranked by in the full-text index."""
-    total: Filter
-    """What can be paged through."""
-    counted: dict[Count, Filter]
-    """What is counted beside; empty if no words were asked."""
+    result_filter: Filter
+    """All results: what can be paged through."""
+    count_filters: dict[CountName, Filter]
+    """Filters whose hits are counted for `SearchResult.counts` and the warnings; none without words."""
 
 
-def plan_filters(where: Filter) -> SearchPlan:
+def plan_without_words(where: Filter) -> SearchPlan:
     """Return the plan of a search without words: by filters alone, or by examples."""
-    return SearchPlan((Tier(where, "full", is_matched_by_words=False),), (), where, {})
+    return SearchPlan((Tier(where, "full", ranked_by_words=False),), (), where, {})
 
 
 def plan_words(
-    meaning: QueryMeaning, where: Filter, *, by_vector: bool, vector_only: bool = False, steered: Sequence[str] = ()
+    meaning: QueryMeaning,
+    where: Filter,
+    *,
+    by_vector: bool,
+    vector_only: bool = False,
+    example_terms: Sequence[str] = (),
 ) -> SearchPlan:
     """Return the plan of a search by words.
 
@@ -69,14 +77,14 @@ def plan_words(
         where: The filters.
         by_vector: Whether vectors rank too: then studies that no word matches follow those that match.
         vector_only: Whether vectors alone rank, in one tier.
-        steered: Terms to rank by beside those of the words: what marked studies state.
+        example_terms: Terms to rank by beside those of the words: the findings that the examples state.
     """
     allowed = _with(where, _ruled_out(meaning))
     if meaning.only_denies:
         plan = _plan_denial(meaning, where, allowed)
-        alone = (Tier(allowed, "no", is_matched_by_words=False),)
+        alone = (Tier(allowed, "no", ranked_by_words=False),)
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
-    denied = tuple(finding_term("absent", name) for name in _deniable(meaning))
+    denied = tuple(finding_term("absent", name) for name in _left_out_if_all_denied(meaning))
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
     present, stated = _clauses(meaning, _PRESENT), _clauses(meaning, _STATED)
     any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
@@ -88,22 +96,25 @@ def plan_words(
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
     tiers.append(Tier(any_stated, "part"))
     weak = _weak_terms(meaning)
-    unread = _with(base, [TermClause(or_lacks=(READ_TERM,))])
+    without_report_or_labels = _with(base, [TermClause(or_lacks=(READ_TERM,))])
     if by_vector:
-        tiers += [Tier(unread, "unknown", is_matched_by_words=False), Tier(base, "no", is_matched_by_words=False)]
+        tiers += [
+            Tier(without_report_or_labels, "unknown", ranked_by_words=False),
+            Tier(base, "no", ranked_by_words=False),
+        ]
     elif weak:
         tiers.append(Tier(_with(base, [TermClause(any_of=weak)]), "no"))
     if vector_only:
-        tiers = [Tier(base, "no", is_matched_by_words=False)]
+        tiers = [Tier(base, "no", ranked_by_words=False)]
     return SearchPlan(
         tuple(tiers),
-        () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *steered])),
+        () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *example_terms])),
         base if by_vector else _with(base, [TermClause(any_of=(*_stated_terms(meaning), *weak))]),
         {
             "present": _with(base, present),
             "full": full,
             "stated": any_stated,
-            "unknown": unread,
+            "unknown": without_report_or_labels,
             "all": base,
             "denied": _with(allowed, [TermClause(any_of=(term,)) for term in denied] or [TermClause()]),
             "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
@@ -112,23 +123,29 @@ def plan_words(
 
 
 def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> SearchPlan:
-    """Return the plan of a query that only rules out: who says so first, then the silent, then the unknown."""
-    says = [finding_term("absent", one.name) for one in meaning.ruled_out]
-    states = _with(allowed, [TermClause(any_of=(term,)) for term in says])
-    unread = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
-    read = _with(allowed, [TermClause(any_of=(READ_TERM,))])
-    tiers = [Tier(states, "full", is_matched_by_words=bool(says))] if says else []
-    tiers += [Tier(read, "no", is_matched_by_words=False), Tier(unread, "unknown", is_matched_by_words=False)]
+    """Return the plan of a query that only rules out findings.
+
+    First come the studies that deny them, then those that do not mention them, then those without report or labels.
+    """
+    denials = [finding_term("absent", one.name) for one in meaning.ruled_out]
+    denying = _with(allowed, [TermClause(any_of=(term,)) for term in denials])
+    without_report_or_labels = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
+    with_report_or_labels = _with(allowed, [TermClause(any_of=(READ_TERM,))])
+    tiers = [Tier(denying, "full", ranked_by_words=bool(denials))] if denials else []
+    tiers += [
+        Tier(with_report_or_labels, "no", ranked_by_words=False),
+        Tier(without_report_or_labels, "unknown", ranked_by_words=False),
+    ]
     none = _with(where, [TermClause()])
     return SearchPlan(
         tuple(tiers),
-        tuple(says),
+        tuple(denials),
         allowed,
         {
-            "present": states if says else none,
-            "full": states if says else none,
-            "stated": states if says else none,
-            "unknown": unread,
+            "present": denying if denials else none,
+            "full": denying if denials else none,
+            "stated": denying if denials else none,
+            "unknown": without_report_or_labels,
             "all": allowed,
             "denied": none,
             "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
@@ -138,9 +155,9 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
 
 def matched_by_terms(plan: SearchPlan, terms: frozenset[str]) -> Matched:
     """Return how far a study with these terms matches a query that vectors alone rank."""
-    if _holds(plan.counted["full"], terms):
+    if _holds(plan.count_filters["full"], terms):
         return "full"
-    if _holds(plan.counted["stated"], terms):
+    if _holds(plan.count_filters["stated"], terms):
         return "part"
     return "unknown" if READ_TERM not in terms else "no"
 
@@ -149,7 +166,7 @@ def _holds(where: Filter, terms: frozenset[str]) -> bool:
     return all(not terms.isdisjoint(clause.any_of) or not terms.issuperset(clause.or_lacks) for clause in where.clauses)
 
 
-def counts(found: dict[Count, int]) -> dict[str, int]:
+def counts(found: dict[CountName, int]) -> dict[str, int]:
     """Return the counts that a result shows, from how many images, studies or subjects pass each filter."""
     return {
         "present": found["present"],
@@ -171,31 +188,37 @@ def _clauses(meaning: QueryMeaning, kinds: Sequence[TermKind]) -> list[TermClaus
 
 
 def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
-    """Return what keeps out studies that state something ruled out, or whose report and labels disagree on it."""
+    """Return conditions that keep out studies that state what is ruled out, or whose report and labels disagree."""
     found = [clause for one in meaning.ruled_out for clause in _not_stated(one, _STATED)]
     found += [TermClause(or_lacks=(finding_term("conflict", one.name),)) for one in meaning.ruled_out]
     return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.denied_stems)]
 
 
-def _deniable(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return the findings that a study must not all deny; none if it may deny one: as resolved, as history."""
+def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
+    """Return the wanted findings, all of which a study must deny to be left out.
+
+    Empty, so that no denial leaves a study out, if a finding is wanted as resolved or in the history.
+    """
     if any(one.in_history or one.is_resolved for one in meaning.findings):
         return ()
     return meaning.names
 
 
 def _not_stated(one: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:
-    """Return what keeps out studies that state a finding: of each set of terms that does, they lack one."""
+    """Return conditions that keep out studies that state a finding: each lacks a term of every set that states it.
+
+    For "bilateral small effusion" a study lacks `0iseffusion|left|small` or lacks `0iseffusion|right|small`.
+    """
     return [TermClause(or_lacks=choice) for terms in one.term_sets(kinds) for choice in product(*terms)]
 
 
 def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
-    """Return what keeps out studies in which a finding that is asked for as possible is present."""
+    """Return conditions that keep out studies in which a finding that is wanted as possible is present."""
     return [clause for one in meaning.findings if one.is_hedged for clause in _not_stated(one, _PRESENT)]
 
 
 def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return terms of which a study has at least one if it states any part of what is asked for."""
+    """Return terms of which a study has at least one if it states any part of what is wanted."""
     if meaning.judgment:
         return tuple(term for terms in meaning.clauses(_STATED) for term in terms)
     if not meaning.wanted:
@@ -212,7 +235,7 @@ def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
 
 
 def _rank_terms(meaning: QueryMeaning) -> list[str]:
-    """Return the terms to rank by: the findings as asked, the findings at all, and the remaining words."""
+    """Return the terms to rank by: the findings with their modifiers, the findings without, and the remaining words."""
     found: list[str] = []
     for one in meaning.findings:
         found += [term for terms in one.term_sets(_STATED) for choice in terms for term in choice]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from mcp_cxr.records import GroupBy, RankedImage
-    from mcp_cxr.search._embedding import RankedVectors
     from mcp_cxr.search._plan import SearchPlan, Tier
+    from mcp_cxr.search._query_embedder import RankingVectors
     from mcp_cxr.stores import Store
 
 POOL_SIZE = 1000
@@ -59,7 +59,7 @@ class _Pool:
 
 async def rank_tiers(
     plan: SearchPlan,
-    vectors: RankedVectors,
+    vectors: RankingVectors,
     store: Store,
     group_by: GroupBy,
     *,
@@ -78,7 +78,7 @@ async def rank_tiers(
 
 
 def _rankings(
-    tier: Tier, plan: SearchPlan, vectors: RankedVectors, store: Store, *, has_examples: bool
+    tier: Tier, plan: SearchPlan, vectors: RankingVectors, store: Store, *, has_examples: bool
 ) -> list[Ranking]:
     """Return the rankings to fuse, the one by the query vector first."""
     found: list[Ranking] = []
@@ -86,7 +86,7 @@ def _rankings(
         weight = EXAMPLES_WEIGHT if has_examples else 1
         found.append(Ranking(partial(store.nearest, vectors.query, tier.where), uses_vectors=True, weight=weight))
         found += [Ranking(partial(store.nearest, one, tier.where), uses_vectors=True) for one in vectors.extra]
-    if plan.terms and tier.is_matched_by_words:
+    if plan.terms and tier.ranked_by_words:
         found.append(Ranking(partial(store.match, plan.terms, tier.where), False, weight=WORDS_WEIGHT))
     return found or [Ranking(partial(store.browse, tier.where), uses_vectors=False)]
 

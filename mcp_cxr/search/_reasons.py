@@ -1,4 +1,4 @@
-"""Says why a hit matches a query, what is missing, and which sentence of its report shows it."""
+"""Explains a hit: why it matches a query, what is missing, and which sentence of its report shows it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _IN_LABELS = {1: "label", -1: "label, possible", 0: "label, absent"}
 
 @dataclass(frozen=True)
 class Reasons:
-    """A query beside one study."""
+    """Compares a query with one study."""
 
     meaning: QueryMeaning
     hit: StoredImage
 
     @cached_property
     def readings(self) -> dict[str, FindingReading]:
-        """What the study says of each finding."""
+        """The reading of each finding that the study mentions."""
         return read_study(
             self.hit.study.report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
         )
@@ -51,17 +51,17 @@ class Reasons:
         return report_statements(self.hit.study.report) if self.hit.study.report else ()
 
     def why(self) -> list[str]:
-        """Return what of the query the report, the labels and the tags say: `report: left pleural effusion`."""
-        asked = [*self.meaning.findings, *self.meaning.ruled_out]
-        found = [*self._in_report(asked), *self._in_labels(asked), *self._in_context(asked), *self._in_words()]
+        """Return what of the query the report, labels and tags state: `report: left pleural effusion`."""
+        findings = [*self.meaning.findings, *self.meaning.ruled_out]
+        found = [*self._in_report(findings), *self._in_labels(findings), *self._in_context(findings), *self._in_words()]
         return list(dict.fromkeys(found))
 
     def missing(self) -> list[str]:
-        """Return which of the findings asked for is not stated as asked, and what the study says instead."""
+        """Return which of the findings asked for is not stated with its modifiers, and what the study says instead."""
         found = [
-            self._what_is_said(group[0]) if len(group) == 1 else _named(group)
+            self._stated_instead(group[0]) if len(group) == 1 else _named(group)
             for group in self.meaning.wanted
-            if not any(self._is_stated(one) for one in group)
+            if not any(self._is_stated(wanted) for wanted in group)
         ]
         if not self.meaning.wanted:
             stated = set(self._stems)
@@ -74,7 +74,7 @@ class Reasons:
 
         It never denies what is asked for, nor states what is ruled out.
         """
-        scored = [(self._agreement(one), one.text) for one in self._statements]
+        scored = [(self._agreement(statement), statement.text) for statement in self._statements]
         best = max(scored, key=lambda pair: pair[0], default=(0, ""))
         shortened = _shortened(best[1])
         if best[0] > 0 and (shortened == best[1] or not self._contradicts(shortened)):
@@ -82,24 +82,26 @@ class Reasons:
         text = main_text(self.hit.study.report) if self.hit.study.report else ""
         return _shortened(text) if text and not self._contradicts(text) else None
 
-    def _in_report(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
-        for one in self._with_related(asked):
-            reading = self.readings.get(one.name)
-            if reading and reading.mentions and not one.in_history:
-                mention = max(reading.mentions, key=lambda mention: _fit(one, mention))
-                yield f"{_IN_REPORT[mention.status]}: {_phrase(one, mention)}"
+    def _in_report(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
+        for wanted in self._with_related(findings):
+            reading = self.readings.get(wanted.name)
+            if reading and reading.mentions and not wanted.in_history:
+                mention = max(reading.mentions, key=lambda mention: _fit(wanted, mention))
+                yield f"{_IN_REPORT[mention.status]}: {_phrase(wanted, mention)}"
 
-    def _with_related(self, asked: Sequence[WantedFinding]) -> Iterator[WantedFinding]:
+    def _with_related(self, findings: Sequence[WantedFinding]) -> Iterator[WantedFinding]:
         """Yield the findings, and after one that is not stated those related to it that are."""
-        for one in asked:
-            yield one
-            reading = self.readings.get(one.name)
+        for wanted in findings:
+            yield wanted
+            reading = self.readings.get(wanted.name)
             if reading is None or reading.status is Status.ABSENT:
-                related = ((name, self.readings.get(name)) for name in one.related)
-                yield from (WantedFinding(name) for name, said in related if said and said.status is not Status.ABSENT)
+                related = ((name, self.readings.get(name)) for name in wanted.related)
+                yield from (
+                    WantedFinding(name) for name, reading in related if reading and reading.status is not Status.ABSENT
+                )
 
-    def _in_labels(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
-        names = {one.name for one in asked if not one.in_history}
+    def _in_labels(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
+        names = {wanted.name for wanted in findings if not wanted.in_history}
         if self.meaning.judgment:
             names.add("no finding")
         for label, value in self.hit.study.labels.items():
@@ -108,16 +110,16 @@ class Reasons:
             if names & concerned:
                 yield f"{_IN_LABELS[value]}: {label}"
 
-    def _in_context(self, asked: Sequence[WantedFinding]) -> Iterator[str]:
+    def _in_context(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
         """Yield the findings that only the indication or the history names."""
-        for one in asked:
-            if one.in_history or one.name not in self.readings:
+        for wanted in findings:
+            if wanted.in_history or wanted.name not in self.readings:
                 for statement in self._statements:
                     if any(
-                        _is_kind_of(mention, one.name) and _is_context(statement, mention)
+                        _is_kind_of(mention, wanted.name) and _is_context(statement, mention)
                         for mention in statement.mentions
                     ):
-                        yield f"{'indication' if statement.kind is SectionKind.CONTEXT else 'history'}: {one.name}"
+                        yield f"{'indication' if statement.kind is SectionKind.CONTEXT else 'history'}: {wanted.name}"
                         break
 
     def _in_words(self) -> Iterator[str]:
@@ -132,19 +134,21 @@ class Reasons:
     @cached_property
     def _words(self) -> list[str]:
         """The words that name no finding, and those of findings that the study does not mention."""
-        own = (word for one in self.meaning.findings if one.name not in self.readings for word in one.text.split())
+        own = (
+            word for wanted in self.meaning.findings if wanted.name not in self.readings for word in wanted.text.split()
+        )
         return [*self.meaning.words, *(word for word in own if not any(map(is_general_word, terms(word))))]
 
     @cached_property
     def _stems(self) -> frozenset[str]:
         """The words of the report's body that are not denied, and of the labels that are present."""
         labels = " ".join(label for label, value in self.hit.study.labels.items() if value == 1)
-        body = (one for one in self._statements if one.kind is SectionKind.BODY)
+        body = (statement for statement in self._statements if statement.kind is SectionKind.BODY)
         return frozenset(
             [
                 stem
-                for one in body
-                for mention in one.mentions
+                for statement in body
+                for mention in statement.mentions
                 if mention.status is not Status.ABSENT
                 for stem in mention.stems
             ]
@@ -153,34 +157,34 @@ class Reasons:
 
     @cached_property
     def _context_stems(self) -> frozenset[str]:
-        context = (one for one in self._statements if one.kind is SectionKind.CONTEXT)
-        return frozenset(stem for one in context for mention in one.mentions for stem in mention.stems)
+        context = (statement for statement in self._statements if statement.kind is SectionKind.CONTEXT)
+        return frozenset(stem for statement in context for mention in statement.mentions for stem in mention.stems)
 
-    def _is_stated(self, one: WantedFinding) -> bool:
-        reading = self.readings.get(one.name)
+    def _is_stated(self, wanted: WantedFinding) -> bool:
+        reading = self.readings.get(wanted.name)
         if reading is None:
             return False
         if not reading.mentions:
-            return reading.status is not Status.ABSENT and not one.modifiers
-        return any(_fit(one, mention)[0] for mention in reading.mentions)
+            return reading.status is not Status.ABSENT and not wanted.modifiers
+        return any(_fit(wanted, mention)[0] for mention in reading.mentions)
 
-    def _what_is_said(self, one: WantedFinding) -> str:
-        reading = self.readings.get(one.name)
+    def _stated_instead(self, wanted: WantedFinding) -> str:
+        reading = self.readings.get(wanted.name)
         if reading is None:
-            return f"{one.description}: not mentioned"
+            return f"{wanted.description}: not mentioned"
         if reading.status is Status.ABSENT:
-            return f"{one.description}: denied"
+            return f"{wanted.description}: denied"
         stated = frozenset(value for mention in reading.mentions for value in mention.modifiers)
-        said = WantedFinding(one.name, stated).modifier_words
-        denied = [side for side in one.sides if reading.sides.get(side) is Status.ABSENT]
+        words = WantedFinding(wanted.name, stated).modifier_words
+        denied = [side for side in wanted.sides if reading.sides.get(side) is Status.ABSENT]
         if denied:
-            return f"{one.description}: denied on the {' and '.join(denied)}"
-        return f"{one.description}: {'stated as ' + ', '.join(said) if said else 'not stated'}"
+            return f"{wanted.description}: denied on the {' and '.join(denied)}"
+        return f"{wanted.description}: {'stated as ' + ', '.join(words) if words else 'not stated'}"
 
     def _agreement(self, statement: Statement) -> int:
         """Return how far a statement agrees with the query; 0 if it contradicts it or says nothing of it."""
         score = 0
-        wanted_history = any(one.in_history for one in self.meaning.findings)
+        wanted_history = any(wanted.in_history for wanted in self.meaning.findings)
         if statement.kind is not SectionKind.BODY and not wanted_history:
             return 0
         for mention in statement.mentions:
@@ -193,61 +197,69 @@ class Reasons:
 
     def _mention_agreement(self, mention: Mention) -> int:
         score = 0
-        for one in self.meaning.findings:
-            if _is_kind_of(mention, one.name):
-                fits, agreeing, *_ = _fit(one, mention)
+        for wanted in self.meaning.findings:
+            if _is_kind_of(mention, wanted.name):
+                fits, agreeing, *_ = _fit(wanted, mention)
                 score = max(score, 10 * fits + 2 * agreeing + (mention.status is Status.PRESENT) + 2)
-        for one in self.meaning.ruled_out:
+        for wanted in self.meaning.ruled_out:
             if (
                 mention.finding
                 and mention.status is Status.ABSENT
-                and one.name in (mention.name, *descendants(mention.name))
+                and wanted.name in (mention.name, *descendants(mention.name))
             ):
                 score = max(score, 4 if self.meaning.only_denies else 1)
         return score
 
     def _contradicts(self, text: str) -> bool:
         return any(
-            self._contradicts_any(one.mentions) for one in report_statements(text) if one.kind is SectionKind.BODY
+            self._contradicts_any(statement.mentions)
+            for statement in report_statements(text)
+            if statement.kind is SectionKind.BODY
         )
 
     def _contradicts_any(self, mentions: Sequence[Mention]) -> bool:
-        asked = [one for one in self.meaning.findings if "resolved" not in one.modifiers and not one.in_history]
+        present = [
+            wanted for wanted in self.meaning.findings if "resolved" not in wanted.modifiers and not wanted.in_history
+        ]
         for mention in mentions:
             if mention.finding is None:
                 continue
             if mention.status is Status.ABSENT:
                 denied = {mention.name, *descendants(mention.name)}
-                if any(one.name in denied and self._is_denied_as_asked(one, mention, mentions) for one in asked):
+                if any(
+                    wanted.name in denied and self._is_denied_as_wanted(wanted, mention, mentions) for wanted in present
+                ):
                     return True
-            elif any(_is_kind_of(mention, one.name) and _fit(one, mention)[0] for one in self.meaning.ruled_out):
+            elif any(
+                _is_kind_of(mention, wanted.name) and _fit(wanted, mention)[0] for wanted in self.meaning.ruled_out
+            ):
                 return True
         return False
 
     @staticmethod
-    def _is_denied_as_asked(one: WantedFinding, denial: Mention, mentions: Sequence[Mention]) -> bool:
+    def _is_denied_as_wanted(wanted: WantedFinding, denial: Mention, mentions: Sequence[Mention]) -> bool:
         """Whether a denial concerns what is asked for: one of the left does not deny the right.
 
         Nor does it deny the finding as such if the same statement affirms it: "no left, small right effusion".
         """
         sides = denial.modifiers_of("side")
-        if one.sides and sides:
-            return bool(sides & set(one.sides))
-        return not sides or not any(_is_kind_of(each, one.name) and _fit(one, each)[0] for each in mentions)
+        if wanted.sides and sides:
+            return bool(sides & set(wanted.sides))
+        return not sides or not any(_is_kind_of(each, wanted.name) and _fit(wanted, each)[0] for each in mentions)
 
 
-def _fit(one: WantedFinding, mention: Mention) -> tuple[bool, int, int]:
-    """Return how well a mention states a finding as asked: wholly, in how many modifiers, and how surely."""
-    agreeing = len(one.accepted(mention.modifiers))
-    resolved = "resolved" in one.modifiers and "resolved" in mention.modifiers
+def _fit(wanted: WantedFinding, mention: Mention) -> tuple[bool, int, int]:
+    """Return how well a mention states a wanted finding: wholly, in how many modifiers, and how surely."""
+    agreeing = len(wanted.accepted(mention.modifiers))
+    resolved = "resolved" in wanted.modifiers and "resolved" in mention.modifiers
     affirmed = mention.status is not Status.ABSENT or resolved
-    surety = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}[mention.status]
-    return affirmed and agreeing == len(one.modifiers), agreeing if affirmed else -1, surety
+    certainty = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}[mention.status]
+    return affirmed and agreeing == len(wanted.modifiers), agreeing if affirmed else -1, certainty
 
 
-def _phrase(one: WantedFinding, mention: Mention) -> str:
+def _phrase(wanted: WantedFinding, mention: Mention) -> str:
     """Return the finding with the modifiers that are stated of it: "left pleural effusion"."""
-    name = mention.name if mention.status is not Status.ABSENT else one.name
+    name = mention.name if mention.status is not Status.ABSENT else wanted.name
     return WantedFinding(name, mention.modifiers - set(name.split())).phrase
 
 
@@ -260,7 +272,7 @@ def _is_context(statement: Statement, mention: Mention) -> bool:
 
 
 def _named(group: Sequence[WantedFinding]) -> str:
-    return " or ".join(one.description for one in group)
+    return " or ".join(wanted.description for wanted in group)
 
 
 def _shortened(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Answers a query with a page of hits: understand, plan, rank, present."""
+"""Returns a page of results for a query: understands it, plans the search, ranks images and explains the hits."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import Filter, SearchResult, Understood
-from mcp_cxr.search._answer import Answer
-from mcp_cxr.search._embedding import EmbeddedQuery, QueryEmbedder, RankedVectors
-from mcp_cxr.search._plan import SearchPlan, counts, plan_filters, plan_words
-from mcp_cxr.search._present import images_to_load, present
+from mcp_cxr.search._plan import SearchPlan, counts, plan_without_words, plan_words
+from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
+from mcp_cxr.search._ranked_search import RankedSearch
+from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
 from mcp_cxr.search._understand import understand
 from mcp_cxr.stores import with_mimic_prefixes
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage
     from mcp_cxr.search._arguments import Query
-    from mcp_cxr.search._understand import Vocabulary
+    from mcp_cxr.search._understand import SearchableWords
     from mcp_cxr.stores import Store
 
 _MAX_TRIES = 3
@@ -48,14 +48,18 @@ class Searcher:
         self._query_embedder = QueryEmbedder(store, embedder, check_fingerprint)
 
     async def search(
-        self, query: Query, *, render: Callable[[str], Awaitable[Rendering]], vocabulary: Vocabulary = "archive"
+        self,
+        query: Query,
+        *,
+        render: Callable[[str], Awaitable[Rendering]],
+        searchable_words: SearchableWords = "archive",
     ) -> SearchResult:
         """Return a page of results.
 
         Args:
             query: Made by `check_arguments`.
             render: Renders a file of `query.like_files` for the embedder.
-            vocabulary: `findings` if nothing of the answer may depend on the words of reports.
+            searchable_words: `findings` if nothing of the result may depend on the words of reports.
 
         Raises:
             NotFound: The archive does not have an image of the query.
@@ -69,49 +73,55 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
-            answer = await self._answer(query, render, vocabulary)
-            if _is_same_space(fingerprint, answer.facts.fingerprint):
+            search = await self._ranked_search(query, render, searchable_words)
+            if _is_same_space(fingerprint, search.facts.fingerprint):
                 break
         else:
             raise StoreUnavailable("The archive changed several times during this search; try again.")
-        return self._result(query, answer, started)
+        return self._result(search, started)
 
-    async def _answer(
-        self, query: Query, render: Callable[[str], Awaitable[Rendering]], vocabulary: Vocabulary
-    ) -> Answer:
-        understood = await understand(query, self._store, vocabulary)
-        asked, meaning = understood.query, understood.meaning
-        where = await self._resolve(asked)
-        examples = await self._existing([*asked.like, *asked.unlike], with_vectors=True)
-        files = {path: await render(path) for path in asked.like_files}
-        embedded = await self._query_embedder.embed(asked, meaning, examples, files)
+    async def _ranked_search(
+        self, query: Query, render: Callable[[str], Awaitable[Rendering]], searchable_words: SearchableWords
+    ) -> RankedSearch:
+        understood = await understand(query, self._store, searchable_words)
+        query, meaning = understood.query, understood.meaning
+        where = await self._resolve(query)
+        examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
+        files = {path: await render(path) for path in query.like_files}
+        embedded = await self._query_embedder.embed(query, meaning, examples, files)
         vectors = await self._query_embedder.combine(embedded)
-        steered = () if self._embedder.embeds_text else _finding_terms(asked, examples)
-        plan = plan_filters(where)
+        example_terms = () if self._embedder.embeds_text else _example_terms(query, examples)
+        plan = plan_without_words(where)
         if meaning is not None:
             plan = plan_words(
-                meaning, where, by_vector=vectors.query is not None, vector_only=asked.mode == "vector", steered=steered
+                meaning,
+                where,
+                by_vector=vectors.query is not None,
+                vector_only=query.mode == "vector",
+                example_terms=example_terms,
             )
         if understood.view_applied:
-            unknown_view = replace(plan.counted.get("full", where), view=("UNKNOWN",))
-            plan = replace(plan, counted={**plan.counted, "view unknown": unknown_view})
+            unknown_view = replace(plan.count_filters.get("full", where), view=("UNKNOWN",))
+            plan = replace(plan, count_filters={**plan.count_filters, "view unknown": unknown_view})
         if where.labels_absent:
-            blank = replace(plan.total, labels_blank=where.labels_absent)
-            plan = replace(plan, counted={**plan.counted, "labels blank": blank})
-        ranked = await self._rank(asked, plan, vectors, embedded)
+            blank = replace(plan.result_filter, labels_blank=where.labels_absent)
+            plan = replace(plan, count_filters={**plan.count_filters, "labels blank": blank})
+        ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
-            images_to_load(ranked, asked.offset, compared=vectors.query is not None),
-            plan.total,
-            distinct=_distinct(asked),
-            with_vectors=vectors.query is not None and len(ranked) > asked.offset,
-            also_count=list(plan.counted.values()),
+            images_to_load(ranked, query.offset, compared=vectors.query is not None),
+            plan.result_filter,
+            distinct=_distinct(query),
+            with_vectors=vectors.query is not None and len(ranked) > query.offset,
+            also_count=list(plan.count_filters.values()),
         )
-        return Answer(understood, where, embedded, vectors, plan, ranked, facts)
+        return RankedSearch(understood, where, embedded, vectors, plan, ranked, facts)
 
     async def _rank(
-        self, query: Query, plan: SearchPlan, vectors: RankedVectors, embedded: EmbeddedQuery
+        self, query: Query, plan: SearchPlan, vectors: RankingVectors, embedded: EmbeddedQuery
     ) -> list[RankedGroup]:
-        if query.offset >= POOL_SIZE and query.offset >= await self._store.count(plan.total, distinct=_distinct(query)):
+        if query.offset >= POOL_SIZE and query.offset >= await self._store.count(
+            plan.result_filter, distinct=_distinct(query)
+        ):
             return []
         sees_findings = self._embedder.embeds_text or not plan.terms
         return await rank_tiers(
@@ -137,37 +147,39 @@ class Searcher:
             raise NotFound.of_image(missing[0])
         return stored
 
-    def _result(self, query: Query, answer: Answer, started: float) -> SearchResult:
-        hits, warnings = present(answer, self._embedder.near_duplicate_cosine)
-        asked, facts = answer.query, answer.facts
-        counted = (
-            counts(dict(zip(answer.plan.counted, facts.counts, strict=True))) if answer.understood.meaning else None
+    def _result(self, search: RankedSearch, started: float) -> SearchResult:
+        hits, warnings = hits_and_warnings(search, self._embedder.near_duplicate_cosine)
+        query, facts = search.query, search.facts
+        shown_counts = (
+            counts(dict(zip(search.plan.count_filters, facts.counts, strict=True)))
+            if search.understood.meaning
+            else None
         )
-        end = asked.offset + asked.limit
+        end = query.offset + query.limit
         return SearchResult(
             query=query.text,
-            search_mode=answer.mode,
-            fallback_reason=answer.embedded.fallback_reason,
+            search_mode=search.mode,
+            fallback_reason=search.embedded.fallback_reason,
             embedder=self._embedder.name,
-            understood=_understood(answer) if query.text else None,
-            filters=_filters(answer),
-            matched_results=None if counted is None else counted["present"] + counted["possible"],
-            counts=counted,
+            understood=_understood(search) if query.text else None,
+            filters=_filters(search),
+            matched_results=None if shown_counts is None else shown_counts["present"] + shown_counts["possible"],
+            counts=shown_counts,
             total_results=facts.total,
             results_count=len(hits),
-            offset=asked.offset,
+            offset=query.offset,
             next_offset=end if end < facts.total else None,
             execution_time_ms=round(1000 * (time.perf_counter() - started), 1),
-            cache_hit=answer.embedded.cache_hit,
+            cache_hit=search.embedded.cache_hit,
             warnings=warnings,
             images=hits,
         )
 
 
-def _finding_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tuple[str, ...]:
-    """Return the terms of the findings of the marked studies that are liked and not in those that are not.
+def _example_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tuple[str, ...]:
+    """Return the terms of findings that the `like` examples state and the `unlike` examples do not.
 
-    The pixel sketch sees little but exposure; what it calls alike must not outvote what marked studies state.
+    The pixel sketch sees little but exposure; what it ranks as similar must not outvote what the examples state.
     """
     liked = {name for image_id in query.like for name in _stated(examples[image_id])}
     unliked = {name for image_id in query.unlike for name in _stated(examples[image_id])}
@@ -188,21 +200,21 @@ def _distinct(query: Query) -> Literal["study", "subject"] | None:
     return None if query.group == "none" else query.group
 
 
-def _filters(answer: Answer) -> dict[str, Any]:
+def _filters(search: RankedSearch) -> dict[str, Any]:
     """Return the filters in force: ids as the archive spells them, and under `without` what the words rule out."""
-    meaning = answer.understood.meaning
+    meaning = search.understood.meaning
     resolved = {
-        "study_id": answer.where.study_id,
-        "subject_id": answer.where.subject_id,
-        "image_id": answer.where.image_id,
-        "view": list(answer.understood.shown.get("view", [])) if answer.understood.view_applied else [],
+        "study_id": search.where.study_id,
+        "subject_id": search.where.subject_id,
+        "image_id": search.where.image_id,
+        "view": list(search.understood.shown.get("view", [])) if search.understood.view_applied else [],
         "without": [*(one.description for one in meaning.ruled_out), *meaning.denied_words] if meaning else [],
     }
-    return answer.query.filters | {name: value for name, value in resolved.items() if value}
+    return search.query.filters | {name: value for name, value in resolved.items() if value}
 
 
-def _understood(answer: Answer) -> Understood:
-    return Understood(**answer.understood.shown, embedded=answer.embedded.text)
+def _understood(search: RankedSearch) -> Understood:
+    return Understood(**search.understood.shown, embedded=search.embedded.text)
 
 
 def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mcp_cxr.search._query_vector import centered
+from mcp_cxr.search._combine_vectors import centered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Understands a query: its words become findings, filters and a limit, and what was made of each word is said."""
+"""Understands a query: its words become findings, filters and a limit, and it reports how each word was used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mcp_cxr.search._arguments import Query
     from mcp_cxr.stores import Store
 
-Vocabulary = Literal["archive", "findings"]
+SearchableWords = Literal["archive", "findings"]
 """Which words a query may use: all that the archive's reports have, or those of the table of findings only."""
 
 _FEWEST_LETTERS = 5  # of a word that is corrected by the archive's words
@@ -29,21 +29,21 @@ class UnderstoodQuery:
     meaning: QueryMeaning | None = None
     """Of the words that remain; None if none do."""
     ignored: tuple[str, ...] = ()
-    """Words that no field knows."""
+    """Words that occur in no report, label or tag."""
     warnings: tuple[str, ...] = ()
     view_applied: bool = False
     """Whether the words name the view, and no argument does."""
     shown: dict[str, Any] = field(default_factory=dict[str, Any])
-    """For people: what each word was taken for."""
+    """For people: how each word was used."""
 
 
-async def understand(query: Query, store: Store, vocabulary: Vocabulary) -> UnderstoodQuery:
+async def understand(query: Query, store: Store, searchable_words: SearchableWords) -> UnderstoodQuery:
     """Return what a query asks for.
 
     Args:
         query: Checked arguments.
-        store: Tells which words the archive has.
-        vocabulary: With `findings`, nothing of the answer depends on the words of reports.
+        store: Holds the words of the archive.
+        searchable_words: With `findings`, nothing of the result depends on the words of reports.
 
     Raises:
         QueryError: The words hold nothing to look for.
@@ -52,25 +52,25 @@ async def understand(query: Query, store: Store, vocabulary: Vocabulary) -> Unde
     if not query.text:
         return UnderstoodQuery(query)
     request = read_request(query.text)
-    asked, warnings = _with_request(query, request)
+    filtered, warnings = _with_request(query, request)
     meaning = parse_query_text(request.text) if request.text else QueryMeaning()
     if not meaning.is_empty:
-        meaning, unknown = await _with_known_words(meaning, store, vocabulary)
+        meaning, unknown = await _with_known_words(meaning, store, searchable_words)
     elif named := await _identified(request.text, store):
-        asked, request, unknown = replace(asked, where=_merged(asked.where, named)), Request(""), ()
+        filtered, request, unknown = replace(filtered, where=_merged(filtered.where, named)), Request(""), ()
     else:
         unknown = ()
-    warnings += _warnings(query.text, request, meaning, unknown, vocabulary)
-    is_asked = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(request))
-    if not is_asked and not _has_filter(asked):
+    warnings += _warnings(query.text, request, meaning, unknown, searchable_words)
+    has_words = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(request))
+    if not has_words and not _has_filter(filtered):
         raise QueryError(_nothing_to_look_for(query.text))
     return UnderstoodQuery(
-        asked,
-        meaning if is_asked else None,
+        filtered,
+        meaning if has_words else None,
         unknown,
         warnings,
         bool(request.views) and not query.where.view,
-        _shown(asked, request, meaning, unknown),
+        _shown(filtered, request, meaning, unknown),
     )
 
 
@@ -116,12 +116,12 @@ async def _identified(text: str, store: Store) -> Filter | None:
 
 
 async def _with_known_words(
-    meaning: QueryMeaning, store: Store, vocabulary: Vocabulary
+    meaning: QueryMeaning, store: Store, searchable_words: SearchableWords
 ) -> tuple[QueryMeaning, tuple[str, ...]]:
-    """Return the meaning with the words that may be matched, and the words that may not or that no field knows."""
+    """Return the meaning with the words that may be matched, and the words that may not be or that occur nowhere."""
     if not meaning.words:
         return meaning, ()
-    if vocabulary == "findings":
+    if searchable_words == "findings":
         return replace(meaning, words=(), unknown_words=meaning.words), meaning.words
     stems = {word: terms(word) for word in meaning.words}
     known = await store.term_counts([stem for found in stems.values() for stem in found])
@@ -146,7 +146,7 @@ async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
 
 
 def _warnings(
-    text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...], vocabulary: Vocabulary
+    text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...], searchable_words: SearchableWords
 ) -> tuple[str, ...]:
     found: list[str] = []
     for one in meaning.corrections:
@@ -158,7 +158,7 @@ def _warnings(
         qualifiers = ", ".join(map(repr, meaning.modifiers))
         found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
     if unknown:
-        where = "No report, label or tag" if vocabulary == "archive" else "No name of a finding"
+        where = "No report, label or tag" if searchable_words == "archive" else "No name of a finding"
         found.append(f"{where} has {', '.join(map(repr, unknown))}; not searched for.")
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     if (unknown and not is_named) or _other_script(text):
@@ -189,8 +189,8 @@ def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
 
-def _shown(asked: Query, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> dict[str, Any]:
-    """Return what each word was taken for; `embedded` is added when it is known."""
+def _shown(filtered: Query, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> dict[str, Any]:
+    """Return how each word was used; `embedded` is added when it is known."""
     ids = [value for value in (request.subject_id, request.study_id, request.image_id) if value]
     shown: dict[str, Any] = {
         "findings": [" or ".join(one.description for one in group) for group in meaning.wanted]
@@ -202,6 +202,6 @@ def _shown(asked: Query, request: Request, meaning: QueryMeaning, unknown: tuple
         "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
         "ignored": [*meaning.modifiers, *unknown, *([request.patient_words] if request.patient_words else [])],
     }
-    if request.limit and request.limit == asked.limit:
-        shown["limit"] = asked.limit
+    if request.limit and request.limit == filtered.limit:
+        shown["limit"] = filtered.limit
     return shown

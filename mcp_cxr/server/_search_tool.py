@@ -35,8 +35,8 @@ async def search_medical_images(
     """
     state = state_of(context)
     archive = await state.archive()
-    vocabulary = "archive" if "reports" in state.share else "findings"
-    page = await archive.search_with(SearchArguments(**arguments), vocabulary=vocabulary)
+    searchable_words = "archive" if "reports" in state.share else "findings"
+    page = await archive.search_with(SearchArguments(**arguments), searchable_words=searchable_words)
     page = redact_search_result(page, state.share)
     return tool_result(page, has_untrusted_text=any(hit.report_excerpt for hit in page.images))
 

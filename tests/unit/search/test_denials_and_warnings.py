@@ -13,7 +13,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import ImageError, PathRefused, QueryError
 from mcp_cxr.records import Filter, SearchArguments
-from mcp_cxr.search import _present as _hits
+from mcp_cxr.search import _result_page
 from mcp_cxr.search._similarity import near_duplicates
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import dicom, mimic, report
@@ -187,7 +187,7 @@ def test_near_duplicates_point_to_the_first_image_that_stays() -> None:
 async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
     five: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_hits, "SMALL_SAMPLE", 5)
+    monkeypatch.setattr(_result_page, "SMALL_SAMPLE", 5)
     async with opened_in_memory(five) as archive:
         page = await archive.search("edema", limit=5)
     assert page.results_count == 5

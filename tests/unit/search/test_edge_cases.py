@@ -15,7 +15,7 @@ from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
-from mcp_cxr.search import _query_vector
+from mcp_cxr.search import _text_vector_cache
 from mcp_cxr.search._reasons import Reasons
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import mimic, report
@@ -133,7 +133,7 @@ async def test_cached_vectors_are_keyed_by_fingerprint(own_data: Path) -> None:
 
 
 async def test_the_cache_drops_the_least_recently_used_query(toy_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_query_vector, "_MAX_CACHED", 2)
+    monkeypatch.setattr(_text_vector_cache, "_MAX_CACHED", 2)
     async with opened_in_memory(toy_data) as archive:
         asked = [
             (await archive.search(query)).cache_hit for query in ["left", "right", "left", "upper", "left", "right"]

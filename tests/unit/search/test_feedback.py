@@ -13,7 +13,7 @@ import pytest
 from mcp_cxr.language import stated_terms
 from mcp_cxr.records import SearchArguments
 from mcp_cxr.search import check_arguments
-from mcp_cxr.search._searcher import _finding_terms  # pyright: ignore[reportPrivateUsage]
+from mcp_cxr.search._searcher import _example_terms  # pyright: ignore[reportPrivateUsage]
 from tests.support.archives import image_ids, set_vectors
 from tests.support.reported import Reported, image_id, numbers, offline, reported
 from tests.support.toy import ToyEmbedder
@@ -50,7 +50,7 @@ async def test_terms_are_of_findings_that_the_liked_state_and_the_unliked_do_not
     async with reported(reports) as archive:
         examples = await archive.store.get(await image_ids(archive))
         query = check_arguments(SearchArguments(query="x", like=[image_id(1), image_id(3)], unlike=[image_id(2)]))
-    assert _finding_terms(query, examples) == stated_terms("pneumothorax")
+    assert _example_terms(query, examples) == stated_terms("pneumothorax")
 
 
 async def test_examples_alone_are_still_compared_by_their_vectors() -> None:

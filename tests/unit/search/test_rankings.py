@@ -14,7 +14,7 @@ from mcp_cxr.errors import NotFound, QueryError
 from mcp_cxr.language import parse_query_text
 from mcp_cxr.records import Filter
 from mcp_cxr.search._plan import plan_words
-from mcp_cxr.search._query_vector import TYPICAL_TEXTS
+from mcp_cxr.search._text_vector_cache import TYPICAL_TEXTS
 from tests.support.archives import opened_in_memory
 from tests.support.toy import ToyEmbedder
 

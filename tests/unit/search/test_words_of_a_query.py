@@ -165,7 +165,7 @@ async def test_misspelt_words_are_corrected_and_the_answer_says_so(typed: str, m
 async def test_a_word_of_the_reports_is_corrected_too_but_not_by_the_table_alone() -> None:
     async with reported(REPORTS) as archive:
         page = await archive.search("spong")
-        hidden = await archive.search_with(SearchArguments(query="sponge"), vocabulary="findings")
+        hidden = await archive.search_with(SearchArguments(query="sponge"), searchable_words="findings")
     assert (numbers(page), page.matched_results) == ([2], 1)
     assert hidden.matched_results == 0
     assert hidden.understood is not None

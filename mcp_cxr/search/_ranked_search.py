@@ -1,4 +1,4 @@
-"""What was made of a query: everything that a page of results is presented from."""
+"""The intermediate results of a search."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Filter, ResultFacts
     from mcp_cxr.search._arguments import Query
-    from mcp_cxr.search._embedding import EmbeddedQuery, RankedVectors
     from mcp_cxr.search._plan import SearchPlan
+    from mcp_cxr.search._query_embedder import EmbeddedQuery, RankingVectors
     from mcp_cxr.search._rank import RankedGroup
     from mcp_cxr.search._understand import UnderstoodQuery
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Everything that a page of results is made of."""
+class RankedSearch:
+    """The intermediate results of a search, from which the page of results is made."""
 
     understood: UnderstoodQuery
     where: Filter
     """The filters: ids as the archive spells them, and without the examples themselves."""
     embedded: EmbeddedQuery
-    vectors: RankedVectors
+    vectors: RankingVectors
     plan: SearchPlan
     ranked: Sequence[RankedGroup]
     """From the first hit of all to the last of the page."""
@@ -40,7 +40,7 @@ class Answer:
     def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
         """How the result was found."""
         vectors = self.embedded.vectors
-        by_text, by_words = vectors.text is not None or bool(vectors.denied), bool(self.plan.terms)
+        by_text, by_words = vectors.text is not None or bool(vectors.ruled_out), bool(self.plan.terms)
         if by_text + vectors.has_examples + by_words > 1:
             return "hybrid"
         if by_text:

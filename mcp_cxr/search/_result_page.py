@@ -1,4 +1,4 @@
-"""Turns an answer into a page of hits, and collapses near duplicates into the first of them."""
+"""Makes the hits of a page from a ranked search, and collapses near duplicates into the first of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp_cxr.records import ImageId, Matched, StoredImage
-    from mcp_cxr.search._answer import Answer
     from mcp_cxr.search._rank import RankedGroup
+    from mcp_cxr.search._ranked_search import RankedSearch
 
 _CHANCE_PERCENTILE = 95.0
 """Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
@@ -35,43 +35,43 @@ _OTHER_REASONS: dict[Matched | None, str] = {
 
 
 def images_to_load(ranked: Sequence[RankedGroup], offset: int, *, compared: bool) -> list[ImageId]:
-    """Return the images that `present` needs: those of the page, and those compared to find near duplicates."""
+    """Return the images of the page, and those that are compared to find near duplicates."""
     first = ranked[:NEAR_DUPLICATE_DEPTH] if compared and len(ranked) > offset else ranked[:0]
     return list(dict.fromkeys(group.best.image_id for group in (*first, *ranked[offset:])))
 
 
-def present(answer: Answer, near_duplicate_cosine: float) -> tuple[list[Hit], list[str]]:
+def hits_and_warnings(search: RankedSearch, near_duplicate_cosine: float) -> tuple[list[Hit], list[str]]:
     """Return the hits of the page, and the warnings of the whole result.
 
     Args:
-        answer: Of a search.
+        search: From which the page is made.
         near_duplicate_cosine: From the embedder: cosine, from the archive's mean, at which images are one image twice.
     """
-    page = _Page(answer, near_duplicate_cosine)
-    hits, folded = page.hits()
+    page = _Page(search, near_duplicate_cosine)
+    hits, duplicate_warnings = page.hits()
     return hits, [
-        *answer.understood.warnings,
-        *answer.embedded.warnings,
+        *search.understood.warnings,
+        *search.embedded.warnings,
         *page.warnings_of_sample(),
-        *folded,
+        *duplicate_warnings,
         *_chance_warnings(page, hits),
-        *_match_warnings(answer),
-        *_external_warnings(answer),
+        *_match_warnings(search),
+        *_external_warnings(search),
     ]
 
 
 @dataclass(frozen=True)
 class _Page:
-    """The page of an answer, with what its hits are compared to."""
+    """A page of results, with what its hits are compared to."""
 
-    answer: Answer
+    search: RankedSearch
     near_duplicate_cosine: float
 
     @property
     def statistics(self) -> SimilarityStatistics | None:
         """The similarities of the sample; None if no vectors were compared."""
-        query, sample = self.answer.vectors.query, self.answer.facts.sample
-        if query is None or sample is None or len(self.answer.ranked) <= self.answer.query.offset:
+        query, sample = self.search.vectors.query, self.search.facts.sample
+        if query is None or sample is None or len(self.search.ranked) <= self.search.query.offset:
             return None
         return SimilarityStatistics(query, sample)
 
@@ -85,8 +85,8 @@ class _Page:
 
     def hits(self) -> tuple[list[Hit], list[str]]:
         """Return the page's hits without near duplicates, and warnings; the hit that they repeat names them."""
-        answer, offset, statistics = self.answer, self.answer.query.offset, self.statistics
-        ranked, stored = answer.ranked, answer.facts.stored
+        search, offset, statistics = self.search, self.search.query.offset, self.statistics
+        ranked, stored = search.ranked, search.facts.stored
         repeats: Mapping[int, int] = self._repeats() if statistics else {}
         folded: dict[int, list[str]] = defaultdict(list)
         for index, first in repeats.items():
@@ -96,7 +96,7 @@ class _Page:
         for index, group in enumerate(ranked[offset:], start=offset):
             if index in repeats or group.best.image_id not in stored:  # another process may have removed it since
                 continue
-            hit = _hit(answer, group, stored[group.best.image_id], statistics, index + 1)
+            hit = _hit(search, group, stored[group.best.image_id], statistics, index + 1)
             notes = [f"near duplicate folded: {image_id}" for image_id in folded.pop(index, [])]
             hits.append(hit.model_copy(update={"why": [*hit.why, *notes]}) if notes else hit)
         warnings = [
@@ -107,21 +107,21 @@ class _Page:
 
     def _repeats(self) -> Mapping[int, int]:
         """Return the index in the ranking of each near duplicate, with that of the image it repeats."""
-        stored, sample = self.answer.facts.stored, self.answer.facts.sample
+        stored, sample = self.search.facts.stored, self.search.facts.sample
         if sample is None or not sample.ids:
             return {}
-        first = self.answer.ranked[:NEAR_DUPLICATE_DEPTH]
+        first = self.search.ranked[:NEAR_DUPLICATE_DEPTH]
         vectors = [image.vector if (image := stored.get(group.best.image_id)) else None for group in first]
         return near_duplicates(vectors, sample.vectors.mean(axis=0), self.near_duplicate_cosine)
 
 
 def _hit(
-    answer: Answer, group: RankedGroup, stored: StoredImage, statistics: SimilarityStatistics | None, rank: int
+    search: RankedSearch, group: RankedGroup, stored: StoredImage, statistics: SimilarityStatistics | None, rank: int
 ) -> Hit:
-    image, study, meaning = stored.image, stored.study, answer.understood.meaning
+    image, study, meaning = stored.image, stored.study, search.understood.meaning
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
     reasons = Reasons(meaning or QueryMeaning(), stored)
-    matched = _matched(answer, group, stored)
+    matched = _matched(search, group, stored)
     why = [*(["pixels"] if group.by_vector else []), *reasons.why()]
     return Hit(
         rank=rank,
@@ -143,15 +143,15 @@ def _hit(
     )
 
 
-def _matched(answer: Answer, group: RankedGroup, stored: StoredImage) -> Matched | None:
+def _matched(search: RankedSearch, group: RankedGroup, stored: StoredImage) -> Matched | None:
     """Return how far the study matches the words; None if there are none."""
-    if answer.understood.meaning is None or group.tier is None:
+    if search.understood.meaning is None or group.tier is None:
         return None
-    if len(answer.plan.tiers) > 1:
+    if len(search.plan.tiers) > 1:
         return group.tier.matched
     image = stored.image  # ranked by vectors alone
     terms = frozenset(document_terms(stored.study, [(image.view_position, image.tags)]))
-    return matched_by_terms(answer.plan, terms)
+    return matched_by_terms(search.plan, terms)
 
 
 def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
@@ -173,27 +173,29 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     return [warning]
 
 
-def _match_warnings(answer: Answer) -> list[str]:
+def _match_warnings(search: RankedSearch) -> list[str]:
     """Warn if no report, label or tag matches, if the view of matching studies is unknown, and of blank labels."""
     found: list[str] = []
-    counted = dict(zip(answer.plan.counted, answer.facts.counts, strict=True)) if answer.plan.counted else {}
-    if not counted.get("stated", 1) and answer.vectors.query is not None:
+    counted = (
+        dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
+    )
+    if not counted.get("stated", 1) and search.vectors.query is not None:
         found.append(_LIKENESS_ALONE)
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     if counted.get("labels blank"):
         found.append(
-            f"Of the {answer.facts.total} results, {counted['labels blank']} are blank in labels_absent: their labels"
+            f"Of the {search.facts.total} results, {counted['labels blank']} are blank in labels_absent: their labels"
             " do not mention it."
         )
     return found
 
 
-def _external_warnings(answer: Answer) -> list[str]:
-    if not answer.facts.external:
+def _external_warnings(search: RankedSearch) -> list[str]:
+    if not search.facts.external:
         return []
     warning = (
-        f"{answer.facts.external} images written by another program have no usable vector. Run `mcp-cxr ingest` on "
+        f"{search.facts.external} images written by another program have no usable vector. Run `mcp-cxr ingest` on "
         "their folder to make them searchable."
     )
     return [warning]

@@ -1,4 +1,4 @@
-"""Embeds a query: its words, what they rule out, and its examples; and says what could not be embedded."""
+"""Embeds a query: its words, what they rule out, and its examples; and reports what could not be embedded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, QueryError
 from mcp_cxr.records import Rejected
-from mcp_cxr.search._query_vector import QueryVectors, TextVectorCache, combine_rocchio
+from mcp_cxr.search._combine_vectors import QueryVectors, combine_rocchio
+from mcp_cxr.search._text_vector_cache import TextVectorCache
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ _NO_TEXT = "The embedder {name} cannot embed text, so the query was matched by w
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedQuery:
-    """The vectors of a query, and what is to be said of them."""
+    """The vectors of a query, and the warnings for the user."""
 
     vectors: QueryVectors = field(default_factory=QueryVectors)
     mean_text: Vector | None = None
@@ -40,7 +41,7 @@ class EmbeddedQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class RankedVectors:
+class RankingVectors:
     """The vectors to rank by."""
 
     query: Vector | None = None
@@ -106,32 +107,32 @@ class QueryEmbedder:
             return _without_lone_unlike(replace(embedded, fallback_reason=reason))
 
     async def _other_model_advice(self) -> str | None:
-        """Return what to set if the archive was made with another model; the embedder is not asked."""
+        """Return what to set if the archive was made with another model; the embedder is not called."""
         made_with = await self._store.query_fingerprint()
         return made_with.other_model_advice(self._embedder.name) if made_with else None
 
-    async def combine(self, embedded: EmbeddedQuery) -> RankedVectors:
+    async def combine(self, embedded: EmbeddedQuery) -> RankingVectors:
         """Return the vectors to rank by."""
         vectors = embedded.vectors
         if not vectors:
-            return RankedVectors()
+            return RankingVectors()
         alone = vectors.single_kind_vector
         sample = None if alone is not None else await self._store.reference_sample()
         if sample is None or not sample.ids:
-            return RankedVectors(alone)
+            return RankingVectors(alone)
         images, texts = sample.vectors.mean(axis=0), embedded.mean_text
         extra: list[Vector] = []
         without_examples = replace(vectors, like=(), unlike=())
-        if vectors.has_examples and without_examples.denied:
+        if vectors.has_examples and without_examples.ruled_out:
             extra.append(combine_rocchio(without_examples, images, texts))
         if vectors.text is not None:
             extra.append(vectors.text)
         try:
-            return RankedVectors(combine_rocchio(vectors, images, texts), tuple(extra))
+            return RankingVectors(combine_rocchio(vectors, images, texts), tuple(extra))
         except QueryError:
             if vectors.has_examples:
                 raise
-            return RankedVectors(vectors.text)  # the words that are ruled out tell nothing
+            return RankingVectors(vectors.text)  # what is ruled out cancels the words
 
     async def _examples(
         self, query: Query, examples: Mapping[ImageId, StoredImage], files: Mapping[str, Rendering]
@@ -168,12 +169,12 @@ class QueryEmbedder:
         text, cache_hit = None, False
         if meaning.text_to_embed:
             text, cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
-        denied = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.denied_texts]
-        mean = await self._text_vectors.mean() if denied or embedded.vectors else None
+        ruled_out = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.denied_texts]
+        mean = await self._text_vectors.mean() if ruled_out or embedded.vectors else None
         long = ("The query is long: the model reads about its first 45 words.",)
         return replace(
             embedded,
-            vectors=replace(embedded.vectors, text=text, denied=denied),
+            vectors=replace(embedded.vectors, text=text, ruled_out=ruled_out),
             mean_text=mean,
             text=meaning.text_to_embed or None,
             cache_hit=cache_hit,

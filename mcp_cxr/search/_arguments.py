@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MAX_LIMIT = 100
+MAX_QUERY = 2000  # characters
 _EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 
 
@@ -81,6 +82,8 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
     Raises:
         QueryError: A value is unknown, malformed or out of range.
     """
+    if arguments.query and len(arguments.query) > MAX_QUERY:
+        raise QueryError(f"query has {len(arguments.query)} characters; at most {MAX_QUERY} are read. Shorten it.")
     if not 1 <= arguments.limit <= MAX_LIMIT:
         advice = "; use offset for the next page" if arguments.limit > MAX_LIMIT else ""
         raise QueryError(f"limit must be 1 to {MAX_LIMIT}, not {arguments.limit}{advice}.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SearchableWords = Literal["archive", "findings"]
 """Which words a query may use: all that the archive's reports have, or those of the table of findings only."""
 
-_FEWEST_LETTERS = 5  # of a word that is corrected by the archive's words
+_FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ async def _with_known_words(
 
 async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
     """Return what a word that no document has may stand for: a word of the archive that is one edit away."""
-    if len(word) < _FEWEST_LETTERS or not word.isalpha() or not word.isascii():
+    if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isalpha() or not word.isascii():
         return None
     by_stem = {stem: near for near in one_edit_away(word) for stem in terms(near)}
     counts = await store.term_counts(list(by_stem))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 """Letters of a word in which one edit, or two, are taken as a misspelling."""
+_LONGEST = 30  # letters: no longer word is corrected
 _TYPED = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -85,7 +86,7 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
 
 
 def _is_unknown(word: str, known: frozenset[str]) -> bool:
-    if len(word) < _ONE_EDIT_FROM or not word.isascii():
+    if not _ONE_EDIT_FROM <= len(word) <= _LONGEST or not word.isascii():
         return False
     return word not in known and word not in table_words() and stem(word) not in _known_stems()
 

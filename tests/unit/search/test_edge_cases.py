@@ -14,8 +14,8 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.language import parse_query_text
-from mcp_cxr.records import ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
-from mcp_cxr.search import _text_vector_cache
+from mcp_cxr.records import ImageId, ImageRecord, SearchArguments, StoredImage, Study, StudyId, SubjectId
+from mcp_cxr.search import _text_vector_cache, check_arguments
 from mcp_cxr.search._reasons import Reasons
 from tests.support.archives import image_ids, ingested_in_memory, opened_in_memory, set_vectors
 from tests.support.image_files import mimic, report
@@ -245,3 +245,8 @@ def test_a_long_excerpt_is_cut() -> None:
     cut = excerpt("edema", f"IMPRESSION: {'word ' * 100}")
     assert cut is not None
     assert (len(cut) <= 300, cut[-6:]) == (True, " word…")
+
+
+async def test_a_query_of_more_than_2000_characters_is_refused() -> None:
+    with pytest.raises(QueryError, match="2001 characters; at most 2000"):
+        check_arguments(SearchArguments("x" * 2001))

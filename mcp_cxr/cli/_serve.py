@@ -45,7 +45,9 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
         raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
     gc.disable()  # garbage collection while modules load takes 0.04 s of the 0.46 s a host waits
     try:
-        from mcp_cxr.server import AccessLog, build_server
+        import anyio
+
+        from mcp_cxr.server import AccessLog, build_server, serve_stdio
         from mcp_cxr.settings import require_absolute
 
         settings = read_settings()
@@ -75,7 +77,7 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
         serve_http(HttpConfig(**how), token_file=settings.token_file, build=build, note=note)
     else:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # otherwise Ctrl-C waits for the thread that reads stdin
-        build().run("stdio")
+        anyio.run(serve_stdio, build())
 
 
 def _is_given(context: click.Context, name: str) -> bool:

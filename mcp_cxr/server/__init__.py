@@ -2,6 +2,7 @@
 
 from mcp_cxr.server._access_log import AccessLog
 from mcp_cxr.server._server import build_server
+from mcp_cxr.server._stdio import serve_stdio
 from mcp_cxr.server._strict_tool import UNTRUSTED_TEXT_NOTE
 
-__all__ = ["UNTRUSTED_TEXT_NOTE", "AccessLog", "build_server"]
+__all__ = ["UNTRUSTED_TEXT_NOTE", "AccessLog", "build_server", "serve_stdio"]

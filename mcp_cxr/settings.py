@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.loopback import is_loopback
-from mcp_cxr.pasted import pasted_path, strip_pasted
+from mcp_cxr.pasted_text import pasted_path, strip_pasted
 
 
 def _split(separator: str) -> BeforeValidator:

@@ -20,7 +20,7 @@ from mcp_cxr.images import (
     overview_tile,
     values_tile,
 )
-from mcp_cxr.pasted import pasted_image_id, strip_pasted
+from mcp_cxr.pasted_text import pasted_image_id, strip_pasted
 from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:

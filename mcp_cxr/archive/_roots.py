@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import PathRefused, StoreMissing
-from mcp_cxr.pasted import pasted_path
+from mcp_cxr.pasted_text import pasted_path
 
 if TYPE_CHECKING:
     from mcp_cxr.stores import Store

@@ -1,7 +1,7 @@
 """Embedders turn renderings and texts into vectors of one space."""
 
 from mcp_cxr.embeddings._base import Embedder
-from mcp_cxr.embeddings._pixel_sketch import OfflineEmbedder
+from mcp_cxr.embeddings._offline_embedder import OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, likely_truncated
 
 __all__ = ["Embedder", "NvclipConfig", "NvclipEmbedder", "OfflineEmbedder", "likely_truncated"]

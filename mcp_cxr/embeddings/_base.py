@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.records import Fingerprint, ImageSpec, Rejected, Rendering, Vector, Vectors
+    from mcp_cxr.records import Fingerprint, ImageSpec, Rejection, Rendering, Vector, Vectors
 
 
 class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
@@ -30,7 +30,7 @@ class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
         """Return what must be equal for vectors to be comparable; a service is asked once."""
         ...
 
-    async def embed_images(self, renderings: Sequence[Rendering], /) -> list[Vector | Rejected]:
+    async def embed_images(self, renderings: Sequence[Rendering], /) -> list[Vector | Rejection]:
         """Return one vector or one reason for each rendering, in order.
 
         Vectors are float32, shape (dimension,), unit length. A failed rendering gets a reason, never a substitute.

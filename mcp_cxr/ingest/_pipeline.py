@@ -22,7 +22,7 @@ from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_of
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -240,7 +240,7 @@ class Pipeline:
             return None
         done: list[WorkItem] = []
         for item, vector in zip(batch, vectors, strict=True):
-            if isinstance(vector, Rejected):
+            if isinstance(vector, Rejection):
                 await self._record_failures([Failure(item.file, vector.reason)])
             else:
                 item.vector, item.rendering = vector, None
@@ -259,7 +259,7 @@ class Pipeline:
                 self.stop_signal.stop(str(exc), keep_counting=True)
         return None
 
-    async def _request_vectors(self, batch: list[WorkItem], fingerprint: Fingerprint) -> list[Vector | Rejected]:
+    async def _request_vectors(self, batch: list[WorkItem], fingerprint: Fingerprint) -> list[Vector | Rejection]:
         """Return the batch's vectors, all from the service with this fingerprint.
 
         If another service has taken its place, the run ends: whether both give the same vectors shows in stored

@@ -6,19 +6,7 @@ The result of a search is a pydantic model, because what is optional in it depen
 numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded.
 """
 
-from mcp_cxr.records._api import (
-    FILTERS,
-    DefaultLimit,
-    ForgetPreview,
-    GroupBy,
-    ImageDetails,
-    IngestSummary,
-    Mode,
-    Overview,
-    Repair,
-    SearchArguments,
-    Verification,
-)
+from mcp_cxr.records._archive_results import ForgetPreview, ImageDetails, IngestSummary, Overview, Repair, Verification
 from mcp_cxr.records._domain import (
     LABEL_SOURCES,
     LABELS,
@@ -33,7 +21,7 @@ from mcp_cxr.records._domain import (
     Outcome,
     RankedImage,
     ReferenceSample,
-    Rejected,
+    Rejection,
     Rendering,
     ResultFacts,
     StoredImage,
@@ -49,6 +37,7 @@ from mcp_cxr.records._domain import (
     mimic_subject_id,
     without_mimic_prefix,
 )
+from mcp_cxr.records._search_arguments import FILTERS, DefaultLimit, GroupBy, Mode, SearchArguments
 from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood
 
 __all__ = [
@@ -75,7 +64,7 @@ __all__ = [
     "Overview",
     "RankedImage",
     "ReferenceSample",
-    "Rejected",
+    "Rejection",
     "Rendering",
     "Repair",
     "ResultFacts",

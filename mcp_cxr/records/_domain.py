@@ -145,13 +145,13 @@ class Rendering:
     """An image rendered to an embedder's `ImageSpec`."""
 
     pixels: NDArray[np.uint8]
-    """uint8, shape (size, size), or (size, size, 3) for RGB; bright is dense, as radiographs are read."""
+    """uint8, shape (size, size), or (size, size, 3) for RGB; dense tissue is bright, as MONOCHROME2."""
     jpeg: bytes | None = None
     """The rendering as JPEG, if the spec has a `jpeg_quality`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejection:
     """Why an embedder returned no vector for one rendering: a fault of that image, not of the service."""
 
     reason: str
@@ -260,7 +260,7 @@ class Fingerprint:
         )
         return f"{advice} {_ANOTHER_ARCHIVE}"
 
-    def same_space(self, other: Fingerprint) -> bool:
+    def is_comparable_with(self, other: Fingerprint) -> bool:
         """Whether vectors of both can be compared."""
         return (self.model, self.dimension, self.preprocessing) == (other.model, other.dimension, other.preprocessing)
 

@@ -1,7 +1,7 @@
 """What a search returns, for the tool, the command line and the page alike.
 
-The required fields are always there. The others have a default, which means that there is nothing to say: then a model
-is not given them; `mcp-cxr search --json` prints them all.
+The required fields are in every result. A model is not given the others if they have their default, which means that
+they are empty; `mcp-cxr search --json` prints them all.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Hit(BaseModel):
     image_path: str | None = None
     """Below its root; a model is not given a path that repeats the ids."""
     matched: Matched | None = None
-    """full: report and labels state all that the words ask for. part: a finding of them is there, and something asked
-    for is not stated, otherwise, or denied (`missing`). unknown: no report and no label. no: read, and silent. null if
-    no words were asked."""
+    """full: the report or the labels state all that the words ask for. part: they state some of it; `missing` names the
+    rest. unknown: no report that can be read, and no label. no: the report or the labels do not mention it. null
+    without words."""
     missing: list[str] = []
-    """What of the words is not stated as asked, and what the study says instead."""
+    """What the words ask for and the study does not state, and what it states instead."""
     similarity_score: float | None = None
     """Raw cosine, -1 to 1; null if no vectors were compared."""
     similarity_z: float | None = None
@@ -106,10 +106,11 @@ class SearchResult(BaseModel):
     filters: dict[str, Any] = {}
     """The filters in force, as understood; filters not given are left out."""
     matched_results: int | None = None
-    """Groups that match in full, after all filters: the number to tell people. null if no words were asked."""
+    """Groups that match in full, after all filters: the number to report. null without words."""
     counts: dict[str, int] | None = None
-    """present and possible (full matches), part, unknown (no report and no label), silent, denied (every finding
-    denied: left out), conflicting (report and labels disagree). null if no words were asked."""
+    """present and possible (full matches), part, unknown (no report and no label), silent (report or labels do not
+    mention it), denied (every finding denied: left out), conflicting (report and labels disagree). null without
+    words."""
     total_results: int
     """What can be paged through: the matches, and what is ranked after them."""
     results_count: int
@@ -124,14 +125,14 @@ class SearchResult(BaseModel):
     @property
     def only_rules_out(self) -> bool:
         """Whether the words ask for nothing and rule something out."""
-        asked = self.understood
-        return asked is not None and bool(asked.without) and not (asked.findings or asked.words)
+        understood = self.understood
+        return understood is not None and bool(understood.without) and not (understood.findings or understood.words)
 
     def matches_text(self) -> str | None:
         """Return how many match, for people: `162 match; 310 in part; the rest is ranked by likeness`.
 
         Returns:
-            None if no words were asked.
+            None without words.
         """
         if self.matched_results is None or self.counts is None:
             return None
@@ -154,7 +155,7 @@ class SearchResult(BaseModel):
         """Return the rank of the first hit after the matches, and a line that sets it and those after it apart.
 
         Returns:
-            None if every hit matches or no words were asked, or if vectors alone mix what matches with what does not.
+            None if every hit matches or without words, or if vectors alone mix what matches with what does not.
         """
         first = next((hit for hit in self.images if hit.matched in ("no", "unknown")), None)
         if first is None or self._is_mixed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mcp_cxr.errors import QueryError
-from mcp_cxr.pasted import IMAGE_SUFFIXES
+from mcp_cxr.pasted_text import IMAGE_SUFFIXES
 from mcp_cxr.records import (
     FILTERS,
     LABELS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, QueryError
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 from mcp_cxr.search._combine_vectors import QueryVectors, combine_rocchio
 from mcp_cxr.search._text_vector_cache import TextVectorCache
 
@@ -160,7 +160,7 @@ class QueryEmbedder:
         await self._check_fingerprint()
         vectors: list[Vector] = []
         for path, made in zip(renderings, await self._embedder.embed_images(list(renderings.values())), strict=True):
-            if isinstance(made, Rejected):
+            if isinstance(made, Rejection):
                 raise QueryError(f"{path} cannot be used as an example: {made.reason}.")
             vectors.append(made)
         return vectors

@@ -74,7 +74,7 @@ class Searcher:
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
             search = await self._ranked_search(query, render, searchable_words)
-            if _is_same_space(fingerprint, search.facts.fingerprint):
+            if _are_comparable(fingerprint, search.facts.fingerprint):
                 break
         else:
             raise StoreUnavailable("The archive changed several times during this search; try again.")
@@ -217,6 +217,6 @@ def _understood(search: RankedSearch) -> Understood:
     return Understood(**search.understood.shown, embedded=search.embedded.text)
 
 
-def _is_same_space(before: Fingerprint | None, after: Fingerprint | None) -> bool:
+def _are_comparable(before: Fingerprint | None, after: Fingerprint | None) -> bool:
     """Whether the store's vectors were comparable before and after the query."""
-    return before.same_space(after) if before and after else before is after
+    return before.is_comparable_with(after) if before and after else before is after

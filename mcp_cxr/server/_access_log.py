@@ -18,7 +18,7 @@ from anyio import to_thread
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver.exceptions import ToolError
 
-from mcp_cxr.pasted import pasted_image_id
+from mcp_cxr.pasted_text import pasted_image_id
 from mcp_cxr.records import SearchArguments
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import json
 from contextlib import suppress
 from typing import Any, cast
 
-from mcp_cxr.pasted import strip_pasted
+from mcp_cxr.pasted_text import strip_pasted
 
 _IDS = frozenset(("image_id", "study_id", "subject_id", "like", "unlike", "exclude_subject_of"))
 _FREE_TEXT = frozenset(("query",))

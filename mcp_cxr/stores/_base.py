@@ -108,7 +108,7 @@ class Store(ABC):
 
         Raises:
             FingerprintMismatch: The stored vectors cannot be compared with those of `fingerprint`
-                (`Fingerprint.same_space`).
+                (`Fingerprint.is_comparable_with`).
             ConfigError: The stored ids were hashed with another key.
         """
 

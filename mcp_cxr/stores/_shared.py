@@ -40,7 +40,7 @@ def check_fingerprint(stored: Fingerprint | None, given: Fingerprint | None) -> 
     Raises:
         FingerprintMismatch: They cannot.
     """
-    if stored and given and not stored.same_space(given):
+    if stored and given and not stored.is_comparable_with(given):
         raise FingerprintMismatch(stored.mismatch(given))
 
 

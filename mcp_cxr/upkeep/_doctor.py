@@ -137,4 +137,4 @@ def _compare(current: Fingerprint, made_with: Fingerprint) -> CheckResult:
             " again, and continues only if the vectors are the same."
         )
     detail = f"made with {made_with.description}"
-    return CheckResult("fingerprint", current.same_space(made_with), detail, advice)
+    return CheckResult("fingerprint", current.is_comparable_with(made_with), detail, advice)

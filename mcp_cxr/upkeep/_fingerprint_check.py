@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import CxrError, EmbeddingError, FingerprintMismatch, StoreMissing
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -87,7 +87,7 @@ class FingerprintCheck:
         current = await self._embedder.fingerprint()
         if made_with is None or current == made_with:
             return current
-        if not current.same_space(made_with):
+        if not current.is_comparable_with(made_with):
             raise FingerprintMismatch(made_with.mismatch(current))
         old, new = made_with.service_description, current.service_description
         await self._compare(old, new)
@@ -141,5 +141,5 @@ class FingerprintCheck:
         return vectors, renderings
 
 
-def _are_same(before: Vector, after: Vector | Rejected) -> bool:
-    return not isinstance(after, Rejected) and float(before @ after) >= _MIN_COSINE
+def _are_same(before: Vector, after: Vector | Rejection) -> bool:
+    return not isinstance(after, Rejection) and float(before @ after) >= _MIN_COSINE

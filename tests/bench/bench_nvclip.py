@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 
 from mcp_cxr.embeddings.nvclip import NvclipEmbedder
-from mcp_cxr.records import Rejected, Rendering
+from mcp_cxr.records import Rejection, Rendering
 from tests.standins.nvclip import StandIn, config_for
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def with_this_client(standin: StandIn, images: list[Rendering]) -> Callabl
 
     async def run() -> None:
         rows = await embedder.embed_images(images)
-        assert not any(isinstance(row, Rejected) for row in rows)
+        assert not any(isinstance(row, Rejection) for row in rows)
 
     return run
 

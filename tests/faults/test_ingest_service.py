@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.demo import DemoDataSet
     from mcp_cxr.ingest import IngestProgress
-    from mcp_cxr.records import Rejected, Rendering, Vector
+    from mcp_cxr.records import Rejection, Rendering, Vector
 
     Command = Callable[..., tuple[int, str, str]]
 
@@ -222,7 +222,7 @@ async def test_vectors_of_a_service_that_was_not_confirmed_are_not_written(data:
     class Replaced(ToyEmbedder):
         """From the second batch on, another service with other vectors."""
 
-        async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
+        async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejection]:
             seen: list[Any] = await super().embed_images(pictures)
             if len(self.batches) == 1:
                 return seen

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mcp_cxr.embeddings.nvclip import NvclipEmbedder
-    from mcp_cxr.records import Rejected, Vector
+    from mcp_cxr.records import Rejection, Vector
 
 
 @pytest.fixture
@@ -69,14 +69,14 @@ async def test_a_new_version_is_noticed_when_the_service_returns(standin: StandI
         standin.start(version="2.1.0")
         after = await embedder.fingerprint()
     assert (before.service, after.service) == ("2.0.0 nvclip-vit-h-14:fp16", "2.1.0 nvclip-vit-h-14:fp16")
-    assert before.same_space(after)
+    assert before.is_comparable_with(after)
 
 
 async def test_images_wait_for_a_restart(standin: StandIn) -> None:
     async with embedder_for(standin, backoff_s=1, images_deadline_s=20) as embedder:
         expected = await embedder.embed_images(renderings(3))
         standin.stop()
-        found: list[Vector | Rejected] = []
+        found: list[Vector | Rejection] = []
 
         async def embed() -> None:
             found.extend(await embedder.embed_images(renderings(3)))

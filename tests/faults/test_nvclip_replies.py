@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 from tests.standins.nvclip import StandIn, digest, embedder_for, rendering, renderings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def embedder(standin: StandIn) -> AsyncIterator[NvclipEmbedder]:
             yield opened
 
 
-def same(found: list[Vector | Rejected], expected: list[Vector | Rejected]) -> bool:
+def same(found: list[Vector | Rejection], expected: list[Vector | Rejection]) -> bool:
     return np.allclose(np.array(found), np.array(expected), atol=1e-6)
 
 
@@ -93,7 +93,7 @@ async def test_one_image_without_a_usable_vector_is_rejected_and_the_rest_succee
     expected = await embedder.embed_images(renderings(64))
     standin.configure(not_finite=[digest(rendering(41).jpeg or b"")])
     found = await embedder.embed_images(renderings(64))
-    assert found[41] == Rejected("without a usable vector from the embedding service")
+    assert found[41] == Rejection("without a usable vector from the embedding service")
     del found[41], expected[41]
     assert same(found, expected)
 
@@ -172,7 +172,7 @@ async def test_one_refused_image_is_rejected_and_the_rest_succeed(embedder: Nvcl
     expected = await embedder.embed_images(renderings(64))
     standin.configure(bad=[digest(rendering(41).jpeg or b"")])
     found = await embedder.embed_images(renderings(64))
-    assert found[41] == Rejected("not accepted by the embedding service (422)")
+    assert found[41] == Rejection("not accepted by the embedding service (422)")
     del found[41], expected[41]
     assert same(found, expected)
     assert len(standin.requests) <= 1 + 2 + 2 * 6  # the batch, the self-check, and two halves six times
@@ -201,8 +201,8 @@ async def test_a_single_image_that_is_too_large_is_rejected(standin: StandIn) ->
     standin.configure(bad=[digest(rendering(1).jpeg or b"")], bad_status=413)
     async with embedder_for(standin) as embedder:
         found = await embedder.embed_images(renderings(3))
-    assert [isinstance(row, Rejected) for row in found] == [False, True, False]
-    assert found[1] == Rejected("too large for the embedding service (413)")
+    assert [isinstance(row, Rejection) for row in found] == [False, True, False]
+    assert found[1] == Rejection("too large for the embedding service (413)")
 
 
 @pytest.mark.parametrize("kind", ["nan", "zero", "constant", "long", "count"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.archive import Archive
-from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Rejected, Study, StudyId, SubjectId
+from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Rejection, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
 
 if TYPE_CHECKING:
@@ -176,8 +176,8 @@ class LabelSpaceEmbedder:
     async def fingerprint(self) -> Fingerprint:
         return Fingerprint(self.name, DIMENSION, "none")
 
-    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
-        return [Rejected("texts only") for _ in pictures]
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejection]:
+        return [Rejection("texts only") for _ in pictures]
 
     async def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return np.stack([self._space.text_vector(text) for text in texts])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import EmbeddingUnavailable
-from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
+from mcp_cxr.records import Fingerprint, ImageSpec, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Sequence
@@ -74,14 +74,14 @@ class ToyEmbedder:
         self._reach()
         return self._fingerprint
 
-    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejection]:
         self._reach()
         self.batches.append(len(pictures))
         if self.before_images:
             await self.before_images(len(self.batches))
         first = sum(self.batches) - len(pictures) + 1
         return [
-            Rejected("too dark") if number in self.rejected else _seen(rendering)
+            Rejection("too dark") if number in self.rejected else _seen(rendering)
             for number, rendering in enumerate(pictures, start=first)
         ]
 
@@ -95,11 +95,11 @@ class ToyEmbedder:
             raise EmbeddingUnavailable(OUTAGE)
 
 
-def _seen(rendering: Rendering) -> Vector | Rejected:
+def _seen(rendering: Rendering) -> Vector | Rejection:
     side = rendering.pixels.shape[0]
     cells = rendering.pixels.reshape(ROWS, side // ROWS, COLUMNS, side // COLUMNS).mean(axis=(1, 3))
     if cells.min() == cells.max():
-        return Rejected("blank image")
+        return Rejection("blank image")
     return _unit(cells - cells.mean())
 
 

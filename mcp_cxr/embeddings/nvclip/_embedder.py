@@ -22,7 +22,7 @@ from mcp_cxr.embeddings.nvclip._dialects import (
 )
 from mcp_cxr.embeddings.nvclip._service import Input, InputKind, NvclipConfig, RequestPolicy, RequestRefused, Service
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
+from mcp_cxr.records import Fingerprint, ImageSpec, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -109,7 +109,7 @@ class NvclipEmbedder:
             self._known_connections = self._service.client.connections
             return self._fingerprint
 
-    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejected]:
+    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejection]:
         """Return one vector or one reason for each rendering, in order; batches are sent concurrently.
 
         Raises:
@@ -128,7 +128,7 @@ class NvclipEmbedder:
         fingerprint = await self.fingerprint()
         rows = await self._embed(self._texts, plain)
         for number, row in enumerate(rows, 1):
-            if isinstance(row, Rejected):
+            if isinstance(row, Rejection):
                 raise EmbeddingRejected(f"Text {number} of {len(rows)} is {row.reason}; rephrase it.")
         return np.array(rows, np.float32) if rows else np.empty((0, fingerprint.dimension), np.float32)
 
@@ -154,11 +154,11 @@ class NvclipEmbedder:
             raise RuntimeError("open it with `async with` first")
         return self._opened
 
-    async def _embed(self, kind: InputKind[Input], items: Sequence[Input]) -> list[Vector | Rejected]:
+    async def _embed(self, kind: InputKind[Input], items: Sequence[Input]) -> list[Vector | Rejection]:
         """Send all batches, as many at once as the limiter allows; the first failure cancels the others."""
         fingerprint = await self.fingerprint()
         batches = pack(items, max_items=self._dialect.max_items, max_bytes=_MAX_BYTES)
-        rows: list[list[Vector | Rejected]] = [[] for _ in batches]
+        rows: list[list[Vector | Rejection]] = [[] for _ in batches]
         failures: list[EmbeddingError] = []
 
         async def embed(batch: Sequence[Input]) -> Vectors:
@@ -274,7 +274,7 @@ async def embed_or_split(
     items: Sequence[Input],
     embed: Callable[[Sequence[Input]], Awaitable[Vectors]],
     before_split: Callable[[], Awaitable[None]] | None = None,
-) -> list[Vector | Rejected]:
+) -> list[Vector | Rejection]:
     """Return a vector or a reason for each item, in order; a refused batch is halved, down to the item at fault.
 
     Args:
@@ -289,6 +289,6 @@ async def embed_or_split(
     if before_split:
         await before_split()
     if len(items) == 1:
-        return [Rejected(refusal.reason)]
+        return [Rejection(refusal.reason)]
     half = len(items) // 2
     return [*await embed_or_split(items[:half], embed), *await embed_or_split(items[half:], embed)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingRejected
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 async def vectors_of(embedder: Embedder, renderings: Sequence[Rendering]) -> Vectors:
     rows = await embedder.embed_images(renderings)
-    assert not any(isinstance(row, Rejected) for row in rows)
-    return np.stack([row for row in rows if not isinstance(row, Rejected)])
+    assert not any(isinstance(row, Rejection) for row in rows)
+    return np.stack([row for row in rows if not isinstance(row, Rejection)])
 
 
 def skip_unless_it_reads_text(embedder: Embedder) -> None:
@@ -50,7 +50,7 @@ async def test_the_fingerprint_names_model_dimension_and_preprocessing(
 
 async def test_each_image_gets_a_unit_vector_of_float32(embedder: Embedder, new_rendering: MakeRendering) -> None:
     for row in await embedder.embed_images([new_rendering(n) for n in range(3)]):
-        assert not isinstance(row, Rejected)
+        assert not isinstance(row, Rejection)
         assert row.dtype == np.float32
         assert row.ndim == 1
         assert np.linalg.norm(row) == pytest.approx(1, abs=1e-5)

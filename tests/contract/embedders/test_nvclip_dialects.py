@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingRejected
-from mcp_cxr.records import Rejected
+from mcp_cxr.records import Rejection
 from tests.standins.nvclip import digest, embedder_for, rendering, renderings
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
@@ -99,7 +99,7 @@ async def test_one_bad_image_is_rejected_alone(standin: StandIn) -> None:
     standin.configure(bad=[digest(rendering(7).jpeg or b"")], bad_status=400)
     async with embedder_for(standin) as embedder:
         found = await embedder.embed_images(renderings(20))
-    assert [number for number, row in enumerate(found) if isinstance(row, Rejected)] == [7]
+    assert [number for number, row in enumerate(found) if isinstance(row, Rejection)] == [7]
 
 
 async def test_words_find_the_images_that_they_name(standin: StandIn) -> None:

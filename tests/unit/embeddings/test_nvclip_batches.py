@@ -29,7 +29,7 @@ from mcp_cxr.embeddings.nvclip._dialects import (
 from mcp_cxr.embeddings.nvclip._embedder import pack
 from mcp_cxr.embeddings.nvclip._service import AdaptiveLimiter
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.records import Rejected, Rendering
+from mcp_cxr.records import Rejection, Rendering
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 
@@ -88,7 +88,7 @@ async def test_splitting_a_batch_rejects_exactly_the_refused_images(bad: set[int
     sizes: list[int] = []
     async with NvclipEmbedder(CONFIG, transport=service(sizes, lambda item: item not in refused)) as embedder:
         found = await embedder.embed_images([rendering_of(f"image {n}".encode()) for n in range(64)])
-    assert {number for number, row in enumerate(found) if isinstance(row, Rejected)} == bad
+    assert {number for number, row in enumerate(found) if isinstance(row, Rejection)} == bad
     assert len(sizes) <= 5 + 12 * len(bad)  # the self-check twice, the batch, two halves six times each
 
 

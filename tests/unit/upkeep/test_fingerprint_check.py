@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, NotFound
-from mcp_cxr.records import Filter, Fingerprint, Rejected
+from mcp_cxr.records import Filter, Fingerprint, Rejection
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import FingerprintCheck
 from tests.support.archives import ingested, opened, rows
@@ -39,9 +39,9 @@ class Service(ToyEmbedder):
         self.cosine = cosine
         self._fingerprint = replace(self._fingerprint, service=version, dialect=dialect)
 
-    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejected]:
+    async def embed_images(self, pictures: Sequence[Rendering]) -> list[Vector | Rejection]:
         rows = await super().embed_images(pictures)
-        return [row if isinstance(row, Rejected) else self._turned(row) for row in rows]
+        return [row if isinstance(row, Rejection) else self._turned(row) for row in rows]
 
     def _turned(self, vector: Vector) -> Vector:
         other = np.roll(vector, 1)

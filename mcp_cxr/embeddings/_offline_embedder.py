@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import EmbeddingRejected
-from mcp_cxr.records import Fingerprint, ImageSpec, Rejected
+from mcp_cxr.records import Fingerprint, ImageSpec, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
         """Return the fingerprint."""
         return self._fingerprint
 
-    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejected]:
+    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejection]:
         """Return the sketch of each rendering."""
         return [_sketch(rendering.pixels) for rendering in renderings]
 
@@ -62,12 +62,12 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
         )
 
 
-def _sketch(pixels: NDArray[np.uint8]) -> Vector | Rejected:
+def _sketch(pixels: NDArray[np.uint8]) -> Vector | Rejection:
     """Return layout, contours and exposure, each of unit length, as one unit vector."""
     gray = pixels.astype(np.float32)
     gray /= 255
     if gray.min() == gray.max():
-        return Rejected("blank image")
+        return Rejection("blank image")
     parts = (_layout(gray), _contours(gray), 0.5 * _exposure(gray))
     vector = np.concatenate(parts).astype(np.float32)
     vector /= np.linalg.norm(vector)

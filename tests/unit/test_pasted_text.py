@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.pasted import pasted_path, strip_pasted
+from mcp_cxr.pasted_text import pasted_path, strip_pasted
 
 
 @pytest.mark.parametrize(

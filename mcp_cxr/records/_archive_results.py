@@ -1,0 +1,104 @@
+"""What the calls of an archive other than a search return: ingest, show, overview, verify, repair and forget."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mcp_cxr.records._domain import Filter
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """Counts of an ingest; `found = skipped + added + errors + remaining`, in a dry run plus `would_add`."""
+
+    found: int | None
+    """Candidate files; null until the whole folder was walked."""
+    processed: int
+    skipped: int
+    added: int
+    errors: int
+    errors_by_reason: dict[str, int]
+    would_add: int | None
+    """Images that a dry run would add; null in any other run."""
+    remaining: int | None
+    studies_updated: int
+    total_in_store: int
+    seconds: float
+    images_per_second: float
+    stages: dict[str, float]
+    """Files a second of each stage while it was working, not waiting for its neighbors."""
+    slowest_stage: str | None
+    """The stage that worked longest: it limits the speed."""
+    next: str | None
+    """What to do next; null if nothing is left."""
+    notes: list[str] = field(default_factory=list[str])
+    """What the files' headers have wrong, and how they were read all the same."""
+
+
+@dataclass(frozen=True)
+class ImageDetails:
+    """Everything known about one image."""
+
+    image_id: str
+    study_id: str
+    subject_id: str
+    view_position: str
+    view_source: str
+    image_path: str
+    study_date: str | None
+    split: str | None
+    labels: dict[str, int]
+    labels_by: str | None
+    """Who gave the labels: people, or the program chexpert or negbio; null if that is unknown."""
+    tags: dict[str, Any]
+    grayscale: dict[str, Any]
+    report: dict[str, str] | None
+    """The report by section, in its order; null if there is none or it may not be shared."""
+    external: bool
+    other_images: list[str]
+    """The other images of the study."""
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What an archive holds."""
+
+    images: int
+    studies: int
+    subjects: int
+    external: int
+    by_view: dict[str, int]
+    by_label: dict[str, int]
+    embedder: dict[str, Any]
+    store: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found."""
+
+    images: int
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Repair(Verification):
+    """What `verify` found after a repair, and how much of each problem was repaired."""
+
+    repaired: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPreview:
+    """What `forget` would remove."""
+
+    where: Filter
+    images: int
+    """Images, without external ones."""
+    studies: int
+    """Studies of these images."""
+    external_in_archive: int
+    """External rows in the whole archive; external rows that match `where` are removed too."""

@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 from mcp_cxr import __version__
 from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._roots import AllowedRoots, Roots
-from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, ImageError, StoreError
+from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, ImageError, NotFound, PathRefused, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import DisplayOptions, ImageReader
-from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, Shard, StopSignal, ingest
+from mcp_cxr.ingest import (
+    IdAssigner,
+    IdKey,
+    IngestCallbacks,
+    IngestPlan,
+    ReadingNow,
+    Shard,
+    StopSignal,
+    ingest,
+    read_again,
+)
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
@@ -27,7 +37,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.records import IngestSummary, Rendering, Repair, SearchResult, Verification
+    from mcp_cxr.records import IngestSummary, Rendering, Repair, SearchResult, StoredImage, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -318,7 +328,21 @@ class Archive:
         Raises:
             StoreError: The store fails or was never made.
         """
-        return await verify(self.store)
+        return await verify(self.store, await self._read_again())
+
+    async def _read_again(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
+        key = IdKey(self.settings.key_file, may_create=False)
+        id_assigner = IdAssigner(self.settings.ids, key, key_check=(await self.store.info()).key_check)
+
+        async def read(stored: StoredImage) -> ReadingNow:
+            try:
+                path = await self._image_files.file_of(stored)
+            except (NotFound, PathRefused, OSError):
+                return ReadingNow("not readable")
+            spec = self.embedder.image_spec
+            return await read_again(stored, path, reader=self._reader, spec=spec, id_assigner=id_assigner)
+
+        return read
 
     async def repair(self) -> Repair:
         """Mend what `verify` finds, if the images' files still exist; see `mcp_cxr.upkeep.repair`.
@@ -328,11 +352,12 @@ class Archive:
         """
 
         async def ingest_again(root: Path, files: frozenset[str]) -> None:
-            summary = await self._ingest(IngestPlan(path=root, only=files, any_body_part=True), self._reader)
+            plan = IngestPlan(path=root, only=files, any_body_part=True, any_pixels=True)  # what was let in stays
+            summary = await self._ingest(plan, self._reader)
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 
-        return await repair(self.store, ingest_again)
+        return await repair(self.store, await self._read_again(), ingest_again)
 
     async def forget_preview(self, where: Filter) -> ForgetPreview:
         """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.

@@ -107,7 +107,7 @@ class ImageFiles:
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""
-        return await self._reader.render_view(await self._file_of(await self.stored(image_id)), options)
+        return await self._reader.render_view(await self.file_of(await self.stored(image_id)), options)
 
     async def view_many(
         self, image_ids: Sequence[str], options: DisplayOptions, *, first: int
@@ -120,7 +120,7 @@ class ImageFiles:
         async def render_view(index: int) -> None:
             try:
                 views[index] = await self._reader.render_view(
-                    await self._file_of(stored[index]), replace(options, max_px=side)
+                    await self.file_of(stored[index]), replace(options, max_px=side)
                 )
             except ImageError as exc:
                 views[index] = exc.reason
@@ -137,7 +137,7 @@ class ImageFiles:
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return an image's stored values, and one tile of them or a reduced whole."""
-        path = await self._file_of(await self.stored(image_id))
+        path = await self.file_of(await self.stored(image_id))
         values = await self._stored_values.get(path, keep=keep)
         if tile is None:
             return values, await to_thread.run_sync(partial(overview_tile, values, max_px=max_px))
@@ -146,7 +146,7 @@ class ImageFiles:
 
     async def render_stored(self, stored: StoredImage) -> Rendering:
         """Render a stored image as for its vector."""
-        return await self.render(await self._file_of(stored))
+        return await self.render(await self.file_of(stored))
 
     async def render(self, path: Path) -> Rendering:
         """Render a file for the embedder."""
@@ -162,8 +162,13 @@ class ImageFiles:
         status = await to_thread.run_sync(path.stat)
         return known.image_id if known and known.is_unchanged(status.st_size, status.st_mtime_ns) else None
 
-    async def _file_of(self, stored: StoredImage) -> Path:
-        """Return the image's file, if it is unchanged since ingest."""
+    async def file_of(self, stored: StoredImage) -> Path:
+        """Return the image's file, if it is unchanged since ingest.
+
+        Raises:
+            NotFound: The file is gone or was changed.
+            PathRefused: It lies below no root.
+        """
         place = stored.image.file
         allowed_roots = await self._roots.allowed_roots()
         try:

@@ -1,9 +1,18 @@
 """Reads image files: header facts, 8-bit renderings by the grayscale steps of DICOM, stored values, contact sheets."""
 
-from mcp_cxr.images._read import IMPLAUSIBLE_PIXELS, PREPROCESSING, DecodedImage, read_header, read_image, render_view
+from mcp_cxr.images._read import (
+    IMPLAUSIBLE_PIXELS,
+    PREPROCESSING,
+    READING,
+    DecodedImage,
+    read_header,
+    read_image,
+    render_view,
+)
 from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile
-from mcp_cxr.images.dicom import HeaderFacts, parse_view_position
+from mcp_cxr.images.dicom import OTHER_BODY_PART, HeaderFacts, describes_other_body_part, parse_view_position
 from mcp_cxr.images.files import is_image_candidate, is_image_name
+from mcp_cxr.images.pixels import STRAY_BITS, are_values_moved
 from mcp_cxr.images.render import (
     MAX_CONTACT_SHEET_IMAGES,
     ContactSheetTile,
@@ -19,7 +28,10 @@ from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 __all__ = [
     "IMPLAUSIBLE_PIXELS",
     "MAX_CONTACT_SHEET_IMAGES",
+    "OTHER_BODY_PART",
     "PREPROCESSING",
+    "READING",
+    "STRAY_BITS",
     "TILE_PX",
     "ContactSheetTile",
     "DecodedImage",
@@ -31,9 +43,11 @@ __all__ = [
     "StoredValues",
     "StoredValuesCache",
     "ValuesTile",
+    "are_values_moved",
     "combine_views",
     "contact_sheet",
     "contact_sheet_layout",
+    "describes_other_body_part",
     "is_image_candidate",
     "is_image_name",
     "overview_tile",

@@ -1,10 +1,23 @@
 """Ingests a folder: finds its images, embeds them and stores them."""
 
 from mcp_cxr.ingest._counts import IngestProgress
-from mcp_cxr.ingest._ids import IdKey
+from mcp_cxr.ingest._ids import IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
+from mcp_cxr.ingest._read_again import ReadingNow, read_again
 from mcp_cxr.ingest._walk import Candidate, Shard
 
-__all__ = ["Candidate", "IdKey", "IngestCallbacks", "IngestPlan", "IngestProgress", "Shard", "StopSignal", "ingest"]
+__all__ = [
+    "Candidate",
+    "IdAssigner",
+    "IdKey",
+    "IngestCallbacks",
+    "IngestPlan",
+    "IngestProgress",
+    "ReadingNow",
+    "Shard",
+    "StopSignal",
+    "ingest",
+    "read_again",
+]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.images import parse_view_position
+from mcp_cxr.images import READING, parse_view_position
 from mcp_cxr.mimic import ids_of, report_paths
 from mcp_cxr.records import ImageRecord, Study
 from mcp_cxr.safe_files import open_without_links
@@ -51,6 +51,7 @@ def image_record(
         root=str(root),
         tags=decoded.header.tags,
         grayscale=decoded.grayscale,
+        reading=READING,
     )
 
 

@@ -86,6 +86,8 @@ class ImageRecord:
     """Allow-listed header facts by DICOM keyword."""
     grayscale: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The steps from the file's pixel values to the rendering that was embedded."""
+    reading: int = 1
+    """`images.READING` of what read the file; 1 if none is recorded."""
 
     @property
     def file(self) -> Path:

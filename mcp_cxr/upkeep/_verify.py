@@ -4,33 +4,41 @@ from __future__ import annotations
 
 import stat
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import numpy as np
 from anyio import to_thread
 
+from mcp_cxr.images import READING
 from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Filter, Outcome, Repair, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from mcp_cxr.records import ImageId, StoredImage
+    from mcp_cxr.ingest import ReadingNow
+    from mcp_cxr.records import ImageId, StoredImage, Vector
     from mcp_cxr.stores import Store
 
     Reingest = Callable[[Path, frozenset[str]], Awaitable[object]]
     """Ingests these files below this root again."""
+    ReadAgain = Callable[[StoredImage], Awaitable[ReadingNow]]
+    """Reads the file of an image that older rules let in; see `ingest.read_again`."""
 
 _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _FILE_PROBLEMS = ("file changed", "file gone")
+_REFUSED, _OTHERWISE = "refused by newer rules", "read otherwise by newer rules"
 _OLD_READER = "reports read by an older version"
-PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, "root gone", "external", _OLD_READER)
-_REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external"))
+PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, _REFUSED, _OTHERWISE, "root gone", "external", _OLD_READER)
+_REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external", _OTHERWISE))
+_READING_PROBLEMS = {"refused": _REFUSED, "otherwise": _OTHERWISE}
+_CONCURRENT_READS = 8
 _NO_SIZE = -1  # bytes: no file has this size, so an ingest reads a file that is recorded with it again
 
 
@@ -42,40 +50,44 @@ class _Problem:
     """The images that have it; of two with the same vector, both."""
 
 
-async def verify(store: Store) -> Verification:
+async def verify(store: Store, read_again: ReadAgain) -> Verification:
     """Check every vector in the store, and the file it was made from.
 
     A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An orphaned
     vector belongs to no image. A missing root is counted only if no image comes from it; otherwise its files are
-    counted as gone. External rows are counted, not checked. If an older version read the reports, studies are counted.
+    counted as gone. External rows are counted, not checked. Files that older rules read are read again. If an older
+    version read the reports, studies are counted.
     """
     roots = await _missing_roots(store)
     found = Counter({"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(roots)})
     if (await store.info()).reader_version < READER_VERSION:
         found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
-    async for problems in _problems(store):
+    async for problems in _problems(store, read_again):
         found.update(problem.kind for problem in problems)
     images = (await store.totals()).images
     return Verification(images, {kind: found[kind] for kind in PROBLEMS})
 
 
-async def repair(store: Store, reingest: Reingest) -> Repair:
+async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Repair:
     """Remove orphaned vectors and missing roots; read reports and ingest files again if that repairs a problem.
 
-    An image whose file is gone stays: only `forget` removes images. May be stopped and run again: the files to ingest
+    An image that newer rules refuse is removed, and its file recorded with the reason. An image whose file is gone
+    stays: only `forget` removes it. May be stopped and run again: the files to ingest
     are recorded first, so that an ordinary ingest completes the repair too.
 
     Raises:
         CxrError: As ingest does; what was repaired before stays repaired.
     """
-    before = await verify(store)
+    read_again = _once(read_again)
+    before = await verify(store, read_again)
     await store.reread_if_older()
     await store.count_orphans(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
-    for root, files in (await _files_to_ingest(store)).items():
+    await _record_readings(store, read_again)
+    for root, files in (await _files_to_ingest(store, read_again)).items():
         await store.record_outcomes([Outcome(file, _NO_SIZE, 0, image) for file, image in files.items()])
         await reingest(root, frozenset(files))
-    after = await verify(store)
+    after = await verify(store, read_again)
     repaired = {kind: max(0, before.problems[kind] - after.problems[kind]) for kind in PROBLEMS}
     return Repair(after.images, after.problems, repaired)
 
@@ -95,7 +107,66 @@ def _is_missing(root: Path) -> bool:
         return False
 
 
-async def _problems(store: Store) -> AsyncIterator[list[_Problem]]:
+def _once(read_again: ReadAgain) -> ReadAgain:
+    """Keep the results: a repair asks for each more than once, and reading takes long."""
+    results: dict[ImageId, ReadingNow] = {}
+
+    async def read(stored: StoredImage) -> ReadingNow:
+        image_id = stored.image.image_id
+        if image_id not in results:
+            results[image_id] = await read_again(stored)
+        return results[image_id]
+
+    return read
+
+
+async def _record_readings(store: Store, read_again: ReadAgain) -> None:
+    """Remove images that newer rules refuse, and record of those that they read alike that they do."""
+    after = None
+    while batch := await store.images_after(after, limit=_BATCH):
+        after = batch[-1].image.image_id
+        readings = await _readings(batch, read_again)
+        alike = [stored for stored in batch if _kind(stored, readings) == "alike" and stored.vector is not None]
+        if alike:
+            vectors = [stored.vector for stored in alike if stored.vector is not None]
+            await store.put([replace(stored.image, reading=READING) for stored in alike], np.stack(vectors))
+        for stored in batch:
+            if _kind(stored, readings) == "refused":
+                await _refuse(store, stored, readings[stored.image.image_id].reason)
+
+
+async def _refuse(store: Store, stored: StoredImage, reason: str | None) -> None:
+    await store.forget(Filter(image_id=stored.image.image_id))
+    status = await to_thread.run_sync(stored.image.file.stat)
+    await store.record_outcomes([Outcome(str(stored.image.file), status.st_size, status.st_mtime_ns, None, reason)])
+
+
+def _kind(stored: StoredImage, readings: dict[ImageId, ReadingNow]) -> str | None:
+    found = readings.get(stored.image.image_id)
+    return found.kind if found else None
+
+
+async def _readings(images: Sequence[StoredImage], read_again: ReadAgain) -> dict[ImageId, ReadingNow]:
+    """Return how newer rules read the images that older rules read and that have a sound vector."""
+    readings: dict[ImageId, ReadingNow] = {}
+    slots = anyio.Semaphore(_CONCURRENT_READS)
+
+    async def read(stored: StoredImage) -> None:
+        async with slots:
+            readings[stored.image.image_id] = await read_again(stored)
+
+    async with anyio.create_task_group() as tasks:
+        for stored in images:
+            if not stored.external and stored.image.reading < READING and _is_sound(stored.vector):
+                tasks.start_soon(read, stored)
+    return readings
+
+
+def _is_sound(vector: Vector | None) -> bool:
+    return vector is not None and bool(np.isfinite(vector).all() and vector.any())
+
+
+async def _problems(store: Store, read_again: ReadAgain) -> AsyncIterator[list[_Problem]]:
     """Yield the problems of all images, in batches."""
     fingerprint = (await store.info()).fingerprint
     dimension = fingerprint.dimension if fingerprint else 0
@@ -106,7 +177,11 @@ async def _problems(store: Store) -> AsyncIterator[list[_Problem]]:
         own = [stored for stored in batch if not stored.external]
         problems = [_Problem("external", (stored.image.image_id,)) for stored in batch if stored.external]
         problems += (problem for stored in own if (problem := _vector_problem(stored, dimension, first_with)))
-        yield problems + await _file_problems(store, own)
+        files = await _file_problems(store, own)
+        changed = {image for problem in files for image in problem.images}
+        readings = await _readings([stored for stored in own if stored.image.image_id not in changed], read_again)
+        kinds = ((image, _READING_PROBLEMS.get(reading.kind)) for image, reading in readings.items())
+        yield problems + files + [_Problem(kind, (image,)) for image, kind in kinds if kind]
 
 
 def _vector_problem(stored: StoredImage, dimension: int, first_with: dict[bytes, ImageId]) -> _Problem | None:
@@ -146,10 +221,10 @@ def _file_problem(image_id: ImageId, file: str, recorded: Outcome | None) -> str
     return None if unchanged else "file changed"
 
 
-async def _files_to_ingest(store: Store) -> dict[Path, dict[str, ImageId]]:
+async def _files_to_ingest(store: Store, read_again: ReadAgain) -> dict[Path, dict[str, ImageId]]:
     """Return the existing files whose ingest repairs a problem, with their images, by root."""
     ids: dict[ImageId, None] = {}
-    async for problems in _problems(store):
+    async for problems in _problems(store, read_again):
         ids.update(
             (image, None) for problem in problems if problem.kind in _REPAIRED_BY_INGEST for image in problem.images
         )

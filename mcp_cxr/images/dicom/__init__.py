@@ -1,5 +1,6 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
+from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
     UNDEFINED_LENGTH,
@@ -20,6 +21,7 @@ from mcp_cxr.images.dicom._view_position import parse_view_position
 
 __all__ = [
     "MAX_PIXELS",
+    "OTHER_BODY_PART",
     "UNDEFINED_LENGTH",
     "DicomFile",
     "GrayscaleParameters",
@@ -28,6 +30,7 @@ __all__ = [
     "PixelElement",
     "PixelLayout",
     "Window",
+    "describes_other_body_part",
     "dicom_header",
     "open_dicom",
     "parse_view_position",

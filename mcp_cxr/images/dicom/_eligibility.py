@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom._elements import item, text, values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pydicom.dataset import Dataset
 
+OTHER_BODY_PART: Final = "not a chest radiograph (body part)"
 _RADIOGRAPH_MODALITIES: Final = frozenset({"CR", "DX", "RG", "DR", "XR", "SC", "OT", ""})
 """Computed, digital and scanned radiographs, also by two codes that only equipment uses; secondary capture, other and
 none do not rule one out."""
@@ -116,7 +119,7 @@ def check_eligibility(elements: Dataset, *, any_body_part: bool) -> None:
     if code not in _RADIOGRAPH_MODALITIES:
         raise UnsupportedImage(f"not a radiograph ({code})" if code in _OTHER_IMAGE_MODALITIES else "not a radiograph")
     if _shows_other_body_part(elements):
-        raise UnsupportedImage("not a chest radiograph (body part)")
+        raise UnsupportedImage(OTHER_BODY_PART)
 
 
 def _modality_code(elements: Dataset) -> str:
@@ -138,8 +141,20 @@ def _shows_other_body_part(elements: Dataset) -> bool:
     return bool(parts & _OTHER_BODY_PARTS or descriptions & _WORDS_OF_DESCRIPTIONS or modality in _MODALITY_BODY_PARTS)
 
 
+def describes_other_body_part(tags: Mapping[str, Any]) -> bool:
+    """Return whether the descriptions among stored tags alone name another body part, which older rules let in."""
+    parts, descriptions = (
+        _words_of(str(tags.get(keyword) or "") for keyword in keywords) for keywords in (_BODY_PARTS, _DESCRIPTIONS)
+    )
+    return bool(descriptions & _WORDS_OF_DESCRIPTIONS) and not parts & _OTHER_BODY_PARTS
+
+
 def _words(elements: Dataset, keywords: tuple[str, ...]) -> set[str]:
     """Return the words of these elements, all values, in capitals without accents."""
-    joined = " ".join(str(value) for keyword in keywords for value in values(elements, keyword)).upper()
+    return _words_of(str(value) for keyword in keywords for value in values(elements, keyword))
+
+
+def _words_of(texts: Iterable[str]) -> set[str]:
+    joined = " ".join(texts).upper()
     bare = "".join(char for char in unicodedata.normalize("NFD", joined) if not unicodedata.combining(char))
     return set(_WORD.findall(bare))

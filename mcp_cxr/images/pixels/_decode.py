@@ -24,7 +24,7 @@ from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
 from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding
 from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
-from mcp_cxr.images.pixels._raster import ArrayRaster, FileRaster, checked_shift, mask_to_bits, note_stray_bits
+from mcp_cxr.images.pixels._raster import SIGN, ArrayRaster, FileRaster, checked_shift, mask_to_bits, note_stray_bits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,7 +272,7 @@ def _layout_in_stream(stream: StreamHeader, layout: PixelLayout) -> tuple[PixelL
         return replace(layout, shift=shift), ()
     sign = min(stream.bits, bits)
     return replace(layout, bits_stored=sign, shift=shift), (
-        f"sign read at {sign} bits: {bits} stored, {stream.bits} compressed",
+        f"{SIGN} {sign} bits: {bits} stored, {stream.bits} compressed",
     )
 
 

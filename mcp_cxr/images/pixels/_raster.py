@@ -21,6 +21,9 @@ Mask: TypeAlias = "NDArray[np.bool_]"
 
 _STRIP_BYTES: Final = 768 * 2**10
 _SAMPLED: Final = 128
+STRAY_BITS: Final = "pixels use more bits than stored"
+_MOVED: Final = "stored values moved down by"
+SIGN: Final = "sign read at"
 _MAX_STRAY_SHARE: Final = 1 / 5
 """See `note_stray_bits`."""
 
@@ -153,8 +156,13 @@ def checked_shift(strips: Callable[[], Iterable[NDArray[Any]]], bits: int, shift
     for strip in strips():
         used |= int(np.bitwise_or.reduce(strip.reshape(-1).view(f"u{strip.itemsize}")))
     if used >> bits or not used % (1 << shift):
-        return shift, (f"stored values moved down by {shift} bits (high bit)",)
+        return shift, (f"{_MOVED} {shift} bits (high bit)",)
     return 0, ("high bit ignored: the pixels use the lower bits",)
+
+
+def are_values_moved(notes: Iterable[str]) -> bool:
+    """Return whether a note says that the stored values are not those that ignoring the header's bits would give."""
+    return any(note.startswith((_MOVED, SIGN)) for note in notes)
 
 
 def note_stray_bits(strips: Iterable[NDArray[Any]], bits: int, *, signed: bool) -> tuple[str, ...]:
@@ -174,7 +182,7 @@ def note_stray_bits(strips: Iterable[NDArray[Any]], bits: int, *, signed: bool) 
     if signed:  # a negative value may have its sign extended, or not
         counts = np.concatenate((counts[1:-1], counts[:1] + counts[-1:]))
     if (counts.sum() - counts.max()) / counts.sum() > _MAX_STRAY_SHARE:
-        raise CorruptImage("pixels use more bits than stored")
+        raise CorruptImage(STRAY_BITS)
     return ("bits above bits stored cleared",) if np.count_nonzero(counts) > 1 or (not signed and not counts[0]) else ()
 
 

@@ -151,7 +151,12 @@ def _named_alone(connection: Connection, where: Filter) -> set[str]:
 
 
 def _cells(image: ImageRecord) -> tuple[Any, ...]:
-    metadata = {"view_source": image.view_source, "tags": dict(image.tags), "grayscale": dict(image.grayscale)}
+    metadata = {
+        "view_source": image.view_source,
+        "tags": dict(image.tags),
+        "grayscale": dict(image.grayscale),
+        "reading": image.reading,
+    }
     return (
         image.image_id,
         image.study_id,
@@ -180,6 +185,7 @@ def _stored(row: tuple[Any, ...]) -> StoredImage:
         root=path_from_cell(root),
         tags=details.get("tags", {}),
         grayscale=details.get("grayscale", details.get("grey_scale", {})),
+        reading=details.get("reading", 1),
     )
     return StoredImage(image, _study(image, *study_cells), external, vector_from_blob(blob))
 

@@ -144,6 +144,7 @@ def _cells(image: ImageRecord, model: str) -> Row:
         "root": image.root,
         "tags": dict(image.tags),
         "grayscale": dict(image.grayscale),
+        "reading": image.reading,
     }
     path = to_path_cell(image.image_path)
     return image.image_id, image.study_id, image.subject_id, image.view_position, path, json.dumps(metadata)
@@ -163,6 +164,7 @@ def to_stored_image(row: Row) -> StoredImage:
         root=details.get("root", ""),
         tags=details.get("tags", {}),
         grayscale=details.get("grayscale", details.get("grey_scale", {})),
+        reading=details.get("reading", 1),
     )
     study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:8]))
     vector = from_vector_cell(rest[8]) if len(rest) > 8 else None  # noqa: PLR2004  # the last column, if it was selected

@@ -1,0 +1,68 @@
+"""Finds out whether today's rules would read an image that older rules let in alike, otherwise, or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from anyio import to_thread
+
+from mcp_cxr.errors import ImageError
+from mcp_cxr.images import IMPLAUSIBLE_PIXELS, OTHER_BODY_PART, STRAY_BITS, are_values_moved, describes_other_body_part
+from mcp_cxr.mimic import ids_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from mcp_cxr.images import DecodedImage, ImageReader
+    from mcp_cxr.ingest._ids import IdAssigner
+    from mcp_cxr.records import ImageSpec, StoredImage
+
+_NEW_REASONS: Final = frozenset({IMPLAUSIBLE_PIXELS, STRAY_BITS, OTHER_BODY_PART})
+"""Reasons that newer rules give. Others, such as a decoder out of memory, say nothing about the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingNow:
+    """How today's rules read an image."""
+
+    kind: Literal["alike", "otherwise", "refused", "not readable"]
+    reason: str | None = None
+    """Why it is refused."""
+
+
+async def read_again(
+    stored: StoredImage, path: Path, *, reader: ImageReader, spec: ImageSpec, id_assigner: IdAssigner
+) -> ReadingNow:
+    """Read the file of a stored image and compare.
+
+    An image that the older rules would have refused was let in by `--any-body-part`, and stays.
+
+    Raises:
+        ConfigError: The id key is missing or a different one.
+    """
+    let_in = not describes_other_body_part(stored.image.tags)
+    try:
+        decoded = await reader.read_image(path, spec, any_body_part=let_in, in_worker=True)
+    except ImageError as exc:
+        return ReadingNow("refused", exc.reason) if exc.reason in _NEW_REASONS else ReadingNow("not readable")
+    is_alike = _is_alike(stored.image.grayscale, decoded) and await _has_subject(stored, path, decoded, id_assigner)
+    return ReadingNow("alike" if is_alike else "otherwise")
+
+
+def _is_alike(before: Mapping[str, Any], decoded: DecodedImage) -> bool:
+    """Whether the grayscale steps are the same; of the notes, only some say that pixels changed."""
+    now = decoded.grayscale
+    steps = [{name: value for name, value in record.items() if name != "notes"} for record in (before, now)]
+    return steps[0] == steps[1] and not are_values_moved(now["notes"])
+
+
+async def _has_subject(stored: StoredImage, path: Path, decoded: DecodedImage, id_assigner: IdAssigner) -> bool:
+    if ids_of(path) or not id_assigner.can_assign():
+        return True
+    try:
+        ids = await to_thread.run_sync(id_assigner.ids_of_file, path, decoded.header)
+    except OSError:
+        return True
+    return ids.subject_id == stored.image.subject_id

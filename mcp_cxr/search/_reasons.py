@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language import (
@@ -13,8 +14,10 @@ from mcp_cxr.language import (
     WantedFinding,
     ancestors,
     descendants,
+    finding_entries,
     finding_of_label,
     is_general_word,
+    is_normal,
     main_text,
     read_study,
     report_statements,
@@ -123,13 +126,33 @@ class Reasons:
                         break
 
     def _in_words(self) -> Iterator[str]:
-        if self.meaning.judgment in ("normal", "no finding") and self.hit.study.report:
-            yield "report: normal"
+        yield from self._of_judgment()
         image = self.hit.image
         tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
         for where, stems in (("report", self._stems), ("indication", self._context_stems), ("tags", tags)):
             if words := [word for word in self._words if set(terms(word)) <= stems]:
                 yield f"{where}: {' '.join(words)}"
+
+    def _of_judgment(self) -> Iterator[str]:
+        """Yield that the report is normal if it is and that was asked for; of "abnormal" the first finding."""
+        report, judgment = self.hit.study.report, self.meaning.judgment
+        if judgment in ("normal", "no finding") and report:
+            if is_normal(report, with_devices=judgment == "no finding"):
+                yield "report: normal"
+        elif judgment == "abnormal":
+            yield from islice(self._imaging_findings(), 1)
+
+    def _imaging_findings(self) -> Iterator[str]:
+        """Yield the imaging findings that are present or possible, as the report or else the labels state them."""
+        for name, reading in self.readings.items():
+            if finding_entries()[name].kind != "finding" or name == "no finding":
+                continue
+            for mention in reading.mentions:
+                if mention.name == name and mention.status is not Status.ABSENT:
+                    yield f"{_IN_REPORT[mention.status]}: {_phrase(WantedFinding(name), mention)}"
+        for label, value in self.hit.study.labels.items():
+            if value != 0 and label not in ("No Finding", "Support Devices"):
+                yield f"{_IN_LABELS[value]}: {label}"
 
     @cached_property
     def _words(self) -> list[str]:

@@ -249,3 +249,11 @@ async def test_a_side_that_is_denied_is_ruled_out(query: str) -> None:
     assert page.filters == {"without": ["pleural effusion, left"]}
     assert {2, 4} <= set(numbers(page))
     assert not {1, 3, 5} & set(numbers(page))
+
+
+async def test_only_normal_reports_are_given_as_normal_and_abnormal_ones_say_why() -> None:
+    reports = ["FINDINGS: Normal heart. The lungs are clear.", "FINDINGS: Mild edema.", None]
+    async with reported(reports, ToyEmbedder()) as archive:
+        normal, abnormal = by_number(await archive.search("normal chest")), await archive.search("abnormal")
+    assert {number for number, hit in normal.items() if "report: normal" in hit.why} == {1}
+    assert "report: small pulmonary edema" in by_number(abnormal)[2].why

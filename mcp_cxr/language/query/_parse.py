@@ -42,6 +42,12 @@ _NOT_SIDE = re.compile(
 """A side that is denied of the finding before it: "effusion, but not on the left"."""
 _MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
 """A word that is ruled out as in search engines: "effusion -pneumothorax"."""
+_BOTH_FINDINGS = re.compile(
+    r"\bboth\s+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+|costophrenic|clavicles)\b)"
+    r"(?=.*\band\b)",
+    re.IGNORECASE,
+)
+"""No sides: "both effusion and edema"."""
 _EITHER_SIDE = re.compile(
     r"\b(?:left|right)(?:[ -]sided)?\s+or\s+(?:(?:on|in|at)\s+)?(?:the\s+)?(?:left|right)\b", re.IGNORECASE
 )
@@ -78,6 +84,7 @@ def _parsed(text: str) -> QueryMeaning:
             ruled_out=_unique([*parsed.ruled_out, *denied.findings]),
             denied_words=_unique([*parsed.denied_words, *denied.words]),
         )
+    text = _BOTH_FINDINGS.sub("", text)
     if denied := _NOT_SIDE.search(text):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
         side = denied["side"].lower()

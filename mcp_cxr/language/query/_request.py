@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _IMAGE_WORDS = (
     r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?"
@@ -68,11 +71,15 @@ _LIMIT = re.compile(
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
 _YEARS = r"(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
+_YEARS_GIVEN = r"(?:\s*(?:years?|yrs?|yo)(?:\s*old)?|\s+years? of age)"
+_NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
 _AGE = re.compile(
-    rf"\b(?:(?:aged?\s+)?(?P<above>over|above|older than|at least|from)\s+(?:the age of\s+)?(?P<from>\d{{1,3}}){_YEARS}"
-    rf"|(?:aged?\s+)?(?P<below>under|below|younger than|up to)\s+(?:the age of\s+)?(?P<to>\d{{1,3}}){_YEARS}"
+    rf"\b(?:(?:aged?\s+)?(?:over|above|older than)\s+(?:the age of\s+)?(?P<from>\d{{1,3}}){_YEARS}"
+    rf"|(?:aged?\s+)?(?:under|below|younger than)\s+(?:the age of\s+)?(?P<to>\d{{1,3}}){_YEARS}"
+    rf"|(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|up to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
+    rf"|aged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|aged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
     rf"|(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
-    r"|aged?\s+(?P<only>\d{1,3})|(?P<old>\d{1,3})[\s-]*(?:years?|yrs?|yo|y/o)[\s-]*(?:old)?)(?!\s*(?:mm|cm))\b",
+    rf"|aged?\s+(?P<only>\d{{1,3}})|(?P<old>\d{{1,3}})[\s-]*(?:years?|yrs?|yo|y/o)[\s-]*(?:old)?)(?!\s*(?:{_NO_YEARS})\b)\b",
     re.IGNORECASE,
 )
 
@@ -177,10 +184,11 @@ def _patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]
         text = re.sub(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
     low = high = None
     for match in matches:
-        low = _age(match["from"] or match["low"] or match["only"] or match["old"], low)
-        high = _age(match["to"] or match["high"] or match["only"] or match["old"], high)
+        given = match.groupdict()
+        low = _first_age(given, ("from", "at_least", "aged_from", "low", "only", "old"), low)
+        high = _first_age(given, ("to", "at_most", "aged_to", "high", "only", "old"), high)
     return text, sexes[0] if len(sexes) == 1 else None, (low, high)
 
 
-def _age(value: str | None, default: int | None) -> int | None:
-    return int(value) if value else default
+def _first_age(given: Mapping[str, str | None], names: Iterable[str], default: int | None) -> int | None:
+    return next((int(value) for name in names if (value := given[name])), default)

@@ -188,3 +188,11 @@ def test_a_query_in_another_language_names_no_finding(query: str) -> None:
 
 def test_a_term_of_a_finding_is_one_token() -> None:
     assert finding_term("present", "ground-glass opacity", frozenset({"left", "upper lobe"})).isalnum()
+
+
+def test_both_before_two_findings_is_no_side() -> None:
+    assert [one.description for one in parse_query_text("both effusion and edema").findings] == [
+        "pleural effusion",
+        "pulmonary edema",
+    ]
+    assert parse_query_text("effusion in both lungs and edema").findings[0].sides == ("left", "right")

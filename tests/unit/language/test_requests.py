@@ -71,3 +71,10 @@ def test_words_that_only_look_like_a_request_stay(query: str) -> None:
 )
 def test_sex_and_age_are_told_to_people(query: str, words: str) -> None:
     assert read_request(query).patient_words == words
+
+
+@pytest.mark.parametrize(
+    "query", ["at least 2 rib fractures", "nodules over 10 millimeters", "older than 2 weeks", "fall from 10 feet"]
+)
+def test_a_number_of_other_things_is_no_age(query: str) -> None:
+    assert read_request(query).patient_words == ""

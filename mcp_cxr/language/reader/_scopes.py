@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _NEAR = 3  # tokens between a finding and what is said of it alone
+_MOST_BEFORE = 8  # articles and modifiers before a finding
+_VERBS = frozenset(
+    {"is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "persists"}
+)
+_PARTS_OF_DEVICES = frozenset({"tip", "tips", "end", "sidehole", "sideholes", "course"})
+"""What may be out of sight of a device that is there: "the tip of the tube is not seen"."""
 
 
 class Status(StrEnum):
@@ -28,6 +34,7 @@ class Scopes:
 
     def __init__(self, sentence: Sentence) -> None:
         self._tokens, self._spans = sentence.tokens, sentence.spans
+        self._statements = [*self._later_statements()]
         self._covered: dict[str, set[int]] = {}
         cues = [(index, one, one.entry) for index, one in enumerate(self._spans) if isinstance(one.entry, Cue)]
         self._ends = [span for _, span, cue in cues if cue.status == "end"]
@@ -66,7 +73,32 @@ class Scopes:
             tail = [one.end for one in self._ends if one.end <= span.start]
             if span.first == ":":  # "effusion: none"
                 tail = [one.end for one in self._ends if one.end < span.start]
-            yield max(tail, default=0), span.start
+            start = max([*tail, *(start for start, finding in self._statements if finding < index)], default=0)
+            if cue.status != "absent" or _PARTS_OF_DEVICES.isdisjoint(self._tokens[start : span.start]):
+                yield start, span.start
+
+    def _later_statements(self) -> Iterator[tuple[int, int]]:
+        """Yield where a list of statements goes on, as a token, and the index of the finding that follows.
+
+        "Effusion is small, pneumothorax is not seen": a cue after the second finding does not concern the first.
+        """
+        is_said = seen_finding = False
+        for at, span in enumerate(self._spans):
+            if span.is_cue("end"):
+                is_said = seen_finding = False
+            elif span.first in (",", "and") and is_said and (finding := self._finding_at(at + 1)):
+                yield span.end, finding
+                is_said = seen_finding = False
+            seen_finding = seen_finding or _is_named(span)
+            words = self._tokens[span.start : span.end]
+            is_said = is_said or (seen_finding and not _is_named(span) and not _VERBS.isdisjoint(words))
+
+    def _finding_at(self, at: int) -> int | None:
+        """Return the index of the finding that follows after articles and modifiers alone."""
+        for index, span in enumerate(self._spans[at : at + _MOST_BEFORE], start=at):
+            if not isinstance(span.entry, Modifier) and span.first not in ("the", "a", "an", "and"):
+                return index if isinstance(span.entry, FindingEntry) else None
+        return None
 
     def _end_after(self, index: int, span: Span, cue: Cue) -> int:
         """Return the token at which the scope of a cue for what follows it ends."""
@@ -84,14 +116,20 @@ class Scopes:
             span, before = self._spans[at], self._spans[at - 1]
             joined = before.first if before.entry is None else ""
             seen_finding = seen_finding or isinstance(span.entry, FindingEntry)
-            if not seen_finding or joined not in ("and", ",", "the"):
+            if not seen_finding or joined not in ("and", ",", "the", "with"):
                 continue
-            is_after_finding = isinstance(self._spans[at - 2].entry, FindingEntry)
+            is_after_finding = isinstance(self._spans[at - 2].entry, FindingEntry) or self._spans[at - 2].first == ","
+            if joined == "with" and (span.dimension in ("size", "change") or self._spans[index].is_cue("resolved")):
+                yield before.start
             if joined == "and" and isinstance(span.entry, Modifier) and is_after_finding:
                 yield before.start
             if isinstance(span.entry, Structure) and self._has_verb(at):
                 yield before.start
-            if joined == "," and span.dimension == "size" and self._is_of_other_side(index, at):
+            if (
+                joined == ","
+                and span.dimension == "size"
+                and (self._is_of_other_side(index, at) or self._is_last_of_list(at))
+            ):
                 yield before.start
 
     def _is_of_other_side(self, denial: int, at: int) -> bool:
@@ -99,6 +137,11 @@ class Scopes:
         end = next((n for n in range(at, len(self._spans)) if self._spans[n].first in (",", ";")), None)
         denied, said = _sides(self._spans[denial:at]), _sides(self._spans[at:end])
         return bool(denied and said) and not denied & said
+
+    def _is_last_of_list(self, at: int) -> bool:
+        """Whether no "or", comma or "and" follows in the clause: "no consolidation, small effusion"."""
+        end = next((n for n in range(at, len(self._spans)) if self._spans[n].is_cue("end")), len(self._spans))
+        return all(span.first not in ("or", "nor", ",", "and") for span in self._spans[at:end])
 
     def _has_verb(self, at: int) -> bool:
         return any(span.first in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4])

@@ -145,7 +145,10 @@ def _cues_and_modifiers() -> Phrases[Entry]:
 
 
 def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
-    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion"."""
+    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion".
+
+    And those of "left but no right effusion" as "left effusion but no right effusion".
+    """
     tokens, spans = sentence.tokens, sentence.spans
     for at in range(len(spans) - 5):
         denial, side, joined, size, other, finding = spans[at : at + 6]
@@ -154,6 +157,15 @@ def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
             and joined.first in (",", "and", "but")
             and isinstance(finding.entry, FindingEntry)
             and [one.dimension for one in (side, size, other)] == ["side", "size", "side"]
+        ):
+            return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
+    for at in range(len(spans) - 4):
+        side, joined, denial, other, finding = spans[at : at + 5]
+        if (
+            denial.is_cue("absent")
+            and joined.first in ("and", "but")
+            and isinstance(finding.entry, FindingEntry)
+            and side.dimension == other.dimension == "side"
         ):
             return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
     return tokens

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, predicates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
@@ -69,7 +70,7 @@ def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[tupl
     while start < end:
         found = phrases.longest_at(sentence.stems, start)
         if found and not _qualifies_a_finding(sentence, start + found[0]):
-            said += found[1]
+            said += _denied(found[1]) if _is_after_not(sentence.tokens[:start]) else found[1]
             tokens += range(start, start + found[0])
             start += found[0]
         elif said and sentence.tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
@@ -77,6 +78,16 @@ def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[tupl
         else:
             start += 1
     return tuple(dict.fromkeys(said)), frozenset(tokens)
+
+
+def _is_after_not(before: Sequence[str]) -> bool:
+    """Whether "not" stands before a predicate: directly, or before an adverb ("not significantly enlarged")."""
+    return before[-1:] == ["not"] or (before[-2:-1] == ["not"] and before[-1].endswith("ly"))
+
+
+def _denied(said: Iterable[Predicate]) -> Iterator[Predicate]:
+    """Yield what a denied predicate says: "not enlarged" denies it; "not clear" names no finding."""
+    return (replace(one, status="absent") for one in said if one.status == "present")
 
 
 def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:

@@ -237,3 +237,73 @@ def _findings(draw: random.Random) -> list[PhantomFinding]:
         PhantomFinding(kind, draw.choice(sides), draw.choice(grades if kind == "effusion" else grades[1:]))
         for kind in chosen
     ]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("The effusion is small, pneumothorax is not seen.", {"pleural effusion": "present", "pneumothorax": "absent"}),
+        ("Edema is stable and pneumonia cannot be excluded.", {"pulmonary edema": "present", "pneumonia": "possible"}),
+        (
+            "Mild edema has developed, effusion has resolved.",
+            {"pulmonary edema": "present", "pleural effusion": "absent"},
+        ),
+        ("NG tube and ET tube have been removed.", {"nasogastric tube": "absent", "endotracheal tube": "absent"}),
+    ],
+)
+def test_a_cue_after_the_last_of_several_statements_concerns_that_one(sentence: str, expected: dict[str, str]) -> None:
+    assert {one.name: one.status for one in mentions_in(sentence) if one.finding} == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "present"),
+    [
+        ("No consolidation, small effusion.", {"pleural effusion"}),
+        ("No consolidation or pneumothorax, and small effusions are seen.", {"pleural effusion"}),
+        ("No pneumothorax with stable effusion.", {"pleural effusion"}),
+        ("No effusion, only mild atelectasis.", {"atelectasis"}),
+        ("Removal of the chest tube with new small pneumothorax.", {"pneumothorax"}),
+        ("No prior films for comparison, small effusion.", {"pleural effusion"}),
+        ("No more than a small effusion.", {"pleural effusion"}),
+        ("No consolidation, large effusion or pneumothorax.", set()),
+        ("Pneumothorax is not definitely seen.", set()),
+        ("Pneumothorax is seen on neither side.", set()),
+        ("Follow-up to document resolution of pneumonia.", set()),
+    ],
+)
+def test_a_denial_ends_where_something_new_is_said(sentence: str, present: set[str]) -> None:
+    assert {one.name for one in mentions_in(sentence) if one.finding and one.status is Status.PRESENT} == present
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["NG tube courses below the diaphragm, tip not seen.", "The tip of the nasogastric tube is not visualized."],
+)
+def test_a_device_whose_tip_is_out_of_sight_is_present(sentence: str) -> None:
+    assert [(one.name, one.status) for one in mentions_in(sentence) if one.finding] == [("nasogastric tube", "present")]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ("The lungs are not clear.", set()),
+        ("The heart is not normal in size.", set()),
+        ("The aorta is not tortuous.", {("tortuous aorta", "absent")}),
+        ("The mediastinum is not significantly widened.", {("widened mediastinum", "absent")}),
+    ],
+)
+def test_a_denied_predicate_of_a_structure_is_not_taken_for_the_predicate(
+    sentence: str, said: set[tuple[str, str]]
+) -> None:
+    assert {(one.name, str(one.status)) for one in mentions_in(sentence) if one.finding} == said
+
+
+def test_a_side_before_but_no_takes_the_finding_after_it() -> None:
+    found = [(one.status, set(one.modifiers)) for one in mentions_in("A left but no right effusion.") if one.finding]
+    assert found == [("present", {"left"}), ("absent", {"right"})]
+
+
+@pytest.mark.parametrize("sentence", ["The effusion is not increased.", "No significant increase in the effusion."])
+def test_a_denied_increase_is_no_change(sentence: str) -> None:
+    found = [(one.status, set(one.modifiers)) for one in mentions_in(sentence) if one.finding]
+    assert found == [("present", {"unchanged"})]

@@ -20,7 +20,7 @@ StoredArray: TypeAlias = "NDArray[np.uint8] | NDArray[np.int8] | NDArray[np.uint
 Mask: TypeAlias = "NDArray[np.bool_]"
 
 _STRIP_BYTES: Final = 768 * 2**10
-_SAMPLED: Final = 128
+_SAMPLED: Final = 64
 STRAY_BITS: Final = "pixels use more bits than stored"
 _MOVED: Final = "stored values moved down by"
 SIGN: Final = "sign read at"
@@ -166,24 +166,26 @@ def are_values_moved(notes: Iterable[str]) -> bool:
 
 
 def note_stray_bits(strips: Iterable[NDArray[Any]], bits: int, *, signed: bool) -> tuple[str, ...]:
-    """Return a note if pixels differ in the bits above `bits`, which are about to be cleared.
+    """Return a note if pixels use the bits above `bits`, which are about to be cleared.
 
     The standard says to clear them (PS3.5 8.1.1), and they may hold an overlay. If they are the upper bits of the image
-    itself, clearing them makes noise of it. An overlay's letters and lines mark few pixels; a test has 14 %.
+    itself, clearing them makes noise of it. An overlay's letters and lines mark few pixels; a test has 14 %. If all
+    pixels have the same upper bits, clearing them does no harm.
 
     Raises:
-        CorruptImage: More than a fifth of the pixels differ from the most frequent value of these bits.
+        CorruptImage: More than a fifth of the pixels use them.
     """
     counts: NDArray[np.intp] = np.zeros(1, np.intp)
     for strip in strips:
         upper = strip.reshape(-1).view(f"u{strip.itemsize}") >> bits
-        found = np.bincount(upper, minlength=1 << max(8 * strip.itemsize - bits, 0))
-        counts = counts + found
-    if signed:  # a negative value may have its sign extended, or not
-        counts = np.concatenate((counts[1:-1], counts[:1] + counts[-1:]))
-    if (counts.sum() - counts.max()) / counts.sum() > _MAX_STRAY_SHARE:
+        counts = counts + np.bincount(upper, minlength=1 << max(8 * strip.itemsize - bits, 0))
+    pixels = counts.sum()
+    unused = counts[0] + (counts[-1] if signed and counts.size > 1 else 0)  # a sign may be extended, or not
+    if unused == pixels:
+        return ()
+    if counts.max() < pixels and pixels - unused > _MAX_STRAY_SHARE * pixels:
         raise CorruptImage(STRAY_BITS)
-    return ("bits above bits stored cleared",) if np.count_nonzero(counts) > 1 or (not signed and not counts[0]) else ()
+    return ("bits above bits stored cleared",)
 
 
 class ValueRange:

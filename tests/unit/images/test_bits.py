@@ -107,6 +107,19 @@ def test_an_image_cut_by_bits_stored_is_refused(tmp_path: Path, bits: int, synta
         assert caught.value.reason == STRAY
 
 
+def test_an_image_of_which_bits_stored_cuts_most_is_refused(tmp_path: Path) -> None:
+    bright = np.where(IMAGE < 2048, IMAGE + 1948, IMAGE).astype(np.uint16)
+    assert 0.8 < np.mean(bright > 2047) < 1
+    with pytest.raises(CorruptImage):
+        read_image(saved(dicom_image(bright, BitsStored=11, HighBit=10), tmp_path / "image.dcm"), SPEC)
+
+
+def test_upper_bits_that_all_pixels_have_are_cleared(tmp_path: Path) -> None:
+    values, notes = read(dicom_image(IMAGE | 0x3000), tmp_path)
+    assert np.array_equal(values, IMAGE)
+    assert notes == ["bits above bits stored cleared"]
+
+
 def test_a_signed_image_cut_by_bits_stored_is_refused(tmp_path: Path) -> None:
     image = dicom_image(IMAGE.astype(np.int16) - 1500, BitsStored=10, HighBit=9)
     with pytest.raises(CorruptImage):

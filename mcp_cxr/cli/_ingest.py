@@ -58,7 +58,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--companions",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     multiple=True,
-    help="Additional folder with MIMIC-CXR's CSV files or reports; PATH and its parent are always searched; "
+    help="Additional folder with companion tables or reports; PATH and its parent are always searched; "
     "may be repeated.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")
@@ -133,6 +133,7 @@ def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
         f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
         *(f"    {reason}: {count}{_HINTS.get(reason, '')}" for reason, count in summary.errors_by_reason.items()),
+        *(f"  Companion {one['file']}: {one['joined']} of {one['rows']} rows joined" for one in summary.companions),
         *(f"  Note: {each}" for each in summary.notes),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),

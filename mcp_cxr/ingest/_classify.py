@@ -10,9 +10,9 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
+from mcp_cxr.ingest._ids import ImageIds, public_ids
 from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._same_uid import tell_apart
-from mcp_cxr.mimic import ImageIds, ids_of
 from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._ids import IdAssigner
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.mimic import Companions
+    from mcp_cxr.layouts import Layouts
     from mcp_cxr.records import ImageRecord, StoredImage
     from mcp_cxr.stores import Store
 
@@ -56,7 +56,7 @@ class FileClassifier:
     store_exists: bool
     reader: ImageReader
     id_assigner: IdAssigner
-    companion_tables: Companions
+    layouts: Layouts
 
     async def drop_unchanged(self, chunk: list[Candidate]) -> list[Candidate]:
         """Return the files that need work, on a restart only a few; opens no file."""
@@ -115,7 +115,8 @@ class FileClassifier:
     async def _identify(
         self, file: Candidate, image_id: ImageId | None, still_stored: set[ImageId]
     ) -> ImageIds | Failure:
-        if ids := ids_of(file.path_text):
+        facts = self.layouts.facts_of(file.path_text)
+        if ids := public_ids(facts):
             return ids
         if image_id and image_id in still_stored and not self.plan.retry_failed:  # unchanged: no need to open the file
             return ImageIds(image_id, StudyId(""), SubjectId(""))
@@ -126,7 +127,7 @@ class FileClassifier:
         if self.plan.dry_run and not self.id_assigner.can_assign():
             return IDS_NOT_YET_HASHED
         try:
-            return await to_thread.run_sync(self.id_assigner.ids_of_file, file.path, header)
+            return await to_thread.run_sync(self.id_assigner.ids_of_file, file.path, header, facts)
         except OSError:
             return Failure(file, "file cannot be read", is_permanent=False)
 

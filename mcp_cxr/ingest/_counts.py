@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import IngestSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
+
+    from mcp_cxr.layouts import TableUse
 
 STAGES = ("walk", "known", "decode", "embed", "write")
 
@@ -116,7 +118,15 @@ class IngestCounts:
             )
         return notes
 
-    def summary(self, *, dry_run: bool, total_in_store: int, advice: str | None) -> IngestSummary:
+    def summary(
+        self,
+        *,
+        dry_run: bool,
+        total_in_store: int,
+        advice: str | None,
+        companions: Sequence[TableUse],
+        notes: Sequence[str],
+    ) -> IngestSummary:
         """Return the summary; `advice` says how to continue if files remain."""
         seconds = time.monotonic() - self.started
         return IngestSummary(
@@ -135,5 +145,6 @@ class IngestCounts:
             stages={name: round(stage.rate, 1) for name, stage in self.stages.items() if stage.files},
             slowest_stage=max(self.stages, key=lambda name: self.stages[name].busy_s) if self.found else None,
             next=advice,
-            notes=self._notes(),
+            notes=[*self._notes(), *notes],
+            companions=[asdict(use) for use in companions],
         )

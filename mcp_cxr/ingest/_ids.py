@@ -1,4 +1,4 @@
-"""Ids of an image: from MIMIC's path, else keyed hashes of the header's ids, else of the file's content."""
+"""Ids of an image: MIMIC's own, else keyed hashes of those of its layout, of the header, or of the file's content."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import hmac
 import re
 import secrets
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.mimic import ImageIds
 from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
 from mcp_cxr.safe_files import create_private_file, open_without_links
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.images import HeaderFacts
+    from mcp_cxr.layouts import FileFacts
 
 _KEY_BYTES = 32
 _KEPT = "kept"  # the check value of an archive whose ids are not hashed
@@ -29,6 +29,24 @@ _PLACEHOLDERS = frozenset(
     " UNKNOWN UNSPECIFIED".split()
 )
 """What anonymizers and empty forms write as PatientID; also nothing but zeros or X. Many people have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageIds:
+    """The ids of one image, its study and its subject."""
+
+    image_id: ImageId
+    study_id: StudyId
+    subject_id: SubjectId
+    is_public: bool = False
+    """Whether they are MIMIC-CXR's own."""
+
+
+def public_ids(facts: FileFacts) -> ImageIds | None:
+    """Return MIMIC-CXR's own ids; None for a file of another layout, whose ids are hashed."""
+    if not facts.has_public_ids or facts.image is None or facts.study is None or facts.subject is None:
+        return None
+    return ImageIds(ImageId(facts.image), StudyId(facts.study), SubjectId(facts.subject), is_public=True)
 
 
 class IdKey:
@@ -107,22 +125,40 @@ class IdAssigner:
         """Whether ids can be assigned without creating a key."""
         return self._policy == "keep" or self._key_check is not None or self._key.exists()
 
-    def ids_of_file(self, path: Path, header: HeaderFacts) -> ImageIds:
+    def ids_of_file(self, path: Path, header: HeaderFacts, facts: FileFacts) -> ImageIds:
         """Return the ids of one file outside MIMIC's layout.
 
         Args:
-            path: Absolute; its content is read if the header has no SOP Instance UID.
+            path: Absolute; its content is read if neither its layout nor its header has an id of the image.
+            header: Used for the ids that the layout does not know.
+            facts: Of the file's layout.
 
         Raises:
             ConfigError: The key is missing, a different one, or unreadable.
             OSError: The content cannot be read.
         """
-        image = header.sop_instance_uid or _content_digest(path)
-        study = header.study_instance_uid or image
-        subject = header.patient_id or study
+        image = facts.image or header.sop_instance_uid or _content_digest(path)
+        study = facts.study or header.study_instance_uid or image
+        subject = facts.subject or header.patient_id or study
         if (placeholder := placeholder_in(subject)) is not None:
             self.placeholders[placeholder] += 1
             subject = study
+        return self._assigned(image, study, subject)
+
+    def moved(self, ids: ImageIds, facts: FileFacts) -> ImageIds:
+        """Return the ids of a stored image, with the study and the subject that its layout now knows."""
+        if public := public_ids(facts):
+            return replace(public, image_id=ids.image_id)
+        if facts.study is None and facts.subject is None:
+            return ids
+        known = self._assigned("", facts.study or "", facts.subject or "")
+        return ImageIds(
+            ids.image_id,
+            known.study_id if facts.study else ids.study_id,
+            known.subject_id if facts.subject else ids.subject_id,
+        )
+
+    def _assigned(self, image: str, study: str, subject: str) -> ImageIds:
         if self._policy == "keep":
             self._require_kept_ids()
             return ImageIds(ImageId(image), StudyId(study), SubjectId(subject))

@@ -12,7 +12,7 @@ from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
 from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
-from mcp_cxr.mimic import read_companions
+from mcp_cxr.layouts import read_layouts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -50,19 +50,19 @@ async def ingest(
         NotFound: No file below the path looks like an image.
         EmbeddingError: The embedder cannot be reached.
         FingerprintMismatch: The store holds vectors of another embedder.
-        ConfigError: The id key is missing or a different one; a companion file is damaged.
+        ConfigError: The id key is missing or a different one.
         StoreError: The store fails; what was written before stays.
     """
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
         raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
-    companion_tables = await to_thread.run_sync(read_companions, plan.folders)
+    layouts = await to_thread.run_sync(read_layouts, plan.folders)
     callbacks = callbacks or IngestCallbacks()
     stored = await _prepare(plan, store, embedder, callbacks)
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
-    classifier = FileClassifier(plan, store, stored is not None, reader, id_assigner, companion_tables)
+    classifier = FileClassifier(plan, store, stored is not None, reader, id_assigner, layouts)
     stop_signal = stop_signal or StopSignal()
     pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
     with unwrap_exception_group():
@@ -71,7 +71,11 @@ async def ingest(
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
     total = (await store.totals()).images if stored else 0
     return counts.summary(
-        dry_run=plan.dry_run, total_in_store=total, advice=stop_signal.reason if is_unfinished else None
+        dry_run=plan.dry_run,
+        total_in_store=total,
+        advice=stop_signal.reason if is_unfinished else None,
+        companions=layouts.table_uses(),
+        notes=layouts.warnings(is_complete=not is_unfinished and plan.limit is None and plan.shard is None),
     )
 
 

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest._classify import FileClassifier
     from mcp_cxr.ingest._counts import IngestProgress
+    from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.mimic import ImageIds
     from mcp_cxr.records import Fingerprint, ImageId, Outcome, Vector
     from mcp_cxr.stores import Store
 
@@ -182,7 +182,7 @@ class Pipeline:
                 self.counts.would_add += 1
                 if item.ids is not IDS_NOT_YET_HASHED:
                     listed.add(item.ids)
-                view, _ = view_of(item.ids, header, self.classifier.companion_tables)
+                view, _ = view_of(header, self.classifier.layouts.facts_of(item.file.path_text))
                 if self.callbacks.on_would_add:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
 
@@ -206,7 +206,7 @@ class Pipeline:
         return item
 
     async def _read_image(self, item: WorkItem) -> None:
-        path, plan, companion_tables = item.file.path, self.plan, self.classifier.companion_tables
+        path, plan, layouts = item.file.path, self.plan, self.classifier.layouts
         decoded = await self.classifier.reader.read_image(
             path,
             self.embedder.image_spec,
@@ -215,10 +215,9 @@ class Pipeline:
             in_worker=item.file.size >= _MIN_BYTES_FOR_WORKER,
         )
         item.rendering = decoded.rendering
-        item.image = image_record(path, plan.root, item.ids, decoded, companion_tables)
-        item.study = await to_thread.run_sync(
-            study_of, path, item.ids, companion_tables, plan.folders, decoded.header.study_date
-        )
+        facts = layouts.facts_of(item.file.path_text)
+        item.image = image_record(path, plan.root, item.ids, decoded, facts)
+        item.study = await to_thread.run_sync(study_of, path, item.ids, facts, layouts, decoded.header.study_date)
 
     async def _embed(self, source: Source[WorkItem], sink: Sink[list[WorkItem]]) -> None:
         """Turn renderings into vectors, a few batches at once."""
@@ -300,7 +299,7 @@ class Pipeline:
     async def _refresh(self) -> None:
         """Update the study facts of images stored earlier, if there are any."""
         if self.counts.skipped and not self.plan.dry_run and not self.stop_signal.reason:
-            updated = await refresh_studies(self.plan, self.store, self.classifier.companion_tables, self.stop_signal)
+            updated = await refresh_studies(self.plan.candidates(), self.classifier, self.stop_signal)
             self.counts.studies_refreshed = updated is not None
             self.counts.studies_updated += updated or 0
 

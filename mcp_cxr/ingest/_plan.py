@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.errors import ImageError
+    from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._walk import Candidate, Shard
-    from mcp_cxr.mimic import ImageIds
     from mcp_cxr.records import ImageRecord, Rendering, Study, Vector
 
 

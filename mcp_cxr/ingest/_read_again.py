@@ -9,7 +9,8 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
 from mcp_cxr.images import IMPLAUSIBLE_PIXELS, OTHER_BODY_PART, STRAY_BITS, are_values_moved, describes_other_body_part
-from mcp_cxr.mimic import ids_of
+from mcp_cxr.ingest._ids import placeholder_in
+from mcp_cxr.layouts import NO_FACTS, mimic_ids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,10 +60,12 @@ def _is_alike(before: Mapping[str, Any], decoded: DecodedImage) -> bool:
 
 
 async def _has_subject(stored: StoredImage, path: Path, decoded: DecodedImage, id_assigner: IdAssigner) -> bool:
-    if ids_of(path) or not id_assigner.can_assign():
+    """Whether a placeholder as PatientID gave the subject that it gives today; other subjects have not changed."""
+    is_placeholder = placeholder_in(decoded.header.patient_id or "") is not None
+    if not is_placeholder or mimic_ids(path.as_posix()) or not id_assigner.can_assign():
         return True
     try:
-        ids = await to_thread.run_sync(id_assigner.ids_of_file, path, decoded.header)
+        ids = await to_thread.run_sync(id_assigner.ids_of_file, path, decoded.header, NO_FACTS)
     except OSError:
         return True
     return ids.subject_id == stored.image.subject_id

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.mimic import ids_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +21,7 @@ async def tell_apart(items: Sequence[WorkItem], store: Store, id_assigner: IdAss
 
     The first file keeps the id. Items whose ids come from MIMIC's layout, or from an earlier outcome, are left alone.
     """
-    own = [item for item in items if item.ids.study_id and not ids_of(item.file.path_text)]
+    own = [item for item in items if item.ids.study_id and not item.ids.is_public]
     stored = await store.get(list({item.ids.image_id for item in own}))
     rivals = {image_id: image.image for image_id, image in stored.items() if not image.external}
     first: dict[ImageId, WorkItem] = {}

@@ -1,46 +1,42 @@
-"""Facts of an image and its study from the header, the path, the companion files and the report.
+"""Facts of an image and its study from the header, the layout with its companions, and the report.
 
-Reports and companion files may arrive later, so an ingest ends by updating the facts of studies stored earlier. That
-step has a walk of its own: a restart reaches the first new image without opening a report.
+Reports and companions may arrive later, so an ingest ends by updating the facts of images stored earlier. That step has
+a walk of its own: a restart reaches the first new image without opening a report.
 """
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.images import READING, parse_view_position
-from mcp_cxr.mimic import ids_of, report_paths
-from mcp_cxr.records import ImageRecord, Study
-from mcp_cxr.safe_files import open_without_links
+from mcp_cxr.ingest._ids import ImageIds, public_ids
+from mcp_cxr.layouts import NO_FACTS
+from mcp_cxr.records import Filter, ImageRecord, Study
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mcp_cxr.images import DecodedImage, HeaderFacts
-    from mcp_cxr.ingest._plan import IngestPlan, StopSignal
+    from mcp_cxr.ingest._classify import FileClassifier
+    from mcp_cxr.ingest._plan import StopSignal
     from mcp_cxr.ingest._walk import Candidate
-    from mcp_cxr.mimic import Companions, ImageIds
-    from mcp_cxr.records import ImageId
-    from mcp_cxr.stores import Store
+    from mcp_cxr.layouts import FileFacts, Layouts
+    from mcp_cxr.records import ImageId, StoredImage, StudyId, Vector
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
-_MAX_REPORT_BYTES = 1 << 20
-_STUDIES = 1024  # written at once; their reports take a few megabytes
-_NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r"}  # C0 and C1
-_log = logging.getLogger(__name__)
+_FROM_COMPANION = "companion CSV"
+_FILES = 2048  # updated at once; their reports take a few megabytes
 
 
-def image_record(
-    path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, companion_tables: Companions
-) -> ImageRecord:
+def image_record(path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, facts: FileFacts) -> ImageRecord:
     """Return the record of one image."""
-    view, source = view_of(ids, decoded.header, companion_tables)
+    view, source = view_of(decoded.header, facts)
     return ImageRecord(
         image_id=ids.image_id,
         study_id=ids.study_id,
@@ -55,96 +51,131 @@ def image_record(
     )
 
 
-def view_of(ids: ImageIds, header: HeaderFacts, companion_tables: Companions) -> tuple[str, str]:
+def view_of(header: HeaderFacts, facts: FileFacts) -> tuple[str, str]:
     """Return the view position and the source it was read from.
 
     The header's ViewPosition and ViewCodeSequence take precedence, then the companion file, then what the header's
     descriptions and orientation suggest.
     """
-    companion = companion_tables.images.get(ids.image_id)
-    companion_view = parse_view_position(companion.view) if companion else None
+    companion_view = parse_view_position(facts.view) if facts.view else None
     if companion_view is None or header.view_source in _STRONGER_THAN_COMPANIONS:
         return header.view_position, header.view_source
-    return companion_view, "companion CSV"
+    return companion_view, _FROM_COMPANION
 
 
-def study_of(
-    path: Path, ids: ImageIds, companion_tables: Companions, folders: tuple[Path, ...], date: str | None = None
-) -> Study:
-    """Return a study with the facts of the companion files, its report in MIMIC's layout and the header's `date`.
-
-    Args:
-        folders: Searched for reports in addition to the study's own folder.
-    """
-    companion = companion_tables.images.get(ids.image_id)
-    label_table = companion_tables.label_table_of(ids.study_id)
+def study_of(path: Path, ids: ImageIds, facts: FileFacts, layouts: Layouts, date: str | None = None) -> Study:
+    """Return a study with the facts of its layout, its report, and, if the layout has none, the header's `date`."""
     return Study(
         study_id=ids.study_id,
         subject_id=ids.subject_id,
-        study_date=(companion.study_date if companion else None) or date,
-        split=companion_tables.splits.get(ids.study_id),
-        labels=label_table.labels.get(ids.study_id, {}),
-        report=_read_report(path, folders) if ids_of(path) else None,
-        labels_by=label_table.by,
-        positives_only=label_table.positives_only,
+        study_date=facts.study_date or date,
+        split=facts.split,
+        labels=facts.labels,
+        report=layouts.report_of(path, facts),
+        labels_by=facts.labels_by,
+        positives_only=facts.positives_only,
     )
 
 
-def _read_report(path: Path, folders: tuple[Path, ...]) -> str | None:
-    """Return the report's text, or None if there is none to read; a later ingest adds a report that arrives later."""
-    for place in report_paths(path, folders):
-        try:
-            with open_without_links(place) as handle:
-                return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace").translate(_NO_CONTROLS)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as exc:
-            _log.warning("Cannot read a report (%s); its images are added without it.", exc.strerror)
-    return None
+@dataclass(frozen=True, slots=True)
+class _KnownFile:
+    """A file with what its layout knows of it."""
+
+    file: Candidate
+    facts: FileFacts
+    ids: ImageIds | None
+    """MIMIC-CXR's own."""
 
 
 async def refresh_studies(
-    plan: IngestPlan, store: Store, companion_tables: Companions, stop_signal: StopSignal
+    files: Iterator[Candidate], classifier: FileClassifier, stop_signal: StopSignal
 ) -> int | None:
     """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
 
-    Only MIMIC's layout has companions. A study that has no stored image is left out.
+    Images that are not stored are left out.
     """
     changed = 0
-    studies = _by_study(plan.candidates())
-    while chunk := await to_thread.run_sync(lambda: list(islice(studies, _STUDIES))):
+    layouts = classifier.layouts
+    while chunk := await to_thread.run_sync(lambda: list(islice(files, _FILES))):
         if stop_signal.reason:
             return None
-        known = await store.known_ids([image_id for study in chunk for image_id in study.images])
-        stored = [study for study in chunk if not known.isdisjoint(study.images)]
-        if stored:
-            changed += await store.put_studies(await to_thread.run_sync(_facts, stored, companion_tables, plan.folders))
+        known_files = await to_thread.run_sync(_known_files, chunk, layouts)
+        stored = await classifier.store.known_ids([one.ids.image_id for one in known_files if one.ids])
+        placed = [one for one in known_files if one.ids and one.ids.image_id in stored]
+        studies = await to_thread.run_sync(_studies_of, placed, layouts)
+        others = [one for one in known_files if not one.ids or one.ids.image_id not in stored]
+        studies += await _refresh_others(others, classifier)
+        if studies:
+            changed += await classifier.store.put_studies(studies)
     return changed
 
 
-@dataclass(frozen=True, slots=True)
-class _StudyFiles:
-    """The files of one study, which are in one folder."""
-
-    first: Path
-    ids: ImageIds
-    """Ids of the first file."""
-    images: list[ImageId]
+def _known_files(chunk: list[Candidate], layouts: Layouts) -> list[_KnownFile]:
+    found = [(file, layouts.facts_of(file.path_text)) for file in chunk]
+    return [_KnownFile(file, facts, public_ids(facts)) for file, facts in found]
 
 
-def _by_study(files: Iterable[Candidate]) -> Iterator[_StudyFiles]:
-    study: _StudyFiles | None = None
-    for file in files:
-        ids = ids_of(file.path_text)
-        if ids and study and ids.study_id == study.ids.study_id:
-            study.images.append(ids.image_id)
-        elif ids:
-            if study:
-                yield study
-            study = _StudyFiles(file.path, ids, [ids.image_id])
-    if study:
-        yield study
+def _studies_of(files: list[_KnownFile], layouts: Layouts) -> list[Study]:
+    """Return the studies of files in MIMIC-CXR's layout, each by its first file."""
+    first: dict[StudyId, _KnownFile] = {}
+    for one in files:
+        if one.ids:
+            first.setdefault(one.ids.study_id, one)
+    return [study_of(one.file.path, one.ids, one.facts, layouts) for one in first.values() if one.ids]
 
 
-def _facts(studies: list[_StudyFiles], companion_tables: Companions, folders: tuple[Path, ...]) -> list[Study]:
-    return [study_of(study.first, study.ids, companion_tables, folders) for study in studies]
+async def _refresh_others(files: list[_KnownFile], classifier: FileClassifier) -> list[Study]:
+    """Return the studies of stored images whose ids are hashed, and move images to the study that is now known."""
+    store, layouts = classifier.store, classifier.layouts
+    outcomes = await store.outcomes([one.file.path_text for one in files])
+    image_of = {path: outcome.image_id for path, outcome in outcomes.items() if outcome.image_id}
+    stored = await store.get(list(image_of.values()))
+    studies: list[Study] = []
+    changed: list[ImageRecord] = []
+    for one in files:
+        image_id = image_of.get(one.file.path_text)
+        if image_id is None or image_id not in stored or stored[image_id].external:
+            continue
+        image = _updated(stored[image_id], one.facts, classifier)
+        ids = ImageIds(image.image_id, image.study_id, image.subject_id)
+        date = stored[image_id].study.study_date
+        study = await to_thread.run_sync(study_of, one.file.path, ids, one.facts, layouts, date)
+        if one.facts is not NO_FACTS or study.report:
+            studies.append(study)
+        if image != stored[image_id].image:
+            changed.append(image)
+    await _move(changed, stored, classifier)
+    return studies
+
+
+def _updated(stored: StoredImage, facts: FileFacts, classifier: FileClassifier) -> ImageRecord:
+    image = stored.image
+    before = ImageIds(image.image_id, image.study_id, image.subject_id)
+    ids = classifier.id_assigner.moved(before, facts)
+    view = parse_view_position(facts.view) if facts.view else None
+    if view is None or image.view_source in _STRONGER_THAN_COMPANIONS:
+        view, source = image.view_position, image.view_source
+    else:
+        source = _FROM_COMPANION
+    return replace(image, study_id=ids.study_id, subject_id=ids.subject_id, view_position=view, view_source=source)
+
+
+async def _move(images: list[ImageRecord], stored: dict[ImageId, StoredImage], classifier: FileClassifier) -> None:
+    """Write images with other facts than the stored ones; a study that has no image left is removed."""
+    if not images:
+        return
+    store = classifier.store
+    found = await store.get([image.image_id for image in images], with_vectors=True)
+    vectors: list[Vector] = []
+    moved: list[ImageRecord] = []
+    for image in images:
+        vector = found[image.image_id].vector if image.image_id in found else None
+        if vector is not None:
+            vectors.append(vector)
+            moved.append(image)
+    if moved:
+        await store.put(moved, np.stack(vectors))
+    left = {stored[image.image_id].image.study_id for image in moved} - {image.study_id for image in moved}
+    for study_id in left:
+        if not await store.count(Filter(study_id=study_id)):
+            await store.forget(Filter(study_id=study_id))

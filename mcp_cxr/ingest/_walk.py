@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import is_image_candidate, is_image_name
-from mcp_cxr.mimic import ids_of
+from mcp_cxr.layouts import mimic_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,8 @@ class Shard:
 
     def holds(self, file: Candidate, root: str) -> bool:
         """Whether a file below `root` belongs to this part."""
-        ids = ids_of(file.path_text)
-        key = ids.study_id if ids else os.path.relpath(file.path_text, root)
+        ids = mimic_ids(Path(file.path_text).as_posix())
+        key = ids.study if ids else os.path.relpath(file.path_text, root)
         digest = hashlib.blake2b(os.fsencode(key), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index
 

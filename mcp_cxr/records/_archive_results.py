@@ -34,7 +34,9 @@ class IngestSummary:
     next: str | None
     """What to do next; null if nothing is left."""
     notes: list[str] = field(default_factory=list[str])
-    """What the files' headers have wrong, and how they were read all the same."""
+    """What the files' headers and the companions have wrong, and how they were read all the same."""
+    companions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """The companion tables that were read: `file`, its `rows`, and how many `joined` an image of this run."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ import anyio
 import numpy as np
 
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.mimic import ids_of
-from mcp_cxr.records import Fingerprint, ImageRecord, Outcome, Study
+from mcp_cxr.layouts import mimic_ids
+from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
 from tests.support.archives import balanced, opened
 from tests.support.image_files import dicom
@@ -35,7 +35,7 @@ from tests.support.toy import DIMENSION, ToyEmbedder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.mimic import ImageIds
+    from mcp_cxr.layouts import MimicIds
 
 IMAGES = 377_110
 SECONDS_TO_REACH = 30.0
@@ -61,9 +61,9 @@ def grow(folder: Path, images: int) -> None:
                 made += 1
 
 
-def image_files(folder: Path) -> Iterator[tuple[Path, ImageIds]]:
+def image_files(folder: Path) -> Iterator[tuple[Path, MimicIds]]:
     for path in folder.rglob("*.dcm"):
-        if ids := ids_of(path):
+        if ids := mimic_ids(path.as_posix()):
             yield path, ids
 
 
@@ -80,16 +80,16 @@ async def fill(data: Path, folder: Path) -> int:
         return done + await write(store, folder, rows)
 
 
-async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, ImageIds]]) -> int:
+async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, MimicIds]]) -> int:
     if not rows:
         return 0
-    studies = {ids.study_id: Study(ids.study_id, ids.subject_id, report=REPORT) for _, ids in rows}
+    studies = {ids.study: Study(StudyId(ids.study), SubjectId(ids.subject), report=REPORT) for _, ids in rows}
     await store.put_studies(list(studies.values()))
     images = [
         ImageRecord(
-            ids.image_id,
-            ids.study_id,
-            ids.subject_id,
+            ImageId(ids.image),
+            StudyId(ids.study),
+            SubjectId(ids.subject),
             view_position="PA",
             view_source="ViewPosition",
             image_path=str(path.relative_to(folder)),
@@ -100,7 +100,7 @@ async def write(store: EmbeddedStore, folder: Path, rows: list[tuple[Path, Image
     await store.put(images, np.random.default_rng(0).normal(size=(len(rows), DIMENSION)).astype(np.float32))
     stats = [(path, path.stat(), ids) for path, ids in rows]
     await store.record_outcomes(
-        [Outcome(str(path), one.st_size, one.st_mtime_ns, ids.image_id) for path, one, ids in stats]
+        [Outcome(str(path), one.st_size, one.st_mtime_ns, ImageId(ids.image)) for path, one, ids in stats]
     )
     return len(rows)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SUMMARY = (
     "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
-    "images_per_second stages slowest_stage next notes"
+    "images_per_second stages slowest_stage next notes companions"
 ).split()
 IMAGES = 20
 

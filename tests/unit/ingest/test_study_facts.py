@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.errors import ConfigError
 from mcp_cxr.safe_files import open_without_links
 from tests.support import companions
-from tests.support.archives import contents, ingested, is_made, opened, rows
+from tests.support.archives import contents, ingested, opened, rows
 from tests.support.image_files import dicom, mimic, report
 from tests.support.toy import ToyEmbedder
 
@@ -189,30 +187,6 @@ async def test_companions_missing_in_a_later_run_erase_nothing(data: Path, image
     assert contents(data)["studies"] == before["studies"]
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("mimic-cxr-2.0.0-metadata.csv", b"dicom_id,ViewPosition\n1234\n"),
-        ("mimic-cxr-2.0.0-metadata.csv", b"other,columns\n1,2\n"),
-        ("mimic-cxr-2.0.0-metadata.csv", b"\xff\xfe\x00d"),
-        ("mimic-cxr-2.0.0-split.csv.gz", b"not gzip"),
-        ("mimic-cxr-2.0.0-split.csv.gz", gzip.compress(b"study_id,split\n1,train\n" * 999, mtime=0)[:60]),
-        ("mimic-cxr-2.0.0-split.csv.gz", gzip.compress(b"study_id,split\n1,train\n", mtime=0)[:12] + b"\xff" * 30),
-        ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,perhaps\n"),
-        ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,7\n"),
-        ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,inf\n"),
-    ],
-)
-async def test_a_damaged_companion_file_is_an_error_and_creates_no_archive(
-    data: Path, image_dir: Path, name: str, content: bytes
-) -> None:
-    mimic(image_dir, 1)
-    (image_dir / name).write_bytes(content)
-    with pytest.raises(ConfigError, match=f"Cannot read the companion file {name}"):
-        await ingested(data, image_dir)
-    assert not is_made(data)
-
-
 async def test_an_unreadable_report_does_not_stop_the_run_and_is_added_later(
     data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -225,7 +199,7 @@ async def test_an_unreadable_report_does_not_stop_the_run_and_is_added_later(
         return open_without_links(path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("mcp_cxr.ingest._study_facts.open_without_links", refuse)
+        patched.setattr("mcp_cxr.layouts._texts.open_without_links", refuse)
         assert (await ingested(data, image_dir)).added == 2
     assert "Cannot read a report (Permission denied)" in caplog.text
     assert rows(data, "SELECT count(*) FROM studies WHERE report IS NULL") == [(1,)]

@@ -1,0 +1,7 @@
+"""How data sets arrange images and companions: MIMIC-CXR and other public archives."""
+
+from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, TableUse
+from mcp_cxr.layouts._layouts import Layouts, read_layouts
+from mcp_cxr.layouts.adapters import MimicIds, mimic_ids
+
+__all__ = ["NO_FACTS", "FileFacts", "Layouts", "MimicIds", "TableUse", "mimic_ids", "read_layouts"]

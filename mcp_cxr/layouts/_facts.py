@@ -1,0 +1,46 @@
+"""What a layout knows of one file, and what was used of the companions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_LABELS: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What a layout knows of the image in one file; a field that is None or empty is not known."""
+
+    subject: str | None = None
+    study: str | None = None
+    image: str | None = None
+    has_public_ids: bool = False
+    """Whether the three ids are MIMIC-CXR's, which are used as they are; others are hashed."""
+    view: str | None = None
+    """As written, or one of `records.VIEWS`."""
+    study_date: str | None = None
+    """ISO date."""
+    split: str | None = None
+    labels: Mapping[str, int] = field(default_factory=lambda: NO_LABELS)
+    """1 present, 0 absent, -1 uncertain."""
+    labels_by: str | None = None
+    """One of `records.LABEL_SOURCES`."""
+    positives_only: bool = False
+    """Whether a label that is missing is unknown, not absent."""
+
+
+NO_FACTS = FileFacts()
+
+
+@dataclass(frozen=True, slots=True)
+class TableUse:
+    """How much of one companion table was used."""
+
+    file: str
+    rows: int
+    joined: int
+    """Rows that belong to an image of this run."""

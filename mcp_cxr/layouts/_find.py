@@ -1,0 +1,142 @@
+"""Finds the tables and other companions in the folders where people keep them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from mcp_cxr.layouts._tables import TableError, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.layouts._adapter import Adapter, TableForm
+
+_MAX_DEPTH: Final = 2
+_MAX_FOLDERS: Final = 300
+_MAX_ENTRIES: Final = 20_000
+_MAX_TABLES: Final = 1000
+_TABLE = re.compile(r".+\.csv(?:\.gz)?", re.IGNORECASE)
+# Where data sets keep their tables, also beside the folder of the images that was named.
+_OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
+# Folders of images alone, of which a data set has hundreds of thousands.
+_OF_IMAGES = re.compile(r"p\d\d|[ps]\d{8}|patient\d+|study\d+|\d{1,3}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table that an adapter can read."""
+
+    path: Path
+    form: TableForm
+
+
+@dataclass(slots=True)
+class Found:
+    """What lies in the folders."""
+
+    tables: dict[type[Adapter], list[FoundTable]] = field(default_factory=dict["type[Adapter]", list[FoundTable]])
+    warnings: list[str] = field(default_factory=list[str])
+    unused: list[str] = field(default_factory=list[str])
+    """Names of tables that nothing here reads."""
+
+
+def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> Found:
+    """Return the tables that the adapters can read; of several of one kind, the first.
+
+    A table is known by its name, and otherwise by its columns. The first folders come first; in one folder, tables
+    with their published name do.
+    """
+    found = Found()
+    named: list[tuple[Path, list[str]]] = []
+    for path in _tables_in(folders):
+        try:
+            with open_table(path, {}) as table:
+                named.append((path, table.header))
+        except TableError as exc:
+            if _forms_by_name(path, adapters):
+                found.warnings.append(f"{path.name} {exc}; nothing of it was used.")
+    for path, header in named:
+        if not _add(found, path, header, adapters):
+            found.unused.append(path.name)
+    return found
+
+
+def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:
+    """Add a table for each adapter that can read it; return whether any can."""
+    is_used = False
+    for adapter in adapters:
+        by_name = [form for form in adapter.tables if form.name.fullmatch(path.name)]
+        forms = by_name or [form for form in adapter.tables if form.has_signature(header)]
+        for form in forms:
+            columns = {form.aliases.get(name, name) for name in header}
+            if missing := [name for name in form.keys if name not in columns]:
+                found.warnings.append(
+                    f"{path.name} lacks the column {missing[0]} of {adapter.title}; nothing of it was used."
+                )
+                is_used = True
+                continue
+            others = found.tables.setdefault(adapter, [])
+            if all(one.form is not form for one in others):
+                others.append(FoundTable(path, form))
+                is_used = True
+                found.warnings += [
+                    f"{path.name} lacks the column {name} of {adapter.title}; what it says is not known."
+                    for name in form.expected
+                    if name not in columns
+                ]
+    return is_used
+
+
+def _forms_by_name(path: Path, adapters: Sequence[type[Adapter]]) -> bool:
+    return any(form.name.fullmatch(path.name) for adapter in adapters for form in adapter.tables)
+
+
+def _tables_in(folders: Sequence[Path]) -> list[Path]:
+    """Return the tables in these folders, each once."""
+    tables = dict.fromkeys(path for path in files_in(folders) if _TABLE.fullmatch(path.name))
+    return list(tables)[:_MAX_TABLES]
+
+
+def files_in(folders: Sequence[Path]) -> Iterator[Path]:
+    """Yield the visible files of each folder, then of the folders in it, without following links to folders.
+
+    Of the first folder's parent, which may be anything, only folders with the names of companions are searched. The
+    folders may hold hundreds of thousands of files: the search has bounds.
+    """
+    seen: set[Path] = set()
+    for start in folders:
+        waiting = deque([(start, _MAX_DEPTH)])
+        is_parent = start != folders[0] and folders[0].is_relative_to(start)
+        while waiting and len(seen) < _MAX_FOLDERS:
+            folder, left = waiting.popleft()
+            if folder in seen:
+                continue
+            seen.add(folder)
+            inner, files = _listed(folder)
+            yield from files
+            waiting += [(one, left - 1) for one in inner if left and (not is_parent or _OF_TABLES.fullmatch(one.name))]
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return a folder's folders and files by name; none if it cannot be listed, as may be true of a parent folder."""
+    folders: list[Path] = []
+    files: list[Path] = []
+    try:
+        with os.scandir(folder) as entries:
+            for number, entry in enumerate(entries):
+                if number >= _MAX_ENTRIES:
+                    break
+                if entry.name.startswith("."):
+                    continue
+                if not entry.is_dir():
+                    files.append(Path(entry.path))
+                elif not entry.is_symlink() and not _OF_IMAGES.fullmatch(entry.name):
+                    folders.append(Path(entry.path))
+    except OSError:
+        return [], []
+    return sorted(folders), sorted(files)

@@ -1,0 +1,109 @@
+"""All layouts together: what `ingest` asks for the facts of a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.layouts._adapter import Joined, TableReading
+from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, TableUse
+from mcp_cxr.layouts._find import FoundTable, find_tables
+from mcp_cxr.layouts._tables import TableError, open_table
+from mcp_cxr.layouts.adapters import ADAPTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from mcp_cxr.layouts._adapter import Adapter
+
+
+class Layouts:
+    """The layouts and companions of the images below one folder; made by `read_layouts`.
+
+    Args:
+        folders: Searched for companions, in this order.
+    """
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._adapters: list[Adapter] = []
+        self._warnings: list[str] = []
+        self._uses: list[tuple[str, Joined[Any]]] = []
+
+    def facts_of(self, path: str) -> FileFacts:
+        """Return what the layouts know of the image at an absolute path; opens no image."""
+        path = path.replace("\\", "/")
+        for adapter in self._adapters:
+            if facts := adapter.facts_of(path):
+                return facts
+        return NO_FACTS
+
+    def report_of(self, path: Path, facts: FileFacts) -> str | None:
+        """Return the report of an image's study, None if there is none; reads files."""
+        for adapter in self._adapters:
+            if (report := adapter.report_of(path, facts, self._folders)) is not None:
+                return report
+        return None
+
+    def table_uses(self) -> list[TableUse]:
+        """Return how much of each table was used so far."""
+        return [TableUse(name, joined.rows, joined.joined_rows) for name, joined in self._uses]
+
+    def warnings(self, *, is_complete: bool) -> list[str]:
+        """Return what was found wrong with the companions.
+
+        Args:
+            is_complete: Whether every image below the folder was asked for: a table of which nothing was used then
+                belongs to other images.
+        """
+        told = [*self._warnings, *(line for adapter in self._adapters for line in adapter.warnings())]
+        if is_complete:
+            told += [
+                f"No row of {use.file} ({use.rows}) fits an image here; check that it belongs to these images."
+                for use in self.table_uses()
+                if use.rows and not use.joined
+            ]
+        return told
+
+    def load(self, adapter: Adapter, tables: Sequence[FoundTable]) -> None:
+        """Add a layout with its tables."""
+        self._adapters.append(adapter)
+        for found in sorted(tables, key=lambda one: adapter.tables.index(one.form)):
+            if not adapter.loaded.keys().isdisjoint(found.form.superseded_by):
+                continue
+            try:
+                with open_table(found.path, found.form.aliases) as table:
+                    reading = TableReading(found.path, table)
+                    joined = adapter.read(found.form, reading)
+            except TableError as exc:
+                self._warnings.append(f"{found.path.name} {exc}; nothing of it was used.")
+                continue
+            adapter.loaded[found.form.kind] = joined
+            self._uses.append((found.path.name, joined))
+            self._warnings += _left_out(reading)
+
+    def warn(self, lines: Sequence[str]) -> None:
+        """Add warnings."""
+        self._warnings += lines
+
+
+def read_layouts(folders: Sequence[Path]) -> Layouts:
+    """Return the layouts of the images below the first of these folders, with all companions read.
+
+    Args:
+        folders: Absolute and resolved; searched for companions, in this order.
+    """
+    layouts = Layouts(folders)
+    found = find_tables(folders, ADAPTERS)
+    layouts.warn(found.warnings)
+    for adapter in ADAPTERS:
+        layouts.load(adapter(), found.tables.get(adapter, []))
+    return layouts
+
+
+def _left_out(reading: TableReading) -> Iterator[str]:
+    name = reading.path.name
+    if reading.table.short_rows:
+        yield f"{name}: left out {reading.table.short_rows} rows that have fewer cells than the header."
+    if reading.bad_labels:
+        yield f"{name}: left out {reading.bad_labels} values of labels that are not 1, 0, -1 or empty."

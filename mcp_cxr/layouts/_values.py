@@ -1,0 +1,74 @@
+"""Reads the cells of tables: ids, dates, labels."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sys
+from functools import lru_cache
+
+_FLOAT = re.compile(r"(\d+)\.0*")  # as pandas writes whole numbers after an outer merge
+_EXPONENT = re.compile(r"\d(?:\.\d+)?e\+?\d{1,2}", re.IGNORECASE)
+_DATE = re.compile(r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?:\.0*|[T ].*)?")
+_EMPTY = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>"})
+_LABEL_VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
+
+
+def is_empty(cell: str) -> bool:
+    """Return whether a cell holds nothing, in the words of common programs."""
+    return cell.strip().lower() in _EMPTY
+
+
+def text_of(cell: str) -> str | None:
+    """Return a cell's text without blanks around it; None if it is empty."""
+    return None if is_empty(cell) else cell.strip()
+
+
+def number_id(cell: str, letter: str = "") -> str:
+    """Return an id of digits: `50414267`, `50414267.0` and, with its letter, `s50414267` are one id.
+
+    Args:
+        letter: One that may stand before the digits.
+    """
+    if cell.isdigit():
+        return cell
+    text = cell.strip()
+    if letter and text[:1] == letter:
+        text = text[1:]
+    if found := _FLOAT.fullmatch(text):
+        return found[1]
+    if _EXPONENT.fullmatch(text):
+        return str(int(float(text)))
+    return text
+
+
+@lru_cache(maxsize=65536)
+def iso_date(cell: str) -> str | None:
+    """Turn `21800506`, `2180-05-06` or `2180-05-06 08:05` into `2180-05-06`; None for anything else.
+
+    A date whose day and month could be exchanged is not read.
+    """
+    found = _DATE.fullmatch(cell.strip())
+    try:
+        return dt.date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None
+
+
+def label_value(cell: str) -> int | None:
+    """Return 1, 0 or -1; None if the cell is empty.
+
+    Raises:
+        ValueError: It holds something else.
+    """
+    value = _LABEL_VALUES.get(cell)
+    if value is None and not is_empty(cell):
+        value = {1.0: 1, 0.0: 0, -1.0: -1}.get(float(cell))
+        if value is None:
+            raise ValueError("not the value of a label")
+    return value
+
+
+def shared(cell: str) -> str:
+    """Return a text of which a table has many equal ones; they share one object."""
+    return sys.intern(cell)

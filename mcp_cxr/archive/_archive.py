@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from mcp_cxr import __version__
 from mcp_cxr.archive._image_files import ImageFiles
+from mcp_cxr.archive._overview import count_archive
 from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, ImageError, NotFound, PathRefused, StoreError
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
@@ -304,23 +305,13 @@ class Archive:
         return await self._roots.allowed_roots()
 
     async def overview(self) -> Overview:
-        """Return what the archive holds; the embedder is not called.
+        """Return what the archive holds; the embedder is not called. An empty archive has zeros and a next step.
 
         Raises:
-            StoreError: The store fails or was never made.
+            StoreError: The store fails.
         """
-        totals, info = await self.store.totals(), await self.store.info()
-        fingerprint = info.fingerprint
-        return Overview(
-            images=totals.images,
-            studies=totals.studies,
-            subjects=totals.subjects,
-            external=totals.external,
-            by_view=dict(totals.by_view),
-            by_label=dict(totals.by_label),
-            embedder={"configured": self.embedder.name, "fingerprint": asdict(fingerprint) if fingerprint else None},
-            store={"kind": self.settings.store, "schema_version": info.schema_version},
-        )
+        roots = (await self.allowed_roots()).roots
+        return await count_archive(self.store, kind=self.settings.store, embedder=self.embedder.name, roots=roots)
 
     async def verify(self) -> Verification:
         """Check every row of the archive, and count the problems.

@@ -51,6 +51,8 @@ def _overview(backend: Backend) -> None:
     views, labels = st.columns(2)
     _draw_counts(views, "Images by view", overview["by_view"])
     _draw_counts(labels, "Studies by label (present)", overview["by_label"])
+    if overview["next"]:
+        st.info(escape_markdown(overview["next"]), icon=":material/inventory_2:")
     if made := overview["embedder"].get("fingerprint"):
         st.caption(f"Embedder: {escape_markdown(made['model'])}, vectors of {made['dimension']} dimensions")
 

@@ -91,6 +91,8 @@ def stats(*, as_json: bool) -> None:
     """Count images, patients, studies, views and labels."""
     overview, samples = with_archive(_stats)
     print_result(overview, _lines(overview, samples), as_json=as_json)
+    if overview.next and not as_json:
+        note(f"Note: {overview.next}")
     if overview.external and not as_json:
         note(
             f"Note: {overview.external} images written by another program have no usable vector. Run `mcp-cxr ingest` "
@@ -101,7 +103,8 @@ def stats(*, as_json: bool) -> None:
 async def _stats(archive: Archive) -> tuple[Overview, list[RankedImage]]:
     from mcp_cxr.records import Filter
 
-    return await archive.overview(), await archive.store.browse(Filter(), limit=_SAMPLES)
+    overview = await archive.overview()
+    return overview, await archive.store.browse(Filter(), limit=_SAMPLES) if overview.images else []
 
 
 def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
@@ -113,7 +116,9 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
         f"Studies: {overview.studies}",
         *(["Studies by label:"] if overview.by_label else []),
         *(f"  {label}: {count}" for label, count in overview.by_label.items()),
-        "Sample images:",
+        *(["Folders that may be ingested:"] if overview.roots else []),
+        *(f"  {root}" for root in overview.roots),
+        *(["Sample images:"] if samples else []),
         *(f"  {sample.image_id} - Study {sample.study_id} - Patient {sample.subject_id}" for sample in samples),
     ]
 

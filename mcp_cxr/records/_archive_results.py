@@ -76,6 +76,10 @@ class Overview:
     by_label: dict[str, int]
     embedder: dict[str, Any]
     store: dict[str, Any]
+    roots: list[str]
+    """Folders that may be ingested, if the archive is empty; else none are named."""
+    next: str | None
+    """What to do next: to fill an empty archive, or to select the embedder that it was made with."""
 
 
 @dataclass(frozen=True, slots=True)

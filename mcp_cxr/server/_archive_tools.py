@@ -21,7 +21,8 @@ _TIME_IS_UP = "Not finished: call ingest_directory again with the same arguments
 
 async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
     """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
-    its vectors, and how many images another program wrote (external; they are not searched).
+    its vectors, and how many images another program wrote (external; they are not searched). If it is empty, roots are
+    the folders that may be ingested and next is the next step.
     """
     archive = await state_of(context).archive()
     return tool_result(await archive.overview())

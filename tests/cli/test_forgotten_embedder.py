@@ -66,6 +66,7 @@ async def test_the_tools_name_the_variable(
         page = await host.ask("search_medical_images", query="effusion")
         assert page["fallback_reason"].startswith(ADVICE)
         assert page["images"]
+        assert (await host.ask("get_archive_overview"))["next"] == ADVICE
         assert await host.refused("ingest_directory", path=str(tmp_path)) == ADVICE
 
 

@@ -58,12 +58,6 @@ def test_stats_as_json_equals_the_tool_s_result(on_demo: Command, demo: Ingested
     assert on_demo("table", "stats", "--json").json == told_by_tool(demo, "get_archive_overview")
 
 
-def test_stats_without_a_table_is_an_error(on_any: Command):
-    done = on_any("table", "stats")
-    assert done.code == 1
-    assert "Run `mcp-cxr ingest PATH`." in done.error
-
-
 def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: Ingested):
     done = on_demo("table", "verify", "--json")
     assert done.code == 0
@@ -155,3 +149,19 @@ def test_an_archive_of_another_version_can_be_dropped(on_new: Command, image_dir
     done = at_a_terminal(["table", "drop", "--force"], "yes", environment(tmp_path / "data"))
     assert done.returncode == 0
     assert on_new("ingest", image_dir, "--json").json["added"] == SMALL
+
+
+@pytest.mark.parametrize("is_created", [False, True])
+def test_stats_of_an_empty_archive_are_zeros_the_roots_and_the_next_step(
+    on_any: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_created: bool
+):
+    monkeypatch.setenv("MCP_CXR_ROOTS", str(tmp_path))
+    if is_created:
+        on_any("table", "create")
+    done = on_any("table", "stats")
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "Total images in database: 0"
+    assert done.out.splitlines()[-2:] == ["Folders that may be ingested:", f"  {tmp_path}"]
+    assert "mcp-cxr ingest PATH" in done.err
+    counted = on_any("table", "stats", "--json").json
+    assert (counted["images"], counted["roots"], counted["by_view"]) == (0, [str(tmp_path)], {})

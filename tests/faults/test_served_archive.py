@@ -91,7 +91,10 @@ async def test_a_data_folder_that_vanishes_while_serving_is_reported(data: Path)
     async with served(data) as host:
         await host.ask("get_archive_overview")
         move(data, data.with_name("moved"))
-        line = await host.refused("get_archive_overview")
+        empty = await host.ask("get_archive_overview")
+        assert (empty["images"], empty["store"]["schema_version"]) == (0, None)
+        assert empty["next"].startswith("Nothing has been stored in this archive yet.")
+        line = await host.refused("search_medical_images", query="effusion")
         assert line == "Nothing has been stored in the archive yet. Run `mcp-cxr ingest PATH`."
         move(data.with_name("moved"), data)
         assert (await host.ask("get_archive_overview"))["studies"] == 12

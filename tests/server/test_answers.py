@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from tests.server.conftest import Host, host_of, wire_bytes
 from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from mcp_cxr.archive import Archive
     from mcp_cxr.settings import Settings
 
 PAGE = (
@@ -27,7 +30,7 @@ PAGE = (
 HIT = (
     "rank image_id study_id subject_id study_date view_position matched labels labels_absent report_excerpt why".split()
 )
-OVERVIEW = "images studies subjects external by_view by_label embedder store".split()
+OVERVIEW = "images studies subjects external by_view by_label embedder store roots next".split()
 SHOWN = (
     "image_id study_id subject_id view_position view_source image_path study_date split labels labels_by tags "
     "grayscale report external other_images warnings"
@@ -131,6 +134,30 @@ async def test_the_overview_counts_what_was_ingested(host: Host, demo: Ingested)
     assert overview["external"] == 0
     assert overview["by_view"]["AP"] == sum(image.view == "AP" for image in images)
     assert overview["embedder"]["fingerprint"]["model"] == "offline-sketch-1"
+    assert (overview["roots"], overview["next"]) == ([], None)
+
+
+@pytest.mark.parametrize("is_created", [False, True])
+@pytest.mark.parametrize("has_root", [False, True])
+async def test_the_overview_of_an_empty_archive_is_zeros_the_roots_and_the_next_step(
+    tmp_path: Path, is_created: bool, has_root: bool
+):
+    root = tmp_path / "images" if has_root else None
+    async with open_memory_archive(settings(environment(tmp_path / "data", roots=root))) as archive:
+        if is_created:
+            await archive.store.create()
+
+        @asynccontextmanager
+        async def open_it() -> AsyncGenerator[Archive]:
+            yield archive
+
+        async with Client(build_server(open_it)) as client:
+            overview = await (await host_of(client)).ask("get_archive_overview")
+    assert {overview[name] for name in ("images", "studies", "subjects", "external")} == {0}
+    assert (overview["by_view"], overview["by_label"], overview["embedder"]["fingerprint"]) == ({}, {}, None)
+    assert overview["roots"] == ([str(root)] if root else [])
+    assert ("ingest_directory with a folder of roots" if root else "set MCP_CXR_ROOTS") in overview["next"]
+    assert "mcp-cxr ingest PATH" in overview["next"]
 
 
 async def test_no_result_holds_a_local_path(host: Host, demo: Ingested):

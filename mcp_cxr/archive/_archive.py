@@ -72,13 +72,13 @@ def _with_parameters_of(
 class Archive:
     """The images, reports and vectors of one place, and all that can be done with them. Made by `open_archive`."""
 
-    def __init__(self, settings: Settings, store: Store, embedder: Embedder, reader: ImageReader) -> None:
+    def __init__(self, settings: Settings, store: Store, embedder: Embedder, image_reader: ImageReader) -> None:
         self.settings = settings
         self.store = store
         self.embedder = embedder
-        self._reader = reader
+        self._image_reader = image_reader
         self._roots = Roots(settings.roots, store)
-        self._image_files = ImageFiles(store, embedder, reader, self._roots)
+        self._image_files = ImageFiles(store, embedder, image_reader, self._roots)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
@@ -179,8 +179,8 @@ class Archive:
         )
         if not dry_run:
             await self.check_embedder()
-        async with nullcontext(self._reader) if workers is None else ImageReader(workers=workers) as reader:
-            return await self._ingest(plan, reader, stop_signal=stop_signal, callbacks=callbacks)
+        async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
+            return await self._ingest(plan, image_reader, stop_signal=stop_signal, callbacks=callbacks)
 
     async def check_embedder(self) -> None:
         """Check that the embedder is of the archive's model and answers, as `ingest` does before it reads files.
@@ -195,7 +195,7 @@ class Archive:
     async def _ingest(
         self,
         plan: IngestPlan,
-        reader: ImageReader,
+        image_reader: ImageReader,
         *,
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
@@ -204,7 +204,7 @@ class Archive:
             plan,
             store=self.store,
             embedder=self.embedder,
-            reader=reader,
+            image_reader=image_reader,
             check_fingerprint=self._fingerprint_check.check_fingerprint,
             id_policy=self.settings.ids,
             id_key=IdKey(self.settings.key_file, may_create=self.settings.may_create_key),
@@ -219,7 +219,7 @@ class Archive:
             NotFound: No such image.
             StoreError: The store fails or was never made.
         """
-        stored = await self._image_files.stored(image_id)
+        stored = await self._image_files.stored_image(image_id)
         image, study = stored.image, stored.study
         siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_MAX_SIBLINGS)
         return ImageDetails(
@@ -331,7 +331,7 @@ class Archive:
             except (NotFound, PathRefused, OSError):
                 return ReadingNow("not readable")
             spec = self.embedder.image_spec
-            return await read_again(stored, path, reader=self._reader, spec=spec, id_assigner=id_assigner)
+            return await read_again(stored, path, image_reader=self._image_reader, spec=spec, id_assigner=id_assigner)
 
         return read
 
@@ -344,7 +344,7 @@ class Archive:
 
         async def ingest_again(root: Path, files: frozenset[str]) -> None:
             plan = IngestPlan(path=root, only=files, any_body_part=True, any_pixels=True)  # what was let in stays
-            summary = await self._ingest(plan, self._reader)
+            summary = await self._ingest(plan, self._image_reader)
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 

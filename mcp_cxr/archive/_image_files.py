@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 class ImageFiles:
     """The files of an archive's images. The methods raise the errors that `Archive` documents."""
 
-    def __init__(self, store: Store, embedder: Embedder, reader: ImageReader, roots: Roots) -> None:
+    def __init__(self, store: Store, embedder: Embedder, image_reader: ImageReader, roots: Roots) -> None:
         self._store = store
         self._embedder = embedder
-        self._reader = reader
+        self._image_reader = image_reader
         self._roots = roots
-        self._stored_values = StoredValuesCache(reader.read_values)
+        self._stored_values = StoredValuesCache(image_reader.read_values)
 
-    async def stored(self, image_id: str) -> StoredImage:
+    async def stored_image(self, image_id: str) -> StoredImage:
         """Return an image as stored.
 
         Args:
@@ -66,7 +66,7 @@ class ImageFiles:
         Raises:
             NotFound: The archive has no image of that file.
         """
-        return ImageId(name) if name == pasted_image_id(name) else (await self.stored(name)).image.image_id
+        return ImageId(name) if name == pasted_image_id(name) else (await self.stored_image(name)).image.image_id
 
     async def examples(
         self, names: Sequence[str], allowed_roots: AllowedRoots
@@ -85,7 +85,7 @@ class ImageFiles:
                 paths[name] = await to_thread.run_sync(allowed_roots.resolve, name)
             except PathRefused:
                 with suppress(NotFound, StoreMissing):
-                    known[name] = (await self.stored(name)).image.image_id
+                    known[name] = (await self.stored_image(name)).image.image_id
                 if name not in known:
                     raise
             else:
@@ -107,19 +107,19 @@ class ImageFiles:
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""
-        return await self._reader.render_view(await self.file_of(await self.stored(image_id)), options)
+        return await self._image_reader.render_view(await self.file_of(await self.stored_image(image_id)), options)
 
     async def view_many(
         self, image_ids: Sequence[str], options: DisplayOptions, *, first: int
     ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none."""
         _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
-        stored = [await self.stored(image_id) for image_id in image_ids]
+        stored = [await self.stored_image(image_id) for image_id in image_ids]
         views: list[ImageView | str] = [""] * len(stored)
 
         async def render_view(index: int) -> None:
             try:
-                views[index] = await self._reader.render_view(
+                views[index] = await self._image_reader.render_view(
                     await self.file_of(stored[index]), replace(options, max_px=side)
                 )
             except ImageError as exc:
@@ -137,7 +137,7 @@ class ImageFiles:
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return an image's stored values, and one tile of them or a reduced whole."""
-        path = await self.file_of(await self.stored(image_id))
+        path = await self.file_of(await self.stored_image(image_id))
         values = await self._stored_values.get(path, keep=keep)
         if tile is None:
             return values, await to_thread.run_sync(partial(overview_tile, values, max_px=max_px))
@@ -150,7 +150,7 @@ class ImageFiles:
 
     async def render(self, path: Path) -> Rendering:
         """Render a file for the embedder."""
-        read = self._reader.read_image(path, self._embedder.image_spec, any_body_part=True, any_pixels=True)
+        read = self._image_reader.read_image(path, self._embedder.image_spec, any_body_part=True, any_pixels=True)
         return (await read).rendering
 
     async def image_of(self, path: Path) -> ImageId | None:

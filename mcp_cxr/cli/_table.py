@@ -51,7 +51,7 @@ def create(*, as_json: bool) -> None:
 
 async def _create(archive: Archive) -> bool:
     is_created = await archive.store.create()
-    if studies := await archive.store.reread_if_older():
+    if studies := await archive.store.rebuild_documents_if_older():
         note(reread_line(studies))
     return is_created
 

@@ -66,7 +66,7 @@ IMPLAUSIBLE_PIXELS: Final = "implausible pixels"
 
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
-    """An image rendered for an embedder."""
+    """What was read of an image: its header, its rendering for an embedder, and how its gray levels were made."""
 
     header: HeaderFacts
     rendering: Rendering
@@ -131,8 +131,8 @@ def read_image(
         if not is_plausible(gray.pixels):
             if not any_pixels:
                 raise UnsupportedImage(IMPLAUSIBLE_PIXELS)
-            gray.record["notes"].append(IMPLAUSIBLE_PIXELS)
-        return DecodedImage(image.header, to_rendering(gray, spec), gray.record)
+            gray.grayscale_steps["notes"].append(IMPLAUSIBLE_PIXELS)
+        return DecodedImage(image.header, to_rendering(gray, spec), gray.grayscale_steps)
 
 
 def render_view(path: Path, options: DisplayOptions, *, uncompressed_only: bool = False) -> ImageView:
@@ -157,7 +157,7 @@ def render_view(path: Path, options: DisplayOptions, *, uncompressed_only: bool 
         if options.invert:
             parameters = dataclasses.replace(parameters, inverse=not parameters.inverse)
         gray = render_region(image.decode, parameters, max_px=options.max_px, region=options.region, window=window)
-        return ImageView(*to_view(gray, options.max_px), gray.record, image.header)
+        return ImageView(*to_view(gray, options.max_px), gray.grayscale_steps, image.header)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mcp_cxr.images._read import open_image
-from mcp_cxr.images.render import Block, apply_lut, grayscale, scan_values, split_into_blocks
+from mcp_cxr.images.render import Block, apply_lut, grayscale_table, scan_values, split_into_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ def read_values(path: Path, *, uncompressed_only: bool = False) -> StoredValues:
     with open_image(path, any_body_part=True, uncompressed_only=uncompressed_only) as image:
         raster, value_range, _ = scan_values(image.decode(False), None)
         parameters, low = image.parameters, value_range.low
-        scale = grayscale(value_range, parameters, raster.dtype, notes=raster.notes)
+        table = grayscale_table(value_range, parameters, raster.dtype, notes=raster.notes)
         stored = np.arange(low, value_range.high + 1)
         return StoredValues(
             header=image.header,
@@ -88,8 +88,8 @@ def read_values(path: Path, *, uncompressed_only: bool = False) -> StoredValues:
             modality_transform=(parameters.slope, parameters.intercept)
             if parameters.modality_lut is None
             else apply_lut(stored.astype(np.float64), parameters.modality_lut),
-            gray_by_offset=scale.table[stored % scale.table.size],
-            grayscale=scale.record,
+            gray_by_offset=table.gray_levels[stored % table.gray_levels.size],
+            grayscale=table.grayscale_steps,
             presets=parameters.presets,
             inverse=parameters.inverse,
             padding=parameters.padding and (parameters.padding[0] - low, parameters.padding[1] - low),

@@ -54,7 +54,7 @@ class FileClassifier:
     plan: IngestPlan
     store: Store
     store_exists: bool
-    reader: ImageReader
+    image_reader: ImageReader
     id_assigner: IdAssigner
     layouts: Layouts
 
@@ -121,7 +121,7 @@ class FileClassifier:
         if image_id and image_id in still_stored and not self.plan.retry_failed:  # unchanged: no need to open the file
             return ImageIds(image_id, StudyId(""), SubjectId(""))
         try:
-            header = await self.reader.read_header(file.path, any_body_part=self.plan.any_body_part)
+            header = await self.image_reader.read_header(file.path, any_body_part=self.plan.any_body_part)
         except ImageError as exc:
             return Failure.from_error(file, exc)
         if self.plan.dry_run and not self.id_assigner.can_assign():

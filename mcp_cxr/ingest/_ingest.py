@@ -31,7 +31,7 @@ async def ingest(
     *,
     store: Store,
     embedder: Embedder,
-    reader: ImageReader,
+    image_reader: ImageReader,
     id_policy: Literal["hash", "keep"],
     id_key: IdKey,
     check_fingerprint: Callable[[], Awaitable[Fingerprint]],
@@ -62,7 +62,7 @@ async def ingest(
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
-    classifier = FileClassifier(plan, store, stored is not None, reader, id_assigner, layouts)
+    classifier = FileClassifier(plan, store, stored is not None, image_reader, id_assigner, layouts)
     stop_signal = stop_signal or StopSignal()
     pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
     with unwrap_exception_group():
@@ -86,7 +86,7 @@ async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks
     """
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)
-        studies = await store.reread_if_older()
+        studies = await store.rebuild_documents_if_older()
         if studies is not None and callbacks.on_reread:
             await callbacks.on_reread(studies)
     try:

@@ -59,7 +59,7 @@ class IngestCallbacks:
     on_would_add: Callable[[str, str], Awaitable[None]] | None = None
     """Called in a dry run with an image id and its view position."""
     on_reread: Callable[[int], Awaitable[None]] | None = None
-    """Called with the number of studies whose reports were read again, by a newer version of the reader."""
+    """Called with the number of studies whose reports a newer report reader read again."""
 
 
 @dataclass(slots=True)
@@ -173,7 +173,7 @@ class Pipeline:
                     self.counts.skipped += 1  # the same image from another file
                     continue
                 try:
-                    header = await self.classifier.reader.read_header(
+                    header = await self.classifier.image_reader.read_header(
                         item.file.path, any_body_part=self.plan.any_body_part
                     )
                 except ImageError as exc:
@@ -187,9 +187,9 @@ class Pipeline:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
 
     async def _decode(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
-        """Turn files into renderings and facts, two per worker of the reader, so that no worker waits for the next."""
+        """Turn files into renderings and facts, two per worker of the image reader, so that no worker waits."""
         async with sink, anyio.create_task_group() as tasks:
-            pool = _OrderedPool(tasks, limit=2 * self.classifier.reader.workers, pass_on=sink.send)
+            pool = _OrderedPool(tasks, limit=2 * self.classifier.image_reader.workers, pass_on=sink.send)
             async for item in source:
                 if not self.stop_signal.reason:
                     await pool.start(partial(self._decode_item, item))
@@ -207,7 +207,7 @@ class Pipeline:
 
     async def _read_image(self, item: WorkItem) -> None:
         path, plan, layouts = item.file.path, self.plan, self.classifier.layouts
-        decoded = await self.classifier.reader.read_image(
+        decoded = await self.classifier.image_reader.read_image(
             path,
             self.embedder.image_spec,
             any_body_part=plan.any_body_part,

@@ -34,7 +34,7 @@ class ReadingNow:
 
 
 async def read_again(
-    stored: StoredImage, path: Path, *, reader: ImageReader, spec: ImageSpec, id_assigner: IdAssigner
+    stored: StoredImage, path: Path, *, image_reader: ImageReader, spec: ImageSpec, id_assigner: IdAssigner
 ) -> ReadingNow:
     """Read the file of a stored image and compare.
 
@@ -45,7 +45,7 @@ async def read_again(
     """
     let_in = not describes_other_body_part(stored.image.tags)
     try:
-        decoded = await reader.read_image(path, spec, any_body_part=let_in, in_worker=True)
+        decoded = await image_reader.read_image(path, spec, any_body_part=let_in, in_worker=True)
     except ImageError as exc:
         return ReadingNow("refused", exc.reason) if exc.reason in _NEW_REASONS else ReadingNow("not readable")
     is_alike = _is_alike(stored.image.grayscale, decoded) and await _has_subject(stored, path, decoded, id_assigner)

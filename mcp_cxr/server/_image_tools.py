@@ -156,9 +156,9 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
     }
 
 
-def _image_result(rendering: EncodedImage, description: dict[str, Any]) -> CallToolResult:
-    image = ImageContent(type="image", data=_base64(rendering.data), mime_type=rendering.mime_type)
-    return CallToolResult(content=[image, compact_json(description)])
+def _image_result(image: EncodedImage, description: dict[str, Any]) -> CallToolResult:
+    content = ImageContent(type="image", data=_base64(image.data), mime_type=image.mime_type)
+    return CallToolResult(content=[content, compact_json(description)])
 
 
 def _stored_value_facts(values: StoredValues) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def sample_key(image_id: ImageId) -> int:
     return int.from_bytes(blake2b(image_id.encode(), digest_size=8).digest()) >> 1
 
 
-def check_reader(version: int, location: str) -> None:
+def check_report_reader(version: int, location: str) -> None:
     """Check that an archive's documents were derived by this version of the reader.
 
     Raises:
@@ -166,7 +166,7 @@ class Store(ABC):
             DimensionMismatch: Not the dimension of the archive's vectors.
             VectorRefused: A vector is zero or not finite.
             FingerprintMismatch: No fingerprint is recorded yet.
-            ReaderMismatch: Another version of the reader derived the documents: call `reread` first.
+            ReaderMismatch: Another version of the reader derived the documents: call `rebuild_documents` first.
         """
 
     @abstractmethod
@@ -306,7 +306,7 @@ class Store(ABC):
         return 0
 
     @abstractmethod
-    async def reread(self) -> int:
+    async def rebuild_documents(self) -> int:
         """Derive every study's document again from its stored report, labels and tags, in one transaction.
 
         Adds what the tables of an older version lack; records `READER_VERSION`; no image is read or embedded.
@@ -315,9 +315,9 @@ class Store(ABC):
             How many documents there are: studies with images, external ones left out.
         """
 
-    async def reread_if_older(self) -> int | None:
-        """Call `reread` if an older version of the reader derived the documents; None if none did."""
-        return await self.reread() if (await self.info()).reader_version < READER_VERSION else None
+    async def rebuild_documents_if_older(self) -> int | None:
+        """Call `rebuild_documents` if an older version of the reader derived the documents; None if none did."""
+        return await self.rebuild_documents() if (await self.info()).reader_version < READER_VERSION else None
 
     async def require_current_reader(self) -> None:
         """Check that words can be searched: this version of the reader derived the documents.
@@ -325,7 +325,7 @@ class Store(ABC):
         Raises:
             ReaderMismatch: Another version did.
         """
-        check_reader((await self.info()).reader_version, self.location)
+        check_report_reader((await self.info()).reader_version, self.location)
 
     @abstractmethod
     async def forget(self, where: Filter) -> int:

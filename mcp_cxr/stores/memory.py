@@ -18,7 +18,7 @@ import numpy as np
 
 from mcp_cxr.language import READER_VERSION, document_terms
 from mcp_cxr.records import Filter, RankedImage, ReferenceSample, StoredImage, StoreInfo, Study, Totals
-from mcp_cxr.stores._base import SAMPLE_SIZE, Store, check_reader, sample_key
+from mcp_cxr.stores._base import SAMPLE_SIZE, Store, check_report_reader, sample_key
 from mcp_cxr.stores._shared import (
     best_first,
     check_fingerprint,
@@ -145,7 +145,7 @@ class MemoryStore(Store):
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         tables = self._tables
-        check_reader(tables.reader_version, self.location)
+        check_report_reader(tables.reader_version, self.location)
         units = unit_rows(vectors, require_fingerprint(tables.fingerprint).dimension, images)
         units.setflags(write=False)
         new = {image.image_id: MemoryRow(image, unit) for image, unit in zip(images, units, strict=True)}
@@ -156,7 +156,7 @@ class MemoryStore(Store):
         self._index({row.image.study_id for row in (*new.values(), *replaced)})
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
-        check_reader(self._tables.reader_version, self.location)
+        check_report_reader(self._tables.reader_version, self.location)
         stored = self._tables.studies
         changed = merge_studies(
             {study.study_id: stored[study.study_id] for study in studies if study.study_id in stored}, studies
@@ -225,7 +225,7 @@ class MemoryStore(Store):
             self._tables.roots = [root for root in self._tables.roots if root not in unused]
         return len(unused)
 
-    async def reread(self) -> int:
+    async def rebuild_documents(self) -> int:
         tables = self._tables
         self._index(tables.studies)
         tables.reader_version = READER_VERSION

@@ -68,7 +68,7 @@ async def _prepare(source: Store, target: Store) -> None:
     if info.fingerprint is None:
         raise StoreMissing(f"{source.location} holds no vectors yet; there is nothing to copy.")
     await target.create(info.fingerprint, key_check=info.key_check)
-    await target.reread_if_older()
+    await target.rebuild_documents_if_older()
     for root in info.roots if target.is_private else ():
         await target.create(root=root)
 

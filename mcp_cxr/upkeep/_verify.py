@@ -80,7 +80,7 @@ async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Rep
     """
     read_again = _once(read_again)
     before = await verify(store, read_again)
-    await store.reread_if_older()
+    await store.rebuild_documents_if_older()
     await store.count_orphans(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
     await _record_readings(store, read_again)

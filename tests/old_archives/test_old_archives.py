@@ -74,7 +74,7 @@ async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, requ
             assert {hit.image_id for hit in labeled.images} == {
                 image_id for image_id, one in expected.items() if one["labels"] and not one["labels"].get("Fracture")
             }
-            await archive.store.reread_if_older()
+            await archive.store.rebuild_documents_if_older()
 
 
 @pytest.mark.parametrize("place", ["embedded", "on_iris"])
@@ -88,8 +88,8 @@ async def test_an_old_archive_is_searched_by_words_and_by_example(place: str, re
             await archive.evaluate()
         assert (await archive.search(view=["PA"])).images
         assert (await archive.verify()).problems[OLD_READER] == 3
-        assert await archive.store.reread_if_older() == 3
-        assert await archive.store.reread_if_older() is None
+        assert await archive.store.rebuild_documents_if_older() == 3
+        assert await archive.store.rebuild_documents_if_older() is None
         assert (await archive.verify()).problems[OLD_READER] == 0
         by_words = await archive.search("right pleural effusion")
         assert by_words.images[0].study_id == "s57507500"

@@ -148,7 +148,8 @@ def mask_to_bits(samples: NDArray[Any], bits: int, *, signed: bool, shift: int =
 def checked_shift(strips: Callable[[], Iterable[NDArray[Any]]], bits: int, shift: int) -> tuple[int, tuple[str, ...]]:
     """Return the bits below the stored ones, and a note if there are any.
 
-    None if the pixels contradict (0028,0102) High Bit: they use the bits below the stored ones and none above `bits`.
+    Returns 0 and a note if the pixels contradict (0028,0102) High Bit: they use the bits below the stored ones and none
+    above `bits`.
     """
     if not shift:
         return 0, ()

@@ -8,10 +8,11 @@ from mcp_cxr.images.render._contact_sheet import (
     contact_sheet_layout,
 )
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
-from mcp_cxr.images.render._encode import DisplayOptions, EncodedImage, ImageView, to_rendering, to_view
-from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale
+from mcp_cxr.images.render._encode import to_rendering, to_view
+from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale_table
 from mcp_cxr.images.render._plausibility import is_plausible
 from mcp_cxr.images.render._render_gray import Decode, render_gray, render_region, scan_values
+from mcp_cxr.images.render._view import DisplayOptions, EncodedImage, ImageView
 
 __all__ = [
     "MAX_CONTACT_SHEET_IMAGES",
@@ -25,7 +26,7 @@ __all__ = [
     "combine_views",
     "contact_sheet",
     "contact_sheet_layout",
-    "grayscale",
+    "grayscale_table",
     "is_plausible",
     "render_gray",
     "render_region",

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mcp_cxr.images.render._encode import EncodedImage, encode_view
+from mcp_cxr.images.render._encode import encode_view
+from mcp_cxr.images.render._view import EncodedImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.render._encode import ImageView
+    from mcp_cxr.images.render._view import ImageView
 
 MAX_CONTACT_SHEET_IMAGES: Final = 100
 """On one contact sheet: as many as the longest search result has."""
@@ -109,8 +110,8 @@ def _draw(sheet: Image.Image, tile: ContactSheetTile, number: int, *, left: int,
     pen = ImageDraw.Draw(sheet)
     pen.rectangle((left - 1, top - 1, left + side, top + side), fill=(0, 0, 0), outline=_FRAME)
     image = Image.fromarray(tile.pixels)
-    scale = side / max(image.size)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    ratio = side / max(image.size)
+    size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
     image = image.resize(size, Image.Resampling.LANCZOS)
     sheet.paste(image, (left + (side - image.width) // 2, top + (side - image.height) // 2))
     font = ImageFont.load_default(_TEXT_SIZE)

@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 def block_for(shape: tuple[int, int], wanted: tuple[float, float]) -> Block:
     """Return the largest block that leaves `_OVERSAMPLING` pixels for each of `wanted` rows and columns."""
-    down, across = (there / left / _OVERSAMPLING for there, left in zip(shape, wanted, strict=True))
+    down, across = (full / left / _OVERSAMPLING for full, left in zip(shape, wanted, strict=True))
     return Block(max(1, min(int(down), _MAX_DOWN)), next((each for each in _ACROSS if each <= across), 1))
 
 

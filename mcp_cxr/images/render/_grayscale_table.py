@@ -34,12 +34,13 @@ _MAX_SHARE_OF_ONE_GRAY: Final = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Grayscale:
+class GrayscaleTable:
     """The gray level of each stored value."""
 
-    table: NDArray[np.uint8]
-    """The gray level by stored value, indexed by its bits as an unsigned number; bright is dense."""
-    record: dict[str, Any]
+    gray_levels: NDArray[np.uint8]
+    """The gray level by stored value, indexed by its bits as an unsigned number; dense tissue is bright, as
+    MONOCHROME2."""
+    grayscale_steps: dict[str, Any]
     """The steps: `modality`, `voi` with its figures, `inverted`, `notes`; JSON values."""
     largest_step: float
     """Largest difference of two neighboring values, in gray levels. Infinite if padding lies between the values."""
@@ -52,18 +53,18 @@ class Grayscale:
 
     def grays(self, values: NDArray[Any]) -> NDArray[np.uint8]:
         """Return the gray levels of `values`, which lie within the range that was scanned."""
-        return np.take(self.table, values.view(f"u{values.itemsize}"))
+        return np.take(self.gray_levels, values.view(f"u{values.itemsize}"))
 
 
 @np.errstate(all="ignore")  # values that no pixel has may overflow; those in use are checked
-def grayscale(
+def grayscale_table(
     value_range: ValueRange,
     parameters: GrayscaleParameters,
     dtype: np.dtype[Any],
     *,
     window: Window | None = None,
     notes: tuple[str, ...] = (),
-) -> Grayscale:
+) -> GrayscaleTable:
     """Return the gray level of every value in the range.
 
     Modality LUT or rescale, VOI LUT or else window, MONOCHROME1 inverted once. The darkest pixel becomes 0 and the
@@ -76,7 +77,7 @@ def grayscale(
         parameters: Of the header.
         dtype: Of the stored values.
         window: Replaces VOI LUT and window, and is applied exactly, without the stretch.
-        notes: On the stored values, for the record.
+        notes: On the stored values; part of `grayscale_steps`.
 
     Raises:
         UnsupportedImage: `blank image`: all pixels are the same, or padding.
@@ -89,16 +90,16 @@ def grayscale(
         low, high = values.extremes(voi_values)
         brightness, reaches_ends = _stretch(voi_values, low, high), _reaches_both_ends(low, high, voi, parameters)
     else:
-        brightness, voi, reaches_ends = apply_window(modality_values, window), _window_record(window), True
+        brightness, voi, reaches_ends = apply_window(modality_values, window), _window_step(window), True
     if parameters.inverse:
         brightness = 1 - brightness
     grays = np.floor(brightness * 255 + _ROUNDING).astype(np.uint8)
     grays[values.padding] = 0
-    table = np.zeros(1 << 8 * dtype.itemsize, np.uint8)
-    table[np.arange(value_range.low, value_range.high + 1) % table.size] = grays
+    gray_levels = np.zeros(1 << 8 * dtype.itemsize, np.uint8)
+    gray_levels[np.arange(value_range.low, value_range.high + 1) % gray_levels.size] = grays
     largest = np.inf if values.padding.any() else float(np.abs(np.diff(brightness)).max())
-    record = modality | voi | {"inverted": parameters.inverse, "notes": all_notes}
-    return Grayscale(table, record, 255 * largest, largest * (grays.size - 1), reaches_ends)
+    grayscale_steps = modality | voi | {"inverted": parameters.inverse, "notes": all_notes}
+    return GrayscaleTable(gray_levels, grayscale_steps, 255 * largest, largest * (grays.size - 1), reaches_ends)
 
 
 class _Values:
@@ -153,8 +154,8 @@ def _modality(values: Table, parameters: GrayscaleParameters) -> tuple[Table, di
         return apply_lut(values, parameters.modality_lut), {"modality": "lut"}
     if (parameters.slope, parameters.intercept) == (1, 0):
         return values, {"modality": "identity"}
-    record = {"modality": "rescale", "slope": parameters.slope, "intercept": parameters.intercept}
-    return values * parameters.slope + parameters.intercept, record
+    step = {"modality": "rescale", "slope": parameters.slope, "intercept": parameters.intercept}
+    return values * parameters.slope + parameters.intercept, step
 
 
 def _voi(
@@ -169,13 +170,13 @@ def _voi(
     if parameters.window is not None:
         voi_values = apply_window(modality_values, parameters.window)
         if values.are_shown_by(voi_values):
-            return voi_values, _window_record(parameters.window)
+            return voi_values, _window_step(parameters.window)
         notes.append("window that blanks the image ignored")
     low, high = values.extremes(modality_values)
     return modality_values, {"voi": "stretch", "low": low, "high": high}
 
 
-def _window_record(window: Window) -> dict[str, Any]:
+def _window_step(window: Window) -> dict[str, Any]:
     return {"voi": "window", "center": window.center, "width": window.width, "function": window.function}
 
 

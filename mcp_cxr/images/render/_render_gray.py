@@ -13,7 +13,7 @@ import numpy as np
 
 from mcp_cxr.images.pixels import FileRaster, ValueRange
 from mcp_cxr.images.render._downscale import block_for, downscale, split_into_blocks
-from mcp_cxr.images.render._grayscale_table import grayscale
+from mcp_cxr.images.render._grayscale_table import grayscale_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images.dicom import GrayscaleParameters, Window
     from mcp_cxr.images.pixels import Mask, Raster, StoredArray
     from mcp_cxr.images.render._downscale import Block
-    from mcp_cxr.images.render._grayscale_table import Grayscale
+    from mcp_cxr.images.render._grayscale_table import GrayscaleTable
 
 
 Decode: TypeAlias = "Callable[[bool], Raster]"
@@ -31,10 +31,10 @@ Decode: TypeAlias = "Callable[[bool], Raster]"
 _Region: TypeAlias = tuple[float, float, float, float]
 
 _LINEAR_STEEPNESS: Final = 1.05
-"""`Grayscale.steepness` up to which the gray of a mean is taken as the mean of grays."""
+"""`GrayscaleTable.steepness` up to which the gray of a mean is taken as the mean of grays."""
 _EDGE_GRAYS: Final = 32
-"""If the scale is steeper: a block that differs from a neighbor by more gray levels than this has its pixels looked up.
-Measured on images with and without letters and four such scales: values up to 48 give the same result as 0."""
+"""If the table is steeper: a block that differs from a neighbor by more gray levels than this has its pixels looked up.
+Measured on images with and without letters and four such tables: values up to 48 give the same result as 0."""
 _MAX_EDGE_SHARE: Final = 1 / 4
 """Share of such blocks above which looking up every pixel is faster."""
 _HALF_SIZE_STEEPNESS: Final = 3.0
@@ -52,12 +52,12 @@ class GrayImage:
     """An image, or a region of it, in gray levels."""
 
     pixels: NDArray[np.uint8]
-    """Bright is dense."""
+    """uint8, shape (rows, columns); dense tissue is bright, as MONOCHROME2."""
     width: float
     """Width of the image, in these pixels; the last column may be covered in part."""
     height: float
-    record: dict[str, Any]
-    """How it was made, see `Grayscale.record`."""
+    grayscale_steps: dict[str, Any]
+    """How the gray levels were made, see `GrayscaleTable.grayscale_steps`."""
 
 
 def render_gray(decode: Decode, shape: tuple[int, int], parameters: GrayscaleParameters, *, wanted: int) -> GrayImage:
@@ -75,31 +75,31 @@ def render_gray(decode: Decode, shape: tuple[int, int], parameters: GrayscalePar
     raster = decode(may_clip and min(block_for(shape, (wanted, wanted))) >= _MIN_BLOCK_TO_HALVE)
     block = block_for(raster.shape, (wanted, wanted))
     raster, value_range, means = scan_values(raster, block)
-    scale = grayscale(value_range, parameters, raster.dtype, notes=raster.notes)
-    grays = scale.grays(means)
+    table = grayscale_table(value_range, parameters, raster.dtype, notes=raster.notes)
+    grays = table.grays(means)
     factor = 1 if raster.shape == shape else 2
-    if factor > 1 and not _is_half_size_enough(scale, grays):
+    if factor > 1 and not _is_half_size_enough(table, grays):
         return render_gray(lambda _: decode(False), shape, parameters, wanted=wanted)
-    if scale.steepness > _LINEAR_STEEPNESS:
-        grays = _correct_edges(grays, means, raster, block, scale)
-    height, width = (there / factor / side for there, side in zip(shape, block, strict=True))
-    return GrayImage(grays, width, height, scale.record)
+    if table.steepness > _LINEAR_STEEPNESS:
+        grays = _correct_edges(grays, means, raster, block, table)
+    height, width = (full_size / factor / side for full_size, side in zip(shape, block, strict=True))
+    return GrayImage(grays, width, height, table.grayscale_steps)
 
 
 def _correct_edges(
-    grays: NDArray[np.uint8], means: StoredArray, raster: Raster, block: Block, scale: Grayscale
+    grays: NDArray[np.uint8], means: StoredArray, raster: Raster, block: Block, table: GrayscaleTable
 ) -> NDArray[np.uint8]:
     """Return the grays, with blocks at edges (far from a neighbor) computed from their pixels."""
-    rough = _far_apart(means, int(_EDGE_GRAYS / scale.largest_step))
-    if np.count_nonzero(rough) > _MAX_EDGE_SHARE * rough.size or math.isinf(scale.largest_step):
-        return downscale(((scale.grays(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
+    rough = _far_apart(means, int(_EDGE_GRAYS / table.largest_step))
+    if np.count_nonzero(rough) > _MAX_EDGE_SHARE * rough.size or math.isinf(table.largest_step):
+        return downscale(((table.grays(strip), 8) for strip in raster.strips(step=block.down)), raster.shape, block)
     for top, bottom in _runs(np.any(rough, axis=1)):
         rows = range(top * block.down, min(bottom * block.down, raster.shape[0]))
         at = top
         for strip in raster.strips(rows, step=block.down):
             blocks = split_into_blocks(strip, block)
             down, across = np.nonzero(rough[at : at + len(blocks)])
-            pixels = scale.grays(blocks[down, :, across])
+            pixels = table.grays(blocks[down, :, across])
             grays[at + down, across] = np.rint(pixels.mean(axis=(1, 2)))
             at += len(blocks)
     return grays
@@ -127,7 +127,7 @@ def _runs(marked: Mask) -> Iterator[tuple[int, int]]:
     return zip(changes[::2], changes[1::2], strict=True)
 
 
-def _is_half_size_enough(scale: Grayscale, grays: NDArray[np.uint8]) -> bool:
+def _is_half_size_enough(table: GrayscaleTable, grays: NDArray[np.uint8]) -> bool:
     """Return whether the half-size image is enough: the pixels left out could change neither the stretch nor a gray.
 
     The lowest and highest value of an image halved by its wavelets are unreliable, because wavelets ring at sharp
@@ -135,7 +135,7 @@ def _is_half_size_enough(scale: Grayscale, grays: NDArray[np.uint8]) -> bool:
     """
     area = grays.size * _MIN_AREA_SHARE
     dark, bright = int((grays <= _END_GRAYS).sum()), int((grays >= 255 - _END_GRAYS).sum())
-    return scale.reaches_ends and scale.steepness <= _HALF_SIZE_STEEPNESS and dark > area and bright > area
+    return table.reaches_ends and table.steepness <= _HALF_SIZE_STEEPNESS and dark > area and bright > area
 
 
 def render_region(
@@ -148,19 +148,25 @@ def render_region(
         Exception: Whatever decoding raises.
     """
     raster, value_range, _ = scan_values(decode(False), None)
-    scale = grayscale(value_range, parameters, raster.dtype, window=window, notes=raster.notes)
+    table = grayscale_table(value_range, parameters, raster.dtype, window=window, notes=raster.notes)
     x0, y0, x1, y1 = region or (0, 0, 1, 1)
     rows, columns = raster.shape
-    down, across = range(int(y0 * rows), math.ceil(y1 * rows)), slice(int(x0 * columns), math.ceil(x1 * columns))
-    shape = len(down), across.stop - across.start
+    rows_in_region = range(int(y0 * rows), math.ceil(y1 * rows))
+    columns_in_region = slice(int(x0 * columns), math.ceil(x1 * columns))
+    shape = len(rows_in_region), columns_in_region.stop - columns_in_region.start
     scaled = max_px / max(shape)
     block = block_for(shape, (shape[0] * scaled, shape[1] * scaled))
-    strips = ((scale.grays(strip[:, across]), 8) for strip in raster.strips(down, step=block.down))
-    return GrayImage(downscale(strips, shape, block), shape[1] / block.across, shape[0] / block.down, scale.record)
+    strips = ((table.grays(strip[:, columns_in_region]), 8) for strip in raster.strips(rows_in_region, step=block.down))
+    return GrayImage(
+        downscale(strips, shape, block), shape[1] / block.across, shape[0] / block.down, table.grayscale_steps
+    )
 
 
 def scan_values(raster: Raster, block: Block | None) -> tuple[Raster, ValueRange, Any]:
-    """Read the image once, and once more by its stored bits alone if others are in use or below them.
+    """Return the raster, its value range and the means of its blocks; None instead of means without a block.
+
+    If the pixels use bits outside (0028,0101) Bits Stored, or there are bits below the stored ones, the samples are
+    masked and read again.
 
     Raises:
         CorruptImage: As `FileRaster.with_masked_bits`.

@@ -72,9 +72,9 @@ def _bands(count: int, extent: float, size: int) -> tuple[_Band, ...]:
 
 def _weights(count: int, extent: float, size: int) -> NDArray[np.float64]:
     """Return shape (size, count). If the image shrinks, the kernel widens so that every pixel counts."""
-    scale = extent / size
-    stretch = max(scale, 1.0)
-    centers = (np.arange(size)[:, None] + 0.5) * scale
+    ratio = extent / size
+    stretch = max(ratio, 1.0)
+    centers = (np.arange(size)[:, None] + 0.5) * ratio
     position = np.arange(count)[None, :]
     first, last = np.trunc(np.maximum(centers - 2 * stretch + 0.5, 0)), np.trunc(centers + 2 * stretch + 0.5)
     far = np.abs(position + 0.5 - centers) / stretch

@@ -1,6 +1,6 @@
 """Reads images without blocking the event loop: uncompressed DICOM in threads, everything else in worker processes.
 
-Caches the stored values of the images being viewed, for a viewer requests one tile after another.
+Caches the stored values of the images being viewed, because a viewer requests one tile after another.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, TypeVar
 from anyio import to_thread
 
 from mcp_cxr.records import Filter, ResultFacts
-from mcp_cxr.stores._base import Store, check_reader
+from mcp_cxr.stores._base import Store, check_report_reader
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
@@ -186,7 +186,7 @@ class EmbeddedStore(Store):
         run = self._write if remove else self._read
         return await run(database.collection.count_unused_roots, roots, remove=remove)
 
-    async def reread(self) -> int:
+    async def rebuild_documents(self) -> int:
         studies = await self._write(fulltext.reindex_all)
         await self._connections.truncate_log()  # it holds all documents
         return studies
@@ -194,14 +194,18 @@ class EmbeddedStore(Store):
     async def forget(self, where: Filter) -> int:
         check_not_empty(where)
         wiper = self._int8_copy.wiper(wait_s=self._busy_timeout_s)
-        removed = await self._connections.write(self._on_collection(tables.images.forget, where, wiper), within=wiper)
+        removed = await self._connections.write(
+            self._after_schema_check(tables.images.forget, where, wiper), within=wiper
+        )
         await self._connections.truncate_log()
         return removed
 
     async def _update_copy(self) -> None:
         """Update the int8 copy unless another process is updating it."""
         with suppress(LockBusy):
-            await self._connections.read(self._on_collection(self._int8_copy.update), within=self._int8_copy.lock())
+            await self._connections.read(
+                self._after_schema_check(self._int8_copy.update), within=self._int8_copy.lock()
+            )
 
     async def _read_with_copy(self, work: Callable[..., T], *args: object) -> T:
         """Run `work` with the int8 copy, updated if it is stale; without it if that does not help."""
@@ -213,10 +217,10 @@ class EmbeddedStore(Store):
         return await self._read(work, *args)
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._connections.read(self._on_collection(work, *args, **kwargs))
+        return await self._connections.read(self._after_schema_check(work, *args, **kwargs))
 
     async def _write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._connections.write(self._on_collection(work, *args, **kwargs))
+        return await self._connections.write(self._after_schema_check(work, *args, **kwargs))
 
     async def _write_documents(
         self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -224,12 +228,12 @@ class EmbeddedStore(Store):
         """Write, unless another version of the reader derived the documents."""
 
         def checked(connection: Connection) -> T:
-            check_reader(database.collection.reader_version(connection), self.location)
+            check_report_reader(database.collection.reader_version(connection), self.location)
             return work(connection, *args, **kwargs)
 
         return await self._write(checked)
 
-    def _on_collection(
+    def _after_schema_check(
         self, work: Callable[Concatenate[Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> Callable[[Connection], T]:
         """Return `work` preceded by a check that the archive exists and has this schema."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from mcp_cxr.errors import DimensionMismatch, StoreMissing
 from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Filter, ResultFacts
-from mcp_cxr.stores._base import Store, check_reader
+from mcp_cxr.stores._base import Store, check_report_reader
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.iris import schema, tables
 from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, Pool, Statements
@@ -109,14 +109,14 @@ class IrisStore(Store):
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         def change(statements: Statements, entries: Entries) -> None:
-            check_reader(entries.reader_version, self.location)
+            check_report_reader(entries.reader_version, self.location)
             tables.images.put(statements, entries.fingerprint, images, vectors)
 
         await self._write(change)
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
         def change(statements: Statements, entries: Entries) -> int:
-            check_reader(entries.reader_version, self.location)
+            check_report_reader(entries.reader_version, self.location)
             return tables.studies.put_studies(statements, studies)
 
         return await self._write(change)
@@ -189,12 +189,12 @@ class IrisStore(Store):
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 
-    async def reread(self) -> int:
+    async def rebuild_documents(self) -> int:
         def change(statements: Statements, entries: Entries) -> int:
             if not entries.has_label_sources:
                 schema.add_label_sources(statements)
             documents = tables.studies.reindex_all(statements)
-            schema.record_reader(statements)
+            schema.record_report_reader(statements)
             return documents
 
         self._cached_entries = None

@@ -38,7 +38,7 @@ async def test_a_new_archive_has_the_current_reader(store: Store) -> None:
     assert (await store.info()).reader_version == READER_VERSION
     await store.require_current_reader()
     assert (await store.result_facts([], Filter())).reader_version == READER_VERSION
-    assert await store.reread_if_older() is None
+    assert await store.rebuild_documents_if_older() is None
 
 
 async def test_an_older_archive_is_told_from_a_current_one(old: Store) -> None:
@@ -61,7 +61,7 @@ async def test_an_older_archive_takes_no_documents_of_this_reader(old: Store) ->
 async def test_reread_derives_every_document_again(old: Store) -> None:
     before = await old.images_after(None, limit=99)
     assert await old.count(EFFUSION) == 0
-    assert await old.reread() == COUNT
+    assert await old.rebuild_documents() == COUNT
     assert (await old.info()).reader_version == READER_VERSION
     await old.require_current_reader()
     assert await old.term_counts(["old", "effus"]) == {"effus": COUNT}
@@ -74,14 +74,14 @@ async def test_reread_derives_every_document_again(old: Store) -> None:
 
 
 async def test_reread_twice_changes_nothing(old: Store) -> None:
-    assert [await old.reread(), await old.reread()] == [COUNT, COUNT]
+    assert [await old.rebuild_documents(), await old.rebuild_documents()] == [COUNT, COUNT]
     assert await old.term_counts(["effus"]) == {"effus": COUNT}
 
 
 async def test_another_store_of_the_archive_sees_that_it_was_read_again(old: Store, backend: Backend) -> None:
     async with backend.store() as other:
         assert await other.count(EFFUSION) == 0
-        await old.reread()
+        await old.rebuild_documents()
         await other.require_current_reader()
         assert await other.count(EFFUSION) == COUNT
         assert (await other.result_facts([], EFFUSION)).total == COUNT
@@ -89,13 +89,13 @@ async def test_another_store_of_the_archive_sees_that_it_was_read_again(old: Sto
 
 async def test_forget_removes_images_of_an_older_archive(old: Store) -> None:
     assert await old.forget(Filter(study_id=StudyId("s00"))) == 1
-    assert await old.reread() == COUNT - 1
+    assert await old.rebuild_documents() == COUNT - 1
 
 
 async def test_an_archive_of_a_newer_reader_is_refused_and_kept(store: Store) -> None:
     await store.put([image("a")], vectors(1))
     with older_reader():
-        assert await store.reread_if_older() is None
+        assert await store.rebuild_documents_if_older() is None
         with pytest.raises(ReaderMismatch, match="Update mcp-cxr"):
             await store.require_current_reader()
         with pytest.raises(ReaderMismatch):

@@ -15,7 +15,7 @@ from pydicom.pixels.processing import apply_windowing
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom import GrayscaleParameters, Lut, Window
 from mcp_cxr.images.pixels import ArrayRaster, ValueRange
-from mcp_cxr.images.render import apply_lut, grayscale
+from mcp_cxr.images.render import apply_lut, grayscale_table
 from mcp_cxr.images.render._grayscale_table import apply_window
 
 STORED = np.array([[0, 50, 100, 150, 200, 250]], np.uint16)
@@ -32,8 +32,8 @@ def scaled(
     survey = ValueRange(ArrayRaster(stored))
     for _ in survey.strips_with_bits():
         pass
-    scale = grayscale(survey, treatment, stored.dtype, window=window)
-    return scale.grays(stored).tolist(), scale.record
+    table = grayscale_table(survey, treatment, stored.dtype, window=window)
+    return table.grays(stored).tolist(), table.grayscale_steps
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_what_was_done_is_recorded() -> None:
 
 
 def test_a_window_beside_the_image_is_passed_over() -> None:
-    _, record = scaled(STORED, GrayscaleParameters(window=Window(40_000, 100)))
-    assert record["voi"] == "stretch"
-    assert record["notes"] == ["window that blanks the image ignored"]
+    _, grayscale_steps = scaled(STORED, GrayscaleParameters(window=Window(40_000, 100)))
+    assert grayscale_steps["voi"] == "stretch"
+    assert grayscale_steps["notes"] == ["window that blanks the image ignored"]
 
 
 RADIOGRAPH = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
@@ -134,8 +134,8 @@ RADIOGRAPH = np.linspace(950, 4095, 10_000).astype(np.uint16).reshape(100, 100)
     ],
 )
 def test_a_window_that_leaves_nearly_one_gray_is_passed_over(treatment: GrayscaleParameters, note: str) -> None:
-    _, record = scaled(RADIOGRAPH, treatment)
-    assert (record["voi"], record["notes"]) == ("stretch", [note])
+    _, grayscale_steps = scaled(RADIOGRAPH, treatment)
+    assert (grayscale_steps["voi"], grayscale_steps["notes"]) == ("stretch", [note])
 
 
 def test_a_window_that_shows_a_twentieth_of_the_image_is_kept() -> None:

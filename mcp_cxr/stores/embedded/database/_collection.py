@@ -60,7 +60,7 @@ def create(
         schema = resources.files("mcp_cxr.stores.embedded.database").joinpath("schema.sql").read_text(encoding="utf-8")
         for statement in schema.split(";\n"):  # `executescript` would commit first
             connection.execute(statement)
-        record_reader(connection)
+        record_report_reader(connection)
     check_fingerprint(fingerprint_of(connection), fingerprint)
     check_key(_value(connection, "key_check"), key_check)
     if fingerprint:
@@ -109,7 +109,7 @@ def reader_version(connection: Connection) -> int:
     return int(_value(connection, "reader") or 1)
 
 
-def record_reader(connection: Connection) -> None:
+def record_report_reader(connection: Connection) -> None:
     """Record that this version of the reader derived the documents."""
     connection.execute(_SET, ("reader", str(READER_VERSION)))
 

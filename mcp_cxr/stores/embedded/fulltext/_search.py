@@ -85,7 +85,7 @@ def reindex_all(connection: Connection) -> int:
     while batch := connection.execute(_NEXT_STUDIES, (after, _BATCH)).fetchall():
         documents += reindex(connection, [study_id for _, study_id in batch])
         after = batch[-1][0]
-    collection.record_reader(connection)
+    collection.record_report_reader(connection)
     connection.execute(_COUNT_CHANGE)
     return documents
 

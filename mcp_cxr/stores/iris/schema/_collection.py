@@ -53,7 +53,7 @@ class Entries:
 
     @property
     def has_label_sources(self) -> bool:
-        """Whether the table of studies has the columns of the labels' source: `reread` adds them to an old one."""
+        """Whether the table of studies has the columns of the labels' source; `rebuild_documents` adds them."""
         return self.reader_version >= _FIRST_READER_WITH_LABEL_SOURCES
 
     @property
@@ -106,7 +106,7 @@ def set_entry(statements: Statements, name: str, text: str) -> None:
     statements.execute(_UPSERT, {"name": name, "text": text, "number": 0})
 
 
-def record_reader(statements: Statements) -> None:
+def record_report_reader(statements: Statements) -> None:
     """Record that this version of the reader derived the documents."""
     set_entry(statements, READER, str(READER_VERSION))
 

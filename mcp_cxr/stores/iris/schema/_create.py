@@ -28,7 +28,7 @@ from mcp_cxr.stores.iris.schema._collection import (
     insert_entry,
     read_any_entries,
     read_entries,
-    record_reader,
+    record_report_reader,
     root_entry,
     set_entry,
 )
@@ -161,7 +161,7 @@ def _create_missing(statements: Statements, fingerprint: Fingerprint | None) -> 
     if entries.created_images:
         _create_images(statements, made_with.dimension if made_with else _DEFAULT_DIMENSION)
     if "schema" not in entries.texts:  # else there may be documents
-        record_reader(statements)
+        record_report_reader(statements)
     set_entry(statements, "schema", str(SCHEMA_VERSION))
     statements.connection.commit()
     return entries.created_images

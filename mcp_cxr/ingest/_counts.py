@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.layouts import TableUse
 
+_MANY_STUDIES = 20
+"""Studies of one patient from which on, if they are most of a folder, the PatientID may be a placeholder."""
 STAGES = ("walk", "known", "decode", "embed", "write")
 
 
@@ -88,6 +90,8 @@ class IngestCounts:
     """Images added although another one, of another study or patient, has their SOP Instance UID."""
     placeholders: Counter[str] = field(default_factory=Counter[str])
     """Files by the placeholder that they have as PatientID."""
+    studies_of_one_patient: tuple[int, int] = (0, 0)
+    """Studies of the most frequent PatientID, and studies compared."""
     reasons: Counter[str] = field(default_factory=Counter[str])
     stages: dict[str, Stage] = field(default_factory=lambda: {name: Stage() for name in STAGES})
     started: float = field(default_factory=time.monotonic)
@@ -115,6 +119,12 @@ class IngestCounts:
             notes.append(
                 f"{self.placeholders.total()} files have a placeholder as PatientID ({names}); each of their studies is"
                 " a subject of its own."
+            )
+        same, compared = self.studies_of_one_patient
+        if same >= _MANY_STUDIES and 2 * same > compared:
+            notes.append(
+                f"{same} of {compared} studies have one PatientID. If they are of several patients, do not rely on"
+                " filters and groups by subject."
             )
         return notes
 

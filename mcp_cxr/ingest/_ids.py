@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 _KEPT = "kept"  # the check value of an archive whose ids are not hashed
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
+_STUDIES_COMPARED = 10_000  # the first ones of a run; a PatientID that all files share shows early
 _PLACEHOLDERS = frozenset(
     "ANON ANONYM ANONYMISED ANONYMIZED ANONYMOUS ANONYMOUSPATIENT BLANK DEID DEIDENTIFIED DUMMY EMPTY HIDDEN ID MISSING"
     " NA NAN NIL NOID NONE NOPATIENTID NOTAPPLICABLE NOTAVAILABLE NULL PATIENT PATIENTID REDACTED REMOVED UNDEFINED UNK"
@@ -120,6 +121,12 @@ class IdAssigner:
         """Set with the first id: to be stored in the archive before that id."""
         self.placeholders: Counter[str] = Counter()
         """How many files have which placeholder as PatientID."""
+        self._studies: dict[str, str] = {}
+
+    def studies_of_one_patient(self) -> tuple[int, int]:
+        """Return how many studies the most frequent PatientID has, and how many were compared."""
+        most = Counter(self._studies.values()).most_common(1)
+        return (most[0][1] if most else 0), len(self._studies)
 
     def can_assign(self) -> bool:
         """Whether ids can be assigned without creating a key."""
@@ -143,6 +150,8 @@ class IdAssigner:
         if (placeholder := placeholder_in(subject)) is not None:
             self.placeholders[placeholder] += 1
             subject = study
+        if len(self._studies) < _STUDIES_COMPARED:
+            self._studies[study] = subject
         return self._assigned(image, study, subject)
 
     def moved(self, ids: ImageIds, facts: FileFacts) -> ImageIds:

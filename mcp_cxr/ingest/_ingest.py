@@ -68,6 +68,7 @@ async def ingest(
     with unwrap_exception_group():
         counts = await pipeline.run()
     counts.placeholders = id_assigner.placeholders
+    counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
     total = (await store.totals()).images if stored else 0
     return counts.summary(

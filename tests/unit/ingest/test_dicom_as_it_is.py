@@ -96,3 +96,11 @@ async def test_studies_of_a_placeholder_patient_are_subjects_of_their_own(
     assert (overview.studies, overview.subjects) == (3, 3)
     (note,) = summary.notes
     assert note.startswith("4 files have a placeholder as PatientID (")
+
+
+async def test_one_patient_id_in_most_studies_is_told(data: Path, image_dir: Path) -> None:
+    for seed in range(25):
+        dicom(image_dir / f"{seed}.dcm", seed, PatientID="RESEARCH" if seed < 22 else f"MRN-{seed}")
+    (note,) = (await ingested_in_memory(data, image_dir)).notes
+    assert note.startswith("22 of 25 studies have one PatientID.")
+    assert "RESEARCH" not in note

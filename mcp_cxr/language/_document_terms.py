@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._vocabulary import ancestors, dimensions, finding_entries, terms
+from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, terms
 from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
 
 if TYPE_CHECKING:
@@ -147,12 +147,21 @@ def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
         yield finding_term("conflict", name)
     if reading.status is Status.ABSENT:
         yield finding_term("absent", name)
+        yield from (finding_term("absent", name, frozenset({side})) for side in _denied_sides(reading))
     else:
         yield from _affirming_terms(name, reading)
     for one in reading.mentions:
         if "resolved" in one.modifiers and one.name == name:  # nothing is said of the narrower findings that it denies
             resolved = [some for some in combinations(one.modifiers) if "resolved" in some]
             yield from (finding_term("present", each, some) for each in (name, *ancestors(name)) for some in resolved)
+
+
+def _denied_sides(reading: FindingReading) -> tuple[str, ...]:
+    """Return the sides on which an absent finding is denied: those that are stated, both if one denial states none."""
+    sided = [one.modifiers_of("side") for one in reading.mentions if one.status is Status.ABSENT]
+    if not sided or not all(sided):
+        return SIDES
+    return tuple(side for side in SIDES if any(side in sides for sides in sided))
 
 
 def _affirming_terms(name: str, reading: FindingReading) -> Iterator[str]:

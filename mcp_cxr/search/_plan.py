@@ -84,7 +84,7 @@ def plan_words(
         plan = _plan_denial(meaning, where, allowed)
         alone = (Tier(allowed, "no", ranked_by_words=False),)
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
-    denied = tuple(finding_term("absent", name) for name in _left_out_if_all_denied(meaning))
+    denied = _left_out_if_all_denied(meaning)
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
     present, stated = _clauses(meaning, _PRESENT), _clauses(meaning, _STATED)
     any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
@@ -127,7 +127,7 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
 
     First come the studies that deny them, then those that do not mention them, then those without report or labels.
     """
-    denials = [finding_term("absent", one.name) for one in meaning.ruled_out]
+    denials = list(dict.fromkeys(term for one in meaning.ruled_out for term in one.denial_terms))
     denying = _with(allowed, [TermClause(any_of=(term,)) for term in denials])
     without_report_or_labels = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
     with_report_or_labels = _with(allowed, [TermClause(any_of=(READ_TERM,))])
@@ -195,13 +195,14 @@ def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
 
 
 def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return the wanted findings, all of which a study must deny to be left out.
+    """Return the terms of a study that denies all the wanted findings, those wanted on a side on that side.
 
     Empty, so that no denial leaves a study out, if a finding is wanted as resolved or in the history.
     """
     if any(one.in_history or one.is_resolved for one in meaning.findings):
         return ()
-    return meaning.names
+    sided = (term for one in meaning.findings if one.sides for term in one.denial_terms)
+    return (*(finding_term("absent", name) for name in meaning.names), *dict.fromkeys(sided))
 
 
 def _not_stated(one: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:

@@ -92,6 +92,11 @@ class WantedFinding:
             return ["bilateral" if value == "left" else value for value in values if value != "right"]
         return values
 
+    @property
+    def denial_terms(self) -> tuple[str, ...]:
+        """Terms of a study that denies it: on each side asked for, else on both."""
+        return tuple(finding_term("absent", self.name, frozenset({side})) for side in self.sides or SIDES)
+
     def accepted(self, stated: frozenset[str]) -> frozenset[str]:
         """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
         return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))

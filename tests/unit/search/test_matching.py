@@ -257,3 +257,16 @@ async def test_only_normal_reports_are_given_as_normal_and_abnormal_ones_say_why
         normal, abnormal = by_number(await archive.search("normal chest")), await archive.search("abnormal")
     assert {number for number, hit in normal.items() if "report: normal" in hit.why} == {1}
     assert "report: mild pulmonary edema" in by_number(abnormal)[2].why
+
+
+async def test_a_denial_of_one_side_denies_no_other() -> None:
+    reports = ["FINDINGS: No left effusion.", "FINDINGS: No effusion.", "FINDINGS: Right effusion. No left effusion."]
+    async with reported(reports) as archive:
+        left, right, no_left, no_right, none = [
+            await archive.search(query)
+            for query in ("left effusion", "right effusion", "no left effusion", "no right effusion", "no effusion")
+        ]
+    assert [page.counts and page.counts["denied"] for page in (left, right)] == [2, 1]
+    assert {number for number, hit in by_number(no_left).items() if hit.matched == "full"} == {1, 2, 3}
+    assert {number: hit.matched for number, hit in by_number(no_right).items()} == {2: "full", 1: "no"}
+    assert {number: hit.matched for number, hit in by_number(none).items()} == {2: "full", 1: "no"}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SearchableWords = Literal["archive", "findings"]
 """Which words a query may use: all that the archive's reports have, or those of the table of findings only."""
 
+_MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
 
 
@@ -54,6 +55,8 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     request = read_request(query.text)
     filtered, warnings = _with_request(query, request)
     meaning = parse_query_text(request.text) if request.text else QueryMeaning()
+    if meaning.clause_count > _MOST_CLAUSES:
+        raise QueryError("The query joins too many findings with two sides by 'or'; ask for fewer of them at a time.")
     if not meaning.is_empty:
         meaning, unknown = await _with_known_words(meaning, store, searchable_words)
     elif named := await _identified(request.text, store):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain, product
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._document_terms import (
@@ -206,6 +207,13 @@ class QueryMeaning:
         """The CheXpert labels of the findings that are asked for."""
         found = (finding_entries()[name].label for name in self.names)
         return tuple(dict.fromkeys(label for label in found if label))
+
+    @property
+    def clause_count(self) -> int:
+        """The number of clauses before equal ones are joined; it doubles with each alternative that has two sides."""
+        return sum(
+            prod(len(terms_) for one in group for terms_ in one.term_sets(("present",))) for group in self.wanted
+        )
 
     def clauses(self, kinds: Sequence[TermKind]) -> list[tuple[str, ...]]:
         """Return sets of terms of which a study has at least one each if it states all that is asked for.

@@ -60,10 +60,10 @@ _PRELIMINARY_TITLE = (
 _KNOWN = rf"(?:{_PRELIMINARY_TITLE}|{_BODY_TITLE}|{_CONTEXT_TITLE})"
 
 _KNOWN_WITH_COLON = re.compile(
-    rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t]*(?P<title>{_KNOWN})(?:[ \t]*\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE
 )
 _KNOWN_ALONE = re.compile(
-    rf"^[ \t]*(?P<title>{_KNOWN})[ \t]*(?:\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t]*(?P<title>{_KNOWN})(?:[ \t]*\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE
 )
 # In capitals before other text, or capitalized before another capital: "IMPRESSION No effusion".
 _KNOWN_FIRST = re.compile(
@@ -232,6 +232,7 @@ _SENTENCE_END = re.compile(
 """Begins with the blank, which is found fast; what must stand before it is looked at then."""
 _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
+_LONGEST_STATEMENT = 2_000  # characters
 _NARROWEST = 60  # characters: no report is wrapped at less
 
 
@@ -240,8 +241,20 @@ def statements(text: str) -> list[str]:
     found: list[str] = []
     for block in _blocks(text):
         for point in _points(block):
-            found += [one.strip() for one in _SENTENCE_END.split(point) if one.strip(" \t\n.")]
+            for sentence in _SENTENCE_END.split(point):
+                found += [part.strip() for part in _divided(sentence) if part.strip(" \t\n.")]
     return found
+
+
+def _divided(sentence: str) -> Iterator[str]:
+    """Yield parts of at most 2,000 characters: scopes are found in a time that grows with the square of the length."""
+    start = 0
+    while len(sentence) - start > _LONGEST_STATEMENT:
+        end = sentence.rfind(" ", start + 1, start + _LONGEST_STATEMENT)
+        end = end if end > 0 else start + _LONGEST_STATEMENT
+        yield sentence[start:end]
+        start = end
+    yield sentence[start:]
 
 
 def _points(block: str) -> Iterator[str]:

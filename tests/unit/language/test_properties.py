@@ -128,3 +128,10 @@ def test_no_report_takes_long(part: str) -> None:
     read_report(part * (30_000 // len(part)))
     parse_query_text(part * (5_000 // len(part)))
     assert process_time() - start < 10  # a minute before headings were bounded
+
+
+@pytest.mark.parametrize("report", [f"FINDINGS{' ' * 80_000}x", f"FINDINGS: {'no effusion, ' * 8_000}"])
+def test_long_blanks_and_sentences_are_read_in_linear_time(report: str) -> None:
+    start = process_time()
+    read_report(report)
+    assert process_time() - start < 5  # more than a minute before

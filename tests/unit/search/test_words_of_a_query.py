@@ -233,3 +233,12 @@ async def test_the_embedder_is_given_the_findings_as_understood(query: str, embe
     assert page.understood is not None
     assert page.understood.embedded == embedded
     assert embedded is None or embedder.texts[0] == embedded
+
+
+async def test_too_many_alternatives_with_two_sides_are_refused() -> None:
+    names = (
+        "atelectasis pneumonia opacity nodule mass pneumothorax effusion infiltrate scar granuloma cyst bulla".split()
+    )
+    async with reported(["FINDINGS: Edema."]) as archive:
+        with pytest.raises(QueryError, match="fewer"):
+            await archive.search(" or ".join(f"bilateral {name}" for name in names))

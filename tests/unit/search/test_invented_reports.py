@@ -50,6 +50,15 @@ class Wanted:
             return None if self.modifiers else reading.status
         return self._stated(reading.mentions)
 
+    def is_denied(self, study: Reported) -> bool:
+        """Whether a study denies it: on each side that is asked for, and states it nowhere."""
+        reading = read_study(study.report, study.labels).get(self.finding)
+        if reading is None or reading.status is not Status.ABSENT:
+            return False
+        denied = [one.modifiers_of("side") for one in reading.mentions if one.status is Status.ABSENT]
+        sides = self.modifiers & {"left", "right"}
+        return not denied or all(any(not some or side in some for some in denied) for side in sides)
+
     def _stated(self, mentions: list[Mention]) -> Status | None:
         sides = [side for side in ("left", "right") if side in self.modifiers] or [None]
         found: list[Status] = []
@@ -101,10 +110,9 @@ def recounted(studies: list[Reported], question: Question) -> dict[str, int]:
     for study in studies:
         if any(states(study, one) for one in question.without) or is_conflicting(study, question.without):
             continue
-        readings = read_study(study.report, study.labels)
         names = [one.finding for one in question.wanted]
         statuses = [one.status(study) for one in question.wanted]
-        if all(name in readings and readings[name].status is Status.ABSENT for name in names):
+        if all(one.is_denied(study) for one in question.wanted):
             counts["denied"] += 1
         elif all(status is Status.PRESENT for status in statuses):
             counts["present"] += 1

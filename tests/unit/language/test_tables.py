@@ -86,3 +86,8 @@ def test_the_name_of_each_label_is_a_mention_of_its_finding(label: str) -> None:
 @pytest.mark.parametrize("name", sorted(finding_entries()))
 def test_the_name_of_each_finding_is_a_mention_of_it(name: str) -> None:
     assert name in {one.name for one in mentions_in(name, is_query=True)}
+
+
+def test_emphysema_is_related_to_obstructive_disease_and_no_kind_of_it() -> None:
+    assert "chronic obstructive pulmonary disease" not in ancestors("emphysema")
+    assert "emphysema" in finding_entries()["chronic obstructive pulmonary disease"].related

@@ -169,16 +169,16 @@ class ImageFiles:
             NotFound: The file is gone or was changed.
             PathRefused: It lies below no root.
         """
-        place = stored.image.file
+        recorded_path = stored.image.file
         allowed_roots = await self._roots.allowed_roots()
         try:
-            path = await to_thread.run_sync(allowed_roots.resolve, place)
+            path = await to_thread.run_sync(allowed_roots.resolve, recorded_path)
         except PathRefused as exc:  # its message names the whole path
             raise PathRefused(
                 f"The file of image {stored.image.image_id} was not found below the roots. Mount its folder, or ingest "
                 "it from its new place."
             ) from exc
-        before = (await self._store.outcomes([str(place)])).get(str(place))
+        before = (await self._store.outcomes([str(recorded_path)])).get(str(recorded_path))
         status = await to_thread.run_sync(path.stat)
         if before and (
             before.image_id != stored.image.image_id or not before.is_unchanged(status.st_size, status.st_mtime_ns)

@@ -75,14 +75,16 @@ class FileClassifier:
         if self.store_exists:
             await tell_apart(items, self.store, self.id_assigner)
         stored = await self._stored(item.ids.image_id for item in items)
-        present = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
+        already_stored = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
         result.to_ingest = [item for item in items if item.ids.image_id not in stored or item.replaces_stored]
-        result.skipped += len(present)
+        result.skipped += len(already_stored)
         if self.store_exists and not self.plan.dry_run:
             await self._store_key_check()
             await self._remove(result.replaced)
-            await self._update_moved(present)
-            result.outcomes = [item.outcome() for item in present if item.file.path_text not in previous_outcomes]
+            await self._update_moved(already_stored)
+            result.outcomes = [
+                item.outcome() for item in already_stored if item.file.path_text not in previous_outcomes
+            ]
         return result
 
     async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
@@ -155,10 +157,10 @@ class FileClassifier:
         found = await self.store.get(moved, with_vectors=True)
         vectors = {image_id: image.vector for image_id, image in found.items() if image.vector is not None}
         if vectors:
-            images = [self._at(stored[image_id].image, paths[image_id]) for image_id in vectors]
+            images = [self._with_path(stored[image_id].image, paths[image_id]) for image_id in vectors]
             await self.store.put(images, np.stack(list(vectors.values())))
 
-    def _at(self, image: ImageRecord, path: Path) -> ImageRecord:
+    def _with_path(self, image: ImageRecord, path: Path) -> ImageRecord:
         return replace(image, root=str(self.plan.root), image_path=path.relative_to(self.plan.root).as_posix())
 
 

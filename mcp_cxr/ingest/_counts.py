@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MANY_STUDIES = 20
 """Studies of one patient from which on, if they are most of a folder, the PatientID may be a placeholder."""
 STAGES = ("walk", "known", "decode", "embed", "write")
+"""The stages of an ingest; `known` looks up which files were ingested before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Stage:
 class IngestCounts:
     """Counts of one ingest run."""
 
-    found: int = 0
+    walked: int = 0
     """Files passed to the stages so far; all candidates once `walk_ended`."""
     counted: int | None = None
     """Candidates counted ahead, for display only: files may appear or vanish before the stages reach them."""
@@ -103,7 +104,7 @@ class IngestCounts:
 
     def progress(self) -> IngestProgress:
         """Return the progress so far."""
-        found = self.found if self.walk_ended else self.counted
+        found = self.walked if self.walk_ended else self.counted
         done = self.added + self.would_add
         return IngestProgress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
 
@@ -140,20 +141,20 @@ class IngestCounts:
         """Return the summary; `advice` says how to continue if files remain."""
         seconds = time.monotonic() - self.started
         return IngestSummary(
-            found=self.found if self.walk_ended else None,
+            found=self.walked if self.walk_ended else None,
             processed=self.processed,
             skipped=self.skipped,
             added=self.added,
             errors=self.reasons.total(),
             errors_by_reason=dict(self.reasons.most_common()),
             would_add=self.would_add if dry_run else None,
-            remaining=self.found - self.processed if self.walk_ended else None,
+            remaining=self.walked - self.processed if self.walk_ended else None,
             studies_updated=self.studies_updated,
             total_in_store=total_in_store,
             seconds=round(seconds, 3),
             images_per_second=round(self.added / seconds, 2) if seconds else 0.0,
             stages={name: round(stage.rate, 1) for name, stage in self.stages.items() if stage.files},
-            slowest_stage=max(self.stages, key=lambda name: self.stages[name].busy_s) if self.found else None,
+            slowest_stage=max(self.stages, key=lambda name: self.stages[name].busy_s) if self.walked else None,
             next=advice,
             notes=[*self._notes(), *notes],
             companions=[asdict(use) for use in companions],

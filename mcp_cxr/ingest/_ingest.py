@@ -69,7 +69,7 @@ async def ingest(
         counts = await pipeline.run()
     counts.placeholders = id_assigner.placeholders
     counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
-    is_unfinished = not counts.walk_ended or counts.found > counts.processed or not counts.studies_refreshed
+    is_unfinished = not counts.walk_ended or counts.walked > counts.processed or not counts.studies_refreshed
     total = (await store.totals()).images if stored else 0
     return counts.summary(
         dry_run=plan.dry_run,
@@ -81,7 +81,7 @@ async def ingest(
 
 
 async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks: IngestCallbacks) -> StoreInfo | None:
-    """Create the store, or bring it forward, and bind it to this embedder; return what it records about itself.
+    """Create the store, or upgrade an old one, and bind it to this embedder; return what it records about itself.
 
     A dry run changes nothing.
     """

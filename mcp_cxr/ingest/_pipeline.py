@@ -113,7 +113,7 @@ class Pipeline:
             while chunk := await self._next(files):
                 if self.stop_signal.reason and not self.stop_signal.keep_counting:
                     return
-                self.counts.found += len(chunk)
+                self.counts.walked += len(chunk)
                 if not self.stop_signal.reason:
                     await sink.send(chunk)
             self.counts.walk_ended = True
@@ -383,7 +383,7 @@ async def _next_rows(source: Source[list[WorkItem]], rest: list[WorkItem], size:
 
     Args:
         source: Batches of any length.
-        rest: What is over, for the next call.
+        rest: Leftover items, for the next call.
         size: None: one batch as it comes.
     """
     try:

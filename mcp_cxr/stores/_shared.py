@@ -181,7 +181,7 @@ def term_scores(
 
 
 def view_rank(view_position: str) -> int:
-    """Return the place of a view among images that tie: 0 for a frontal, 1 for a lateral, 2 for any other."""
+    """Return the rank of a view among images that tie: 0 for a frontal, 1 for a lateral, 2 for any other."""
     return _VIEW_RANKS.get(view_position, len(VIEW_GROUPS))
 
 

@@ -57,7 +57,7 @@ def _check_root(root: Path) -> CheckResult:
 
 def _can_create(folder: Path) -> bool:
     """Whether a folder exists, or its first existing parent is a folder in which it can be created."""
-    existing = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    existing = next(parent for parent in (folder, *folder.parents) if os.path.lexists(parent))
     return os.path.isdir(existing) and os.access(existing, os.W_OK | os.X_OK)  # noqa: PTH112  # as in `_check_root`
 
 

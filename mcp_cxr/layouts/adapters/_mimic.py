@@ -150,8 +150,8 @@ class MimicLayout(Adapter):
         """Return the nearest text file, else what a table of sections has."""
         if facts.subject is None or facts.study is None:
             return None
-        for place in report_paths(path, facts.subject, facts.study, folders):
-            if (text := read_report(place)) is not None:
+        for report_path in report_paths(path, facts.subject, facts.study, folders):
+            if (text := read_report(report_path)) is not None:
                 return text
         return self.loaded["sections"].get(facts.study[1:]) if "sections" in self.loaded else None
 

@@ -33,8 +33,8 @@ def connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Connection]:
 def assert_holds(connection: sqlite3.Connection, documents: dict[int, str]) -> None:
     index = Index(connection)
     for word in WORDS:
-        places, often = index.containing(word)
-        found = dict(zip(index.studies[places].tolist(), often.tolist(), strict=True))
+        positions, often = index.containing(word)
+        found = dict(zip(index.studies[positions].tolist(), often.tolist(), strict=True))
         assert found == {study: n for study, terms in documents.items() if (n := terms.split().count(word))}
     lengths = dict(zip(index.studies.tolist(), index.lengths.tolist(), strict=True))
     lengths.pop(0, None)
@@ -77,6 +77,6 @@ def test_the_occurrences_of_a_term_do_not_overflow(
     monkeypatch.setattr(_postings, "_BITS", 4)
     monkeypatch.setattr(_postings, "_MAX_OCCURRENCES", 15)
     add(connection, [(study, " ".join(["lung"] * (99 if study == 2 else 1))) for study in range(1, 9)])
-    places, often = Index(connection).containing("lung")
-    held = dict(zip(Index(connection).studies[places].tolist(), often.tolist(), strict=True))
+    positions, often = Index(connection).containing("lung")
+    held = dict(zip(Index(connection).studies[positions].tolist(), often.tolist(), strict=True))
     assert held == {study: 15 if study == 2 else 1 for study in range(1, 9)}

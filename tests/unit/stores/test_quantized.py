@@ -158,6 +158,6 @@ def test_views_have_distinct_codes_and_unknown_ones_share_one() -> None:
 
 def test_find_returns_the_places_of_slots() -> None:
     rows = quantize([3, 7, 20], [1] * 3, ["PA"] * 3, drawn(3, 8), np.zeros(8, np.float32))
-    places, here = rows.find(np.array([1, 3, 8, 20, 99]))
+    positions, here = rows.find(np.array([1, 3, 8, 20, 99]))
     assert here.tolist() == [False, True, False, True, False]
-    assert places[here].tolist() == [0, 2]
+    assert positions[here].tolist() == [0, 2]

@@ -1,10 +1,10 @@
 """The inverted index: which documents contain a term and how often; and BM25 over it.
 
 Documents are numbered in the order of arrival. A block of 1,024 is written once, when it is full: the study and length
-of each document, and for each term one row with the places of the documents that contain it. The few documents after
+of each document, and for each term one row with the positions of the documents that contain it. The few documents after
 the last full block (the tail) are read as they are. So a word that is in 200,000 reports is 200 rows to read, each
 document is written one more time, no rows are ever merged, and the index is part of SQLite's transactions. A changed
-document gets a new number, and its old place is set to zero. A removed document dissolves its block, whose other
+document gets a new number, and its old position is set to zero. A removed document dissolves its block, whose other
 documents are added again, so that none of its words stays.
 """
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Places = NDArray[np.int64]
+    Positions = NDArray[np.int64]
 
 _SIZE = 1024
 """Documents per block."""
-_BITS = 20  # of a packed number for the occurrences; the rest is the place in the block
+_BITS = 20  # of a packed number for the occurrences; the rest is the position in the block
 _MAX_OCCURRENCES = 2**_BITS - 1  # more occurrences of a term count as this many
 _CELL = np.dtype("<u4")
 _ROWS = 2**32
@@ -77,10 +77,10 @@ def remove(connection: Connection, changed: Iterable[int], gone: Iterable[int]) 
         connection.execute(_REMOVE, (number,))
         struck[number // _SIZE].append(number % _SIZE)
     to_clear = {number // _SIZE for number in gone}
-    for block, places in struck.items():
+    for block, positions in struck.items():
         if row := connection.execute(_BLOCK, (block,)).fetchone():
             studies, lengths = (np.frombuffer(blob, _CELL).copy() for blob in row)
-            studies[places] = lengths[places] = 0
+            studies[positions] = lengths[positions] = 0
             if block in to_clear or np.count_nonzero(studies) <= _SIZE // 2:
                 _dissolve(connection, block)
             else:
@@ -94,7 +94,7 @@ def clear(connection: Connection) -> None:
 
 
 class Index:
-    """All documents by place, as one transaction sees them."""
+    """All documents by position, as one transaction sees them."""
 
     def __init__(self, connection: Connection) -> None:
         blocks = connection.execute(_BLOCKS).fetchall()
@@ -108,17 +108,17 @@ class Index:
         self.lengths = _joined((lengths for _, _, lengths in blocks), list(map(len, self._tail)))
         """Number of terms of each."""
 
-    def containing(self, term: str) -> tuple[Places, Places]:
-        """Return the places of the documents that contain a term, and its occurrences in each."""
+    def containing(self, term: str) -> tuple[Positions, Positions]:
+        """Return the positions of the documents that contain a term, and its occurrences in each."""
         rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
         starts = _SIZE * np.searchsorted(self._blocks, np.array([block for block, _ in rows], np.int64))
         packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL).astype(np.int64)
-        places = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
-        alive = self.studies[places] > 0
+        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
+        alive = self.studies[positions] > 0
         occurrences = [words.count(term) for words in self._tail]
         tail = np.flatnonzero(occurrences)
         return (
-            np.concatenate((places[alive], _SIZE * len(self._blocks) + tail)),
+            np.concatenate((positions[alive], _SIZE * len(self._blocks) + tail)),
             np.concatenate(((packed & _MAX_OCCURRENCES)[alive], np.array(occurrences, np.int64)[tail])),
         )
 
@@ -130,7 +130,7 @@ class Holders:
         self._connection = connection
         self.size = mask_size(connection)
         blocks = connection.execute(_BLOCK_STUDIES).fetchall()
-        self._start_of = {number: _SIZE * place for place, (number, _) in enumerate(blocks)}
+        self._start_of = {number: _SIZE * position for position, (number, _) in enumerate(blocks)}
         self._studies = np.frombuffer(b"".join(studies for _, studies in blocks), _CELL)
         (following,) = connection.execute(_NEXT_BLOCK).fetchone()
         self._tail = [(n, f" {terms} ") for n, terms in connection.execute(_TAIL, (following * _SIZE,))]
@@ -143,8 +143,8 @@ class Holders:
         rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
         starts = np.array([self._start_of[block] for block, _ in rows], np.uint32)
         packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL)
-        places = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
-        mask[np.minimum(self._studies[places], self.size - 1)] = True
+        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
+        mask[np.minimum(self._studies[positions], self.size - 1)] = True
         padded = f" {term} "
         mask[[min(study, self.size - 1) for study, terms in self._tail if padded in terms]] = True
         mask[[0, -1]] = False
@@ -152,7 +152,7 @@ class Holders:
 
 
 def mask_size(connection: Connection) -> int:
-    """Return the size of an array by study number; place 0 is for no study, the last place for deleted ones."""
+    """Return the size of an array by study number; position 0 is for no study, the last position for deleted ones."""
     return connection.execute(_HIGHEST_STUDY).fetchone()[0] + 2
 
 
@@ -170,8 +170,10 @@ def bm25_scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.floa
     documents = int(np.count_nonzero(index.studies))
     mean_length = index.lengths.sum() / max(documents, 1)
     for term in dict.fromkeys(terms):
-        places, occurrences = index.containing(term)
-        found[places] += term_scores(occurrences, index.lengths[places], documents=documents, mean_length=mean_length)
+        positions, occurrences = index.containing(term)
+        found[positions] += term_scores(
+            occurrences, index.lengths[positions], documents=documents, mean_length=mean_length
+        )
     by_study = np.zeros(mask_size(connection))
     by_study[np.minimum(index.studies, len(by_study) - 1)] = found
     by_study[[0, -1]] = 0
@@ -187,10 +189,10 @@ def _fill(connection: Connection, block: int) -> None:
     packed: dict[str, list[int]] = defaultdict(list)
     for number, study, terms in documents:
         words: list[str] = terms.split()
-        place = number % _SIZE
-        studies[place], lengths[place] = study, len(words)
+        position = number % _SIZE
+        studies[position], lengths[position] = study, len(words)
         for term, occurrences in Counter(words).items():
-            packed[term].append((place << _BITS) + min(occurrences, _MAX_OCCURRENCES))
+            packed[term].append((position << _BITS) + min(occurrences, _MAX_OCCURRENCES))
     connection.execute(_ADD_BLOCK, (block, studies.tobytes(), lengths.tobytes()))
     first, _ = _range(block, _ROWS)
     rows = ((first + n, term, block, np.array(here, _CELL).tobytes()) for n, (term, here) in enumerate(packed.items()))
@@ -210,6 +212,6 @@ def _range(block: int, size: int) -> tuple[int, int]:
     return block * size, (block + 1) * size - 1
 
 
-def _joined(blobs: Iterable[bytes], tail: Sequence[int]) -> Places:
+def _joined(blobs: Iterable[bytes], tail: Sequence[int]) -> Positions:
     whole = np.frombuffer(b"".join(blobs), _CELL)
     return np.concatenate((whole.astype(np.int64), np.array(tail, np.int64)))

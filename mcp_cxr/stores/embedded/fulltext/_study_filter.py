@@ -69,7 +69,7 @@ def study_conditions(where: Filter) -> Filter:
 
 
 def study_mask(connection: Connection, where: Filter) -> Mask:
-    """Return which studies pass, by number; the last place is for deleted ones.
+    """Return which studies pass, by number; the last position is for deleted ones.
 
     Args:
         where: `study_conditions`, or a filter for which `selects_few`: then a study passes if one of its images does.

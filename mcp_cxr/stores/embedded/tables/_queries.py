@@ -236,8 +236,8 @@ def _passing_images(
     if (study_filter := study_conditions(where)) != Filter():
         passing &= rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
     excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
-    places, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
-    passing[places[here]] = False
+    positions, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
+    passing[positions[here]] = False
     statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
     new = connection.execute(statement, {**bound, "covered": copy.header.covered}).fetchall()
     not_covered = np.array(new, np.int64).reshape(-1, 2)

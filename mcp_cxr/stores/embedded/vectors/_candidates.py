@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vector
     from mcp_cxr.stores.embedded.vectors._quantized import QuantizedQuery, QuantizedRows
 
-    Places = NDArray[np.int64]
+    Positions = NDArray[np.int64]
     Slots = NDArray[np.int64]
     Mask = NDArray[np.bool_]
 
@@ -32,32 +32,32 @@ class Candidates:
     Args:
         rows: Of the int8 copy.
         query: Quantized for these rows.
-        bounds: Upper bounds of the rows at `places`.
-        places: None for all rows.
+        bounds: Upper bounds of the rows at `positions`.
+        positions: None for all rows.
     """
 
-    def __init__(self, rows: QuantizedRows, query: QuantizedQuery, bounds: Bounds, places: Places | None) -> None:
+    def __init__(self, rows: QuantizedRows, query: QuantizedQuery, bounds: Bounds, positions: Positions | None) -> None:
         self._rows = rows
         self._query = query
         self._bounds = bounds
-        self._places = places
+        self._places = positions
 
     @classmethod
-    def of_places(cls, rows: QuantizedRows, query: Vector, places: Places) -> Self:
-        """Return the candidates among the rows at these places.
+    def at_positions(cls, rows: QuantizedRows, query: Vector, positions: Positions) -> Self:
+        """Return the candidates among the rows at these positions.
 
         Args:
             query: float32, shape (dimension,), unit length.
         """
-        quantized, bounds = rows.quantize_query(query), Bounds(len(places))
-        bounds.values[:] = rows.upper_bounds(quantized, places)
-        return cls(rows, quantized, bounds, places)
+        quantized, bounds = rows.quantize_query(query), Bounds(len(positions))
+        bounds.values[:] = rows.upper_bounds(quantized, positions)
+        return cls(rows, quantized, bounds, positions)
 
     @classmethod
     def of_mask(cls, rows: QuantizedRows, query: Vector, mask: Mask | None) -> Self:
         """Return the candidates among the rows where `mask` is true; None for all rows."""
         if mask is not None and np.count_nonzero(mask) <= _GATHER_SHARE * len(mask):
-            return cls.of_places(rows, query, np.flatnonzero(mask))
+            return cls.at_positions(rows, query, np.flatnonzero(mask))
         quantized, bounds = rows.quantize_query(query), Bounds(len(rows.slots))
         bounds.excess[:] = rows.estimates(quantized, bounds.values)
         if mask is not None:
@@ -70,17 +70,17 @@ class Candidates:
 
     def take_reaching(self, floor: float) -> Slots:
         """Return the slots of all rows whose bounds reach `floor`, tighter bounds included, in any order."""
-        places = self._at(self._bounds.take_reaching(floor))
-        return self._rows.slots[places[self._rows.tighter_upper_bounds(self._query, places) >= floor]]
+        positions = self._at(self._bounds.take_reaching(floor))
+        return self._rows.slots[positions[self._rows.tighter_upper_bounds(self._query, positions) >= floor]]
 
-    def _at(self, taken: Places) -> Places:
+    def _at(self, taken: Positions) -> Positions:
         return taken if self._places is None else self._places[taken]
 
 
 class Bounds:
-    """Upper bounds by place: values, and for each block an excess to add; fill both before taking any.
+    """Upper bounds by position: values, and for each block an excess to add; fill both before taking any.
 
-    Each group of bounds is represented by its highest. The places of a group are spread over their block: images of
+    Each group of bounds is represented by its highest. The positions of a group are spread over their block: images of
     one study or patient are similar and adjacent, and would share a group; numpy also compares whole rows of groups.
 
     Args:
@@ -97,41 +97,41 @@ class Bounds:
         self._highest: Vector | None = None
         """Of each group when it was measured; lower if its highest bound was taken since."""
 
-    def take_highest(self, count: int) -> Places:
-        """Return the places of the `count` highest bounds, in any order.
+    def take_highest(self, count: int) -> Positions:
+        """Return the positions of the `count` highest bounds, in any order.
 
         At least `count` bounds reach the lowest of the `count` highest groups, and few others do: sorting is quick.
         """
         self._highest = self._measured()
         floor = float(np.partition(self._highest, -count)[-count]) if count < len(self._highest) else _LOWEST
-        places, bounds = self._reaching(floor)
-        if len(places) > count:
-            places = places[np.argpartition(bounds, -count)[-count:]]
-        return self._taken(places)
+        positions, bounds = self._reaching(floor)
+        if len(positions) > count:
+            positions = positions[np.argpartition(bounds, -count)[-count:]]
+        return self._taken(positions)
 
-    def take_reaching(self, floor: float) -> Places:
-        """Return the places of all bounds that reach `floor`, in any order."""
+    def take_reaching(self, floor: float) -> Positions:
+        """Return the positions of all bounds that reach `floor`, in any order."""
         return self._taken(self._reaching(floor)[0])
 
     def _measured(self) -> Vector:
         highest = self._padded.reshape(-1, _GROUP, BLOCK // _GROUP).max(axis=1)
         return (highest + self.excess[:, None]).ravel()
 
-    def _reaching(self, floor: float) -> tuple[Places, Vector]:
-        """Return the places of all bounds that reach `floor`, and these bounds."""
+    def _reaching(self, floor: float) -> tuple[Positions, Vector]:
+        """Return the positions of all bounds that reach `floor`, and these bounds."""
         floor = max(floor, _LOWEST)
         if self._highest is None:
             self._highest = self._measured()
         (groups,) = (self._highest >= floor).nonzero()
         blocks, within = np.divmod(groups, BLOCK // _GROUP)
-        places = np.arange(0, BLOCK, BLOCK // _GROUP)[:, None] + (blocks * BLOCK + within)
-        bounds = self._padded[places] + self.excess[blocks]
+        positions = np.arange(0, BLOCK, BLOCK // _GROUP)[:, None] + (blocks * BLOCK + within)
+        bounds = self._padded[positions] + self.excess[blocks]
         reach = bounds >= floor
-        return places[reach], bounds[reach]
+        return positions[reach], bounds[reach]
 
-    def _taken(self, places: Places) -> Places:
-        self._padded[places] = -np.inf
-        return places
+    def _taken(self, positions: Positions) -> Positions:
+        self._padded[positions] = -np.inf
+        return positions
 
 
 def _exclude(values: Vector, passing: Mask) -> None:

@@ -226,8 +226,8 @@ def _agree(connection: Connection, copy: Int8Snapshot) -> bool:
     if row is None:
         return True
     expected = _quantized([row], copy.rows.center)
-    places, here = copy.rows.find(expected.slots)
-    return bool(here.all() and (copy.rows.codes[places] == expected.codes).all())
+    positions, here = copy.rows.find(expected.slots)
+    return bool(here.all() and (copy.rows.codes[positions] == expected.codes).all())
 
 
 def _fits(header: Int8Header, now: Changes) -> bool:

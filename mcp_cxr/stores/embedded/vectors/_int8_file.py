@@ -167,14 +167,14 @@ class Writer:
             self._write(column, self._offset(name, self.header.rows))
         self.header = self._with_sum(_sum(rows), rows=self.header.rows + len(rows.slots))
 
-    def wipe(self, rows: QuantizedRows, places: NDArray[np.int64]) -> None:
+    def wipe(self, rows: QuantizedRows, positions: NDArray[np.int64]) -> None:
         """Overwrite rows of the file, which is invalid from here until `publish`."""
         self._write(np.zeros(_HEADER.size, np.uint8), 0)
-        old, wiped = rows.at(places), QuantizedRows.wiped(rows.slots[places], rows.center)
+        old, wiped = rows.at(positions), QuantizedRows.wiped(rows.slots[positions], rows.center)
         change = _sum(wiped) - _sum(old)
         for name, column in _columns(wiped).items():
-            for row, place in zip(column, places.tolist(), strict=True):
-                self._write(row, self._offset(name, place))
+            for row, position in zip(column, positions.tolist(), strict=True):
+                self._write(row, self._offset(name, position))
         self.header = self._with_sum(change, wiped=self.header.wiped + 1)
 
     def publish(self, **changed: int) -> None:
@@ -189,11 +189,11 @@ class Writer:
         start, size = self.header.layout[column]
         return start + row * size
 
-    def _write(self, content: NDArray[np.generic], place: int) -> None:
+    def _write(self, content: NDArray[np.generic], offset: int) -> None:
         left = memoryview(content.tobytes())
         while left:
-            written = os.pwrite(self._descriptor, left, place)
-            left, place = left[written:], place + written
+            written = os.pwrite(self._descriptor, left, offset)
+            left, offset = left[written:], offset + written
 
 
 def _mapped(raw: mmap.mmap, header: Int8Header) -> QuantizedRows:

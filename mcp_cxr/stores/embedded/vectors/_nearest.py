@@ -110,7 +110,7 @@ class _Best:
             return
         self.floor = float(np.partition(self._scores, -self.limit)[-self.limit])
         (kept,) = (self._scores >= self.floor).nonzero()
-        self._images, self._scores = [self._images[place] for place in kept.tolist()], self._scores[kept]
+        self._images, self._scores = [self._images[position] for position in kept.tolist()], self._scores[kept]
 
 
 def _search(
@@ -154,9 +154,9 @@ def _search_all(
 
 def _search_slots(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Int8Snapshot) -> None:
     """Search the images in these slots; the copy may not cover all of them yet."""
-    places, here = copy.rows.find(slots)
+    positions, here = copy.rows.find(slots)
     best.add(_read_slots(connection, slots[~here], Filter()))
-    _compare_candidates(connection, Filter(), best, Candidates.of_places(copy.rows, best.query, places[here]))
+    _compare_candidates(connection, Filter(), best, Candidates.at_positions(copy.rows, best.query, positions[here]))
 
 
 def _compare_candidates(connection: Connection, where: Filter, best: _Best, candidates: Candidates) -> None:

@@ -86,18 +86,18 @@ class QuantizedRows:
     """The number of each image's study; 0 if it has none."""
     views: NDArray[np.uint8]
 
-    def at(self, places: NDArray[np.int64]) -> QuantizedRows:
+    def at(self, positions: NDArray[np.int64]) -> QuantizedRows:
         """Return a copy of these rows."""
         return QuantizedRows(
             self.center,
-            self.slots[places],
-            self.codes[places],
-            self.along[places],
-            self.scales[places],
-            self.norms[places],
-            self.errors[places],
-            self.studies[places],
-            self.views[places],
+            self.slots[positions],
+            self.codes[positions],
+            self.along[positions],
+            self.scales[positions],
+            self.norms[positions],
+            self.errors[positions],
+            self.studies[positions],
+            self.views[positions],
         )
 
     @classmethod
@@ -143,32 +143,32 @@ class QuantizedRows:
         lengths, errors = self._block_maxima
         return (lengths * query.residual + errors * query.length + query.base).astype(np.float32)
 
-    def upper_bounds(self, query: QuantizedQuery, places: NDArray[np.int64]) -> Vector:
+    def upper_bounds(self, query: QuantizedQuery, positions: NDArray[np.int64]) -> Vector:
         """Return upper bounds of the cosines of a few rows.
 
         With across = step * codes + residual, the query's residual adds at most its length times a row's length; a
         row's residual adds at most its length times that of `across`.
         """
-        found = np.empty(len(places), np.float32)
-        for part in _slices(len(places), _GATHERED):
-            self._multiply(query, places[part], found[part])
-        found += self.norms[places] * self.scales[places] * np.float32(query.residual)
-        return self._add_errors(found, query, places)
+        found = np.empty(len(positions), np.float32)
+        for part in _slices(len(positions), _GATHERED):
+            self._multiply(query, positions[part], found[part])
+        found += self.norms[positions] * self.scales[positions] * np.float32(query.residual)
+        return self._add_errors(found, query, positions)
 
-    def tighter_upper_bounds(self, query: QuantizedQuery, places: NDArray[np.int64]) -> Vector:
+    def tighter_upper_bounds(self, query: QuantizedQuery, positions: NDArray[np.int64]) -> Vector:
         """Return tighter upper bounds for a few rows: the query is not quantized."""
-        found, wide = np.empty(len(places), np.float32), _padded(query.across[None, :])[0]
-        for part in _slices(len(places), _GATHERED):
-            found[part] = np.vecdot(self.codes[places[part]].astype(np.float32), wide)
-        combine(found, self.scales[places], self.along[places], scale=1, other=query.along)
-        return self._add_errors(found, query, places)
+        found, wide = np.empty(len(positions), np.float32), _padded(query.across[None, :])[0]
+        for part in _slices(len(positions), _GATHERED):
+            found[part] = np.vecdot(self.codes[positions[part]].astype(np.float32), wide)
+        combine(found, self.scales[positions], self.along[positions], scale=1, other=query.along)
+        return self._add_errors(found, query, positions)
 
     def _multiply(self, query: QuantizedQuery, rows: NDArray[np.int64] | slice, out: Vector) -> None:
         products(self.codes[rows], query.codes, out)
         combine(out, self.scales[rows], self.along[rows], scale=query.step, other=query.along)
 
-    def _add_errors(self, values: Vector, query: QuantizedQuery, places: NDArray[np.int64]) -> Vector:
-        values += np.float32(query.length) * self.errors[places]
+    def _add_errors(self, values: Vector, query: QuantizedQuery, positions: NDArray[np.int64]) -> Vector:
+        values += np.float32(query.length) * self.errors[positions]
         values += np.float32(query.base)
         return values
 
@@ -185,7 +185,7 @@ class QuantizedRows:
 
     @cached_property
     def _without_estimate(self) -> NDArray[np.int64]:
-        """Places of damaged and wiped vectors: their infinite error is their estimate."""
+        """Positions of damaged and wiped vectors: their infinite error is their estimate."""
         return np.flatnonzero(~np.isfinite(self.errors))
 
     def view_mask(self, views: tuple[str, ...]) -> NDArray[np.bool_]:
@@ -193,15 +193,15 @@ class QuantizedRows:
         return reduce(np.logical_or, (self.views == view_code(view) for view in views))
 
     def study_mask(self, passing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which rows belong to the studies of a mask by number; its last place is for all higher numbers."""
+        """Return which rows belong to the studies of a mask by number; its last position is for all higher numbers."""
         return np.take(passing, self.studies, mode="clip")
 
     def find(self, slots: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the places of these slots, and which of them exist here."""
+        """Return the positions of these slots, and which of them exist here."""
         if not len(self.slots):
             return np.zeros(len(slots), np.int64), np.zeros(len(slots), np.bool_)
-        places = np.minimum(np.searchsorted(self.slots, slots), len(self.slots) - 1)
-        return places, self.slots[places] == slots
+        positions = np.minimum(np.searchsorted(self.slots, slots), len(self.slots) - 1)
+        return positions, self.slots[positions] == slots
 
 
 def quantize(

@@ -101,7 +101,7 @@ class Pool:
 
     @asynccontextmanager
     async def _slot(self) -> AsyncGenerator[None]:
-        """Wait until fewer than `pool_size` connections are in use, and hold one's place."""
+        """Wait until fewer than `pool_size` connections are in use, and hold one's slot."""
         try:
             with fail_after(self._config.acquire_timeout_s):
                 await self._slots.acquire()

@@ -56,8 +56,8 @@ def read(
     count, values = count_statement(where, distinct)
     values["limit"] = SAMPLE_SIZE
     further: list[LiteralString] = []
-    for place, one in enumerate(also_count):
-        further_count, further_values = with_suffix(letter_suffix(place), *count_statement(one, distinct))
+    for position, one in enumerate(also_count):
+        further_count, further_values = with_suffix(letter_suffix(position), *count_statement(one, distinct))
         further.append(further_count)
         values |= further_values
     rows = statements.fetch_by_ids(_statement(count, further, has_ids=True, with_vectors=with_vectors), ids, values)
@@ -99,8 +99,8 @@ def _statement(
     if with_vectors:
         columns += ", drawn.Images, drawn.Marks"
         source += " CROSS JOIN (" + SELECT_SAMPLE_CHECKSUM + ") AS drawn"
-    for place, one in enumerate(further):
-        name: LiteralString = "further" + letter_suffix(place)
+    for position, one in enumerate(further):
+        name: LiteralString = "further" + letter_suffix(position)
         columns += ", " + name + ".Number"
         source += " CROSS JOIN (" + one + ") AS " + name
     if has_ids:

@@ -97,8 +97,8 @@ def _clauses(clauses: Sequence[TermClause]) -> tuple[list[LiteralString], Parame
     """Return a condition for each clause, and their values."""
     conditions: list[LiteralString] = []
     parameters: Parameters = {}
-    for place, clause in enumerate(clauses):
-        letters = letter_suffix(place)
+    for position, clause in enumerate(clauses):
+        letters = letter_suffix(position)
         has_any: LiteralString = _HAS_ANY if clause.any_of else _NEVER
         lacks_any: LiteralString = _LACKS_ANY if clause.or_lacks else _NEVER
         conditions.append("(" + (has_any + " OR " + lacks_any).replace("#", letters) + ")")

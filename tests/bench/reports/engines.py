@@ -60,9 +60,10 @@ async def filled_archive(reports: Reports, folder: Path) -> AsyncGenerator[Archi
 async def ask(archive: Archive, question: str) -> Answer:
     """Return what the archive answers by words alone."""
     page = await archive.search(question, mode="words", limit=LIMIT)
-    if not page.understood.findings and page.understood.without:  # the silent lack it too
-        return Answer(tuple(hit.study_id for hit in page.images), page.matched_results + page.counts["silent"])
-    return Answer(tuple(hit.study_id for hit in page.images if hit.matched in _MATCHED), page.matched_results)
+    matched, counts = page.matched_results or 0, page.counts or {}
+    if page.understood and not page.understood.findings and page.understood.without:  # the silent lack it too
+        return Answer(tuple(hit.study_id for hit in page.images), matched + counts["silent"])
+    return Answer(tuple(hit.study_id for hit in page.images if hit.matched in _MATCHED), matched)
 
 
 class FullText:

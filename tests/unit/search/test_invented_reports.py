@@ -14,7 +14,7 @@ from tests.support.reported import Reported, numbers, reported
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from mcp_cxr.archive import Archive
     from mcp_cxr.language import Mention
@@ -50,16 +50,7 @@ class Wanted:
             return None if self.modifiers else reading.status
         return self._stated(reading.mentions)
 
-    def is_denied(self, study: Reported) -> bool:
-        """Whether a study denies it: on each side that is asked for, and states it nowhere."""
-        reading = read_study(study.report, study.labels).get(self.finding)
-        if reading is None or reading.status is not Status.ABSENT:
-            return False
-        denied = [one.modifiers_of("side") for one in reading.mentions if one.status is Status.ABSENT]
-        sides = self.modifiers & {"left", "right"}
-        return not denied or all(any(not some or side in some for some in denied) for side in sides)
-
-    def _stated(self, mentions: list[Mention]) -> Status | None:
+    def _stated(self, mentions: Sequence[Mention]) -> Status | None:
         sides = [side for side in ("left", "right") if side in self.modifiers] or [None]
         found: list[Status] = []
         for side in sides:
@@ -110,9 +101,10 @@ def recounted(studies: list[Reported], question: Question) -> dict[str, int]:
     for study in studies:
         if any(states(study, one) for one in question.without) or is_conflicting(study, question.without):
             continue
+        readings = read_study(study.report, study.labels)
         names = [one.finding for one in question.wanted]
         statuses = [one.status(study) for one in question.wanted]
-        if all(one.is_denied(study) for one in question.wanted):
+        if all(name in readings and readings[name].status is Status.ABSENT for name in names):
             counts["denied"] += 1
         elif all(status is Status.PRESENT for status in statuses):
             counts["present"] += 1

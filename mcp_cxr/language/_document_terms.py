@@ -146,14 +146,20 @@ def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
     if reading.is_conflicting:
         yield finding_term("conflict", name)
     if reading.status is Status.ABSENT:
-        yield finding_term("absent", name)
-        yield from (finding_term("absent", name, frozenset({side})) for side in _denied_sides(reading))
+        if not _is_denied_at_places_only(reading):
+            yield finding_term("absent", name)
+            yield from (finding_term("absent", name, frozenset({side})) for side in _denied_sides(reading))
     else:
         yield from _affirming_terms(name, reading)
     for one in reading.mentions:
         if "resolved" in one.modifiers and one.name == name:  # nothing is said of the narrower findings that it denies
             resolved = [some for some in combinations(one.modifiers) if "resolved" in some]
             yield from (finding_term("present", each, some) for each in (name, *ancestors(name)) for some in resolved)
+
+
+def _is_denied_at_places_only(reading: FindingReading) -> bool:
+    """Whether a finding is denied at places only: "no upper lobe consolidation" says nothing of the lower lobes."""
+    return bool(reading.mentions) and all(one.modifiers_of("place") for one in reading.mentions)
 
 
 def _denied_sides(reading: FindingReading) -> tuple[str, ...]:

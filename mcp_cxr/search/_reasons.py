@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -189,7 +189,9 @@ class Reasons:
             return False
         if not reading.mentions:
             return reading.status is not Status.ABSENT and not wanted.modifiers
-        return any(_fit(wanted, mention)[0] for mention in reading.mentions)
+        others = wanted.modifiers - set(wanted.sides)
+        on_each_side = [replace(wanted, modifiers=others | {side}) for side in wanted.sides] or [wanted]
+        return all(any(_fit(one, mention)[0] for mention in reading.mentions) for one in on_each_side)
 
     def _stated_instead(self, wanted: WantedFinding) -> str:
         reading = self.readings.get(wanted.name)

@@ -270,3 +270,17 @@ async def test_a_denial_of_one_side_denies_no_other() -> None:
     assert {number for number, hit in by_number(no_left).items() if hit.matched == "full"} == {1, 2, 3}
     assert {number: hit.matched for number, hit in by_number(no_right).items()} == {2: "full", 1: "no"}
     assert {number: hit.matched for number, hit in by_number(none).items()} == {2: "full", 1: "no"}
+
+
+async def test_a_denial_at_one_place_leaves_no_study_out() -> None:
+    reports = ["FINDINGS: No upper lobe consolidation.", "FINDINGS: No consolidation."]
+    async with reported(reports) as archive:
+        page = await archive.search("right lower lobe consolidation")
+    assert page.counts
+    assert (page.counts["denied"], page.counts["silent"]) == (1, 1)
+
+
+async def test_sides_stated_in_two_mentions_are_not_missing() -> None:
+    async with reported(["FINDINGS: Large right effusion. Small left effusion."]) as archive:
+        page = await archive.search("bilateral effusions and pneumothorax")
+    assert [hit.missing for hit in page.images] == [["pneumothorax: not mentioned"]]

@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from mcp_cxr.embeddings import OfflineEmbedder
-from mcp_cxr.errors import ConfigError, PathRefused, QueryError
+from mcp_cxr.errors import ConfigError, FingerprintMismatch, PathRefused
 from mcp_cxr.ingest import StopSignal
 from tests.support.archives import ingested, opened, opened_in_memory, rows
 from tests.support.image_files import dicom, mimic, plain, report
@@ -131,5 +131,5 @@ async def test_a_blank_filter_is_ignored_and_a_query_that_no_embedder_reads_is_n
         assert page.images
         example = page.images[0].image_id
     async with opened_in_memory(toy_data, OfflineEmbedder(preprocessing="1")) as archive:
-        with pytest.raises(QueryError, match="cannot embed text"):
+        with pytest.raises(FingerprintMismatch, match="MCP_CXR_EMBEDDER"):
             await archive.search("effusion", like=[example], mode="vector")

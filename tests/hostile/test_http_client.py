@@ -41,6 +41,8 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.requests: list[bytes] = []
+        self.received = threading.Event()
+        """Set when the first request was recorded; on a busy machine after its client gave up."""
         self.left = threading.Event()
         """Set at the end of the test."""
         threading.Thread(target=self._accept, daemon=True).start()
@@ -62,6 +64,7 @@ class Server:
             with connection:
                 try:
                     self.requests.append(connection.recv(1 << 16))
+                    self.received.set()
                     self._send(connection, self.left)
                 except OSError:  # the client left
                     continue
@@ -159,6 +162,7 @@ async def test_a_broken_reply_ends_in_one_error_in_time_and_quotes_nothing(
     with serving(send) as server:
         with pytest.raises(error) as caught:
             await get(server, limits, headers={"Authorization": f"Bearer {SECRET}"})
+        assert await anyio.to_thread.run_sync(server.received.wait, 10)
         assert SECRET.encode() in server.requests[0]
     assert SECRET not in "".join([repr(caught.value), *traceback.format_exception(caught.value)])
 

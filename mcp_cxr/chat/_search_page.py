@@ -13,7 +13,7 @@ from mcp_cxr.chat._search_queries import GROUPS, count_filters, describe_query
 from mcp_cxr.chat._session_state import MARKS, widget
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
-from mcp_cxr.records import LABELS, VIEWS, Understood
+from mcp_cxr.records import LABELS, VIEW_POSITIONS, Understood
 
 if TYPE_CHECKING:
     from mcp_cxr.chat._servers import Backend
@@ -59,7 +59,7 @@ def _form(backend: Backend, tab: Tab) -> None:
 
 
 def _filters() -> None:
-    st.multiselect("View", VIEWS, key=widget("view"), placeholder=_ANY)
+    st.multiselect("View", VIEW_POSITIONS, key=widget("view"), placeholder=_ANY)
     st.multiselect("Label present", LABELS, key=widget("labels"), placeholder=_ANY)
     st.multiselect("Label absent", LABELS, key=widget("labels_absent"), placeholder=_ANY)
     st.selectbox(

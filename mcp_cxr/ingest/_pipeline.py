@@ -21,7 +21,7 @@ from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._same_uid import tell_apart
-from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_of
+from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_position_of
 from mcp_cxr.records import Rejection
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ class Pipeline:
                 self.counts.would_add += 1
                 if item.ids is not IDS_NOT_YET_HASHED:
                     listed.add(item.ids)
-                view, _ = view_of(header, self.classifier.layouts.facts_of(item.file.path_text))
+                view, _ = view_position_of(header, self.classifier.layouts.facts_of(item.file.path_text))
                 if self.callbacks.on_would_add:
                     await self.callbacks.on_would_add(item.ids.image_id, view)
 

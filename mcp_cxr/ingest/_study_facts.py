@@ -36,7 +36,7 @@ _FILES = 2048  # updated at once; their reports take a few megabytes
 
 def image_record(path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, facts: FileFacts) -> ImageRecord:
     """Return the record of one image."""
-    view, source = view_of(decoded.header, facts)
+    view, source = view_position_of(decoded.header, facts)
     return ImageRecord(
         image_id=ids.image_id,
         study_id=ids.study_id,
@@ -51,7 +51,7 @@ def image_record(path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, f
     )
 
 
-def view_of(header: HeaderFacts, facts: FileFacts) -> tuple[str, str]:
+def view_position_of(header: HeaderFacts, facts: FileFacts) -> tuple[str, str]:
     """Return the view position and the source it was read from.
 
     The header's ViewPosition and ViewCodeSequence take precedence, then the companion file, then what the header's

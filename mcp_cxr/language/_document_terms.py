@@ -101,7 +101,7 @@ def _terms_of_statement(text: str, *, is_body: bool) -> tuple[str, ...]:
             if one.status is not Status.ABSENT:
                 found += one.stems
                 if one.finding:
-                    found.append(form_term(one.stems))
+                    found.append(wording_term(one.stems))
         else:
             found += [context_term(stem) for stem in one.stems]
             if one.finding:
@@ -109,8 +109,8 @@ def _terms_of_statement(text: str, *, is_body: bool) -> tuple[str, ...]:
     return tuple(found)
 
 
-def form_term(stems: Iterable[str]) -> str:
-    """Return the term of the very words that a report names a finding with, to rank equal wordings first."""
+def wording_term(stems: Iterable[str]) -> str:
+    """Return the term for the exact wording of a finding, so that the same wording ranks first."""
     return "0fm" + "".join(stems)
 
 

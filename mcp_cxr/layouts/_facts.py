@@ -21,7 +21,7 @@ class FileFacts:
     has_public_ids: bool = False
     """Whether the three ids are MIMIC-CXR's, which are used as they are; others are hashed."""
     view: str | None = None
-    """As written, or one of `records.VIEWS`."""
+    """As written, or one of `records.VIEW_POSITIONS`."""
     study_date: str | None = None
     """ISO date."""
     split: str | None = None

@@ -26,7 +26,7 @@ SubjectId = NewType("SubjectId", str)
 
 VIEWER_URI = "ui://mcp-cxr/viewer.html"
 """The MCP resource that holds the viewer page."""
-VIEWS = ("PA", "AP", "LATERAL", "LL", "RL", "OTHER", "UNKNOWN")
+VIEW_POSITIONS = ("PA", "AP", "LATERAL", "LL", "RL", "OTHER", "UNKNOWN")
 """The view positions a record can have, (0018,5101); `LATERAL` is a lateral whose side is not known."""
 VIEW_GROUPS: Mapping[str, tuple[str, ...]] = {"FRONTAL": ("PA", "AP"), "LATERAL": ("LATERAL", "LL", "RL")}
 """Names that stand for several view positions in a filter; images that tie are in this order of views."""
@@ -75,7 +75,7 @@ class ImageRecord:
     study_id: StudyId
     subject_id: SubjectId
     view_position: str
-    """One of `VIEWS`."""
+    """One of `VIEW_POSITIONS`."""
     view_source: str
     """Where the view was read: `ViewPosition`, `ViewCodeSequence`, `companion CSV`, `description`, ... `none`."""
     image_path: str
@@ -175,7 +175,7 @@ class Filter:
     """Conditions on images; all that are given must hold. An empty filter matches every image."""
 
     view: tuple[str, ...] = ()
-    """View positions of `VIEWS`, any of which matches; groups are already expanded."""
+    """View positions of `VIEW_POSITIONS`, any of which matches; groups are already expanded."""
     image_id: ImageId | None = None
     study_id: StudyId | None = None
     subject_id: SubjectId | None = None

@@ -13,7 +13,7 @@ from mcp_cxr.records import (
     FILTERS,
     LABELS,
     VIEW_GROUPS,
-    VIEWS,
+    VIEW_POSITIONS,
     Filter,
     GroupBy,
     ImageId,
@@ -95,7 +95,7 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
     return replace(
         arguments,
         query=_blank_to_none(arguments.query),
-        view=[_known_name("view", name, (*VIEWS, *VIEW_GROUPS)) for name in arguments.view],
+        view=[_known_name("view", name, (*VIEW_POSITIONS, *VIEW_GROUPS)) for name in arguments.view],
         subject_id=_blank_to_none(arguments.subject_id),
         study_id=_blank_to_none(arguments.study_id),
         labels=_labels(arguments.labels),

@@ -11,9 +11,9 @@ from mcp_cxr.language import (
     combinations,
     context_term,
     finding_term,
-    form_term,
     is_general_word,
     stated_terms,
+    wording_term,
 )
 from mcp_cxr.records import Filter, TermClause
 
@@ -80,7 +80,7 @@ def plan_words(
         example_terms: Terms to rank by beside those of the words: the findings that the examples state.
     """
     allowed = _with(where, _ruled_out(meaning))
-    if meaning.only_denies:
+    if meaning.only_rules_out:
         plan = _plan_denial(meaning, where, allowed)
         alone = (Tier(allowed, "no", ranked_by_words=False),)
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
@@ -92,7 +92,7 @@ def plan_words(
     tiers = [Tier(_with(base, present), "full"), Tier(full, "full")]
     if meaning.is_hedged:
         tiers.insert(0, Tier(_with(full, _not_sure(meaning)), "full"))
-    if sure := [finding_term("present", one.name) for one in meaning.findings if not one.in_history]:
+    if sure := [finding_term("present", wanted.name) for wanted in meaning.findings if not wanted.in_history]:
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
     tiers.append(Tier(any_stated, "part"))
     weak = _weak_terms(meaning)
@@ -127,7 +127,7 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
 
     First come the studies that deny them, then those that do not mention them, then those without report or labels.
     """
-    denials = list(dict.fromkeys(term for one in meaning.ruled_out for term in one.denial_terms))
+    denials = list(dict.fromkeys(term for wanted in meaning.ruled_out for term in wanted.denial_terms))
     denying = _with(allowed, [TermClause(any_of=(term,)) for term in denials])
     without_report_or_labels = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
     with_report_or_labels = _with(allowed, [TermClause(any_of=(READ_TERM,))])
@@ -184,14 +184,14 @@ def _with(where: Filter, clauses: Iterable[TermClause]) -> Filter:
 
 
 def _clauses(meaning: QueryMeaning, kinds: Sequence[TermKind]) -> list[TermClause]:
-    return [TermClause(any_of=terms) for terms in meaning.clauses(kinds)]
+    return [TermClause(any_of=terms) for terms in meaning.required_terms(kinds)]
 
 
 def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
     """Return conditions that keep out studies that state what is ruled out, or whose report and labels disagree."""
-    found = [clause for one in meaning.ruled_out for clause in _not_stated(one, _STATED)]
-    found += [TermClause(or_lacks=(finding_term("conflict", one.name),)) for one in meaning.ruled_out]
-    return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.denied_stems)]
+    found = [clause for wanted in meaning.ruled_out for clause in _not_stated(wanted, _STATED)]
+    found += [TermClause(or_lacks=(finding_term("conflict", wanted.name),)) for wanted in meaning.ruled_out]
+    return [*found, *(TermClause(or_lacks=(stem,)) for stem in meaning.ruled_out_stems)]
 
 
 def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
@@ -199,60 +199,62 @@ def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
 
     Empty, so that no denial leaves a study out, if a finding is wanted as resolved or in the history.
     """
-    if any(one.in_history or one.is_resolved for one in meaning.findings):
+    if any(wanted.in_history or wanted.is_resolved for wanted in meaning.findings):
         return ()
-    sided = (term for one in meaning.findings if one.sides for term in one.denial_terms)
+    sided = (term for wanted in meaning.findings if wanted.sides for term in wanted.denial_terms)
     return (*(finding_term("absent", name) for name in meaning.names), *dict.fromkeys(sided))
 
 
-def _not_stated(one: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:
+def _not_stated(wanted: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:
     """Return conditions that keep out studies that state a finding: each lacks a term of every set that states it.
 
     For "bilateral small effusion" a study lacks `0iseffusion|left|small` or lacks `0iseffusion|right|small`.
     """
-    return [TermClause(or_lacks=choice) for terms in one.term_sets(kinds) for choice in product(*terms)]
+    return [TermClause(or_lacks=choice) for terms in wanted.term_sets(kinds) for choice in product(*terms)]
 
 
 def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
     """Return conditions that keep out studies in which a finding that is wanted as possible is present."""
-    return [clause for one in meaning.findings if one.is_hedged for clause in _not_stated(one, _PRESENT)]
+    return [clause for wanted in meaning.findings if wanted.is_hedged for clause in _not_stated(wanted, _PRESENT)]
 
 
 def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     """Return terms of which a study has at least one if it states any part of what is wanted."""
     if meaning.judgment:
-        return tuple(term for terms in meaning.clauses(_STATED) for term in terms)
+        return tuple(term for terms in meaning.required_terms(_STATED) for term in terms)
     if not meaning.wanted:
         return meaning.word_stems
     found: list[str] = []
-    for one in meaning.findings:
-        names = (one.name, *one.related)
+    for wanted in meaning.findings:
+        names = (wanted.name, *wanted.related)
         found += (
-            [finding_term("history", one.name)] if one.in_history else chain.from_iterable(map(stated_terms, names))
+            [finding_term("history", wanted.name)]
+            if wanted.in_history
+            else chain.from_iterable(map(stated_terms, names))
         )
-        if one.is_resolved:
-            found.append(finding_term("present", one.name, frozenset({"resolved"})))
+        if wanted.is_resolved:
+            found.append(finding_term("present", wanted.name, frozenset({"resolved"})))
     return tuple(dict.fromkeys(found))
 
 
 def _rank_terms(meaning: QueryMeaning) -> list[str]:
     """Return the terms to rank by: the findings with their modifiers, the findings without, and the remaining words."""
     found: list[str] = []
-    for one in meaning.findings:
-        found += [term for terms in one.term_sets(_STATED) for choice in terms for term in choice]
-        found += [term for some in combinations(one.modifiers) for term in stated_terms(one.name, some)]
-        found.append(form_term(one.own_stems))
+    for wanted in meaning.findings:
+        found += [term for terms in wanted.term_sets(_STATED) for choice in terms for term in choice]
+        found += [term for some in combinations(wanted.modifiers) for term in stated_terms(wanted.name, some)]
+        found.append(wording_term(wanted.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 
 
 def _weak_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     """Return terms that rank and never match: indication and history, and the own words of a finding's name."""
-    history = [finding_term("history", one.name) for one in meaning.findings]
+    history = [finding_term("history", wanted.name) for wanted in meaning.findings]
     words = [context_term(stem) for stem in meaning.word_stems] if not meaning.wanted else []
-    own = [stem for one in meaning.findings for stem in one.own_stems if not is_general_word(stem)]
+    own = [stem for wanted in meaning.findings for stem in wanted.own_stems if not is_general_word(stem)]
     return tuple(dict.fromkeys([*history, *words, *own]))
 
 
 def _conflict_terms(meaning: QueryMeaning) -> tuple[str, ...]:
-    names = [*meaning.names, *(one.name for one in meaning.ruled_out)]
+    names = [*meaning.names, *(wanted.name for wanted in meaning.ruled_out)]
     return tuple(finding_term("conflict", name) for name in names)

@@ -169,7 +169,7 @@ class QueryEmbedder:
         text, cache_hit = None, False
         if meaning.text_to_embed:
             text, cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
-        ruled_out = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.denied_texts]
+        ruled_out = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.ruled_out_texts]
         mean = await self._text_vectors.mean() if ruled_out or embedded.vectors else None
         long = ("The query is long: the model reads about its first 45 words.",)
         return replace(

@@ -232,7 +232,7 @@ class Reasons:
                 and mention.status is Status.ABSENT
                 and wanted.name in (mention.name, *descendants(mention.name))
             ):
-                score = max(score, 4 if self.meaning.only_denies else 1)
+                score = max(score, 4 if self.meaning.only_rules_out else 1)
         return score
 
     def _contradicts(self, text: str) -> bool:

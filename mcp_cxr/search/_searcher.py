@@ -208,7 +208,7 @@ def _filters(search: RankedSearch) -> dict[str, Any]:
         "subject_id": search.where.subject_id,
         "image_id": search.where.image_id,
         "view": list(search.understood.shown.get("view", [])) if search.understood.view_applied else [],
-        "without": [*(one.description for one in meaning.ruled_out), *meaning.denied_words] if meaning else [],
+        "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words] if meaning else [],
     }
     return search.query.filters | {name: value for name, value in resolved.items() if value}
 

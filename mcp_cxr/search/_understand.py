@@ -7,7 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_cxr.errors import QueryError
-from mcp_cxr.language import Correction, QueryMeaning, Request, one_edit_away, parse_query_text, read_request, terms
+from mcp_cxr.language import (
+    Correction,
+    QueryMeaning,
+    TextFilters,
+    one_edit_away,
+    parse_query_text,
+    read_text_filters,
+    terms,
+)
 from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -52,19 +60,19 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     """
     if not query.text:
         return UnderstoodQuery(query)
-    request = read_request(query.text)
-    filtered, warnings = _with_request(query, request)
-    meaning = parse_query_text(request.text) if request.text else QueryMeaning()
+    text_filters = read_text_filters(query.text)
+    filtered, warnings = _with_text_filters(query, text_filters)
+    meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query joins too many findings with two sides by 'or'; ask for fewer of them at a time.")
     if not meaning.is_empty:
         meaning, unknown = await _with_known_words(meaning, store, searchable_words)
-    elif named := await _identified(request.text, store):
-        filtered, request, unknown = replace(filtered, where=_merged(filtered.where, named)), Request(""), ()
+    elif named := await _identified(text_filters.text, store):
+        filtered, text_filters, unknown = replace(filtered, where=_merged(filtered.where, named)), TextFilters(""), ()
     else:
         unknown = ()
-    warnings += _warnings(query.text, request, meaning, unknown, searchable_words)
-    has_words = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(request))
+    warnings += _warnings(query.text, text_filters, meaning, unknown, searchable_words)
+    has_words = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(text_filters))
     if not has_words and not _has_filter(filtered):
         raise QueryError(_nothing_to_look_for(query.text))
     return UnderstoodQuery(
@@ -72,25 +80,25 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         meaning if has_words else None,
         unknown,
         warnings,
-        bool(request.views) and not query.where.view,
-        _shown(filtered, request, meaning, unknown),
+        bool(text_filters.view_positions) and not query.where.view,
+        _shown(filtered, text_filters, meaning, unknown),
     )
 
 
-def _with_request(query: Query, request: Request) -> tuple[Query, tuple[str, ...]]:
+def _with_text_filters(query: Query, text_filters: TextFilters) -> tuple[Query, tuple[str, ...]]:
     """Return the query with the views, ids and limit that its words name; arguments that are given win."""
     where, warnings = query.where, list[str]()
-    if request.views and where.view:
+    if text_filters.view_positions and where.view:
         warnings.append("The view in the words was not applied: the argument view is given.")
-    elif request.views:
-        views = (view for name in request.views for view in VIEW_GROUPS.get(name, (name,)))
+    elif text_filters.view_positions:
+        views = (view for name in text_filters.view_positions for view in VIEW_GROUPS.get(name, (name,)))
         where = replace(where, view=tuple(dict.fromkeys(views)))
     ids = Filter(
-        subject_id=SubjectId(request.subject_id) if request.subject_id else None,
-        study_id=StudyId(request.study_id) if request.study_id else None,
-        image_id=ImageId(request.image_id) if request.image_id else None,
+        subject_id=SubjectId(text_filters.subject_id) if text_filters.subject_id else None,
+        study_id=StudyId(text_filters.study_id) if text_filters.study_id else None,
+        image_id=ImageId(text_filters.image_id) if text_filters.image_id else None,
     )
-    limit = request.limit if request.limit and isinstance(query.limit, DefaultLimit) else query.limit
+    limit = text_filters.limit if text_filters.limit and isinstance(query.limit, DefaultLimit) else query.limit
     return replace(query, where=_merged(where, ids), limit=limit), tuple(warnings)
 
 
@@ -149,7 +157,11 @@ async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
 
 
 def _warnings(
-    text: str, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...], searchable_words: SearchableWords
+    text: str,
+    text_filters: TextFilters,
+    meaning: QueryMeaning,
+    unknown: tuple[str, ...],
+    searchable_words: SearchableWords,
 ) -> tuple[str, ...]:
     found: list[str] = []
     for one in meaning.corrections:
@@ -166,9 +178,9 @@ def _warnings(
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     if (unknown and not is_named) or _other_script(text):
         found.append("Reports are read in English; words of other languages match only as they are written.")
-    if request.patient_words:
+    if text_filters.patient_words:
         found.append(
-            f"Sex and age are not recorded in this archive: '{request.patient_words}' was not applied to any study."
+            f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any study."
         )
     return tuple(found)
 
@@ -184,27 +196,35 @@ def _nothing_to_look_for(text: str) -> str:
     return "The query has no searchable word; name a finding, a device, a view or a label."
 
 
-def _names_filter(request: Request) -> bool:
-    return bool(request.views or request.subject_id or request.study_id or request.image_id)
+def _names_filter(text_filters: TextFilters) -> bool:
+    return bool(
+        text_filters.view_positions or text_filters.subject_id or text_filters.study_id or text_filters.image_id
+    )
 
 
 def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
 
-def _shown(filtered: Query, request: Request, meaning: QueryMeaning, unknown: tuple[str, ...]) -> dict[str, Any]:
+def _shown(
+    filtered: Query, text_filters: TextFilters, meaning: QueryMeaning, unknown: tuple[str, ...]
+) -> dict[str, Any]:
     """Return how each word was used; `embedded` is added when it is known."""
-    ids = [value for value in (request.subject_id, request.study_id, request.image_id) if value]
+    ids = [value for value in (text_filters.subject_id, text_filters.study_id, text_filters.image_id) if value]
     shown: dict[str, Any] = {
         "findings": [" or ".join(one.description for one in group) for group in meaning.wanted]
         or ([meaning.judgment] if meaning.judgment else []),
-        "without": [*(one.description for one in meaning.ruled_out), *meaning.denied_words],
+        "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words],
         "words": list(meaning.words),
-        "view": list(request.views),
+        "view": list(text_filters.view_positions),
         "ids": ids,
         "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
-        "ignored": [*meaning.modifiers, *unknown, *([request.patient_words] if request.patient_words else [])],
+        "ignored": [
+            *meaning.modifiers,
+            *unknown,
+            *([text_filters.patient_words] if text_filters.patient_words else []),
+        ],
     }
-    if request.limit and request.limit == filtered.limit:
+    if text_filters.limit and text_filters.limit == filtered.limit:
         shown["limit"] = filtered.limit
     return shown

@@ -17,7 +17,7 @@ import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import ancestors, parse_query_text, read_request
+from mcp_cxr.language import ancestors, parse_query_text, read_text_filters
 from tests.golden.annotations import Report, modifiers_of, reports
 from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic, report
@@ -25,7 +25,7 @@ from tests.support.image_files import mimic, report
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.language import Request, WantedFinding
+    from mcp_cxr.language import TextFilters, WantedFinding
     from mcp_cxr.records import SearchResult
     from tests.golden.annotations import Entry
 
@@ -152,8 +152,8 @@ def test_there_are_165_queries_and_nearly_all_match_a_report() -> None:
 
 @pytest.mark.parametrize("one", QUERIES, ids=lambda one: one.text)
 def test_queries_are_read_as_annotated(one: Query) -> None:
-    request = read_request(one.text)
-    meaning = parse_query_text(request.text)
+    text_filters = read_text_filters(one.text)
+    meaning = parse_query_text(text_filters.text)
     single = [group[0] for group in meaning.wanted if len(group) == 1]
     assert _parsed(each for each in single if not each.is_hedged and not each.in_history) == one.wanted
     assert _parsed(each for group in meaning.wanted if len(group) > 1 for each in group) == one.any_of
@@ -162,16 +162,25 @@ def test_queries_are_read_as_annotated(one: Query) -> None:
     assert _parsed(each for each in single if each.in_history) == one.history
     corrected = {f"corrected: {'/'.join(each.candidates)}" for each in meaning.corrections}
     judgment = {f"judgment: {meaning.judgment}"} if meaning.judgment else set[str]()
-    assert _filters(request) | corrected | judgment == one.filters
+    assert _filters(text_filters) | corrected | judgment == one.filters
 
 
 def _parsed(findings: Iterable[WantedFinding]) -> set[Wanted]:
     return {Wanted(each.name, each.modifiers) for each in findings}
 
 
-def _filters(request: Request) -> set[str]:
-    age = f"{request.age_from or ''}-{request.age_to or ''}" if request.age_from or request.age_to else ""
-    stated = {"view": " ".join(request.views), "limit": request.limit, "sex": request.sex, "age": age}
+def _filters(text_filters: TextFilters) -> set[str]:
+    age = (
+        f"{text_filters.age_from or ''}-{text_filters.age_to or ''}"
+        if text_filters.age_from or text_filters.age_to
+        else ""
+    )
+    stated = {
+        "view": " ".join(text_filters.view_positions),
+        "limit": text_filters.limit,
+        "sex": text_filters.sex,
+        "age": age,
+    }
     return {f"{name}: {value}" for name, value in stated.items() if value}
 
 

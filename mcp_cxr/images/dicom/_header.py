@@ -37,7 +37,7 @@ class HeaderFacts:
     study_instance_uid: str | None = field(default=None, repr=False)
     patient_id: str | None = field(default=None, repr=False)
     view_position: str = "UNKNOWN"
-    """One of `VIEWS`."""
+    """One of `VIEW_POSITIONS`."""
     view_source: str = "none"
     """`ViewPosition`, `ViewCodeSequence`, `description`, `orientation` or `none`."""
     study_date: str | None = None

@@ -9,8 +9,8 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.language._vocabulary import SIDES, WORD, ancestors, forms_of_findings, normalize, stem, terms
+from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._spelling import corrected
-from mcp_cxr.language.query._wanted import QueryMeaning, WantedFinding
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CARRIER_WORDS = frozenset(
-    resources.files("mcp_cxr.language").joinpath("carrier_words.txt").read_text(encoding="utf-8").split()
+REQUEST_WORDS = frozenset(
+    resources.files("mcp_cxr.language").joinpath("request_words.txt").read_text(encoding="utf-8").split()
 )
-"""Words of a request that describe no image; a person's question is full of them."""
+"""Words of a request that describe no image: "please show me all patients with"."""
 _FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _NORMAL = re.compile(
@@ -60,7 +60,7 @@ def parse_query_text(query: str, *, known_words: frozenset[str] = frozenset()) -
         query: The words.
         known_words: Words beyond this package's tables that are spelled correctly, in lower case.
     """
-    text, corrections = corrected(query, known_words | CARRIER_WORDS)
+    text, corrections = corrected(query, known_words | REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
@@ -78,11 +78,11 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 def _parsed(text: str) -> QueryMeaning:
     if minus := _MINUS.search(text):
-        parsed, denied = _parsed(f"{text[: minus.start()]} {text[minus.end() :]}"), _parsed(minus["word"])
+        parsed, excluded = _parsed(f"{text[: minus.start()]} {text[minus.end() :]}"), _parsed(minus["word"])
         return replace(
             parsed,
-            ruled_out=_unique([*parsed.ruled_out, *denied.findings]),
-            denied_words=_unique([*parsed.denied_words, *denied.words]),
+            ruled_out=_unique([*parsed.ruled_out, *excluded.findings]),
+            ruled_out_words=_unique([*parsed.ruled_out_words, *excluded.words]),
         )
     text = _BOTH_FINDINGS.sub("", text)
     if denied := _NOT_SIDE.search(text):
@@ -94,7 +94,7 @@ def _parsed(text: str) -> QueryMeaning:
     mentions = [one for statement in statements(_plain(text)) for one in mentions_in(statement, is_query=True)]
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
-    words = [one for one in mentions if not one.finding and not _is_carrier(one)]
+    words = [one for one in mentions if not one.finding and not _is_request_word(one)]
     is_either = bool(_EITHER_SIDE.search(text))
     groups = _groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history)
     ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
@@ -102,7 +102,7 @@ def _parsed(text: str) -> QueryMeaning:
         wanted=tuple(_by_side(group) for group in groups) if is_either else groups,
         ruled_out=_by_side(ruled_out) if is_either else _unique(ruled_out),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
-        denied_words=_unique(one.text for one in words if one.status is Status.ABSENT),
+        ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
     )
 
@@ -110,7 +110,7 @@ def _parsed(text: str) -> QueryMeaning:
 def _plain(text: str) -> str:
     """Return a query without the mark of a whole question: "edema?" doubts, "which patients have edema?" does not."""
     first = WORD.search(normalize(text))
-    return text.rstrip(" ?") if first and first[0] in CARRIER_WORDS else text
+    return text.rstrip(" ?") if first and first[0] in REQUEST_WORDS else text
 
 
 def _is_ruled_out(mention: Mention) -> bool:
@@ -159,8 +159,8 @@ def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
     )
 
 
-def _is_carrier(mention: Mention) -> bool:
-    return all(word in CARRIER_WORDS or word.isdigit() for word in WORD.findall(mention.text))
+def _is_request_word(mention: Mention) -> bool:
+    return all(word in REQUEST_WORDS or word.isdigit() for word in WORD.findall(mention.text))
 
 
 def _unique(values: Iterable[T]) -> tuple[T, ...]:
@@ -179,4 +179,4 @@ def _general_stems() -> frozenset[str]:
 
 def is_general_word(stem_: str) -> bool:
     """Whether a word is part of the names of several findings, and so no sign of one."""
-    return stem_ in _general_stems() or stem_ in {stem(word) for word in CARRIER_WORDS}
+    return stem_ in _general_stems() or stem_ in {stem(word) for word in REQUEST_WORDS}

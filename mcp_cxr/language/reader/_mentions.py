@@ -15,16 +15,16 @@ from mcp_cxr.language._vocabulary import (
     findings,
     stem,
 )
+from mcp_cxr.language.reader._findings import findings_in
 from mcp_cxr.language.reader._modifiers import denied_sides, modifiers_by_finding
 from mcp_cxr.language.reader._scopes import Scopes, Status
 from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
-from mcp_cxr.language.reader._structures import findings_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mcp_cxr.language.reader._findings import FindingInSentence
     from mcp_cxr.language.reader._spans import Sentence, Span
-    from mcp_cxr.language.reader._structures import Found
 
 _PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
 """Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
@@ -84,7 +84,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
 
 
 def _finding_mentions(
-    sentence: Sentence, scopes: Scopes, one: Found, parts: Sequence[frozenset[str]]
+    sentence: Sentence, scopes: Scopes, one: FindingInSentence, parts: Sequence[frozenset[str]]
 ) -> Iterator[Mention]:
     """Yield the mentions of a finding, one for each part that is described apart; none if nothing is stated of it."""
     span = sentence.spans[one.at]
@@ -116,7 +116,7 @@ def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> I
         yield last._replace(status=Status.ABSENT, modifiers=denied)
 
 
-def _status(scopes: Scopes, one: Found, token: int) -> Status | None:
+def _status(scopes: Scopes, one: FindingInSentence, token: int) -> Status | None:
     """Return the status of a finding by the cues and by what is said of its structure; None if they name none."""
     status = scopes.status(token)
     if scopes.holds("normal", token) and one.stated in (None, "present"):
@@ -176,7 +176,9 @@ def _is_observed(mention: Mention) -> bool:
     return mention.finding is not None and mention.finding.kind != "device" and mention.status is Status.PRESENT
 
 
-def _word_mentions(sentence: Sentence, scopes: Scopes, found: Sequence[Found]) -> Iterator[tuple[int, Mention]]:
+def _word_mentions(
+    sentence: Sentence, scopes: Scopes, found: Sequence[FindingInSentence]
+) -> Iterator[tuple[int, Mention]]:
     """Yield the words that are no finding, each with its token; cues and stop words are left out.
 
     Of a query also the modifiers, and what is said of a structure ("enlarged" of "heart not enlarged").

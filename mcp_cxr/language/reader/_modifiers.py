@@ -16,11 +16,11 @@ from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, divide_sent
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mcp_cxr.language.reader._findings import FindingInSentence
     from mcp_cxr.language.reader._spans import Sentence, Span
-    from mcp_cxr.language.reader._structures import Found
 
 
-def modifiers_by_finding(sentence: Sentence, found: Sequence[Found]) -> list[tuple[frozenset[str], ...]]:
+def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence]) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
     In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
@@ -109,7 +109,7 @@ def _differ(first: set[str], second: set[str]) -> bool:
     return any(one[0] == other[0] and one != other for one in by_dimension[0] for other in by_dimension[1])
 
 
-def denied_sides(sentence: Sentence, found: Sequence[Found]) -> list[frozenset[str]]:
+def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list[frozenset[str]]:
     """Return the sides that are denied of each finding after it: "left effusion, not right"."""
     none = frozenset[str]()
     if not found or not any(span.is_cue("absent") for span in sentence.spans):
@@ -156,7 +156,7 @@ def _separates(span: Span) -> bool:
     return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in ("with", "by")
 
 
-def _share(sentence: Sentence, found: Sequence[Found], own: list[list[set[str]]]) -> None:
+def _share(sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]]) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     if not any(any(parts) for parts in own):
         return

@@ -19,8 +19,8 @@ from mcp_cxr.language import (
     mentions_in,
     parse_query_text,
     read_report,
-    read_request,
     read_study,
+    read_text_filters,
     sections,
     statements,
     terms,
@@ -66,21 +66,21 @@ def test_any_report_is_read(text: str) -> None:
 @given(TEXTS)
 @quick
 def test_any_query_is_parsed(text: str) -> None:
-    request = read_request(text)
-    meaning = parse_query_text(request.text)
+    text_filters = read_text_filters(text)
+    meaning = parse_query_text(text_filters.text)
     for one in (*meaning.findings, *meaning.ruled_out):
         assert one.term_sets(KINDS[:2])
         assert one.phrase
         assert one.description
     assert isinstance(meaning.text_to_embed, str)
-    assert isinstance(meaning.clauses(KINDS[:1]), list)
+    assert isinstance(meaning.required_terms(KINDS[:1]), list)
     assert (
         meaning.is_empty
         or meaning.wanted
         or meaning.ruled_out
         or meaning.judgment
         or meaning.words
-        or (meaning.denied_words or meaning.modifiers)
+        or (meaning.ruled_out_words or meaning.modifiers)
     )
 
 

@@ -112,7 +112,7 @@ def test_a_denied_change_rules_out_no_finding() -> None:
 
 def test_a_denied_word_that_names_no_finding_is_ruled_out_as_a_word() -> None:
     meaning = parse_query_text("effusion, no zebra")
-    assert (meaning.denied_words, meaning.denied_stems) == (("zebra",), ("zebra",))
+    assert (meaning.ruled_out_words, meaning.ruled_out_stems) == (("zebra",), ("zebra",))
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_query_hedges_by_its_words_not_by_being_a_question(query: str, is_hedg
         ("胸部", ("胸部",)),
     ],
 )
-def test_carrier_words_are_left_out_of_the_words(query: str, words: tuple[str, ...]) -> None:
+def test_request_words_are_left_out_of_the_words(query: str, words: tuple[str, ...]) -> None:
     assert parse_query_text(query).words == words
 
 
@@ -158,7 +158,7 @@ def test_only_the_affirmed_part_of_a_query_is_embedded() -> None:
     assert parse_query_text("please show me a small left effusion").text_to_embed == "small left pleural effusion"
     parsed = parse_query_text("small left effusion but no pneumothorax or edema")
     assert parsed.text_to_embed == "small left pleural effusion"
-    assert parsed.denied_texts == ("pneumothorax", "pulmonary edema")
+    assert parsed.ruled_out_texts == ("pneumothorax", "pulmonary edema")
     assert parse_query_text("no effusion").text_to_embed == ""
     assert parse_query_text("a dog on the beach").text_to_embed == "a dog on the beach"
 
@@ -183,7 +183,7 @@ def test_a_query_in_another_language_names_no_finding(query: str) -> None:
     meaning = parse_query_text(query)
     assert not meaning.wanted
     assert not meaning.ruled_out
-    assert meaning.words or meaning.denied_words
+    assert meaning.words or meaning.ruled_out_words
 
 
 def test_a_term_of_a_finding_is_one_token() -> None:

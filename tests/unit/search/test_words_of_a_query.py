@@ -127,7 +127,7 @@ async def test_sex_and_age_are_named_as_not_applied(query: str, named: str) -> N
     assert any(named in warning and "not applied" in warning for warning in page.warnings)
 
 
-async def test_carrier_words_are_not_matched_and_not_named() -> None:
+async def test_request_words_are_not_matched_and_not_named() -> None:
     async with reported([*REPORTS, "FINDINGS: Please show all images."]) as archive:
         page = await archive.search("Please could you show me all images of patients that have cardiomegaly?")
     assert (numbers(page), page.matched_results) == ([1], 1)
@@ -197,7 +197,7 @@ async def test_other_scripts_and_languages_say_that_reports_are_read_in_english(
     assert any(warning.startswith("Reports are read in English") for warning in page.warnings)
 
 
-async def test_words_of_nothing_but_carriers_are_refused() -> None:
+async def test_a_query_of_nothing_but_request_words_is_refused() -> None:
     async with reported(REPORTS) as archive:
         with pytest.raises(QueryError, match="no searchable word"):
             await archive.search("show me the images, please")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mcp_cxr.records import VIEWS
+from mcp_cxr.records import VIEW_POSITIONS
 from mcp_cxr.stores.embedded.vectors import _simd
 from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, QuantizedRows, quantize
 
@@ -28,7 +28,11 @@ def drawn(count: int, dimension: int, *, seed: int = 0) -> np.ndarray:
 def encoded(vectors: np.ndarray, center: np.ndarray) -> QuantizedRows:
     count = len(vectors)
     return quantize(
-        range(1, count + 1), [1] * count, [VIEWS[n % 4] for n in range(count)], vectors, center.astype(np.float32)
+        range(1, count + 1),
+        [1] * count,
+        [VIEW_POSITIONS[n % 4] for n in range(count)],
+        vectors,
+        center.astype(np.float32),
     )
 
 

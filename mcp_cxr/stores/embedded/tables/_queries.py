@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mcp_cxr.records import VIEWS, Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
+from mcp_cxr.records import VIEW_POSITIONS, Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded.database import (
     NOT_EXTERNAL,
@@ -193,7 +193,7 @@ def count(
         StaleCopy: The copy does not fit this state of the database.
     """
     is_counted = (
-        int8_copy and not selects_few(where) and set(where.view) <= set(VIEWS)
+        int8_copy and not selects_few(where) and set(where.view) <= set(VIEW_POSITIONS)
     )  # the copy does not distinguish other views
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
     if copy is None or mask_cache is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from mcp_cxr.records import VIEWS
+from mcp_cxr.records import VIEW_POSITIONS
 from mcp_cxr.stores.embedded.vectors._simd import combine, prepared, products
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def width_of(dimension: int) -> int:
 
 def view_code(view: str) -> int:
     """Return the byte that encodes a view position."""
-    return VIEWS.index(view) if view in VIEWS else _OTHER_VIEW
+    return VIEW_POSITIONS.index(view) if view in VIEW_POSITIONS else _OTHER_VIEW
 
 
 @dataclass(frozen=True, slots=True)

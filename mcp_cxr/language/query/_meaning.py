@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain, product
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcp_cxr.language._document_terms import (
     ANY_FINDING_TERM,
@@ -31,6 +31,10 @@ _NEAR_PLACES = {
 }
 """Places that reports name for each other: the base of a lung is in its lower lobe, the apex in its upper lobe,
 the right middle lobe in the middle third."""
+
+
+AlternativeTerms: TypeAlias = tuple[str, ...]
+"""Terms of which a study has to have one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,11 @@ class WantedFinding:
         """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
         return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))
 
-    def term_sets(self, kinds: Sequence[TermKind]) -> list[list[tuple[str, ...]]]:
-        """Return sets of alternatives; a study that has one of each alternative of a set states the finding as asked.
+    def term_sets(self, kinds: Sequence[TermKind]) -> list[list[AlternativeTerms]]:
+        """Return sets of alternative terms; a study states the finding if it has a term of each alternative of one set.
+
+        For "bilateral small effusion" there is one set of two alternatives: the terms of a small left effusion, present
+        or possible, and those of a small right one. Modifiers that reports use for each other give several sets.
 
         Args:
             kinds: What counts: present, possible or both.
@@ -143,8 +150,8 @@ class QueryMeaning:
     words: tuple[str, ...] = ()
     """Words that name no finding, as written."""
     unknown_words: tuple[str, ...] = ()
-    """Words that no field knows; they cannot match."""
-    denied_words: tuple[str, ...] = ()
+    """Words that occur in no report, label or tag; they cannot match."""
+    ruled_out_words: tuple[str, ...] = ()
     """Words that name no finding and are ruled out."""
     modifiers: tuple[str, ...] = ()
     """Sides, places and the like if no finding is named that they could qualify: they match nothing."""
@@ -156,7 +163,7 @@ class QueryMeaning:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is asked for and nothing ruled out."""
-        return not (self.wanted or self.ruled_out or self.judgment or self.words or self.denied_words)
+        return not (self.wanted or self.ruled_out or self.judgment or self.words or self.ruled_out_words)
 
     @property
     def findings(self) -> tuple[WantedFinding, ...]:
@@ -169,9 +176,9 @@ class QueryMeaning:
         return tuple(dict.fromkeys(one.name for one in self.findings if not one.in_history))
 
     @property
-    def only_denies(self) -> bool:
+    def only_rules_out(self) -> bool:
         """Whether nothing is asked for, only ruled out."""
-        return not (self.wanted or self.judgment or self.words) and bool(self.ruled_out or self.denied_words)
+        return not (self.wanted or self.judgment or self.words) and bool(self.ruled_out or self.ruled_out_words)
 
     @property
     def is_hedged(self) -> bool:
@@ -180,17 +187,17 @@ class QueryMeaning:
 
     @property
     def text_to_embed(self) -> str:
-        """The findings as understood, with their modifiers; the text if there are none; empty if it only denies."""
+        """The findings as understood, with their modifiers; the text if there are none; empty if it only rules out."""
         if self.wanted:
             return ", ".join(" or ".join(one.phrase for one in group) for group in self.wanted)
         if self.judgment:
             return "abnormal chest x-ray" if self.judgment == "abnormal" else "normal chest x-ray"
-        return "" if self.only_denies else self.text
+        return "" if self.only_rules_out else self.text
 
     @property
-    def denied_texts(self) -> tuple[str, ...]:
-        """Each finding that is ruled out as text, to embed."""
-        return (*(one.phrase for one in self.ruled_out), *self.denied_words)
+    def ruled_out_texts(self) -> tuple[str, ...]:
+        """Each finding and word that is ruled out, as text to embed."""
+        return (*(one.phrase for one in self.ruled_out), *self.ruled_out_words)
 
     @property
     def word_stems(self) -> tuple[str, ...]:
@@ -198,9 +205,9 @@ class QueryMeaning:
         return tuple(dict.fromkeys(stem_ for word in self.words for stem_ in terms(word)))
 
     @property
-    def denied_stems(self) -> tuple[str, ...]:
-        """The stems of `denied_words`."""
-        return tuple(dict.fromkeys(stem_ for word in self.denied_words for stem_ in terms(word)))
+    def ruled_out_stems(self) -> tuple[str, ...]:
+        """The stems of `ruled_out_words`."""
+        return tuple(dict.fromkeys(stem_ for word in self.ruled_out_words for stem_ in terms(word)))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -215,10 +222,11 @@ class QueryMeaning:
             prod(len(terms_) for one in group for terms_ in one.term_sets(("present",))) for group in self.wanted
         )
 
-    def clauses(self, kinds: Sequence[TermKind]) -> list[tuple[str, ...]]:
-        """Return sets of terms of which a study has at least one each if it states all that is asked for.
+    def required_terms(self, kinds: Sequence[TermKind]) -> list[AlternativeTerms]:
+        """Return alternative terms; a study that has a term of each states all that is asked for.
 
-        An empty set, of which no study has one, if nothing is asked for that can be matched.
+        For "bilateral small effusion": one of a small left effusion (present or possible), and one of a small right one.
+        An empty alternative, of which no study has a term, if nothing is asked for that can be matched.
         """
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]

@@ -1,4 +1,4 @@
-"""Finds the findings of a sentence: those that are named, and those that are said of a structure."""
+"""Finds the findings of a sentence: those that are named, and those that a predicate of a structure states."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ _REACH = 7  # tokens between a structure and what is said of it
 _BEFORE = 4  # tokens before a structure in which what is said of it may begin
 
 
-class Found(NamedTuple):
+class FindingInSentence(NamedTuple):
     """A finding where it stands among the spans."""
 
     at: int
     """Index of its span."""
     entry: FindingEntry
     stated: str | None = None
-    """What a predicate of a structure says: present, possible or absent."""
+    """The status that a predicate of a structure gives: present, possible or absent."""
     predicate: frozenset[int] = frozenset()
-    """The tokens that say it."""
+    """The tokens of the predicate."""
 
 
-def findings_in(sentence: Sentence) -> Iterator[Found]:
+def findings_in(sentence: Sentence) -> Iterator[FindingInSentence]:
     """Yield the findings that are named, and those that are said of a structure ("heart size is normal")."""
     for at, span in enumerate(sentence.spans):
         if isinstance(span.entry, FindingEntry):
-            yield Found(at, span.entry)
+            yield FindingInSentence(at, span.entry)
         elif isinstance(span.entry, Structure):
             all_said, tokens = _said_of(sentence, at, span.entry)
             if sentence.is_query:
                 all_said = _foremost(all_said)
             if all_said and _named_cause(sentence, at) not in [said.finding for said in all_said]:
                 for said in all_said:  # else the finding that is the cause takes the side of the structure
-                    yield Found(at, said.finding, said.status, tokens)
+                    yield FindingInSentence(at, said.finding, said.status, tokens)
 
 
 def _foremost(all_said: tuple[Predicate, ...]) -> tuple[Predicate, ...]:

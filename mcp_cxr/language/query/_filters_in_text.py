@@ -1,4 +1,4 @@
-"""Reads from the words of a query what is no finding: views of the images, ids, the number of results, sex and age."""
+"""Reads the filters named in a query's words: views, ids, number of results, sex and age."""
 
 from __future__ import annotations
 
@@ -85,12 +85,12 @@ _AGE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """The words of a query, with what they ask for beside findings taken out."""
+class TextFilters:
+    """The filters that a query's words name, and the remaining words."""
 
     text: str
     """The remaining words."""
-    views: tuple[str, ...] = ()
+    view_positions: tuple[str, ...] = ()
     """PA, AP, LATERAL, FRONTAL."""
     subject_id: str | None = None
     study_id: str | None = None
@@ -106,7 +106,7 @@ class Request:
 
     @property
     def patient_words(self) -> str:
-        """What is asked of the patient's sex and age, for people; empty if nothing is."""
+        """The sex and age that the words name, for people: "women from 60 years"; empty if they name none."""
         sex = {"F": "women", "M": "men", None: "patients"}[self.sex]
         low, high = self.age_from, self.age_to
         if low is not None and high is not None:
@@ -118,14 +118,14 @@ class Request:
         return sex if self.sex else ""
 
 
-def read_request(query: str) -> Request:
-    """Return what the words of a query ask for beside findings, and the words that remain."""
+def read_text_filters(query: str) -> TextFilters:
+    """Return the filters that the words of a query name, and the words that remain."""
     text, ids = _taken(_ID, query)
     found = {name: value for match in ids for name, value in match.groupdict().items() if value}
     text, views = _views(text)
     text, limits = _taken(_LIMIT, text)
     text, sex, ages = _patients(text)
-    return Request(
+    return TextFilters(
         " ".join(text.split()),
         views,
         _lower(found.get("subject")),

@@ -1,0 +1,80 @@
+"""What the words of a query ask for beside findings: views, ids, a number of results, sex and age."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import TextFilters, read_text_filters
+
+UID = "1.2.840.113619.2.5.1762583153"
+HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("PA view with cardiomegaly", TextFilters("with cardiomegaly", ("PA",))),
+        ("AP chest with pneumothorax", TextFilters("with pneumothorax", ("AP",))),
+        ("lateral views with effusion", TextFilters("with effusion", ("LATERAL",))),
+        ("PA pneumothorax", TextFilters("pneumothorax", ("PA",))),
+        ("PA and lateral films of edema", TextFilters("of edema", ("PA", "LATERAL"))),
+        ("effusion, lateral", TextFilters("effusion,", ("LATERAL",))),
+        ("frontal radiograph", TextFilters("", ("FRONTAL",))),
+        ("find 5 studies with pneumonia", TextFilters("studies with pneumonia", limit=5)),
+        ("show me ten effusions", TextFilters("effusions", limit=10)),
+        ("top 3 pneumonia", TextFilters("pneumonia", limit=3)),
+        ("show 500 effusions", TextFilters("effusions", limit=100)),
+        ("women over 60 with cardiomegaly", TextFilters("with cardiomegaly", sex="F", age_from=60)),
+        ("men under 40", TextFilters("", sex="M", age_to=40)),
+        ("patients aged 40 to 50", TextFilters("patients", age_from=40, age_to=50)),
+        ("70 year old man with edema", TextFilters("with edema", sex="M", age_from=70, age_to=70)),
+        ("s50414267", TextFilters("", study_id="s50414267")),
+        ("P10000032", TextFilters("", subject_id="p10000032")),
+        (f"like {HEX}", TextFilters("like", image_id=HEX)),
+        (UID, TextFilters("", image_id=UID)),
+        ("", TextFilters("")),
+    ],
+)
+def test_filters_are_read_from_a_query(query: str, expected: TextFilters) -> None:
+    assert read_text_filters(query) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            "PA catheter",
+            "PA line",
+            "PA pressure",
+            "lateral rib fracture",
+            "fracture of the lateral wall",
+            "PA hypertension",
+        ),
+        *("blunted lateral costophrenic angle", "portable film", "show 5 mm nodule", "show 2 cm mass", "both sexes"),
+        *("nodule over 5 mm", "s1234", "1.2.3", "manual reading", "5 nodules"),
+    ],
+)
+def test_words_that_only_look_like_a_request_stay(query: str) -> None:
+    assert read_text_filters(query) == TextFilters(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("women over 60", "women from 60 years"),
+        ("under 40", "patients up to 40 years"),
+        ("aged 40 to 50", "patients aged 40 to 50"),
+        ("men aged 70", "men aged 70"),
+        ("women", "women"),
+        ("men and women", ""),
+    ],
+)
+def test_sex_and_age_are_told_to_people(query: str, words: str) -> None:
+    assert read_text_filters(query).patient_words == words
+
+
+@pytest.mark.parametrize(
+    "query", ["at least 2 rib fractures", "nodules over 10 millimeters", "older than 2 weeks", "fall from 10 feet"]
+)
+def test_a_number_of_other_things_is_no_age(query: str) -> None:
+    assert read_text_filters(query).patient_words == ""

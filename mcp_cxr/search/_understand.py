@@ -180,7 +180,8 @@ def _warnings(
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if text_filters.patient_words:
         found.append(
-            f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any study."
+            f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any"
+            " study."
         )
     return tuple(found)
 

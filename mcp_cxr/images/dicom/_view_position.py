@@ -42,7 +42,7 @@ _OTHER: Final = frozenset(
 
 
 def parse_view_position(text: str) -> str | None:
-    """Return the view, one of `VIEW_POSITIONS`, that a ViewPosition or a column of a companion table names; None if none.
+    """Return the view, one of `VIEW_POSITIONS`, that a ViewPosition or a column of a table names, or None.
 
     A text with an oblique, axial or decubitus view is `OTHER`; one that names two other views gives None.
     """

@@ -225,7 +225,7 @@ class QueryMeaning:
     def required_terms(self, kinds: Sequence[TermKind]) -> list[AlternativeTerms]:
         """Return alternative terms; a study that has a term of each states all that is asked for.
 
-        For "bilateral small effusion": one of a small left effusion (present or possible), and one of a small right one.
+        For "bilateral small effusion": one of a small left effusion (present or possible), one of a small right one.
         An empty alternative, of which no study has a term, if nothing is asked for that can be matched.
         """
         if self.judgment:

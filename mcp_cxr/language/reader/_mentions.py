@@ -84,12 +84,12 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
 
 
 def _finding_mentions(
-    sentence: Sentence, scopes: Scopes, one: FindingInSentence, parts: Sequence[frozenset[str]]
+    sentence: Sentence, scopes: Scopes, found: FindingInSentence, parts: Sequence[frozenset[str]]
 ) -> Iterator[Mention]:
     """Yield the mentions of a finding, one for each part that is described apart; none if nothing is stated of it."""
-    span = sentence.spans[one.at]
+    span = sentence.spans[found.at]
     is_resolved = scopes.holds("resolved", span.start)
-    status = _status(scopes, one, span.start)
+    status = _status(scopes, found, span.start)
     if status is None or (scopes.holds("unstated", span.start) and not is_resolved):
         return
     words = sentence.words(span)
@@ -98,12 +98,12 @@ def _finding_mentions(
         yield Mention(
             " ".join(words),
             sentence.stems_of(span),
-            _at_place(one.entry, values),
+            _at_place(found.entry, values),
             Status.ABSENT if gone else status,
-            starts_phrase=_starts_phrase(sentence.spans, one.at),
+            starts_phrase=_starts_phrase(sentence.spans, found.at),
             modifiers=values | {"resolved"} if gone else values,
-            is_history=scopes.holds("history", span.start) or _is_past(one.entry, sentence.tokens[: span.start]),
-            joined_by=_joined_by(sentence.spans, one.at),
+            is_history=scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start]),
+            joined_by=_joined_by(sentence.spans, found.at),
         )
 
 
@@ -116,16 +116,16 @@ def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> I
         yield last._replace(status=Status.ABSENT, modifiers=denied)
 
 
-def _status(scopes: Scopes, one: FindingInSentence, token: int) -> Status | None:
+def _status(scopes: Scopes, found: FindingInSentence, token: int) -> Status | None:
     """Return the status of a finding by the cues and by what is said of its structure; None if they name none."""
     status = scopes.status(token)
-    if scopes.holds("normal", token) and one.stated in (None, "present"):
+    if scopes.holds("normal", token) and found.stated in (None, "present"):
         return Status.ABSENT  # "engorgement within normal limits"
-    if one.stated is None:
+    if found.stated is None:
         return status
-    if status is Status.ABSENT and one.stated != "present":
+    if status is Status.ABSENT and found.stated != "present":
         return None  # "not normal" names no finding
-    return min(status, Status(one.stated), key=_ORDER.index)
+    return min(status, Status(found.stated), key=_ORDER.index)
 
 
 def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:

@@ -73,7 +73,10 @@ def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401
     Images already in the archive are skipped, so the command can be run again at any time.
     """
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
-    summary = with_archive(lambda archive: _ingest(archive, path, display, **options))
+    try:
+        summary = with_archive(lambda archive: _ingest(archive, path, display, **options))
+    finally:
+        display.remove_bar()
     print_result(summary, _lines(summary, dry_run=options["dry_run"]), as_json=as_json)
     if summary.next and not as_json:
         note(f"Error: {summary.next}")
@@ -209,9 +212,13 @@ class ProgressDisplay:
         with self._bar.external_write_mode(sys.stderr):
             note(text)
 
+    def remove_bar(self) -> None:
+        """Remove the bar, unless it is gone: a bar left open moves the next one down a line."""
+        self._bar.close()
+
     def end(self) -> None:
         """Remove the bar and print the last state."""
-        self._bar.close()
+        self.remove_bar()
         if self._last:
             note(_line(self._last))
 

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tqdm import tqdm
 
 from mcp_cxr.cli._ingest import ProgressDisplay
 from mcp_cxr.ingest import IngestProgress
@@ -18,6 +19,8 @@ from tests.server.archives import environment
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.cli.conftest import Command
 
 
 class Clock:
@@ -126,3 +129,9 @@ def test_lines_are_kept_on_a_terminal_and_a_log_has_no_control_codes(image_dir: 
     log = subprocess.run(command, env=variables, capture_output=True, check=True).stderr
     assert b"\x1b" not in log
     assert b"\r" not in log
+
+
+def test_an_ingest_that_fails_leaves_no_bar_for_the_next_one_to_make_room_for(on_new: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert on_new("ingest", tmp_path / "empty").code == 1
+    assert not list(getattr(tqdm, "_instances"))  # noqa: B009 - untyped, and private

@@ -26,7 +26,7 @@ Syntax: TypeAlias = Literal["explicit", "implicit", "rle"]
 
 _BITS = 12
 _WINDOW = (2100, 3700)
-"""Center and width, for an image where bright is dense."""
+"""Center and width, for an image whose dense tissue is bright."""
 _SYNTAX_UIDS = {"explicit": ExplicitVRLittleEndian, "implicit": ImplicitVRLittleEndian}
 
 
@@ -41,7 +41,7 @@ def to_dicom(
     """Return one image as the bytes of a Digital X-Ray file; the same arguments give the same bytes.
 
     Args:
-        pixels: 12 bits, shape (rows, columns), bright is dense; MONOCHROME1 stores them inverted.
+        pixels: 12 bits, shape (rows, columns), dense tissue is bright; MONOCHROME1 stores them inverted.
         monochrome1: Whether the lowest stored value is shown white, (0028,0004).
         voi: How the file selects the displayed values, PS3.3 C.11.2: a window, a table, or not at all.
         syntax: Transfer syntax.

@@ -1,4 +1,4 @@
-"""One image with its study, what an embedder makes of it, and what a store is asked for and returns."""
+"""One image with its study, what an embedder makes of it, and what a store takes and returns."""
 
 from __future__ import annotations
 
@@ -240,7 +240,7 @@ class Fingerprint:
         return f"{self.dialect or 'unknown dialect'} {self.service or 'of unknown version'}"
 
     def other_model_advice(self, configured: str) -> str | None:
-        """Return what to set if the configured embedder is of another model; the embedder is not asked.
+        """Return what to set if the configured embedder is of another model; the embedder is not called.
 
         Args:
             configured: Name of the configured embedder.

@@ -55,7 +55,7 @@ class Understood(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     findings: list[str] = []
-    """Each with the modifiers asked for: `pleural effusion, left`."""
+    """Each with its modifiers: `pleural effusion, left`."""
     without: list[str] = []
     """What is ruled out."""
     words: list[str] = []

@@ -60,7 +60,7 @@ class Reasons:
         return list(dict.fromkeys(found))
 
     def missing(self) -> list[str]:
-        """Return which of the findings asked for is not stated with its modifiers, and what the study says instead."""
+        """Return which wanted findings are not stated with their modifiers, and what the study says instead."""
         found = [
             self._stated_instead(group[0]) if len(group) == 1 else _named(group)
             for group in self.meaning.wanted
@@ -75,7 +75,7 @@ class Reasons:
     def excerpt(self) -> str | None:
         """Return the sentence that agrees most with the query, else the impression; at most 138 characters.
 
-        It never denies what is asked for, nor states what is ruled out.
+        It never denies what is wanted, nor states what is ruled out.
         """
         scored = [(self._agreement(statement), statement.text) for statement in self._statements]
         best = max(scored, key=lambda pair: pair[0], default=(0, ""))
@@ -134,7 +134,7 @@ class Reasons:
                 yield f"{where}: {' '.join(words)}"
 
     def _of_judgment(self) -> Iterator[str]:
-        """Yield that the report is normal if it is and that was asked for; of "abnormal" the first finding."""
+        """Yield that the report is normal, if the query wants that; for "abnormal" the first finding."""
         report, judgment = self.hit.study.report, self.meaning.judgment
         if judgment in ("normal", "no finding") and report:
             if is_normal(report, with_devices=judgment == "no finding"):
@@ -263,7 +263,7 @@ class Reasons:
 
     @staticmethod
     def _is_denied_as_wanted(wanted: WantedFinding, denial: Mention, mentions: Sequence[Mention]) -> bool:
-        """Whether a denial concerns what is asked for: one of the left does not deny the right.
+        """Whether a denial concerns what is wanted: one of the left does not deny the right.
 
         Nor does it deny the finding as such if the same statement affirms it: "no left, small right effusion".
         """

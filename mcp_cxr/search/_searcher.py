@@ -207,14 +207,14 @@ def _filters(search: RankedSearch) -> dict[str, Any]:
         "study_id": search.where.study_id,
         "subject_id": search.where.subject_id,
         "image_id": search.where.image_id,
-        "view": list(search.understood.shown.get("view", [])) if search.understood.view_applied else [],
+        "view": list(search.understood.word_uses.get("view", [])) if search.understood.view_applied else [],
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words] if meaning else [],
     }
     return search.query.filters | {name: value for name, value in resolved.items() if value}
 
 
 def _understood(search: RankedSearch) -> Understood:
-    return Understood(**search.understood.shown, embedded=search.embedded.text)
+    return Understood(**search.understood.word_uses, embedded=search.embedded.text)
 
 
 def _are_comparable(before: Fingerprint | None, after: Fingerprint | None) -> bool:

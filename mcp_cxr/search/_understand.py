@@ -42,7 +42,7 @@ class UnderstoodQuery:
     warnings: tuple[str, ...] = ()
     view_applied: bool = False
     """Whether the words name the view, and no argument does."""
-    shown: dict[str, Any] = field(default_factory=dict[str, Any])
+    word_uses: dict[str, Any] = field(default_factory=dict[str, Any])
     """For people: how each word was used."""
 
 
@@ -81,7 +81,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         unknown,
         warnings,
         bool(text_filters.view_positions) and not query.where.view,
-        _shown(filtered, text_filters, meaning, unknown),
+        _word_uses(filtered, text_filters, meaning, unknown),
     )
 
 
@@ -207,12 +207,12 @@ def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
 
-def _shown(
+def _word_uses(
     filtered: Query, text_filters: TextFilters, meaning: QueryMeaning, unknown: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return how each word was used; `embedded` is added when it is known."""
     ids = [value for value in (text_filters.subject_id, text_filters.study_id, text_filters.image_id) if value]
-    shown: dict[str, Any] = {
+    word_uses: dict[str, Any] = {
         "findings": [" or ".join(one.description for one in group) for group in meaning.wanted]
         or ([meaning.judgment] if meaning.judgment else []),
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words],
@@ -227,5 +227,5 @@ def _shown(
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:
-        shown["limit"] = filtered.limit
-    return shown
+        word_uses["limit"] = filtered.limit
+    return word_uses

@@ -42,7 +42,7 @@ def sample_key(image_id: ImageId) -> int:
 
 
 def check_report_reader(version: int, location: str) -> None:
-    """Check that an archive's documents were derived by this version of the reader.
+    """Check that an archive's documents were derived by this version of the report reader.
 
     Raises:
         ReaderMismatch: They were not.
@@ -166,7 +166,7 @@ class Store(ABC):
             DimensionMismatch: Not the dimension of the archive's vectors.
             VectorRefused: A vector is zero or not finite.
             FingerprintMismatch: No fingerprint is recorded yet.
-            ReaderMismatch: Another version of the reader derived the documents: call `rebuild_documents` first.
+            ReaderMismatch: Another version of the report reader derived the documents: call `rebuild_documents` first.
         """
 
     @abstractmethod
@@ -316,11 +316,11 @@ class Store(ABC):
         """
 
     async def rebuild_documents_if_older(self) -> int | None:
-        """Call `rebuild_documents` if an older version of the reader derived the documents; None if none did."""
+        """Call `rebuild_documents` if an older version of the report reader derived the documents; None if none did."""
         return await self.rebuild_documents() if (await self.info()).reader_version < READER_VERSION else None
 
     async def require_current_reader(self) -> None:
-        """Check that words can be searched: this version of the reader derived the documents.
+        """Check that words can be searched: this version of the report reader derived the documents.
 
         Raises:
             ReaderMismatch: Another version did.

@@ -41,7 +41,7 @@ class KnownImage:
         return self.file.pixel_array
 
     def windowed(self, center: float, width: float) -> NDArray[np.uint8]:
-        """Grays as pydicom windows them; bright is dense."""
+        """Grays as pydicom windows them; dense tissue is bright."""
         asked = pydicom.Dataset()
         asked.PhotometricInterpretation, asked.BitsStored, asked.PixelRepresentation = "MONOCHROME2", 8, 0
         asked.WindowCenter, asked.WindowWidth = center, width

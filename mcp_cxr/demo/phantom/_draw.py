@@ -25,7 +25,7 @@ View: TypeAlias = Literal["PA", "AP", "LATERAL"]
 DETECTOR_CM = 43.0
 """Longer side of the detector; the other is 35 cm at MIMIC's proportions."""
 MAX_STORED_VALUE = 4095
-"""Highest stored value of 12 bits; bright is dense."""
+"""Highest stored value of 12 bits; dense tissue is bright."""
 
 _APEX_BELOW_EDGE_CM = 4.6
 _SHALLOW_BREATH = 0.86
@@ -53,7 +53,7 @@ def draw_phantom(
     rows: int = 528,
     columns: int = 430,
 ) -> NDArray[np.uint16]:
-    """Return one image: uint16 of 12 bits, shape (rows, columns), bright is dense.
+    """Return one image: uint16 of 12 bits, shape (rows, columns), dense tissue is bright.
 
     Args:
         view: PA and LATERAL are taken standing; AP is a portable image in bed.

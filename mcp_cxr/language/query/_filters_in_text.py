@@ -96,7 +96,7 @@ class TextFilters:
     study_id: str | None = None
     image_id: str | None = None
     limit: int | None = None
-    """The number of results that is asked for."""
+    """The number of results that the words name."""
     sex: str | None = None
     """F or M."""
     age_from: int | None = None

@@ -53,7 +53,7 @@ class WantedFinding:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether it is asked for as gone."""
+        """Whether it is wanted as resolved."""
         return "resolved" in self.modifiers
 
     @property
@@ -68,7 +68,7 @@ class WantedFinding:
 
     @property
     def sides(self) -> tuple[str, ...]:
-        """The sides that are asked for; both for "bilateral"."""
+        """The sides that are wanted; both for "bilateral"."""
         return tuple(side for side in SIDES if side in self.modifiers)
 
     @property
@@ -99,11 +99,11 @@ class WantedFinding:
 
     @property
     def denial_terms(self) -> tuple[str, ...]:
-        """Terms of a study that denies it: on each side asked for, else on both."""
+        """Terms of a study that denies it: on each wanted side, else on both."""
         return tuple(finding_term("absent", self.name, frozenset({side})) for side in self.sides or SIDES)
 
     def accepted(self, stated: frozenset[str]) -> frozenset[str]:
-        """Return those of the modifiers asked for that a mention with the modifiers `stated` satisfies."""
+        """Return those of the wanted modifiers that a mention with the modifiers `stated` satisfies."""
         return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))
 
     def term_sets(self, kinds: Sequence[TermKind]) -> list[list[AlternativeTerms]]:
@@ -142,7 +142,7 @@ class QueryMeaning:
     """What the words of a query ask for and what they rule out."""
 
     wanted: tuple[tuple[WantedFinding, ...], ...] = ()
-    """Each group is asked for; any finding of a group satisfies it."""
+    """Each group is wanted; any finding of a group satisfies it."""
     ruled_out: tuple[WantedFinding, ...] = ()
     """A study that states one of them is no result."""
     judgment: Literal["normal", "no finding", "abnormal"] | None = None
@@ -162,27 +162,27 @@ class QueryMeaning:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is asked for and nothing ruled out."""
+        """Whether nothing is wanted and nothing ruled out."""
         return not (self.wanted or self.ruled_out or self.judgment or self.words or self.ruled_out_words)
 
     @property
     def findings(self) -> tuple[WantedFinding, ...]:
-        """All findings that are asked for, in their order."""
+        """All findings that are wanted, in their order."""
         return tuple(chain.from_iterable(self.wanted))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the findings that are asked for in the images, not in the history."""
+        """The names of the findings that are wanted in the images, not in the history."""
         return tuple(dict.fromkeys(one.name for one in self.findings if not one.in_history))
 
     @property
     def only_rules_out(self) -> bool:
-        """Whether nothing is asked for, only ruled out."""
+        """Whether nothing is wanted, only ruled out."""
         return not (self.wanted or self.judgment or self.words) and bool(self.ruled_out or self.ruled_out_words)
 
     @property
     def is_hedged(self) -> bool:
-        """Whether a finding is asked for as possible."""
+        """Whether a finding is wanted as possible."""
         return any(one.is_hedged for one in self.findings)
 
     @property
@@ -211,7 +211,7 @@ class QueryMeaning:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The CheXpert labels of the findings that are asked for."""
+        """The CheXpert labels of the findings that are wanted."""
         found = (finding_entries()[name].label for name in self.names)
         return tuple(dict.fromkeys(label for label in found if label))
 
@@ -223,10 +223,10 @@ class QueryMeaning:
         )
 
     def required_terms(self, kinds: Sequence[TermKind]) -> list[AlternativeTerms]:
-        """Return alternative terms; a study that has a term of each states all that is asked for.
+        """Return alternative terms; a study that has a term of each states all that is wanted.
 
         For "bilateral small effusion": one of a small left effusion (present or possible), one of a small right one.
-        An empty alternative, of which no study has a term, if nothing is asked for that can be matched.
+        An empty alternative, of which no study has a term, if nothing is wanted that can be matched.
         """
         if self.judgment:
             return [(_JUDGMENT_TERMS[self.judgment],)]

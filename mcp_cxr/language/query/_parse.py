@@ -130,7 +130,7 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
 
 
 def _by_side(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:
-    """Return each finding that is asked for on both sides once for each: "effusion left or right" is on either."""
+    """Return each finding that is wanted on both sides once for each: "effusion left or right" is on either."""
     return _unique(
         replace(one, modifiers=one.modifiers - set(SIDES) | {side}) if one.sides == SIDES else one
         for one in wanted

@@ -35,7 +35,7 @@ class Correction:
 
     typed: str
     candidates: tuple[str, ...]
-    """One: it was taken for this word. Several, equally near: it was not changed, and the person is asked."""
+    """One: it was taken for this word. Several, equally near: it was not changed, and a warning names them."""
 
 
 @cache

@@ -33,7 +33,7 @@ async def precision(like: tuple[ImageId, ...], unlike: tuple[ImageId, ...] = (),
     return float(np.mean([number % 2 == 1 for number in numbers(page)]))
 
 
-async def test_marked_studies_steer_by_their_findings_with_the_pixel_sketch() -> None:
+async def test_findings_of_examples_rank_beside_the_pixel_sketch() -> None:
     assert await precision((image_id(1), image_id(3)), (image_id(2),)) == 1
     assert await precision((image_id(2),), (image_id(1), image_id(3))) == 0
 

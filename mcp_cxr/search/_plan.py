@@ -195,14 +195,14 @@ def _ruled_out(meaning: QueryMeaning) -> list[TermClause]:
 
 
 def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return the terms of a study that denies all the wanted findings, those wanted on a side on that side.
+    """Return the terms of a study that denies all the wanted findings, on the sides that are asked for, else on both.
 
     Empty, so that no denial leaves a study out, if a finding is wanted as resolved or in the history.
     """
-    if any(wanted.in_history or wanted.is_resolved for wanted in meaning.findings):
+    if any(one.in_history or one.is_resolved for one in meaning.findings):
         return ()
-    sided = (term for wanted in meaning.findings if wanted.sides for term in wanted.denial_terms)
-    return (*(finding_term("absent", name) for name in meaning.names), *dict.fromkeys(sided))
+    anywhere = (finding_term("absent", name) for name in meaning.names)  # "no left, small right effusion" has none
+    return tuple(dict.fromkeys([*anywhere, *(term for one in meaning.findings for term in one.denial_terms)]))
 
 
 def _not_stated(wanted: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.language import Mention
+    from mcp_cxr.language import FindingReading, Mention
     from mcp_cxr.records import GroupBy, Hit, Mode
 
 STUDIES = 120
@@ -103,8 +103,12 @@ def recounted(studies: list[Reported], question: Question) -> dict[str, int]:
             continue
         readings = read_study(study.report, study.labels)
         names = [one.finding for one in question.wanted]
+        denied = [
+            one.finding in readings and _is_denied(readings[one.finding], one.modifiers & {"left", "right"})
+            for one in question.wanted
+        ]
         statuses = [one.status(study) for one in question.wanted]
-        if all(name in readings and readings[name].status is Status.ABSENT for name in names):
+        if all(denied):
             counts["denied"] += 1
         elif all(status is Status.PRESENT for status in statuses):
             counts["present"] += 1
@@ -113,6 +117,16 @@ def recounted(studies: list[Reported], question: Question) -> dict[str, int]:
         elif any(states(study, name) for name in names):
             counts["part"] += 1
     return counts
+
+
+def _is_denied(reading: FindingReading, sides: set[str]) -> bool:
+    """Whether a finding is denied on the sides asked for, else on both, and not at single places only."""
+    if reading.status is not Status.ABSENT or not reading.mentions:
+        return reading.status is Status.ABSENT
+    if all(one.modifiers_of("place") for one in reading.mentions):
+        return False
+    denied = [one.modifiers_of("side") or {"left", "right"} for one in reading.mentions]
+    return (sides or {"left", "right"}) <= set[str]().union(*denied)
 
 
 @pytest.fixture(scope="module")

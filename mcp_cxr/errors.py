@@ -21,6 +21,7 @@
     +-- EmbeddingError              the embedder fails or refuses
     |   +-- EmbeddingUnavailable    the service is down or overloaded        -> retry
     |   +-- EmbeddingRejected       the service refuses the input            -> change the input
+    +-- InternalError               our own code failed in a worker process  -> report it
     +-- ImageError                  one file cannot be rendered; `reason` is short, so that ingest can count it
         +-- UnsupportedImage        sound, but no chest X-ray, or no decoder for it
         +-- CorruptImage            damaged
@@ -106,6 +107,19 @@ class EmbeddingUnavailable(EmbeddingError):
 
 class EmbeddingRejected(EmbeddingError):
     """The embedding service refuses the input."""
+
+
+class InternalError(CxrError):
+    """Our own code failed in a worker process.
+
+    Args:
+        kind: The name of the error's class.
+        trace: The lines of its traceback.
+    """
+
+    def __init__(self, kind: str, trace: str) -> None:
+        super().__init__(f"internal error ({kind})")
+        self.kind, self.trace = kind, trace
 
 
 class ImageError(CxrError):

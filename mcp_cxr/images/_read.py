@@ -25,7 +25,7 @@ from mcp_cxr.images.files import (
     inflate,
     is_gzip,
     open_bounded,
-    translate_library_errors,
+    translate_system_errors,
 )
 from mcp_cxr.images.pixels import (
     ArrayRaster,
@@ -162,11 +162,9 @@ def render_view(path: Path, options: DisplayOptions, *, uncompressed_only: bool 
 
 @contextmanager
 def open_image(path: Path, *, any_body_part: bool, uncompressed_only: bool) -> Generator[OpenImage]:
-    """Open a file of any kind; library errors inside the block become an `ImageError`."""
-    with translate_library_errors("pixel data cannot be decoded"), open_bounded(path) as file:
-        with translate_library_errors("damaged header"):
-            image = _open_source(file, any_body_part=any_body_part, uncompressed_only=uncompressed_only)
-        yield image
+    """Open a file of any kind; if the system cannot read it inside the block, that becomes an `ImageError`."""
+    with translate_system_errors(), open_bounded(path) as file:
+        yield _open_source(file, any_body_part=any_body_part, uncompressed_only=uncompressed_only)
 
 
 def _open_source(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool) -> OpenImage:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.errors import ImageError
 from mcp_cxr.ingest._ids import ImageIds, public_ids
 from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._same_uid import tell_apart
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._ids import IdAssigner
+    from mcp_cxr.ingest._internal_errors import InternalErrors
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.layouts import Layouts
@@ -57,6 +57,7 @@ class FileClassifier:
     image_reader: ImageReader
     id_assigner: IdAssigner
     layouts: Layouts
+    internal_errors: InternalErrors
 
     async def drop_unchanged(self, chunk: list[Candidate]) -> list[Candidate]:
         """Return the files that need work, on a restart only a few; opens no file."""
@@ -104,7 +105,11 @@ class FileClassifier:
             if unchanged and unchanged.reason and not self.plan.retries(unchanged.reason):
                 result.skipped += 1
                 continue
-            found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)
+            try:
+                found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)
+                self.internal_errors.passed("known")
+            except Exception as exc:  # noqa: BLE001 # told apart by the callee
+                found = self.internal_errors.failure("known", file, exc)
             if previous and previous.image_id and not unchanged and _is_other(found, previous.image_id):
                 result.replaced[previous.image_id] = file.path
             if isinstance(found, Failure):
@@ -122,10 +127,7 @@ class FileClassifier:
             return ids
         if image_id and image_id in still_stored and not self.plan.retry_failed:  # unchanged: no need to open the file
             return ImageIds(image_id, StudyId(""), SubjectId(""))
-        try:
-            header = await self.image_reader.read_header(file.path, any_body_part=self.plan.any_body_part)
-        except ImageError as exc:
-            return Failure.from_error(file, exc)
+        header = await self.image_reader.read_header(file.path, any_body_part=self.plan.any_body_part)
         if self.plan.dry_run and not self.id_assigner.can_assign():
             return IDS_NOT_YET_HASHED
         try:

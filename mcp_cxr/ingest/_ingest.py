@@ -9,6 +9,7 @@ from anyio import to_thread
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
 from mcp_cxr.ingest._classify import FileClassifier
 from mcp_cxr.ingest._ids import IdAssigner
+from mcp_cxr.ingest._internal_errors import InternalErrors
 from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
 from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
@@ -62,8 +63,9 @@ async def ingest(
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
-    classifier = FileClassifier(plan, store, stored is not None, image_reader, id_assigner, layouts)
     stop_signal = stop_signal or StopSignal()
+    internal_errors = InternalErrors(stop_signal)
+    classifier = FileClassifier(plan, store, stored is not None, image_reader, id_assigner, layouts, internal_errors)
     pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
     with unwrap_exception_group():
         counts = await pipeline.run()

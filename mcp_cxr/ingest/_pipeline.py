@@ -16,7 +16,7 @@ import anyio
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch, ImageError
+from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._plan import Failure, WorkItem
@@ -176,9 +176,10 @@ class Pipeline:
                     header = await self.classifier.image_reader.read_header(
                         item.file.path, any_body_part=self.plan.any_body_part
                     )
-                except ImageError as exc:
-                    await self._record_failures([Failure.from_error(item.file, exc)])
+                except Exception as exc:  # noqa: BLE001 # told apart by the callee
+                    await self._fail("decode", item, exc)
                     continue
+                self.classifier.internal_errors.passed("decode")
                 self.counts.would_add += 1
                 if item.ids is not IDS_NOT_YET_HASHED:
                     listed.add(item.ids)
@@ -200,9 +201,10 @@ class Pipeline:
         try:
             with self.counts.stages["decode"].working():
                 await self._read_image(item)
-        except ImageError as exc:
-            await self._record_failures([Failure.from_error(item.file, exc)])
+        except Exception as exc:  # noqa: BLE001 # told apart by the callee
+            await self._fail("decode", item, exc)
             return None
+        self.classifier.internal_errors.passed("decode")
         return item
 
     async def _read_image(self, item: WorkItem) -> None:
@@ -233,8 +235,16 @@ class Pipeline:
     async def _embed_batch(self, batch: list[WorkItem], fingerprint: Fingerprint) -> list[WorkItem] | None:
         if self.stop_signal.reason:
             return None
-        with self.counts.stages["embed"].working(len(batch)):
-            vectors = await self._call_service(partial(self._request_vectors, batch, fingerprint))
+        try:
+            with self.counts.stages["embed"].working(len(batch)):
+                vectors = await self._call_service(partial(self._request_vectors, batch, fingerprint))
+        except Exception as exc:  # noqa: BLE001 # told apart by the callee
+            if len(batch) == 1:
+                await self._fail("embed", batch[0], exc)
+                return None
+            singles = [await self._embed_batch([item], fingerprint) for item in batch]
+            return [item for single in singles for item in single or ()]
+        self.classifier.internal_errors.passed("embed")
         if vectors is None:
             return None
         done: list[WorkItem] = []
@@ -275,10 +285,25 @@ class Pipeline:
         rest: list[WorkItem] = []
         while batch := await _next_rows(source, rest, self.store.preferred_batch_size):
             with self.counts.stages["write"].working(len(batch)):
-                added = await self._write_batch(batch)
-            self.counts.added += added
-            self.counts.skipped += len(batch) - added
+                await self._write_or_split(batch)
             await self._send_progress()
+
+    async def _write_or_split(self, batch: list[WorkItem]) -> None:
+        """Write a batch; if our own code fails, one by one, so that the rest of the batch is written."""
+        if self.classifier.internal_errors.are_too_many:
+            return
+        try:
+            added = await self._write_batch(batch)
+        except Exception as exc:  # noqa: BLE001 # told apart by the callee
+            if len(batch) == 1:
+                await self._fail("write", batch[0], exc)
+                return
+            for item in batch:
+                await self._write_or_split([item])
+            return
+        self.classifier.internal_errors.passed("write")
+        self.counts.added += added
+        self.counts.skipped += len(batch) - added
 
     async def _write_batch(self, batch: list[WorkItem]) -> int:
         """Write a batch and return how many of its images were new.
@@ -311,6 +336,10 @@ class Pipeline:
             if item.replaces_stored or item.ids.image_id not in stored:
                 first.setdefault(item.ids.image_id, item)
         return list(first.values())
+
+    async def _fail(self, stage: str, item: WorkItem, error: Exception) -> None:
+        """Count a file at which a stage raised `error`; errors that concern the whole run are raised again."""
+        await self._record_failures([self.classifier.internal_errors.failure(stage, item.file, error)])
 
     async def _record_failures(self, failures: Sequence[Failure]) -> None:
         """Count refused files by reason; record the permanent ones."""

@@ -100,7 +100,7 @@ async def refused(reader: ImageReader, path: Path) -> tuple[type[ImageError], st
     [
         ("ctypes.string_at(0)", (CorruptImage, "decoder crashed")),
         ("os._exit(0)", (CorruptImage, "decoder crashed")),
-        ("raise KeyError(message['path'])", (CorruptImage, "decoder crashed")),
+        ("os.abort()", (CorruptImage, "decoder crashed")),
         ("os.kill(os.getpid(), signal.SIGKILL)", (UnsupportedImage, "decoder ran out of memory")),
         ("return {}, [b'']", (CorruptImage, "decoder crashed")),
         ("return {'header': {}, 'grayscale': {}}, [b'short']", (CorruptImage, "decoder crashed")),

@@ -19,7 +19,7 @@ from pydicom.uid import (
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom._elements import integer, text
 from mcp_cxr.images.dicom._eligibility import check_eligibility
-from mcp_cxr.images.files import DEFLATE, NeedsDecoding, inflate
+from mcp_cxr.images.files import DEFLATE, NeedsDecoding, inflate, translate_library_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +61,7 @@ _READ_KEYWORDS: Final = (
 _READ_TAGS = [tag for keyword in _READ_KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
 """The only elements that are read; names, birth dates, comments and private elements are never parsed into values."""
 _PIXEL_GROUP = 0x7FE0
+_DAMAGED: Final = "damaged header"
 _META_GROUP = 0x0002
 
 
@@ -112,10 +113,11 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool
         NeedsDecoding: A deflated data set, with `uncompressed_only`.
         UnsupportedImage: As `check_eligibility`; no pixel data, more than one frame, too many pixels, a layout that
             radiographs do not have, or a deflated data set that is too large when decompressed.
-        CorruptImage: A deflated data set that ends early, or a header that contradicts itself or lacks the size.
-        Exception: Whatever pydicom raises on a damaged file (`LIBRARY_ERRORS`).
+        CorruptImage: A deflated data set that ends early, or a header that pydicom cannot read, that contradicts itself
+            or lacks the size.
     """
-    syntax = _meta_syntax(source)
+    with translate_library_errors(_DAMAGED):
+        syntax = _meta_syntax(source)
     if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would decompress it without a bound, even for a header
         if uncompressed_only:
             raise NeedsDecoding
@@ -127,8 +129,9 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool
             found.append((vr, length))
         return tag.group >= _PIXEL_GROUP
 
-    elements = _read_facts(source, syntax, at_pixels)
-    implicit, little_endian = elements.original_encoding
+    with translate_library_errors(_DAMAGED):
+        elements = _read_facts(source, syntax, at_pixels)
+        implicit, little_endian = elements.original_encoding
     check_eligibility(elements, any_body_part=any_body_part)
     if not found:
         raise UnsupportedImage("no pixel data")

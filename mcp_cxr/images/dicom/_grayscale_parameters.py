@@ -91,10 +91,7 @@ def _first_lut(file: DicomFile, keyword: str, name: str, notes: list[str]) -> Lu
     """Return the first item of the sequence; None if absent or invalid."""
     if keyword not in file.elements:
         return None
-    try:
-        table = _read_lut(item(file.elements, keyword), little_endian=file.little_endian)
-    except LIBRARY_ERRORS:
-        table = None
+    table = _read_lut(item(file.elements, keyword), little_endian=file.little_endian)
     if table is None:
         notes.append(f"broken {name} ignored")
     return table
@@ -103,17 +100,24 @@ def _first_lut(file: DicomFile, keyword: str, name: str, notes: list[str]) -> Lu
 def _read_lut(elements: Dataset | None, *, little_endian: bool) -> Lut | None:
     if elements is None:
         return None
-    count, first, depth = (int(value) for value in values(elements, "LUTDescriptor"))
+    descriptor = [int(value) for value in numbers(elements, "LUTDescriptor")]
+    if len(descriptor) != 3:  # noqa: PLR2004 # PS3.3 C.11.1.1
+        return None
+    count, first, depth = descriptor
     count = count % _MAX_ENTRIES or _MAX_ENTRIES  # 0 means 2**16; read as signed it may be below 0
-    entries = _entries(elements.get("LUTData"), count, little_endian=little_endian)
-    if entries.size < count or not 1 <= depth <= _MAX_DEPTH:
+    entries = _entries(elements, count, little_endian=little_endian)
+    if entries is None or entries.size < count or not 1 <= depth <= _MAX_DEPTH:
         return None
     return Lut(first, entries[:count])
 
 
-def _entries(data: Any, count: int, *, little_endian: bool) -> NDArray[np.uint16]:  # noqa: ANN401 # pydicom's: bytes, or numbers by VR
-    if not isinstance(data, bytes):
-        return np.asarray(data).astype(np.uint16).ravel()
+def _entries(elements: Dataset, count: int, *, little_endian: bool) -> NDArray[np.uint16] | None:
+    try:
+        data: Any = elements.get("LUTData")  # bytes, or numbers by VR
+        if not isinstance(data, bytes):
+            return np.asarray(data).astype(np.uint16).ravel()
+    except LIBRARY_ERRORS:
+        return None
     # 8-bit entries may take 8 or 16 bits each; the length decides, PS3.3 C.11.1.1.1.
     width = 2 if len(data) >= 2 * count else 1
     usable = len(data) // width * width

@@ -12,7 +12,12 @@ from mcp_cxr.images.files._files import (
     is_image_name,
     open_bounded,
 )
-from mcp_cxr.images.files._library_errors import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
+from mcp_cxr.images.files._library_errors import (
+    LIBRARY_ERRORS,
+    NeedsDecoding,
+    translate_library_errors,
+    translate_system_errors,
+)
 
 __all__ = [
     "DEFLATE",
@@ -28,4 +33,5 @@ __all__ = [
     "is_image_name",
     "open_bounded",
     "translate_library_errors",
+    "translate_system_errors",
 ]

@@ -67,11 +67,13 @@ def inflate(compressed: bytes, *, wbits: int) -> bytes:
 
     Raises:
         UnsupportedImage: It is larger.
-        CorruptImage: It ends early.
-        zlib.error: It is damaged.
+        CorruptImage: It is damaged or ends early.
     """
     inflater = zlib.decompressobj(wbits)
-    data = inflater.decompress(compressed, MAX_BYTES)
+    try:
+        data = inflater.decompress(compressed, MAX_BYTES)
+    except zlib.error as error:
+        raise CorruptImage("damaged header") from error
     if inflater.eof:
         return data
     if len(data) >= MAX_BYTES:

@@ -1,4 +1,7 @@
-"""Translates the errors of pydicom, Pillow and imagecodecs into `ImageError`, and silences their warnings and logs."""
+"""Translates the errors of pydicom, Pillow and imagecodecs into `ImageError`, and silences their warnings and logs.
+
+They are translated where a library is called and nowhere else: an error of our own code is held against no file.
+"""
 
 from __future__ import annotations
 
@@ -52,13 +55,28 @@ _PYDICOM = r"pydicom(\.|$)"
 
 @contextmanager
 def translate_library_errors(reason: str) -> Generator[None]:
-    """Turn library errors raised inside the block into an `ImageError`; silence pydicom and Pillow.
+    """Turn the errors of a library that is called inside the block into an `ImageError`.
 
     Args:
-        reason: The reason given if a library fails, unless its error says something more exact.
+        reason: The reason given if the library fails.
 
     Raises:
-        CorruptImage: A library failed; `reason`.
+        CorruptImage: The library failed; `reason`.
+        OSError: The operating system does not read the file; see `translate_system_errors`.
+    """
+    try:
+        yield
+    except LIBRARY_ERRORS as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise CorruptImage(reason) from error
+
+
+@contextmanager
+def translate_system_errors() -> Generator[None]:
+    """Turn what the operating system refuses inside the block into an `ImageError`; silence pydicom and Pillow.
+
+    Raises:
         UnsupportedImage: The image needs more memory than is available, or than a worker process may use.
         UnreadableFile: The operating system does not open or read the file.
     """
@@ -67,11 +85,11 @@ def translate_library_errors(reason: str) -> Generator[None]:
         yield
     except MemoryError as error:
         raise UnsupportedImage("decoder ran out of memory") from error
-    except LIBRARY_ERRORS as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            reason = next(words for kind, words in _FILE_ERRORS if isinstance(error, kind))
-            raise UnreadableFile(reason) from error
-        raise CorruptImage(reason) from error
+    except OSError as error:
+        if error.errno is None:
+            raise
+        reason = next(words for kind, words in _FILE_ERRORS if isinstance(error, kind))
+        raise UnreadableFile(reason) from error
 
 
 def _silence_libraries() -> None:

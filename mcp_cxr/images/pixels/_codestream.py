@@ -30,15 +30,16 @@ def read_stream_header(frame: bytes) -> StreamHeader:
     """Read the frame header.
 
     Raises:
-        CorruptImage: There is no frame header.
-        struct.error: It is cut off.
-        IndexError: It is cut off.
+        CorruptImage: There is no frame header, or it is cut off.
     """
     j2k = frame.find(_J2K_START, 0, 4096)
-    if j2k >= 0:
-        return _size_segment(frame, j2k + len(_J2K_START))
-    if frame.startswith(_JPEG_START):
-        return _start_of_frame(frame)
+    try:
+        if j2k >= 0:
+            return _size_segment(frame, j2k + len(_J2K_START))
+        if frame.startswith(_JPEG_START):
+            return _start_of_frame(frame)
+    except (struct.error, IndexError) as error:
+        raise CorruptImage("pixel data cannot be decoded") from error
     raise CorruptImage("pixel data cannot be decoded")
 
 

@@ -22,7 +22,7 @@ from pydicom.uid import UID, RLELossless
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
-from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding
+from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
 from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
 from mcp_cxr.images.pixels._raster import SIGN, ArrayRaster, FileRaster, checked_shift, mask_to_bits, note_stray_bits
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Samples: TypeAlias = NDArray[Any]
     """As decoded: shape (rows, columns) or (rows, columns, 3)."""
 
+_UNDECODABLE: Final = "pixel data cannot be decoded"
 _LUMA: Final = (0.299, 0.587, 0.114)
 _ITEM = b"\xfe\xff\x00\xe0"
 _PHOTOMETRICS = frozenset(
@@ -93,9 +94,8 @@ def open_raster(file: DicomFile, *, halve: bool) -> Raster:
             lowest and highest value of the full size are then unknown.
 
     Raises:
-        CorruptImage: The pixel data ends early, or contradicts the header.
+        CorruptImage: The pixel data ends early, contradicts the header, or cannot be decoded.
         NeedsDecoding: See `DicomFile.uncompressed_only`.
-        Exception: Whatever a codec raises (`LIBRARY_ERRORS`).
     """
     layout, notes = file.layout, ()
     if file.syntax in _NATIVE and layout.bits_allocated == 16 and layout.photometric.startswith("MONOCHROME"):  # noqa: PLR2004 # bits
@@ -106,7 +106,7 @@ def open_raster(file: DicomFile, *, halve: bool) -> Raster:
     if file.syntax in _NATIVE:
         samples = _decode_native(file)
     elif file.pixels.length != UNDEFINED_LENGTH:
-        raise CorruptImage("pixel data cannot be decoded")
+        raise CorruptImage(_UNDECODABLE)
     else:
         frame = _join_fragments(file.source.read())
         half = _half_size(frame, layout) if halve and file.syntax in _JPEG_2000 else None
@@ -158,11 +158,15 @@ def _half_size(frame: bytes, layout: PixelLayout) -> StoredArray | None:
         image = Jpeg2KImageFile(io.BytesIO(frame))
         image.reduce = 1
         values = np.asarray(image)
-        values = values >> 8 * values.itemsize - stream.bits  # Pillow scales values to all bits
     except LIBRARY_ERRORS:
         return None
-    if values.shape != (-(-layout.rows // 2), -(-layout.columns // 2)) or values.dtype.name not in ("uint8", "uint16"):
+    if (
+        stream.bits > 8 * values.itemsize
+        or values.shape != (-(-layout.rows // 2), -(-layout.columns // 2))
+        or values.dtype.name not in ("uint8", "uint16")
+    ):
         return None
+    values = values >> 8 * values.itemsize - stream.bits  # Pillow scales values to all bits
     if (
         values.max() >= 1 << layout.bits_stored
     ):  # bits above BitsStored may be in use, and their mean would be meaningless
@@ -189,8 +193,9 @@ def _decode_native(file: DicomFile) -> Samples:
         raise CorruptImage("truncated pixel data")
     data += file.source.read(expected % 2) or b"\0" * (expected % 2)
     elements = _pixel_elements(replace(layout, bits_stored=layout.bits_allocated))  # the others are dealt with later
-    elements.add_new("PixelData", file.pixels.vr, data)
-    return get_decoder(file.syntax).as_array(elements, index=0, raw=True)[0]
+    with translate_library_errors(_UNDECODABLE):
+        elements.add_new("PixelData", file.pixels.vr, data)
+        return get_decoder(file.syntax).as_array(elements, index=0, raw=True)[0]
 
 
 def _join_fragments(encapsulated: bytes) -> bytes:
@@ -202,6 +207,8 @@ def _join_fragments(encapsulated: bytes) -> bytes:
     at = 0
     while encapsulated[at : at + 4] == _ITEM:
         start = at + 8
+        if start > len(encapsulated):
+            raise CorruptImage("truncated pixel data")
         at = start + struct.unpack_from("<I", encapsulated, at + 4)[0]
         if at > len(encapsulated):
             raise CorruptImage("truncated pixel data")
@@ -229,7 +236,8 @@ def _decode_rle(frame: bytes, layout: PixelLayout) -> Samples:
     """PS3.5 annex G; the samples of a pixel lie in planes. `out` limits the decoded size."""
     dtype = np.dtype(f"<{'i' if layout.signed else 'u'}{layout.bits_allocated // 8}")
     room = bytearray(layout.rows * layout.columns * layout.samples * dtype.itemsize)
-    data = cast("bytes", imagecodecs.dicomrle_decode(frame, dtype=dtype, out=room))
+    with translate_library_errors(_UNDECODABLE):
+        data = cast("bytes", imagecodecs.dicomrle_decode(frame, dtype=dtype, out=room))
     if len(data) < len(room):
         raise CorruptImage("truncated pixel data")
     planes = np.frombuffer(data, dtype).reshape(layout.samples, layout.rows, layout.columns)
@@ -242,8 +250,9 @@ def _decode_with_plugin(frame: bytes, syntax: UID, layout: PixelLayout) -> Sampl
     decoder = get_decoder(syntax)
     for plugin in _PLUGINS:
         if plugin in decoder.available_plugins:
-            return decoder.as_array(elements, index=0, raw=True, decoding_plugin=plugin)[0]
-    raise CorruptImage("pixel data cannot be decoded")
+            with translate_library_errors(_UNDECODABLE):
+                return decoder.as_array(elements, index=0, raw=True, decoding_plugin=plugin)[0]
+    raise CorruptImage(_UNDECODABLE)
 
 
 def _pixel_elements(layout: PixelLayout) -> Dataset:
@@ -278,7 +287,8 @@ def _layout_in_stream(stream: StreamHeader, layout: PixelLayout) -> tuple[PixelL
 
 def _to_gray(samples: Samples, elements: Dataset, layout: PixelLayout) -> StoredArray:
     if layout.photometric == "PALETTE COLOR":
-        samples = apply_color_lut(samples, elements)
+        with translate_library_errors(_UNDECODABLE):
+            samples = apply_color_lut(samples, elements)
     if samples.ndim == 2:  # noqa: PLR2004 # gray
         return np.ascontiguousarray(samples)
     if layout.photometric.startswith("YBR_FULL"):

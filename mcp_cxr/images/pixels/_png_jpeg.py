@@ -14,6 +14,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import MAX_PIXELS, HeaderFacts
+from mcp_cxr.images.files import translate_library_errors
 
 if TYPE_CHECKING:
     from typing import BinaryIO, Literal
@@ -32,9 +33,10 @@ def open_png_jpeg(source: BinaryIO, kind: Literal["png", "jpeg"]) -> ImageFile:
 
     Raises:
         UnsupportedImage: More than `MAX_PIXELS`.
-        Exception: Whatever Pillow raises (`LIBRARY_ERRORS`).
+        CorruptImage: Pillow cannot read it.
     """
-    image = _PLUGINS[kind](source)
+    with translate_library_errors("damaged header"):
+        image = _PLUGINS[kind](source)
     columns, rows = image.size
     if rows < 1 or columns < 1:
         raise CorruptImage("no rows or columns")
@@ -53,8 +55,9 @@ def png_jpeg_values(image: ImageFile) -> StoredArray:
     """Decode to gray, 8 or 16 bits.
 
     Raises:
-        Exception: Whatever Pillow raises (`LIBRARY_ERRORS`) and for truncated files.
+        CorruptImage: Pillow cannot decode it, or it ends early.
     """
-    if image.mode.startswith("I"):  # 16 bits; converting to L would clip at 255
-        return np.ascontiguousarray(np.asarray(image).astype(np.uint16))
-    return np.array(image.convert("L"))
+    with translate_library_errors("pixel data cannot be decoded"):
+        if image.mode.startswith("I"):  # 16 bits; converting to L would clip at 255
+            return np.ascontiguousarray(np.asarray(image).astype(np.uint16))
+        return np.array(image.convert("L"))

@@ -1,7 +1,7 @@
 """A worker process, started by `_worker_pool.WorkerPool`.
 
 It reads tasks from stdin, one JSON message per line. For each it writes to stdout one byte on receipt, then the answer:
-two lengths, JSON, raw bytes. An `ImageError` is an answer; any other error ends the process and fails this file.
+two lengths, JSON, raw bytes. An error is an answer too: an `ImageError`, or the class and traceback of any other one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import signal
 import struct
 import sys
+import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,9 @@ def _encode_answer(message: dict[str, Any]) -> bytes:
         answer, parts = {"error": type(error).__name__, "reason": error.reason}, []
     except MemoryError:
         answer, parts = {"error": "UnsupportedImage", "reason": "decoder ran out of memory"}, []
+    except Exception as error:  # noqa: BLE001 # of our own code: the parent logs it
+        trace = "".join(traceback.format_tb(error.__traceback__))  # without its message, which may quote a header
+        answer, parts = {"error": "InternalError", "kind": type(error).__name__, "trace": trace}, []
     text = json.dumps([answer, [len(part) for part in parts]]).encode()
     return b"".join((LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts))
 

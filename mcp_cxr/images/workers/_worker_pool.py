@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from mcp_cxr.errors import CorruptImage, ImageError, UnreadableFile, UnsupportedImage
+from mcp_cxr.errors import CorruptImage, ImageError, InternalError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images.dicom import MAX_PIXELS
 from mcp_cxr.images.workers._process_main import LENGTHS, TASK_RECEIVED
+from mcp_cxr.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from anyio.abc import Process
@@ -53,6 +55,8 @@ _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # th
 _MAX_ANSWER_BYTES: Final = 2 * MAX_PIXELS + 2**20
 """Size limit of an answer: the values of the largest accepted image, and its JSON part."""
 _STREAM_ERRORS: Final = (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError, anyio.ClosedResourceError)
+_CLASS_NAME: Final = re.compile(r"[A-Za-z_]{1,60}")
+_MAX_TRACE: Final = 20_000
 _ERRORS: Final = {each.__name__: each for each in (UnsupportedImage, CorruptImage, UnreadableFile)}
 
 
@@ -83,6 +87,7 @@ class WorkerPool:
         """Run a task in a process.
 
         Raises:
+            InternalError: Our own code failed in the process.
             ImageError: As the task does; or `decoder crashed`, `decoder ran out of memory`, `decoding took too long`;
                 or `decoder cannot be started`, after which the next ingest tries the file again.
         """
@@ -180,12 +185,18 @@ def _exit_error(exit_code: int) -> ImageError:
     return CorruptImage("decoding took too long" if is_late else "decoder crashed")
 
 
+def _answered_error(answer: dict[str, Any]) -> ImageError | InternalError:
+    if answer["error"] == InternalError.__name__ and _CLASS_NAME.fullmatch(answer["kind"]):
+        return InternalError(answer["kind"], sanitize_text(str(answer["trace"])[:_MAX_TRACE]))
+    return _ERRORS[answer["error"]](str(answer["reason"]))
+
+
 def _result(task: Task[Result], text: bytes, data: bytes) -> Result:
     """Return the result of an answer, which is untrusted: a malicious file may control the worker."""
     try:
         answer, sizes = json.loads(text)
         if "error" in answer:
-            raise _ERRORS[answer["error"]](str(answer["reason"]))
+            raise _answered_error(answer)
         parts: list[bytes] = []
         for size in sizes:
             parts.append(data[:size])

@@ -2,7 +2,8 @@
 
 CXR_OPENI_TOOL names the script `openi_reports.py`, which makes the reports in CXR_BENCH_DIR; or CXR_OPENI_DATA names a
 folder that it made. `tests/bench/reports/README.md` says how questions and truth were written. Only words are used.
-`python -m tests.bench.bench_reports --misses` also lists the wrong hits of each question below .8.
+`python -m tests.bench.bench_reports --misses` also lists the wrong hits of each question below .8; `--fresh` asks the 40
+questions that were written by somebody else and first asked when everything else was done.
 """
 
 # ruff: noqa: T201  # a bench prints
@@ -23,7 +24,7 @@ from tests.bench.reports.figures import Figures, judge
 from tests.bench.reports.reader import agreements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tests.bench.reports.data import Question, Reports
     from tests.bench.reports.engines import Answer
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 PRECISION_TO_REACH, NO_FINDING_TO_KEEP, WITHIN_TO_REACH = 0.85, 0.03, 0.80
 
 
-async def answers(found: Reports) -> dict[str, list[Figures]]:
+async def answers(found: Reports, asked: Sequence[Question]) -> dict[str, list[Figures]]:
     """Ask every engine every question."""
     judged: dict[str, list[Figures]] = {OURS: []}
     others = rivals(found.texts)
     with tempfile.TemporaryDirectory() as folder:
         async with filled_archive(found, Path(folder)) as archive:
-            for question in questions():
+            for question in asked:
                 if not found.studies(question.truth):
                     print(f"No study is right for: {question.text}", file=sys.stderr)
                     continue
@@ -85,7 +86,7 @@ def main(options: list[str] | None = None) -> int:
     except DataMissing as exc:
         print(f"Reports: not measured: {exc}.", file=sys.stderr)
         return 2
-    judged = anyio.run(answers, found)
+    judged = anyio.run(answers, found, questions(fresh="--fresh" in (options or [])))
     by_class = tables.summaries(judged)
     print(f"Reports: {len(judged[OURS])} questions to {len(found.texts):,} reports, by words alone")
     print("\n".join(tables.classes(by_class)))

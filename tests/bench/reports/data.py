@@ -94,8 +94,8 @@ def _checked(folder: Path, variable: str) -> Reports:
     return found
 
 
-def questions() -> list[Question]:
-    """Return the questions of `questions.csv`."""
+def questions(*, fresh: bool = False) -> list[Question]:
+    """Return the questions of `questions.csv`, or those of `questions_fresh.csv`."""
     return [
         Question(
             row["class"],
@@ -103,7 +103,7 @@ def questions() -> list[Question]:
             parse_expression(row["truth"]),
             parse_expression(row["findings"]) if row["findings"] else None,
         )
-        for row in _rows(_HERE / "questions.csv")
+        for row in _rows(_HERE / ("questions_fresh.csv" if fresh else "questions.csv"))
     ]
 
 

@@ -38,7 +38,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "starlette": ("server.http",),
     "streamlit": ("chat",),
     "tqdm": ("cli._ingest",),
-    "urllib.request": ("pasted",),  # a file URL as a path, nothing of the network
+    "urllib.request": ("pasted_text",),  # a file URL as a path, nothing of the network
     "uvicorn": ("server.http",),
 }
 """Library: the modules and packages of mcp_cxr that may import it. Other standard modules are free."""

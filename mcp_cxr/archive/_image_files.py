@@ -175,8 +175,8 @@ class ImageFiles:
             path = await to_thread.run_sync(allowed_roots.resolve, recorded_path)
         except PathRefused as exc:  # its message names the whole path
             raise PathRefused(
-                f"The file of image {stored.image.image_id} was not found below the roots. Mount its folder, or ingest "
-                "it from its new place."
+                f"The file of image {stored.image.image_id} was not found; it was last read below {stored.image.root}."
+                " Restore or mount that folder, or ingest the folder where the file is now."
             ) from exc
         before = (await self._store.outcomes([str(recorded_path)])).get(str(recorded_path))
         status = await to_thread.run_sync(path.stat)

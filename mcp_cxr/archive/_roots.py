@@ -38,12 +38,14 @@ class AllowedRoots:
         except (OSError, RuntimeError, ValueError):  # a loop of links, the home of an unknown user, not a path
             is_below, exists, real = True, False, Path()
         if not is_below:
+            if not Path(shown).expanduser().is_absolute():
+                raise PathRefused(f"{shown!r} is a relative path; give an absolute path below a root of the archive.")
             raise PathRefused(
-                f"{shown} is outside the folders this server may read (roots). To allow it, add its folder to "
+                f"{shown!r} is outside the folders this server may read (roots). To allow it, add its folder to "
                 "MCP_CXR_ROOTS."
             )
         if not exists:
-            raise PathRefused(f"{shown} does not exist.")
+            raise PathRefused(f"{shown!r} does not exist.")
         return real
 
 

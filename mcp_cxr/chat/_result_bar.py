@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from mcp_cxr.chat._export import to_csv, to_zip
-from mcp_cxr.chat._search_queries import GROUPS, describe_query, save_query
+from mcp_cxr.chat._search_queries import describe_query, save_query
 from mcp_cxr.chat._session_state import PAGE
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
-from mcp_cxr.records import SearchResult
+from mcp_cxr.records import SearchResult, counted
 
 if TYPE_CHECKING:
     from mcp_cxr.chat._servers import Backend
@@ -24,7 +24,6 @@ _MODES = {
     "similar": "by example",
     "filter": "by filters, newest first",
 }
-_PLURALS = {"study": "studies", "subject": "patients", "none": "images"}
 
 
 def results(backend: Backend, tab: Tab) -> None:
@@ -32,7 +31,7 @@ def results(backend: Backend, tab: Tab) -> None:
     page = tab.page or {}
     result = SearchResult.model_validate(page)
     total, group = page["total_results"], tab.query.get("group", "study")
-    found = result.matches_text() or f"{total:,} {GROUPS[group] if total == 1 else _PLURALS[group]}"
+    found = result.matches_text(group) or counted(total, group)
     with st.container(horizontal=True, vertical_alignment="center", key="results"):
         st.markdown(f"**{found}** {_MODES[page['search_mode']]} · {page['execution_time_ms']:.0f} ms")
         _pages(backend, tab, page)

@@ -25,7 +25,10 @@ _T = TypeVar("_T")
 
 DONE, FAILED = 0, 1
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, as the MCP tools return it.")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+as_tool_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object, as the MCP tools return it, instead of text."
+)
 
 
 def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:

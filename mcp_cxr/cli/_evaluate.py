@@ -30,7 +30,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--reader",
     type=_FILE,
     metavar="CODES.csv",
-    help="Compare what is read in reports with these codes. Alone, it needs no vectors.",
+    help="Compare the findings that mcp-cxr reads in reports with these codes. If it is the only protocol, no images are "
+    "needed.",
 )
 @click.option(
     "--independent",
@@ -68,7 +69,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--baseline",
     type=_FILE,
     metavar="JSON",
-    help="Exit with 1 if a figure lies outside its interval in this file, on the worse side.",
+    help="Exit with 1 if a figure is worse than its interval in this file.",
 )
 @as_json
 def evaluate(
@@ -82,6 +83,8 @@ def evaluate(
 ) -> int:
     """Measure how good the search is. Uses the archive, or the images (with --reader, the reports) of the folder PATH.
 
+    Codes: a CSV with the columns study_id, finding, value and, optionally, side and size.
+
     \b
     Protocols (docs/evaluate.md explains them):
       labels     finds studies by the prompts of each label
@@ -92,7 +95,7 @@ def evaluate(
       feedback   marks results as like or unlike, and searches again
       index      compares the store's search with an exact scan
       integrity  counts unusable and duplicate vectors
-      questions  finds findings with side and size, as a --truth of codes has them
+      questions  searches for findings with a side or size; needs codes in --truth
       reader     compares what is read in reports with the codes of --reader
     """  # noqa: D301 - click does not wrap a paragraph after `\b`
     from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy

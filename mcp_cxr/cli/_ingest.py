@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, reread_line, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_tool_json, note, print_result, reread_line, say, with_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _LINE_EVERY_S = 5.0
 _BAR_EVERY_S = 0.2
 _HINTS = {"implausible pixels": " (noise, or nearly one gray; look at the files, then --any-pixels lets them in)"}
+_STAGES = {
+    "walk": "listing",
+    "known": "header check",
+    "decode": "decoding",
+    "embed": "embedding",
+    "write": "writing",
+}
+"""What people read instead of a key of the JSON."""
 _CONTINUE = "Run the same command again to continue."
 
 
@@ -66,7 +74,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."
 )
 @click.option("--any-pixels", is_flag=True, help="Accept images that look like noise or are nearly all one gray.")
-@as_json
+@as_tool_json
 def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Add the images below PATH to the archive.
 
@@ -125,8 +133,9 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
 
 
 def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
-    rates = ", ".join(f"{name} {rate:g}" for name, rate in summary.stages.items())
-    slowest = f"  Slowest stage: {summary.slowest_stage} (files a second at work: {rates})"
+    rates = ", ".join(f"{_STAGES.get(name, name)} {rate:.3g}" for name, rate in summary.stages.items())
+    slowest_stage = _STAGES.get(summary.slowest_stage or "", summary.slowest_stage)
+    slowest = f"  Slowest stage: {slowest_stage} (files per second in each stage: {rates})"
     remaining = f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}"
     return [
         "Ingestion Complete!" if summary.next is None else "Ingestion stopped.",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import as_json, note, print_result, with_archive
+from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import SearchArguments
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     "--unlike",
     multiple=True,
     metavar="ID",
-    help="Find images unlike this one; needs a query or --like; may be repeated.",
+    help="Rank images that look like this one lower; needs a query or --like; may be repeated.",
 )
 @click.option("--limit", type=int, default=5, show_default=True, help="Number of results, 1 to 100.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Results to skip.")
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto: vectors and words; vector: vectors only; words: words only.",
 )
-@as_json
+@as_tool_json
 def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
     """Find images by words, by example, by filters, or any mix."""
     arguments = SearchArguments(query, **options)

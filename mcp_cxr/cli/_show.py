@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import as_json, note, print_result, with_archive
+from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("image_id")
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the image to this PNG file.")
-@as_json
+@as_tool_json
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known of one image."""
     shown = with_archive(lambda archive: _show(archive, image_id, png))

@@ -10,6 +10,7 @@ from mcp_cxr.cli._common import (
     DONE,
     FAILED,
     as_json,
+    as_tool_json,
     confirmed,
     note,
     print_result,
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from mcp_cxr.upkeep import CopySummary
 
 _SAMPLES = 5
+_NAMES = {"reports read by an older version": "reports interpreted by an older version of mcp-cxr"}
+"""What people read instead of a key of the JSON."""
 
 
-@click.group(short_help="Create, count, check, copy or remove the storage.")
+@click.group()
 def table() -> None:
-    """Manage the archive's storage: create, count, check, copy, remove."""
+    """Create, check, copy or remove the archive's storage, and count what it holds."""
 
 
 @table.command()
@@ -38,7 +41,7 @@ def table() -> None:
 def create(*, as_json: bool) -> None:
     """Create the table if it does not exist.
 
-    If an older version read the archive's reports, they are read again; nothing is embedded.
+    Reports that an older version of mcp-cxr interpreted are interpreted again; images are not embedded again.
     """
     is_created = with_archive(_create)
     lines = [
@@ -86,7 +89,7 @@ async def _count(archive: Archive) -> int | None:
 
 
 @table.command()
-@as_json
+@as_tool_json
 def stats(*, as_json: bool) -> None:
     """Count images, patients, studies, views and labels."""
     overview, samples = with_archive(_stats)
@@ -144,7 +147,7 @@ def verify(*, repair: bool, as_json: bool) -> int:
     lines = [
         f"Images: {found.images}",
         *(
-            f"  {problem}: {count}" + (f" ({repaired[problem]} repaired)" if repaired.get(problem) else "")
+            f"  {_NAMES.get(problem, problem)}: {count}" + (f" ({repaired[problem]} repaired)" if repaired.get(problem) else "")
             for problem, count in found.problems.items()
         ),
     ]

@@ -56,7 +56,7 @@ class _Host:
         """Search, print the hits as a table, collect their thumbnails; return the hits."""
         answer = await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments})
         result = SearchResult.model_validate(_data(answer))
-        found = result.matches_text() or f"{result.total_results} studies"
+        found = result.matches_text() or counted(result.total_results)
         click.echo(f"\n{title}\n  {found} ({result.search_mode}, {result.execution_time_ms} ms)")
         for line in _table(result.images):
             click.echo(f"  {line}")

@@ -38,7 +38,7 @@ from mcp_cxr.records._domain import (
     without_mimic_prefix,
 )
 from mcp_cxr.records._search_arguments import FILTERS, DefaultLimit, GroupBy, Mode, SearchArguments
-from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood
+from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted
 
 __all__ = [
     "FILTERS",
@@ -81,6 +81,7 @@ __all__ = [
     "Vector",
     "Vectors",
     "Verification",
+    "counted",
     "mimic_study_id",
     "mimic_subject_id",
     "without_mimic_prefix",

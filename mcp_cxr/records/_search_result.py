@@ -11,7 +11,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 Matched = Literal["full", "part", "unknown", "no"]
+_GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
 SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]
+
+
+def counted(number: int, group: str = "study") -> str:
+    """Return a number of groups with their unit: `1,204 studies`.
+
+    Args:
+        number: How many.
+        group: `GroupBy`: study, subject or none.
+    """
+    singular, plural = _GROUP_NOUNS[group]
+    return f"{number:,} {singular if number == 1 else plural}"
 
 
 class Hit(BaseModel):
@@ -42,7 +54,7 @@ class Hit(BaseModel):
     percentile: float | None = None
     """Share of the reference sample, in percent, that is less similar."""
     labels: dict[str, int] = {}
-    """1 present, -1 possible, 0 absent; a model is given the absent ones in `labels_absent` only."""
+    """1 present, -1 uncertain, 0 absent; a model is given the absent ones in `labels_absent` only."""
     labels_absent: list[str] = []
     """The names of the labels that are absent."""
     report_excerpt: str | None = None
@@ -128,8 +140,11 @@ class SearchResult(BaseModel):
         understood = self.understood
         return understood is not None and bool(understood.without) and not (understood.findings or understood.words)
 
-    def matches_text(self) -> str | None:
-        """Return how many match, for people: `162 match; 310 in part; the rest is ranked by likeness`.
+    def matches_text(self, group: str = "study") -> str | None:
+        """Return how many match, for people: `162 studies match; 310 match in part; the rest is ranked by likeness`.
+
+        Args:
+            group: What is counted; `GroupBy` of the search.
 
         Returns:
             None without words.
@@ -137,19 +152,21 @@ class SearchResult(BaseModel):
         if self.matched_results is None or self.counts is None:
             return None
         part, silent, unknown = (self.counts[name] for name in ("part", "silent", "unknown"))
-        parts = [f"{self.matched_results:,} match"]
+        parts = [f"{counted(self.matched_results, group)} {_verb('match', self.matched_results)}"]
         if self.only_rules_out:
-            parts += [f"{silent:,} do not mention it"] if silent else []
-            parts += [f"{unknown:,} have no report or label"] if unknown else []
+            parts += [f"{silent:,} {'does' if silent == 1 else 'do'} not mention it"] if silent else []
+            parts += [f"{unknown:,} {'has' if unknown == 1 else 'have'} no report or label"] if unknown else []
         else:
-            parts += [f"{part:,} in part"] if part else []
+            parts += [f"{part:,} {_verb('match', part)} in part"] if part else []
             parts += [self._rest_text()] if self.total_results > self.matched_results + part else []
         return "; ".join(parts)
 
     def _rest_text(self) -> str:
         if self.search_mode == "keyword":
-            return "in the rest only single words or the indication match"
-        return "all are ranked by likeness" if self._is_mixed else "the rest is ranked by likeness"
+            return "the others match only single words or the report's indication"
+        if self._is_mixed:
+            return "the list is ordered by likeness, so they are not all first"
+        return "the rest is ranked by likeness"
 
     def rest_heading(self) -> tuple[int, str] | None:
         """Return the rank of the first hit after the matches, and a line that sets it and those after it apart.
@@ -163,7 +180,7 @@ class SearchResult(BaseModel):
         if self.only_rules_out:
             return first.rank, "Not mentioned, or no report or label"
         if self.search_mode == "keyword":
-            return first.rank, "Only single words or the indication match"
+            return first.rank, "Only single words or the report's indication match"
         return first.rank, "Ranked by likeness: no report or label matches"
 
     @property
@@ -171,3 +188,8 @@ class SearchResult(BaseModel):
         """Whether matches stand between hits that do not match: vectors alone ranked them."""
         matches = [hit.matched in ("full", "part") for hit in self.images]
         return matches != sorted(matches, reverse=True)
+
+
+def _verb(verb: str, number: int) -> str:
+    """Return a verb for this many things."""
+    return f"{verb}{'es' if number == 1 else ''}"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _MAX_EXCERPT = 138  # characters: with them, a page of hits costs a model at most 45 tokens more a hit
 _IN_REPORT = {Status.PRESENT: "report", Status.POSSIBLE: "report, possible", Status.ABSENT: "report, denied"}
-_IN_LABELS = {1: "label", -1: "label, possible", 0: "label, absent"}
+_IN_LABELS = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
 @dataclass(frozen=True)
@@ -199,12 +199,13 @@ class Reasons:
             return f"{wanted.description}: not mentioned"
         if reading.status is Status.ABSENT:
             return f"{wanted.description}: denied"
-        stated = frozenset(value for mention in reading.mentions for value in mention.modifiers)
-        words = WantedFinding(wanted.name, stated).modifier_words
         denied = [side for side in wanted.sides if reading.sides.get(side) is Status.ABSENT]
         if denied:
             return f"{wanted.description}: denied on the {' and '.join(denied)}"
-        return f"{wanted.description}: {'stated as ' + ', '.join(words) if words else 'not stated'}"
+        affirmed = [mention for mention in reading.mentions if mention.status is not Status.ABSENT]
+        phrases = dict.fromkeys(_phrase(wanted, mention).removesuffix(mention.name).strip() for mention in affirmed)
+        stated = f"stated {', '.join(filter(None, phrases))}" if any(phrases) else "stated without such details"
+        return f"{wanted.name}: asked {', '.join(wanted.modifier_words)}; {stated}"
 
     def _agreement(self, statement: Statement) -> int:
         """Return how far a statement agrees with the query; 0 if it contradicts it or says nothing of it."""

@@ -97,7 +97,7 @@ class _Page:
             if index in repeats or group.best.image_id not in stored:  # another process may have removed it since
                 continue
             hit = _hit(search, group, stored[group.best.image_id], statistics, index + 1)
-            notes = [f"near duplicate folded: {image_id}" for image_id in folded.pop(index, [])]
+            notes = [f"near duplicate, not listed: {image_id}" for image_id in folded.pop(index, [])]
             hits.append(hit.model_copy(update={"why": [*hit.why, *notes]}) if notes else hit)
         warnings = [
             f"Near duplicates of the image at rank {first + 1} are not listed separately: {', '.join(image_ids)}."
@@ -185,8 +185,9 @@ def _match_warnings(search: RankedSearch) -> list[str]:
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     if counted.get("labels blank"):
         found.append(
-            f"Of the {search.facts.total} results, {counted['labels blank']} are blank in labels_absent: their labels"
-            " do not mention it."
+            f"{counted['labels blank']} of the {search.facts.total} results have no value for"
+            f" {'the label' if len(search.where.labels_absent) == 1 else 'a label'} that must be absent; it is not known"
+            " to be absent there."
         )
     return found
 

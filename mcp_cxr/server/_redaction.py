@@ -11,7 +11,10 @@ from mcp_cxr.errors import ConfigError
 if TYPE_CHECKING:
     from mcp_cxr.records import Hit, ImageDetails, SearchResult
 
-REPORTS_NOT_SHARED = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
+REPORTS_NOT_SHARED = (
+    "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
+    " settings and restart it."
+)
 HIDDEN_PATH_NOTE = "(file names are not shared)"
 _MIMIC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
@@ -77,4 +80,7 @@ def require_images_shared(share: tuple[str, ...]) -> None:
         ConfigError: `share` does not include images.
     """
     if "images" not in share:
-        raise ConfigError("Images are not shared with this host's model; its owner can set MCP_CXR_SHARE=images.")
+        raise ConfigError(
+            "This server does not share images with the model. To allow it, add images to MCP_CXR_SHARE in the server's"
+            " settings and restart it."
+        )

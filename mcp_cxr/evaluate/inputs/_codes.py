@@ -136,7 +136,7 @@ def _code(row: Mapping[str, str | None], finding: str, where: str) -> Code:
     try:
         status = _VALUES[float(row["value"] or "")]
     except (ValueError, KeyError) as exc:
-        raise ConfigError(f"{where}: the value is {row['value']!r}; it must be 1, -1 (possible) or 0.") from exc
+        raise ConfigError(f"{where}: the value is {row['value']!r}; it must be 1, -1 (uncertain) or 0.") from exc
     side, size = ((row.get(column) or "").strip() for column in ("side", "size"))
     sides, sizes = _modifiers(side, "side"), _modifiers(size, "size")
     if bool(side) != bool(sides):

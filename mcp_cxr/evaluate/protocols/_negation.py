@@ -49,8 +49,8 @@ async def measure_negation(copy: HeldOutCopy, labels: list[str]) -> ProtocolResu
 
     ends = copy.context.bootstrap(copy.context.dataset.subject_of).intervals(figures)
     meaning = (
-        f"The share of the first ten that have the finding after all, among {len(copy.studies)} studies, of which "
-        f"{copy.reports} have a report."
+        f'swap rate: the share of the first ten results of "no X" that do have X, among {len(copy.studies)} studies, '
+        f"of which {copy.reports} have a report."
     )
     return measured_result(
         "negation",

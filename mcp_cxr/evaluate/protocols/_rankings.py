@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Mode
 
 LABELER_NOTE = (
-    "A truth that was read from these reports favors words: that compares with their reader, not with the image."
+    "If the true labels were extracted from these reports, word search has an advantage: the figures then measure"
+    " agreement with the label extractor, not with the images."
 )
 
 

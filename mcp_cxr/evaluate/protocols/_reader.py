@@ -75,8 +75,8 @@ def _notes(reports: Mapping[str, str | None], codes: CodesFile, compared: int) -
         notes.append(f"Left out: {missing} not in the archive, {without} without a report.")
     return [
         *notes,
-        "Of a finding that no row denies, a study without a row for it is taken as not having it.",
-        f"95 % intervals are Wilson's; below {MIN_CODED} coded studies there are counts and disagreements, no rates.",
+        "If the codes have no negative rows for a finding, a study without a row counts as negative.",
+        f"Intervals are Wilson intervals. With fewer than {MIN_CODED} coded studies, only counts and disagreements are given.",
     ]
 
 

@@ -32,7 +32,7 @@ _KEPT = 100
 """Results kept of each query: in a resample, some occur several times and others not at all."""
 _REMOVED = [
     "all images of the example's patient, whose vectors are alike",
-    "everything but the vectors of images",
+    "all data except the image vectors",
 ]
 
 
@@ -71,7 +71,7 @@ def _result(context: EvaluationContext, labels: list[str]) -> ProtocolResult:
             counted=("images", "queries"),
         ),
         _REMOVED,
-        ["A result is relevant for a label if it has it, too; each figure is the mean of the labels' means."],
+        ["A result is relevant if its study also has the label; figures are averaged per label, then over labels."],
         left_out=context.labels_left_out(),
     )
 

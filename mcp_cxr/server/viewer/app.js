@@ -148,7 +148,7 @@ class App {
     Object.assign(this, { page, search, isBusy: false, problem: null, hint: null });
     this.unlike = [...(search.unlike ?? [])];
     for (const hit of page.images) this.names.set(hit.image_id, `${hit.view_position} ${hit.subject_id}`);
-    const found = matchesText(page) ?? counted(page.total_results, search.group);
+    const found = matchesText(page, search.group) ?? counted(page.total_results, search.group);
     announce(`${found}. ${page.images.length} shown.`);
     this.closeImage();
     this.app.querySelector(".results")?.scrollTo(0, 0);

@@ -54,7 +54,7 @@ class Gallery {
 
   #summary(page) {
     const took = typeof page.execution_time_ms === "number" ? `${Math.round(page.execution_time_ms)} ms` : null;
-    const found = matchesText(page) ?? counted(page.total_results, this.state.search.group);
+    const found = matchesText(page, this.state.search.group) ?? counted(page.total_results, this.state.search.group);
     const facts = [MODES[page.search_mode] ?? page.search_mode, took].filter(Boolean);
     const query = page.query ? ` for “${page.query}”` : "";
     return element(

@@ -43,25 +43,26 @@ function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
-/** How many match, for people: "162 match; 310 in part; the rest is ranked by likeness"; null without words. */
-function matchesText(page) {
+/** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by likeness"; null without words. */
+function matchesText(page, group) {
   const { matched_results: matched, counts } = page;
   if (typeof matched !== "number" || !counts) return null;
   const number = (count) => count.toLocaleString("en");
-  const parts = [`${number(matched)} match`];
+  const match = (count) => (count === 1 ? "matches" : "match");
+  const parts = [`${counted(matched, group)} ${match(matched)}`];
   if (onlyRulesOut(page)) {
-    if (counts.silent) parts.push(`${number(counts.silent)} do not mention it`);
-    if (counts.unknown) parts.push(`${number(counts.unknown)} have no report or label`);
+    if (counts.silent) parts.push(`${number(counts.silent)} ${counts.silent === 1 ? "does" : "do"} not mention it`);
+    if (counts.unknown) parts.push(`${number(counts.unknown)} ${counts.unknown === 1 ? "has" : "have"} no report or label`);
     return parts.join("; ");
   }
-  if (counts.part) parts.push(`${number(counts.part)} in part`);
+  if (counts.part) parts.push(`${number(counts.part)} ${match(counts.part)} in part`);
   if (page.total_results > matched + counts.part) parts.push(restText(page));
   return parts.join("; ");
 }
 
 function restText(page) {
-  if (page.search_mode === "keyword") return "in the rest only single words or the indication match";
-  return isMixed(page) ? "all are ranked by likeness" : "the rest is ranked by likeness";
+  if (page.search_mode === "keyword") return "the others match only single words or the report's indication";
+  return isMixed(page) ? "the list is ordered by likeness, so they are not all first" : "the rest is ranked by likeness";
 }
 
 /** The rank of the first hit after the matches, and a line that sets it and those after it apart; null if none is needed. */
@@ -69,7 +70,7 @@ function restHeading(page) {
   const first = page.images.find(({ matched }) => matched === "no" || matched === "unknown");
   if (!first || isMixed(page)) return null;
   if (onlyRulesOut(page)) return { rank: first.rank, text: "Not mentioned, or no report or label" };
-  if (page.search_mode === "keyword") return { rank: first.rank, text: "Only single words or the indication match" };
+  if (page.search_mode === "keyword") return { rank: first.rank, text: "Only single words or the report's indication match" };
   return { rank: first.rank, text: "Ranked by likeness: no report or label matches" };
 }
 

@@ -264,7 +264,7 @@ def translated_errors(location: str) -> Generator[None]:
         raise _meaning(exc, location) from exc
     except OSError as exc:
         raise StoreUnavailable(
-            f"{location} cannot be created ({exc.strerror}). Check that its folder is a folder that you may write to."
+            f"Cannot create {location} ({exc.strerror}). Set MCP_CXR_DATA_DIR to a folder that you can write to."
         ) from exc
 
 

@@ -34,6 +34,18 @@ def remote_name(url: str) -> str | None:
     return f"{host}:{port}" if parts.scheme == "https" else f"http://{host}:{port}"
 
 
+def is_remote_name(text: str) -> bool:
+    """Return whether a text has the form of a name that `remote_name` returns: `host:port` or `http://host:port`."""
+    if any(char.isspace() for char in text):
+        return False
+    try:
+        parts = urlsplit(text.rstrip("/") if text.lower().startswith("http://") else f"https://{text.rstrip('/')}")
+        is_named = bool(parts.hostname and parts.port)
+    except ValueError:
+        return False
+    return is_named and parts.username is None and not (parts.path or parts.query or parts.fragment)
+
+
 def is_allowed(name: str, allowed: tuple[str, ...]) -> bool:
     """Return whether MCP_CXR_ALLOW_REMOTE holds a name that `remote_name` returned."""
     return name in {entry.lower().rstrip("/") for entry in allowed}

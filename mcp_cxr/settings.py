@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.loopback import is_loopback
+from mcp_cxr.loopback import is_loopback, is_remote_name
 from mcp_cxr.pasted_text import pasted_path, strip_pasted
 
 
@@ -182,6 +182,20 @@ class Settings(BaseSettings):
         stripped = {name: _stripped(name, value) for name, value in values.items()}
         return {name: value for name, value in stripped.items() if value != ""}
 
+    @field_validator("allow_remote")
+    @classmethod
+    def _names_of_services(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names as they are.
+
+        Raises:
+            ValueError: One could never be that of a service, such as a URL with a path.
+        """
+        if any(not is_remote_name(name) for name in names):
+            raise ValueError(
+                "each entry must be host:port or http://host:port, without a path; separate them with commas"
+            )
+        return names
+
     @property
     def key_file(self) -> Path | None:
         """File of the key that hashes ids; None if it must be set and is not."""
@@ -228,6 +242,8 @@ def load_settings() -> Settings:
         message = first["msg"].removeprefix("Value error, ")
         name = f"{first['loc'][0]}: " if first["loc"] else ""
         expected = message.removeprefix("Input should be ").partition(", unable")[0].replace("'", "")
+        if first["loc"] and first["loc"][0] == "MCP_CXR_SHARE":
+            expected = "reports, images or both: reports,images"
         if message.startswith("Input"):
             raise ConfigError(f"{first['loc'][0]} must be {expected}.") from None
         raise ConfigError(f"{name}{message}.") from None

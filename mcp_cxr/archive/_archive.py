@@ -207,7 +207,7 @@ class Archive:
             image_reader=image_reader,
             check_fingerprint=self._fingerprint_check.check_fingerprint,
             id_policy=self.settings.ids,
-            id_key=IdKey(self.settings.key_file, may_create=self.settings.may_create_key),
+            id_key=self._id_key(),
             stop_signal=stop_signal,
             callbacks=callbacks,
         )
@@ -403,4 +403,7 @@ class Archive:
             roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by `run_checks` itself
             roots = self.settings.roots
-        return await run_checks(self.store, self.embedder, roots)
+        return await run_checks(self.store, self.embedder, roots, self._id_key())
+
+    def _id_key(self) -> IdKey:
+        return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)

@@ -30,8 +30,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--reader",
     type=_FILE,
     metavar="CODES.csv",
-    help="Compare the findings that mcp-cxr reads in reports with these codes. If it is the only protocol, no images are "
-    "needed.",
+    help="Compare the findings that mcp-cxr reads in reports with these codes. If it is the only protocol, no images "
+    "are needed.",
 )
 @click.option(
     "--independent",

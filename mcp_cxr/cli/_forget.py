@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, confirmed, note, say, with_archive
-from mcp_cxr.errors import ConfigError
+from mcp_cxr.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
     from mcp_cxr.records import ForgetPreview
@@ -31,6 +31,9 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
         image_id=ImageId(name) if image else None,
     )
     found = with_archive(lambda archive: archive.forget_preview(where))
+    if not found.images and not found.external_in_archive:
+        kind = "patient" if subject else "study" if study else "image"
+        raise NotFound(f"The archive has no {kind} {name}; nothing was removed.")
     if not confirmed(_question(found)):
         note("Not confirmed; nothing was removed.")
         return FAILED

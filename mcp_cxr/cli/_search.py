@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
-from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import SearchArguments
+from mcp_cxr.cli._option_names import with_option_names
+from mcp_cxr.errors import ConfigError, QueryError
+from mcp_cxr.records import SearchArguments, counted
 
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
@@ -67,10 +68,13 @@ def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa
         raise ConfigError(
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
-    page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
+    try:
+        page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
+    except QueryError as exc:
+        raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
     print_result(page, _lines(page), as_json=as_json)
     if not as_json:
-        _note_about(page)
+        _note_about(page, arguments.group)
 
 
 def _lines(page: SearchResult) -> Iterator[str]:
@@ -93,13 +97,14 @@ def _text(hit: Hit) -> str:
     )
 
 
-def _note_about(page: SearchResult) -> None:
+def _note_about(page: SearchResult, group: str) -> None:
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
         note(f"Note: {warning}")
     if not page.total_results:
         note("No image matches.")
         return
-    if matches := page.matches_text():
+    if matches := page.matches_text(group):
         note(matches)
     more = f"; more with --offset {page.next_offset}" if page.next_offset else ""
-    note(f"{page.results_count} of {page.total_results} ({page.search_mode}, {page.execution_time_ms:.0f} ms){more}")
+    total = counted(page.total_results, group)
+    note(f"{page.results_count} of {total} ({page.search_mode}, {page.execution_time_ms:.0f} ms){more}")

@@ -25,7 +25,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--http", "over_http", is_flag=True, help="Serve over HTTP; clients need the token that is created in the file http.token in the data folder.")
+@click.option(
+    "--http",
+    "over_http",
+    is_flag=True,
+    help="Serve over HTTP; clients need the token that is created in the file http.token in the data folder.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",

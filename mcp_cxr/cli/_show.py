@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,6 +46,19 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
     return shown
 
 
+def _grayscale(steps: dict[str, Any]) -> str:
+    """Return how the default window was made: `window center 1995, width 3700 (LINEAR), inverted; no rescale`."""
+    voi = {
+        "lut": "VOI LUT",
+        "window": "window center {center:g}, width {width:g} ({function})",
+        "stretch": "no window: values {low:g} to {high:g}",
+    }.get(steps.get("voi", ""), "not recorded")
+    modality = {"lut": "modality LUT", "rescale": "rescale slope {slope:g}, intercept {intercept:g}"}
+    inverted = ", inverted" if steps.get("inverted") else ""
+    text = f"{voi}{inverted}; {modality.get(steps.get('modality', ''), 'no rescale')}".format_map(steps)
+    return "; ".join([text, *steps.get("notes", [])])
+
+
 def _lines(shown: ImageDetails) -> list[str]:
     rows = {
         "Image": shown.image_id,
@@ -56,7 +69,7 @@ def _lines(shown: ImageDetails) -> list[str]:
         "Split": shown.split or "-",
         "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())
         or "-",
-        "Grayscale": ", ".join(f"{step} {value}" for step, value in shown.grayscale.items()),
+        "Grayscale": _grayscale(shown.grayscale),
         "Other images": ", ".join(shown.other_images) or "-",
         **{name: str(value) for name, value in shown.tags.items()},
     }

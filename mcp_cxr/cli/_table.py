@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from mcp_cxr.cli._common import (
     with_archive,
     with_settings,
 )
+from mcp_cxr.cli._verify_lines import next_steps, verification_lines
 from mcp_cxr.errors import ConfigError, SchemaMismatch, StoreMissing
 
 if TYPE_CHECKING:
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from mcp_cxr.upkeep import CopySummary
 
 _SAMPLES = 5
-_NAMES = {"reports read by an older version": "reports interpreted by an older version of mcp-cxr"}
-"""What people read instead of a key of the JSON."""
 
 
 @click.group()
@@ -144,14 +144,11 @@ def verify(*, repair: bool, as_json: bool) -> int:
     repaired = found.repaired if isinstance(found, Repair) else {}
     if studies := repaired.get("reports read by an older version"):
         note(reread_line(studies))
-    lines = [
-        f"Images: {found.images}",
-        *(
-            f"  {_NAMES.get(problem, problem)}: {count}" + (f" ({repaired[problem]} repaired)" if repaired.get(problem) else "")
-            for problem, count in found.problems.items()
-        ),
-    ]
-    print_result(found, lines, as_json=as_json)
+    data = {name: value for name, value in asdict(found).items() if name != "examples"}
+    print_result(data, verification_lines(found, repaired), as_json=as_json)
+    if not as_json:
+        for step in next_steps(found, is_repaired=repair):
+            note(step)
     return FAILED if any(found.problems.values()) else DONE
 
 

@@ -21,7 +21,7 @@ from mcp_cxr.archive import open_archive
 from mcp_cxr.demo._data_set import write_data_set
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
-from mcp_cxr.records import SearchResult
+from mcp_cxr.records import SearchResult, counted
 from mcp_cxr.settings import load_settings
 
 if TYPE_CHECKING:

@@ -67,10 +67,21 @@ async def evaluate(
         return _reader_evaluation(plan, version, results, started)
     fingerprint = (await store.info()).fingerprint
     on_progress("Reading the archive ...")
-    labels_of = plan.truth.labels_of if plan.truth else _own_labels
+    joined = [plan.truth is None]
+
+    def labels_of(stored: StoredImage) -> Mapping[str, int]:
+        if plan.truth is None:
+            return stored.study.labels
+        joined[0] = joined[0] or plan.truth.has_row_of(stored)
+        return plan.truth.labels_of(stored)
+
     dataset = await load_dataset(store, split=plan.split, labels_of=labels_of)
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
+    if plan.truth and not joined[0]:
+        raise ConfigError(f"No row of {plan.truth.name} has a study of the archive; check its ids, or the split.")
+    for line in plan.truth.unknown_findings() if plan.truth else []:
+        on_progress(line)
     context = EvaluationContext(store, embedder, check_fingerprint, dataset, plan)
     results += await _on_vectors(context, [name for name in plan.protocols if name in _ON_VECTORS], on_progress)
     results += await _on_search(context, [name for name in plan.protocols if name in _ON_SEARCH], on_progress)
@@ -142,10 +153,6 @@ def _archive_evaluation(
         subjects=dataset.subjects,
         truth=_truth(plan, dataset),
     )
-
-
-def _own_labels(stored: StoredImage) -> Mapping[str, int]:
-    return stored.study.labels
 
 
 def _truth(plan: EvaluationPlan, dataset: Dataset) -> str:

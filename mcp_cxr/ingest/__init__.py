@@ -1,7 +1,7 @@
 """Ingests a folder: finds its images, embeds them and stores them."""
 
 from mcp_cxr.ingest._counts import IngestProgress
-from mcp_cxr.ingest._ids import IdAssigner, IdKey
+from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
@@ -9,6 +9,7 @@ from mcp_cxr.ingest._read_again import ReadingNow, read_again
 from mcp_cxr.ingest._walk import Candidate, Shard
 
 __all__ = [
+    "KEPT_IDS",
     "Candidate",
     "IdAssigner",
     "IdKey",

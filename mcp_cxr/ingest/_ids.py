@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.layouts import FileFacts
 
 _KEY_BYTES = 32
-_KEPT = "kept"  # the check value of an archive whose ids are not hashed
+KEPT_IDS = "kept"  # the check value of an archive whose ids are not hashed
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
 _STUDIES_COMPARED = 10_000  # the first ones of a run; a PatientID that all files share shows early
 _PLACEHOLDERS = frozenset(
@@ -182,13 +182,13 @@ class IdAssigner:
 
     def _require_kept_ids(self) -> None:
         """Require unhashed ids throughout the archive, so that no patient has two."""
-        if self._key_check not in {None, _KEPT}:
+        if self._key_check not in {None, KEPT_IDS}:
             raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or use another archive.")
         if self._key_check is None:
-            self._key_check = self.new_key_check = _KEPT
+            self._key_check = self.new_key_check = KEPT_IDS
 
     def _hashed(self, image: str, study: str, subject: str) -> ImageIds:
-        if self._key_check == _KEPT:
+        if self._key_check == KEPT_IDS:
             raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:

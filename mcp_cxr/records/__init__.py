@@ -10,6 +10,7 @@ from mcp_cxr.records._archive_results import ForgetPreview, ImageDetails, Ingest
 from mcp_cxr.records._domain import (
     LABEL_SOURCES,
     LABELS,
+    SPLITS,
     VIEW_GROUPS,
     VIEW_POSITIONS,
     VIEWER_URI,
@@ -44,6 +45,7 @@ __all__ = [
     "FILTERS",
     "LABELS",
     "LABEL_SOURCES",
+    "SPLITS",
     "VIEWER_URI",
     "VIEW_GROUPS",
     "VIEW_POSITIONS",

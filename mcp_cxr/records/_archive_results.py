@@ -88,6 +88,8 @@ class Verification:
 
     images: int
     problems: dict[str, int]
+    examples: dict[str, list[str]] = field(default_factory=dict[str, list[str]], kw_only=True)
+    """Up to three image ids or files of each problem that was found."""
 
 
 @dataclass(frozen=True, slots=True)

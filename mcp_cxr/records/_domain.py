@@ -30,6 +30,8 @@ VIEW_POSITIONS = ("PA", "AP", "LATERAL", "LL", "RL", "OTHER", "UNKNOWN")
 """The view positions a record can have, (0018,5101); `LATERAL` is a lateral whose side is not known."""
 VIEW_GROUPS: Mapping[str, tuple[str, ...]] = {"FRONTAL": ("PA", "AP"), "LATERAL": ("LATERAL", "LL", "RL")}
 """Names that stand for several view positions in a filter; images that tie are in this order of views."""
+SPLITS = ("train", "validate", "test")
+"""The data splits of MIMIC-CXR."""
 LABELS = (
     "Atelectasis",
     "Cardiomegaly",

@@ -68,7 +68,8 @@ class SearchArguments:
         metadata=_about("Image ids, or files below the roots: find images that look like these.", max_length=20),
     )
     unlike: Sequence[str] = field(
-        default=(), metadata=_about("Ids of images: images that look like these rank lower; needs query or like.", max_length=20)
+        default=(),
+        metadata=_about("Ids of images: images that look like these rank lower; needs query or like.", max_length=20),
     )
     exclude_subject_of: str | None = field(
         default=None, metadata=_about("Exclude all images of this image's patient (image id).", is_filter=True)

@@ -184,10 +184,10 @@ def _match_warnings(search: RankedSearch) -> list[str]:
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     if counted.get("labels blank"):
+        label = "the label" if len(search.where.labels_absent) == 1 else "a label"
         found.append(
-            f"{counted['labels blank']} of the {search.facts.total} results have no value for"
-            f" {'the label' if len(search.where.labels_absent) == 1 else 'a label'} that must be absent; it is not known"
-            " to be absent there."
+            f"{counted['labels blank']} of the {search.facts.total} results have no value for {label} that must be"
+            " absent; it is not known to be absent there."
         )
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
-from mcp_cxr.records import Filter, SearchResult, Understood
+from mcp_cxr.records import SPLITS, Filter, SearchResult, Understood
 from mcp_cxr.search._plan import SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
@@ -78,7 +78,25 @@ class Searcher:
                 break
         else:
             raise StoreUnavailable("The archive changed several times during this search; try again.")
-        return self._result(search, started)
+        result = self._result(search, started)
+        if result.total_results:
+            return result
+        return result.model_copy(update={"warnings": [*result.warnings, *await self._unknown_filters(search)]})
+
+    async def _unknown_filters(self, search: RankedSearch) -> list[str]:
+        """Return a line for each id or split of the filters that no image has, if nothing was found."""
+        where = search.where
+        named: list[tuple[str, Filter]] = []
+        if where.subject_id:
+            named.append((f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)))
+        if where.study_id:
+            named.append((f"The archive has no study {where.study_id}.", Filter(study_id=where.study_id)))
+        if where.split:
+            known = ", ".join(SPLITS)
+            named.append((f"No image has split {where.split}; known: {known}.", Filter(split=where.split)))
+        if search.facts.external:  # these may have it
+            return []
+        return [line for line, alone in named if not await self._store.count(alone)]
 
     async def _ranked_search(
         self, query: Query, render: Callable[[str], Awaitable[Rendering]], searchable_words: SearchableWords

@@ -51,7 +51,11 @@ async def view_image(
         ),
     ],
     window_center: Annotated[
-        float | None, Field(description="Window center, in values after the rescale slope and intercept, as DICOM Window Center; needs window_width.")
+        float | None,
+        Field(
+            description="Window center, in values after the rescale slope and intercept, as DICOM Window Center; needs "
+            "window_width."
+        ),
     ] = None,
     window_width: Annotated[float | None, Field(description="Window width; smaller gives more contrast.", gt=0)] = None,
     invert: Annotated[bool, Field(description="Swap black and white.")] = False,

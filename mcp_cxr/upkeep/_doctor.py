@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from mcp_cxr.embeddings import NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
+from mcp_cxr.ingest import KEPT_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.ingest import IdKey
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores import Store
 
@@ -34,8 +39,17 @@ class CheckResult:
     """What to do; None if nothing."""
 
 
-async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) -> list[CheckResult]:
-    """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other."""
+async def run_checks(
+    store: Store, embedder: Embedder, roots: Sequence[Path], id_key: IdKey | None = None
+) -> list[CheckResult]:
+    """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other.
+
+    Args:
+        store: The archive.
+        embedder: Embeds one image and one text, unless another made the archive.
+        roots: Folders that must exist.
+        id_key: The key that hashes ids, compared with the check value of the archive; None: not checked.
+    """
     other = await _other_model(store, embedder)
     embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
     results = [embedder_result, *await _check_store(store, fingerprint), *other]
@@ -43,7 +57,22 @@ async def run_checks(store: Store, embedder: Embedder, roots: Sequence[Path]) ->
         CheckResult("place", ok=False, detail=store.location, advice=warning)
         for warning in await store.location_warnings()
     ]
-    return results + [_check_root(root) for root in roots]
+    return [*results, *await _check_id_key(store, id_key), *(_check_root(root) for root in roots)]
+
+
+async def _check_id_key(store: Store, id_key: IdKey | None) -> list[CheckResult]:
+    """Return the failure of a key that is missing or not the one that hashed the archive's ids; nothing if it is."""
+    try:
+        key_check = (await store.info()).key_check
+    except (StoreError, ConfigError):  # reported by `_check_store`
+        return []
+    if id_key is None or key_check is None or key_check == KEPT_IDS:
+        return []
+    try:
+        await to_thread.run_sync(partial(id_key.read, key_check=key_check))
+    except ConfigError as exc:
+        return [CheckResult("id key", ok=False, detail="ids cannot be hashed", advice=str(exc))]
+    return [CheckResult("id key", ok=True, detail="the key that hashed this archive's ids")]
 
 
 def _check_root(root: Path) -> CheckResult:

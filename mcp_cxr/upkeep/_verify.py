@@ -39,6 +39,7 @@ PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, _REFUSED, _OTHERWISE
 _REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external", _OTHERWISE))
 _READING_PROBLEMS = {"refused": _REFUSED, "otherwise": _OTHERWISE}
 _CONCURRENT_READS = 8
+_EXAMPLES = 3
 _NO_SIZE = -1  # bytes: no file has this size, so an ingest reads a file that is recorded with it again
 
 
@@ -48,6 +49,13 @@ class _Problem:
     """One of `PROBLEMS`."""
     images: tuple[ImageId, ...]
     """The images that have it; of two with the same vector, both."""
+    file: str | None = None
+    """The file that has it, if it is one of a file."""
+
+    @property
+    def example(self) -> str:
+        """The file or the images, for people."""
+        return self.file or " = ".join(self.images)
 
 
 async def verify(store: Store, read_again: ReadAgain) -> Verification:
@@ -62,10 +70,14 @@ async def verify(store: Store, read_again: ReadAgain) -> Verification:
     found = Counter({"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(roots)})
     if (await store.info()).reader_version < READER_VERSION:
         found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
+    examples: dict[str, list[str]] = defaultdict(list)
     async for problems in _problems(store, read_again):
         found.update(problem.kind for problem in problems)
+        for problem in problems:
+            if len(examples[problem.kind]) < _EXAMPLES:
+                examples[problem.kind].append(problem.example)
     images = (await store.totals()).images
-    return Verification(images, {kind: found[kind] for kind in PROBLEMS})
+    return Verification(images, {kind: found[kind] for kind in PROBLEMS}, examples=dict(examples))
 
 
 async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Repair:
@@ -89,7 +101,7 @@ async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Rep
         await reingest(root, frozenset(files))
     after = await verify(store, read_again)
     repaired = {kind: max(0, before.problems[kind] - after.problems[kind]) for kind in PROBLEMS}
-    return Repair(after.images, after.problems, repaired)
+    return Repair(after.images, after.problems, repaired, examples=after.examples)
 
 
 async def _missing_roots(store: Store) -> list[str]:
@@ -204,7 +216,7 @@ async def _file_problems(store: Store, images: list[StoredImage]) -> list[_Probl
 
     def check() -> list[_Problem]:
         found = ((image_id, _file_problem(image_id, file, outcomes.get(file))) for image_id, file in files.items())
-        return [_Problem(kind, (image_id,)) for image_id, kind in found if kind]
+        return [_Problem(kind, (image_id,), files[image_id]) for image_id, kind in found if kind]
 
     return await to_thread.run_sync(check)
 

@@ -332,6 +332,6 @@ class Service:
 
     def _unavailable(self, what: str) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(
-            f"The embedding service at {self._url} {what}; check that the container and the tunnel are running and "
-            "that NVCLIP_BASE_URL is correct."
+            f"The embedding service at {self._url} {what}; check that the service (and your SSH tunnel, if you use "
+            "one) is running and that NVCLIP_BASE_URL is correct."
         )

@@ -143,12 +143,27 @@ class TruthFile:
 
     def labels_of(self, stored: StoredImage) -> Mapping[str, int]:
         """Return the labels of an image's study; empty if the file has none."""
+        return self._rows_of(stored) or {}
+
+    def has_row_of(self, stored: StoredImage) -> bool:
+        """Return whether the file has a row of an image or its study."""
+        return self._rows_of(stored) is not None
+
+    def unknown_findings(self) -> list[str]:
+        """Return a line for each finding of a file of codes that the table of findings lacks."""
+        unknown = self.codes.unknown if self.codes else {}
+        return [
+            f"{self.name}: {name!r} is left out; there is no such finding. The nearest is {nearest}."
+            for name, nearest in unknown.items()
+        ]
+
+    def _rows_of(self, stored: StoredImage) -> Mapping[str, int] | None:
         image = stored.image
         if self._key == "Path":
-            return self._rows.get(self._row_of(image.image_path) or "", {})
+            return self._rows.get(self._row_of(image.image_path) or "")
         if self._key == "study_id":
-            return self._rows.get(image.study_id) or self._rows.get(without_mimic_prefix(image.study_id)) or {}
-        return self._rows.get(image.image_id, {})
+            return self._rows.get(image.study_id) or self._rows.get(without_mimic_prefix(image.study_id))
+        return self._rows.get(image.image_id)
 
     def _row_of(self, image_path: str) -> str | None:
         """Return the path in the file that is the end of the image's path, or whose end is the image's path."""

@@ -82,7 +82,9 @@ async def measure_questions(copy: HeldOutCopy) -> ProtocolResult:
     """Search for each finding with each side, size and both that at least ten studies of the copy have."""
     truth = copy.context.plan.truth
     if truth is None or truth.codes is None:
-        return skipped_result("questions", "The true labels have no side or size; give --truth a CSV with those columns.")
+        return skipped_result(
+            "questions", "The true labels have no side or size; give --truth a CSV with those columns."
+        )
     codes = truth.codes
     questions = _questions(copy, codes)
     if not questions:

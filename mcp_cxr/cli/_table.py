@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _SAMPLES = 5
 
 
-@click.group()
+@click.group(short_help="Create, check, copy or remove the storage.")
 def table() -> None:
     """Create, check, copy or remove the archive's storage, and count what it holds."""
 

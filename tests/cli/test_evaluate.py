@@ -108,10 +108,26 @@ def test_a_folder_is_measured_without_touching_the_archive(on_new: Command, imag
 
 
 def test_labels_of_a_file_replace_those_of_the_archive(on_labeled: Command, tmp_path: Path):
-    path = table(tmp_path / "truth.csv", ("study_id", "Edema"), ("1", 1))
+    path = table(tmp_path / "truth.csv", ("study_id", "Edema"), ("s001", 1))
     done = on_labeled("evaluate", "--truth", path, "--only", "similar")
     assert "truth.csv, assumed to come from the reports" in done.out
     assert "similar: No label is present in ten studies" in done.out
+
+
+def test_a_truth_that_names_no_study_of_the_archive_is_refused(on_labeled: Command, tmp_path: Path):
+    path = table(tmp_path / "truth.csv", ("study_id", "Edema"), ("s9", 1))
+    done = on_labeled("evaluate", "--truth", path, "--only", "similar")
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith("Error: No row of truth.csv has a study of the archive; check its ids, or the split.\n")
+
+
+def test_findings_of_a_truth_that_are_unknown_are_named(on_labeled: Command, tmp_path: Path):
+    path = codes(tmp_path, ("s001", "plural effusion", 1), ("s001", "edema", 1))
+    done = on_labeled("evaluate", "--truth", path, "--only", "similar")
+    assert (
+        "codes.csv: 'plural effusion' is left out; there is no such finding. The nearest is pleural effusion."
+        in done.err
+    )
 
 
 def codes(folder: Path, *rows: tuple[object, ...]) -> Path:

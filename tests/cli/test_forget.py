@@ -86,3 +86,11 @@ def test_forgotten_images_are_added_again_by_the_next_ingest(on_new: Command, ar
     done = at_a_terminal(["forget", "--subject", "p10000001"], "yes", environment(archive))
     assert "ingesting them again adds the images again" in done.stderr
     assert on_new("ingest", tmp_path / "images", "--json").json["added"] == 2
+
+
+@pytest.mark.parametrize(("option", "kind"), [("--subject", "patient"), ("--study", "study"), ("--image", "image")])
+def test_an_unknown_id_is_named_without_a_question(on_new: Command, archive: Path, option: str, kind: str) -> None:
+    done = on_new("forget", option, "nope")
+    assert done.code == 1
+    assert done.error == f"Error: The archive has no {kind} nope; nothing was removed."
+    assert len(contents(archive)["images"]) == 3

@@ -36,7 +36,7 @@ def test_search_by_words_answers_and_names_the_variable(without_variable: Comman
     assert done.code == 0
     assert done.out
     assert f"Note: {ADVICE} The query was matched by words in reports, labels and tags." in done.err
-    assert "container" not in done.err
+    assert "SSH tunnel" not in done.err
     assert "NVCLIP_BASE_URL" not in done.err
 
 
@@ -51,7 +51,7 @@ def test_doctor_ingest_and_evaluate_name_the_variable(without_variable: Command,
     done = without_variable("doctor")
     assert done.code == 1
     assert f"-> {ADVICE}" in done.out
-    assert "container" not in done.out
+    assert "SSH tunnel" not in done.out
     assert without_variable("ingest", demo.drawn.folder).error == f"Error: {ADVICE}"
 
 
@@ -77,5 +77,5 @@ def test_the_first_ingest_without_a_service_names_every_way_out(
     monkeypatch.setenv("NVCLIP_BASE_URL", NOBODY)
     write_small_images(tmp_path / "images", 1)
     done = on_new("ingest", tmp_path / "images")
-    for way in ("container", "tunnel", "NVCLIP_BASE_URL", "NVCLIP_DIALECT", "MCP_CXR_EMBEDDER=offline"):
+    for way in ("SSH tunnel", "tunnel", "NVCLIP_BASE_URL", "NVCLIP_DIALECT", "MCP_CXR_EMBEDDER=offline"):
         assert way in done.error

@@ -105,20 +105,44 @@ def test_the_offset_of_the_next_page_is_printed(on_demo: Command):
     [
         ([], 'such as: mcp-cxr search "left pleural effusion" --view PA'),
         ([" ", "--limit", "3"], "Ask with words, --like or a filter"),
-        (["effusion", "--limit", "0"], "limit must be 1 to 100, not 0"),
-        (["effusion", "--limit", "101"], "limit must be 1 to 100, not 101"),
+        (["effusion", "--limit", "0"], "--limit must be 1 to 100, not 0"),
+        (["effusion", "--limit", "101"], "--limit must be 1 to 100, not 101; use --offset for the next page."),
         (["effusion", "--limit", "many"], "'many' is not a valid integer. See `mcp-cxr search --help`."),
-        (["effusion", "--offset", "-1"], "offset must be 0 or more"),
+        (["effusion", "--offset", "-1"], "--offset must be 0 or more"),
         (["effusion", "--view", "XX"], "Unknown view 'XX'"),
         (["--label", "Pneumonai"], "Did you mean Pneumonia?"),
-        (["effusion", "--from", "yesterday"], "date_from must be a date"),
+        (["effusion", "--from", "yesterday"], "--from must be a date such as 2180-05-06, not 'yesterday'."),
         (["effusion", "--limt", "3"], "--limit"),
+        (["--from", "2181-01-01", "--to", "2180-01-01"], "--from 2181-01-01 is after --to 2180-01-01"),
+        (["--label", "Edema", "--no-label", "Edema"], "Edema is in --label and in --no-label"),
+        (["--unlike", "x"], "--unlike needs a query or an example in --like, such as mcp-cxr search"),
+        (["--unlike", "x"], 'such as mcp-cxr search "effusion" --unlike IMAGE_ID.'),
+        (
+            ["--view", "PA", "--mode", "words"],
+            '--mode words needs a query, such as mcp-cxr search "effusion" --mode words.',
+        ),
+        (["e", "--like", "x", "--mode", "words"], "leave out --like and --unlike, or use --mode auto."),
     ],
 )
 def test_invalid_arguments_exit_with_2(on_demo: Command, argv: list[str], line: str):
     done = on_demo("search", *argv)
     assert done.code == 2
     assert line in done.error
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--split", "foo"], "No image has split foo; known: train, validate, test."),
+        (["effusion", "--subject", "p1"], "The archive has no patient p1."),
+        (["--study", "nope"], "The archive has no study nope."),
+    ],
+)
+def test_a_filter_that_no_image_has_is_named(on_demo: Command, argv: list[str], line: str):
+    done = on_demo("search", *argv)
+    assert (done.code, done.out) == (0, "")
+    assert f"Note: {line}\n" in done.err
+    assert done.err.endswith("No image matches.\n")
 
 
 def test_an_unknown_example_exits_with_1(on_demo: Command):

@@ -89,7 +89,11 @@ def test_verify_finds_a_missing_and_a_changed_file(on_any: Command, image_dir: P
     done = on_any("table", "verify")
     assert done.code == 1
     assert f"Images: {SMALL}\n" in done.out
-    assert "  file changed: 1\n  file gone: 1\n" in done.out
+    assert f"  file changed: 1\n    {second}\n  file gone: 1\n    {first}\n" in done.out
+    assert done.err.endswith(
+        "file gone: mount the folder, or ingest the files where they are now.\n"
+        "2 problems. Run `mcp-cxr table verify --repair`.\n"
+    )
 
 
 def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, image_dir: Path, tmp_path: Path):
@@ -101,6 +105,7 @@ def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, image_
     assert done.code == 1
     assert f"  zero: 0 ({SMALL - 2} repaired)\n" in done.out
     assert "  file gone: 1\n" in done.out
+    assert done.err.endswith("file gone: mount the folder, or ingest the files where they are now.\n")
     again = on_new("table", "verify", "--repair", "--json").json
     assert (again["problems"]["zero"], again["problems"]["file gone"]) == (0, 1)
     assert not any(again["repaired"].values())

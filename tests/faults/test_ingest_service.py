@@ -139,7 +139,7 @@ def test_a_command_without_its_service_prints_one_line_and_creates_nothing(
     assert (code, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith("Error: ")
-    assert "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct" in line
+    assert "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL" in line
     assert not is_made(data)
 
 

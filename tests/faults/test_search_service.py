@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from mcp_cxr.records import SearchResult, Vectors
 
 QUERY = "pleural effusion"
-SAID_BY_SERVICE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
+SAID_BY_SERVICE = (
+    "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL is correct"
+)
 ADDED = "The query was matched by words in reports, labels and tags."
 
 

@@ -151,10 +151,11 @@ class TruthFile:
 
     def unknown_findings(self) -> list[str]:
         """Return a line for each finding of a file of codes that the table of findings lacks."""
-        unknown = self.codes.unknown if self.codes else {}
+        if self.codes is None:
+            return []
         return [
             f"{self.name}: {name!r} is left out; there is no such finding. The nearest is {nearest}."
-            for name, nearest in unknown.items()
+            for name, nearest in self.codes.unknown.items()
         ]
 
     def _rows_of(self, stored: StoredImage) -> Mapping[str, int] | None:

@@ -76,8 +76,10 @@ def _notes(reports: Mapping[str, str | None], codes: CodesFile, compared: int) -
     return [
         *notes,
         "If the codes have no negative rows for a finding, a study without a row counts as negative.",
-        f"Intervals are Wilson intervals. With fewer than {MIN_CODED} coded studies, only counts and disagreements are"
-        " given.",
+        (
+            f"Intervals are Wilson intervals. With fewer than {MIN_CODED} coded studies, only counts and disagreements"
+            " are given."
+        ),
     ]
 
 

@@ -47,7 +47,7 @@ class FindingReading:
     mentions: tuple[Mention, ...] = ()
     """Of it and of its narrower findings, in the report's order; none if only a label states it."""
     label: int | None = None
-    """1 present, -1 possible, 0 absent; None if no label speaks of it."""
+    """1 present, -1 uncertain, 0 absent; None if no label speaks of it."""
 
     @property
     def is_conflicting(self) -> bool:
@@ -101,7 +101,7 @@ def read_study(
 
     Args:
         report: The whole text; None if there is none.
-        labels: 1 present, 0 absent, -1 possible, by label.
+        labels: 1 present, 0 absent, -1 uncertain, by label.
         labels_by_people: Whether people gave them, not a program that read the report.
     """
     found = read_report(report) if report else dict[str, FindingReading]()

@@ -158,7 +158,7 @@ async def test_near_duplicates_are_folded_into_the_first_of_them(five: Path) -> 
         page = await archive.search(like=[example], limit=10)
         apart = [await archive.search(like=[example], limit=1, offset=at) for at in range(4)]
     assert (page.total_results, page.results_count, page.next_offset) == (4, len(page.images), None)
-    folded = [reason for hit in page.images for reason in hit.why if reason.startswith("near duplicate folded: ")]
+    folded = [reason for hit in page.images for reason in hit.why if reason.startswith("near duplicate, not listed: ")]
     assert (len(page.images), len(folded)) == (2, 2)
     assert [hit.image_id for each in apart for hit in each.images] == [hit.image_id for hit in page.images]
     later = [

@@ -29,7 +29,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
         ("MCP_CXR_AUDIT", "off", "Unknown variable MCP_CXR_AUDIT; did you mean MCP_CXR_ACCESS_LOG?"),
-        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE must be reports or images"),
+        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE must be reports, images or both: reports,images."),
         ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER must be nvclip or offline"),
         ("IRIS_PORT", "70000", "IRIS_PORT must be less than or equal to 65535"),
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE must be a valid integer"),
@@ -169,3 +169,19 @@ class TestValuesAsTheyArePasted:
     ) -> None:
         monkeypatch.setenv("MCP_CXR_ROOTS", value)
         assert warnings(load_settings()) == [f"MCP_CXR_ROOTS: {line}" for line in said]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["foo bar", "gpu.example.org", "https://gpu.example.org:8000", "http://gpu.example.org:8000/v1", "a:b", "a:1,b"],
+)
+def test_a_remote_name_of_another_form_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MCP_CXR_ALLOW_REMOTE", value)
+    with pytest.raises(ConfigError, match="MCP_CXR_ALLOW_REMOTE: each entry must be host:port or http://host:port"):
+        load_settings()
+
+
+@pytest.mark.parametrize("value", ["gpu.example.org:443", "http://gpu:8000", "http://gpu:8000/, [::2]:443", "GPU:1"])
+def test_remote_names_are_kept_as_written(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MCP_CXR_ALLOW_REMOTE", value)
+    assert load_settings().allow_remote == tuple(value.split(", "))

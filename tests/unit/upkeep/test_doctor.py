@@ -13,16 +13,18 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
 from tests.standins.nvclip import StandIn, embedder_for
 from tests.support.archives import DATABASE, ingested, opened, rows
-from tests.support.image_files import mimic
+from tests.support.image_files import dicom, mimic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
 
 KEY = "nvapi-not-to-be-seen"
-ADVICE_UNREACHABLE = "check that the container and the tunnel are running and that NVCLIP_BASE_URL is correct"
+ADVICE_UNREACHABLE = (
+    "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL is correct"
+)
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +185,22 @@ async def test_a_damaged_store_is_reported_while_the_service_is_down(tmp_path: P
         results = await run_checks(store, embedder, [])
     assert [(result.name, result.ok) for result in results] == [("embedder", False), ("store", False)]
     assert all(result.advice for result in results)
+
+
+@pytest.mark.parametrize(
+    ("damage", "advice"),
+    [
+        (lambda key: key.unlink(), "is missing; restore it from a backup"),
+        (lambda key: key.write_bytes(bytes(32)), "is not the key that hashed this archive's ids"),
+    ],
+)
+async def test_a_missing_or_other_id_key_fails(
+    standin: StandIn, tmp_path: Path, damage: Callable[[Path], object], advice: str
+) -> None:
+    dicom(tmp_path / "images" / "one.dcm", 1)
+    data = tmp_path / "data"
+    await ingested(data, tmp_path / "images", embedder_for(standin))
+    assert (await check_results(data, embedder_for(standin)))["id key"].ok
+    damage(data / "id.key")
+    assert advice in str(advice_by_check(await check_results(data, embedder_for(standin)))["id key"])
+    assert not (data / "id.key").exists() or (data / "id.key").read_bytes() == bytes(32)

@@ -134,7 +134,9 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
 
 
 def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
-    rates = ", ".join(f"{_STAGES.get(name, name)} {rate:{'.0f' if rate >= _WHOLE else 'g'}}" for name, rate in summary.stages.items())
+    rates = ", ".join(
+        f"{_STAGES.get(name, name)} {rate:{'.0f' if rate >= _WHOLE else 'g'}}" for name, rate in summary.stages.items()
+    )
     slowest_stage = _STAGES.get(summary.slowest_stage or "", summary.slowest_stage)
     slowest = f"  Slowest stage: {slowest_stage} (files per second in each stage: {rates})"
     remaining = f"  Remaining: {'not counted' if summary.remaining is None else summary.remaining}"

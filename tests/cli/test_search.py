@@ -90,7 +90,7 @@ def test_any_other_file_is_embedded(on_demo: Command, demo: Ingested, tmp_path: 
 
 
 def test_no_hit_exits_with_0(on_demo: Command):
-    done = on_demo("search", "--subject", "p10000000")
+    done = on_demo("search", "--from", "2999-01-01")
     assert (done.code, done.out, done.err) == (0, "", "No image matches.\n")
 
 

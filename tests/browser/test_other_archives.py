@@ -135,11 +135,11 @@ async def test_unshared_images_are_reported_and_the_rest_is_shown(browser: Brows
     server = build_server(lambda: open_archive(other.settings), share=("reports",))
     async with Client(server) as client, shown(browser, client, question=ALL) as page:
         await page.ready()
-        await page.find(".notices").filter(has_text="MCP_CXR_SHARE=images").wait_for()
+        await page.find(".notices").filter(has_text="add images to MCP_CXR_SHARE").wait_for()
         assert await page.find("canvas").count() == 0
         await page.find("button[aria-label^='Report and details']").first.click()
         await page.find(".panel dl").first.wait_for()
-        assert "MCP_CXR_SHARE=images" in await page.find(".panel").inner_text()
+        assert "add images to MCP_CXR_SHARE" in await page.find(".panel").inner_text()
         assert await page.find(".toolbar").count() == 0
         await page.page.keyboard.press("Escape")
         await page.find(".card").first.wait_for()
@@ -149,7 +149,7 @@ async def test_unshared_reports_are_reported(browser: Browser, other: Other):
     server = build_server(lambda: open_archive(other.settings), share=("images",))
     async with Client(server) as client, shown(browser, client, question={"query": "effusion"}) as page:
         await page.ready()
-        assert "MCP_CXR_SHARE=reports" in await page.find(".notices").inner_text()
+        assert "add reports to MCP_CXR_SHARE" in await page.find(".notices").inner_text()
         await page.open_image()
-        await page.find(".panel .notices").filter(has_text="MCP_CXR_SHARE=reports").wait_for()
+        await page.find(".panel .notices").filter(has_text="add reports to MCP_CXR_SHARE").wait_for()
         assert not re.search("effusion", await page.find(".panel dl").first.inner_text())

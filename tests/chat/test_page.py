@@ -69,11 +69,11 @@ def test_the_page_shows_nothing_without_the_token_of_the_link(tab: OpenTab) -> N
 
 def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     shown = ask(tab(), "left pleural effusion")
-    assert shown.markdown[1].value.startswith("**3 match; 2 in part** by words")
+    assert shown.markdown[1].value.startswith("**3 studies match; 2 match in part** by words")
     assert "cannot embed text" in shown.info[0].value
     assert len(titles(shown)) == 5
     assert any(one.value.replace("\\", "") == "Read as: pleural effusion, left" for one in shown.caption)
-    assert sum("Matches in part: pleural effusion, left: " in one.value for one in shown.html) == 2
+    assert sum("Matches in part: pleural effusion: asked left; " in one.value for one in shown.html) == 2
     shown.multiselect(key="search_view").set_value(["PA"])
     ask(shown, "left pleural effusion")
     assert titles(shown)

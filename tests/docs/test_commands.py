@@ -51,12 +51,13 @@ class Reader:
         patch.chdir(home)
         if page != README:
             demo.copied_to(Path(platformdirs.user_data_dir("mcp-cxr", appauthor=False)))
-        first = demo.drawn.images[0]
+        subjects = {image.subject_id: image for image in demo.drawn.images}
+        first, second, third, *_ = subjects.values()  # `forget` removes one after the other
         self._places = {
             "/path/to/images": str(demo.drawn.folder),
             "IMAGE_ID": first.image_id,
-            "STUDY": first.study_id,
-            "PATIENT": first.subject_id,
+            "STUDY": second.study_id,
+            "PATIENT": third.subject_id,
         }
         self._patch = patch
 

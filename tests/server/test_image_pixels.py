@@ -103,5 +103,5 @@ class TestImagesNotShared:
 
     async def test_there_are_no_pixels(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
-        assert "MCP_CXR_SHARE=images" in await host.refused("get_image_pixels", image_id=image_id)
-        assert "MCP_CXR_SHARE=images" in await host.refused("view_image", image_id=[image_id, image_id])
+        assert "add images to MCP_CXR_SHARE" in await host.refused("get_image_pixels", image_id=image_id)
+        assert "add images to MCP_CXR_SHARE" in await host.refused("view_image", image_id=[image_id, image_id])

@@ -156,13 +156,17 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "162 match; 310 in part; the rest is ranked by likeness"),
-        ({"total_results": 472}, "162 match; 310 in part"),
-        ({"search_mode": "keyword"}, "162 match; 310 in part; in the rest only single words or the indication match"),
+        ({}, "162 studies match; 310 match in part; the rest is ranked by likeness"),
+        ({"total_results": 472}, "162 studies match; 310 match in part"),
+        (
+            {"search_mode": "keyword"},
+            "162 studies match; 310 match in part; the others match only single words or the report's indication",
+        ),
+        ({"matched_results": 1, "total_results": 311}, "1 study matches; 310 match in part"),
         ({"matched_results": None, "counts": None}, None),
         (
             {"understood": Understood(without=["support device"])},
-            "162 match; 1,000 do not mention it; 20 have no report or label",
+            "162 studies match; 1,000 do not mention it; 20 have no report or label",
         ),
     ],
 )
@@ -176,7 +180,9 @@ def test_hits_after_the_matches_are_set_apart():
     assert result(ranked[:2]).rest_heading() is None
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
-    assert mixed.matches_text() == "162 match; 310 in part; all are ranked by likeness"
+    assert mixed.matches_text("subject") == (
+        "162 patients match; 310 match in part; the list is ordered by likeness, so they are not all first"
+    )
 
 
 def test_what_was_understood_is_one_line():

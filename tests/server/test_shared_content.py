@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-WITHHELD = "Report text is not shared with this host's model; its owner can set MCP_CXR_SHARE=reports."
+WITHHELD = (
+    "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
+    " settings and restart it."
+)
 
 
 class TestNothingShared:
@@ -37,7 +40,7 @@ class TestNothingShared:
 
     async def test_an_image_is_refused_with_the_variable_to_set(self, host: Host, demo: Ingested):
         line = await host.refused("view_image", image_id=demo.drawn.images[0].image_id)
-        assert "MCP_CXR_SHARE=images" in line
+        assert "add images to MCP_CXR_SHARE" in line
 
 
 class TestOnlyImagesShared:
@@ -58,7 +61,7 @@ class TestOnlyReportsShared:
 
     async def test_reports_come_without_images(self, host: Host, demo: Ingested):
         image_id = demo.drawn.images[0].image_id
-        assert "MCP_CXR_SHARE=images" in await host.refused("view_image", image_id=image_id)
+        assert "add images to MCP_CXR_SHARE" in await host.refused("view_image", image_id=image_id)
         shown = await host.ask("get_image_metadata", image_id=image_id)
         assert shown["report"]
         assert shown["warnings"] == []

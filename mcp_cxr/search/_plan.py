@@ -242,7 +242,10 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
     found: list[str] = []
     for wanted in meaning.findings:
         found += [term for terms in wanted.term_sets(_STATED) for choice in terms for term in choice]
-        found += [term for some in combinations(wanted.modifiers) for term in stated_terms(wanted.name, some)]
+        names = (wanted.name, *wanted.related)
+        found += [
+            term for some in combinations(wanted.modifiers) for name in names for term in stated_terms(name, some)
+        ]
         found.append(wording_term(wanted.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 

@@ -2,8 +2,8 @@
 
 CXR_OPENI_TOOL names the script `openi_reports.py`, which makes the reports in CXR_BENCH_DIR; or CXR_OPENI_DATA names a
 folder that it made. `tests/bench/reports/README.md` says how questions and truth were written. Only words are used.
-`python -m tests.bench.bench_reports --misses` also lists the wrong hits of each question below .8; `--fresh` asks the 40
-questions that were written by somebody else and first asked when everything else was done.
+`python -m tests.bench.bench_reports --misses` also lists the wrong hits of each question below .8; `--fresh` asks
+the 40 questions that were written by somebody else and first asked when everything else was done.
 """
 
 # ruff: noqa: T201  # a bench prints

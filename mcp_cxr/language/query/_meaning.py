@@ -63,8 +63,11 @@ class WantedFinding:
 
     @property
     def related(self) -> tuple[str, ...]:
-        """The findings that match in part: edema for heart failure, sternotomy for sternal wires."""
-        return () if self.in_history else finding_entries()[self.name].related
+        """The findings that match in part: edema for heart failure, a fracture for a rib fracture."""
+        if self.in_history:
+            return ()
+        entry = finding_entries()[self.name]
+        return tuple(dict.fromkeys([*entry.related, *(one for one in entry.broader[:1] if one not in _TOO_BROAD)]))
 
     @property
     def sides(self) -> tuple[str, ...]:
@@ -133,6 +136,8 @@ class WantedFinding:
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 
+_TOO_BROAD = frozenset({"opacity", "support device", "catheter", "calcification", "degenerative change", "arthritis"})
+"""Broader findings that say too little of a narrower one to match it in part."""
 _DEGREES = {"small": "mild", "large": "severe"}
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
 

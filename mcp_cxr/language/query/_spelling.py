@@ -11,6 +11,7 @@ from mcp_cxr.language._vocabulary import (
     STOP_WORDS,
     WORD,
     cues,
+    dimensions,
     finding_entries,
     modifiers,
     normalize,
@@ -54,7 +55,9 @@ def table_words() -> frozenset[str]:
 @cache
 def _finding_words() -> frozenset[str]:
     """Return the words of five letters or more that name findings and structures: what a query is corrected to."""
-    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases()]
+    located = (pair for pair in modifiers().items() if dimensions()[pair[1].values[-1]] in ("side", "place"))
+    anatomy = [" ".join(words) for words, _ in located]
+    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *anatomy]
     return frozenset(
         word for text in texts for word in WORD.findall(text) if len(word) >= _ONE_EDIT_FROM - 1 and word.isalpha()
     )

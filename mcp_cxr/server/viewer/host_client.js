@@ -53,7 +53,7 @@ class HostClient {
   request(method, params, timeout_ms = ANSWER_TIMEOUT_MS) {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, null, "The host did not answer."), timeout_ms);
+      const timer = setTimeout(() => this.#settle(id, null, "The chat application did not answer; search again."), timeout_ms);
       this.#pending.set(id, { resolve, reject, timer });
       this.#send({ id, method, params });
     });

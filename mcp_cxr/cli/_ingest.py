@@ -65,9 +65,9 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
 )
 @click.option(
     "--companions",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=click.Path(exists=True, path_type=Path),
     multiple=True,
-    help="Additional folder with companion tables or reports; PATH and its parent are always searched; "
+    help="Additional folder, or file, with companion tables or reports; PATH and its parent are always searched; "
     "may be repeated.",
 )
 @click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")

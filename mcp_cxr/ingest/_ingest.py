@@ -67,7 +67,7 @@ async def ingest(
     internal_errors = InternalErrors(stop_signal)
     classifier = FileClassifier(plan, store, stored is not None, image_reader, id_assigner, layouts, internal_errors)
     pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
-    with unwrap_exception_group():
+    with layouts, unwrap_exception_group():
         counts = await pipeline.run()
     counts.placeholders = id_assigner.placeholders
     counts.studies_of_one_patient = id_assigner.studies_of_one_patient()

@@ -287,12 +287,14 @@ def _descendants() -> Mapping[str, list[str]]:
 
 
 @cache
-def finding_of_label(label: str) -> FindingEntry:
-    """Return the finding that a CheXpert label states."""
-    found = findings().longest_at(stems_of(label), 0)
-    if found is None:
-        raise KeyError(label)
-    return found[1]
+def finding_of_label(label: str) -> FindingEntry | None:
+    """Return the finding that a label states by its whole name; None if it is not in the table of findings.
+
+    Every CheXpert label is; other data sets have names of their own.
+    """
+    stems = stems_of(label.replace("_", " "))
+    found = findings().longest_at(stems, 0) if stems else None
+    return found[1] if found and found[0] == len(stems) else None
 
 
 @cache

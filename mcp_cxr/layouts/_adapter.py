@@ -10,13 +10,18 @@ from mcp_cxr.layouts._values import label_value
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mcp_cxr.layouts._facts import FileFacts
     from mcp_cxr.layouts._tables import OpenTable
 
 T = TypeVar("T")
+
+_FEWEST_PRESENT = 3  # columns of a signature without the one that is missing
+
+
+_STRENGTH = (0, -1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +41,31 @@ class TableForm:
     """Other names of columns."""
     superseded_by: tuple[str, ...] = ()
     """It is not read if there is a table of any of these kinds."""
+    is_needed: bool = True
+    """False: a known table that says nothing that the others do not."""
+    is_one_of_several: bool = False
+    """Whether all tables of this kind are read, not only the first."""
+    headless: tuple[str, ...] = ()
+    """The columns of a table without a header."""
+    folds_case: bool = False
+    """Whether capitals and blanks in names of columns do not matter."""
+
+    def columns(self, header: Sequence[str]) -> list[str]:
+        """Return the names of a table's columns as this kind of table has them."""
+        names = ["_".join(name.lower().split()) for name in header] if self.folds_case else header
+        return [self.aliases.get(name, name) for name in names]
+
+    def missing(self, header: Sequence[str]) -> list[str]:
+        """Return the columns of the signature that a table with these columns lacks."""
+        return [name for name in self.signature if name not in self.columns(header)]
 
     def has_signature(self, header: Sequence[str]) -> bool:
         """Whether a table with these columns is of this kind, whatever its name."""
-        named = {self.aliases.get(name, name) for name in header}
-        return bool(self.signature) and named.issuperset(self.signature)
+        return bool(self.signature) and not self.missing(header)
+
+    def nearly_has_signature(self, header: Sequence[str]) -> bool:
+        """Whether a table with these columns lacks one of the many columns of this kind."""
+        return len(self.signature) > _FEWEST_PRESENT and len(self.missing(header)) == 1
 
 
 class Joined(Generic[T]):
@@ -52,10 +77,14 @@ class Joined(Generic[T]):
         self._values: dict[str, T] = {}
         self._repeated: dict[str, int] = {}
         for key, value in pairs:
-            self.rows += 1
-            if key in self._values:
-                self._repeated[key] = self._repeated.get(key, 0) + 1
-            self._values[key] = value
+            self.add(key, value)
+
+    def add(self, key: str, value: T) -> None:
+        """Add a row; the last one of a key is kept."""
+        self.rows += 1
+        if key in self._values:
+            self._repeated[key] = self._repeated.get(key, 0) + 1
+        self._values[key] = value
 
     def get(self, key: str) -> T | None:
         """Return what the table says of `key`; None if nothing."""
@@ -109,14 +138,36 @@ class Adapter(ABC):
     tables: ClassVar[tuple[TableForm, ...]] = ()
     lacks: ClassVar[tuple[str, ...]] = ()
     """What the data set does not have, in sentences."""
+    documents: ClassVar[re.Pattern[str] | None] = None
+    """The names of reports that are no tables: XML, or archives of texts."""
+    label_names: ClassVar[Mapping[str, str]] = {}
+    """CheXpert's name of those labels for which the data set has another name; both are kept."""
 
     def __init__(self) -> None:
-        self.loaded: dict[str, Joined[Any]] = {}
+        self.loaded: dict[str, list[Joined[Any]]] = {}
         """What was read, by the kind of table."""
+        self.root: Path | None = None
+        """The folder that is ingested."""
+        self.load_table: Callable[[Path, TableForm], None] | None = None
+        """Reads one more table, found while facts were asked for."""
+
+    def find(self, kind: str, key: str) -> Any:  # noqa: ANN401 - as the adapter reads this kind
+        """Return what the tables of a kind say of `key`; None if nothing."""
+        for joined in self.loaded.get(kind, ()):
+            if (value := joined.get(key)) is not None:
+                return value
+        return None
 
     @abstractmethod
     def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
         """Read one table."""
+
+    def read_documents(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
+        """Read reports that are no tables into `loaded`; tell of what was left out."""
+        raise NotImplementedError  # an adapter with `documents` has its own
+
+    def close(self) -> None:  # noqa: B027 # few adapters keep a file open
+        """Close what was opened."""
 
     @abstractmethod
     def facts_of(self, path: str) -> FileFacts | None:
@@ -124,8 +175,16 @@ class Adapter(ABC):
 
     def report_of(self, path: Path, facts: FileFacts, folders: Sequence[Path]) -> str | None:
         """Return the report of an image's study; None if there is none."""
-        del path, facts, folders
-        return None
+        del path, folders
+        return facts.report
+
+    def with_common_names(self, labels: Mapping[str, int]) -> dict[str, int]:
+        """Return labels with CheXpert's names beside the data set's own; of several under one name, the strongest."""
+        found = dict(labels)
+        for name, value in labels.items():
+            if common := self.label_names.get(name):
+                found[common] = max(found.get(common, 0), value, key=_STRENGTH.index)
+        return found
 
     def warnings(self) -> Iterator[str]:
         """Yield what people should know after a run."""

@@ -31,6 +31,16 @@ class FileFacts:
     """One of `records.LABEL_SOURCES`."""
     positives_only: bool = False
     """Whether a label that is missing is unknown, not absent."""
+    votes: Mapping[str, int] = field(default_factory=lambda: NO_LABELS)
+    """How many readers named each label."""
+    sex: str | None = None
+    """`F` or `M`."""
+    age: int | None = None
+    """Years."""
+    report: str | None = None
+    """From a table; texts in files are read later."""
+    report_language: str | None = None
+    """Of the report, as `es`; None: English."""
 
 
 NO_FACTS = FileFacts()

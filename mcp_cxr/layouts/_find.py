@@ -40,6 +40,7 @@ class Found:
     """What lies in the folders."""
 
     tables: dict[type[Adapter], list[FoundTable]] = field(default_factory=dict["type[Adapter]", list[FoundTable]])
+    documents: dict[type[Adapter], list[Path]] = field(default_factory=dict["type[Adapter]", list[Path]])
     warnings: list[str] = field(default_factory=list[str])
     unused: list[str] = field(default_factory=list[str])
     """Names of tables that nothing here reads."""
@@ -53,13 +54,18 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
     """
     found = Found()
     named: list[tuple[Path, list[str]]] = []
-    for path in _tables_in(folders):
+    files = list(files_in(folders))
+    for adapter in adapters:
+        if (names := adapter.documents) is not None and (
+            paths := [path for path in files if names.fullmatch(path.name)]
+        ):
+            found.documents[adapter] = paths
+    for path in _tables_among(files, adapters):
         try:
-            with open_table(path, {}) as table:
+            with open_table(path) as table:
                 named.append((path, table.header))
         except TableError as exc:
-            if _forms_by_name(path, adapters):
-                found.warnings.append(f"{path.name} {exc}; nothing of it was used.")
+            found.warnings.append(f"{path.name} {exc}; nothing of it was used.")
     for path, header in named:
         if not _add(found, path, header, adapters):
             found.unused.append(path.name)
@@ -68,42 +74,43 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
 
 def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:
     """Add a table for each adapter that can read it; return whether any can."""
-    is_used = False
-    for adapter in adapters:
-        by_name = [form for form in adapter.tables if form.name.fullmatch(path.name)]
-        forms = by_name or [form for form in adapter.tables if form.has_signature(header)]
-        for form in forms:
-            columns = {form.aliases.get(name, name) for name in header}
-            if missing := [name for name in form.keys if name not in columns]:
-                found.warnings.append(
-                    f"{path.name} lacks the column {missing[0]} of {adapter.title}; nothing of it was used."
-                )
-                is_used = True
-                continue
-            others = found.tables.setdefault(adapter, [])
-            if all(one.form is not form for one in others):
-                others.append(FoundTable(path, form))
-                is_used = True
-                found.warnings += [
-                    f"{path.name} lacks the column {name} of {adapter.title}; what it says is not known."
-                    for name in form.expected
-                    if name not in columns
-                ]
-    return is_used
+    kinds = [(adapter, form) for adapter in adapters for form in adapter.tables]
+    matching = (
+        [(adapter, form) for adapter, form in kinds if form.name.fullmatch(path.name)]
+        or [(adapter, form) for adapter, form in kinds if form.has_signature(header)]
+        or [(adapter, form) for adapter, form in kinds if form.nearly_has_signature(header)][:1]
+    )
+    for adapter, form in matching:
+        if not form.is_needed:
+            continue
+        columns = form.headless or form.columns(header)
+        if missing := [name for name in form.keys if name not in columns]:
+            found.warnings.append(
+                f"{path.name} lacks the column {missing[0]} of {adapter.title}; nothing of it was used."
+            )
+            continue
+        others = found.tables.setdefault(adapter, [])
+        if form.is_one_of_several or all(one.form is not form for one in others):
+            others.append(FoundTable(path, form))
+            found.warnings += [
+                f"{path.name} lacks the column {name} of {adapter.title}; what it says is not known."
+                for name in form.expected
+                if name not in columns
+            ]
+    return bool(matching)
 
 
-def _forms_by_name(path: Path, adapters: Sequence[type[Adapter]]) -> bool:
-    return any(form.name.fullmatch(path.name) for adapter in adapters for form in adapter.tables)
-
-
-def _tables_in(folders: Sequence[Path]) -> list[Path]:
-    """Return the tables in these folders, each once."""
-    tables = dict.fromkeys(path for path in files_in(folders) if _TABLE.fullmatch(path.name))
+def _tables_among(files: Sequence[Path], adapters: Sequence[type[Adapter]]) -> list[Path]:
+    """Return the tables among these files, each once."""
+    lists = [form.name for adapter in adapters for form in adapter.tables if form.headless]
+    tables = dict.fromkeys(
+        path for path in files if _TABLE.fullmatch(path.name) or any(name.fullmatch(path.name) for name in lists)
+    )
     return list(tables)[:_MAX_TABLES]
 
 
 def files_in(folders: Sequence[Path]) -> Iterator[Path]:
-    """Yield the visible files of each folder, then of the folders in it, without following links to folders.
+    """Yield files given by name, the visible files of each folder, and those of the folders in it; follow no links.
 
     Of the first folder's parent, which may be anything, only folders with the names of companions are searched. The
     folders may hold hundreds of thousands of files: the search has bounds.
@@ -117,6 +124,9 @@ def files_in(folders: Sequence[Path]) -> Iterator[Path]:
             if folder in seen:
                 continue
             seen.add(folder)
+            if folder.is_file():
+                yield folder
+                continue
             inner, files = _listed(folder)
             yield from files
             waiting += [(one, left - 1) for one in inner if left and (not is_parent or _OF_TABLES.fullmatch(one.name))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from mcp_cxr.layouts._adapter import Joined, TableReading
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, TableUse
@@ -28,6 +28,7 @@ class Layouts:
         self._folders = folders
         self._adapters: list[Adapter] = []
         self._warnings: list[str] = []
+        self._read_tables: list[FoundTable] = []
         self._uses: list[tuple[str, Joined[Any]]] = []
 
     def facts_of(self, path: str) -> FileFacts:
@@ -65,26 +66,51 @@ class Layouts:
             ]
         return told
 
-    def load(self, adapter: Adapter, tables: Sequence[FoundTable]) -> None:
-        """Add a layout with its tables."""
+    def load(self, adapter: Adapter, tables: Sequence[FoundTable], documents: Sequence[Path]) -> None:
+        """Add a layout with its tables and other reports."""
         self._adapters.append(adapter)
+        adapter.root = self._folders[0]
+        adapter.load_table = lambda path, form: self._read(adapter, FoundTable(path, form))
+        if documents:
+            adapter.read_documents(documents, self._warnings.append)
+            name = documents[0].name if len(documents) == 1 else f"{documents[0].parent.name}/*{documents[0].suffix}"
+            self._uses += [(name, joined) for joined in adapter.loaded.get("reports", ())]
         for found in sorted(tables, key=lambda one: adapter.tables.index(one.form)):
-            if not adapter.loaded.keys().isdisjoint(found.form.superseded_by):
-                continue
-            try:
-                with open_table(found.path, found.form.aliases) as table:
-                    reading = TableReading(found.path, table)
-                    joined = adapter.read(found.form, reading)
-            except TableError as exc:
-                self._warnings.append(f"{found.path.name} {exc}; nothing of it was used.")
-                continue
-            adapter.loaded[found.form.kind] = joined
-            self._uses.append((found.path.name, joined))
-            self._warnings += _left_out(reading)
+            if adapter.loaded.keys().isdisjoint(found.form.superseded_by):
+                self._read(adapter, found)
+
+    def _read(self, adapter: Adapter, found: FoundTable) -> None:
+        """Read a table; one that is damaged is left out, with a warning."""
+        form = found.form
+        if found in self._read_tables:
+            return
+        self._read_tables.append(found)
+        try:
+            with open_table(found.path, form.headless) as table:
+                table.header = form.columns(table.header)
+                reading = TableReading(found.path, table)
+                joined = adapter.read(form, reading)
+        except TableError as exc:
+            self._warnings.append(f"{found.path.name} {exc}; nothing of it was used.")
+            return
+        adapter.loaded.setdefault(form.kind, []).append(joined)
+        self._uses.append((found.path.name, joined))
+        self._warnings += _left_out(reading)
 
     def warn(self, lines: Sequence[str]) -> None:
         """Add warnings."""
         self._warnings += lines
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for adapter in self._adapters:
+            adapter.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def read_layouts(folders: Sequence[Path]) -> Layouts:
@@ -97,7 +123,7 @@ def read_layouts(folders: Sequence[Path]) -> Layouts:
     found = find_tables(folders, ADAPTERS)
     layouts.warn(found.warnings)
     for adapter in ADAPTERS:
-        layouts.load(adapter(), found.tables.get(adapter, []))
+        layouts.load(adapter(), found.tables.get(adapter, []), found.documents.get(adapter, []))
     return layouts
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -30,6 +30,11 @@ _DELIMITERS = (",", ";", "\t")
 
 class TableError(Exception):
     """A table cannot be used; the text completes "NAME.csv ..." and holds nothing of the table's content."""
+
+
+def bounded_gzip(file: BinaryIO, size: int) -> io.BufferedReader:
+    """Return the content of a gzip file of `size` bytes; reading beyond the bounds raises `TableError`."""
+    return io.BufferedReader(_BoundedGzip(file, size), 1 << 18)
 
 
 class _BoundedGzip(io.RawIOBase):
@@ -55,19 +60,20 @@ class OpenTable:
     """A table that is being read.
 
     Args:
-        lines: Its lines, the header first.
-        aliases: Other names of columns.
+        lines: Its lines.
+        header: The names of its columns; empty: its first line has them.
     """
 
-    def __init__(self, lines: Iterator[str], aliases: Mapping[str, str]) -> None:
-        first = next(lines, "")
+    def __init__(self, lines: Iterator[str], header: Sequence[str] = ()) -> None:
+        first = "" if header else next(lines, "")
         delimiter = max(_DELIMITERS, key=first.count)
         self._rows = csv.reader(lines, delimiter=delimiter)
-        header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), list[str]())]
-        if len(header) > MAX_COLUMNS:
-            raise TableError(f"has more than {MAX_COLUMNS} columns")
-        self.header = [aliases.get(name, name) for name in header]
+        self.header = list(header) or [
+            name.strip() for name in next(csv.reader([first], delimiter=delimiter), list[str]())
+        ]
         """The names of its columns."""
+        if len(self.header) > MAX_COLUMNS:
+            raise TableError(f"has more than {MAX_COLUMNS} columns")
         self.short_rows = 0
         """Rows left out because they have fewer cells than the header."""
 
@@ -89,12 +95,12 @@ class OpenTable:
 
 
 @contextmanager
-def open_table(path: Path, aliases: Mapping[str, str]) -> Generator[OpenTable]:
+def open_table(path: Path, header: Sequence[str] = ()) -> Generator[OpenTable]:
     """Open a CSV file, plain or gzipped; delimiters may be commas, semicolons or tabs.
 
     Args:
         path: Absolute and resolved.
-        aliases: Other names of columns.
+        header: The names of the columns of a table that has none.
 
     Raises:
         TableError: It is damaged, exceeds a bound, or is a link; while it is opened or read.
@@ -105,9 +111,9 @@ def open_table(path: Path, aliases: Mapping[str, str]) -> Generator[OpenTable]:
             if size > MAX_TABLE_BYTES:
                 raise TableError("is larger than 2 GiB")
             is_packed = path.suffix == ".gz"
-            data = io.BufferedReader(_BoundedGzip(file, size), 1 << 18) if is_packed else file
+            data = bounded_gzip(file, size) if is_packed else file
             with io.TextIOWrapper(data, encoding=_encoding(data), newline="") as text:
-                yield OpenTable(_lines(text), aliases)
+                yield OpenTable(_lines(text), header)
     except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as exc:
         if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
             raise TableError("is a symbolic link; give the folder of the file itself with --companions") from exc

@@ -10,6 +10,11 @@ from functools import lru_cache
 _FLOAT = re.compile(r"(\d+)\.0*")  # as pandas writes whole numbers after an outer merge
 _EXPONENT = re.compile(r"\d(?:\.\d+)?e\+?\d{1,2}", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?:\.0*|[T ].*)?")
+_AGE = re.compile(r"(\d{1,4})(?:\.0*)?(?: ?(y|m|w|d)| (?:or more|years))?", re.IGNORECASE)
+_PER_YEAR = {"y": 1, "m": 12, "w": 52, "d": 365}
+_OLDEST = 120
+_LIST = re.compile(r"\[(\s*|(?:\s*(?:'[^']*'|\"[^\"]*\")\s*,?)+)\]")
+_QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _EMPTY = frozenset({"", "nan", "na", "n/a", "none", "null", "<na>"})
 _LABEL_VALUES = {"1": 1, "1.0": 1, "0": 0, "0.0": 0, "-1": -1, "-1.0": -1}
 
@@ -72,3 +77,29 @@ def label_value(cell: str) -> int | None:
 def shared(cell: str) -> str:
     """Return a text of which a table has many equal ones; they share one object."""
     return sys.intern(cell)
+
+
+@lru_cache(maxsize=4096)
+def sex_of(cell: str) -> str | None:
+    """Return `F` or `M`; None for anything else."""
+    return {"f": "F", "female": "F", "m": "M", "male": "M"}.get(cell.strip().lower())
+
+
+@lru_cache(maxsize=4096)
+def age_of(cell: str) -> int | None:
+    """Return an age in years: of `57`, `057Y`, `57.0`, `6M` (0) or `85 or more` (85); None for anything else.
+
+    Nobody is older than 120: tables have such ages by mistake.
+    """
+    found = _AGE.fullmatch(cell.strip())
+    if found is None:
+        return None
+    years = int(found[1]) // _PER_YEAR[(found[2] or "y").lower()]
+    return years if years <= _OLDEST else None
+
+
+@lru_cache(maxsize=65536)
+def names_in_list(cell: str) -> tuple[str, ...] | None:
+    """Return the texts of a list as Python writes it, `['a', "b"]`; None if it is none. Nothing is evaluated."""
+    found = _LIST.fullmatch(cell.strip())
+    return tuple(one or other for one, other in _QUOTED.findall(found[1])) if found else None

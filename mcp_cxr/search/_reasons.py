@@ -108,7 +108,10 @@ class Reasons:
         if self.meaning.judgment:
             names.add("no finding")
         for label, value in self.hit.study.labels.items():
-            name = finding_of_label(label).name
+            finding = finding_of_label(label)
+            if finding is None:
+                continue
+            name = finding.name
             concerned = {name, *(descendants(name) if value == 0 else ancestors(name))}
             if names & concerned:
                 yield f"{_IN_LABELS[value]}: {label}"

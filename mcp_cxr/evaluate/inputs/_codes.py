@@ -166,7 +166,7 @@ def strongest_status(statuses: Iterable[Status]) -> Status | None:
 
 @cache
 def _label_of_finding() -> dict[str, str]:
-    return {finding_of_label(label).name: label for label in LABELS}
+    return {finding.name: label for label in LABELS if (finding := finding_of_label(label))}
 
 
 def _labels(codes: Iterable[Code]) -> dict[str, int]:

@@ -107,7 +107,10 @@ def read_study(
     found = read_report(report) if report else dict[str, FindingReading]()
     for label, value in (labels or {}).items():
         status = STATUS_OF_LABEL[value]
-        name = finding_of_label(label).name
+        finding = finding_of_label(label)
+        if finding is None:
+            continue
+        name = finding.name
         concerned = (
             (name, *descendants(name))
             if status is Status.ABSENT and label != "No Finding"

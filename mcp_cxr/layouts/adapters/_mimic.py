@@ -9,16 +9,20 @@ for the test set, or by a program that read the reports.
 from __future__ import annotations
 
 import re
+import zipfile
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._documents import ReportArchive
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
+from mcp_cxr.layouts._tables import TableError
 from mcp_cxr.layouts._texts import read_report
 from mcp_cxr.layouts._values import is_empty, iso_date, number_id, shared, text_of
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 _DICOM_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
@@ -27,6 +31,7 @@ _IN_FOLDERS = re.compile(
     rf"(?:^|/)(?P<subject>p\d{{8}})/(?P<study>s\d{{8}})/(?P<image>{_DICOM_ID}){_ENDING}", re.IGNORECASE
 )
 _NAMED = re.compile(rf"(?:^|/)({_DICOM_ID}){_ENDING}", re.IGNORECASE)
+_REPORT = re.compile(r"s\d{8}\.txt")
 _SECTIONS = ("findings", "impression", "last_paragraph", "comparison")
 
 
@@ -66,6 +71,7 @@ class MimicLayout(Adapter):
 
     name = "mimic-cxr"
     title = "MIMIC-CXR"
+    documents = re.compile(r"mimic-cxr-reports?[\w.-]*\.zip", re.IGNORECASE)
     tables = (
         _form(
             "metadata",
@@ -80,6 +86,12 @@ class MimicLayout(Adapter):
             ("dicom_id", "study_id", "subject_id"),
             signature=("dicom_id", "study_id", "subject_id", "path"),
             superseded_by=("metadata",),
+        ),
+        TableForm(
+            "reports",
+            re.compile(r"cxr-study-list\.csv(?:\.gz)?", re.IGNORECASE),
+            ("study_id",),
+            is_needed=False,
         ),
         _form("split", "split", ("study_id", "split"), signature=("dicom_id", "study_id", "split")),
         _form("people", "test-set-labeled", ("study_id",), aliases={"Airspace Opacity": "Lung Opacity"}),
@@ -108,6 +120,10 @@ class MimicLayout(Adapter):
         self._subjects: dict[int, int] = {}  # by study
         self._label_tables: list[_Labels] | None = None
         self._unplaced: set[str] = set()
+        self._archives: list[ReportArchive] = []
+        self._unopened: list[Path] = []
+        self._refused: list[str] = []
+        self._lock = Lock()
 
     def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
         """Read one table."""
@@ -129,9 +145,8 @@ class MimicLayout(Adapter):
         ids = mimic_ids(path) or self._ids_by_table(path)
         if ids is None:
             return None
-        image = self._image(ids.image)
+        image: _Image | None = self.find("metadata", ids.image) or self.find("records", ids.image)
         study = ids.study[1:]
-        split = self.loaded["split"].get(study) if "split" in self.loaded else None
         labels, by, positives_only = self._labels_of(study)
         return FileFacts(
             ids.subject,
@@ -140,23 +155,51 @@ class MimicLayout(Adapter):
             has_public_ids=True,
             view=image.view if image else None,
             study_date=image.study_date if image else None,
-            split=split,
+            split=self.find("split", study),
             labels=labels,
             labels_by=by,
             positives_only=positives_only,
         )
 
     def report_of(self, path: Path, facts: FileFacts, folders: Sequence[Path]) -> str | None:
-        """Return the nearest text file, else what a table of sections has."""
+        """Return the nearest text file, else what a zip archive or a table of sections has."""
         if facts.subject is None or facts.study is None:
             return None
         for report_path in report_paths(path, facts.subject, facts.study, folders):
             if (text := read_report(report_path)) is not None:
                 return text
-        return self.loaded["sections"].get(facts.study[1:]) if "sections" in self.loaded else None
+        for archive in self._opened():
+            if (text := archive.read(f"{facts.study}.txt")) is not None:
+                return text
+        return self.find("sections", facts.study[1:])
+
+    def read_documents(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
+        """Remember archives of reports; they are opened when the first report is asked for, and read one by one."""
+        del warn
+        self._unopened += paths
+
+    def _opened(self) -> list[ReportArchive]:
+        with self._lock:
+            while self._unopened:
+                path = self._unopened.pop(0)
+                try:
+                    self._archives.append(ReportArchive(path, _REPORT))
+                except (TableError, OSError, zipfile.BadZipFile) as exc:
+                    reason = str(exc) if isinstance(exc, TableError) else "is damaged; copy or download it again"
+                    self._refused.append(f"{path.name} {reason}; nothing of it was used.")
+        return self._archives
+
+    def close(self) -> None:
+        """Close the archives."""
+        for archive in self._archives:
+            archive.close()
 
     def warnings(self) -> Iterator[str]:
-        """Yield how many files have MIMIC-CXR's names and no study."""
+        """Yield how many files have MIMIC-CXR's names and no study, and which archives were not read."""
+        yield from self._refused
+        for archive in self._archives:
+            if archive.refused:
+                yield f"{len(archive.refused)} reports in {archive.name} are damaged or too large; left out."
         if self._unplaced:
             yield (
                 f"{len(self._unplaced)} files are named as in MIMIC-CXR, but no folder or metadata table names their"
@@ -173,13 +216,6 @@ class MimicLayout(Adapter):
             self._unplaced.add(found[1])
             return None
         return MimicIds(f"p{subject}", f"s{study}", found[1].lower())
-
-    def _image(self, image_id: str) -> _Image | None:
-        found: _Image | None = None
-        for kind in ("metadata", "records"):
-            if kind in self.loaded:
-                found = found or self.loaded[kind].get(image_id)
-        return found
 
     def _images(self, reading: TableReading) -> Iterator[tuple[str, _Image]]:
         columns = ("dicom_id", "subject_id", "study_id", "ViewPosition", "ViewCodeSequence_CodeMeaning", "StudyDate")
@@ -207,11 +243,9 @@ class MimicLayout(Adapter):
 
     def _best_first(self) -> Iterator[_Labels]:
         for kind in ("people", "chexpert", "negbio", "labels"):
-            if kind not in self.loaded:
-                continue
-            table = self.loaded[kind]
-            only = all(value == 1 for labels in table.values() for value in labels.values())
-            yield _Labels(None if kind == "labels" else kind, table, only)
+            for table in self.loaded.get(kind, ()):
+                only = all(value == 1 for labels in table.values() for value in labels.values())
+                yield _Labels(None if kind == "labels" else kind, table, only)
 
 
 def report_paths(path: Path, subject: str, study: str, folders: Sequence[Path]) -> Iterator[Path]:

@@ -148,9 +148,19 @@ async def test_reports_are_read_from_a_folder_of_their_own(data: Path, image_dir
     assert (await shown(data)).report == {"IMPRESSION": "Mild edema."}
 
 
-async def test_a_report_outside_mimic_s_layout_is_ignored(data: Path, image_dir: Path) -> None:
-    dicom(image_dir / "s50000001" / "a.dcm", 1)
-    (image_dir / "s50000001.txt").write_text("IMPRESSION: Mild edema.")
+@pytest.mark.parametrize("name", ["s1/a.txt", "s1/a.dcm.txt", "s1.txt"])
+async def test_a_text_of_the_image_s_name_or_one_up_is_its_report(data: Path, image_dir: Path, name: str) -> None:
+    dicom(image_dir / "s1" / "a.dcm", 1)
+    (image_dir / name).write_text("IMPRESSION: Mild edema now.")
+    summary = await ingested(data, image_dir)
+    assert rows(data, "SELECT report FROM studies") == [("IMPRESSION: Mild edema now.",)]
+    assert summary.notes == ["1 text files beside images were taken as their reports."]
+
+
+@pytest.mark.parametrize(("name", "text"), [("s1/b.txt", "IMPRESSION: Mild edema now."), ("s1/a.txt", "0 0.5 0.25 1")])
+async def test_other_texts_are_no_reports(data: Path, image_dir: Path, name: str, text: str) -> None:
+    dicom(image_dir / "s1" / "a.dcm", 1)
+    (image_dir / name).write_text(text)
     await ingested(data, image_dir)
     assert rows(data, "SELECT report FROM studies") == [(None,)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -179,3 +180,13 @@ def test_one_bad_table_gives_one_line_and_the_others_are_read(
     assert message in " ".join(layouts.warnings(is_complete=False))
     facts = layouts.facts_of(f"{tmp_path}/p10000032/s50414267/{IMAGE}.dcm")
     assert facts.labels == ({} if "chexpert" in name else {"Edema": 1})
+
+
+@pytest.mark.parametrize("start", ["files/", "mimic-cxr-reports/files/", ""])
+async def test_reports_are_read_from_the_zip_archive(data: Path, image_dir: Path, start: str) -> None:
+    written = archive_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    with zipfile.ZipFile(image_dir / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for _, subject, study in written:
+            archive.writestr(f"{start}p{subject[:2]}/p{subject}/s{study}.txt", "IMPRESSION: Mild edema.")
+    await ingested(data, image_dir)
+    assert rows(data, "SELECT count(*) FROM studies WHERE report = 'IMPRESSION: Mild edema.'") == [(3,)]

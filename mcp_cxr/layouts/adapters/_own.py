@@ -1,0 +1,207 @@
+"""Anyone's own folder: `images.csv` beside the images, and a text file beside an image as its report."""
+
+from __future__ import annotations
+
+import os.path
+import posixpath
+import re
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._facts import FileFacts
+from mcp_cxr.layouts._texts import read_report
+from mcp_cxr.layouts._values import age_of, iso_date, label_value, names_in_list, number_id, sex_of, text_of
+from mcp_cxr.records import LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_COLUMNS = (
+    *("path", "patient", "study", "accession", "study_uid", "view", "date", "sex", "age", "split", "labels"),
+    *("report", "report_file"),
+)
+_ALIASES = {
+    **dict.fromkeys(("file", "filename", "file_name", "image", "image_path", "file_path", "filepath"), "path"),
+    **dict.fromkeys(("patient_id", "patientid", "subject", "subject_id"), "patient"),
+    **dict.fromkeys(("study_id", "studyid", "exam"), "study"),
+    **dict.fromkeys(("accession_number", "accessionnumber"), "accession"),
+    **dict.fromkeys(("studyinstanceuid", "study_instance_uid"), "study_uid"),
+    **dict.fromkeys(("view_position", "viewposition", "projection"), "view"),
+    **dict.fromkeys(("study_date", "studydate"), "date"),
+    **dict.fromkeys(("gender", "patient_sex"), "sex"),
+    **dict.fromkeys(("patient_age",), "age"),
+    **dict.fromkeys(("report_text",), "report"),
+    **dict.fromkeys(("report_path",), "report_file"),
+    **{"_".join(label.lower().split()): label for label in LABELS},
+}
+_LABEL = re.compile(r"\s*(?P<name>[^=:]+?)\s*(?:[=:]\s*(?P<value>-?\d(?:\.0)?))?\s*")
+_VALUES = frozenset({"1", "0", "-1", "1.0", "0.0", "-1.0"})
+_MAX_LABEL = 100
+_MAX_LABELS = 1000
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_FEWEST_WORDS = 3  # of a report; files of boxes beside images hold numbers
+_IMAGE_ENDING = re.compile(r"(?:\.dcm\.gz|\.[^./]+)$", re.IGNORECASE)
+
+
+class _Row(NamedTuple):
+    facts: FileFacts
+    report_file: Path | None
+
+
+class OwnLayout(Adapter):
+    """A folder of one's own."""
+
+    name = "own"
+    title = "images.csv"
+    tables = (
+        TableForm(
+            "images",
+            re.compile(r"images\.csv(?:\.gz)?", re.IGNORECASE),
+            ("path",),
+            signature=("path", "patient"),
+            aliases=_ALIASES,
+            folds_case=True,
+            is_one_of_several=True,
+        ),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folders_seen: set[str] = set()
+        self._lock = Lock()
+        self._outside = 0
+        self._unread_dates = 0
+        self._many_labels = False
+        self._texts: set[Path] = set()
+
+    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+        """Read the table of images."""
+        del form
+        return Joined(list(self._rows(reading)))
+
+    def facts_of(self, path: str) -> FileFacts | None:
+        """Return the facts of an image that a table names."""
+        row = self._row(path)
+        return row.facts if row else None
+
+    def report_of(self, path: Path, facts: FileFacts, folders: Sequence[Path]) -> str | None:
+        """Return the report in the table, in the file that it names, or in a text file beside the image."""
+        del folders
+        if facts.has_public_ids or facts.report:
+            return facts.report
+        row = self._row(path.as_posix())
+        if row and row.report_file:
+            return read_report(row.report_file)
+        return self._text_beside(path)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what was taken from text files, and what was left out."""
+        if self._texts:
+            yield f"{len(self._texts)} text files beside images were taken as their reports."
+        if self._outside:
+            yield f"{self._outside} rows of images.csv name paths outside the folder that is ingested; left out."
+        if self._unread_dates:
+            yield f"{self._unread_dates} dates of images.csv were not read; write them as 2024-01-31."
+        if self._many_labels:
+            yield f"images.csv has labels longer than {_MAX_LABEL} characters or more than {_MAX_LABELS}; left out."
+
+    def _row(self, path: str) -> _Row | None:
+        self._look_beside(path)
+        return self.find("images", os.path.normcase(path))
+
+    def _look_beside(self, path: str) -> None:
+        """Read the `images.csv` in the folders between the image and the folder that is ingested."""
+        folder = path.rpartition("/")[0]
+        if folder in self._folders_seen or self.root is None or self.load_table is None:
+            return
+        with self._lock:
+            root = self.root.as_posix()
+            while folder not in self._folders_seen and folder.startswith(root):
+                table = Path(folder) / "images.csv"
+                if folder != root and table.is_file():
+                    self.load_table(table, self.tables[0])
+                self._folders_seen.add(folder)
+                folder = folder.rpartition("/")[0]
+
+    def _rows(self, reading: TableReading) -> Iterator[tuple[str, _Row]]:
+        positives_only = True
+        rows: list[tuple[str, _Row]] = []
+        names: set[str] = set()
+        for cells in reading.table.cells((*_COLUMNS, *LABELS)):
+            cell = dict(zip(_COLUMNS, cells, strict=False))
+            place = self._place(reading.path.parent, cell["path"])
+            if place is None:
+                self._outside += 1
+                continue
+            labels = self._labels(cell["labels"], names) | reading.labelled(LABELS, cells[len(_COLUMNS) :])
+            positives_only = positives_only and all(value == 1 for value in labels.values())
+            report = self._place(reading.path.parent, cell["report_file"]) if cell["report_file"].strip() else None
+            rows.append((place, _Row(self._facts(cell, labels), Path(report) if report else None)))
+        for place, row in rows:
+            if positives_only and row.facts.labels:
+                yield place, row._replace(facts=replace(row.facts, positives_only=True))
+            else:
+                yield place, row
+
+    def _facts(self, cell: Mapping[str, str], labels: Mapping[str, int]) -> FileFacts:
+        patient = number_id(cell["patient"]) if text_of(cell["patient"]) else None
+        study = text_of(cell["study_uid"])
+        for column in ("study", "accession"):
+            if study is None and (number := text_of(cell[column])):
+                study = f"{patient or ''}/{column} {number_id(number)}"
+        date = iso_date(cell["date"])
+        self._unread_dates += bool(date is None and text_of(cell["date"]))
+        return FileFacts(
+            subject=patient,
+            study=study,
+            view=text_of(cell["view"]),
+            study_date=date,
+            split=text_of(cell["split"]),
+            labels=labels,
+            sex=sex_of(cell["sex"]),
+            age=age_of(cell["age"]),
+            report=text_of(cell["report"]),
+        )
+
+    def _labels(self, cell: str, names: set[str]) -> dict[str, int]:
+        """Return the labels in a cell: `Edema|Mass`, `Edema=1|Mass=0`, or a list of names."""
+        labels: dict[str, int] = {}
+        listed = names_in_list(cell) if cell.startswith("[") else None
+        for part in listed if listed is not None else re.split(r"[|;]", cell):
+            found = _LABEL.fullmatch(part)
+            if found is None or not part.strip():
+                continue
+            name = found["name"]
+            if len(name) > _MAX_LABEL or (len(names) >= _MAX_LABELS and name not in names):
+                self._many_labels = True
+                continue
+            names.add(name)
+            labels[name] = label_value(found["value"]) or 0 if found["value"] in _VALUES else 1
+        return labels
+
+    def _place(self, folder: Path, cell: str) -> str | None:
+        """Return the absolute path that a cell names, if it is below the folder that is ingested."""
+        root = self.root.as_posix() if self.root else folder.as_posix()
+        start = folder.as_posix() if folder.is_relative_to(root) or Path(root).is_relative_to(folder) else root
+        place = posixpath.normpath(posixpath.join(start, cell.strip().replace("\\", "/")))
+        return os.path.normcase(place) if cell.strip() and place.startswith(root.rstrip("/") + "/") else None
+
+    def _text_beside(self, path: Path) -> str | None:
+        """Return the report in the text file of the image's name, or one up of its folder's name."""
+        stem = _IMAGE_ENDING.sub("", path.name)
+        for place in dict.fromkeys((path.with_name(f"{stem}.txt"), path.with_name(f"{path.name}.txt"))):
+            if (text := self._prose(place)) is not None:
+                return text
+        if self.root is not None and path.parent != self.root and path.parent.is_relative_to(self.root):
+            return self._prose(path.parent.with_name(f"{path.parent.name}.txt"))
+        return None
+
+    def _prose(self, place: Path) -> str | None:
+        text = read_report(place)
+        if text is None or len(_WORD.findall(text[:10_000])) < _FEWEST_WORDS:
+            return None
+        self._texts.add(place)
+        return text

@@ -1,0 +1,107 @@
+"""Anyone's own folder: images.csv, and texts beside images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.archives import ingested, opened, rows
+from tests.support.image_files import dicom, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FACTS = """
+    SELECT image_path, view_position, study_date, split, report,
+        (SELECT group_concat(label || value) FROM labels WHERE study = number)
+    FROM images JOIN studies USING (study_id) ORDER BY image_path"""
+HEADER = "path,patient,study,view,date,split,labels,report"
+
+
+@pytest.mark.parametrize("where", ["path", "parent", "companions", "file", "beside"])
+async def test_images_csv_gives_pngs_patients_views_dates_labels_and_reports(
+    data: Path, image_dir: Path, tmp_path: Path, where: str
+) -> None:
+    folder = image_dir / "set"
+    plain(folder / "a" / "1.png", 1)
+    plain(folder / "a" / "2.jpg", 2)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place, start = {
+        "path": (folder, "a/"),
+        "parent": (image_dir, "set\\a\\"),
+        "companions": (elsewhere, "./a/"),
+        "file": (elsewhere, "a/"),
+        "beside": (folder / "a", ""),
+    }[where]
+    lines = (
+        HEADER,
+        f'{start}1.png,P7,1,PA,2024-01-31,train,Edema=1|Mass=-1,"FINDINGS: Edema, mild."',
+        f"{start}2.jpg,P7,1,lateral,20240131,,Edema=1|Pneumonia=0,",
+    )
+    (place / ("my table.csv" if where == "file" else "images.csv")).write_text("\n".join(lines))
+    companions = {"companions": (elsewhere,), "file": (elsewhere / "my table.csv",)}.get(where, ())
+    summary = await ingested(data, folder, companions=companions)
+    assert [(use["rows"], use["joined"]) for use in summary.companions] == [(2, 2)]
+    first, second = rows(data, FACTS)
+    assert first[:5] == ("a/1.png", "PA", "2024-01-31", "train", "FINDINGS: Edema, mild.")
+    assert second[1] == "LATERAL"
+    assert rows(data, "SELECT count(DISTINCT study_id), count(DISTINCT subject_id) FROM images") == [(1, 1)]
+
+
+async def test_excel_s_delimiters_and_capitals_are_read(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    text = "File Name;Patient ID;View;Pleural Effusion\n1.png;17.0;AP;1\n"
+    (image_dir / "images.csv").write_bytes(text.encode("utf-16"))
+    await ingested(data, image_dir)
+    assert rows(data, FACTS) == [("1.png", "AP", None, None, None, "Pleural Effusion1")]
+
+
+async def test_a_report_file_is_read_and_only_below_the_folder(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    plain(image_dir / "2.png", 2)
+    (image_dir / "texts").mkdir()
+    (image_dir / "texts" / "one.txt").write_text("Mild edema.")
+    (tmp_path / "secret.txt").write_text("A secret that stays secret.")
+    lines = ("path,report_file", "1.png,texts/one.txt", "2.png,../secret.txt", f"{tmp_path}/3.png,", "../4.png,")
+    (image_dir / "images.csv").write_text("\n".join(lines))
+    summary = await ingested(data, image_dir)
+    assert [row[4] for row in rows(data, FACTS)] == ["Mild edema.", None]
+    assert summary.notes == ["2 rows of images.csv name paths outside the folder that is ingested; left out."]
+
+
+async def test_a_table_that_arrives_later_moves_images_to_their_patients(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    plain(image_dir / "2.png", 2)
+    dicom(image_dir / "3.dcm", 3)
+    await ingested(data, image_dir)
+    (image_dir / "images.csv").write_text("path,patient,study,view,date\n1.png,P,1,PA,2024-01-31\n2.png,P,1,LL,\n")
+    summary = await ingested(data, image_dir)
+    assert (summary.added, summary.skipped, summary.companions[0]["joined"]) == (0, 3, 2)
+    assert [row[1:3] for row in rows(data, FACTS)][:2] == [("PA", "2024-01-31"), ("LL", "2024-01-31")]
+    async with opened(data) as archive:
+        overview = await archive.overview()
+    assert (overview.images, overview.studies, overview.subjects) == (3, 2, 2)
+    assert (await ingested(data, image_dir)).studies_updated == 0
+
+
+async def test_what_cannot_be_read_is_counted(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "images.csv").write_text("path,patient,date,Edema\n1.png,P,31/01/2024,7\n9.png,Q,,\n")
+    summary = await ingested(data, image_dir)
+    assert summary.notes == [
+        "images.csv: left out 1 values of labels that are not 1, 0, -1 or empty.",
+        "1 dates of images.csv were not read; write them as 2024-01-31.",
+    ]
+    assert [(use["rows"], use["joined"]) for use in summary.companions] == [(2, 1)]
+
+
+async def test_labels_without_values_are_positives_only(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "images.csv").write_text("path,labels\n1.png,\"['Edema', 'my own label']\"\n")
+    await ingested(data, image_dir)
+    async with opened(data) as archive:
+        assert (await archive.search(labels=["Edema"])).total_results == 1
+        assert (await archive.search(labels_absent=["Pneumonia"])).total_results == 0
+        assert (await archive.search("edema", mode="words")).total_results == 1

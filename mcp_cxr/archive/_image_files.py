@@ -174,7 +174,7 @@ class ImageFiles:
         try:
             path = await to_thread.run_sync(allowed_roots.resolve, recorded_path)
         except PathRefused as exc:  # its message names the whole path
-            raise PathRefused(_not_found(stored, allowed_roots)) from exc
+            raise PathRefused(_not_found(stored)) from exc
         before = (await self._store.outcomes([str(recorded_path)])).get(str(recorded_path))
         status = await to_thread.run_sync(path.stat)
         if before and (
@@ -184,15 +184,9 @@ class ImageFiles:
         return path
 
 
-def _not_found(stored: StoredImage, allowed_roots: AllowedRoots) -> str:
-    """Return the message about an image's file that is missing or outside the roots; it does not tell which exists."""
-    image, root = stored.image.image_id, stored.image.root
-    if any(stored.image.file.is_relative_to(folder) for folder in allowed_roots.roots):
-        return (
-            f"The file of image {image} was not found; it was last read below {root}. Restore or mount that folder, or"
-            " ingest the folder where the file is now."
-        )
+def _not_found(stored: StoredImage) -> str:
+    """Return the message about an image's file that is missing or outside the roots; it names no folder to a model."""
     return (
-        f"The file of image {image} lies below {root}, outside the folders that may be read (roots). To allow it, add"
-        " that folder to MCP_CXR_ROOTS."
+        f"The file of image {stored.image.image_id} was not found below the roots. Restore or mount its folder, ingest"
+        " the folder where the file is now, or add that folder to MCP_CXR_ROOTS."
     )

@@ -159,7 +159,7 @@ class TestMissingAndChangedFiles:
         host, image_id = lone
         (images / "image.dcm").unlink()
         line = await host.refused("view_image", image_id=image_id)
-        assert line.startswith(f"The file of image {image_id} was not found; it was last read below ")
+        assert line.startswith(f"The file of image {image_id} was not found below the roots.")
 
     async def test_a_changed_file_is_not_shown(self, images: Path, lone: tuple[Host, str]):
         host, image_id = lone
@@ -172,7 +172,7 @@ class TestMissingAndChangedFiles:
         (images / "image.dcm").rename(images.parent / "elsewhere.dcm")
         (images / "image.dcm").symlink_to(images.parent / "elsewhere.dcm")
         line = await host.refused("view_image", image_id=image_id)
-        assert line.startswith(f"The file of image {image_id} was not found; it was last read below ")
+        assert line.startswith(f"The file of image {image_id} was not found below the roots.")
 
 
 @asynccontextmanager

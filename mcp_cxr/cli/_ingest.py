@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import signal
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, as_tool_json, note, print_result, reread_line, say, with_archive
+from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Self
 
     from mcp_cxr.archive import Archive
     from mcp_cxr.ingest import IngestProgress, Shard, StopSignal
@@ -75,29 +78,73 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."
 )
 @click.option("--any-pixels", is_flag=True, help="Accept images that look like noise or are nearly all one gray.")
+@click.option(
+    "--outcomes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.csv",
+    help="Write every file that is not in the archive to this table, with its reason.",
+)
 @as_tool_json
-def ingest(path: Path, *, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
+def ingest(path: Path, *, outcomes: Path | None, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Add the images below PATH to the archive.
 
     Images already in the archive are skipped, so the command can be run again at any time.
     """
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
     try:
-        summary = with_archive(lambda archive: _ingest(archive, path, display, **options))
+        with _OutcomesFile(outcomes) as left_out:
+            summary = with_archive(lambda archive: _ingest(archive, path, display, left_out, **options))
     finally:
         display.remove_bar()
-    print_result(summary, _lines(summary, dry_run=options["dry_run"]), as_json=as_json)
+    print_result(summary, _lines(summary, left_out.examples, dry_run=options["dry_run"]), as_json=as_json)
     if summary.next and not as_json:
         note(f"Error: {summary.next}")
     is_empty_shard = summary.found == 0  # an empty folder is an error before
-    readable = summary.added or summary.skipped or summary.would_add or is_empty_shard
+    readable = summary.other_file_same_id or summary.added or summary.skipped or summary.would_add or is_empty_shard
     return DONE if readable and summary.next is None else FAILED
 
 
-async def _ingest(archive: Archive, path: Path, display: ProgressDisplay, **options: Any) -> IngestSummary:  # noqa: ANN401 - the same
+class _OutcomesFile:
+    """Collects the files that are left out: each in a CSV file if there is a path, one example of each reason."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.examples: dict[str, str] = {}
+        try:
+            self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="") if path else None
+        except OSError as exc:
+            raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
+        self._writer = csv.writer(self._file) if self._file else None
+
+    def __enter__(self) -> Self:
+        if self._writer:
+            self._writer.writerow(("path", "outcome", "reason"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def add(self, path: str, outcome: str, reason: str) -> None:
+        """Add a file."""
+        if outcome == "refused":
+            self.examples.setdefault(reason, path)
+        if self._writer:
+            self._writer.writerow((path, outcome, reason))
+
+
+async def _ingest(
+    archive: Archive,
+    path: Path,
+    display: ProgressDisplay,
+    left_out: _OutcomesFile,
+    **options: Any,  # noqa: ANN401 - the same
+) -> IngestSummary:
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 
-    stop_signal, callbacks = StopSignal(), IngestCallbacks(display.progress, display.would_add, display.reread)
+    stop_signal, callbacks = (
+        StopSignal(),
+        IngestCallbacks(display.progress, display.would_add, display.reread, left_out.add),
+    )
     if not options["dry_run"]:
         await archive.check_embedder()
         note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
@@ -133,7 +180,7 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
             asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
+def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool) -> list[str]:
     rates = ", ".join(
         f"{_STAGES.get(name, name)} {rate:{'.0f' if rate >= _WHOLE else 'g'}}" for name, rate in summary.stages.items()
     )
@@ -145,15 +192,26 @@ def _lines(summary: IngestSummary, *, dry_run: bool) -> list[str]:
         f"  Time elapsed: {summary.seconds:.1f} s",
         f"  Images processed: {summary.processed}",
         f"  Skipped (already exist): {summary.skipped}",
+        *_passed_over(summary),
         f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
-        *(f"    {reason}: {count}{_HINTS.get(reason, '')}" for reason, count in summary.errors_by_reason.items()),
+        *(
+            f"    {reason}: {count}{_HINTS.get(reason, '')}, for example {examples[reason]}"
+            for reason, count in summary.errors_by_reason.items()
+        ),
         *(f"  Companion {one['file']}: {one['joined']} of {one['rows']} rows joined" for one in summary.companions),
         *(f"  Note: {each}" for each in summary.notes),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),
         f"Total images in database: {summary.total_in_store}",
     ]
+
+
+def _passed_over(summary: IngestSummary) -> Iterator[str]:
+    if summary.recorded_bad:
+        yield f"  Recorded as bad before: {summary.recorded_bad} (--retry-failed tries them again)"
+    if summary.other_file_same_id:
+        yield f"  Other file under an id that is taken: {summary.other_file_same_id}"
 
 
 class _LogLines:

@@ -15,7 +15,7 @@ from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.records import Filter, ImageId, Outcome, StudyId, SubjectId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._ids import IdAssigner
@@ -36,6 +36,9 @@ class Classification:
 
     to_ingest: list[WorkItem] = field(default_factory=list[WorkItem])
     skipped: int = 0
+    recorded_bad: list[Outcome] = field(default_factory=list[Outcome])
+    others: list[Candidate] = field(default_factory=list["Candidate"])
+    """Files that are left out because another file has their image id."""
     failures: list[Failure] = field(default_factory=list[Failure])
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     """Outcomes to record of images already stored that were found at a new path."""
@@ -59,14 +62,15 @@ class FileClassifier:
     layouts: Layouts
     internal_errors: InternalErrors
 
-    async def drop_unchanged(self, chunk: list[Candidate]) -> list[Candidate]:
-        """Return the files that need work, on a restart only a few; opens no file."""
+    async def drop_unchanged(self, chunk: list[Candidate]) -> tuple[list[Candidate], list[Outcome]]:
+        """Return the files that need work, on a restart only a few, and those recorded as bad; opens no file."""
         if not self.store_exists:
-            return chunk
+            return chunk, []
         settled = await self.store.unchanged_files({file.path_text: (file.size, file.mtime_ns) for file in chunk})
-        if self.plan.retry_failed or self.plan.any_pixels or self.plan.any_body_part:
-            settled = {name: image_id for name, image_id in settled.items() if image_id is not None}
-        return [file for file in chunk if file.path_text not in settled]
+        refused = await self.store.outcomes([name for name, image_id in settled.items() if image_id is None])
+        bad = {name: outcome for name, outcome in refused.items() if not self.plan.retries(outcome)}
+        done = {name for name in settled if name in bad or name not in refused}
+        return [file for file in chunk if file.path_text not in done], list(bad.values())
 
     async def classify(self, chunk: list[Candidate]) -> Classification:
         """Classify a chunk; update the paths of moved images and remove replaced ones in the store."""
@@ -78,11 +82,13 @@ class FileClassifier:
         stored = await self._stored(item.ids.image_id for item in items)
         already_stored = [item for item in items if item.ids.image_id in stored and not item.replaces_stored]
         result.to_ingest = [item for item in items if item.ids.image_id not in stored or item.replaces_stored]
-        result.skipped += len(already_stored)
+        images = await self.store.get([item.ids.image_id for item in already_stored]) if already_stored else {}
+        moved, result.others = await to_thread.run_sync(_moved_and_others, already_stored, images)
+        result.skipped += len(already_stored) - len(result.others)
         if self.store_exists and not self.plan.dry_run:
             await self._store_key_check()
             await self._remove(result.replaced)
-            await self._update_moved(already_stored)
+            await self._update_moved(images, moved)
             result.outcomes = [
                 item.outcome() for item in already_stored if item.file.path_text not in previous_outcomes
             ]
@@ -102,8 +108,8 @@ class FileClassifier:
         for file in chunk:
             previous = previous_outcomes.get(file.path_text)
             unchanged = previous if previous and previous.is_unchanged(file.size, file.mtime_ns) else None
-            if unchanged and unchanged.reason and not self.plan.retries(unchanged.reason):
-                result.skipped += 1
+            if unchanged and unchanged.reason and not self.plan.retries(unchanged):
+                result.recorded_bad.append(unchanged)
                 continue
             try:
                 found = await self._identify(file, unchanged.image_id if unchanged else None, still_stored)
@@ -147,16 +153,12 @@ class FileClassifier:
             if stored.image.file == replaced[image_id]:
                 await self.store.forget(Filter(image_id=image_id))
 
-    async def _update_moved(self, items: list[WorkItem]) -> None:
+    async def _update_moved(self, stored: Mapping[ImageId, StoredImage], moved: list[WorkItem]) -> None:
         """Store the new path of images whose recorded file is gone."""
-        stored = await self.store.get([item.ids.image_id for item in items])
-        paths = {item.ids.image_id: item.file.path for item in items if item.ids.image_id in stored}
-        moved = await to_thread.run_sync(
-            lambda: [image_id for image_id, path in paths.items() if _is_moved(stored[image_id], path)]
-        )
         if not moved:
             return
-        found = await self.store.get(moved, with_vectors=True)
+        paths = {item.ids.image_id: item.file.path for item in moved}
+        found = await self.store.get(list(paths), with_vectors=True)
         vectors = {image_id: image.vector for image_id, image in found.items() if image.vector is not None}
         if vectors:
             images = [self._with_path(stored[image_id].image, paths[image_id]) for image_id in vectors]
@@ -171,5 +173,18 @@ def _is_other(found: ImageIds | Failure, previous: ImageId) -> bool:
     return found.is_permanent if isinstance(found, Failure) else found.image_id != previous
 
 
-def _is_moved(stored: StoredImage, found_at: Path) -> bool:
-    return stored.image.file != found_at and not stored.image.file.exists()
+def _moved_and_others(
+    items: Iterable[WorkItem], images: Mapping[ImageId, StoredImage]
+) -> tuple[list[WorkItem], list[Candidate]]:
+    """Return the items whose stored image was shown from a file that is gone, and files whose id another file has."""
+    moved: dict[ImageId, WorkItem] = {}
+    others: list[Candidate] = []
+    for item in items:
+        stored = images.get(item.ids.image_id)
+        if stored is None or stored.image.file == item.file.path:
+            continue
+        if item.ids.image_id not in moved and not stored.image.file.exists():
+            moved[item.ids.image_id] = item
+        elif not stored.external:
+            others.append(item.file)
+    return list(moved.values()), others

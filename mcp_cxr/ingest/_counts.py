@@ -84,6 +84,8 @@ class IngestCounts:
     studies_refreshed: bool = True
     """False if the run stopped while it updated the study facts of images stored earlier."""
     skipped: int = 0
+    recorded_bad: int = 0
+    other_file_same_id: int = 0
     added: int = 0
     would_add: int = 0
     studies_updated: int = 0
@@ -100,13 +102,18 @@ class IngestCounts:
     @property
     def processed(self) -> int:
         """Files that have an outcome."""
-        return self.skipped + self.added + self.would_add + self.reasons.total()
+        return self.passed_over + self.added + self.would_add + self.reasons.total()
+
+    @property
+    def passed_over(self) -> int:
+        """Files in the archive, recorded as bad, or under an id that is taken."""
+        return self.skipped + self.recorded_bad + self.other_file_same_id
 
     def progress(self) -> IngestProgress:
         """Return the progress so far."""
         found = self.walked if self.walk_ended else self.counted
         done = self.added + self.would_add
-        return IngestProgress(found, self.skipped, done, self.reasons.total(), time.monotonic() - self.started)
+        return IngestProgress(found, self.passed_over, done, self.reasons.total(), time.monotonic() - self.started)
 
     def _notes(self) -> list[str]:
         notes: list[str] = []
@@ -144,6 +151,8 @@ class IngestCounts:
             found=self.walked if self.walk_ended else None,
             processed=self.processed,
             skipped=self.skipped,
+            recorded_bad=self.recorded_bad,
+            other_file_same_id=self.other_file_same_id,
             added=self.added,
             errors=self.reasons.total(),
             errors_by_reason=dict(self.reasons.most_common()),

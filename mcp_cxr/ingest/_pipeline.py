@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import anyio
 import numpy as np
@@ -51,6 +51,11 @@ _CONCURRENT_BATCHES = 2  # the next one is sent while the service works on the f
 _MIN_BYTES_FOR_WORKER = 1 << 20  # a smaller file is decoded faster than it is sent to a worker process and back
 
 
+REFUSED: Final = "refused"
+RECORDED_BAD: Final = "recorded as bad before"
+OTHER_FILE: Final = "other file under an id that is taken"
+
+
 @dataclass(slots=True)
 class IngestCallbacks:
     """Called as a run proceeds; each is optional."""
@@ -60,6 +65,8 @@ class IngestCallbacks:
     """Called in a dry run with an image id and its view position."""
     on_reread: Callable[[int], Awaitable[None]] | None = None
     """Called with the number of studies whose reports a newer report reader read again."""
+    on_left_out: Callable[[str, str, str], None] | None = None
+    """Called for each file that is not in the archive, with its path, outcome (`REFUSED` ...) and reason."""
 
 
 @dataclass(slots=True)
@@ -143,8 +150,9 @@ class Pipeline:
                 if self.stop_signal.reason:
                     continue
                 with self.counts.stages["known"].working(len(chunk)):
-                    rest = await self.classifier.drop_unchanged(chunk)
-                self.counts.skipped += len(chunk) - len(rest)
+                    rest, bad = await self.classifier.drop_unchanged(chunk)
+                self.counts.skipped += len(chunk) - len(rest) - len(bad)
+                self._count_bad(bad)
                 for start in range(0, len(rest), size):
                     if not is_counting:
                         is_counting = True
@@ -157,6 +165,8 @@ class Pipeline:
         with self.counts.stages["known"].working(0):
             found = await self.classifier.classify(files)
             self.counts.skipped += found.skipped
+            self._count_bad(found.recorded_bad)
+            self._count_others(found.others)
             await self._record_failures(found.failures)
             await self._record(found.outcomes)
         for item in found.to_ingest:
@@ -170,7 +180,7 @@ class Pipeline:
                 if self.stop_signal.reason:
                     continue
                 if item.ids in listed:
-                    self.counts.skipped += 1  # the same image from another file
+                    self._count_others([item.file])
                     continue
                 try:
                     header = await self.classifier.image_reader.read_header(
@@ -293,7 +303,7 @@ class Pipeline:
         if self.classifier.internal_errors.are_too_many:
             return
         try:
-            added = await self._write_batch(batch)
+            written = await self._write_batch(batch)
         except Exception as exc:  # noqa: BLE001 # told apart by the callee
             if len(batch) == 1:
                 await self._fail("write", batch[0], exc)
@@ -302,11 +312,21 @@ class Pipeline:
                 await self._write_or_split([item])
             return
         self.classifier.internal_errors.passed("write")
-        self.counts.added += added
-        self.counts.skipped += len(batch) - added
+        self.counts.added += len(written)
+        others = await self._other_files(batch, written) if len(written) < len(batch) else []
+        self.counts.skipped += len(batch) - len(written) - len(others)
+        self._count_others(others)
 
-    async def _write_batch(self, batch: list[WorkItem]) -> int:
-        """Write a batch and return how many of its images were new.
+    async def _other_files(self, batch: list[WorkItem], written: list[WorkItem]) -> list[Candidate]:
+        """Return the files of a batch that have the image id of another file; another process may have written some."""
+        paths = {item.file.path for item in written}
+        left = [item for item in batch if item.file.path not in paths]
+        stored = await self.store.get([item.ids.image_id for item in left])
+        images = [(item.file, stored.get(item.ids.image_id)) for item in left]
+        return [file for file, one in images if one and not one.external and one.image.file != file.path]
+
+    async def _write_batch(self, batch: list[WorkItem]) -> list[WorkItem]:
+        """Write a batch and return those of its images that were new.
 
         A kill between two steps does no harm, because the outcome of a file is recorded last.
         """
@@ -319,11 +339,15 @@ class Pipeline:
             self.counts.studies_updated += await self.store.put_studies(studies)
             await self.store.put([item.image for item in items if item.image], np.stack(vectors))
         await self._record([item.outcome() for item in batch])
-        return len(items)
+        return items
 
     async def _refresh(self) -> None:
         """Update the study facts of images stored earlier, if there are any."""
-        if self.counts.skipped and not self.plan.dry_run and not self.stop_signal.reason:
+        if (
+            (self.counts.skipped or self.counts.other_file_same_id)
+            and not self.plan.dry_run
+            and not self.stop_signal.reason
+        ):
             updated = await refresh_studies(self.plan.candidates(), self.classifier, self.stop_signal)
             self.counts.studies_refreshed = updated is not None
             self.counts.studies_updated += updated or 0
@@ -344,7 +368,23 @@ class Pipeline:
     async def _record_failures(self, failures: Sequence[Failure]) -> None:
         """Count refused files by reason; record the permanent ones."""
         self.counts.reasons.update(failure.reason for failure in failures)
+        for failure in failures:
+            self._left_out(failure.file.path_text, REFUSED, failure.reason)
         await self._record([failure.outcome() for failure in failures if failure.is_permanent])
+
+    def _count_bad(self, outcomes: Sequence[Outcome]) -> None:
+        self.counts.recorded_bad += len(outcomes)
+        for outcome in outcomes:
+            self._left_out(outcome.path, RECORDED_BAD, outcome.reason or "")
+
+    def _count_others(self, files: Sequence[Candidate]) -> None:
+        self.counts.other_file_same_id += len(files)
+        for file in files:
+            self._left_out(file.path_text, OTHER_FILE, "another file has the same image id")
+
+    def _left_out(self, path: str, outcome: str, reason: str) -> None:
+        if self.callbacks.on_left_out:
+            self.callbacks.on_left_out(path, outcome, reason)
 
     async def _record(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes and not self.plan.dry_run:

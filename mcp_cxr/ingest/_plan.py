@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError, UnreadableFile
-from mcp_cxr.images import IMPLAUSIBLE_PIXELS
+from mcp_cxr.images import IMPLAUSIBLE_PIXELS, READING
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.records import Outcome
 
@@ -58,10 +58,12 @@ class IngestPlan:
         """Folders searched for companion files and reports, in this order."""
         return (self.root, self.root.parent, *self.companion_folders)
 
-    def retries(self, reason: str) -> bool:
-        """Whether an unchanged file that was refused for this reason is tried again."""
+    def retries(self, refused: Outcome) -> bool:
+        """Whether an unchanged file that was refused is tried again; always if another version refused it."""
+        reason = refused.reason or ""
         return (
             self.retry_failed
+            or refused.reading != READING
             or (self.any_pixels and reason == IMPLAUSIBLE_PIXELS)
             or (self.any_body_part and reason.startswith(("not a radiograph", "not a chest radiograph")))
         )
@@ -130,4 +132,4 @@ class Failure:
 
     def outcome(self) -> Outcome:
         """Return the outcome: refused, with the reason."""
-        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, None, self.reason)
+        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, None, self.reason, READING)

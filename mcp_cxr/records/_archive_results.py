@@ -11,12 +11,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class IngestSummary:
-    """Counts of an ingest; `found = skipped + added + errors + remaining`, in a dry run plus `would_add`."""
+    """Counts of an ingest; in a dry run, `would_add` takes the place of `added`.
+
+    `found = skipped + recorded_bad + other_file_same_id + added + errors + remaining`.
+    """
 
     found: int | None
     """Candidate files; null until the whole folder was walked."""
     processed: int
     skipped: int
+    """Files whose image is in the archive."""
+    recorded_bad: int
+    """Unchanged files that this version refused before."""
+    other_file_same_id: int
+    """Files that were left out because another file has their image id."""
     added: int
     errors: int
     errors_by_reason: dict[str, int]

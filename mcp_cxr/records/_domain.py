@@ -340,6 +340,8 @@ class Outcome:
     """The image in it; None for a refused file."""
     reason: str | None = None
     """Why the file was refused; None for a good one."""
+    reading: int = 1
+    """`images.READING` of what refused the file; 1 if none is recorded."""
 
     def is_unchanged(self, size: int, mtime_ns: int) -> bool:
         """Whether a file of this size and modification time is the one this outcome was recorded for."""

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import Fingerprint, ImageRecord, RankedImage, StudyId, Vectors
+    from mcp_cxr.records import Fingerprint, ImageRecord, Outcome, RankedImage, StudyId, Vectors
 
 _VIEW_RANKS = {view: rank for rank, views in enumerate(VIEW_GROUPS.values()) for view in views}
 _FIELDS = tuple(field.name for field in fields(Filter))
 _TOLERANCE = 1e-6  # how far rounding to float32 moves the length of a unit vector
 
+_VERSION = "\treading "
 _K1, _B = 1.2, 0.75  # SQLite documentation, fts5 section 5.1.1
 _LEAST_IDF = 1e-6
 
@@ -94,6 +95,17 @@ def schema_mismatch(location: str, *, found: object, wanted: int) -> SchemaMisma
         f"{location} has schema version {found}; this mcp-cxr reads and writes version {wanted}. Use the mcp-cxr that"
         " made it, or `mcp-cxr table drop --force` and ingest again."
     )
+
+
+def reason_to_cell(outcome: Outcome) -> str | None:
+    """Return the cell for why a file was refused, and by which version: old archives have the reason alone."""
+    return None if outcome.reason is None else f"{outcome.reason}{_VERSION}{outcome.reading}"
+
+
+def reason_from_cell(cell: str | None) -> tuple[str | None, int]:
+    """Return why a file was refused, and `images.READING` of what refused it."""
+    reason, _, reading = (cell or "").partition(_VERSION)
+    return reason or None, int(reading) if reading else 1
 
 
 def damaged_vector_error() -> StoreError:

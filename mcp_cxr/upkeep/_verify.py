@@ -150,7 +150,9 @@ async def _record_readings(store: Store, read_again: ReadAgain) -> None:
 async def _refuse(store: Store, stored: StoredImage, reason: str | None) -> None:
     await store.forget(Filter(image_id=stored.image.image_id))
     status = await to_thread.run_sync(stored.image.file.stat)
-    await store.record_outcomes([Outcome(str(stored.image.file), status.st_size, status.st_mtime_ns, None, reason)])
+    await store.record_outcomes(
+        [Outcome(str(stored.image.file), status.st_size, status.st_mtime_ns, None, reason, READING)]
+    )
 
 
 def _kind(stored: StoredImage, readings: dict[ImageId, ReadingNow]) -> str | None:

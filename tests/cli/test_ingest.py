@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
 SUMMARY = (
-    "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
-    "images_per_second stages slowest_stage next notes companions"
+    "found processed skipped recorded_bad other_file_same_id added errors errors_by_reason would_add remaining "
+    "studies_updated total_in_store seconds images_per_second stages slowest_stage next notes companions"
 ).split()
 
 STAGES = ("walk", "known", "decode", "embed", "write")
@@ -83,11 +83,29 @@ def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new:
     done = on_new("ingest", image_dir)
     assert done.code == 0
     assert "  Errors: 2\n" in done.out
-    assert len(re.findall(r"^    \S.*: 1$", done.out, re.MULTILINE)) == 2
+    assert len(re.findall(r"^    \S.*: 1, for example /.*\.dcm$", done.out, re.MULTILINE)) == 2
     again = on_new("ingest", image_dir, "--json").json
-    assert (again["found"], again["skipped"], again["errors"]) == (SMALL + 2, SMALL + 2, 0)
+    assert (again["found"], again["skipped"], again["recorded_bad"], again["errors"]) == (SMALL + 2, SMALL, 2, 0)
+    lines = on_new("ingest", image_dir).out.splitlines()
+    assert "  Recorded as bad before: 2 (--retry-failed tries them again)" in lines
     retried = on_new("ingest", image_dir, "--retry-failed", "--json").json
     assert (retried["skipped"], retried["errors"]) == (SMALL, 2)
+
+
+def test_outcomes_names_every_file_that_is_not_in_the_archive(on_new: Command, image_dir: Path, tmp_path: Path):
+    (image_dir / "letter.dcm").write_text("Dear colleague,")
+    first = min(image_dir.rglob("*.dcm"))
+    table = tmp_path / "outcomes.csv"
+    (image_dir / "zz_copy.dcm").write_bytes(small_dicom(1))
+    (image_dir / "zz_twin.dcm").write_bytes(small_dicom(1))
+    for word in ("refused", "recorded as bad before"):
+        done = on_new("ingest", image_dir, "--outcomes", table)
+        lines = table.read_text().splitlines()
+        assert lines[0] == "path,outcome,reason"
+        assert f"{image_dir / 'letter.dcm'},{word},not DICOM" in lines
+        assert any("other file under an id that is taken" in line for line in lines)
+        assert not any(str(first) in line for line in lines)
+        assert "  Other file under an id that is taken: 1" in done.out.splitlines()
 
 
 def test_ingest_fails_if_no_file_is_readable(on_new: Command, tmp_path: Path):
@@ -95,6 +113,8 @@ def test_ingest_fails_if_no_file_is_readable(on_new: Command, tmp_path: Path):
     done = on_new("ingest", tmp_path / "letter.dcm", "--json")
     assert done.code == 1
     assert (done.json["errors"], done.json["added"]) == (1, 0)
+    again = on_new("ingest", tmp_path / "letter.dcm", "--json")
+    assert (again.code, again.json["recorded_bad"], again.json["skipped"]) == (1, 1, 0)
 
 
 def test_an_empty_folder_is_an_error_of_one_line(on_new: Command, tmp_path: Path):

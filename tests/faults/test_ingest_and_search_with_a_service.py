@@ -17,7 +17,7 @@ from mcp_cxr.records import ImageId, ImageSpec
 from tests.standins.nvclip import StandIn, digest, embedder_for
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
-from tests.support.archives import balanced, opened, rows
+from tests.support.archives import BAD_FILES, balanced, opened, rows
 from tests.support.image_files import mimic, report
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ async def test_one_rejected_image_and_one_bad_vector_affect_no_other_image(
         assert (summary.added, summary.errors, summary.remaining) == (IMAGES - 2, 2, 0)
         assert not await archive.store.known_ids([ImageId(refused), ImageId(spoilt)])
         await assert_each_row_has_the_vector_of_its_pixels(archive, image_dir, count=IMAGES - 2)
-    bad = rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path")
+    bad = rows(data, BAD_FILES)
     assert [path.rsplit("/", 1)[1] for path, _ in bad] == [f"{refused}.dcm", f"{spoilt}.dcm"]
 
 

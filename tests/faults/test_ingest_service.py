@@ -19,7 +19,7 @@ from mcp_cxr.records import ImageSpec
 from tests.standins.nvclip import StandIn, digest, embedder_for
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
-from tests.support.archives import balanced, contents, is_made, opened, rows
+from tests.support.archives import BAD_FILES, balanced, contents, is_made, opened, rows
 from tests.support.image_files import mimic
 from tests.support.toy import ToyEmbedder
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 IMAGES = 12
 KEY = "nvapi-not-to-be-seen"
-BAD_FILES = "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path"
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 SUMMARY = (
-    "found processed skipped added errors errors_by_reason would_add remaining studies_updated total_in_store seconds "
-    "images_per_second stages slowest_stage next notes companions"
+    "found processed skipped recorded_bad other_file_same_id added errors errors_by_reason would_add remaining "
+    "studies_updated total_in_store seconds images_per_second stages slowest_stage next notes companions"
 ).split()
 IMAGES = 20
 
@@ -52,7 +52,7 @@ async def test_bad_files_are_counted_by_reason_and_nothing_is_lost(host: Host, i
     summary = await host.ask("ingest_directory", path=str(images))
     assert (summary["added"], summary["errors"]) == (IMAGES, 2)
     assert sorted(summary["errors_by_reason"].values()) == [1, 1]
-    assert summary["found"] == summary["skipped"] + summary["added"] + summary["errors"] + summary["remaining"]
+    assert summary["found"] == sum(summary[name] for name in ("skipped", "added", "errors", "remaining"))
 
 
 async def test_a_dry_run_counts_and_writes_nothing(host: Host, images: Path):

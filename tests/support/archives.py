@@ -99,6 +99,11 @@ async def ingested(
         return balanced(await archive.ingest(folder, **how))
 
 
+BAD_FILES = (
+    "SELECT path, substr(reason, 1, instr(reason, char(9)) - 1) FROM files WHERE reason IS NOT NULL ORDER BY path"
+)
+"""Paths and reasons; the version that refused a file follows its reason, after a tab."""
+
 opened_in_memory = partial(opened, store="memory")
 ingested_in_memory = partial(ingested, store="memory")
 
@@ -116,7 +121,8 @@ async def set_vectors(archive: Archive, vectors: Mapping[ImageId, Vector]) -> No
 
 def balanced(summary: IngestSummary) -> IngestSummary:
     """Check that a summary accounts for every file that was found, and return it."""
-    done = summary.skipped + summary.added + summary.errors + (summary.would_add or 0)
+    passed_over = summary.skipped + summary.recorded_bad + summary.other_file_same_id
+    done = passed_over + summary.added + summary.errors + (summary.would_add or 0)
     assert summary.processed == done
     assert summary.errors == sum(summary.errors_by_reason.values())
     if summary.found is None:

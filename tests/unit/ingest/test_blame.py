@@ -80,7 +80,7 @@ async def test_an_error_of_the_writer_at_one_file_leaves_the_rest_of_its_batch_w
         dicom(image_dir / f"{number:02}.dcm", number + 1)
     write = _pipeline.Pipeline._write_batch
 
-    async def faulty(pipeline: _pipeline.Pipeline, batch: list[WorkItem]) -> int:
+    async def faulty(pipeline: _pipeline.Pipeline, batch: list[WorkItem]) -> list[WorkItem]:
         return broken() if any(item.file.path.name == "07.dcm" for item in batch) else await write(pipeline, batch)
 
     with monkeypatch.context() as patched:
@@ -125,3 +125,16 @@ async def test_damaged_files_are_no_internal_errors(data: Path, image_dir: Path)
         truncated(image_dir / f"{number:02}.dcm", number + 1)
     summary = await ingested(data, image_dir)
     assert (summary.errors_by_reason, summary.next) == ({"truncated pixel data": 25}, None)
+
+
+async def test_a_file_that_another_version_refused_is_tried_again_by_itself(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "good.dcm", 1)
+    truncated(image_dir / "short.dcm", 2)
+    await ingested(data, image_dir)
+    assert (await ingested(data, image_dir)).recorded_bad == 1
+    rows(
+        data, "UPDATE files SET reason = 'truncated pixel data' WHERE reason IS NOT NULL"
+    )  # as older versions wrote it
+    again = await ingested(data, image_dir)
+    assert (again.recorded_bad, again.errors, again.skipped) == (0, 1, 1)
+    assert (await ingested(data, image_dir)).recorded_bad == 1

@@ -61,14 +61,14 @@ async def test_one_uid_in_several_studies_gives_several_images(data: Path, image
     async with opened_in_memory(data, MCP_CXR_IDS=ids) as archive:
         assert (await archive.ingest(image_dir, dry_run=True)).would_add in (4, 5), "without ids, copies count too"
         first = await archive.ingest(image_dir)
-        assert (first.added, first.skipped, len(first.notes)) == (4, 1, 1)
+        assert (first.added, first.other_file_same_id, len(first.notes)) == (4, 1, 1)
         assert "3 images have the SOPInstanceUID of an image of another study" in first.notes[0]
         found = await image_ids(archive)
         again = await archive.ingest(image_dir)
-        assert (again.added, again.skipped, again.notes) == (0, 5, [])
+        assert (again.added, again.skipped, again.other_file_same_id, again.notes) == (0, 4, 1, [])
         (image_dir / "2.dcm").rename(image_dir / "9.dcm")
         moved = await archive.ingest(image_dir)
-        assert (moved.added, moved.skipped) == (0, 5)
+        assert (moved.added, moved.skipped, moved.other_file_same_id) == (0, 4, 1)
         assert await image_ids(archive) == found
         assert (await archive.overview()).subjects == 4
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tests.support.archives import contents, ingested, opened, rows
+from tests.support.archives import BAD_FILES, contents, ingested, opened, rows
 from tests.support.image_files import dicom, mimic, pixels
 from tests.support.toy import ToyEmbedder
 
@@ -65,7 +65,7 @@ async def test_images_that_newer_rules_refuse_are_removed_and_recorded(tmp_path:
     make_older(data)
     assert await problems(data) == {REFUSED: 2}
     assert await repaired(data) == ({REFUSED: 2}, 0)
-    recorded = rows(data, "SELECT path, reason FROM files WHERE reason IS NOT NULL ORDER BY path")
+    recorded = rows(data, BAD_FILES)
     assert recorded == [
         (str(folder / "knee.dcm"), "not a chest radiograph (body part)"),
         (str(folder / "noise.dcm"), "implausible pixels"),

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import Outcome
+from mcp_cxr.stores._shared import reason_from_cell, reason_to_cell
 from mcp_cxr.stores.embedded.database import path_from_cell, path_to_cell
 
 if TYPE_CHECKING:
@@ -25,7 +26,12 @@ _RECORD = "INSERT OR REPLACE INTO files (path, size, mtime_ns, image_id, reason)
 def outcomes(connection: Connection, paths: Collection[str]) -> dict[str, Outcome]:
     """Return the recorded outcomes of these files."""
     rows = ((path, connection.execute(_OUTCOME, (path_to_cell(path),)).fetchone()) for path in paths)
-    return {path: Outcome(path, *row) for path, row in rows if row}
+    found: dict[str, Outcome] = {}
+    for path, row in rows:
+        if row:
+            size, mtime_ns, image_id, cell = row
+            found[path] = Outcome(path, size, mtime_ns, image_id, *reason_from_cell(cell))
+    return found
 
 
 def unchanged_files(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
@@ -47,5 +53,5 @@ def _joined(root: str | bytes, below: str | bytes) -> str:
 
 def record_outcomes(connection: Connection, given: Sequence[Outcome]) -> None:
     """Record what became of files."""
-    rows = [(path_to_cell(file.path), file.size, file.mtime_ns, file.image_id, file.reason) for file in given]
+    rows = [(path_to_cell(file.path), file.size, file.mtime_ns, file.image_id, reason_to_cell(file)) for file in given]
     connection.executemany(_RECORD, rows)

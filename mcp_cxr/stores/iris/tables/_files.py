@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, Outcome
+from mcp_cxr.stores._shared import reason_from_cell, reason_to_cell
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_path_cell, to_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcom
     for key, size, mtime_ns, image_id, reason in statements.fetch_by_ids(_SELECT_OUTCOMES, list(path_of)):
         image = None if image_id is None else ImageId(str(image_id))
         path = path_of[str(key)]
-        found[path] = Outcome(path, int(size), int(mtime_ns), image, to_text(reason))
+        found[path] = Outcome(path, int(size), int(mtime_ns), image, *reason_from_cell(to_text(reason)))
     return found
 
 
@@ -63,7 +64,7 @@ def record_outcomes(statements: Statements, given: Sequence[Outcome]) -> None:
     """Record outcomes; of several for one path, the last."""
     last = {file.path: file for file in given}
     rows = [
-        (path_key(path), to_path_cell(path), file.size, file.mtime_ns, file.image_id, file.reason)
+        (path_key(path), to_path_cell(path), file.size, file.mtime_ns, file.image_id, reason_to_cell(file))
         for path, file in last.items()
     ]
     statements.execute_many(_UPSERT_OUTCOME, rows)

@@ -6,7 +6,7 @@ SETUP := .venv/.done
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-iris demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-layouts test-iris demo bench soak dist handout release reliability
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ coverage: $(SETUP) ## run all tests and print the branch coverage of the package
 
 test-browser: $(SETUP) ## run the tests of pages in Debian's chromium
 	$(PYTEST) -m browser tests/browser tests/chat
+
+test-layouts: $(SETUP) ## read the label tables of public data sets; needs the network
+	$(BIN)/pytest -m layouts -s tests/real_tables
 
 test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
 	$(BIN)/pytest -m iris_live tests/live_iris

@@ -148,6 +148,7 @@ class Archive:
         any_body_part: bool = False,
         any_pixels: bool = False,
         companions: tuple[Path, ...] = (),
+        layout: str | None = None,
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
         require_root: bool = False,
@@ -175,6 +176,7 @@ class Archive:
             any_body_part=any_body_part,
             any_pixels=any_pixels,
             companion_folders=tuple(folder.resolve() for folder in companions),
+            layout=layout,
             shard=shard,
         )
         if not dry_run:

@@ -73,6 +73,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Additional folder, or file, with companion tables or reports; PATH and its parent are always searched; "
     "may be repeated.",
 )
+@click.option("--layout", metavar="NAME", help="Use this layout instead of those that are recognized; see `layout`.")
 @click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")
 @click.option(
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."

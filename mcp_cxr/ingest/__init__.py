@@ -5,6 +5,7 @@ from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
+from mcp_cxr.ingest._preview_layout import preview_layout
 from mcp_cxr.ingest._read_again import ReadingNow, read_again
 from mcp_cxr.ingest._walk import Candidate, Shard
 
@@ -20,5 +21,6 @@ __all__ = [
     "Shard",
     "StopSignal",
     "ingest",
+    "preview_layout",
     "read_again",
 ]

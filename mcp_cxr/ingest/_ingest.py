@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
@@ -57,7 +58,7 @@ async def ingest(
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
         raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
-    layouts = await to_thread.run_sync(read_layouts, plan.folders)
+    layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()
     stored = await _prepare(plan, store, embedder, callbacks)
     if not plan.dry_run:

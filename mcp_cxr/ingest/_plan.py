@@ -39,6 +39,8 @@ class IngestPlan:
     any_pixels: bool = False
     companion_folders: tuple[Path, ...] = ()
     """Additional folders with companion files or reports; `path` and its parent are always searched."""
+    layout: str | None = None
+    """The layout of the files; None: as recognized."""
     shard: Shard | None = None
     """Only this part of the candidates; `limit` applies within it."""
     only: frozenset[str] | None = None

@@ -1,7 +1,17 @@
 """How data sets arrange images and companions: MIMIC-CXR and other public archives."""
 
-from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, TableUse
-from mcp_cxr.layouts._layouts import Layouts, read_layouts
+from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
+from mcp_cxr.layouts._layouts import LAYOUTS, Layouts, read_layouts
 from mcp_cxr.layouts.adapters import MimicIds, mimic_ids
 
-__all__ = ["NO_FACTS", "FileFacts", "Layouts", "MimicIds", "TableUse", "mimic_ids", "read_layouts"]
+__all__ = [
+    "LAYOUTS",
+    "NO_FACTS",
+    "FileFacts",
+    "LayoutDescription",
+    "Layouts",
+    "MimicIds",
+    "TableUse",
+    "mimic_ids",
+    "read_layouts",
+]

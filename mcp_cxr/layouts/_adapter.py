@@ -93,6 +93,10 @@ class Joined(Generic[T]):
             self.joined.add(key)
         return value
 
+    def keys(self) -> Iterable[str]:
+        """Return all keys."""
+        return self._values.keys()
+
     def values(self) -> Iterable[T]:
         """Return all that it says."""
         return self._values.values()

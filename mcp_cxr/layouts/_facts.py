@@ -54,3 +54,15 @@ class TableUse:
     rows: int
     joined: int
     """Rows that belong to an image of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutDescription:
+    """What to know of a data set before it is ingested."""
+
+    name: str
+    title: str
+    lacks: tuple[str, ...]
+    """What it does not have, in sentences."""
+    label_names: Mapping[str, str]
+    """CheXpert's name of those labels for which the data set has another name; both are kept."""

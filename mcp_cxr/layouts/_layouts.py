@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
+from mcp_cxr.errors import ConfigError
 from mcp_cxr.layouts._adapter import Joined, TableReading
-from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, TableUse
+from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
 from mcp_cxr.layouts._find import FoundTable, find_tables
 from mcp_cxr.layouts._tables import TableError, open_table
 from mcp_cxr.layouts.adapters import ADAPTERS
@@ -33,11 +34,26 @@ class Layouts:
 
     def facts_of(self, path: str) -> FileFacts:
         """Return what the layouts know of the image at an absolute path; opens no image."""
+        return self._known(path)[1]
+
+    def layout_of(self, path: str) -> str | None:
+        """Return the name of the layout that knows the image at an absolute path."""
+        adapter, _ = self._known(path)
+        return adapter.name if adapter else None
+
+    def _known(self, path: str) -> tuple[Adapter | None, FileFacts]:
         path = path.replace("\\", "/")
         for adapter in self._adapters:
             if facts := adapter.facts_of(path):
-                return facts
-        return NO_FACTS
+                return adapter, facts
+        return None, NO_FACTS
+
+    def descriptions(self) -> list[LayoutDescription]:
+        """Return the layouts of which a table was read, or all that were asked for by name."""
+        return [
+            LayoutDescription(adapter.name, adapter.title, adapter.lacks, adapter.label_names)
+            for adapter in self._adapters
+        ]
 
     def report_of(self, path: Path, facts: FileFacts) -> str | None:
         """Return the report of an image's study, None if there is none; reads files."""
@@ -45,6 +61,11 @@ class Layouts:
             if (report := adapter.report_of(path, facts, self._folders)) is not None:
                 return report
         return None
+
+    def keys_of(self, layout: str, kind: str) -> list[str]:
+        """Return the keys in all tables of a kind, as a check of what was read."""
+        of_layout = [adapter for adapter in self._adapters if adapter.name == layout]
+        return [key for adapter in of_layout for joined in adapter.loaded.get(kind, ()) for key in joined.keys()]  # noqa: SIM118 # no dictionary
 
     def table_uses(self) -> list[TableUse]:
         """Return how much of each table was used so far."""
@@ -113,16 +134,30 @@ class Layouts:
         self.close()
 
 
-def read_layouts(folders: Sequence[Path]) -> Layouts:
+LAYOUTS = tuple(adapter.name for adapter in ADAPTERS)
+"""The names of all layouts."""
+
+
+def read_layouts(folders: Sequence[Path], *, only: str | None = None) -> Layouts:
     """Return the layouts of the images below the first of these folders, with all companions read.
 
     Args:
         folders: Absolute and resolved; searched for companions, in this order.
+        only: The layout to use; None: those whose names or tables are found.
+
+    Raises:
+        ConfigError: No layout has this name.
     """
+    if only is not None and only not in LAYOUTS:
+        raise ConfigError(f"There is no layout {only[:40]!r}; it is one of {', '.join(LAYOUTS)}.")
+    adapters = [adapter for adapter in ADAPTERS if only in (None, adapter.name)]
     layouts = Layouts(folders)
-    found = find_tables(folders, ADAPTERS)
+    found = find_tables(folders, adapters)
     layouts.warn(found.warnings)
-    for adapter in ADAPTERS:
+    if only and not (found.tables or found.documents):
+        title = adapters[0].title
+        layouts.warn([f"No table of {title} was found in the folder or its parent; name its folder with --companions."])
+    for adapter in adapters:
         layouts.load(adapter(), found.tables.get(adapter, []), found.documents.get(adapter, []))
     return layouts
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
-COMMANDS = ["serve", "chat", "ingest", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
+COMMANDS = ["serve", "chat", "ingest", "layout", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
 IMAGES = 400
 FOUND = f"Found {IMAGES} DICOM files\n"
 

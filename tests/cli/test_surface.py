@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SNAPSHOTS = Path(__file__).with_name("surface")
 REFRESH = "REFRESH_SNAPSHOTS"
-COMMANDS = ["serve", "chat", "ingest", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
+COMMANDS = ["serve", "chat", "ingest", "layout", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
 TABLE_COMMANDS = ["create", "drop", "stats", "verify", "copy"]
 _TIMES = ("execution_time_ms", "seconds", "images_per_second", "stages", "slowest_stage", "milliseconds")
 

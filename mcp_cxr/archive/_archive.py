@@ -24,8 +24,8 @@ from mcp_cxr.ingest import (
     ReadingNow,
     Shard,
     StopSignal,
+    compare_reading,
     ingest,
-    read_again,
 )
 from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
@@ -321,9 +321,9 @@ class Archive:
         Raises:
             StoreError: The store fails or was never made.
         """
-        return await verify(self.store, await self._read_again())
+        return await verify(self.store, await self._compare_reading())
 
-    async def _read_again(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
+    async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
         key = IdKey(self.settings.key_file, may_create=False)
         id_assigner = IdAssigner(self.settings.ids, key, key_check=(await self.store.info()).key_check)
 
@@ -333,7 +333,9 @@ class Archive:
             except (NotFound, PathRefused, OSError):
                 return ReadingNow("not readable")
             spec = self.embedder.image_spec
-            return await read_again(stored, path, image_reader=self._image_reader, spec=spec, id_assigner=id_assigner)
+            return await compare_reading(
+                stored, path, image_reader=self._image_reader, spec=spec, id_assigner=id_assigner
+            )
 
         return read
 
@@ -350,7 +352,7 @@ class Archive:
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 
-        return await repair(self.store, await self._read_again(), ingest_again)
+        return await repair(self.store, await self._compare_reading(), ingest_again)
 
     async def forget_preview(self, where: Filter) -> ForgetPreview:
         """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.

@@ -1,4 +1,4 @@
-"""Opens an archive: makes its store, embedder and reader from the settings."""
+"""Opens an archive: makes its store, embedder and image reader from the settings."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archi
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(_store(settings, settings.store))
         embedder = await opened.enter_async_context(_embedder(settings))
-        reader = await opened.enter_async_context(ImageReader())
-        yield Archive(settings, store, embedder, reader)
+        image_reader = await opened.enter_async_context(ImageReader())
+        yield Archive(settings, store, embedder, image_reader)
 
 
 async def copy_archive(

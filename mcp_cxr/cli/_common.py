@@ -70,7 +70,7 @@ def note(text: str) -> None:
     click.echo(sanitize_text(text), err=True)
 
 
-def reread_line(studies: int) -> str:
+def reports_reread_line(studies: int) -> str:
     """Return the line that says that the reports of this many studies were read again."""
     from mcp_cxr.language import READER_VERSION  # loaded late: `mcp-cxr --help` does not need it
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_tool_json, note, print_result, reread_line, say, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, as_tool_json, note, print_result, reports_reread_line, say, with_archive
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ async def _ingest(
 
     stop_signal, callbacks = (
         StopSignal(),
-        IngestCallbacks(display.progress, display.would_add, display.reread, left_out.add),
+        IngestCallbacks(display.progress, display.would_add, display.reports_reread, left_out.add),
     )
     if not options["dry_run"]:
         await archive.check_embedder()
@@ -274,9 +274,9 @@ class ProgressDisplay:
         with self._bar.external_write_mode(sys.stderr):
             self._print_would_add(f"[DRY RUN] Would insert: {image_id} ({view})")
 
-    async def reread(self, studies: int) -> None:
+    async def reports_reread(self, studies: int) -> None:
         """Print that reports were read again."""
-        self.note(reread_line(studies))
+        self.note(reports_reread_line(studies))
 
     def note(self, text: str) -> None:
         """Print a line above the bar."""

@@ -15,7 +15,7 @@ from mcp_cxr.cli._common import (
     confirmed,
     note,
     print_result,
-    reread_line,
+    reports_reread_line,
     with_archive,
     with_settings,
 )
@@ -55,7 +55,7 @@ def create(*, as_json: bool) -> None:
 async def _create(archive: Archive) -> bool:
     is_created = await archive.store.create()
     if studies := await archive.store.rebuild_documents_if_older():
-        note(reread_line(studies))
+        note(reports_reread_line(studies))
     return is_created
 
 
@@ -143,7 +143,7 @@ def verify(*, repair: bool, as_json: bool) -> int:
     found = with_archive(lambda archive: archive.repair() if repair else archive.verify())
     repaired = found.repaired if isinstance(found, Repair) else {}
     if studies := repaired.get("reports read by an older version"):
-        note(reread_line(studies))
+        note(reports_reread_line(studies))
     data = {name: value for name, value in asdict(found).items() if name != "examples"}
     print_result(data, verification_lines(found, repaired), as_json=as_json)
     if not as_json:

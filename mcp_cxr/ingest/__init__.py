@@ -1,12 +1,12 @@
 """Ingests a folder: finds its images, embeds them and stores them."""
 
+from mcp_cxr.ingest._compare_reading import ReadingNow, compare_reading
 from mcp_cxr.ingest._counts import IngestProgress
 from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._pipeline import IngestCallbacks
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
 from mcp_cxr.ingest._preview_layout import preview_layout
-from mcp_cxr.ingest._read_again import ReadingNow, read_again
 from mcp_cxr.ingest._walk import Candidate, Shard
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "ReadingNow",
     "Shard",
     "StopSignal",
+    "compare_reading",
     "ingest",
     "preview_layout",
-    "read_again",
 ]

@@ -173,8 +173,11 @@ class IdAssigner:
             return ImageIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
 
-    def apart(self, ids: ImageIds) -> ImageIds:
-        """Return ids with another image id, made of all three: for an image whose own id another image has."""
+    def with_distinct_image_id(self, ids: ImageIds) -> ImageIds:
+        """Return `ids` with a new image id made from its image, study and subject id.
+
+        Used if another image has the same id.
+        """
         joined = f"{ids.image_id}+{ids.study_id}+{ids.subject_id}"
         if self._policy == "keep":
             return replace(ids, image_id=ImageId(joined))

@@ -91,8 +91,8 @@ async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks
     if not plan.dry_run:
         await store.create(await embedder.fingerprint(), root=str(plan.root) if store.is_private else None)
         studies = await store.rebuild_documents_if_older()
-        if studies is not None and callbacks.on_reread:
-            await callbacks.on_reread(studies)
+        if studies is not None and callbacks.on_reports_reread:
+            await callbacks.on_reports_reread(studies)
     try:
         return await store.info()
     except StoreMissing:

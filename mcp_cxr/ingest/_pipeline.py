@@ -1,4 +1,4 @@
-"""The stages of an ingest, joined by bounded queues: walk, known (classify), decode, embed, write.
+"""The stages of an ingest, joined by bounded queues: walk, classify (reported as `known`), decode, embed, write.
 
 The stages run concurrently; the slowest one sets the pace, and the bounded queues keep memory constant. When a run is
 stopped, each stage drops the files it holds without recording them, so that the next run processes them. Only the last
@@ -63,7 +63,7 @@ class IngestCallbacks:
     on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
     on_would_add: Callable[[str, str], Awaitable[None]] | None = None
     """Called in a dry run with an image id and its view position."""
-    on_reread: Callable[[int], Awaitable[None]] | None = None
+    on_reports_reread: Callable[[int], Awaitable[None]] | None = None
     """Called with the number of studies whose reports a newer report reader read again."""
     on_left_out: Callable[[str, str, str], None] | None = None
     """Called for each file that is not in the archive, with its path, outcome (`REFUSED` ...) and reason."""

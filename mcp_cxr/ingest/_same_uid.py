@@ -30,7 +30,7 @@ async def tell_apart(items: Sequence[WorkItem], store: Store, id_assigner: IdAss
         earlier = first.setdefault(item.ids.image_id, item)
         is_other = earlier.ids != item.ids if rival is None else await _is_other(item, rival)
         if is_other:
-            item.ids, item.shares_uid = id_assigner.apart(item.ids), True
+            item.ids, item.shares_uid = id_assigner.with_distinct_image_id(item.ids), True
             item.image = item.image and replace(item.image, image_id=item.ids.image_id)
 
 

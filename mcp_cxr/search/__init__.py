@@ -1,6 +1,6 @@
 """Search: checked arguments, rankings by vector and by words, and a page of explained hits."""
 
-from mcp_cxr.search._arguments import MAX_LIMIT, Query, check_arguments
+from mcp_cxr.search._check_arguments import MAX_LIMIT, Query, check_arguments
 from mcp_cxr.search._searcher import Searcher
 from mcp_cxr.search._understand import SearchableWords
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
-    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.stores import Store
 
 _BY_WORDS = "The query was matched by words in reports, labels and tags."

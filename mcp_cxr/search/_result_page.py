@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mcp_cxr.records import ImageId, Matched, StoredImage
+    from mcp_cxr.search._intermediate_results import IntermediateResults
     from mcp_cxr.search._rank import RankedGroup
-    from mcp_cxr.search._ranked_search import RankedSearch
 
 _CHANCE_PERCENTILE = 95.0
 """Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
@@ -40,7 +40,7 @@ def images_to_load(ranked: Sequence[RankedGroup], offset: int, *, compared: bool
     return list(dict.fromkeys(group.best.image_id for group in (*first, *ranked[offset:])))
 
 
-def hits_and_warnings(search: RankedSearch, near_duplicate_cosine: float) -> tuple[list[Hit], list[str]]:
+def hits_and_warnings(search: IntermediateResults, near_duplicate_cosine: float) -> tuple[list[Hit], list[str]]:
     """Return the hits of the page, and the warnings of the whole result.
 
     Args:
@@ -64,7 +64,7 @@ def hits_and_warnings(search: RankedSearch, near_duplicate_cosine: float) -> tup
 class _Page:
     """A page of results, with what its hits are compared to."""
 
-    search: RankedSearch
+    search: IntermediateResults
     near_duplicate_cosine: float
 
     @property
@@ -116,7 +116,11 @@ class _Page:
 
 
 def _hit(
-    search: RankedSearch, group: RankedGroup, stored: StoredImage, statistics: SimilarityStatistics | None, rank: int
+    search: IntermediateResults,
+    group: RankedGroup,
+    stored: StoredImage,
+    statistics: SimilarityStatistics | None,
+    rank: int,
 ) -> Hit:
     image, study, meaning = stored.image, stored.study, search.understood.meaning
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
@@ -143,7 +147,7 @@ def _hit(
     )
 
 
-def _matched(search: RankedSearch, group: RankedGroup, stored: StoredImage) -> Matched | None:
+def _matched(search: IntermediateResults, group: RankedGroup, stored: StoredImage) -> Matched | None:
     """Return how far the study matches the words; None if there are none."""
     if search.understood.meaning is None or group.tier is None:
         return None
@@ -173,7 +177,7 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     return [warning]
 
 
-def _match_warnings(search: RankedSearch) -> list[str]:
+def _match_warnings(search: IntermediateResults) -> list[str]:
     """Warn if no report, label or tag matches, if the view of matching studies is unknown, and of blank labels."""
     found: list[str] = []
     counted = (
@@ -192,7 +196,7 @@ def _match_warnings(search: RankedSearch) -> list[str]:
     return found
 
 
-def _external_warnings(search: RankedSearch) -> list[str]:
+def _external_warnings(search: IntermediateResults) -> list[str]:
     if not search.facts.external:
         return []
     warning = (

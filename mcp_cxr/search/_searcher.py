@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import SPLITS, Filter, SearchResult, Understood
+from mcp_cxr.search._intermediate_results import IntermediateResults
 from mcp_cxr.search._plan import SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
-from mcp_cxr.search._ranked_search import RankedSearch
 from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
 from mcp_cxr.search._understand import understand
 from mcp_cxr.stores import with_mimic_prefixes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage
-    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.search._understand import SearchableWords
     from mcp_cxr.stores import Store
 
@@ -73,7 +73,7 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
-            search = await self._ranked_search(query, render, searchable_words)
+            search = await self._intermediate_results(query, render, searchable_words)
             if _are_comparable(fingerprint, search.facts.fingerprint):
                 break
         else:
@@ -83,7 +83,7 @@ class Searcher:
             return result
         return result.model_copy(update={"warnings": [*result.warnings, *await self._unknown_filters(search)]})
 
-    async def _unknown_filters(self, search: RankedSearch) -> list[str]:
+    async def _unknown_filters(self, search: IntermediateResults) -> list[str]:
         """Return a line for each id or split of the filters that no image has, if nothing was found."""
         where = search.where
         named: list[tuple[str, Filter]] = []
@@ -98,9 +98,9 @@ class Searcher:
             return []
         return [line for line, alone in named if not await self._store.count(alone)]
 
-    async def _ranked_search(
+    async def _intermediate_results(
         self, query: Query, render: Callable[[str], Awaitable[Rendering]], searchable_words: SearchableWords
-    ) -> RankedSearch:
+    ) -> IntermediateResults:
         understood = await understand(query, self._store, searchable_words)
         query, meaning = understood.query, understood.meaning
         where = await self._resolve(query)
@@ -132,7 +132,7 @@ class Searcher:
             with_vectors=vectors.query is not None and len(ranked) > query.offset,
             also_count=list(plan.count_filters.values()),
         )
-        return RankedSearch(understood, where, embedded, vectors, plan, ranked, facts)
+        return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts)
 
     async def _rank(
         self, query: Query, plan: SearchPlan, vectors: RankingVectors, embedded: EmbeddedQuery
@@ -165,7 +165,7 @@ class Searcher:
             raise NotFound.of_image(missing[0])
         return stored
 
-    def _result(self, search: RankedSearch, started: float) -> SearchResult:
+    def _result(self, search: IntermediateResults, started: float) -> SearchResult:
         hits, warnings = hits_and_warnings(search, self._embedder.near_duplicate_cosine)
         query, facts = search.query, search.facts
         shown_counts = (
@@ -218,7 +218,7 @@ def _distinct(query: Query) -> Literal["study", "subject"] | None:
     return None if query.group == "none" else query.group
 
 
-def _filters(search: RankedSearch) -> dict[str, Any]:
+def _filters(search: IntermediateResults) -> dict[str, Any]:
     """Return the filters in force: ids as the archive spells them, and under `without` what the words rule out."""
     meaning = search.understood.meaning
     resolved = {
@@ -231,7 +231,7 @@ def _filters(search: RankedSearch) -> dict[str, Any]:
     return search.query.filters | {name: value for name, value in resolved.items() if value}
 
 
-def _understood(search: RankedSearch) -> Understood:
+def _understood(search: IntermediateResults) -> Understood:
     return Understood(**search.understood.word_uses, embedded=search.embedded.text)
 
 

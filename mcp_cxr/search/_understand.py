@@ -19,7 +19,7 @@ from mcp_cxr.language import (
 from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
-    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.stores import Store
 
 SearchableWords = Literal["archive", "findings"]

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_cxr.errors import CxrError
 from mcp_cxr.sanitize import sanitize_json, sanitize_text
-from mcp_cxr.server._arguments import normalized
+from mcp_cxr.server._normalize_arguments import normalize_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,7 @@ class StrictTool(Tool):
         Raises:
             ToolError: Its text says what to do next.
         """
-        arguments = normalized(arguments, self.parameters["properties"])
+        arguments = normalize_arguments(arguments, self.parameters["properties"])
         call = partial(self._run, arguments, context, convert_result)
         access_log = state_of(context).access_log
         return await (access_log.record(self.name, arguments, call) if access_log else call())

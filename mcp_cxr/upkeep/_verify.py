@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Reingest = Callable[[Path, frozenset[str]], Awaitable[object]]
     """Ingests these files below this root again."""
-    ReadAgain = Callable[[StoredImage], Awaitable[ReadingNow]]
-    """Reads the file of an image that older rules let in; see `ingest.read_again`."""
+    CompareReading = Callable[[StoredImage], Awaitable[ReadingNow]]
+    """Reads the file of a stored image under the current rules; see `ingest.compare_reading`."""
 
 _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
@@ -37,7 +37,7 @@ _REFUSED, _OTHERWISE = "refused by newer rules", "read otherwise by newer rules"
 _OLD_READER = "reports read by an older version"
 PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, _REFUSED, _OTHERWISE, "root gone", "external", _OLD_READER)
 _REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external", _OTHERWISE))
-_READING_PROBLEMS = {"refused": _REFUSED, "otherwise": _OTHERWISE}
+_READING_PROBLEMS = {"refused": _REFUSED, "different": _OTHERWISE}
 _CONCURRENT_READS = 8
 _EXAMPLES = 3
 _NO_SIZE = -1  # bytes: no file has this size, so an ingest reads a file that is recorded with it again
@@ -58,7 +58,7 @@ class _Problem:
         return self.file or " = ".join(self.images)
 
 
-async def verify(store: Store, read_again: ReadAgain) -> Verification:
+async def verify(store: Store, compare_reading: CompareReading) -> Verification:
     """Check every vector in the store, and the file it was made from.
 
     A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An orphaned
@@ -71,7 +71,7 @@ async def verify(store: Store, read_again: ReadAgain) -> Verification:
     if (await store.info()).reader_version < READER_VERSION:
         found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
     examples: dict[str, list[str]] = defaultdict(list)
-    async for problems in _problems(store, read_again):
+    async for problems in _problems(store, compare_reading):
         found.update(problem.kind for problem in problems)
         for problem in problems:
             if len(examples[problem.kind]) < _EXAMPLES:
@@ -80,7 +80,7 @@ async def verify(store: Store, read_again: ReadAgain) -> Verification:
     return Verification(images, {kind: found[kind] for kind in PROBLEMS}, examples=dict(examples))
 
 
-async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Repair:
+async def repair(store: Store, compare_reading: CompareReading, reingest: Reingest) -> Repair:
     """Remove orphaned vectors and missing roots; read reports and ingest files again if that repairs a problem.
 
     An image that newer rules refuse is removed, and its file recorded with the reason. An image whose file is gone
@@ -90,16 +90,16 @@ async def repair(store: Store, read_again: ReadAgain, reingest: Reingest) -> Rep
     Raises:
         CxrError: As ingest does; what was repaired before stays repaired.
     """
-    read_again = _once(read_again)
-    before = await verify(store, read_again)
+    compare_reading = _once(compare_reading)
+    before = await verify(store, compare_reading)
     await store.rebuild_documents_if_older()
     await store.count_orphans(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
-    await _record_readings(store, read_again)
-    for root, files in (await _files_to_ingest(store, read_again)).items():
+    await _record_readings(store, compare_reading)
+    for root, files in (await _files_to_ingest(store, compare_reading)).items():
         await store.record_outcomes([Outcome(file, _NO_SIZE, 0, image) for file, image in files.items()])
         await reingest(root, frozenset(files))
-    after = await verify(store, read_again)
+    after = await verify(store, compare_reading)
     repaired = {kind: max(0, before.problems[kind] - after.problems[kind]) for kind in PROBLEMS}
     return Repair(after.images, after.problems, repaired, examples=after.examples)
 
@@ -119,26 +119,26 @@ def _is_missing(root: Path) -> bool:
         return False
 
 
-def _once(read_again: ReadAgain) -> ReadAgain:
+def _once(compare_reading: CompareReading) -> CompareReading:
     """Keep the results: a repair asks for each more than once, and reading takes long."""
     results: dict[ImageId, ReadingNow] = {}
 
     async def read(stored: StoredImage) -> ReadingNow:
         image_id = stored.image.image_id
         if image_id not in results:
-            results[image_id] = await read_again(stored)
+            results[image_id] = await compare_reading(stored)
         return results[image_id]
 
     return read
 
 
-async def _record_readings(store: Store, read_again: ReadAgain) -> None:
+async def _record_readings(store: Store, compare_reading: CompareReading) -> None:
     """Remove images that newer rules refuse, and record of those that they read alike that they do."""
     after = None
     while batch := await store.images_after(after, limit=_BATCH):
         after = batch[-1].image.image_id
-        readings = await _readings(batch, read_again)
-        alike = [stored for stored in batch if _kind(stored, readings) == "alike" and stored.vector is not None]
+        readings = await _readings(batch, compare_reading)
+        alike = [stored for stored in batch if _kind(stored, readings) == "same" and stored.vector is not None]
         if alike:
             vectors = [stored.vector for stored in alike if stored.vector is not None]
             await store.put([replace(stored.image, reading=READING) for stored in alike], np.stack(vectors))
@@ -160,14 +160,14 @@ def _kind(stored: StoredImage, readings: dict[ImageId, ReadingNow]) -> str | Non
     return found.kind if found else None
 
 
-async def _readings(images: Sequence[StoredImage], read_again: ReadAgain) -> dict[ImageId, ReadingNow]:
+async def _readings(images: Sequence[StoredImage], compare_reading: CompareReading) -> dict[ImageId, ReadingNow]:
     """Return how newer rules read the images that older rules read and that have a sound vector."""
     readings: dict[ImageId, ReadingNow] = {}
     slots = anyio.Semaphore(_CONCURRENT_READS)
 
     async def read(stored: StoredImage) -> None:
         async with slots:
-            readings[stored.image.image_id] = await read_again(stored)
+            readings[stored.image.image_id] = await compare_reading(stored)
 
     async with anyio.create_task_group() as tasks:
         for stored in images:
@@ -180,7 +180,7 @@ def _is_sound(vector: Vector | None) -> bool:
     return vector is not None and bool(np.isfinite(vector).all() and vector.any())
 
 
-async def _problems(store: Store, read_again: ReadAgain) -> AsyncIterator[list[_Problem]]:
+async def _problems(store: Store, compare_reading: CompareReading) -> AsyncIterator[list[_Problem]]:
     """Yield the problems of all images, in batches."""
     fingerprint = (await store.info()).fingerprint
     dimension = fingerprint.dimension if fingerprint else 0
@@ -193,7 +193,7 @@ async def _problems(store: Store, read_again: ReadAgain) -> AsyncIterator[list[_
         problems += (problem for stored in own if (problem := _vector_problem(stored, dimension, first_with)))
         files = await _file_problems(store, own)
         changed = {image for problem in files for image in problem.images}
-        readings = await _readings([stored for stored in own if stored.image.image_id not in changed], read_again)
+        readings = await _readings([stored for stored in own if stored.image.image_id not in changed], compare_reading)
         kinds = ((image, _READING_PROBLEMS.get(reading.kind)) for image, reading in readings.items())
         yield problems + files + [_Problem(kind, (image,)) for image, kind in kinds if kind]
 
@@ -235,10 +235,10 @@ def _file_problem(image_id: ImageId, file: str, recorded: Outcome | None) -> str
     return None if unchanged else "file changed"
 
 
-async def _files_to_ingest(store: Store, read_again: ReadAgain) -> dict[Path, dict[str, ImageId]]:
+async def _files_to_ingest(store: Store, compare_reading: CompareReading) -> dict[Path, dict[str, ImageId]]:
     """Return the existing files whose ingest repairs a problem, with their images, by root."""
     ids: dict[ImageId, None] = {}
-    async for problems in _problems(store, read_again):
+    async for problems in _problems(store, compare_reading):
         ids.update(
             (image, None) for problem in problems if problem.kind in _REPAIRED_BY_INGEST for image in problem.images
         )

@@ -23,7 +23,7 @@ from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded.database import LockBusy, locked
-from mcp_cxr.stores.embedded.tables import queries
+from mcp_cxr.stores.embedded.tables import counts_and_lists
 from mcp_cxr.stores.embedded.vectors import (
     MAX_LAG_SLOTS,
     CopyWiper,
@@ -112,7 +112,7 @@ async def assert_answers_are_right(store: EmbeddedStore) -> None:
                 assert found == await plainly(store, query, where, limit), (where, limit)
     for where in FILTERS:
         for distinct in (None, "study", "subject"):
-            counted = await store._read(queries.count, where, distinct)
+            counted = await store._read(counts_and_lists.count, where, distinct)
             assert await store.count(where, distinct=distinct) == counted, (where, distinct)
 
 

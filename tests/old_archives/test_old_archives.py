@@ -110,18 +110,18 @@ async def test_the_next_ingest_reads_an_old_archive_s_reports_again(
 ):
     named = request.getfixturevalue(place)
     mimic(tmp_path / "new", 1)
-    reread: list[int] = []
+    reports_reread: list[int] = []
 
-    async def on_reread(studies: int) -> None:
-        reread.append(studies)
+    async def on_reports_reread(studies: int) -> None:
+        reports_reread.append(studies)
 
     async with open_archive(Settings.model_validate(named)) as archive:
-        callbacks = IngestCallbacks(on_reread=on_reread)
+        callbacks = IngestCallbacks(on_reports_reread=on_reports_reread)
         await archive.ingest(tmp_path / "new", dry_run=True, callbacks=callbacks)
-        assert reread == []
+        assert reports_reread == []
         for _ in range(2):
             await archive.ingest(tmp_path / "new", callbacks=callbacks)
-        assert reread == [3]
+        assert reports_reread == [3]
         assert (await archive.search("right pleural effusion")).images[0].study_id == "s57507500"
 
 

@@ -7,7 +7,7 @@ from urllib.request import pathname2url
 
 import pytest
 
-from mcp_cxr.server._arguments import normalized
+from mcp_cxr.server._normalize_arguments import normalize_arguments
 
 if TYPE_CHECKING:
     from tests.server.archives import Ingested
@@ -30,7 +30,9 @@ PROPERTIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("value", [None, "", "  ", "\ufeff", [], [""], [None], [" ", None], "[]", "null", '""'])
 @pytest.mark.parametrize("name", ["subject_id", "image_id", "view", "like", "limit", "has_report", "group"])
 def test_an_argument_without_a_value_is_missing(name: str, value: Any):
-    assert normalized({name: value}, PROPERTIES) == {} or (name not in {"view", "like", "image_id"} and value == "[]")
+    assert normalize_arguments({name: value}, PROPERTIES) == {} or (
+        name not in {"view", "like", "image_id"} and value == "[]"
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_an_argument_without_a_value_is_missing(name: str, value: Any):
     ],
 )
 def test_an_argument_is_brought_into_the_form_of_the_schema(given: dict[str, Any], plain: dict[str, Any]):
-    assert normalized(given, PROPERTIES) == plain
+    assert normalize_arguments(given, PROPERTIES) == plain
 
 
 async def test_null_and_blank_filters_change_no_result(host: Host):

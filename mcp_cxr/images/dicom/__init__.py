@@ -16,7 +16,7 @@ from mcp_cxr.images.dicom._grayscale_parameters import (
     Window,
     read_grayscale_parameters,
 )
-from mcp_cxr.images.dicom._header import HeaderFacts, dicom_header
+from mcp_cxr.images.dicom._header_facts import HeaderFacts, dicom_header
 from mcp_cxr.images.dicom._view_position import parse_view_position
 
 __all__ = [

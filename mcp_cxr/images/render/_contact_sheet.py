@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mcp_cxr.images.render._encode import encode_view
-from mcp_cxr.images.render._view import EncodedImage
+from mcp_cxr.images.render._view_types import EncodedImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.render._view import ImageView
+    from mcp_cxr.images.render._view_types import ImageView
 
 MAX_CONTACT_SHEET_IMAGES: Final = 100
 """On one contact sheet: as many as the longest search result has."""

@@ -41,8 +41,8 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence])
 def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
     """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
 
-    A query for "rib fracture" need not be answered by a report that says in which bone: of a name it takes the side,
-    and the place with a side ("collapse of the left lower lobe").
+    In a query, a modifier inside a finding's name counts only if it states a side: 'rib fracture' does not require the
+    place `rib`.
     """
     if span.entry is None or isinstance(span.entry, Cue):
         return ()
@@ -77,7 +77,9 @@ def _stated(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
 
 
 def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[Span]) -> list[set[str]]:
-    """Return the modifiers of one finding, divided where sides differ in more ("small left and large right").
+    """Return the modifiers of one finding.
+
+    One set per side if the sides differ in another modifier ("small left and large right"), else one set.
 
     Args:
         of_finding: The index of each span with modifiers of the finding, and the modifiers.
@@ -102,7 +104,10 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
 
 
 def _differ(first: set[str], second: set[str]) -> bool:
-    """Whether two parts of a finding have other values of the same dimension, sides aside, or one side in common."""
+    """Whether two parts must stay separate.
+
+    They share a side and are not equal, or they state different values of a dimension other than side.
+    """
     if first & second & set(SIDES):
         return first != second
     by_dimension = [{(dimensions()[value], value) for value in part if value not in SIDES} for part in (first, second)]

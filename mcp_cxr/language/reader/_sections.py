@@ -1,6 +1,6 @@
 """Divides a report into sections, and sections into statements.
 
-Headings are those of MIMIC-CXR and of other archives: in capitals or mixed case, with digits, with a colon, alone on a
+Headings are those of MIMIC-CXR and of other data sets: in capitals or mixed case, with digits, with a colon, alone on a
 line, or as the first words of one. As MIMIC's own section tool does, a paragraph without a heading below a COMPARISON,
 HISTORY or REASON FOR EXAM is taken as the body of the report.
 """

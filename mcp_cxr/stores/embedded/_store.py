@@ -90,27 +90,27 @@ class EmbeddedStore(Store):
     ) -> bool:
         await self._connections.create_file()
         return await self._connections.write(
-            lambda connection: database.collection.create(connection, self.location, fingerprint, root, key_check)
+            lambda connection: database.archive_info.create(connection, self.location, fingerprint, root, key_check)
         )
 
     async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
-        await self._write(database.collection.update_fingerprint, fingerprint)
+        await self._write(database.archive_info.update_fingerprint, fingerprint)
 
     async def drop(self) -> None:
         await self._connections.clear(within=self._int8_copy.removal(wait_s=self._busy_timeout_s))
 
     async def info(self) -> StoreInfo:
-        return await self._read(database.collection.info)
+        return await self._read(database.archive_info.info)
 
     async def location_warnings(self) -> list[str]:
         kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
         return [_ON_NETWORK.format(kind=kind)] if kind else []
 
     async def totals(self) -> Totals:
-        return await self._read(partial(self._results.get, tables.queries.totals))
+        return await self._read(partial(self._results.get, tables.counts_and_lists.totals))
 
     async def count_external(self) -> int:
-        return await self._read(tables.queries.count_external)
+        return await self._read(tables.counts_and_lists.count_external)
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self._read(tables.images.known_ids, ids)
@@ -132,10 +132,10 @@ class EmbeddedStore(Store):
         return await self._read(fulltext.match, terms, where, limit, self._mask_cache)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(tables.queries.browse, where, limit, self._mask_cache)
+        return await self._read(tables.counts_and_lists.browse, where, limit, self._mask_cache)
 
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
-        return await self._read_with_copy(partial(self._results.get, tables.queries.count), where, distinct)
+        return await self._read_with_copy(partial(self._results.get, tables.counts_and_lists.count), where, distinct)
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         return await self._read(fulltext.term_counts, terms)
@@ -151,21 +151,22 @@ class EmbeddedStore(Store):
     ) -> ResultFacts:
         def query(connection: Connection, *by_copy: Any) -> ResultFacts:  # noqa: ANN401 - what `_read_with_copy` adds
             return ResultFacts(
-                database.collection.fingerprint_of(connection),
-                self._results.get(tables.queries.count, connection, where, distinct, *by_copy),
-                tables.queries.count_external(connection),
+                database.archive_info.fingerprint_of(connection),
+                self._results.get(tables.counts_and_lists.count, connection, where, distinct, *by_copy),
+                tables.counts_and_lists.count_external(connection),
                 tables.images.get(connection, ids, with_vectors),
-                self._results.get(tables.queries.reference_sample, connection) if with_vectors else None,
+                self._results.get(tables.counts_and_lists.reference_sample, connection) if with_vectors else None,
                 tuple(
-                    self._results.get(tables.queries.count, connection, one, distinct, *by_copy) for one in also_count
+                    self._results.get(tables.counts_and_lists.count, connection, one, distinct, *by_copy)
+                    for one in also_count
                 ),
-                database.collection.reader_version(connection),
+                database.archive_info.reader_version(connection),
             )
 
         return await self._read_with_copy(query)
 
     async def reference_sample(self) -> ReferenceSample:
-        return await self._read(partial(self._results.get, tables.queries.reference_sample))
+        return await self._read(partial(self._results.get, tables.counts_and_lists.reference_sample))
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.images_after, after, limit)
@@ -184,7 +185,7 @@ class EmbeddedStore(Store):
 
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         run = self._write if remove else self._read
-        return await run(database.collection.count_unused_roots, roots, remove=remove)
+        return await run(database.archive_info.count_unused_roots, roots, remove=remove)
 
     async def rebuild_documents(self) -> int:
         studies = await self._write(fulltext.reindex_all)
@@ -228,7 +229,7 @@ class EmbeddedStore(Store):
         """Write, unless another version of the reader derived the documents."""
 
         def checked(connection: Connection) -> T:
-            check_report_reader(database.collection.reader_version(connection), self.location)
+            check_report_reader(database.archive_info.reader_version(connection), self.location)
             return work(connection, *args, **kwargs)
 
         return await self._write(checked)
@@ -239,7 +240,7 @@ class EmbeddedStore(Store):
         """Return `work` preceded by a check that the archive exists and has this schema."""
 
         def checked(connection: Connection) -> T:
-            database.collection.require_archive(connection, self.location)
+            database.archive_info.require_archive(connection, self.location)
             return work(connection, *args, **kwargs)
 
         return checked

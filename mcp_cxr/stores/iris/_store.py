@@ -98,10 +98,10 @@ class IrisStore(Store):
         return self._cached_entries.fingerprint if self._cached_entries else await super().query_fingerprint()
 
     async def totals(self) -> Totals:
-        return await self._read(lambda statements, _: tables.queries.totals(statements))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.totals(statements))
 
     async def count_external(self) -> int:
-        return await self._read(lambda statements, _: tables.queries.count_external(statements))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.count_external(statements))
 
     async def known_ids(self, ids: Iterable[ImageId]) -> set[ImageId]:
         id_list = list(ids)  # a retry reads them again
@@ -126,20 +126,20 @@ class IrisStore(Store):
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(
-            lambda statements, entries: tables.queries.nearest(statements, entries, vector, where, limit)
+            lambda statements, entries: tables.rankings_and_counts.nearest(statements, entries, vector, where, limit)
         )
 
     async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, _: tables.queries.match(statements, terms, where, limit))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.match(statements, terms, where, limit))
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, _: tables.queries.browse(statements, where, limit))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.browse(statements, where, limit))
 
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
-        return await self._read(lambda statements, _: tables.queries.count(statements, where, distinct))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.count(statements, where, distinct))
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
-        return await self._read(lambda statements, _: tables.queries.term_counts(statements, terms))
+        return await self._read(lambda statements, _: tables.rankings_and_counts.term_counts(statements, terms))
 
     async def result_facts(
         self,
@@ -156,7 +156,9 @@ class IrisStore(Store):
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint
             cached = (
-                tables.queries.reference_sample(statements, made_with, self._cached_sample, row.sample_checksum)
+                tables.rankings_and_counts.reference_sample(
+                    statements, made_with, self._cached_sample, row.sample_checksum
+                )
                 if with_vectors
                 else None
             )
@@ -172,7 +174,7 @@ class IrisStore(Store):
 
     async def reference_sample(self) -> ReferenceSample:
         def query(statements: Statements, entries: Entries) -> CachedSample:
-            return tables.queries.reference_sample(statements, entries.fingerprint, self._cached_sample)
+            return tables.rankings_and_counts.reference_sample(statements, entries.fingerprint, self._cached_sample)
 
         self._cached_sample = cached = await self._read(query)
         return cached.sample

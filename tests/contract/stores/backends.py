@@ -12,11 +12,11 @@ import numpy as np
 
 from mcp_cxr.records import ImageId, ImageRecord, StudyId, SubjectId
 from mcp_cxr.stores import EmbeddedStore, MemoryDatabase, MemoryStore, _base, memory
-from mcp_cxr.stores.embedded.database import _collection
+from mcp_cxr.stores.embedded.database import _archive_info as archive_info
 from mcp_cxr.stores.embedded.fulltext import _postings, _search
 from mcp_cxr.stores.embedded.vectors import _int8_copy
 from mcp_cxr.stores.iris import IrisConfig, IrisStore, _store
-from mcp_cxr.stores.iris.schema import _collection as iris_collection
+from mcp_cxr.stores.iris.schema import _archive_info as iris_archive_info
 from mcp_cxr.stores.iris.tables import _studies
 from mcp_cxr.stores.memory import MemoryRow
 from tests.standins.iris import CONFIG
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def older_reader() -> Generator[None]:
     """Derive documents as a reader of version 1 would, which knows one word."""
     with ExitStack() as stack:
-        for module in (_collection, iris_collection, _store, memory, _base):
+        for module in (archive_info, iris_archive_info, _store, memory, _base):
             stack.enter_context(patch.object(module, "READER_VERSION", 1))
         for module in (_search, _studies, memory):
             stack.enter_context(patch.object(module, "document_terms", lambda *_: ["old"]))

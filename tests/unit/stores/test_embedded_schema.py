@@ -14,7 +14,7 @@ import pytest
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose
-from mcp_cxr.stores.embedded.tables import queries
+from mcp_cxr.stores.embedded.tables import counts_and_lists
 from mcp_cxr.stores.embedded.vectors import _nearest
 from tests.contract.stores.making import FINGERPRINT, image, vectors
 
@@ -57,7 +57,7 @@ async def test_a_replaced_image_keeps_its_creation_time(store: EmbeddedStore, tm
 @pytest.mark.parametrize(
     ("select", "where", "index"),
     [
-        (queries.COUNT_OF["study"], Filter(), "images_by_study"),
+        (counts_and_lists.COUNT_OF["study"], Filter(), "images_by_study"),
         (_nearest._SCAN, Filter(subject_id="p1"), "images_by_subject"),  # type: ignore[arg-type]  # plain text is fine in a test
         (_nearest._SCAN, Filter(view=("PA",)), "images_by_view"),
         (_nearest._SCAN, Filter(labels=("Edema",)), "labels_by_value"),

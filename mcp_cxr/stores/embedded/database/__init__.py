@@ -1,6 +1,7 @@
 """The SQLite file: connections, transactions, errors, schema, cells, and filters as SQL."""
 
-from mcp_cxr.stores.embedded.database import _collection as collection
+from mcp_cxr.stores.embedded.database import _archive_info as archive_info
+from mcp_cxr.stores.embedded.database._archive_info import fingerprint_of
 from mcp_cxr.stores.embedded.database._cells import (
     path_from_cell,
     path_to_cell,
@@ -9,7 +10,6 @@ from mcp_cxr.stores.embedded.database._cells import (
     vector_from_blob,
     vector_to_blob,
 )
-from mcp_cxr.stores.embedded.database._collection import fingerprint_of
 from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
 from mcp_cxr.stores.embedded.database._filter import (
@@ -31,7 +31,7 @@ __all__ = [
     "Connections",
     "LockBusy",
     "ResultCache",
-    "collection",
+    "archive_info",
     "compose",
     "fingerprint_of",
     "locked",

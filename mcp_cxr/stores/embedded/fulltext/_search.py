@@ -11,7 +11,7 @@ import numpy as np
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._shared import view_rank
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
@@ -79,13 +79,13 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
 
 def reindex_all(connection: Connection) -> int:
     """Derive every document again, in batches; record the version of the reader, and return how many there are."""
-    collection.add_label_sources(connection)
+    archive_info.add_label_sources(connection)
     _postings.clear(connection)
     after = documents = 0
     while batch := connection.execute(_NEXT_STUDIES, (after, _BATCH)).fetchall():
         documents += reindex(connection, [study_id for _, study_id in batch])
         after = batch[-1][0]
-    collection.record_report_reader(connection)
+    archive_info.record_report_reader(connection)
     connection.execute(_COUNT_CHANGE)
     return documents
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.records import Filter
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, collection, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
 from mcp_cxr.stores.embedded.fulltext._postings import Holders, mask_size
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[M
     if where.labels_blank:
         yield np.logical_or.reduce([~studies(_MENTIONING, label) for label in where.labels_blank])
     if where.labels_absent:
-        if collection.has_label_sources(connection):
+        if archive_info.has_label_sources(connection):
             yield ~studies(_OF_POSITIVES)
         for label in where.labels_absent:
             yield ~studies(_PRESENT_OR_UNCERTAIN, label)

@@ -1,6 +1,6 @@
 """The tables, created and dropped, and the entries that describe the archive in the table `...Collection`."""
 
-from mcp_cxr.stores.iris.schema._collection import Entries, read_entries, record_report_reader
+from mcp_cxr.stores.iris.schema._archive_info import Entries, read_entries, record_report_reader
 from mcp_cxr.stores.iris.schema._create import (
     CreatedTables,
     add_label_sources,

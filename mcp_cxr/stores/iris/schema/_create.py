@@ -20,7 +20,7 @@ from mcp_cxr.stores.iris.driver import (
     TABLE_EXISTS,
     to_path_cell,
 )
-from mcp_cxr.stores.iris.schema._collection import (
+from mcp_cxr.stores.iris.schema._archive_info import (
     CREATED_HERE,
     SCHEMA_VERSION,
     delete_entry,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris.driver import Statements
-    from mcp_cxr.stores.iris.schema._collection import Entries
+    from mcp_cxr.stores.iris.schema._archive_info import Entries
 
 _DEFAULT_DIMENSION = 1024
 """NV-CLIP's; for a table created before the embedder is known, and recreated, empty, if that has another dimension."""

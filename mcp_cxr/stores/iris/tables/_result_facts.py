@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
-from mcp_cxr.stores.iris.tables._queries import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
+from mcp_cxr.stores.iris.tables._rankings_and_counts import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
 from mcp_cxr.stores.iris.tables._select import letter_suffix, with_suffix
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""The table `...Collection`: schema version, fingerprint, roots, key check, and the state of the other tables."""
+"""What the store records about the archive, in the table `...Collection`.
+
+These are the schema version, fingerprint, roots, key check, reader version, and the state of the other tables.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Facts of a file that may be stored and displayed: an allow-list, cleaned and bounded."""
+"""Header facts: allow-listed, cleaned values that may be stored and displayed.
+
+Three identifiers are among them that may only be hashed.
+"""
 
 from __future__ import annotations
 

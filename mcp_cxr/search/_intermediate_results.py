@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from mcp_cxr.records import Filter, ResultFacts
-    from mcp_cxr.search._arguments import Query
+    from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.search._plan import SearchPlan
     from mcp_cxr.search._query_embedder import EmbeddedQuery, RankingVectors
     from mcp_cxr.search._rank import RankedGroup
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class RankedSearch:
+class IntermediateResults:
     """The intermediate results of a search, from which the page of results is made."""
 
     understood: UnderstoodQuery

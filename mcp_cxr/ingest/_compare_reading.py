@@ -1,4 +1,4 @@
-"""Finds out whether today's rules would read an image that older rules let in alike, otherwise, or not at all."""
+"""Reads a stored image's file under the current rules and compares: same result, different result, or refused."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _NEW_REASONS: Final = frozenset({IMPLAUSIBLE_PIXELS, STRAY_BITS, OTHER_BODY_PART
 
 @dataclass(frozen=True, slots=True)
 class ReadingNow:
-    """How today's rules read an image."""
+    """The result of reading a stored image's file under the current rules, compared with what is stored."""
 
-    kind: Literal["alike", "otherwise", "refused", "not readable"]
+    kind: Literal["same", "different", "refused", "not readable"]
     reason: str | None = None
     """Why it is refused."""
 
 
-async def read_again(
+async def compare_reading(
     stored: StoredImage, path: Path, *, image_reader: ImageReader, spec: ImageSpec, id_assigner: IdAssigner
 ) -> ReadingNow:
-    """Read the file of a stored image and compare.
+    """Read the file of a stored image under the current rules and return how the result compares with what is stored.
 
-    An image that the older rules would have refused was let in by `--any-body-part`, and stays.
+    An image of another body part was added with `--any-body-part`, and is not refused for that.
 
     Raises:
         ConfigError: The id key is missing or a different one.
@@ -48,19 +48,21 @@ async def read_again(
         decoded = await image_reader.read_image(path, spec, any_body_part=let_in, in_worker=True)
     except ImageError as exc:
         return ReadingNow("refused", exc.reason) if exc.reason in _NEW_REASONS else ReadingNow("not readable")
-    is_alike = _is_alike(stored.image.grayscale, decoded) and await _has_subject(stored, path, decoded, id_assigner)
-    return ReadingNow("alike" if is_alike else "otherwise")
+    is_same = _is_same(stored.image.grayscale, decoded) and await _has_same_subject_id(
+        stored, path, decoded, id_assigner
+    )
+    return ReadingNow("same" if is_same else "different")
 
 
-def _is_alike(before: Mapping[str, Any], decoded: DecodedImage) -> bool:
+def _is_same(before: Mapping[str, Any], decoded: DecodedImage) -> bool:
     """Whether the grayscale steps are the same; of the notes, only some say that pixels changed."""
     now = decoded.grayscale
     steps = [{name: value for name, value in record.items() if name != "notes"} for record in (before, now)]
     return steps[0] == steps[1] and not are_values_moved(now["notes"])
 
 
-async def _has_subject(stored: StoredImage, path: Path, decoded: DecodedImage, id_assigner: IdAssigner) -> bool:
-    """Whether a placeholder as PatientID gave the subject that it gives today; other subjects have not changed."""
+async def _has_same_subject_id(stored: StoredImage, path: Path, decoded: DecodedImage, id_assigner: IdAssigner) -> bool:
+    """Whether today's rules give the image its stored subject id; only a placeholder PatientID can give another one."""
     is_placeholder = placeholder_in(decoded.header.patient_id or "") is not None
     if not is_placeholder or mimic_ids(path.as_posix()) or not id_assigner.can_assign():
         return True

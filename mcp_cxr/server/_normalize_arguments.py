@@ -16,7 +16,7 @@ _FREE_TEXT = frozenset(("query",))
 _NO_VALUE = ("", "null", "undefined")
 
 
-def normalized(arguments: dict[str, Any], properties: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def normalize_arguments(arguments: dict[str, Any], properties: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return the arguments in the form that the tool's schema describes, without those that give no value.
 
     Unknown arguments are kept, so that they are refused.

@@ -1,4 +1,7 @@
-"""The table `collection`: schema version, fingerprint, roots and key check."""
+"""What the store records about the archive, in the table `collection`.
+
+These are the schema version, fingerprint, roots, key check and reader version.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The view of an image for a person: what can be chosen, and the encoded result."""
+"""Options and result of a view; `images._read.render_view` makes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""mcp-cxr table create | drop | stats | verify | copy."""
+"""mcp-cxr table create | drop | stats | verify | refused | copy."""
 
 from __future__ import annotations
 
@@ -153,6 +153,16 @@ def verify(*, repair: bool, as_json: bool) -> int:
 
 
 @table.command()
+@as_json
+def refused(*, as_json: bool) -> None:
+    """List the refused files, each with its reason."""
+    found = with_archive(lambda archive: archive.store.refused_files())
+    as_table = [{"path": one.path, "reason": one.reason} for one in found]
+    lines = [*(f"{one.path}: {one.reason}" for one in found), f"Refused: {len(found)}"]
+    print_result({"refused": as_table}, lines, as_json=as_json)
+
+
+@table.command(short_help="Copy all images from the other store; nothing is embedded.")
 @click.option(
     "--to",
     type=click.Choice(["iris", "embedded"]),

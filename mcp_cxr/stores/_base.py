@@ -289,6 +289,10 @@ class Store(ABC):
         return {path: outcome.image_id for path, outcome in same.items() if outcome.reason is not None or path in shown}
 
     @abstractmethod
+    async def refused_files(self) -> list[Outcome]:
+        """Return the outcomes of all refused files, by path."""
+
+    @abstractmethod
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Record what became of files; an earlier outcome of the same path is replaced."""
 

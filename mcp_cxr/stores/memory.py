@@ -214,6 +214,9 @@ class MemoryStore(Store):
         outcomes = self._tables.outcomes
         return {path: outcomes[path] for path in paths if path in outcomes}
 
+    async def refused_files(self) -> list[Outcome]:
+        return sorted((one for one in self._tables.outcomes.values() if one.reason), key=lambda one: one.path)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self._tables.outcomes |= {outcome.path: outcome for outcome in outcomes}
 

@@ -178,3 +178,11 @@ def test_a_different_embedder_than_the_archive_s_is_refused(
     assert done.err == "Error: This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline.\n"
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
     assert on_new("table", "stats", "--json").json["images"] == SMALL
+
+
+def test_table_refused_lists_each_refused_file_with_its_reason(on_new: Command, image_dir: Path):
+    (image_dir / "letter.dcm").write_text("Dear colleague,")
+    on_new("ingest", image_dir)
+    letter = image_dir / "letter.dcm"
+    assert on_new("table", "refused").out.splitlines() == [f"{letter}: not DICOM", "Refused: 1"]
+    assert on_new("table", "refused", "--json").json == {"refused": [{"path": str(letter), "reason": "not DICOM"}]}

@@ -177,6 +177,9 @@ class EmbeddedStore(Store):
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
         return await self._read(tables.files.unchanged_files, files)
 
+    async def refused_files(self) -> list[Outcome]:
+        return await self._read(tables.files.refused_files)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(tables.files.record_outcomes, outcomes)
 

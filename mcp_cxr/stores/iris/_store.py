@@ -188,6 +188,9 @@ class IrisStore(Store):
     async def unchanged_files(self, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:
         return await self._read(lambda statements, _: tables.files.unchanged_files(statements, files))
 
+    async def refused_files(self) -> list[Outcome]:
+        return await self._read(lambda statements, _: tables.files.refused_files(statements))
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 

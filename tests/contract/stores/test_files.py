@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.stores import Store
@@ -16,6 +17,13 @@ async def test_outcomes_come_back_as_they_were_recorded(store: Store) -> None:
     good, bad = outcome("/images/a.dcm", "a", size=2**40), outcome("/images/b.dcm", reason="truncated pixel data")
     await store.record_outcomes([good, bad])
     assert await store.outcomes([good.path, bad.path, "/never/seen"]) == {good.path: good, bad.path: bad}
+
+
+async def test_refused_files_come_by_path_with_the_version_that_refused_them(store: Store) -> None:
+    bad = replace(outcome("/images/b.dcm", reason="not DICOM"), reading=7)
+    odd = outcome("/a/\udcff.dcm", reason="blank image")
+    await store.record_outcomes([bad, outcome("/images/a.dcm", "a"), odd])
+    assert await store.refused_files() == [odd, bad]
 
 
 async def test_a_later_outcome_of_the_same_path_replaces_the_earlier(store: Store) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import ImageId
 
 _OUTCOME = "SELECT size, mtime_ns, image_id, reason FROM files WHERE path = ?"
+_REFUSED = "SELECT path, size, mtime_ns, reason FROM files WHERE reason IS NOT NULL"
 _UNCHANGED = """
 SELECT f.image_id, f.reason, i.root, i.image_path
 FROM files AS f LEFT JOIN images AS i ON i.image_id = f.image_id AND i.made_by IS NOT NULL
@@ -32,6 +33,15 @@ def outcomes(connection: Connection, paths: Collection[str]) -> dict[str, Outcom
             size, mtime_ns, image_id, cell = row
             found[path] = Outcome(path, size, mtime_ns, image_id, *reason_from_cell(cell))
     return found
+
+
+def refused_files(connection: Connection) -> list[Outcome]:
+    """Return the outcomes of all refused files, by path."""
+    found = [
+        Outcome(path_from_cell(path), size, mtime_ns, None, *reason_from_cell(cell))
+        for path, size, mtime_ns, cell in connection.execute(_REFUSED)
+    ]
+    return sorted(found, key=lambda one: one.path)
 
 
 def unchanged_files(connection: Connection, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:

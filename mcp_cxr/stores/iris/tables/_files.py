@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SELECT_OUTCOMES = """
 SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
 WHERE PathKey %INLIST $LISTFROMSTRING(:ids, :separator)"""
+_SELECT_REFUSED = "SELECT FilePath, FileSize, ModifiedNs, Reason FROM {table}Files WHERE Reason IS NOT NULL"
 _SELECT_UNCHANGED = """
 SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, f.Reason, i.ImagePath,
     CASE WHEN i.Metadata LIKE :own_row THEN i.Metadata ELSE NULL END AS OwnMetadata
@@ -37,6 +38,15 @@ def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcom
         path = path_of[str(key)]
         found[path] = Outcome(path, int(size), int(mtime_ns), image, *reason_from_cell(to_text(reason)))
     return found
+
+
+def refused_files(statements: Statements) -> list[Outcome]:
+    """Return the outcomes of all refused files, by path."""
+    found = [
+        Outcome(from_path_cell(path), int(size), int(mtime_ns), None, *reason_from_cell(to_text(cell)))
+        for path, size, mtime_ns, cell in statements.fetch_all(_SELECT_REFUSED)
+    ]
+    return sorted(found, key=lambda one: one.path)
 
 
 def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]) -> dict[str, ImageId | None]:

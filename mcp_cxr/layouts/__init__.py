@@ -1,4 +1,4 @@
-"""How data sets arrange images and companions: MIMIC-CXR and other public archives."""
+"""How data sets arrange images and companions: MIMIC-CXR and other public data sets."""
 
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
 from mcp_cxr.layouts._layouts import LAYOUTS, Layouts, read_layouts

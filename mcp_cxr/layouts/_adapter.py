@@ -68,12 +68,12 @@ class TableForm:
         return len(self.signature) > _FEWEST_PRESENT and len(self.missing(header)) == 1
 
 
-class Joined(Generic[T]):
-    """What a table says, by key, and which of it was asked for."""
+class RowsByKey(Generic[T]):
+    """The rows of a table by key; records which keys were looked up, so that unused tables are reported."""
 
     def __init__(self, pairs: Iterable[tuple[str, T]]) -> None:
         self.rows = 0
-        self.joined: set[str] = set()
+        self.used_keys: set[str] = set()
         self._values: dict[str, T] = {}
         self._repeated: dict[str, int] = {}
         for key, value in pairs:
@@ -87,10 +87,10 @@ class Joined(Generic[T]):
         self._values[key] = value
 
     def get(self, key: str) -> T | None:
-        """Return what the table says of `key`; None if nothing."""
+        """Return the row of `key`; None if there is none."""
         value = self._values.get(key)
         if value is not None:
-            self.joined.add(key)
+            self.used_keys.add(key)
         return value
 
     def keys(self) -> Iterable[str]:
@@ -98,13 +98,13 @@ class Joined(Generic[T]):
         return self._values.keys()
 
     def values(self) -> Iterable[T]:
-        """Return all that it says."""
+        """Return all rows; of several with one key, the last."""
         return self._values.values()
 
     @property
-    def joined_rows(self) -> int:
-        """Rows whose key was asked for."""
-        return sum(1 + self._repeated.get(key, 0) for key in self.joined)
+    def used_rows(self) -> int:
+        """The number of rows whose key was looked up."""
+        return sum(1 + self._repeated.get(key, 0) for key in self.used_keys)
 
 
 @dataclass(slots=True)
@@ -143,12 +143,12 @@ class Adapter(ABC):
     lacks: ClassVar[tuple[str, ...]] = ()
     """What the data set does not have, in sentences."""
     documents: ClassVar[re.Pattern[str] | None] = None
-    """The names of reports that are no tables: XML, or archives of texts."""
+    """The names of reports that are no tables: XML files, or zip or tar files of reports."""
     label_names: ClassVar[Mapping[str, str]] = {}
     """CheXpert's name of those labels for which the data set has another name; both are kept."""
 
     def __init__(self) -> None:
-        self.loaded: dict[str, list[Joined[Any]]] = {}
+        self.loaded: dict[str, list[RowsByKey[Any]]] = {}
         """What was read, by the kind of table."""
         self.root: Path | None = None
         """The folder that is ingested."""
@@ -157,17 +157,17 @@ class Adapter(ABC):
 
     def find(self, kind: str, key: str) -> Any:  # noqa: ANN401 - as the adapter reads this kind
         """Return what the tables of a kind say of `key`; None if nothing."""
-        for joined in self.loaded.get(kind, ()):
-            if (value := joined.get(key)) is not None:
+        for rows in self.loaded.get(kind, ()):
+            if (value := rows.get(key)) is not None:
                 return value
         return None
 
     @abstractmethod
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read one table."""
 
-    def read_documents(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
-        """Read reports that are no tables into `loaded`; tell of what was left out."""
+    def read_xml_and_zip(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
+        """Read reports that are no tables into `loaded`; warn of what was left out."""
         raise NotImplementedError  # an adapter with `documents` has its own
 
     def close(self) -> None:  # noqa: B027 # few adapters keep a file open

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.layouts._adapter import Joined, TableReading
+from mcp_cxr.layouts._adapter import RowsByKey, TableReading
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
 from mcp_cxr.layouts._find import FoundTable, find_tables
 from mcp_cxr.layouts._tables import TableError, open_table
@@ -30,7 +30,7 @@ class Layouts:
         self._adapters: list[Adapter] = []
         self._warnings: list[str] = []
         self._read_tables: list[FoundTable] = []
-        self._uses: list[tuple[str, Joined[Any]]] = []
+        self._uses: list[tuple[str, RowsByKey[Any]]] = []
 
     def facts_of(self, path: str) -> FileFacts:
         """Return what the layouts know of the image at an absolute path; opens no image."""
@@ -65,11 +65,11 @@ class Layouts:
     def keys_of(self, layout: str, kind: str) -> list[str]:
         """Return the keys in all tables of a kind, as a check of what was read."""
         of_layout = [adapter for adapter in self._adapters if adapter.name == layout]
-        return [key for adapter in of_layout for joined in adapter.loaded.get(kind, ()) for key in joined.keys()]  # noqa: SIM118 # no dictionary
+        return [key for adapter in of_layout for by_key in adapter.loaded.get(kind, ()) for key in by_key.keys()]  # noqa: SIM118 # no dictionary
 
     def table_uses(self) -> list[TableUse]:
         """Return how much of each table was used so far."""
-        return [TableUse(name, joined.rows, joined.joined_rows) for name, joined in self._uses]
+        return [TableUse(name, by_key.rows, by_key.used_rows) for name, by_key in self._uses]
 
     def warnings(self, *, is_complete: bool) -> list[str]:
         """Return what was found wrong with the companions.
@@ -93,9 +93,9 @@ class Layouts:
         adapter.root = self._folders[0]
         adapter.load_table = lambda path, form: self._read(adapter, FoundTable(path, form))
         if documents:
-            adapter.read_documents(documents, self._warnings.append)
+            adapter.read_xml_and_zip(documents, self._warnings.append)
             name = documents[0].name if len(documents) == 1 else f"{documents[0].parent.name}/*{documents[0].suffix}"
-            self._uses += [(name, joined) for joined in adapter.loaded.get("reports", ())]
+            self._uses += [(name, by_key) for by_key in adapter.loaded.get("reports", ())]
         for found in sorted(tables, key=lambda one: adapter.tables.index(one.form)):
             if adapter.loaded.keys().isdisjoint(found.form.superseded_by):
                 self._read(adapter, found)
@@ -110,12 +110,12 @@ class Layouts:
             with open_table(found.path, form.headless) as table:
                 table.header = form.columns(table.header)
                 reading = TableReading(found.path, table)
-                joined = adapter.read(form, reading)
+                by_key = adapter.read(form, reading)
         except TableError as exc:
             self._warnings.append(f"{found.path.name} {exc}; nothing of it was used.")
             return
-        adapter.loaded.setdefault(form.kind, []).append(joined)
-        self._uses.append((found.path.name, joined))
+        adapter.loaded.setdefault(form.kind, []).append(by_key)
+        self._uses.append((found.path.name, by_key))
         self._warnings += _left_out(reading)
 
     def warn(self, lines: Sequence[str]) -> None:

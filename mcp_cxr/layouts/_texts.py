@@ -1,4 +1,4 @@
-"""Reads reports: text files beside the images, and in zip archives without unpacking them."""
+"""Reads reports: text files beside the images, and the text of members of zip files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NO_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(cod
 _log = logging.getLogger(__name__)
 
 
-def read_report(path: Path) -> str | None:
+def read_report_file(path: Path) -> str | None:
     """Return the text of a report; None if there is none to read."""
     try:
         with open_without_links(path) as handle:

@@ -31,17 +31,17 @@ def notes(folder: Path) -> str:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
 def test_xml_with_a_doctype_is_refused_before_it_is_parsed(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "1.xml").write_bytes(ENTITIES.encode(encoding))
-    with patch("mcp_cxr.layouts._documents.ET.fromstring") as parse:
+    with patch("mcp_cxr.layouts._xml_and_zip.ET.fromstring") as parse:
         assert "1 XML files were not used, 1.xml among them: each has a DOCTYPE" in notes(tmp_path)
     parse.assert_not_called()
 
 
-def test_xml_in_an_archive_has_the_same_bounds(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "NLMCXR_reports.tgz", "w:gz") as archive:
+def test_xml_in_a_tar_file_has_the_same_bounds(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "NLMCXR_reports.tgz", "w:gz") as file:
         for name, text in (("a/1.xml", ENTITIES), ("../../2.xml", "<a/>"), ("/3.xml", "<a>" + " " * (1 << 21))):
             member = tarfile.TarInfo(name)
             member.size = len(text)
-            archive.addfile(member, io.BytesIO(text.encode()))
+            file.addfile(member, io.BytesIO(text.encode()))
     assert "has a DOCTYPE" in notes(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["NLMCXR_reports.tgz"], "nothing is unpacked"
 
@@ -73,9 +73,9 @@ def test_tables_have_bounds(tmp_path: Path, content: bytes, message: str) -> Non
 async def test_a_zip_bomb_in_place_of_reports_costs_a_report(tmp_path: Path) -> None:
     images = tmp_path / "images"
     image = mimic(images, 1)
-    with zipfile.ZipFile(images / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"files/p10/{image.parent.parent.name}/{image.parent.name}.txt", "0" * (64 << 20))
-        archive.writestr("../../../escape.txt", "x")
+    with zipfile.ZipFile(images / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(f"files/p10/{image.parent.parent.name}/{image.parent.name}.txt", "0" * (64 << 20))
+        file.writestr("../../../escape.txt", "x")
     summary = await ingested(tmp_path / "data", images)
     assert summary.added == 1
     assert summary.notes == ["1 reports in mimic-cxr-reports.zip are damaged or too large; left out."]

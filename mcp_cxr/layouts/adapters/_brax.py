@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._values import age_of, iso_date, number_id, sex_of, text_of
 from mcp_cxr.records import LABELS
@@ -44,10 +44,10 @@ class BraxLayout(Adapter):
     )
     lacks = ("No reports.",)
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the spreadsheet."""
         del form
-        return Joined(_images(reading))
+        return RowsByKey(_images(reading))
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image that the spreadsheet names, as PNG or as DICOM."""

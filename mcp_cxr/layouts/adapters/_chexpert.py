@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
 from mcp_cxr.layouts._values import age_of, sex_of, text_of
 from mcp_cxr.records import LABELS
@@ -78,9 +78,9 @@ class ChexpertLayout(Adapter):
     )
     lacks = ("No dates: the studies of a patient are numbered.",)
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read a table of labels, or that of reports."""
-        return Joined(_reports(reading) if form.kind == "reports" else _labelled(reading))
+        return RowsByKey(_reports(reading) if form.kind == "reports" else _labelled(reading))
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image in CheXpert's folders."""

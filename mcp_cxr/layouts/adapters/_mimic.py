@@ -2,7 +2,7 @@
 
 Images are at `p10/p10000032/s50414267/<dicom_id>.dcm`, their report at `p10/p10000032/s50414267.txt`. People also have
 one patient's folder without `p10`, or images in one folder, whose ids are in the metadata table; reports in a tree, a
-zip archive or a table of their own; tables under other names, or written again by pandas. Labels are by radiologists,
+zip file or a table of their own; tables under other names, or written again by pandas. Labels are by radiologists,
 for the test set, or by a program that read the reports.
 """
 
@@ -13,12 +13,12 @@ import zipfile
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
-from mcp_cxr.layouts._documents import ReportArchive
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
 from mcp_cxr.layouts._tables import TableError
-from mcp_cxr.layouts._texts import read_report
+from mcp_cxr.layouts._texts import read_report_file
 from mcp_cxr.layouts._values import is_empty, iso_date, number_id, shared, text_of
+from mcp_cxr.layouts._xml_and_zip import ReportZip
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class _Image(NamedTuple):
 
 class _Labels(NamedTuple):
     by: str | None
-    labels: Joined[Mapping[str, int]]
+    labels: RowsByKey[Mapping[str, int]]
     positives_only: bool
 
 
@@ -120,25 +120,25 @@ class MimicLayout(Adapter):
         self._subjects: dict[int, int] = {}  # by study
         self._label_tables: list[_Labels] | None = None
         self._unplaced: set[str] = set()
-        self._archives: list[ReportArchive] = []
+        self._zips: list[ReportZip] = []
         self._unopened: list[Path] = []
         self._refused: list[str] = []
         self._lock = Lock()
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read one table."""
         match form.kind:
             case "metadata" | "records":
-                return Joined(self._images(reading))
+                return RowsByKey(self._images(reading))
             case "split":
                 rows = reading.table.cells(("study_id", "split"))
-                return Joined((number_id(study, "s"), shared(split)) for study, split in rows)
+                return RowsByKey((number_id(study, "s"), shared(split)) for study, split in rows)
             case "sections":
-                return Joined(_sectioned(reading))
+                return RowsByKey(_sectioned(reading))
             case _:
                 rows = reading.table.cells(("study_id", *LABELS))
                 labelled = ((study, reading.labelled(LABELS, cells)) for study, *cells in rows if any(cells))
-                return Joined((number_id(study, "s"), labels) for study, labels in labelled if labels)
+                return RowsByKey((number_id(study, "s"), labels) for study, labels in labelled if labels)
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image in MIMIC-CXR's folders, or of one that the metadata table names."""
@@ -162,44 +162,44 @@ class MimicLayout(Adapter):
         )
 
     def report_of(self, path: Path, facts: FileFacts, folders: Sequence[Path]) -> str | None:
-        """Return the nearest text file, else what a zip archive or a table of sections has."""
+        """Return the nearest text file, else what a zip file or a table of sections has."""
         if facts.subject is None or facts.study is None:
             return None
         for report_path in report_paths(path, facts.subject, facts.study, folders):
-            if (text := read_report(report_path)) is not None:
+            if (text := read_report_file(report_path)) is not None:
                 return text
-        for archive in self._opened():
-            if (text := archive.read(f"{facts.study}.txt")) is not None:
+        for reports in self._opened():
+            if (text := reports.read(f"{facts.study}.txt")) is not None:
                 return text
         return self.find("sections", facts.study[1:])
 
-    def read_documents(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
-        """Remember archives of reports; they are opened when the first report is asked for, and read one by one."""
+    def read_xml_and_zip(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
+        """Remember zip files of reports; they are opened when the first report is looked up, and read one by one."""
         del warn
         self._unopened += paths
 
-    def _opened(self) -> list[ReportArchive]:
+    def _opened(self) -> list[ReportZip]:
         with self._lock:
             while self._unopened:
                 path = self._unopened.pop(0)
                 try:
-                    self._archives.append(ReportArchive(path, _REPORT))
+                    self._zips.append(ReportZip(path, _REPORT))
                 except (TableError, OSError, zipfile.BadZipFile) as exc:
                     reason = str(exc) if isinstance(exc, TableError) else "is damaged; copy or download it again"
                     self._refused.append(f"{path.name} {reason}; nothing of it was used.")
-        return self._archives
+        return self._zips
 
     def close(self) -> None:
-        """Close the archives."""
-        for archive in self._archives:
-            archive.close()
+        """Close the zip files."""
+        for reports in self._zips:
+            reports.close()
 
     def warnings(self) -> Iterator[str]:
-        """Yield how many files have MIMIC-CXR's names and no study, and which archives were not read."""
+        """Yield how many files have MIMIC-CXR's names and no study, and which zip files were not read."""
         yield from self._refused
-        for archive in self._archives:
-            if archive.refused:
-                yield f"{len(archive.refused)} reports in {archive.name} are damaged or too large; left out."
+        for reports in self._zips:
+            if reports.refused:
+                yield f"{len(reports.refused)} reports in {reports.name} are damaged or too large; left out."
         if self._unplaced:
             yield (
                 f"{len(self._unplaced)} files are named as in MIMIC-CXR, but no folder or metadata table names their"

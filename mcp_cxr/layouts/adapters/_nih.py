@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._values import age_of, number_id, sex_of, text_of
 
@@ -58,11 +58,13 @@ class NihLayout(Adapter):
         "Pleural_Thickening": "Pleural Other",
     }
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images, or a list of names."""
         if form.headless:
-            return Joined((name.removesuffix(".png"), form.kind) for (name,) in reading.table.cells(("Image Index",)))
-        return Joined(_images(reading))
+            return RowsByKey(
+                (name.removesuffix(".png"), form.kind) for (name,) in reading.table.cells(("Image Index",))
+            )
+        return RowsByKey(_images(reading))
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image that the table names."""

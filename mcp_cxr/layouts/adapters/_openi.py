@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
-from mcp_cxr.layouts._documents import documents_in
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._values import text_of
+from mcp_cxr.layouts._xml_and_zip import documents_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,22 +69,22 @@ class OpeniLayout(Adapter):
         "Tube, Inserted": "Support Devices",
     }
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read one of Kaggle's tables."""
         if form.kind == "projections":
-            return Joined(_projections(reading))
-        return Joined(_studies(reading))
+            return RowsByKey(_projections(reading))
+        return RowsByKey(_studies(reading))
 
-    def read_documents(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
-        """Read reports as XML, in files or in an archive, which also name their images."""
-        found = Joined[_Study](())
+    def read_xml_and_zip(self, paths: Sequence[Path], warn: Callable[[str], None]) -> None:
+        """Read reports as XML, in XML, zip or tar files, which also name their images."""
+        found = RowsByKey[_Study](())
         images: list[tuple[str, tuple[str, None]]] = []
         for root in documents_in(paths, warn):
             if (document := _document(root)) is not None:
                 uid, study, names = document
                 found.add(uid, study)
                 images += [(name, (uid, None)) for name in names]
-        self.loaded.setdefault("documents", []).append(Joined(images))
+        self.loaded.setdefault("documents", []).append(RowsByKey(images))
         self.loaded.setdefault("reports", []).append(found)
 
     def facts_of(self, path: str) -> FileFacts | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
-from mcp_cxr.layouts._texts import read_report
+from mcp_cxr.layouts._texts import read_report_file
 from mcp_cxr.layouts._values import age_of, iso_date, label_value, names_in_list, number_id, sex_of, text_of
 from mcp_cxr.records import LABELS
 
@@ -77,10 +77,10 @@ class OwnLayout(Adapter):
         self._many_labels = False
         self._texts: set[Path] = set()
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images."""
         del form
-        return Joined(list(self._rows(reading)))
+        return RowsByKey(list(self._rows(reading)))
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image that a table names."""
@@ -94,7 +94,7 @@ class OwnLayout(Adapter):
             return facts.report
         row = self._row(path.as_posix())
         if row and row.report_file:
-            return read_report(row.report_file)
+            return read_report_file(row.report_file)
         return self._text_beside(path)
 
     def warnings(self) -> Iterator[str]:
@@ -200,7 +200,7 @@ class OwnLayout(Adapter):
         return None
 
     def _prose(self, place: Path) -> str | None:
-        text = read_report(place)
+        text = read_report_file(place)
         if text is None or len(_WORD.findall(text[:10_000])) < _FEWEST_WORDS:
             return None
         self._texts.add(place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._values import iso_date, names_in_list, number_id, sex_of, shared, text_of
 
@@ -81,10 +81,10 @@ class PadchestLayout(Adapter):
         super().__init__()
         self._excluded: set[str] = set()
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images."""
         del form
-        return Joined(_images(reading))
+        return RowsByKey(_images(reading))
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image that the table names."""

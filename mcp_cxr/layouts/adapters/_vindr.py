@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from mcp_cxr.layouts._adapter import Adapter, Joined, TableForm, TableReading
+from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ class VindrLayout(Adapter):
         "Clavicle fracture": "Fracture",
     }
 
-    def read(self, form: TableForm, reading: TableReading) -> Joined[Any]:
+    def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read votes for images, or boxes, each of which is a vote."""
         rows = _votes_by_row(reading) if form.kind == "labels" else _votes_by_box(reading)
-        return Joined(rows)
+        return RowsByKey(rows)
 
     def facts_of(self, path: str) -> FileFacts | None:
         """Return the facts of an image that a table names."""

@@ -58,7 +58,7 @@ def image_id(number: int) -> str:
     return "-".join([f"{number:08x}"] * 5)
 
 
-def archive_of(folder: Path, place: str) -> list[tuple[str, str, str]]:
+def images_of(folder: Path, place: str) -> list[tuple[str, str, str]]:
     """Write three studies; return their dicom_id, subject and study."""
     written = [(image_id(number), subject, str(50414267 + number)) for number, subject in enumerate(SUBJECTS)]
     for number, (image, subject, study) in enumerate(written):
@@ -77,7 +77,7 @@ def labels(path: Path, written: Sequence[tuple[str, str, str]], *, number: str =
 
 
 async def test_a_patient_s_folder_without_its_group_is_mimic_s(data: Path, image_dir: Path) -> None:
-    written = archive_of(image_dir, "p{s}/s{t}/{d}.dcm")
+    written = images_of(image_dir, "p{s}/s{t}/{d}.dcm")
     (image_dir / "p10000032" / "s50414267.txt").write_text("IMPRESSION: Mild edema.")
     metadata(image_dir / "mimic-cxr-2.0.0-metadata.csv", written)
     labels(image_dir / "mimic-cxr-2.0.0-chexpert.csv", written)
@@ -95,7 +95,7 @@ async def test_a_patient_s_folder_without_its_group_is_mimic_s(data: Path, image
 async def test_images_in_one_folder_get_their_ids_from_the_metadata_table(
     data: Path, image_dir: Path, place: str
 ) -> None:
-    written = archive_of(image_dir, place)
+    written = images_of(image_dir, place)
     metadata(image_dir / "mimic-cxr-2.0.0-metadata.csv", written)
     await ingested(data, image_dir)
     assert rows(data, "SELECT study_id, subject_id FROM images ORDER BY image_id") == [
@@ -104,7 +104,7 @@ async def test_images_in_one_folder_get_their_ids_from_the_metadata_table(
 
 
 async def test_images_named_as_mimic_s_without_a_table_are_counted(data: Path, image_dir: Path) -> None:
-    archive_of(image_dir, "{d}.dcm")
+    images_of(image_dir, "{d}.dcm")
     summary = await ingested(data, image_dir)
     assert summary.notes[0].startswith("3 files are named as in MIMIC-CXR, but no folder or metadata table")
 
@@ -114,7 +114,7 @@ async def test_images_named_as_mimic_s_without_a_table_are_counted(data: Path, i
 async def test_tables_join_however_their_numbers_and_files_are_written(
     data: Path, image_dir: Path, number: str, name: str
 ) -> None:
-    written = archive_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    written = images_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
     labels(image_dir / name, written, number=number)
     if number != "s{}":
         metadata(image_dir / "metadata.csv", written, number=number)
@@ -127,7 +127,7 @@ async def test_tables_join_however_their_numbers_and_files_are_written(
 
 
 async def test_a_table_of_other_images_is_named(data: Path, image_dir: Path) -> None:
-    archive_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    images_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
     labels(image_dir / "mimic-cxr-2.0.0-chexpert.csv", [("", "10000001", "59999999")])
     summary = await ingested(data, image_dir)
     assert summary.notes == [
@@ -136,7 +136,7 @@ async def test_a_table_of_other_images_is_named(data: Path, image_dir: Path) -> 
 
 
 async def test_sections_from_a_table_become_a_report(data: Path, image_dir: Path) -> None:
-    written = archive_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    written = images_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
     cells = [(f"s{study}", "Mild edema.", "Small effusion.") for _, _, study in written]
     table(image_dir / "mimic_cxr_sectioned.csv", ("study", "impression", "findings"), *cells)
     await ingested(data, image_dir)
@@ -149,7 +149,7 @@ async def test_sections_from_a_table_become_a_report(data: Path, image_dir: Path
 
 
 async def test_companions_that_arrive_later_join_what_was_hashed(data: Path, image_dir: Path) -> None:
-    written = archive_of(image_dir, "{d}.dcm")
+    written = images_of(image_dir, "{d}.dcm")
     await ingested(data, image_dir)
     metadata(image_dir / "metadata.csv", written)
     summary = await ingested(data, image_dir)
@@ -183,10 +183,10 @@ def test_one_bad_table_gives_one_line_and_the_others_are_read(
 
 
 @pytest.mark.parametrize("start", ["files/", "mimic-cxr-reports/files/", ""])
-async def test_reports_are_read_from_the_zip_archive(data: Path, image_dir: Path, start: str) -> None:
-    written = archive_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
-    with zipfile.ZipFile(image_dir / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+async def test_reports_are_read_from_the_zip_file(data: Path, image_dir: Path, start: str) -> None:
+    written = images_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    with zipfile.ZipFile(image_dir / "mimic-cxr-reports.zip", "w", zipfile.ZIP_DEFLATED) as reports:
         for _, subject, study in written:
-            archive.writestr(f"{start}p{subject[:2]}/p{subject}/s{study}.txt", "IMPRESSION: Mild edema.")
+            reports.writestr(f"{start}p{subject[:2]}/p{subject}/s{study}.txt", "IMPRESSION: Mild edema.")
     await ingested(data, image_dir)
     assert rows(data, "SELECT count(*) FROM studies WHERE report = 'IMPRESSION: Mild edema.'") == [(3,)]

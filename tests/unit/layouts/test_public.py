@@ -1,4 +1,4 @@
-"""Public archives other than MIMIC-CXR, as trees of drawn images with their tables."""
+"""Public data sets other than MIMIC-CXR, as trees of drawn images with their tables."""
 
 from __future__ import annotations
 
@@ -108,12 +108,12 @@ def openi_xml(folder: Path) -> list[Path]:
     return [plain(folder / f"NLMCXR_png/CXR1_1_IM-0001-{n}001.png", n) for n in (3, 4)]
 
 
-def openi_archive(folder: Path) -> list[Path]:
+def openi_tar(folder: Path) -> list[Path]:
     folder.mkdir(exist_ok=True)
-    with tarfile.open(folder / "NLMCXR_reports.tgz", "w:gz") as archive:
+    with tarfile.open(folder / "NLMCXR_reports.tgz", "w:gz") as tar:
         member = tarfile.TarInfo("ecgen-radiology/1.xml")
         member.size = len(XML)
-        archive.addfile(member, io.BytesIO(XML.encode()))
+        tar.addfile(member, io.BytesIO(XML.encode()))
     return [plain(folder / f"NLMCXR_png/CXR1_1_IM-0001-{n}001.png", n) for n in (3, 4)]
 
 
@@ -127,7 +127,7 @@ def openi_tables(folder: Path) -> list[Path]:
     return [plain(folder / f"images/1_IM-0001-{n}001.dcm.png", n) for n in (3, 4)]
 
 
-MAKERS = (*(nih, chexpert, chexpert_plus, padchest, vindr, vindr_boxes, brax, openi_xml, openi_archive, openi_tables),)
+MAKERS = (*(nih, chexpert, chexpert_plus, padchest, vindr, vindr_boxes, brax, openi_xml, openi_tar, openi_tables),)
 
 
 def facts(make: Callable[[Path], list[Path]], folder: Path) -> list[FileFacts]:
@@ -138,8 +138,8 @@ def facts(make: Callable[[Path], list[Path]], folder: Path) -> list[FileFacts]:
 
 @pytest.mark.parametrize("make", MAKERS)
 async def test_every_image_and_every_row_joins(tmp_path: Path, make: Callable[[Path], list[Path]]) -> None:
-    images = make(tmp_path / "archive")
-    summary = await ingested(tmp_path / "data", tmp_path / "archive")
+    images = make(tmp_path / "images")
+    summary = await ingested(tmp_path / "data", tmp_path / "images")
     assert (summary.added, summary.errors) == (len(images), 0)
     assert summary.companions
     for use in summary.companions:
@@ -208,7 +208,7 @@ def test_brax(tmp_path: Path) -> None:
     assert one.labels == {"Edema": 1, "Fracture": 0}
 
 
-@pytest.mark.parametrize("make", [openi_xml, openi_archive, openi_tables])
+@pytest.mark.parametrize("make", [openi_xml, openi_tar, openi_tables])
 def test_open_i(tmp_path: Path, make: Callable[[Path], list[Path]]) -> None:
     first, second = facts(make, tmp_path)
     assert first.study == second.study == "open-i-1"
@@ -233,24 +233,24 @@ KEYS = (
 async def test_one_bad_table_is_named_and_the_images_are_read(
     tmp_path: Path, make: Callable[[Path], list[Path]], column: str, damage: str
 ) -> None:
-    images = make(tmp_path / "archive")
-    path = min((tmp_path / "archive").rglob("*.csv"))
+    images = make(tmp_path / "images")
+    path = min((tmp_path / "images").rglob("*.csv"))
     text = path.read_text()
     if damage == "missing a column":
         path.write_text(text.replace(column, "other", 1))
     else:
         path.write_bytes(text.encode()[: len(text) - 9] + b"\xff\xfe\x00")
-    summary = await ingested(tmp_path / "data", tmp_path / "archive")
+    summary = await ingested(tmp_path / "data", tmp_path / "images")
     assert summary.added == len(images)
     assert len([note for note in summary.notes if path.name in note]) == 1, summary.notes
 
 
 @pytest.mark.parametrize("make", [nih, chexpert, padchest, brax, openi_tables, vindr, chexpert_plus])
 async def test_a_renamed_table_is_known_by_its_columns(tmp_path: Path, make: Callable[[Path], list[Path]]) -> None:
-    make(tmp_path / "archive")
-    for number, path in enumerate(sorted((tmp_path / "archive").rglob("*.csv"))):
+    make(tmp_path / "images")
+    for number, path in enumerate(sorted((tmp_path / "images").rglob("*.csv"))):
         path.rename(path.with_name(f"table{number}.csv"))
-    summary = await ingested(tmp_path / "data", tmp_path / "archive")
+    summary = await ingested(tmp_path / "data", tmp_path / "images")
     assert all(use["joined"] == use["rows"] for use in summary.companions)
     assert summary.notes == []
     assert summary.companions

@@ -1,6 +1,7 @@
-"""Reads XML and archives that lie beside images and may be made to do harm: in memory, by name, within bounds.
+"""Reads XML files and zip or tar files beside the images.
 
-An archive is never unpacked to the disk, and an archive inside an archive is not opened.
+They may be malicious, so size and number are limited and nothing is unpacked to disk. A zip or tar file inside another
+one is not opened.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def parse_xml(data: bytes) -> Element:
 
 
 def documents_in(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator[Element]:
-    """Yield the root of each XML document in these files and archives; tell of those that were left out."""
+    """Yield the root of each XML document in these XML, zip and tar files; warn of those that were left out."""
     refused: dict[str, list[str]] = {}
     for path in paths:
         try:
@@ -68,9 +69,9 @@ def documents_in(paths: Sequence[Path], warn: Callable[[str], None]) -> Iterator
 def _members(path: Path) -> Iterator[tuple[str, bytes]]:
     with open_without_links(path) as file:
         if zipfile.is_zipfile(file):
-            with ReportArchive(path, _XML) as archive:
-                for name in archive.names():
-                    yield name, archive.read_bytes(name)
+            with ReportZip(path, _XML) as reports:
+                for name in reports.names():
+                    yield name, reports.read_bytes(name)
             return
         file.seek(0)
         if _XML.fullmatch(path.name):
@@ -80,18 +81,18 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _tar_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(fileobj=bounded_gzip(file, size), mode="r|") as archive:
-        for number, member in enumerate(archive):
+    with tarfile.open(fileobj=bounded_gzip(file, size), mode="r|") as tar:
+        for number, member in enumerate(tar):
             if number >= MAX_MEMBERS:
                 raise TableError(f"has more than {MAX_MEMBERS:,} members")
             if member.isreg() and _XML.fullmatch(member.name) and member.size <= MAX_REPORT_BYTES:
-                content = archive.extractfile(member)
+                content = tar.extractfile(member)
                 if content is not None:
                     yield member.name.rpartition("/")[2], content.read(MAX_REPORT_BYTES)
 
 
-class ReportArchive:
-    """A zip archive whose members with certain names are read, by their names without folders.
+class ReportZip:
+    """A zip file whose members with certain names are read, by their names without folders.
 
     Args:
         path: Absolute and resolved; stays open until `close`.
@@ -147,14 +148,14 @@ class ReportArchive:
         return data
 
     def close(self) -> None:
-        """Close the archive."""
+        """Close the zip file."""
         self._zip.close()
         self._file.close()
 
 
 def _opened_zip(file: BinaryIO, size: int) -> zipfile.ZipFile:
     if _directory_bytes(file, size) > _MAX_DIRECTORY_BYTES:
-        raise TableError("has a larger table of contents than any archive of reports")
+        raise TableError("has a larger table of contents than any zip file of reports")
     opened = zipfile.ZipFile(file)
     if len(opened.infolist()) > MAX_MEMBERS:
         raise TableError(f"has more than {MAX_MEMBERS:,} members")

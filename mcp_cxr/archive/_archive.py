@@ -235,6 +235,8 @@ class Archive:
             split=study.split,
             labels=dict(study.labels),
             labels_by=study.labels_by,
+            sex=study.sex,
+            age=study.age,
             tags=dict(image.tags),
             grayscale=dict(image.grayscale),
             report=sections(study.report) if study.report else None,

@@ -63,7 +63,13 @@ def _lines(shown: ImageDetails) -> list[str]:
     rows = {
         "Image": shown.image_id,
         "Study": f"{shown.study_id}, {shown.study_date or 'no date'}",
-        "Patient": shown.subject_id,
+        "Patient": ", ".join(
+            [
+                shown.subject_id,
+                *([shown.sex] if shown.sex else []),
+                *([] if shown.age is None else [f"{shown.age} years"]),
+            ]
+        ),
         "View": f"{shown.view_position} (from {shown.view_source})",
         "File": shown.image_path,
         "Split": shown.split or "-",

@@ -45,7 +45,7 @@ def image_record(path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, f
         view_source=source,
         image_path=path.relative_to(root).as_posix(),
         root=str(root),
-        tags=decoded.header.tags,
+        tags=dict(decoded.header.tags) | ({"LabelVotes": dict(facts.votes)} if facts.votes else {}),
         grayscale=decoded.grayscale,
         reading=READING,
     )
@@ -74,6 +74,9 @@ def study_of(path: Path, ids: ImageIds, facts: FileFacts, layouts: Layouts, date
         report=layouts.report_of(path, facts),
         labels_by=facts.labels_by,
         positives_only=facts.positives_only,
+        sex=facts.sex,
+        age=facts.age,
+        report_language=facts.report_language,
     )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
-READER_VERSION = 3
+READER_VERSION = 4
 """Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (
@@ -81,7 +81,7 @@ def document_terms(study: Study, images: Sequence[tuple[str, Mapping[str, Any]]]
     shared |= {view for view, _ in images if view != "UNKNOWN"}
     present = [label for label, value in study.labels.items() if value == 1]
     return [
-        *_word_terms(study.report or ""),
+        *_word_terms(study.english_report or ""),
         *_reading_terms(study),
         *terms(" ".join([*present, *sorted(shared)])),
     ]
@@ -120,8 +120,8 @@ def context_term(stem: str) -> str:
 
 
 def _reading_terms(study: Study) -> Iterator[str]:
-    readings = read_study(study.report, study.labels, labels_by_people=study.labels_by == "people")
-    if readings or (study.report and report_statements(study.report)):
+    readings = read_study(study.english_report, study.labels, labels_by_people=study.labels_by == "people")
+    if readings or (study.english_report and report_statements(study.english_report)):
         yield READ_TERM
     entries = finding_entries()
     for name, reading in readings.items():
@@ -131,9 +131,9 @@ def _reading_terms(study: Study) -> Iterator[str]:
         for name, one in readings.items()
     ):
         yield ANY_FINDING_TERM
-    if study.report and is_normal(study.report):
+    if study.english_report and is_normal(study.english_report):
         yield NORMAL_TERM
-        if is_normal(study.report, with_devices=False):
+        if is_normal(study.english_report, with_devices=False):
             yield NORMAL_CHEST_TERM
 
 

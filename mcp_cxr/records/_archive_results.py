@@ -62,6 +62,10 @@ class ImageDetails:
     labels: dict[str, int]
     labels_by: str | None
     """Who gave the labels: people, or the program chexpert or negbio; null if that is unknown."""
+    sex: str | None
+    """F or M, from a companion table."""
+    age: int | None
+    """Years, from a companion table."""
     tags: dict[str, Any]
     grayscale: dict[str, Any]
     report: dict[str, str] | None

@@ -85,7 +85,7 @@ class ImageRecord:
     root: str
     """Absolute folder it was ingested from; never shown to a host."""
     tags: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Allow-listed header facts by DICOM keyword."""
+    """Allow-listed header facts by DICOM keyword; and `LabelVotes`, how many readers named each label."""
     grayscale: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The steps from the file's pixel values to the rendering that was embedded."""
     reading: int = 1
@@ -119,6 +119,17 @@ class Study:
     """Who gave the labels: one of `LABEL_SOURCES`; None if that is unknown, as in old archives."""
     positives_only: bool = False
     """Whether the labels come from a table that only names what is present: a missing label is then unknown."""
+    sex: str | None = None
+    """`F` or `M`, from a companion table."""
+    age: int | None = None
+    """Years, from a companion table."""
+    report_language: str | None = None
+    """Of the report, such as `es`; None: English. Only English reports are read for findings."""
+
+    @property
+    def english_report(self) -> str | None:
+        """The report, if it can be read for findings."""
+        return None if self.report_language else self.report
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +204,14 @@ class Filter:
     date_to: str | None = None
     """ISO date, inclusive."""
     has_report: bool | None = None
+    sex: str | None = None
+    """`F` or `M`; studies whose sex is not recorded do not match."""
+    age_from: int | None = None
+    """Years, inclusive; studies whose age is not recorded do not match."""
+    age_to: int | None = None
+    lacks_sex: bool | None = None
+    """Whether the study's sex is not recorded."""
+    lacks_age: bool | None = None
     exclude_subject: SubjectId | None = None
     exclude_images: tuple[ImageId, ...] = ()
     only_images: tuple[ImageId, ...] = ()

@@ -46,12 +46,12 @@ class Reasons:
     def readings(self) -> dict[str, FindingReading]:
         """The reading of each finding that the study mentions."""
         return read_study(
-            self.hit.study.report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
+            self.hit.study.english_report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
         )
 
     @cached_property
     def _statements(self) -> tuple[Statement, ...]:
-        return report_statements(self.hit.study.report) if self.hit.study.report else ()
+        return report_statements(self.hit.study.english_report) if self.hit.study.english_report else ()
 
     def why(self) -> list[str]:
         """Return what of the query the report, labels and tags state: `report: left pleural effusion`."""
@@ -82,7 +82,7 @@ class Reasons:
         shortened = _shortened(best[1])
         if best[0] > 0 and (shortened == best[1] or not self._contradicts(shortened)):
             return shortened
-        text = main_text(self.hit.study.report) if self.hit.study.report else ""
+        text = main_text(self.hit.study.english_report) if self.hit.study.english_report else ""
         return _shortened(text) if text and not self._contradicts(text) else None
 
     def _in_report(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
@@ -138,7 +138,7 @@ class Reasons:
 
     def _of_judgment(self) -> Iterator[str]:
         """Yield that the report is normal, if the query wants that; for "abnormal" the first finding."""
-        report, judgment = self.hit.study.report, self.meaning.judgment
+        report, judgment = self.hit.study.english_report, self.meaning.judgment
         if judgment in ("normal", "no finding") and report:
             if is_normal(report, with_devices=judgment == "no finding"):
                 yield "report: normal"

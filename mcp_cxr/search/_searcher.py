@@ -205,7 +205,9 @@ def _example_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tup
 
 
 def _stated(stored: StoredImage) -> list[str]:
-    readings = read_study(stored.study.report, stored.study.labels, labels_by_people=stored.study.labels_by == "people")
+    readings = read_study(
+        stored.study.english_report, stored.study.labels, labels_by_people=stored.study.labels_by == "people"
+    )
     entries = finding_entries()
     return [
         name

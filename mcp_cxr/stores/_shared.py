@@ -169,6 +169,9 @@ def _merged(old: Study, new: Study) -> Study:
         report=new.report or old.report or None,
         labels_by=labelled.labels_by if labelled.labels else None,
         positives_only=bool(labelled.labels) and labelled.positives_only,
+        sex=new.sex or old.sex,
+        age=old.age if new.age is None else new.age,
+        report_language=(new if new.report else old).report_language,
     )
 
 

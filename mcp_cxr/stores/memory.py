@@ -335,7 +335,17 @@ def _study_passes(study: Study, terms: Container[str], where: Filter) -> bool:
         and (where.date_from is None or (study.study_date or "") >= where.date_from)
         and (where.date_to is None or "" < (study.study_date or "") <= where.date_to)
         and where.has_report in (None, study.report is not None)
+        and where.sex in (None, study.sex)
+        and where.lacks_sex in (None, study.sex is None)
+        and where.lacks_age in (None, study.age is None)
+        and _age_passes(study.age, where)
     )
+
+
+def _age_passes(age: int | None, where: Filter) -> bool:
+    if where.age_from is None and where.age_to is None:
+        return True
+    return age is not None and (where.age_from or 0) <= age <= (age if where.age_to is None else where.age_to)
 
 
 def _clause_holds(clause: TermClause, terms: Container[str]) -> bool:

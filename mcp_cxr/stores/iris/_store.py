@@ -196,8 +196,8 @@ class IrisStore(Store):
 
     async def rebuild_documents(self) -> int:
         def change(statements: Statements, entries: Entries) -> int:
-            if not entries.has_label_sources:
-                schema.add_label_sources(statements)
+            if not entries.has_later_columns:
+                schema.add_later_columns(statements)
             documents = tables.studies.reindex_all(statements)
             schema.record_report_reader(statements)
             return documents
@@ -219,13 +219,13 @@ class IrisStore(Store):
         def work(connection: Connection) -> T:
             statements, cached_entries = Statements(connection, self._table), self._cached_entries
             if cached_entries:
-                statements.has_label_sources = cached_entries.has_label_sources
+                statements.has_later_columns = cached_entries.has_later_columns
                 try:
                     return query(statements, cached_entries)
                 except (StoreMissing, DimensionMismatch):
                     self._cached_entries = None  # another process may have dropped or recreated it
             self._cached_entries = entries = schema.read_entries(statements, self.location)
-            statements.has_label_sources = entries.has_label_sources
+            statements.has_later_columns = entries.has_later_columns
             return query(statements, entries)
 
         return await self._pool.run(work)
@@ -234,7 +234,7 @@ class IrisStore(Store):
         def work(connection: Connection) -> T:
             statements = Statements(connection, self._table)
             entries = schema.read_entries(statements, self.location)
-            statements.has_label_sources = entries.has_label_sources
+            statements.has_later_columns = entries.has_later_columns
             result = change(statements, entries)
             connection.commit()
             return result

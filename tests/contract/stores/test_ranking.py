@@ -52,6 +52,13 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "a label and an absent one": (Filter(labels=("Edema",), labels_absent=("Fracture",)), {"c1"}),
     "a label twice": (Filter(labels=("Edema", "Edema")), {"a1", "a2", "c1"}),
     "a split": (Filter(split="test"), {"c1"}),
+    "sex": (Filter(sex="F"), {"a1", "a2", "b1", "b2"}),
+    "age from": (Filter(age_from=61), {"a1", "a2"}),
+    "age to": (Filter(age_to=60), {"c1"}),
+    "age from and to": (Filter(age_from=40, age_to=61), {"a1", "a2", "c1"}),
+    "without sex": (Filter(lacks_sex=True), {"d1"}),
+    "with sex": (Filter(lacks_sex=False), {"a1", "a2", "b1", "b2", "c1"}),
+    "without age": (Filter(lacks_age=True), {"b1", "b2", "d1"}),
     "from": (Filter(date_from="2180-02-01"), {"b1", "b2", "c1"}),
     "to": (Filter(date_to="2180-02-01"), {"a1", "a2", "b1", "b2"}),
     "from and to": (Filter(date_from="2180-02-01", date_to="2180-02-01"), {"b1", "b2"}),
@@ -101,9 +108,9 @@ async def filled(store: Store) -> Store:
     p1, p2 = SubjectId("p1"), SubjectId("p2")
     await store.put_studies(
         [
-            Study(StudyId("sa"), p1, "2180-01-31", "train", {"Edema": 1, "Fracture": 1}, "Edema."),
-            Study(StudyId("sb"), p1, "2180-02-01", "train", {"Edema": 0, "Fracture": 0, "Pneumonia": -1}),
-            Study(StudyId("sc"), p2, "2181-01-01", "test", {"Edema": 1, "Fracture": 0}),
+            Study(StudyId("sa"), p1, "2180-01-31", "train", {"Edema": 1, "Fracture": 1}, "Edema.", sex="F", age=61),
+            Study(StudyId("sb"), p1, "2180-02-01", "train", {"Edema": 0, "Fracture": 0, "Pneumonia": -1}, sex="F"),
+            Study(StudyId("sc"), p2, "2181-01-01", "test", {"Edema": 1, "Fracture": 0}, sex="M", age=45),
         ]
     )
     return store

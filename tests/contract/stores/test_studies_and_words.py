@@ -45,7 +45,15 @@ async def test_empty_fields_keep_the_stored_values(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"study_date": "2181-01-01"}, {"split": "test"}, {"labels": {"Fracture": 0}}, {"report": "Clear."}]
+    "change",
+    [
+        {"study_date": "2181-01-01"},
+        {"split": "test"},
+        {"labels": {"Fracture": 0}},
+        {"report": "Clear."},
+        {"sex": "F"},
+        {"age": 0},
+    ],
 )
 async def test_given_fields_replace_the_stored_values(store: Store, change: dict[str, Any]) -> None:
     await store.put([image("a")], vectors(1))
@@ -66,6 +74,17 @@ async def test_labels_by_people_are_kept_when_a_program_s_arrive(store: Store) -
     assert (await store.result_facts([A], Filter())).stored[A].study == people
     assert await store.put_studies([Study(S1, P1, labels={"Edema": 1}, labels_by="people")]) == 1
     assert (await store.get([A]))[A].study == replace(people, labels={"Edema": 1})
+
+
+async def test_a_report_in_another_language_is_kept_and_not_read(store: Store) -> None:
+    await store.put([image("a")], vectors(1))
+    spanish = replace(FULL, report="Edema pulmonar.", labels={}, report_language="es", sex="F", age=61)
+    await store.put_studies([spanish])
+    assert await matched(store, "edema") == []
+    assert (await store.get([A]))[A].study == spanish
+    assert (await store.images_after(None, limit=1))[0].study == spanish
+    await store.put_studies([replace(spanish, report="Edema.", report_language=None)])
+    assert await matched(store, "edema") == ["a"]
 
 
 async def test_labels_of_people_decide_what_a_document_says(store: Store) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.layouts import read_layouts
 from mcp_cxr.records import LABELS
-from tests.support.archives import ingested, rows
+from tests.support.archives import ingested, opened, rows
 from tests.support.companions import table
 from tests.support.image_files import plain
 
@@ -202,6 +202,16 @@ def test_votes_of_three_readers_become_labels(tmp_path: Path, make: Callable[[Pa
     assert dict(one.votes) == {"Aortic enlargement": 3, "Cardiomegaly": 1}
 
 
+async def test_the_votes_are_kept(tmp_path: Path) -> None:
+    vindr(tmp_path / "archive")
+    await ingested(tmp_path / "data", tmp_path / "archive")
+    async with opened(tmp_path / "data") as archive:
+        (hit,) = (await archive.search(labels_absent=["Lung Lesion"])).images
+        one = await archive.show(hit.image_id)
+    assert one.tags["LabelVotes"] == {"Aortic enlargement": 3, "Cardiomegaly": 1}
+    assert one.labels["Cardiomegaly"] == -1
+
+
 def test_brax(tmp_path: Path) -> None:
     (one,) = facts(brax, tmp_path)
     assert (one.subject, one.study, one.age, one.view) == ("brax-id_0a1", "brax-9911", 85, "L")
@@ -215,6 +225,19 @@ def test_open_i(tmp_path: Path, make: Callable[[Path], list[Path]]) -> None:
     assert first.subject is None
     assert first.labels == {"Pleural Effusion": 1, "Fractures, Bone": 1, "Fracture": 1}
     assert first.report == "FINDINGS: There is a XXXX effusion.\n\nIMPRESSION: Small effusion."
+
+
+async def test_sex_and_age_are_shown_and_a_spanish_report_is_not_read(tmp_path: Path) -> None:
+    padchest(tmp_path / "archive")
+    await ingested(tmp_path / "data", tmp_path / "archive")
+    async with opened(tmp_path / "data") as archive:
+        (hit,) = (await archive.search(labels=["Cardiomegaly"])).images
+        one = await archive.show(hit.image_id)
+        assert (one.sex, one.age, one.labels_by, one.study_date) == ("F", 84, "people", "2014-09-15")
+        assert one.report is not None
+        assert "derram pleural" in " ".join(one.report.values())
+        assert (await archive.search("derram", mode="words")).total_results == 0
+        assert (await archive.search("pleural effusion", mode="words")).total_results == 1, "by its label"
 
 
 KEYS = (

@@ -14,8 +14,11 @@ from mcp_cxr.stores.embedded.database._connections import Connections
 from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
 from mcp_cxr.stores.embedded.database._filter import (
     NOT_EXTERNAL,
+    STUDY_AGE,
     STUDY_LABELS_BY,
+    STUDY_LANGUAGE,
     STUDY_POSITIVES_ONLY,
+    STUDY_SEX,
     VIEW_RANK,
     compose,
 )
@@ -24,8 +27,11 @@ from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
 __all__ = [
     "CAN_LOCK",
     "NOT_EXTERNAL",
+    "STUDY_AGE",
     "STUDY_LABELS_BY",
+    "STUDY_LANGUAGE",
     "STUDY_POSITIVES_ONLY",
+    "STUDY_SEX",
     "VIEW_RANK",
     "Changes",
     "Connections",

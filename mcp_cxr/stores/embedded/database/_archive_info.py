@@ -29,11 +29,18 @@ _VALUE = "SELECT value FROM collection WHERE key = ?"
 _ADD = "INSERT OR IGNORE INTO collection (key, value) VALUES (?, ?)"
 _SET = "INSERT OR REPLACE INTO collection (key, value) VALUES (?, ?)"
 _ADD_ROOT = "INSERT OR IGNORE INTO roots (path) VALUES (?)"
-_HAS_LABEL_SOURCES = "SELECT count(*) FROM pragma_table_info('studies') WHERE name = 'positives_only'"
-_ADD_LABEL_SOURCES = (
-    "ALTER TABLE studies ADD COLUMN labels_by TEXT",
-    "ALTER TABLE studies ADD COLUMN positives_only INTEGER",
-    "CREATE INDEX studies_of_positives ON studies (number) WHERE positives_only",
+_COLUMNS = "SELECT name FROM pragma_table_info('studies')"
+_LATER_COLUMNS: dict[str, LiteralString] = {
+    "labels_by": "ALTER TABLE studies ADD COLUMN labels_by TEXT",
+    "positives_only": "ALTER TABLE studies ADD COLUMN positives_only INTEGER",
+    "sex": "ALTER TABLE studies ADD COLUMN sex TEXT",
+    "age": "ALTER TABLE studies ADD COLUMN age INTEGER",
+    "report_language": "ALTER TABLE studies ADD COLUMN report_language TEXT",
+}
+_LATER_INDEXES = (
+    "CREATE INDEX IF NOT EXISTS studies_of_positives ON studies (number) WHERE positives_only",
+    "CREATE INDEX IF NOT EXISTS studies_by_sex ON studies (sex) WHERE sex IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS studies_by_age ON studies (age) WHERE age IS NOT NULL",
 )
 _ROOTS = "SELECT path FROM roots ORDER BY number"
 # An external row has no root, and its whole path.
@@ -117,16 +124,19 @@ def record_report_reader(connection: Connection) -> None:
     connection.execute(_SET, ("reader", str(READER_VERSION)))
 
 
-def has_label_sources(connection: Connection) -> bool:
-    """Return whether the table of studies has the columns `labels_by` and `positives_only`; old ones do not."""
-    return bool(connection.execute(_HAS_LABEL_SOURCES).fetchone()[0])
+def has_later_columns(connection: Connection) -> bool:
+    """Return whether the table of studies has the columns that archives of older versions lack."""
+    return _LATER_COLUMNS.keys() <= {name for (name,) in connection.execute(_COLUMNS)}
 
 
-def add_label_sources(connection: Connection) -> None:
+def add_later_columns(connection: Connection) -> None:
     """Add these columns if they are missing."""
-    if not has_label_sources(connection):
-        for statement in _ADD_LABEL_SOURCES:
+    known = {name for (name,) in connection.execute(_COLUMNS)}
+    for name, statement in _LATER_COLUMNS.items():
+        if name not in known:
             connection.execute(statement)
+    for statement in _LATER_INDEXES:
+        connection.execute(statement)
 
 
 @lru_cache(maxsize=4)

@@ -20,6 +20,13 @@ STUDY_LABELS_BY: LiteralString = """(
 STUDY_POSITIVES_ONLY: LiteralString = """(
     SELECT (SELECT positives_only FROM studies AS own WHERE own.number = s.number)
     FROM (SELECT NULL AS positives_only))"""
+STUDY_SEX: LiteralString = """(
+    SELECT (SELECT sex FROM studies AS own WHERE own.number = s.number) FROM (SELECT NULL AS sex))"""
+STUDY_AGE: LiteralString = """(
+    SELECT (SELECT age FROM studies AS own WHERE own.number = s.number) FROM (SELECT NULL AS age))"""
+STUDY_LANGUAGE: LiteralString = """(
+    SELECT (SELECT report_language FROM studies AS own WHERE own.number = s.number)
+    FROM (SELECT NULL AS report_language))"""
 
 Bound: TypeAlias = "Mapping[str, str | int]"
 
@@ -62,6 +69,11 @@ _OF_STUDY: dict[str, LiteralString] = {
                 SELECT 1 FROM documents AS d
                 WHERE d.study = s.number AND instr(' ' || d.terms || ' ', term.value))))""",
     "split": "s.split = :split",
+    "sex": STUDY_SEX + " = :sex",
+    "age_from": STUDY_AGE + " >= :age_from",
+    "age_to": STUDY_AGE + " <= :age_to",
+    "lacks_sex": "(" + STUDY_SEX + " IS NULL) = :lacks_sex",
+    "lacks_age": "(" + STUDY_AGE + " IS NULL) = :lacks_age",
     "date_from": "s.study_date >= :date_from",
     "date_to": "s.study_date <= :date_to",
     "has_report": "(s.report IS NOT NULL) = :has_report",

@@ -21,13 +21,18 @@ CREATE TABLE studies (
     split TEXT,
     report TEXT,
     labels_by TEXT,
-    positives_only INTEGER
+    positives_only INTEGER,
+    sex TEXT,
+    age INTEGER,
+    report_language TEXT
 );
 CREATE INDEX studies_by_subject ON studies (subject_id);
 CREATE INDEX studies_by_date ON studies (study_date);
 CREATE INDEX studies_by_split ON studies (split);
 CREATE INDEX studies_with_report ON studies (number) WHERE report IS NOT NULL;
 CREATE INDEX studies_of_positives ON studies (number) WHERE positives_only;
+CREATE INDEX studies_by_sex ON studies (sex) WHERE sex IS NOT NULL;
+CREATE INDEX studies_by_age ON studies (age) WHERE age IS NOT NULL;
 
 CREATE TABLE labels (
     study INTEGER NOT NULL REFERENCES studies (number) ON DELETE CASCADE,

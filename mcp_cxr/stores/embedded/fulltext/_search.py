@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _STUDIES = """
 SELECT s.number, s.study_id, s.subject_id, s.report,
-    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), s.labels_by,
+    (SELECT json_group_object(label, value) FROM labels WHERE study = s.number), s.labels_by, s.report_language,
     d.number, d.terms
 FROM studies AS s LEFT JOIN documents AS d ON d.study = s.number
 WHERE s.study_id IN (SELECT value FROM json_each(?))"""
@@ -60,9 +60,14 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
     gone: list[int] = []
     new: list[tuple[int, str]] = []
     rows = connection.execute(_STUDIES, (ids,)).fetchall()
-    for number, study_id, subject_id, report, labels, labels_by, indexed, terms in rows:
+    for number, study_id, subject_id, report, labels, labels_by, language, indexed, terms in rows:
         study = Study(
-            StudyId(study_id), SubjectId(subject_id), labels=json.loads(labels), report=report, labels_by=labels_by
+            StudyId(study_id),
+            SubjectId(subject_id),
+            labels=json.loads(labels),
+            report=report,
+            labels_by=labels_by,
+            report_language=language,
         )
         seen = images.get(study_id)
         now = " ".join(document_terms(study, seen)) if seen else None
@@ -79,7 +84,7 @@ def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
 
 def reindex_all(connection: Connection) -> int:
     """Derive every document again, in batches; record the version of the reader, and return how many there are."""
-    archive_info.add_label_sources(connection)
+    archive_info.add_later_columns(connection)
     _postings.clear(connection)
     after = documents = 0
     while batch := connection.execute(_NEXT_STUDIES, (after, _BATCH)).fetchall():

@@ -36,6 +36,11 @@ _WITH_REPORT = "SELECT json_group_array(number) FROM studies INDEXED BY studies_
 _WITH_LABEL = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value = 1"
 _LABELLED = "SELECT json_group_array(study) FROM (SELECT DISTINCT study FROM labels)"
 _OF_POSITIVES = "SELECT json_group_array(number) FROM studies INDEXED BY studies_of_positives WHERE positives_only"
+_OF_SEX = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_sex WHERE sex = ?"
+_AGED = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_age WHERE age BETWEEN ? AND ?"
+_WITH_SEX = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_sex WHERE sex IS NOT NULL"
+_WITH_AGE = "SELECT json_group_array(number) FROM studies INDEXED BY studies_by_age WHERE age IS NOT NULL"
+_OLDEST = 1000  # years; nobody is
 _MENTIONING = "SELECT json_group_array(study) FROM labels WHERE label = ?"
 _PRESENT_OR_UNCERTAIN = "SELECT json_group_array(study) FROM labels WHERE label = ? AND value <> 0"
 _OF_IMAGES = """
@@ -60,6 +65,11 @@ def image_conditions(where: Filter) -> Filter:
         date_from=None,
         date_to=None,
         has_report=None,
+        sex=None,
+        age_from=None,
+        age_to=None,
+        lacks_sex=None,
+        lacks_age=None,
     )
 
 
@@ -117,6 +127,7 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
         return _mask(connection.execute(statement, values).fetchone()[0], size)
 
     yield from _label_masks(connection, where, size)
+    yield from _patient_masks(connection, where, size)
     if where.clauses:
         yield from _clause_masks(Holders(connection), where.clauses)
     if where.split is not None:
@@ -127,6 +138,25 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
         yield studies(_TO, where.date_to)
     if where.has_report is not None:
         yield studies(_WITH_REPORT) == where.has_report
+
+
+def _patient_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
+    """Yield for each condition on sex and age the studies that meet it; an archive of an older version has neither."""
+    has_columns = archive_info.has_later_columns(connection)
+
+    def studies(statement: str, *values: str | int) -> Mask:
+        if not has_columns:
+            return np.zeros(size, np.bool_)
+        return _mask(connection.execute(statement, values).fetchone()[0], size)
+
+    if where.sex is not None:
+        yield studies(_OF_SEX, where.sex)
+    if where.age_from is not None or where.age_to is not None:
+        yield studies(_AGED, where.age_from or 0, _OLDEST if where.age_to is None else where.age_to)
+    if where.lacks_sex is not None:
+        yield studies(_WITH_SEX) != where.lacks_sex
+    if where.lacks_age is not None:
+        yield studies(_WITH_AGE) != where.lacks_age
 
 
 def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
@@ -142,7 +172,7 @@ def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[M
     if where.labels_blank:
         yield np.logical_or.reduce([~studies(_MENTIONING, label) for label in where.labels_blank])
     if where.labels_absent:
-        if archive_info.has_label_sources(connection):
+        if archive_info.has_later_columns(connection):
             yield ~studies(_OF_POSITIVES)
         for label in where.labels_absent:
             yield ~studies(_PRESENT_OR_UNCERTAIN, label)

@@ -9,8 +9,11 @@ from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, St
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._shared import merge_studies, require_fingerprint, unit_rows
 from mcp_cxr.stores.embedded.database import (
+    STUDY_AGE,
     STUDY_LABELS_BY,
+    STUDY_LANGUAGE,
     STUDY_POSITIVES_ONLY,
+    STUDY_SEX,
     compose,
     fingerprint_of,
     path_from_cell,
@@ -49,6 +52,12 @@ SELECT i.image_id, i.study_id, i.subject_id, i.view_position, i.image_path, i.ro
     + STUDY_LABELS_BY
     + ", "
     + STUDY_POSITIVES_ONLY
+    + ", "
+    + STUDY_SEX
+    + ", "
+    + STUDY_AGE
+    + ", "
+    + STUDY_LANGUAGE
     + """,
     CASE WHEN :vectors THEN (SELECT vector FROM vectors AS v WHERE v.slot = i.slot) END
 FROM images AS i LEFT JOIN studies AS s ON s.study_id = i.study_id
@@ -69,14 +78,16 @@ _ORPHANS: LiteralString = " FROM vectors WHERE slot NOT IN (SELECT slot FROM ima
 _SELECT_STUDIES = """
 SELECT study_id, subject_id, study_date, split,
     (SELECT json_group_object(label, value) FROM labels WHERE study = number), report,
-    labels_by, positives_only
+    labels_by, positives_only, sex, age, report_language
 FROM studies WHERE study_id IN (SELECT value FROM json_each(?))"""
 _WRITE_STUDY = """
-INSERT INTO studies (study_id, subject_id, study_date, split, report, labels_by, positives_only)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO studies (study_id, subject_id, study_date, split, report, labels_by, positives_only, sex, age,
+    report_language)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (study_id) DO UPDATE SET
     subject_id = excluded.subject_id, study_date = excluded.study_date, split = excluded.split,
-    report = excluded.report, labels_by = excluded.labels_by, positives_only = excluded.positives_only
+    report = excluded.report, labels_by = excluded.labels_by, positives_only = excluded.positives_only,
+    sex = excluded.sex, age = excluded.age, report_language = excluded.report_language
 RETURNING number"""
 _CLEAR_LABELS = "DELETE FROM labels WHERE study = ?"
 _ADD_LABEL = "INSERT INTO labels (study, label, value) VALUES (?, ?, ?)"
@@ -199,11 +210,26 @@ def _study(
     labels: str,
     labels_by: str | None,
     positives_only: int | None,
+    sex: str | None,
+    age: int | None,
+    report_language: str | None,
 ) -> Study:
     """Return the image's study; that of an external image may be missing, and then only its ids are known."""
     subject = SubjectId(subject_id or image.subject_id)
     labelled = json.loads(labels)
-    return Study(image.study_id, subject, study_date, split, labelled, report, labels_by, bool(positives_only))
+    return Study(
+        image.study_id,
+        subject,
+        study_date,
+        split,
+        labelled,
+        report,
+        labels_by,
+        bool(positives_only),
+        sex,
+        age,
+        report_language,
+    )
 
 
 def put_studies(connection: Connection, studies: Sequence[Study]) -> int:
@@ -228,8 +254,9 @@ def _stored_studies(connection: Connection, studies: Sequence[Study]) -> dict[St
             report,
             labels_by,
             bool(positives_only),
+            *patient,
         )
-        for study_id, subject_id, study_date, split, labels, report, labels_by, positives_only in rows
+        for study_id, subject_id, study_date, split, labels, report, labels_by, positives_only, *patient in rows
     }
 
 
@@ -242,6 +269,9 @@ def _write_study(connection: Connection, study: Study) -> None:
         study.report,
         study.labels_by,
         study.positives_only or None,
+        study.sex,
+        study.age,
+        study.report_language,
     )
     (number,) = connection.execute(_WRITE_STUDY, row).fetchone()
     connection.execute(_CLEAR_LABELS, (number,))

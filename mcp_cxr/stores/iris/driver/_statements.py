@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Parameters = dict[str, "str | int | None"]
 
-_LABEL_SOURCE = re.compile(r"\{((?:s\.)?(?:LabelsBy|PositivesOnly))\}")
+_LATER_COLUMN = re.compile(r"\{((?:s\.)?(?:LabelsBy|PositivesOnly|Sex|Age|ReportLanguage))\}")
 _NAME = re.compile(r":([a-z_]+)")
 SEPARATOR = "\x1f"  # "unit separator": no id, term, view or label contains it
 OWN_ROW = '{"mcp_cxr":%'  # LIKE: how the metadata of rows that mcp-cxr wrote begins; other rows are external
@@ -41,13 +41,14 @@ class Statements:
     """Runs statements on one table, over a connection that nothing else uses meanwhile.
 
     In a statement `{table}` is replaced by the table's name, and `:name` by a bound value. `:own_row` and `:separator`
-    are always known. `{LabelsBy}` and `{PositivesOnly}` are these columns, or NULL if `has_label_sources` is false.
+    are always known. `{LabelsBy}`, `{PositivesOnly}`, `{Sex}`, `{Age}` and
+    `{ReportLanguage}` are these columns, or NULL if `has_later_columns` is false.
     """
 
-    def __init__(self, connection: Connection, table: str, *, has_label_sources: bool = True) -> None:
+    def __init__(self, connection: Connection, table: str, *, has_later_columns: bool = True) -> None:
         self.connection = connection
         self.table = table
-        self.has_label_sources = has_label_sources
+        self.has_later_columns = has_later_columns
         """Whether the table of studies has the columns that an archive of an older version lacks."""
 
     def fetch_all(
@@ -75,7 +76,7 @@ class Statements:
         Args:
             small: Each row is a few words.
         """
-        text, _ = _compile(statement, self.table, has_label_sources=self.has_label_sources)
+        text, _ = _compile(statement, self.table, has_later_columns=self.has_later_columns)
         for batch in _messages(rows, _MAX_SMALL_ROWS if small else _MAX_ROWS):
             self.connection.execute_many(text, batch)
 
@@ -86,15 +87,15 @@ class Statements:
     def _compiled(
         self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None
     ) -> tuple[str, list[str | int | None]]:
-        text, names = _compile(statement, self.table, has_label_sources=self.has_label_sources)
+        text, names = _compile(statement, self.table, has_later_columns=self.has_later_columns)
         values = {**_CONSTANTS, **(parameters or {})}
         return text, [values[name] for name in names]
 
 
 @lru_cache(maxsize=1024)
-def _compile(statement: LiteralString, table: str, *, has_label_sources: bool) -> tuple[str, tuple[str, ...]]:
+def _compile(statement: LiteralString, table: str, *, has_later_columns: bool) -> tuple[str, tuple[str, ...]]:
     """Return a statement as the driver takes it, and the names of its values in their order."""
-    text = _LABEL_SOURCE.sub(r"\1" if has_label_sources else "NULL", statement).replace("{table}", table)
+    text = _LATER_COLUMN.sub(r"\1" if has_later_columns else "NULL", statement).replace("{table}", table)
     return _NAME.sub("?", text), tuple(_NAME.findall(text))
 
 

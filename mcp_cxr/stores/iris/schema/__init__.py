@@ -3,7 +3,7 @@
 from mcp_cxr.stores.iris.schema._archive_info import Entries, read_entries, record_report_reader
 from mcp_cxr.stores.iris.schema._create import (
     CreatedTables,
-    add_label_sources,
+    add_later_columns,
     create_tables,
     drop_tables,
     replace_fingerprint,
@@ -12,7 +12,7 @@ from mcp_cxr.stores.iris.schema._create import (
 __all__ = [
     "CreatedTables",
     "Entries",
-    "add_label_sources",
+    "add_later_columns",
     "create_tables",
     "drop_tables",
     "read_entries",

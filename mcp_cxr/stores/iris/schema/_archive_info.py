@@ -25,7 +25,7 @@ _UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryN
 _DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
 
 _ROOT = "root "  # followed by a hash of the path: one entry for each root
-_FIRST_READER_WITH_LABEL_SOURCES = 3
+_FIRST_READER_WITH_LATER_COLUMNS = 4
 READER = "reader"
 CREATED_HERE = "ours"
 """Text of the entry `images` if mcp-cxr created the table of images."""
@@ -55,9 +55,9 @@ class Entries:
         return int(self.texts.get(READER) or 1)
 
     @property
-    def has_label_sources(self) -> bool:
+    def has_later_columns(self) -> bool:
         """Whether the table of studies has the columns of the labels' source; `rebuild_documents` adds them."""
-        return self.reader_version >= _FIRST_READER_WITH_LABEL_SOURCES
+        return self.reader_version >= _FIRST_READER_WITH_LATER_COLUMNS
 
     @property
     def has_hnsw(self) -> bool:

@@ -70,9 +70,12 @@ _IMAGE_INDEXES: tuple[LiteralString, ...] = (
 _CREATE_HNSW = """
 CREATE INDEX ByVector ON TABLE {table} (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"""
 
-_ADD_LABEL_SOURCES: tuple[LiteralString, ...] = (
+_LATER_COLUMNS: tuple[LiteralString, ...] = (
     "ALTER TABLE {table}Studies ADD COLUMN LabelsBy VARCHAR(32) %EXACT",
     "ALTER TABLE {table}Studies ADD COLUMN PositivesOnly INTEGER",
+    "ALTER TABLE {table}Studies ADD COLUMN Sex VARCHAR(8) %EXACT",
+    "ALTER TABLE {table}Studies ADD COLUMN Age INTEGER",
+    "ALTER TABLE {table}Studies ADD COLUMN ReportLanguage VARCHAR(8) %EXACT",
 )
 
 _ANY_IMAGE = "SELECT TOP 1 ImageID FROM {table}"
@@ -122,11 +125,11 @@ def drop_tables(statements: Statements) -> None:
     _drop_all(statements)
 
 
-def add_label_sources(statements: Statements) -> None:
+def add_later_columns(statements: Statements) -> None:
     """Add the columns that the table of studies of an older version lacks; harmless if they exist."""
-    for statement in _ADD_LABEL_SOURCES:
+    for statement in _LATER_COLUMNS:
         _run_ddl(statements, statement)
-    statements.has_label_sources = True
+    statements.has_later_columns = True
 
 
 def replace_fingerprint(statements: Statements, entries: Entries, fingerprint: Fingerprint) -> None:

@@ -13,6 +13,9 @@ CREATE TABLE {table}Studies (
     Labels VARCHAR(65535) %EXACT,
     LabelsBy VARCHAR(32) %EXACT,
     PositivesOnly INTEGER,
+    Sex VARCHAR(8) %EXACT,
+    Age INTEGER,
+    ReportLanguage VARCHAR(8) %EXACT,
     DocLength INTEGER,
     DocHash VARCHAR(64) %EXACT,
     UpdatedAt TIMESTAMP DEFAULT CURRENT_TIMESTAMP

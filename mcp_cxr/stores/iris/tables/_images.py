@@ -41,7 +41,7 @@ COLUMNS: LiteralString = """
 i.ImageID, i.StudyID, i.SubjectID, i.ViewPosition, i.ImagePath, i.Metadata,
 CASE WHEN i.Metadata LIKE :own_row THEN 1 ELSE 0 END AS IsOwn,
 s.StudyID, s.SubjectID, s.StudyDate, s.DataSplit, s.Labels, s.Report,
-{s.LabelsBy}, {s.PositivesOnly}"""
+{s.LabelsBy}, {s.PositivesOnly}, {s.Sex}, {s.Age}, {s.ReportLanguage}"""
 JOIN_STUDY: LiteralString = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID "
 _FROM = " FROM {table} AS i" + JOIN_STUDY
 _IN_IDS = "WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
@@ -166,6 +166,6 @@ def to_stored_image(row: Row) -> StoredImage:
         grayscale=details.get("grayscale", details.get("grey_scale", {})),
         reading=details.get("reading", 1),
     )
-    study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:8]))
-    vector = from_vector_cell(rest[8]) if len(rest) > 8 else None  # noqa: PLR2004  # the last column, if it was selected
+    study = to_study((image.study_id, rest[1] or image.subject_id, *rest[2:11]))
+    vector = from_vector_cell(rest[11]) if len(rest) > 11 else None  # noqa: PLR2004  # the last column, if it was selected
     return StoredImage(image, study, not is_own, vector)

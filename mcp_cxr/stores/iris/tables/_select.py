@@ -50,6 +50,13 @@ _OF_STUDY: dict[str, LiteralString] = {
         WHERE l.LabelName %INLIST $LISTFROMSTRING(:labels_blank, :separator)
         GROUP BY l.StudyID HAVING COUNT(*) = :blank_wanted)""",
     "split": "s.DataSplit = :split",
+    "sex": "{s.Sex} = :sex",
+    "age_from": "{s.Age} >= :age_from",
+    "age_to": "{s.Age} <= :age_to",
+    "lacks_sex": "{s.Sex} IS NULL",
+    "lacks_age": "{s.Age} IS NULL",
+    "has_sex": "{s.Sex} IS NOT NULL",
+    "has_age": "{s.Age} IS NOT NULL",
     "date_from": "s.StudyDate >= :date_from",
     "date_to": "s.StudyDate <= :date_to",
     "has_report": "s.Report IS NOT NULL",
@@ -81,6 +88,9 @@ def select_where(
     given = given_fields(where)
     if given.get("has_report") is False:
         given["has_no_report"] = given.pop("has_report")
+    for name in ("sex", "age"):
+        if given.get(f"lacks_{name}") is False:
+            given[f"has_{name}"] = given.pop(f"lacks_{name}")
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     clauses, parameters = _clauses(given.pop("clauses", ()))
@@ -139,5 +149,7 @@ def to_ranked_images(rows: Iterable[Row]) -> list[RankedImage]:
     ]
 
 
-def _parameter(value: str | bool | tuple[str, ...]) -> str:
+def _parameter(value: str | bool | int | tuple[str, ...]) -> str | int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
     return to_list_cell(value) if isinstance(value, tuple) else str(value)

@@ -26,7 +26,7 @@ _LOCK_STUDIES = """
 UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_STUDIES = """
 SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report,
-    {LabelsBy}, {PositivesOnly}, DocHash FROM {table}Studies
+    {LabelsBy}, {PositivesOnly}, {Sex}, {Age}, {ReportLanguage}, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
 _SELECT_FIRST = "SELECT TOP :limit StudyID FROM {table}Studies ORDER BY StudyID"
 _SELECT_NEXT = "SELECT TOP :limit StudyID FROM {table}Studies WHERE StudyID > :after ORDER BY StudyID"
@@ -34,8 +34,8 @@ _SELECT_KNOWN = "SELECT StudyID FROM {table}Studies WHERE StudyID %INLIST $LISTF
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
 _UPSERT = """
 INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, LabelsBy,
-    PositivesOnly, UpdatedAt)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)"""
+    PositivesOnly, Sex, Age, ReportLanguage, UpdatedAt)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)"""
 _DELETE_LABELS = "DELETE %NOLOCK FROM {table}Labels WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 _INSERT_LABEL = "INSERT %NOLOCK INTO {table}Labels (StudyID, LabelName, LabelValue) VALUES (?, ?, ?)"
 
@@ -117,8 +117,9 @@ def delete_unused(statements: Statements, study_ids: Collection[str]) -> None:
 
 
 def to_study(row: Row) -> Study:
-    """Return a study from a row that begins with id, subject, date, split, labels, report and the labels' source."""
-    study_id, subject_id, study_date, split, labels, report, labels_by, positives_only = map(to_text, row[:8])
+    """Return a study from a row that begins with the columns of a study, id and subject first, as `Study` has them."""
+    cells = map(to_text, row[:11])
+    study_id, subject_id, study_date, split, labels, report, labels_by, positives_only, sex, age, language = cells
     return Study(
         StudyId(study_id or ""),
         SubjectId(subject_id or ""),
@@ -128,6 +129,9 @@ def to_study(row: Row) -> Study:
         report,
         labels_by,
         positives_only == "1",
+        sex,
+        int(age) if age else None,
+        language,
     )
 
 
@@ -184,7 +188,7 @@ def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
 
 def _cells(study: Study) -> Row:
     labels = json.dumps(dict(study.labels))
-    source = study.labels_by, 1 if study.positives_only else None
+    source = study.labels_by, 1 if study.positives_only else None, study.sex, study.age, study.report_language
     return study.study_id, study.subject_id, study.study_date, study.split, labels, study.report, *source
 
 

@@ -50,8 +50,7 @@ class InternalErrors:
         if isinstance(error, ImageError):
             self.passed(stage)
             return Failure.from_error(file, error)
-        if isinstance(error, CxrError) and not isinstance(error, InternalError):
-            raise error
+        raise_if_of_the_run(error)
         kind, trace = _kind_and_trace(error)
         _log.error("internal error (%s) at %s; nothing was recorded of it:\n%s", kind, file.path, trace)
         self._in_a_row[stage] += 1
@@ -62,6 +61,12 @@ class InternalErrors:
                 keep_counting=True,
             )
         return Failure(file, f"internal error ({kind})", is_permanent=False)
+
+
+def raise_if_of_the_run(error: Exception) -> None:
+    """Raise an error that concerns the whole run, not a file: of the store, the embedder or a setting."""
+    if isinstance(error, CxrError) and not isinstance(error, ImageError | InternalError):
+        raise error
 
 
 def _kind_and_trace(error: Exception) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from anyio import to_thread
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
+from mcp_cxr.ingest._internal_errors import raise_if_of_the_run
 from mcp_cxr.ingest._plan import Failure, WorkItem
 from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_position_of
@@ -252,6 +253,7 @@ class Pipeline:
             if len(batch) == 1:
                 await self._fail("embed", batch[0], exc)
                 return None
+            raise_if_of_the_run(exc)
             singles = [await self._embed_batch([item], fingerprint) for item in batch]
             return [item for single in singles for item in single or ()]
         self.classifier.internal_errors.passed("embed")
@@ -308,6 +310,7 @@ class Pipeline:
             if len(batch) == 1:
                 await self._fail("write", batch[0], exc)
                 return
+            raise_if_of_the_run(exc)
             for item in batch:
                 await self._write_or_split([item])
             return

@@ -203,7 +203,7 @@ async def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None
     async with EmbeddedStore(tmp_path / "folder") as store:
         with pytest.raises(StoreMissing):
             await store.info()
-        with pytest.raises(StoreUnavailable, match="Check that its folder"):
+        with pytest.raises(StoreUnavailable, match="Set MCP_CXR_DATA_DIR"):
             await store.create(FINGERPRINT)
 
 

@@ -28,7 +28,11 @@ SEARCH = "search_medical_images"
 UNKNOWN = "The archive has no image no-such-image. Use the image_id of a search result."
 EXAMPLE = 'search_medical_images(query="left pleural effusion", view=["PA"])'
 KINDS = sorted(
-    (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CxrError)),
+    (
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, CxrError) and kind is not errors.InternalError  # stays in ingest
+    ),
     key=lambda kind: kind.__name__,
 )
 SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may quote

@@ -93,7 +93,10 @@ async def test_a_table_of_positives_only_says_nothing_of_what_it_leaves_blank(da
         await archive.ingest(image_dir)
         found = await archive.search(labels_absent=["Pneumonia"])
     assert found.total_results == 1
-    assert "Of the 1 results, 1 are blank in labels_absent: their labels do not mention it." in found.warnings
+    assert (
+        "1 of the 1 results have no value for the label that must be absent; it is not known to be absent there."
+        in found.warnings
+    )
 
 
 async def test_the_header_s_view_takes_precedence_over_the_companion_s(data: Path, image_dir: Path) -> None:

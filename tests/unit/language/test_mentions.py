@@ -221,7 +221,9 @@ def test_the_reports_of_the_demo_are_read_as_labeled() -> None:
         for label, value in written.labels.items():
             if label == "No Finding":  # no sentence has to say it
                 continue
-            name = finding_of_label(label).name
+            entry = finding_of_label(label)
+            assert entry
+            name = entry.name
             read = statuses[label] or [found[name].status]
             assert next(VALUES[status] for status in VALUES if status in read) == value, (label, written.text)
             compared += 1

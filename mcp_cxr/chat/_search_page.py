@@ -76,6 +76,9 @@ def _filters() -> None:
     ):
         for column, (name, label) in zip(st.columns(2), (left, right), strict=True):
             column.text_input(label, key=widget(name), placeholder="2180-05-06" if "date" in name else "")
+    for column, (name, label) in zip(st.columns(2), (("age_from", "Age from"), ("age_to", "Age to")), strict=True):
+        column.number_input(label, min_value=0, max_value=150, value=None, step=1, key=widget(name))
+    st.text_input("Sex", key=widget("sex"), placeholder="F or M")
     first, second = st.columns(2)
     first.text_input("Split", key=widget("split"), placeholder="train, validate, test")
     second.selectbox("One result per", list(GROUPS), key=widget("group"), format_func=GROUPS.__getitem__)

@@ -25,6 +25,9 @@ FIELDS: dict[str, Any] = {
     "split": "",
     "date_from": "",
     "date_to": "",
+    "sex": "",
+    "age_from": None,
+    "age_to": None,
     "group": "study",
 }
 """Arguments of `search_medical_images` that have a widget, and the value that means no choice."""
@@ -39,6 +42,9 @@ _NAMES = {
     "date_to": "to",
     "view": "",
     "split": "split",
+    "sex": "sex",
+    "age_from": "age from",
+    "age_to": "age to",
 }
 _saved_lock = Lock()  # tabs share the file
 

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 @click.option("--split", help="Data split: train, validate or test.")
 @click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")
 @click.option("--to", "date_to", metavar="DATE", help="Latest study date.")
+@click.option("--sex", help="F or M, if it is recorded.")
+@click.option("--age-from", type=click.IntRange(0, 150), metavar="YEARS", help="Least age, if it is recorded.")
+@click.option("--age-to", type=click.IntRange(0, 150), metavar="YEARS", help="Greatest age, if it is recorded.")
 @click.option("--has-report", is_flag=True, default=None, help="Only studies with a report.")
 @click.option("--exclude-subject-of", metavar="ID", help="Leave out the patient of this image.")
 @click.option(

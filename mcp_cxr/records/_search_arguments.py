@@ -60,6 +60,15 @@ class SearchArguments:
     split: str | None = field(default=None, metadata=_about("Data split: train, validate or test.", is_filter=True))
     date_from: str | None = field(default=None, metadata=_about("Earliest study date, YYYY-MM-DD.", is_filter=True))
     date_to: str | None = field(default=None, metadata=_about("Latest study date, YYYY-MM-DD.", is_filter=True))
+    sex: str | None = field(
+        default=None, metadata=_about("F or M, where the data set's tables record it.", is_filter=True)
+    )
+    age_from: int | None = field(
+        default=None, metadata=_about("Least age in years, where recorded.", is_filter=True, ge=0, le=150)
+    )
+    age_to: int | None = field(
+        default=None, metadata=_about("Greatest age in years, where recorded.", is_filter=True, ge=0, le=150)
+    )
     has_report: bool | None = field(
         default=None, metadata=_about("Only studies with, or without, a report.", is_filter=True)
     )
@@ -89,7 +98,12 @@ class SearchArguments:
     def is_empty(self) -> bool:
         """Whether no words, example or filter are given; a blank text counts as none."""
         values = [getattr(self, name) for name in ("query", "like", "unlike", *FILTERS)]
-        return not any(value.strip() if isinstance(value, str) else value or value is False for value in values)
+        return not any(value.strip() if isinstance(value, str) else _is_given(value) for value in values)
+
+
+def _is_given(value: object) -> bool:
+    """Whether an argument that is no text is given: 0 and False are, an empty list is not."""
+    return bool(value) or isinstance(value, int)
 
 
 FILTERS = tuple(field.name for field in fields(SearchArguments) if field.metadata["is_filter"])

@@ -103,8 +103,17 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
         split=_blank_to_none(arguments.split),
         date_from=_date("date_from", arguments.date_from),
         date_to=_date("date_to", arguments.date_to),
+        sex=_sex(arguments.sex),
         exclude_subject_of=_blank_to_none(arguments.exclude_subject_of),
     )
+
+
+def _sex(value: str | None) -> str | None:
+    given = _blank_to_none(value)
+    found = {"f": "F", "female": "F", "m": "M", "male": "M"}.get(given.lower()) if given else None
+    if given and found is None:
+        raise QueryError(f"sex must be F or M, not {given[:40]!r}.")
+    return found
 
 
 def _where(checked: SearchArguments) -> Filter:
@@ -119,13 +128,16 @@ def _where(checked: SearchArguments) -> Filter:
         date_from=checked.date_from,
         date_to=checked.date_to,
         has_report=checked.has_report,
+        sex=checked.sex,
+        age_from=checked.age_from,
+        age_to=checked.age_to,
     )
 
 
 def _shown_filters(checked: SearchArguments) -> dict[str, Any]:
     """Return the filters that are given, by name."""
     given = {name: getattr(checked, name) for name in FILTERS}
-    return {name: value for name, value in given.items() if value or value is False}
+    return {name: value for name, value in given.items() if value or value is False or value == 0}
 
 
 def _check_combination(query: Query) -> None:
@@ -150,6 +162,8 @@ def _check_combination(query: Query) -> None:
         )
     if where.date_from and where.date_to and where.date_from > where.date_to:
         raise QueryError(f"date_from {where.date_from} is after date_to {where.date_to}; swap them.")
+    if where.age_from is not None and where.age_to is not None and where.age_from > where.age_to:
+        raise QueryError(f"age_from {where.age_from} is more than age_to {where.age_to}; swap them.")
     if both := set(where.labels) & set(where.labels_absent):
         raise QueryError(f"{min(both)} is in labels and in labels_absent; leave it out of one of them.")
 

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Matched
 
 CountName = Literal[
-    "full", "present", "stated", "unknown", "denied", "conflicting", "all", "view unknown", "labels blank"
+    "full",
+    "present",
+    "stated",
+    "unknown",
+    "denied",
+    "conflicting",
+    "all",
+    "view unknown",
+    "labels blank",
+    "patient unknown",
 ]
 """What a page of results counts; `counts` makes the numbers that are shown of it."""
 

@@ -15,7 +15,7 @@ from mcp_cxr.search._similarity import NEAR_DUPLICATE_DEPTH, SMALL_SAMPLE, Simil
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.records import ImageId, Matched, StoredImage
+    from mcp_cxr.records import Filter, ImageId, Matched, StoredImage
     from mcp_cxr.search._intermediate_results import IntermediateResults
     from mcp_cxr.search._rank import RankedGroup
 
@@ -187,6 +187,10 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
         found.append(_LIKENESS_ALONE)
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
+    if counted.get("patient unknown"):
+        found.append(
+            f"Studies left out because they have {_unknown_facts(search.where)}: {counted['patient unknown']}."
+        )
     if counted.get("labels blank"):
         label = "the label" if len(search.where.labels_absent) == 1 else "a label"
         found.append(
@@ -194,6 +198,13 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
             " absent; it is not known to be absent there."
         )
     return found
+
+
+def _unknown_facts(where: Filter) -> str:
+    asks_age = where.age_from is not None or where.age_to is not None
+    if where.sex and asks_age:
+        return "neither a sex nor an age recorded"
+    return "no sex recorded" if where.sex else "no age recorded"
 
 
 def _external_warnings(search: IntermediateResults) -> list[str]:

@@ -124,6 +124,8 @@ class Searcher:
         if where.labels_absent:
             blank = replace(plan.result_filter, labels_blank=where.labels_absent)
             plan = replace(plan, count_filters={**plan.count_filters, "labels blank": blank})
+        if where.sex or where.age_from is not None or where.age_to is not None:
+            plan = replace(plan, count_filters={**plan.count_filters, "patient unknown": _without_patient(plan)})
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -214,6 +216,14 @@ def _stated(stored: StoredImage) -> list[str]:
         for name, reading in readings.items()
         if reading.status is not Status.ABSENT and entries[name].kind != "clinical"
     ]
+
+
+def _without_patient(plan: SearchPlan) -> Filter:
+    """Return the filter of what would match if the sex or the age that is asked for were recorded."""
+    where = plan.result_filter
+    asks_age = where.age_from is not None or where.age_to is not None
+    lacks_sex, lacks_age = (True if where.sex else None), (True if asks_age else None)
+    return replace(where, sex=None, age_from=None, age_to=None, lacks_sex=lacks_sex, lacks_age=lacks_age)
 
 
 def _distinct(query: Query) -> Literal["study", "subject"] | None:

@@ -62,6 +62,9 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         return UnderstoodQuery(query)
     text_filters = read_text_filters(query.text)
     filtered, warnings = _with_text_filters(query, text_filters)
+    if text_filters.patient_words and (with_patient := await _with_patient(filtered, text_filters, store)):
+        filtered = with_patient
+        text_filters = replace(text_filters, sex=None, age_from=None, age_to=None)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query joins too many findings with two sides by 'or'; ask for fewer of them at a time.")
@@ -100,6 +103,23 @@ def _with_text_filters(query: Query, text_filters: TextFilters) -> tuple[Query, 
     )
     limit = text_filters.limit if text_filters.limit and isinstance(query.limit, DefaultLimit) else query.limit
     return replace(query, where=_merged(where, ids), limit=limit), tuple(warnings)
+
+
+async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -> Query | None:
+    """Return the query with the sex and age that its words name, None if the archive does not record them.
+
+    Arguments that are given win.
+    """
+    asks_age = text_filters.age_from is not None or text_filters.age_to is not None
+    recorded = Filter(lacks_sex=False if text_filters.sex else None, lacks_age=False if asks_age else None)
+    if not await store.count(recorded):
+        return None
+    where = query.where
+    if where.sex is None:
+        where = replace(where, sex=text_filters.sex)
+    if where.age_from is None and where.age_to is None:
+        where = replace(where, age_from=text_filters.age_from, age_to=text_filters.age_to)
+    return replace(query, where=where)
 
 
 def _merged(where: Filter, ids: Filter) -> Filter:

@@ -398,7 +398,7 @@ class Viewport {
   #updateReadout() {
     const { center, width } = this.image.voiWindow;
     const unit = (value) => value.toLocaleString("en", { maximumFractionDigits: width < 20 ? 2 : 0 });
-    const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : "Default window";
+    const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : "Default";
     const size = `${Math.round(this.zoomScale * 100)} %`;
     this.readout.textContent = [windowText, this.image.isInverted ? "inverted" : "", size].filter(Boolean).join("  ·  ");
   }

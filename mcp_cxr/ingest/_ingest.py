@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
+from mcp_cxr.ingest._callbacks import IngestCallbacks
 from mcp_cxr.ingest._classify import FileClassifier
 from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
-from mcp_cxr.ingest._pipeline import IngestCallbacks, Pipeline
+from mcp_cxr.ingest._pipeline import Pipeline
 from mcp_cxr.ingest._plan import StopSignal
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.layouts import read_layouts

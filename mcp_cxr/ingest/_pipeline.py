@@ -10,17 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch
+from mcp_cxr.ingest._callbacks import OTHER_FILE, RECORDED_BAD, REFUSED
 from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._internal_errors import raise_if_of_the_run
 from mcp_cxr.ingest._plan import Failure, WorkItem
+from mcp_cxr.ingest._queues import OrderedPool, next_batch, next_rows
 from mcp_cxr.ingest._same_uid import tell_apart
 from mcp_cxr.ingest._study_facts import image_record, refresh_studies, study_of, view_position_of
 from mcp_cxr.records import Rejection
@@ -33,8 +35,8 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectSendStream as Sink
 
     from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.ingest._callbacks import IngestCallbacks
     from mcp_cxr.ingest._classify import FileClassifier
-    from mcp_cxr.ingest._counts import IngestProgress
     from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._walk import Candidate
@@ -45,29 +47,9 @@ T = TypeVar("T")
 
 _LOOKUP_SIZE = 4096  # candidates looked up in the store at once
 _CLASSIFY_SIZE = 64  # candidates classified before the first is decoded, unless the store prefers more
-_BATCH_WAIT_S = 2.0  # longest wait for a batch to fill
-_WRITE_WAIT_S = 30.0  # longest wait of embedded images for more to be written together; a kill loses at most these
 _PROGRESS_EVERY_S = 1.0
 _CONCURRENT_BATCHES = 2  # the next one is sent while the service works on the first, so it is never idle
 _MIN_BYTES_FOR_WORKER = 1 << 20  # a smaller file is decoded faster than it is sent to a worker process and back
-
-
-REFUSED: Final = "refused"
-RECORDED_BAD: Final = "recorded as bad before"
-OTHER_FILE: Final = "other file under an id that is taken"
-
-
-@dataclass(slots=True)
-class IngestCallbacks:
-    """Called as a run proceeds; each is optional."""
-
-    on_progress: Callable[[IngestProgress], Awaitable[None]] | None = None
-    on_would_add: Callable[[str, str], Awaitable[None]] | None = None
-    """Called in a dry run with an image id and its view position."""
-    on_reports_reread: Callable[[int], Awaitable[None]] | None = None
-    """Called with the number of studies whose reports a newer report reader read again."""
-    on_left_out: Callable[[str, str, str], None] | None = None
-    """Called for each file that is not in the archive, with its path, outcome (`REFUSED` ...) and reason."""
 
 
 @dataclass(slots=True)
@@ -201,7 +183,7 @@ class Pipeline:
     async def _decode(self, source: Source[WorkItem], sink: Sink[WorkItem]) -> None:
         """Turn files into renderings and facts, two per worker of the image reader, so that no worker waits."""
         async with sink, anyio.create_task_group() as tasks:
-            pool = _OrderedPool(tasks, limit=2 * self.classifier.image_reader.workers, pass_on=sink.send)
+            pool = OrderedPool(tasks, limit=2 * self.classifier.image_reader.workers, pass_on=sink.send)
             async for item in source:
                 if not self.stop_signal.reason:
                     await pool.start(partial(self._decode_item, item))
@@ -236,8 +218,8 @@ class Pipeline:
         """Turn renderings into vectors, a few batches at once."""
         fingerprint: Fingerprint | None = None
         async with sink, anyio.create_task_group() as tasks:
-            pool = _OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
-            while batch := await _next_batch(source, self.plan.batch_size):
+            pool = OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
+            while batch := await next_batch(source, self.plan.batch_size):
                 if fingerprint is None and not self.stop_signal.reason:
                     fingerprint = await self._call_service(self.check_fingerprint)
                 if fingerprint and not self.stop_signal.reason:
@@ -295,7 +277,7 @@ class Pipeline:
     async def _write(self, source: Source[list[WorkItem]]) -> None:
         """Write embedded images in the store's preferred number of rows; only then do they count as added."""
         rest: list[WorkItem] = []
-        while batch := await _next_rows(source, rest, self.store.preferred_batch_size):
+        while batch := await next_rows(source, rest, self.store.preferred_batch_size):
             with self.counts.stages["write"].working(len(batch)):
                 await self._write_or_split(batch)
             await self._send_progress()
@@ -401,71 +383,3 @@ class Pipeline:
     async def _send_progress(self) -> None:
         if self.callbacks.on_progress:
             await self.callbacks.on_progress(self.counts.progress())
-
-
-class _OrderedPool(Generic[T]):
-    """Runs a limited number of tasks at once and passes on their results first in, first out.
-
-    If two files hold the same image, the first one by path is kept however long each took: the archive does not
-    depend on the machine's speed.
-
-    Args:
-        tasks: The task group that runs the work and fails with it.
-        limit: Tasks at once. A result that waits for earlier ones still counts, so results cannot accumulate.
-        pass_on: Receives one result at a time.
-    """
-
-    def __init__(self, tasks: TaskGroup, *, limit: int, pass_on: Callable[[T], Awaitable[None]]) -> None:
-        self._tasks = tasks
-        self._slots = anyio.Semaphore(limit)
-        self._pass_on = pass_on
-        self._last = anyio.Event()
-        self._last.set()
-
-    async def start(self, work: Callable[[], Awaitable[T | None]]) -> None:
-        """Start `work` as soon as a slot is free; a result of None is not passed on."""
-        await self._slots.acquire()
-        previous, self._last = self._last, anyio.Event()
-        self._tasks.start_soon(self._run, work, previous, self._last)
-
-    async def _run(self, work: Callable[[], Awaitable[T | None]], previous: anyio.Event, done: anyio.Event) -> None:
-        result = await work()
-        await previous.wait()
-        if result is not None:
-            await self._pass_on(result)
-        done.set()
-        self._slots.release()
-
-
-async def _next_batch(source: Source[WorkItem], size: int) -> list[WorkItem]:
-    """Return the next items, at most `size`; fewer when no more came within `_BATCH_WAIT_S`; none at the end."""
-    batch: list[WorkItem] = []
-    try:
-        batch.append(await source.receive())
-        with anyio.move_on_after(_BATCH_WAIT_S):
-            while len(batch) < size:
-                batch.append(await source.receive())
-    except anyio.EndOfStream:
-        pass
-    return batch
-
-
-async def _next_rows(source: Source[list[WorkItem]], rest: list[WorkItem], size: int | None) -> list[WorkItem]:
-    """Return the next `size` items; fewer at the end, or when no more came within `_WRITE_WAIT_S`.
-
-    Args:
-        source: Batches of any length.
-        rest: Leftover items, for the next call.
-        size: None: one batch as it comes.
-    """
-    try:
-        while not rest:  # of a batch, all may have been rejected
-            rest += await source.receive()
-        with anyio.move_on_after(_WRITE_WAIT_S):
-            while size and len(rest) < size:
-                rest += await source.receive()
-    except anyio.EndOfStream:
-        pass
-    items = rest[:size]
-    del rest[:size]
-    return items

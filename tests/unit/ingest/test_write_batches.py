@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from mcp_cxr.ingest import _pipeline
+from mcp_cxr.ingest import _queues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ async def written_rows(batches: Sequence[list[Any]], size: int | None) -> list[l
         sink.close()
         rest: list[Any] = []
         written: list[list[Any]] = []
-        while some := await _pipeline._next_rows(source, rest, size):
+        while some := await _queues.next_rows(source, rest, size):
             written.append(some)
     assert rest == []
     return written
@@ -51,9 +51,9 @@ async def test_a_batch_of_rejected_images_does_not_end_the_writing() -> None:
 
 
 async def test_rows_are_written_after_the_longest_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_pipeline, "_WRITE_WAIT_S", 0)
+    monkeypatch.setattr(_queues, "_WRITE_WAIT_S", 0)
     sink, source = anyio.create_memory_object_stream[list[Any]](1)
     with sink, source:
         sink.send_nowait([1, 2])
         with anyio.fail_after(30):
-            assert await _pipeline._next_rows(source, [], 250) == [1, 2]
+            assert await _queues.next_rows(source, [], 250) == [1, 2]

@@ -215,12 +215,6 @@ class QueryMeaning:
         return tuple(dict.fromkeys(stem_ for word in self.ruled_out_words for stem_ in terms(word)))
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The CheXpert labels of the findings that are wanted."""
-        found = (finding_entries()[name].label for name in self.names)
-        return tuple(dict.fromkeys(label for label in found if label))
-
-    @property
     def clause_count(self) -> int:
         """The number of clauses before equal ones are joined; it doubles with each alternative that has two sides."""
         return sum(

@@ -40,8 +40,6 @@ class Mention(NamedTuple):
     """Of its words, without stop words."""
     finding: FindingEntry | None
     status: Status
-    starts_phrase: bool
-    """Whether it starts a new phrase of a list, or follows a cue."""
     modifiers: frozenset[str] = frozenset()
     """Values of modifiers.csv: sides, places, sizes, changes, ages and patterns; `resolved` for what is gone."""
     is_history: bool = False
@@ -100,7 +98,6 @@ def _finding_mentions(
             sentence.stems_of(span),
             _at_place(found.entry, values),
             Status.ABSENT if gone else status,
-            starts_phrase=_starts_phrase(sentence.spans, found.at),
             modifiers=values | {"resolved"} if gone else values,
             is_history=scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start]),
             joined_by=_joined_by(sentence.spans, found.at),
@@ -185,22 +182,14 @@ def _word_mentions(
     """
     taken = {one.at for one in found}
     said = frozenset(token for one in found for token in one.predicate) if sentence.is_query else frozenset[int]()
-    starts = True
     for index, span in enumerate(sentence.spans):
         if index in taken or isinstance(span.entry, Cue) or span.is_separator or not span.first.isalnum():
-            starts = True
             continue
         if sentence.is_query and (isinstance(span.entry, Modifier) or span.start in said):
             continue
         if stems := sentence.stems_of(span):
             text, history = " ".join(sentence.words(span)), scopes.holds("history", span.start)
-            yield span.start, Mention(text, stems, None, scopes.status(span.start), starts, is_history=history)
-            starts = False
-
-
-def _starts_phrase(spans: Sequence[Span], at: int) -> bool:
-    before = next((span for span in reversed(spans[:at]) if not isinstance(span.entry, Modifier)), None)
-    return before is None or isinstance(before.entry, Cue | FindingEntry) or before.is_separator
+            yield span.start, Mention(text, stems, None, scopes.status(span.start), is_history=history)
 
 
 def _joined_by(spans: Sequence[Span], at: int) -> str:

@@ -9,8 +9,8 @@ the findings listed with it, whether it is small or large rather than mild or se
 2019: what its labels include), Hunter 2003 (Hunter and Taljanovic, RadioGraphics 23:195, devices), Radiopaedia, RadLex
 (RSNA), or common usage.
 
-`structures.csv` has what is said of a structure rather than of a finding: "heart" with "enlarged" is cardiomegaly,
-with "normal" it denies cardiomegaly.
+`structures.csv` has the names of structures, and `predicates.csv` what is said of one rather than of a finding: "heart"
+with "enlarged" is cardiomegaly, with "normal" it denies cardiomegaly.
 
 `modifiers.csv` has the sides, places, sizes, changes, ages and patterns of findings.
 
@@ -200,8 +200,11 @@ def findings() -> Phrases[FindingEntry]:
 @cache
 def structures() -> Phrases[Structure]:
     """Return the names of the structures of which reports state predicates, as stems."""
-    forms = {form: row["structure"] for row in _read("structures.csv") for form in _split(row["forms"])}
-    return Phrases((stems_of(form), Structure(name)) for form, name in forms.items())
+    return Phrases(
+        (stems_of(form), Structure(row["structure"]))
+        for row in _read("structures.csv")
+        for form in _split(row["forms"])
+    )
 
 
 @cache
@@ -214,7 +217,7 @@ def phrases_without_finding() -> Phrases[None]:
 def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
     """Return the phrases that say something of a structure, as stems; one phrase may deny several findings."""
     found: dict[tuple[str, ...], list[Predicate]] = defaultdict(list)
-    for row in _rows_of_structures()[structure]:
+    for row in _predicate_rows()[structure]:
         said = [Predicate(finding_entries()[name], row["status"]) for name in _split(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
         for phrase in _split(row["predicates"]):
             found[tuple(stems_of(phrase))] += said
@@ -222,9 +225,9 @@ def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
 
 
 @cache
-def _rows_of_structures() -> Mapping[str, list[dict[str, str]]]:
+def _predicate_rows() -> Mapping[str, list[dict[str, str]]]:
     rows: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in _read("structures.csv"):
+    for row in _read("predicates.csv"):
         rows[row["structure"]].append(row)
     return rows
 
@@ -310,9 +313,10 @@ def phrases_of_findings() -> frozenset[str]:
 
 @cache
 def phrases_of_structures() -> frozenset[str]:
-    """Return every name of every structure and every predicate, as written in the table."""
-    rows = _read("structures.csv")
-    return frozenset(normalize(form) for row in rows for form in _split(f"{row['forms']}|{row['predicates']}"))
+    """Return every name of every structure and every predicate, as written in the tables."""
+    names = [row["forms"] for row in _read("structures.csv")]
+    predicates_ = [row["predicates"] for row in _read("predicates.csv")]
+    return frozenset(normalize(form) for cell in [*names, *predicates_] for form in _split(cell))
 
 
 def stems_of(phrase: str) -> list[str]:

@@ -24,7 +24,9 @@ def split(cell: str) -> list[str]:
     return [part for part in cell.split("|") if part]
 
 
-@pytest.mark.parametrize("name", ["findings.csv", "structures.csv", "modifiers.csv", "cues.csv", "not_findings.csv"])
+@pytest.mark.parametrize(
+    "name", ["findings.csv", "structures.csv", "predicates.csv", "modifiers.csv", "cues.csv", "not_findings.csv"]
+)
 def test_every_row_has_all_cells_in_lower_case_phrases(name: str) -> None:
     for row in table(name):
         assert None not in row, row
@@ -36,7 +38,8 @@ def test_every_row_has_all_cells_in_lower_case_phrases(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "column"), [("findings.csv", "forms"), ("cues.csv", "cue"), ("not_findings.csv", "forms")]
+    ("name", "column"),
+    [("findings.csv", "forms"), ("structures.csv", "forms"), ("cues.csv", "cue"), ("not_findings.csv", "forms")],
 )
 def test_no_phrase_stands_twice(name: str, column: str) -> None:
     phrases = [form for row in table(name) for form in split(row[column])]
@@ -55,8 +58,10 @@ def test_findings_have_valid_kinds_labels_and_broader_findings_without_a_circle(
         assert row["finding"] not in ancestors(row["finding"]), row
 
 
-def test_structures_name_findings_and_statuses() -> None:
-    for row in table("structures.csv"):
+def test_predicates_name_structures_findings_and_statuses() -> None:
+    rows = table("predicates.csv")
+    assert {row["structure"] for row in rows} == {row["structure"] for row in table("structures.csv")}
+    for row in rows:
         assert set(split(row["finding"])) <= finding_entries().keys(), row
         assert row["status"] in {"present", "possible", "absent"}, row
         assert split(row["predicates"]), row

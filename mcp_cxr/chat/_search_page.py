@@ -31,13 +31,13 @@ def search_page(backend: Backend, tab: Tab) -> None:
         _form(backend, tab)
         with st.popover("Example images", icon=":material/compare:"):
             _add_example(backend, tab)
-    if tab.page and tab.page["understood"]:
-        st.caption(escape_markdown(f"Read as: {Understood(**tab.page['understood']).as_text()}"))
     _examples(backend, tab)
     _finish_search(backend, tab)
     if tab.problem:
         st.error(escape_markdown(tab.problem), icon=":material/error:")
     if tab.page:
+        if tab.page["understood"]:
+            st.caption(escape_markdown(f"Read as: {Understood(**tab.page['understood']).as_text()}"))
         results(backend, tab)
         gallery(backend, tab)
     elif not tab.problem:
@@ -136,7 +136,7 @@ def _finish_search(backend: Backend, tab: Tab) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="searching"):
         st.caption(f"Searching: {escape_markdown(describe_query(tab.query))} ...")
-        st.button("Stop", icon=":material/stop:", on_click=tab.stop)
+        st.button("Stop", key="search_stop", icon=":material/stop:", on_click=tab.stop)
     wait_for([tab.pending_search])
     tab.problem, tab.page = None, None
     try:

@@ -13,7 +13,7 @@ from mcp_cxr.ingest._classify import FileClassifier
 from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
 from mcp_cxr.ingest._pipeline import Pipeline
-from mcp_cxr.ingest._plan import StopSignal
+from mcp_cxr.ingest._plan import StopSignal, no_images_message
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.layouts import read_layouts
 
@@ -58,7 +58,7 @@ async def ingest(
     """
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     if await to_thread.run_sync(next, candidates(plan.path), None) is None:
-        raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
+        raise NotFound(await to_thread.run_sync(no_images_message, plan.path))
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()
     stored = await _prepare(plan, store, embedder, callbacks)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.errors import ConfigError, UnreadableFile
 from mcp_cxr.images import IMPLAUSIBLE_PIXELS, READING
 from mcp_cxr.ingest._walk import candidates
+from mcp_cxr.layouts import packed_files
 from mcp_cxr.records import Outcome
 
 if TYPE_CHECKING:
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._walk import Candidate, Shard
     from mcp_cxr.records import ImageRecord, Rendering, Study, Vector
+
+
+def no_images_message(path: Path) -> str:
+    """Return what to say of a path below which no file looks like an image."""
+    packed = packed_files(path)
+    found = f"; packed files ({packed}) were not opened: unpack them, or" if packed else ";"
+    return f"No DICOM, PNG or JPEG files below {path}{found} name the folder that holds the images."
 
 
 @dataclass(frozen=True, slots=True)

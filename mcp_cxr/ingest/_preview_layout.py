@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import NotFound
+from mcp_cxr.ingest._plan import no_images_message
 from mcp_cxr.layouts import NO_FACTS, read_layouts
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def preview_layout(plan: IngestPlan) -> dict[str, Any]:
             else:
                 by_layout.setdefault(name, Counter()).update(_given(facts), report=has_report)
         if not files:
-            raise NotFound(f"No DICOM, PNG or JPEG files below {plan.path}; name the folder that holds the images.")
+            raise NotFound(no_images_message(plan.path))
         return {
             "files": files,
             "unknown": unknown,

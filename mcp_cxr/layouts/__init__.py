@@ -1,6 +1,7 @@
 """How data sets arrange images and companions: MIMIC-CXR and other public data sets."""
 
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
+from mcp_cxr.layouts._find import packed_files
 from mcp_cxr.layouts._layouts import LAYOUTS, Layouts, read_layouts
 from mcp_cxr.layouts.adapters import MimicIds, mimic_ids
 
@@ -13,5 +14,6 @@ __all__ = [
     "MimicIds",
     "TableUse",
     "mimic_ids",
+    "packed_files",
     "read_layouts",
 ]

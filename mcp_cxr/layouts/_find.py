@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from mcp_cxr.layouts._tables import TableError, open_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from mcp_cxr.layouts._adapter import Adapter, TableForm
 
@@ -20,7 +20,10 @@ _MAX_DEPTH: Final = 2
 _MAX_FOLDERS: Final = 300
 _MAX_ENTRIES: Final = 20_000
 _MAX_TABLES: Final = 1000
+_MOST_NAMED = 3  # names in one warning
 _TABLE = re.compile(r".+\.csv(?:\.gz)?", re.IGNORECASE)
+_PACKED = re.compile(r".+\.(?:zip|tar|tgz|tar\.(?:gz|bz2|xz)|7z|rar|txt\.gz)", re.IGNORECASE)
+_SPREADSHEET = re.compile(r".+\.(?:xlsx?|ods)", re.IGNORECASE)
 # Where data sets keep their tables, also beside the folder of the images that was named.
 _OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
 # Folders of images alone, of which a data set has hundreds of thousands.
@@ -42,8 +45,6 @@ class Found:
     tables: dict[type[Adapter], list[FoundTable]] = field(default_factory=dict["type[Adapter]", list[FoundTable]])
     documents: dict[type[Adapter], list[Path]] = field(default_factory=dict["type[Adapter]", list[Path]])
     warnings: list[str] = field(default_factory=list[str])
-    unused: list[str] = field(default_factory=list[str])
-    """Names of tables that nothing here reads."""
 
 
 def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> Found:
@@ -66,10 +67,37 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
                 named.append((path, table.header))
         except TableError as exc:
             found.warnings.append(f"{path.name} {exc}; nothing of it was used.")
-    for path, header in named:
-        if not _add(found, path, header, adapters):
-            found.unused.append(path.name)
+    unknown = [path for path, header in named if not _add(found, path, header, adapters)]
+    found.warnings += _unused(folders, files, unknown, [path for paths in found.documents.values() for path in paths])
     return found
+
+
+def packed_files(folder: Path) -> str:
+    """Return how many files in a folder, and two levels below it, are packed and not opened; empty: none."""
+    return _by_ending(path for path in files_in([folder]) if _PACKED.fullmatch(path.name))
+
+
+def _unused(
+    folders: Sequence[Path], files: Sequence[Path], tables: Sequence[Path], documents: Sequence[Path]
+) -> Iterator[str]:
+    """Warn of files that may belong to the images and are not used; the first folder's parent may hold anything.
+
+    Their names, which may be patients', are left out; those of tables are not.
+    """
+    near = [one for one in folders if one == folders[0] or not folders[0].is_relative_to(one)]
+    others = [path for path in dict.fromkeys(files) if any(path.is_relative_to(one) for one in near)]
+    if unknown := [path.name for path in others if path in tables]:
+        more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        yield f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}."
+    if sheets := _by_ending(path for path in others if _SPREADSHEET.fullmatch(path.name)):
+        yield f"Not used: spreadsheets ({sheets}). Save them as CSV."
+    if packed := _by_ending(path for path in others if _PACKED.fullmatch(path.name) and path not in documents):
+        yield f"Not opened: packed files ({packed}). If they hold images, tables or reports, unpack them."
+
+
+def _by_ending(paths: Iterable[Path]) -> str:
+    counts = Counter(path.suffix.lower() for path in paths)
+    return ", ".join(f"{ending}: {count}" for ending, count in counts.most_common())
 
 
 def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:

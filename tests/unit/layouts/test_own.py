@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_cxr.errors import NotFound
 from tests.support.archives import ingested, opened, rows
 from tests.support.image_files import dicom, plain
 
@@ -105,3 +106,23 @@ async def test_labels_without_values_are_positives_only(data: Path, image_dir: P
         assert (await archive.search(labels=["Edema"])).total_results == 1
         assert (await archive.search(labels_absent=["Pneumonia"])).total_results == 0
         assert (await archive.search("edema", mode="words")).total_results == 1
+
+
+async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_reported(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "patients.csv").write_text("picture,who\n1.png,P\n")
+    (image_dir.parent / "other.csv").write_text("a,b\n1,2\n")
+    for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx"):
+        (image_dir / name).write_bytes(b"PK")
+    summary = await ingested(data, image_dir)
+    assert summary.notes == [
+        "Not used, as no layout has their columns: patients.csv.",
+        "Not used: spreadsheets (.xlsx: 1). Save them as CSV.",
+        "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
+    ]
+
+
+async def test_a_folder_of_packed_files_alone_says_to_unpack_them(data: Path, image_dir: Path) -> None:
+    (image_dir / "export.zip").write_bytes(b"PK")
+    with pytest.raises(NotFound, match=r"packed files \(\.zip: 1\) were not opened: unpack them"):
+        await ingested(data, image_dir)

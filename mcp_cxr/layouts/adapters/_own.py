@@ -33,6 +33,7 @@ _ALIASES = {
     **dict.fromkeys(("study_date", "studydate"), "date"),
     **dict.fromkeys(("gender", "patient_sex"), "sex"),
     **dict.fromkeys(("patient_age",), "age"),
+    **dict.fromkeys(("finding_labels",), "labels"),
     **dict.fromkeys(("report_text",), "report"),
     **dict.fromkeys(("report_path",), "report_file"),
     **{"_".join(label.lower().split()): label for label in LABELS},
@@ -41,6 +42,7 @@ _LABEL = re.compile(r"\s*(?P<name>[^=:]+?)\s*(?:[=:]\s*(?P<value>-?\d(?:\.0)?))?
 _VALUES = frozenset({"1", "0", "-1", "1.0", "0.0", "-1.0"})
 _MAX_LABEL = 100
 _MAX_LABELS = 1000
+_MOST_NAMED = 5  # columns in one warning
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _FEWEST_WORDS = 3  # of a report; files of boxes beside images hold numbers
 _IMAGE_ENDING = re.compile(r"(?:\.dcm\.gz|\.[^./]+)$", re.IGNORECASE)
@@ -74,12 +76,15 @@ class OwnLayout(Adapter):
         self._lock = Lock()
         self._outside = 0
         self._unread_dates = 0
+        self._unknown_columns: dict[str, None] = {}
         self._many_labels = False
         self._texts: set[Path] = set()
 
     def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images."""
         del form
+        known = {"", *_COLUMNS, *LABELS}
+        self._unknown_columns |= dict.fromkeys(name for name in reading.table.header if name not in known)
         return RowsByKey(list(self._rows(reading)))
 
     def facts_of(self, path: str) -> FileFacts | None:
@@ -103,6 +108,11 @@ class OwnLayout(Adapter):
             yield f"{len(self._texts)} text files beside images were taken as their reports."
         if self._outside:
             yield f"{self._outside} rows of images.csv name paths outside the folder that is ingested; left out."
+        if self._unknown_columns:
+            names = [name[:_MAX_LABEL] for name in self._unknown_columns][:_MOST_NAMED]
+            more = len(self._unknown_columns) - len(names)
+            others = f" and {more} more" if more else ""
+            yield f"images.csv: unknown columns were not used: {', '.join(names)}{others}."
         if self._unread_dates:
             yield f"{self._unread_dates} dates of images.csv were not read; write them as 2024-01-31."
         if self._many_labels:

@@ -126,3 +126,11 @@ async def test_a_folder_of_packed_files_alone_says_to_unpack_them(data: Path, im
     (image_dir / "export.zip").write_bytes(b"PK")
     with pytest.raises(NotFound, match=r"packed files \(\.zip: 1\) were not opened: unpack them"):
         await ingested(data, image_dir)
+
+
+async def test_columns_of_images_csv_that_are_not_used_are_named(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "images.csv").write_text("File Name,Patient ID,Finding Labels,Diagnosis,\n1.png,P,Edema|Mass,none,\n")
+    summary = await ingested(data, image_dir)
+    assert rows(data, FACTS)[0][5] == "Edema1,Mass1"
+    assert summary.notes == ["images.csv: unknown columns were not used: diagnosis."]

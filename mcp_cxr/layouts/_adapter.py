@@ -51,9 +51,11 @@ class TableForm:
     """Whether capitals and blanks in names of columns do not matter."""
 
     def columns(self, header: Sequence[str]) -> list[str]:
-        """Return the names of a table's columns as this kind of table has them."""
+        """Return the names of a table's columns as this kind of table has them; capitals do not matter."""
         names = ["_".join(name.lower().split()) for name in header] if self.folds_case else header
-        return [self.aliases.get(name, name) for name in names]
+        names = [self.aliases.get(name, name) for name in names]
+        in_small = {name.lower(): name for name in (*self.keys, *self.expected, *self.signature) if name not in names}
+        return [in_small.pop(name.lower(), name) for name in names]
 
     def missing(self, header: Sequence[str]) -> list[str]:
         """Return the columns of the signature that a table with these columns lacks."""

@@ -103,10 +103,11 @@ def _by_ending(paths: Iterable[Path]) -> str:
 def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:
     """Add a table for each adapter that can read it; return whether any can."""
     kinds = [(adapter, form) for adapter in adapters for form in adapter.tables]
+    by_length = sorted(kinds, key=lambda kind: -len(kind[1].signature))
     matching = (
         [(adapter, form) for adapter, form in kinds if form.name.fullmatch(path.name)]
         or [(adapter, form) for adapter, form in kinds if form.has_signature(header)]
-        or [(adapter, form) for adapter, form in kinds if form.nearly_has_signature(header)][:1]
+        or [(adapter, form) for adapter, form in by_length if form.nearly_has_signature(header)][:1]
     )
     for adapter, form in matching:
         if not form.is_needed:

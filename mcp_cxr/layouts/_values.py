@@ -33,12 +33,12 @@ def number_id(cell: str, letter: str = "") -> str:
     """Return an id of digits: `50414267`, `50414267.0` and, with its letter, `s50414267` are one id.
 
     Args:
-        letter: One that may stand before the digits.
+        letter: A small letter that may stand before the digits, small or not.
     """
     if cell.isdigit():
         return cell
     text = cell.strip()
-    if letter and text[:1] == letter:
+    if letter and text[:1].lower() == letter:
         text = text[1:]
     if found := _FLOAT.fullmatch(text):
         return found[1]

@@ -220,10 +220,11 @@ class MimicLayout(Adapter):
     def _images(self, reading: TableReading) -> Iterator[tuple[str, _Image]]:
         columns = ("dicom_id", "subject_id", "study_id", "ViewPosition", "ViewCodeSequence_CodeMeaning", "StudyDate")
         distinct: dict[tuple[str, str], _Image] = {}
-        for image_id, subject, study, position, meaning, date in reading.table.cells(columns):
+        for raw_id, subject, study, position, meaning, date in reading.table.cells(columns):
             view = meaning if is_empty(position) else position
             if (view, date) not in distinct:
                 distinct[view, date] = _Image(text_of(view), iso_date(date))
+            image_id = raw_id.strip().lower()
             self._place(image_id, number_id(study, "s"), number_id(subject, "p"))
             yield image_id, distinct[view, date]
 

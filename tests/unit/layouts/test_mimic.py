@@ -190,3 +190,18 @@ async def test_reports_are_read_from_the_zip_file(data: Path, image_dir: Path, s
             reports.writestr(f"{start}p{subject[:2]}/p{subject}/s{study}.txt", "IMPRESSION: Mild edema.")
     await ingested(data, image_dir)
     assert rows(data, "SELECT count(*) FROM studies WHERE report = 'IMPRESSION: Mild edema.'") == [(3,)]
+
+
+async def test_ids_and_columns_in_capitals_join(data: Path, image_dir: Path) -> None:
+    written = images_of(image_dir, "{d}.dcm")
+    table = image_dir / "mimic-cxr-2.0.0-metadata.csv"
+    metadata(table, [(image.upper(), subject, study) for image, subject, study in written])
+    first, rest = table.read_text().split("\n", 1)
+    table.write_text(
+        f";{first.upper()}\n0;".replace(",", ";") + rest.replace(",", ";").replace("\n", "\n1;").rstrip("1;")
+    )
+    summary = await ingested(data, image_dir)
+    assert [(use["rows"], use["joined"]) for use in summary.companions] == [(3, 3)]
+    assert rows(data, "SELECT DISTINCT view_position, study_date FROM images JOIN studies USING (study_id)") == [
+        ("PA", "2180-05-06")
+    ]

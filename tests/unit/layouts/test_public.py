@@ -277,3 +277,11 @@ async def test_a_renamed_table_is_known_by_its_columns(tmp_path: Path, make: Cal
     assert all(use["joined"] == use["rows"] for use in summary.companions)
     assert summary.notes == []
     assert summary.companions
+
+
+async def test_a_chexpert_table_without_its_path_is_named_as_chexpert_s(tmp_path: Path) -> None:
+    chexpert(tmp_path / "images")
+    path = min((tmp_path / "images").rglob("*.csv"))
+    path.write_text(path.read_text().replace("Path", "File", 1))
+    summary = await ingested(tmp_path / "data", tmp_path / "images")
+    assert summary.notes[0] == f"{path.name} lacks the column Path of CheXpert; nothing of it was used."

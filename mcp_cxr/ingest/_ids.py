@@ -148,7 +148,7 @@ class IdAssigner:
         study = facts.study or header.study_instance_uid or image
         subject = facts.subject or header.patient_id or study
         if (placeholder := placeholder_in(subject)) is not None:
-            self.placeholders[placeholder] += 1
+            self.placeholders[placeholder or "only signs"] += 1
             subject = study
         if len(self._studies) < _STUDIES_COMPARED:
             self._studies[study] = subject

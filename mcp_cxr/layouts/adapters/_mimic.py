@@ -120,6 +120,7 @@ class MimicLayout(Adapter):
         self._subjects: dict[int, int] = {}  # by study
         self._label_tables: list[_Labels] | None = None
         self._unplaced: set[str] = set()
+        self._unread_dates = 0
         self._zips: list[ReportZip] = []
         self._unopened: list[Path] = []
         self._refused: list[str] = []
@@ -200,6 +201,8 @@ class MimicLayout(Adapter):
         for reports in self._zips:
             if reports.refused:
                 yield f"{len(reports.refused)} reports in {reports.name} are damaged or too large; left out."
+        if self._unread_dates:
+            yield f"{self._unread_dates} values of StudyDate were not read; write dates as 20240131 or 2024-01-31."
         if self._unplaced:
             yield (
                 f"{len(self._unplaced)} files are named as in MIMIC-CXR, but no folder or metadata table names their"
@@ -224,6 +227,7 @@ class MimicLayout(Adapter):
             view = meaning if is_empty(position) else position
             if (view, date) not in distinct:
                 distinct[view, date] = _Image(text_of(view), iso_date(date))
+            self._unread_dates += distinct[view, date].study_date is None and not is_empty(date)
             image_id = raw_id.strip().lower()
             self._place(image_id, number_id(study, "s"), number_id(subject, "p"))
             yield image_id, distinct[view, date]

@@ -104,3 +104,9 @@ async def test_one_patient_id_in_most_studies_is_told(data: Path, image_dir: Pat
     (note,) = (await ingested_in_memory(data, image_dir)).notes
     assert note.startswith("22 of 25 studies have one PatientID.")
     assert "RESEARCH" not in note
+
+
+async def test_a_placeholder_of_signs_alone_is_described(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "1.dcm", 1, PatientID="--")
+    (note,) = (await ingested_in_memory(data, image_dir)).notes
+    assert note.startswith("1 files have a placeholder as PatientID (only signs: 1)")

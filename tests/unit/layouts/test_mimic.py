@@ -205,3 +205,10 @@ async def test_ids_and_columns_in_capitals_join(data: Path, image_dir: Path) -> 
     assert rows(data, "SELECT DISTINCT view_position, study_date FROM images JOIN studies USING (study_id)") == [
         ("PA", "2180-05-06")
     ]
+
+
+async def test_dates_of_the_metadata_table_that_are_not_read_are_counted(data: Path, image_dir: Path) -> None:
+    path = metadata(image_dir / "mimic-cxr-2.0.0-metadata.csv", images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm"))
+    path.write_text(path.read_text().replace("21800506", "06/05/2180"))
+    summary = await ingested(data, image_dir)
+    assert summary.notes == ["3 values of StudyDate were not read; write dates as 20240131 or 2024-01-31."]

@@ -96,5 +96,5 @@ def confirmed(question: str) -> bool:
         ConfigError: There is no terminal to ask on.
     """
     if not sys.stdin.isatty():
-        raise ConfigError("This command asks for confirmation and needs a terminal.")
+        raise ConfigError("This command asks for a typed yes; run it in a terminal.")
     return click.prompt(f"{question} Type yes to continue", default="no", show_default=False, err=True).strip() == "yes"

@@ -128,7 +128,7 @@ def _plan(
     if independent and truth is None:
         raise ConfigError("--independent describes the labels of --truth: give --truth, too.")
     if "reader" in only and reader is None:
-        raise ConfigError("--only reader compares with codes: give --reader CODES.csv, too.")
+        raise ConfigError("--only reader needs codes to compare with: give --reader CODES.csv, too.")
     wanted = {*only, *(["reader"] if reader else [])}
     return EvaluationPlan(
         protocols=tuple(name for name in PROTOCOLS if name in wanted) or PROTOCOLS,

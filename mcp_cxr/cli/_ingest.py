@@ -83,7 +83,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     "--outcomes",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.csv",
-    help="Write every file that is not in the archive to this table, with its reason.",
+    help="Write a table of the files that are not in the archive, each with the reason.",
 )
 @as_tool_json
 def ingest(path: Path, *, outcomes: Path | None, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
@@ -212,7 +212,7 @@ def _passed_over(summary: IngestSummary) -> Iterator[str]:
     if summary.recorded_bad:
         yield f"  Recorded as bad before: {summary.recorded_bad} (--retry-failed tries them again)"
     if summary.other_file_same_id:
-        yield f"  Other file under an id that is taken: {summary.other_file_same_id}"
+        yield f"  Left out, another file has the same id: {summary.other_file_same_id}"
 
 
 class _LogLines:

@@ -44,9 +44,13 @@ if TYPE_CHECKING:
 @click.option("--split", help="Data split: train, validate or test.")
 @click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")
 @click.option("--to", "date_to", metavar="DATE", help="Latest study date.")
-@click.option("--sex", help="F or M, if it is recorded.")
-@click.option("--age-from", type=click.IntRange(0, 150), metavar="YEARS", help="Least age, if it is recorded.")
-@click.option("--age-to", type=click.IntRange(0, 150), metavar="YEARS", help="Greatest age, if it is recorded.")
+@click.option("--sex", help="F or M; leaves out studies without a recorded sex.")
+@click.option(
+    "--age-from", type=click.IntRange(0, 150), metavar="YEARS", help="Minimum age; leaves out studies without an age."
+)
+@click.option(
+    "--age-to", type=click.IntRange(0, 150), metavar="YEARS", help="Maximum age; leaves out studies without an age."
+)
 @click.option("--has-report", is_flag=True, default=None, help="Only studies with a report.")
 @click.option("--exclude-subject-of", metavar="ID", help="Leave out the patient of this image.")
 @click.option(
@@ -92,7 +96,7 @@ def _lines(page: SearchResult) -> Iterator[str]:
 def _text(hit: Hit) -> str:
     score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
     statistics = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
-    part = f"matches in part: {'; '.join(hit.missing)}; " if hit.matched == "part" else ""
+    part = f"matches in part ({'; '.join(hit.missing)}); " if hit.matched == "part" else ""
     excerpt = f"\n        {hit.report_excerpt}" if hit.report_excerpt else ""
     return (
         f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}\n"

@@ -130,7 +130,7 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
 @click.option(
     "--repair",
     is_flag=True,
-    help="Embed images with problems again, and delete data that belongs to no image.",
+    help="Embed images with problems again; remove images that newer rules refuse, and data that belongs to no image.",
 )
 @as_json
 def verify(*, repair: bool, as_json: bool) -> int:

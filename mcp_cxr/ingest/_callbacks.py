@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 REFUSED: Final = "refused"
 RECORDED_BAD: Final = "recorded as bad before"
-OTHER_FILE: Final = "other file under an id that is taken"
+OTHER_FILE: Final = "another file has the same id"
 
 
 @dataclass(slots=True)

@@ -98,9 +98,12 @@ class IdKey:
                 ) from None
             return create_key(self._path)
         except OSError as exc:
-            raise ConfigError(f"Cannot read the id key {self._path} ({exc.strerror}).") from exc
+            raise ConfigError(f"Cannot read the id key {self._path} ({exc.strerror}); check its permissions.") from exc
         if len(key) != _KEY_BYTES:
-            raise ConfigError(f"{self._path} is not an id key: it must hold {_KEY_BYTES} bytes.")
+            raise ConfigError(
+                f"{self._path} is not an id key, which has {_KEY_BYTES} bytes; restore the key, or correct"
+                " MCP_CXR_ID_KEY_FILE."
+            )
         return key
 
 

@@ -75,7 +75,7 @@ class Shard:
         """
         found = _SHARD.fullmatch(text)
         if found is None or not int(found[1]) < int(found[2]):
-            raise ConfigError(f"A shard is I/N with 0 <= I < N, such as 0/4 to 3/4; not {text[:40]!r}.")
+            raise ConfigError(f"--shard must be I/N with 0 <= I < N, such as 0/4 to 3/4; not {text[:40]!r}.")
         return cls(int(found[1]), int(found[2]))
 
     def holds(self, file: Candidate, root: str) -> bool:

@@ -149,7 +149,7 @@ def read_layouts(folders: Sequence[Path], *, only: str | None = None) -> Layouts
         ConfigError: No layout has this name.
     """
     if only is not None and only not in LAYOUTS:
-        raise ConfigError(f"There is no layout {only[:40]!r}; it is one of {', '.join(LAYOUTS)}.")
+        raise ConfigError(f"Unknown layout {only[:40]!r}. Known: {', '.join(LAYOUTS)}.")
     adapters = [adapter for adapter in ADAPTERS if only in (None, adapter.name)]
     layouts = Layouts(folders)
     found = find_tables(folders, adapters)

@@ -51,7 +51,7 @@ class _BoundedGzip(io.RawIOBase):
         data = self._inner.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
-            raise TableError("unpacks to more than its size allows; unpack it yourself if you trust it")
+            raise TableError("unpacks to more than 200 times its size; unpack it yourself if you trust it")
         buffer[: len(data)] = data
         return len(data)
 
@@ -121,7 +121,7 @@ def open_table(path: Path, header: Sequence[str] = ()) -> Generator[OpenTable]:
     except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as exc:
         if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
             raise TableError("is a symbolic link; give the folder of the file itself with --companions") from exc
-        raise TableError("is damaged or no table; copy or download it again") from exc
+        raise TableError("is damaged or not a table; copy or download it again") from exc
 
 
 def _encoding(data: BinaryIO | io.BufferedReader) -> str:

@@ -144,7 +144,7 @@ class ReportZip:
         with self._zip.open(member) as content:
             data = content.read(MAX_REPORT_BYTES + 1)
         if len(data) > min(MAX_REPORT_BYTES, allowed):
-            raise TableError("has a member that unpacks to more than its size allows")
+            raise TableError("has a member that unpacks to more than 200 times its size")
         return data
 
     def close(self) -> None:

@@ -61,16 +61,18 @@ class SearchArguments:
     date_from: str | None = field(default=None, metadata=_about("Earliest study date, YYYY-MM-DD.", is_filter=True))
     date_to: str | None = field(default=None, metadata=_about("Latest study date, YYYY-MM-DD.", is_filter=True))
     sex: str | None = field(
-        default=None, metadata=_about("F or M, where the data set's tables record it.", is_filter=True)
+        default=None, metadata=_about("F or M; leaves out studies without a recorded sex.", is_filter=True)
     )
     age_from: int | None = field(
-        default=None, metadata=_about("Least age in years, where recorded.", is_filter=True, ge=0, le=150)
+        default=None,
+        metadata=_about("Minimum age in years; leaves out studies without an age.", is_filter=True, ge=0, le=150),
     )
     age_to: int | None = field(
-        default=None, metadata=_about("Greatest age in years, where recorded.", is_filter=True, ge=0, le=150)
+        default=None,
+        metadata=_about("Maximum age in years; leaves out studies without an age.", is_filter=True, ge=0, le=150),
     )
     has_report: bool | None = field(
-        default=None, metadata=_about("Only studies with, or without, a report.", is_filter=True)
+        default=None, metadata=_about("true: only studies with a report; false: only those without.", is_filter=True)
     )
     like: Sequence[str] = field(
         default=(),

@@ -165,7 +165,7 @@ class SearchResult(BaseModel):
         if self.search_mode == "keyword":
             return "the others match only single words or the report's indication"
         if self._is_mixed:
-            return "the list is ordered by likeness, so they are not all first"
+            return "the list is ordered by likeness, so matches may come later"
         return "the rest is ranked by likeness"
 
     def rest_heading(self) -> tuple[int, str] | None:

@@ -67,7 +67,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         text_filters = replace(text_filters, sex=None, age_from=None, age_to=None)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
-        raise QueryError("The query joins too many findings with two sides by 'or'; ask for fewer of them at a time.")
+        raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
     if not meaning.is_empty:
         meaning, unknown = await _with_known_words(meaning, store, searchable_words)
     elif named := await _identified(text_filters.text, store):
@@ -194,7 +194,7 @@ def _warnings(
         found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
     if unknown:
         where = "No report, label or tag" if searchable_words == "archive" else "No name of a finding"
-        found.append(f"{where} has {', '.join(map(repr, unknown))}; not searched for.")
+        found.append(f"{where} has {', '.join(map(repr, unknown))}; ignored in this search.")
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     if (unknown and not is_named) or _other_script(text):
         found.append("Reports are read in English; words of other languages match only as they are written.")

@@ -24,9 +24,9 @@ async def search_medical_images(
     **arguments: Any,  # noqa: ANN401 - one for each field of SearchArguments
 ) -> Annotated[CallToolResult, SearchResult]:
     """Find chest X-rays in the user's archive: by words (query), by example (like, unlike), by filters, or any mix.
-    'without X' leaves out studies that state X. Results are studies, best first. Tell the user matched_results, the
-    studies that match in full, never total_results, which is for paging, and fallback_reason and warnings. understood:
-    what the words were read as. counts: present and possible match in full; silent: reports that do not mention it;
+    'without X' leaves out studies that state X. Results are studies, best first. Tell the user matched_results (studies
+    that match in full), fallback_reason and warnings. Never quote total_results: it is for paging. understood: what the
+    words were read as. counts: present and possible match in full; silent: the report does not mention the finding;
     denied: left out; conflicting: report and labels disagree. matched of a hit: full or part (missing says what);
     unknown (neither report nor label) and no do not match; such hits are only ranked. similarity_z and percentile
     compare with a sample; similarity_score means nothing alone. labels: 1 present, -1 uncertain. Empty fields are left

@@ -84,7 +84,7 @@ class StrictTool(Tool):
             return f"{name}: {first['msg'].lower()}."
         known = list(self.parameters["properties"])
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}."
+        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}."
         return f"Unknown argument {name}; {hint}"
 
 

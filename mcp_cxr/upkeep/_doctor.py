@@ -54,7 +54,7 @@ async def run_checks(
     embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
     results = [embedder_result, *await _check_store(store, fingerprint), *other]
     results += [
-        CheckResult("place", ok=False, detail=store.location, advice=warning)
+        CheckResult("file system", ok=False, detail=store.location, advice=warning)
         for warning in await store.location_warnings()
     ]
     return [*results, *await _check_id_key(store, id_key), *(_check_root(root) for root in roots)]
@@ -103,7 +103,9 @@ async def _other_model(store: Store, embedder: Embedder) -> list[CheckResult]:
 
 
 def _not_asked(embedder: Embedder) -> CheckResult:
-    return CheckResult("embedder", ok=True, detail=f"{embedder.name}; not checked, as another made this archive")
+    return CheckResult(
+        "embedder", ok=True, detail=f"{embedder.name}; not checked: this archive was made with another embedder"
+    )
 
 
 async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:

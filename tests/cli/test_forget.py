@@ -69,7 +69,7 @@ def test_any_other_answer_removes_nothing(archive: Path) -> None:
 def test_forget_needs_a_terminal_and_exactly_one_option(on_new: Command) -> None:
     done = on_new("forget", "--subject", "p10000001")
     assert done.code == 2
-    assert "needs a terminal" in done.error
+    assert "run it in a terminal" in done.error
     for options in ((), ("--subject", " "), ("--subject", "p1", "--study", "s1")):
         refused = on_new("forget", *options)
         assert refused.code == 2

@@ -103,9 +103,9 @@ def test_outcomes_names_every_file_that_is_not_in_the_archive(on_new: Command, i
         lines = table.read_text().splitlines()
         assert lines[0] == "path,outcome,reason"
         assert f"{image_dir / 'letter.dcm'},{word},not DICOM" in lines
-        assert any("other file under an id that is taken" in line for line in lines)
+        assert any("another file has the same id" in line for line in lines)
         assert not any(str(first) in line for line in lines)
-        assert "  Other file under an id that is taken: 1" in done.out.splitlines()
+        assert "  Left out, another file has the same id: 1" in done.out.splitlines()
 
 
 def test_ingest_fails_if_no_file_is_readable(on_new: Command, tmp_path: Path):
@@ -133,10 +133,10 @@ def test_an_empty_folder_is_an_error_of_one_line(on_new: Command, tmp_path: Path
         ([".", "--batch-size", "0"], "0 is not in the range 1<=x<=1024"),
         ([".", "--batch-size", "1025"], "1025 is not in the range 1<=x<=1024"),
         ([".", "--workers", "0"], "0 is not in the range 1<=x<=256"),
-        ([".", "--shard", "4/4"], "A shard is I/N with 0 <= I < N, such as 0/4 to 3/4; not '4/4'."),
-        ([".", "--shard", "-1/4"], "A shard is I/N with 0 <= I < N"),
-        ([".", "--shard", "0/0"], "A shard is I/N with 0 <= I < N"),
-        ([".", "--shard", "one"], "A shard is I/N with 0 <= I < N"),
+        ([".", "--shard", "4/4"], "--shard must be I/N with 0 <= I < N, such as 0/4 to 3/4; not '4/4'."),
+        ([".", "--shard", "-1/4"], "--shard must be I/N with 0 <= I < N"),
+        ([".", "--shard", "0/0"], "--shard must be I/N with 0 <= I < N"),
+        ([".", "--shard", "one"], "--shard must be I/N with 0 <= I < N"),
         ([".", "--companions", "/no/such"], "'/no/such' does not exist"),
     ],
 )

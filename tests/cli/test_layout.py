@@ -29,7 +29,7 @@ def test_a_layout_is_recognized_before_anything_is_read(run: Command, tmp_path: 
     assert "patient 1" in lines[1]
     assert "  Label Effusion is also kept as Pleural Effusion" in lines
     assert lines[-2:] == [
-        "No layout: 1 of 2 files; their headers alone are read.",
+        "No layout recognized: 1 of 2 files; only their headers are read.",
         "Companion Data_Entry_2017_v2020.csv: 1 of 1 rows joined",
     ]
 
@@ -37,7 +37,7 @@ def test_a_layout_is_recognized_before_anything_is_read(run: Command, tmp_path: 
 def test_an_unknown_layout_is_refused_with_the_known_names(run: Command, tmp_path: Path) -> None:
     done = run("layout", nih(tmp_path / "nih"), "--layout", "nhi")
     assert done.code == 2
-    assert "There is no layout 'nhi'; it is one of mimic-cxr, nih," in done.err
+    assert "Unknown layout 'nhi'. Known: mimic-cxr, nih," in done.err
 
 
 def test_a_layout_that_is_named_and_has_no_table_is_told(run: Command, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_drop_needs_a_terminal(on_new: Command, image_dir: Path, monkeypatch: py
         monkeypatch.setattr(sys, "stdin", nothing)
         done = on_new("table", "drop", "--force")
     assert done.code == 2
-    assert "needs a terminal" in done.error
+    assert "run it in a terminal" in done.error
     assert on_new("table", "stats", "--json").json["images"] == SMALL
 
 

@@ -181,7 +181,7 @@ def test_hits_after_the_matches_are_set_apart():
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (
-        "162 patients match; 310 match in part; the list is ordered by likeness, so they are not all first"
+        "162 patients match; 310 match in part; the list is ordered by likeness, so matches may come later"
     )
 
 

@@ -62,7 +62,7 @@ function matchesText(page, group) {
 
 function restText(page) {
   if (page.search_mode === "keyword") return "the others match only single words or the report's indication";
-  return isMixed(page) ? "the list is ordered by likeness, so they are not all first" : "the rest is ranked by likeness";
+  return isMixed(page) ? "the list is ordered by likeness, so matches may come later" : "the rest is ranked by likeness";
 }
 
 /** The rank of the first hit after the matches, and a line that sets it and those after it apart; null if none is needed. */

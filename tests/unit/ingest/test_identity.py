@@ -131,7 +131,7 @@ async def test_stored_images_need_no_key(data: Path, image_dir: Path) -> None:
 async def test_a_key_file_of_the_wrong_size_is_refused(data: Path, image_dir: Path) -> None:
     dicom(image_dir / "a.dcm", 1)
     write_key(data / "id.key", b"short")
-    with pytest.raises(ConfigError, match="must hold 32 bytes"):
+    with pytest.raises(ConfigError, match="which has 32 bytes"):
         await ingested(data, image_dir)
     assert contents(data)["files"] == []
 

@@ -164,8 +164,8 @@ async def test_companions_that_arrive_later_join_what_was_hashed(data: Path, ima
     [
         ("mimic-cxr-2.0.0-metadata.csv", b"dicom_id,study_id\n1,2\n", "lacks the column ViewPosition of MIMIC-CXR"),
         ("mimic-cxr-2.0.0-metadata.csv", b"other,columns\n1,2\n", "lacks the column dicom_id of MIMIC-CXR"),
-        ("mimic-cxr-2.0.0-metadata.csv", b"\x80\xff\x00d", "is damaged or no table"),
-        ("mimic-cxr-2.0.0-split.csv.gz", b"not gzip", "is damaged or no table"),
+        ("mimic-cxr-2.0.0-metadata.csv", b"\x80\xff\x00d", "is damaged or not a table"),
+        ("mimic-cxr-2.0.0-split.csv.gz", b"not gzip", "is damaged or not a table"),
         ("mimic-cxr-2.0.0-split.csv.gz", gzip.compress(b"study_id,split\n1,train\n" * 999, mtime=0)[:60], "is damaged"),
         ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,perhaps\n2,7\n3,inf\n", "left out 3 values of labels"),
         ("mimic-cxr-2.0.0-split.csv", b"dicom_id,study_id,split\n1\n", "left out 1 rows"),

@@ -141,7 +141,7 @@ async def test_words_no_field_knows_are_named() -> None:
     assert (numbers(page), page.matched_results) == ([2], 1)
     assert page.understood is not None
     assert page.understood.ignored == ["xylophone"]
-    assert "No report, label or tag has 'xylophone'; not searched for." in page.warnings
+    assert "No report, label or tag has 'xylophone'; ignored in this search." in page.warnings
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,6 @@ async def test_doctor_and_the_log_warn_of_a_network_file_system(
     with caplog.at_level(logging.WARNING):
         async with EmbeddedStore(tmp_path / "data") as store:
             findings = {finding.name: finding for finding in await run_checks(store, ToyEmbedder(), roots)}
-    assert not findings["place"].ok
-    assert "MCP_CXR_DATA_DIR" in (findings["place"].advice or "")
+    assert not findings["file system"].ok
+    assert "MCP_CXR_DATA_DIR" in (findings["file system"].advice or "")
     assert "network file system (nfs4)" in caplog.text

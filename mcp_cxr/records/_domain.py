@@ -214,8 +214,6 @@ class Filter:
     lacks_age: bool | None = None
     exclude_subject: SubjectId | None = None
     exclude_images: tuple[ImageId, ...] = ()
-    only_images: tuple[ImageId, ...] = ()
-    """Any of these."""
     clauses: tuple[TermClause, ...] = ()
     """Each holds of the study's document, as `Store.match` reads it."""
 

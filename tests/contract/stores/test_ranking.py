@@ -65,7 +65,6 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
     "a report": (Filter(has_report=True), {"a1", "a2"}),
     "no report": (Filter(has_report=False), {"b1", "b2", "c1", "d1"}),
     "not a subject": (Filter(exclude_subject=SubjectId("p1")), {"c1", "d1"}),
-    "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
     "a term": (clauses(any_of("edema")), {"a1", "a2", "c1"}),
     "any of two terms": (clauses(any_of("edema", "ap")), {"a1", "a2", "b1", "b2", "c1"}),
     "two terms": (clauses(any_of("edema"), any_of("pa")), {"a1", "a2"}),

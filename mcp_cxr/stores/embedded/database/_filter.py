@@ -42,7 +42,6 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "subject_id": "i.subject_id = :subject_id",
     "exclude_subject": "i.subject_id <> :exclude_subject",
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
-    "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
 }
 # With the plus, SQLite tests a study against the list; without, it may walk the whole list for every image.
 _JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
@@ -107,7 +106,7 @@ def compose(
     """
     given = given_fields(where)
     bound = {name: _clauses(value) if name == "clauses" else _bound(value) for name, value in given.items()}
-    return _text(select, tuple(given), more, then, few=few or bool(where.only_images)), bound
+    return _text(select, tuple(given), more, then, few=few), bound
 
 
 @lru_cache(maxsize=64)

@@ -33,7 +33,6 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "subject_id": "i.SubjectID = :subject_id",
     "exclude_subject": "i.SubjectID <> :exclude_subject",
     "exclude_images": "NOT (i.ImageID %INLIST $LISTFROMSTRING(:exclude_images, :separator))",
-    "only_images": "i.ImageID %INLIST $LISTFROMSTRING(:only_images, :separator)",
 }
 _JOIN_STUDY = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"
 _OF_STUDY: dict[str, LiteralString] = {

@@ -53,14 +53,9 @@ _EITHER_SIDE = re.compile(
 )
 
 
-def parse_query_text(query: str, *, known_words: frozenset[str] = frozenset()) -> QueryMeaning:
-    """Return what the words of a query ask for and what they rule out.
-
-    Args:
-        query: The words.
-        known_words: Words beyond this package's tables that are spelled correctly, in lower case.
-    """
-    text, corrections = corrected(query, known_words | REQUEST_WORDS)
+def parse_query_text(query: str) -> QueryMeaning:
+    """Return what the words of a query ask for and what they rule out."""
+    text, corrections = corrected(query, REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()

@@ -33,11 +33,6 @@ def test_short_known_and_far_words_are_left(query: str) -> None:
     assert parse_query_text(query).corrections == ()
 
 
-def test_words_of_the_archive_are_known() -> None:
-    assert parse_query_text("emphysma").corrections
-    assert not parse_query_text("emphysma", known_words=frozenset({"emphysma"})).corrections
-
-
 def test_one_edit_is_an_insertion_a_deletion_a_replacement_or_a_swap() -> None:
     assert {"abc", "a", "b", "ac", "ba", "aab"} <= set(one_edit_away("ab"))
     assert "abcd" not in set(one_edit_away("ab"))

@@ -14,7 +14,6 @@ from mcp_cxr.images.dicom import OTHER_BODY_PART, HeaderFacts, describes_other_b
 from mcp_cxr.images.files import is_image_candidate, is_image_name
 from mcp_cxr.images.pixels import STRAY_BITS, are_values_moved
 from mcp_cxr.images.render import (
-    MAX_CONTACT_SHEET_IMAGES,
     ContactSheetTile,
     DisplayOptions,
     EncodedImage,
@@ -27,7 +26,6 @@ from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 
 __all__ = [
     "IMPLAUSIBLE_PIXELS",
-    "MAX_CONTACT_SHEET_IMAGES",
     "OTHER_BODY_PART",
     "PREPROCESSING",
     "READING",

@@ -1,7 +1,6 @@
 """Renders stored values: grayscale, downscaling, resampling, views and contact sheets."""
 
 from mcp_cxr.images.render._contact_sheet import (
-    MAX_CONTACT_SHEET_IMAGES,
     ContactSheetTile,
     combine_views,
     contact_sheet,
@@ -15,7 +14,6 @@ from mcp_cxr.images.render._render_gray import Decode, render_gray, render_regio
 from mcp_cxr.images.render._view_types import DisplayOptions, EncodedImage, ImageView
 
 __all__ = [
-    "MAX_CONTACT_SHEET_IMAGES",
     "Block",
     "ContactSheetTile",
     "Decode",

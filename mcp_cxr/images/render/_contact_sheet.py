@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images.render._view_types import ImageView
 
-MAX_CONTACT_SHEET_IMAGES: Final = 100
-"""On one contact sheet: as many as the longest search result has."""
 _MAX_ACROSS: Final = 3
 """Images up to this number form one row; four form a square."""
 _THUMBNAIL_PX: Final = 280

@@ -28,7 +28,7 @@ class FileFacts:
     labels: Mapping[str, int] = field(default_factory=lambda: NO_LABELS)
     """1 present, 0 absent, -1 uncertain."""
     labels_by: str | None = None
-    """One of `records.LABEL_SOURCES`."""
+    """As `records.Study.labels_by`."""
     positives_only: bool = False
     """Whether a label that is missing is unknown, not absent."""
     votes: Mapping[str, int] = field(default_factory=lambda: NO_LABELS)

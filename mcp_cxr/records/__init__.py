@@ -8,7 +8,6 @@ numpy appears in annotations only, because the MCP server imports this package b
 
 from mcp_cxr.records._archive_results import ForgetPreview, ImageDetails, IngestSummary, Overview, Repair, Verification
 from mcp_cxr.records._domain import (
-    LABEL_SOURCES,
     LABELS,
     SPLITS,
     VIEW_GROUPS,
@@ -44,7 +43,6 @@ from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understoo
 __all__ = [
     "FILTERS",
     "LABELS",
-    "LABEL_SOURCES",
     "SPLITS",
     "VIEWER_URI",
     "VIEW_GROUPS",

@@ -61,7 +61,7 @@ class ImageDetails:
     split: str | None
     labels: dict[str, int]
     labels_by: str | None
-    """Who gave the labels: people, or the program chexpert or negbio; null if that is unknown."""
+    """Who gave the labels: people, or a program such as chexpert; null if that is unknown."""
     sex: str | None
     """F or M, from a companion table."""
     age: int | None

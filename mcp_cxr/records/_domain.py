@@ -50,9 +50,6 @@ LABELS = (
 )
 """The 14 labels of CheXpert (Irvin et al., AAAI 2019); 1 present, 0 absent, -1 uncertain, missing: not mentioned."""
 
-LABEL_SOURCES = ("people", "chexpert", "negbio")
-"""Who can give a study's labels, best first: people who read the images, or a program that read the report."""
-
 
 def mimic_study_id(number: str) -> StudyId:
     """Return a study id with MIMIC's prefix; `50414267` becomes `s50414267`."""
@@ -116,7 +113,8 @@ class Study:
     report: str | None = None
     """The whole text as it was found."""
     labels_by: str | None = None
-    """Who gave the labels: one of `LABEL_SOURCES`; None if that is unknown, as in old archives."""
+    """Who gave the labels: `people`, or what read the report (`chexpert`, `negbio`, `chexbert`, or `program`
+    for an unnamed one); None if that is unknown, as in old archives."""
     positives_only: bool = False
     """Whether the labels come from a table that only names what is present: a missing label is then unknown."""
     sex: str | None = None

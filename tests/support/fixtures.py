@@ -46,3 +46,17 @@ def own_data(toy_data: Path, tmp_path: Path) -> Path:
 def _made(data: Path, images: DemoDataSet, embedder: Embedder) -> Path:
     anyio.run(ingested_in_memory, data, images.folder, embedder)
     return data
+
+
+@pytest.fixture
+def image_dir(tmp_path: Path) -> Path:
+    """Return an empty folder for image files."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return the folder of the archive, which does not exist yet."""
+    return tmp_path / "data"

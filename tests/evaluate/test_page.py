@@ -13,10 +13,10 @@ import pytest
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.evaluate import CodesFile, Evaluation, page_writer
 from mcp_cxr.evaluate.protocols import measure_reader
+from tests.evaluate.test_search_protocols import evaluated
 from tests.support.companions import table
 from tests.unit.evaluate.archives import evaluation_context, labeled_images
 from tests.unit.evaluate.test_files import evaluation as evaluation_of
-from tests.unit.evaluate.test_search_protocols import evaluated
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -107,8 +107,9 @@ def _text(hit: Hit) -> str:
 def _note_about(page: SearchResult, group: str) -> None:
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
         note(f"Note: {warning}")
-    if not page.total_results:
-        note("No image matches.")
+    if not page.images:
+        if not page.total_results:
+            note("No image matches.")
         return
     if matches := page.matches_text(group):
         note(matches)

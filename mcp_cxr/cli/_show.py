@@ -79,7 +79,8 @@ def _lines(shown: ImageDetails) -> list[str]:
         "Other images": ", ".join(shown.other_images) or "-",
         **{name: str(value) for name, value in shown.tags.items()},
     }
+    width = max(28, *(len(name) + 2 for name in rows))
     return [
-        *(f"{name + ':':<28}{value}" for name, value in rows.items()),
+        *(f"{name + ':':<{width}}{value}" for name, value in rows.items()),
         *(f"\n{title}\n  {text}" for title, text in (shown.report or {}).items()),
     ]

@@ -207,8 +207,8 @@ class Reasons:
             return f"{wanted.description}: denied on the {' and '.join(denied)}"
         affirmed = [mention for mention in reading.mentions if mention.status is not Status.ABSENT]
         phrases = dict.fromkeys(_phrase(wanted, mention).removesuffix(mention.name).strip() for mention in affirmed)
-        stated = f"stated {', '.join(filter(None, phrases))}" if any(phrases) else "stated without such details"
-        return f"{wanted.name}: asked {', '.join(wanted.modifier_words)}; {stated}"
+        stated = ", ".join(filter(None, phrases)) or "no such detail"
+        return f"{wanted.name}: {', '.join(wanted.modifier_words)} asked for; {stated} stated"
 
     def _agreement(self, statement: Statement) -> int:
         """Return how far a statement agrees with the query; 0 if it contradicts it or says nothing of it."""

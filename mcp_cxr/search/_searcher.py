@@ -79,13 +79,16 @@ class Searcher:
         else:
             raise StoreUnavailable("The archive changed several times during this search; try again.")
         result = self._result(search, started)
-        if result.total_results:
+        if result.images:
             return result
-        return result.model_copy(update={"warnings": [*result.warnings, *await self._unknown_filters(search)]})
+        why = _past_the_end(search) if result.total_results else await self._why_nothing_was_found(search)
+        return result.model_copy(update={"warnings": [*result.warnings, *why]})
 
-    async def _unknown_filters(self, search: IntermediateResults) -> list[str]:
-        """Return a line for each id or split of the filters that no image has, if nothing was found."""
+    async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
+        """Return a line for each id or split of the filters that no image has, or one that says that there are none."""
         where = search.where
+        if not search.facts.external and not await self._store.count(Filter()):
+            return ["The archive holds no images; ingest a folder first."]
         named: list[tuple[str, Filter]] = []
         if where.subject_id:
             named.append((f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)))
@@ -245,6 +248,11 @@ def _filters(search: IntermediateResults) -> dict[str, Any]:
 
 def _understood(search: IntermediateResults) -> Understood:
     return Understood(**search.understood.word_uses, embedded=search.embedded.text)
+
+
+def _past_the_end(search: IntermediateResults) -> list[str]:
+    offset, total = search.query.offset, search.facts.total
+    return [f"Offset {offset} is past the last result; use one below {total}."] if offset >= total else []
 
 
 def _are_comparable(before: Fingerprint | None, after: Fingerprint | None) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _FILE_PROBLEMS = ("file changed", "file gone")
-_REFUSED, _OTHERWISE = "refused by newer rules", "read otherwise by newer rules"
+_REFUSED, _OTHERWISE = "refused by newer rules", "read differently by newer rules"
 _OLD_READER = "reports read by an older version"
 PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, _REFUSED, _OTHERWISE, "root gone", "external", _OLD_READER)
 _REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external", _OTHERWISE))

@@ -73,7 +73,7 @@ def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:
     assert "cannot embed text" in shown.info[0].value
     assert len(titles(shown)) == 5
     assert any(one.value.replace("\\", "") == "Read as: pleural effusion, left" for one in shown.caption)
-    assert sum("Matches in part: pleural effusion: asked left; " in one.value for one in shown.html) == 2
+    assert sum("Matches in part: pleural effusion: left asked for; " in one.value for one in shown.html) == 2
     shown.multiselect(key="search_view").set_value(["PA"])
     ask(shown, "left pleural effusion")
     assert titles(shown)

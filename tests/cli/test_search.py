@@ -145,6 +145,19 @@ def test_a_filter_that_no_image_has_is_named(on_demo: Command, argv: list[str], 
     assert done.err.endswith("No image matches.\n")
 
 
+def test_an_offset_past_the_last_result_is_named(on_demo: Command):
+    done = on_demo("search", "--view", "PA", "--offset", 500)
+    assert (done.code, done.out) == (0, "")
+    assert re.fullmatch(r"Note: Offset 500 is past the last result; use one below \d+\.\n", done.err)
+
+
+def test_an_archive_without_images_says_so(on_new: Command):
+    on_new("table", "create")
+    done = on_new("search", "effusion")
+    assert done.code == 0
+    assert "Note: The archive holds no images; ingest a folder first.\nNo image matches.\n" in done.err
+
+
 def test_an_unknown_example_exits_with_1(on_demo: Command):
     done = on_demo("search", "--like", "no-such-image")
     assert done.code == 1

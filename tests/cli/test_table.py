@@ -73,7 +73,7 @@ def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: In
             "file changed": 0,
             "file gone": 0,
             "refused by newer rules": 0,
-            "read otherwise by newer rules": 0,
+            "read differently by newer rules": 0,
             "root gone": 0,
             "external": 0,
             "reports read by an older version": 0,

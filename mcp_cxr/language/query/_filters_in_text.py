@@ -106,15 +106,15 @@ class TextFilters:
 
     @property
     def patient_words(self) -> str:
-        """The sex and age that the words name, for people: "women from 60 years"; empty if they name none."""
+        """The sex and age that the words name, for people: "women aged 60 or over"; empty if they name none."""
         sex = {"F": "women", "M": "men", None: "patients"}[self.sex]
         low, high = self.age_from, self.age_to
         if low is not None and high is not None:
             return f"{sex} aged {low}" if low == high else f"{sex} aged {low} to {high}"
         if low is not None:
-            return f"{sex} from {low} years"
+            return f"{sex} aged {low} or over"
         if high is not None:
-            return f"{sex} up to {high} years"
+            return f"{sex} aged {high} or under"
         return sex if self.sex else ""
 
 

@@ -205,8 +205,8 @@ class MimicLayout(Adapter):
             yield f"{self._unread_dates} values of StudyDate were not read; write dates as 20240131 or 2024-01-31."
         if self._unplaced:
             yield (
-                f"{len(self._unplaced)} files are named as in MIMIC-CXR, but no folder or metadata table names their"
-                " study; their ids are hashed. Add the metadata table."
+                "Names of files are MIMIC-CXR's, but no folder or metadata table names their study; ids are hashed."
+                f" Add the metadata table. Files: {len(self._unplaced)}."
             )
 
     def _ids_by_table(self, path: str) -> MimicIds | None:

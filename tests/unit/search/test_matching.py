@@ -85,7 +85,7 @@ async def test_by_vector_alone_each_hit_says_how_far_it_matches() -> None:
         9: "unknown",
         **dict.fromkeys((7, 8), "no"),
     }
-    assert hits[2].missing == ["pleural effusion: asked left; stated moderate right"]
+    assert hits[2].missing == ["pleural effusion: left asked for; moderate right stated"]
 
 
 @pytest.mark.parametrize("sees", [False, True])

@@ -114,7 +114,7 @@ async def test_a_number_with_a_unit_is_no_limit(query: str) -> None:
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("pneumothorax in women over 60", "women from 60 years"),
+        ("pneumothorax in women over 60", "women aged 60 or over"),
         ("pneumothorax in men", "men"),
         ("a 45 year old with pneumothorax", "patients aged 45"),
     ],

@@ -14,7 +14,7 @@ from tests.support.toy import ToyEmbedder
 if TYPE_CHECKING:
     from pathlib import Path
 
-REFUSED, OTHERWISE = "refused by newer rules", "read otherwise by newer rules"
+REFUSED, OTHERWISE = "refused by newer rules", "read differently by newer rules"
 NOISE = np.random.default_rng(1).integers(0, 4096, (48, 40), np.uint16).tobytes()
 
 

@@ -59,7 +59,7 @@ DAMAGE = {
     "file changed": 1,
     "file gone": 0,
     "refused by newer rules": 0,
-    "read otherwise by newer rules": 0,
+    "read differently by newer rules": 0,
     "root gone": 0,
     "external": 1,
     "reports read by an older version": 0,

@@ -3,9 +3,7 @@
 from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
-    UNDEFINED_LENGTH,
     DicomFile,
-    PixelElement,
     PixelLayout,
     open_dicom,
     syntax_name,
@@ -17,9 +15,11 @@ from mcp_cxr.images.dicom._grayscale_parameters import (
     read_grayscale_parameters,
 )
 from mcp_cxr.images.dicom._header_facts import HeaderFacts, dicom_header
+from mcp_cxr.images.dicom._read_elements import MAX_ELEMENTS, UNDEFINED_LENGTH
 from mcp_cxr.images.dicom._view_position import parse_view_position
 
 __all__ = [
+    "MAX_ELEMENTS",
     "MAX_PIXELS",
     "OTHER_BODY_PART",
     "UNDEFINED_LENGTH",
@@ -27,7 +27,6 @@ __all__ = [
     "GrayscaleParameters",
     "HeaderFacts",
     "Lut",
-    "PixelElement",
     "PixelLayout",
     "Window",
     "describes_other_body_part",

@@ -59,7 +59,12 @@ def integer(elements: Dataset, keyword: str) -> int | None:
 
 def item(elements: Dataset, keyword: str) -> Dataset | None:
     """Return the first item of a sequence."""
-    return next((value for value in values(elements, keyword) if isinstance(value, Dataset)), None)
+    return next(iter(items(elements, keyword)), None)
+
+
+def items(elements: Dataset, keyword: str) -> list[Dataset]:
+    """Return the items of a sequence, as many as are read."""
+    return [value for value in values(elements, keyword) if isinstance(value, Dataset)]
 
 
 @cache

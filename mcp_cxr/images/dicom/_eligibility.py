@@ -15,7 +15,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images.dicom._elements import item, text, values
+from mcp_cxr.images.dicom._elements import items, text, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -133,7 +133,7 @@ def _modality_code(elements: Dataset) -> str:
 def _shows_other_body_part(elements: Dataset) -> bool:
     """Return whether an element names a body part other than the chest, and none names the chest."""
     parts, descriptions = _words(elements, _BODY_PARTS), _words(elements, _DESCRIPTIONS)
-    regions = (code for keyword in _CODES if (code := item(elements, keyword)) is not None)
+    regions = (code for keyword in _CODES for code in items(elements, keyword))
     descriptions |= {word for region in regions for word in _words(region, ("CodeMeaning",))}
     if any(word in _CHEST_WORDS or word.startswith(_CHEST_START) for word in parts | descriptions):
         return False

@@ -6,8 +6,6 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pydicom.datadict import tag_for_keyword
-from pydicom.filereader import read_dataset, read_partial
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -19,18 +17,22 @@ from pydicom.uid import (
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom._elements import integer, text
 from mcp_cxr.images.dicom._eligibility import check_eligibility
-from mcp_cxr.images.files import DEFLATE, NeedsDecoding, inflate, translate_library_errors
+from mcp_cxr.images.dicom._read_elements import (
+    TRUNCATED,
+    ElementList,
+    PixelElement,
+    read_elements,
+    read_transfer_syntax,
+)
+from mcp_cxr.images.files import DEFLATE, NeedsDecoding, inflate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import BinaryIO
 
     from pydicom.dataset import Dataset
-    from pydicom.tag import BaseTag
 
 MAX_PIXELS: Final = 64_000_000
 """Largest rows x columns that is decoded; an image of 43 x 35 cm at 0.1 mm has 15 million."""
-UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 
 TEXT_KEYWORDS: Final = (
     "Modality",
@@ -45,34 +47,30 @@ TEXT_KEYWORDS: Final = (
     "ManufacturerModelName",
 )
 """Elements whose text may be stored and displayed."""
-_READ_KEYWORDS: Final = (
-    *TEXT_KEYWORDS,
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "DirectoryRecordSequence"),
-    *("ViewPosition", "ViewCodeSequence", "PatientOrientation", "AnatomicRegionSequence"),
-    *("ProcedureCodeSequence", "RequestedProcedureDescription"),
-    *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
-    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
-    *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
-    *("VOILUTSequence", "WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
-    *(f"{color}PaletteColorLookupTableDescriptor" for color in ("Red", "Green", "Blue")),
-    *(f"{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
-    *(f"Segmented{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
+_PALETTE: Final = ("Red", "Green", "Blue")
+_WANTED: Final = ElementList(
+    values=(
+        *TEXT_KEYWORDS,
+        *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate"),
+        *("ViewPosition", "PatientOrientation", "RequestedProcedureDescription"),
+        *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
+        *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),
+        *("PixelPaddingValue", "PixelPaddingRangeLimit", "RescaleSlope", "RescaleIntercept"),
+        *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
+        *(f"{color}PaletteColorLookupTableDescriptor" for color in _PALETTE),
+    ),
+    tables=(
+        "LUTData",
+        *(f"{color}PaletteColorLookupTableData" for color in _PALETTE),
+        *(f"Segmented{color}PaletteColorLookupTableData" for color in _PALETTE),
+    ),
+    sequences=(
+        *("ViewCodeSequence", "AnatomicRegionSequence", "ProcedureCodeSequence"),
+        *("ModalityLUTSequence", "VOILUTSequence"),
+    ),
+    in_items=("CodeValue", "CodeMeaning", "LUTDescriptor", "LUTData"),
 )
-_READ_TAGS = [tag for keyword in _READ_KEYWORDS if (tag := tag_for_keyword(keyword)) is not None]
 """The only elements that are read; names, birth dates, comments and private elements are never parsed into values."""
-_PIXEL_GROUP = 0x7FE0
-_DAMAGED: Final = "damaged header"
-_META_GROUP = 0x0002
-
-
-@dataclass(frozen=True, slots=True)
-class PixelElement:
-    """(7FE0,0010) Pixel Data, not yet read."""
-
-    vr: str
-    length: int
-    offset: int
-    """Offset of the value in the file, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,52 +114,22 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool
         CorruptImage: A deflated data set that ends early, or a header that pydicom cannot read, that contradicts itself
             or lacks the size.
     """
-    with translate_library_errors(_DAMAGED):
-        syntax = _meta_syntax(source)
-    if syntax == DeflatedExplicitVRLittleEndian:  # pydicom would decompress it without a bound, even for a header
+    syntax = read_transfer_syntax(source)
+    if syntax == DeflatedExplicitVRLittleEndian:
         if uncompressed_only:
             raise NeedsDecoding
         source, syntax = io.BytesIO(inflate(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
-    found: list[tuple[str | None, int]] = []
-
-    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
-        if tag == 0x7FE00010:  # noqa: PLR2004 # Pixel Data
-            found.append((vr, length))
-        return tag.group >= _PIXEL_GROUP
-
-    with translate_library_errors(_DAMAGED):
-        elements = _read_facts(source, syntax, at_pixels)
-        implicit, little_endian = elements.original_encoding
+    header = read_elements(source, syntax, _WANTED)
+    elements = header.elements
     check_eligibility(elements, any_body_part=any_body_part)
-    if not found:
-        raise UnsupportedImage("no pixel data")
-    (vr, length), start = found[0], source.tell()
-    # `start` is that of the tag; implicit VR has 8 bytes before the value, OB and OW have 12 (PS3.5 7.1).
-    pixels = PixelElement(vr or "OW", length, start + (8 if vr is None else 12))
+    if header.pixels is None:
+        raise CorruptImage(TRUNCATED) if header.is_truncated else UnsupportedImage("no pixel data")
     if syntax is None:
-        explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
-        syntax = ImplicitVRLittleEndian if implicit else explicit
-    return DicomFile(elements, _pixel_layout(elements), syntax, bool(little_endian), source, pixels, uncompressed_only)
-
-
-def _read_facts(source: BinaryIO, syntax: UID | None, at_pixels: Callable[[BaseTag, str | None, int], bool]) -> Dataset:
-    """Read the data set at the position of `source`; without a syntax, pydicom guesses it from the first bytes."""
-    if syntax is None:
-        source.seek(0)
-        return read_partial(source, stop_when=at_pixels, force=True, specific_tags=list(_READ_TAGS))
-    is_implicit, is_little_endian = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    return read_dataset(source, is_implicit, is_little_endian, stop_when=at_pixels, specific_tags=list(_READ_TAGS))
-
-
-def _meta_syntax(source: BinaryIO) -> UID | None:
-    """Return (0002,0010) Transfer Syntax UID and leave `source` at the start of the data set."""
-    start = source.read(132)
-    source.seek(132 if start.endswith(b"DICM") else 0)
-    meta = read_dataset(
-        source, is_implicit_VR=False, is_little_endian=True, stop_when=lambda tag, vr, length: tag.group != _META_GROUP
+        explicit = ExplicitVRLittleEndian if header.is_little_endian else ExplicitVRBigEndian
+        syntax = ImplicitVRLittleEndian if header.is_implicit else explicit
+    return DicomFile(
+        elements, _pixel_layout(elements), syntax, header.is_little_endian, source, header.pixels, uncompressed_only
     )
-    syntax = text(meta, "TransferSyntaxUID")
-    return UID(syntax) if syntax else None
 
 
 def _pixel_layout(elements: Dataset) -> PixelLayout:

@@ -301,6 +301,13 @@ class Store(ABC):
         del remove
         return 0
 
+    @abstractmethod
+    async def count_empty_studies(self, *, remove: bool = False) -> int:
+        """Return the number of studies without any image, and remove them with their reports and labels if asked.
+
+        An ingest that was killed between `put_studies` and `put` leaves them; a running one is about to fill them.
+        """
+
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         """Return how many of these recorded roots no image comes from, and remove them if asked.
 

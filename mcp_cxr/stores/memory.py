@@ -220,6 +220,13 @@ class MemoryStore(Store):
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self._tables.outcomes |= {outcome.path: outcome for outcome in outcomes}
 
+    async def count_empty_studies(self, *, remove: bool = False) -> int:
+        tables = self._tables
+        empty = tables.studies.keys() - {row.image.study_id for row in tables.images.values()}
+        if remove:
+            tables.studies = {study_id: study for study_id, study in tables.studies.items() if study_id not in empty}
+        return len(empty)
+
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         used = {os.path.join(row.image.root, row.image.image_path) for row in self._tables.images.values()}  # noqa: PTH118  # text: no path is opened
         unused = {root for root in roots if not any(path.startswith(os.path.join(root, "")) for path in used)}  # noqa: PTH118  # text: no path is opened

@@ -34,8 +34,12 @@ _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
 _FILE_PROBLEMS = ("file changed", "file gone")
 _REFUSED, _OTHERWISE = "refused by newer rules", "read differently by newer rules"
+_EMPTY_STUDY = "study without images"
 _OLD_READER = "reports read by an older version"
-PROBLEMS = (*_VECTOR_PROBLEMS, "orphaned", *_FILE_PROBLEMS, _REFUSED, _OTHERWISE, "root gone", "external", _OLD_READER)
+PROBLEMS = (
+    *(*_VECTOR_PROBLEMS, "orphaned", _EMPTY_STUDY, *_FILE_PROBLEMS, _REFUSED, _OTHERWISE),
+    *("root gone", "external", _OLD_READER),
+)
 _REPAIRED_BY_INGEST = frozenset((*_VECTOR_PROBLEMS, "file changed", "external", _OTHERWISE))
 _READING_PROBLEMS = {"refused": _REFUSED, "different": _OTHERWISE}
 _CONCURRENT_READS = 8
@@ -61,13 +65,14 @@ class _Problem:
 async def verify(store: Store, compare_reading: CompareReading) -> Verification:
     """Check every vector in the store, and the file it was made from.
 
-    A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An orphaned
-    vector belongs to no image. A missing root is counted only if no image comes from it; otherwise its files are
-    counted as gone. External rows are counted, not checked. Files that older rules read are read again. If an older
-    version read the reports, studies are counted.
+    A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An
+    orphaned vector belongs to no image; neither does a study that a killed ingest left. A missing root is counted
+    only if no image comes from it; otherwise its files are counted as gone. External rows are counted, not checked.
+    Files that older rules read are read again. If an older version read the reports, studies are counted.
     """
     roots = await _missing_roots(store)
     found = Counter({"orphaned": await store.count_orphans(), "root gone": await store.count_unused_roots(roots)})
+    found[_EMPTY_STUDY] = await store.count_empty_studies()
     if (await store.info()).reader_version < READER_VERSION:
         found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
     examples: dict[str, list[str]] = defaultdict(list)
@@ -81,11 +86,11 @@ async def verify(store: Store, compare_reading: CompareReading) -> Verification:
 
 
 async def repair(store: Store, compare_reading: CompareReading, reingest: Reingest) -> Repair:
-    """Remove orphaned vectors and missing roots; read reports and ingest files again if that repairs a problem.
+    """Remove what belongs to no image; read reports and ingest files again if that repairs a problem.
 
     An image that newer rules refuse is removed, and its file recorded with the reason. An image whose file is gone
-    stays: only `forget` removes it. May be stopped and run again: the files to ingest
-    are recorded first, so that an ordinary ingest completes the repair too.
+    stays: only `forget` removes it. May be stopped and run again: the files to ingest are recorded first, so that an
+    ordinary ingest completes the repair too.
 
     Raises:
         CxrError: As ingest does; what was repaired before stays repaired.
@@ -94,6 +99,7 @@ async def repair(store: Store, compare_reading: CompareReading, reingest: Reinge
     before = await verify(store, compare_reading)
     await store.rebuild_documents_if_older()
     await store.count_orphans(remove=True)
+    await store.count_empty_studies(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
     await _record_readings(store, compare_reading)
     for root, files in (await _files_to_ingest(store, compare_reading)).items():

@@ -70,6 +70,7 @@ def test_verify_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: In
             "wrong dimension": 0,
             "duplicate vector": 0,
             "orphaned": 0,
+            "study without images": 0,
             "file changed": 0,
             "file gone": 0,
             "refused by newer rules": 0,

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,11 @@ import pytest
 from mcp import Client
 
 from mcp_cxr.archive import open_archive
+from mcp_cxr.errors import StoreUnavailable
+from mcp_cxr.records import Filter
 from mcp_cxr.server import AccessLog, build_server
 from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.embedded.tables import images
 from tests.server.archives import Ingested, environment, ingested, settings, write_small_images
 from tests.server.conftest import Host, host_of
 from tests.soak.processes import held
@@ -29,7 +32,7 @@ from tests.support.archives import DATABASE, contents, rows
 from tests.support.image_files import dicom
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Generator
     from pathlib import Path
 
 SEARCH = "search_medical_images"
@@ -146,21 +149,68 @@ def without_privileges() -> None:
             ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
-@pytest.mark.parametrize("command", ["search effusion", "table stats", "ingest {images}"])
-def test_a_read_only_folder_is_one_line(data: Path, tmp_path: Path, command: str):
-    images = tmp_path / "images"
-    write_small_images(images, 1)
-    before = (data / DATABASE).read_bytes()
+@contextmanager
+def read_only(data: Path) -> Generator[None]:
     for path in (*data.iterdir(), data):
         path.chmod(0o555)
     try:
-        done = run(data, *command.format(images=images).split(), within=without_privileges)
+        yield
     finally:
         data.chmod(0o755)
+
+
+def last_lines(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.splitlines()[-1] if done.stderr else ""
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_an_archive_in_a_read_only_folder_is_read(data: Path, is_held: bool):
+    """Also while another process has it open: then SQLite's log and shared memory lie beside it."""
+    image_id = rows(data, "SELECT min(image_id) FROM images")[0][0]
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
+        if is_held:
+            other.execute("UPDATE images SET view_position = view_position")
+        with read_only(data):
+            for command in (["search", "effusion"], ["table", "stats"], ["show", image_id]):
+                done = run(data, *command, within=without_privileges)
+                assert done.returncode == 0, done
+                assert (image_id if command[0] == "show" else "Patient") in done.stdout
+
+
+def test_an_ingest_into_a_read_only_folder_is_one_line(data: Path, tmp_path: Path):
+    images = tmp_path / "images"
+    write_small_images(images, 1)
+    before = (data / DATABASE).read_bytes()
+    with read_only(data):
+        done = run(data, "ingest", str(images), within=without_privileges)
     assert done.returncode == 1
-    assert "cannot be written. Check the permissions of the file and its folder." in done.stderr.splitlines()[-1]
+    assert "cannot be written. Check the permissions of the file and its folder." in last_lines(done)
     assert "Traceback" not in done.stderr
     assert (data / DATABASE).read_bytes() == before
+
+
+def test_a_read_only_copy_of_an_archive_being_written_says_where_its_last_changes_are(data: Path, tmp_path: Path):
+    copy = tmp_path / "copy"
+    with closing(sqlite3.connect(data / DATABASE, isolation_level=None)) as other:
+        other.execute("UPDATE images SET view_position = view_position")
+        shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*-shm"))
+    with read_only(copy):
+        done = run(copy, "table", "stats", within=without_privileges)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "its last changes are still in archive.sqlite3-wal. Run `mcp-cxr table stats` once" in last_lines(done)
+    assert run(copy, "table", "stats").returncode == 0
+    with read_only(copy):
+        assert run(copy, "table", "stats", within=without_privileges).returncode == 0
+
+
+async def test_a_read_only_archive_that_changes_while_it_is_read_says_so(data: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    async with EmbeddedStore(data) as store:
+        assert await store.count(Filter()) > 0
+        monkeypatch.setattr(images, "known_ids", lambda *_: os.utime(data / DATABASE, (10**9, 10**9)))
+        with pytest.raises(StoreUnavailable, match="was changed by another program while it was read"):
+            await store.known_ids([])
+        assert await store.count(Filter()) > 0
 
 
 async def test_a_lost_key_is_reported_to_the_host_and_not_replaced(tmp_path: Path):

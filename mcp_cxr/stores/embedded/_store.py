@@ -186,6 +186,12 @@ class EmbeddedStore(Store):
     async def count_orphans(self, *, remove: bool = False) -> int:
         return await (self._write if remove else self._read)(tables.images.count_orphans, remove=remove)
 
+    async def count_empty_studies(self, *, remove: bool = False) -> int:
+        count = await (self._write if remove else self._read)(tables.images.count_empty_studies, remove=remove)
+        if remove and count:
+            await self._connections.truncate_log()  # it holds their reports
+        return count
+
     async def count_unused_roots(self, roots: Sequence[str], *, remove: bool = False) -> int:
         run = self._write if remove else self._read
         return await run(database.archive_info.count_unused_roots, roots, remove=remove)

@@ -194,6 +194,10 @@ class IrisStore(Store):
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 
+    async def count_empty_studies(self, *, remove: bool = False) -> int:
+        run = self._write if remove else self._read
+        return await run(lambda statements, _: tables.studies.count_empty(statements, remove=remove))
+
     async def rebuild_documents(self) -> int:
         def change(statements: Statements, entries: Entries) -> int:
             if not entries.has_later_columns:

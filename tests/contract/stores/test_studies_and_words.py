@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.language import document_terms, terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId, TermClause
-from tests.contract.stores.backends import RANKING_BACKENDS
+from tests.contract.stores.backends import RANKING_BACKENDS, Backend
 from tests.contract.stores.making import bm25, ids, image, vectors
 
 if TYPE_CHECKING:
@@ -132,6 +132,19 @@ async def test_a_study_without_images_is_found_once_it_has_one(store: Store) -> 
     assert await matched(store, "effusion") == []
     await store.put([image("a")], vectors(1))
     assert await matched(store, "effusion") == ["a"]
+
+
+async def test_studies_without_images_are_counted_and_removed(store: Store, backend: Backend) -> None:
+    await store.put([image("a")], vectors(1))
+    await store.put_studies([FULL, replace(FULL, study_id=StudyId("s2")), replace(FULL, study_id=StudyId("s3"))])
+    backend.put_external("e", "s3", "p1")
+    assert await store.count_empty_studies() == 1
+    assert await store.count_empty_studies(remove=True) == 1
+    assert await store.count_empty_studies() == 0
+    await store.put([image("b", study_id="s2")], vectors(1))
+    found = [one.study for one in (await store.get([A, ImageId("b"), ImageId("e")])).values()]
+    assert [one.report for one in found] == [FULL.report, None, FULL.report]
+    assert found[1] == Study(StudyId("s2"), P1)
 
 
 async def test_a_document_left_without_images_does_not_count_in_the_ranking(store: Store) -> None:

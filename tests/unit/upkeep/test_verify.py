@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable
-from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.upkeep import PROBLEMS
 from tests.support.archives import DATABASE, contents, ingested, opened, rows
 from tests.support.image_files import dicom, mimic
@@ -56,6 +56,7 @@ DAMAGE = {
     "wrong dimension": 2,
     "duplicate vector": 1,
     "orphaned": 1,
+    "study without images": 0,
     "file changed": 1,
     "file gone": 0,
     "refused by newer rules": 0,
@@ -83,6 +84,19 @@ async def test_verify_counts_a_missing_file(tmp_path: Path) -> None:
     image.unlink()  # a test may wait
     async with opened(tmp_path / "data") as archive:
         assert (await archive.verify()).problems["file gone"] == 1
+
+
+async def test_a_study_whose_images_were_never_written_is_found_and_removed(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    await ingest_twelve(data, tmp_path / "images")
+    before = contents(data)
+    async with opened(data) as archive:
+        await archive.store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="MRN 4711", labels={"Edema": 1})])
+        assert (await archive.verify()).problems["study without images"] == 1
+        found = await archive.repair()
+        assert (found.problems["study without images"], found.repaired["study without images"]) == (0, 1)
+    assert contents(data) == before
+    assert not any(b"MRN 4711" in path.read_bytes() for path in data.iterdir())
 
 
 async def test_repair_removes_a_missing_root_once_no_image_comes_from_it(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """Runs each transaction in a thread, on a connection that no other thread uses meanwhile; only here is SQLite opened.
 
 A call that fails or is cancelled closes its connection, which rolls back; one that succeeds returns it.
+
+In a folder that cannot be written, SQLite cannot create the files that write-ahead logging needs. A finished archive,
+whose log is empty, is opened there as immutable; if its file changes during a call, the call fails.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -20,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T")
-_Identity: TypeAlias = "tuple[int, int] | None"
+_Identity: TypeAlias = "tuple[int, ...] | None"
 
 _SIZE = 4  # more readers at once than a laptop has fast cores do not help
 _PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
@@ -67,6 +71,13 @@ _MEANINGS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_NOTADB: _DAMAGED,
 }
+
+
+_CHANGED = "{location} was changed by another program while it was read. Try again."
+_UNFINISHED = (
+    "{location} is in a folder that cannot be written, and its last changes are still in {log}. Run `mcp-cxr table"
+    " stats` once where the folder can be written."
+)
 
 
 class Connections:
@@ -143,7 +154,8 @@ class Connections:
     def _create_file(self) -> None:
         with translated_errors(str(self._path)):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
+            if not self._path.exists():
+                self._path.touch(mode=0o600)
             with self._borrowed() as connection:
                 connection.execute(_PAGE_SIZE)
                 _use_wal(connection)
@@ -180,16 +192,36 @@ class Connections:
 
     @contextmanager
     def _borrowed(self) -> Generator[sqlite3.Connection]:
-        file = _identity(self._path)
-        connection = self._kept(file) or self._connect()
+        is_immutable = self._is_immutable()
+        file = _identity(self._path, is_immutable=is_immutable)
+        connection = self._kept(file) or self._connect(is_immutable=is_immutable)
         try:
             yield connection
         except BaseException as exc:
             connection.close()
+            if is_immutable and _identity(self._path, is_immutable=True) != file:
+                raise StoreUnavailable(_CHANGED.format(location=self._path)) from exc
             if isinstance(exc, sqlite3.OperationalError):
                 from_thread.check_cancelled()  # then it was the progress handler that stopped it
             raise
         self._idle.append((file, connection))
+        if is_immutable and _identity(self._path, is_immutable=True) != file:
+            raise StoreUnavailable(_CHANGED.format(location=self._path))
+
+    def _is_immutable(self) -> bool:
+        """Whether the file is to be read as one that nobody changes: its folder cannot be written.
+
+        Raises:
+            StoreUnavailable: The write-ahead log is not empty, and cannot be read there.
+        """
+        if os.access(self._path.parent, os.W_OK) or not self._path.is_file():
+            return False
+        log, shared_memory = (self._path.with_name(f"{self._path.name}-{ending}") for ending in ("wal", "shm"))
+        if not log.exists() or not log.stat().st_size:
+            return True
+        if not shared_memory.exists():
+            raise StoreUnavailable(_UNFINISHED.format(location=self._path, log=log.name))
+        return False  # another process writes
 
     def _kept(self, file: _Identity) -> sqlite3.Connection | None:
         """Return an idle connection to this file; close those to a file that was at this path before.
@@ -205,11 +237,11 @@ class Connections:
                 return connection
             connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, is_immutable: bool) -> sqlite3.Connection:
         if not self._path.is_file():
             raise store_missing(str(self._path))
         connection = sqlite3.connect(
-            f"{self._path.absolute().as_uri()}?mode=rw",
+            f"{self._path.absolute().as_uri()}?{'immutable=1' if is_immutable else 'mode=rw'}",
             uri=True,
             timeout=self._busy_timeout_s,
             isolation_level=None,  # no implicit transactions
@@ -229,12 +261,13 @@ class Connections:
             self._idle.pop()[1].close()
 
 
-def _identity(path: Path) -> _Identity:
+def _identity(path: Path, *, is_immutable: bool) -> _Identity:
     try:
         status = path.stat()
     except OSError:  # reported when the file is opened
         return None
-    return status.st_dev, status.st_ino
+    state = (status.st_size, status.st_mtime_ns) if is_immutable else ()
+    return status.st_dev, status.st_ino, *state
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

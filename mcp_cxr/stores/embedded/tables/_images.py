@@ -73,6 +73,9 @@ WHERE study_id = coalesce(:study_id, study_id) AND subject_id = coalesce(:subjec
 _FORGET_STUDIES = """
 DELETE FROM studies WHERE study_id IN (SELECT value FROM json_each(?))
 AND NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"""
+_EMPTY_STUDIES: LiteralString = (
+    " FROM studies WHERE NOT EXISTS (SELECT 1 FROM images WHERE images.study_id = studies.study_id)"
+)
 _ORPHANS: LiteralString = " FROM vectors WHERE slot NOT IN (SELECT slot FROM images)"
 
 _SELECT_STUDIES = """
@@ -151,6 +154,14 @@ def count_orphans(connection: Connection, *, remove: bool) -> int:
     if remove:
         connection.execute("DELETE" + _ORPHANS)
     return orphans
+
+
+def count_empty_studies(connection: Connection, *, remove: bool) -> int:
+    """Count studies without an image, and remove them if asked."""
+    count = connection.execute("SELECT count(*)" + _EMPTY_STUDIES).fetchone()[0]
+    if remove:
+        connection.execute("DELETE" + _EMPTY_STUDIES)
+    return count
 
 
 def _named_alone(connection: Connection, where: Filter) -> set[str]:

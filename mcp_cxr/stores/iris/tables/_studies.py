@@ -42,6 +42,8 @@ _INSERT_LABEL = "INSERT %NOLOCK INTO {table}Labels (StudyID, LabelName, LabelVal
 _SELECT_OF_SUBJECT = "SELECT StudyID FROM {table}Studies WHERE SubjectID = :subject"
 _SELECT_STUDY_OF_SUBJECT = "SELECT StudyID FROM {table}Studies WHERE StudyID = :study AND SubjectID = :subject"
 _SELECT_WITH_IMAGES = "SELECT DISTINCT StudyID FROM {table} WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_SELECT_EMPTY = """
+SELECT s.StudyID FROM {table}Studies AS s LEFT JOIN {table} AS i ON i.StudyID = s.StudyID WHERE i.ImageID IS NULL"""
 _DELETE_STUDIES = "DELETE FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
 
 _SELECT_IMAGES = """
@@ -114,6 +116,14 @@ def delete_unused(statements: Statements, study_ids: Collection[str]) -> None:
         statements.execute(_DELETE_LABELS, {"studies": to_list_cell(gone)})
         statements.execute(_DELETE_STUDIES, {"studies": to_list_cell(gone)})
     reindex(statements, used)
+
+
+def count_empty(statements: Statements, *, remove: bool) -> int:
+    """Count the studies that have no image, and delete them if asked."""
+    empty = [str(study_id) for (study_id,) in statements.fetch_all(_SELECT_EMPTY)]
+    for start in range(0, len(empty) if remove else 0, MAX_IDS_PER_QUERY):
+        delete_unused(statements, empty[start : start + MAX_IDS_PER_QUERY])
+    return len(empty)
 
 
 def to_study(row: Row) -> Study:

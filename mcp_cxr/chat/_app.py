@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from mcp_cxr.chat._chat_page import chat_page
 from mcp_cxr.chat._mcp_client import ServerEnded
 from mcp_cxr.chat._search_page import search_page
 from mcp_cxr.chat._search_queries import describe_query, save_query, saved_queries
-from mcp_cxr.chat._servers import Backend
+from mcp_cxr.chat._servers import current_backend
 from mcp_cxr.chat._session_state import this_tab
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_cxr.chat._language_model import ChatModel
+    from mcp_cxr.chat._servers import Backend
     from mcp_cxr.chat._session_state import Tab
 
 _PAGES = {"Search": search_page, "Chat": chat_page, "Archive": archive_page}
@@ -32,14 +31,10 @@ _STYLES = Path(__file__).parent / "page.css"
 
 
 def draw_app() -> None:
-    """Draw the app once for one tab; `mcp-cxr chat` passes the token and the folders as arguments."""
+    """Draw the app once for one tab."""
     st.set_page_config(page_title="Chest X-rays", page_icon="🩻", layout="wide")
-    token, *folders = sys.argv[1:]
-    if not hmac.compare_digest(st.query_params.get("token", "").encode(), token.encode()):
-        st.error("Open the link that `mcp-cxr chat` printed: it contains the token that this page requires.")
-        return
     st.html(_STYLES)
-    backend, tab = _backend(tuple(folders)), this_tab()
+    backend, tab = current_backend(), this_tab()
     with st.container(horizontal=True, vertical_alignment="center", key="head"):
         page_name = st.segmented_control(
             "Page", list(_PAGES), default="Search", key="page", required=True, label_visibility="collapsed"
@@ -52,11 +47,6 @@ def draw_app() -> None:
         st.caption("Not a medical device: not for diagnosis.")
         _sidebar_queries(backend, tab)
     _PAGES[page_name](backend, tab)
-
-
-@st.cache_resource(show_spinner="Starting the server ...", on_release=Backend.close)
-def _backend(folders: tuple[str, ...]) -> Backend:
-    return Backend.open(folders)
 
 
 def _model_line(model: ChatModel | None, share: Sequence[str]) -> str:

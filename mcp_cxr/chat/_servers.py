@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
 import os
 import secrets
-import shutil
 import sys
-import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +16,15 @@ from mcp import StdioServerParameters
 from mcp_cxr.chat._language_model import ChatModel, create_model
 from mcp_cxr.chat._mcp_client import Connection, Loop, ServerEnded
 from mcp_cxr.errors import CxrError
-from mcp_cxr.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
     from concurrent.futures import Future
 
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
 
+    from mcp_cxr.settings import Settings
 
 _SHARE_ALL = "reports,images"
 _END_TIMEOUT_S = 10
@@ -48,19 +46,18 @@ class Backend:
     language_model: ChatModel | None
     """None: no language model is configured."""
     uploads: Path
-    """Uploaded example images; deleted when the process ends."""
+    """Folder of uploaded example images."""
 
     @classmethod
-    def open(cls, folders: Sequence[str]) -> Backend:
-        """Start the servers for the archive that the environment describes.
+    def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path) -> Backend:
+        """Start the servers for an archive.
 
         Args:
+            settings: Of the archive and the language model.
             folders: Further roots, besides MCP_CXR_ROOTS.
+            uploads: Folder that only the user may read.
         """
-        settings = load_settings()
-        uploads = Path(tempfile.mkdtemp(prefix="mcp-cxr-chat-"))
-        atexit.register(shutil.rmtree, uploads, ignore_errors=True)
-        roots = [*map(str, settings.roots), *folders]
+        roots = [*map(str, settings.roots), *map(str, folders)]
         user_server = _server(settings, share=_SHARE_ALL, roots=[*roots, str(uploads)])
         model_server = _server(settings, share=",".join(settings.share), roots=roots)
         servers = Connection(user_server), Connection(model_server)
@@ -105,6 +102,26 @@ class Backend:
     def is_upload(self, example: str) -> bool:
         """Whether an example is an uploaded file."""
         return example.startswith(str(self.uploads))
+
+
+_opened: list[Backend] = []  # Streamlit runs its script without arguments: the pages find the servers here
+
+
+@contextmanager
+def opened_backend(settings: Settings, folders: Sequence[Path], uploads: Path) -> Generator[Backend]:
+    """Open the servers for all pages of this process; arguments as for `Backend.open`."""
+    backend = Backend.open(settings, folders, uploads)
+    _opened.append(backend)
+    try:
+        yield backend
+    finally:
+        _opened.remove(backend)
+        backend.close()
+
+
+def current_backend() -> Backend:
+    """Return the servers of this process."""
+    return _opened[-1]
 
 
 def text_of(result: CallToolResult) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,9 @@ import pytest
 from playwright.async_api import async_playwright
 from streamlit.testing.v1 import AppTest
 
+from mcp_cxr.chat._servers import opened_backend
 from mcp_cxr.chat._streamlit_script import __file__ as page
+from mcp_cxr.settings import load_settings
 from tests.browser.conftest import do_without_chromium
 from tests.browser.hosting import CHROMIUM, FLAGS
 from tests.server.archives import Ingested, environment, ingested, write_small_images
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from playwright.async_api import Browser, BrowserContext, Page
+    from playwright.async_api import Browser, BrowserContext, Frame
 
-    Open = Callable[..., AbstractAsyncContextManager[Page]]
+    from mcp_cxr.chat._servers import Backend
 
-TOKEN = "a token of the tests"  # noqa: S105  # of nothing
+    Open = Callable[..., AbstractAsyncContextManager[Frame]]
+
 MODEL = "scripted-1"
 
 
@@ -63,19 +65,20 @@ def variables(archive: Ingested, model: ScriptedModel) -> dict[str, str]:
     return {**environment(archive.data_dir), **chat}
 
 
+@pytest.fixture(scope="module")
+def backend(variables: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """The servers that all tabs without a browser share."""
+    with pytest.MonkeyPatch.context() as environ:
+        for name, value in variables.items():
+            environ.setenv(name, value)
+        with opened_backend(load_settings(), [folder], tmp_path_factory.mktemp("uploads")) as opened:
+            yield opened
+
+
 @pytest.fixture
-def tab(variables: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
-    """Open a tab without a browser; all tabs of a process share the servers."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["chat", TOKEN, str(folder)])
-
-    def opened() -> AppTest:
-        made = AppTest.from_file(page, default_timeout=60)
-        made.query_params["token"] = TOKEN
-        return made.run()
-
-    return opened
+def tab(backend: Backend) -> Callable[[], AppTest]:
+    """Open a tab without a browser."""
+    return lambda: AppTest.from_file(page, default_timeout=60).run()
 
 
 @pytest.fixture(scope="package")
@@ -96,19 +99,23 @@ async def browser(anyio_backend: str, variables: dict[str, str]) -> AsyncIterato
 
 
 @pytest.fixture(scope="package")
-async def profile(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """One browser context for all tabs, so that they share its cache."""
+async def profile(browser: Browser, chatting: Chatting) -> AsyncIterator[BrowserContext]:
+    """One browser context with a session for all tabs, so that they share its cache."""
     opened = await browser.new_context(accept_downloads=True)
+    first = await opened.new_page()
+    await first.goto(chatting.fresh_url)
+    await first.wait_for_selector("iframe")
+    await first.close()
     yield opened
     await opened.close()
 
 
 @pytest.fixture
 def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
-    """Open a tab in the browser, in which no error and no request to another host may occur."""
+    """Open a tab in the browser, in which no error and no request to another host may occur; yield its frame."""
 
     @asynccontextmanager
-    async def opened() -> AsyncGenerator[Page]:
+    async def opened() -> AsyncGenerator[Frame]:
         tab = await profile.new_page()
         await tab.set_viewport_size({"width": 1400, "height": 900})
         wrong: list[str] = []
@@ -116,9 +123,12 @@ def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("request", lambda request: wrong.append(request.url) if is_elsewhere(request.url) else None)
         try:
-            await tab.goto(chatting.url)
-            await tab.get_by_placeholder("left pleural effusion").wait_for()
-            yield tab
+            await tab.goto(chatting.address)
+            element = await tab.wait_for_selector("iframe")
+            frame = await element.content_frame() if element else None
+            assert frame
+            await frame.get_by_placeholder("left pleural effusion").wait_for()
+            yield frame
             assert wrong == []
         finally:
             await tab.close()

@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.async_api import expect
 
 if TYPE_CHECKING:
-    from playwright.async_api import FrameLocator, Locator, Page
+    from playwright.async_api import Frame, FrameLocator, Locator
 
     from tests.chat.conftest import Open
     from tests.server.archives import Ingested
@@ -45,21 +45,21 @@ OVERFLOWING = """() => [...document.querySelectorAll(".stMain *")]
 expect.set_options(timeout=30_000)
 
 
-async def ask(tab: Page, query: str) -> None:
+async def ask(tab: Frame, query: str) -> None:
     await tab.get_by_placeholder("left pleural effusion").fill(query)
-    await tab.keyboard.press("Enter")
+    await tab.page.keyboard.press("Enter")
     await tab.get_by_role("button", name=f"“{query}”", exact=True).wait_for()
 
 
-def cards(tab: Page) -> Locator:
+def cards(tab: Frame) -> Locator:
     return tab.locator(".st-key-gallery > *")
 
 
-def viewer(tab: Page) -> FrameLocator:
+def viewer(tab: Frame) -> FrameLocator:
     return tab.frame_locator("iframe[title=Viewer]")
 
 
-async def go_to(tab: Page, page: str) -> None:
+async def go_to(tab: Frame, page: str) -> None:
     await tab.get_by_role("radio", name=page).click()
 
 
@@ -95,18 +95,18 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
         await expect(cards(tab).first).to_contain_text("cosine 1.000")
         await expect(cards(tab).first).to_contain_text(image.study_id)
         await expect(tab.get_by_role("button", name=f"More like this: {image.path.name}")).to_be_visible()
-        await tab.keyboard.press("Escape")
+        await tab.page.keyboard.press("Escape")
         for place in (0, 2):
             await cards(tab).nth(place).get_by_text("Select").click()
         await tab.get_by_role("button", name="Export (2)").click()
-        async with tab.expect_download() as started:
+        async with tab.page.expect_download() as started:
             await tab.get_by_role("button", name="Ids and scores (CSV)").click()
         await (await started.value).save_as(tmp_path / "images.csv")
         make = tab.get_by_role("button", name="Create the ZIP file")
         await expect(make).to_be_disabled()
         await tab.get_by_text("Yes, export 2 images").click()
         await make.click()
-        async with tab.expect_download() as started:
+        async with tab.page.expect_download() as started:
             await tab.get_by_role("button", name="Images (ZIP)").click()
         await (await started.value).save_as(tmp_path / "images.zip")
     rows = list(csv.DictReader((tmp_path / "images.csv").read_text().splitlines()))
@@ -127,7 +127,7 @@ async def test_a_hanging_server_blocks_nothing_and_a_killed_one_is_restarted(
         await ask(tab, "pneumothorax")
         chatting.signal_servers(signal.SIGSTOP)
         await tab.get_by_placeholder("left pleural effusion").fill("edema")
-        await tab.keyboard.press("Enter")
+        await tab.page.keyboard.press("Enter")
         await expect(tab.get_by_text("Searching: “edema”")).to_be_visible()
         stop = tab.get_by_role("button", name="Stop")
         await expect(stop).to_have_count(1)
@@ -201,32 +201,32 @@ async def test_a_model_searches_continues_and_is_stopped(
     }
 
 
-async def say(tab: Page, text: str) -> None:
+async def say(tab: Frame, text: str) -> None:
     await tab.get_by_test_id("stChatInputTextArea").fill(text)
-    await tab.keyboard.press("Enter")
+    await tab.page.keyboard.press("Enter")
 
 
-async def check_layout(tab: Page, step: str) -> None:
+async def check_layout(tab: Frame, step: str) -> None:
     """Check that nothing overflows at any width; take screenshots if they are wanted."""
     for width in WIDTHS:
-        await tab.set_viewport_size({"width": width, "height": 760})
+        await tab.page.set_viewport_size({"width": width, "height": 760})
         await tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         assert await tab.evaluate(OVERFLOWING) == [], (step, width)
         await tab.get_by_role("radio", name="Search").click(trial=True)  # nothing covers it
         if os.environ.get("REFRESH_SNAPSHOTS"):
             await take_screenshots(tab, f"{step}-{width}")
-    await tab.set_viewport_size({"width": WIDTHS[-1], "height": 900})
+    await tab.page.set_viewport_size({"width": WIDTHS[-1], "height": 900})
     await set_theme(tab, "light")
 
 
-async def set_theme(tab: Page, theme: str) -> None:
+async def set_theme(tab: Frame, theme: str) -> None:
     """Set the theme of the page, and wait for the viewer to follow."""
-    await tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await tab.page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
     for page in await tab.locator("iframe[title=Viewer]").all():
         await expect(page.content_frame.locator("html")).to_have_attribute("data-theme", theme)
 
 
-async def take_screenshots(tab: Page, name: str) -> None:
+async def take_screenshots(tab: Frame, name: str) -> None:
     """Take a screenshot in each theme."""
     BUILD.mkdir(parents=True, exist_ok=True)
     for theme in THEMES:
@@ -234,7 +234,7 @@ async def take_screenshots(tab: Page, name: str) -> None:
         await tab.locator(".stMain").evaluate("(main) => main.scrollTo(0, 0)")
         wanted = SCREENSHOTS.get(f"{name}-{theme}")
         place = DOCS / wanted if wanted else BUILD / f"{name}-{theme}.png"
-        await tab.screenshot(path=place, animations="disabled")
+        await tab.page.screenshot(path=place, animations="disabled")
         with Image.open(place) as screenshot:
             screenshot.quantize(160).save(place, optimize=True)
 

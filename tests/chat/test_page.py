@@ -8,29 +8,21 @@ import re
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from streamlit.testing.v1 import AppTest
-
-from mcp_cxr.chat._app import _backend, _model_line
+from mcp_cxr.chat._app import _model_line
 from mcp_cxr.chat._language_model import AnthropicModel, ChatModel
 from mcp_cxr.chat._mcp_client import Loop
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
-from mcp_cxr.chat._streamlit_script import __file__ as page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from streamlit.testing.v1 import AppTest
 
     from tests.server.archives import Ingested
     from tests.standins.model import ScriptedModel
 
     OpenTab = Callable[[], AppTest]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def servers_end() -> Iterator[None]:
-    yield
-    _backend.clear()
 
 
 def button(tab: AppTest, name: str) -> Any:
@@ -55,16 +47,6 @@ def titles(tab: AppTest) -> list[str]:
 
 def state(tab: AppTest) -> Any:
     return tab.session_state["mcp_cxr_tab"]
-
-
-def test_the_page_shows_nothing_without_the_token_of_the_link(tab: OpenTab) -> None:
-    with_it = tab()
-    assert not with_it.error
-    stranger = AppTest.from_file(page, default_timeout=60).run()
-    assert [one.value for one in stranger.error] == [
-        "Open the link that `mcp-cxr chat` printed: it contains the token that this page requires."
-    ]
-    assert not stranger.text_input
 
 
 def test_search_by_words_filters_and_marked_images(tab: OpenTab) -> None:

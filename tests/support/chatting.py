@@ -23,18 +23,22 @@ class Chatting:
 
     Args:
         variables: The whole environment.
-        arguments: Appended to `chat --headless --port 0`.
+        arguments: Appended to `chat --port 0`.
     """
 
     variables: dict[str, str]
     folder: Path
     arguments: tuple[str, ...] = ()
+    headless: bool = True
+    under: tuple[str, ...] = ()
+    """A command that starts it, such as `nohup`."""
     output: list[str] = field(default_factory=list[str])
     url: str = ""
     process: subprocess.Popen[str] = field(init=False)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "mcp_cxr", "chat", "--headless", "--port", "0", *self.arguments]
+        options = ["--port", "0", *(["--headless"] if self.headless else []), *self.arguments]
+        command = [*self.under, sys.executable, "-m", "mcp_cxr", "chat", *options]
         home = {"HOME": str(self.folder), "PATH": os.environ["PATH"]}
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**home, **self.variables}, cwd=self.folder
@@ -55,6 +59,26 @@ class Chatting:
             self.process.communicate(timeout=TIMEOUT_S)
         finally:
             self.process.kill()
+
+    @property
+    def address(self) -> str:
+        """The address of the page, without the code of the link."""
+        return self.url.partition("#")[0]
+
+    @property
+    def opening_file(self) -> Path:
+        """The file that redirects to the page with a code that is still unused."""
+        assert self.process.stderr
+        while not (found := re.search(r"open (\S+open\.html)", "".join(self.output))):
+            self.output.append(self.process.stderr.readline())
+        return Path(found[1])
+
+    @property
+    def fresh_url(self) -> str:
+        """A link that is still unused."""
+        found = re.search(r'href="([^"]+)"', self.opening_file.read_text())
+        assert found
+        return found[1]
 
     @property
     def servers(self) -> list[int]:

@@ -35,11 +35,11 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "snowballstemmer": ("language",),
     "sqlite3": ("stores.embedded",),
     "sse_starlette": ("server.http",),
-    "starlette": ("server.http",),
+    "starlette": ("server.http", "chat.launch"),
     "streamlit": ("chat",),
     "tqdm": ("cli._ingest",),
     "urllib.request": ("pasted_text",),  # a file URL as a path, nothing of the network
-    "uvicorn": ("server.http",),
+    "uvicorn": ("server.http", "chat.launch"),
 }
 """Library: the modules and packages of mcp_cxr that may import it. Other standard modules are free."""
 

@@ -17,8 +17,10 @@ import pytest
 import uvicorn
 from anyio import to_thread
 
+from mcp_cxr.server.http._refusal_log import RefusalLog
 from mcp_cxr.server.http._request_limits import RequestLimits
 from mcp_cxr.server.http._serve import MAX_BODY, LimitedServer
+from mcp_cxr.server.http._sessions import SessionLimits
 from tests.server.archives import environment, write_small_images
 from tests.support.served import Served, bearer
 
@@ -123,7 +125,7 @@ async def test_a_connection_without_a_request_is_closed():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         limits = RequestLimits(app, idle_timeout_s=0.05)
         config = uvicorn.Config(limits, http="h11", lifespan="off", log_config=None, timeout_notify=0)
-        server = LimitedServer(config, limits)
+        server = LimitedServer(config, limits, SessionLimits(app), RefusalLog(limits))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(server.serve, [listener])
             for start in (b"", b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -19,7 +20,7 @@ OPENID, RFC8414 = "/.well-known/openid-configuration", "/.well-known/oauth-autho
 
 
 class Issuer:
-    """Publishes at `metadata_path`; its pages can be changed while it runs.
+    """Publishes at `metadata_path`; its pages can be changed while it runs, and it answers only while `answers` is set.
 
     Args:
         metadata_path: `OPENID` or `RFC8414`.
@@ -28,6 +29,9 @@ class Issuer:
     def __init__(self, *, metadata_path: str = RFC8414) -> None:
         self.keys = {"first": new_key()}
         self.requests: list[str] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.delay_s = 0.0
         self.pages: dict[str, Any] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -39,6 +43,7 @@ class Issuer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -68,12 +73,15 @@ def _handler(issuer: Issuer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             page = issuer.page(self.path)
-            body = json.dumps(page).encode()
+            issuer.answers.wait()
+            threading.Event().wait(issuer.delay_s)
+            body = page if isinstance(page, bytes) else json.dumps(page).encode()
             self.send_response(404 if page is None else 302 if self.path == "/moved" else 200)
             self.send_header("Location", "/keys")
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(OSError):  # the client did not wait
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name  # pytest's output is not for it
             pass

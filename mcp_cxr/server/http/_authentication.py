@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 import stat
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.safe_files import create_private_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mcp.server.auth.provider import TokenVerifier
@@ -48,8 +50,10 @@ class StaticTokenVerifier:
         return AccessToken(token=token, client_id="token", scopes=[])
 
 
-def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Authentication:
-    """Return the authentication of a server whose URL is `url`.
+def authentication_of(
+    config: HttpConfig, *, url: str, token_file: Path, clock: Callable[[], float] = time.monotonic
+) -> Authentication:
+    """Return the authentication of a server whose URL is `url`; `clock` decides how long an issuer's keys are used.
 
     Raises:
         ConfigError: The token file cannot be used.
@@ -66,7 +70,7 @@ def authentication_of(config: HttpConfig, *, url: str, token_file: Path) -> Auth
     if config.oauth_issuer:
         from mcp_cxr.server.http._oauth import OAuthTokenVerifier  # a server with a token of its own needs no httpx
 
-        return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url), auth)
+        return Authentication(OAuthTokenVerifier(config.oauth_issuer, resource=url, clock=clock), auth)
     token, is_new = _token(token_file)
     return Authentication(StaticTokenVerifier(token), auth, token if is_new else None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,7 +16,9 @@ from sse_starlette.sse import AppStatus
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.server.http._authentication import authentication_of
 from mcp_cxr.server.http._config import PATH
+from mcp_cxr.server.http._refusal_log import RefusalLog
 from mcp_cxr.server.http._request_limits import IDLE_TIMEOUT_S, RequestLimits
+from mcp_cxr.server.http._sessions import SessionLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +32,6 @@ if TYPE_CHECKING:
 MAX_BODY = 256 * 1024
 """Bytes of a request; the largest call of a tool needs a tenth of it."""
 _MAX_CONNECTIONS = 512  # half of the descriptors that many systems give a process
-_MAX_SESSIONS = 256
 _SHUTDOWN_TIMEOUT_S = 10
 
 
@@ -53,30 +55,61 @@ def serve_http(
         port = listener.getsockname()[1]
         url = config.url(port)
         authentication = authentication_of(config, url=url, token_file=token_file)
-        limits = RequestLimits(_app(build(authentication=authentication), config, port))
-        server = LimitedServer(_uvicorn_config(config, limits), limits)
+        server = http_server(build(authentication=authentication), config, port)
         if authentication.created_token:
             note(f"Created a token and saved it in {token_file}. It is not shown again: {authentication.created_token}")
         note(f"Serving {url}; Ctrl-C ends it.")
         anyio.run(server.serve, [listener])
 
 
-class LimitedServer(uvicorn.Server):
-    """Closes idle connections; at shutdown ends the streams that clients keep open, and waits for the calls."""
+def http_server(
+    server: MCPServer[Any], config: HttpConfig, port: int, *, clock: Callable[[], float] = time.monotonic
+) -> LimitedServer:
+    """Return a web server for the MCP server on `port`; `clock` returns the seconds that sessions and the log count.
 
-    def __init__(self, config: uvicorn.Config, limits: RequestLimits) -> None:
+    Raises:
+        ConfigError: The certificate cannot be used.
+    """
+    limits = RequestLimits(_app(server, config, port))
+    behind_authentication = server.session_manager.asgi_app
+    behind_authentication.app = sessions = SessionLimits(behind_authentication.app, clock=clock)
+    refusals = RefusalLog(limits, clock=clock)
+    return LimitedServer(_uvicorn_config(config, refusals), limits, sessions, refusals)
+
+
+class LimitedServer(uvicorn.Server):
+    """Closes idle connections and sessions; at shutdown ends streams that clients keep open, and waits for the calls.
+
+    Args:
+        config: Of uvicorn, with the app.
+        limits: Of requests.
+        sessions: Of the SDK.
+        refusals: Written once a second, if there is something to write.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, limits: RequestLimits, sessions: SessionLimits, refusals: RefusalLog
+    ) -> None:
         super().__init__(config)
         self._limits = limits
-        config.callback_notify = self._close_idle
+        self._sessions = sessions
+        self._refusals = refusals
+        config.callback_notify = self._each_second
         AppStatus.disable_automatic_graceful_drain()  # which would cut off the answers to calls
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        with self._refusals.replacing_warnings():
+            await super().serve(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._limits.end_streams()
         await super().shutdown(sockets)
 
-    async def _close_idle(self) -> None:
+    async def _each_second(self) -> None:
         # `server_state` is undocumented, but uvicorn has no setting that covers a connection that never sends.
         self._limits.close_idle(list(self.server_state.connections))
+        await self._sessions.end_idle()
+        self._refusals.write()
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -84,11 +117,13 @@ def _end(_number: int, _frame: object) -> None:
 
 
 def _app(server: MCPServer[Any], config: HttpConfig, port: int) -> ASGIApp:
+    """Return the SDK's app; `SessionLimits` ends its sessions."""
     security = TransportSecuritySettings(allowed_hosts=config.names(port), allowed_origins=config.origins(port))
     return server.streamable_http_app(
         streamable_http_path=PATH,
         max_request_body_size=MAX_BODY,
-        max_sessions=_MAX_SESSIONS,
+        max_sessions=None,
+        session_idle_timeout=None,
         transport_security=security,
         host=config.host,
     )

@@ -10,6 +10,7 @@ from urllib.request import url2pathname
 IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u201d": "\u201d", "\u2018": "\u2019", "\u201e": "\u201c"}
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u200e\u200f"  # byte order mark, zero-width characters, direction marks
+_MIMIC_IMAGE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}", re.IGNORECASE)
 _BLANKS = re.compile(rf"^[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+$")
 
 
@@ -46,8 +47,9 @@ def pasted_path(text: str) -> str:
 def pasted_image_id(text: str) -> str:
     """Return the image id that a text may mean: without the folders before it and an image file's ending.
 
-    The `image_path` of an image in MIMIC-CXR's layout gives its id; an id stays as it is.
+    The `image_path` of an image in MIMIC-CXR's layout gives its id, in small letters; any other id stays as it is.
     """
     name = re.split(r"[/\\]", strip_pasted(text))[-1]
     suffix = next((suffix for suffix in IMAGE_SUFFIXES if name.lower().endswith(suffix)), "")
-    return name[: len(name) - len(suffix)]
+    name = name[: len(name) - len(suffix)]
+    return name.lower() if _MIMIC_IMAGE.fullmatch(name) else name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
+import zlib
 from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.safe_files import open_without_links
@@ -17,15 +19,24 @@ _log = logging.getLogger(__name__)
 
 
 def read_report_file(path: Path) -> str | None:
-    """Return the text of a report; None if there is none to read."""
+    """Return the text of a report, also of a packed one (`.gz`); None if there is none to read."""
     try:
-        with open_without_links(path) as handle:
-            return to_text(handle.read(MAX_REPORT_BYTES))
+        return to_text(_read(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as exc:
-        _log.warning("Cannot read a report (%s); its images are added without it.", exc.strerror)
+    except (OSError, EOFError, zlib.error) as exc:
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or "it is damaged"
+        _log.warning("Cannot read a report (%s); its images are added without it.", reason)
         return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open_without_links(path) as file:
+            return file.read(MAX_REPORT_BYTES)
+    except FileNotFoundError:
+        with open_without_links(path.with_name(f"{path.name}.gz")) as file, gzip.GzipFile(fileobj=file) as packed:
+            return packed.read(MAX_REPORT_BYTES)
 
 
 def to_text(data: bytes) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mcp_cxr.errors import QueryError
-from mcp_cxr.pasted_text import IMAGE_SUFFIXES
+from mcp_cxr.pasted_text import IMAGE_SUFFIXES, pasted_image_id
 from mcp_cxr.records import (
     FILTERS,
     LABELS,
@@ -61,7 +62,7 @@ def check_arguments(arguments: SearchArguments) -> Query:
     checked = _checked(arguments)
     query = Query(
         text=" ".join(checked.query.split()) if checked.query else None,
-        like=tuple(ImageId(one.strip()) for one in checked.like if not _is_file(one)),
+        like=tuple(ImageId(pasted_image_id(one)) for one in checked.like if not _is_file(one)),
         like_files=tuple(one.strip() for one in checked.like if _is_file(one)),
         unlike=tuple(ImageId(one.strip()) for one in checked.unlike),
         where=_where(checked),
@@ -95,7 +96,11 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
     return replace(
         arguments,
         query=_blank_to_none(arguments.query),
-        view=[_known_name("view", name, (*VIEW_POSITIONS, *VIEW_GROUPS)) for name in arguments.view],
+        view=[
+            _known_name("view", name, (*VIEW_POSITIONS, *VIEW_GROUPS))
+            for names in arguments.view
+            for name in re.split(r"\s*[,;/|]\s*", names)
+        ],
         subject_id=_blank_to_none(arguments.subject_id),
         study_id=_blank_to_none(arguments.study_id),
         labels=_labels(arguments.labels),

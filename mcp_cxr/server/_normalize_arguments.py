@@ -57,12 +57,16 @@ def _plain_list(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def _plain_item(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    if name in _IDS and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+    if name in _IDS and not isinstance(value, bool) and (isinstance(value, int) or _is_whole(value)):
         return str(int(value))
     if not isinstance(value, str):
         return value
     text = strip_pasted(value)
     return None if text in _NO_VALUE else text
+
+
+def _is_whole(value: Any) -> bool:  # noqa: ANN401 - JSON
+    return isinstance(value, float) and value.is_integer()
 
 
 def _is_missing(value: Any) -> bool:  # noqa: ANN401 - JSON

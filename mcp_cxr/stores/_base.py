@@ -350,14 +350,14 @@ class Store(ABC):
         """
 
 
-_MIMIC_STUDY = re.compile(r"S?(\d+)")
-_MIMIC_SUBJECT = re.compile(r"P?(\d+)")
+_MIMIC_STUDY = re.compile(r"[Ss]?(\d+)(?:\.0)?")
+_MIMIC_SUBJECT = re.compile(r"[Pp]?(\d+)(?:\.0)?")
 
 
 async def with_mimic_prefixes(store: Store, where: Filter) -> Filter:
     """Return `where` with ids as MIMIC writes them: with its lower-case prefix, unless the archive has them as given.
 
-    `10000032` and `P10000032` become `p10000032`.
+    `10000032`, `P10000032` and `10000032.0` become `p10000032`.
 
     Raises:
         StoreError: The store fails or was never made.

@@ -59,6 +59,25 @@ async def test_excel_s_delimiters_and_capitals_are_read(data: Path, image_dir: P
     assert rows(data, FACTS) == [("1.png", "AP", None, None, None, "Pleural Effusion1")]
 
 
+async def test_paths_join_without_ending_and_in_other_capitals_unless_they_mean_several(
+    data: Path, image_dir: Path
+) -> None:
+    for number, name in enumerate(("A/1.PNG", "a/2.png", "x.png", "X.png", "b/3.png")):
+        plain(image_dir / name, number)
+    lines = (
+        "path,patient,study,view",
+        "a/1.png,P1,1,PA",
+        "A/2,P2,2,AP",
+        "x.png,P3,3,LL",
+        "X.png,P4,4,RL",
+        "B/3,P5,5,PA",
+    )
+    (image_dir / "images.csv").write_text("\n".join((*lines, "b/3,P6,6,AP")))
+    await ingested(data, image_dir)
+    views = dict(rows(data, "SELECT image_path, view_position FROM images"))
+    assert views == {"A/1.PNG": "PA", "a/2.png": "AP", "x.png": "LL", "X.png": "RL", "b/3.png": "UNKNOWN"}
+
+
 async def test_a_report_file_is_read_and_only_below_the_folder(data: Path, image_dir: Path, tmp_path: Path) -> None:
     plain(image_dir / "1.png", 1)
     plain(image_dir / "2.png", 2)

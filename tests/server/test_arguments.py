@@ -71,9 +71,21 @@ async def test_ids_of_patients_and_studies_may_be_numbers_and_have_either_case(h
     for name, given in (("subject_id", image.subject_id), ("study_id", image.study_id)):
         expected = await host.ask(SEARCH, **{name: given})
         assert expected["images"]
-        for other in (int(given[1:]), float(given[1:]), given[1:], given.upper(), f" '{given}' "):
+        for other in (int(given[1:]), float(given[1:]), given[1:], f"{given[1:]}.0", given.upper(), f" '{given}' "):
             page = await host.ask(SEARCH, **{name: other})
             assert (page["images"], page["filters"]) == (expected["images"], expected["filters"])
+
+
+async def test_several_views_may_be_one_text(host: Host):
+    expected = await host.ask(SEARCH, view=["PA", "AP"])
+    for views in ("PA,AP", "pa / ap", ["PA;AP"], "PA|AP"):
+        assert (await host.ask(SEARCH, view=views))["images"] == expected["images"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1.5])
+def test_a_number_that_is_no_id_is_left_for_the_schema_to_refuse(value: float):
+    kept = normalize_arguments({"subject_id": value}, PROPERTIES)["subject_id"]
+    assert repr(kept) == repr(value)
 
 
 async def test_an_image_may_be_named_by_its_file(host: Host, demo: Ingested):
@@ -84,6 +96,7 @@ async def test_an_image_may_be_named_by_its_file(host: Host, demo: Ingested):
         shown["image_path"],
         f'"{image.image_id}"',
         f"{image.image_id}.PNG",
+        image.image_id.upper(),
         str(image.path),
     ]
     expected = await host.ask(SEARCH, like=image.image_id)

@@ -180,7 +180,7 @@ class _DatasetBuilder:
         if number == len(self.subject_of):
             self.subject_of.append(self.subjects.setdefault(stored.image.subject_id, len(self.subjects)))
             self.values.append(np.full(len(LABELS), _NOT_MENTIONED, np.int8))
-            self.text_of.append(self._text(stored.study.report))
+            self.text_of.append(self._text(stored.study.english_report))
         self._add_labels(number, stored)
         return number
 

@@ -18,14 +18,14 @@ _MAX_REPORT_BYTES = 1 << 20
 
 
 async def stored_reports(store: Store, codes: CodesFile, *, split: str | None) -> dict[str, str | None]:
-    """Return the report of each coded study of an archive, None if it has none; images need no vectors."""
+    """Return the English report of each coded study of an archive, None if it has none; images need no vectors."""
     found: dict[str, str | None] = {}
     after = None
     while page := await store.images_after(after, limit=_PAGE):
         after = page[-1].image.image_id
         for study in (stored.study for stored in page if split is None or stored.study.split == split):
             if codes.of_study(study.study_id) is not None:
-                found[study.study_id] = study.report
+                found[study.study_id] = study.english_report
     return found
 
 

@@ -50,7 +50,7 @@ async def _queries(context: EvaluationContext, studies: Integers) -> list[str]:
     found: list[str] = []
     for first in range(0, len(ids), _BATCH):
         stored = await context.store.get(ids[first : first + _BATCH])
-        found += [report_query(image.study.report) for image in stored.values()]
+        found += [report_query(image.study.english_report) for image in stored.values()]
     return found
 
 

@@ -264,6 +264,7 @@ def report_paths(path: Path, subject: str, study: str, folders: Sequence[Path]) 
     name = f"{study}.txt"
     yield path.parent.parent / name
     yield path.parent / name
+    yield path.parent / "report.txt"
     for folder in folders:
         for tree in (f"files/{subject[:3]}", f"mimic-cxr-reports/files/{subject[:3]}", subject[:3], "."):
             yield folder / tree / subject / name

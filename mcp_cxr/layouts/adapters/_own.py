@@ -79,6 +79,7 @@ class OwnLayout(Adapter):
         self._unknown_columns: dict[str, None] = {}
         self._many_labels = False
         self._texts: set[Path] = set()
+        self._near_paths: dict[str, str | None] | None = None
 
     def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images."""
@@ -120,7 +121,21 @@ class OwnLayout(Adapter):
 
     def _row(self, path: str) -> _Row | None:
         self._look_beside(path)
-        return self.find("images", os.path.normcase(path))
+        place = os.path.normcase(path)
+        if (row := self.find("images", place)) or not self.loaded.get("images"):
+            return row
+        near = self._near()
+        found = near.get(place.lower()) or near.get(_IMAGE_ENDING.sub("", place).lower())
+        return self.find("images", found) if found else None
+
+    def _near(self) -> dict[str, str | None]:
+        """Return the path in the table by the path in small letters; None if it means several."""
+        if self._near_paths is None:
+            near: dict[str, str | None] = {}
+            for place in {place for rows in self.loaded["images"] for place in rows.keys()}:  # noqa: SIM118
+                near[place.lower()] = None if place.lower() in near else place
+            self._near_paths = near
+        return self._near_paths
 
     def _look_beside(self, path: str) -> None:
         """Read the `images.csv` in the folders between the image and the folder that is ingested."""
@@ -133,6 +148,7 @@ class OwnLayout(Adapter):
                 table = Path(folder) / "images.csv"
                 if folder != root and table.is_file():
                     self.load_table(table, self.tables[0])
+                    self._near_paths = None
                 self._folders_seen.add(folder)
                 folder = folder.rpartition("/")[0]
 

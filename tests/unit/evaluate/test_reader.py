@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.evaluate import CodesFile
+from mcp_cxr.evaluate.inputs import stored_reports
 from mcp_cxr.evaluate.metrics import wilson_interval
 from mcp_cxr.evaluate.protocols import measure_reader
+from mcp_cxr.records import Study, StudyId, SubjectId
+from mcp_cxr.stores import MemoryStore
 from tests.support.companions import table
-from tests.unit.evaluate.archives import figure
+from tests.unit.evaluate.archives import figure, fill, labeled_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +128,13 @@ def test_unknown_names_and_studies_without_a_report_are_named(tmp_path: Path) ->
 def test_no_study_in_common_is_a_reason(tmp_path: Path) -> None:
     result = measure_reader({"s9": LEFT}, codes(tmp_path, (1, "effusion", 1)))
     assert "None of the 1 coded studies" in (result.skipped or "")
+
+
+async def test_only_english_reports_are_compared(tmp_path: Path) -> None:
+    images, _ = labeled_images(2)
+    spanish = Study(StudyId("s000"), SubjectId("p000"), report="Derrame pleural.", report_language="es")
+    async with MemoryStore() as store:
+        await fill(store, images)
+        await store.put_studies([spanish])
+        found = await stored_reports(store, codes(tmp_path, ("s000", "effusion", 1), ("s001", "edema", 1)), split=None)
+    assert found == {"s000": None, "s001": images[1].report}

@@ -48,7 +48,7 @@ def test_a_report_is_searched_beside_the_study_then_in_companion_folders() -> No
     image = Path(f"/data/files/p10/p10000032/s50414267/{IMAGE}.dcm")
     found = list(report_paths(image, "p10000032", "s50414267", (Path("/reports"),)))
     assert found[0] == Path("/data/files/p10/p10000032/s50414267.txt")
-    assert found[2:4] == [
+    assert found[3:5] == [
         Path("/reports/files/p10/p10000032/s50414267.txt"),
         Path("/reports/mimic-cxr-reports/files/p10/p10000032/s50414267.txt"),
     ]
@@ -212,3 +212,27 @@ async def test_dates_of_the_metadata_table_that_are_not_read_are_counted(data: P
     path.write_text(path.read_text().replace("21800506", "06/05/2180"))
     summary = await ingested(data, image_dir)
     assert summary.notes == ["3 values of StudyDate were not read; write dates as 20240131 or 2024-01-31."]
+
+
+@pytest.mark.parametrize(
+    ("place", "packed"),
+    [("s50414267.txt.gz", True), ("s50414267/s50414267.txt.gz", True), ("s50414267/report.txt", False)],
+)
+async def test_a_report_is_found_packed_and_in_the_folder_of_its_study(
+    data: Path, image_dir: Path, place: str, packed: bool
+) -> None:
+    images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm")
+    text = b"IMPRESSION: Mild edema."
+    (image_dir / "p10" / "p10000032" / place).write_bytes(gzip.compress(text) if packed else text)
+    await ingested(data, image_dir)
+    assert rows(data, "SELECT report FROM studies WHERE study_id = 's50414267'") == [(text.decode(),)]
+
+
+async def test_a_damaged_packed_report_leaves_its_image_in(
+    data: Path, image_dir: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm")
+    (image_dir / "p10" / "p10000032" / "s50414267.txt.gz").write_bytes(gzip.compress(b"IMPRESSION: Edema.")[:-9])
+    summary = await ingested(data, image_dir)
+    assert summary.added == 3
+    assert "Cannot read a report (it is damaged)" in caplog.text

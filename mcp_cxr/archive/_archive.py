@@ -88,13 +88,17 @@ class Archive:
         return await self.search_with(arguments)
 
     async def search_with(
-        self, arguments: SearchArguments, *, roots: tuple[Path, ...] = (), searchable_words: SearchableWords = "archive"
+        self,
+        arguments: SearchArguments,
+        *,
+        example_roots: tuple[Path, ...] | None = None,
+        searchable_words: SearchableWords = "archive",
     ) -> SearchResult:
         """Return a page of results.
 
         Args:
             arguments: Those of the tool `search_medical_images`.
-            roots: More folders that may hold a file named in `like`.
+            example_roots: Folders that may hold a file named in `like`; None: those whose files may be read.
             searchable_words: `findings` if what is understood must not depend on the words of reports.
 
         Raises:
@@ -116,7 +120,7 @@ class Archive:
         )
         if query.text:
             await self.store.require_current_reader()
-        allowed_roots = AllowedRoots((*(await self.allowed_roots()).roots, *roots))
+        allowed_roots = await self.allowed_roots() if example_roots is None else AllowedRoots(example_roots)
         paths, known = await self._image_files.examples(query.like_files, allowed_roots)
 
         async def render(name: str) -> Rendering:
@@ -159,13 +163,14 @@ class Archive:
 
         Args:
             workers: Images read at the same time; None: one for each core.
-            require_root: Whether the folder must lie below a root; set it unless the archive's owner names the folder.
+            require_root: Whether the folder must lie below a root of the settings; set it unless the archive's owner
+                names the folder. Roots recorded by earlier ingests do not count.
 
         Raises:
-            PathRefused: The path is missing, or `require_root` is set and it lies below no root.
+            PathRefused: The path is missing, or `require_root` is set and it lies below none of these roots.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
-        real = (await self.allowed_roots() if require_root else AllowedRoots((Path("/"),))).resolve(path)
+        real = AllowedRoots(self.settings.roots if require_root else (Path("/"),)).resolve(path)
         self._roots.add(real)
         plan = IngestPlan(
             path=real,
@@ -301,6 +306,10 @@ class Archive:
         """
         return await self._image_files.stored_values(image_id, max_px=max_px, tile=tile, factor=factor, keep=keep)
 
+    def allow_reading(self, folder: Path) -> None:
+        """Allow that files of images below a folder are read, until this object is closed."""
+        self._roots.add(folder)
+
     async def allowed_roots(self) -> AllowedRoots:
         """Return the folders that may be read: the roots of the settings, and the roots recorded by earlier ingests.
 
@@ -314,8 +323,9 @@ class Archive:
         Raises:
             StoreError: The store fails.
         """
-        roots = (await self.allowed_roots()).roots
-        return await count_archive(self.store, kind=self.settings.store, embedder=self.embedder.name, roots=roots)
+        return await count_archive(
+            self.store, kind=self.settings.store, embedder=self.embedder.name, roots=self.settings.roots
+        )
 
     async def verify(self) -> Verification:
         """Check every row of the archive, and count the problems.

@@ -5,6 +5,7 @@ Streamlit runs `_streamlit_script`, and so `_app`, in a thread for each tab, aga
 the MCP servers as child processes.
 """
 
+from mcp_cxr.chat._folders import broad_folder_warning
 from mcp_cxr.chat.launch import serve_page
 
-__all__ = ["serve_page"]
+__all__ = ["broad_folder_warning", "serve_page"]

@@ -55,6 +55,7 @@ class Connection:
     def __init__(self, server: StdioServerParameters) -> None:
         self._server = server
         self._session: _Session | None = None
+        self._replaced: list[_Session] = []
 
     @property
     def has_ended(self) -> bool:
@@ -69,12 +70,16 @@ class Connection:
         """
         session = self._session = self._session or _Session(self._server)
         client = await session.client()
+        session.pending += 1
         try:
             return await work(client)
         except MCPError as exc:
             if session.ended.is_set():
                 raise ServerEnded from exc
             raise
+        finally:
+            session.pending -= 1
+            await self._close_replaced()
 
     async def call(
         self, tool: str, arguments: dict[str, Any], *, on_progress: ProgressFnT | None = None
@@ -96,10 +101,26 @@ class Connection:
             await self.close()
         await self.run(Client.list_tools)
 
+    async def replace(self, server: StdioServerParameters) -> None:
+        """Let the next call start another server; this one ends when its pending calls are answered."""
+        self._server = server
+        if self._session:
+            self._replaced.append(self._session)
+            self._session = None
+        await self._close_replaced()
+
     async def close(self) -> None:
         """End the server; the next call starts a new one."""
         session, self._session = self._session, None
-        if session:
+        replaced, self._replaced = self._replaced, []
+        for one in [session, *replaced]:
+            if one:
+                await one.close()
+
+    async def _close_replaced(self) -> None:
+        idle = [session for session in self._replaced if not session.pending]
+        self._replaced = [session for session in self._replaced if session.pending]
+        for session in idle:
             await session.close()
 
 
@@ -108,6 +129,8 @@ class _Session:
 
     def __init__(self, server: StdioServerParameters) -> None:
         self.ended = anyio.Event()
+        self.pending = 0
+        """Calls that are not answered yet."""
         self._ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run(server))
 

@@ -47,6 +47,8 @@ class Backend:
     """None: no language model is configured."""
     uploads: Path
     """Folder of uploaded example images."""
+    folders: list[Path]
+    """Folders that the user named, besides MCP_CXR_ROOTS."""
 
     @classmethod
     def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path) -> Backend:
@@ -54,16 +56,23 @@ class Backend:
 
         Args:
             settings: Of the archive and the language model.
-            folders: Further roots, besides MCP_CXR_ROOTS.
+            folders: Folders that the user may ingest, besides MCP_CXR_ROOTS; both servers may read images below them.
             uploads: Folder that only the user may read.
         """
-        roots = [*map(str, settings.roots), *map(str, folders)]
-        user_server = _server(settings, share=_SHARE_ALL, roots=[*roots, str(uploads)])
-        model_server = _server(settings, share=",".join(settings.share), roots=roots)
-        servers = Connection(user_server), Connection(model_server)
-        backend = cls(settings, Loop(), *servers, create_model(settings), uploads)
+        named = [folder.absolute() for folder in folders]
+        user_server, model_server = map(Connection, _servers(settings, named, uploads))
+        backend = cls(settings, Loop(), user_server, model_server, create_model(settings), uploads, named)
         backend.loop.start(backend.user_server.restart())  # ready for the first query
         return backend
+
+    async def add_folder(self, folder: Path) -> None:
+        """Let the user ingest a folder, and both servers read the images below it; unanswered calls go on."""
+        if _lies_below(folder, (*self.settings.roots, *self.folders)):
+            return
+        self.folders.append(folder)
+        user_server, model_server = _servers(self.settings, self.folders, self.uploads)
+        await self.user_server.replace(user_server)
+        await self.model_server.replace(model_server)
 
     def close(self) -> None:
         """Stop both servers."""
@@ -135,13 +144,30 @@ def _checked(result: CallToolResult) -> CallToolResult:
     return result
 
 
-def _server(settings: Settings, *, share: str, roots: list[str]) -> StdioServerParameters:
+def _lies_below(folder: Path, roots: Sequence[Path]) -> bool:
+    return any(folder.resolve().is_relative_to(root.resolve()) for root in roots)
+
+
+def _servers(
+    settings: Settings, folders: Sequence[Path], uploads: Path
+) -> tuple[StdioServerParameters, StdioServerParameters]:
+    """Return how to start the user's server and the model's, which may ingest nothing that only the user named."""
+    return (
+        _server(settings, share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
+        _server(settings, share=",".join(settings.share), roots=settings.roots, readable=folders),
+    )
+
+
+def _server(
+    settings: Settings, *, share: str, roots: Sequence[Path], readable: Sequence[Path] = ()
+) -> StdioServerParameters:
     """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
     variables = {name: value for name, value in os.environ.items() if name != _KEY} | {
         "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),
-        "MCP_CXR_ROOTS": os.pathsep.join(str(Path(root).absolute()) for root in roots),
+        "MCP_CXR_ROOTS": os.pathsep.join(str(root.absolute()) for root in roots),
         "MCP_CXR_SHARE": share,
     }
     if settings.key_file:
         variables["MCP_CXR_ID_KEY_FILE"] = str(settings.key_file.absolute())
-    return StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=variables)
+    options = [word for folder in readable for word in ("--readable", str(folder))]
+    return StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve", *options], env=variables)

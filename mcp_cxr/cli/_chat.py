@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mcp_cxr.cli._common import note, read_settings
+from mcp_cxr.cli._common import confirmed, note, read_settings
 from mcp_cxr.errors import ConfigError
 
 _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path)
@@ -28,9 +28,14 @@ def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
     Only this machine can open the page. FOLDER: the page can add images below it to the archive.
     """
     try:
-        from mcp_cxr.chat import serve_page  # Streamlit is not loaded for other commands
+        from mcp_cxr.chat import broad_folder_warning, serve_page  # Streamlit is not loaded for other commands
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "streamlit":
             raise
         raise ConfigError("`mcp-cxr chat` needs the extra `chat`: pip install 'mcp-cxr[chat]'.") from None
-    serve_page(read_settings(), folders, port=port, opens_browser=not headless, note=note)
+    settings = read_settings()
+    for folder in folders:
+        warning = broad_folder_warning(folder, data_dir=settings.data_dir)
+        if warning and not confirmed(f"{warning} Images below it could be read and added."):
+            raise ConfigError("Stopped. Name a folder that holds nothing but images.")
+    serve_page(settings, folders, port=port, opens_browser=not headless, note=note)

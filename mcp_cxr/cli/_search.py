@@ -76,7 +76,7 @@ def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
     try:
-        page = with_archive(lambda archive: archive.search_with(arguments, roots=_ANYWHERE))
+        page = with_archive(lambda archive: archive.search_with(arguments, example_roots=_ANYWHERE))
     except QueryError as exc:
         raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
     print_result(page, _lines(page), as_json=as_json)

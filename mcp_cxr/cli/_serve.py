@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
@@ -43,8 +44,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--tls-key", type=_FILE, help="PEM file with the key of the certificate.")
 @click.option("--public-url", help="URL that clients use, for example that of a reverse proxy.")
 @click.option("--oauth-issuer", help="Accept access tokens from this OAuth server instead of the token in http.token.")
+@click.option("--readable", multiple=True, hidden=True, type=_FOLDER)  # `mcp-cxr chat` names its folders
 @click.pass_context
-def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
+def serve(context: click.Context, *, over_http: bool, readable: tuple[Path, ...], **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
     """Serve the archive to an MCP host, over stdin and stdout or HTTP."""
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
         raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
@@ -68,6 +70,8 @@ def serve(context: click.Context, *, over_http: bool, **how: Any) -> None:  # no
 
         open_archive = await to_thread.run_sync(_load)
         async with open_archive(settings) as archive:
+            for folder in readable:
+                archive.allow_reading(folder)
             yield archive
 
     access_log = (

@@ -36,7 +36,9 @@ async def search_medical_images(
     state = state_of(context)
     archive = await state.archive()
     searchable_words = "archive" if "reports" in state.share else "findings"
-    page = await archive.search_with(SearchArguments(**arguments), searchable_words=searchable_words)
+    page = await archive.search_with(
+        SearchArguments(**arguments), example_roots=archive.settings.roots, searchable_words=searchable_words
+    )
     page = redact_search_result(page, state.share)
     return tool_result(page, has_untrusted_text=any(hit.report_excerpt for hit in page.images))
 

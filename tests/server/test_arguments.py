@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import pathname2url
 
 import pytest
+from mcp import Client
 
+from mcp_cxr.server import build_server
 from mcp_cxr.server._normalize_arguments import normalize_arguments
+from tests.server.archives import environment, settings
+from tests.server.conftest import host_of
+from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
     from tests.server.archives import Ingested
@@ -116,6 +121,21 @@ async def test_a_file_may_be_an_address_or_in_quotes(host: Host, demo: Ingested)
     expected = await host.ask(SEARCH, like=str(path))
     for name in (f"file://{pathname2url(str(path))}", f'"{path}"', f" '{path}'\n"):
         assert (await host.ask(SEARCH, like=name))["images"] == expected["images"]
+
+
+async def test_a_folder_may_be_an_address_or_in_quotes(demo: Ingested):
     folder = demo.drawn.folder
-    for name in (f"file://{folder}", f"'{folder}'"):
-        assert (await host.ask("ingest_directory", path=name, dry_run=True))["would_add"] == 0
+    with_root = settings(environment(demo.data_dir, roots=folder))
+    async with Client(build_server(lambda: open_memory_archive(with_root), share=())) as client:
+        host = await host_of(client)
+        for name in (f"file://{folder}", f"'{folder}'"):
+            assert (await host.ask("ingest_directory", path=name, dry_run=True))["would_add"] == 0
+
+
+async def test_an_ingested_folder_may_be_read_but_not_named_for_ingest_or_as_an_example(host: Host, demo: Ingested):
+    image = demo.drawn.images[0]
+    assert not (await host.client.call_tool("view_image", {"image_id": image.image_id})).is_error
+    assert "MCP_CXR_ROOTS" in await host.refused("ingest_directory", path=str(demo.drawn.folder))
+    assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(next(demo.drawn.folder.rglob("*.txt"))))
+    missing = demo.drawn.folder / "missing.dcm"
+    assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(missing))  # nor does it say whether it exists

@@ -30,6 +30,8 @@ _VIEW_CODES = {
 }
 _POSTURES = {"PA": ("F-10440", "Erect"), "AP": ("F-10450", "Recumbent"), "LATERAL": ("F-10440", "Erect")}
 _PROCEDURES = {"PA": "CHEST (PA AND LAT)", "LATERAL": "CHEST (PA AND LAT)", "AP": "CHEST (PORTABLE AP)"}
+_DOZEN = 12
+"""Studies until the kinds of findings repeat."""
 _SPLITS = ("train", "train", "train", "train", "train", "train", "train", "validate", "test", "test")
 _METADATA_COLUMNS = (
     "dicom_id", "subject_id", "study_id", "PerformedProcedureStepDescription", "ViewPosition", "Rows", "Columns",
@@ -57,18 +59,29 @@ class DemoDataSet:
     images: tuple[DemoImage, ...]
 
 
-def write_data_set(folder: Path, *, studies: int = 60, seed: int = 0) -> DemoDataSet:
-    """Write the data set; the same arguments write the same bytes. Files that have them already are not touched."""
+def write_data_set(folder: Path, *, studies: int = 60, seed: int = 0, withhold_reports: bool = False) -> DemoDataSet:
+    """Write the data set; the same arguments write the same bytes. Files that have them already are not touched.
+
+    Args:
+        folder: May have been written before.
+        studies: How many to draw.
+        seed: Of patients and findings.
+        withhold_reports: True leaves every second dozen of studies without report and labels.
+    """
     planned = plan_studies(studies, seed)
     images: list[DemoImage] = []
     labels: dict[StudyId, Mapping[str, int]] = {}
-    for study in planned:
+    for number, study in enumerate(planned):
         study_folder = _study_folder(folder, study)
-        report = write_report(
-            study.findings, view=study.images[0].view, follow_up=study.follow_up, seed=study.images[0].exposure
-        )
-        labels[study.study_id] = report.labels
-        _write_if_changed(study_folder.with_suffix(".txt"), report.text.encode())
+        report_file = study_folder.with_suffix(".txt")
+        if withhold_reports and number // _DOZEN % 2:
+            report_file.unlink(missing_ok=True)
+        else:
+            report = write_report(
+                study.findings, view=study.images[0].view, follow_up=study.follow_up, seed=study.images[0].exposure
+            )
+            labels[study.study_id] = report.labels
+            _write_if_changed(report_file, report.text.encode())
         for image in study.images:
             path = study_folder / f"{image.image_id}.dcm"
             _write_if_changed(path, _image_bytes(study, image))
@@ -135,7 +148,8 @@ def _write_companions(
     images = [(study, image, study.subject_id[1:], study.study_id[1:]) for study in planned for image in study.images]
     of_study = [(study, study.subject_id[1:], study.study_id[1:]) for study in planned]
     paths = {study.study_id: _study_folder(folder, study).relative_to(folder).as_posix() for study in planned}
-    found = [(p, s, *_label_cells(labels[study.study_id])) for study, p, s in of_study]
+    reported = [row for row in of_study if row[0].study_id in labels]
+    found = [(p, s, *_label_cells(labels[study.study_id])) for study, p, s in reported]
     tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
         "cxr-record-list": (
             ("subject_id", "study_id", "dicom_id", "path"),
@@ -143,7 +157,7 @@ def _write_companions(
         ),
         "cxr-study-list": (
             ("subject_id", "study_id", "path"),
-            [(p, s, f"{paths[study.study_id]}.txt") for study, p, s in of_study],
+            [(p, s, f"{paths[study.study_id]}.txt") for study, p, s in reported],
         ),
         "mimic-cxr-2.0.0-metadata": (_METADATA_COLUMNS, [_metadata(study, image) for study, image, _, _ in images]),
         "mimic-cxr-2.0.0-split": (

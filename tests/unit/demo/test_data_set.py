@@ -12,7 +12,14 @@ import numpy as np
 import pydicom
 import pytest
 
-from mcp_cxr.demo import MAX_STORED_VALUE, DemoDataSet, draw_phantom, to_dicom, write_data_set
+from mcp_cxr.demo import (
+    FINDING_KINDS,
+    MAX_STORED_VALUE,
+    DemoDataSet,
+    draw_phantom,
+    to_dicom,
+    write_data_set,
+)
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -43,6 +50,18 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_ones(tmp_pat
     one, two, three = (contents(tmp_path / name) for name in ("one", "two", "three"))
     assert one == two
     assert not {name for name in one if name.endswith(".dcm")} & set(three)
+
+
+def test_withheld_reports_leave_each_kind_of_finding_with_and_without_a_report(tmp_path: Path) -> None:
+    write_data_set(tmp_path, studies=STUDIES)
+    drawn = write_data_set(tmp_path, studies=STUDIES, withhold_reports=True)
+    reported = {path.stem for path in tmp_path.rglob("*.txt")}
+    assert len(reported) == STUDIES / 2
+    for name in ("mimic-cxr-2.0.0-chexpert.csv.gz", "cxr-study-list.csv.gz"):
+        assert {f"s{row['study_id']}" for row in rows_of(drawn, name)} == reported
+    for withheld in (False, True):
+        images = [image for image in drawn.images if (image.study_id not in reported) == withheld]
+        assert {finding.kind for image in images for finding in image.findings} == set(FINDING_KINDS)
 
 
 def test_a_second_run_touches_no_file_and_mends_a_damaged_one(tmp_path: Path) -> None:

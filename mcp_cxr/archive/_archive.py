@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.records import IngestSummary, Rendering, Repair, SearchResult, StoredImage, Verification
+    from mcp_cxr.records import IngestSummary, Outcome, Rendering, Repair, SearchResult, StoredImage, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -326,6 +326,19 @@ class Archive:
         return await count_archive(
             self.store, kind=self.settings.store, embedder=self.embedder.name, roots=self.settings.roots
         )
+
+    async def files_left_out(self) -> list[Outcome]:
+        """Return the files that ingests read and that are not in the archive, by path, each with its reason.
+
+        A file whose image is in the archive from another file has that image's id.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        recorded = await self.store.refused_files()
+        stored = await self.store.get([one.image_id for one in recorded if one.image_id])
+        shown = {str(one.image.file) for one in stored.values()}
+        return [one for one in recorded if one.path not in shown]
 
     async def verify(self) -> Verification:
         """Check every row of the archive, and count the problems.

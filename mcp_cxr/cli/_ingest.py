@@ -213,6 +213,8 @@ def _passed_over(summary: IngestSummary) -> Iterator[str]:
         yield f"  Recorded as bad before: {summary.recorded_bad} (--retry-failed tries them again)"
     if summary.other_file_same_id:
         yield f"  Left out, another file has the same id: {summary.other_file_same_id}"
+    if summary.other_pixels_same_id:
+        yield f"    with other pixels: {summary.other_pixels_same_id} (`mcp-cxr table refused` names them)"
 
 
 class _LogLines:
@@ -295,7 +297,9 @@ class ProgressDisplay:
 
 
 def _counts(progress: IngestProgress) -> str:
-    return f"Skipped {progress.skipped}, Added {progress.added}, Errors {progress.errors}"
+    bad = f", Recorded as bad before {progress.recorded_bad}" if progress.recorded_bad else ""
+    others = f", Same id as another file {progress.other_file_same_id}" if progress.other_file_same_id else ""
+    return f"Skipped {progress.skipped}, Added {progress.added}, Errors {progress.errors}{bad}{others}"
 
 
 def _line(progress: IngestProgress) -> str:

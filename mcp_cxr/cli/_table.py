@@ -152,13 +152,16 @@ def verify(*, repair: bool, as_json: bool) -> int:
     return FAILED if any(found.problems.values()) else DONE
 
 
-@table.command()
+@table.command(short_help="List the files that were left out, with the reason.")
 @as_json
 def refused(*, as_json: bool) -> None:
-    """List the refused files, each with its reason."""
-    found = with_archive(lambda archive: archive.store.refused_files())
+    """List the files that were read and are not in the archive, each with its reason."""
+    found = with_archive(lambda archive: archive.files_left_out())
     as_table = [{"path": one.path, "reason": one.reason} for one in found]
-    lines = [*(f"{one.path}: {one.reason}" for one in found), f"Refused: {len(found)}"]
+    others = sum(one.image_id is not None for one in found)
+    lines = [*(f"{one.path}: {one.reason}" for one in found), f"Refused: {len(found) - others}"]
+    if others:
+        lines.append(f"Left out, another file has the same id: {others}")
     print_result({"refused": as_table}, lines, as_json=as_json)
 
 

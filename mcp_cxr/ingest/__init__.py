@@ -1,12 +1,12 @@
 """Ingests a folder: finds its images, embeds them and stores them."""
 
-from mcp_cxr.ingest._callbacks import IngestCallbacks
 from mcp_cxr.ingest._compare_reading import ReadingNow, compare_reading
 from mcp_cxr.ingest._counts import IngestProgress
 from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
 from mcp_cxr.ingest._preview_layout import preview_layout
+from mcp_cxr.ingest._tally import IngestCallbacks
 from mcp_cxr.ingest._walk import Candidate, Shard
 
 __all__ = [

@@ -28,14 +28,18 @@ class IngestProgress:
     found: int | None
     """Candidate files; None until they are counted, long before the last one is read."""
     skipped: int
+    """Files whose image is in the archive."""
     added: int
+    """In a dry run: that would be added."""
     errors: int
     seconds: float
+    recorded_bad: int = 0
+    other_file_same_id: int = 0
 
     @property
     def processed(self) -> int:
         """Files that have an outcome."""
-        return self.skipped + self.added + self.errors
+        return self.skipped + self.recorded_bad + self.other_file_same_id + self.added + self.errors
 
     @property
     def rate(self) -> float:
@@ -86,6 +90,7 @@ class IngestCounts:
     skipped: int = 0
     recorded_bad: int = 0
     other_file_same_id: int = 0
+    other_pixels_same_id: int = 0
     added: int = 0
     would_add: int = 0
     studies_updated: int = 0
@@ -102,18 +107,20 @@ class IngestCounts:
     @property
     def processed(self) -> int:
         """Files that have an outcome."""
-        return self.passed_over + self.added + self.would_add + self.reasons.total()
-
-    @property
-    def passed_over(self) -> int:
-        """Files in the archive, recorded as bad, or under an id that is taken."""
-        return self.skipped + self.recorded_bad + self.other_file_same_id
+        return self.progress().processed
 
     def progress(self) -> IngestProgress:
         """Return the progress so far."""
         found = self.walked if self.walk_ended else self.counted
-        done = self.added + self.would_add
-        return IngestProgress(found, self.passed_over, done, self.reasons.total(), time.monotonic() - self.started)
+        return IngestProgress(
+            found,
+            self.skipped,
+            self.added + self.would_add,
+            self.reasons.total(),
+            time.monotonic() - self.started,
+            self.recorded_bad,
+            self.other_file_same_id,
+        )
 
     def _notes(self) -> list[str]:
         notes: list[str] = []
@@ -153,6 +160,7 @@ class IngestCounts:
             skipped=self.skipped,
             recorded_bad=self.recorded_bad,
             other_file_same_id=self.other_file_same_id,
+            other_pixels_same_id=self.other_pixels_same_id,
             added=self.added,
             errors=self.reasons.total(),
             errors_by_reason=dict(self.reasons.most_common()),

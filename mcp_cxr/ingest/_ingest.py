@@ -5,16 +5,23 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
-from mcp_cxr.ingest._callbacks import IngestCallbacks
-from mcp_cxr.ingest._classify import FileClassifier
+from mcp_cxr.ingest._decode import DecodeStage
+from mcp_cxr.ingest._embed import EmbedStage
 from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
-from mcp_cxr.ingest._pipeline import Pipeline
+from mcp_cxr.ingest._known import KnownStage
 from mcp_cxr.ingest._plan import StopSignal, no_images_message
+from mcp_cxr.ingest._run import Run, Stages
+from mcp_cxr.ingest._same_id import SameIdFiles
+from mcp_cxr.ingest._stored_paths import StoredPaths
+from mcp_cxr.ingest._study_facts import refresh_studies
+from mcp_cxr.ingest._tally import IngestCallbacks, Tally
 from mcp_cxr.ingest._walk import candidates
+from mcp_cxr.ingest._write import WriteStage
 from mcp_cxr.layouts import read_layouts
 
 if TYPE_CHECKING:
@@ -23,8 +30,10 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ImageReader
+    from mcp_cxr.ingest._counts import IngestCounts
     from mcp_cxr.ingest._ids import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
+    from mcp_cxr.layouts import Layouts
     from mcp_cxr.records import Fingerprint, IngestSummary, StoreInfo
     from mcp_cxr.stores import Store
 
@@ -67,10 +76,33 @@ async def ingest(
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
     stop_signal = stop_signal or StopSignal()
     internal_errors = InternalErrors(stop_signal)
-    classifier = FileClassifier(plan, store, stored is not None, image_reader, id_assigner, layouts, internal_errors)
-    pipeline = Pipeline(plan, store, embedder, check_fingerprint, classifier, stop_signal, callbacks)
+    same_id_files = SameIdFiles(image_reader)
+    stages = Stages(
+        KnownStage(
+            plan,
+            store,
+            stored is not None,
+            image_reader,
+            id_assigner,
+            layouts,
+            StoredPaths(store, plan.root),
+            same_id_files,
+            internal_errors,
+        ),
+        DecodeStage(plan, image_reader, embedder.image_spec, layouts, internal_errors),
+        EmbedStage(embedder, check_fingerprint, stop_signal, internal_errors),
+        WriteStage(store, id_assigner, same_id_files, internal_errors),
+    )
+    tally = Tally(store, plan.dry_run, callbacks)
+    run = Run(plan, stages, tally, stop_signal, store.preferred_batch_size, image_reader.workers)
     with layouts, unwrap_exception_group():
-        counts = await pipeline.run()
+        async with anyio.create_task_group() as clock:
+            clock.start_soon(run.send_progress_regularly)
+            await run.process_files()
+            await _refresh(plan, tally.counts, store, layouts, id_assigner, stop_signal)
+            clock.cancel_scope.cancel()
+        await tally.send_progress()
+    counts = tally.counts
     counts.placeholders = id_assigner.placeholders
     counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     is_unfinished = not counts.walk_ended or counts.walked > counts.processed or not counts.studies_refreshed
@@ -82,6 +114,21 @@ async def ingest(
         companions=layouts.table_uses(),
         notes=layouts.warnings(is_complete=not is_unfinished and plan.limit is None and plan.shard is None),
     )
+
+
+async def _refresh(
+    plan: IngestPlan,
+    counts: IngestCounts,
+    store: Store,
+    layouts: Layouts,
+    id_assigner: IdAssigner,
+    stop_signal: StopSignal,
+) -> None:
+    """Update the study facts of images stored earlier, if there are any."""
+    if (counts.skipped or counts.other_file_same_id) and not plan.dry_run and not stop_signal.reason:
+        updated = await refresh_studies(plan.candidates(), store, layouts, id_assigner, stop_signal)
+        counts.studies_refreshed = updated is not None
+        counts.studies_updated += updated or 0
 
 
 async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks: IngestCallbacks) -> StoreInfo | None:

@@ -1,4 +1,4 @@
-"""What to ingest, the items passed between the stages, and the signal that stops a run."""
+"""What to ingest, and the signal that stops a run."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import ConfigError, UnreadableFile
+from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import IMPLAUSIBLE_PIXELS, READING
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.layouts import packed_files
-from mcp_cxr.records import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_cxr.errors import ImageError
-    from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._walk import Candidate, Shard
-    from mcp_cxr.records import ImageRecord, Rendering, Study, Vector
+    from mcp_cxr.records import Outcome
 
 
 def no_images_message(path: Path) -> str:
@@ -104,42 +101,3 @@ class StopSignal:
         """Stop the run; the first reason is kept."""
         if self.reason is None:
             self.reason, self.keep_counting = reason, keep_counting
-
-
-@dataclass(slots=True)
-class WorkItem:
-    """One file on its way through the stages, which fill in its fields."""
-
-    file: Candidate
-    ids: ImageIds
-    replaces_stored: bool = False
-    """Whether to replace a stored image of this id: the file has changed, or was refused before."""
-    shares_uid: bool = False
-    """Whether another file has its SOP Instance UID for an image of another study or patient."""
-    image: ImageRecord | None = None
-    rendering: Rendering | None = None
-    study: Study | None = None
-    vector: Vector | None = None
-
-    def outcome(self) -> Outcome:
-        """Return the outcome: the file became this image."""
-        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, self.ids.image_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that did not become an image."""
-
-    file: Candidate
-    reason: str
-    is_permanent: bool = True
-    """Whether it fails until the file changes; a file that could not be read is tried again by the next run."""
-
-    @classmethod
-    def from_error(cls, file: Candidate, error: ImageError) -> Failure:
-        """Return the failure of a file that raised `error`; permanent unless the file could not be read."""
-        return cls(file, error.reason, is_permanent=not isinstance(error, UnreadableFile))
-
-    def outcome(self) -> Outcome:
-        """Return the outcome: refused, with the reason."""
-        return Outcome(self.file.path_text, self.file.size, self.file.mtime_ns, None, self.reason, READING)

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from anyio.streams.memory import MemoryObjectReceiveStream as Source
 
-    from mcp_cxr.ingest._plan import WorkItem
-
 T = TypeVar("T")
 
 _BATCH_WAIT_S = 2.0  # longest wait for a batch to fill
@@ -54,9 +52,9 @@ class OrderedPool(Generic[T]):
         self._slots.release()
 
 
-async def next_batch(source: Source[WorkItem], size: int) -> list[WorkItem]:
+async def next_batch(source: Source[T], size: int) -> list[T]:
     """Return the next items, at most `size`; fewer when no more came within `_BATCH_WAIT_S`; none at the end."""
-    batch: list[WorkItem] = []
+    batch: list[T] = []
     try:
         batch.append(await source.receive())
         with anyio.move_on_after(_BATCH_WAIT_S):
@@ -67,7 +65,7 @@ async def next_batch(source: Source[WorkItem], size: int) -> list[WorkItem]:
     return batch
 
 
-async def next_rows(source: Source[list[WorkItem]], rest: list[WorkItem], size: int | None) -> list[WorkItem]:
+async def next_rows(source: Source[list[T]], rest: list[T], size: int | None) -> list[T]:
     """Return the next `size` items; fewer at the end, or when no more came within `_WRITE_WAIT_S`.
 
     Args:

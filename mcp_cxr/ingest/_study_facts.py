@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.images import DecodedImage, HeaderFacts
-    from mcp_cxr.ingest._classify import FileClassifier
+    from mcp_cxr.ingest._ids import IdAssigner
     from mcp_cxr.ingest._plan import StopSignal
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.layouts import FileFacts, Layouts
     from mcp_cxr.records import ImageId, StoredImage, StudyId, Vector
+    from mcp_cxr.stores import Store
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
 _FROM_COMPANION = "companion CSV"
@@ -91,25 +92,24 @@ class _KnownFile:
 
 
 async def refresh_studies(
-    files: Iterator[Candidate], classifier: FileClassifier, stop_signal: StopSignal
+    files: Iterator[Candidate], store: Store, layouts: Layouts, id_assigner: IdAssigner, stop_signal: StopSignal
 ) -> int | None:
     """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
 
     Images that are not stored are left out.
     """
     changed = 0
-    layouts = classifier.layouts
     while chunk := await to_thread.run_sync(lambda: list(islice(files, _FILES))):
         if stop_signal.reason:
             return None
         known_files = await to_thread.run_sync(_known_files, chunk, layouts)
-        stored = await classifier.store.known_ids([one.ids.image_id for one in known_files if one.ids])
+        stored = await store.known_ids([one.ids.image_id for one in known_files if one.ids])
         placed = [one for one in known_files if one.ids and one.ids.image_id in stored]
         studies = await to_thread.run_sync(_studies_of, placed, layouts)
         others = [one for one in known_files if not one.ids or one.ids.image_id not in stored]
-        studies += await _refresh_others(others, classifier)
+        studies += await _refresh_others(others, store, layouts, id_assigner)
         if studies:
-            changed += await classifier.store.put_studies(studies)
+            changed += await store.put_studies(studies)
     return changed
 
 
@@ -127,9 +127,10 @@ def _studies_of(files: list[_KnownFile], layouts: Layouts) -> list[Study]:
     return [study_of(one.file.path, one.ids, one.facts, layouts) for one in first.values() if one.ids]
 
 
-async def _refresh_others(files: list[_KnownFile], classifier: FileClassifier) -> list[Study]:
+async def _refresh_others(
+    files: list[_KnownFile], store: Store, layouts: Layouts, id_assigner: IdAssigner
+) -> list[Study]:
     """Return the studies of stored images whose ids are hashed, and move images to the study that is now known."""
-    store, layouts = classifier.store, classifier.layouts
     outcomes = await store.outcomes([one.file.path_text for one in files])
     image_of = {path: outcome.image_id for path, outcome in outcomes.items() if outcome.image_id}
     stored = await store.get(list(image_of.values()))
@@ -139,7 +140,7 @@ async def _refresh_others(files: list[_KnownFile], classifier: FileClassifier) -
         image_id = image_of.get(one.file.path_text)
         if image_id is None or image_id not in stored or stored[image_id].external:
             continue
-        image = _updated(stored[image_id], one.facts, classifier)
+        image = _updated(stored[image_id], one.facts, id_assigner)
         ids = ImageIds(image.image_id, image.study_id, image.subject_id)
         date = stored[image_id].study.study_date
         study = await to_thread.run_sync(study_of, one.file.path, ids, one.facts, layouts, date)
@@ -147,14 +148,14 @@ async def _refresh_others(files: list[_KnownFile], classifier: FileClassifier) -
             studies.append(study)
         if image != stored[image_id].image:
             changed.append(image)
-    await _move(changed, stored, classifier)
+    await _move(changed, stored, store)
     return studies
 
 
-def _updated(stored: StoredImage, facts: FileFacts, classifier: FileClassifier) -> ImageRecord:
+def _updated(stored: StoredImage, facts: FileFacts, id_assigner: IdAssigner) -> ImageRecord:
     image = stored.image
     before = ImageIds(image.image_id, image.study_id, image.subject_id)
-    ids = classifier.id_assigner.moved(before, facts)
+    ids = id_assigner.moved(before, facts)
     view = parse_view_position(facts.view) if facts.view else None
     if view is None or image.view_source in _STRONGER_THAN_COMPANIONS:
         view, source = image.view_position, image.view_source
@@ -163,11 +164,10 @@ def _updated(stored: StoredImage, facts: FileFacts, classifier: FileClassifier) 
     return replace(image, study_id=ids.study_id, subject_id=ids.subject_id, view_position=view, view_source=source)
 
 
-async def _move(images: list[ImageRecord], stored: dict[ImageId, StoredImage], classifier: FileClassifier) -> None:
+async def _move(images: list[ImageRecord], stored: dict[ImageId, StoredImage], store: Store) -> None:
     """Write images with other facts than the stored ones; a study that has no image left is removed."""
     if not images:
         return
-    store = classifier.store
     found = await store.get([image.image_id for image in images], with_vectors=True)
     vectors: list[Vector] = []
     moved: list[ImageRecord] = []

@@ -25,6 +25,8 @@ class IngestSummary:
     """Unchanged files that this version refused before."""
     other_file_same_id: int
     """Files that were left out because another file has their image id."""
+    other_pixels_same_id: int
+    """Those among them that have other pixels than that file."""
     added: int
     errors: int
     errors_by_reason: dict[str, int]

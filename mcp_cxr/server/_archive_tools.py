@@ -53,6 +53,8 @@ async def ingest_directory(
             return
         reported = progress.processed
         done = f"added {progress.added}, skipped {progress.skipped}, errors {progress.errors}"
+        if left_out := progress.recorded_bad + progress.other_file_same_id:
+            done += f", left out {left_out}"
         await context.report_progress(progress.processed, progress.found, done)
 
     timer = loop.call_later(state.ingest_time_limit_s, stop_signal.stop, _TIME_IS_UP)

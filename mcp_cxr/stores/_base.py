@@ -286,11 +286,15 @@ class Store(ABC):
         same = {path: outcome for path, outcome in previous.items() if outcome.is_unchanged(*files[path])}
         images = await self.get([outcome.image_id for outcome in same.values() if outcome.image_id])
         shown = {str(stored.image.file) for stored in images.values() if not stored.external}
-        return {path: outcome.image_id for path, outcome in same.items() if outcome.reason is not None or path in shown}
+        return {path: outcome.image_id for path, outcome in same.items() if outcome.image_id is None or path in shown}
 
     @abstractmethod
     async def refused_files(self) -> list[Outcome]:
-        """Return the outcomes of all refused files, by path."""
+        """Return the outcomes that have a reason, by path: of refused files, and of other files of a stored image."""
+
+    @abstractmethod
+    async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
+        """Return the outcomes of all files that were recorded with these images, by path."""
 
     @abstractmethod
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:

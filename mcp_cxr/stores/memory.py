@@ -217,6 +217,9 @@ class MemoryStore(Store):
     async def refused_files(self) -> list[Outcome]:
         return sorted((one for one in self._tables.outcomes.values() if one.reason), key=lambda one: one.path)
 
+    async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
+        return sorted((one for one in self._tables.outcomes.values() if one.image_id in ids), key=lambda one: one.path)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self._tables.outcomes |= {outcome.path: outcome for outcome in outcomes}
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command
 
 SUMMARY = (
-    "found processed skipped recorded_bad other_file_same_id added errors errors_by_reason would_add remaining "
-    "studies_updated total_in_store seconds images_per_second stages slowest_stage next notes companions"
+    "found processed skipped recorded_bad other_file_same_id other_pixels_same_id added errors errors_by_reason "
+    "would_add remaining studies_updated total_in_store seconds images_per_second stages slowest_stage next notes "
+    "companions "
 ).split()
 
 STAGES = ("walk", "known", "decode", "embed", "write")
@@ -86,7 +87,11 @@ def test_refused_files_are_counted_by_reason_and_do_not_fail_the_command(on_new:
     assert len(re.findall(r"^    \S.*: 1, for example /.*\.dcm$", done.out, re.MULTILINE)) == 2
     again = on_new("ingest", image_dir, "--json").json
     assert (again["found"], again["skipped"], again["recorded_bad"], again["errors"]) == (SMALL + 2, SMALL, 2, 0)
-    lines = on_new("ingest", image_dir).out.splitlines()
+    done = on_new("ingest", image_dir)
+    lines = done.out.splitlines()
+    assert re.search(
+        rf"  {SMALL + 2}/{SMALL + 2}: Skipped {SMALL}, Added 0, Errors 0, Recorded as bad before 2 ", done.err
+    )
     assert "  Recorded as bad before: 2 (--retry-failed tries them again)" in lines
     retried = on_new("ingest", image_dir, "--retry-failed", "--json").json
     assert (retried["skipped"], retried["errors"]) == (SMALL, 2)
@@ -186,3 +191,17 @@ def test_table_refused_lists_each_refused_file_with_its_reason(on_new: Command, 
     letter = image_dir / "letter.dcm"
     assert on_new("table", "refused").out.splitlines() == [f"{letter}: not DICOM", "Refused: 1"]
     assert on_new("table", "refused", "--json").json == {"refused": [{"path": str(letter), "reason": "not DICOM"}]}
+
+
+def test_table_refused_lists_files_under_a_taken_id(on_new: Command, tmp_path: Path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, name in ((1, "a.dcm"), (1, "b.dcm")):
+        (folder / name).write_bytes(small_dicom(number))
+    done = on_new("ingest", folder)
+    assert "Same id as another file 1" in done.err
+    assert on_new("table", "refused").out.splitlines() == [
+        f"{folder / 'b.dcm'}: another file has the same image id and pixels",
+        "Refused: 0",
+        "Left out, another file has the same id: 1",
+    ]

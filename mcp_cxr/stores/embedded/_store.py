@@ -180,6 +180,9 @@ class EmbeddedStore(Store):
     async def refused_files(self) -> list[Outcome]:
         return await self._read(tables.files.refused_files)
 
+    async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
+        return await self._read(tables.files.files_of, ids)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(tables.files.record_outcomes, outcomes)
 

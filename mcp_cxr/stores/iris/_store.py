@@ -191,6 +191,9 @@ class IrisStore(Store):
     async def refused_files(self) -> list[Outcome]:
         return await self._read(lambda statements, _: tables.files.refused_files(statements))
 
+    async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
+        return await self._read(lambda statements, _: tables.files.files_of(statements, ids))
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 

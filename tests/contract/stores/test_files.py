@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores import Store
 from tests.contract.stores.making import image, outcome, vectors
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import ImageId, Outcome
+    from mcp_cxr.records import Outcome
     from tests.contract.stores.backends import Backend
 
 
@@ -35,6 +36,19 @@ async def test_a_later_outcome_of_the_same_path_replaces_the_earlier(store: Stor
 async def test_several_files_may_hold_one_image(store: Store) -> None:
     await store.record_outcomes([outcome("/a", "a"), outcome("/copy of a", "a")])
     assert set(await store.outcomes(["/a", "/copy of a"])) == {"/a", "/copy of a"}
+
+
+async def test_other_files_of_an_image_are_listed_with_their_reason_and_go_with_it(store: Store) -> None:
+    here = outcome("/archive/files/a.dcm", "a")
+    copy, odd = outcome("/b", "a", reason="other pixels"), outcome("/\udcff.dcm", "a")
+    await store.put([image("a"), image("c")], vectors(2))
+    await store.record_outcomes([copy, odd, here, outcome("/c", "c")])
+    assert await store.files_of([ImageId("a"), ImageId("never seen")]) == [here, copy, odd]
+    assert await store.files_of([]) == []
+    assert await store.refused_files() == [copy]
+    assert await unchanged_files(store, status(here, copy, odd)) == {here.path: "a"}
+    await store.forget(Filter(image_id=ImageId("a")))
+    assert await store.files_of([ImageId("a")]) == await store.refused_files() == []
 
 
 async def test_paths_are_case_sensitive_and_may_be_invalid_unicode(store: Store) -> None:

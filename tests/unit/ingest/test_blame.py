@@ -10,7 +10,7 @@ from pydicom.uid import RLELossless
 
 from mcp_cxr.images import _read
 from mcp_cxr.images.workers import _worker_pool
-from mcp_cxr.ingest import _pipeline
+from mcp_cxr.ingest import _write
 from tests.support.archives import ingested, rows
 from tests.support.image_files import dicom, truncated
 from tests.support.toy import ToyEmbedder
@@ -19,7 +19,7 @@ from tests.unit.images.making import dicom_image, phantom, saved
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.ingest._plan import WorkItem
+    from mcp_cxr.ingest._items import EmbeddedFile
 
 REASON = "internal error (TypeError)"
 FAULTY_WORKER = """
@@ -78,13 +78,13 @@ async def test_an_error_of_the_writer_at_one_file_leaves_the_rest_of_its_batch_w
 ) -> None:
     for number in range(30):
         dicom(image_dir / f"{number:02}.dcm", number + 1)
-    write = _pipeline.Pipeline._write_batch
+    write = _write.WriteStage._write_batch
 
-    async def faulty(pipeline: _pipeline.Pipeline, batch: list[WorkItem]) -> list[WorkItem]:
-        return broken() if any(item.file.path.name == "07.dcm" for item in batch) else await write(pipeline, batch)
+    async def faulty(stage: _write.WriteStage, batch: list[EmbeddedFile]) -> _write.Written:
+        return broken() if any(item.new.file.path.name == "07.dcm" for item in batch) else await write(stage, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(_pipeline.Pipeline, "_write_batch", faulty)
+        patched.setattr(_write.WriteStage, "_write_batch", faulty)
         summary = await ingested(data, image_dir)
     assert (summary.added, summary.errors_by_reason, summary.next) == (29, {REASON: 1}, None)
     assert (await ingested(data, image_dir)).added == 1
@@ -109,7 +109,7 @@ async def test_many_internal_errors_in_a_row_end_the_run(
         dicom(image_dir / f"{number:02}.dcm", number + 1)
     with monkeypatch.context() as patched:
         if stage == "write":
-            patched.setattr(_pipeline.Pipeline, "_write_batch", broken)
+            patched.setattr(_write.WriteStage, "_write_batch", broken)
         else:
             patched.setattr(_read, "render_gray", broken)
         summary = await ingested(data, image_dir)

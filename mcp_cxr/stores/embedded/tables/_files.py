@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,18 @@ from mcp_cxr.stores._shared import reason_from_cell, reason_to_cell
 from mcp_cxr.stores.embedded.database import path_from_cell, path_to_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from sqlite3 import Connection
+    from typing import Any
 
     from mcp_cxr.records import ImageId
 
 _OUTCOME = "SELECT size, mtime_ns, image_id, reason FROM files WHERE path = ?"
-_REFUSED = "SELECT path, size, mtime_ns, reason FROM files WHERE reason IS NOT NULL"
+_REFUSED = "SELECT path, size, mtime_ns, image_id, reason FROM files WHERE reason IS NOT NULL"
+_OF_IMAGES = """
+SELECT path, size, mtime_ns, image_id, reason FROM files WHERE image_id IN (SELECT value FROM json_each(?))"""
 _UNCHANGED = """
-SELECT f.image_id, f.reason, i.root, i.image_path
+SELECT f.image_id, i.root, i.image_path
 FROM files AS f LEFT JOIN images AS i ON i.image_id = f.image_id AND i.made_by IS NOT NULL
 WHERE f.path = ? AND f.size = ? AND f.mtime_ns = ?"""
 _RECORD = "INSERT OR REPLACE INTO files (path, size, mtime_ns, image_id, reason) VALUES (?, ?, ?, ?, ?)"
@@ -36,10 +40,19 @@ def outcomes(connection: Connection, paths: Collection[str]) -> dict[str, Outcom
 
 
 def refused_files(connection: Connection) -> list[Outcome]:
-    """Return the outcomes of all refused files, by path."""
+    """Return the outcomes that have a reason, by path."""
+    return _by_path(connection.execute(_REFUSED))
+
+
+def files_of(connection: Connection, ids: Collection[ImageId]) -> list[Outcome]:
+    """Return the outcomes of files recorded with these images, by path."""
+    return _by_path(connection.execute(_OF_IMAGES, (json.dumps(list(ids)),)))
+
+
+def _by_path(rows: Iterable[tuple[Any, ...]]) -> list[Outcome]:
     found = [
-        Outcome(path_from_cell(path), size, mtime_ns, None, *reason_from_cell(cell))
-        for path, size, mtime_ns, cell in connection.execute(_REFUSED)
+        Outcome(path_from_cell(path), size, mtime_ns, image_id, *reason_from_cell(cell))
+        for path, size, mtime_ns, image_id, cell in rows
     ]
     return sorted(found, key=lambda one: one.path)
 
@@ -51,8 +64,8 @@ def unchanged_files(connection: Connection, files: Mapping[str, tuple[int, int]]
         row = connection.execute(_UNCHANGED, (path_to_cell(path), *status)).fetchone()
         if row is None:
             continue
-        image_id, reason, root, below = row
-        if reason is not None or (root is not None and _joined(root, below) == path):
+        image_id, root, below = row
+        if image_id is None or (root is not None and _joined(root, below) == path):
             found[path] = image_id
     return found
 

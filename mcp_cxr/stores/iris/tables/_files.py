@@ -11,16 +11,19 @@ from mcp_cxr.stores._shared import reason_from_cell, reason_to_cell
 from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_path_cell, to_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from mcp_cxr.stores.iris.driver import Statements
+    from mcp_cxr.stores.iris.driver import Row, Statements
 
 _SELECT_OUTCOMES = """
 SELECT PathKey, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
 WHERE PathKey %INLIST $LISTFROMSTRING(:ids, :separator)"""
-_SELECT_REFUSED = "SELECT FilePath, FileSize, ModifiedNs, Reason FROM {table}Files WHERE Reason IS NOT NULL"
+_SELECT_REFUSED = "SELECT FilePath, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files WHERE Reason IS NOT NULL"
+_SELECT_OF_IMAGES = """
+SELECT FilePath, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
+WHERE ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"""
 _SELECT_UNCHANGED = """
-SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, f.Reason, i.ImagePath,
+SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, i.ImagePath,
     CASE WHEN i.Metadata LIKE :own_row THEN i.Metadata ELSE NULL END AS OwnMetadata
 FROM {table}Files AS f LEFT JOIN {table} AS i ON i.ImageID = f.ImageID
 WHERE f.PathKey %INLIST $LISTFROMSTRING(:ids, :separator)"""
@@ -41,10 +44,25 @@ def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcom
 
 
 def refused_files(statements: Statements) -> list[Outcome]:
-    """Return the outcomes of all refused files, by path."""
+    """Return the outcomes that have a reason, by path."""
+    return _by_path(statements.fetch_all(_SELECT_REFUSED))
+
+
+def files_of(statements: Statements, ids: Collection[ImageId]) -> list[Outcome]:
+    """Return the outcomes of files recorded with these images, by path."""
+    return _by_path(statements.fetch_by_ids(_SELECT_OF_IMAGES, list(ids)))
+
+
+def _by_path(rows: Iterable[Row]) -> list[Outcome]:
     found = [
-        Outcome(from_path_cell(path), int(size), int(mtime_ns), None, *reason_from_cell(to_text(cell)))
-        for path, size, mtime_ns, cell in statements.fetch_all(_SELECT_REFUSED)
+        Outcome(
+            from_path_cell(path),
+            int(size),
+            int(mtime_ns),
+            None if image_id is None else ImageId(str(image_id)),
+            *reason_from_cell(to_text(cell)),
+        )
+        for path, size, mtime_ns, image_id, cell in rows
     ]
     return sorted(found, key=lambda one: one.path)
 
@@ -54,10 +72,10 @@ def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]
     found: dict[str, ImageId | None] = {}
     path_of = {path_key(path): path for path in files}
     rows = statements.fetch_by_ids(_SELECT_UNCHANGED, list(path_of))
-    for key, size, mtime_ns, image_id, reason, relative_path, metadata in rows:
+    for key, size, mtime_ns, image_id, relative_path, metadata in rows:
         path = path_of[str(key)]
         if (int(size), int(mtime_ns)) == files[path] and (
-            reason is not None or path == _image_path(metadata, relative_path)
+            image_id is None or path == _image_path(metadata, relative_path)
         ):
             found[path] = None if image_id is None else ImageId(str(image_id))
     return found

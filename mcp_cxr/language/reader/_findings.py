@@ -37,8 +37,9 @@ def findings_in(sentence: Sentence) -> Iterator[FindingInSentence]:
             all_said, tokens = _said_of(sentence, at, span.entry)
             if sentence.is_query:
                 all_said = _foremost(all_said)
-            if all_said and _named_cause(sentence, at) not in [said.finding for said in all_said]:
-                for said in all_said:  # else the finding that is the cause takes the side of the structure
+            named = [_named_cause(sentence, at), *_named_at(sentence, tokens)]
+            if not any(said.finding in named for said in all_said):
+                for said in all_said:  # else the finding that is named takes the side and place of the structure
                     yield FindingInSentence(at, said.finding, said.status, tokens)
 
 
@@ -54,6 +55,13 @@ def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
     if by is None:
         return None
     return next((one.entry for one in following[by:] if isinstance(one.entry, FindingEntry)), None)
+
+
+def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[FindingEntry]:
+    """Yield the findings whose name has one of the tokens: "compression fracture" is no "compressed"."""
+    for span in sentence.spans:
+        if isinstance(span.entry, FindingEntry) and not tokens.isdisjoint(range(span.start, span.end)):
+            yield span.entry
 
 
 def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:

@@ -120,6 +120,8 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
             "The left costophrenic angle is blunted by a moderate effusion.",
             [("blunted costophrenic angle", {"left"}), ("pleural effusion", {"moderate", "left"})],
         ),
+        ("Thoracic spine compression fracture.", [("compression fracture", {"thoracic spine"})]),
+        ("Compression deformity of the thoracic spine.", [("compression fracture", {"thoracic spine"})]),
         (
             "No right and small left effusion.",
             [("pleural effusion", {"right"}), ("pleural effusion", {"small", "left"})],

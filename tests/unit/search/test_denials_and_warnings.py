@@ -130,7 +130,7 @@ class TestFiles:
                 PathRefused, match="is outside the folders this server may read"
             ):  # there or not: it does not say
                 await archive.search(like=[str(tmp_path / "gone.png")])
-            page = await archive.search_with(SearchArguments(like=[str(image)]), roots=(tmp_path,))
+            page = await archive.search_with(SearchArguments(like=[str(image)]), example_roots=(tmp_path,))
         assert numbers(page)[0] == 2
 
     async def test_a_file_that_is_no_image_raises_its_reason(self, five: Path, tmp_path: Path) -> None:

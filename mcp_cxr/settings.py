@@ -49,7 +49,9 @@ _UNEXPANDED = re.compile(r"\$\w+|\$\{[^}]*\}|%\w+%")
 _OTHER_SEPARATOR = re.compile(r"[,;|]|..:|\s[/~]")
 """What may be meant to separate folders; the second character may be the colon of a Windows drive."""
 _RENAMED = {"MCP_CXR_AUDIT": "MCP_CXR_ACCESS_LOG"}
-Shares = Annotated[tuple[Literal["reports", "images"], ...], NoDecode, _split(",")]
+Share = Literal["reports", "images", "dates"]
+"""What MCP_CXR_SHARE can name."""
+Shares = Annotated[tuple[Share, ...], NoDecode, _split(",")]
 
 
 class Settings(BaseSettings):
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
     share: Shares = Field(
         (),
         validation_alias="MCP_CXR_SHARE",
-        description="What a host's model may receive: any of `reports,images`.",
+        description="What a host's model may receive: any of `reports,images,dates`.",
     )
     ids: Literal["hash", "keep"] = Field(
         "hash",
@@ -243,7 +245,7 @@ def load_settings() -> Settings:
         name = f"{first['loc'][0]}: " if first["loc"] else ""
         expected = message.removeprefix("Input should be ").partition(", unable")[0].replace("'", "")
         if first["loc"] and first["loc"][0] == "MCP_CXR_SHARE":
-            expected = "reports, images or both: reports,images"
+            expected = "any of reports, images and dates, such as reports,images"
         if message.startswith("Input"):
             raise ConfigError(f"{first['loc'][0]} must be {expected}.") from None
         raise ConfigError(f"{name}{message}.") from None

@@ -237,6 +237,7 @@ class Archive:
             view_source=image.view_source,
             image_path=image.shown_path,
             study_date=study.study_date,
+            days_since_first_study=None,
             split=study.split,
             labels=dict(study.labels),
             labels_by=study.labels_by,
@@ -432,7 +433,7 @@ class Archive:
             roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by `run_checks` itself
             roots = self.settings.roots
-        return await run_checks(self.store, self.embedder, roots, self._id_key())
+        return await run_checks(self.store, self.embedder, roots, self._id_key(), self.settings.share)
 
     def _id_key(self) -> IdKey:
         return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.settings import Settings
 
-_SHARE_ALL = "reports,images"
+_SHARE_ALL = "reports,images,dates"
 _END_TIMEOUT_S = 10
 _KEY = "MCP_CXR_CHAT_KEY"
 

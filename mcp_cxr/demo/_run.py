@@ -86,7 +86,7 @@ async def run_demo(keep: Path | None) -> int:
     """
     folder = keep or Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="mcp-cxr-demo-")))
     images, data = (folder / "images").absolute(), (folder / "archive").absolute()
-    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images"}
+    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images,dates"}
     os.environ.update(settings)
     click.echo(f"Drawing 60 studies of computer-made chest phantoms in {images} ...")
     try:

@@ -60,6 +60,9 @@ class ImageDetails:
     view_source: str
     image_path: str
     study_date: str | None
+    """ISO date; null for a model that is given `days_since_first_study` instead."""
+    days_since_first_study: int | None
+    """Days since the patient's first study in the archive; null if the date is given, or if there is none."""
     split: str | None
     labels: dict[str, int]
     labels_by: str | None

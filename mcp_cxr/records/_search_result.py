@@ -37,7 +37,9 @@ class Hit(BaseModel):
     study_id: str
     subject_id: str
     study_date: str | None = None
-    """ISO date, `2180-05-06`."""
+    """ISO date, `2180-05-06`; null for a model that is given `days_since_first_study` instead."""
+    days_since_first_study: int | None = None
+    """Days since the patient's first study in the archive; null if the date is given, or if there is none."""
     view_position: str
     image_path: str | None = None
     """Below its root; a model is not given a path that repeats the ids."""

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.records import ImageDetails
+from mcp_cxr.server._dates import redact_date_of_image
 from mcp_cxr.server._redaction import redact_image_details, require_images_shared
 from mcp_cxr.server._strict_tool import compact_json, state_of, tool_result
 
@@ -39,7 +40,8 @@ async def get_image_metadata(
     """
     state = state_of(context)
     archive = await state.archive()
-    return tool_result(redact_image_details(await archive.show(image_id), state.share), has_untrusted_text=True)
+    details = redact_image_details(await archive.show(image_id), state.share)
+    return tool_result(await redact_date_of_image(details, archive, state.share), has_untrusted_text=True)
 
 
 async def view_image(

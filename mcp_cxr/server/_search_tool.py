@@ -12,6 +12,7 @@ from mcp_types import CallToolResult
 from pydantic import BeforeValidator, Field
 
 from mcp_cxr.records import SearchArguments, SearchResult
+from mcp_cxr.server._dates import redact_dates_of_hits, require_date_filters_allowed
 from mcp_cxr.server._redaction import redact_search_result
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
@@ -35,11 +36,13 @@ async def search_medical_images(
     """
     state = state_of(context)
     archive = await state.archive()
+    search_arguments = SearchArguments(**arguments)
+    await require_date_filters_allowed(search_arguments, archive, state.share)
     searchable_words = "archive" if "reports" in state.share else "findings"
     page = await archive.search_with(
-        SearchArguments(**arguments), example_roots=archive.settings.roots, searchable_words=searchable_words
+        search_arguments, example_roots=archive.settings.roots, searchable_words=searchable_words
     )
-    page = redact_search_result(page, state.share)
+    page = await redact_dates_of_hits(redact_search_result(page, state.share), archive, state.share)
     return tool_result(page, has_untrusted_text=any(hit.report_excerpt for hit in page.images))
 
 

@@ -42,7 +42,7 @@ def build_server(
 
     Args:
         open_archive: Opens the archive that the tools use.
-        share: What the host's model may be given: any of `reports`, `images`.
+        share: What the host's model may be given: any of `reports`, `images`, `dates`.
         ingest_time_limit_s: After this long a call of `ingest_directory` stops after the current batch.
         authentication: Authentication over HTTP; None over stdio.
         access_log: Logs every call; None: nothing is logged.

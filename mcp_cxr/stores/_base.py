@@ -27,11 +27,13 @@ if TYPE_CHECKING:
         StoredImage,
         StoreInfo,
         Study,
+        SubjectId,
         Totals,
         Vector,
         Vectors,
     )
 
+_FIRST_DATE = "0001-01-01"
 SAMPLE_SIZE = 4096
 """Images in the reference sample: the standard error of a percentile is then under 0.8 points."""
 
@@ -219,6 +221,20 @@ class Store(ABC):
 
         External rows are left out.
         """
+
+    async def first_study_dates(self, subjects: Collection[SubjectId]) -> dict[SubjectId, str]:
+        """Return the ISO date of each subject's first study; subjects without a dated one are left out.
+
+        External rows are left out.
+        """
+        first: dict[SubjectId, ImageId] = {}
+        for subject in subjects:
+            dated = Filter(subject_id=subject, date_from=_FIRST_DATE)
+            if images := await self.count(dated):
+                first[subject] = (await self.browse(dated, limit=images))[-1].image_id
+        stored = await self.get(list(first.values()))
+        dates = {subject: stored[image].study.study_date for subject, image in first.items() if image in stored}
+        return {subject: date for subject, date in dates.items() if date}
 
     @abstractmethod
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from anyio import to_thread
 
 from mcp_cxr.embeddings import NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
 from mcp_cxr.ingest import KEPT_IDS
+from mcp_cxr.settings import Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +41,11 @@ class CheckResult:
 
 
 async def run_checks(
-    store: Store, embedder: Embedder, roots: Sequence[Path], id_key: IdKey | None = None
+    store: Store,
+    embedder: Embedder,
+    roots: Sequence[Path],
+    id_key: IdKey | None = None,
+    share: Sequence[str] | None = None,
 ) -> list[CheckResult]:
     """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other.
 
@@ -49,6 +54,7 @@ async def run_checks(
         embedder: Embeds one image and one text, unless another made the archive.
         roots: Folders that must exist.
         id_key: The key that hashes ids, compared with the check value of the archive; None: not checked.
+        share: What a host's model is given, to be shown; None: not shown.
     """
     other = await _other_model(store, embedder)
     embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
@@ -57,7 +63,16 @@ async def run_checks(
         CheckResult("file system", ok=False, detail=store.location, advice=warning)
         for warning in await store.location_warnings()
     ]
-    return [*results, *await _check_id_key(store, id_key), *(_check_root(root) for root in roots)]
+    results += await _check_id_key(store, id_key)
+    results += [] if share is None else [_describe_share(share)]
+    return [*results, *(_check_root(root) for root in roots)]
+
+
+def _describe_share(share: Sequence[str]) -> CheckResult:
+    """Return what MCP_CXR_SHARE gives a host's model, and what it does not."""
+    given = ", ".join(name for name in get_args(Share) if name in share) or "nothing"
+    withheld = ", ".join(name for name in get_args(Share) if name not in share)
+    return CheckResult("share", ok=True, detail=f"{given}; not {withheld}" if withheld else given)
 
 
 async def _check_id_key(store: Store, id_key: IdKey | None) -> list[CheckResult]:

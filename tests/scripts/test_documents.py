@@ -27,7 +27,7 @@ def test_the_claude_desktop_example_uses_existing_variables():
     (entry,) = json.loads((ROOT / "claude_desktop_config.example.json").read_text())["mcpServers"].values()
     assert set(entry["env"]) <= set(variables())
     assert set(entry["env"]) >= CONFIGURED
-    assert entry["env"]["MCP_CXR_SHARE"] == "reports,images"
+    assert entry["env"]["MCP_CXR_SHARE"] == "reports,images,dates"
     assert entry["args"] == ["serve"]
     assert Path(entry["command"]).is_absolute()
 

@@ -32,8 +32,8 @@ HIT = (
 )
 OVERVIEW = "images studies subjects external by_view by_label embedder store roots next".split()
 SHOWN = (
-    "image_id study_id subject_id view_position view_source image_path study_date split labels labels_by sex age tags "
-    "grayscale report external other_images warnings"
+    "image_id study_id subject_id view_position view_source image_path study_date days_since_first_study split labels "
+    "labels_by sex age tags grayscale report external other_images warnings"
 ).split()
 MANY = 120
 RESULT_LIMIT = 1_000_000

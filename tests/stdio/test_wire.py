@@ -75,7 +75,10 @@ def test_nothing_heavy_is_loaded_before_the_handshake():
     ("variables", "line"),
     [
         ({"MCP_CXR_SHAER": "reports"}, "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
-        ({"MCP_CXR_SHARE": "pictures"}, "Error: MCP_CXR_SHARE must be reports, images or both: reports,images."),
+        (
+            {"MCP_CXR_SHARE": "pictures"},
+            "Error: MCP_CXR_SHARE must be any of reports, images and dates, such as reports,images.",
+        ),
         (
             {"MCP_CXR_DATA_DIR": "archive"},
             "Error: MCP_CXR_DATA_DIR contains the relative path archive; write an absolute path.",

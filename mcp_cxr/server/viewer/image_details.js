@@ -56,6 +56,7 @@ function headerSection(facts) {
       `${facts.view_position}${facts.view_source && facts.view_source !== "none" ? ` (from ${facts.view_source})` : ""}`,
     ],
     ["Date", facts.study_date],
+    ["Days since first study", facts.days_since_first_study],
     ["Patient", facts.subject_id],
     ["Study", facts.study_id],
     ["Image", facts.image_id],

@@ -209,6 +209,17 @@ async def test_browse_lists_newest_first_undated_last_then_by_id(filled: Store) 
     assert ids(await filled.browse(Filter(), limit=2)) == ["c1", "b1"]
 
 
+async def test_the_first_study_of_each_subject_is_the_earliest_dated_one(store: Store) -> None:
+    dates = {("p1", "s1"): "2019-01-31", ("p1", "s2"): "2018-12-01", ("p1", "s3"): None, ("p2", "s4"): None}
+    images = [image(f"{study} {number}", study, subject) for subject, study in dates for number in range(2)]
+    await store.put(images, at_cosine(*[0.5] * len(images)))
+    await store.put_studies(
+        [Study(StudyId(study), SubjectId(subject), study_date=date) for (subject, study), date in dates.items()]
+    )
+    asked = {SubjectId(name) for name in ("p1", "p2", "nobody")}
+    assert await store.first_study_dates(asked) == {"p1": "2018-12-01"}
+
+
 async def test_a_blank_label_is_absent_unless_only_positives_are_named(filled: Store) -> None:
     where, blank = Filter(labels_absent=("Pneumonia",)), Filter(labels_blank=("Pneumonia",))
     await assert_passes(filled, where, {"a1", "a2", "c1"})

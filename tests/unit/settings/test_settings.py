@@ -29,7 +29,11 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("MCP_CXR_SHRE", "reports", "Unknown variable MCP_CXR_SHRE; did you mean MCP_CXR_SHARE?"),
         ("MCP_CXR_AUDIT", "off", "Unknown variable MCP_CXR_AUDIT; did you mean MCP_CXR_ACCESS_LOG?"),
-        ("MCP_CXR_SHARE", "everything", "MCP_CXR_SHARE must be reports, images or both: reports,images."),
+        (
+            "MCP_CXR_SHARE",
+            "everything",
+            "MCP_CXR_SHARE must be any of reports, images and dates, such as reports,images.",
+        ),
         ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER must be nvclip or offline"),
         ("IRIS_PORT", "70000", "IRIS_PORT must be less than or equal to 65535"),
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE must be a valid integer"),

@@ -63,7 +63,7 @@ def advice_by_check(results: dict[str, CheckResult]) -> dict[str, str | None]:
 async def test_without_faults_each_check_describes_its_part(standin: StandIn, data: Path, tmp_path: Path) -> None:
     results = await check_results(data, embedder_for(standin))
     assert {name: (result.ok, result.advice) for name, result in results.items()} == dict.fromkeys(
-        ("embedder", "store", "fingerprint", "root"), (True, None)
+        ("embedder", "store", "fingerprint", "share", "root"), (True, None)
     )
     description = "nvidia/nvclip-vit-h-14, 1024 dimensions, preprocessing test-1"
     assert results["embedder"].detail.startswith(f"{description}, nim 2.0.0 nvclip-vit-h-14:fp16; one image ")

@@ -1,0 +1,84 @@
+"""Study dates that are neither shared nor MIMIC-CXR's shifted ones: a model is given days instead."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.records import SubjectId
+
+if TYPE_CHECKING:
+    from mcp_cxr.archive import Archive
+    from mcp_cxr.records import Hit, ImageDetails, SearchArguments, SearchResult
+
+_TO_ALLOW = "To allow it, add dates to MCP_CXR_SHARE in the server's settings and restart it."
+DATES_NOT_SHARED = f"Study dates are not shared; days since the patient's first study here are given. {_TO_ALLOW}"
+_MIMIC_IDS = re.compile(r"p\d{8}/s\d{8}/[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+
+
+async def require_date_filters_allowed(arguments: SearchArguments, archive: Archive, share: tuple[str, ...]) -> None:
+    """Refuse date filters that would reveal dates by whether a study passes.
+
+    Raises:
+        ConfigError: A date filter is given, dates are not shared, and the archive holds other ids than MIMIC-CXR's.
+    """
+    is_given = any((date or "").strip() for date in (arguments.date_from, arguments.date_to))
+    if is_given and "dates" not in share and (await archive.store.info()).key_check is not None:
+        raise ConfigError(
+            f"This server does not share study dates with the model: leave out date_from and date_to. {_TO_ALLOW}"
+        )
+
+
+async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tuple[str, ...]) -> SearchResult:
+    """Return the search result with days instead of dates that may not be shared, and a warning if there are any."""
+    days = await _days_since_first_study([hit for hit in result.images if _is_withheld(hit, share)], archive)
+    if not days:
+        return result
+    hits = [
+        hit.model_copy(update={"study_date": None, "days_since_first_study": days[hit.study_id]})
+        if hit.study_id in days
+        else hit
+        for hit in result.images
+    ]
+    return result.model_copy(update={"images": hits, "warnings": [*result.warnings, DATES_NOT_SHARED]})
+
+
+async def redact_date_of_image(details: ImageDetails, archive: Archive, share: tuple[str, ...]) -> ImageDetails:
+    """Return the details with days instead of a date that may not be shared, and a warning."""
+    if not _is_withheld(details, share):
+        return details
+    days = await _days_since_first_study([details], archive)
+    return replace(
+        details,
+        study_date=None,
+        days_since_first_study=days[details.study_id],
+        warnings=[*details.warnings, DATES_NOT_SHARED],
+    )
+
+
+def _is_withheld(image: Hit | ImageDetails, share: tuple[str, ...]) -> bool:
+    """Return whether the image has a study date that may not be shared."""
+    ids = f"{image.subject_id}/{image.study_id}/{image.image_id}"
+    return image.study_date is not None and "dates" not in share and not _MIMIC_IDS.fullmatch(ids)
+
+
+async def _days_since_first_study(images: list[Hit] | list[ImageDetails], archive: Archive) -> dict[str, int | None]:
+    """Return, by study, the days since the first study of its patient; each image must have a study date."""
+    first_dates = await archive.store.first_study_dates({SubjectId(image.subject_id) for image in images})
+    days: dict[str, int | None] = {}
+    for image in images:
+        date = image.study_date or ""
+        first = min(date, first_dates.get(SubjectId(image.subject_id), date))
+        days[image.study_id] = _days_between(first, date)
+    return days
+
+
+def _days_between(first: str, date: str) -> int | None:
+    """Return the days from one ISO date to another; None if another program stored something else."""
+    try:
+        return (dt.date.fromisoformat(date) - dt.date.fromisoformat(first)).days
+    except ValueError:
+        return None

@@ -6,7 +6,7 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -209,6 +209,11 @@ class Settings(BaseSettings):
     def may_create_key(self) -> bool:
         """Whether a missing key may be created: not with IRIS, where several machines would each create another one."""
         return self.store == "embedded"
+
+    @property
+    def is_shared(self) -> dict[str, bool]:
+        """Whether a host's model is given each part that MCP_CXR_SHARE can name."""
+        return {name: name in self.share for name in get_args(Share)}
 
     @property
     def token_file(self) -> Path:

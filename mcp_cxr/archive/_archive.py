@@ -433,7 +433,7 @@ class Archive:
             roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by `run_checks` itself
             roots = self.settings.roots
-        return await run_checks(self.store, self.embedder, roots, self._id_key(), self.settings.share)
+        return await run_checks(self.store, self.embedder, roots, self._id_key(), self.settings.is_shared)
 
     def _id_key(self) -> IdKey:
         return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)

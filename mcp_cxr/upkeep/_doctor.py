@@ -6,17 +6,16 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
 from mcp_cxr.embeddings import NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
 from mcp_cxr.ingest import KEPT_IDS
-from mcp_cxr.settings import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest import IdKey
@@ -45,7 +44,7 @@ async def run_checks(
     embedder: Embedder,
     roots: Sequence[Path],
     id_key: IdKey | None = None,
-    share: Sequence[str] | None = None,
+    share: Mapping[str, bool] | None = None,
 ) -> list[CheckResult]:
     """Check the embedder, the store, whether their fingerprints match, and the roots; a failed check stops no other.
 
@@ -54,7 +53,7 @@ async def run_checks(
         embedder: Embeds one image and one text, unless another made the archive.
         roots: Folders that must exist.
         id_key: The key that hashes ids, compared with the check value of the archive; None: not checked.
-        share: What a host's model is given, to be shown; None: not shown.
+        share: Whether a host's model is given each part of MCP_CXR_SHARE, to be shown; None: not shown.
     """
     other = await _other_model(store, embedder)
     embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
@@ -68,10 +67,10 @@ async def run_checks(
     return [*results, *(_check_root(root) for root in roots)]
 
 
-def _describe_share(share: Sequence[str]) -> CheckResult:
+def _describe_share(share: Mapping[str, bool]) -> CheckResult:
     """Return what MCP_CXR_SHARE gives a host's model, and what it does not."""
-    given = ", ".join(name for name in get_args(Share) if name in share) or "nothing"
-    withheld = ", ".join(name for name in get_args(Share) if name not in share)
+    given = ", ".join(name for name, is_given in share.items() if is_given) or "nothing"
+    withheld = ", ".join(name for name, is_given in share.items() if not is_given)
     return CheckResult("share", ok=True, detail=f"{given}; not {withheld}" if withheld else given)
 
 

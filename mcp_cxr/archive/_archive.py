@@ -236,6 +236,7 @@ class Archive:
             view_position=image.view_position,
             view_source=image.view_source,
             image_path=image.shown_path,
+            path=image.shown_file,
             study_date=study.study_date,
             days_since_first_study=None,
             split=study.split,

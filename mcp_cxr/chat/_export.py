@@ -1,12 +1,15 @@
-"""A selection as a file: ids and scores as CSV, or renderings as ZIP."""
+"""A selection as a file: ids, scores and paths as CSV, or renderings as ZIP."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 import io
+import re
 import zipfile
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.csv_writer import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,43 +18,46 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     *("rank", "image_id", "study_id", "subject_id", "view_position"),
-    *("similarity_score", "similarity_z", "percentile"),
+    *("similarity_score", "similarity_z", "percentile", "path"),
 )
 _LONGEST_PX = 2048
 _AT_ONCE = 2
-_FORMULA = ("=", "+", "-", "@", "\t")
+_NOT_IN_NAMES = re.compile(r"[^0-9A-Za-z.-]+")
+_MAX_NAME = 64  # characters of an id in a file's name
 
 
 def to_csv(hits: Iterable[dict[str, Any]]) -> bytes:
     """Return a CSV row for each hit, in the order of selection; without reports and labels."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows([_cell(hit[name]) for name in _COLUMNS] for hit in hits)
-    return text.getvalue().encode()
+    return csv_text(_COLUMNS, ([hit[name] for name in _COLUMNS] for hit in hits)).encode()
 
 
-async def to_zip(backend: Backend, image_ids: Iterable[str]) -> bytes:
-    """Return a ZIP with a rendering of each image, at most 2,048 pixels a side, named by image id.
+async def to_zip(backend: Backend, hits: Iterable[dict[str, Any]]) -> bytes:
+    """Return a ZIP with a rendering of each hit, at most 2,048 pixels a side, named by its rank and image id.
 
     Raises:
         CxrError: An image cannot be read, or the server has ended.
     """
     semaphore = asyncio.Semaphore(_AT_ONCE)
 
-    async def read_image(image_id: str) -> tuple[str, bytes]:
+    async def read_image(hit: dict[str, Any]) -> tuple[bytes, str]:
         async with semaphore:
-            content, kind = await backend.rendering(image_id, _LONGEST_PX)
-        return f"{image_id}.{kind.removeprefix('image/').replace('jpeg', 'jpg')}", content
+            return await backend.rendering(hit["image_id"], _LONGEST_PX)
 
-    images = await asyncio.gather(*map(read_image, image_ids))
-    packed = io.BytesIO()
+    selected = list(hits)
+    images = await asyncio.gather(*map(read_image, selected))
+    packed, names = io.BytesIO(), set[str]()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:  # the renderings are compressed already
-        for name, content in images:
-            archive.writestr(name, content)
+        for hit, (content, kind) in zip(selected, images, strict=True):
+            ending = kind.removeprefix("image/").replace("jpeg", "jpg")
+            archive.writestr(_entry_name(hit["rank"], hit["image_id"], ending, names), content)
     return packed.getvalue()
 
 
-def _cell(value: Any) -> Any:  # noqa: ANN401 - a hit's
-    """Return a value that no spreadsheet takes for a formula: kept ids come from file headers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+def _entry_name(rank: int, image_id: str, ending: str, taken: set[str]) -> str:
+    """Return a file name that no other entry has: `003_02aa804e-bde0afdd.jpg`; kept ids come from file headers."""
+    cleaned = _NOT_IN_NAMES.sub("_", image_id).strip("._")[:_MAX_NAME].rstrip("._")
+    stem = f"{rank:03}_{cleaned or 'image'}"
+    numbered = (f"{stem}{number}.{ending}" for number in chain([""], (f"_{again}" for again in count(2))))
+    name = next(name for name in numbered if name.lower() not in taken)
+    taken.add(name.lower())
+    return name

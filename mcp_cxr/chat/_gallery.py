@@ -112,11 +112,13 @@ def _hit_html(hit: dict[str, Any]) -> str:
         if value in (_PRESENT, _UNCERTAIN)
     )
     missing = escape("; ".join(hit["missing"]))
+    path = escape(hit["path"] or "")
+    file = f'<p title="{path}">File {path.rpartition("/")[2]}</p>' if path else ""
     part = f"<p>Matches in part: {missing}</p>" if hit["matched"] == "part" else ""
     return (
         f"<h4>{hit['rank']} · {view}</h4><p>Patient {subject} · study {study}</p>"
         f'<p title="{_similarity_explanation(hit)}">{_similarity_text(hit)}</p>'
-        f"{part}<ul>{labels}</ul><p>{why and f'Why: {why}'}</p>"
+        f"{part}<ul>{labels}</ul><p>{why and f'Why: {why}'}</p>{file}"
     )
 
 

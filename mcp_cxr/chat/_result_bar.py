@@ -80,7 +80,12 @@ def _export(backend: Backend, tab: Tab) -> None:
             st.caption("Select images first.")
             return
         st.download_button(
-            "Ids and scores (CSV)", to_csv(hits), "images.csv", "text/csv", icon=":material/table:", on_click="ignore"
+            "Ids, scores and paths (CSV)",
+            to_csv(hits),
+            "images.csv",
+            "text/csv",
+            icon=":material/table:",
+            on_click="ignore",
         )
         _export_images(backend, tab)
         st.button("Clear selection", on_click=tab.selected.clear)
@@ -95,7 +100,7 @@ def _export_images(backend: Backend, tab: Tab) -> None:
     )
     ids = tuple(tab.selected)
     if st.button("Create the ZIP file", disabled=not is_confirmed or bool(tab.export and not tab.export.done())):
-        tab.export, tab.export_of = backend.loop.start(to_zip(backend, ids)), ids
+        tab.export, tab.export_of = backend.loop.start(to_zip(backend, list(tab.selected.values()))), ids
     if tab.export is None or not is_confirmed or tab.export_of != ids:
         return
     if not tab.export.done():

@@ -152,15 +152,14 @@ def _servers(
     settings: Settings, folders: Sequence[Path], uploads: Path
 ) -> tuple[StdioServerParameters, StdioServerParameters]:
     """Return how to start the user's server and the model's, which may ingest nothing that only the user named."""
+    readable = [word for folder in folders for word in ("--readable", str(folder))]
     return (
-        _server(settings, share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
-        _server(settings, share=",".join(settings.share), roots=settings.roots, readable=folders),
+        _server(settings, "--for-owner", share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
+        _server(settings, *readable, share=",".join(settings.share), roots=settings.roots),
     )
 
 
-def _server(
-    settings: Settings, *, share: str, roots: Sequence[Path], readable: Sequence[Path] = ()
-) -> StdioServerParameters:
+def _server(settings: Settings, *options: str, share: str, roots: Sequence[Path]) -> StdioServerParameters:
     """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
     variables = {name: value for name, value in os.environ.items() if name != _KEY} | {
         "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),
@@ -169,5 +168,4 @@ def _server(
     }
     if settings.key_file:
         variables["MCP_CXR_ID_KEY_FILE"] = str(settings.key_file.absolute())
-    options = [word for folder in readable for word in ("--readable", str(folder))]
     return StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve", *options], env=variables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from mcp_cxr.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from pathlib import Path
 
     from _typeshed import DataclassInstance
 
@@ -87,6 +88,18 @@ def print_result(
         data = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value.model_dump()
     for text in [json.dumps(data, ensure_ascii=False, indent=2)] if as_json else lines:
         say(text)
+
+
+def open_csv_file(path: Path) -> TextIO:
+    """Return a new file for a `CsvWriter`; bytes of paths that are not UTF-8 are kept.
+
+    Raises:
+        ConfigError: It cannot be written.
+    """
+    try:
+        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
 
 
 def confirmed(question: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import signal
 import sys
 from pathlib import Path
@@ -12,8 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_tool_json, note, print_result, reports_reread_line, say, with_archive
-from mcp_cxr.errors import ConfigError
+from mcp_cxr.cli._common import (
+    DONE,
+    FAILED,
+    as_tool_json,
+    note,
+    open_csv_file,
+    print_result,
+    reports_reread_line,
+    say,
+    with_archive,
+)
+from mcp_cxr.csv_writer import CsvWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,15 +119,10 @@ class _OutcomesFile:
 
     def __init__(self, path: Path | None) -> None:
         self.examples: dict[str, str] = {}
-        try:
-            self._file = path.open("w", encoding="utf-8", errors="surrogateescape", newline="") if path else None
-        except OSError as exc:
-            raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
-        self._writer = csv.writer(self._file) if self._file else None
+        self._file = open_csv_file(path) if path else None
+        self._writer = CsvWriter(self._file, ("path", "outcome", "reason")) if self._file else None
 
     def __enter__(self) -> Self:
-        if self._writer:
-            self._writer.writerow(("path", "outcome", "reason"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,7 +134,7 @@ class _OutcomesFile:
         if outcome == "refused":
             self.examples.setdefault(reason, path)
         if self._writer:
-            self._writer.writerow((path, outcome, reason))
+            self._writer.write((path, outcome, reason))
 
 
 async def _ingest(

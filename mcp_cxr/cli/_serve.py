@@ -45,8 +45,16 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--public-url", help="URL that clients use, for example that of a reverse proxy.")
 @click.option("--oauth-issuer", help="Accept access tokens from this OAuth server instead of the token in http.token.")
 @click.option("--readable", multiple=True, hidden=True, type=_FOLDER)  # `mcp-cxr chat` names its folders
+@click.option("--for-owner", is_flag=True, hidden=True)  # `mcp-cxr chat` shows its user the paths of files
 @click.pass_context
-def serve(context: click.Context, *, over_http: bool, readable: tuple[Path, ...], **how: Any) -> None:  # noqa: ANN401 - click's options, passed on
+def serve(
+    context: click.Context,
+    *,
+    over_http: bool,
+    readable: tuple[Path, ...],
+    for_owner: bool,
+    **how: Any,  # noqa: ANN401 - click's options, passed on
+) -> None:
     """Serve the archive to an MCP host, over stdin and stdout or HTTP."""
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
         raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
@@ -54,7 +62,7 @@ def serve(context: click.Context, *, over_http: bool, readable: tuple[Path, ...]
     try:
         import anyio
 
-        from mcp_cxr.server import AccessLog, build_server, serve_stdio
+        from mcp_cxr.server import OWNER_SEES_PATHS, AccessLog, build_server, serve_stdio
         from mcp_cxr.settings import require_absolute
 
         settings = read_settings()
@@ -79,7 +87,8 @@ def serve(context: click.Context, *, over_http: bool, readable: tuple[Path, ...]
         if settings.access_log == "off"
         else AccessLog(settings.access_log_file, words=settings.access_log == "words")
     )
-    build = partial(build_server, open_late, share=settings.share, access_log=access_log)
+    share = (*settings.share, OWNER_SEES_PATHS) if for_owner else settings.share
+    build = partial(build_server, open_late, share=share, access_log=access_log)
     if over_http:
         from mcp_cxr.server.http import HttpConfig, serve_http  # loaded late: hosts on stdin need no web server
 

@@ -71,7 +71,7 @@ def _lines(shown: ImageDetails) -> list[str]:
             ]
         ),
         "View": f"{shown.view_position} (from {shown.view_source})",
-        "File": shown.image_path,
+        "File": shown.path or shown.image_path,
         "Split": shown.split or "-",
         "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())
         or "-",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from mcp_cxr.csv_writer import csv_text
 from mcp_cxr.demo._dicom import code_sequence, to_dicom
 from mcp_cxr.demo._plan import PlannedImage, plan_studies
 from mcp_cxr.demo._reports import write_report
@@ -185,11 +184,7 @@ def _label_cells(labels: Mapping[str, int]) -> list[str]:
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    _write_if_changed(path, gzip.compress(text.getvalue().encode(), mtime=0))
+    _write_if_changed(path, gzip.compress(csv_text(columns, rows).encode(), mtime=0))
 
 
 def _write_if_changed(path: Path, content: bytes) -> None:

@@ -59,6 +59,9 @@ class ImageDetails:
     view_position: str
     view_source: str
     image_path: str
+    """Below its root; a model is given it from `p10/` on, and only in MIMIC-CXR's layout."""
+    path: str | None
+    """Absolute path of the file; a model is not given it. null if the file's folder is not known."""
     study_date: str | None
     """ISO date; null for a model that is given `days_since_first_study` instead."""
     days_since_first_study: int | None
@@ -94,7 +97,7 @@ class Overview:
     embedder: dict[str, Any]
     store: dict[str, Any]
     roots: list[str]
-    """Folders that may be ingested, if the archive is empty; else none are named."""
+    """The folders of MCP_CXR_ROOTS, which may be ingested, if the archive is empty; else none are named."""
     next: str | None
     """What to do next: to fill an empty archive, or to select the embedder that it was made with."""
 

@@ -66,6 +66,10 @@ def without_mimic_prefix(study_id: StudyId) -> str:
     return study_id.removeprefix("s")
 
 
+def _shown(path: str) -> str:
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """The facts of one image, without its vector and its study."""
@@ -96,7 +100,12 @@ class ImageRecord:
     @property
     def shown_path(self) -> str:
         """`image_path` for display: bytes that are not UTF-8 become U+FFFD."""
-        return self.image_path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        return _shown(self.image_path)
+
+    @property
+    def shown_file(self) -> str | None:
+        """`file` for display; None if its folder is not known, as of rows that another program wrote."""
+        return _shown(str(self.file)) if self.file.is_absolute() else None
 
 
 @dataclass(frozen=True, slots=True)

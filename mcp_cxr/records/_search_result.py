@@ -42,7 +42,9 @@ class Hit(BaseModel):
     """Days since the patient's first study in the archive; null if the date is given, or if there is none."""
     view_position: str
     image_path: str | None = None
-    """Below its root; a model is not given a path that repeats the ids."""
+    """Below its root; a model is not given it."""
+    path: str | None = None
+    """Absolute path of the file; a model is not given it. null if the file's folder is not known."""
     matched: Matched | None = None
     """full: the report or the labels state all that the words ask for. part: they state some of it; `missing` names the
     rest. unknown: no report that can be read, and no label. no: the report or the labels do not mention it. null

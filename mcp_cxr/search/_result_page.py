@@ -135,6 +135,7 @@ def _hit(
         study_date=study.study_date,
         view_position=image.view_position,
         image_path=image.shown_path,
+        path=image.shown_file,
         matched=matched,
         missing=reasons.missing() if matched == "part" else [],
         similarity_score=None if cosine is None else round(cosine, 6),

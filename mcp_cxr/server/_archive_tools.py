@@ -10,6 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import IngestSummary, Overview
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 if TYPE_CHECKING:
@@ -65,4 +66,6 @@ async def ingest_directory(
         )
     finally:
         timer.cancel()
+    if OWNER_SEES_PATHS not in state.share:
+        summary = redact_ingest_summary(summary)
     return tool_result(summary)

@@ -4,53 +4,77 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import reduce
+from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mcp_cxr.records import Hit, ImageDetails, SearchResult
+    from collections.abc import Mapping
+
+    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, SearchResult
 
 REPORTS_NOT_SHARED = (
     "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
     " settings and restart it."
 )
+OWNER_SEES_PATHS = "paths"
+"""In `share` of a server that answers the archive's owner, as that of the chat page; never a value of MCP_CXR_SHARE."""
+_LONGEST_SHOWN = 200  # characters of a path in an error, as the archive shortens it
 HIDDEN_PATH_NOTE = "(file names are not shared)"
-_MIMIC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+_MIMIC_PATH = re.compile(r"p\d\d/p\d{8}/s\d{8}/[0-9a-f]{8}(-[0-9a-f]{8}){4}\.(dcm|png|jpe?g)", re.ASCII | re.IGNORECASE)
+_PUBLISHED_TABLES = re.compile(
+    r"mimic-cxr-\d\.\d\.\d-(metadata|chexpert|negbio|split|test-set-labeled)\.csv(\.gz)?", re.ASCII
+)
+_NOTES_WITHOUT_NAMES = re.compile(
+    r"\d+ (images have the SOPInstanceUID |files have a placeholder as PatientID |of \d+ studies have one PatientID)",
+    re.ASCII,
+)
+_LOCAL_PATH = re.compile(r"(?<![\w/:.])(~?/|~\w*[\\/])[^\s/]|\bfile:|\b[A-Za-z]:\\|\\\\\w", re.IGNORECASE)
+_PATH_IN_ERROR = (
+    "The call failed at a file or folder whose name is not shared with the model. On the server's machine, "
+    "`mcp-cxr doctor`, or the same call as a command, names it."
+)
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
 
 
 def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
     """Return the search result as a model is given it.
 
-    File names that may identify a person are left out, as is report text that is not shared. Absent labels are names in
-    `labels_absent` only.
+    Paths are left out, as is report text that is not shared. Absent labels are names in `labels_absent` only.
     """
-    with_reports = "reports" in share
-    hits = [_for_model(hit, with_reports=with_reports) for hit in result.images]
-    note = [] if with_reports or not hits else [REPORTS_NOT_SHARED]
+    hits = [_for_model(hit, share) for hit in result.images]
+    note = [] if "reports" in share or not hits else [REPORTS_NOT_SHARED]
     return result.model_copy(update={"images": hits, "warnings": [*result.warnings, *note]})
 
 
-def _for_model(hit: Hit, *, with_reports: bool) -> Hit:
-    """Return the hit without a path that repeats its ids, with each label once, and a report only if it is shared."""
-    path = _shared_path(hit.image_id, hit.image_path or "")
+def _for_model(hit: Hit, share: tuple[str, ...]) -> Hit:
+    """Return the hit without paths, with each label once, and a report only if it is shared."""
     changes: dict[str, Any] = {
-        "image_path": None if path == HIDDEN_PATH_NOTE or hit.image_id in path else path,
+        "image_path": None,  # at most it repeats the ids
+        "path": hit.path if OWNER_SEES_PATHS in share else None,
         "labels": {name: value for name, value in hit.labels.items() if value != 0},
-        "report_excerpt": hit.report_excerpt if with_reports else None,
+        "report_excerpt": hit.report_excerpt if "reports" in share else None,
     }
     return hit.model_copy(update=changes)
 
 
-def _shared_path(image_id: str, path: str) -> str:
-    """Return a path of MIMIC's layout unchanged; elsewhere folders and files are often named after patients."""
-    return path if _MIMIC_ID.fullmatch(image_id) else HIDDEN_PATH_NOTE
+def _public_path(details: ImageDetails) -> str:
+    """Return the path from `p10/` on if it is MIMIC's own; elsewhere folders and files are often named after patients.
+
+    It holds the ids of the details and nothing else.
+    """
+    file_name = details.image_path.rpartition("/")[2]
+    path = f"{details.subject_id[:3]}/{details.subject_id}/{details.study_id}/{file_name}"
+    is_mimic = _MIMIC_PATH.fullmatch(path) and file_name[: len(details.image_id)].lower() == details.image_id
+    return path if is_mimic and f"/{details.image_path}".lower().endswith(f"/{path}".lower()) else HIDDEN_PATH_NOTE
 
 
 def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> ImageDetails:
     """Return the details without what may not be shared, and with a very long report truncated."""
-    details = replace(details, image_path=_shared_path(details.image_id, details.image_path))
+    if OWNER_SEES_PATHS not in share:
+        details = replace(details, image_path=_public_path(details), path=None)
     if details.report is None:
         return details
     if "reports" not in share:
@@ -58,6 +82,42 @@ def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> Image
     report = _truncated(details.report)
     note = [] if report == details.report else [f"The report is truncated after {_MAX_REPORT} characters."]
     return replace(details, report=report, warnings=[*details.warnings, *note])
+
+
+def redact_ingest_summary(summary: IngestSummary) -> IngestSummary:
+    """Return the summary without names of tables and columns, which the owner of the folder chose.
+
+    Tables that MIMIC-CXR publishes are named.
+    """
+    companions = [
+        use if _PUBLISHED_TABLES.fullmatch(use["file"]) else {**use, "file": HIDDEN_PATH_NOTE}
+        for use in summary.companions
+    ]
+    notes = [note for note in summary.notes if _NOTES_WITHOUT_NAMES.match(note)]
+    if hidden := len(summary.notes) - len(notes):
+        notes.append(
+            f"{hidden} notes on the tables beside the images name files or columns, which are not shared;"
+            " `mcp-cxr layout FOLDER` prints them."
+        )
+    return replace(summary, companions=companions, notes=notes)
+
+
+def hide_local_paths(text: str, known: Mapping[str, str], arguments: Mapping[str, Any]) -> str:
+    """Return a message for the model, which is told no path but those that it named itself.
+
+    Args:
+        text: The message.
+        known: A general name for each path that may be named by it.
+        arguments: Of the call: a path among them may be repeated.
+    """
+    own = [text for value in arguments.values() if isinstance(value, str) for text in (value, value[:_LONGEST_SHOWN])]
+    for path in own:
+        text = text.replace(realpath(path), path) if path.startswith("/") and "\0" not in path else text
+    for path, name in known.items():
+        text = re.sub(rf"{re.escape(path)}(?![\\/\w])", name, text)
+    if _LOCAL_PATH.search(reduce(lambda rest, path: rest.replace(path, ""), own, text)):
+        return _PATH_IN_ERROR
+    return text.replace("the", "The", 1) if text.startswith(tuple(known.values())) else text
 
 
 def _truncated(report: dict[str, str]) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from mcp_cxr.errors import CxrError
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, hide_local_paths
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -25,7 +26,7 @@ class ServerState:
     """What all tools of one server share: settings, access log and the archive.
 
     Args:
-        share: What the host's model may be given: any of `reports`, `images`, `dates`.
+        share: What the host's model may be given: any of `reports`, `images`, `dates`; with `paths` the caller is the owner.
         ingest_time_limit_s: After this long an ingest stops after the current batch.
         access_log: Logs every call; None: nothing is logged.
     """
@@ -71,11 +72,13 @@ class ServerState:
             self._archive = None
             self._opened.set()
 
-    def hide_paths(self, text: str) -> str:
-        """Return an error's text for the host's model, with local paths and addresses replaced by general names."""
-        if self._archive is None:
+    def hide_paths(self, text: str, arguments: dict[str, Any]) -> str:
+        """Return an error's text for the host's model, without local paths and addresses; the owner is told them."""
+        if OWNER_SEES_PATHS in self.share:
             return text
-        names = {self._archive.store.location: "the archive", str(self._archive.settings.data_dir): "the data folder"}
-        for path, name in names.items():
-            text = text.replace(path, name)
-        return text.replace("the", "The", 1) if text.startswith(tuple(names.values())) else text
+        known: dict[str, str] = {}
+        if self._archive:
+            settings = self._archive.settings
+            known = {self._archive.store.location: "the archive", str(settings.data_dir): "the data folder"}
+            known |= {str(settings.key_file): "the id key"} if settings.key_file else {}
+        return hide_local_paths(text, known, arguments)

@@ -73,7 +73,9 @@ class StrictTool(Tool):
             return await super().run(arguments, context, convert_result)
         except ToolError as exc:
             if isinstance(exc.__cause__, CxrError):
-                raise ToolError(_one_line(state_of(context).hide_paths(str(exc.__cause__)))) from exc.__cause__
+                raise ToolError(
+                    _one_line(state_of(context).hide_paths(str(exc.__cause__), arguments))
+                ) from exc.__cause__
             raise
 
     def _first_argument_error(self, error: ValidationError) -> str:

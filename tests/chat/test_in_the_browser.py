@@ -100,7 +100,7 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
             await cards(tab).nth(place).get_by_text("Select").click()
         await tab.get_by_role("button", name="Export (2)").click()
         async with tab.page.expect_download() as started:
-            await tab.get_by_role("button", name="Ids and scores (CSV)").click()
+            await tab.get_by_role("button", name="Ids, scores and paths (CSV)").click()
         await (await started.value).save_as(tmp_path / "images.csv")
         make = tab.get_by_role("button", name="Create the ZIP file")
         await expect(make).to_be_disabled()
@@ -113,7 +113,8 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
     assert [row["rank"] for row in rows] == ["1", "3"]
     assert (rows[0]["study_id"], float(rows[0]["similarity_score"])) == (image.study_id, pytest.approx(1, abs=1e-3))
     with zipfile.ZipFile(tmp_path / "images.zip") as packed:
-        assert [name.rsplit(".", 1)[0] for name in packed.namelist()] == [row["image_id"] for row in rows]
+        names = [f"{int(row['rank']):03}_{row['image_id']}" for row in rows]
+        assert [name.rsplit(".", 1)[0] for name in packed.namelist()] == names
         for name in packed.namelist():
             with Image.open(io.BytesIO(packed.read(name))) as rendering:
                 assert min(rendering.size) > 300

@@ -32,8 +32,8 @@ HIT = (
 )
 OVERVIEW = "images studies subjects external by_view by_label embedder store roots next".split()
 SHOWN = (
-    "image_id study_id subject_id view_position view_source image_path study_date days_since_first_study split labels "
-    "labels_by sex age tags grayscale report external other_images warnings"
+    "image_id study_id subject_id view_position view_source image_path path study_date days_since_first_study split "
+    "labels labels_by sex age tags grayscale report external other_images warnings"
 ).split()
 MANY = 120
 RESULT_LIMIT = 1_000_000
@@ -116,7 +116,8 @@ async def test_metadata_returns_all_facts(host: Host, demo: Ingested):
         image.subject_id,
     )
     assert shown["view_position"] == "PA"
-    assert shown["image_path"] == image.path.relative_to(demo.drawn.folder).as_posix()
+    assert shown["image_path"] == image.path.relative_to(demo.drawn.folder / "files").as_posix()
+    assert shown["path"] is None
     assert shown["report"]["FINDINGS"]
     assert shown["tags"]["Modality"] == "DX"
     siblings = [other.image_id for other in demo.drawn.images if other.study_id == image.study_id]

@@ -60,6 +60,7 @@ function headerSection(facts) {
     ["Patient", facts.subject_id],
     ["Study", facts.study_id],
     ["Image", facts.image_id],
+    ["File", facts.path],
     ["Split", facts.split],
     ...Object.entries(SHOWN_TAGS).map(([tag, name]) => [
       name,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
+from mcp_cxr.cli._common import as_tool_json, note, open_csv_file, print_result, with_archive
 from mcp_cxr.cli._option_names import with_option_names
+from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
-from mcp_cxr.records import SearchArguments, counted
+from mcp_cxr.records import FILTERS, SearchArguments, counted
 
+_COLUMNS = (
+    *("rank", "image_id", "study_id", "subject_id", "study_date", "view_position", "labels"),
+    *("matched", "missing", "path", "why", "similarity_score", "question"),
+)
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
@@ -67,8 +72,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="auto: vectors and words; vector: vectors only; words: words only.",
 )
+@click.option(
+    "--csv",
+    "csv_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write the results to this CSV file, with the path of each image.",
+)
 @as_tool_json
-def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
+def search(query: str | None, *, csv_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
     """Find images by words, by example, by filters, or any mix."""
     arguments = SearchArguments(query, **options)
     if arguments.is_empty:
@@ -79,9 +91,43 @@ def search(query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa
         page = with_archive(lambda archive: archive.search_with(arguments, example_roots=_ANYWHERE))
     except QueryError as exc:
         raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
+    if csv_file:
+        _write_csv(csv_file, page, _question(arguments))
     print_result(page, _lines(page), as_json=as_json)
     if not as_json:
         _note_about(page, arguments.group)
+
+
+def _question(arguments: SearchArguments) -> str:
+    """Return what was asked on one line: `left effusion; view: PA`."""
+    given = {name: getattr(arguments, name) for name in ("like", "unlike", *FILTERS)}
+    asked = [
+        f"{name}: {', '.join(cast('tuple[str, ...]', value)) if isinstance(value, tuple) else value}"
+        for name, value in given.items()
+        if value not in (None, ())
+    ]
+    return "; ".join([*filter(None, [arguments.query]), *asked])
+
+
+def _write_csv(path: Path, page: SearchResult, question: str) -> None:
+    with open_csv_file(path) as file:
+        writer = CsvWriter(file, _COLUMNS)
+        for hit in page.images:
+            labels = "; ".join(f"{name}={value}" for name, value in hit.labels.items())
+            writer.write(
+                [
+                    *(hit.rank, hit.image_id, hit.study_id, hit.subject_id, hit.study_date, hit.view_position, labels),
+                    *(
+                        hit.matched,
+                        "; ".join(hit.missing),
+                        hit.path,
+                        "; ".join(hit.why),
+                        hit.similarity_score,
+                        question,
+                    ),
+                ]
+            )
+    note(f"Wrote {path} ({page.results_count} results).")
 
 
 def _lines(page: SearchResult) -> Iterator[str]:

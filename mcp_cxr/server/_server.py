@@ -42,8 +42,8 @@ def build_server(
 
     Args:
         open_archive: Opens the archive that the tools use.
-        share: What the host's model may be given: any of `reports`, `images`, `dates`. With `OWNER_SEES_PATHS` the caller is the
-            archive's owner, who is given paths, too.
+        share: What the host's model may be given: any of `reports`, `images`, `dates`. With `OWNER_SEES_PATHS` the
+            caller is the archive's owner, who is given paths, too.
         ingest_time_limit_s: After this long a call of `ingest_directory` stops after the current batch.
         authentication: Authentication over HTTP; None over stdio.
         access_log: Logs every call; None: nothing is logged.

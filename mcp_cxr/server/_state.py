@@ -26,7 +26,7 @@ class ServerState:
     """What all tools of one server share: settings, access log and the archive.
 
     Args:
-        share: What the host's model may be given: any of `reports`, `images`, `dates`; with `paths` the caller is the owner.
+        share: What the host's model may be given: any of `reports`, `images`, `dates`, or `paths` for the owner.
         ingest_time_limit_s: After this long an ingest stops after the current batch.
         access_log: Logs every call; None: nothing is logged.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,11 @@ def for_a_model(page: dict[str, Any]) -> dict[str, Any]:
     """Return a result of the command as the tool gives it to a model."""
     result = SearchResult.model_validate({**page, "execution_time_ms": 0})
     return redact_search_result(result, ("reports", "images")).model_dump(exclude_defaults=True)
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 HIT = re.compile(r"(?P<score>-?\d\.\d{3}) - (?P<id>[0-9a-f-]{44}) \((?P<view>[A-Z]+)\) - Patient (?P<patient>p\d+)")
@@ -168,3 +174,44 @@ def test_a_missing_archive_is_reported_with_the_command_to_create_it(on_new: Com
     done = on_new("search", "effusion")
     assert done.code == 1
     assert done.error.endswith("Run `mcp-cxr ingest PATH`.")
+
+
+def test_json_gives_the_absolute_path_of_each_image(on_demo: Command, demo: Ingested):
+    hits = on_demo("search", "effusion", "--json").json["images"]
+    paths = {image.image_id: str(image.path) for image in demo.drawn.images}
+    assert hits
+    assert all(hit["path"] == paths[hit["image_id"]] for hit in hits)
+
+
+def test_csv_writes_the_results_with_path_and_question(on_demo: Command, demo: Ingested, tmp_path: Path):
+    table = tmp_path / "found.csv"
+    done = on_demo("search", "effusion", "--view", "PA", "--view", "AP", "--csv", table, "--json")
+    assert done.code == 0
+    assert f"Wrote {table} (" in done.err
+    hits = done.json["images"]
+    found = table_of(table)
+    assert [row["image_id"] for row in found] == [hit["image_id"] for hit in hits]
+    first, hit = found[0], hits[0]
+    assert {name: first[name] for name in ("rank", "study_date", "matched", "path", "why")} == {
+        "rank": "1",
+        "study_date": hit["study_date"],
+        "matched": "full",
+        "path": str(next(image.path for image in demo.drawn.images if image.image_id == hit["image_id"])),
+        "why": "; ".join(hit["why"]),
+    }
+    assert "Pleural Effusion=1" in first["labels"]
+    assert {row["question"] for row in found} == {"effusion; view: PA, AP"}
+
+
+def test_a_question_or_score_in_the_csv_is_no_formula(on_demo: Command, demo: Ingested, tmp_path: Path):
+    table = tmp_path / "found.csv"
+    assert on_demo("search", "=HYPERLINK(1) effusion", "--csv", table).code == 0
+    assert table_of(table)[0]["question"] == "'=HYPERLINK(1) effusion"
+    assert on_demo("search", "--like", demo.drawn.images[0].image_id, "--csv", table).code == 0
+    assert all(float(row["similarity_score"]) <= 1 for row in table_of(table))
+
+
+def test_an_unwritable_csv_path_is_one_line(on_demo: Command, tmp_path: Path):
+    done = on_demo("search", "effusion", "--csv", tmp_path / "no" / "found.csv")
+    assert done.code == 2
+    assert done.error.endswith("cannot be written (No such file or directory); name another file.")

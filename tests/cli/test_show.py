@@ -19,7 +19,7 @@ def test_everything_known_is_printed(on_demo: Command, demo: Ingested):
     image = demo.drawn.images[0]
     done = on_demo("show", image.image_id)
     assert done.code == 0
-    for known in (image.image_id, image.study_id, image.subject_id, image.path.name, "IMPRESSION", "DX"):
+    for known in (image.image_id, image.study_id, image.subject_id, str(image.path), "IMPRESSION", "DX"):
         assert known in done.out
 
 
@@ -27,7 +27,10 @@ def test_json_equals_the_result_of_the_tool(on_demo: Command, demo: Ingested):
     image_id = demo.drawn.images[0].image_id
     done = on_demo("show", image_id, "--json")
     assert done.code == 0
-    assert done.json == told_by_tool(demo, "get_image_metadata", image_id=image_id)
+    told = told_by_tool(demo, "get_image_metadata", image_id=image_id)
+    path = str(demo.drawn.images[0].path)
+    assert path.endswith(f"/files/{told['image_path']}")
+    assert done.json == {**told, "path": path, "image_path": f"files/{told['image_path']}"}
 
 
 def test_png_writes_the_image(on_demo: Command, demo: Ingested, tmp_path: Path):

@@ -166,7 +166,7 @@ ERRORS: list[Callable[[Path], CxrError]] = [
 
 
 @pytest.mark.parametrize("error", ERRORS)
-async def test_an_error_names_no_folder_whoever_raises_it(
+async def test_an_error_of_any_kind_names_no_folder(
     host: Client, folder: Path, monkeypatch: pytest.MonkeyPatch, error: Callable[[Path], CxrError]
 ):
     async def fail(_: Archive) -> None:

@@ -22,7 +22,7 @@ $(SETUP): requirements.lock pyproject.toml
 
 lock: ## pin every version with its hashes again
 	$(BIN)/pip-compile --quiet --upgrade --strip-extras --allow-unsafe --generate-hashes --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --no-header --no-annotate --extra chat --extra dev --extra plots --output-file requirements.lock pyproject.toml
+		--no-emit-trusted-host --no-header --no-annotate --extra chat --extra dev --extra local --extra plots --output-file requirements.lock pyproject.toml
 
 fmt: $(SETUP) ## format the code
 	$(BIN)/ruff format .

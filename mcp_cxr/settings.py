@@ -48,6 +48,7 @@ _UNEXPANDED = re.compile(r"\$\w+|\$\{[^}]*\}|%\w+%")
 """A variable of a shell or of a host's configuration, as a part of a path."""
 _OTHER_SEPARATOR = re.compile(r"[,;|]|..:|\s[/~]")
 """What may be meant to separate folders; the second character may be the colon of a Windows drive."""
+_PROVIDER = re.compile(r"[A-Za-z]+ExecutionProvider")
 _RENAMED = {"MCP_CXR_AUDIT": "MCP_CXR_ACCESS_LOG"}
 Share = Literal["reports", "images", "dates"]
 """What MCP_CXR_SHARE can name."""
@@ -71,10 +72,22 @@ class Settings(BaseSettings):
         validation_alias="MCP_CXR_DATA_DIR",
         description="Folder of the embedded store, id key, access log and token; by default the user data folder.",
     )
-    embedder: Literal["nvclip", "offline"] = Field(
+    embedder: Literal["nvclip", "local", "offline"] = Field(
         "nvclip",
         validation_alias="MCP_CXR_EMBEDDER",
-        description="What turns images into vectors: an NV-CLIP service, or a pixel sketch (`offline`) for trials.",
+        description="What turns images into vectors: an NV-CLIP service, an encoder of a model folder that runs in this"
+        " process (`local`), or a pixel sketch (`offline`) for trials.",
+    )
+    model_dir: Place | None = Field(
+        None,
+        validation_alias="MCP_CXR_MODEL_DIR",
+        description="Folder of the `local` encoder: ONNX graphs, tokenizer and configuration, see docs/models.md.",
+    )
+    providers: Names = Field(
+        ("CPUExecutionProvider",),
+        validation_alias="MCP_CXR_PROVIDERS",
+        description="What `local` runs on: providers by onnxruntime's names, the preferred one first, separated by"
+        " commas.",
     )
     roots: Paths = Field(
         (),
@@ -198,6 +211,18 @@ class Settings(BaseSettings):
             )
         return names
 
+    @field_validator("providers")
+    @classmethod
+    def _names_of_providers(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names as they are.
+
+        Raises:
+            ValueError: One is not the name of a provider.
+        """
+        if any(not _PROVIDER.fullmatch(name) for name in names):
+            raise ValueError("each entry must be the name of a provider, such as CUDAExecutionProvider")
+        return names
+
     @property
     def key_file(self) -> Path | None:
         """File of the key that hashes ids; None if it must be set and is not."""
@@ -219,6 +244,11 @@ class Settings(BaseSettings):
     def token_file(self) -> Path:
         """File of the token of `serve --http`."""
         return self.data_dir / "http.token"
+
+    @property
+    def known_encoders_file(self) -> Path:
+        """What is remembered of model folders."""
+        return self.data_dir / "encoders.json"
 
     @property
     def access_log_file(self) -> Path:
@@ -254,7 +284,10 @@ def load_settings() -> Settings:
         if message.startswith("Input"):
             raise ConfigError(f"{first['loc'][0]} must be {expected}.") from None
         raise ConfigError(f"{name}{message}.") from None
+    if settings.embedder == "local" and settings.model_dir is None:
+        raise ConfigError("MCP_CXR_EMBEDDER=local needs MCP_CXR_MODEL_DIR, the folder of the model (docs/models.md).")
     require_absolute("MCP_CXR_DATA_DIR", settings.data_dir)
+    require_absolute("MCP_CXR_MODEL_DIR", *([settings.model_dir] if settings.model_dir else []))
     require_absolute("MCP_CXR_ID_KEY_FILE", *([settings.id_key_file] if settings.id_key_file else []))
     return settings
 

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.archive._archive import Archive
-from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.embeddings import (
+    LocalConfig,
+    LocalEmbedder,
+    NvclipConfig,
+    NvclipEmbedder,
+    OfflineEmbedder,
+    SessionOptions,
+)
+from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import PREPROCESSING, ImageReader
+from mcp_cxr.safe_files import create_private_file
 from mcp_cxr.settings import Settings, StoreKind, load_settings
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CopySummary, copy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.stores import Store
 
+DEMO_MARK: Final = "demo-archive"
+"""A file in the data folder of an archive that the demo made."""
+
 
 @asynccontextmanager
-async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archive]:
+async def open_archive(
+    settings: Settings | None = None, *, allow_demo_encoder: bool = False
+) -> AsyncGenerator[Archive]:
     """Open the archive that the settings, or else the environment, describe. Nothing is created, no service called.
+
+    Args:
+        settings: None: those of the environment.
+        allow_demo_encoder: Whether the demonstration encoder, trained on drawings, may be used for an archive that the
+            demo did not make.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -29,7 +49,7 @@ async def open_archive(settings: Settings | None = None) -> AsyncGenerator[Archi
     settings = settings or load_settings()
     async with AsyncExitStack() as opened:
         store = await opened.enter_async_context(_store(settings, settings.store))
-        embedder = await opened.enter_async_context(_embedder(settings))
+        embedder = await opened.enter_async_context(_embedder(settings, allows_demo_encoder=allow_demo_encoder))
         image_reader = await opened.enter_async_context(ImageReader())
         yield Archive(settings, store, embedder, image_reader)
 
@@ -71,9 +91,33 @@ def _store(settings: Settings, kind: StoreKind) -> Store:
     )
 
 
-def _embedder(settings: Settings) -> Embedder:
+def local_config(settings: Settings, folder: Path, *, allows_demo_encoder: bool = False) -> LocalConfig:
+    """Return how the encoder of a model folder is run."""
+    return LocalConfig(
+        folder=folder,
+        preprocessing=PREPROCESSING,
+        known_encoders=settings.known_encoders_file,
+        options=SessionOptions(settings.providers),
+        allows_demo_encoder=allows_demo_encoder or (settings.data_dir / DEMO_MARK).exists(),
+    )
+
+
+def mark_as_demo(data_dir: Path) -> None:
+    """Mark the archive of a data folder as one of drawings, for which the demonstration encoder may be used.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    create_private_file(data_dir / DEMO_MARK, b"The images of this archive are drawings.\n")
+
+
+def _embedder(settings: Settings, *, allows_demo_encoder: bool) -> Embedder:
     if settings.embedder == "offline":
         return OfflineEmbedder(preprocessing=PREPROCESSING)
+    if settings.embedder == "local":
+        if settings.model_dir is None:
+            raise ConfigError("MCP_CXR_EMBEDDER=local needs MCP_CXR_MODEL_DIR, the folder of the model.")
+        return LocalEmbedder(local_config(settings, settings.model_dir, allows_demo_encoder=allows_demo_encoder))
     return NvclipEmbedder(
         NvclipConfig(
             base_url=settings.nvclip_base_url,

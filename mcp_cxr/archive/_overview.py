@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import StoreMissing
@@ -46,7 +45,7 @@ async def count_archive(store: Store, *, kind: StoreKind, embedder: str, roots: 
         external=totals.external,
         by_view=dict(totals.by_view),
         by_label=dict(totals.by_label),
-        embedder={"configured": embedder, "fingerprint": asdict(made_with) if made_with else None},
+        embedder={"configured": embedder, "fingerprint": made_with.facts if made_with else None},
         store={"kind": kind, "schema_version": info.schema_version if info else None},
         roots=[] if totals.images else [str(root) for root in roots],
         next=next_step,

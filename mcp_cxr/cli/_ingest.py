@@ -43,6 +43,7 @@ _STAGES = {
     "write": "writing",
 }
 """What people read instead of a key of the JSON."""
+_EMBEDDERS = {"nvclip": "NV-CLIP", "local": "Local", "offline": "Offline"}
 _WHOLE = 10  # files per second from which a fraction says nothing
 _CONTINUE = "Run the same command again to continue."
 
@@ -152,7 +153,7 @@ async def _ingest(
     )
     if not options["dry_run"]:
         await archive.check_embedder()
-        note(f"{'NV-CLIP' if archive.embedder.embeds_text else 'Offline'} embedder initialized")
+        note(f"{_EMBEDDERS[archive.settings.embedder]} embedder initialized")
     note("Scanning for DICOM files...")
     _stop_on_interrupt(stop_signal, display)
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)

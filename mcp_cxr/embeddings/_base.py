@@ -21,10 +21,23 @@ class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
 
     name: str
     """The model's name, known without a request."""
-    image_spec: ImageSpec
     embeds_text: bool
     near_duplicate_cosine: float
     """Cosine, measured from the archive's mean, from which two images are one image exported or sent twice."""
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """The rendering to make of an image, known without a request.
+
+        Raises:
+            EmbeddingRejected: The files that say so cannot be read.
+        """
+        ...
+
+    @property
+    def batch_size(self) -> int | None:
+        """Images that are best embedded at once, since those of a call that is stopped are lost; None: any number."""
+        ...
 
     async def fingerprint(self) -> Fingerprint:
         """Return what must be equal for vectors to be comparable; a service is asked once."""

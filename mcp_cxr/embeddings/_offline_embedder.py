@@ -37,6 +37,7 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
 
     name = "offline-sketch-1"
     image_spec = ImageSpec(size=_SIZE, mode="L")
+    batch_size = None
     embeds_text = False
     near_duplicate_cosine = 0.982
     """Re-encoded or reduced radiographs stay at 0.982 or more; other people's reach 0.62, drawn phantoms 0.981."""

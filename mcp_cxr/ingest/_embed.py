@@ -46,6 +46,10 @@ class EmbedStage:
             self._fingerprint = await self._call_service(self.check_fingerprint)
         return self._fingerprint is not None and not self.stop_signal.reason
 
+    def batch_size(self, most: int) -> int:
+        """Return the images to embed at once, at most `most`: what the embedder says, which depends on its speed."""
+        return min(most, self.embedder.batch_size or most)
+
     async def embed(self, batch: Sequence[DecodedFile]) -> list[EmbeddedFile | Failure] | None:
         """Return the vector of each file, or why it has none; None if the run was stopped before.
 

@@ -195,7 +195,7 @@ class Run:
         """Turn renderings into vectors, a few batches at once."""
         async with sink, anyio.create_task_group() as tasks:
             pool = OrderedPool(tasks, limit=_CONCURRENT_BATCHES, pass_on=sink.send)
-            while batch := await next_batch(source, self.plan.batch_size):
+            while batch := await next_batch(source, self.stages.embed.batch_size(self.plan.batch_size)):
                 if await self.stages.embed.is_ready():
                     await pool.start(partial(self._embed_batch, batch))
 

@@ -9,6 +9,7 @@ numpy appears in annotations only, because the MCP server imports this package b
 from mcp_cxr.records._archive_results import ForgetPreview, ImageDetails, IngestSummary, Overview, Repair, Verification
 from mcp_cxr.records._domain import (
     LABELS,
+    LOCAL_ENCODER,
     SPLITS,
     VIEW_GROUPS,
     VIEW_POSITIONS,
@@ -23,6 +24,7 @@ from mcp_cxr.records._domain import (
     ReferenceSample,
     Rejection,
     Rendering,
+    Resampling,
     ResultFacts,
     StoredImage,
     StoreInfo,
@@ -43,6 +45,7 @@ from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understoo
 __all__ = [
     "FILTERS",
     "LABELS",
+    "LOCAL_ENCODER",
     "SPLITS",
     "VIEWER_URI",
     "VIEW_GROUPS",
@@ -67,6 +70,7 @@ __all__ = [
     "Rejection",
     "Rendering",
     "Repair",
+    "Resampling",
     "ResultFacts",
     "SearchArguments",
     "SearchResult",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
 
@@ -151,6 +151,9 @@ class StoredImage:
     """float32, unit length; None unless requested, or if the row has none."""
 
 
+Resampling: TypeAlias = Literal["bicubic", "bilinear", "box", "hamming", "lanczos"]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
     """The rendering that an embedder expects."""
@@ -160,6 +163,9 @@ class ImageSpec:
     mode: Literal["L", "RGB"]
     jpeg_quality: int | None = None
     """JPEG quality of the encoded form; None: pixels are enough."""
+    resampling: Resampling | None = None
+    """Filter of the last step, as Pillow computes it. None: bicubic in half of the time, one gray level off in some
+    pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +242,8 @@ class RankedImage:
     """Cosine, BM25 (higher is better), or 0 if the order is by date."""
 
 
+LOCAL_ENCODER = "local"
+"""The model of every encoder in the process: which one it is, its digest and its canned vectors say."""
 _PIXEL_SKETCH = "offline-sketch"
 """How the model of each version of the pixel sketch begins."""
 _ANOTHER_ARCHIVE = (
@@ -254,6 +262,13 @@ class Fingerprint:
     service: str | None = None
     """Version of the service; if it changes, some images are embedded again and compared."""
     dialect: str | None = None
+    canned: str | None = field(default=None, compare=False, repr=False)
+    """Vectors of two drawings and two texts, as base64 of float16, by which encoders in the process are compared."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What people and models are shown of it: all but the canned vectors."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
 
     @property
     def description(self) -> str:
@@ -273,18 +288,29 @@ class Fingerprint:
         """
         if configured == self.model:
             return None
+        if self.model == LOCAL_ENCODER:
+            return (
+                f"This archive was made with the encoder {self.service} of a model folder: set MCP_CXR_EMBEDDER=local "
+                "and MCP_CXR_MODEL_DIR."
+            )
         if self.model.startswith(_PIXEL_SKETCH):
             return "This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."
         if not self.dialect:  # no service: an embedder that this version does not know
             return f"This archive was made with {self.model}: set MCP_CXR_EMBEDDER to the embedder of that model."
-        kind = "MCP_CXR_EMBEDDER=nvclip and " if configured.startswith(_PIXEL_SKETCH) else ""
+        is_service = configured != LOCAL_ENCODER and not configured.startswith(_PIXEL_SKETCH)
+        kind = "" if is_service else "MCP_CXR_EMBEDDER=nvclip and "
         return f"This archive was made with {self.model}: set {kind}NVCLIP_MODEL={self.model}."
 
     def mismatch(self, current: Fingerprint) -> str:
         """Return why vectors of `current` cannot be compared with those of this fingerprint, and what to do."""
+        way = (
+            "Set MCP_CXR_MODEL_DIR to the folder it was made with"
+            if self.model == LOCAL_ENCODER
+            else "Set NVCLIP_IMAGE_SIZE to its old value"
+        )
         advice = self.other_model_advice(current.model) or (
-            f"This archive was made with {self.description}; the configured embedder is {current.description}. Set"
-            " NVCLIP_IMAGE_SIZE to its old value, or install the version of mcp-cxr that made it."
+            f"This archive was made with {self.description}; the configured embedder is {current.description}. {way},"
+            " or install the version of mcp-cxr that made it."
         )
         return f"{advice} {_ANOTHER_ARCHIVE}"
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.embeddings import NvclipEmbedder
+from mcp_cxr.embeddings import LocalEmbedder, NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
 from mcp_cxr.ingest import KEPT_IDS
+from mcp_cxr.records import LOCAL_ENCODER
+from mcp_cxr.upkeep._fingerprint_check import WITHOUT_A_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,6 +132,8 @@ async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint 
     except EmbeddingError as exc:
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
     detail = fingerprint.description
+    if isinstance(embedder, LocalEmbedder):
+        detail += f", encoder {fingerprint.service}"
     if check:
         times = f"one image {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
         detail += f", {fingerprint.service_description}; {times}"
@@ -143,11 +147,7 @@ async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[Ch
         if store.is_private and not _can_create(Path(store.location).parent):
             detail = f"{store.location} cannot be created"
             return [CheckResult("store", ok=False, detail=detail, advice="Set MCP_CXR_DATA_DIR to a writable folder.")]
-        trial = (
-            ""
-            if fingerprint
-            else " Without a service, MCP_CXR_EMBEDDER=offline lets you try everything except search by meaning."
-        )
+        trial = "" if fingerprint else f" {WITHOUT_A_SERVICE}"
         advice = f"Nothing has been ingested yet: run `mcp-cxr ingest PATH`.{trial}"
         return [CheckResult("store", ok=True, detail=f"{store.location}: empty", advice=advice)]
     except (StoreError, ConfigError) as exc:  # a refused login is a ConfigError
@@ -172,14 +172,16 @@ def _compare(current: Fingerprint, made_with: Fingerprint) -> CheckResult:
     if current.dimension != made_with.dimension:
         advice = made_with.mismatch(current)
     elif current.preprocessing != made_with.preprocessing:
+        setting = "MCP_CXR_MODEL_DIR" if current.model == LOCAL_ENCODER else "NVCLIP_IMAGE_SIZE"
         advice = (
-            f"Preprocessing is {current.preprocessing} now: set NVCLIP_IMAGE_SIZE to its old value, or install the"
+            f"Preprocessing is {current.preprocessing} now: set {setting} to its old value, or install the"
             " mcp-cxr version that made this archive."
         )
     elif current != made_with:
+        again = "compares their canned vectors" if current.canned else "embeds some stored images again"
         advice = (
-            f"The service was {made_with.service_description} then. The next search or ingest embeds some stored images"
-            " again, and continues only if the vectors are the same."
+            f"The embedder was {made_with.service_description} then. The next search or ingest {again},"
+            " and continues only if the vectors are the same."
         )
     detail = f"made with {made_with.description}"
     return CheckResult("fingerprint", current.is_comparable_with(made_with), detail, advice)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from mcp_cxr.errors import CxrError, EmbeddingError, FingerprintMismatch, StoreMissing
 from mcp_cxr.records import Rejection
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
+    from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector, Vectors
     from mcp_cxr.stores import Store
 
 _log = logging.getLogger(__name__)
@@ -23,10 +26,15 @@ _MAX_READ = 8 * _COMPARED  # files tried: a query waits meanwhile, and if the fo
 _MIN_COSINE = 0.999
 """Between old and new vector: more than another GPU or batch size changes it, less than other weights do."""
 
-_WAYS_TO_BEGIN = (
-    "For another server set NVCLIP_DIALECT and NVCLIP_MODEL. Without a service, MCP_CXR_EMBEDDER=offline lets you try"
-    " everything except search by meaning."
+_MIN_CANNED_COSINE = 0.9999
+"""Another export of the same weights is above it in float16, and below it in int8."""
+
+WITHOUT_A_SERVICE = (
+    "Without a service, MCP_CXR_EMBEDDER=local searches by meaning with a model folder (docs/models.md);"
+    " MCP_CXR_EMBEDDER=offline needs none, but only compares exposure and geometry."
 )
+"""The other two of the three ways to begin."""
+_WAYS_TO_BEGIN = f"For another server set NVCLIP_DIALECT and NVCLIP_MODEL. {WITHOUT_A_SERVICE}"
 
 
 class FingerprintCheck:
@@ -90,9 +98,12 @@ class FingerprintCheck:
         if not current.is_comparable_with(made_with):
             raise FingerprintMismatch(made_with.mismatch(current))
         old, new = made_with.service_description, current.service_description
-        await self._compare(old, new)
+        if current.canned and made_with.canned:
+            _compare_canned(made_with, current)
+        else:
+            await self._compare(old, new)
         await self._store.update_fingerprint(current)
-        _log.warning("The embedding service changed from %s to %s; its vectors are the same.", old, new)
+        _log.warning("The embedder changed from %s to %s; its vectors are the same.", old, new)
         return current
 
     def _require_model_of(self, made_with: Fingerprint) -> None:
@@ -139,6 +150,28 @@ class FingerprintCheck:
             if len(renderings) == _COMPARED:
                 break
         return vectors, renderings
+
+
+def _compare_canned(made_with: Fingerprint, current: Fingerprint) -> None:
+    """Compare what two encoders make of the canned images and texts.
+
+    Raises:
+        FingerprintMismatch: A cosine is below 0.9999: another model, or an export that is not exact enough.
+    """
+    before, after = (_decoded(each.canned or "", each.dimension) for each in (made_with, current))
+    cosine = float((before * after).sum(axis=1).min()) if before.shape == after.shape else 0.0
+    if cosine < _MIN_CANNED_COSINE:
+        raise FingerprintMismatch(
+            f"This archive was made with the encoder {made_with.service}; {current.service} is another (cosine "
+            f"{cosine:.4f}). Set MCP_CXR_MODEL_DIR to its folder, use mode='words', or set MCP_CXR_DATA_DIR to a new "
+            "folder and ingest."
+        )
+
+
+def _decoded(canned: str, dimension: int) -> Vectors:
+    """Return the unit vectors in `Fingerprint.canned`."""
+    vectors = np.frombuffer(base64.b64decode(canned), "<f2").astype(np.float32).reshape(-1, dimension)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def _are_same(before: Vector, after: Vector | Rejection) -> bool:

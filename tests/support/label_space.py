@@ -159,6 +159,7 @@ class LabelSpaceEmbedder:
 
     name = "label-space"
     image_spec = ImageSpec(size=8, mode="L")
+    batch_size = None
     embeds_text = True
     near_duplicate_cosine = 0.999
 

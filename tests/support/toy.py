@@ -44,6 +44,7 @@ class ToyEmbedder:
 
     name = "toy-32"
     image_spec = ImageSpec(size=32, mode="L")
+    batch_size = None
     embeds_text = True
     near_duplicate_cosine = 0.999
 

@@ -29,6 +29,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mcp_types": ("server", "chat", "demo"),
     "numkong": ("stores.embedded.vectors",),
     "numpy": EVERYWHERE,
+    "onnxruntime": ("embeddings.local._sessions",),
     "platformdirs": ("settings",),
     "pydantic": ("settings", "server", "records._search_result"),  # a result whose empty fields can be left out
     "pydantic_settings": ("settings",),
@@ -38,6 +39,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "sse_starlette": ("server.http",),
     "starlette": ("server.http", "chat.launch"),
     "streamlit": ("chat",),
+    "tokenizers": ("embeddings.local._text_recipe",),
     "tqdm": ("cli._ingest",),
     "urllib.request": ("pasted_text",),  # a file URL as a path, nothing of the network
     "uvicorn": ("server.http", "chat.launch"),

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 import anyio
 import numpy as np
 
+from mcp_cxr.embeddings._validated import BadReply, check_distinct, validated
 from mcp_cxr.embeddings.nvclip._dialects import (
     DIALECTS,
     SELF_CHECK_TEXTS,
-    BadReply,
-    check_distinct,
     read_vectors,
     read_version,
     self_check_images,
     text_key,
-    validated,
 )
 from mcp_cxr.embeddings.nvclip._service import Input, InputKind, NvclipConfig, RequestPolicy, RequestRefused, Service
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
@@ -58,6 +56,7 @@ class NvclipEmbedder:
         transport: Replaces the network in tests.
     """
 
+    batch_size = None
     embeds_text = True
     near_duplicate_cosine = 0.999
 

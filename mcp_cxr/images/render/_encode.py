@@ -12,6 +12,8 @@ from mcp_cxr.images.render._resample import bicubic
 from mcp_cxr.records import Rendering
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from mcp_cxr.images.render._render_gray import GrayImage
     from mcp_cxr.records import ImageSpec
 
@@ -21,13 +23,21 @@ _VIEW_JPEG_QUALITY: Final = 90
 
 
 def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
-    """Return the rendering: bicubic, `spec.size` squared regardless of proportions, in the embedder's mode."""
-    grays = bicubic(gray.pixels, spec.size, width=gray.width, height=gray.height)
+    """Return the rendering: `spec.size` squared regardless of proportions, in the embedder's mode."""
+    grays = _resized(gray, spec)
     if spec.mode == "L" and spec.jpeg_quality is None:
         return Rendering(grays, None)
     image = Image.fromarray(grays).convert(spec.mode)
     jpeg = None if spec.jpeg_quality is None else _encode(image, "JPEG", quality=spec.jpeg_quality)
     return Rendering(np.array(image), jpeg)
+
+
+def _resized(gray: GrayImage, spec: ImageSpec) -> NDArray[np.uint8]:
+    if spec.resampling is None:
+        return bicubic(gray.pixels, spec.size, width=gray.width, height=gray.height)
+    image = Image.fromarray(gray.pixels)
+    kind = Image.Resampling[spec.resampling.upper()]
+    return np.asarray(image.resize((spec.size, spec.size), kind, (0, 0, gray.width, gray.height)))
 
 
 def to_view(gray: GrayImage, max_px: int) -> tuple[bytes, str, int, int]:

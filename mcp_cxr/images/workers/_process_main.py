@@ -12,9 +12,9 @@ import signal
 import struct
 import sys
 import traceback
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mcp_cxr.bounded_process import set_limits
 from mcp_cxr.errors import ImageError
 from mcp_cxr.images.workers._tasks import run_message
 
@@ -30,7 +30,7 @@ def main() -> None:
     """Run tasks until stdin ends."""
     memory_bytes, deadline_s = map(int, sys.argv[1:3])
     answers = _reserve_stdout()
-    _set_limits(memory_bytes)
+    set_limits(memory_bytes)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     for line in sys.stdin.buffer:
         answers.write(TASK_RECEIVED)
@@ -48,17 +48,6 @@ def _reserve_stdout() -> BinaryIO:
     os.dup2(nowhere, 1)
     os.close(nowhere)
     return answers
-
-
-def _set_limits(memory_bytes: int) -> None:
-    """Limit memory; forbid core files, which would contain a patient's image; forbid writing files."""
-    try:
-        import resource  # there is none on Windows
-    except ImportError:
-        return
-    for limit, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, memory_bytes)):
-        with suppress(OSError, ValueError):  # macOS has no limit on address space
-            resource.setrlimit(limit, (most, most))
 
 
 def _alarm(seconds: int) -> None:

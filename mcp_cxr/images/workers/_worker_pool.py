@@ -8,7 +8,6 @@ and no access to the stdout of this process.
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from mcp_cxr.bounded_process import inherited_environment
 from mcp_cxr.errors import CorruptImage, ImageError, InternalError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images.dicom import MAX_PIXELS
 from mcp_cxr.images.workers._process_main import LENGTHS, TASK_RECEIVED
@@ -40,17 +40,6 @@ MEMORY_BYTES: Final = 2 * 2**30
 """Address space of a worker; the same file was measured to take 0.6 GiB."""
 _MODULE: Final = "mcp_cxr.images.workers._process_main"
 _COMMAND: Final = (sys.executable, "-P", "-m", _MODULE)  # -P: never a module from the working folder
-_INHERITED_VARIABLES: Final = (
-    "PATH",
-    "LANG",
-    "LC_",
-    "LD_LIBRARY_PATH",
-    "DYLD_",
-    "PYTHON",
-    "VIRTUAL_ENV",
-    "SYSTEMROOT",
-    "TMP",
-)
 _ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # their threads take address space
 _MAX_ANSWER_BYTES: Final = 2 * MAX_PIXELS + 2**20
 """Size limit of an answer: the values of the largest accepted image, and its JSON part."""
@@ -129,10 +118,8 @@ class _TaskNotReceivedError(Exception):
 
 
 async def _start_worker(command: tuple[str, ...]) -> _Worker:
-    environment = {name: value for name, value in os.environ.items() if name.upper().startswith(_INHERITED_VARIABLES)}
-    process = await anyio.open_process(
-        command, stderr=subprocess.DEVNULL, env=environment | _ONE_THREAD, start_new_session=True
-    )
+    environment = inherited_environment() | _ONE_THREAD
+    process = await anyio.open_process(command, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
     if process.stdout is None:
         raise OSError("The process has no stdout.")
     return _Worker(process, BufferedByteReceiveStream(process.stdout))

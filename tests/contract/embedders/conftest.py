@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.embeddings import LocalConfig, LocalEmbedder, OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
 from mcp_cxr.records import Rendering
 from tests.standins.nvclip import StandIn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
 
 PREPROCESSING = "test-1"
+MODELS = Path(__file__).parents[2] / "reference_models"
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +31,14 @@ def standins() -> Iterator[dict[str, StandIn]]:
         yield {"nim": nim, "infinity": infinity, "vllm": vllm}
 
 
-@pytest.fixture(params=["offline", "nim", "infinity", "vllm"])
-def new_embedder(request: pytest.FixtureRequest) -> Callable[[], Embedder]:
+@pytest.fixture(params=["offline", "local", "nim", "infinity", "vllm"])
+def new_embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Embedder]:
     """Return a function that makes the embedder under test, not yet opened."""
     if request.param == "offline":
         return lambda: OfflineEmbedder(preprocessing=PREPROCESSING)
+    if request.param == "local":
+        known = tmp_path_factory.getbasetemp() / "encoders.json"  # one first load for all tests
+        return lambda: LocalEmbedder(LocalConfig(MODELS / "clip", PREPROCESSING, known))
     standin: StandIn = request.getfixturevalue("standins")[request.param]
     config = NvclipConfig(
         base_url=standin.base_url,

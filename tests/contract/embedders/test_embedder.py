@@ -43,7 +43,7 @@ async def test_the_fingerprint_names_model_dimension_and_preprocessing(
 ) -> None:
     fingerprint = await embedder.fingerprint()
     assert fingerprint.model == embedder.name
-    assert fingerprint.preprocessing == "test-1"
+    assert fingerprint.preprocessing.partition("/")[0] == "test-1"  # some add their own steps
     assert (await vectors_of(embedder, [new_rendering(1)])).shape == (1, fingerprint.dimension)
     assert await embedder.fingerprint() == fingerprint
 

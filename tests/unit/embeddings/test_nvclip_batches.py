@@ -16,11 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_cxr.embeddings._validated import BadReply, check_distinct
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy, likely_truncated
 from mcp_cxr.embeddings.nvclip._dialects import (
-    BadReply,
     Nim,
-    check_distinct,
     read_vectors,
     read_version,
     self_check_images,

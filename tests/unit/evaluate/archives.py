@@ -52,6 +52,7 @@ class LabelEmbedder:
 
     name = FINGERPRINT.model
     image_spec = ImageSpec(size=8, mode="L")
+    batch_size = None
 
     def __init__(self, vectors: Mapping[str, Vector] | None = None, *, embeds_text: bool = True) -> None:
         self.embeds_text = embeds_text

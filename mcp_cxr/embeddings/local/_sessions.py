@@ -123,8 +123,8 @@ def _check_providers(ort: Any, wanted: tuple[str, ...]) -> None:  # noqa: ANN401
 
 def _library_errors() -> tuple[type[Exception], ...]:
     """Return what onnxruntime raises: its own classes have no common base."""
-    state = _onnxruntime().capi.onnxruntime_pybind11_state
-    values: list[Any] = list(vars(state).values())
+    state: Any = _onnxruntime().capi.onnxruntime_pybind11_state
+    values: list[Any] = list(state.__dict__.values())
     classes = [each for each in values if isinstance(each, type) and issubclass(each, Exception)]
     return (*classes, RuntimeError, ValueError)
 

@@ -34,7 +34,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
             "everything",
             "MCP_CXR_SHARE must be any of reports, images and dates, such as reports,images.",
         ),
-        ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER must be nvclip or offline"),
+        ("MCP_CXR_EMBEDDER", "clip", "MCP_CXR_EMBEDDER must be nvclip, local or offline"),
         ("IRIS_PORT", "70000", "IRIS_PORT must be less than or equal to 65535"),
         ("NVCLIP_IMAGE_SIZE", "big", "NVCLIP_IMAGE_SIZE must be a valid integer"),
     ],

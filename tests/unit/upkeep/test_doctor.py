@@ -160,7 +160,7 @@ async def test_a_changed_service_version_is_no_failure_and_is_not_recorded(stand
     assert advice_by_check(results) == {}
     advice = results["fingerprint"].advice
     assert advice
-    assert advice.startswith("The service was nim 2.0.0 nvclip-vit-h-14:fp16 then. The next search or ingest")
+    assert advice.startswith("The embedder was nim 2.0.0 nvclip-vit-h-14:fp16 then. The next search or ingest")
     async with EmbeddedStore(data) as store:
         made_with = (await store.info()).fingerprint
     assert made_with

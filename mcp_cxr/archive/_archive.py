@@ -99,7 +99,7 @@ class Archive:
         Args:
             arguments: Those of the tool `search_medical_images`.
             example_roots: Folders that may hold a file named in `like`; None: those whose files may be read.
-            searchable_words: `findings` if what is understood must not depend on the words of reports.
+            searchable_words: `findings` if nothing of the result may depend on the words of reports.
 
         Raises:
             QueryError: An argument is invalid, or they do not go together.
@@ -111,14 +111,15 @@ class Archive:
             ReaderMismatch: The search has words, and another version read the archive's reports.
             StoreError: The store fails or was never made.
         """
-        query = check_arguments(arguments)
+        findings_only = searchable_words == "findings"
+        query = check_arguments(arguments, known_splits_only=findings_only)
         excluded = query.exclude_subject_of
         query = replace(
             query,
             unlike=tuple([await self._image_files.image_id(name) for name in query.unlike]),
             exclude_subject_of=await self._image_files.image_id(excluded) if excluded else None,
         )
-        if query.text:
+        if query.text or (findings_only and query.where.labels_absent):
             await self.store.require_current_reader()
         allowed_roots = await self.allowed_roots() if example_roots is None else AllowedRoots(example_roots)
         paths, known = await self._image_files.examples(query.like_files, allowed_roots)

@@ -1,6 +1,8 @@
 """The language of chest radiology: what reports say, what queries ask for, and the search terms of both."""
 
 from mcp_cxr.language._document_terms import (
+    PUBLIC_LABELS_TERM,
+    READ_FINDINGS_TERM,
     READ_TERM,
     READER_VERSION,
     SEARCHED_TAGS,
@@ -11,6 +13,12 @@ from mcp_cxr.language._document_terms import (
     finding_term,
     stated_terms,
     wording_term,
+)
+from mcp_cxr.language._imaging_reading import (
+    imaging_readings,
+    is_normal_by_findings,
+    is_public_label,
+    public_labels,
 )
 from mcp_cxr.language._vocabulary import ancestors, descendants, finding_entries, finding_of_label, terms
 from mcp_cxr.language.query import (
@@ -40,7 +48,9 @@ from mcp_cxr.language.reader import (
 )
 
 __all__ = [
+    "PUBLIC_LABELS_TERM",
     "READER_VERSION",
+    "READ_FINDINGS_TERM",
     "READ_TERM",
     "SEARCHED_TAGS",
     "Correction",
@@ -61,12 +71,16 @@ __all__ = [
     "finding_entries",
     "finding_of_label",
     "finding_term",
+    "imaging_readings",
     "is_general_word",
     "is_normal",
+    "is_normal_by_findings",
+    "is_public_label",
     "main_text",
     "mentions_in",
     "one_edit_away",
     "parse_query_text",
+    "public_labels",
     "read_report",
     "read_study",
     "read_text_filters",

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
+from mcp_cxr.language._imaging_reading import is_imaging, is_normal_by_findings, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, terms
 from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
-READER_VERSION = 4
+READER_VERSION = 5
 """Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (
@@ -52,6 +53,14 @@ NORMAL_TERM = "0normal"
 """A study with this term is normal, devices aside."""
 NORMAL_CHEST_TERM = "0normalchest"
 """A study with this term is normal, and has no device."""
+READ_FINDINGS_TERM = "0sread"
+"""As `READ_TERM`, whatever the report and labels say besides imaging findings."""
+NORMAL_FINDINGS_TERM = "0snormal"
+"""As `NORMAL_TERM`, by findings alone."""
+NORMAL_CHEST_FINDINGS_TERM = "0snormalchest"
+"""As `NORMAL_CHEST_TERM`, by findings alone."""
+PUBLIC_LABELS_TERM = "0slabels"
+"""A study with this term has labels with the names of a public data set."""
 
 
 @lru_cache(maxsize=65_536)
@@ -126,6 +135,7 @@ def _reading_terms(study: Study) -> Iterator[str]:
     entries = finding_entries()
     for name, reading in readings.items():
         yield from _finding_terms(name, reading)
+    yield from _terms_without_words(study, readings)
     if any(
         one.status is not Status.ABSENT and entries[name].kind == "finding" and name != "no finding"
         for name, one in readings.items()
@@ -135,6 +145,18 @@ def _reading_terms(study: Study) -> Iterator[str]:
         yield NORMAL_TERM
         if is_normal(study.english_report, with_devices=False):
             yield NORMAL_CHEST_TERM
+
+
+def _terms_without_words(study: Study, readings: Mapping[str, FindingReading]) -> Iterator[str]:
+    """Yield the terms of the study as a whole that depend on nothing but its imaging findings and public labels."""
+    if (study.english_report and not study.english_report.isspace()) or any(map(is_imaging, readings)):
+        yield READ_FINDINGS_TERM
+    if is_normal_by_findings(readings):
+        yield NORMAL_FINDINGS_TERM
+        if is_normal_by_findings(readings, with_devices=False):
+            yield NORMAL_CHEST_FINDINGS_TERM
+    if any(map(is_public_label, study.labels)):
+        yield PUBLIC_LABELS_TERM
 
 
 def stated_terms(finding: str, modifiers: frozenset[str] = frozenset()) -> tuple[str, str]:

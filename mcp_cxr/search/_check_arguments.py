@@ -13,6 +13,7 @@ from mcp_cxr.pasted_text import IMAGE_SUFFIXES, pasted_image_id
 from mcp_cxr.records import (
     FILTERS,
     LABELS,
+    SPLITS,
     VIEW_GROUPS,
     VIEW_POSITIONS,
     Filter,
@@ -51,8 +52,12 @@ class Query:
     offset: int
 
 
-def check_arguments(arguments: SearchArguments) -> Query:
+def check_arguments(arguments: SearchArguments, *, known_splits_only: bool = False) -> Query:
     """Return the query that the arguments describe.
+
+    Args:
+        arguments: As given.
+        known_splits_only: Whether a split that no public data set has is refused, be it in the archive or not.
 
     Raises:
         QueryError: An argument is invalid, or they do not go together; the message shows what is valid.
@@ -60,6 +65,8 @@ def check_arguments(arguments: SearchArguments) -> Query:
     if arguments.is_empty:
         raise QueryError(f"Ask with words, an example image or a filter, such as {_EXAMPLE}.")
     checked = _checked(arguments)
+    if known_splits_only and checked.split:
+        checked = replace(checked, split=_known_name("split", checked.split, SPLITS))
     query = Query(
         text=" ".join(checked.query.split()) if checked.query else None,
         like=tuple(ImageId(pasted_image_id(one)) for one in checked.like if not _is_file(one)),

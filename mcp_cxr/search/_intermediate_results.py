@@ -30,6 +30,8 @@ class IntermediateResults:
     ranked: Sequence[RankedGroup]
     """From the first hit of all to the last of the page."""
     facts: ResultFacts
+    findings_only: bool
+    """Whether nothing of the result may depend on the words of reports."""
 
     @property
     def query(self) -> Query:

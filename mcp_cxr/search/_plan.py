@@ -7,6 +7,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language import (
+    READ_FINDINGS_TERM,
     READ_TERM,
     combinations,
     context_term,
@@ -60,6 +61,8 @@ class SearchPlan:
     """In their order; a study belongs to the first one that it passes."""
     terms: tuple[str, ...]
     """What studies are ranked by in the full-text index."""
+    by_presence: bool
+    """Whether each of them counts by its presence alone, as `Store.match` says."""
     result_filter: Filter
     """All results: what can be paged through."""
     count_filters: dict[CountName, Filter]
@@ -68,7 +71,7 @@ class SearchPlan:
 
 def plan_without_words(where: Filter) -> SearchPlan:
     """Return the plan of a search without words: by filters alone, or by examples."""
-    return SearchPlan((Tier(where, "full", ranked_by_words=False),), (), where, {})
+    return SearchPlan((Tier(where, "full", ranked_by_words=False),), (), False, where, {})
 
 
 def plan_words(
@@ -105,7 +108,7 @@ def plan_words(
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
     tiers.append(Tier(any_stated, "part"))
     weak = _weak_terms(meaning)
-    without_report_or_labels = _with(base, [TermClause(or_lacks=(READ_TERM,))])
+    without_report_or_labels = _with(base, [TermClause(or_lacks=(_read_term(meaning),))])
     if by_vector:
         tiers += [
             Tier(without_report_or_labels, "unknown", ranked_by_words=False),
@@ -118,6 +121,7 @@ def plan_words(
     return SearchPlan(
         tuple(tiers),
         () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *example_terms])),
+        meaning.findings_only,
         base if by_vector else _with(base, [TermClause(any_of=(*_stated_terms(meaning), *weak))]),
         {
             "present": _with(base, present),
@@ -138,8 +142,9 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
     """
     denials = list(dict.fromkeys(term for wanted in meaning.ruled_out for term in wanted.denial_terms))
     denying = _with(allowed, [TermClause(any_of=(term,)) for term in denials])
-    without_report_or_labels = _with(allowed, [TermClause(or_lacks=(READ_TERM,))])
-    with_report_or_labels = _with(allowed, [TermClause(any_of=(READ_TERM,))])
+    read_term = _read_term(meaning)
+    without_report_or_labels = _with(allowed, [TermClause(or_lacks=(read_term,))])
+    with_report_or_labels = _with(allowed, [TermClause(any_of=(read_term,))])
     tiers = [Tier(denying, "full", ranked_by_words=bool(denials))] if denials else []
     tiers += [
         Tier(with_report_or_labels, "no", ranked_by_words=False),
@@ -149,6 +154,7 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
     return SearchPlan(
         tuple(tiers),
         tuple(denials),
+        meaning.findings_only,
         allowed,
         {
             "present": denying if denials else none,
@@ -162,13 +168,17 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
     )
 
 
+def _read_term(meaning: QueryMeaning) -> str:
+    return READ_FINDINGS_TERM if meaning.findings_only else READ_TERM
+
+
 def matched_by_terms(plan: SearchPlan, terms: frozenset[str]) -> Matched:
     """Return how far a study with these terms matches a query that vectors alone rank."""
     if _holds(plan.count_filters["full"], terms):
         return "full"
     if _holds(plan.count_filters["stated"], terms):
         return "part"
-    return "unknown" if READ_TERM not in terms else "no"
+    return "unknown" if _holds(plan.count_filters["unknown"], terms) else "no"
 
 
 def _holds(where: Filter, terms: frozenset[str]) -> bool:
@@ -255,12 +265,15 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
         found += [
             term for some in combinations(wanted.modifiers) for name in names for term in stated_terms(name, some)
         ]
-        found.append(wording_term(wanted.own_stems))
+        if not meaning.findings_only:
+            found.append(wording_term(wanted.own_stems))
     return [*found, *_stated_terms(meaning), *meaning.word_stems, *_weak_terms(meaning)]
 
 
 def _weak_terms(meaning: QueryMeaning) -> tuple[str, ...]:
     """Return terms that rank and never match: indication and history, and the own words of a finding's name."""
+    if meaning.findings_only:
+        return ()
     history = [finding_term("history", wanted.name) for wanted in meaning.findings]
     words = [context_term(stem) for stem in meaning.word_stems] if not meaning.wanted else []
     own = [stem for wanted in meaning.findings for stem in wanted.own_stems if not is_general_word(stem)]

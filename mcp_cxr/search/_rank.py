@@ -87,7 +87,8 @@ def _rankings(
         found.append(Ranking(partial(store.nearest, vectors.query, tier.where), uses_vectors=True, weight=weight))
         found += [Ranking(partial(store.nearest, one, tier.where), uses_vectors=True) for one in vectors.extra]
     if plan.terms and tier.ranked_by_words:
-        found.append(Ranking(partial(store.match, plan.terms, tier.where), False, weight=WORDS_WEIGHT))
+        match = partial(store.match, plan.terms, tier.where, by_presence=plan.by_presence)
+        found.append(Ranking(match, False, weight=WORDS_WEIGHT))
     return found or [Ranking(partial(store.browse, tier.where), uses_vectors=False)]
 
 

@@ -16,8 +16,11 @@ from mcp_cxr.language import (
     descendants,
     finding_entries,
     finding_of_label,
+    imaging_readings,
     is_general_word,
     is_normal,
+    is_normal_by_findings,
+    is_public_label,
     main_text,
     read_study,
     report_statements,
@@ -41,17 +44,26 @@ class Reasons:
 
     meaning: QueryMeaning
     hit: StoredImage
+    findings_only: bool = False
+    """Whether imaging findings, devices and public labels are all that may be stated."""
 
     @cached_property
     def readings(self) -> dict[str, FindingReading]:
         """The reading of each finding that the study mentions."""
+        if self.findings_only:
+            return imaging_readings(self.hit.study)
         return read_study(
             self.hit.study.english_report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
         )
 
     @cached_property
     def _statements(self) -> tuple[Statement, ...]:
-        return report_statements(self.hit.study.english_report) if self.hit.study.english_report else ()
+        return report_statements(self._report) if self._report else ()
+
+    @property
+    def _report(self) -> str | None:
+        """The report whose words may be stated."""
+        return None if self.findings_only else self.hit.study.english_report
 
     def why(self) -> list[str]:
         """Return what of the query the report, labels and tags state: `report: left pleural effusion`."""
@@ -82,7 +94,7 @@ class Reasons:
         shortened = _shortened(best[1])
         if best[0] > 0 and (shortened == best[1] or not self._contradicts(shortened)):
             return shortened
-        text = main_text(self.hit.study.english_report) if self.hit.study.english_report else ""
+        text = main_text(self._report) if self._report else ""
         return _shortened(text) if text and not self._contradicts(text) else None
 
     def _in_report(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
@@ -107,7 +119,7 @@ class Reasons:
         names = {wanted.name for wanted in findings if not wanted.in_history}
         if self.meaning.judgment:
             names.add("no finding")
-        for label, value in self.hit.study.labels.items():
+        for label, value in self._labels():
             finding = finding_of_label(label)
             if finding is None:
                 continue
@@ -115,6 +127,15 @@ class Reasons:
             concerned = {name, *(descendants(name) if value == 0 else ancestors(name))}
             if names & concerned:
                 yield f"{_IN_LABELS[value]}: {label}"
+
+    def _labels(self) -> list[tuple[str, int]]:
+        """Return the labels; one whose name may not be stated, under that of its finding."""
+        given = list(self.hit.study.labels.items())
+        if not self.findings_only:
+            return given
+        public = [(label, value) for label, value in given if is_public_label(label)]
+        others = [(finding_of_label(label), value) for label, value in given if not is_public_label(label)]
+        return public + sorted((one.name, value) for one, value in others if one and one.name in self.readings)
 
     def _in_context(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
         """Yield the findings that only the indication or the history names."""
@@ -130,6 +151,8 @@ class Reasons:
 
     def _in_words(self) -> Iterator[str]:
         yield from self._of_judgment()
+        if self.findings_only:
+            return
         image = self.hit.image
         tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
         for where, stems in (("report", self._stems), ("indication", self._context_stems), ("tags", tags)):
@@ -138,12 +161,17 @@ class Reasons:
 
     def _of_judgment(self) -> Iterator[str]:
         """Yield that the report is normal, if the query wants that; for "abnormal" the first finding."""
-        report, judgment = self.hit.study.english_report, self.meaning.judgment
-        if judgment in ("normal", "no finding") and report:
-            if is_normal(report, with_devices=judgment == "no finding"):
-                yield "report: normal"
+        judgment = self.meaning.judgment
+        if judgment in ("normal", "no finding"):
+            if self._is_normal(with_devices=judgment == "no finding"):
+                yield "report: normal" if self.hit.study.english_report else "label: normal"
         elif judgment == "abnormal":
             yield from islice(self._imaging_findings(), 1)
+
+    def _is_normal(self, *, with_devices: bool) -> bool:
+        if self.findings_only:
+            return is_normal_by_findings(self.readings, with_devices=with_devices)
+        return self._report is not None and is_normal(self._report, with_devices=with_devices)
 
     def _imaging_findings(self) -> Iterator[str]:
         """Yield the imaging findings that are present or possible, as the report or else the labels state them."""
@@ -153,7 +181,7 @@ class Reasons:
             for mention in reading.mentions:
                 if mention.name == name and mention.status is not Status.ABSENT:
                     yield f"{_IN_REPORT[mention.status]}: {_phrase(WantedFinding(name), mention)}"
-        for label, value in self.hit.study.labels.items():
+        for label, value in self._labels():
             if value != 0 and label not in ("No Finding", "Support Devices"):
                 yield f"{_IN_LABELS[value]}: {label}"
 

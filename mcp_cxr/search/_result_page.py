@@ -124,7 +124,7 @@ def _hit(
 ) -> Hit:
     image, study, meaning = stored.image, stored.study, search.understood.meaning
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
-    reasons = Reasons(meaning or QueryMeaning(), stored)
+    reasons = Reasons(meaning or QueryMeaning(), stored, search.findings_only)
     matched = _matched(search, group, stored)
     why = [*(["pixels"] if group.by_vector else []), *reasons.why()]
     return Hit(

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
-from mcp_cxr.language import Status, finding_entries, read_study, stated_terms
-from mcp_cxr.records import SPLITS, Filter, SearchResult, Understood
+from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, finding_entries, read_study, stated_terms
+from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
 from mcp_cxr.search._plan import SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
@@ -106,7 +106,10 @@ class Searcher:
     ) -> IntermediateResults:
         understood = await understand(query, self._store, searchable_words)
         query, meaning = understood.query, understood.meaning
+        findings_only = searchable_words == "findings"
         where = await self._resolve(query)
+        if findings_only and where.labels_absent:  # own labels alone leave a study unlabeled
+            where = replace(where, clauses=(*where.clauses, TermClause(any_of=(PUBLIC_LABELS_TERM,))))
         examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
         files = {path: await render(path) for path in query.like_files}
         embedded = await self._query_embedder.embed(query, meaning, examples, files)
@@ -137,7 +140,7 @@ class Searcher:
             with_vectors=vectors.query is not None and len(ranked) > query.offset,
             also_count=list(plan.count_filters.values()),
         )
-        return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts)
+        return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts, findings_only)
 
     async def _rank(
         self, query: Query, plan: SearchPlan, vectors: RankingVectors, embedded: EmbeddedQuery

@@ -68,14 +68,17 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
-    if not meaning.is_empty:
-        meaning, unknown = await _with_known_words(meaning, store, searchable_words)
+    if not meaning.is_empty and searchable_words == "findings":
+        meaning, unknown = meaning.imaging_only()
+    elif not meaning.is_empty:
+        meaning, unknown = await _with_known_words(meaning, store)
     elif named := await _identified(text_filters.text, store):
         filtered, text_filters, unknown = replace(filtered, where=_merged(filtered.where, named)), TextFilters(""), ()
     else:
         unknown = ()
     warnings += _warnings(query.text, text_filters, meaning, unknown, searchable_words)
-    has_words = not meaning.is_empty or (bool(unknown or meaning.modifiers) and not _names_filter(text_filters))
+    matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
+    has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
         raise QueryError(_nothing_to_look_for(query.text))
     return UnderstoodQuery(
@@ -146,14 +149,10 @@ async def _identified(text: str, store: Store) -> Filter | None:
     return None
 
 
-async def _with_known_words(
-    meaning: QueryMeaning, store: Store, searchable_words: SearchableWords
-) -> tuple[QueryMeaning, tuple[str, ...]]:
-    """Return the meaning with the words that may be matched, and the words that may not be or that occur nowhere."""
+async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryMeaning, tuple[str, ...]]:
+    """Return the meaning with the words that the archive has, and the words that occur nowhere."""
     if not meaning.words:
         return meaning, ()
-    if searchable_words == "findings":
-        return replace(meaning, words=(), unknown_words=meaning.words), meaning.words
     stems = {word: terms(word) for word in meaning.words}
     known = await store.term_counts([stem for found in stems.values() for stem in found])
     unknown = [word for word, found in stems.items() if not any(stem in known for stem in found)]
@@ -193,8 +192,12 @@ def _warnings(
         qualifiers = ", ".join(map(repr, meaning.modifiers))
         found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
     if unknown:
-        where = "No report, label or tag" if searchable_words == "archive" else "No name of a finding"
-        found.append(f"{where} has {', '.join(map(repr, unknown))}; ignored in this search.")
+        names = ", ".join(map(repr, unknown))
+        found.append(
+            f"No report, label or tag has {names}; ignored in this search."
+            if searchable_words == "archive"
+            else f"Without report text, only imaging findings and devices are searched; ignored: {names}."
+        )
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     if (unknown and not is_named) or _other_script(text):
         found.append("Reports are read in English; words of other languages match only as they are written.")

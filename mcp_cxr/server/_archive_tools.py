@@ -10,7 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import IngestSummary, Overview
-from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary, redact_overview
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallTool
     its vectors, and how many images another program wrote (external; they are not searched). If it is empty, roots are
     the folders that may be ingested and next is the next step.
     """
-    archive = await state_of(context).archive()
-    return tool_result(await archive.overview())
+    state = state_of(context)
+    archive = await state.archive()
+    return tool_result(redact_overview(await archive.overview(), state.share))
 
 
 async def ingest_directory(

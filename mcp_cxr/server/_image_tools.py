@@ -128,7 +128,7 @@ async def get_image_pixels(
         raise QueryError(f"This image cannot be shown ({exc.reason}).") from exc
     description = {
         "image_id": image_id,
-        **({} if tile else _stored_value_facts(values)),
+        **({} if tile else _stored_value_facts(values, with_names="reports" in state.share)),
         "factor": part.factor,
         "left": part.left,
         "top": part.top,
@@ -167,8 +167,12 @@ def _image_result(image: EncodedImage, description: dict[str, Any]) -> CallToolR
     return CallToolResult(content=[content, compact_json(description)])
 
 
-def _stored_value_facts(values: StoredValues) -> dict[str, Any]:
-    """Return the size, the grayscale parameters and the pixel spacing."""
+def _stored_value_facts(values: StoredValues, *, with_names: bool) -> dict[str, Any]:
+    """Return the size, the grayscale parameters and the pixel spacing.
+
+    Args:
+        with_names: Whether windows have the names that the header gives them, which are free text.
+    """
     from mcp_cxr.images import TILE_PX
 
     source, spacing = _spacing(values)
@@ -181,7 +185,12 @@ def _stored_value_facts(values: StoredValues) -> dict[str, Any]:
         "grays": _base64(zlib.compress(values.gray_by_offset.tobytes())),
         "grayscale": values.grayscale,
         "presets": [
-            {"name": preset.name, "center": preset.center, "width": preset.width, "function": preset.function}
+            {
+                "name": preset.name if with_names else "",
+                "center": preset.center,
+                "width": preset.width,
+                "function": preset.function,
+            }
             for preset in values.presets
         ],
         "inverse": values.inverse,

@@ -1,4 +1,8 @@
-"""What the host's model is given of a result: nothing that MCP_CXR_SHARE does not name, and nothing twice."""
+"""What the host's model is given of a result: nothing that MCP_CXR_SHARE does not name, and nothing twice.
+
+Without `reports`, header texts, splits, and labels whose names no public data set has are report text too. The search
+itself gets along without them (`SearchableWords`), so that its order and its counts tell nothing either.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,12 @@ from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.records import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, SearchResult
+    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, Overview, SearchResult
 
 REPORTS_NOT_SHARED = (
     "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
@@ -36,7 +41,23 @@ _PATH_IN_ERROR = (
     "The call failed at a file or folder whose name is not shared with the model. On the server's machine, "
     "`mcp-cxr doctor`, or the same call as a command, names it."
 )
+_CODED_TAGS: dict[str, frozenset[str]] = {
+    "Modality": frozenset({"CR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "XA"}),
+    "BodyPartExamined": frozenset(
+        {"ABDOMEN", "CHEST", "CLAVICLE", "LUNG", "LUNGS", "RIB", "RIBS", "STERNUM", "THORAX"}
+    ),
+    "BurnedInAnnotation": frozenset({"YES", "NO"}),
+    "PhotometricInterpretation": frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"}),
+}
+"""Defined terms of coded header values; any other value was typed."""
+_MEASURED_TAGS = ("Rows", "Columns", "BitsStored", "PixelSpacing", "ImagerPixelSpacing", "TransferSyntaxUID")
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
+
+
+def _public(labels: Mapping[str, int]) -> dict[str, int]:
+    from mcp_cxr.language import public_labels  # its tables are not read before the handshake
+
+    return public_labels(labels)
 
 
 def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
@@ -51,11 +72,14 @@ def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> Search
 
 def _for_model(hit: Hit, share: tuple[str, ...]) -> Hit:
     """Return the hit without paths, with each label once, and a report only if it is shared."""
+    with_reports = "reports" in share
+    labels = hit.labels if with_reports else _public(hit.labels)
     changes: dict[str, Any] = {
         "image_path": None,  # at most it repeats the ids
         "path": hit.path if OWNER_SEES_PATHS in share else None,
-        "labels": {name: value for name, value in hit.labels.items() if value != 0},
-        "report_excerpt": hit.report_excerpt if "reports" in share else None,
+        "labels": {name: value for name, value in labels.items() if value != 0},
+        "labels_absent": [name for name in hit.labels_absent if name in labels],
+        "report_excerpt": hit.report_excerpt if with_reports else None,
     }
     return hit.model_copy(update=changes)
 
@@ -75,13 +99,39 @@ def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> Image
     """Return the details without what may not be shared, and with a very long report truncated."""
     if OWNER_SEES_PATHS not in share:
         details = replace(details, image_path=_public_path(details), path=None)
+    if "reports" not in share:
+        return _without_texts(details)
     if details.report is None:
         return details
-    if "reports" not in share:
-        return replace(details, report=None, warnings=[*details.warnings, REPORTS_NOT_SHARED])
     report = _truncated(details.report)
     note = [] if report == details.report else [f"The report is truncated after {_MAX_REPORT} characters."]
     return replace(details, report=report, warnings=[*details.warnings, *note])
+
+
+def _without_texts(details: ImageDetails) -> ImageDetails:
+    labels = _public(details.labels)
+    return replace(
+        details,
+        split=details.split if details.split in SPLITS else None,
+        labels=labels,
+        labels_by=details.labels_by if labels else None,
+        tags=_coded_tags(details.tags),
+        report=None,
+        warnings=details.warnings if details.report is None else [*details.warnings, REPORTS_NOT_SHARED],
+    )
+
+
+def _coded_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the header facts that are numbers or defined terms, and the votes for public labels."""
+    coded = {name: tags[name] for name, terms in _CODED_TAGS.items() if tags.get(name) in terms}
+    measured = {name: tags[name] for name in _MEASURED_TAGS if name in tags}
+    votes = _public(tags.get("LabelVotes", {}))
+    return coded | measured | ({"LabelVotes": votes} if votes else {})
+
+
+def redact_overview(overview: Overview, share: tuple[str, ...]) -> Overview:
+    """Return the overview without labels whose names may not be shared."""
+    return overview if "reports" in share else replace(overview, by_label=_public(overview.by_label))
 
 
 def redact_ingest_summary(summary: IngestSummary) -> IngestSummary:

@@ -202,7 +202,9 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
+    async def match(
+        self, terms: Sequence[str], where: Filter, *, limit: int, by_presence: bool = False
+    ) -> list[RankedImage]:
         """Return at most `limit` images whose study contains any of `terms`, by the study's BM25.
 
         Images that tie are ordered frontal before lateral before any other view (`records.VIEW_GROUPS`), then by id.
@@ -213,6 +215,10 @@ class Store(ABC):
 
         Args:
             terms: As `mcp_cxr.language` makes them, in any order; repeated ones count once.
+            where: Only these images.
+            limit: At least 1.
+            by_presence: Whether a term adds its idf alone, however often and among however many other terms a document
+                has it: the order then depends on which documents have `terms`, and on nothing else that they hold.
         """
 
     @abstractmethod

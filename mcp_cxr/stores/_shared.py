@@ -181,7 +181,12 @@ def _is_by_better(old: Study, new: Study) -> bool:
 
 
 def term_scores(
-    occurrences: NDArray[np.int64], lengths: NDArray[np.int64], *, documents: int, mean_length: float
+    occurrences: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    *,
+    documents: int,
+    mean_length: float,
+    by_presence: bool = False,
 ) -> NDArray[np.float64]:
     """Return what one term adds to the BM25 of each document that contains it, as FTS5 computes it.
 
@@ -190,8 +195,11 @@ def term_scores(
         lengths: Terms in each of them.
         documents: Number of all documents.
         mean_length: Of all documents, in terms.
+        by_presence: As `Store.match`: the term's idf for each of these documents.
     """
     idf = max(log((documents - len(occurrences) + 0.5) / (len(occurrences) + 0.5)), _LEAST_IDF)
+    if by_presence:
+        return np.full(len(occurrences), idf)
     return idf * (occurrences * (_K1 + 1) / (occurrences + _K1 * (1 - _B + _B * (lengths / mean_length))))
 
 

@@ -180,8 +180,10 @@ class MemoryStore(Store):
         cosines: list[float] = np.vecdot(_stack(rows, query.size), query).clip(-1, 1).tolist()
         return best_first(map(_ranked, rows, cosines), limit)
 
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        scores = self._scores(terms)
+    async def match(
+        self, terms: Sequence[str], where: Filter, *, limit: int, by_presence: bool = False
+    ) -> list[RankedImage]:
+        scores = self._scores(terms, by_presence=by_presence)
         rows = sorted((row for row in self._rows(where) if row.image.study_id in scores), key=_by_view)
         rows.sort(key=lambda row: scores[row.image.study_id], reverse=True)
         return [_ranked(row, scores[row.image.study_id]) for row in rows[:limit]]
@@ -292,7 +294,7 @@ class MemoryStore(Store):
             if shown := [(image.view_position, image.tags) for image in images[study_id]]:
                 tables.documents[study_id] = Counter(document_terms(tables.studies[study_id], shown))
 
-    def _scores(self, terms: Sequence[str]) -> dict[StudyId, float]:
+    def _scores(self, terms: Sequence[str], *, by_presence: bool) -> dict[StudyId, float]:
         """Return the BM25 of each study whose document contains any of `terms`."""
         documents = self._tables.documents
         scores: dict[StudyId, float] = defaultdict(float)
@@ -301,7 +303,9 @@ class MemoryStore(Store):
             holders = {study_id: counts for study_id, counts in documents.items() if term in counts}
             occurrences = np.array([counts[term] for counts in holders.values()], np.int64)
             lengths = np.array([counts.total() for counts in holders.values()], np.int64)
-            added = term_scores(occurrences, lengths, documents=len(documents), mean_length=mean_length)
+            added = term_scores(
+                occurrences, lengths, documents=len(documents), mean_length=mean_length, by_presence=by_presence
+            )
             for study_id, score in zip(holders, added.tolist(), strict=True):
                 scores[study_id] += score
         return scores

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 from math import prod
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcp_cxr.language._document_terms import (
     ANY_FINDING_TERM,
+    NORMAL_CHEST_FINDINGS_TERM,
     NORMAL_CHEST_TERM,
+    NORMAL_FINDINGS_TERM,
     NORMAL_TERM,
     dimension_of,
     finding_term,
 )
+from mcp_cxr.language._imaging_reading import is_imaging
 from mcp_cxr.language._vocabulary import SIDES, finding_entries, terms
 
 if TYPE_CHECKING:
@@ -164,6 +167,29 @@ class QueryMeaning:
     """Misspelt words, with what they were taken for."""
     text: str = ""
     """The query after corrections."""
+    findings_only: bool = False
+    """Whether it may be matched by imaging findings and devices only, not by words: `imaging_only` made it."""
+
+    def imaging_only(self) -> tuple[QueryMeaning, tuple[str, ...]]:
+        """Return what may be matched without the words of reports, and the words and findings that are left out.
+
+        Left out are words, diagnoses and symptoms, and what is asked for in the history or the indication.
+        """
+        wanted = tuple(kept for group in self.wanted if (kept := tuple(filter(_is_in_image, group))))
+        asked = [one.description for one in self.findings if not _is_in_image(one)]
+        ruled_out = [one.description for one in self.ruled_out if not _is_in_image(one)]
+        unknown = (*asked, *self.words)
+        meaning = replace(
+            self,
+            wanted=wanted,
+            ruled_out=tuple(filter(_is_in_image, self.ruled_out)),
+            words=(),
+            unknown_words=unknown,
+            ruled_out_words=(),
+            findings_only=True,
+        )
+        left_out = tuple(dict.fromkeys((*unknown, *ruled_out, *self.ruled_out_words)))
+        return meaning, left_out
 
     @property
     def is_empty(self) -> bool:
@@ -228,7 +254,7 @@ class QueryMeaning:
         An empty alternative, of which no study has a term, if nothing is wanted that can be matched.
         """
         if self.judgment:
-            return [(_JUDGMENT_TERMS[self.judgment],)]
+            return [((_FINDINGS_JUDGMENT_TERMS if self.findings_only else _JUDGMENT_TERMS)[self.judgment],)]
         if not self.wanted:
             found_words = [(stem_,) for stem_ in self.word_stems]
             is_impossible = self.unknown_words or not found_words  # a side or size alone matches nothing
@@ -240,4 +266,13 @@ class QueryMeaning:
         return list(dict.fromkeys(found))
 
 
+def _is_in_image(wanted: WantedFinding) -> bool:
+    return is_imaging(wanted.name) and not wanted.in_history
+
+
 _JUDGMENT_TERMS = {"normal": NORMAL_CHEST_TERM, "no finding": NORMAL_TERM, "abnormal": ANY_FINDING_TERM}
+_FINDINGS_JUDGMENT_TERMS = {
+    "normal": NORMAL_CHEST_FINDINGS_TERM,
+    "no finding": NORMAL_FINDINGS_TERM,
+    "abnormal": ANY_FINDING_TERM,
+}

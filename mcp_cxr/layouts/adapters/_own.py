@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mcp_cxr.language import public_labels
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._texts import read_report_file
@@ -163,7 +164,7 @@ class OwnLayout(Adapter):
                 self._outside += 1
                 continue
             labels = self._labels(cell["labels"], names) | reading.labelled(LABELS, cells[len(_COLUMNS) :])
-            positives_only = positives_only and all(value == 1 for value in labels.values())
+            positives_only = positives_only and all(value == 1 for value in public_labels(labels).values())
             report = self._place(reading.path.parent, cell["report_file"]) if cell["report_file"].strip() else None
             rows.append((place, _Row(self._facts(cell, labels), Path(report) if report else None)))
         for place, row in rows:

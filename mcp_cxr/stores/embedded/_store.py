@@ -128,8 +128,10 @@ class EmbeddedStore(Store):
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read_with_copy(nearest, vector, where, limit)
 
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(fulltext.match, terms, where, limit, self._mask_cache)
+    async def match(
+        self, terms: Sequence[str], where: Filter, *, limit: int, by_presence: bool = False
+    ) -> list[RankedImage]:
+        return await self._read(fulltext.match, terms, where, limit, self._mask_cache, by_presence)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.counts_and_lists.browse, where, limit, self._mask_cache)

@@ -129,8 +129,14 @@ class IrisStore(Store):
             lambda statements, entries: tables.rankings_and_counts.nearest(statements, entries, vector, where, limit)
         )
 
-    async def match(self, terms: Sequence[str], where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read(lambda statements, _: tables.rankings_and_counts.match(statements, terms, where, limit))
+    async def match(
+        self, terms: Sequence[str], where: Filter, *, limit: int, by_presence: bool = False
+    ) -> list[RankedImage]:
+        return await self._read(
+            lambda statements, _: tables.rankings_and_counts.match(
+                statements, terms, where, limit, by_presence=by_presence
+            )
+        )
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(lambda statements, _: tables.rankings_and_counts.browse(statements, where, limit))

@@ -16,6 +16,7 @@ from tests.contract.stores.making import bm25, ids, image, vectors
 if TYPE_CHECKING:
     from typing import Any
 
+    from mcp_cxr.records import RankedImage
     from mcp_cxr.stores import Store
 
 pytestmark = pytest.mark.parametrize("backend", RANKING_BACKENDS, indirect=True)
@@ -181,6 +182,26 @@ async def test_ranking_is_bm25_as_fts5_counts_it(store: Store, text: str) -> Non
         for study, report in reports.items()
     }
     await assert_ranked_as(store, documents, text)
+
+
+async def test_by_presence_the_order_depends_on_who_has_the_terms_and_on_nothing_else(store: Store) -> None:
+    """Neither on how often a document has a term, nor on how long the documents are."""
+    asked = ["effus", "edema", "rib"]
+    scores: list[list[RankedImage]] = []
+    for padding in ("Marble.", "Sponge. Marble and sponge, twice and again. Effusion."):
+        reports = {
+            "s1": f"Effusion. {padding}",
+            "s2": f"Edema. {padding if 'Effusion' not in padding else 'Edema edema edema.'}",
+            "s3": "Effusion. Edema. Rib.",
+            "s4": "Heart.",
+            "s5": f"Rib. {padding.replace('Effusion', 'Rib')}",
+        }
+        await store.put([image(f"i{study}", study) for study in reports], vectors(len(reports)))
+        await store.put_studies([Study(StudyId(study), P1, report=report) for study, report in reports.items()])
+        scores.append(await store.match(asked, Filter(), limit=9, by_presence=True))
+    assert scores[0] == scores[1]
+    assert ids(scores[0]) == ["is3", "is1", "is2", "is5"]
+    assert scores[0][0].score == pytest.approx(sum(hit.score for hit in scores[0][1:]))
 
 
 async def test_repeated_terms_count_once(store: Store) -> None:

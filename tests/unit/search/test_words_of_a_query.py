@@ -172,6 +172,24 @@ async def test_a_word_of_the_reports_is_corrected_too_but_not_by_the_table_alone
     assert hidden.understood.ignored == ["sponge"]
 
 
+@pytest.mark.parametrize("word", ["HIV", "Quill", "born", "sponge", "telephone", "without HIV"])
+async def test_a_report_is_not_read_out_word_by_word(word: str) -> None:
+    """The answer is the same whether the study's report has the word or not."""
+    reports = [
+        "INDICATION: Quill, HIV, pneumothorax in 2019. FINDINGS: Small left effusion. HIV positive, born 1961. Sponge.",
+        "REPORT: Told by telephone. Small left pleural effusion. Small left effusion is seen.",
+    ]
+    async with reported(reports) as archive:
+        for query in (word, f"effusion {word}"):
+            page = await archive.search_with(SearchArguments(query=query, mode="words"), searchable_words="findings")
+            assert page.understood is not None
+            assert [one.lower() for one in page.understood.ignored] == [word.lower().removeprefix("without ")]
+            facts = {(hit.matched, tuple(hit.why), tuple(hit.missing), hit.report_excerpt) for hit in page.images}
+            assert facts in (set(), {("full", ("report: small left pleural effusion",), (), None)})
+            assert page.results_count == (2 if "effusion" in query else 0)
+            assert any(warning.startswith("Without report text, only imaging findings") for warning in page.warnings)
+
+
 async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
     async with reported(REPORTS) as archive:
         for query in ("mas", "effusion 12345678", "spleen", "nodular"):

@@ -163,8 +163,12 @@ def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:
     return {term: count for term, count in counts.items() if count}
 
 
-def bm25_scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.float64]:
-    """Return the BM25 of each study's document, by study number; 0 if it contains none of `terms`."""
+def bm25_scores(connection: Connection, terms: Sequence[str], *, by_presence: bool = False) -> NDArray[np.float64]:
+    """Return the BM25 of each study's document, by study number; 0 if it contains none of `terms`.
+
+    Args:
+        by_presence: As `Store.match`.
+    """
     index = Index(connection)
     found = np.zeros(len(index.studies))
     documents = int(np.count_nonzero(index.studies))
@@ -172,7 +176,11 @@ def bm25_scores(connection: Connection, terms: Sequence[str]) -> NDArray[np.floa
     for term in dict.fromkeys(terms):
         positions, occurrences = index.containing(term)
         found[positions] += term_scores(
-            occurrences, index.lengths[positions], documents=documents, mean_length=mean_length
+            occurrences,
+            index.lengths[positions],
+            documents=documents,
+            mean_length=mean_length,
+            by_presence=by_presence,
         )
     by_study = np.zeros(mask_size(connection))
     by_study[np.minimum(index.studies, len(by_study) - 1)] = found

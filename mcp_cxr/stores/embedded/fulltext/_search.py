@@ -96,13 +96,18 @@ def reindex_all(connection: Connection) -> int:
 
 
 def match(
-    connection: Connection, terms: Sequence[str], where: Filter, limit: int, mask_cache: ResultCache
+    connection: Connection,
+    terms: Sequence[str],
+    where: Filter,
+    limit: int,
+    mask_cache: ResultCache,
+    by_presence: bool = False,
 ) -> list[RankedImage]:
-    """Rank images by the BM25 of their study.
+    """Rank images by the BM25 of their study, or by which of the terms it has.
 
     Only the images of the best studies, and of all that tie with the last of them, are read; if too few pass, more.
     """
-    score_of = bm25_scores(connection, terms)
+    score_of = bm25_scores(connection, terms, by_presence=by_presence)
     if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
         score_of = score_of * cached_study_mask(connection, study_filter, mask_cache)
     depth = limit

@@ -49,12 +49,7 @@ SELECT 't' || p.Term AS Holding, COUNT(*) AS Holders FROM {table}Terms AS p
 WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator) GROUP BY p.Term"""
 
 # BM25 as FTS5 counts it (SQLite documentation, fts5 section 5.1.1): k1 = 1.2, b = 0.75, an idf of at least 1e-6.
-_SELECT_BY_BM25 = """
-SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, best.Score
-FROM (
-    SELECT p.StudyID AS StudyID,
-        SUM(rare.Idf * p.Occurrences * 2.2
-            / (p.Occurrences + 1.2 * (0.25 + 0.75 * d.DocLength / every.MeanLength))) AS Score
+_POSTINGS_WITH_IDF: LiteralString = """
     FROM {table}Terms AS p
     JOIN (
         SELECT held.Term AS Term,
@@ -65,15 +60,28 @@ FROM (
             WHERE t.Term %INLIST $LISTFROMSTRING(:terms, :separator) GROUP BY t.Term
         ) AS held
         CROSS JOIN (SELECT COUNT(c.DocLength) AS Documents FROM {table}Studies AS c) AS n
-    ) AS rare ON rare.Term = p.Term
-    JOIN {table}Studies AS d ON d.StudyID = p.StudyID
-    CROSS JOIN (
-        SELECT CAST(SUM(m.DocLength) AS DOUBLE) / COUNT(m.DocLength) AS MeanLength FROM {table}Studies AS m
-    ) AS every
+    ) AS rare ON rare.Term = p.Term"""
+_BEST_STUDIES: LiteralString = """
     WHERE p.Term %INLIST $LISTFROMSTRING(:terms, :separator)
     GROUP BY p.StudyID
 ) AS best
 JOIN {table} AS i ON i.StudyID = best.StudyID"""
+_SELECT_RANKED: LiteralString = """
+SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, best.Score
+FROM (
+    SELECT p.StudyID AS StudyID,"""
+_BM25: LiteralString = """
+        SUM(rare.Idf * p.Occurrences * 2.2
+            / (p.Occurrences + 1.2 * (0.25 + 0.75 * d.DocLength / every.MeanLength))) AS Score"""
+_WITH_LENGTHS: LiteralString = """
+    JOIN {table}Studies AS d ON d.StudyID = p.StudyID
+    CROSS JOIN (
+        SELECT CAST(SUM(m.DocLength) AS DOUBLE) / COUNT(m.DocLength) AS MeanLength FROM {table}Studies AS m
+    ) AS every"""
+# Rounded: the order of a sum's rows, which other terms of the table may change, changes its last digits.
+_PRESENCE: LiteralString = " ROUND(SUM(rare.Idf), 9) AS Score"
+_SELECT_BY_BM25: LiteralString = _SELECT_RANKED + _BM25 + _POSTINGS_WITH_IDF + _WITH_LENGTHS + _BEST_STUDIES
+_SELECT_BY_PRESENCE: LiteralString = _SELECT_RANKED + _PRESENCE + _POSTINGS_WITH_IDF + _BEST_STUDIES
 # `view_rank` in SQL.
 _VIEW_RANK: LiteralString = """CASE WHEN i.ViewPosition IN ('PA', 'AP') THEN 0
     WHEN i.ViewPosition IN ('LATERAL', 'LL', 'RL') THEN 1 ELSE 2 END"""
@@ -135,12 +143,15 @@ def nearest(statements: Statements, entries: Entries, vector: Vector, where: Fil
     return _to_ranked(statements.fetch_all(statement, {**filtered, **parameters}))
 
 
-def match(statements: Statements, terms: Sequence[str], where: Filter, limit: int) -> list[RankedImage]:
-    """Return images by the BM25 of their study, best first."""
+def match(
+    statements: Statements, terms: Sequence[str], where: Filter, limit: int, *, by_presence: bool
+) -> list[RankedImage]:
+    """Return images by the BM25 of their study, or by which of the terms it has, best first."""
     query_terms = terms_parameter(terms)
     if not query_terms:
         return []
-    statement, parameters = select_where(_SELECT_BY_BM25, where, NOT_EXTERNAL, order=_BY_BM25)
+    select = _SELECT_BY_PRESENCE if by_presence else _SELECT_BY_BM25
+    statement, parameters = select_where(select, where, NOT_EXTERNAL, order=_BY_BM25)
     return to_ranked_images(statements.fetch_all(statement, {**parameters, "terms": query_terms, "limit": limit}))
 
 

@@ -255,6 +255,11 @@ class Settings(BaseSettings):
         """The log of the calls of tools."""
         return self.data_dir / "access.jsonl"
 
+    @property
+    def not_images_file(self) -> Path:
+        """Where `ingest` remembers which files are no images."""
+        return self.data_dir / "not-images.cache"
+
 
 def variables() -> dict[str, str]:
     """Return the description of every variable, in the order of the documentation."""

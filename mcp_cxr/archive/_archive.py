@@ -21,6 +21,7 @@ from mcp_cxr.ingest import (
     IdKey,
     IngestCallbacks,
     IngestPlan,
+    NotImages,
     ReadingNow,
     Shard,
     StopSignal,
@@ -184,6 +185,7 @@ class Archive:
             companion_folders=tuple(folder.resolve() for folder in companions),
             layout=layout,
             shard=shard,
+            not_images=NotImages(None if dry_run else self.settings.not_images_file),
         )
         if not dry_run:
             await self.check_embedder()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from mcp_cxr.cli._standard_streams import discard
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.sanitize import sanitize_text
 
@@ -67,8 +68,11 @@ def say(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print progress, a warning or advice to stderr."""
-    click.echo(sanitize_text(text), err=True)
+    """Print progress, a warning or advice to stderr, if it can be written."""
+    try:
+        click.echo(sanitize_text(text), err=True)
+    except OSError:  # a closed terminal, a full disk: the work goes on
+        discard(sys.stderr)
 
 
 def reports_reread_line(studies: int) -> str:

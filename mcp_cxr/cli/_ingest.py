@@ -158,7 +158,7 @@ async def _ingest(
     _stop_on_interrupt(stop_signal, display)
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)
     display.end()
-    if not options["dry_run"]:
+    if summary.processed and not options["dry_run"]:
         _note_root(archive, path)
     return summary
 
@@ -181,8 +181,10 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
         display.note("Stopping after the current batch; press Ctrl-C again to stop at once.")
         stop_signal.stop(f"Interrupted. {_CONTINUE}")
 
+    hangup = getattr(signal, "SIGHUP", None)  # the terminal was closed; `nohup` ignores it
+    ends = [hangup] if hangup and signal.getsignal(hangup) is signal.SIG_DFL else []
     with contextlib.suppress(NotImplementedError):  # on Windows the first Ctrl-C stops the command at once
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, *ends):
             asyncio.get_running_loop().add_signal_handler(number, stop)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from mcp_cxr.cli._layout import layout
 from mcp_cxr.cli._search import search
 from mcp_cxr.cli._serve import serve
 from mcp_cxr.cli._show import show
+from mcp_cxr.cli._standard_streams import discard_unwritable, error_of_output, open_closed_streams
 from mcp_cxr.cli._table import table
 from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
 
@@ -56,14 +56,30 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
     Args:
         name: Program name in its help and errors.
     """
+    open_closed_streams()
+    lost = None
+    try:
+        code = _run(command, argv, name)
+    except Exception as exc:
+        lost = error_of_output(exc)
+        if lost is None:
+            raise
+        code = FAILED
+    lost = discard_unwritable(sys.stdout) or lost
+    if lost and not isinstance(lost, BrokenPipeError):  # the program that reads the output has ended, as `head` does
+        note(f"Error: Cannot write to stdout ({lost.strerror}).")
+    discard_unwritable(sys.stderr)
+    return FAILED if lost else code
+
+
+def _run(command: click.Command, argv: Sequence[str] | None, name: str) -> int:
     try:
         code = command.main(argv, name, standalone_mode=False, help_option_names=["-h", "--help"])
-        sys.stdout.flush()
     except CxrError as exc:
         note(f"Error: {exc}")
         return 2 if isinstance(exc, ConfigError | PathRefused | QueryError) else FAILED
     except NoArgsIsHelpError as exc:
-        exc.show()
+        note(exc.format_message())
         return exc.exit_code
     except click.ClickException as exc:
         context = exc.ctx if isinstance(exc, click.UsageError) else None
@@ -73,8 +89,5 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")
-        return FAILED
-    except BrokenPipeError:  # the program that reads the output has ended, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     return code if isinstance(code, int) else 0

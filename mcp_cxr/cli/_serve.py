@@ -95,7 +95,18 @@ def serve(
         serve_http(HttpConfig(**how), token_file=settings.token_file, build=build, note=note)
     else:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # otherwise Ctrl-C waits for the thread that reads stdin
-        anyio.run(serve_stdio, build())
+        try:
+            anyio.run(serve_stdio, build())
+        except* OSError as lost:  # what a tool raises does not get here
+            message = f"Cannot write to stdout, or read stdin ({_first_of(lost).strerror}): the host has closed it."
+            raise click.ClickException(message) from None
+
+
+def _first_of(errors: BaseExceptionGroup[OSError]) -> OSError:
+    first: OSError | BaseExceptionGroup[OSError] = errors
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 def _is_given(context: click.Context, name: str) -> bool:

@@ -4,6 +4,7 @@ from mcp_cxr.ingest._compare_reading import ReadingNow, compare_reading
 from mcp_cxr.ingest._counts import IngestProgress
 from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
 from mcp_cxr.ingest._ingest import ingest
+from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
 from mcp_cxr.ingest._preview_layout import preview_layout
 from mcp_cxr.ingest._tally import IngestCallbacks
@@ -17,6 +18,7 @@ __all__ = [
     "IngestCallbacks",
     "IngestPlan",
     "IngestProgress",
+    "NotImages",
     "ReadingNow",
     "Shard",
     "StopSignal",

@@ -9,6 +9,7 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
+from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._decode import DecodeStage
 from mcp_cxr.ingest._embed import EmbedStage
 from mcp_cxr.ingest._ids import IdAssigner
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ImageReader
-    from mcp_cxr.ingest._counts import IngestCounts
     from mcp_cxr.ingest._ids import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.layouts import Layouts
@@ -66,7 +66,14 @@ async def ingest(
         StoreError: The store fails; what was written before stays.
     """
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
-    if await to_thread.run_sync(next, candidates(plan.path), None) is None:
+    stop_signal = stop_signal or StopSignal()
+    first = candidates(plan.path, plan.not_images, stop_signal.ends_walk)
+    if await to_thread.run_sync(next, first, None) is None:
+        await to_thread.run_sync(plan.not_images.save)
+        if stop_signal.reason:
+            return IngestCounts().summary(
+                dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason, companions=(), notes=()
+            )
         raise NotFound(await to_thread.run_sync(no_images_message, plan.path))
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()
@@ -74,7 +81,6 @@ async def ingest(
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
-    stop_signal = stop_signal or StopSignal()
     internal_errors = InternalErrors(stop_signal)
     same_id_files = SameIdFiles(image_reader)
     stages = Stages(
@@ -102,6 +108,7 @@ async def ingest(
             await _refresh(plan, tally.counts, store, layouts, id_assigner, stop_signal)
             clock.cancel_scope.cancel()
         await tally.send_progress()
+        await to_thread.run_sync(plan.not_images.save)
     counts = tally.counts
     counts.placeholders = id_assigner.placeholders
     counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
@@ -126,7 +133,9 @@ async def _refresh(
 ) -> None:
     """Update the study facts of images stored earlier, if there are any."""
     if (counts.skipped or counts.other_file_same_id) and not plan.dry_run and not stop_signal.reason:
-        updated = await refresh_studies(plan.candidates(), store, layouts, id_assigner, stop_signal)
+        updated = await refresh_studies(
+            plan.candidates(stop_signal.ends_walk), store, layouts, id_assigner, stop_signal
+        )
         counts.studies_refreshed = updated is not None
         counts.studies_updated += updated or 0
 

@@ -144,6 +144,8 @@ class KnownStage:
     async def _identify(
         self, file: Candidate, image_id: ImageId | None, still_stored: set[ImageId]
     ) -> ImageIds | Failure:
+        if file.is_folder:
+            return Failure(file, "folder cannot be listed", is_permanent=False)
         facts = self.layouts.facts_of(file.path_text)
         if ids := public_ids(facts):
             return ids

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import IMPLAUSIBLE_PIXELS, READING
+from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.layouts import packed_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mcp_cxr.ingest._walk import Candidate, Shard
@@ -50,6 +51,8 @@ class IngestPlan:
     """Only this part of the candidates; `limit` applies within it."""
     only: frozenset[str] | None = None
     """Only these files below `path`, by absolute path."""
+    not_images: NotImages = field(default_factory=NotImages, compare=False, repr=False)
+    """Files that a walk need not open."""
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or (self.limit is not None and self.limit < 1):
@@ -75,9 +78,9 @@ class IngestPlan:
             or (self.any_body_part and reason.startswith(("not a radiograph", "not a chest radiograph")))
         )
 
-    def candidates(self) -> Iterator[Candidate]:
-        """Yield the files to consider, in sorted path order."""
-        files = candidates(self.path)
+    def candidates(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Candidate]:
+        """Yield the files to consider, in sorted path order; `should_stop` is asked at each file on the way."""
+        files = candidates(self.path, self.not_images, should_stop)
         if shard := self.shard:
             root = os.fspath(self.root)
             files = (file for file in files if shard.holds(file, root))
@@ -96,6 +99,10 @@ class StopSignal:
     """Whether the walk goes on to count the remaining files."""
     deadline: float = math.inf
     """Event loop time at which the current batch is abandoned too; its files then count as `remaining`."""
+
+    def ends_walk(self) -> bool:
+        """Return whether the run stops and no files are to be counted."""
+        return self.reason is not None and not self.keep_counting
 
     def stop(self, reason: str, *, keep_counting: bool = False) -> None:
         """Stop the run; the first reason is kept."""

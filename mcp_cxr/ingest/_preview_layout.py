@@ -28,7 +28,11 @@ def preview_layout(plan: IngestPlan) -> dict[str, Any]:
     with read_layouts(plan.folders, only=plan.layout) as layouts:
         by_layout: dict[str, Counter[str]] = {}
         files = unknown = 0
+        closed: list[str] = []
         for file in islice(plan.candidates(), MAX_FILES):
+            if file.is_folder:
+                closed.append(file.path_text)
+                continue
             files += 1
             facts = layouts.facts_of(file.path_text)
             has_report = layouts.report_of(file.path, facts) is not None
@@ -38,14 +42,18 @@ def preview_layout(plan: IngestPlan) -> dict[str, Any]:
             else:
                 by_layout.setdefault(name, Counter()).update(_given(facts), report=has_report)
         if not files:
-            raise NotFound(no_images_message(plan.path))
+            raise NotFound(_closed_line(closed) if closed else no_images_message(plan.path))
         return {
             "files": files,
             "unknown": unknown,
             "layouts": _described(layouts, by_layout),
             "companions": [{"file": use.file, "rows": use.rows, "joined": use.joined} for use in layouts.table_uses()],
-            "notes": layouts.warnings(is_complete=files < MAX_FILES),
+            "notes": [*layouts.warnings(is_complete=files < MAX_FILES), *([_closed_line(closed)] if closed else [])],
         }
+
+
+def _closed_line(closed: list[str]) -> str:
+    return f"Folders that cannot be listed: {len(closed)}, {closed[0]} among them. Let yourself read them."
 
 
 def _given(facts: FileFacts) -> dict[str, int]:

@@ -100,15 +100,15 @@ class Run:
 
     async def _walk(self, sink: Sink[list[Candidate]]) -> None:
         """Send candidates on in chunks; after a stop only count them, if the signal says so."""
-        files = self.plan.candidates()
+        files = self.plan.candidates(self.stop_signal.ends_walk)
         async with sink:
             while chunk := await self._next(files):
-                if self.stop_signal.reason and not self.stop_signal.keep_counting:
+                if self.stop_signal.ends_walk():
                     return
                 self.counts.walked += len(chunk)
                 if not self.stop_signal.reason:
                     await sink.send(chunk)
-            self.counts.walk_ended = True
+            self.counts.walk_ended = not self.stop_signal.ends_walk()
 
     async def _next(self, files: Iterator[Candidate]) -> list[Candidate]:
         with self.counts.stages["walk"].working(0) as walk:
@@ -118,13 +118,16 @@ class Run:
 
     async def _count(self) -> None:
         """Count the candidates for the progress display, once the first new image is being processed."""
-        files, counted = self.plan.candidates(), 0
+        files, counted = self.plan.candidates(self._need_not_count), 0
         while chunk := await to_thread.run_sync(lambda: sum(1 for _ in islice(files, _LOOKUP_SIZE))):
-            if self.stop_signal.reason or self.counts.walk_ended:
-                return
             counted += chunk
+        if self._need_not_count():
+            return
         self.counts.counted = counted
         await self.tally.send_progress()
+
+    def _need_not_count(self) -> bool:
+        return self.stop_signal.reason is not None or self.counts.walk_ended
 
     async def _classify(self, source: Source[list[Candidate]], sink: Sink[NewFile], tasks: TaskGroup) -> None:
         """Pass on new and changed files."""

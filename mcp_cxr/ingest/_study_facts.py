@@ -110,7 +110,7 @@ async def refresh_studies(
         studies += await _refresh_others(others, store, layouts, id_assigner)
         if studies:
             changed += await store.put_studies(studies)
-    return changed
+    return None if stop_signal.reason else changed
 
 
 def _known_files(chunk: list[Candidate], layouts: Layouts) -> list[_KnownFile]:

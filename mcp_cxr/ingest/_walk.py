@@ -12,12 +12,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_cxr.errors import ConfigError
+from mcp_cxr.errors import ConfigError, PathRefused
 from mcp_cxr.images import is_image_candidate, is_image_name
+from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.layouts import mimic_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _by_name = attrgetter("name")
 _SHARD = re.compile(r"(\d{1,6})/(\d{1,6})", re.ASCII)
@@ -32,6 +33,8 @@ class Candidate:
     size: int
     """Bytes."""
     mtime_ns: int
+    is_folder: bool = False
+    """A folder that cannot be listed."""
 
     @property
     def path(self) -> Path:
@@ -39,19 +42,30 @@ class Candidate:
         return Path(self.path_text)
 
 
-def candidates(path: Path) -> Iterator[Candidate]:
+def candidates(
+    path: Path, not_images: NotImages | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> Iterator[Candidate]:
     """Yield the candidates below a folder, or the file itself, sorted by name within each folder.
 
     Links are not followed, hidden names are skipped, only regular files are opened, and a file with several names
-    is yielded once. A folder that cannot be listed is yielded too: reading it fails, so it is counted as an error.
+    is yielded once. A folder that cannot be listed is yielded too, so that it can be counted.
+
+    Args:
+        path: Absolute and resolved.
+        not_images: Files that need not be opened; those found not to be images are added.
+        should_stop: Asked at each file and folder, so that a walk that meets no candidate can be ended.
+
+    Raises:
+        PathRefused: `path` itself is a folder that cannot be listed.
     """
     seen: set[tuple[int, int]] = set()
-    for name, status in _files(os.fspath(path)):
-        if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
+    for name, status in _files(os.fspath(path), not_images or NotImages(), should_stop):
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if status.st_nlink > 1 and not is_folder:
             if (status.st_dev, status.st_ino) in seen:
                 continue
             seen.add((status.st_dev, status.st_ino))
-        yield Candidate(name, status.st_size, status.st_mtime_ns)
+        yield Candidate(name, status.st_size, status.st_mtime_ns, is_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,29 +100,41 @@ class Shard:
         return int.from_bytes(digest, "big") % self.count == self.index
 
 
-def _files(path: str) -> Iterator[tuple[str, os.stat_result]]:
+def _files(path: str, not_images: NotImages, should_stop: Callable[[], bool]) -> Iterator[tuple[str, os.stat_result]]:
     """Yield files that may hold an image and folders that cannot be listed; iterative, for any depth of folders."""
-    top = _listed(path)
-    if top is None:
-        if is_image_candidate(Path(path)):
-            yield path, os.lstat(path)
+    try:
+        status = os.lstat(path)
+    except OSError:
         return
-    stack = [iter(top)]
+    if not stat.S_ISDIR(status.st_mode):
+        if is_image_candidate(Path(path)):
+            yield path, status
+        return
+    stack = [iter(_listed_or_refused(path))]
     while stack:
         for entry in stack[-1]:
+            if should_stop():
+                return
             below = _listed(entry.path) if entry.is_dir(follow_symlinks=False) else ()
             if below:
                 stack.append(iter(below))
                 break
-            if below is None or (below == () and _may_be_image(entry)):
-                with suppress(OSError):  # removed since its folder was listed
+            with suppress(OSError):  # removed since its folder was listed
+                if below is None or (below == () and _may_be_image(entry, not_images)):
                     yield entry.path, entry.stat(follow_symlinks=False)
         else:
             stack.pop()
 
 
+def _listed_or_refused(folder: str) -> list[os.DirEntry[str]]:
+    entries = _listed(folder)
+    if entries is None:
+        raise PathRefused(f"The folder {folder} cannot be listed. Let yourself read it, or name another folder.")
+    return entries
+
+
 def _listed(folder: str) -> list[os.DirEntry[str]] | None:
-    """Return a folder's visible entries by name; None if it is not a folder or cannot be listed."""
+    """Return a folder's visible entries by name; None if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if not entry.name.startswith(".")), key=_by_name)
@@ -116,9 +142,17 @@ def _listed(folder: str) -> list[os.DirEntry[str]] | None:
         return None
 
 
-def _may_be_image(entry: os.DirEntry[str]) -> bool:
-    """Whether the file may hold an image, by its name alone if that suffices."""
+def _may_be_image(entry: os.DirEntry[str], not_images: NotImages) -> bool:
+    """Return whether the file may hold an image, by its name alone if that suffices."""
     named = is_image_name(entry.name)
-    if named is None:
-        return is_image_candidate(Path(entry.path))
-    return named and entry.is_file(follow_symlinks=False)
+    if named is False or not entry.is_file(follow_symlinks=False):
+        return False
+    if named:
+        return True
+    status = entry.stat(follow_symlinks=False)
+    if not_images.holds(entry.path, status):
+        return False
+    is_candidate = is_image_candidate(Path(entry.path))
+    if not is_candidate:
+        not_images.add(entry.path, status)
+    return is_candidate

@@ -100,7 +100,7 @@ def test_a_closed_stdout_causes_no_traceback(demo: Ingested):
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     on_new: Command, tmp_path: Path, number: signal.Signals
 ):

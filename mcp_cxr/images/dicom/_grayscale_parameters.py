@@ -115,7 +115,9 @@ def _entries(elements: Dataset, count: int, *, little_endian: bool) -> NDArray[n
     try:
         data: Any = elements.get("LUTData")  # bytes, or numbers by VR
         if not isinstance(data, bytes):
-            return np.asarray(data).astype(np.uint16).ravel()
+            numbers = np.asarray(data, np.float64).ravel()
+            is_valid = np.isfinite(numbers) & (np.abs(numbers) < _MAX_ENTRIES)
+            return numbers.astype(np.int64).astype(np.uint16) if is_valid.all() else None
     except LIBRARY_ERRORS:
         return None
     # 8-bit entries may take 8 or 16 bits each; the length decides, PS3.3 C.11.1.1.1.

@@ -14,7 +14,13 @@ from mcp_cxr.records import Filter, ResultFacts
 from mcp_cxr.stores._base import Store, check_report_reader
 from mcp_cxr.stores._shared import check_not_empty
 from mcp_cxr.stores.embedded import database, fulltext, tables
-from mcp_cxr.stores.embedded.database import Connections, LockBusy, ResultCache, network_file_system
+from mcp_cxr.stores.embedded.database import (
+    Connections,
+    LockBusy,
+    ResultCache,
+    is_open_to_others,
+    network_file_system,
+)
 from mcp_cxr.stores.embedded.vectors import MAX_LAG_SLOTS, Int8Copy, StaleCopy, nearest
 
 if TYPE_CHECKING:
@@ -47,6 +53,7 @@ _ON_NETWORK = (
     "The archive's folder is on a network file system ({kind}), where SQLite cannot protect it from two machines that"
     " write at once. Set MCP_CXR_DATA_DIR to a folder on a local disk."
 )
+_OPEN_TO_OTHERS = "Other users of this machine may read the data folder {folder}. Run: chmod 700 {folder}"
 FILE_NAME = "archive.sqlite3"
 _MAX_LAGS = (
     MAX_LAG_SLOTS,
@@ -103,8 +110,13 @@ class EmbeddedStore(Store):
         return await self._read(database.archive_info.info)
 
     async def location_warnings(self) -> list[str]:
-        kind = await to_thread.run_sync(network_file_system, Path(self.location).parent)
-        return [_ON_NETWORK.format(kind=kind)] if kind else []
+        folder = Path(self.location).parent
+        kind = await to_thread.run_sync(network_file_system, folder)
+        is_open = await to_thread.run_sync(is_open_to_others, folder)
+        return [
+            *([_ON_NETWORK.format(kind=kind)] if kind else []),
+            *([_OPEN_TO_OTHERS.format(folder=folder)] if is_open else []),
+        ]
 
     async def totals(self) -> Totals:
         return await self._read(partial(self._results.get, tables.counts_and_lists.totals))

@@ -71,6 +71,17 @@ def test_a_table_shorter_than_it_says_counts_as_absent(tmp_path: Path) -> None:
     assert (read.grayscale["voi"], read.grayscale["notes"]) == ("window", ["broken VOI LUT ignored"])
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e300, 70000.0])
+def test_a_table_of_numbers_that_fit_no_entry_counts_as_absent(tmp_path: Path, wrong: float) -> None:
+    """Warnings are errors in tests: a cast of NaN to an integer brings one on stderr."""
+    facts = dicom_image(VOILUTSequence=lut(CURVE))
+    entries = CURVE.astype(float)
+    entries[7] = wrong
+    facts.VOILUTSequence[0].add_new("LUTData", "FD", entries.tolist())
+    read = read_image(saved(facts, tmp_path / "film.dcm"), SPEC)
+    assert (read.grayscale["voi"], read.grayscale["notes"]) == ("stretch", ["broken VOI LUT ignored"])
+
+
 def test_eight_bit_entries_may_stand_in_eight_or_sixteen_bits(tmp_path: Path) -> None:
     narrow = (CURVE >> 4).astype(np.uint8)
     in_eight, in_sixteen = (

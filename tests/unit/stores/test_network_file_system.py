@@ -6,6 +6,7 @@ Patches private modules: a test has no network file system to open an archive on
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,3 +76,18 @@ async def test_doctor_and_the_log_warn_of_a_network_file_system(
     assert not findings["file system"].ok
     assert "MCP_CXR_DATA_DIR" in (findings["file system"].advice or "")
     assert "network file system (nfs4)" in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize(("mode", "is_told"), [(0o700, False), (0o711, False), (0o755, True), (0o770, True)])
+async def test_doctor_and_the_log_warn_of_a_data_folder_that_others_may_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, is_told: bool
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data").chmod(mode)
+    with caplog.at_level(logging.WARNING):
+        async with EmbeddedStore(tmp_path / "data") as store:
+            advice = [finding.advice for finding in await run_checks(store, ToyEmbedder(), ()) if not finding.ok]
+    line = f"Other users of this machine may read the data folder {tmp_path / 'data'}. Run: chmod 700"
+    assert (line in caplog.text) == is_told
+    assert any((one or "").startswith(line) for one in advice) == is_told

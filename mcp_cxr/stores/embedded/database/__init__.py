@@ -11,7 +11,13 @@ from mcp_cxr.stores.embedded.database._cells import (
     vector_to_blob,
 )
 from mcp_cxr.stores.embedded.database._connections import Connections
-from mcp_cxr.stores.embedded.database._file_system import CAN_LOCK, LockBusy, locked, network_file_system
+from mcp_cxr.stores.embedded.database._file_system import (
+    CAN_LOCK,
+    LockBusy,
+    is_open_to_others,
+    locked,
+    network_file_system,
+)
 from mcp_cxr.stores.embedded.database._filter import (
     NOT_EXTERNAL,
     STUDY_AGE,
@@ -40,6 +46,7 @@ __all__ = [
     "archive_info",
     "compose",
     "fingerprint_of",
+    "is_open_to_others",
     "locked",
     "network_file_system",
     "path_from_cell",

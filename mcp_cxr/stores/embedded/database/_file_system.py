@@ -1,4 +1,4 @@
-"""What the file system does for the store: a lock for the writer of the int8 copy, and a check of its type.
+"""What the file system does for the store: a lock for the writer of the int8 copy, and checks of its type and modes.
 
 The system releases the lock of a killed process. SQLite's write-ahead log and shared memory need a local disk: "All
 processes using a database must be on the same host computer; WAL does not work over a network filesystem." (SQLite
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import time
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CAN_LOCK = sys.platform != "win32"
 _POLL_INTERVAL_S = 0.01
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 _MOUNTS = Path("/proc/self/mountinfo")  # proc(5); Linux alone has it
 _REMOTE = frozenset(
@@ -81,6 +83,14 @@ def network_file_system(folder: Path, *, mounts: Path = _MOUNTS) -> str | None:
     longest = max(len(point.parts) for point, _ in found)
     kind = [kind for point, kind in found if len(point.parts) == longest][-1]  # the last mount hides the others
     return kind if kind in _REMOTE else None
+
+
+def is_open_to_others(folder: Path) -> bool:
+    """Return whether other users may list or write a folder; False if there is none, or no such modes."""
+    try:
+        return os.name == "posix" and bool(folder.stat().st_mode & _OTHERS)
+    except OSError:
+        return False
 
 
 def _mount(line: str) -> tuple[Path, str]:

@@ -89,7 +89,9 @@ def print_result(
     if isinstance(value, dict):
         data = value
     else:
-        data = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value.model_dump()
+        from mcp_cxr.records import to_json  # loaded late: `mcp-cxr --help` does not need it
+
+        data = to_json(value) if dataclasses.is_dataclass(value) else value.model_dump()
     for text in [json.dumps(data, ensure_ascii=False, indent=2)] if as_json else lines:
         say(text)
 

@@ -207,12 +207,23 @@ def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool
             f"    {reason}: {count}{_HINTS.get(reason, '')}, for example {examples[reason]}"
             for reason, count in summary.errors_by_reason.items()
         ),
-        *(f"  Companion {one['file']}: {one['joined']} of {one['rows']} rows joined" for one in summary.companions),
+        *_what_came_with(summary),
         *(f"  Note: {each}" for each in summary.notes),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),
         f"Total images in database: {summary.total_in_store}",
     ]
+
+
+def _what_came_with(summary: IngestSummary) -> Iterator[str]:
+    """Yield how many studies have which facts, and the companions that they come from."""
+    if summary.with_:
+        facts = ", ".join(f"{name} {count}" for name, count in summary.with_.items())
+        yield f"  Studies: {summary.studies}, of these with {facts}"
+    for one in summary.companions:
+        gives = f" ({', '.join(one['gives'])})" if one["gives"] else ""
+        yield f"  Companion {one['file']}{gives}: {one['joined']} of {one['rows']} rows joined"
+    yield from (f"  Warning: {warning}" for warning in summary.warnings)
 
 
 def _passed_over(summary: IngestSummary) -> Iterator[str]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from mcp_cxr.records import IngestSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from mcp_cxr.layouts import TableUse
+    from mcp_cxr.records import StudyFact, StudyId
 
 _MANY_STUDIES = 20
 """Studies of one patient from which on, if they are most of a folder, the PatientID may be a placeholder."""
@@ -94,6 +95,8 @@ class IngestCounts:
     added: int = 0
     would_add: int = 0
     studies_updated: int = 0
+    study_ids: set[StudyId] = field(default_factory=set["StudyId"])
+    """Stored studies of these files."""
     shared_uids: int = 0
     """Images added although another one, of another study or patient, has their SOP Instance UID."""
     placeholders: Counter[str] = field(default_factory=Counter[str])
@@ -149,11 +152,14 @@ class IngestCounts:
         dry_run: bool,
         total_in_store: int,
         advice: str | None,
-        companions: Sequence[TableUse],
-        notes: Sequence[str],
+        companions: Sequence[TableUse] = (),
+        unused: Sequence[str] = (),
+        study_facts: Mapping[StudyFact, int] | None = None,
+        notes: Sequence[str] = (),
     ) -> IngestSummary:
         """Return the summary; `advice` says how to continue if files remain."""
         seconds = time.monotonic() - self.started
+        facts: Mapping[StudyFact, int] = study_facts or {}
         return IngestSummary(
             found=self.walked if self.walk_ended else None,
             processed=self.processed,
@@ -174,5 +180,15 @@ class IngestCounts:
             slowest_stage=max(self.stages, key=lambda name: self.stages[name].busy_s) if self.walked else None,
             next=advice,
             notes=[*self._notes(), *notes],
+            studies=len(self.study_ids),
+            with_={**facts},
             companions=[asdict(use) for use in companions],
+            unused=list(unused),
+            warnings=list(_warnings(facts)),
         )
+
+
+def _warnings(study_facts: Mapping[StudyFact, int]) -> Iterator[str]:
+    if study_facts and not study_facts["report"]:
+        labels = "labels and header fields only" if study_facts["labels"] else "nothing here but header fields"
+        yield f"No study has a report: words will find {labels}."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,9 +26,10 @@ from mcp_cxr.ingest._tally import IngestCallbacks, Tally
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.ingest._write import WriteStage
 from mcp_cxr.layouts import read_layouts
+from mcp_cxr.records import STUDY_FACTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from typing import Literal
 
     from mcp_cxr.embeddings import Embedder
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._ids import IdKey
     from mcp_cxr.ingest._plan import IngestPlan
     from mcp_cxr.layouts import Layouts
-    from mcp_cxr.records import Fingerprint, IngestSummary, StoreInfo
+    from mcp_cxr.records import Fingerprint, IngestSummary, StoreInfo, StudyFact, StudyId
     from mcp_cxr.stores import Store
+
+_STUDIES_AT_ONCE = 4096
 
 
 async def ingest(
@@ -71,9 +76,7 @@ async def ingest(
     if await to_thread.run_sync(next, first, None) is None:
         await to_thread.run_sync(plan.not_images.save)
         if stop_signal.reason:
-            return IngestCounts().summary(
-                dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason, companions=(), notes=()
-            )
+            return IngestCounts().summary(dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason)
         raise NotFound(await to_thread.run_sync(no_images_message, plan.path))
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()
@@ -113,14 +116,27 @@ async def ingest(
     counts.placeholders = id_assigner.placeholders
     counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     is_unfinished = not counts.walk_ended or counts.walked > counts.processed or not counts.studies_refreshed
+    is_complete = not is_unfinished and plan.limit is None and plan.shard is None
+    study_facts = await _study_facts(store, counts.study_ids) if counts.study_ids and not is_unfinished else {}
     total = (await store.totals()).images if stored else 0
     return counts.summary(
         dry_run=plan.dry_run,
         total_in_store=total,
         advice=stop_signal.reason if is_unfinished else None,
         companions=layouts.table_uses(),
-        notes=layouts.warnings(is_complete=not is_unfinished and plan.limit is None and plan.shard is None),
+        unused=layouts.unused(is_complete=is_complete),
+        study_facts=study_facts,
+        notes=layouts.warnings(is_complete=is_complete),
     )
+
+
+async def _study_facts(store: Store, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+    """Return how many of these studies have each fact."""
+    total: Counter[StudyFact] = Counter()
+    remaining = iter(study_ids)
+    while batch := list(islice(remaining, _STUDIES_AT_ONCE)):
+        total.update(await store.count_study_facts(batch))
+    return {fact: total[fact] for fact in STUDY_FACTS}
 
 
 async def _refresh(
@@ -137,7 +153,9 @@ async def _refresh(
             plan.candidates(stop_signal.ends_walk), store, layouts, id_assigner, stop_signal
         )
         counts.studies_refreshed = updated is not None
-        counts.studies_updated += updated or 0
+        if updated:
+            counts.studies_updated += updated.changed
+            counts.study_ids |= updated.study_ids
 
 
 async def _prepare(plan: IngestPlan, store: Store, embedder: Embedder, callbacks: IngestCallbacks) -> StoreInfo | None:

@@ -16,7 +16,7 @@ from anyio import to_thread
 from mcp_cxr.images import READING, parse_view_position
 from mcp_cxr.ingest._ids import ImageIds, public_ids
 from mcp_cxr.layouts import NO_FACTS
-from mcp_cxr.records import Filter, ImageRecord, Study
+from mcp_cxr.records import Filter, ImageRecord, Study, StudyId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import StopSignal
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.layouts import FileFacts, Layouts
-    from mcp_cxr.records import ImageId, StoredImage, StudyId, Vector
+    from mcp_cxr.records import ImageId, StoredImage, Vector
     from mcp_cxr.stores import Store
 
 _STRONGER_THAN_COMPANIONS = ("ViewPosition", "ViewCodeSequence")
@@ -91,26 +91,35 @@ class _KnownFile:
     """MIMIC-CXR's own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """The studies of images stored earlier, brought up to date."""
+
+    changed: int
+    study_ids: set[StudyId]
+
+
 async def refresh_studies(
     files: Iterator[Candidate], store: Store, layouts: Layouts, id_assigner: IdAssigner, stop_signal: StopSignal
-) -> int | None:
-    """Return how many studies changed; None if stopped before the end, in which case the next run starts over.
+) -> Refreshed | None:
+    """Return the stored studies of these files, and how many changed.
 
-    Images that are not stored are left out.
+    Images that are not stored are left out. None if stopped before the end: the next run starts over.
     """
-    changed = 0
+    changed, study_ids = 0, set[StudyId]()
     while chunk := await to_thread.run_sync(lambda: list(islice(files, _FILES))):
         if stop_signal.reason:
             return None
         known_files = await to_thread.run_sync(_known_files, chunk, layouts)
         stored = await store.known_ids([one.ids.image_id for one in known_files if one.ids])
         placed = [one for one in known_files if one.ids and one.ids.image_id in stored]
+        study_ids |= {one.ids.study_id for one in placed if one.ids}
         studies = await to_thread.run_sync(_studies_of, placed, layouts)
         others = [one for one in known_files if not one.ids or one.ids.image_id not in stored]
-        studies += await _refresh_others(others, store, layouts, id_assigner)
+        studies += await _refresh_others(others, store, layouts, id_assigner, study_ids)
         if studies:
             changed += await store.put_studies(studies)
-    return None if stop_signal.reason else changed
+    return None if stop_signal.reason else Refreshed(changed, study_ids)
 
 
 def _known_files(chunk: list[Candidate], layouts: Layouts) -> list[_KnownFile]:
@@ -128,9 +137,12 @@ def _studies_of(files: list[_KnownFile], layouts: Layouts) -> list[Study]:
 
 
 async def _refresh_others(
-    files: list[_KnownFile], store: Store, layouts: Layouts, id_assigner: IdAssigner
+    files: list[_KnownFile], store: Store, layouts: Layouts, id_assigner: IdAssigner, study_ids: set[StudyId]
 ) -> list[Study]:
-    """Return the studies of stored images whose ids are hashed, and move images to the study that is now known."""
+    """Return the studies of stored images whose ids are hashed, and move images to the study that is now known.
+
+    The ids of all their studies are added to `study_ids`.
+    """
     outcomes = await store.outcomes([one.file.path_text for one in files])
     image_of = {path: outcome.image_id for path, outcome in outcomes.items() if outcome.image_id}
     stored = await store.get(list(image_of.values()))
@@ -142,6 +154,7 @@ async def _refresh_others(
             continue
         image = _updated(stored[image_id], one.facts, id_assigner)
         ids = ImageIds(image.image_id, image.study_id, image.subject_id)
+        study_ids.add(image.study_id)
         date = stored[image_id].study.study_date
         study = await to_thread.run_sync(study_of, one.file.path, ids, one.facts, layouts, date)
         if one.facts is not NO_FACTS or study.report:

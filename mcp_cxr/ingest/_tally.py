@@ -59,6 +59,7 @@ class Tally:
         self.counts.skipped += written.skipped
         self.counts.shared_uids += written.shared_uids
         self.counts.studies_updated += written.studies_updated
+        self.counts.study_ids |= written.study_ids
         self.others(written.others)
         await self.failed(written.failures)
 

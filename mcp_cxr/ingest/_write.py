@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._internal_errors import InternalErrors
     from mcp_cxr.ingest._items import EmbeddedFile, OtherFile
     from mcp_cxr.ingest._same_id import SameIdFiles
-    from mcp_cxr.records import ImageId
+    from mcp_cxr.records import ImageId, StudyId
     from mcp_cxr.stores import Store
 
 
@@ -31,6 +31,7 @@ class Written:
     """Written by another process meanwhile."""
     shared_uids: int = 0
     studies_updated: int = 0
+    study_ids: set[StudyId] = field(default_factory=set["StudyId"])
     others: list[OtherFile] = field(default_factory=list["OtherFile"])
     failures: list[Failure] = field(default_factory=list[Failure])
 
@@ -40,6 +41,7 @@ class Written:
         self.skipped += more.skipped
         self.shared_uids += more.shared_uids
         self.studies_updated += more.studies_updated
+        self.study_ids |= more.study_ids
         self.others += more.others
         self.failures += more.failures
 
@@ -76,6 +78,7 @@ class WriteStage:
         items = await self._not_stored(batch)
         written = Written(added=len(items), shared_uids=sum(item.new.shares_uid for item in items))
         if items:
+            written.study_ids = {item.study.study_id for item in items}
             written.studies_updated = await self.store.put_studies([item.study for item in items])
             await self.store.put([item.image for item in items], np.stack([item.vector for item in items]))
             await self._compare_again([item.new.ids.image_id for item in items if item.new.replaces_stored])

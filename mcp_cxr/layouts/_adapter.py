@@ -156,6 +156,10 @@ class Adapter(ABC):
         """The folder that is ingested."""
         self.load_table: Callable[[Path, TableForm], None] | None = None
         """Reads one more table, found while facts were asked for."""
+        self.texts_near: frozenset[Path] = frozenset()
+        """Text files near the images that may be reports."""
+        self.texts_used: set[Path] = set()
+        """Those among them that were read as reports."""
 
     def find(self, kind: str, key: str) -> Any:  # noqa: ANN401 - as the adapter reads this kind
         """Return what the tables of a kind say of `key`; None if nothing."""
@@ -183,6 +187,11 @@ class Adapter(ABC):
         """Return the report of an image's study; None if there is none."""
         del path, folders
         return facts.report
+
+    def use_text(self, path: Path) -> None:
+        """Remember that a text file was read as a report."""
+        if path in self.texts_near:
+            self.texts_used.add(path)
 
     def with_common_names(self, labels: Mapping[str, int]) -> dict[str, int]:
         """Return labels with CheXpert's names beside the data set's own; of several under one name, the strongest."""

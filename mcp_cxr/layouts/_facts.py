@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mcp_cxr.records import LABELS, STUDY_FACTS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from mcp_cxr.records import StudyFact
 
 NO_LABELS: Mapping[str, int] = {}
 
@@ -45,6 +49,21 @@ class FileFacts:
 
 NO_FACTS = FileFacts()
 
+_FACT_OF_COLUMN: Mapping[str, StudyFact] = {
+    **dict.fromkeys(("report", "report_file", "findings", "impression"), "report"),
+    **dict.fromkeys(("section_findings", "section_impression"), "report"),
+    **dict.fromkeys(("labels", "finding labels", "class_name", "mesh", *map(str.lower, LABELS)), "labels"),
+    **dict.fromkeys(("view", "viewposition", "view position", "frontal/lateral", "ap/pa", "projection"), "view"),
+    **dict.fromkeys(("date", "studydate", "studydate_dicom"), "date"),
+    "split": "split",
+}
+
+
+def facts_in_columns(header: Sequence[str]) -> tuple[StudyFact, ...]:
+    """Return what a table with these columns tells of studies."""
+    found = {_FACT_OF_COLUMN.get(name.lower()) for name in header}
+    return tuple(fact for fact in STUDY_FACTS if fact in found)
+
 
 @dataclass(frozen=True, slots=True)
 class TableUse:
@@ -54,6 +73,8 @@ class TableUse:
     rows: int
     joined: int
     """Rows that belong to an image of this run."""
+    gives: tuple[StudyFact, ...] = ()
+    """What its columns tell of studies."""
 
 
 @dataclass(frozen=True, slots=True)

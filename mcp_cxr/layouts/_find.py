@@ -23,6 +23,11 @@ _MAX_TABLES: Final = 1000
 _MOST_NAMED = 3  # names in one warning
 _TABLE = re.compile(r".+\.csv(?:\.gz)?", re.IGNORECASE)
 _PACKED = re.compile(r".+\.(?:zip|tar|tgz|tar\.(?:gz|bz2|xz)|7z|rar|txt\.gz)", re.IGNORECASE)
+_TEXT = re.compile(r".+\.txt", re.IGNORECASE)
+_ABOUT = re.compile(
+    r"(?:readme|licen[cs]e|changes|changelog|sha256sums|md5sums|records|index|requirements|notes)[\w.-]*",
+    re.IGNORECASE,
+)  # of the data set, not of an image
 _SPREADSHEET = re.compile(r".+\.(?:xlsx?|ods)", re.IGNORECASE)
 # Where data sets keep their tables, also beside the folder of the images that was named.
 _OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
@@ -45,6 +50,10 @@ class Found:
     tables: dict[type[Adapter], list[FoundTable]] = field(default_factory=dict["type[Adapter]", list[FoundTable]])
     documents: dict[type[Adapter], list[Path]] = field(default_factory=dict["type[Adapter]", list[Path]])
     warnings: list[str] = field(default_factory=list[str])
+    unused: list[str] = field(default_factory=list[str])
+    """What no adapter can read: names of tables, other files by their ending."""
+    texts: list[Path] = field(default_factory=list[Path])
+    """Text files that may be reports; whether they are is known once all images were asked for."""
 
 
 def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> Found:
@@ -68,7 +77,10 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
         except TableError as exc:
             found.warnings.append(f"{path.name} {exc}; nothing of it was used.")
     unknown = [path for path, header in named if not _add(found, path, header, adapters)]
-    found.warnings += _unused(folders, files, unknown, [path for paths in found.documents.values() for path in paths])
+    near = [path for path in dict.fromkeys(files) if _is_near(path, folders)]
+    _add_unused(found, near, unknown)
+    used = {one.path for tables in found.tables.values() for one in tables}
+    found.texts = [path for path in near if path not in used and _may_be_report(path.name)]
     return found
 
 
@@ -77,22 +89,34 @@ def packed_files(folder: Path) -> str:
     return _by_ending(path for path in files_in([folder]) if _PACKED.fullmatch(path.name))
 
 
-def _unused(
-    folders: Sequence[Path], files: Sequence[Path], tables: Sequence[Path], documents: Sequence[Path]
-) -> Iterator[str]:
-    """Warn of files that may belong to the images and are not used; the first folder's parent may hold anything.
+def _is_near(path: Path, folders: Sequence[Path]) -> bool:
+    """Whether a file may belong to the images: the first folder's parent may hold anything."""
+    return any(path.is_relative_to(one) for one in folders if one == folders[0] or not folders[0].is_relative_to(one))
+
+
+def _add_unused(found: Found, files: Sequence[Path], tables: Sequence[Path]) -> None:
+    """Warn of files that may belong to the images and are not used.
 
     Their names, which may be patients', are left out; those of tables are not.
     """
-    near = [one for one in folders if one == folders[0] or not folders[0].is_relative_to(one)]
-    others = [path for path in dict.fromkeys(files) if any(path.is_relative_to(one) for one in near)]
-    if unknown := [path.name for path in others if path in tables]:
+    documents = [path for paths in found.documents.values() for path in paths]
+    unknown = [path.name for path in files if path in tables]
+    sheets = _by_ending(path for path in files if _SPREADSHEET.fullmatch(path.name))
+    packed = _by_ending(path for path in files if _PACKED.fullmatch(path.name) and path not in documents)
+    found.unused = [*unknown, *(f"*{ending}" for kind in (sheets, packed) if kind for ending in kind.split(", "))]
+    if unknown:
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-        yield f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}."
-    if sheets := _by_ending(path for path in others if _SPREADSHEET.fullmatch(path.name)):
-        yield f"Not used: spreadsheets ({sheets}). Save them as CSV."
-    if packed := _by_ending(path for path in others if _PACKED.fullmatch(path.name) and path not in documents):
-        yield f"Not opened: packed files ({packed}). If they hold images, tables or reports, unpack them."
+        found.warnings.append(f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}.")
+    if sheets:
+        found.warnings.append(f"Not used: spreadsheets ({sheets}). Save them as CSV.")
+    if packed:
+        found.warnings.append(
+            f"Not opened: packed files ({packed}). If they hold images, tables or reports, unpack them."
+        )
+
+
+def _may_be_report(name: str) -> bool:
+    return bool(_TEXT.fullmatch(name)) and not _ABOUT.fullmatch(name)
 
 
 def _by_ending(paths: Iterable[Path]) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.layouts._adapter import RowsByKey, TableReading
-from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
+from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse, facts_in_columns
 from mcp_cxr.layouts._find import FoundTable, find_tables
 from mcp_cxr.layouts._tables import TableError, open_table
 from mcp_cxr.layouts.adapters import ADAPTERS
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.layouts._adapter import Adapter
+    from mcp_cxr.layouts._find import Found
+    from mcp_cxr.records import StudyFact
 
 
 class Layouts:
@@ -30,7 +32,9 @@ class Layouts:
         self._adapters: list[Adapter] = []
         self._warnings: list[str] = []
         self._read_tables: list[FoundTable] = []
-        self._uses: list[tuple[str, RowsByKey[Any]]] = []
+        self._uses: list[tuple[str, RowsByKey[Any], tuple[StudyFact, ...]]] = []
+        self._unused: list[str] = []
+        self._texts: frozenset[Path] = frozenset()
 
     def facts_of(self, path: str) -> FileFacts:
         """Return what the layouts know of the image at an absolute path; opens no image."""
@@ -69,7 +73,22 @@ class Layouts:
 
     def table_uses(self) -> list[TableUse]:
         """Return how much of each table was used so far."""
-        return [TableUse(name, by_key.rows, by_key.used_rows) for name, by_key in self._uses]
+        return [TableUse(name, by_key.rows, by_key.used_rows, gives) for name, by_key, gives in self._uses]
+
+    def unused(self, *, is_complete: bool) -> list[str]:
+        """Return what lies near the images and was not used: names of tables, other files by their ending.
+
+        Args:
+            is_complete: As in `warnings`; else text files and tables may be used by later images.
+        """
+        if not is_complete:
+            return self._unused
+        tables = [use.file for use in self.table_uses() if use.rows and not use.joined]
+        texts = self._unused_texts()
+        return [*tables, *self._unused, *([f"*.txt: {texts}"] if texts else [])]
+
+    def _unused_texts(self) -> int:
+        return len(self._texts.difference(*(adapter.texts_used for adapter in self._adapters)))
 
     def warnings(self, *, is_complete: bool) -> list[str]:
         """Return what was found wrong with the companions.
@@ -85,6 +104,11 @@ class Layouts:
                 for use in self.table_uses()
                 if use.rows and not use.joined
             ]
+            if texts := self._unused_texts():
+                told.append(
+                    f"Text files that were not used: {texts}. A report has the name of its image or of the image's"
+                    " folder, or images.csv names it."
+                )
         return told
 
     def load(self, adapter: Adapter, tables: Sequence[FoundTable], documents: Sequence[Path]) -> None:
@@ -95,7 +119,8 @@ class Layouts:
         if documents:
             adapter.read_xml_and_zip(documents, self._warnings.append)
             name = documents[0].name if len(documents) == 1 else f"{documents[0].parent.name}/*{documents[0].suffix}"
-            self._uses += [(name, by_key) for by_key in adapter.loaded.get("reports", ())]
+            for by_key in adapter.loaded.get("reports", ()):
+                self._uses.append((name, by_key, ("report",)))
         for found in sorted(tables, key=lambda one: adapter.tables.index(one.form)):
             if adapter.loaded.keys().isdisjoint(found.form.superseded_by):
                 self._read(adapter, found)
@@ -115,12 +140,19 @@ class Layouts:
             self._warnings.append(f"{found.path.name} {exc}; nothing of it was used.")
             return
         adapter.loaded.setdefault(form.kind, []).append(by_key)
-        self._uses.append((found.path.name, by_key))
+        gives = ("split",) if form.headless else facts_in_columns(reading.table.header)
+        self._uses.append((found.path.name, by_key, gives))
         self._warnings += _left_out(reading)
 
     def warn(self, lines: Sequence[str]) -> None:
         """Add warnings."""
         self._warnings += lines
+
+    def add_unused(self, found: Found) -> None:
+        """Add what was found and no adapter can read, and the texts that may be reports."""
+        self._unused, self._texts = found.unused, frozenset(found.texts)
+        for adapter in self._adapters:
+            adapter.texts_near = self._texts
 
     def close(self) -> None:
         """Close what was opened."""
@@ -159,6 +191,7 @@ def read_layouts(folders: Sequence[Path], *, only: str | None = None) -> Layouts
         layouts.warn([f"No table of {title} was found in the folder or its parent; name its folder with --companions."])
     for adapter in adapters:
         layouts.load(adapter(), found.tables.get(adapter, []), found.documents.get(adapter, []))
+    layouts.add_unused(found)
     return layouts
 
 

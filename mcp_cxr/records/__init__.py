@@ -6,11 +6,20 @@ The result of a search is a pydantic model, because what is optional in it depen
 numpy appears in annotations only, because the MCP server imports this package before anything heavy is loaded.
 """
 
-from mcp_cxr.records._archive_results import ForgetPreview, ImageDetails, IngestSummary, Overview, Repair, Verification
+from mcp_cxr.records._archive_results import (
+    ForgetPreview,
+    ImageDetails,
+    IngestSummary,
+    Overview,
+    Repair,
+    Verification,
+    to_json,
+)
 from mcp_cxr.records._domain import (
     LABELS,
     LOCAL_ENCODER,
     SPLITS,
+    STUDY_FACTS,
     VIEW_GROUPS,
     VIEW_POSITIONS,
     VIEWER_URI,
@@ -29,6 +38,7 @@ from mcp_cxr.records._domain import (
     StoredImage,
     StoreInfo,
     Study,
+    StudyFact,
     StudyId,
     SubjectId,
     TermClause,
@@ -47,6 +57,7 @@ __all__ = [
     "LABELS",
     "LOCAL_ENCODER",
     "SPLITS",
+    "STUDY_FACTS",
     "VIEWER_URI",
     "VIEW_GROUPS",
     "VIEW_POSITIONS",
@@ -77,6 +88,7 @@ __all__ = [
     "StoreInfo",
     "StoredImage",
     "Study",
+    "StudyFact",
     "StudyId",
     "SubjectId",
     "TermClause",
@@ -88,5 +100,6 @@ __all__ = [
     "counted",
     "mimic_study_id",
     "mimic_subject_id",
+    "to_json",
     "without_mimic_prefix",
 ]

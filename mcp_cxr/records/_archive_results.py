@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from mcp_cxr.records._domain import Filter
 
 
@@ -45,8 +47,22 @@ class IngestSummary:
     """What to do next; null if nothing is left."""
     notes: list[str] = field(default_factory=list[str])
     """What the files' headers and the companions have wrong, and how they were read all the same."""
+    studies: int = 0
+    """Stored studies of the files that this run looked at."""
+    with_: dict[str, int] = field(default_factory=dict[str, int])
+    """How many of them have a report, labels, a known view, a date, and a split; empty if the run was stopped."""
     companions: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """The companion tables that were read: `file`, its `rows`, and how many `joined` an image of this run."""
+    """The companion tables that were read: `file`, its `rows`, how many `joined` an image of this run, and which of
+    these facts it `gives`."""
+    unused: list[str] = field(default_factory=list[str])
+    """What lies near the images and was not used: names of tables, other files by ending, such as `*.zip: 2`."""
+    warnings: list[str] = field(default_factory=list[str])
+    """What a search will not find for lack of reports."""
+
+
+def to_json(value: DataclassInstance) -> dict[str, Any]:
+    """Return the fields of a result under the names that programs see: `with_` is `with`, which Python reserves."""
+    return {name.rstrip("_"): value for name, value in asdict(value).items()}
 
 
 @dataclass(frozen=True)

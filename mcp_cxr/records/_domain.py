@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NewType, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NewType, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -375,6 +375,11 @@ class ResultFacts:
     """Images, studies or subjects that pass each of the further filters."""
     reader_version: int
     """As in `StoreInfo`."""
+
+
+StudyFact: TypeAlias = Literal["report", "labels", "view", "date", "split"]
+STUDY_FACTS: Final[tuple[StudyFact, ...]] = ("report", "labels", "view", "date", "split")
+"""What an ingest counts its studies by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 _GRACE_S = 3.0  # after the time limit; hosts give a call 60 s or more, and a service that hangs must not use them up
 _TIME_IS_UP = "Not finished: call ingest_directory again with the same arguments to continue."
+
+
+_Summary = type(
+    "IngestSummary",
+    (),
+    {"__annotations__": {name.rstrip("_"): hint for name, hint in get_type_hints(IngestSummary).items()}},
+)
+"""`IngestSummary` with the names that `to_json` gives its fields, for the tool's schema."""
 
 
 async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
@@ -35,7 +43,7 @@ async def ingest_directory(
     path: Annotated[str, Field(description="Folder on this machine, below a root of the archive.", min_length=1)],
     limit: Annotated[int | None, Field(description="At most this many files, in path order.", ge=1)] = None,
     dry_run: Annotated[bool, Field(description="Only count what would be added.")] = False,
-) -> Annotated[CallToolResult, IngestSummary]:
+) -> Annotated[CallToolResult, _Summary]:
     """Add a folder of chest X-rays (DICOM, PNG, JPEG) to the archive, with the MIMIC-CXR reports and CSV files beside
     it. Files already in the archive are skipped, so it may be called again at any time. It returns within 40 seconds;
     if next is not null, call it again with the same arguments to continue. Bad files are counted by reason.

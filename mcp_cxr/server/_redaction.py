@@ -33,7 +33,8 @@ _PUBLISHED_TABLES = re.compile(
     r"mimic-cxr-\d\.\d\.\d-(metadata|chexpert|negbio|split|test-set-labeled)\.csv(\.gz)?", re.ASCII
 )
 _NOTES_WITHOUT_NAMES = re.compile(
-    r"\d+ (images have the SOPInstanceUID |files have a placeholder as PatientID |of \d+ studies have one PatientID)",
+    r"\d+ (images have the SOPInstanceUID |files have a placeholder as PatientID |of \d+ studies have one PatientID)"
+    r"|Text files that were not used: |Not used: spreadsheets |Not opened: packed files ",
     re.ASCII,
 )
 _LOCAL_PATH = re.compile(r"(?<![\w/:.])(~?/|~\w*[\\/])[^\s/]|\bfile:|\b[A-Za-z]:\\|\\\\\w", re.IGNORECASE)
@@ -149,7 +150,11 @@ def redact_ingest_summary(summary: IngestSummary) -> IngestSummary:
             f"{hidden} notes on the tables beside the images name files or columns, which are not shared;"
             " `mcp-cxr layout FOLDER` prints them."
         )
-    return replace(summary, companions=companions, notes=notes)
+    unused = [
+        name if name.startswith("*.") or _PUBLISHED_TABLES.fullmatch(name) else HIDDEN_PATH_NOTE
+        for name in summary.unused
+    ]
+    return replace(summary, companions=companions, unused=unused, notes=notes)
 
 
 def hide_local_paths(text: str, known: Mapping[str, str], arguments: Mapping[str, Any]) -> str:

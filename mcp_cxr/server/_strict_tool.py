@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import json
 from functools import partial
@@ -14,6 +13,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import BaseModel, ValidationError
 
 from mcp_cxr.errors import CxrError
+from mcp_cxr.records import to_json
 from mcp_cxr.sanitize import sanitize_json, sanitize_text
 from mcp_cxr.server._normalize_arguments import normalize_arguments
 
@@ -103,7 +103,7 @@ def tool_result(value: DataclassInstance | BaseModel, *, has_untrusted_text: boo
         has_untrusted_text: Whether it quotes reports or headers; `UNTRUSTED_TEXT_NOTE` is then added as a text block.
     """
     is_model = isinstance(value, BaseModel)
-    data = sanitize_json(value.model_dump(exclude_defaults=True) if is_model else dataclasses.asdict(value))
+    data = sanitize_json(value.model_dump(exclude_defaults=True) if is_model else to_json(value))
     note = [TextContent(type="text", text=UNTRUSTED_TEXT_NOTE)] if has_untrusted_text else []
     return CallToolResult(content=[compact_json(data), *note], structured_content=data)
 

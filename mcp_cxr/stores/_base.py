@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         StoredImage,
         StoreInfo,
         Study,
+        StudyFact,
+        StudyId,
         SubjectId,
         Totals,
         Vector,
@@ -245,6 +247,10 @@ class Store(ABC):
     @abstractmethod
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
         """Count images, or their studies or subjects."""
+
+    @abstractmethod
+    async def count_study_facts(self, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+        """Return how many of these studies have a report, labels, a known view of an image, a date, and a split."""
 
     @abstractmethod
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:

@@ -37,7 +37,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Outcome, StudyId, TermClause, Vector, Vectors
+    from mcp_cxr.records import (
+        Fingerprint,
+        ImageId,
+        ImageRecord,
+        Outcome,
+        StudyFact,
+        StudyId,
+        TermClause,
+        Vector,
+        Vectors,
+    )
 
 SCHEMA_VERSION = 1
 
@@ -196,6 +206,18 @@ class MemoryStore(Store):
 
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
         return len({getattr(row.image, f"{distinct or 'image'}_id") for row in self._rows(where)})
+
+    async def count_study_facts(self, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+        tables, wanted = self._tables, set(study_ids)
+        viewed = {row.image.study_id for row in tables.images.values() if row.image.view_position != "UNKNOWN"}
+        studies = [study for study_id, study in tables.studies.items() if study_id in wanted]
+        return {
+            "report": sum(study.report is not None for study in studies),
+            "labels": sum(bool(study.labels) for study in studies),
+            "view": len(viewed & wanted),
+            "date": sum(study.study_date is not None for study in studies),
+            "split": sum(study.split is not None for study in studies),
+        }
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         documents = self._tables.documents.values()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SUMMARY = (
     "found processed skipped recorded_bad other_file_same_id other_pixels_same_id added errors errors_by_reason "
     "would_add remaining studies_updated total_in_store seconds images_per_second stages slowest_stage next notes "
-    "companions "
+    "studies with companions unused warnings"
 ).split()
 
 STAGES = ("walk", "known", "decode", "embed", "write")
@@ -36,6 +36,8 @@ def test_ingest_prints_the_lines_of_the_manual(on_new: Command, image_dir: Path)
   Skipped \(already exist\): 0
   Successfully added: {SMALL}
   Errors: 0
+  Studies: {SMALL}, of these with report 0, labels 0, view {SMALL}, date 0, split 0
+  Warning: No study has a report: words will find nothing here but header fields\.
   Slowest stage: [\w ]+ \(files per second in each stage: {", ".join(rf"{stage} {RATE}" for stage in STAGE_NAMES)}\)
 Total images in database: {SMALL}
 """,

@@ -139,6 +139,45 @@ async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_report
         "Not used: spreadsheets (.xlsx: 1). Save them as CSV.",
         "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
     ]
+    assert summary.unused == ["patients.csv", "*.xlsx: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
+
+
+async def test_the_summary_counts_studies_by_what_came_with_them(data: Path, image_dir: Path) -> None:
+    for name in ("a", "b", "c"):
+        plain(image_dir / f"{name}.png", ord(name))
+    (image_dir / "a.txt").write_text("Small left effusion.")
+    (image_dir / "images.csv").write_text(
+        "path,view,date,labels\na.png,PA,2020-01-31,\nb.png,,2021-01-31,Edema=1\nz.png,,,\n"
+    )
+    first = await ingested(data, image_dir)
+    expected = {"report": 1, "labels": 1, "view": 1, "date": 2, "split": 0}
+    assert (first.studies, first.with_, first.warnings) == (3, expected, [])
+    table = {"file": "images.csv", "rows": 3, "joined": 2, "gives": ("labels", "view", "date")}
+    assert [use | {"gives": tuple(use["gives"])} for use in first.companions] == [table]
+    (image_dir / "b.png.txt").write_text("FINDINGS: No acute process.")
+    plain(image_dir / "d.png", 9)
+    second = await ingested(data, image_dir)
+    assert (second.skipped, second.added, second.studies, second.with_) == (3, 1, 4, expected | {"report": 2})
+
+
+async def test_texts_that_belong_to_no_image_are_counted_as_unused(data: Path, image_dir: Path) -> None:
+    for name in ("a", "b"):
+        plain(image_dir / f"{name}.png", ord(name))
+    for name in ("a.txt", "letter 1.txt", "reports/b.txt", "README.txt"):
+        (image_dir / name).parent.mkdir(exist_ok=True)
+        (image_dir / name).write_text("FINDINGS: No acute process.")
+    summary = await ingested(data, image_dir)
+    assert summary.unused == ["*.txt: 2"]
+    assert summary.notes[-1].startswith("Text files that were not used: 2. A report has the name of its image")
+
+
+async def test_a_folder_without_a_report_says_what_words_will_find(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "a.png", 1)
+    nothing = "No study has a report: words will find nothing here but header fields."
+    assert (await ingested(data, image_dir)).warnings == [nothing]
+    (image_dir / "images.csv").write_text("path,labels\na.png,Edema\n")
+    summary = await ingested(data, image_dir)
+    assert summary.warnings == ["No study has a report: words will find labels and header fields only."]
 
 
 async def test_a_folder_of_packed_files_alone_says_to_unpack_them(data: Path, image_dir: Path) -> None:

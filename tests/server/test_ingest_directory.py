@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 SUMMARY = (
-    "found processed skipped recorded_bad other_file_same_id added errors errors_by_reason would_add remaining "
-    "studies_updated total_in_store seconds images_per_second stages slowest_stage next notes companions"
+    "found processed skipped recorded_bad other_file_same_id other_pixels_same_id added errors errors_by_reason "
+    "would_add remaining studies_updated total_in_store seconds images_per_second stages slowest_stage next notes "
+    "studies with companions unused warnings"
 ).split()
 IMAGES = 20
 

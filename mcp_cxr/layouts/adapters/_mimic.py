@@ -168,6 +168,7 @@ class MimicLayout(Adapter):
             return None
         for report_path in report_paths(path, facts.subject, facts.study, folders):
             if (text := read_report_file(report_path)) is not None:
+                self.use_text(report_path)
                 return text
         for reports in self._opened():
             if (text := reports.read(f"{facts.study}.txt")) is not None:

@@ -78,8 +78,8 @@ class OwnLayout(Adapter):
         self._outside = 0
         self._unread_dates = 0
         self._unknown_columns: dict[str, None] = {}
-        self._many_labels = False
         self._texts: set[Path] = set()
+        self._many_labels = False
         self._near_paths: dict[str, str | None] | None = None
 
     def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
@@ -101,6 +101,7 @@ class OwnLayout(Adapter):
             return facts.report
         row = self._row(path.as_posix())
         if row and row.report_file:
+            self.use_text(row.report_file)
             return read_report_file(row.report_file)
         return self._text_beside(path)
 
@@ -231,4 +232,5 @@ class OwnLayout(Adapter):
         if text is None or len(_WORD.findall(text[:10_000])) < _FEWEST_WORDS:
             return None
         self._texts.add(place)
+        self.use_text(place)
         return text

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         StoredImage,
         StoreInfo,
         Study,
+        StudyFact,
+        StudyId,
         Totals,
         Vector,
         Vectors,
@@ -150,6 +152,9 @@ class EmbeddedStore(Store):
 
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
         return await self._read_with_copy(partial(self._results.get, tables.counts_and_lists.count), where, distinct)
+
+    async def count_study_facts(self, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+        return await self._read(tables.counts_and_lists.count_study_facts, study_ids)
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         return await self._read(fulltext.term_counts, terms)

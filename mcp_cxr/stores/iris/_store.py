@@ -27,6 +27,8 @@ if TYPE_CHECKING:
         StoredImage,
         StoreInfo,
         Study,
+        StudyFact,
+        StudyId,
         Totals,
         Vector,
         Vectors,
@@ -143,6 +145,11 @@ class IrisStore(Store):
 
     async def count(self, where: Filter, *, distinct: Literal["study", "subject"] | None = None) -> int:
         return await self._read(lambda statements, _: tables.rankings_and_counts.count(statements, where, distinct))
+
+    async def count_study_facts(self, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+        return await self._read(
+            lambda statements, _: tables.rankings_and_counts.count_study_facts(statements, study_ids)
+        )
 
     async def term_counts(self, terms: Sequence[str]) -> dict[str, int]:
         return await self._read(lambda statements, _: tables.rankings_and_counts.term_counts(statements, terms))

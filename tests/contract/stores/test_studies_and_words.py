@@ -135,6 +135,17 @@ async def test_a_study_without_images_is_found_once_it_has_one(store: Store) -> 
     assert await matched(store, "effusion") == ["a"]
 
 
+async def test_studies_are_counted_by_the_facts_they_have(store: Store) -> None:
+    await store.put([image("a"), image("b", "s2", view_position="UNKNOWN"), image("c", "s3")], vectors(3))
+    await store.put_studies(
+        [FULL, Study(StudyId("s2"), P1, "2180-01-01"), Study(StudyId("s3"), P1, labels={"Mass": 0})]
+    )
+    asked = [S1, StudyId("s2"), StudyId("never seen")]
+    assert await store.count_study_facts(asked) == {"report": 1, "labels": 1, "view": 1, "date": 2, "split": 1}
+    assert (await store.count_study_facts([*asked, StudyId("s3")]))["labels"] == 2
+    assert set((await store.count_study_facts([])).values()) == {0}
+
+
 async def test_studies_without_images_are_counted_and_removed(store: Store, backend: Backend) -> None:
     await store.put([image("a")], vectors(1))
     await store.put_studies([FULL, replace(FULL, study_id=StudyId("s2")), replace(FULL, study_id=StudyId("s3"))])

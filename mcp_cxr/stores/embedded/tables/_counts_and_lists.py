@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mcp_cxr.records import VIEW_POSITIONS, Filter, ImageId, RankedImage, ReferenceSample, StudyId, SubjectId, Totals
+from mcp_cxr.records import (
+    STUDY_FACTS,
+    VIEW_POSITIONS,
+    Filter,
+    ImageId,
+    RankedImage,
+    ReferenceSample,
+    StudyId,
+    SubjectId,
+    Totals,
+)
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.embedded.database import (
     NOT_EXTERNAL,
@@ -27,11 +37,13 @@ from mcp_cxr.stores.embedded.fulltext import (
 from mcp_cxr.stores.embedded.vectors import StaleCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from sqlite3 import Connection
     from typing import LiteralString
 
     from numpy.typing import NDArray
 
+    from mcp_cxr.records import StudyFact
     from mcp_cxr.stores.embedded.database import ResultCache
     from mcp_cxr.stores.embedded.vectors import Int8Copy, Int8Snapshot
 
@@ -68,6 +80,12 @@ _VIEW_GROUPS: tuple[tuple[LiteralString, LiteralString], ...] = tuple(
 _TOTALS = """
 SELECT (SELECT count(*) FROM images), (SELECT count(DISTINCT study_id) FROM images),
     (SELECT count(DISTINCT subject_id) FROM images), (SELECT count(*) FROM images WHERE made_by IS NULL)"""
+_STUDY_FACTS = """
+SELECT count(report), count(number) FILTER (WHERE EXISTS (SELECT 1 FROM labels WHERE labels.study = studies.number)),
+    count(number) FILTER (WHERE EXISTS (
+        SELECT 1 FROM images WHERE images.study_id = studies.study_id AND view_position <> 'UNKNOWN')),
+    count(study_date), count(split)
+FROM studies WHERE study_id IN (SELECT value FROM json_each(?))"""
 _EXTERNAL = "SELECT count(*) FROM images INDEXED BY images_foreign WHERE made_by IS NULL"
 _BY_VIEW = "SELECT view_position, count(*) FROM images GROUP BY view_position"
 _BY_LABEL = """
@@ -154,6 +172,12 @@ def totals(connection: Connection) -> Totals:
     by_view = dict(connection.execute(_BY_VIEW).fetchall())
     by_label = dict(connection.execute(_BY_LABEL).fetchall())
     return Totals(images, studies, subjects, external, by_view, by_label)
+
+
+def count_study_facts(connection: Connection, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+    """Return how many of these studies have each fact."""
+    row = connection.execute(_STUDY_FACTS, (json.dumps(list(study_ids)),)).fetchone()
+    return dict(zip(STUDY_FACTS, row, strict=True))
 
 
 def count_external(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from mcp_cxr.records import Filter, ImageId, RankedImage, ReferenceSample, Totals
+from mcp_cxr.records import STUDY_FACTS, Filter, ImageId, RankedImage, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores._shared import best_first, unit_rows
 from mcp_cxr.stores.iris.driver import to_vector_cell, vectors_from_cells
@@ -23,10 +23,10 @@ from mcp_cxr.stores.iris.tables._select import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Fingerprint, Vector
+    from mcp_cxr.records import Fingerprint, StudyFact, StudyId, Vector
     from mcp_cxr.stores.iris.driver import Parameters, Row, Statements
     from mcp_cxr.stores.iris.schema import Entries
 
@@ -41,6 +41,13 @@ SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, VECTOR_COSINE(i.Vector, TO_
     CASE WHEN i.Metadata LIKE :own_row THEN 1 ELSE 0 END AS IsOwn
 FROM {table} AS i ORDER BY Score DESC"""
 _MAX_BY_HNSW = 200  # beyond this, the index is too inexact to be worth it
+
+_COUNT_FACTS = """
+SELECT COUNT(s.Report), SUM(CASE WHEN s.Labels <> '{}' THEN 1 ELSE 0 END) AS Labelled,
+    (SELECT COUNT(DISTINCT i.StudyID) FROM {table} AS i
+     WHERE i.StudyID %INLIST $LISTFROMSTRING(:ids, :separator) AND i.ViewPosition <> 'UNKNOWN') AS Viewed,
+    COUNT(s.StudyDate), COUNT(s.DataSplit)
+FROM {table}Studies AS s WHERE s.StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"""
 
 _BEFORE_TERM = "t"
 # With a letter before it, a term that looks like a number is returned as it is.
@@ -177,6 +184,12 @@ def term_counts(statements: Statements, terms: Sequence[str]) -> dict[str, int]:
     rows = statements.fetch_all(_COUNT_HOLDERS, {"terms": terms_parameter(terms)})
     holders = {str(term).removeprefix(_BEFORE_TERM): int(count) for term, count in rows}
     return {term: holders[stored] for term in terms if (stored := term[:MAX_TERM_LENGTH]) in holders}
+
+
+def count_study_facts(statements: Statements, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
+    """Return how many of these studies have each fact."""
+    rows = statements.fetch_by_ids(_COUNT_FACTS, list(study_ids))
+    return {fact: sum(int(row[number] or 0) for row in rows) for number, fact in enumerate(STUDY_FACTS)}
 
 
 def count_external(statements: Statements) -> int:

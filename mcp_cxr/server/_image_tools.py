@@ -13,7 +13,7 @@ from pydantic import Field
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.records import ImageDetails
 from mcp_cxr.server._dates import redact_date_of_image
-from mcp_cxr.server._redaction import redact_image_details, require_images_shared
+from mcp_cxr.server._redaction import coded_tag, redact_image_details, require_images_shared
 from mcp_cxr.server._strict_tool import compact_json, state_of, tool_result
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
         "image_rows": view.header.rows,
         "image_columns": view.header.columns,
         "view_position": view.header.view_position,
-        "burned_in_annotation": view.header.tags.get("BurnedInAnnotation"),
+        "burned_in_annotation": coded_tag(view.header.tags, "BurnedInAnnotation"),
         "grayscale": view.grayscale,
     }
 

@@ -122,9 +122,15 @@ def _without_texts(details: ImageDetails) -> ImageDetails:
     )
 
 
+def coded_tag(tags: Mapping[str, Any], name: str) -> str | None:
+    """Return a coded header value if it is one of its defined terms."""
+    value: str | None = tags.get(name)
+    return value if value in _CODED_TAGS[name] else None
+
+
 def _coded_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the header facts that are numbers or defined terms, and the votes for public labels."""
-    coded = {name: tags[name] for name, terms in _CODED_TAGS.items() if tags.get(name) in terms}
+    coded = {name: value for name in _CODED_TAGS if (value := coded_tag(tags, name))}
     measured = {name: tags[name] for name in _MEASURED_TAGS if name in tags}
     votes = _public(tags.get("LabelVotes", {}))
     return coded | measured | ({"LabelVotes": votes} if votes else {})

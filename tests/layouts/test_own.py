@@ -117,9 +117,11 @@ async def test_what_cannot_be_read_is_counted(data: Path, image_dir: Path) -> No
     assert [(use["rows"], use["joined"]) for use in summary.companions] == [(2, 1)]
 
 
-async def test_labels_without_values_are_positives_only(data: Path, image_dir: Path) -> None:
+@pytest.mark.parametrize("labels", ["\"['Edema', 'my own label']\"", "Edema=1|my own label=0"])
+async def test_labels_without_values_are_positives_only(data: Path, image_dir: Path, labels: str) -> None:
+    """Labels of one's own do not count: nobody can ask for one to be absent."""
     plain(image_dir / "1.png", 1)
-    (image_dir / "images.csv").write_text("path,labels\n1.png,\"['Edema', 'my own label']\"\n")
+    (image_dir / "images.csv").write_text(f"path,labels\n1.png,{labels}\n")
     await ingested(data, image_dir)
     async with opened(data) as archive:
         assert (await archive.search(labels=["Edema"])).total_results == 1

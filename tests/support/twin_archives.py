@@ -72,6 +72,7 @@ WORDINGS = (
             "Manufacturer": "Quill & Sons",
             "ManufacturerModelName": "Aldous 9",
             "WindowCenterWidthExplanation": "QUILL",
+            "BurnedInAnnotation": "QUILL",
         },
     ),
     Wording(
@@ -94,6 +95,7 @@ WORDINGS = (
             "Manufacturer": "Zephyr",
             "ManufacturerModelName": "Marble 2",
             "WindowCenterWidthExplanation": "ZEPHYR",
+            "BurnedInAnnotation": "ZEPHYR",
         },
     ),
 )

@@ -84,6 +84,7 @@ async def compare(
             await _answer(client, tool, arguments, str(folder))
             for client, folder in zip(clients, twins.folders, strict=True)
         ]
+        assert "Error executing tool" not in one, f"{tool}({json.dumps(arguments)}) crashed"
         if one != other:
             differences.append(f"{tool}({json.dumps(arguments)}):\n{_first_difference(one, other)}")
         if '"is_error": false' in one:

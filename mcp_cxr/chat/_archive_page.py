@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from mcp_cxr.chat._folders import broad_folder_warning
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
+from mcp_cxr.pasted_text import pasted_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +36,7 @@ def archive_page(backend: Backend, tab: Tab) -> None:
         st.form_submit_button(
             "Ingest", type="primary", disabled=bool(ingest and not ingest.done()), on_click=_start, args=(backend, tab)
         )
+    _ask_about_broad_folder(backend, tab)
     if ingest and not ingest.done():
         st.fragment(_progress, run_every=_REDRAW_S)(tab, ingest)
     elif ingest:
@@ -66,10 +71,45 @@ def _draw_counts(column: Any, title: str, counts: Mapping[str, int]) -> None:  #
 
 
 def _start(backend: Backend, tab: Tab) -> None:
-    path, dry_run = st.session_state["ingest_path"].strip(), st.session_state["ingest_dry_run"]
-    if path:
-        tab.ingest_progress = (0.0, "Looking for images ...")
-        tab.ingest = backend.loop.start(_ingest(backend, tab, path, dry_run=dry_run))
+    """Start the ingest of the named folder; a broad folder is first asked about."""
+    named, dry_run = st.session_state["ingest_path"].strip(), st.session_state["ingest_dry_run"]
+    tab.broad_folder = None
+    if not named:
+        return
+    warning = broad_folder_warning(_folder_of(named), data_dir=backend.settings.data_dir)
+    if warning:
+        tab.broad_folder = (named, dry_run, warning)
+    else:
+        _start_ingest(backend, tab, named, dry_run=dry_run)
+
+
+def _ask_about_broad_folder(backend: Backend, tab: Tab) -> None:
+    if tab.broad_folder is None:
+        return
+    named, dry_run, warning = tab.broad_folder
+    st.warning(
+        escape_markdown(f"{warning} The images below it can then be read, also by the language model's server."),
+        icon=":material/folder_open:",
+    )
+    st.button(
+        "Take this folder",
+        key="ingest_broad",
+        on_click=_start_ingest,
+        args=(backend, tab, named),
+        kwargs={"dry_run": dry_run},
+    )
+
+
+def _start_ingest(backend: Backend, tab: Tab, named: str, *, dry_run: bool) -> None:
+    tab.broad_folder = None
+    tab.ingest_progress = (0.0, "Looking for images ...")
+    tab.ingest = backend.loop.start(_ingest(backend, tab, named, dry_run=dry_run))
+
+
+def _folder_of(named: str) -> Path:
+    """Return the folder that a pasted path names, or holds the file that it names."""
+    path = Path(pasted_path(named)).expanduser()
+    return path.parent if path.is_file() else path
 
 
 async def _ingest(backend: Backend, tab: Tab, path: str, *, dry_run: bool) -> dict[str, Any]:
@@ -78,6 +118,10 @@ async def _ingest(backend: Backend, tab: Tab, path: str, *, dry_run: bool) -> di
     Returns:
         The last call's summary, with `added`, `errors` and `seconds` summed over all calls.
     """
+    folder = await asyncio.to_thread(_folder_of, path)
+    if not folder.is_absolute() or not await asyncio.to_thread(folder.is_dir):
+        raise CxrError(f"{path} is no folder on this machine. Give its absolute path.")
+    await backend.add_folder(folder)
     totals = {"added": 0, "errors": 0, "seconds": 0.0}
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from mcp_cxr.chat._conversation import Conversation
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
 from mcp_cxr.chat._viewer import viewer
+from mcp_cxr.chat._views import View
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | Non
 def _draw_viewer(backend: Backend, conversation: Conversation, answer: ToolResult, *, key: str, is_last: bool) -> None:
     """Show the result of a search in the viewer; the user sees all of it, whatever the model got."""
     if st.toggle("Show images", value=is_last, key=f"{key}_shown"):
-        viewer(backend, key=key, query=answer.call.arguments, on_context=partial(setattr, conversation, "context"))
+        view = View(answer.call.arguments, on_context=partial(setattr, conversation, "context"))
+        viewer(backend, view, key=key)
 
 
 def _problem(conversation: Conversation) -> None:

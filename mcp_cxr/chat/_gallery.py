@@ -10,6 +10,7 @@ import streamlit as st
 from mcp_cxr.chat._session_state import MARKS
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.chat._viewer import viewer
+from mcp_cxr.chat._views import View
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import SearchResult
 
@@ -51,14 +52,8 @@ def gallery(backend: Backend, tab: Tab) -> None:
 def _open_image(backend: Backend, tab: Tab) -> None:
     with st.container(key="open_image"):
         st.button("Close the viewer", icon=":material/close:", on_click=setattr, args=(tab, "open_image_id", None))
-        viewer(
-            backend,
-            key=f"viewer_{tab.open_image_id}",
-            query=tab.query,
-            page=tab.page,
-            opens=tab.open_image_id,
-            names=tab.names,
-        )
+        view = View(tab.query, tab.page, tab.open_image_id, dict(tab.names))
+        viewer(backend, view, key=f"viewer_{tab.open_image_id}")
 
 
 def _card(backend: Backend, tab: Tab, hit: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import os
 import secrets
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from mcp import StdioServerParameters
 
 from mcp_cxr.chat._language_model import ChatModel, create_model
 from mcp_cxr.chat._mcp_client import Connection, Loop, ServerEnded
+from mcp_cxr.chat._views import Views
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
@@ -49,6 +50,10 @@ class Backend:
     """Folder of uploaded example images."""
     folders: list[Path]
     """Folders that the user named, besides MCP_CXR_ROOTS."""
+    variables: dict[str, str]
+    """The environment of the servers, apart from what differs between them."""
+    views: Views = field(default_factory=Views)
+    """What viewers show."""
 
     @classmethod
     def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path) -> Backend:
@@ -59,9 +64,9 @@ class Backend:
             folders: Folders that the user may ingest, besides MCP_CXR_ROOTS; both servers may read images below them.
             uploads: Folder that only the user may read.
         """
-        named = [folder.absolute() for folder in folders]
-        user_server, model_server = map(Connection, _servers(settings, named, uploads))
-        backend = cls(settings, Loop(), user_server, model_server, create_model(settings), uploads, named)
+        named, variables = [folder.absolute() for folder in folders], dict(os.environ)
+        user_server, model_server = map(Connection, _servers(settings, named, uploads, variables))
+        backend = cls(settings, Loop(), user_server, model_server, create_model(settings), uploads, named, variables)
         backend.loop.start(backend.user_server.restart())  # ready for the first query
         return backend
 
@@ -70,7 +75,7 @@ class Backend:
         if _lies_below(folder, (*self.settings.roots, *self.folders)):
             return
         self.folders.append(folder)
-        user_server, model_server = _servers(self.settings, self.folders, self.uploads)
+        user_server, model_server = _servers(self.settings, self.folders, self.uploads, self.variables)
         await self.user_server.replace(user_server)
         await self.model_server.replace(model_server)
 
@@ -149,19 +154,21 @@ def _lies_below(folder: Path, roots: Sequence[Path]) -> bool:
 
 
 def _servers(
-    settings: Settings, folders: Sequence[Path], uploads: Path
+    settings: Settings, folders: Sequence[Path], uploads: Path, variables: dict[str, str]
 ) -> tuple[StdioServerParameters, StdioServerParameters]:
     """Return how to start the user's server and the model's, which may ingest nothing that only the user named."""
     readable = [word for folder in folders for word in ("--readable", str(folder))]
     return (
-        _server(settings, "--for-owner", share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
-        _server(settings, *readable, share=",".join(settings.share), roots=settings.roots),
+        _server(settings, variables, "--for-owner", share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
+        _server(settings, variables, *readable, share=",".join(settings.share), roots=settings.roots),
     )
 
 
-def _server(settings: Settings, *options: str, share: str, roots: Sequence[Path]) -> StdioServerParameters:
+def _server(
+    settings: Settings, environment: dict[str, str], *options: str, share: str, roots: Sequence[Path]
+) -> StdioServerParameters:
     """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
-    variables = {name: value for name, value in os.environ.items() if name != _KEY} | {
+    variables = {name: value for name, value in environment.items() if name != _KEY} | {
         "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),
         "MCP_CXR_ROOTS": os.pathsep.join(str(root.absolute()) for root in roots),
         "MCP_CXR_SHARE": share,

@@ -50,6 +50,8 @@ class Tab:
     """The running ingest, or the summary of the last one."""
     ingest_progress: tuple[float, str] = (0.0, "")
     """The fraction of files done, and their number and outcomes as text."""
+    broad_folder: tuple[str, bool, str] | None = None
+    """A folder that is taken only after a second yes: as named, whether for a dry run, and why it is asked about."""
     export: Future[bytes] | None = None
     export_of: tuple[str, ...] = ()
     """The image ids that `export` packs."""

@@ -25,7 +25,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=
 def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
     """Search, view images and talk to a language model in the browser.
 
-    Only this machine can open the page. FOLDER: the page can add images below it to the archive.
+    Only the link that is printed opens the page. FOLDER: images below it may be read and added to the archive.
     """
     try:
         from mcp_cxr.chat import broad_folder_warning, serve_page  # Streamlit is not loaded for other commands

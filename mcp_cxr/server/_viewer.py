@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,15 +19,17 @@ FOR_VIEWER_ONLY: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
 _SOURCES = Path(__file__).parent / "viewer"
 _SCRIPTS = (
     *("dom", "host_client", "tool_results", "stored_values", "windowed_image", "overlay", "viewport"),
-    *("gallery", "search_form", "image_details", "image_viewer", "app"),
+    *("gallery", "search_form", "image_details", "image_viewer", "app", "start"),
 )
-"""Concatenated into one script in this order: later ones use what earlier ones declare."""
+"""ES modules, concatenated into one script in this order: later ones use what earlier ones declare."""
+_IMPORT_OR_EXPORT = re.compile(r"^import [^;]+;\n|^export ", re.MULTILINE)
 
 
 def viewer_page() -> str:
     """Return the page as HTML. It loads nothing, since hosts' content policies forbid that."""
     labels = f"const LABELS = {json.dumps(LABELS)};\n"
-    scripts = labels + "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
+    modules = "\n".join(_source(f"{name}.js") for name in _SCRIPTS)
+    scripts = labels + _IMPORT_OR_EXPORT.sub("", modules)
     page = _source("viewer.html").replace("/* styles */", _source("viewer.css"))
     return page.replace("/* scripts */", scripts)
 

@@ -59,19 +59,19 @@ def model() -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="package")
-def variables(archive: Ingested, model: ScriptedModel) -> dict[str, str]:
-    """The environment of a user: nothing is shared with the model, which runs on this machine."""
+def variables(archive: Ingested, model: ScriptedModel, folder: Path) -> dict[str, str]:
+    """The environment of a user: nothing is shared with the model, which runs here and may ingest one folder."""
     chat = {"MCP_CXR_CHAT_MODEL": MODEL, "MCP_CXR_CHAT_URL": f"{model.origin}/v1"}
-    return {**environment(archive.data_dir), **chat}
+    return {**environment(archive.data_dir, roots=folder), **chat}
 
 
 @pytest.fixture(scope="module")
-def backend(variables: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+def backend(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """The servers that all tabs without a browser share."""
     with pytest.MonkeyPatch.context() as environ:
         for name, value in variables.items():
             environ.setenv(name, value)
-        with opened_backend(load_settings(), [folder], tmp_path_factory.mktemp("uploads")) as opened:
+        with opened_backend(load_settings(), [], tmp_path_factory.mktemp("uploads")) as opened:
             yield opened
 
 
@@ -82,8 +82,8 @@ def tab(backend: Backend) -> Callable[[], AppTest]:
 
 
 @pytest.fixture(scope="package")
-def chatting(variables: dict[str, str], folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatting]:
-    with Chatting(variables, tmp_path_factory.mktemp("home"), (str(folder),)) as started:
+def chatting(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chatting]:
+    with Chatting(variables, tmp_path_factory.mktemp("home")) as started:
         yield started
 
 

@@ -22,11 +22,12 @@ from playwright.async_api import expect
 from mcp_cxr.chat.launch._private_folder import private_folder
 from mcp_cxr.chat.launch._sessions import Sessions
 from tests.support.chatting import Chatting
+from tests.support.npm import axe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Page
 
 PRINTED = "Open the link that `mcp-cxr chat` printed"
 
@@ -108,7 +109,7 @@ def test_a_code_is_exchanged_once(chatting: Chatting) -> None:
     "body", ["", "{", "[]", '{"code": 3}', '{"code": ""}', '{"code": "ü"}', '{"code": "' + "x" * 10_000]
 )
 def test_what_is_no_code_is_refused(chatting: Chatting, body: str) -> None:
-    assert answer(chatting, "/session", method="POST", body=body.encode().decode("latin-1"))[0] == 403
+    assert answer(chatting, "/session", method="POST", body=body.encode().decode("latin-1"))[0] in (400, 403, 413)
 
 
 @pytest.mark.parametrize(
@@ -301,6 +302,33 @@ async def test_a_page_of_another_port_gets_nothing(
 
 
 @pytest.mark.browser
+async def test_axe_finds_nothing_in_the_page_the_frame_and_the_viewer(browser: Browser, chatting: Chatting) -> None:
+    tab = await browser.new_page()
+    await tab.goto(chatting.address)
+    await expect(tab.get_by_role("alert")).to_contain_text(PRINTED)
+    assert await faults(tab) == []
+    await tab.goto(chatting.fresh_url)
+    frame = tab.frame_locator("iframe")
+    await frame.get_by_placeholder("left pleural effusion").fill("effusion")
+    await tab.keyboard.press("Enter")
+    await frame.get_by_role("button", name="Open").first.click()
+    await frame.frame_locator("iframe[title=Viewer]").locator("mark").first.wait_for()
+    assert len(tab.frames) == 3
+    assert await faults(tab) == []
+    await tab.close()
+
+
+async def faults(tab: Page) -> list[str]:
+    """What axe finds in the page and its frames."""
+    found: list[str] = []
+    for frame in tab.frames:
+        await frame.evaluate(axe())
+        result = await frame.evaluate("() => axe.run(document, { resultTypes: ['violations'], iframes: false })")
+        found += [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
+    return found
+
+
+@pytest.mark.browser
 async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     browser: Browser, chatting: Chatting
 ) -> None:
@@ -348,3 +376,47 @@ async def test_a_page_whose_server_was_killed_says_so_and_sends_nothing_to_the_n
         await tab.goto(second.url)
         await tab.wait_for_selector("iframe")
     await profile.close()
+
+
+# The API of the viewer
+
+
+def post(chatting: Chatting, path: str, sent: object, secret: str) -> Any:
+    return answer(chatting, path, method="POST", body=json.dumps(sent), X_Session_Secret=secret)
+
+
+def test_the_viewer_calls_tools_that_read_and_no_other(chatting: Chatting) -> None:
+    secret = session_of(chatting)
+    status, headers, text = post(
+        chatting, "/api/tool", {"name": "search_medical_images", "arguments": {"query": "effusion"}}, secret
+    )
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    assert json.loads(text)["structuredContent"]["images"]
+    refused = json.loads(post(chatting, "/api/tool", {"name": "search_medical_images", "arguments": {}}, secret)[2])
+    assert refused["isError"]
+    for sent in (
+        {"name": "ingest_directory", "arguments": {"path": "/"}},
+        {"name": "search_medical_images", "arguments": []},
+        {"name": ["search_medical_images"], "arguments": {}},
+        [],
+    ):
+        assert post(chatting, "/api/tool", sent, secret)[0] == 400
+    assert post(chatting, "/api/tool", {"name": "x" * 300_000}, secret)[0] == 413
+    assert (
+        post(chatting, "/api/tool", {"name": "search_medical_images", "arguments": {"query": "effusion"}}, "no")[0]
+        == 403
+    )
+
+
+def test_a_view_that_nobody_drew_is_missing(chatting: Chatting) -> None:
+    secret = session_of(chatting)
+    assert answer(chatting, "/api/view/x", X_Session_Secret=secret)[0] == 404
+    assert post(chatting, "/api/view/x/context", {"text": "x"}, secret)[0] == 404
+    assert answer(chatting, "/api/view/x")[0] == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/web/../_servers.py", "/web/%2e%2e/_servers.py", "/viewer/../_server.py", "/web//etc/passwd", "/web/"]
+)
+def test_no_other_file_is_served(chatting: Chatting, path: str) -> None:
+    assert answer(chatting, path)[0] in (404, 405)

@@ -76,6 +76,14 @@ async def test_a_hit_opens_in_the_viewer(open_page: Open) -> None:
         await expect(viewer(tab).locator("mark").first).to_contain_text("effusion")
         await expect(viewer(tab).locator(".viewport.loading")).to_have_count(0)
         assert await canvas.evaluate(GRAYS) > 50
+        shown, card = await tab.locator("iframe[title=Viewer]").bounding_box(), await cards(tab).first.bounding_box()
+        assert shown
+        assert card
+        assert shown["y"] + shown["height"] <= card["y"]
+        await viewer(tab).get_by_role("button", name="Full screen").click()
+        await tab.page.wait_for_function("() => document.fullscreenElement?.tagName === 'IFRAME'")
+        await viewer(tab).get_by_role("button", name="Full screen").click()
+        await tab.page.wait_for_function("() => !document.fullscreenElement")
         await tab.get_by_role("button", name="Close the viewer").click()
         await expect(tab.locator("iframe[title=Viewer]")).to_have_count(0)
         await go_to(tab, "Archive")
@@ -96,8 +104,9 @@ async def test_an_upload_is_an_example_and_a_selection_is_exported(
         await expect(cards(tab).first).to_contain_text(image.study_id)
         await expect(tab.get_by_role("button", name=f"More like this: {image.path.name}")).to_be_visible()
         await tab.page.keyboard.press("Escape")
-        for place in (0, 2):
+        for count, place in enumerate((0, 2), 1):
             await cards(tab).nth(place).get_by_text("Select").click()
+            await expect(tab.get_by_role("button", name=f"Export ({count})")).to_be_visible()
         await tab.get_by_role("button", name="Export (2)").click()
         async with tab.page.expect_download() as started:
             await tab.get_by_role("button", name="Ids, scores and paths (CSV)").click()

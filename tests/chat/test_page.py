@@ -12,6 +12,7 @@ from mcp_cxr.chat._app import _model_line
 from mcp_cxr.chat._language_model import AnthropicModel, ChatModel
 from mcp_cxr.chat._mcp_client import Loop
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
+from tests.server.archives import write_small_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,10 +155,10 @@ def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path
     shown.button_group(key="page").set_value("Archive")
     done(shown.run())
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "12")
-    shown.text_input(key="ingest_path").set_value("/etc")
+    shown.text_input(key="ingest_path").set_value("images")
     done(button(shown, "Ingest").click().run())
     state(shown).ingest.exception(timeout=60)
-    assert "outside the folders" in done(shown.run()).error[0].value
+    assert "is no folder on this machine" in done(shown.run()).error[0].value
     shown.text_input(key="ingest_path").set_value(str(folder))
     done(button(shown, "Ingest").click().run())
     state(shown).ingest.result(timeout=60)
@@ -165,6 +166,28 @@ def test_an_ingest_shows_its_progress_and_its_summary(tab: OpenTab, folder: Path
     done(shown.run())
     assert shown.success[0].value.startswith("30 images added, 0 skipped, 0 errors")
     assert [(one.label, one.value) for one in shown.metric][1] == ("studies", "42")
+
+
+def test_a_folder_of_any_place_is_taken_and_a_broad_one_after_a_second_yes(tab: OpenTab, tmp_path: Path) -> None:
+    write_small_images(tmp_path, 2)
+    shown = tab()
+    shown.button_group(key="page").set_value("Archive")
+    done(shown.run())
+    shown.checkbox(key="ingest_dry_run").check()
+    shown.text_input(key="ingest_path").set_value(f" '{tmp_path}' ")
+    done(button(shown, "Ingest").click().run())
+    assert state(shown).ingest.result(timeout=60)["found"] == 2
+    state(shown).ingest = None
+    done(shown.run())
+    shown.text_input(key="ingest_path").set_value("/")
+    done(button(shown, "Ingest").click().run())
+    assert "whole file system" in shown.warning[0].value
+    assert state(shown).ingest is None
+    assert button(shown, "ingest_broad").label == "Take this folder"
+    shown.text_input(key="ingest_path").set_value(str(tmp_path))
+    done(button(shown, "Ingest").click().run())
+    assert state(shown).broad_folder is None
+    assert state(shown).ingest.result(timeout=60)["found"] == 2
 
 
 def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:

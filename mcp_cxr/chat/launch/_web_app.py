@@ -1,10 +1,10 @@
-"""The web application: our page, and Streamlit's in a frame of it."""
+"""The web application: our page, Streamlit's in a frame of it, and the viewer."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -13,15 +13,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.starlette import App
 
+from mcp_cxr.chat.launch._api import api, object_in
 from mcp_cxr.chat.launch._guard import FRAME, SameOriginOnly, SecretRequired
+from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
 
     from mcp_cxr.chat.launch._sessions import Sessions
 
 _CHAT = Path(__file__).parents[1]
 _WEB = _CHAT / "web"
+_VIEWER = _CHAT.parent / "server" / "viewer"  # its ES modules; a chat host gets them in one file
 _MAX_CODE: Final = 200  # bytes
 _USED = "This link was already used; each opens the page once. Open the file that `mcp-cxr chat` named."
 
@@ -35,22 +40,19 @@ def web_app(sessions: Sessions) -> Starlette:
 
     async def open_session(request: Request) -> Response:
         """Exchange a one-time code for the secret of a session."""
-        secret = sessions.exchange(await _code_of(request))
+        code = (await object_in(request, max_bytes=_MAX_CODE)).get("code")
+        secret = sessions.exchange(code) if isinstance(code, str) else None
         return PlainTextResponse(_USED, 403) if secret is None else JSONResponse({"secret": secret})
 
-    async def first_page(_request: Request) -> Response:
-        return FileResponse(_WEB / "index.html")
-
-    async def check_session(_request: Request) -> Response:
-        return Response(status_code=204)
-
-    guarded = Starlette(routes=[Route("/session", check_session)])
     return Starlette(
         routes=[
-            Route("/", first_page),
+            Route("/", _page("index.html")),
             Mount("/web", StaticFiles(directory=_WEB)),
+            Route("/viewer/", _page("viewer.html")),
+            Route("/viewer/labels.js", _labels),
+            Mount("/viewer", StaticFiles(directory=_VIEWER)),
             Route("/session", open_session, methods=["POST"]),
-            Mount("/api", SecretRequired(guarded, sessions)),
+            Mount("/api", SecretRequired(api(), sessions)),
             Mount(f"{FRAME}/{{secret}}", SecretRequired(pages, sessions)),
         ],
         middleware=[Middleware(SameOriginOnly)],
@@ -58,15 +60,13 @@ def web_app(sessions: Sessions) -> Starlette:
     )
 
 
-async def _code_of(request: Request) -> str:
-    """Return the code in the body of a request, or "" if it holds none."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_CODE:
-            return ""
-    try:
-        code: Any = json.loads(body)["code"]
-    except (ValueError, TypeError, LookupError):
-        return ""
-    return code if isinstance(code, str) else ""
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_request: Request) -> Response:
+        return FileResponse(_WEB / name)
+
+    return page
+
+
+async def _labels(_request: Request) -> Response:
+    """Return the module of labels, which the server writes into the viewer's one file."""
+    return Response(f"export const LABELS = {json.dumps(LABELS)};\n", media_type="text/javascript")

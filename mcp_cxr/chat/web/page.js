@@ -14,8 +14,8 @@ function showFrame() {
   const frame = document.createElement("iframe");
   frame.src = `/frame/${encodeURIComponent(secret())}/`;
   frame.title = "Chest X-rays";
-  frame.allow = "clipboard-write";
-  document.body.append(frame);
+  frame.allow = "clipboard-write; fullscreen";
+  document.querySelector("main").append(frame);
 }
 
 /** Say so when the server has ended, or when another one that does not know this session answers in its place. */

@@ -4,6 +4,7 @@
 // it by itself, as it would a cookie. It is worth nothing after the server has ended.
 
 const KEY = "mcp-cxr-session";
+const CHECK_TIMEOUT_MS = 10_000;
 const HEADER = "X-Session-Secret";
 
 /** The server refuses the secret, or the browser has none; the message is shown to the user. */
@@ -38,7 +39,7 @@ export async function openSession() {
 
 /** Whether the server knows this browser's session; a `ServerGone` if it does not answer. */
 export async function isOpen() {
-  return (await request("/api/session")).ok;
+  return (await request("/api/session", { signal: AbortSignal.timeout(CHECK_TIMEOUT_MS) })).ok;
 }
 
 /** Send a request with the secret. */
@@ -54,7 +55,8 @@ export function onNewSession(act) {
 async function send(path, options) {
   try {
     return await fetch(path, { ...options, cache: "no-store", credentials: "omit", redirect: "error" });
-  } catch {
+  } catch (error) {
+    if (error.name === "TimeoutError") throw new ServerGone("The server did not answer in time; try again.");
     throw new ServerGone("`mcp-cxr chat` does not answer: it has ended, or the connection to it is lost.");
   }
 }

@@ -1,13 +1,21 @@
 // The page: holds the search, its results, the selection and the open image.
 
+import { announce } from "./dom.js";
+import { Gallery } from "./gallery.js";
+import { CallError } from "./host_client.js";
+import { ImageViewer } from "./image_viewer.js";
+import { activeFilters } from "./search_form.js";
+import { counted, dataOf, isSearchResult, matchesText, searchOf, textsOf } from "./tool_results.js";
+
 const INLINE_PX = 500;
 const WAIT_FOR_RESULT_MS = 2500;
 const MAX_COMPARED = 4;
 
-class App {
-  constructor() {
+export class App {
+  /** @param host Calls the tools, and shows the page: a chat's `HostClient`, or the one of `mcp-cxr chat`. */
+  constructor(host) {
     this.app = document.getElementById("app");
-    this.host = new HostClient();
+    this.host = host;
     this.page = null;
     this.search = {};
     this.unlike = [];
@@ -343,5 +351,3 @@ class App {
         ?.focus({ preventScroll: true });
   }
 }
-
-new App().start();

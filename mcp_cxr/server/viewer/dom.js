@@ -1,7 +1,7 @@
 // Makes DOM elements. Data from reports, headers and file names is inserted as text only, never parsed as HTML.
 
 /** Make an element; attributes that are null or false are omitted, `onclick` and the like become listeners. */
-function element(tag, attributes = {}, ...children) {
+export function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
@@ -39,7 +39,7 @@ const ICONS = {
 };
 
 /** Make an icon, hidden from screen readers. */
-function icon(name) {
+export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
   path.setAttribute("d", ICONS[name]);
@@ -50,7 +50,7 @@ function icon(name) {
 }
 
 /** A button with an icon; its label is visible text if `words`, else its accessible name and tooltip. */
-function iconButton(name, label, onclick, { words = false, ...attributes } = {}) {
+export function iconButton(name, label, onclick, { words = false, ...attributes } = {}) {
   const named = words ? {} : { "aria-label": label, title: label };
   const kind = `tool${words ? " labeled" : ""}${attributes.class ? ` ${attributes.class}` : ""}`;
   return element(
@@ -62,13 +62,13 @@ function iconButton(name, label, onclick, { words = false, ...attributes } = {})
 }
 
 /** A list of notices for the user, or null if there are none. */
-function notices(texts) {
+export function notices(texts) {
   const shown = texts.filter(Boolean);
   const notice = (text) => element("li", {}, icon("note"), element("span", {}, text));
   return shown.length ? element("ul", { class: "notices" }, shown.map(notice)) : null;
 }
 
 /** Announce a text to screen readers. */
-function announce(text) {
+export function announce(text) {
   document.getElementById("status").textContent = text;
 }

@@ -1,9 +1,15 @@
 // One page of search results.
 
+import { element, icon, iconButton, notices } from "./dom.js";
+import { CallError } from "./host_client.js";
+import { filterForm, searchForm } from "./search_form.js";
+import { MODES, counted, matchesText, presentLabels, restHeading, similarityOf, understoodText } from "./tool_results.js";
+import { WindowedImage } from "./windowed_image.js";
+
 const THUMBNAIL_PX = 384;
 const MAX_THUMBNAILS = 200;
 
-class Gallery {
+export class Gallery {
   /** @param on What the user can do: runSearch, open, compare, toggleSelected, ... */
   constructor(host, on) {
     this.host = host;

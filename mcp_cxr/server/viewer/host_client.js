@@ -1,13 +1,15 @@
 // The page's client of the host: JSON-RPC over postMessage, as MCP Apps specifies it (2026-01-26).
 
+import { textsOf } from "./tool_results.js";
+
 const PROTOCOL = "2026-01-26";
 const ANSWER_TIMEOUT_MS = 60_000;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** A tool refused a call, or the host did not forward it; the message is shown to the user. */
-class CallError extends Error {}
+export class CallError extends Error {}
 
-class HostClient {
+export class HostClient {
   #lastId = 0;
   #pending = new Map();
   #listeners = new Map();

@@ -1,5 +1,8 @@
 // The details panel of one image: report, labels and facts.
 
+import { element } from "./dom.js";
+import { matchedSentences, sentencesOf } from "./tool_results.js";
+
 const SHOWN_TAGS = {
   Modality: "Modality",
   BodyPartExamined: "Body part",
@@ -19,7 +22,7 @@ const SHOWN_TAGS = {
   BurnedInAnnotation: "Burned-in text",
 };
 
-function reportSection(report, hit) {
+export function reportSection(report, hit) {
   if (!report) return [];
   const found = matchedSentences(report, hit);
   const marked = (section) =>
@@ -31,7 +34,7 @@ function reportSection(report, hit) {
   return [element("h2", {}, "Report"), ...sections];
 }
 
-function labelsSection(labels) {
+export function labelsSection(labels) {
   const states = { 1: "present", 0: "absent", "-1": "uncertain" };
   const known = Object.entries(labels ?? {});
   if (!known.length) return [];
@@ -49,7 +52,7 @@ function labelsSection(labels) {
   ];
 }
 
-function headerSection(facts) {
+export function headerSection(facts) {
   const rows = [
     [
       "View",

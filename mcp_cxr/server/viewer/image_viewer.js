@@ -1,10 +1,17 @@
 // One open image, or up to four side by side, with tools and the details panel.
 
+import { element, iconButton, notices } from "./dom.js";
+import { CallError } from "./host_client.js";
+import { headerSection, labelsSection, reportSection } from "./image_details.js";
+import { dataOf, isImageDetails, similarityOf } from "./tool_results.js";
+import { Viewport } from "./viewport.js";
+import { WindowedImage } from "./windowed_image.js";
+
 const OVERVIEW_PX = 768;
 const PANEL_FROM_PX = 760;
 const TOOLS = { window: ["Window", "W"], pan: ["Move", "P"], ruler: ["Ruler", "M"] };
 
-class ImageViewer {
+export class ImageViewer {
   /** @param on back, step (to the previous or next image), open (by image id), toggleFullscreen, callFailed. */
   constructor(host, hits, { on, canFullscreen, canStep, notShared }) {
     Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared });
@@ -12,7 +19,7 @@ class ImageViewer {
     this.active = null;
     this.isLinked = true;
     this.grid = element("div", { class: "viewports", "data-count": hits.length });
-    this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and details", tabindex: -1 });
+    this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and details", tabindex: 0 });
     this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Image" });
     this.showsPanel = Boolean(notShared) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
   }

@@ -4,7 +4,7 @@ const LINE_COLOR = "#ffd166";
 const OUTLINE_COLOR = "#000c";
 
 /** Draw a line between two points of the canvas, with a text at its right end. */
-function drawRuler(context, start, end, text) {
+export function drawRuler(context, start, end, text) {
   const ratio = window.devicePixelRatio || 1;
   const length = Math.hypot(end.x - start.x, end.y - start.y) || 1;
   const tick = { x: (-(end.y - start.y) / length) * 6 * ratio, y: ((end.x - start.x) / length) * 6 * ratio };
@@ -20,7 +20,7 @@ function drawRuler(context, start, end, text) {
   drawText(context, text, right.x + 8 * ratio, right.y - 8 * ratio);
 }
 
-function drawCrosshair(context, { x, y }) {
+export function drawCrosshair(context, { x, y }) {
   const ratio = window.devicePixelRatio || 1;
   const crosshair = new Path2D();
   for (const side of [-1, 1]) {

@@ -2,6 +2,9 @@
 //
 // Hosts' sandboxes forbid submitting forms, so no `submit` event arrives: Enter and the buttons are handled instead.
 
+import { element, icon, iconButton } from "./dom.js";
+import { LABELS } from "./labels.js";
+
 /** Return a key listener that calls `act` when Enter is pressed in a field. */
 function onEnter(act) {
   return (event) => {
@@ -14,7 +17,7 @@ function onEnter(act) {
 const VIEW_NAMES = { PA: "PA", AP: "AP", LATERAL: "Lateral", OTHER: "Other", UNKNOWN: "Unknown" };
 
 /** The search field with its buttons. */
-function searchForm({ search, filtersOpen, history, canFullscreen, on }) {
+export function searchForm({ search, filtersOpen, history, canFullscreen, on }) {
   const field = element("input", {
     type: "search",
     name: "query",
@@ -47,7 +50,7 @@ function searchForm({ search, filtersOpen, history, canFullscreen, on }) {
   );
 }
 
-function activeFilters(search) {
+export function activeFilters(search) {
   const { query, limit, offset, like, unlike, mode, group, ...filters } = search;
   return Object.values(filters).filter((value) =>
     Array.isArray(value) ? value.length : value !== undefined && value !== null,
@@ -55,7 +58,7 @@ function activeFilters(search) {
 }
 
 /** The filters; they take effect with Apply. */
-function filterForm({ search, on }) {
+export function filterForm({ search, on }) {
   const field = (label, input) => element("label", { class: "field-label" }, element("span", {}, label), input);
   const text = (name, type, attributes = {}) => {
     const input = element("input", { type, name, ...attributes });

@@ -10,7 +10,7 @@ async function inflate(base64) {
 }
 
 /** The stored values of a tile, sent as differences to the value on the left. */
-async function decodeValues({ data, width, height }) {
+export async function decodeValues({ data, width, height }) {
   const values = new Uint16Array(await inflate(data)); // little-endian, as are all machines that browsers run on
   for (let start = 0; start < width * height; start += width) {
     for (let index = start + 1; index < start + width; index += 1) values[index] += values[index - 1]; // modulo 2 ** 16
@@ -27,7 +27,7 @@ function brightnessOf(value, { center, width, function: kind }) {
 }
 
 /** The gray of every stored value: by a window or, without one, by the file's default; padding stays black. */
-function graysFor(grayscale, voiWindow, isInverted) {
+export function graysFor(grayscale, voiWindow, isInverted) {
   const grays = Uint8Array.from(grayscale.grays);
   const isSwapped = voiWindow ? grayscale.inverse !== isInverted : isInverted;
   for (let value = 0; value < grays.length; value += 1) {
@@ -41,7 +41,7 @@ function graysFor(grayscale, voiWindow, isInverted) {
 }
 
 /** The grayscale parameters of an image, decoded. */
-async function decodeGrayscale(facts) {
+export async function decodeGrayscale(facts) {
   const grays = new Uint8Array(await inflate(facts.grays));
   const lut = facts.lut ? new Uint16Array(await inflate(facts.lut)) : null;
   const rescaled = (value) => (lut ? lut[value] : (value + facts.low) * facts.slope + facts.intercept);
@@ -49,7 +49,7 @@ async function decodeGrayscale(facts) {
 }
 
 /** The LINEAR window nearest to the file's default: from the last black value to the first white one. */
-function nearestLinearWindow(grayscale) {
+export function nearestLinearWindow(grayscale) {
   const { grays, padding, rescaled } = grayscale;
   const isPixel = (value) => !(padding && padding[0] <= value && value <= padding[1]);
   const values = [...grays.keys()].filter(isPixel);

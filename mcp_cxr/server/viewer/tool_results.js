@@ -1,6 +1,6 @@
 // Reads tool results, and puts their fields into words.
 
-const MODES = {
+export const MODES = {
   semantic: "by pixels",
   keyword: "by words",
   hybrid: "by pixels and words",
@@ -9,14 +9,14 @@ const MODES = {
 };
 const GROUPS = { study: ["study", "studies"], subject: ["patient", "patients"], none: ["image", "images"] };
 
-function textsOf(result) {
+export function textsOf(result) {
   return (Array.isArray(result?.content) ? result.content : [])
     .filter((block) => block?.type === "text" && typeof block.text === "string")
     .map((block) => block.text);
 }
 
 /** The data of a result: structured, or else JSON in a text block; null if the host forwarded neither. */
-function dataOf(result, isExpected) {
+export function dataOf(result, isExpected) {
   if (isExpected(result?.structuredContent)) return result.structuredContent;
   for (const text of textsOf(result)) {
     try {
@@ -29,22 +29,22 @@ function dataOf(result, isExpected) {
   return null;
 }
 
-const isSearchResult = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
-const isImageDetails = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
-const isValuesTile = (data) => typeof data?.data === "string" && typeof data.factor === "number";
+export const isSearchResult = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
+export const isImageDetails = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
+export const isValuesTile = (data) => typeof data?.data === "string" && typeof data.factor === "number";
 
 /** The search arguments that give a result again, as far as the result names them. */
-function searchOf(page) {
+export function searchOf(page) {
   return { ...(page.query ? { query: page.query } : {}), ...page.filters, limit: Math.max(1, page.results_count || 5) };
 }
 
-function counted(number, group) {
+export function counted(number, group) {
   const [singular, plural] = GROUPS[group] ?? GROUPS.study;
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
 /** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by likeness"; null without words. */
-function matchesText(page, group) {
+export function matchesText(page, group) {
   const { matched_results: matched, counts } = page;
   if (typeof matched !== "number" || !counts) return null;
   const number = (count) => count.toLocaleString("en");
@@ -66,7 +66,7 @@ function restText(page) {
 }
 
 /** The rank of the first hit after the matches, and a line that sets it and those after it apart; null if none is needed. */
-function restHeading(page) {
+export function restHeading(page) {
   const first = page.images.find(({ matched }) => matched === "no" || matched === "unknown");
   if (!first || isMixed(page)) return null;
   if (onlyRulesOut(page)) return { rank: first.rank, text: "Not mentioned, or no report or label" };
@@ -85,7 +85,7 @@ function isMixed(page) {
 }
 
 /** What the words were read as, on one line. */
-function understoodText(understood) {
+export function understoodText(understood) {
   const { findings = [], without = [], words = [], view = [], ids = [], limit, ignored = [], corrected = {} } = understood;
   const corrections = Object.entries(corrected).map(([typed, word]) => `${typed} to ${word}`);
   return [
@@ -102,7 +102,7 @@ function understoodText(understood) {
     .join("; ");
 }
 
-function similarityOf(hit) {
+export function similarityOf(hit) {
   if (typeof hit.similarity_z !== "number" && typeof hit.percentile !== "number") return null;
   const z =
     typeof hit.similarity_z === "number"
@@ -119,7 +119,7 @@ function similarityOf(hit) {
   return { text: [z, percentile].filter(Boolean).join("  ·  "), explanation: `${cosine}${explanation.join("; ")}.` };
 }
 
-function presentLabels(labels) {
+export function presentLabels(labels) {
   return Object.entries(labels ?? {})
     .filter(([, value]) => value === 1)
     .map(([label]) => label);
@@ -133,12 +133,12 @@ const plain = (text) =>
     .trim();
 
 /** Split a section of a report into sentences; `matched` marks those that made the image a hit. */
-function sentencesOf(section, found) {
+export function sentencesOf(section, found) {
   return section.split(SENTENCE).map((text) => ({ text, matched: found.has(text) }));
 }
 
 /** The sentences of a report that made it a hit: those that `why` quotes, else those with most of its words. */
-function matchedSentences(report, hit) {
+export function matchedSentences(report, hit) {
   const sentences = Object.values(report ?? {}).flatMap((section) => section.split(SENTENCE));
   const reasons = (hit?.why ?? [])
     .filter((reason) => /^report\b/.test(reason))

@@ -1,5 +1,8 @@
 // Shows one image: zoom and pan, window and ruler, by pointer and by keys.
 
+import { announce, element } from "./dom.js";
+import { drawCrosshair, drawRuler } from "./overlay.js";
+
 const STEP_PX = 40;
 const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's full range
 const MAX_ZOOM_SCALE = 16;
@@ -10,7 +13,7 @@ const KEYS_HELP = [
   "Page up and down open other images, Escape goes back.",
 ].join(" ");
 
-class Viewport {
+export class Viewport {
   #pointers = new Map();
   #pinch = null;
   #frame = 0;

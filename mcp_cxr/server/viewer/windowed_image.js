@@ -1,9 +1,14 @@
 // One image: its stored values at several resolutions, the current window, and the layers to draw.
 
+import { element } from "./dom.js";
+import { CallError } from "./host_client.js";
+import { decodeGrayscale, decodeValues, graysFor, nearestLinearWindow } from "./stored_values.js";
+import { dataOf, isValuesTile } from "./tool_results.js";
+
 const MAX_LOADING = 4;
 const MAX_TILES = 64;
 
-class WindowedImage {
+export class WindowedImage {
   #tiles = new Map();
   #queue = [];
   #loading = 0;

@@ -1,7 +1,8 @@
-"""Removes hidden characters from text that others wrote, so that a person and a model read the same."""
+"""Makes text that others wrote harmless: no hidden characters, which a person would not see, and no markup."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any, cast
 
@@ -23,6 +24,18 @@ _INVISIBLE = frozenset(
     for code in range(first, last + 1)
 )
 _BY_CATEGORY = {"Cc": "", "Cf": "", "Cs": "\ufffd", "Co": "\ufffd", "Cn": "\ufffd", "Zl": " ", "Zp": " "}
+# HTML, `<|im_start|>`, `</s>`, `<<SYS>>`, `<0x0A>`; not `<5 mm`.
+_TAG = re.compile(r"[<\uff1c](?=[A-Za-z/!?|<\uff1c\uff5c]|0x)")
+# `[INST]`, `[/TOOL_CALLS]`, `[gMASK]`, `[|user|]`.
+_TOKEN = re.compile(r"\[(/?[A-Za-z_ ]{0,24}[A-Z]{3,24}[A-Za-z_ ]{0,24}|\|[^\]\n]{0,48})\]")
+# `](` of a link, `][` of one with a reference, `![` of an image.
+_LINK = re.compile(r"\](?=[(\[])|!(?=\[)")
+_ROLES = "system|assistant|user|human|ai|developer"
+_TURN = re.compile(rf"^([ \t>]*)(?:#+ *)?({_ROLES})(?: *message)?[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_TURN_IN_LINE = re.compile(r"\b((?i:user|assistant|human)|SYSTEM) ?:")
+_PROMPT = re.compile(rf"^[ \t]*#+(?= *(?:instructions?|input|response|{_ROLES})\b)", re.IGNORECASE | re.MULTILINE)
+_MARKS = "<\uff1c[:#"
+"""One of these is in all markup."""
 
 
 class _Table(dict[int, str]):
@@ -47,11 +60,23 @@ def sanitize_text(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_TABLE)
 
 
+def disarm_markup(text: str) -> str:
+    """Return `text` with Markdown links and images, HTML, and marks of chat templates changed so that they do nothing.
+
+    They stay readable: `<` of a tag becomes U+2039, `![a](b)` becomes `! [a] (b)`, `[INST]` becomes `(INST)`, `User:`
+    becomes `User -`. `<5 mm` stays. Idempotent. `text` must be sanitized.
+    """
+    if not any(mark in text for mark in _MARKS):
+        return text
+    text = _LINK.sub(r"\g<0> ", _TOKEN.sub(r"(\1)", _TAG.sub("\u2039", text)))
+    return _TURN_IN_LINE.sub(r"\1 -", _TURN.sub(r"\1\2 -", _PROMPT.sub("", text)))
+
+
 def sanitize_json(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON data with every text in it sanitized, keys included."""
+    """Return JSON data with every text in it sanitized and without markup, keys included."""
     match value:
         case str():
-            return sanitize_text(value)
+            return disarm_markup(sanitize_text(value))
         case dict():
             return {sanitize_json(name): sanitize_json(each) for name, each in cast("dict[Any, Any]", value).items()}
         case list() | tuple():

@@ -29,7 +29,7 @@ from mcp_cxr.ingest import (
     ingest,
 )
 from mcp_cxr.language import sections
-from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments
+from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments, burned_in_annotation
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
@@ -247,7 +247,7 @@ class Archive:
             labels_by=study.labels_by,
             sex=study.sex,
             age=study.age,
-            tags=dict(image.tags),
+            tags={**image.tags, "BurnedInAnnotation": burned_in_annotation(image.tags)},
             grayscale=dict(image.grayscale),
             report=sections(study.report) if study.report else None,
             external=stored.external,

@@ -77,7 +77,7 @@ def _lines(shown: ImageDetails) -> list[str]:
         or "-",
         "Grayscale": _grayscale(shown.grayscale),
         "Other images": ", ".join(shown.other_images) or "-",
-        **{name: str(value) for name, value in shown.tags.items()},
+        **{name: str(value) for name, value in shown.tags.items() if value is not None},
     }
     width = max(28, *(len(name) + 2 for name in rows))
     return [

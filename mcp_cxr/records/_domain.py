@@ -51,6 +51,12 @@ LABELS = (
 """The 14 labels of CheXpert (Irvin et al., AAAI 2019); 1 present, 0 absent, -1 uncertain, missing: not mentioned."""
 
 
+def burned_in_annotation(tags: Mapping[str, Any]) -> Literal["YES", "NO"] | None:
+    """Return whether the header says that text is burned into the pixels, (0028,0301); None if it does not say so."""
+    value = str(tags.get("BurnedInAnnotation", "")).strip().upper()
+    return "YES" if value == "YES" else "NO" if value == "NO" else None
+
+
 def mimic_study_id(number: str) -> StudyId:
     """Return a study id with MIMIC's prefix; `50414267` becomes `s50414267`."""
     return StudyId(f"s{number}")

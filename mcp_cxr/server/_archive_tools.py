@@ -9,7 +9,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
-from mcp_cxr.records import IngestSummary, Overview
+from mcp_cxr.records import LABELS, IngestSummary, Overview
 from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary, redact_overview
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
@@ -35,7 +35,8 @@ async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallTool
     """
     state = state_of(context)
     archive = await state.archive()
-    return tool_result(redact_overview(await archive.overview(), state.share))
+    overview = redact_overview(await archive.overview(), state.share)
+    return tool_result(overview, has_untrusted_text=not set(overview.by_label) <= set(LABELS))
 
 
 async def ingest_directory(
@@ -77,4 +78,4 @@ async def ingest_directory(
         timer.cancel()
     if OWNER_SEES_PATHS not in state.share:
         summary = redact_ingest_summary(summary)
-    return tool_result(summary)
+    return tool_result(summary, has_untrusted_text=bool(summary.notes or summary.companions))

@@ -11,10 +11,10 @@ from mcp_types import CallToolResult, ImageContent
 from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
-from mcp_cxr.records import ImageDetails
+from mcp_cxr.records import ImageDetails, burned_in_annotation
 from mcp_cxr.server._dates import redact_date_of_image
-from mcp_cxr.server._redaction import coded_tag, redact_image_details, require_images_shared
-from mcp_cxr.server._strict_tool import compact_json, state_of, tool_result
+from mcp_cxr.server._redaction import redact_image_details, require_images_shared
+from mcp_cxr.server._strict_tool import UNTRUSTED_IMAGE_NOTE, compact_json, state_of, tool_result
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
@@ -127,6 +127,7 @@ async def get_image_pixels(
     except ImageError as exc:
         raise QueryError(f"This image cannot be shown ({exc.reason}).") from exc
     description = {
+        "note": UNTRUSTED_IMAGE_NOTE,
         "image_id": image_id,
         **({} if tile else _stored_value_facts(values, with_names="reports" in state.share)),
         "factor": part.factor,
@@ -157,14 +158,14 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
         "image_rows": view.header.rows,
         "image_columns": view.header.columns,
         "view_position": view.header.view_position,
-        "burned_in_annotation": coded_tag(view.header.tags, "BurnedInAnnotation"),
+        "burned_in_annotation": burned_in_annotation(view.header.tags),
         "grayscale": view.grayscale,
     }
 
 
 def _image_result(image: EncodedImage, description: dict[str, Any]) -> CallToolResult:
     content = ImageContent(type="image", data=_base64(image.data), mime_type=image.mime_type)
-    return CallToolResult(content=[content, compact_json(description)])
+    return CallToolResult(content=[content, compact_json({"note": UNTRUSTED_IMAGE_NOTE, **description})])
 
 
 def _stored_value_facts(values: StoredValues, *, with_names: bool) -> dict[str, Any]:

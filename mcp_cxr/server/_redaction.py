@@ -13,7 +13,7 @@ from os.path import realpath
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import SPLITS
+from mcp_cxr.records import LABELS, SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,16 +42,17 @@ _PATH_IN_ERROR = (
     "The call failed at a file or folder whose name is not shared with the model. On the server's machine, "
     "`mcp-cxr doctor`, or the same call as a command, names it."
 )
-_CODED_TAGS: dict[str, frozenset[str]] = {
+_CODED_TAGS: dict[str, frozenset[str | None]] = {
     "Modality": frozenset({"CR", "DX", "IO", "MG", "OT", "PX", "RF", "RG", "XA"}),
     "BodyPartExamined": frozenset(
         {"ABDOMEN", "CHEST", "CLAVICLE", "LUNG", "LUNGS", "RIB", "RIBS", "STERNUM", "THORAX"}
     ),
-    "BurnedInAnnotation": frozenset({"YES", "NO"}),
+    "BurnedInAnnotation": frozenset({"YES", "NO", None}),
     "PhotometricInterpretation": frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "YBR_FULL"}),
 }
 """Defined terms of coded header values; any other value was typed."""
 _MEASURED_TAGS = ("Rows", "Columns", "BitsStored", "PixelSpacing", "ImagerPixelSpacing", "TransferSyntaxUID")
+_OWN_IDS = re.compile(r"p(\d{8}|[0-9a-f]{24})/s(\d{8}|[0-9a-f]{24})/([0-9a-f]{8}(-[0-9a-f]{8}){4}|[0-9a-f]{24})")
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
 
 
@@ -83,6 +84,13 @@ def _for_model(hit: Hit, share: tuple[str, ...]) -> Hit:
         "report_excerpt": hit.report_excerpt if with_reports else None,
     }
     return hit.model_copy(update=changes)
+
+
+def quotes_others(hit: Hit) -> bool:
+    """Return whether a hit quotes a report, or labels or ids that neither this program nor MIMIC-CXR made."""
+    ids = f"{hit.subject_id}/{hit.study_id}/{hit.image_id}"
+    names = {*hit.labels, *hit.labels_absent}
+    return bool(hit.report_excerpt) or not names <= set(LABELS) or _OWN_IDS.fullmatch(ids) is None
 
 
 def _public_path(details: ImageDetails) -> str:
@@ -122,15 +130,9 @@ def _without_texts(details: ImageDetails) -> ImageDetails:
     )
 
 
-def coded_tag(tags: Mapping[str, Any], name: str) -> str | None:
-    """Return a coded header value if it is one of its defined terms."""
-    value: str | None = tags.get(name)
-    return value if value in _CODED_TAGS[name] else None
-
-
 def _coded_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
     """Return the header facts that are numbers or defined terms, and the votes for public labels."""
-    coded = {name: value for name in _CODED_TAGS if (value := coded_tag(tags, name))}
+    coded = {name: tags.get(name) for name, terms in _CODED_TAGS.items() if tags.get(name) in terms}
     measured = {name: tags[name] for name in _MEASURED_TAGS if name in tags}
     votes = _public(tags.get("LabelVotes", {}))
     return coded | measured | ({"LabelVotes": votes} if votes else {})

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from mcp_cxr.records import SearchArguments, SearchResult
 from mcp_cxr.server._dates import redact_dates_of_hits, require_date_filters_allowed
-from mcp_cxr.server._redaction import redact_search_result
+from mcp_cxr.server._redaction import quotes_others, redact_search_result
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 _Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -43,7 +43,7 @@ async def search_medical_images(
         search_arguments, example_roots=archive.settings.roots, searchable_words=searchable_words
     )
     page = await redact_dates_of_hits(redact_search_result(page, state.share), archive, state.share)
-    return tool_result(page, has_untrusted_text=any(hit.report_excerpt for hit in page.images))
+    return tool_result(page, has_untrusted_text=any(quotes_others(hit) for hit in page.images))
 
 
 def _signature() -> inspect.Signature:

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 PAGE = (
-    "query search_mode fallback_reason embedder understood filters matched_results counts total_results results_count "
-    "offset execution_time_ms cache_hit images"
+    "note query search_mode fallback_reason embedder understood filters matched_results counts total_results "
+    "results_count offset execution_time_ms cache_hit images"
 ).split()
 HIT = (
     "rank image_id study_id subject_id study_date view_position matched labels labels_absent report_excerpt why".split()
 )
 OVERVIEW = "images studies subjects external by_view by_label embedder store roots next".split()
 SHOWN = (
-    "image_id study_id subject_id view_position view_source image_path path study_date days_since_first_study split "
-    "labels labels_by sex age tags grayscale report external other_images warnings"
+    "note image_id study_id subject_id view_position view_source image_path path study_date days_since_first_study "
+    "split labels labels_by sex age tags grayscale report external other_images warnings"
 ).split()
 MANY = 120
 RESULT_LIMIT = 1_000_000

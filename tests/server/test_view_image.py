@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-FACTS = "image_id width height image_rows image_columns view_position burned_in_annotation grayscale".split()
+FACTS = "note image_id width height image_rows image_columns view_position burned_in_annotation grayscale".split()
 
 
 async def look(host: Host, **arguments: Any) -> tuple[NDArray[np.uint8], dict[str, Any]]:

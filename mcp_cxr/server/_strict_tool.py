@@ -67,13 +67,22 @@ class StrictTool(Tool):
             ToolError: Its text says what to do next.
         """
         arguments = normalize_arguments(arguments, self.parameters["properties"])
-        call = partial(self._run, arguments, context, convert_result)
+        validated: dict[str, Any] = {}
+        call = partial(self._run, arguments, validated, context, convert_result)
         access_log = state_of(context).access_log
-        return await (access_log.record(self.name, arguments, call) if access_log else call())
+        return await (access_log.record(self.name, validated, call) if access_log else call())
 
-    async def _run(self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool) -> Any:  # noqa: ANN401 - the SDK's signature
+    async def _run(
+        self,
+        arguments: dict[str, Any],
+        validated: dict[str, Any],
+        context: Context[Any, Any],
+        convert_result: bool,
+    ) -> Any:  # noqa: ANN401 - the SDK's signature
+        """Validate the arguments, put those that were given into `validated`, and call the tool."""
         try:
-            self.fn_metadata.validate_arguments(arguments)
+            values = self.fn_metadata.validate_arguments(arguments)
+            validated |= {name: values[name] for name in arguments}
         except ValidationError as exc:
             raise ToolError(_one_line(self._first_argument_error(exc))) from exc
         try:

@@ -84,23 +84,14 @@ async def ingest(
     if not plan.dry_run:
         await check_fingerprint()
     id_assigner = IdAssigner(id_policy, id_key, key_check=stored.key_check if stored else None)
-    internal_errors = InternalErrors(stop_signal)
-    same_id_files = SameIdFiles(image_reader)
+    errors = InternalErrors(stop_signal)
+    same_id = SameIdFiles(image_reader)
+    paths = StoredPaths(store, plan.root)
     stages = Stages(
-        KnownStage(
-            plan,
-            store,
-            stored is not None,
-            image_reader,
-            id_assigner,
-            layouts,
-            StoredPaths(store, plan.root),
-            same_id_files,
-            internal_errors,
-        ),
-        DecodeStage(plan, image_reader, embedder.image_spec, layouts, internal_errors),
-        EmbedStage(embedder, check_fingerprint, stop_signal, internal_errors),
-        WriteStage(store, id_assigner, same_id_files, internal_errors),
+        KnownStage(plan, store, stored is not None, image_reader, id_assigner, layouts, paths, same_id, errors),
+        DecodeStage(plan, image_reader, embedder.image_spec, layouts, errors),
+        EmbedStage(embedder, check_fingerprint, stop_signal, errors),
+        WriteStage(store, id_assigner, same_id, errors),
     )
     tally = Tally(store, plan.dry_run, callbacks)
     run = Run(plan, stages, tally, stop_signal, store.preferred_batch_size, image_reader.workers)
@@ -112,17 +103,23 @@ async def ingest(
             clock.cancel_scope.cancel()
         await tally.send_progress()
         await to_thread.run_sync(plan.not_images.save)
-    counts = tally.counts
-    counts.placeholders = id_assigner.placeholders
-    counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
+    tally.counts.placeholders = id_assigner.placeholders
+    tally.counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
+    total = (await store.totals()).images if stored else 0
+    return await _summary(plan, store, layouts, tally.counts, total_in_store=total, advice=stop_signal.reason)
+
+
+async def _summary(
+    plan: IngestPlan, store: Store, layouts: Layouts, counts: IngestCounts, *, total_in_store: int, advice: str | None
+) -> IngestSummary:
+    """Return the summary, with what came with the images and what did not join."""
     is_unfinished = not counts.walk_ended or counts.walked > counts.processed or not counts.studies_refreshed
     is_complete = not is_unfinished and plan.limit is None and plan.shard is None
     study_facts = await _study_facts(store, counts.study_ids) if counts.study_ids and not is_unfinished else {}
-    total = (await store.totals()).images if stored else 0
     return counts.summary(
         dry_run=plan.dry_run,
-        total_in_store=total,
-        advice=stop_signal.reason if is_unfinished else None,
+        total_in_store=total_in_store,
+        advice=advice if is_unfinished else None,
         companions=layouts.table_uses(),
         unused=layouts.unused(is_complete=is_complete),
         study_facts=study_facts,

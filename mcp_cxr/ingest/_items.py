@@ -83,7 +83,7 @@ class OtherFile:
     file: Candidate
     image_id: ImageId
     reason: str
-    """One of `SAME_PIXELS`, `OTHER_PIXELS` and `NOT_COMPARED`."""
+    """One of the reasons in `_same_id`."""
 
     def outcome(self) -> Outcome:
         """Return the outcome: the image is in the archive, from another file."""

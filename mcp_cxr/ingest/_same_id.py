@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SAME_PIXELS: Final = "another file has the same image id and pixels"
 OTHER_PIXELS: Final = "another file has the same image id, but other pixels"
+OTHER_FORMAT: Final = "another file, in another format, has the same image id"
+"""As of MIMIC-CXR's DICOM and MIMIC-CXR-JPG's JPEG: hundreds of thousands, whose pixels differ by their making."""
 NOT_COMPARED: Final = "another file has the same image id"
 """The other one cannot be read now."""
 _CONCURRENT = 2  # each holds the stored values of two images
@@ -112,7 +114,7 @@ class SameIdFiles:
                 before = known.get(new.path_text)
                 reason = NOT_COMPARED if dry_run else before and before.reason
                 found[new.path_text] = OtherFile(new.file, new.ids.image_id, reason or NOT_COMPARED)
-                if not dry_run and reason not in (SAME_PIXELS, OTHER_PIXELS):
+                if not dry_run and reason not in (SAME_PIXELS, OTHER_PIXELS, OTHER_FORMAT):
                     tasks.start_soon(compare, new, shown)
         return list(found.values())
 
@@ -125,6 +127,8 @@ class SameIdFiles:
         return OtherFile(new.file, new.ids.image_id, reason)
 
     async def _reason(self, path: Path, shown: Path) -> str:
+        if _is_picture(path) != _is_picture(shown):
+            return OTHER_FORMAT
         if await to_thread.run_sync(_are_equal, path, shown):
             return SAME_PIXELS
         values = await self.image_reader.read_values(path)
@@ -134,6 +138,11 @@ class SameIdFiles:
             return NOT_COMPARED
         is_same = values.low == shown_values.low and np.array_equal(values.offset_values, shown_values.offset_values)
         return SAME_PIXELS if is_same else OTHER_PIXELS
+
+
+def _is_picture(path: Path) -> bool:
+    """Whether a file is PNG or JPEG by its name, not DICOM."""
+    return path.suffix.lower() in (".png", ".jpg", ".jpeg")
 
 
 def _are_equal(path: Path, shown: Path) -> bool:

@@ -39,6 +39,8 @@ class StoredPaths:
             files: Paths that are known to exist.
             replaced: Images whose file was found to hold something else, with that file.
         """
+        if not images:
+            return {}
         shown = {image_id: one.image.file for image_id, one in images.items()}
         elsewhere = {image_id: path for image_id, path in shown.items() if str(path) not in files}
         outcomes = await self.store.outcomes([str(path) for path in shown.values()])
@@ -68,11 +70,14 @@ class StoredPaths:
 
     async def remove_replaced(self, replaced: Mapping[ImageId, Path]) -> None:
         """Remove images whose file holds something else; one that another file still holds is shown from that."""
-        stored = await self.store.get(list(replaced)) if replaced else {}
+        if not replaced:
+            return
+        stored = await self.store.get(list(replaced))
         left = [image_id for image_id, one in stored.items() if one.image.file == replaced[image_id]]
         copies = await self._copies(left)
-        await self.show_from({image_id: Path(copy.path) for image_id, copy in copies.items()})
-        await self.store.record_outcomes([replace(copy, reason=None) for copy in copies.values()])
+        if copies:
+            await self.show_from({image_id: Path(copy.path) for image_id, copy in copies.items()})
+            await self.store.record_outcomes([replace(copy, reason=None) for copy in copies.values()])
         for image_id in left:
             if image_id not in copies:
                 await self.store.forget(Filter(image_id=image_id))

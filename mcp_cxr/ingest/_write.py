@@ -110,7 +110,8 @@ class WriteStage:
     async def _compare_again(self, ids: Sequence[ImageId]) -> None:
         """Have the other files of images that were embedded again compared with their new pixels."""
         recorded = await self.store.files_of(ids) if ids else []
-        await self.store.record_outcomes([replace(one, reason=NOT_COMPARED) for one in recorded if one.reason])
+        if others := [replace(one, reason=NOT_COMPARED) for one in recorded if one.reason]:
+            await self.store.record_outcomes(others)
 
     async def _add_others(self, left: Sequence[EmbeddedFile], written: Written) -> None:
         """Add the files that have the image id of another file."""

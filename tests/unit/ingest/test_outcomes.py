@@ -264,6 +264,15 @@ async def test_copies_and_other_pixels_under_one_uid_are_told_apart(data: Path, 
     assert await left_out(data) == expected
 
 
+async def test_a_jpeg_of_a_dicom_image_is_left_out_as_another_format(data: Path, image_dir: Path) -> None:
+    path = mimic(image_dir, 1)
+    plain(path.with_suffix(".jpg"), 1)
+    summary = await ingested(data, image_dir)
+    assert (summary.added, summary.other_file_same_id, summary.other_pixels_same_id) == (1, 1, 0)
+    ((name, reason),) = (await left_out(data)).items()
+    assert (name, reason) == (f"{path.stem}.jpg", "another file, in another format, has the same image id")
+
+
 @pytest.mark.parametrize("shown", ["a.dcm", "z.dcm"])
 @pytest.mark.parametrize("pixels", [1, 2])
 async def test_an_image_of_two_files_is_kept_when_one_holds_another_image(

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from mcp_cxr import __version__
 from mcp_cxr.archive._image_files import ImageFiles
+from mcp_cxr.archive._local_config import local_config
 from mcp_cxr.archive._overview import count_archive
 from mcp_cxr.archive._roots import AllowedRoots, Roots
-from mcp_cxr.errors import ConfigError, EmbeddingUnavailable, ImageError, NotFound, PathRefused, StoreError
+from mcp_cxr.embeddings import LocalEmbedder
+from mcp_cxr.errors import (
+    ConfigError,
+    EmbeddingUnavailable,
+    ImageError,
+    NotFound,
+    PathRefused,
+    StoreError,
+    StoreMissing,
+)
 from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
 from mcp_cxr.images import DisplayOptions, ImageReader
 from mcp_cxr.ingest import (
@@ -32,16 +42,17 @@ from mcp_cxr.language import sections
 from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments, burned_in_annotation
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
-from mcp_cxr.upkeep import CheckResult, FingerprintCheck, repair, run_checks, verify
+from mcp_cxr.upkeep import CheckResult, FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.embeddings import Embedder, LocalConfig
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import IngestSummary, Outcome, Rendering, Repair, SearchResult, StoredImage, Verification
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
+    from mcp_cxr.upkeep import EncoderCheck, QuantizedEncoder
 
 _MAX_SIBLINGS = 100  # images of one study that are listed
 
@@ -383,6 +394,39 @@ class Archive:
                 raise EmbeddingUnavailable(summary.next)
 
         return await repair(self.store, await self._compare_reading(), ingest_again)
+
+    async def check_encoder(self, folder: Path) -> EncoderCheck:
+        """Try the encoder of a model folder; see `mcp_cxr.upkeep.check_encoder`.
+
+        Raises:
+            EmbeddingError: The folder cannot be used.
+            StoreError: The store fails.
+        """
+        try:
+            images = (await self.store.totals()).images
+        except StoreMissing:
+            images = 0
+        return await check_encoder(self._local_config(folder), archive_images=images)
+
+    async def quantize_encoder(self, folder: Path, target: Path, *, compared: int) -> QuantizedEncoder:
+        """Write an int8 copy of a model folder; see `mcp_cxr.upkeep.quantize_encoder`.
+
+        Args:
+            folder: The float32 export.
+            target: The folder to write.
+            compared: Images of the archive to compare, at most; those whose files can be read.
+
+        Raises:
+            ConfigError: `target` exists or cannot be written.
+            EmbeddingError: The folder cannot be used or quantized.
+            StoreError: The store fails.
+        """
+        config = self._local_config(folder)
+        renderings = await self._image_files.sample_renderings(LocalEmbedder(config).image_spec, compared)
+        return await quantize_encoder(config, self._local_config(target), renderings)
+
+    def _local_config(self, folder: Path) -> LocalConfig:
+        return local_config(self.settings, folder, allows_demo_encoder=True)  # nothing is stored
 
     async def forget_preview(self, where: Filter) -> ForgetPreview:
         """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from mcp_cxr.errors import ImageError, NotFound, PathRefused, StoreMissing
+from mcp_cxr.errors import CxrError, ImageError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import (
     DisplayOptions,
     ImageReader,
@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from mcp_cxr.archive._roots import AllowedRoots, Roots
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.records import Rendering, StoredImage
+    from mcp_cxr.records import ImageSpec, Rendering, StoredImage
     from mcp_cxr.stores import Store
+
+_TRIED = 4
+"""Stored images that are tried for each that is wanted in a sample: files may be gone."""
 
 
 class ImageFiles:
@@ -152,6 +155,28 @@ class ImageFiles:
         """Render a file for the embedder."""
         read = self._image_reader.read_image(path, self._embedder.image_spec, any_body_part=True, any_pixels=True)
         return (await read).rendering
+
+    async def sample_renderings(self, spec: ImageSpec, most: int) -> list[Rendering]:
+        """Return renderings of stored images, at most `most`: those of the reference sample whose files can be read.
+
+        Raises:
+            StoreError: The store fails; one that was never made has no images.
+        """
+        try:
+            ids = (await self._store.reference_sample()).ids[: _TRIED * most]
+        except StoreMissing:
+            return []
+        made: list[Rendering] = []
+        for stored in (await self._store.get(ids)).values():
+            if len(made) == most:
+                break
+            try:
+                path = await self.file_of(stored)
+                read = await self._image_reader.read_image(path, spec, any_body_part=True, any_pixels=True)
+            except CxrError:  # this file cannot be read now; another one may be
+                continue
+            made.append(read.rendering)
+        return made
 
     async def image_of(self, path: Path) -> ImageId | None:
         """Return the image ingested from this file, if the file is unchanged; else None."""

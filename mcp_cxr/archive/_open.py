@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive import Archive
+from mcp_cxr.archive._local_config import DEMO_MARK, local_config
 from mcp_cxr.embeddings import (
-    LocalConfig,
     LocalEmbedder,
     NvclipConfig,
     NvclipEmbedder,
     OfflineEmbedder,
-    SessionOptions,
 )
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import PREPROCESSING, ImageReader
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.stores import Store
-
-DEMO_MARK: Final = "demo-archive"
-"""A file in the data folder of an archive that the demo made."""
 
 
 @asynccontextmanager
@@ -88,17 +84,6 @@ def _store(settings: Settings, kind: StoreKind) -> Store:
             pool_size=settings.iris_pool_size,
             ssl_config=settings.iris_ssl_config,
         )
-    )
-
-
-def local_config(settings: Settings, folder: Path, *, allows_demo_encoder: bool = False) -> LocalConfig:
-    """Return how the encoder of a model folder is run."""
-    return LocalConfig(
-        folder=folder,
-        preprocessing=PREPROCESSING,
-        known_encoders=settings.known_encoders_file,
-        options=SessionOptions(settings.providers),
-        allows_demo_encoder=allows_demo_encoder or (settings.data_dir / DEMO_MARK).exists(),
     )
 
 

@@ -15,6 +15,7 @@ from mcp_cxr.sanitize import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from _typeshed import DataclassInstance
@@ -33,13 +34,41 @@ as_tool_json = click.option(
 )
 
 
+_ALLOWS_DEMO_ENCODER = "mcp_cxr.allow_demo_encoder"
+
+
+def _remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    context.meta[_ALLOWS_DEMO_ENCODER] = value
+
+
+allow_demo_encoder = click.option(
+    "--allow-demo-encoder",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember,
+    help="Allow the demonstration encoder, which is blind to real radiographs, outside the demo's archive.",
+)
+"""An option of commands that embed; `opened_archive` heeds it."""
+
+
+def opened_archive(settings: Settings) -> AbstractAsyncContextManager[Archive]:
+    """Open the archive of `settings` as the options of the command allow."""
+    from mcp_cxr.archive import open_archive
+
+    allows = demo_encoder_is_allowed(click.get_current_context())
+    return open_archive(settings, allow_demo_encoder=allows)
+
+
+def demo_encoder_is_allowed(context: click.Context) -> bool:
+    """Whether the command was given `--allow-demo-encoder`."""
+    return bool(context.meta.get(_ALLOWS_DEMO_ENCODER))
+
+
 def with_archive(work: Callable[[Archive], Awaitable[_T]]) -> _T:
     """Return the result of `work` on the archive that the environment describes."""
 
     async def on_archive(settings: Settings) -> _T:
-        from mcp_cxr.archive import open_archive
-
-        async with open_archive(settings) as archive:
+        async with opened_archive(settings) as archive:
             return await work(archive)
 
     return with_settings(on_archive)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, print_result, with_archive
+from mcp_cxr.cli._common import DONE, FAILED, allow_demo_encoder, as_json, print_result, with_archive
 
 if TYPE_CHECKING:
     from mcp_cxr.upkeep import CheckResult
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @as_json
+@allow_demo_encoder
 def doctor(*, as_json: bool) -> int:
     """Check the setup and say how to fix it. Covers the configuration, embedder, store and folders."""
     results = with_archive(lambda archive: archive.doctor())

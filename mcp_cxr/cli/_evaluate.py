@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import DONE, FAILED, as_json, note, print_result, with_archive
+from mcp_cxr.cli._common import (
+    DONE,
+    FAILED,
+    allow_demo_encoder,
+    as_json,
+    note,
+    opened_archive,
+    print_result,
+    with_archive,
+)
 from mcp_cxr.cli._evaluate_lines import evaluation_lines
 from mcp_cxr.errors import ConfigError
 
@@ -72,6 +81,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     help="Exit with 1 if a figure is worse than its interval in this file.",
 )
 @as_json
+@allow_demo_encoder
 def evaluate(
     path: Path | None,
     *,
@@ -149,11 +159,9 @@ async def _evaluated(archive: Archive, path: Path | None, plan: EvaluationPlan) 
         from mcp_cxr.evaluate import evaluate_reports
 
         return await evaluate_reports(path, plan, version=__version__)
-    from mcp_cxr.archive import open_archive
-
     with tempfile.TemporaryDirectory(prefix="mcp-cxr-evaluate-") as folder:
         update = {"store": "embedded", "data_dir": Path(folder), "ids": "keep"}
-        async with open_archive(archive.settings.model_copy(update=update)) as temporary:
+        async with opened_archive(archive.settings.model_copy(update=update)) as temporary:
             note("Ingesting the folder into a temporary archive ...")
             summary = await temporary.ingest(path)
             note(f"Ingested {summary.added} images, {summary.errors} errors.")

@@ -14,6 +14,7 @@ import click
 from mcp_cxr.cli._common import (
     DONE,
     FAILED,
+    allow_demo_encoder,
     as_tool_json,
     note,
     open_csv_file,
@@ -96,6 +97,7 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Write a table of the files that are not in the archive, each with the reason.",
 )
 @as_tool_json
+@allow_demo_encoder
 def ingest(path: Path, *, outcomes: Path | None, as_json: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
     """Add the images below PATH to the archive.
 

@@ -17,6 +17,7 @@ from mcp_cxr.cli._evaluate import evaluate
 from mcp_cxr.cli._forget import forget
 from mcp_cxr.cli._ingest import ingest
 from mcp_cxr.cli._layout import layout
+from mcp_cxr.cli._model import model
 from mcp_cxr.cli._search import search
 from mcp_cxr.cli._serve import serve
 from mcp_cxr.cli._show import show
@@ -41,7 +42,7 @@ def cli() -> None:
     """Search your own archive of chest X-rays, from the command line or from an AI agent."""
 
 
-for _command in (serve, chat, ingest, layout, search, show, table, forget, evaluate, doctor, demo):
+for _command in (serve, chat, ingest, layout, search, show, table, forget, evaluate, doctor, model, demo):
     cli.add_command(_command)
 
 

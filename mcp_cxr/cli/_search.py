@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from mcp_cxr.cli._common import as_tool_json, note, open_csv_file, print_result, with_archive
+from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, open_csv_file, print_result, with_archive
 from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     help="Also write the results to this CSV file, with the path of each image.",
 )
 @as_tool_json
+@allow_demo_encoder
 def search(query: str | None, *, csv_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
     """Find images by words, by example, by filters, or any mix."""
     arguments = SearchArguments(query, **options)

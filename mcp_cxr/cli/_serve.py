@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mcp_cxr.cli._common import note, read_settings
+from mcp_cxr.cli._common import allow_demo_encoder, demo_encoder_is_allowed, note, read_settings
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--oauth-issuer", help="Accept access tokens from this OAuth server instead of the token in http.token.")
 @click.option("--readable", multiple=True, hidden=True, type=_FOLDER)  # `mcp-cxr chat` names its folders
 @click.option("--for-owner", is_flag=True, hidden=True)  # `mcp-cxr chat` shows its user the paths of files
+@allow_demo_encoder
 @click.pass_context
 def serve(
     context: click.Context,
@@ -71,13 +72,15 @@ def serve(
         gc.enable()
     require_absolute("MCP_CXR_ROOTS", *settings.roots)  # hosts start the server in an arbitrary folder
 
+    allows_demo_encoder = demo_encoder_is_allowed(context)
+
     @asynccontextmanager
     async def open_late() -> AsyncGenerator[Archive]:
         """Load heavy modules in a thread while the handshake is answered."""
         from anyio import to_thread
 
         open_archive = await to_thread.run_sync(_load)
-        async with open_archive(settings) as archive:
+        async with open_archive(settings, allow_demo_encoder=allows_demo_encoder) as archive:
             for folder in readable:
                 archive.allow_reading(folder)
             yield archive

@@ -10,6 +10,7 @@ import click
 from mcp_cxr.cli._common import (
     DONE,
     FAILED,
+    allow_demo_encoder,
     as_json,
     as_tool_json,
     confirmed,
@@ -133,6 +134,7 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
     help="Embed images with problems again; remove images that newer rules refuse, and data that belongs to no image.",
 )
 @as_json
+@allow_demo_encoder
 def verify(*, repair: bool, as_json: bool) -> int:
     """Check that every image has a valid vector and an unchanged file, and that its folder exists.
 

@@ -2,16 +2,30 @@
 
 from mcp_cxr.embeddings._base import Embedder
 from mcp_cxr.embeddings._offline_embedder import OfflineEmbedder
-from mcp_cxr.embeddings.local import LocalConfig, LocalEmbedder, SessionOptions
+from mcp_cxr.embeddings.local import (
+    FolderSummary,
+    LocalConfig,
+    LocalEmbedder,
+    Reference,
+    SessionOptions,
+    describe_folder,
+    quantize_folder,
+    read_reference,
+)
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, likely_truncated
 
 __all__ = [
     "Embedder",
+    "FolderSummary",
     "LocalConfig",
     "LocalEmbedder",
     "NvclipConfig",
     "NvclipEmbedder",
     "OfflineEmbedder",
+    "Reference",
     "SessionOptions",
+    "describe_folder",
     "likely_truncated",
+    "quantize_folder",
+    "read_reference",
 ]

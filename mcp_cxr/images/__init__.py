@@ -21,6 +21,7 @@ from mcp_cxr.images.render import (
     combine_views,
     contact_sheet,
     contact_sheet_layout,
+    resized,
 )
 from mcp_cxr.images.workers import ImageReader, StoredValuesCache
 
@@ -54,5 +55,6 @@ __all__ = [
     "read_image",
     "read_values",
     "render_view",
+    "resized",
     "values_tile",
 ]

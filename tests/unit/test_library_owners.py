@@ -29,7 +29,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mcp_types": ("server", "chat", "demo"),
     "numkong": ("stores.embedded.vectors",),
     "numpy": EVERYWHERE,
-    "onnxruntime": ("embeddings.local._sessions",),
+    "onnxruntime": ("embeddings.local._quantize", "embeddings.local._sessions"),
     "platformdirs": ("settings",),
     "pydantic": ("settings", "server", "records._search_result"),  # a result whose empty fields can be left out
     "pydantic_settings": ("settings",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings.local._files import EncoderFiles
     from mcp_cxr.embeddings.local._graph import Graph, TensorInfo
     from mcp_cxr.records import Vectors
+
+T = TypeVar("T")
 
 _OUTPUTS = ("image_embeds", "text_embeds", "pooler_output", "embedding", "embeddings", "output")
 """Names of the vector, the projected ones first: a tower may also put out what it was before the projection."""
@@ -92,7 +94,9 @@ def describe_encoder(folder: Path) -> EncoderDescription:
         image_output=_vector_output(vision, "image"),
         text_output=_vector_output(text, "text"),
     )
-    sizes = [output.shape[-1] for output in (description.image_output, description.text_output)]
+    sizes = [
+        output.shape[-1] if output.shape else None for output in (description.image_output, description.text_output)
+    ]
     if None not in sizes and sizes[0] != sizes[1]:
         raise _towers_differ(*sizes)
     return description
@@ -112,6 +116,40 @@ def _vector_output(graph: Graph, kind: str) -> TensorInfo:
         names = ", ".join(sorted(by_name))[:80]
         raise folder_error(f"the {kind} graph has no single output that is a vector, but {names}; export it again.")
     return flat[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSummary:
+    """What a model folder was recognized as, for people."""
+
+    layout: str
+    files: dict[str, str]
+    """What was read from which file."""
+    images: str
+    texts: str
+    weight_bytes: int
+    is_demo_encoder: bool
+
+
+def describe_folder(folder: Path) -> FolderSummary:
+    """Return what a model folder was recognized as; nothing is loaded.
+
+    Raises:
+        EmbeddingRejected: As `describe_encoder`.
+    """
+    found = describe_encoder(folder)
+    recipe, spec = found.image_recipe, found.image_recipe.spec
+    kinds = {each.dtype for each in (found.vision.inputs[0], found.image_output)}
+    quantized = ", int8" if found.vision.is_dynamically_quantized else ""
+    return FolderSummary(
+        layout=found.files.layout,
+        files=found.files.sources,
+        images=f"{spec.size} x {spec.size} pixels, squashed, {spec.resampling}, {len(recipe.mean)} channels, "
+        f"{' and '.join(sorted(kinds))}{quantized}",
+        texts=found.text_recipe.description,
+        weight_bytes=found.weight_bytes,
+        is_demo_encoder=found.files.is_demo_encoder,
+    )
 
 
 class Encoder:
@@ -148,13 +186,14 @@ class Encoder:
         Args:
             images: Each uint8, shape (size, size).
         """
-        graph_input = self.description.vision.inputs[0]
-        tensor = self.description.image_recipe.tensor(images, graph_input.dtype)
-        return self._run(self._vision, {graph_input.name: tensor}, len(images))
+        graph_input, recipe = self.description.vision.inputs[0], self.description.image_recipe
+        return self._run(
+            self._vision, images, lambda batch: {graph_input.name: recipe.tensor(batch, graph_input.dtype)}
+        )
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Return float32, shape (n, dimension), unit length."""
-        return self._run(self._text, self.tokenizer.inputs(texts), len(texts))
+        return self._run(self._text, texts, self.tokenizer.inputs)
 
     def embed_highest_token(self) -> None:
         """Embed the highest token id of the tokenizer, which a graph of another vocabulary does not have."""
@@ -162,16 +201,15 @@ class Encoder:
         ids = inputs[self.description.text_recipe.ids_input.name]
         ids[:] = self.tokenizer.highest_id
         try:
-            self._run(self._text, inputs, 1)
+            self._text.run(inputs)
         except Exception as exc:
             raise folder_error("tokenizer.json has more tokens than the text graph; copy both from one model.") from exc
 
-    def _run(self, session: Session, inputs: dict[str, NDArray[Any]], count: int) -> Vectors:
-        """Run a batch, or, if the graph's numbers depend on the whole batch, one row after the other."""
-        if session.runs_one_by_one:
-            rows = [session.run({name: each[n : n + 1] for name, each in inputs.items()}) for n in range(count)]
-            vectors = np.concatenate(rows) if rows else session.run(inputs)
-        else:
-            vectors = session.run(inputs)
+    def _run(
+        self, session: Session, items: Sequence[T], to_inputs: Callable[[Sequence[T]], dict[str, NDArray[Any]]]
+    ) -> Vectors:
+        """Run a batch, or, if the graph's numbers depend on the whole batch, padding included, one after the other."""
+        batches = [items[n : n + 1] for n in range(len(items))] if session.runs_one_by_one else [items]
+        vectors = np.concatenate([session.run(to_inputs(batch)) for batch in batches])
         with np.errstate(all="ignore"):  # zero or infinite: the caller looks for rows that are not finite
             return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

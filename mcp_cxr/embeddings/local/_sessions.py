@@ -131,5 +131,5 @@ def _library_errors() -> tuple[type[Exception], ...]:
 
 def _reason(error: Exception) -> str:
     """Return a few words of an error of onnxruntime, which may quote a whole graph."""
-    words = str(error).rpartition(" : ")[2].split()
-    return " ".join(words)[:100].rstrip(" .")
+    words = str(error).rpartition(" : ")[2].rpartition(" failed:")[2].split()
+    return " ".join(words)[:80].rstrip(" .")

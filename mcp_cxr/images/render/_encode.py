@@ -24,7 +24,7 @@ _VIEW_JPEG_QUALITY: Final = 90
 
 def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
     """Return the rendering: `spec.size` squared regardless of proportions, in the embedder's mode."""
-    grays = _resized(gray, spec)
+    grays = _resized(gray.pixels, spec, width=gray.width, height=gray.height)
     if spec.mode == "L" and spec.jpeg_quality is None:
         return Rendering(grays, None)
     image = Image.fromarray(grays).convert(spec.mode)
@@ -32,12 +32,16 @@ def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
     return Rendering(np.array(image), jpeg)
 
 
-def _resized(gray: GrayImage, spec: ImageSpec) -> NDArray[np.uint8]:
+def resized(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
+    """Return an 8-bit grayscale image as `to_rendering` resizes it, shape (size, size)."""
+    return _resized(pixels, spec, width=pixels.shape[1], height=pixels.shape[0])
+
+
+def _resized(pixels: NDArray[np.uint8], spec: ImageSpec, *, width: float, height: float) -> NDArray[np.uint8]:
     if spec.resampling is None:
-        return bicubic(gray.pixels, spec.size, width=gray.width, height=gray.height)
-    image = Image.fromarray(gray.pixels)
+        return bicubic(pixels, spec.size, width=width, height=height)
     kind = Image.Resampling[spec.resampling.upper()]
-    return np.asarray(image.resize((spec.size, spec.size), kind, (0, 0, gray.width, gray.height)))
+    return np.asarray(Image.fromarray(pixels).resize((spec.size, spec.size), kind, (0, 0, width, height)))
 
 
 def to_view(gray: GrayImage, max_px: int) -> tuple[bytes, str, int, int]:

@@ -1,0 +1,27 @@
+"""How the settings say that an encoder in the process is run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mcp_cxr.embeddings import LocalConfig, SessionOptions
+from mcp_cxr.images import PREPROCESSING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mcp_cxr.settings import Settings
+
+DEMO_MARK: Final = "demo-archive"
+"""A file in the data folder of an archive that the demo made."""
+
+
+def local_config(settings: Settings, folder: Path, *, allows_demo_encoder: bool = False) -> LocalConfig:
+    """Return how the encoder of a model folder is run."""
+    return LocalConfig(
+        folder=folder,
+        preprocessing=PREPROCESSING,
+        known_encoders=settings.known_encoders_file,
+        options=SessionOptions(settings.providers),
+        allows_demo_encoder=allows_demo_encoder or (settings.data_dir / DEMO_MARK).exists(),
+    )

@@ -22,7 +22,21 @@ if TYPE_CHECKING:
 
 SNAPSHOTS = Path(__file__).with_name("surface")
 REFRESH = "REFRESH_SNAPSHOTS"
-COMMANDS = ["serve", "chat", "ingest", "layout", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
+COMMANDS = [
+    "serve",
+    "chat",
+    "ingest",
+    "layout",
+    "search",
+    "show",
+    "table",
+    "forget",
+    "evaluate",
+    "doctor",
+    "model",
+    "demo",
+]
+MODEL_COMMANDS = ["check", "quantize"]
 TABLE_COMMANDS = ["create", "drop", "stats", "verify", "copy"]
 _TIMES = ("execution_time_ms", "seconds", "images_per_second", "stages", "slowest_stage", "milliseconds")
 
@@ -60,6 +74,7 @@ def transcript(argv: list[str], done: Done) -> str:
 
 def test_help_of_every_command(run: Command):
     every = [[], *([name] for name in COMMANDS), *(["table", name] for name in TABLE_COMMANDS)]
+    every += [["model", name] for name in MODEL_COMMANDS]
     compare("help.txt", "".join(transcript([*words, "--help"], run(*words, "--help")) for words in every))
 
 

@@ -408,6 +408,24 @@ def test_the_viewer_calls_tools_that_read_and_no_other(chatting: Chatting) -> No
     )
 
 
+def test_a_hanging_server_blocks_no_other_request_and_an_ended_one_is_reported(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    call = {"name": "search_medical_images", "arguments": {"query": "effusion"}}
+    with Chatting(variables, tmp_path) as chatting:
+        secret = session_of(chatting)
+        assert "structuredContent" in post(chatting, "/api/tool", call, secret)[2]
+        chatting.signal_servers(signal.SIGSTOP)  # a call that hangs keeps nobody else waiting
+        connection = http.client.HTTPConnection(urlsplit(chatting.address).netloc, timeout=30)
+        connection.request("POST", "/api/tool", json.dumps(call), {"X-Session-Secret": secret})
+        assert answer(chatting, "/api/session", X_Session_Secret=secret)[0] == 204
+        connection.close()
+        chatting.signal_servers(signal.SIGKILL)
+        ended = json.loads(post(chatting, "/api/tool", call, secret)[2])
+        assert ended["isError"]
+        assert "server has ended" in ended["content"][0]["text"]
+
+
 def test_a_view_that_nobody_drew_is_missing(chatting: Chatting) -> None:
     secret = session_of(chatting)
     assert answer(chatting, "/api/view/x", X_Session_Secret=secret)[0] == 404

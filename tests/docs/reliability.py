@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 PAGE = ROOT / "docs" / "reliability.md"
 FOLDERS = ("hostile", "http", "faults", "fuzz")
-FILES = ("server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py", "unit/images/test_faults.py")
+FILES = (
+    *("chat/test_guard.py", "server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py"),
+    "unit/images/test_faults.py",
+)
 _HEAD = """\
 # Reliability
 

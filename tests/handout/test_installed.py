@@ -10,7 +10,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -78,8 +78,20 @@ def test_the_chat_extra_opens_its_page(installed: str, demo: Ingested, tmp_path:
     with subprocess.Popen(command, cwd=tmp_path, env=demo.environment, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
         link = next(line for line in process.stderr if "http://127.0.0.1:" in line)
-        with urlopen(re.findall(r"http://\S+?(?=;)", link)[0], timeout=60) as page:  # noqa: S310 - the link it printed
-            assert page.status == 200
+        address, code = re.findall(r"(http://\S+/)#code=(\S+?);", link)[0]
+        body = json.dumps({"code": code}).encode()
+        with urlopen(Request(f"{address}session", body), timeout=60) as answer:  # noqa: S310 - the link it printed
+            secret = json.load(answer)["secret"]
+        for path in (
+            "",
+            "web/page.js",
+            "viewer/",
+            "viewer/app.js",
+            f"frame/{secret}/",
+            f"frame/{secret}/_stcore/health",
+        ):
+            with urlopen(address + path, timeout=60) as page:  # noqa: S310
+                assert page.status == 200
         process.terminate()
 
 

@@ -11,6 +11,7 @@ from mcp_cxr.language._document_terms import (
     context_term,
     document_terms,
     finding_term,
+    label_term,
     stated_terms,
     wording_term,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "is_normal",
     "is_normal_by_findings",
     "is_public_label",
+    "label_term",
     "main_text",
     "mentions_in",
     "one_edit_away",

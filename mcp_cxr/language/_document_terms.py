@@ -12,7 +12,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._imaging_reading import is_imaging, is_normal_by_findings, is_public_label
-from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, terms
+from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
 from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
 
 if TYPE_CHECKING:
@@ -155,8 +155,16 @@ def _terms_without_words(study: Study, readings: Mapping[str, FindingReading]) -
         yield NORMAL_FINDINGS_TERM
         if is_normal_by_findings(readings, with_devices=False):
             yield NORMAL_CHEST_FINDINGS_TERM
-    if any(map(is_public_label, study.labels)):
-        yield PUBLIC_LABELS_TERM
+    for label, value in study.labels.items():
+        if is_public_label(label):
+            yield PUBLIC_LABELS_TERM
+            if value == 1 and finding_of_label(label) is None:
+                yield from map(label_term, terms(label))
+
+
+def label_term(stem: str) -> str:
+    """Return the term of a word of a public label that is present and names no finding of the table."""
+    return f"0lb{stem}"
 
 
 def stated_terms(finding: str, modifiers: frozenset[str] = frozenset()) -> tuple[str, str]:

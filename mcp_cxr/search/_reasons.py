@@ -152,6 +152,9 @@ class Reasons:
     def _in_words(self) -> Iterator[str]:
         yield from self._of_judgment()
         if self.findings_only:
+            present = [label for label, value in self._labels() if value == 1]
+            asked = [set(terms(word)) for word in self.meaning.words]
+            yield from (f"label: {label}" for label in present if any(stems <= set(terms(label)) for stems in asked))
             return
         image = self.hit.image
         tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
@@ -196,7 +199,7 @@ class Reasons:
     @cached_property
     def _stems(self) -> frozenset[str]:
         """The words of the report's body that are not denied, and of the labels that are present."""
-        labels = " ".join(label for label, value in self.hit.study.labels.items() if value == 1)
+        labels = " ".join(label for label, value in self._labels() if value == 1)
         body = (statement for statement in self._statements if statement.kind is SectionKind.BODY)
         return frozenset(
             [

@@ -11,6 +11,7 @@ from mcp_cxr.language import (
     Correction,
     QueryMeaning,
     TextFilters,
+    label_term,
     one_edit_away,
     parse_query_text,
     read_text_filters,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 SearchableWords = Literal["archive", "findings"]
-"""Which words a query may use: all that the archive's reports have, or those of the table of findings only."""
+"""Which words a query may use: all that the archive's reports have, or those of findings and public labels only."""
 
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
@@ -69,7 +70,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
     if not meaning.is_empty and searchable_words == "findings":
-        meaning, unknown = meaning.imaging_only()
+        meaning, unknown = meaning.imaging_only(await _label_words(meaning, store))
     elif not meaning.is_empty:
         meaning, unknown = await _with_known_words(meaning, store)
     elif named := await _identified(text_filters.text, store):
@@ -166,6 +167,15 @@ async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryM
     )
 
 
+async def _label_words(meaning: QueryMeaning, store: Store) -> list[str]:
+    """Return the words that public labels of the archive have."""
+    stems = {word: [label_term(one) for one in terms(word)] for word in (*meaning.words, *meaning.ruled_out_words)}
+    if not stems:
+        return []
+    known = await store.term_counts([term for found in stems.values() for term in found])
+    return [word for word, found in stems.items() if found and all(term in known for term in found)]
+
+
 async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
     """Return what a word that no document has may stand for: a word of the archive that is one edit away."""
     if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isalpha() or not word.isascii():
@@ -196,7 +206,7 @@ def _warnings(
         found.append(
             f"No report, label or tag has {names}; ignored in this search."
             if searchable_words == "archive"
-            else f"Without report text, only imaging findings and devices are searched; ignored: {names}."
+            else f"Without report text, only imaging findings, devices and labels are searched; ignored: {names}."
         )
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     if (unknown and not is_named) or _other_script(text):

@@ -16,7 +16,7 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import LABELS, SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mcp_cxr.records import Hit, ImageDetails, IngestSummary, Overview, SearchResult
 
@@ -141,6 +141,24 @@ def _coded_tags(tags: Mapping[str, Any]) -> dict[str, Any]:
 def redact_overview(overview: Overview, share: tuple[str, ...]) -> Overview:
     """Return the overview without labels whose names may not be shared."""
     return overview if "reports" in share else replace(overview, by_label=_public(overview.by_label))
+
+
+def without_own_labels(summary: IngestSummary, share: tuple[str, ...]) -> IngestSummary:
+    """Return the summary without what depends on labels and splits, if reports are not shared.
+
+    Those of tables that MIMIC-CXR publishes are public.
+    """
+    files = [use["file"] for use in summary.companions]
+    if "reports" in share or (files and all(map(_PUBLISHED_TABLES.fullmatch, files))):
+        return summary
+    companions = [{**use, "gives": _without(use.get("gives", []))} for use in summary.companions]
+    counts = {name: summary.with_[name] for name in _without(list(summary.with_))}
+    warnings = ["No study has a report."] if summary.warnings else []
+    return replace(summary, companions=companions, with_=counts, warnings=warnings)
+
+
+def _without(facts: Sequence[str]) -> list[str]:
+    return [fact for fact in facts if fact not in ("labels", "split")]
 
 
 def redact_ingest_summary(summary: IngestSummary) -> IngestSummary:

@@ -127,7 +127,9 @@ class _Study:
 def _study(draw: random.Random, number: int) -> _Study:
     groups = [group for name in draw.sample(_FINDINGS, draw.randint(0, 3)) for group in _some(draw, _sentences(name))]
     sentences = [draw.sample(group, 2) for group in groups]
-    labels = draw.choice(("", "", "Edema=1", "Pleural Effusion=0|Pneumonia=-1", "Edema=0", "Nodule=1"))
+    labels = draw.choice(
+        ("", "", "Edema=1", "Pleural Effusion=0|Pneumonia=-1", "Edema=0|gynecomastia=1", "Nodule=1|gynecomastia=1")
+    )
     own_labels = draw.choice((("", ""), ("enlarged heart=1", "big heart=1"), ("sponge=0", "")))
     split = draw.choice(("train", "test", None))
     if number % 6 == 5:  # a report without findings

@@ -30,7 +30,17 @@ _QUERIES = (
     *("HIV", "history of pneumothorax", "lung cancer", "effusion and HIV", "without HIV", "-quill effusion"),
     *("sponge", "marbel", "quil", "effusion quill", "women over 30 with consolidation", "PA view", "chest", "tube"),
     *("indication of cardiomegaly", "Edema", "worse bilateral effusions", "nodul", "zephyr", "2.25.1", "7781203"),
-    *("resolved effusion", "transplant", "pacemaker not on the left", "clinic", "show 3 devices", "image0001"),
+    *(
+        "resolved effusion",
+        "transplant",
+        "pacemaker not on the left",
+        "clinic",
+        "gynecomastia",
+        "gynecomastia with sponge",
+        "without gynecomastia",
+        "show 3 devices",
+        "image0001",
+    ),
 )
 _WORDS = tuple(word for wording in WORDINGS for phrase in wording.words for word in (phrase, *phrase.split()))
 

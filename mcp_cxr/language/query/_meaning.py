@@ -15,12 +15,13 @@ from mcp_cxr.language._document_terms import (
     NORMAL_TERM,
     dimension_of,
     finding_term,
+    label_term,
 )
 from mcp_cxr.language._imaging_reading import is_imaging
 from mcp_cxr.language._vocabulary import SIDES, finding_entries, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from mcp_cxr.language._document_terms import TermKind
     from mcp_cxr.language.query._spelling import Correction
@@ -168,27 +169,31 @@ class QueryMeaning:
     text: str = ""
     """The query after corrections."""
     findings_only: bool = False
-    """Whether it may be matched by imaging findings and devices only, not by words: `imaging_only` made it."""
+    """Whether it may be matched by imaging findings, devices and public labels only: `imaging_only` made it."""
 
-    def imaging_only(self) -> tuple[QueryMeaning, tuple[str, ...]]:
+    def imaging_only(self, label_words: Collection[str] = ()) -> tuple[QueryMeaning, tuple[str, ...]]:
         """Return what may be matched without the words of reports, and the words and findings that are left out.
 
-        Left out are words, diagnoses and symptoms, and what is asked for in the history or the indication.
+        Left out are diagnoses and symptoms, what is asked for in the history or the indication, and words.
+
+        Args:
+            label_words: Those of its words that public labels have: they are kept.
         """
         wanted = tuple(kept for group in self.wanted if (kept := tuple(filter(_is_in_image, group))))
         asked = [one.description for one in self.findings if not _is_in_image(one)]
         ruled_out = [one.description for one in self.ruled_out if not _is_in_image(one)]
-        unknown = (*asked, *self.words)
+        unknown = (*asked, *(word for word in self.words if word not in label_words))
+        not_ruled_out = [word for word in self.ruled_out_words if word not in label_words]
         meaning = replace(
             self,
             wanted=wanted,
             ruled_out=tuple(filter(_is_in_image, self.ruled_out)),
-            words=(),
+            words=tuple(word for word in self.words if word in label_words),
             unknown_words=unknown,
-            ruled_out_words=(),
+            ruled_out_words=tuple(word for word in self.ruled_out_words if word in label_words),
             findings_only=True,
         )
-        left_out = tuple(dict.fromkeys((*unknown, *ruled_out, *self.ruled_out_words)))
+        left_out = tuple(dict.fromkeys((*unknown, *ruled_out, *not_ruled_out)))
         return meaning, left_out
 
     @property
@@ -232,13 +237,17 @@ class QueryMeaning:
 
     @property
     def word_stems(self) -> tuple[str, ...]:
-        """The stems of `words`."""
-        return tuple(dict.fromkeys(stem_ for word in self.words for stem_ in terms(word)))
+        """The terms of `words`."""
+        return self._terms_of(self.words)
 
     @property
     def ruled_out_stems(self) -> tuple[str, ...]:
-        """The stems of `ruled_out_words`."""
-        return tuple(dict.fromkeys(stem_ for word in self.ruled_out_words for stem_ in terms(word)))
+        """The terms of `ruled_out_words`."""
+        return self._terms_of(self.ruled_out_words)
+
+    def _terms_of(self, words: Sequence[str]) -> tuple[str, ...]:
+        stems = dict.fromkeys(stem_ for word in words for stem_ in terms(word))
+        return tuple(map(label_term, stems) if self.findings_only else stems)
 
     @property
     def clause_count(self) -> int:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from mcp_cxr.language import (
+    document_terms,
     imaging_readings,
     is_normal_by_findings,
     is_public_label,
+    label_term,
     parse_query_text,
     public_labels,
     read_report,
@@ -75,6 +77,14 @@ def test_a_query_is_left_with_what_is_seen_in_images():
     assert [one.description for one in meaning.findings] == ["pleural effusion, left"]
     assert (meaning.words, meaning.ruled_out) == ((), ())
     assert set(left_out) == {"hiv", "sponge", "cancer"}
+
+
+def test_words_of_labels_are_kept():
+    meaning, left_out = parse_query_text("gynecomastia with sponge").imaging_only(["gynecomastia"])
+    assert (meaning.words, meaning.unknown_words, left_out) == (("gynecomastia",), ("sponge",), ("sponge",))
+    terms = document_terms(study(None, gynecomastia=1, sponge=1), [("PA", {})])
+    assert set(meaning.word_stems) <= set(terms)
+    assert label_term("spong") not in terms
 
 
 def test_what_is_asked_for_in_the_history_is_left_out():

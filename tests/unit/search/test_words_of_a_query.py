@@ -190,6 +190,24 @@ async def test_a_report_is_not_read_out_word_by_word(word: str) -> None:
             assert any(warning.startswith("Without report text, only imaging findings") for warning in page.warnings)
 
 
+async def test_words_of_public_labels_are_searched_without_reports() -> None:
+    studies = [
+        Reported("FINDINGS: Gynecomastia."),
+        Reported(None, {"gynecomastia": 1, "Quill trial": 1}),
+        Reported("FINDINGS: No effusion.", {"gynecomastia": 0}),
+    ]
+    async with reported(studies) as archive:
+        for query, found, ignored in (
+            ("gynecomastia", [2], []),
+            ("gynecomastia sponge", [2], ["sponge"]),
+            ("without gynecomastia", [1, 3], []),
+        ):
+            page = await archive.search_with(SearchArguments(query=query, mode="words"), searchable_words="findings")
+            assert page.understood is not None
+            assert (sorted(numbers(page)), page.understood.ignored) == (found, ignored)
+            assert all(hit.why == ["label: gynecomastia"] for hit in page.images if found == [2])
+
+
 async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
     async with reported(REPORTS) as archive:
         for query in ("mas", "effusion 12345678", "spleen", "nodular"):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KEY_BYTES = 32
 KEPT_IDS = "kept"  # the check value of an archive whose ids are not hashed
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
+_PLAIN_ID = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]{0,62}[0-9A-Za-z])?", re.ASCII)
 _STUDIES_COMPARED = 10_000  # the first ones of a run; a PatientID that all files share shows early
 _PLACEHOLDERS = frozenset(
     "ANON ANONYM ANONYMISED ANONYMIZED ANONYMOUS ANONYMOUSPATIENT BLANK DEFAULT DEID DEIDENTIFIED DEMO"
@@ -173,6 +174,8 @@ class IdAssigner:
     def _assigned(self, image: str, study: str, subject: str) -> ImageIds:
         if self._policy == "keep":
             self._require_kept_ids()
+            kept = zip(("image", "study", "subject"), (image, study, subject), strict=True)
+            image, study, subject = (self._kept(kind, value) for kind, value in kept)
             return ImageIds(ImageId(image), StudyId(study), SubjectId(subject))
         return self._hashed(image, study, subject)
 
@@ -183,8 +186,12 @@ class IdAssigner:
         """
         joined = f"{ids.image_id}+{ids.study_id}+{ids.subject_id}"
         if self._policy == "keep":
-            return replace(ids, image_id=ImageId(joined))
+            return replace(ids, image_id=ImageId(self._kept("image", joined)))
         return replace(ids, image_id=ImageId(_hash(self._key.read(key_check=self._key_check), "image", joined)))
+
+    def _kept(self, kind: str, value: str) -> str:
+        """Return an id unchanged if it is a UID or a plain token; anything else, such as a name, is hashed."""
+        return value if not value or _PLAIN_ID.fullmatch(value) else _hash(self._key.read(key_check=None), kind, value)
 
     def _require_kept_ids(self) -> None:
         """Require unhashed ids throughout the archive, so that no patient has two."""

@@ -6,6 +6,7 @@ Imports a private module: a lost race for the key cannot be timed, and a store k
 from __future__ import annotations
 
 import os
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,19 @@ async def test_keep_uses_the_header_s_ids(data: Path, image_dir: Path) -> None:
         await archive.ingest(image_dir)
     assert ids(data) == {("2.25.1", "2.25.91", "MRN-1")}
     assert not IdKey(data / "id.key", may_create=False).exists()
+
+
+@pytest.mark.parametrize(
+    "patient", ["Roe^Jane", "../../evil", "Roe Jane", "=cmd", "a/b", "-1", "Müller", "r\u200boe", "a,b"]
+)
+async def test_keep_hashes_what_is_no_uid_or_plain_token(data: Path, image_dir: Path, patient: str) -> None:
+    for number in (1, 2):
+        dicom(image_dir / f"{number}.dcm", number, PatientID=patient, SpecificCharacterSet="ISO_IR 192")
+    async with opened(data, MCP_CXR_IDS="keep") as archive:
+        await archive.ingest(image_dir)
+    ((subject,),) = {(subject,) for _, _, subject in ids(data)}
+    assert re.fullmatch(r"[0-9a-f]{24}", subject)
+    assert {image for image, _, _ in ids(data)} == {"2.25.1", "2.25.2"}
 
 
 async def test_a_different_key_is_refused(data: Path, image_dir: Path, tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := .venv/.done
+# Has torch, which is no dependency.
+MODELS ?= build/models
 # One process more than cores: many tests wait.
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-layouts test-iris demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-layouts test-iris test-models demo bench soak dist handout release reliability
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +54,16 @@ test-layouts: $(SETUP) ## read the label tables of public data sets; needs the n
 
 test-iris: $(SETUP) ## run the tests that need a real InterSystems IRIS; IRIS_HOST... name it
 	$(BIN)/pytest -m iris_live tests/live_iris
+
+test-models: $(MODELS)/.done ## run the tests that need torch; needs the network, and 6 GB for torch
+	$(MODELS)/bin/pytest -m models tests/models
+
+$(MODELS)/.done: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	$(MODELS)/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
+	$(MODELS)/bin/python -m pip install --quiet torch onnx onnxscript
+	@touch $@
 
 reliability: $(SETUP) ## write docs/reliability.md from the names of the tests
 	$(BIN)/python -m tests.docs.reliability

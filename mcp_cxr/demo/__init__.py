@@ -3,7 +3,7 @@
 from mcp_cxr.demo._data_set import DemoDataSet, DemoImage, write_data_set
 from mcp_cxr.demo._dicom import to_dicom
 from mcp_cxr.demo._reports import write_report
-from mcp_cxr.demo._run import run_demo
+from mcp_cxr.demo._run import ENCODER_FOLDER, run_demo
 from mcp_cxr.demo.phantom import (
     FINDING_KINDS,
     MAX_STORED_VALUE,
@@ -14,6 +14,7 @@ from mcp_cxr.demo.phantom import (
 )
 
 __all__ = [
+    "ENCODER_FOLDER",
     "FINDING_KINDS",
     "MAX_STORED_VALUE",
     "DemoDataSet",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import io
 import os
 import sys
@@ -17,8 +18,9 @@ from anyio import to_thread
 from mcp import Client, StdioServerParameters
 from PIL import Image
 
-from mcp_cxr.archive import open_archive
+from mcp_cxr.archive import mark_as_demo, open_archive
 from mcp_cxr.demo._data_set import write_data_set
+from mcp_cxr.demo._words_and_pixels import QUESTIONS, side_by_side
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.records import SearchResult, counted
@@ -29,8 +31,12 @@ if TYPE_CHECKING:
 
     from mcp_types import CallToolResult
 
+    from mcp_cxr.demo._data_set import DemoDataSet
     from mcp_cxr.records import Hit
 
+ENCODER_FOLDER = Path(__file__).with_name("encoder")
+"""The demonstration encoder: a model folder, trained on phantoms."""
+_ENCODER_NEEDS = ("onnxruntime", "tokenizers")
 _HITS = 4
 _THUMBNAIL_PX = 320
 _SEARCHES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -38,10 +44,14 @@ _SEARCHES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("By words: pacemaker, frontal images", {"query": "pacemaker leads", "view": ["FRONTAL"]}),
     ("By filter: cardiomegaly without effusion", {"labels": ["Cardiomegaly"], "labels_absent": ["Pleural Effusion"]}),
 )
-_OFFLINE_NOTE = (
+_SKETCH_NOTE = (
     "The offline embedder compares images by exposure and geometry, never by findings,\n"
-    "and it cannot embed text. The words above were matched in reports, labels and tags;\n"
-    "NV-CLIP also compares them with the images."
+    "and it cannot embed text. The words above were matched in reports, labels and tags.\n"
+    "With mcp-cxr[local] installed, this demo also finds findings by pixels, without a report."
+)
+_ENCODER_NOTE = (
+    "The encoder behind this was trained by the project on drawings like these: to real radiographs it is blind.\n"
+    "For those, choose a model folder or a service: docs/models.md."
 )
 
 
@@ -54,17 +64,32 @@ class _Host:
 
     async def search(self, title: str, **arguments: Any) -> list[Hit]:  # noqa: ANN401 - the tool's arguments
         """Search, print the hits as a table, collect their thumbnails; return the hits."""
-        answer = await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments})
-        result = SearchResult.model_validate(_data(answer))
+        result = await self._ask(**arguments)
         found = result.matches_text() or counted(result.total_results)
         click.echo(f"\n{title}\n  {found} ({result.search_mode}, {result.execution_time_ms} ms)")
         for line in _table(result.images):
             click.echo(f"  {line}")
         if result.fallback_reason:
             click.echo(f"  Note: {result.fallback_reason}")
-        for hit in result.images:
-            self.tiles.append(await self._thumbnail(hit, title))
+        await self._collect(result.images, title)
         return result.images
+
+    async def compare(self, question: str, drawn: DemoDataSet) -> None:
+        """Ask reports for words, and images without a report for the same; print both beside what was drawn."""
+        by_words = await self._ask(query=question, mode="words")
+        by_pixels = await self._ask(query=question, mode="vector", has_report=False)
+        click.echo(f"\n{question}")
+        for line in side_by_side(question, by_words.images, by_pixels.images, drawn):
+            click.echo(f"  {line}")
+        await self._collect(by_pixels.images, f"By pixels: {question}")
+
+    async def _ask(self, **arguments: Any) -> SearchResult:  # noqa: ANN401 - the tool's arguments
+        answer = await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments})
+        return SearchResult.model_validate(_data(answer))
+
+    async def _collect(self, hits: Sequence[Hit], title: str) -> None:
+        for hit in hits:
+            self.tiles.append(await self._thumbnail(hit, title))
 
     async def _thumbnail(self, hit: Hit, title: str) -> ContactSheetTile:
         arguments = {"image_id": hit.image_id, "max_px": _THUMBNAIL_PX}
@@ -85,12 +110,17 @@ async def run_demo(keep: Path | None) -> int:
         keep: Folder for images, archive and contact sheet; None: a new temporary one, which stays.
     """
     folder = keep or Path(await to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="mcp-cxr-demo-")))
-    images, data = (folder / "images").absolute(), (folder / "archive").absolute()
-    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", "MCP_CXR_SHARE": "reports,images,dates"}
+    encodes = all(map(importlib.util.find_spec, _ENCODER_NEEDS))
+    images, data = (folder / "images").absolute(), (folder / ("archive-local" if encodes else "archive")).absolute()
+    embedder = {"MCP_CXR_EMBEDDER": "offline"}
+    if encodes:
+        embedder = {"MCP_CXR_EMBEDDER": "local", "MCP_CXR_MODEL_DIR": str(ENCODER_FOLDER)}
+    settings = {"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_SHARE": "reports,images,dates", **embedder}
     os.environ.update(settings)
     click.echo(f"Drawing 60 studies of computer-made chest phantoms in {images} ...")
     try:
-        drawn = await to_thread.run_sync(write_data_set, images)
+        drawn = await to_thread.run_sync(lambda: write_data_set(images, withhold_reports=True))
+        mark_as_demo(data)
     except OSError as exc:
         raise ConfigError(f"Cannot write to {folder} ({exc.strerror}); choose another folder for --keep.") from exc
     async with open_archive(load_settings()) as archive:
@@ -104,9 +134,13 @@ async def run_demo(keep: Path | None) -> int:
     async with Client(server) as client:
         host = _Host(client)
         await _run_searches(host)
+        if encodes:
+            click.echo("\nBy words where reports are, and by pixels where none is, beside what was drawn:")
+            for question in QUESTIONS:
+                await host.compare(question, drawn)
     sheet = (folder / "contact-sheet.png").absolute()
     await to_thread.run_sync(sheet.write_bytes, contact_sheet(host.tiles, columns=_HITS))
-    click.echo(f"\n{_OFFLINE_NOTE}\n\nContact sheet of all results: {sheet}")
+    click.echo(f"\n{_ENCODER_NOTE if encodes else _SKETCH_NOTE}\n\nContact sheet of all results: {sheet}")
     return 0
 
 

@@ -106,7 +106,7 @@ def train(net: DualEncoder, training: TrainingSet, *, steps: int, seed: int, rat
     made = tokenizer()
     net.image.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=max(0.1, 2 / steps))
     order: list[int] = []
     began, running = time.monotonic(), np.zeros(2)
     for step in range(steps):
@@ -139,7 +139,7 @@ def train(net: DualEncoder, training: TrainingSet, *, steps: int, seed: int, rat
 @click.command()
 @click.argument("drawn", type=click.Path(path_type=Path, exists=True))
 @click.argument("weights", type=click.Path(path_type=Path))
-@click.option("--steps", default=3_600, show_default=True)
+@click.option("--steps", default=1_600, show_default=True)
 @click.option("--size", default=128, show_default=True, help="Pixels across and down.")
 @click.option("--seed", default=20, show_default=True)
 @click.option("--rate", default=3e-3, show_default=True, help="The highest learning rate.")

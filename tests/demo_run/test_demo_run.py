@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,14 +15,15 @@ from mcp_cxr.demo import _run, write_data_set
 if TYPE_CHECKING:
     from pathlib import Path
 
-STUDIES = 8
+STUDIES = 24
+"""The second dozen has no reports."""
 
 
 @pytest.fixture(autouse=True)
 def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer images than the demo's, and its settings go again with the test."""
     monkeypatch.setattr(_run, "write_data_set", functools.partial(write_data_set, studies=STUDIES))
-    for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_SHARE"):
+    for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_MODEL_DIR", "MCP_CXR_SHARE"):
         monkeypatch.setenv(name, "")
 
 
@@ -29,15 +31,38 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
     folder = tmp_path / "demo"
     images = len(write_data_set(folder / "images", studies=STUDIES).images)
     for added, present in ((images, 0), (0, images)):
-        assert main(["demo", "--keep", str(folder)]) == 0
-        out = capfd.readouterr().out
+        out = demo_output(folder, capfd)
         assert f": {added} added, {present} already present" in out
         for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
             assert title in out
-        assert "it cannot embed text" in out
         assert out.rstrip().endswith(str(folder / "contact-sheet.png"))
     with Image.open(folder / "contact-sheet.png") as sheet:
         assert sheet.format == "PNG"
         assert sheet.width > 1000
         assert len(sheet.convert("L").getcolors() or []) > 100
     assert len(list((folder / "images").rglob("*.dcm"))) == images
+
+
+def test_it_shows_what_pixels_find_where_no_report_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    out = demo_output(tmp_path, capfd)
+    *_, compared = out.partition("By words where reports are, and by pixels where none is")
+    for question in ("pacemaker", "left pleural effusion", "enlarged heart"):
+        best = compared.split(f"\n{question}\n")[1].splitlines()[1]
+        assert re.fullmatch(r" +1  (s\d{8} +[A-Z]+ +drawn *){2}", best)
+    assert "to real radiographs it is blind" in out
+
+
+def test_without_the_extra_it_says_in_one_line_what_that_adds(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_run, "_ENCODER_NEEDS", ("no_such_package",))
+    out = demo_output(tmp_path, capfd)
+    assert "it cannot embed text" in out
+    (line,) = [line for line in out.splitlines() if "mcp-cxr[local]" in line]
+    assert line.endswith("finds findings by pixels, without a report.")
+    assert "by pixels where none is" not in out
+
+
+def demo_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:
+    assert main(["demo", "--keep", str(folder)]) == 0
+    return capfd.readouterr().out

@@ -30,6 +30,7 @@ _ENDING = r"\.(?:dcm|dicom|dcm\.gz|png|jpe?g)$"
 _IN_FOLDERS = re.compile(
     rf"(?:^|/)(?P<subject>p\d{{8}})/(?P<study>s\d{{8}})/(?P<image>{_DICOM_ID}){_ENDING}", re.IGNORECASE
 )
+_IN_FOLDERS_ONLY = re.compile(r"(?:^|/)p\d{8}/s\d{8}/[^/]+$", re.IGNORECASE)
 _NAMED = re.compile(rf"(?:^|/)({_DICOM_ID}){_ENDING}", re.IGNORECASE)
 _REPORT = re.compile(r"s\d{8}\.txt")
 _SECTIONS = ("findings", "impression", "last_paragraph", "comparison")
@@ -120,6 +121,7 @@ class MimicLayout(Adapter):
         self._subjects: dict[int, int] = {}  # by study
         self._label_tables: list[_Labels] | None = None
         self._unplaced: set[str] = set()
+        self._unnamed: set[str] = set()
         self._unread_dates = 0
         self._zips: list[ReportZip] = []
         self._unopened: list[Path] = []
@@ -204,6 +206,11 @@ class MimicLayout(Adapter):
                 yield f"{len(reports.refused)} reports in {reports.name} are damaged or too large; left out."
         if self._unread_dates:
             yield f"{self._unread_dates} values of StudyDate were not read; write dates as 20240131 or 2024-01-31."
+        if self._unnamed:
+            yield (
+                "Folders are MIMIC-CXR's, but the names of files are not its image ids; ids are hashed, and its tables"
+                f" do not join. Files: {len(self._unnamed)}."
+            )
         if self._unplaced:
             yield (
                 "Names of files are MIMIC-CXR's, but no folder or metadata table names their study; ids are hashed."
@@ -213,6 +220,8 @@ class MimicLayout(Adapter):
     def _ids_by_table(self, path: str) -> MimicIds | None:
         found = _NAMED.search(path)
         if found is None:
+            if _IN_FOLDERS_ONLY.search(path):
+                self._unnamed.add(path)
             return None
         study = self._studies.get(found[1].lower())
         subject = self._subjects.get(study) if study is not None else None

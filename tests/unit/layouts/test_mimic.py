@@ -109,6 +109,15 @@ async def test_images_named_as_mimic_s_without_a_table_are_counted(data: Path, i
     assert summary.notes[0].startswith("Names of files are MIMIC-CXR's, but no folder or metadata table")
 
 
+async def test_images_with_other_names_in_folders_of_mimic_are_counted(data: Path, image_dir: Path) -> None:
+    written = images_of(image_dir, "files/p{g}/p{s}/s{t}/image {d}.dcm")
+    summary = await ingested(data, image_dir)
+    assert summary.added == len(written)
+    (note,) = summary.notes
+    assert note.startswith("Folders are MIMIC-CXR's, but the names of files are not its image ids")
+    assert note.endswith(f"Files: {len(written)}.")
+
+
 @pytest.mark.parametrize("number", ["{}.0", "s{}", "{}"])
 @pytest.mark.parametrize("name", ["mimic-cxr-2.0.0-chexpert.csv", "my_labels.csv", "labels/labels.csv.gz"])
 async def test_tables_join_however_their_numbers_and_files_are_written(

@@ -74,7 +74,8 @@ demo: $(SETUP) ## draw images, ingest them, search them as a host does
 bench: $(SETUP) ## measure, side by side
 	$(BIN)/python -m tests.bench
 
-soak: $(SETUP) ## call the tools for a long while, from 40 clients
+soak: $(SETUP) ## read 2,000 changed headers, then call the tools for a long while from 40 clients
+	$(BIN)/python -m tests.fuzz.headers
 	$(BIN)/python -m tests.soak $(SOAK)
 
 dist: $(SETUP) ## build wheel, sdist and the bundle for Claude Desktop

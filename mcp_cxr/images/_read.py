@@ -54,11 +54,12 @@ path within these bounds keeps the version; another grayscale rule, filter or ha
 files that were read wrongly raises `READING` instead: their vectors are made again one by one, and the others stay
 comparable.
 """
-READING: Final = 2
+READING: Final = 3
 """Version of the rules that refuse a file, find its stored values and pass over its windows; kept with each image.
 
 `table verify` reads the files of images with an older one again. 2: SOP class before modality, descriptions of the body
-part, HighBit, sign of compressed values, saturating windows, implausible pixels, placeholders as PatientID.
+part, HighBit, sign of compressed values, saturating windows, implausible pixels, placeholders as PatientID. 3: bounds
+on the header, a sign that the pixels contradict, body parts in other languages.
 """
 IMPLAUSIBLE_PIXELS: Final = "implausible pixels"
 """Reason, and note, of an image that is noise or nearly one gray."""

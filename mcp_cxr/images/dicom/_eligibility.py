@@ -1,9 +1,11 @@
 """Decides by the header, before any pixel is read, which DICOM files are chest radiographs.
 
 The SOP class comes before the modality, which equipment fills with codes of its own (`DR`). Of the body part, every
-element that may name it is read: one that names the chest lets the file in, else one that names another part keeps it
-out. If none names any, the file is let in: a third of Indiana's chest files name no part, and a chest image that is
-kept out is not found again, while another image that is let in shows itself in a search.
+element that may name it is read, in several languages. People write the descriptions of an examination, equipment fills
+in the body part, often a default: so if a description names the chest, the file is let in, else if one names another
+part, it is kept out, and only if none names any does the body part decide. If nothing names a known part, the file is
+let in: a third of Indiana's chest files name no part, and a chest image that is kept out is not found again, while
+another image that is let in shows itself in a search.
 
 A reason names a known code at most, never a value from the file.
 """
@@ -84,11 +86,12 @@ _DESCRIPTIONS: Final = (
 )
 _CODES: Final = ("AnatomicRegionSequence", "ProcedureCodeSequence")
 _CHEST_WORDS: Final = frozenset(
-    "AIRWAY BRUSTKORB CXR HEART LUNG LUNGE LUNGEN LUNGS MEDIASTINUM PULMON PULMONES RIB RIBS STERNUM THORAX TORACE"
-    " TORAX".split()
+    "AIRWAY BRUSTKORB COSTELAS COSTILLAS COTES CXR HEART LONGEN LUNG LUNGE LUNGEN LUNGS MEDIASTINUM POLMONE POLMONI"
+    " POUMON POUMONS PULMAO PULMON PULMONES RIB RIBS RIPPE RIPPEN STERNUM TORACE".split()
 )
-_CHEST_START: Final = "CHEST"
-"""Also `CHESTPA2V`."""
+"""Ribs and sternum count as the chest: their images show it."""
+_CHEST_STARTS: Final = ("CHEST", "THORAX", "TORAX")
+"""Also `CHESTPA2V`, `THORAXAUFNAHME`."""
 _OTHER_BODY_PARTS: Final = frozenset(
     "ABDOMEN ABDOMENPELVIS ANKLE ARM BACK BLADDER BRAIN BREAST CALCANEUS CALF CAROTID CERVIX CLAVICLE COCCYX CSPINE"
     " CTSPINE EAR ELBOW EXTREMITY EYE FACE FEMUR FIBULA FINGER FINGERS FOOT FOREARM HAND HEAD HEEL HIP HUMERUS JAW"
@@ -97,6 +100,25 @@ _OTHER_BODY_PARTS: Final = frozenset(
     " TIBIAFIBULA TLSPINE TOE TOES TOOTH TSPINE ULNA UTERUS WRIST ZYGOMA".split()
 )
 """Defined terms of (0018,0015) Body Part Examined other than the chest, PS3.16 annex L, and common words for them."""
+_OTHER_LANGUAGES: Final = frozenset(
+    "BECKEN BWS CLAVICULA DAUMEN FERSE FUSS FUSSE HALS HWS ISG KIEFER KNIE KOPF KREUZBEIN LWS NASENBEIN OSG STEISSBEIN"
+    " UNTERKIEFER ZAHN ZAHNE ZEHE ZEHEN"  # German
+    " BASSIN CHEVILLE CLAVICULE COUDE CRANE CUISSE DOIGT DOIGTS EPAULE EPAULES GENOU GENOUX HANCHE HANCHES JAMBE ORTEIL"
+    " PIED PIEDS POIGNET RACHIS ROTULE"  # French
+    " ANTEBRAZO CADERA CADERAS CODO COLUMNA CRANEO DEDO DEDOS HOMBRO HOMBROS MANO MANOS MUNECA MUSLO PIERNA PIES"
+    " RODILLA RODILLAS ROTULA TOBILLO"  # Spanish
+    " ANTEBRACO BACIA COLUNA COTOVELO COXA CRANIO JOELHO JOELHOS MAO MAOS OMBRO OMBROS PERNA PUNHO QUADRIL TORNOZELO"
+    " ANCA BACINO CAVIGLIA COLONNA COSCIA DITO GAMBA GINOCCHIA GINOCCHIO GOMITO PIEDE POLSO RACHIDE SPALLA"  # Italian
+    " BEKKEN ELLEBOOG ENKEL HEUP POLS SCHEDEL SCHOUDER VINGER VOET WERVELKOLOM"  # Dutch
+    " BARK BIODRO CZASZKA KOLANO MIEDNICA NADGARSTEK STOPA".split()  # Polish
+)
+"""Words for another body part that are no English ones; without those that mean something else, as `PE` and `MAIN`."""
+_OTHER_STARTS: Final = tuple(
+    "ELLBOGEN ELLENBOGEN HALSWIRBEL HANDGELENK HANDWURZEL HUEFT HUFT KNIE LENDENWIRBEL MITTELFUSS MITTELHAND OBERARM"
+    " OBERSCHENKEL BRUSTWIRBEL SCHADEL SCHAEDEL SCHLUESSELBEIN SCHLUSSELBEIN SCHULTER SPRUNGGELENK UNTERARM"
+    " UNTERSCHENKEL VORFUSS WIRBELSAEULE WIRBELSAULE".split()
+)
+"""German ones, which are also written in one word with others: `KNIEGELENK`."""
 _WORDS_OF_DESCRIPTIONS: Final = (_OTHER_BODY_PARTS - {"ARM", "BACK", "EAR", "FACE", "JOINT"}) | frozenset(
     "ABD ABDOMINAL ANKLES CLAVICLES ELBOWS FACIAL FEET FEMORA FOREARMS HANDS HEELS HIPS HUMERI KNEES KUB LEGS"
     " MAMMOGRAM MAMMOGRAPHY SACROILIAC SHOULDERS TEETH THIGHS THUMBS TIB UROGRAM WRISTS".split()
@@ -131,22 +153,33 @@ def _modality_code(elements: Dataset) -> str:
 
 
 def _shows_other_body_part(elements: Dataset) -> bool:
-    """Return whether an element names a body part other than the chest, and none names the chest."""
-    parts, descriptions = _words(elements, _BODY_PARTS), _words(elements, _DESCRIPTIONS)
-    regions = (code for keyword in _CODES for code in items(elements, keyword))
-    descriptions |= {word for region in regions for word in _words(region, ("CodeMeaning",))}
-    if any(word in _CHEST_WORDS or word.startswith(_CHEST_START) for word in parts | descriptions):
-        return False
-    modality = (text(elements, "Modality") or "").upper()
-    return bool(parts & _OTHER_BODY_PARTS or descriptions & _WORDS_OF_DESCRIPTIONS or modality in _MODALITY_BODY_PARTS)
+    """Return whether the file is of another body part than the chest; see above."""
+    codes = (code for keyword in _CODES for code in items(elements, keyword))
+    descriptions = _words(elements, _DESCRIPTIONS).union(*(_words(code, ("CodeMeaning",)) for code in codes))
+    parts = _words(elements, _BODY_PARTS)
+    for words, others in ((descriptions, _WORDS_OF_DESCRIPTIONS), (parts, _OTHER_BODY_PARTS)):
+        if _names_chest(words):
+            return False
+        if words & others or _names_in_other_language(words):
+            return True
+    return (text(elements, "Modality") or "").upper() in _MODALITY_BODY_PARTS
 
 
 def describes_other_body_part(tags: Mapping[str, Any]) -> bool:
-    """Return whether the descriptions among stored tags alone name another body part, which older rules let in."""
+    """Return whether stored tags name another body part in a way that older rules let in."""
     parts, descriptions = (
         _words_of(str(tags.get(keyword) or "") for keyword in keywords) for keywords in (_BODY_PARTS, _DESCRIPTIONS)
     )
-    return bool(descriptions & _WORDS_OF_DESCRIPTIONS) and not parts & _OTHER_BODY_PARTS
+    is_named = bool(descriptions & _WORDS_OF_DESCRIPTIONS) or _names_in_other_language(descriptions | parts)
+    return is_named and not parts & _OTHER_BODY_PARTS
+
+
+def _names_chest(words: set[str]) -> bool:
+    return any(word in _CHEST_WORDS or word.startswith(_CHEST_STARTS) for word in words)
+
+
+def _names_in_other_language(words: set[str]) -> bool:
+    return any(word in _OTHER_LANGUAGES or word.startswith(_OTHER_STARTS) for word in words)
 
 
 def _words(elements: Dataset, keywords: tuple[str, ...]) -> set[str]:

@@ -24,7 +24,16 @@ from mcp_cxr.errors import CorruptImage, UnsupportedImage
 from mcp_cxr.images.dicom import UNDEFINED_LENGTH, syntax_name
 from mcp_cxr.images.files import LIBRARY_ERRORS, NeedsDecoding, translate_library_errors
 from mcp_cxr.images.pixels._codestream import StreamHeader, read_stream_header
-from mcp_cxr.images.pixels._raster import SIGN, ArrayRaster, FileRaster, checked_shift, mask_to_bits, note_stray_bits
+from mcp_cxr.images.pixels._raster import (
+    OTHER_SIGN,
+    SIGN,
+    ArrayRaster,
+    FileRaster,
+    checked_shift,
+    contradicts_sign,
+    mask_to_bits,
+    note_stray_bits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +134,8 @@ def _stored_bits(samples: Samples, layout: PixelLayout) -> tuple[Samples, tuple[
     bits = layout.bits_stored
     samples = np.ascontiguousarray(samples)
     shift, notes = checked_shift(lambda: [samples], bits, layout.shift)
+    if layout.photometric.startswith("MONOCHROME") and contradicts_sign(samples, bits, shift, signed=layout.signed):
+        layout, notes = replace(layout, signed=not layout.signed), (*notes, _other_sign(layout))
     if bits + shift < 8 * samples.dtype.itemsize:
         notes += note_stray_bits([samples], bits + shift, signed=layout.signed)
     return mask_to_bits(samples, bits, signed=layout.signed, shift=shift), notes
@@ -136,7 +147,7 @@ def _file_raster(file: DicomFile) -> FileRaster:
     available = min(file.pixels.length, file.source.seek(0, io.SEEK_END) - file.pixels.offset)
     if available < 2 * layout.rows * layout.columns:
         raise CorruptImage("truncated pixel data")
-    return FileRaster(
+    raster = FileRaster(
         source=cast("BufferedIOBase", file.source),  # typing.BinaryIO knows no readinto
         offset=file.pixels.offset,
         shape=(layout.rows, layout.columns),
@@ -145,6 +156,14 @@ def _file_raster(file: DicomFile) -> FileRaster:
         shift=layout.shift,
         swapped=file.little_endian != (sys.byteorder == "little"),
     )
+    if contradicts_sign(raster.sampled_rows(), layout.bits_stored, layout.shift, signed=layout.signed):
+        other = np.dtype(np.uint16 if layout.signed else np.int16)
+        return replace(raster, dtype=other, notes=(_other_sign(layout),))
+    return raster
+
+
+def _other_sign(layout: PixelLayout) -> str:
+    return f"{OTHER_SIGN}: read as {'unsigned' if layout.signed else 'signed'}"
 
 
 def _half_size(frame: bytes, layout: PixelLayout) -> StoredArray | None:
@@ -167,8 +186,8 @@ def _half_size(frame: bytes, layout: PixelLayout) -> StoredArray | None:
     ):
         return None
     values = values >> 8 * values.itemsize - stream.bits  # Pillow scales values to all bits
-    if (
-        values.max() >= 1 << layout.bits_stored
+    if values.max() >= 1 << layout.bits_stored or contradicts_sign(
+        values, layout.bits_stored, 0, signed=False
     ):  # bits above BitsStored may be in use, and their mean would be meaningless
         return None
     return _centered(_centered(values).T).T.copy()
@@ -275,7 +294,7 @@ def _layout_in_stream(stream: StreamHeader, layout: PixelLayout) -> tuple[PixelL
     compressed need a stream as deep as (0028,0102) High Bit.
     """
     if stream.signed:
-        return replace(layout, bits_stored=layout.bits_allocated, shift=0), ()
+        return replace(layout, bits_stored=layout.bits_allocated, shift=0, signed=True), ()
     bits, shift = layout.bits_stored, layout.shift if stream.bits >= layout.bits_stored + layout.shift else 0
     if not layout.signed or stream.bits == bits + shift:
         return replace(layout, shift=shift), ()

@@ -24,6 +24,10 @@ _SAMPLED: Final = 64
 STRAY_BITS: Final = "pixels use more bits than stored"
 _MOVED: Final = "stored values moved down by"
 SIGN: Final = "sign read at"
+OTHER_SIGN: Final = "sign of the header contradicted by the pixels"
+_SIGN_ROWS: Final = 16
+_ROUGHER: Final = 1.3
+"""See `contradicts_sign`."""
 _MAX_STRAY_SHARE: Final = 1 / 5
 """See `note_stray_bits`."""
 
@@ -117,6 +121,12 @@ class FileRaster:
     def _masked(self, strip: NDArray[Any]) -> NDArray[Any]:
         return mask_to_bits(strip, self.bits, signed=self.dtype.kind == "i", shift=self.shift)
 
+    def sampled_rows(self) -> NDArray[Any]:
+        """Return some rows as they are stored, shape (rows, columns)."""
+        step = max(1, self.shape[0] // _SIGN_ROWS)
+        starts = range(0, self.shape[0], step)
+        return np.concatenate([strip.copy() for top in starts for strip in self.strips(range(top, top + 1))])
+
     def with_masked_bits(self) -> FileRaster:
         """Return a raster of the stored bits alone; see `checked_shift` and `note_stray_bits`.
 
@@ -139,9 +149,9 @@ def strip_rows(raster: Raster, rows: range | None = None, *, step: int) -> list[
 def mask_to_bits(samples: NDArray[Any], bits: int, *, signed: bool, shift: int = 0) -> NDArray[Any]:
     """Return the `bits` above `shift` alone, the sign extended: (0028,0101) Bits Stored, PS3.5 8.1.1."""
     unused = max(samples.dtype.itemsize * 8 - bits, 0)
-    if not unused and not signed:
-        return samples
     kind = np.dtype(f"{'i' if signed else 'u'}{samples.dtype.itemsize}")
+    if not unused:
+        return samples.view(kind)
     return np.right_shift(np.left_shift(samples.view(kind), max(unused - shift, 0)), unused)
 
 
@@ -163,7 +173,30 @@ def checked_shift(strips: Callable[[], Iterable[NDArray[Any]]], bits: int, shift
 
 def are_values_moved(notes: Iterable[str]) -> bool:
     """Return whether a note says that the stored values are not those that ignoring the header's bits would give."""
-    return any(note.startswith((_MOVED, SIGN)) for note in notes)
+    return any(note.startswith((_MOVED, SIGN, OTHER_SIGN)) for note in notes)
+
+
+def contradicts_sign(values: NDArray[Any], bits: int, shift: int, *, signed: bool) -> bool:
+    """Return whether an image is much smoother if the sign in its header is not believed.
+
+    Read with the wrong sign, values wrap around in the middle of their range, so that neighbors differ by nearly all of
+    it. Compared are the sums of these differences along some rows. Measured on 60 real gray images: with the right sign
+    1.02 times the other way's at most; with the wrong one 1.7 times or more, unless few values reach the middle.
+
+    Args:
+        values: Shape (rows, columns); as they are stored, of either dtype.
+        bits: (0028,0101) Bits Stored.
+        shift: Bits below the stored ones.
+        signed: What the header says.
+    """
+    rows = np.ascontiguousarray(values[:: max(1, len(values) // _SIGN_ROWS)])
+    if not (rows.view(f"u{rows.itemsize}") >> (bits + shift - 1) & 1).any():
+        return False
+    as_said, otherwise = (
+        int(np.abs(np.diff(mask_to_bits(rows, bits, signed=sign, shift=shift).astype(np.int64), axis=1)).sum())
+        for sign in (signed, not signed)
+    )
+    return as_said > _ROUGHER * otherwise
 
 
 def note_stray_bits(strips: Iterable[NDArray[Any]], bits: int, *, signed: bool) -> tuple[str, ...]:

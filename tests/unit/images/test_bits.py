@@ -165,3 +165,45 @@ def test_the_sign_stands_at_the_narrower_of_stream_and_header(
     values, notes = read(compressed(frame, syntax, dicom_image(IMAGE, **header)), tmp_path)
     assert np.array_equal(values, SIGNED)
     assert [note in each for each in notes] == ([True] if note else [])
+
+
+SMOOTH = phantom(256, 240)
+OTHER_SIGN = "sign of the header contradicted by the pixels: read as "
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("syntax", [None, JPEGLosslessSV1, JPEG2000Lossless, RLELossless])
+def test_signed_values_that_are_called_unsigned_are_read_as_signed_and_noted(
+    tmp_path: Path, syntax: UID | None, bits: int
+) -> None:
+    signed = SMOOTH.astype(np.int32) - 1500
+    stored = (signed & (1 << bits) - 1).astype(np.uint16)
+    image = in_syntax(dicom_image(stored, BitsStored=bits, HighBit=bits - 1), stored, bits, syntax)
+    values, notes = read(image, tmp_path)
+    in_range = ((signed + (1 << bits - 1)) % (1 << bits)) - (1 << bits - 1)
+    assert np.array_equal(values, in_range)
+    assert notes == [f"{OTHER_SIGN}signed"]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+@pytest.mark.parametrize("syntax", [None, JPEGLosslessSV1, JPEG2000Lossless, RLELossless])
+def test_unsigned_values_that_are_called_signed_are_read_as_unsigned_and_noted(
+    tmp_path: Path, syntax: UID | None, bits: int
+) -> None:
+    stored = SMOOTH << (bits - 12)
+    image = dicom_image(stored, BitsStored=bits, HighBit=bits - 1, PixelRepresentation=1)
+    values, notes = read(in_syntax(image, stored, bits, syntax), tmp_path)
+    assert np.array_equal(values, stored)
+    assert notes == [f"{OTHER_SIGN}unsigned"]
+
+
+def in_syntax(image: FileDataset, stored: NDArray[Any], bits: int, syntax: UID | None) -> FileDataset:
+    if syntax is None:
+        return image
+    if syntax == RLELossless:
+        image.compress(RLELossless, generate_instance_uid=False)
+        return image
+    if syntax == JPEGLosslessSV1:
+        return compressed(imagecodecs.ljpeg_encode(stored, bitspersample=bits), syntax, image)
+    j2k = imagecodecs.jpeg2k_encode(stored, level=0, codecformat="j2k", bitspersample=bits)
+    return compressed(j2k, syntax, image)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from pydicom.dataelem import RawDataElement
 from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
 from pydicom.tag import Tag
 from pydicom.uid import JPEG2000, MPEG2MPML, DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
@@ -33,12 +34,32 @@ CT, SR, SEG, MG = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "88.11", "6
 CR, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.7"
 
 
+OTHER_PARTS = (
+    *(
+        "Knie",
+        "Kniegelenk",
+        "LWS",
+        "HWS",
+        "BWS",
+        "Becken",
+        "Schulter",
+        "Hand",
+        "Füße",
+        "Hüfte",
+        "Schädel",
+        "Wirbelsäule",
+    ),
+    *("genou", "épaule", "bassin", "RODILLA", "MUÑECA", "hombro", "joelho", "mão", "ginocchio", "spalla", "bekken"),
+)
+
+
 def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
     with pytest.raises(ImageError) as caught:
         read_image(path, SPEC, **options)
     return type(caught.value), caught.value.reason
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")  # pydicom's, while the test writes words of people
 @pytest.mark.parametrize(
     ("elements", "reason"),
     [
@@ -61,6 +82,10 @@ def refused(path: Path, **options: Any) -> tuple[type[ImageError], str]:
         ({"ProtocolName": "L-SPINE LAT"}, "not a chest radiograph (body part)"),
         ({"RequestedProcedureDescription": "KUB"}, "not a chest radiograph (body part)"),
         ({"ProcedureCodeSequence": coded("1", "Shoulder 2 views")}, "not a chest radiograph (body part)"),
+        *(({"BodyPartExamined": word}, "not a chest radiograph (body part)") for word in OTHER_PARTS),
+        *(({"SeriesDescription": f"{word} 2 Ebenen"}, "not a chest radiograph (body part)") for word in OTHER_PARTS),
+        ({"BodyPartExamined": "CHEST", "StudyDescription": "KNEE 2V"}, "not a chest radiograph (body part)"),
+        ({"BodyPartExamined": "THORAX", "SeriesDescription": "Knie ap li"}, "not a chest radiograph (body part)"),
         ({"NumberOfFrames": 3}, "more than one frame"),
         ({"Rows": 65535, "Columns": 65535}, "more than 64 megapixels"),
         ({"BitsAllocated": 32}, "neither 8 nor 16 bits, or neither one nor three samples"),
@@ -74,12 +99,17 @@ def test_what_is_no_chest_image_is_refused_by_its_header(tmp_path: Path, element
         read_header(path, any_body_part=False)
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")  # pydicom's, while the test writes words of people
 @pytest.mark.parametrize(
     "elements",
     [
         {"BodyPartExamined": "CHEST"},
         {"BodyPartExamined": "CHEST ABDOMEN"},
         {"BodyPartExamined": "SOMEWHERE"},
+        *({"BodyPartExamined": word} for word in ("RIBS", "Rippen", "THORAXAUFNAHME", "Poumons", "PULMÃO", "TÓRAX")),
+        {"StudyDescription": "XR KNEE", "SeriesDescription": "CHEST PA"},
+        {"ProcedureCodeSequence": Sequence([*coded("1", "Knee 2 views"), *coded("2", "Chest PA")])},
+        {"StudyDescription": "R/O PE, MAIN CAMPUS"},
         {"AnatomicRegionSequence": coded("T-D3000", "Chest")},
         {"Modality": "CR"},
         {"Modality": "OT"},

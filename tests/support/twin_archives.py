@@ -103,7 +103,7 @@ WORDINGS = (
 
 def write_twins(folder: Path) -> tuple[Path, Path]:
     """Write both folders, each with an `images.csv`; the image files have the same names, pixels and ids."""
-    folders = folder / WORDINGS[0].name, folder / WORDINGS[1].name
+    folders = folder / "twin0", folder / "twin1"
     facts = random.Random(5)  # noqa: S311  # not a secret
     drawn = [_study(facts, number) for number in range(STUDIES)]
     for place, wording in zip(folders, WORDINGS, strict=True):

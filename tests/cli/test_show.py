@@ -28,6 +28,7 @@ def test_json_equals_the_result_of_the_tool(on_demo: Command, demo: Ingested):
     done = on_demo("show", image_id, "--json")
     assert done.code == 0
     told = told_by_tool(demo, "get_image_metadata", image_id=image_id)
+    assert told.pop("note"), "which is for models alone"
     path = str(demo.drawn.images[0].path)
     assert path.endswith(f"/files/{told['image_path']}")
     assert done.json == {**told, "path": path, "image_path": f"files/{told['image_path']}"}

@@ -35,6 +35,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
         assert f": {added} added, {present} already present" in out
         for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
             assert title in out
+        assert_pixels_find(out)
         assert out.rstrip().endswith(str(folder / "contact-sheet.png"))
     with Image.open(folder / "contact-sheet.png") as sheet:
         assert sheet.format == "PNG"
@@ -43,8 +44,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
     assert len(list((folder / "images").rglob("*.dcm"))) == images
 
 
-def test_it_shows_what_pixels_find_where_no_report_is(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    out = demo_output(tmp_path, capfd)
+def assert_pixels_find(out: str) -> None:
     *_, compared = out.partition("By words where reports are, and by pixels where none is")
     for question in ("pacemaker", "left pleural effusion", "enlarged heart"):
         best = compared.split(f"\n{question}\n")[1].splitlines()[1]

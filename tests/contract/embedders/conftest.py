@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mcp_cxr.demo import ENCODER_FOLDER
 from mcp_cxr.embeddings import LocalConfig, LocalEmbedder, OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
 from mcp_cxr.records import Rendering
@@ -31,14 +32,15 @@ def standins() -> Iterator[dict[str, StandIn]]:
         yield {"nim": nim, "infinity": infinity, "vllm": vllm}
 
 
-@pytest.fixture(params=["offline", "local", "nim", "infinity", "vllm"])
+@pytest.fixture(params=["offline", "local", "demo", "nim", "infinity", "vllm"])
 def new_embedder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Embedder]:
     """Return a function that makes the embedder under test, not yet opened."""
     if request.param == "offline":
         return lambda: OfflineEmbedder(preprocessing=PREPROCESSING)
-    if request.param == "local":
+    if request.param in ("local", "demo"):
+        folder = MODELS / "clip" if request.param == "local" else ENCODER_FOLDER
         known = tmp_path_factory.getbasetemp() / "encoders.json"  # one first load for all tests
-        return lambda: LocalEmbedder(LocalConfig(MODELS / "clip", PREPROCESSING, known))
+        return lambda: LocalEmbedder(LocalConfig(folder, PREPROCESSING, known, allows_demo_encoder=True))
     standin: StandIn = request.getfixturevalue("standins")[request.param]
     config = NvclipConfig(
         base_url=standin.base_url,

@@ -209,7 +209,7 @@ def _warnings(
             else f"Without report text, only imaging findings, devices and labels are searched; ignored: {names}."
         )
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
-    if (unknown and not is_named) or _other_script(text):
+    if (unknown and not is_named and searchable_words == "archive") or _other_script(text):
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if text_filters.patient_words:
         found.append(

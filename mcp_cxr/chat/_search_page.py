@@ -9,7 +9,7 @@ import streamlit as st
 
 from mcp_cxr.chat._gallery import gallery
 from mcp_cxr.chat._result_bar import results
-from mcp_cxr.chat._search_queries import GROUPS, count_filters, describe_query
+from mcp_cxr.chat._search_queries import GROUPS, MODES, count_filters, describe_query
 from mcp_cxr.chat._session_state import MARKS, widget
 from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
 from mcp_cxr.errors import CxrError
@@ -79,9 +79,10 @@ def _filters() -> None:
     for column, (name, label) in zip(st.columns(2), (("age_from", "Age from"), ("age_to", "Age to")), strict=True):
         column.number_input(label, min_value=0, max_value=150, value=None, step=1, key=widget(name))
     st.text_input("Sex", key=widget("sex"), placeholder="F or M")
-    first, second = st.columns(2)
+    first, second, third = st.columns(3)
     first.text_input("Split", key=widget("split"), placeholder="train, validate, test")
     second.selectbox("One result per", list(GROUPS), key=widget("group"), format_func=GROUPS.__getitem__)
+    third.selectbox("Search by", list(MODES), key=widget("mode"), format_func=MODES.__getitem__)
     st.caption("Filters apply to the next search.")
 
 

@@ -29,10 +29,13 @@ FIELDS: dict[str, Any] = {
     "age_from": None,
     "age_to": None,
     "group": "study",
+    "mode": "auto",
 }
 """Arguments of `search_medical_images` that have a widget, and the value that means no choice."""
 GROUPS = {"study": "study", "subject": "patient", "none": "image"}
 """Values of `group`, and what gets one result each."""
+MODES = {"auto": "words and pixels", "words": "words alone", "vector": "pixels alone"}
+"""Values of `mode`, and what is compared."""
 _NAMES = {
     "labels_absent": "without",
     "labels": "with",
@@ -63,7 +66,7 @@ def query_of(values: Mapping[str, Any], *, marks: Mapping[str, list[str]]) -> di
 
 def count_filters(query: Mapping[str, Any]) -> int:
     """Return the number of filters in force."""
-    return len((query.keys() & FIELDS.keys()) - {"query", "group"})
+    return len((query.keys() & FIELDS.keys()) - {"query", "group", "mode"})
 
 
 def describe_query(query: Mapping[str, Any]) -> str:
@@ -78,6 +81,8 @@ def describe_query(query: Mapping[str, Any]) -> str:
     parts += [f"{word} {_listed(query[name])}".strip() for name, word in _NAMES.items() if name in query]
     if "group" in query:
         parts.append(f"one result per {GROUPS[query['group']]}")
+    if "mode" in query:
+        parts.append(f"by {MODES[query['mode']]}")
     return ", ".join(parts) or "everything"
 
 

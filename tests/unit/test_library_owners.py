@@ -17,7 +17,13 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "_typeshed": EVERYWHERE,  # types alone
     "anyio": EVERYWHERE,
     "click": ("cli", "demo"),
-    "csv": ("csv_writer", "evaluate.inputs", "language._vocabulary", "layouts._tables"),  # all others only read
+    "csv": (
+        "csv_writer",
+        "evaluate.inputs",
+        "language._imaging_reading",
+        "language._vocabulary",
+        "layouts._tables",
+    ),  # all others only read
     "http.client": (),  # http_client bounds what it sends and reads
     "httpx": ("http_client",),
     "imagecodecs": ("images.pixels",),

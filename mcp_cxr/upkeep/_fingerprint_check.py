@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import CxrError, EmbeddingError, FingerprintMismatch, StoreMissing
-from mcp_cxr.records import Rejection
+from mcp_cxr.records import LOCAL_ENCODER, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -54,8 +54,8 @@ class FingerprintCheck:
 
         Raises:
             FingerprintMismatch: The archive was made with another model; the embedder was not asked.
-            EmbeddingError: The embedder fails; for an archive that has no vectors yet, the message names the way
-                without a service.
+            EmbeddingError: The embedder fails; if a service does, and the archive has no vectors yet, the message names
+                the ways without one.
         """
         try:
             made_with = (await self._store.info()).fingerprint
@@ -66,7 +66,7 @@ class FingerprintCheck:
         try:
             await self._embedder.fingerprint()
         except EmbeddingError as exc:
-            if made_with:
+            if made_with or self._embedder.name == LOCAL_ENCODER:
                 raise
             raise type(exc)(f"{exc} {_WAYS_TO_BEGIN}") from exc
 

@@ -39,4 +39,5 @@ def default_of(name: str) -> str:
         return "the platform's user data folder"
     if field.default is None:
         return "none"
-    return f"`{field.default}`" if field.default else "empty"
+    shown = ",".join(field.default) if isinstance(field.default, tuple) else field.default
+    return f"`{shown}`" if field.default else "empty"

@@ -71,7 +71,11 @@ class TinyEncoder:
         return folder
 
     def save(self, model: onnx.ModelProto, path: Path) -> None:
-        options: dict[str, Any] = {"save_as_external_data": True, "location": f"{path.name}_data", "size_threshold": 64}
+        options: dict[str, Any] = {
+            "save_as_external_data": True,
+            "location": f"{path.name}_data",
+            "size_threshold": 256,
+        }
         onnx.save(model, path, **(options if self.external else {}))
 
     @property

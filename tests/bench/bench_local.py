@@ -198,7 +198,7 @@ async def _nothing() -> AsyncIterator[None]:
 def print_memory(folder: Path, known: Path) -> None:
     """Print the memory of two processes at once; Pss counts a shared page by halves."""
     command = [sys.executable, "-c", MEMORY, str(folder), str(known)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
     for process in processes:
         assert process.stdout

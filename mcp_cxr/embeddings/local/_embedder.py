@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 _BATCH: Final = 8
 """Images of a run; more were measured to be no faster on the CPU."""
-_BATCH_S: Final = 2.0
+_BATCH_S: Final = 5.0
 """Seconds that a batch should take at most, because a stop waits for it: slow encoders get smaller ones."""
 _SHOWN_DIGITS: Final = 16
 

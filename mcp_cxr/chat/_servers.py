@@ -157,10 +157,10 @@ def _servers(
     settings: Settings, folders: Sequence[Path], uploads: Path, variables: dict[str, str]
 ) -> tuple[StdioServerParameters, StdioServerParameters]:
     """Return how to start the user's server and the model's, which may ingest nothing that only the user named."""
-    readable = [word for folder in folders for word in ("--readable", str(folder))]
+    readable = variables | {"CXR_READABLE_FOLDERS": os.pathsep.join(map(str, folders))}
     return (
         _server(settings, variables, "--for-owner", share=_SHARE_ALL, roots=[*settings.roots, *folders, uploads]),
-        _server(settings, variables, *readable, share=",".join(settings.share), roots=settings.roots),
+        _server(settings, readable, share=",".join(settings.share), roots=settings.roots),
     )
 
 

@@ -44,7 +44,8 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--tls-key", type=_FILE, help="PEM file with the key of the certificate.")
 @click.option("--public-url", help="URL that clients use, for example that of a reverse proxy.")
 @click.option("--oauth-issuer", help="Accept access tokens from this OAuth server instead of the token in http.token.")
-@click.option("--readable", multiple=True, hidden=True, type=_FOLDER)  # `mcp-cxr chat` names its folders
+# `mcp-cxr chat` names its folders in the environment: every user of the machine can read command lines
+@click.option("--readable", envvar="CXR_READABLE_FOLDERS", multiple=True, hidden=True, type=_FOLDER)
 @click.option("--for-owner", is_flag=True, hidden=True)  # `mcp-cxr chat` shows its user the paths of files
 @allow_demo_encoder
 @click.pass_context

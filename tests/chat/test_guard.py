@@ -338,6 +338,7 @@ async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     await tab.goto(chatting.opening_file.as_uri())
     await tab.wait_for_selector("iframe")
     assert tab.url == chatting.address  # no code, no secret
+    assert await tab.evaluate("localStorage.getItem('mcp-cxr-session')") not in command_lines()
     await tab.reload()
     await tab.wait_for_selector("iframe")
     second = await profile.new_page()

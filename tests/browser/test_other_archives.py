@@ -79,7 +79,14 @@ ALL = {"view": ["PA", "AP", "LATERAL", "OTHER", "UNKNOWN"], "group": "none", "li
 async def test_hostile_texts_stay_texts(browser: Browser, other_client: Client):
     async with shown(browser, other_client, question=ALL) as page:
         await page.ready()
-        assert SHOWN in await page.find(".cards").inner_text()
+        assert "\u2039svg onload=alert(1)>" in await page.find(".cards").inner_text()
+        found = (await other_client.call_tool("search_medical_images", ALL)).structured_content
+        assert found
+        for hit in found["images"]:
+            hit |= {"subject_id": SCRIPT, "study_id": SCRIPT, "why": [SCRIPT], "report_excerpt": SCRIPT}
+        armed = {"method": "ui/notifications/tool-result", "params": {"content": [], "structuredContent": found}}
+        await page.page.evaluate("(armed) => hosting.send(armed)", armed)  # as from another server
+        await page.find(".ids").get_by_text(SCRIPT).first.wait_for()
         for place in range(await page.find(".card").count()):
             await page.open_image(place)
             await page.find(".panel dl").first.wait_for()

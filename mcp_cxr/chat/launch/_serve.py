@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+import threading
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def serve_page(
             note(f"Open {_link(address, sessions.code)}; Ctrl-C stops it.")
             note(f"The link works once. For another browser, open {opening_file}")
             if opens_browser:  # with the file: other users of the machine can read the browser's command line
-                webbrowser.open(opening_file.as_uri())
+                threading.Thread(target=webbrowser.open, args=(opening_file.as_uri(),), daemon=True).start()
             await server.serve([listener])
 
         _stop_on_signals(server)

@@ -61,6 +61,10 @@ def _restore(server: StandIn, dump: dict[str, Any]) -> None:
         connection.commit()
 
 
+NEWER = ("labels_by", "sex", "age", "days_since_first_study")
+"""Fields of `show --json` that the old writer did not know."""
+
+
 @pytest.mark.parametrize("place", ["embedded", "on_iris"])
 async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, request: pytest.FixtureRequest):
     named = request.getfixturevalue(place)
@@ -68,8 +72,10 @@ async def test_every_field_of_an_old_archive_is_shown_as_before(place: str, requ
     async with open_archive(Settings.model_validate(named)) as archive:
         for _ in range(2):
             shown = {image_id: asdict(await archive.show(image_id)) for image_id in expected}
-            newer = [one.pop(name) for one in shown.values() for name in ("labels_by", "sex", "age")]
+            newer = [one.pop(name) for one in shown.values() for name in NEWER]
             assert set(newer) == {None}
+            paths = {image_id: one.pop("path") for image_id, one in shown.items()}
+            assert all(paths[image_id].endswith(f"/{one['image_path']}") for image_id, one in shown.items())
             assert shown == expected
             labeled = await archive.search(labels_absent=["Fracture"], group="none")
             assert {hit.image_id for hit in labeled.images} == {

@@ -39,7 +39,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the `mcp-cxr` command of the wheel with its extras, in an environment with nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, with_pip=True)
-    run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", f"{built.wheel}[chat,plots]", cwd=folder)
+    wheel = f"{built.wheel}[chat,local,plots]"
+    run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", wheel, cwd=folder)
     return str(folder / "bin" / "mcp-cxr")
 
 

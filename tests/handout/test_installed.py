@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -25,7 +26,6 @@ from tests.support.served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.server.archives import Ingested
 
@@ -64,12 +64,15 @@ def served(installed: str, demo: Ingested, tmp_path_factory: pytest.TempPathFact
         yield server
 
 
-def test_the_demo_runs_and_the_plots_extra_draws_plots(installed: str, tmp_path: Path):
+def test_the_demo_finds_by_pixels_and_the_plots_extra_draws_plots(installed: str, tmp_path: Path):
     out = run(installed, "demo", "--keep", str(tmp_path / "demo"), cwd=tmp_path, env={})
-    assert "Contact sheet of all answers" in out
+    assert "by pixels where none is" in out
+    assert "Contact sheet of all results" in out
     assert (tmp_path / "demo" / "contact-sheet.png").is_file()
-    page, variables = tmp_path / "page.html", environment(tmp_path / "demo" / "archive")
-    run(installed, "evaluate", "--only", "similar", "--report", str(page), cwd=tmp_path, env=variables)
+    (encoder,) = Path(installed).parents[1].rglob("mcp_cxr/demo/encoder")
+    local = {"MCP_CXR_EMBEDDER": "local", "MCP_CXR_MODEL_DIR": str(encoder)}
+    page, variables = tmp_path / "page.html", environment(tmp_path / "demo" / "archive-local") | local
+    run(installed, "evaluate", "--only", "labels", "--html", str(page), cwd=tmp_path, env=variables)
     assert "<svg" in page.read_text()
 
 

@@ -62,7 +62,7 @@ $(MODELS)/.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
 	$(MODELS)/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
-	$(MODELS)/bin/python -m pip install --quiet torch onnx onnxscript
+	$(MODELS)/bin/python -m pip install --quiet torch onnx onnxscript "transformers>=4.57,<5" sentencepiece protobuf pillow open_clip_torch
 	@touch $@
 
 reliability: $(SETUP) ## write docs/reliability.md from the names of the tests

@@ -14,8 +14,10 @@ It needs no part of mcp-cxr. `mcp-cxr model check FOLDER` compares what it finds
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,7 @@ def drawings(count, size):
 def export_tower(tower, inputs, names, output, path):
     """Write one graph; batch and, for texts, sequence are open."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    torch.backends.mha.set_fastpath_enabled(False)  # its one operator has no form in ONNX
     axes = {name: {0: "batch"} if name == "pixel_values" else {0: "batch", 1: "sequence"} for name in names}
     with torch.no_grad():
         torch.onnx.export(
@@ -168,7 +171,7 @@ def export_open_clip(name, folder):
     import open_clip
 
     model, _, _ = open_clip.create_model_and_transforms(name)
-    tokenizer, config = open_clip.get_tokenizer(name), open_clip.get_model_config(name.removeprefix("hf-hub:"))
+    tokenizer, config = open_clip.get_tokenizer(name), _open_clip_config(name)
     model = model.eval()
     process = open_clip.get_model_preprocess_cfg(model)
     size = process["size"][0] if isinstance(process["size"], (list, tuple)) else process["size"]
@@ -177,7 +180,7 @@ def export_open_clip(name, folder):
     text_tower = Tower(model, lambda ids: model.encode_text(ids.long()))
     export_tower(image_tower, (torch.zeros(2, 3, size, size),), ("pixel_values",), "embedding", folder / "visual/model.onnx")
     export_tower(text_tower, (tokens,), ("text",), "embedding", folder / "textual/model.onnx")
-    (folder / "config.json").write_text(json.dumps(config or {"text_cfg": {"context_length": tokens.shape[1]}}))
+    (folder / "config.json").write_text(json.dumps(config))
     (folder / "visual/preprocess_cfg.json").write_text(json.dumps(process))
     save_tokenizer(_inner_tokenizer(tokenizer), folder / "textual")
     images = drawings(8, size)
@@ -187,12 +190,34 @@ def export_open_clip(name, folder):
         write_reference(folder, images, TEXTS, unit(image_tower(pixels)), unit(text_tower(tokens)))
 
 
+def _open_clip_config(name):
+    """Return the model's configuration: of a repository on the hub, that of its own file."""
+    import open_clip
+
+    if not name.startswith("hf-hub:"):
+        return open_clip.get_model_config(name)
+    from huggingface_hub import hf_hub_download
+
+    found = hf_hub_download(name.removeprefix("hf-hub:"), "open_clip_config.json")
+    return json.loads(Path(found).read_text())["model_cfg"]
+
+
 def _inner_tokenizer(tokenizer):
+    """Return the tokenizer of transformers that does the same: open_clip's own has CLIP's vocabulary."""
     if hasattr(tokenizer, "tokenizer"):
         return tokenizer.tokenizer
-    from transformers import CLIPTokenizerFast  # open_clip's own tokenizer has the same vocabulary
+    import open_clip
+    from transformers import CLIPTokenizerFast
 
-    return CLIPTokenizerFast.from_pretrained("openai/clip-vit-base-patch32")
+    pieces = sorted(tokenizer.encoder, key=tokenizer.encoder.get)
+    packed = Path(open_clip.__file__).with_name("bpe_simple_vocab_16e6.txt.gz")
+    merges = gzip.decompress(packed.read_bytes()).decode().split("\n")[1 : 49152 - 256 - 2 + 1]
+    names = {"<start_of_text>": "<|startoftext|>", "<end_of_text>": "<|endoftext|>"}
+    with tempfile.TemporaryDirectory() as work:
+        vocabulary, rules = Path(work) / "vocab.json", Path(work) / "merges.txt"
+        vocabulary.write_text(json.dumps({names.get(piece, piece): n for n, piece in enumerate(pieces)}))
+        rules.write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+        return CLIPTokenizerFast(str(vocabulary), str(rules), model_max_length=tokenizer.context_length)
 
 
 def main():

@@ -59,8 +59,9 @@ def _model_line(model: ChatModel | None, share: Sequence[str]) -> str:
         if host
         else ":green-badge[data stays on this machine]"
     )
-    withheld = [what for what in ("reports", "images") if what not in share]
-    access = f"does not see {' or '.join(withheld)}" if withheld else "sees reports and images"
+    withheld = [what for what in ("reports", "images", "dates") if what not in share]
+    listed = " or ".join(filter(None, (", ".join(withheld[:-1]), *withheld[-1:])))
+    access = f"does not see {listed}" if withheld else "sees reports, images and dates"
     return f"{data_flow} language model **{escape_markdown(model.name)}** · {access}"
 
 

@@ -183,7 +183,7 @@ async def test_a_model_searches_continues_and_is_stopped(
     async with open_page() as tab:
         await go_to(tab, "Chat")
         await expect(tab.get_by_text("stays on this machine")).to_be_visible()
-        await expect(tab.get_by_text("does not see reports or images")).to_be_visible()
+        await expect(tab.get_by_text("does not see reports, images or dates")).to_be_visible()
         await say(tab, "Is there a left effusion anywhere? Frontal images, please.")
         await expect(tab.get_by_text("Three studies.")).to_be_visible()
         await expect(viewer(tab).locator(".thumbnail.ready")).to_have_count(3)

@@ -207,11 +207,13 @@ def test_a_running_ingest_is_drawn_and_stopped(tab: OpenTab) -> None:
 
 def test_the_line_of_the_model_says_where_it_runs_and_what_it_may_not_see() -> None:
     assert _model_line(None, ()) == ":gray-badge[no language model]"
-    here = _model_line(ChatModel("llama_3", "http://localhost:1/v1"), ("reports", "images"))
-    assert here == ":green-badge[data stays on this machine] language model **llama\\_3** · sees reports and images"
+    here = _model_line(ChatModel("llama_3", "http://localhost:1/v1"), ("reports", "images", "dates"))
+    assert (
+        here == ":green-badge[data stays on this machine] language model **llama\\_3** · sees reports, images and dates"
+    )
     away = _model_line(AnthropicModel("claude", "https://api.anthropic.com"), ("reports",))
     assert away.startswith(":orange-badge[data leaves this machine: api\\.anthropic\\.com\\:443]")
-    assert away.endswith("· does not see images")
+    assert away.endswith("· does not see images or dates")
 
 
 def test_quoted_markdown_is_escaped() -> None:

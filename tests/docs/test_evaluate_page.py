@@ -16,7 +16,7 @@ evaluate = cli.commands["evaluate"]
 
 
 def test_the_page_names_exactly_the_existing_options() -> None:
-    named = set(re.findall(r"--[a-z]+", PAGE.read_text()))
+    named = set(re.findall(r"--[a-z]+(?:-[a-z]+)*", PAGE.read_text()))
     known = {option for one in evaluate.params if isinstance(one, click.Option) for option in one.opts}
     assert named <= known
     assert known - named == set()

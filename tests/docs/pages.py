@@ -52,6 +52,6 @@ def commands(page: Path) -> list[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Return every link to a file of the project."""
-    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    """Return every link to a file of the project; what stands in backticks is no link."""
+    found = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", re.sub(r"`[^`\n]*`", "", page.read_text()))
     return [link for link in found if "://" not in link]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,9 @@ class Database:
         self._state = state
         self._condition = threading.Condition()
         self._writer: object | None = None
+        self._locked_rows: Counter[str] = Counter()
+        self.owners: dict[str, str] = {}
+        """Who created each table, by its name in capitals."""
         self._sqlite = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._functions = Functions(self._sqlite)
         self.catalogue.make_views(self._sqlite)
@@ -80,10 +84,18 @@ class Database:
             self._begin(owner)
             try:
                 counts = [self._execute(sql, row).rowcount for row in rows]
+                self._count_locks(sql, sum(counts))
             finally:
                 if autocommit:
                     self._end(owner, "COMMIT")
             return counts
+
+    def _count_locks(self, sql: str, rows: int) -> None:
+        """Count the rows that the transaction changed in the table that the statement names first."""
+        table = sql.partition("[")[2].partition("]")[0]
+        self._locked_rows[table] += rows
+        most = self._state.counters.most_locked_rows
+        most[table] = max(most.get(table, 0), self._locked_rows[table])
 
     def commit(self, owner: object) -> None:
         with self._condition:
@@ -113,6 +125,7 @@ class Database:
         if self._writer is owner:
             self._sqlite.execute(verb)
             self._writer = None
+            self._locked_rows.clear()
             self._condition.notify_all()
 
     def _execute(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
@@ -159,6 +172,7 @@ class Database:
         for index in table.indexes.values():
             self._make_index(table, index)
         self.catalogue.add(table, self._sqlite)
+        self.owners[table.full_name.upper()] = self._state.username
 
     def _add_column(self, definition: AddColumn) -> None:
         table, column = self.catalogue.find(definition.table), definition.column

@@ -69,7 +69,8 @@ EXPRESSION_WORDS = frozenset(
 )
 """Words of expressions that mean the same in SQLite."""
 
-RESTRICTIONS = frozenset({"%NOLOCK"})  # RSQL_insert, RSQL_update, RSQL_delete
+RESTRICTIONS = frozenset("%NOLOCK %NOCHECK %NOINDEX %NOJOURN %NOTRIGGER".split())  # RSQL_insert, RSQL_update
+"""Keywords that each need an administrative privilege of the same name (GSQL_privileges)."""
 CAST_TYPES = frozenset("INTEGER INT BIGINT SMALLINT DOUBLE NUMERIC DECIMAL VARCHAR CHAR".split())
 VECTOR_TYPES = frozenset("DOUBLE FLOAT DECIMAL INTEGER".split())  # RSQL_tovector
 COLLATIONS = {"%EXACT": "BINARY", "EXACT": "BINARY", "%SQLUPPER": "SQLUPPER", "SQLUPPER": "SQLUPPER"}  # GSQL_collation

@@ -20,7 +20,7 @@ from tests.standins.iris._tokens import END, Token
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tests.standins.iris._catalogue import Catalogue
+    from tests.standins.iris._catalogue import Catalogue, Table
     from tests.standins.iris._documented import Function
 
 CLAUSES = frozenset("FROM WHERE GROUP HAVING ORDER UNION LIMIT ON INNER LEFT RIGHT FULL CROSS JOIN".split())
@@ -31,7 +31,12 @@ class Expressions(ABC):
     """Reads tokens, and writes the SQL that SQLite runs."""
 
     def __init__(
-        self, found: list[Token], catalogue: Catalogue, constants: Mapping[int, str], named: dict[str, str]
+        self,
+        found: list[Token],
+        catalogue: Catalogue,
+        constants: Mapping[int, str],
+        named: dict[str, str],
+        sources: dict[str, Table],
     ) -> None:
         self._tokens = found
         self._at = 0
@@ -40,10 +45,27 @@ class Expressions(ABC):
         self._constants = constants
         self.named = dict(named)
         """Kinds of the columns that AS names."""
+        self.sources: dict[str, Table] = dict(sources)
+        """Tables by their aliases."""
+        self._folding = 0
+        """Columns read so far whose collation ignores case, outside %EXACT."""
 
     @abstractmethod
     def _query(self, *, nested: bool) -> list[tuple[str, str]]:
         """Copy a query; return the name and kind of each of its columns."""
+
+    def _folds(self, source: str | None, name: str) -> bool:
+        tables = [self.sources[source.upper()]] if source and source.upper() in self.sources else []
+        if source is None:
+            tables = list(self.sources.values())
+        columns = [column for table in tables for column in table.columns if column.name.upper() == name.upper()]
+        return any(column.type == "VARCHAR" and column.collation == "SQLUPPER" for column in columns)
+
+    def _fold(self, start: int, before: int, kind: str) -> None:
+        """Put what was written since `start` in capitals, if a column in it ignores case."""
+        if kind == "text" and self._folding > before:
+            self._out[start:start] = ["iris_upper", "("]
+            self._out += [")", "COLLATE", "SQLUPPER"]
 
     # Reading
 
@@ -150,9 +172,14 @@ class Expressions(ABC):
             return self._bracket()
         if token.text == ".":
             raise SqlError(-1, "a full stop stands alone")
+        if token.text == "/":  # a division by zero is an error
+            self._out += ["*", "1.0", "/", "iris_divisor", "("]
+            self._term()
+            self._out.append(")")
+            return "double"
         # In IRIS the quotient of two integers has its fraction (GSQL_langelements); # is its remainder.
-        self._out += {"/": ["*", "1.0", "/"], "#": ["%"]}.get(token.text, [token.text])
-        return {"/": "double", "||": "text"}.get(token.text)
+        self._out.append({"#": "%"}.get(token.text, token.text))
+        return {"||": "text"}.get(token.text)
 
     def _bracket(self) -> str | None:
         self._out.append("(")
@@ -197,14 +224,15 @@ class Expressions(ABC):
         self._out += [")", ")", ")"]
 
     def _column(self) -> str:
-        name = self._identifier()
+        name, source = self._identifier(), None
         self._out.append(f"[{name}]")
         if self._takes("."):
             self._out.append(".")
             if self._copies("*"):
                 return "text"
-            name = self._identifier()
+            source, name = name, self._identifier()
             self._out.append(f"[{name}]")
+        self._folding += self._folds(source, name)
         return self._catalogue.kind(name) or self.named.get(name.upper(), "text")
 
     # Calls
@@ -219,7 +247,9 @@ class Expressions(ABC):
                 return self._cast()
             case "%EXACT":
                 self._out.append("(")
+                before = self._folding
                 kind = self._expression()
+                self._folding = before
                 self._expect(")")
                 self._out += ["COLLATE", "BINARY", ")"]
                 return kind
@@ -267,7 +297,10 @@ class Expressions(ABC):
     def _arguments(self, name: str, function: Function) -> list[str]:
         if name in AGGREGATES:
             self._copies("DISTINCT")
+        start, before = len(self._out), self._folding
         kinds = [self._expression(stops=(",",))]
+        if name in ("MAX", "MIN"):
+            self._fold(start, before, kinds[0])
         while self._copies(","):
             kinds.append(self._expression(stops=(",",)))
         if not function.min_arguments <= len(kinds) <= function.max_arguments:

@@ -114,7 +114,14 @@ def _number(function: Callable[..., Any]) -> Callable[..., Any]:
     return _unless_null(run)
 
 
+def _divisor(value: float | None) -> float | None:
+    if value is not None and float(value) == 0:
+        raise SqlError(-400, "<DIVIDE>")
+    return value
+
+
 _FUNCTIONS: dict[str, tuple[int, Callable[..., Any]]] = {
+    "iris_divisor": (1, _divisor),
     "iris_list": (2, _list_from_string),
     "iris_to_vector": (1, _to_vector),
     "iris_cosine": (2, _cosine),

@@ -10,6 +10,7 @@ from tests.standins.iris._database import visible_value
 from tests.standins.iris._ddl import is_definition, parse_ddl
 from tests.standins.iris._errors import SqlError
 from tests.standins.iris._lists import Reader, item, items
+from tests.standins.iris._privileges import check_privileges
 from tests.standins.iris._translate import Statement, translate
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _CONNECT_ERRORS = (-417, -460)
 """Errors whose text is in the reply; for others the client sends OE."""
 _SQL_TYPES = {"text": 12, "integer": -5, "double": 8}
 """VARCHAR, BIGINT, DOUBLE."""
+_NUMERIC = 2
 
 
 class Reply(NamedTuple):
@@ -144,10 +146,11 @@ class ClientSession:
         modes = [(reader.text(), reader.number()) for _ in range(reader.number())]
         constants = {at: _CONSTANT_KINDS.get(kind, "text") for at, (mode, kind) in enumerate(modes, 1) if mode == "c"}
         run = self._compile(text, constants, len(modes))
+        check_privileges(run, self.state.grants, self.state.username, self.database.owners)
         prepared = self._prepared[number] = Prepared(text, constants, len(modes), run)
         described = b""
         if isinstance(run, Statement) and run.columns is not None:
-            described = _described(run.columns)
+            described = _described(run.columns, numbers_as_text=self.state.numbers_as_text)
         parameters = b"".join(items(_SQL_TYPES["text"], 50, 0, 1) for _ in range(prepared.parameters))
         return described + item(prepared.parameters) + parameters + item(1)
 
@@ -177,13 +180,23 @@ class ClientSession:
         page: list[bytes] = []
         size = 0
         for row in rows:
-            packed = b"".join(item(_typed(value, kind)) for value, kind in zip(row, kinds, strict=True))
+            packed = b"".join(item(self._typed(value, kind)) for value, kind in zip(row, kinds, strict=True))
             if page and (len(page) >= self.state.page_rows or size + len(packed) > self.state.page_bytes):
                 pages.append(b"".join(page))
                 page, size = [], 0
             page.append(packed)
             size += len(packed)
         return [*pages, b"".join(page)]
+
+    def _typed(self, value: Any, kind: str) -> Value:
+        if isinstance(value, bytes) and self.state.vector_cell is not None:
+            return self.state.vector_cell
+        value = visible_value(value)
+        if value is None:
+            return None
+        if kind == "text" or self.state.numbers_as_text:
+            return str(value)
+        return float(value) if kind == "double" else value
 
     def _page(self, number: int) -> Reply:
         pages = self._pages.get(number, [])
@@ -212,8 +225,9 @@ class ClientSession:
         return values
 
 
-def _described(columns: tuple[tuple[str, str], ...]) -> bytes:
-    each = [items(name, _SQL_TYPES[kind], 4096, 0, 1, name, None, None, "USER", bytes(12)) for name, kind in columns]
+def _described(columns: tuple[tuple[str, str], ...], *, numbers_as_text: bool) -> bytes:
+    types = {**_SQL_TYPES, "integer": _NUMERIC, "double": _NUMERIC} if numbers_as_text else _SQL_TYPES
+    each = [items(name, types[kind], 4096, 0, 1, name, None, None, "USER", bytes(12)) for name, kind in columns]
     return item(len(columns)) + b"".join(each)
 
 
@@ -229,17 +243,6 @@ def _constant(value: Value, kind: str) -> Value:
         return {"integer": int, "double": float}.get(kind, str)(value)
     except ValueError:
         return value
-
-
-def _typed(value: Any, kind: str) -> Value:
-    value = visible_value(value)
-    if value is None:
-        return None
-    if kind == "text":
-        return str(value)
-    if kind == "double":
-        return float(value)
-    return value
 
 
 def _unscramble(value: Value) -> str:

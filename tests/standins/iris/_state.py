@@ -20,6 +20,8 @@ class Counters:
     bytes_in: int = 0
     bytes_out: int = 0
     opened: int = 0
+    most_locked_rows: dict[str, int] = field(default_factory=dict[str, int])
+    """By table, the most rows that one transaction changed: beyond 1,000, IRIS locks the table (GSQL_tranproc)."""
 
 
 @dataclass
@@ -28,9 +30,15 @@ class State:
 
     username: str = "_SYSTEM"
     password: str = "SYS"  # noqa: S105  # of nothing
+    grants: list[str] | None = None
+    """Privileges of the user, as GRANT names them; None: all, as a superuser has."""
     page_rows: int = 1000
     """Rows in one message of a result."""
     page_bytes: int = 1 << 20
+    numbers_as_text: bool = False
+    """Return numbers as NUMERIC, in text."""
+    vector_cell: str | None = None
+    """Return this instead of every vector."""
     lock_timeout_s: float = 10.0
     """How long a writer waits for another transaction before -110; IRIS's default."""
     max_connections: int | None = None
@@ -99,5 +107,8 @@ class State:
 
 _RUN_MESSAGES = ("PQ", "PU", "DQ", "DU")
 """Messages that run a statement: the default of a fault's `on`."""
-_SETTINGS = frozenset("username password page_rows page_bytes lock_timeout_s max_connections hnsw fault".split())
+_SETTINGS = frozenset(
+    "username password grants page_rows page_bytes"
+    " numbers_as_text vector_cell lock_timeout_s max_connections hnsw fault".split()
+)
 _INITIAL = State()

@@ -23,6 +23,8 @@ class Statement(NamedTuple):
     sql: str
     columns: tuple[tuple[str, str], ...] | None
     """Name and kind of each result column; None where it is no query."""
+    needs: frozenset[str] = frozenset()
+    """Privileges that it needs: `SELECT ON Schema.Table`, or `%NOLOCK`."""
 
 
 def translate(text: str, catalogue: Catalogue, constants: Mapping[int, str]) -> Statement:
@@ -31,19 +33,22 @@ def translate(text: str, catalogue: Catalogue, constants: Mapping[int, str]) -> 
     Args:
         constants: Kinds of the parameters that were literals, by their number.
     """
-    named: dict[str, str] | None = None
+    known: tuple[dict[str, str], dict[str, Table]] | None = None
     while True:
-        translator = Translator(tokens(text), catalogue, constants, named or {})
+        translator = Translator(tokens(text), catalogue, constants, *(known or ({}, {})))
         statement = translator.statement()
-        if translator.named == named:
+        if (translator.named, translator.sources) == known:
             return statement
-        # Once more: now the kinds of columns that subqueries name are known where they are used.
-        named = translator.named
+        # Once more: now the kinds of columns that subqueries name, and the tables behind aliases, are known.
+        known = translator.named, translator.sources
 
 
 class Translator(Expressions):
+    _needs: set[str]
+
     def statement(self) -> Statement:
         columns = None
+        self._needs = set()
         match self._next.text:
             case "SELECT":
                 columns = tuple(self._query(nested=False))
@@ -57,7 +62,7 @@ class Translator(Expressions):
                 raise SqlError(-1, f"no statement known here begins with {word!r}")
         if self._next is not END:
             raise SqlError(-25, f"{self._next.raw!r} after the end")
-        return Statement(" ".join(self._out), columns)
+        return Statement(" ".join(self._out), columns, frozenset(self._needs))
 
     # Queries
 
@@ -79,10 +84,13 @@ class Translator(Expressions):
     def _select(self, *, nested: bool) -> tuple[list[tuple[str, str]], bool]:
         self._expect("SELECT")
         self._out.append("SELECT")
-        if not self._copies("DISTINCT"):
+        folds = self._has_group_by()
+        if self._copies("DISTINCT"):
+            folds = True
+        else:
             self._takes("ALL")
         top = self._top() if self._takes("TOP") else None
-        columns = self._items()
+        columns = self._items(folds=folds)
         if self._copies("FROM"):
             self._from()
         if self._copies("WHERE"):
@@ -99,6 +107,17 @@ class Translator(Expressions):
             self._out += ["LIMIT", top]
         return columns, top is not None
 
+    def _has_group_by(self) -> bool:
+        """Whether the select at hand has a GROUP BY of its own."""
+        depth = 0
+        for token in self._tokens[self._at :]:
+            depth += {"(": 1, ")": -1}.get(token.text, 0) if token.kind == "operator" else 0
+            if depth < 0 or (depth == 0 and token.kind == "word" and token.text == "UNION"):
+                return False
+            if depth == 0 and token.kind == "word" and token.text == "GROUP":
+                return True
+        return False
+
     def _top(self) -> str | None:
         depth = 0
         while self._takes("("):
@@ -112,25 +131,28 @@ class Translator(Expressions):
             self._expect(")")
         return f"?{token.raw}" if token.kind == "parameter" else token.raw
 
-    def _items(self) -> list[tuple[str, str]]:
+    def _items(self, *, folds: bool) -> list[tuple[str, str]]:
         columns: list[tuple[str, str]] = []
         while True:
             start = len(self._out)
             if self._copies("*"):
                 columns.append(("*", "text"))
             else:
-                columns.append(self._item(len(columns), start))
+                columns.append(self._item(len(columns), start, folds=folds))
             if not self._copies(","):
                 return columns
 
-    def _item(self, position: int, start: int) -> tuple[str, str]:
-        first = self._next
+    def _item(self, position: int, start: int, *, folds: bool) -> tuple[str, str]:
+        """Copy an item; with DISTINCT or GROUP BY, a column that ignores case is in capitals (RACS_FastDistinct)."""
+        first, before = self._next, self._folding
         kind = self._expression(stops=(",", "AS"))
         name = first.raw if len(self._out) == start + 1 else f"Expression_{position + 1}"
         if self._takes("AS") or self._next.kind == "quoted" or (self._next.kind == "word" and not self._is(*CLAUSES)):
             name = self._identifier()
         elif self._out[-1].startswith("[") and len(self._out) > start + 1 and self._out[-2] == ".":
             name = self._out[-1].strip("[]")
+        if folds:
+            self._fold(start, before, kind)
         self._out += ["AS", f"[{name}]"]
         self.named[name.upper()] = kind
         return name, kind
@@ -154,13 +176,18 @@ class Translator(Expressions):
             self._query(nested=True)
             self._expect(")")
             self._out.append(")")
-            default = None
+            default = table = None
         else:
-            default = self._table().name
-        self._alias(default)
+            table = self._table("SELECT")
+            default = table.name
+        alias = self._alias(default)
+        if table and alias:
+            self.sources[alias.upper()] = table
 
-    def _table(self) -> Table:
+    def _table(self, *verbs: str) -> Table:
+        """Copy the name of a table on which the user must have these privileges."""
         table = self._catalogue.find(self._qualified())
+        self._needs |= {f"{verb} ON {table.full_name}" for verb in verbs}
         self._out.append(f"[{table.full_name}]")
         return table
 
@@ -169,7 +196,7 @@ class Translator(Expressions):
         name = self._take().raw if first.text.startswith("%DICTIONARY") else self._identifier()
         return f"{name}.{self._identifier()}" if self._takes(".") else name
 
-    def _alias(self, default: str | None) -> None:
+    def _alias(self, default: str | None) -> str | None:
         if (
             self._takes("AS")
             or self._next.kind == "quoted"
@@ -178,6 +205,7 @@ class Translator(Expressions):
             default = self._identifier()
         if default:
             self._out += ["AS", f"[{default}]"]
+        return default
 
     # Changes
 
@@ -187,7 +215,7 @@ class Translator(Expressions):
         self._restriction()
         self._takes("INTO")
         self._out += ["INSERT", "INTO"]
-        table = self._table()
+        table = self._table("INSERT", *(["UPDATE"] if updates else []))
         names = self._columns() if self._takes("(") else [column.name for column in table.columns]
         self._out.append("(" + ", ".join(f"[{name}]" for name in names) + ")")
         if self._copies("VALUES"):
@@ -207,7 +235,7 @@ class Translator(Expressions):
     def _restriction(self) -> None:
         """Read what lifts a check or a lock; here every change is checked and locked."""
         if self._is(*RESTRICTIONS):
-            self._at += 1
+            self._needs.add(self._take().text)
 
     def _columns(self) -> list[str]:
         names = [self._identifier()]
@@ -219,7 +247,7 @@ class Translator(Expressions):
     def _update(self) -> None:
         self._copies("UPDATE")
         self._restriction()
-        self._alias(self._table().name)
+        self._alias(self._table("UPDATE", "SELECT").name)
         self._expect("SET")
         self._out.append("SET")
         while True:
@@ -237,6 +265,6 @@ class Translator(Expressions):
         self._restriction()
         self._takes("FROM")
         self._out += ["DELETE", "FROM"]
-        self._alias(self._table().name)
+        self._alias(self._table("DELETE", "SELECT").name)
         if self._copies("WHERE"):
             self._expression()

@@ -75,6 +75,11 @@ ANSWERS: dict[str, list[tuple[Any, ...]]] = {
     "SELECT ID_ FROM Room.Films WHERE Place = ''": [("c",)],
     "SELECT COUNT(*), COUNT(Size), COUNT(DISTINCT Place) FROM Room.Films": [(4, 3, 3)],
     "SELECT MIN(Size), MAX(Weight), AVG(Size), SUM(Size), SUM(Weight) FROM Room.Films": [(1, 1.5, 3.0, 9, 0.0)],
+    "SELECT DISTINCT Place FROM Room.Films WHERE Size = 3": [("PA",)],  # stored as `pa`
+    "SELECT Place, COUNT(*) FROM Room.Films WHERE Size = 3 GROUP BY Place": [("PA", 1)],
+    "SELECT MAX(Place), MIN(f.Place), MAX(ID_) FROM Room.Films f WHERE f.Size = 3": [("PA", "PA", "A")],
+    "SELECT DISTINCT %EXACT(Place) FROM Room.Films WHERE Size = 3": [("pa",)],
+    "SELECT MAX(%EXACT(Place)), COUNT(DISTINCT %EXACT(Place)) FROM Room.Films WHERE Size < 4": [("pa", 2)],
     "SELECT COUNT(*) AS n FROM Room.Films GROUP BY Place HAVING COUNT(*) > 1": [(2,)],
     "SELECT 5 / 2, 7 # 4, MOD(7, 4), 2 + 3 * 4": [(2.5, 3, 3, 14)],
     "SELECT LN(1), POWER(2, 10), ABS(-2), SQRT(9.0), GREATEST(2, 3)": [(0.0, 1024.0, 2, 3.0, 3)],
@@ -209,6 +214,9 @@ class TestChanges:
     def test_rows_can_come_from_a_query(self, room: Room) -> None:
         room("INSERT OR UPDATE Room.Films (ID_, Size) SELECT ID_, Size + 10 FROM Room.Films WHERE Size > 1")
         assert room("SELECT ID_, Size FROM Room.Films WHERE Size > 9 ORDER BY ID_") == [("A", 13), ("c", 15)]
+
+    def test_a_division_by_zero_fails(self, room: Room) -> None:
+        room.refuses(-400, driver.DatabaseError, "SELECT Weight / COUNT(*) FROM Room.Films WHERE Size = 99")
 
     def test_changes_are_counted(self, room: Room) -> None:
         room("UPDATE Room.Films SET Size = Size + 1, Place = 'XX' WHERE Size > 1")

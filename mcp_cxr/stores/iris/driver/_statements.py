@@ -156,8 +156,13 @@ def to_vector_cell(vector: Vector) -> str:
 
 
 def from_vector_cell(cell: object) -> Vector | None:
-    """Return the vector of a cell; None if it is NULL."""
-    return None if cell is None else np.array(str(cell).split(","), dtype=np.float64).astype(np.float32)
+    """Return the vector of a cell, `1,2` or `[1,2]`; None if it is NULL or damaged: its text is in no message."""
+    if cell is None:
+        return None
+    try:
+        return np.array(str(cell).strip("[] ").split(","), dtype=np.float64).astype(np.float32)
+    except (ValueError, OverflowError):
+        return None
 
 
 def vectors_from_cells(cells: Sequence[object], dimension: int) -> Vectors:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
+from mcp_cxr.language import document_terms
+from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._shared import require_fingerprint, unit_rows
 from mcp_cxr.stores.iris.driver import (
@@ -18,16 +20,27 @@ from mcp_cxr.stores.iris.driver import (
     to_vector_cell,
 )
 from mcp_cxr.stores.iris.tables._select import select_where
-from mcp_cxr.stores.iris.tables._studies import delete_unused, insert_missing, lock, reindex, select_named, to_study
+from mcp_cxr.stores.iris.tables._studies import (
+    StudySize,
+    delete_unused,
+    insert_empty,
+    lock,
+    reindex,
+    select_named,
+    sizes,
+    to_study,
+    transactions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import LiteralString
 
     from mcp_cxr.records import Fingerprint, Vector, Vectors
     from mcp_cxr.stores.iris.driver import Row, Statements
 
-_SELECT_STUDIES_OF = "SELECT i.StudyID FROM {table} AS i WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"
+_SELECT_STUDIES_OF = """
+SELECT i.ImageID, i.StudyID FROM {table} AS i WHERE i.ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"""
 # CreatedAt keeps its value if the row exists; a new row gets the default.
 _UPSERT_IMAGE = """
 INSERT OR UPDATE INTO {table} (ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Metadata, Vector, UpdatedAt)
@@ -63,23 +76,58 @@ _FORGET_BATCH = 500
 def put(
     statements: Statements, fingerprint: Fingerprint | None, images: Sequence[ImageRecord], vectors: Vectors
 ) -> None:
-    """Write images with their vectors; existing images are replaced."""
+    """Write images with their vectors, in transactions that are committed here; existing images are replaced."""
     space = require_fingerprint(fingerprint)
     if not images:
         return
     units = unit_rows(vectors, space.dimension, images)
-    study_ids = {image.study_id for image in images} | _studies_of(statements, [image.image_id for image in images])
-    pairs = list(zip(images, units, strict=True))
-    statements.execute_many(
-        _UPSERT_IMAGE, [(*_cells(image, space.model), to_vector_cell(unit)) for image, unit in pairs]
-    )
+    of_study: dict[str, list[tuple[ImageRecord, Vector]]] = defaultdict(list)
+    for image, unit in zip(images, units, strict=True):
+        of_study[image.study_id].append((image, unit))
+    studies_before = _studies_of(statements, [image.image_id for image in images])
+    affected = {
+        study_id: {study_id, *(studies_before.get(image.image_id, study_id) for image, _ in pairs)}
+        for study_id, pairs in of_study.items()
+    }
+    stored = sizes(statements, set[str]().union(*affected.values()))
+    rows = {study_id: _rows(pairs, affected[study_id], stored) for study_id, pairs in of_study.items()}
+    for part in transactions(rows):
+        pairs = [pair for study_id in part for pair in of_study[study_id]]
+        missing = {image.study_id: image.subject_id for image, _ in reversed(pairs) if image.study_id not in stored}
+        _put(statements, space.model, pairs, missing, set[str]().union(*(affected[study_id] for study_id in part)))
+        statements.connection.commit()
+
+
+def _put(
+    statements: Statements,
+    model: str,
+    pairs: Sequence[tuple[ImageRecord, Vector]],
+    missing: Mapping[StudyId, SubjectId],
+    study_ids: set[str],
+) -> None:
+    """Write images, and what their studies have by them: these are to be locked, in the same transaction.
+
+    Args:
+        missing: Subjects of the studies that are not stored yet.
+    """
+    statements.execute_many(_UPSERT_IMAGE, [(*_cells(image, model), to_vector_cell(unit)) for image, unit in pairs])
     statements.execute_many(
         _UPSERT_SAMPLE_KEY,
         [(image.image_id, sample_key(image.image_id), _checksum(image, unit)) for image, unit in pairs],
     )
     lock(statements, study_ids)
-    insert_missing(statements, {image.study_id: image.subject_id for image in reversed(images)})
+    insert_empty(statements, missing)
     reindex(statements, study_ids)
+
+
+def _rows(
+    pairs: Sequence[tuple[ImageRecord, Vector]], study_ids: Iterable[str], stored: Mapping[str, StudySize]
+) -> int:
+    """Return the most rows of one table that are written for images of one study, about."""
+    first = pairs[0][0]
+    tags = document_terms(Study(first.study_id, first.subject_id), [(one.view_position, one.tags) for one, _ in pairs])
+    known = [stored.get(study_id, StudySize()) for study_id in study_ids]
+    return max(len(pairs), len(tags) + sum(size.terms + size.new_terms() for size in known))
 
 
 def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:
@@ -127,10 +175,10 @@ def forget(statements: Statements, where: Filter) -> int:
     return removed
 
 
-def _studies_of(statements: Statements, ids: Sequence[ImageId]) -> set[str]:
-    """Return the studies that these images belong to now."""
+def _studies_of(statements: Statements, ids: Sequence[ImageId]) -> dict[str, str]:
+    """Return the studies that these images belong to now, by image."""
     rows = statements.fetch_by_ids(_SELECT_STUDIES_OF, ids)
-    return {str(study_id) for (study_id,) in rows if study_id is not None}
+    return {str(image_id): str(study_id) for image_id, study_id in rows if study_id is not None}
 
 
 def _checksum(image: ImageRecord, unit: Vector) -> int:
@@ -152,7 +200,8 @@ def _cells(image: ImageRecord, model: str) -> Row:
 
 def to_stored_image(row: Row) -> StoredImage:
     """Return an image from a row of `COLUMNS`, with its vector if the row ends with one."""
-    image_id, study_id, subject_id, view, path, metadata, is_own, *rest = row
+    image_id, study_id, subject_id, view, path, metadata, own, *rest = row
+    is_own = bool(int(own))
     details: dict[str, Any] = json.loads(metadata) if is_own else {}  # the metadata of an external row may be anything
     image = ImageRecord(
         ImageId(str(image_id)),

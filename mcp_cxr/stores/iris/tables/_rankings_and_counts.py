@@ -44,7 +44,7 @@ _MAX_BY_HNSW = 200  # beyond this, the index is too inexact to be worth it
 
 _COUNT_FACTS = """
 SELECT COUNT(s.Report), SUM(CASE WHEN s.Labels <> '{}' THEN 1 ELSE 0 END) AS Labelled,
-    (SELECT COUNT(DISTINCT i.StudyID) FROM {table} AS i
+    (SELECT COUNT(DISTINCT %EXACT(i.StudyID)) FROM {table} AS i
      WHERE i.StudyID %INLIST $LISTFROMSTRING(:ids, :separator) AND i.ViewPosition <> 'UNKNOWN') AS Viewed,
     COUNT(s.StudyDate), COUNT(s.DataSplit)
 FROM {table}Studies AS s WHERE s.StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"""
@@ -83,7 +83,7 @@ _BM25: LiteralString = """
 _WITH_LENGTHS: LiteralString = """
     JOIN {table}Studies AS d ON d.StudyID = p.StudyID
     CROSS JOIN (
-        SELECT CAST(SUM(m.DocLength) AS DOUBLE) / COUNT(m.DocLength) AS MeanLength FROM {table}Studies AS m
+        SELECT CAST(SUM(m.DocLength) AS DOUBLE) / NULLIF(COUNT(m.DocLength), 0) AS MeanLength FROM {table}Studies AS m
     ) AS every"""
 # Rounded: the order of a sum's rows, which other terms of the table may change, changes its last digits.
 _PRESENCE: LiteralString = " ROUND(SUM(rare.Idf), 9) AS Score"
@@ -99,22 +99,27 @@ SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, 0
 FROM {table} AS i LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"""
 _NEWEST_FIRST: LiteralString = " ORDER BY s.StudyDate DESC, " + _VIEW_RANK + ", i.ImageID"  # NULL is below every date
 
+# `...Sample` has one row for each image that is not external, so that no Metadata is read.
+# %EXACT: the original program's columns ignore case.
+_OWN_IMAGES: LiteralString = " FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID"
+_COUNT_ALL: LiteralString = "SELECT COUNT(*) AS Number FROM {table}Sample AS k"
 _COUNT: dict[str | None, LiteralString] = {
-    None: "SELECT COUNT(*) AS Number FROM {table} AS i",
-    "study": "SELECT COUNT(DISTINCT i.StudyID) AS Number FROM {table} AS i",
-    "subject": "SELECT COUNT(DISTINCT i.SubjectID) AS Number FROM {table} AS i",
+    None: "SELECT COUNT(*) AS Number" + _OWN_IMAGES,
+    "study": "SELECT COUNT(DISTINCT %EXACT(i.StudyID)) AS Number" + _OWN_IMAGES,
+    "subject": "SELECT COUNT(DISTINCT %EXACT(i.SubjectID)) AS Number" + _OWN_IMAGES,
 }
 
 COUNT_EXTERNAL: LiteralString = """
-SELECT COUNT(*) AS ExternalRows FROM {table} AS o WHERE o.Metadata IS NULL OR NOT (o.Metadata LIKE :own_row)"""
+SELECT anyone.Number - own.Number AS ExternalRows FROM (SELECT COUNT(*) AS Number FROM {table} AS o) AS anyone
+CROSS JOIN (SELECT COUNT(*) AS Number FROM {table}Sample AS k) AS own"""
 
 # In one statement, to save round trips.
 _SELECT_TOTALS = """
-SELECT 'all' AS Kind, '' AS Name, COUNT(*) AS Images, COUNT(DISTINCT COALESCE(i.StudyID, '')) AS Studies,
-    COUNT(DISTINCT COALESCE(i.SubjectID, '')) AS Subjects,
-    SUM(CASE WHEN i.Metadata LIKE :own_row THEN 0 ELSE 1 END) AS ExternalRows
+SELECT 'all' AS Kind, '' AS Name, COUNT(*) AS Images, COUNT(DISTINCT %EXACT(COALESCE(i.StudyID, ''))) AS Studies,
+    COUNT(DISTINCT %EXACT(COALESCE(i.SubjectID, ''))) AS Subjects,
+    COUNT(*) - (SELECT COUNT(*) AS Number FROM {table}Sample AS k) AS ExternalRows
 FROM {table} AS i
-UNION ALL SELECT 'view', i.ViewPosition, COUNT(*), 0, 0, 0 FROM {table} AS i GROUP BY i.ViewPosition
+UNION ALL SELECT 'view', %EXACT(i.ViewPosition), COUNT(*), 0, 0, 0 FROM {table} AS i GROUP BY %EXACT(i.ViewPosition)
 UNION ALL SELECT 'label', l.LabelName, COUNT(*), 0, 0, 0 FROM {table}Labels AS l
 WHERE l.LabelValue = 1 AND l.StudyID IN (SELECT i.StudyID FROM {table} AS i) GROUP BY l.LabelName"""
 
@@ -176,7 +181,9 @@ def count(statements: Statements, where: Filter, distinct: Literal["study", "sub
 
 def count_statement(where: Filter, distinct: Literal["study", "subject"] | None) -> tuple[LiteralString, Parameters]:
     """Return the statement of `count`, and its parameters."""
-    return select_where(_COUNT[distinct], where, NOT_EXTERNAL)
+    if where == Filter():
+        return _COUNT[distinct] if distinct else _COUNT_ALL, {}
+    return select_where(_COUNT[distinct], where)
 
 
 def term_counts(statements: Statements, terms: Sequence[str]) -> dict[str, int]:
@@ -195,7 +202,12 @@ def count_study_facts(statements: Statements, study_ids: Collection[StudyId]) ->
 def count_external(statements: Statements) -> int:
     """Count the external rows."""
     ((number,),) = statements.fetch_all(COUNT_EXTERNAL)
-    return int(number)
+    return to_external(number)
+
+
+def to_external(cell: object) -> int:
+    """Return a cell of `COUNT_EXTERNAL`, which is below zero if another program has deleted rows."""
+    return max(0, int(str(cell)))
 
 
 def totals(statements: Statements) -> Totals:
@@ -204,7 +216,7 @@ def totals(statements: Statements) -> Totals:
     ((images, studies, subjects, external),) = (row[2:] for row in rows if row[0] == "all")
     by_view = {str(row[1]) if row[1] else "UNKNOWN": int(row[2]) for row in rows if row[0] == "view"}
     by_label = {str(row[1]): int(row[2]) for row in rows if row[0] == "label"}
-    return Totals(int(images), int(studies), int(subjects), int(external or 0), by_view, by_label)
+    return Totals(int(images), int(studies), int(subjects), to_external(external), by_view, by_label)
 
 
 def reference_sample(
@@ -232,11 +244,11 @@ def reference_sample(
 
 def _is_exact(rows: list[Row], limit: int) -> bool:
     """Whether the best `limit` rows are exact: `limit` + 1 were found, none external, and no tie at the end."""
-    scores = sorted((row[3] for row in rows if row[3] is not None), reverse=True)
-    return len(scores) == limit + 1 and all(row[4] for row in rows) and scores[-1] < scores[-2]
+    scores = sorted((float(row[3]) for row in rows if row[3] is not None), reverse=True)
+    return len(scores) == limit + 1 and all(int(row[4]) for row in rows) and scores[-1] < scores[-2]
 
 
 def _to_ranked(rows: list[Row]) -> list[RankedImage]:
     """Return ranked images in their final order; a cosine that rounding put beyond 1 becomes 1."""
-    bounded = [(image, study, subject, max(-1.0, min(1.0, score))) for image, study, subject, score in rows]
+    bounded = [(image, study, subject, max(-1.0, min(1.0, float(score)))) for image, study, subject, score in rows]
     return best_first(to_ranked_images(bounded))

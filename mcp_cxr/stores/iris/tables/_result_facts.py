@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores.iris.driver import to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, to_stored_image
-from mcp_cxr.stores.iris.tables._rankings_and_counts import COUNT_EXTERNAL, SELECT_SAMPLE_CHECKSUM, count_statement
+from mcp_cxr.stores.iris.tables._rankings_and_counts import (
+    COUNT_EXTERNAL,
+    SELECT_SAMPLE_CHECKSUM,
+    count_statement,
+    to_external,
+)
 from mcp_cxr.stores.iris.tables._select import letter_suffix, with_suffix
 
 if TYPE_CHECKING:
@@ -74,7 +79,7 @@ def read(
         fingerprint=to_text(first[1]),
         reader=to_text(first[2]),
         total=int(first[3]),
-        external=int(first[4]),
+        external=to_external(first[4]),
         sample_checksum=first[5:before_counts],
         stored={image_id: found[image_id] for image_id in ids if image_id in found},
         counts=tuple(map(int, first[before_counts:width])),

@@ -1,0 +1,105 @@
+"""What a user with no more than the documented privileges does, and what several writers lock."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from mcp_cxr.errors import StoreError
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.stores.iris import IrisStore
+from tests.contract.stores.making import FINGERPRINT, axis, image, outcome, vectors
+from tests.faults.iris_stores import config, fill
+from tests.support.iris import plain_server
+
+if TYPE_CHECKING:
+    from mcp_cxr.stores import Store
+    from tests.standins.iris import StandIn
+
+TABLE = "VectorSearch.MIMICCXRImages"
+SIDES = ("", "Studies", "Labels", "Terms", "Sample", "Files", "Collection")
+EVERY = Filter()
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "iris.md"
+REPORT = " ".join(f"Opacity number{n} in lobe{n} with effusion{n}." for n in range(30))
+
+
+@pytest.fixture
+def server() -> StandIn:
+    return plain_server()
+
+
+def documented_grants() -> list[str]:
+    """The administrative privileges that docs/iris.md grants."""
+    granted = re.findall(r"^GRANT (.+) TO cxr", DOCUMENTATION.read_text(encoding="utf-8"), re.MULTILINE)
+    return [name.strip() for line in granted for name in line.split(",")]
+
+
+async def do_everything(store: Store) -> None:
+    await fill(store)
+    await store.update_fingerprint(FINGERPRINT)
+    await store.put_studies([Study(StudyId("s00001"), SubjectId("p0"), report="Edema.", labels={"Edema": 1})])
+    await store.put([image("i00000", "s00000", "p0")], vectors(1, seed=4))
+    await store.record_outcomes([outcome("/a", "i00000")])
+    await store.nearest(axis(), EVERY, limit=5)
+    await store.match(["edema"], EVERY, limit=5)
+    await store.browse(EVERY, limit=5)
+    await store.result_facts([ImageId("i00001")], EVERY, with_vectors=True)
+    await store.totals()
+    await store.rebuild_documents()
+    await store.forget(Filter(image_id=ImageId("i00001")))
+    await store.count_empty_studies(remove=True)
+
+
+async def test_a_user_with_the_documented_grants_does_everything(server: StandIn) -> None:
+    server.configure(grants=documented_grants())
+    async with IrisStore(config(server)) as store:
+        await do_everything(store)
+        assert (await store.totals()).images == 39
+        await store.drop()
+    assert server.tables == {}
+
+
+async def test_a_second_user_of_the_tables_needs_four_privileges_on_each(server: StandIn) -> None:
+    async with IrisStore(config(server)) as store:
+        await store.create(FINGERPRINT)
+    on_rows = [f"{verb} ON {TABLE}{side}" for verb in ("SELECT", "INSERT", "UPDATE", "DELETE") for side in SIDES]
+    server.configure(username="second", grants=on_rows)
+    async with IrisStore(config(server, username="second")) as store:
+        await do_everything(store)
+    server.configure(grants=on_rows[:-1])
+    async with IrisStore(config(server, username="second")) as store:
+        with pytest.raises(StoreError, match=r"privileges .*docs/iris\.md"):
+            await store.drop()
+
+
+async def test_no_transaction_of_an_ingest_reaches_the_threshold_of_a_table_lock(server: StandIn) -> None:
+    count = 400
+    studies = [
+        Study(StudyId(f"s{n}"), SubjectId("p"), report=REPORT, labels={f"Label {k}": 1 for k in range(14)})
+        for n in range(count)
+    ]
+    images = [image(f"i{n}", f"s{n}", "p") for n in range(count)]
+    async with IrisStore(config(server)) as store:
+        await store.create(FINGERPRINT)
+        await store.put_studies(studies)
+        await store.put(images, vectors(count))
+        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p"), report=REPORT + " Edema.") for n in range(60)])
+        assert len(await store.match(["edema"], EVERY, limit=100)) == 60
+    most = server.counters["most_locked_rows"]
+    assert {table for table, rows in most.items() if rows > 1000} == set()
+    assert most[TABLE + "Terms"] > 250, "a transaction holds several studies"
+
+
+async def test_images_that_change_their_study_are_in_one_transaction_with_both(server: StandIn) -> None:
+    async with IrisStore(config(server)) as store:
+        await fill(store)
+        await store.put([image("i00001", "s00000", "p0")], np.ones((1, 8), np.float32))
+        assert [hit.image_id for hit in await store.match(["clear"], Filter(study_id=StudyId("s00000")), limit=9)] == [
+            "i00000",
+            "i00001",
+        ]
+        assert await store.count(Filter(study_id=StudyId("s00001"))) == 0

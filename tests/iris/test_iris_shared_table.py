@@ -1,0 +1,123 @@
+"""The table of the original program, whose ids ignore case, and cells in other forms than expected."""
+
+from __future__ import annotations
+
+from traceback import format_exception
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mcp_cxr.errors import StoreError
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.stores.iris import IrisStore
+from tests.contract.stores.making import FINGERPRINT, axis, ids, image, vectors
+from tests.faults.iris_stores import config, fill
+from tests.iris.test_iris_tables import EVERY, TABLE, execute, plant_original
+from tests.support.iris import plain_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.standins.iris import StandIn
+
+
+@pytest.fixture
+def server() -> StandIn:
+    return plain_server()
+
+
+@pytest.fixture
+async def store(server: StandIn) -> AsyncIterator[IrisStore]:
+    async with IrisStore(config(server)) as opened:
+        yield opened
+
+
+async def test_forgetting_one_image_keeps_the_report_labels_and_words_of_its_study(
+    server: StandIn, store: IrisStore
+) -> None:
+    plant_original(server)
+    await store.create(FINGERPRINT)
+    await store.put([image("a", "s1"), image("b", "s1")], vectors(2))
+    await store.put_studies([Study(StudyId("s1"), SubjectId("p1"), report="Edema.", labels={"Edema": 1})])
+    assert await store.forget(Filter(image_id=ImageId("a"))) == 1
+    kept = (await store.get([ImageId("b")]))[ImageId("b")].study
+    assert (kept.report, kept.labels) == ("Edema.", {"Edema": 1})
+    assert ids(await store.match(["edema"], EVERY, limit=9)) == ["b"]
+
+
+async def test_views_and_counts_are_those_of_the_stored_text(server: StandIn, store: IrisStore) -> None:
+    plant_original(server)
+    await store.create(FINGERPRINT)
+    await store.put([image("a", "s1", view_position="Pa oblique"), image("b", "S1", view_position="PA")], vectors(2))
+    totals = await store.totals()
+    assert totals.by_view == {"PA": 4, "Pa oblique": 1}
+    assert (totals.images, totals.external, totals.studies) == (5, 3, 2)
+    assert await store.count(EVERY, distinct="study") == 2
+
+
+async def test_rows_that_another_program_deleted_are_no_negative_count(server: StandIn, store: IrisStore) -> None:
+    await fill(store, 4)
+    execute(server, f"DELETE FROM {TABLE} WHERE ImageID = 'i00001'")  # noqa: S608  # a table of the test's own
+    assert (await store.count_external(), (await store.totals()).external) == (0, 0)
+
+
+async def test_counts_read_no_metadata(server: StandIn, store: IrisStore) -> None:
+    await fill(store)
+    server.reset_counters()
+    await store.totals()
+    await store.count_external()
+    await store.count(EVERY, distinct="study")
+    await store.count(Filter(view=("PA",)))
+    assert [text for text in server.counters["statements"] if "Metadata" in text] == []
+    server.reset_counters()
+    await store.result_facts([], EVERY, distinct="study")
+    assert [text for text in server.counters["statements"] if "Metadata" in text] == []
+
+
+async def test_words_in_an_archive_without_documents_divide_by_nothing(server: StandIn, store: IrisStore) -> None:
+    await store.create(FINGERPRINT)
+    execute(server, f"INSERT INTO {TABLE}Terms (Term, StudyID, Occurrences) VALUES ('edema', 's1', 1)")  # noqa: S608  # a table of the test's own
+    assert await store.match(["edema"], EVERY, limit=9) == []
+
+
+async def test_numbers_may_be_returned_as_text(server: StandIn, store: IrisStore) -> None:
+    await fill(store)
+    where = Filter(view=("PA",))
+
+    async def answers() -> list[object]:
+        facts = await store.result_facts([ImageId("i00003")], where, also_count=[EVERY], with_vectors=True)
+        return [
+            await store.nearest(axis(), EVERY, limit=7),
+            await store.nearest(axis(), where, limit=7),
+            await store.match(["effus"], EVERY, limit=7),
+            await store.browse(where, limit=7),
+            await store.totals(),
+            await store.term_counts(["effus"]),
+            (facts.total, facts.external, facts.counts, facts.stored[ImageId("i00003")].external),
+        ]
+
+    as_numbers = await answers()
+    server.configure(numbers_as_text=True)
+    async with IrisStore(config(server)) as other:
+        store = other
+        assert await answers() == as_numbers
+
+
+@pytest.mark.parametrize("cell", ["", "secret", "1,2,secret", "[[1,2],[3,4]]", "1;2"])
+async def test_a_vector_of_an_unexpected_form_is_damaged_and_not_shown(
+    server: StandIn, store: IrisStore, cell: str
+) -> None:
+    await fill(store, 3)
+    server.configure(vector_cell=cell)
+    assert (await store.get([ImageId("i00001")], with_vectors=True))[ImageId("i00001")].vector is None
+    with pytest.raises(StoreError, match="damaged") as caught:
+        await store.reference_sample()
+    assert "secret" not in "".join(format_exception(caught.value))
+
+
+async def test_a_vector_in_brackets_is_read(server: StandIn, store: IrisStore) -> None:
+    await fill(store, 3)
+    server.configure(vector_cell="[.5,1,0,0,0,0,0,0]")
+    stored = (await store.get([ImageId("i00001")], with_vectors=True))[ImageId("i00001")]
+    assert stored.vector is not None
+    assert stored.vector.tolist() == [0.5, 1, 0, 0, 0, 0, 0, 0]

@@ -40,8 +40,8 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="package")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Ingested:
     """The demo's first studies, a copy of its own: some tests add to it."""
-    base = tmp_path_factory.getbasetemp()
-    return ingested(base / "demo").copied_to(base / "chat-archive")
+    copy = tmp_path_factory.mktemp("chat") / "archive"
+    return ingested(tmp_path_factory.getbasetemp() / "demo").copied_to(copy)
 
 
 @pytest.fixture(scope="package")

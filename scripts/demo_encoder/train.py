@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 PAD, UNKNOWN = "[PAD]", "[UNK]"
 _BATCH = 64
+_RATE = 3e-3
+"""The highest learning rate."""
 _SHIFT_SHARE = 24
 """Images are shifted by up to this part of their side."""
 _ASKED_AT_RANDOM = 96
@@ -100,30 +102,20 @@ def new_encoder(size: int, seed: int) -> DualEncoder:
     return DualEncoder(size, words=tokenizer().get_vocab_size(), attributes=len(ATTRIBUTES))
 
 
-def train(net: DualEncoder, training: TrainingSet, *, steps: int, seed: int, rate: float = 3e-3) -> Iterator[int]:
+def train(net: DualEncoder, training: TrainingSet, *, steps: int, seed: int) -> Iterator[int]:
     """Train the encoder and yield each step's number; the same arguments draw the same batches."""
     rng, draws = random.Random(seed), torch.Generator().manual_seed(seed)  # noqa: S311
     made = tokenizer()
     net.image.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=rate, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=max(0.1, 2 / steps))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=_RATE, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _RATE, total_steps=steps, pct_start=max(0.1, 2 / steps))
     order: list[int] = []
     began, running = time.monotonic(), np.zeros(2)
     for step in range(steps):
         while len(order) < _BATCH:
             order += rng.sample(range(len(training)), len(training))
         batch, order = order[:_BATCH], order[_BATCH:]
-        questions = [question_about(*training.shown[at], rng) for at in batch]
-        questions += [any_question(rng) for _ in range(_ASKED_AT_RANDOM)]
-        shown = training.attributes[batch]
-        true = torch.from_numpy(truths(shown, questions)).float()
-        x = _augment(training.pixels[batch], draws).to(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            image = net.image(x).float()
-        text = net.text(*_tokens(made, questions, 0.03, draws))
-        logits = normalize(image) @ normalize(text).T * net.log_scale.exp() + net.bias
-        pairs = _balanced(logits, true)
-        read_off = binary_cross_entropy_with_logits(net.attributes(image), torch.from_numpy(shown).float()) * 3
+        pairs, read_off = _losses(net, training, batch, made, rng, draws)
         optimizer.zero_grad()
         (pairs + read_off).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -136,26 +128,42 @@ def train(net: DualEncoder, training: TrainingSet, *, steps: int, seed: int, rat
         yield step
 
 
+def _losses(
+    net: DualEncoder,
+    training: TrainingSet,
+    batch: list[int],
+    made: Tokenizer,
+    rng: random.Random,
+    draws: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Return the loss over pairs of images and questions, and that of reading the findings off the images' vectors."""
+    questions = [question_about(*training.shown[at], rng) for at in batch]
+    questions += [any_question(rng) for _ in range(_ASKED_AT_RANDOM)]
+    shown = training.attributes[batch]
+    true = torch.from_numpy(truths(shown, questions)).float()
+    x = _augment(training.pixels[batch], draws).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16):
+        image = net.image(x).float()
+    text = net.text(*_tokens(made, questions, 0.03, draws))
+    logits = normalize(image) @ normalize(text).T * net.log_scale.exp() + net.bias
+    read_off = binary_cross_entropy_with_logits(net.attributes(image), torch.from_numpy(shown).float()) * 3
+    return _balanced(logits, true), read_off
+
+
 @click.command()
 @click.argument("drawn", type=click.Path(path_type=Path, exists=True))
 @click.argument("weights", type=click.Path(path_type=Path))
 @click.option("--steps", default=1_600, show_default=True)
 @click.option("--size", default=128, show_default=True, help="Pixels across and down.")
 @click.option("--seed", default=20, show_default=True)
-@click.option("--rate", default=3e-3, show_default=True, help="The highest learning rate.")
-@click.option("--start", type=click.Path(path_type=Path, exists=True), help="Weights to start with.")
 @click.option("--threads", default=1, show_default=True)
-def main(
-    drawn: Path, weights: Path, *, steps: int, size: int, seed: int, rate: float, start: Path | None, threads: int
-) -> None:
+def main(drawn: Path, weights: Path, *, steps: int, size: int, seed: int, threads: int) -> None:
     """Train on the phantoms in DRAWN and write WEIGHTS, also every 500 steps."""
     torch.set_num_threads(threads)
     training = TrainingSet(drawn, size)
     click.echo(f"{len(training)} images of {size} x {size}")
     net = new_encoder(size, seed)
-    if start:
-        net.load_state_dict(torch.load(start))
-    for step in train(net, training, steps=steps, seed=seed, rate=rate):
+    for step in train(net, training, steps=steps, seed=seed):
         if (step + 1) % _SAVED_EVERY == 0 or step + 1 == steps:
             torch.save(net.state_dict(), weights)
 

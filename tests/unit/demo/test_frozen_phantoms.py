@@ -1,7 +1,7 @@
 """The phantoms stay as the demonstration encoder saw them when it was trained.
 
-Another processor may compute a pixel one level off. So a digest is that of the means of blocks in steps of 16 levels, with
-an offset that leaves every mean far from the edge of its step.
+Another processor may compute a pixel one level off. So a digest is that of the means of blocks in steps of 16 levels,
+with an offset that leaves every mean far from the edge of its step.
 """
 
 from __future__ import annotations

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_cxr.records import Fingerprint, ImageSpec, Rejection, Rendering, Vector, Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderCheck:
+    """Result of a check of a working embedder."""
+
+    fingerprint: Fingerprint
+    image_ms: float
+    """Milliseconds to embed one image."""
+    text_ms: float
+    """Milliseconds to embed one short text."""
 
 
 class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):

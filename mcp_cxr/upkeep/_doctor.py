@@ -125,15 +125,13 @@ def _not_asked(embedder: Embedder) -> CheckResult:
 
 
 async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
-    """Check that a service is ready, and time the embedding of one image and one text."""
+    """Check that a service is ready or an encoder loads, and time the embedding of one image and one text."""
     try:
-        check = await embedder.check() if isinstance(embedder, NvclipEmbedder) else None
+        check = await embedder.check() if isinstance(embedder, NvclipEmbedder | LocalEmbedder) else None
         fingerprint = await embedder.fingerprint()
     except EmbeddingError as exc:
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None
     detail = fingerprint.description
-    if isinstance(embedder, LocalEmbedder):
-        detail += f", encoder {fingerprint.service}"
     if check:
         times = f"one image {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
         detail += f", {fingerprint.service_description}; {times}"

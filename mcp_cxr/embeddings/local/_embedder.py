@@ -12,14 +12,16 @@ import anyio
 import numpy as np
 from anyio import to_thread
 
+from mcp_cxr.embeddings._base import EmbedderCheck
 from mcp_cxr.embeddings._validated import BadReply, validated
+from mcp_cxr.embeddings.local._canned import CANNED_TEXTS, canned_images
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
 from mcp_cxr.embeddings.local._files import folder_error
 from mcp_cxr.embeddings.local._first_load import load_first
 from mcp_cxr.embeddings.local._known_encoders import KnownEncoder, KnownEncoders
 from mcp_cxr.embeddings.local._sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
-from mcp_cxr.records import LOCAL_ENCODER, Fingerprint, Rejection
+from mcp_cxr.records import LOCAL_ENCODER, Fingerprint, Rejection, Rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mcp_cxr.embeddings.local._encoder import EncoderDescription
-    from mcp_cxr.records import ImageSpec, Rendering, Vector, Vectors
+    from mcp_cxr.records import ImageSpec, Vector, Vectors
 
 T = TypeVar("T")
 
@@ -139,6 +141,22 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
                     raise EmbeddingRejected(f"The encoder gave {row.reason} for a text; rephrase it.")
                 rows.append(row[None])
         return np.concatenate(rows)
+
+    async def check(self) -> EmbedderCheck:
+        """Load both graphs, and time one image and one text.
+
+        Raises:
+            EmbeddingRejected: The folder cannot be used, or a package is missing.
+        """
+        fingerprint = await self.fingerprint()
+        image = [Rendering(canned_images(self.image_spec.size)[0])]
+        times: list[float] = []
+        for embed in (partial(self.embed_images, image), partial(self.embed_texts, CANNED_TEXTS[:1])):
+            await embed()  # loads the graph
+            started = time.perf_counter()
+            await embed()
+            times.append((time.perf_counter() - started) * 1000)
+        return EmbedderCheck(fingerprint, *times)
 
     async def _run_images(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._image_thread)

@@ -14,6 +14,7 @@ from mcp_cxr.embeddings.local._graph import inspect_graph
 from mcp_cxr.embeddings.local._image_recipe import ImageRecipe, image_recipe
 from mcp_cxr.embeddings.local._sessions import Session, SessionOptions
 from mcp_cxr.embeddings.local._text_recipe import TextRecipe, TextTokenizer, text_recipe
+from mcp_cxr.errors import EmbeddingRejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,16 +95,11 @@ def describe_encoder(folder: Path) -> EncoderDescription:
         image_output=_vector_output(vision, "image"),
         text_output=_vector_output(text, "text"),
     )
-    sizes = [
-        output.shape[-1] if output.shape else None for output in (description.image_output, description.text_output)
-    ]
-    if None not in sizes and sizes[0] != sizes[1]:
-        raise _towers_differ(*sizes)
+    outputs = (description.image_output, description.text_output)
+    images, texts = (output.shape[-1] if output.shape else None for output in outputs)
+    if images and texts and images != texts:
+        raise folder_error(f"images get {images} dimensions and texts {texts}; copy both graphs from one model.")
     return description
-
-
-def _towers_differ(images: object, texts: object) -> Exception:
-    return folder_error(f"images get {images} dimensions and texts {texts}; copy both graphs from one model.")
 
 
 def _vector_output(graph: Graph, kind: str) -> TensorInfo:
@@ -202,7 +198,7 @@ class Encoder:
         ids[:] = self.tokenizer.highest_id
         try:
             self._text.run(inputs)
-        except Exception as exc:
+        except EmbeddingRejected as exc:
             raise folder_error("tokenizer.json has more tokens than the text graph; copy both from one model.") from exc
 
     def _run(

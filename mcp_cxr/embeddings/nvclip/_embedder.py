@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 import numpy as np
 
+from mcp_cxr.embeddings._base import EmbedderCheck
 from mcp_cxr.embeddings._validated import BadReply, check_distinct, validated
 from mcp_cxr.embeddings.nvclip._dialects import (
     DIALECTS,
@@ -32,17 +32,6 @@ if TYPE_CHECKING:
 _JPEG_QUALITY = 95
 _MAX_BYTES = 3 << 20  # of JPEG files in one request; base64 adds a third
 _ALIASES = {"nvidia/nvclip": "nvidia/nvclip-vit-h-14"}  # two names of one model; an archive records the longer
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceCheck:
-    """Result of a check of a working service."""
-
-    fingerprint: Fingerprint
-    image_ms: float
-    """Milliseconds to embed one image."""
-    text_ms: float
-    """Milliseconds to embed one short text."""
 
 
 class NvclipEmbedder:
@@ -131,7 +120,7 @@ class NvclipEmbedder:
                 raise EmbeddingRejected(f"Text {number} of {len(rows)} is {row.reason}; rephrase it.")
         return np.array(rows, np.float32) if rows else np.empty((0, fingerprint.dimension), np.float32)
 
-    async def check(self) -> ServiceCheck:
+    async def check(self) -> EmbedderCheck:
         """Request health and fingerprint again, and time one image and one text.
 
         Raises:
@@ -145,7 +134,7 @@ class NvclipEmbedder:
         self._fingerprint = None
         fingerprint = await self.fingerprint()
         image_ms = await self._milliseconds(self._images, self_check_images()[0])
-        return ServiceCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
+        return EmbedderCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
 
     @property
     def _service(self) -> Service:

@@ -15,6 +15,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 FOLDERS = ("hostile", "http", "faults", "fuzz")
 FILES = (
     *("chat/test_guard.py", "server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py"),
+    "local_encoder/test_hostile_folders.py",
     "unit/images/test_faults.py",
 )
 _HEAD = """\

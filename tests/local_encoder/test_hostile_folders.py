@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -96,6 +97,9 @@ def external(location: str, **more: str) -> onnx.TensorProto:
         ("gone.bin", {}, "is missing"),
         ("short.bin", {"offset": "0", "length": "1000000"}, "cut off"),
         ("short.bin", {"offset": "x"}, "cut off"),
+        ("short.bin", {"offset": "-8", "length": "8"}, "cut off"),
+        ("long" * 200, {}, "is missing"),
+        ("null\0", {}, "is missing"),
         ("link.bin", {}, "cp -rL"),
     ],
 )
@@ -174,6 +178,28 @@ def test_any_byte_changed_is_an_error_of_ours_or_none(tmp_path: Path):
 def test_configuration_is_read_within_bounds(tmp_path: Path, name: str, content: bytes):
     (TinyEncoder().write(tmp_path) / name).write_bytes(content)
     assert name in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, ["x"], {"a": 1}, "x", True, 1e400, -1, ""], ids=repr)
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        *(("config.json", key) for key in ("model_type", "text_config", "mcp_cxr")),
+        *(
+            ("tokenizer_config.json", key)
+            for key in ("pad_token", "model_max_length", "tokenizer_class", "model_input_names", "do_lower_case")
+        ),
+        *(
+            ("preprocessor_config.json", key)
+            for key in ("size", "crop_size", "resample", "rescale_factor", "image_mean", "image_std", "do_resize")
+        ),
+    ],
+)
+def test_a_value_of_any_kind_is_followed_or_refused(tmp_path: Path, name: str, key: str, value: Any):
+    path = TinyEncoder(config={"model_type": "siglip"}).write(tmp_path) / name
+    write_json(path, json.loads(path.read_text()) | {key: value})
+    with contextlib.suppress(EmbeddingRejected):
+        describe_encoder(tmp_path)
 
 
 def test_a_pipe_in_the_folder_does_not_hang(tmp_path: Path):

@@ -7,6 +7,7 @@ decide whether the graph may be loaded are decoded; weights are skipped.
 from __future__ import annotations
 
 import mmap
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -204,15 +205,17 @@ class _Inspection:
         if not location or path.parent != folder or location in {".", ".."} or "\\" in location:
             raise folder_error(f"{self._name} names weights outside its folder, or none; export it again.")
         if path not in self._graph.external:
-            if not path.exists() and not path.is_symlink():
+            if not os.path.lexists(path):  # False for names that no file can have, for which Path raises
                 raise folder_error(f"{location[:60]} is missing, the weights of {self._name}; copy it too.")
             open_model_file(path).close()
             self._graph.external.add(path)
         try:
-            needed = int(entries.get("offset", "0")) + int(entries.get("length", "0"))
+            offset, length = (int(entries.get(key, "0")) for key in ("offset", "length"))
         except ValueError:
             raise _BadGraphError from None
-        if needed > path.stat().st_size:
+        if min(offset, length) < 0:
+            raise _BadGraphError
+        if offset + length > path.stat().st_size:
             raise folder_error(f"{location[:60]} is cut off: {self._name} needs more of it; copy it again.")
 
     def _value_info(self, start: int, end: int) -> TensorInfo:

@@ -70,7 +70,7 @@ def text_recipe(files: EncoderFiles, inputs: Sequence[TensorInfo]) -> TextRecipe
         is_padded_to_length=bool(fixed) or is_siglip or mask is None,
         pad_token=_pad_token(files),
         cleaning=_cleaning(files),
-        masks_padding=not is_siglip or "attention_mask" in files.tokenizer_config.get("model_input_names", ()),
+        masks_padding=not is_siglip or "attention_mask" in str(files.tokenizer_config.get("model_input_names")),
         ids_input=ids,
         mask_input=mask,
         types_input=types,
@@ -128,7 +128,7 @@ def _pad_token(files: EncoderFiles) -> str:
 def _cleaning(files: EncoderFiles) -> Cleaning | None:
     if files.layout == "Hugging Face":
         config = files.tokenizer_config
-        if config.get("tokenizer_class") not in {"SiglipTokenizer", "SiglipTokenizerFast"}:
+        if config.get("tokenizer_class") not in ("SiglipTokenizer", "SiglipTokenizerFast"):
             return None
         return "SigLIP" if config.get("do_lower_case", True) else "SigLIP, cased"
     arguments = _section(_section(files.config, "text_cfg"), "tokenizer_kwargs")

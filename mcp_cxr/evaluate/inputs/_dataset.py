@@ -185,8 +185,8 @@ class _DatasetBuilder:
         return number
 
     def _add_labels(self, number: int, stored: StoredImage) -> None:
-        """Set the true labels of an image's study."""
-        labels, own = self.labels_of(stored), stored.study.labels
+        """Set the true labels of an image's study; labels of other names than CheXpert's are not measured."""
+        labels, own = _of_chexpert(self.labels_of(stored)), _of_chexpert(stored.study.labels)
         values = self.values[number]
         self.own_labels += len(own)
         if not labels or (values != _NOT_MENTIONED).any():
@@ -234,6 +234,10 @@ class _DatasetBuilder:
             if not self.images:
                 return np.empty((0, 0), np.float32)
             return np.memmap(self.vectors_file, np.float32, "r").reshape(len(self.images), -1)
+
+
+def _of_chexpert(labels: Mapping[str, int]) -> dict[str, int]:
+    return {name: value for name, value in labels.items() if name in LABELS}
 
 
 def report_query(report: str | None) -> str:

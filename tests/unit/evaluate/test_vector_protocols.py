@@ -189,6 +189,14 @@ async def test_defective_vectors_are_counted_and_left_out(tmp_path: Path) -> Non
     assert len(dataset.image_ids) == 18
 
 
+async def test_labels_with_names_of_their_own_are_not_measured() -> None:
+    images, _ = labeled_images()
+    images = [replace(image, labels={**image.labels, "Stauung": 1}) for image in images]
+    async with evaluation_context([*images, replace(images[0], image="x", study="x", labels={"Mass": 1})]) as context:
+        assert context.dataset.labeled.tolist() == [True] * 90 + [False]
+        assert context.dataset.archive_labels == "same"
+
+
 async def test_only_the_split_is_measured() -> None:
     images, embedder = labeled_images()
     images = [replace(image, split="test" if n % 2 else "train") for n, image in enumerate(images)]

@@ -154,6 +154,7 @@ async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryM
     """Return the meaning with the words that the archive has, and the words that occur nowhere."""
     if not meaning.words:
         return meaning, ()
+    meaning = await _with_words_as_typed(meaning, store)
     stems = {word: terms(word) for word in meaning.words}
     known = await store.term_counts([stem for found in stems.values() for stem in found])
     unknown = [word for word, found in stems.items() if not any(stem in known for stem in found)]
@@ -164,6 +165,26 @@ async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryM
     return (
         replace(meaning, words=words, unknown_words=still_unknown, corrections=(*meaning.corrections, *corrections)),
         still_unknown,
+    )
+
+
+async def _with_words_as_typed(meaning: QueryMeaning, store: Store) -> QueryMeaning:
+    """Return the meaning without corrections of words that the archive has to words that it does not have."""
+    single = {one.candidates[0]: one for one in meaning.corrections if len(one.candidates) == 1}
+    corrected = {word: single[word] for word in meaning.words if word in single}
+    if not corrected:
+        return meaning
+    pairs = [(word, one.typed) for word, one in corrected.items()]
+    known = await store.term_counts([stem for pair in pairs for word in pair for stem in terms(word)])
+    wrong = {
+        word: typed
+        for word, typed in pairs
+        if any(stem in known for stem in terms(typed)) and not any(stem in known for stem in terms(word))
+    }
+    return replace(
+        meaning,
+        words=tuple(wrong.get(word, word) for word in meaning.words),
+        corrections=tuple(one for one in meaning.corrections if one.candidates[0] not in wrong),
     )
 
 
@@ -180,7 +201,8 @@ async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
     """Return what a word that no document has may stand for: a word of the archive that is one edit away."""
     if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isalpha() or not word.isascii():
         return None
-    by_stem = {stem: near for near in one_edit_away(word) for stem in terms(near)}
+    nearest = sorted(one_edit_away(word), key=len, reverse=True)  # of the forms of one stem, the shortest is named
+    by_stem = {stem: near for near in nearest for stem in terms(near)}
     counts = await store.term_counts(list(by_stem))
     return Correction(word, tuple(sorted(by_stem[stem] for stem in counts))) if counts else None
 

@@ -172,6 +172,15 @@ async def test_a_word_of_the_reports_is_corrected_too_but_not_by_the_table_alone
     assert hidden.understood.ignored == ["sponge"]
 
 
+async def test_a_word_of_the_reports_is_not_taken_for_a_word_that_they_lack() -> None:
+    async with reported(["BEFUND: Erguss links.", "FINDINGS: Sternal wires."]) as archive:
+        page = await archive.search("erguss links")
+        misspelt = await archive.search("linkss")
+    assert (numbers(page), page.matched_results, page.warnings) == ([1], 1, [])
+    assert misspelt.understood is not None
+    assert misspelt.understood.corrected == {"linkss": "links"}
+
+
 @pytest.mark.parametrize("word", ["HIV", "Quill", "born", "sponge", "telephone", "without HIV"])
 async def test_a_report_is_not_read_out_word_by_word(word: str) -> None:
     """The answer is the same whether the study's report has the word or not."""

@@ -42,6 +42,6 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield from (f"  {line}" for line in one["lacks"])
         yield from (f"  Label {own} is also kept as {common}" for own, common in one["labels_named"].items())
     if found["unknown"]:
-        yield f"No layout recognized: {found['unknown']} of {found['files']} files; only their headers are read."
+        yield f"Files of no known layout: {found['unknown']} of {found['files']}; only their headers are read."
     yield from (f"Companion {one['file']}: {one['joined']} of {one['rows']} rows joined" for one in found["companions"])
     yield from (f"Note: {line}" for line in found["notes"])

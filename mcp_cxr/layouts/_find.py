@@ -28,6 +28,7 @@ _ABOUT = re.compile(
     r"(?:readme|licen[cs]e|changes|changelog|sha256sums|md5sums|records|index|requirements|notes)[\w.-]*",
     re.IGNORECASE,
 )  # of the data set, not of an image
+_DOCUMENT = re.compile(r".+\.(?:pdf|docx?|rtf|odt)", re.IGNORECASE)
 _SPREADSHEET = re.compile(r".+\.(?:xlsx?|ods)", re.IGNORECASE)
 # Where data sets keep their tables, also beside the folder of the images that was named.
 _OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
@@ -102,13 +103,22 @@ def _add_unused(found: Found, files: Sequence[Path], tables: Sequence[Path]) -> 
     documents = [path for paths in found.documents.values() for path in paths]
     unknown = [path.name for path in files if path in tables]
     sheets = _by_ending(path for path in files if _SPREADSHEET.fullmatch(path.name))
+    written = _by_ending(path for path in files if _DOCUMENT.fullmatch(path.name))
     packed = _by_ending(path for path in files if _PACKED.fullmatch(path.name) and path not in documents)
-    found.unused = [*unknown, *(f"*{ending}" for kind in (sheets, packed) if kind for ending in kind.split(", "))]
+    found.unused = [
+        *unknown,
+        *(f"*{ending}" for kind in (sheets, written, packed) if kind for ending in kind.split(", ")),
+    ]
     if unknown:
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-        found.warnings.append(f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}.")
+        found.warnings.append(
+            f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}. To use one, name it"
+            " images.csv and its columns as in docs/layouts.md."
+        )
     if sheets:
         found.warnings.append(f"Not used: spreadsheets ({sheets}). Save them as CSV.")
+    if written:
+        found.warnings.append(f"Not used: documents ({written}). Save reports as text files (.txt).")
     if packed:
         found.warnings.append(
             f"Not opened: packed files ({packed}). If they hold images, tables or reports, unpack them."
@@ -137,16 +147,15 @@ def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Ad
         if not form.is_needed:
             continue
         columns = form.headless or form.columns(header)
+        of_data_set = "" if adapter.title in path.name else f" of {adapter.title}"
         if missing := [name for name in form.keys if name not in columns]:
-            found.warnings.append(
-                f"{path.name} lacks the column {missing[0]} of {adapter.title}; nothing of it was used."
-            )
+            found.warnings.append(f"{path.name} lacks the column {missing[0]}{of_data_set}; nothing of it was used.")
             continue
         others = found.tables.setdefault(adapter, [])
         if form.is_one_of_several or all(one.form is not form for one in others):
             others.append(FoundTable(path, form))
             found.warnings += [
-                f"{path.name} lacks the column {name} of {adapter.title}; what it says is not known."
+                f"{path.name} lacks the column {name}{of_data_set}; what it says is not known."
                 for name in form.expected
                 if name not in columns
             ]

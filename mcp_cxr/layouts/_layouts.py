@@ -100,7 +100,7 @@ class Layouts:
         told = [*self._warnings, *(line for adapter in self._adapters for line in adapter.warnings())]
         if is_complete:
             told += [
-                f"No row of {use.file} ({use.rows}) fits an image here; check that it belongs to these images."
+                f"No row of {use.file} ({use.rows}) was used: no image here fits, or other tables describe the images."
                 for use in self.table_uses()
                 if use.rows and not use.joined
             ]
@@ -124,6 +124,11 @@ class Layouts:
         for found in sorted(tables, key=lambda one: adapter.tables.index(one.form)):
             if adapter.loaded.keys().isdisjoint(found.form.superseded_by):
                 self._read(adapter, found)
+            elif not found.form.name.fullmatch(found.path.name) and not self._has_read(found.path):
+                self._warnings.append(f"{found.path.name} was not used: a table with a published name gives the same.")
+
+    def _has_read(self, path: Path) -> bool:
+        return any(one.path == path for one in self._read_tables)
 
     def _read(self, adapter: Adapter, found: FoundTable) -> None:
         """Read a table; one that is damaged is left out, with a warning."""
@@ -198,6 +203,6 @@ def read_layouts(folders: Sequence[Path], *, only: str | None = None) -> Layouts
 def _left_out(reading: TableReading) -> Iterator[str]:
     name = reading.path.name
     if reading.table.short_rows:
-        yield f"{name}: left out {reading.table.short_rows} rows that have fewer cells than the header."
+        yield f"{name}: rows left out, as they have fewer cells than the header: {reading.table.short_rows}."
     if reading.bad_labels:
-        yield f"{name}: left out {reading.bad_labels} values of labels that are not 1, 0, -1 or empty."
+        yield f"{name}: values of labels left out, as they are not 1, 0, -1 or empty: {reading.bad_labels}."

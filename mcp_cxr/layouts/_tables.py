@@ -121,6 +121,8 @@ def open_table(path: Path, header: Sequence[str] = ()) -> Generator[OpenTable]:
     except (OSError, EOFError, UnicodeError, csv.Error, zlib.error) as exc:
         if isinstance(exc, OSError) and exc.errno == errno.ELOOP:
             raise TableError("is a symbolic link; give the folder of the file itself with --companions") from exc
+        if isinstance(exc, UnicodeError):
+            raise TableError("is not text in UTF-8 or UTF-16; save it again as CSV UTF-8") from exc
         raise TableError("is damaged or not a table; copy or download it again") from exc
 
 

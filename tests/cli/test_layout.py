@@ -29,7 +29,7 @@ def test_a_layout_is_recognized_before_anything_is_read(run: Command, tmp_path: 
     assert "patient 1" in lines[1]
     assert "  Label Effusion is also kept as Pleural Effusion" in lines
     assert lines[-2:] == [
-        "No layout recognized: 1 of 2 files; only their headers are read.",
+        "Files of no known layout: 1 of 2; only their headers are read.",
         "Companion Data_Entry_2017_v2020.csv: 1 of 1 rows joined",
     ]
 

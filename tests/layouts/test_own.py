@@ -17,6 +17,10 @@ FACTS = """
     SELECT image_path, view_position, study_date, split, report,
         (SELECT group_concat(label || value) FROM labels WHERE study = number)
     FROM images JOIN studies USING (study_id) ORDER BY image_path"""
+_NO_COLUMNS = (
+    "Not used, as no layout has their columns: patients.csv. To use one, name it images.csv and its columns as in"
+    " docs/layouts.md."
+)
 HEADER = "path,patient,study,view,date,split,labels,report"
 
 
@@ -84,11 +88,18 @@ async def test_a_report_file_is_read_and_only_below_the_folder(data: Path, image
     (image_dir / "texts").mkdir()
     (image_dir / "texts" / "one.txt").write_text("Mild edema.")
     (tmp_path / "secret.txt").write_text("A secret that stays secret.")
-    lines = ("path,report_file", "1.png,texts/one.txt", "2.png,../secret.txt", f"{tmp_path}/3.png,", "../4.png,")
+    lines = (
+        "path,report_file",
+        "1.png,texts/one.txt",
+        "2.png,../secret.txt",
+        f"{tmp_path}/3.png,",
+        "../4.png,",
+        "C:\\images\\5.png,",
+    )
     (image_dir / "images.csv").write_text("\n".join(lines))
     summary = await ingested(data, image_dir)
     assert [row[4] for row in rows(data, FACTS)] == ["Mild edema.", None]
-    assert summary.notes == ["2 rows of images.csv name paths outside the folder that is ingested; left out."]
+    assert summary.notes == ["images.csv: rows left out, as their paths lead out of the folder that is ingested: 3."]
 
 
 async def test_a_table_that_arrives_later_moves_images_to_their_patients(data: Path, image_dir: Path) -> None:
@@ -108,13 +119,30 @@ async def test_a_table_that_arrives_later_moves_images_to_their_patients(data: P
 
 async def test_what_cannot_be_read_is_counted(data: Path, image_dir: Path) -> None:
     plain(image_dir / "1.png", 1)
-    (image_dir / "images.csv").write_text("path,patient,date,Edema\n1.png,P,31/01/2024,7\n9.png,Q,,\n")
+    (image_dir / "images.csv").write_text(
+        "path,patient,date,sex,age,Edema\n1.png,P,31/01/2024,w,adult,7\n9.png,Q,,,,\n"
+    )
     summary = await ingested(data, image_dir)
     assert summary.notes == [
-        "images.csv: left out 1 values of labels that are not 1, 0, -1 or empty.",
-        "1 dates of images.csv were not read; write them as 2024-01-31.",
+        "images.csv: values of labels left out, as they are not 1, 0, -1 or empty: 1.",
+        "images.csv: dates that were not read: 1; write them as 2024-01-31.",
+        "images.csv: values of sex that were not read: 1; write F or M.",
+        "images.csv: ages that were not read: 1; write them in years, as 63.",
     ]
     assert [(use["rows"], use["joined"]) for use in summary.companions] == [(2, 1)]
+
+
+async def test_notes_name_the_table_that_was_read_and_its_encoding(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "mine.csv").write_text("path,patient,ward\n1.png,P,7\n")
+    (image_dir / "befunde.csv").write_bytes("path;patient;Größe\n1.png;P;7\n".encode("cp1252"))
+    (image_dir / "images.csv").write_text("Bild,patient\n1.png,P\n")
+    summary = await ingested(data, image_dir)
+    assert summary.notes == [
+        "befunde.csv is not text in UTF-8 or UTF-16; save it again as CSV UTF-8; nothing of it was used.",
+        "images.csv lacks the column path; nothing of it was used.",
+        "mine.csv: unknown columns were not used: ward.",
+    ]
 
 
 @pytest.mark.parametrize("labels", ["\"['Edema', 'my own label']\"", "Edema=1|my own label=0"])
@@ -133,15 +161,16 @@ async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_report
     plain(image_dir / "1.png", 1)
     (image_dir / "patients.csv").write_text("picture,who\n1.png,P\n")
     (image_dir.parent / "other.csv").write_text("a,b\n1,2\n")
-    for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx"):
+    for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx", "Doe.pdf"):
         (image_dir / name).write_bytes(b"PK")
     summary = await ingested(data, image_dir)
     assert summary.notes == [
-        "Not used, as no layout has their columns: patients.csv.",
+        _NO_COLUMNS,
         "Not used: spreadsheets (.xlsx: 1). Save them as CSV.",
+        "Not used: documents (.pdf: 1). Save reports as text files (.txt).",
         "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
     ]
-    assert summary.unused == ["patients.csv", "*.xlsx: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
+    assert summary.unused == ["patients.csv", "*.xlsx: 1", "*.pdf: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
 
 
 async def test_the_summary_counts_studies_by_what_came_with_them(data: Path, image_dir: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os.path
 import posixpath
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -44,6 +45,15 @@ _VALUES = frozenset({"1", "0", "-1", "1.0", "0.0", "-1.0"})
 _MAX_LABEL = 100
 _MAX_LABELS = 1000
 _MOST_NAMED = 5  # columns in one warning
+_DRIVE = re.compile(r"[A-Za-z]:/")
+_LEFT_OUT = {
+    "path": "rows left out, as their paths lead out of the folder that is ingested: {}.",
+    "date": "dates that were not read: {}; write them as 2024-01-31.",
+    "sex": "values of sex that were not read: {}; write F or M.",
+    "age": "ages that were not read: {}; write them in years, as 63.",
+    "labels": f"labels left out, as they are longer than {_MAX_LABEL} characters or more than {_MAX_LABELS}: {{}}.",
+}
+"""By column: what was left out."""
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _FEWEST_WORDS = 3  # of a report; files of boxes beside images hold numbers
 _IMAGE_ENDING = re.compile(r"(?:\.dcm\.gz|\.[^./]+)$", re.IGNORECASE)
@@ -75,18 +85,17 @@ class OwnLayout(Adapter):
         super().__init__()
         self._folders_seen: set[str] = set()
         self._lock = Lock()
-        self._outside = 0
-        self._unread_dates = 0
-        self._unknown_columns: dict[str, None] = {}
+        self._left_out: Counter[tuple[str, str]] = Counter()
+        self._unknown_columns: dict[str, dict[str, None]] = {}
         self._texts: set[Path] = set()
-        self._many_labels = False
         self._near_paths: dict[str, str | None] | None = None
 
     def read(self, form: TableForm, reading: TableReading) -> RowsByKey[Any]:
         """Read the table of images."""
         del form
         known = {"", *_COLUMNS, *LABELS}
-        self._unknown_columns |= dict.fromkeys(name for name in reading.table.header if name not in known)
+        unknown = dict.fromkeys(name for name in reading.table.header if name not in known)
+        self._unknown_columns.setdefault(reading.path.name, {}).update(unknown)
         return RowsByKey(list(self._rows(reading)))
 
     def facts_of(self, path: str) -> FileFacts | None:
@@ -108,18 +117,14 @@ class OwnLayout(Adapter):
     def warnings(self) -> Iterator[str]:
         """Yield what was taken from text files, and what was left out."""
         if self._texts:
-            yield f"{len(self._texts)} text files beside images were taken as their reports."
-        if self._outside:
-            yield f"{self._outside} rows of images.csv name paths outside the folder that is ingested; left out."
-        if self._unknown_columns:
-            names = [name[:_MAX_LABEL] for name in self._unknown_columns][:_MOST_NAMED]
-            more = len(self._unknown_columns) - len(names)
+            yield f"Text files beside images, taken as their reports: {len(self._texts)}."
+        for table, columns in self._unknown_columns.items():
+            names = [name[:_MAX_LABEL] for name in columns][:_MOST_NAMED]
+            more = len(columns) - len(names)
             others = f" and {more} more" if more else ""
-            yield f"images.csv: unknown columns were not used: {', '.join(names)}{others}."
-        if self._unread_dates:
-            yield f"{self._unread_dates} dates of images.csv were not read; write them as 2024-01-31."
-        if self._many_labels:
-            yield f"images.csv has labels longer than {_MAX_LABEL} characters or more than {_MAX_LABELS}; left out."
+            if names:
+                yield f"{table}: unknown columns were not used: {', '.join(names)}{others}."
+        yield from (f"{table}: {_LEFT_OUT[what].format(count)}" for (table, what), count in self._left_out.items())
 
     def _row(self, path: str) -> _Row | None:
         self._look_beside(path)
@@ -155,33 +160,35 @@ class OwnLayout(Adapter):
                 folder = folder.rpartition("/")[0]
 
     def _rows(self, reading: TableReading) -> Iterator[tuple[str, _Row]]:
-        positives_only = True
+        table, positives_only = reading.path.name, True
         rows: list[tuple[str, _Row]] = []
         names: set[str] = set()
         for cells in reading.table.cells((*_COLUMNS, *LABELS)):
             cell = dict(zip(_COLUMNS, cells, strict=False))
             place = self._place(reading.path.parent, cell["path"])
             if place is None:
-                self._outside += 1
+                self._left_out[table, "path"] += 1
                 continue
-            labels = self._labels(cell["labels"], names) | reading.labelled(LABELS, cells[len(_COLUMNS) :])
+            labels = self._labels(table, cell["labels"], names) | reading.labelled(LABELS, cells[len(_COLUMNS) :])
             positives_only = positives_only and all(value == 1 for value in public_labels(labels).values())
             report = self._place(reading.path.parent, cell["report_file"]) if cell["report_file"].strip() else None
-            rows.append((place, _Row(self._facts(cell, labels), Path(report) if report else None)))
+            rows.append((place, _Row(self._facts(table, cell, labels), Path(report) if report else None)))
         for place, row in rows:
             if positives_only and row.facts.labels:
                 yield place, row._replace(facts=replace(row.facts, positives_only=True))
             else:
                 yield place, row
 
-    def _facts(self, cell: Mapping[str, str], labels: Mapping[str, int]) -> FileFacts:
+    def _facts(self, table: str, cell: Mapping[str, str], labels: Mapping[str, int]) -> FileFacts:
         patient = number_id(cell["patient"]) if text_of(cell["patient"]) else None
         study = text_of(cell["study_uid"])
         for column in ("study", "accession"):
             if study is None and (number := text_of(cell[column])):
                 study = f"{patient or ''}/{column} {number_id(number)}"
-        date = iso_date(cell["date"])
-        self._unread_dates += bool(date is None and text_of(cell["date"]))
+        date, sex, age = iso_date(cell["date"]), sex_of(cell["sex"]), age_of(cell["age"])
+        for column, value in (("date", date), ("sex", sex), ("age", age)):
+            if value is None and text_of(cell[column]):
+                self._left_out[table, column] += 1
         return FileFacts(
             subject=patient,
             study=study,
@@ -189,12 +196,12 @@ class OwnLayout(Adapter):
             study_date=date,
             split=text_of(cell["split"]),
             labels=labels,
-            sex=sex_of(cell["sex"]),
-            age=age_of(cell["age"]),
+            sex=sex,
+            age=age,
             report=text_of(cell["report"]),
         )
 
-    def _labels(self, cell: str, names: set[str]) -> dict[str, int]:
+    def _labels(self, table: str, cell: str, names: set[str]) -> dict[str, int]:
         """Return the labels in a cell: `Edema|Mass`, `Edema=1|Mass=0`, or a list of names."""
         labels: dict[str, int] = {}
         listed = names_in_list(cell) if cell.startswith("[") else None
@@ -204,7 +211,7 @@ class OwnLayout(Adapter):
                 continue
             name = found["name"]
             if len(name) > _MAX_LABEL or (len(names) >= _MAX_LABELS and name not in names):
-                self._many_labels = True
+                self._left_out[table, "labels"] += 1
                 continue
             names.add(name)
             labels[name] = label_value(found["value"]) or 0 if found["value"] in _VALUES else 1
@@ -214,8 +221,9 @@ class OwnLayout(Adapter):
         """Return the absolute path that a cell names, if it is below the folder that is ingested."""
         root = self.root.as_posix() if self.root else folder.as_posix()
         start = folder.as_posix() if folder.is_relative_to(root) or Path(root).is_relative_to(folder) else root
-        place = posixpath.normpath(posixpath.join(start, cell.strip().replace("\\", "/")))
-        return os.path.normcase(place) if cell.strip() and place.startswith(root.rstrip("/") + "/") else None
+        named = cell.strip().replace("\\", "/")
+        place = posixpath.normpath(named if _DRIVE.match(named) else posixpath.join(start, named))
+        return os.path.normcase(place) if named and place.startswith(root.rstrip("/") + "/") else None
 
     def _text_beside(self, path: Path) -> str | None:
         """Return the report in the text file of the image's name, or one up of its folder's name."""

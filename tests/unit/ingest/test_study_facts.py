@@ -157,7 +157,7 @@ async def test_a_text_of_the_image_s_name_or_one_up_is_its_report(data: Path, im
     (image_dir / name).write_text("IMPRESSION: Mild edema now.")
     summary = await ingested(data, image_dir)
     assert rows(data, "SELECT report FROM studies") == [("IMPRESSION: Mild edema now.",)]
-    assert summary.notes == ["1 text files beside images were taken as their reports."]
+    assert summary.notes == ["Text files beside images, taken as their reports: 1."]
 
 
 @pytest.mark.parametrize(("name", "text"), [("s1/b.txt", "IMPRESSION: Mild edema now."), ("s1/a.txt", "0 0.5 0.25 1")])

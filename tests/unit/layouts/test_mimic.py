@@ -140,8 +140,16 @@ async def test_a_table_of_other_images_is_named(data: Path, image_dir: Path) -> 
     labels(image_dir / "mimic-cxr-2.0.0-chexpert.csv", [("", "10000001", "59999999")])
     summary = await ingested(data, image_dir)
     assert summary.notes == [
-        "No row of mimic-cxr-2.0.0-chexpert.csv (1) fits an image here; check that it belongs to these images."
+        "No row of mimic-cxr-2.0.0-chexpert.csv (1) was used: no image here fits, or other tables describe the images."
     ]
+
+
+async def test_a_renamed_table_of_labels_is_named_if_a_published_one_replaces_it(data: Path, image_dir: Path) -> None:
+    written = images_of(image_dir, "files/p{g}/p{s}/s{t}/{d}.dcm")
+    labels(image_dir / "mimic-cxr-2.0.0-negbio.csv", written)
+    labels(image_dir / "my_chexpert.csv", written)
+    summary = await ingested(data, image_dir)
+    assert summary.notes == ["my_chexpert.csv was not used: a table with a published name gives the same."]
 
 
 async def test_sections_from_a_table_become_a_report(data: Path, image_dir: Path) -> None:
@@ -173,11 +181,19 @@ async def test_companions_that_arrive_later_join_what_was_hashed(data: Path, ima
     [
         ("mimic-cxr-2.0.0-metadata.csv", b"dicom_id,study_id\n1,2\n", "lacks the column ViewPosition of MIMIC-CXR"),
         ("mimic-cxr-2.0.0-metadata.csv", b"other,columns\n1,2\n", "lacks the column dicom_id of MIMIC-CXR"),
-        ("mimic-cxr-2.0.0-metadata.csv", b"\x80\xff\x00d", "is damaged or not a table"),
+        ("mimic-cxr-2.0.0-metadata.csv", b"\x80\xff\x00d", "is not text in UTF-8 or UTF-16"),
         ("mimic-cxr-2.0.0-split.csv.gz", b"not gzip", "is damaged or not a table"),
         ("mimic-cxr-2.0.0-split.csv.gz", gzip.compress(b"study_id,split\n1,train\n" * 999, mtime=0)[:60], "is damaged"),
-        ("mimic-cxr-2.0.0-chexpert.csv", b"study_id,Edema\n1,perhaps\n2,7\n3,inf\n", "left out 3 values of labels"),
-        ("mimic-cxr-2.0.0-split.csv", b"dicom_id,study_id,split\n1\n", "left out 1 rows"),
+        (
+            "mimic-cxr-2.0.0-chexpert.csv",
+            b"study_id,Edema\n1,perhaps\n2,7\n3,inf\n",
+            "values of labels left out, as they are not 1, 0, -1 or empty: 3",
+        ),
+        (
+            "mimic-cxr-2.0.0-split.csv",
+            b"dicom_id,study_id,split\n1\n",
+            "rows left out, as they have fewer cells than the header: 1",
+        ),
     ],
 )
 def test_one_bad_table_gives_one_line_and_the_others_are_read(

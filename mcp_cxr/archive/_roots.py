@@ -41,8 +41,7 @@ class AllowedRoots:
             if not Path(shown).expanduser().is_absolute():
                 raise PathRefused(f"{shown!r} is a relative path; give an absolute path below a root of the archive.")
             raise PathRefused(
-                f"{shown!r} is outside the folders this server may read (roots). To allow it, add its folder to "
-                "MCP_CXR_ROOTS."
+                f"{shown!r} is outside the folders that a host may name. To allow it, add its folder to MCP_CXR_ROOTS."
             )
         if not exists:
             raise PathRefused(f"{shown!r} does not exist.")

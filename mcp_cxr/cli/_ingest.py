@@ -158,17 +158,18 @@ async def _ingest(
         note(f"{_EMBEDDERS[archive.settings.embedder]} embedder initialized")
     note("Scanning for DICOM files...")
     _stop_on_interrupt(stop_signal, display)
+    roots_before = (await archive.allowed_roots()).roots
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)
     display.end()
-    if summary.processed and not options["dry_run"]:
-        _note_root(archive, path)
+    folder = (path if path.is_dir() else path.parent).resolve()
+    if summary.processed and not options["dry_run"] and not any(map(folder.is_relative_to, roots_before)):
+        _note_root(archive, folder)
     return summary
 
 
-def _note_root(archive: Archive, path: Path) -> None:
-    folder = (path if path.is_dir() else path.parent).resolve()
+def _note_root(archive: Archive, folder: Path) -> None:
     if archive.store.is_private:
-        note(f"Recorded {folder} as a root of this archive: `serve` may now read files below it.")
+        note(f"Recorded {folder} as a root of this archive: `serve` may now read its images.")
     elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):
         note(f"To let `serve` show these images, add {folder} to MCP_CXR_ROOTS.")
 

@@ -46,7 +46,8 @@ Total images in database: {SMALL}
     lines = done.err.splitlines()
     assert lines[:3] == ["Offline embedder initialized", "Scanning for DICOM files...", f"Found {SMALL} DICOM files"]
     assert re.fullmatch(rf"  {SMALL}/{SMALL}: Skipped 0, Added {SMALL}, Errors 0 \(\d+\.\d img/sec\)", lines[-2])
-    assert lines[-1] == f"Recorded {image_dir} as a root of this archive: `serve` may now read files below it."
+    assert lines[-1] == f"Recorded {image_dir} as a root of this archive: `serve` may now read its images."
+    assert "as a root" not in on_new("ingest", image_dir).err
 
 
 def test_a_second_run_adds_none(on_new: Command, image_dir: Path):

@@ -75,7 +75,7 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         (
             "ingest_directory",
             {"path": "/no/such/folder"},
-            "'/no/such/folder' is outside the folders this server may read (roots)",
+            "'/no/such/folder' is outside the folders that a host may name",
         ),
         ("ingest_directory", {"path": "/"}, "add its folder to MCP_CXR_ROOTS."),
         ("ingest_directory", {"path": "/", "limit": 0}, "limit: input should be greater than or equal to 1."),

@@ -26,7 +26,7 @@ from mcp_cxr.cli._common import (
 from mcp_cxr.csv_writer import CsvWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Self
 
     from mcp_cxr.archive import Archive
@@ -161,13 +161,15 @@ async def _ingest(
     roots_before = (await archive.allowed_roots()).roots
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)
     display.end()
-    folder = (path if path.is_dir() else path.parent).resolve()
-    if summary.processed and not options["dry_run"] and not any(map(folder.is_relative_to, roots_before)):
-        _note_root(archive, folder)
+    if summary.processed and not options["dry_run"]:
+        _note_root(archive, path, roots_before)
     return summary
 
 
-def _note_root(archive: Archive, folder: Path) -> None:
+def _note_root(archive: Archive, path: Path, roots_before: Sequence[Path]) -> None:
+    folder = (path if path.is_dir() else path.parent).resolve()
+    if any(map(folder.is_relative_to, roots_before)):
+        return
     if archive.store.is_private:
         note(f"Recorded {folder} as a root of this archive: `serve` may now read its images.")
     elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):

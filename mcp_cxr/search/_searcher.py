@@ -18,7 +18,7 @@ from mcp_cxr.search._understand import understand
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from typing import Any, Literal
 
     from mcp_cxr.embeddings import Embedder
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 _MAX_TRIES = 3
+_FIRST_DATE = "0001-01-01"
 
 
 class Searcher:
@@ -85,21 +86,13 @@ class Searcher:
         return result.model_copy(update={"warnings": [*result.warnings, *why]})
 
     async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
-        """Return a line for each id or split of the filters that no image has, or one that says that there are none."""
-        where = search.where
+        """Return a line for each condition that no image of the archive can meet, or one that says that it is empty."""
         if not search.facts.external and not await self._store.count(Filter()):
             return ["The archive holds no images; ingest a folder first."]
-        named: list[tuple[str, Filter]] = []
-        if where.subject_id:
-            named.append((f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)))
-        if where.study_id:
-            named.append((f"The archive has no study {where.study_id}.", Filter(study_id=where.study_id)))
-        if where.split:
-            known = ", ".join(SPLITS)
-            named.append((f"No image has split {where.split}; known: {known}.", Filter(split=where.split)))
         if search.facts.external:  # these may have it
             return []
-        return [line for line, alone in named if not await self._store.count(alone)]
+        needed = _conditions(search.where, has_words=bool(search.plan.terms))
+        return [line for line, alone in needed if not await self._store.count(alone)]
 
     async def _intermediate_results(
         self, query: Query, render: Callable[[str], Awaitable[Rendering]], searchable_words: SearchableWords
@@ -251,6 +244,25 @@ def _filters(search: IntermediateResults) -> dict[str, Any]:
 
 def _understood(search: IntermediateResults) -> Understood:
     return Understood(**search.understood.word_uses, embedded=search.embedded.text)
+
+
+def _conditions(where: Filter, *, has_words: bool) -> Iterator[tuple[str, Filter]]:
+    """Yield what a search needs of the archive, each with the line to say if no image has it."""
+    if where.subject_id:
+        yield f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)
+    if where.study_id:
+        yield f"The archive has no study {where.study_id}.", Filter(study_id=where.study_id)
+    if where.split:
+        known = ", ".join(SPLITS)
+        yield f"No image has split {where.split}; a split is one of {known}.", Filter(split=where.split)
+    if where.date_from or where.date_to:
+        yield "No image of the archive has a study date.", Filter(date_from=_FIRST_DATE)
+    if where.sex:
+        yield "No study of the archive has a recorded sex.", Filter(lacks_sex=False)
+    if where.age_from is not None or where.age_to is not None:
+        yield "No study of the archive has a recorded age.", Filter(lacks_age=False)
+    if has_words:
+        yield "No study of the archive has a report: words find labels and header fields only.", Filter(has_report=True)
 
 
 def _past_the_end(search: IntermediateResults) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from mcp_cxr.records import Hit, SearchResult
 from mcp_cxr.server._redaction import redact_search_result
 from tests.cli.conftest import told_by_tool
+from tests.support.image_files import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +142,7 @@ def test_invalid_arguments_exit_with_2(on_demo: Command, argv: list[str], line: 
 @pytest.mark.parametrize(
     ("argv", "line"),
     [
-        (["--split", "foo"], "No image has split foo; known: train, validate, test."),
+        (["--split", "foo"], "No image has split foo; a split is one of train, validate, test."),
         (["effusion", "--subject", "p1"], "The archive has no patient p1."),
         (["--study", "nope"], "The archive has no study nope."),
     ],
@@ -151,6 +152,19 @@ def test_a_filter_that_no_image_has_is_named(on_demo: Command, argv: list[str], 
     assert (done.code, done.out) == (0, "")
     assert f"Note: {line}\n" in done.err
     assert done.err.endswith("No image matches.\n")
+
+
+def test_a_fact_that_the_archive_does_not_record_is_named(on_new: Command, tmp_path: Path):
+    plain(tmp_path / "images" / "1.png", 1)
+    on_new("ingest", tmp_path / "images")
+    for argv, line in [
+        (["--from", "2020-01-01"], "No image of the archive has a study date."),
+        (["--sex", "F"], "No study of the archive has a recorded sex."),
+        (["--age-to", "40"], "No study of the archive has a recorded age."),
+        (["hemothorax"], "No study of the archive has a report: words find labels and header fields only."),
+    ]:
+        done = on_new("search", *argv)
+        assert f"Note: {line}\n" in done.err, argv
 
 
 def test_an_offset_past_the_last_result_is_named(on_demo: Command):

@@ -74,6 +74,8 @@ def test_a_text_gets_one_vector_in_any_batch(encoder: Encoder):
         (VARIANTS["a fixed length"], 9, True),
         (TinyEncoder(mask=False), 12, True),
         (TinyEncoder(config={"model_type": "siglip"}), 12, True),
+        (TinyEncoder(config={"model_type": "siglip"}, tokenizer_config={"pad_token": "[PAD]"}), 64, True),
+        (TinyEncoder(config={"model_type": "clip"}, tokenizer_config={"pad_token": "[PAD]"}), 77, False),
     ],
 )
 def test_length_and_padding_are_those_of_the_folder(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _OPEN_CLIP_LENGTH: Final = 77
 """What open_clip takes if `context_length` is not set."""
+_TRANSFORMERS_LENGTHS: Final = {"clip": 77, "siglip": 64, "siglip2": 64}
+"""`max_position_embeddings` by `model_type`, which transformers leaves out of `text_config` if it is the default."""
 _LENGTHS: Final = (2, 4096)
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 _IDS: Final = frozenset({"input_ids", "text", "input", "tokens"})
@@ -106,7 +108,8 @@ def _length(files: EncoderFiles) -> int:
     if files.layout == "open_clip":
         named = [config.get("context_length", _OPEN_CLIP_LENGTH)]
     else:
-        named = [config.get("max_position_embeddings"), files.tokenizer_config.get("model_max_length")]
+        usual = _TRANSFORMERS_LENGTHS.get(str(files.config.get("model_type")))
+        named = [config.get("max_position_embeddings", usual), files.tokenizer_config.get("model_max_length")]
     limits = [int(each) for each in named if isinstance(each, int | float) and _LENGTHS[0] <= each <= _LENGTHS[1]]
     if not limits:
         raise folder_error(

@@ -86,7 +86,10 @@ def _run(command: click.Command, argv: Sequence[str] | None, name: str) -> int:
         context = exc.ctx if isinstance(exc, click.UsageError) else None
         help_line = f" See `{context.command_path} --help`." if context else ""
         message = " ".join(exc.format_message().split())
-        note(f"Error: {message}{'' if message.endswith(('.', '?', '?)')) or not context else '.'}{help_line}")
+        end = "" if message.endswith((".", "?", "?)")) or not context else "."
+        if message.startswith("Got unexpected extra argument"):
+            end = ". Put quotes around a value that has blanks."
+        note(f"Error: {message}{end}{help_line}")
         return exc.exit_code
     except (KeyboardInterrupt, click.Abort):
         note("Interrupted.")

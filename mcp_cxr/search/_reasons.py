@@ -137,6 +137,9 @@ class Reasons:
         others = [(finding_of_label(label), value) for label, value in given if not is_public_label(label)]
         return public + sorted((one.name, value) for one, value in others if one and one.name in self.readings)
 
+    def _present_labels(self) -> list[str]:
+        return [label for label, value in self._labels() if value == 1]
+
     def _in_context(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
         """Yield the findings that only the indication or the history names."""
         for wanted in findings:
@@ -151,16 +154,16 @@ class Reasons:
 
     def _in_words(self) -> Iterator[str]:
         yield from self._of_judgment()
-        if self.findings_only:
-            present = [label for label, value in self._labels() if value == 1]
-            asked = [set(terms(word)) for word in self.meaning.words]
-            yield from (f"label: {label}" for label in present if any(stems <= set(terms(label)) for stems in asked))
-            return
+        asked = {word: set(terms(word)) for word in (self.meaning.words if self.findings_only else self._words)}
         image = self.hit.image
         tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
-        for where, stems in (("report", self._stems), ("indication", self._context_stems), ("tags", tags)):
-            if words := [word for word in self._words if set(terms(word)) <= stems]:
+        places = (("report", self._body_stems), ("indication", self._context_stems), ("tags", tags))
+        for where, found in () if self.findings_only else places:
+            if words := [word for word, stems in asked.items() if stems <= found]:
                 yield f"{where}: {' '.join(words)}"
+        for label in self._present_labels():
+            if any(stems and stems <= set(terms(label)) for stems in asked.values()):
+                yield f"label: {label}"
 
     def _of_judgment(self) -> Iterator[str]:
         """Yield that the report is normal, if the query wants that; for "abnormal" the first finding."""
@@ -199,17 +202,17 @@ class Reasons:
     @cached_property
     def _stems(self) -> frozenset[str]:
         """The words of the report's body that are not denied, and of the labels that are present."""
-        labels = " ".join(label for label, value in self._labels() if value == 1)
+        return self._body_stems.union(terms(" ".join(self._present_labels())))
+
+    @cached_property
+    def _body_stems(self) -> frozenset[str]:
         body = (statement for statement in self._statements if statement.kind is SectionKind.BODY)
         return frozenset(
-            [
-                stem
-                for statement in body
-                for mention in statement.mentions
-                if mention.status is not Status.ABSENT
-                for stem in mention.stems
-            ]
-            + terms(labels)
+            stem
+            for statement in body
+            for mention in statement.mentions
+            if mention.status is not Status.ABSENT
+            for stem in mention.stems
         )
 
     @cached_property

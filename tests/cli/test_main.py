@@ -26,6 +26,12 @@ IMAGES = 400
 FOUND = f"Found {IMAGES} DICOM files\n"
 
 
+def test_words_without_quotes_are_refused_with_what_to_do(run: Command):
+    done = run("search", "left", "effusion")
+    assert done.code == 2
+    assert "(effusion). Put quotes around a value that has blanks. See `mcp-cxr search --help`." in done.err
+
+
 def test_help_lists_every_command(run: Command):
     done = run("--help")
     assert (done.code, done.err) == (0, "")

@@ -181,6 +181,16 @@ async def test_a_word_of_the_reports_is_not_taken_for_a_word_that_they_lack() ->
     assert misspelt.understood.corrected == {"linkss": "links"}
 
 
+async def test_a_word_of_a_label_is_not_said_to_be_in_the_report() -> None:
+    report = "FINDINGS: Erguss links."
+    async with reported([Reported(report, {"kein Befund": 1}), Reported(report, {"Herz links": 1})]) as archive:
+        page = await archive.search("kein befund")
+        both = await archive.search("erguss links")
+    assert [hit.why for hit in page.images] == [["label: kein Befund"]]
+    assert ["report: erguss links"] in [hit.why for hit in both.images]
+    assert ["report: erguss links", "label: Herz links"] in [hit.why for hit in both.images]
+
+
 @pytest.mark.parametrize("word", ["HIV", "Quill", "born", "sponge", "telephone", "without HIV"])
 async def test_a_report_is_not_read_out_word_by_word(word: str) -> None:
     """The answer is the same whether the study's report has the word or not."""

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
-COMMANDS = ["serve", "chat", "ingest", "layout", "search", "show", "table", "forget", "evaluate", "doctor", "demo"]
+COMMANDS = [
+    "serve",
+    "chat",
+    "ingest",
+    "layout",
+    "search",
+    "show",
+    "table",
+    "forget",
+    "evaluate",
+    "doctor",
+    "model",
+    "demo",
+]
 IMAGES = 400
 FOUND = f"Found {IMAGES} DICOM files\n"
 
@@ -63,7 +76,7 @@ def test_an_unknown_command_is_wrong_use(run: Command):
     ("name", "value", "line"),
     [
         ("MCP_CXR_SHAER", "reports", "Error: Unknown variable MCP_CXR_SHAER; did you mean MCP_CXR_SHARE?"),
-        ("MCP_CXR_EMBEDDER", "clip", "Error: MCP_CXR_EMBEDDER must be nvclip or offline"),
+        ("MCP_CXR_EMBEDDER", "clip", "Error: MCP_CXR_EMBEDDER must be nvclip, local or offline"),
         ("NVCLIP_IMAGE_SIZE", "huge", "Error: NVCLIP_IMAGE_SIZE must be a valid integer"),
     ],
 )

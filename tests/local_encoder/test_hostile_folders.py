@@ -152,7 +152,7 @@ def test_a_damaged_graph_is_one_line(tmp_path: Path, damage: str):
     assert "vision_model.onnx" in refusal(tmp_path)
 
 
-def test_any_byte_changed_is_an_error_of_ours_or_none(tmp_path: Path):
+def test_any_byte_changed_is_a_cxr_error_or_none(tmp_path: Path):
     path = TinyEncoder().write(tmp_path) / "onnx/text_model.onnx"
     original = bytearray(path.read_bytes())
     rng = np.random.default_rng(20)

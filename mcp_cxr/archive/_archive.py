@@ -49,7 +49,16 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder, LocalConfig
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.records import IngestSummary, Outcome, Rendering, Repair, SearchResult, StoredImage, Verification
+    from mcp_cxr.records import (
+        ImageId,
+        IngestSummary,
+        Outcome,
+        Rendering,
+        Repair,
+        SearchResult,
+        StoredImage,
+        Verification,
+    )
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
     from mcp_cxr.upkeep import EncoderCheck, QuantizedEncoder
@@ -57,6 +66,10 @@ if TYPE_CHECKING:
 _MAX_SIBLINGS = 100  # images of one study that are listed
 
 _Arguments = ParamSpec("_Arguments")
+
+
+def _roots(folders: tuple[Path, ...] | None) -> AllowedRoots | None:
+    return None if folders is None else AllowedRoots(folders)
 
 
 def _with_parameters_of(
@@ -105,12 +118,14 @@ class Archive:
         *,
         example_roots: tuple[Path, ...] | None = None,
         searchable_words: SearchableWords = "archive",
+        named_below: tuple[Path, ...] | None = None,
     ) -> SearchResult:
         """Return a page of results.
 
         Args:
             arguments: Those of the tool `search_medical_images`.
             example_roots: Folders that may hold a file named in `like`; None: those whose files may be read.
+            named_below: As for `image_id`.
             searchable_words: `findings` if nothing of the result may depend on the words of reports.
 
         Raises:
@@ -128,13 +143,13 @@ class Archive:
         excluded = query.exclude_subject_of
         query = replace(
             query,
-            unlike=tuple([await self._image_files.image_id(name) for name in query.unlike]),
-            exclude_subject_of=await self._image_files.image_id(excluded) if excluded else None,
+            unlike=tuple([await self.image_id(name, named_below=named_below) for name in query.unlike]),
+            exclude_subject_of=await self.image_id(excluded, named_below=named_below) if excluded else None,
         )
         if query.text or (findings_only and query.where.labels_absent):
             await self.store.require_current_reader()
         allowed_roots = await self.allowed_roots() if example_roots is None else AllowedRoots(example_roots)
-        paths, known = await self._image_files.examples(query.like_files, allowed_roots)
+        paths, known = await self._image_files.examples(query.like_files, allowed_roots, _roots(named_below))
 
         async def render(name: str) -> Rendering:
             try:
@@ -232,6 +247,19 @@ class Archive:
             stop_signal=stop_signal,
             callbacks=callbacks,
         )
+
+    async def image_id(self, name: str, *, named_below: tuple[Path, ...] | None = None) -> ImageId:
+        """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.
+
+        Args:
+            name: An id, also with an image file's ending; the `image_path` of a result; or the path of a file.
+            named_below: Folders whose files may be named, by their whole path; None: any file below the roots.
+
+        Raises:
+            NotFound: The archive has no image of that file.
+            StoreError: The store fails or was never made.
+        """
+        return await self._image_files.image_id(name, _roots(named_below))
 
     async def show(self, image_id: str) -> ImageDetails:
         """Return everything known about one image, with the report by section.

@@ -47,11 +47,12 @@ class ImageFiles:
         self._roots = roots
         self._stored_values = StoredValuesCache(image_reader.read_values)
 
-    async def stored_image(self, image_id: str) -> StoredImage:
+    async def stored_image(self, image_id: str, named_below: AllowedRoots | None = None) -> StoredImage:
         """Return an image as stored.
 
         Args:
             image_id: Its id; also with an image file's ending, or the `image_path` of a result.
+            named_below: Folders whose files may be named, by their whole path; None: any file below the roots.
 
         Raises:
             NotFound: No such image.
@@ -59,20 +60,26 @@ class ImageFiles:
         text = strip_pasted(image_id)
         if stored := await self._first_stored(text, pasted_image_id(text)):
             return stored
-        if (of_file := await self._image_of_path_below_roots(text)) and (stored := await self._first_stored(of_file)):
+        if (of_file := await self._image_of_file(text, named_below)) and (stored := await self._first_stored(of_file)):
             return stored
         raise NotFound.of_image(text)
 
-    async def image_id(self, name: str) -> ImageId:
+    async def image_id(self, name: str, named_below: AllowedRoots | None = None) -> ImageId:
         """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.
+
+        Args:
+            name: As `stored_image` takes it.
+            named_below: As there.
 
         Raises:
             NotFound: The archive has no image of that file.
         """
-        return ImageId(name) if name == pasted_image_id(name) else (await self.stored_image(name)).image.image_id
+        if name == pasted_image_id(name):
+            return ImageId(name)
+        return (await self.stored_image(name, named_below)).image.image_id
 
     async def examples(
-        self, names: Sequence[str], allowed_roots: AllowedRoots
+        self, names: Sequence[str], allowed_roots: AllowedRoots, named_below: AllowedRoots | None = None
     ) -> tuple[dict[str, Path], dict[str, ImageId]]:
         """Return the files of examples by name, and the stored images that are among them.
 
@@ -88,7 +95,7 @@ class ImageFiles:
                 paths[name] = await to_thread.run_sync(allowed_roots.resolve, name)
             except PathRefused:
                 with suppress(NotFound, StoreMissing):
-                    known[name] = (await self.stored_image(name)).image.image_id
+                    known[name] = (await self.stored_image(name, named_below)).image.image_id
                 if name not in known:
                     raise
             else:
@@ -100,9 +107,13 @@ class ImageFiles:
         found = await self._store.get(list(dict.fromkeys(map(ImageId, ids))))
         return next((found[ImageId(image_id)] for image_id in ids if ImageId(image_id) in found), None)
 
-    async def _image_of_path_below_roots(self, text: str) -> ImageId | None:
-        """Return the image ingested from the file at this path below a root."""
+    async def _image_of_file(self, text: str, named_below: AllowedRoots | None) -> ImageId | None:
+        """Return the image ingested from the file at this path: below a root, or in a folder that may be named."""
         if text == pasted_image_id(text):
+            return None
+        if named_below is not None:
+            with suppress(PathRefused):
+                return await self.image_of(await to_thread.run_sync(named_below.resolve, text))
             return None
         roots = (await self._roots.allowed_roots()).roots
         known = await self._store.outcomes([str(root / text) for root in roots])

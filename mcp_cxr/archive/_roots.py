@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,19 +34,27 @@ class AllowedRoots:
         """
         shown = str(path)[:_LONGEST_SHOWN]
         try:
-            real = Path(pasted_path(path) if isinstance(path, str) else path).expanduser().resolve()
-            is_below, exists = any(real.is_relative_to(root.resolve()) for root in self.roots), real.exists()
-        except (OSError, RuntimeError, ValueError):  # a loop of links, the home of an unknown user, not a path
-            is_below, exists, real = True, False, Path()
+            written = Path(pasted_path(path) if isinstance(path, str) else path).expanduser()
+            real = Path(realpath(written))  # of a loop of links, the link itself: it does not exist
+            is_below = any(real.is_relative_to(root.resolve()) for root in self.roots)
+        except (OSError, RuntimeError, ValueError):  # the home of an unknown user, not a path
+            is_below, real = False, Path()
         if not is_below:
-            if not Path(shown).expanduser().is_absolute():
+            if not shown.startswith("~") and not Path(shown).is_absolute():
                 raise PathRefused(f"{shown!r} is a relative path; give an absolute path below a root of the archive.")
             raise PathRefused(
                 f"{shown!r} is outside the folders that a host may name. To allow it, add its folder to MCP_CXR_ROOTS."
             )
-        if not exists:
+        if not _exists(real):
             raise PathRefused(f"{shown!r} does not exist.")
         return real
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # below a folder that may not be entered; not a path
+        return False
 
 
 class Roots:

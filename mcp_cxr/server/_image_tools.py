@@ -40,7 +40,7 @@ async def get_image_metadata(
     """
     state = state_of(context)
     archive = await state.archive()
-    details = redact_image_details(await archive.show(image_id), state.share)
+    details = redact_image_details(await archive.show(await state.image_id(image_id)), state.share)
     return tool_result(await redact_date_of_image(details, archive, state.share), has_untrusted_text=True)
 
 
@@ -87,7 +87,9 @@ async def view_image(
         part = (region[0], region[1], region[2], region[3]) if region else None
         options = DisplayOptions(window_center, window_width, invert, part, max_px)
         if isinstance(image_id, list):
-            return await _view_images(archive, image_id, options, first_rank)
+            ids = [await state.image_id(each) for each in image_id]
+            return await _view_images(archive, ids, options, first_rank)
+        image_id = await state.image_id(image_id)
         view = await archive.view(image_id, options)
     except ValueError as exc:
         raise QueryError(str(exc)) from exc
@@ -117,7 +119,7 @@ async def get_image_pixels(
     archive = await state.archive()
     if factor & (factor - 1):
         raise QueryError(f"factor must be a power of two, not {factor}.")
-    keep = bool(tile) or max_px > _THUMBNAIL_PX
+    image_id, keep = await state.image_id(image_id), bool(tile) or max_px > _THUMBNAIL_PX
     try:
         values, part = await archive.stored_values(
             image_id, max_px=max_px, tile=(tile[0], tile[1]) if tile else None, factor=factor, keep=keep

@@ -191,7 +191,8 @@ def hide_local_paths(text: str, known: Mapping[str, str], arguments: Mapping[str
         known: A general name for each path that may be named by it.
         arguments: Of the call: a path among them may be repeated.
     """
-    own = [text for value in arguments.values() if isinstance(value, str) for text in (value, value[:_LONGEST_SHOWN])]
+    named = [each for value in arguments.values() for each in (value if isinstance(value, list) else [value])]
+    own = [text for value in named if isinstance(value, str) for text in (value, value[:_LONGEST_SHOWN])]
     for path in own:
         text = text.replace(realpath(path), path) if path.startswith("/") and "\0" not in path else text
     for path, name in known.items():

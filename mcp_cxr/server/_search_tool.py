@@ -40,7 +40,10 @@ async def search_medical_images(
     await require_date_filters_allowed(search_arguments, archive, state.share)
     searchable_words = "archive" if "reports" in state.share else "findings"
     page = await archive.search_with(
-        search_arguments, example_roots=archive.settings.roots, searchable_words=searchable_words
+        search_arguments,
+        example_roots=archive.settings.roots,
+        searchable_words=searchable_words,
+        named_below=await state.named_below(),
     )
     page = await redact_dates_of_hits(redact_search_result(page, state.share), archive, state.share)
     return tool_result(page, has_untrusted_text=any(quotes_others(hit) for hit in page.images))

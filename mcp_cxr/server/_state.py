@@ -14,8 +14,10 @@ from mcp_cxr.server._redaction import OWNER_SEES_PATHS, hide_local_paths
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from mcp_cxr.archive import Archive
+    from mcp_cxr.records import ImageId
     from mcp_cxr.server._access_log import AccessLog
 
     OpenArchive = Callable[[], AbstractAsyncContextManager[Archive]]
@@ -49,6 +51,25 @@ class ServerState:
         if self._archive is None:
             raise self._failure or CxrError("The archive is closed.")
         return self._archive
+
+    async def named_below(self) -> tuple[Path, ...] | None:
+        """Return the folders whose files may be named, by their whole path; None: the owner may name any of a root.
+
+        Elsewhere a model would learn whether a file is named after a patient, and which image it is.
+
+        Raises:
+            CxrError: As for `archive`.
+        """
+        return None if OWNER_SEES_PATHS in self.share else (await self.archive()).settings.roots
+
+    async def image_id(self, name: str) -> ImageId:
+        """Return the id of the image that the caller names.
+
+        Raises:
+            CxrError: As for `archive`, or there is no such image.
+        """
+        archive = await self.archive()
+        return await archive.image_id(name, named_below=await self.named_below())
 
     @asynccontextmanager
     async def opened(self, open_archive: OpenArchive) -> AsyncGenerator[ServerState]:

@@ -129,6 +129,54 @@ async def test_a_path_that_is_not_wholly_of_mimics_shape_is_hidden(data: Path, t
         assert redact_image_details(await archive.show(MIMIC_ID), ()).image_path == HIDDEN_PATH_NOTE
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Roe^Jane, chest (1).dcm",
+        "Roe Jane/Roe^Jane, chest (1).dcm",
+        "./Roe Jane/Roe^Jane, chest (1).dcm",
+        "Jane/p10/p10000009/s50000009/Roe_Jane.png",
+        "{elsewhere}/Roe^Jane.dcm",
+        "Roe^Jane.dcm",
+    ],
+)
+async def test_a_model_that_guesses_the_name_of_a_file_learns_nothing(
+    host: Client, tmp_path: Path, data: Path, name: str
+):
+    """It may name files below MCP_CXR_ROOTS alone, by their whole path."""
+    elsewhere = tmp_path / "elsewhere"
+    dicom(elsewhere / "Roe^Jane.dcm", 7)
+    async with open_archive(settings(environment(data))) as archive:
+        await archive.ingest(elsewhere)
+    (image_id, *_) = await ids_of(host)
+    named = name.format(elsewhere=elsewhere)
+    guesses = named, named.replace("Jane", "Mary")
+    calls: list[Callable[[str], tuple[str, dict[str, Any]]]] = [
+        *(lambda each, tool=tool: (tool, {"image_id": each}) for tool in (FACTS, VIEW, "get_image_pixels")),
+        lambda each: (VIEW, {"image_id": [image_id, each]}),
+        lambda each: (SEARCH, {"like": [each]}),
+        lambda each: (SEARCH, {"like": [image_id], "unlike": [each]}),
+        lambda each: (SEARCH, {"view": ["PA"], "exclude_subject_of": each}),
+    ]
+    for call in calls:
+        right, wrong = [await host.call_tool(*call(each)) for each in guesses]
+        assert right.is_error
+        assert everything(right).replace("Jane", "Mary") == everything(wrong)
+
+
+async def test_a_model_may_name_a_file_below_the_roots_and_a_path_of_mimic(host: Client, data: Path):
+    whole = data.parent / "link" / "Roe Jane" / "Roe^Jane, chest (1).dcm"
+    for name in (str(whole), f"p10/p10000001/s50000001/{MIMIC_ID.upper()}.dcm", f"{MIMIC_ID}.dcm"):
+        for tool, arguments in (
+            (FACTS, {"image_id": name}),
+            (VIEW, {"image_id": name}),
+            (VIEW, {"image_id": [name]}),
+            (SEARCH, {"like": [name]}),
+        ):
+            result = await host.call_tool(tool, arguments)
+            assert not result.is_error, everything(result)
+
+
 async def test_an_ingest_names_no_file_folder_or_column(host: Client, data: Path):
     result = await host.call_tool("ingest_directory", {"path": str(data.parent / "link")})
     told = hides_the_names(result)

@@ -158,6 +158,18 @@ def test_paths_outside_the_roots_are_refused_alike_whether_they_exist_or_not(roo
     assert there in str(refused.value)
 
 
+def test_what_cannot_be_resolved_outside_the_roots_is_refused_as_anything_else_there(root: Path):
+    """Users of the machine, loops of links, and what lies in folders that may not be entered."""
+    loop = root.parent / "loop"
+    loop.symlink_to(loop)
+    told = set[str]()
+    for asked in ("~nobodyhere/x", "~root/x", str(loop / "x"), "/etc/x", "/root/x"):
+        with pytest.raises(PathRefused) as refused:
+            AllowedRoots((root,)).resolve(asked)
+        told.add(str(refused.value).replace(asked, "x"))
+    assert len(told) == 1
+
+
 @pytest.mark.parametrize("asked", ["a\0b", "x" * 5000, "~nobodyhere/x", "a/" * 3000, "\udcff"])
 def test_invalid_paths_are_refused_in_one_short_line(root: Path, asked: str):
     with pytest.raises(PathRefused) as refused:

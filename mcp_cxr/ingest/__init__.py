@@ -2,7 +2,7 @@
 
 from mcp_cxr.ingest._compare_reading import ReadingNow, compare_reading
 from mcp_cxr.ingest._counts import IngestProgress
-from mcp_cxr.ingest._ids import KEPT_IDS, IdAssigner, IdKey
+from mcp_cxr.ingest._ids import IdAssigner, IdKey, are_kept, check_value_of_key
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
@@ -11,7 +11,6 @@ from mcp_cxr.ingest._tally import IngestCallbacks
 from mcp_cxr.ingest._walk import Candidate, Shard
 
 __all__ = [
-    "KEPT_IDS",
     "Candidate",
     "IdAssigner",
     "IdKey",
@@ -22,6 +21,8 @@ __all__ = [
     "ReadingNow",
     "Shard",
     "StopSignal",
+    "are_kept",
+    "check_value_of_key",
     "compare_reading",
     "ingest",
     "preview_layout",

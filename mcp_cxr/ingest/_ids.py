@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mcp_cxr.layouts import FileFacts
 
 _KEY_BYTES = 32
-KEPT_IDS = "kept"  # the check value of an archive whose ids are not hashed
+_KEPT = "kept"
+"""Begins the check value of an archive that keeps ids; that of the key follows, which hashes what is no plain id."""
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
 _PLAIN_ID = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]{0,62}[0-9A-Za-z])?", re.ASCII)
 _STUDIES_COMPARED = 10_000  # the first ones of a run; a PatientID that all files share shows early
@@ -83,6 +84,10 @@ class IdKey:
         """Whether the key file exists."""
         return self._path is not None and self._path.exists()
 
+    def is_available(self) -> bool:
+        """Whether the key exists or may be created."""
+        return self._path is not None and (self._may_create or self._path.exists())
+
     def _load(self, *, lost: bool) -> bytes:
         if self._path is None:
             raise ConfigError(
@@ -134,7 +139,7 @@ class IdAssigner:
 
     def can_assign(self) -> bool:
         """Whether ids can be assigned without creating a key."""
-        return self._policy == "keep" or self._key_check is not None or self._key.exists()
+        return self._key_check is not None or self._key.exists()
 
     def ids_of_file(self, path: Path, header: HeaderFacts, facts: FileFacts) -> ImageIds:
         """Return the ids of one file outside MIMIC's layout.
@@ -191,17 +196,20 @@ class IdAssigner:
 
     def _kept(self, kind: str, value: str) -> str:
         """Return an id unchanged if it is a UID or a plain token; anything else, such as a name, is hashed."""
-        return value if not value or _PLAIN_ID.fullmatch(value) else _hash(self._key.read(key_check=None), kind, value)
+        if not value or _PLAIN_ID.fullmatch(value):
+            return value
+        return _hash(self._key.read(key_check=check_value_of_key(self._key_check)), kind, value)
 
     def _require_kept_ids(self) -> None:
         """Require unhashed ids throughout the archive, so that no patient has two."""
-        if self._key_check not in {None, KEPT_IDS}:
+        if self._key_check is not None and not are_kept(self._key_check):
             raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or use another archive.")
         if self._key_check is None:
-            self._key_check = self.new_key_check = KEPT_IDS
+            key = [check_value(self._key.read(key_check=None))] if self._key.is_available() else []
+            self._key_check = self.new_key_check = " ".join([_KEPT, *key])
 
     def _hashed(self, image: str, study: str, subject: str) -> ImageIds:
-        if self._key_check == KEPT_IDS:
+        if are_kept(self._key_check):
             raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
@@ -217,6 +225,16 @@ def placeholder_in(patient_id: str) -> str | None:
     """Return the placeholder that a PatientID is, without signs and in capitals; None if it may name a patient."""
     bare = re.sub(r"[\W_]", "", patient_id).upper()
     return bare if bare in _PLACEHOLDERS or not bare.strip("0") or not bare.strip("X") else None
+
+
+def are_kept(key_check: str | None) -> bool:
+    """Return whether an archive with this check value keeps the ids of headers."""
+    return (key_check or "").partition(" ")[0] == _KEPT
+
+
+def check_value_of_key(key_check: str | None) -> str | None:
+    """Return the part of an archive's check value that its key must have; None if it has used no key."""
+    return (key_check or "").removeprefix(_KEPT).strip() or None
 
 
 def check_value(key: bytes) -> str:

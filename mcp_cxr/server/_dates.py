@@ -34,7 +34,10 @@ async def require_date_filters_allowed(arguments: SearchArguments, archive: Arch
 
 async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tuple[str, ...]) -> SearchResult:
     """Return the search result with days instead of dates that may not be shared, and a warning if there are any."""
-    days = await _days_since_first_study([hit for hit in result.images if _is_withheld(hit, share)], archive)
+    if "dates" in share or not any(hit.study_date for hit in result.images):
+        return result
+    kept = await _are_ids_kept(archive)
+    days = await _days_since_first_study([hit for hit in result.images if _is_withheld(hit, kept)], archive)
     if not days:
         return result
     hits = [
@@ -48,7 +51,7 @@ async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tu
 
 async def redact_date_of_image(details: ImageDetails, archive: Archive, share: tuple[str, ...]) -> ImageDetails:
     """Return the details with days instead of a date that may not be shared, and a warning."""
-    if not _is_withheld(details, share):
+    if "dates" in share or not _is_withheld(details, await _are_ids_kept(archive)):
         return details
     days = await _days_since_first_study([details], archive)
     return replace(
@@ -59,10 +62,17 @@ async def redact_date_of_image(details: ImageDetails, archive: Archive, share: t
     )
 
 
-def _is_withheld(image: Hit | ImageDetails, share: tuple[str, ...]) -> bool:
-    """Return whether the image has a study date that may not be shared."""
+async def _are_ids_kept(archive: Archive) -> bool:
+    """Return whether ids are those of headers, of which one may look like MIMIC-CXR's."""
+    from mcp_cxr.ingest import are_kept  # numpy is not loaded before the handshake
+
+    return are_kept((await archive.store.info()).key_check)
+
+
+def _is_withheld(image: Hit | ImageDetails, are_ids_kept: bool) -> bool:
+    """Return whether the image has a study date that is not MIMIC-CXR's."""
     ids = f"{image.subject_id}/{image.study_id}/{image.image_id}"
-    return image.study_date is not None and "dates" not in share and not _MIMIC_IDS.fullmatch(ids)
+    return image.study_date is not None and (are_ids_kept or not _MIMIC_IDS.fullmatch(ids))
 
 
 async def _days_since_first_study(images: list[Hit] | list[ImageDetails], archive: Archive) -> dict[str, int | None]:

@@ -17,6 +17,8 @@ from mcp_cxr.server._redaction import redact_image_details, require_images_share
 from mcp_cxr.server._strict_tool import UNTRUSTED_IMAGE_NOTE, compact_json, state_of, tool_result
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mcp_cxr.archive import Archive
     from mcp_cxr.images import DisplayOptions, EncodedImage, ImageView, StoredValues
 
@@ -142,7 +144,9 @@ async def get_image_pixels(
     return CallToolResult(content=[compact_json(description)])
 
 
-async def _view_images(archive: Archive, image_ids: list[str], options: DisplayOptions, first: int) -> CallToolResult:
+async def _view_images(
+    archive: Archive, image_ids: Sequence[str], options: DisplayOptions, first: int
+) -> CallToolResult:
     sheet, views = await archive.view_many(image_ids, options, first=first)
     images = [
         {

@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from functools import reduce
 from os.path import realpath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import LABELS, SPLITS
@@ -191,8 +191,9 @@ def hide_local_paths(text: str, known: Mapping[str, str], arguments: Mapping[str
         known: A general name for each path that may be named by it.
         arguments: Of the call: a path among them may be repeated.
     """
-    named = [each for value in arguments.values() for each in (value if isinstance(value, list) else [value])]
-    own = [text for value in named if isinstance(value, str) for text in (value, value[:_LONGEST_SHOWN])]
+    lists = (cast("list[Any]", value) if isinstance(value, list) else [value] for value in arguments.values())
+    named = [each for values in lists for each in values if isinstance(each, str)]
+    own = [text for name in named for text in (name, name[:_LONGEST_SHOWN])]
     for path in own:
         text = text.replace(realpath(path), path) if path.startswith("/") and "\0" not in path else text
     for path, name in known.items():

@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from mcp_cxr.embeddings import LocalEmbedder, NvclipEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
-from mcp_cxr.ingest import KEPT_IDS
+from mcp_cxr.ingest import check_value_of_key
 from mcp_cxr.records import LOCAL_ENCODER
 from mcp_cxr.upkeep._fingerprint_check import WITHOUT_A_SERVICE
 
@@ -79,10 +79,10 @@ def _describe_share(share: Mapping[str, bool]) -> CheckResult:
 async def _check_id_key(store: Store, id_key: IdKey | None) -> list[CheckResult]:
     """Return the failure of a key that is missing or not the one that hashed the archive's ids; nothing if it is."""
     try:
-        key_check = (await store.info()).key_check
+        key_check = check_value_of_key((await store.info()).key_check)
     except (StoreError, ConfigError):  # reported by `_check_store`
         return []
-    if id_key is None or key_check is None or key_check == KEPT_IDS:
+    if id_key is None or key_check is None:
         return []
     try:
         await to_thread.run_sync(partial(id_key.read, key_check=key_check))

@@ -119,6 +119,24 @@ async def test_dates_that_are_shared_are_given_and_searched(own: Settings):
         assert WITHHELD not in json.dumps([page, *images])
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR UI")
+async def test_kept_ids_of_mimic_s_shape_give_no_date(tmp_path: Path):
+    """A header may have any id; only files in MIMIC-CXR's layout have its dates."""
+    ids = {
+        "PatientID": "p10000001",
+        "StudyInstanceUID": "s50000001",
+        "SOPInstanceUID": "-".join(["00000001"] * 5),
+    }
+    image_files.dicom(tmp_path / "in" / "1.dcm", 1, **ids, StudyDate=OTHER, ViewPosition="PA")
+    made = settings(environment(tmp_path / "data") | {"MCP_CXR_IDS": "keep"})
+    await ingest(made, tmp_path / "in", images=1)
+    async with hosting(made) as host:
+        page, image, _ = await everything(host)
+        assert page["images"][0]["subject_id"] == "p10000001"
+        assert "study_date" not in page["images"][0]
+        assert (image["study_date"], image["days_since_first_study"]) == (None, 0)
+
+
 async def test_shifted_dates_of_mimic_are_given_unless_other_images_are_in_the_archive(tmp_path: Path):
     images = tmp_path / "in"
     (image_id,) = write_small_images(images, 1)

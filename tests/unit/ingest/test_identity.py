@@ -96,7 +96,40 @@ async def test_keep_uses_the_header_s_ids(data: Path, image_dir: Path) -> None:
     async with opened(data, MCP_CXR_IDS="keep") as archive:
         await archive.ingest(image_dir)
     assert ids(data) == {("2.25.1", "2.25.91", "MRN-1")}
-    assert not IdKey(data / "id.key", may_create=False).exists()
+
+
+@pytest.mark.parametrize("first", ["Roe^Jane", "MRN-1"])
+async def test_a_lost_or_different_key_is_refused_where_ids_are_kept_too(
+    data: Path, image_dir: Path, tmp_path: Path, first: str
+) -> None:
+    dicom(image_dir / "a.dcm", 1, PatientID=first)
+    async with opened(data, MCP_CXR_IDS="keep") as archive:
+        await archive.ingest(image_dir)
+    dicom(image_dir / "b.dcm", 2, PatientID="MRN-2")
+    key = (data / "id.key").read_bytes()
+    remove(data / "id.key")
+    async with opened(data, MCP_CXR_IDS="keep") as archive:
+        assert (await archive.ingest(image_dir)).added == 1, "a plain id needs no key"
+        dicom(image_dir / "c.dcm", 3, PatientID="Roe^Jane")
+        failed = [check for check in await archive.doctor() if check.name == "id key"]
+        assert [check.ok for check in failed] == [False]
+        with pytest.raises(ConfigError, match="missing; restore it from a backup"):
+            await archive.ingest(image_dir)
+    assert not (data / "id.key").exists()
+    other = write_key(tmp_path / "other.key", b"o" * 32)
+    async with opened(data, MCP_CXR_IDS="keep", MCP_CXR_ID_KEY_FILE=str(other)) as archive:
+        with pytest.raises(ConfigError, match="not the key that hashed this archive's ids"):
+            await archive.ingest(image_dir)
+    write_key(data / "id.key", key)
+    async with opened(data, MCP_CXR_IDS="keep") as archive:
+        assert (await archive.ingest(image_dir)).added == 1
+
+
+async def test_a_dry_run_creates_no_key_where_ids_are_kept(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / "a.dcm", 1, PatientID="Roe^Jane")
+    async with opened(data, MCP_CXR_IDS="keep") as archive:
+        assert (await archive.ingest(image_dir, dry_run=True)).would_add == 1
+    assert not (data / "id.key").exists()
 
 
 @pytest.mark.parametrize(

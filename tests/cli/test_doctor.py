@@ -17,7 +17,7 @@ def test_doctor_finds_no_problem_in_an_intact_archive(on_demo: Command, demo: In
     done = on_demo("doctor", "--json")
     assert done.code == 0
     assert done.json["ok"] is True
-    assert {check["name"] for check in done.json["checks"]} == {"embedder", "store", "fingerprint", "root"}
+    assert {check["name"] for check in done.json["checks"]} == {"embedder", "store", "fingerprint", "root", "share"}
     assert str(demo.drawn.folder) in on_demo("doctor").out
 
 

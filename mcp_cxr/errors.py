@@ -76,6 +76,9 @@ class StoreUnavailable(StoreError):
 class StoreMissing(StoreError):
     """The archive was never created."""
 
+    external: int = 0
+    """Rows of another program that are in its place."""
+
 
 class SchemaMismatch(StoreError):
     """The archive was made by another version of this package."""

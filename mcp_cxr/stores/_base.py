@@ -328,6 +328,17 @@ class Store(ABC):
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Record what became of files; an earlier outcome of the same path is replaced."""
 
+    async def create_vector_index(self) -> bool:
+        """Create the index of vectors that this store can do without; harmless if it exists.
+
+        Returns:
+            False if this store has no such index.
+
+        Raises:
+            StoreError: The server refuses it.
+        """
+        return False
+
     async def count_orphans(self, *, remove: bool = False) -> int:
         """Return the number of vectors without an image, and remove them if asked; 0 if both are in one row."""
         del remove

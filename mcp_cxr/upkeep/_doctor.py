@@ -141,7 +141,10 @@ async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint 
 async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[CheckResult]:
     try:
         info, totals = await store.info(), await store.totals()
-    except StoreMissing:
+    except StoreMissing as exc:
+        if exc.external:
+            detail = f"{store.location}: only rows of another program ({exc.external})"
+            return [CheckResult("store", ok=True, detail=detail, advice=str(exc))]
         if store.is_private and not _can_create(Path(store.location).parent):
             detail = f"{store.location} cannot be created"
             return [CheckResult("store", ok=False, detail=detail, advice="Set MCP_CXR_DATA_DIR to a writable folder.")]

@@ -89,6 +89,8 @@ def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on
         connection.cursor().execute(ORIGINAL.format(dimension=dimension))
         connection.cursor().execute(ITS_ROW, ["its-image", ",".join(["1"] * int(dimension))])
         connection.commit()
+    assert "only rows of another program (1)" in on_iris("doctor").out
+    assert "rows of another program (1), but no archive. Run `mcp-cxr ingest" in on_iris("search", "edema").err
     assert "MIMICCXRImages table already exists" in on_iris("table", "create").out
     assert on_iris("ingest", image_dir, "--json").json["added"] == SMALL
     stats = on_iris("table", "stats", "--json").json
@@ -135,8 +137,15 @@ def test_doctor_shows_the_state_of_the_connections(on_iris: Command, image_dir: 
     store = {check["name"]: check for check in on_iris("doctor", "--json").json["checks"]}["store"]
     assert store["ok"]
     assert (
-        f"VectorSearch.MIMICCXRImages: {SMALL} images; with an HNSW index; of 4 connections 0 busy" in store["detail"]
+        f"VectorSearch.MIMICCXRImages: {SMALL} images; without an HNSW index; of 4 connections 0 busy"
+        in store["detail"]
     )
+
+
+def test_table_index_builds_the_index_of_vectors(on_iris: Command, image_dir: Path):
+    on_iris("ingest", image_dir)
+    assert on_iris("table", "index").out == "HNSW index of the vectors built (or exists)\n"
+    assert "; with an HNSW index; " in on_iris("doctor").out
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ async def store(server: StandIn) -> AsyncIterator[IrisStore]:
     async with IrisStore(config(server)) as opened:
         await opened.drop()
         await fill(opened)
+        await opened.create_vector_index()
         yield opened
 
 

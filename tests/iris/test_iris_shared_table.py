@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.errors import StoreError
+from mcp_cxr.errors import ConfigError, StoreError, StoreMissing
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import FINGERPRINT, axis, ids, image, vectors
@@ -121,3 +121,60 @@ async def test_a_vector_in_brackets_is_read(server: StandIn, store: IrisStore) -
     stored = (await store.get([ImageId("i00001")], with_vectors=True))[ImageId("i00001")]
     assert stored.vector is not None
     assert stored.vector.tolist() == [0.5, 1, 0, 0, 0, 0, 0, 0]
+
+
+async def test_a_table_with_other_columns_is_another_programs(server: StandIn, store: IrisStore) -> None:
+    execute(server, f"CREATE TABLE {TABLE} (ImageID VARCHAR(255), PatientID VARCHAR(255), Embedding VECTOR(DOUBLE, 8))")
+    with pytest.raises(StoreError, match=r"another program made it\. Set IRIS_TABLE"):
+        await store.create(FINGERPRINT)
+    assert set(server.tables) == {TABLE}
+
+
+async def test_rows_without_an_archive_are_counted(server: StandIn, store: IrisStore) -> None:
+    with pytest.raises(StoreMissing, match="Nothing has been stored"):
+        await store.info()
+    plant_original(server)
+    with pytest.raises(StoreMissing, match=r"rows of another program \(3\), but no archive\. Run") as caught:
+        await store.totals()
+    assert caught.value.external == 3
+
+
+async def test_a_first_password_is_to_be_changed(server: StandIn, store: IrisStore) -> None:
+    server.configure(password_expired=True)
+    with pytest.raises(ConfigError, match="wants the password of IRIS_USERNAME changed"):
+        await store.info()
+
+
+@pytest.mark.parametrize("code", [-1, -23, -400])
+async def test_facts_are_read_in_several_statements_if_one_is_refused(
+    server: StandIn, store: IrisStore, caplog: pytest.LogCaptureFixture, code: int
+) -> None:
+    await fill(store)
+    where, further = Filter(view=("PA",)), [EVERY, Filter(has_report=True)]
+    given = [ImageId("i00003"), ImageId("missing")]
+
+    async def facts(of: IrisStore, *, with_vectors: bool) -> str:
+        found = await of.result_facts(given, where, distinct="study", also_count=further, with_vectors=with_vectors)
+        return repr(found)
+
+    at_once = [await facts(store, with_vectors=on) for on in (False, True)]
+    async with IrisStore(config(server)) as other:
+        await other.info()
+        server.inject_fault("error", code=code, text="secret", matching="AS made CROSS JOIN", on=["PP"])
+        assert [await facts(other, with_vectors=on) for on in (False, True)] == at_once
+        server.reset_counters()
+        await facts(other, with_vectors=True)
+        assert [text for text in server.counters["statements"] if "CROSS" in text] == []
+    assert f"SQLCODE {code}" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_facts_are_an_error_if_each_statement_fails(server: StandIn, store: IrisStore) -> None:
+    await fill(store)
+    await store.totals()
+    server.inject_fault("error", code=-400, text="no", times=99, matching="SELECT", on=["PP"])
+    with pytest.raises(StoreError, match="SQLCODE -400"):
+        await store.result_facts([], EVERY)
+    server.clear_faults()
+    await store.result_facts([], EVERY)
+    assert [text for text in server.counters["statements"] if "CROSS" in text] != []

@@ -72,7 +72,6 @@ async def test_the_table_has_the_original_columns_and_indexes(server: StandIn, s
         ("StudyID",),
         ("SubjectID",),
         ("ViewPosition",),
-        ("Vector",),
     }
     assert set(server.tables) == {
         TABLE + side for side in ("", "Studies", "Labels", "Terms", "Sample", "Files", "Collection")
@@ -210,8 +209,14 @@ async def asked(server: StandIn, store: IrisStore, **more: Any) -> list[str]:
     return asked_by_vector(server)
 
 
-async def test_the_index_is_used_only_without_a_filter(server: StandIn, store: IrisStore) -> None:
+async def test_the_index_is_built_on_demand_and_used_only_without_a_filter(server: StandIn, store: IrisStore) -> None:
     await fill(store)
+    (exact,) = await asked(server, store)
+    assert "WHERE" in exact
+    assert await store.create_vector_index() is True
+    assert await store.create_vector_index() is True
+    await store.info()
+    assert store.connection_status.startswith("with an HNSW index; ")
     (by_index,) = await asked(server, store)
     assert "WHERE" not in by_index
     assert by_index.rstrip().endswith("ORDER BY Score DESC")
@@ -219,15 +224,41 @@ async def test_the_index_is_used_only_without_a_filter(server: StandIn, store: I
     assert "WHERE" in exact
 
 
-async def test_a_server_without_the_index_is_scanned(server: StandIn, store: IrisStore) -> None:
+async def test_a_pool_of_a_thousand_images_is_asked_of_the_index(server: StandIn, store: IrisStore) -> None:
+    await fill(store, 1001)
+    await store.create_vector_index()
+    server.reset_counters()
+    assert len(await store.nearest(axis(), EVERY, limit=1000)) == 1000
+    (by_index,) = asked_by_vector(server)
+    assert "WHERE" not in by_index
+
+
+async def test_a_table_that_was_found_gets_an_index_too(server: StandIn, store: IrisStore) -> None:
+    plant_original(server)
+    await store.create(FINGERPRINT)
+    await store.create_vector_index()
+    assert [index["columns"] for index in server.tables[TABLE] if index["hnsw"]] == [["Vector"]]
+
+
+async def test_a_server_that_refuses_the_index_is_scanned_and_why_is_kept(server: StandIn, store: IrisStore) -> None:
     server.configure(hnsw=False)
     await fill(store)
+    why = r"SQLCODE -1: AS is not understood after the columns of an index"
+    with pytest.raises(StoreError, match=why):
+        await store.create_vector_index()
     (exact,) = await asked(server, store)
     assert "WHERE" in exact
+    async with IrisStore(config(server)) as other:
+        await other.info()
+        assert other.connection_status.startswith(f"without an HNSW index (refused, {why}); of 4 connections")
+    server.configure(hnsw=True)
+    await store.create_vector_index()
+    assert len(await asked(server, store)) == 1
 
 
 async def test_external_rows_among_the_index_results_are_left_out(server: StandIn, store: IrisStore) -> None:
     await fill(store)
+    await store.create_vector_index()
     right = await store.nearest(axis(), EVERY, limit=5)
     execute(
         server,
@@ -241,6 +272,7 @@ async def test_external_rows_among_the_index_results_are_left_out(server: StandI
 async def test_a_tie_at_the_end_of_the_index_results_is_resolved_by_a_scan(server: StandIn, store: IrisStore) -> None:
     await store.create(FINGERPRINT)
     await store.put([image(name) for name in "dbeac"], at_cosine(0.9, 0.5, 0.5, 0.5, 0.5))
+    await store.create_vector_index()
     assert ids(await store.nearest(axis(), EVERY, limit=3)) == ["d", "a", "b"]
 
 

@@ -57,6 +57,7 @@ class IrisStore(Store):
         self._pool = Pool(config)
         self._cached_entries: Entries | None = None
         self._cached_sample: CachedSample | None = None
+        self._facts = tables.FactsReader()
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,8 +69,8 @@ class IrisStore(Store):
 
     @property
     def connection_status(self) -> str:
-        index = "with" if self._cached_entries and self._cached_entries.has_hnsw else "without"
-        return f"{index} an HNSW index; {self._pool.status}"
+        entries = self._cached_entries
+        return f"{entries.index_status}; {self._pool.status}" if entries else self._pool.status
 
     async def create(
         self, fingerprint: Fingerprint | None = None, *, root: str | None = None, key_check: str | None = None
@@ -83,6 +84,15 @@ class IrisStore(Store):
         if created.any:
             self._pool.replace_all()
         return created.images
+
+    async def create_vector_index(self) -> bool:
+        self._cached_entries = None
+        try:
+            await self._write(lambda statements, _: schema.create_vector_index(statements, self.location))
+        finally:
+            self._cached_entries = None
+            self._pool.replace_all()
+        return True
 
     async def update_fingerprint(self, fingerprint: Fingerprint) -> None:
         await self._write(lambda statements, entries: schema.replace_fingerprint(statements, entries, fingerprint))
@@ -164,7 +174,7 @@ class IrisStore(Store):
         also_count: Sequence[Filter] = (),
     ) -> ResultFacts:
         def query(statements: Statements, entries: Entries) -> tuple[ResultFacts, CachedSample | None]:
-            row = tables.result_facts.read(statements, ids, where, distinct, with_vectors, also_count)
+            row = self._facts.read(statements, ids, where, distinct, with_vectors, also_count)
             if not entries.match(row.schema, row.fingerprint, row.reader):  # another process has recreated the archive
                 self._cached_entries = entries = schema.read_entries(statements, self.location)
             made_with = entries.fingerprint

@@ -135,6 +135,8 @@ class ClientSession:
         isolation = reader.number()
         if (username, password) != (self.state.username, self.state.password):
             raise SqlError(-417, "Access Denied")
+        if self.state.password_expired:
+            raise SqlError(-417, "Invalid Message received; Password change required / Access Denied")
         if self.state.is_full:
             raise SqlError(-460, "<LICENSE LIMIT EXCEEDED>")
         return Reply(0, items("Simulated InterSystems IRIS, no IRIS", 1, 0, isolation, "1", 0, 0))

@@ -35,6 +35,8 @@ class State:
     page_rows: int = 1000
     """Rows in one message of a result."""
     page_bytes: int = 1 << 20
+    password_expired: bool = False
+    """The user must change the password first."""
     numbers_as_text: bool = False
     """Return numbers as NUMERIC, in text."""
     vector_cell: str | None = None
@@ -109,6 +111,6 @@ _RUN_MESSAGES = ("PQ", "PU", "DQ", "DU")
 """Messages that run a statement: the default of a fault's `on`."""
 _SETTINGS = frozenset(
     "username password grants page_rows page_bytes"
-    " numbers_as_text vector_cell lock_timeout_s max_connections hnsw fault".split()
+    " password_expired numbers_as_text vector_cell lock_timeout_s max_connections hnsw fault".split()
 )
 _INITIAL = State()

@@ -2,7 +2,14 @@
 
 from mcp_cxr.stores.iris.driver._config import IrisConfig
 from mcp_cxr.stores.iris.driver._connection import Connection, Row
-from mcp_cxr.stores.iris.driver._errors import COLUMN_EXISTS, DUPLICATE_KEY, INDEX_EXISTS, NO_SUCH_TABLE, TABLE_EXISTS
+from mcp_cxr.stores.iris.driver._errors import (
+    COLUMN_EXISTS,
+    DUPLICATE_KEY,
+    INDEX_EXISTS,
+    NO_SUCH_TABLE,
+    TABLE_EXISTS,
+    StatementRefused,
+)
 from mcp_cxr.stores.iris.driver._pool import Pool
 from mcp_cxr.stores.iris.driver._statements import (
     MAX_IDS_PER_QUERY,
@@ -30,6 +37,7 @@ __all__ = [
     "Parameters",
     "Pool",
     "Row",
+    "StatementRefused",
     "Statements",
     "from_path_cell",
     "from_vector_cell",

@@ -19,6 +19,7 @@ import socket
 import stat
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +29,7 @@ import iris.dbapi as driver  # pyright: ignore[reportMissingTypeStubs]  # has no
 from mcp_cxr.stores.iris.driver._errors import (
     DRIVER_ERRORS,
     error_for_sqlcode,
+    server_message,
     sqlcode,
     tls_unavailable,
     translating_errors,
@@ -43,6 +45,8 @@ _log = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 _BINDABLE = (str, int, float, type(None))
+_REMEMBERED_WRITES = 16
+_TIMES_LAST_WRITES = 10
 _MIN_LIFETIME_SHARE = 0.8  # of the lifetime, at random: connections opened together are not replaced together
 
 T = TypeVar("T")
@@ -51,11 +55,29 @@ _FOLDERS = (Path("/proc/self/fd"), Path("/dev/fd"))  # Linux; macOS and the BSDs
 _connecting = threading.Lock()
 
 
+class WriteTimes:
+    """How long the last writes took: the next one may take ten times as long, and never less than `least_s`."""
+
+    def __init__(self, least_s: float) -> None:
+        self._least_s = least_s
+        self._seconds: deque[float] = deque(maxlen=_REMEMBERED_WRITES)
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds that the next write may take."""
+        return max(self._least_s, _TIMES_LAST_WRITES * max(self._seconds, default=0))
+
+    def record(self, seconds: float) -> None:
+        """Add a write, also one that was stopped at its limit."""
+        self._seconds.append(seconds)
+
+
 class Connection:
     """An open connection.
 
     Args:
         config: The server, login and timeouts.
+        write_times: Those of the pool.
         generation: Counts how often tables were created or dropped; connections of an older generation are replaced.
 
     Raises:
@@ -63,12 +85,17 @@ class Connection:
         ConfigError: It refuses the login.
     """
 
-    def __init__(self, config: IrisConfig, generation: int) -> None:
+    def __init__(self, config: IrisConfig, generation: int, write_times: WriteTimes | None = None) -> None:
         self.generation = generation
         self.idle_since = time.monotonic()
         self._location = config.location
         self._call_timeout_s = config.call_timeout_s
+        self._write_times = write_times or WriteTimes(config.call_timeout_s)
         self._deadline = math.inf
+        self.limit_s = config.call_timeout_s
+        """Seconds that the last statement could take."""
+        self.refusal = ""
+        """The server's words when `try_execute` was refused last; they may quote a value, unless that was DDL."""
         self._socket_lock = threading.Lock()
         if config.ssl_config and not Path(os.environ.get("ISC_SSLconfigurations", "")).is_file():  # noqa: SIM112  # the driver's name
             raise tls_unavailable(self._location)
@@ -100,20 +127,25 @@ class Connection:
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Run an update for each of `rows`, in one message."""
         _check_values(statement, rows)
-        with self._cursor() as cursor:
-            if len(rows) == 1:
-                cursor.execute(statement, list(rows[0]))
-            else:
-                cursor.executemany(statement, [list(row) for row in rows])
+        started = time.monotonic()
+        try:
+            with self._cursor(self._write_times.limit_s) as cursor:
+                if len(rows) == 1:
+                    cursor.execute(statement, list(rows[0]))
+                else:
+                    cursor.executemany(statement, [list(row) for row in rows])
+        finally:
+            self._write_times.record(time.monotonic() - started)
 
-    def try_execute(self, statement: str, values: Sequence[object] = ()) -> int:
+    def try_execute(self, statement: str, values: Sequence[object] = (), *, limit_s: float | None = None) -> int:
         """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0."""
         _check_values(statement, [values])
         try:
-            with self._untranslated_cursor() as cursor:
+            with self._untranslated_cursor(limit_s) as cursor:
                 cursor.execute(statement, list(values))
         except DRIVER_ERRORS as exc:
             code = sqlcode(exc)
+            self.refusal = server_message(exc)
             if code is None:
                 with translating_errors(self._location):
                     raise
@@ -152,17 +184,18 @@ class Connection:
                 self._socket = None
 
     @contextmanager
-    def _cursor(self) -> Generator[Any]:
-        with translating_errors(self._location), self._untranslated_cursor() as cursor:
+    def _cursor(self, limit_s: float | None = None) -> Generator[Any]:
+        with translating_errors(self._location), self._untranslated_cursor(limit_s) as cursor:
             yield cursor
 
     @contextmanager
-    def _untranslated_cursor(self) -> Generator[Any]:
+    def _untranslated_cursor(self, limit_s: float | None = None) -> Generator[Any]:
         """Yield a cursor whose statement has a deadline, here and at the server."""
-        self._deadline = time.monotonic() + self._call_timeout_s
+        self.limit_s = limit_s or self._call_timeout_s
+        self._deadline = time.monotonic() + self.limit_s
         cursor: Any = self._connection.cursor()
         try:
-            cursor.setQueryTimeout(math.ceil(self._call_timeout_s))
+            cursor.setQueryTimeout(math.ceil(self.limit_s))
             yield cursor
             cursor.close()
         except BaseException:

@@ -26,11 +26,22 @@ TABLE_EXISTS = 201
 COLUMN_EXISTS = 306
 INDEX_EXISTS = 324
 
+_LONGEST_MESSAGE = 200
 _SQLCODE = re.compile(r"\[SQLCODE: <(-?\d+)>")
+_MESSAGE = re.compile(r"\[%msg: <(.*?)>\]", re.DOTALL)
 _CONNECTION_LOST = re.compile(r"COMMUNICATION LINK|<LIST ERROR>|Message out of order")
 
 _UNREACHABLE = "Cannot reach IRIS at {location}. Check IRIS_HOST and IRIS_PORT, and that the server is up."
 _REFUSED = "IRIS refused the login at {location}. Check IRIS_USERNAME, IRIS_PASSWORD and IRIS_NAMESPACE."
+_FIRST_LOGIN = (
+    "IRIS at {location} wants the password of IRIS_USERNAME changed first. Change it on the server, then set"
+    " IRIS_PASSWORD to the new one (docs/iris.md)."
+)
+_OTHER_COLUMNS = (
+    "The table at {location} lacks columns of mcp-cxr (SQLCODE -29): another program made it. Set IRIS_TABLE to another"
+    " table."
+)
+_MUST_CHANGE = "Password change required"
 _TLS = (
     "Cannot make a TLS connection to IRIS at {location}. Check ISC_SSLconfigurations, IRIS_SSL_CONFIG, the CAfile that"
     " signed the server's certificate, and that the server's port uses TLS."
@@ -62,10 +73,21 @@ _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     257: (DimensionMismatch, _LENGTH),
     259: (DimensionMismatch, _LENGTH),
     260: (DimensionMismatch, _LENGTH),
-    1: (StoreError, _STATEMENT),
-    29: (StoreError, _STATEMENT),
+    29: (StoreError, _OTHER_COLUMNS),
 }
+_FATAL = 400
+_REFUSED_FORMS = frozenset({*range(1, 29), _FATAL})
+"""SQLCODEs of statements that the server does not understand (-1 to -28), and of a failure in one."""
 _INTERNAL = "IRIS at {location} failed (SQLCODE -{code}). See messages.log on the IRIS server."
+
+
+class StatementRefused(StoreError):
+    """The server cannot compile or run a statement of this form; another form of it may succeed."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        """The positive SQLCODE."""
 
 
 class ConnectionLost(StoreUnavailable):
@@ -90,10 +112,19 @@ def sqlcode(exc: BaseException) -> int | None:
     return abs(int(found[1])) if found else None
 
 
+def server_message(exc: BaseException) -> str:
+    """Return the server's own words about an error, on one line; empty if it gave none."""
+    found = _MESSAGE.search(str(exc))
+    return " ".join(found[1].split())[:_LONGEST_MESSAGE] if found else ""
+
+
 def error_for_sqlcode(code: int, location: str) -> CxrError:
     """Return the error for a positive SQLCODE."""
     if code == NO_SUCH_TABLE:
         return store_missing(location)
+    if code in _REFUSED_FORMS:
+        message = _INTERNAL if code == _FATAL else _STATEMENT
+        return StatementRefused(message.format(location=location, code=code), code)
     kind, message = _MEANINGS.get(code, (StoreError, _INTERNAL))
     return kind(message.format(location=location, code=code))
 
@@ -111,8 +142,8 @@ def _error_for(exc: Exception, location: str) -> CxrError:
     text = str(exc)
     if "LICENSE LIMIT" in text.upper():
         return StoreUnavailable(_NO_LICENSE_LEFT.format(location=location))
-    if "Access Denied" in text:
-        return ConfigError(_REFUSED.format(location=location))
+    if "Access Denied" in text or _MUST_CHANGE in text:
+        return ConfigError((_FIRST_LOGIN if _MUST_CHANGE in text else _REFUSED).format(location=location))
     if "Failed to connect" in text:
         return StoreUnavailable((_TLS if "SSL" in text else _UNREACHABLE).format(location=location))
     if _CONNECTION_LOST.search(text) or isinstance(exc, RuntimeError):

@@ -17,7 +17,7 @@ from anyio import CancelScope, CapacityLimiter, Semaphore, create_task_group, fa
 from anyio.lowlevel import checkpoint_if_cancelled
 
 from mcp_cxr.errors import CxrError, StoreError, StoreUnavailable, unwrap_exception_group
-from mcp_cxr.stores.iris.driver._connection import Connection
+from mcp_cxr.stores.iris.driver._connection import Connection, WriteTimes
 from mcp_cxr.stores.iris.driver._errors import ConnectionLost, call_timed_out
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class _Checkout:
     is_finished: bool = False
     was_aborted: bool = False
     timed_out: bool = False
+    limit_s: float = 0
+    """After how many seconds."""
 
     def abort(self) -> None:
         self.was_aborted = True
@@ -54,6 +56,7 @@ class Pool:
         self._config = config
         self._idle: list[Connection] = []
         self._generation = 0
+        self._write_times = WriteTimes(config.call_timeout_s)
         self._suspect_before = 0.0
         self._slots = Semaphore(config.pool_size)
         self._threads = CapacityLimiter(config.pool_size)
@@ -143,6 +146,7 @@ class Pool:
             while (seconds := self._remaining_s(checkout)) > 0:  # noqa: ASYNC110  # no event
                 await sleep(seconds)  # each statement moves the deadline on
             checkout.timed_out = True
+            checkout.limit_s = checkout.connection.limit_s if checkout.connection else self._config.call_timeout_s
         finally:
             if not checkout.is_finished:
                 checkout.abort()
@@ -179,7 +183,7 @@ class Pool:
                 connection.close()
                 connection = None
         if connection is None:
-            connection = Connection(self._config, self._generation)
+            connection = Connection(self._config, self._generation, self._write_times)
             self._opened += 1
         return connection
 
@@ -196,7 +200,7 @@ class Pool:
         """Count the failure, and return the error to raise for it."""
         if checkout.timed_out:
             self._calls_timed_out += 1
-            return call_timed_out(self._config.location, self._config.call_timeout_s)
+            return call_timed_out(self._config.location, checkout.limit_s)
         if isinstance(exc, ConnectionLost):
             self._lost += 1
             self._suspect_before = time.monotonic()  # what broke this one may have broken the idle ones

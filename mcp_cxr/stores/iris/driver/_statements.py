@@ -80,9 +80,19 @@ class Statements:
         for batch in _messages(rows, _MAX_SMALL_ROWS if small else _MAX_ROWS):
             self.connection.execute_many(text, batch)
 
-    def try_execute(self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None = None) -> int:
-        """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0."""
-        return self.connection.try_execute(*self._compiled(statement, parameters))
+    def try_execute(
+        self,
+        statement: LiteralString,
+        parameters: Mapping[str, str | int | None] | None = None,
+        *,
+        limit_s: float | None = None,
+    ) -> int:
+        """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0.
+
+        Args:
+            limit_s: Seconds that it may take; None: those of every statement.
+        """
+        return self.connection.try_execute(*self._compiled(statement, parameters), limit_s=limit_s)
 
     def _compiled(
         self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None

@@ -5,6 +5,7 @@ from mcp_cxr.stores.iris.schema._create import (
     CreatedTables,
     add_later_columns,
     create_tables,
+    create_vector_index,
     drop_tables,
     replace_fingerprint,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "Entries",
     "add_later_columns",
     "create_tables",
+    "create_vector_index",
     "drop_tables",
     "read_entries",
     "record_report_reader",

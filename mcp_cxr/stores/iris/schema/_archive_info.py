@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from mcp_cxr.errors import StoreMissing
 from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import schema_mismatch, store_missing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2  # 2: the full-text index holds what `language.document_terms` makes of a report
 
 _SELECT = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
+_COUNT_IMAGES = "SELECT COUNT(*) AS Number FROM {table}"
 _INSERT = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
 _UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
 _DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
@@ -27,6 +29,9 @@ _DELETE = "DELETE FROM {table}Collection WHERE EntryName = :name"
 _ROOT = "root "  # followed by a hash of the path: one entry for each root
 _FIRST_READER_WITH_LATER_COLUMNS = 4
 READER = "reader"
+HNSW = "hnsw"
+HNSW_EXISTS = "1"
+_NO_HNSW = (None, "0")
 CREATED_HERE = "ours"
 """Text of the entry `images` if mcp-cxr created the table of images."""
 
@@ -62,7 +67,15 @@ class Entries:
     @property
     def has_hnsw(self) -> bool:
         """Whether the server has an HNSW index of the vectors."""
-        return self.texts.get("hnsw") == "1"
+        return self.texts.get(HNSW) == HNSW_EXISTS
+
+    @property
+    def index_status(self) -> str:
+        """What is known about the HNSW index, for people."""
+        text = self.texts.get(HNSW)
+        if self.has_hnsw:
+            return "with an HNSW index"
+        return "without an HNSW index" + ("" if text in _NO_HNSW else f" (refused, {text})")
 
     @property
     def created_images(self) -> bool:
@@ -81,13 +94,31 @@ def read_entries(statements: Statements, location: str) -> Entries:
         StoreMissing: There is no archive.
         SchemaMismatch: It has another schema version.
     """
-    entries = read_any_entries(statements)
+    try:
+        entries = read_any_entries(statements)
+    except StoreMissing:
+        entries = Entries({})
     version = entries.texts.get("schema")
     if version is None:
-        raise store_missing(location)
+        raise _missing(statements, location)
     if version != str(SCHEMA_VERSION):
         raise schema_mismatch(location, found=version, wanted=SCHEMA_VERSION)
     return entries
+
+
+def _missing(statements: Statements, location: str) -> StoreMissing:
+    """Return the error of a missing archive, which names the rows of another program in its place."""
+    try:
+        ((rows,),) = statements.fetch_all(_COUNT_IMAGES)
+    except StoreMissing:
+        rows = 0
+    if not int(rows):
+        return store_missing(location)
+    missing = StoreMissing(
+        f"{location} holds rows of another program ({rows}), but no archive. Run `mcp-cxr ingest PATH` on their files."
+    )
+    missing.external = int(rows)
+    return missing
 
 
 def read_any_entries(statements: Statements) -> Entries:

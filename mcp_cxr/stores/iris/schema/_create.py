@@ -22,6 +22,8 @@ from mcp_cxr.stores.iris.driver import (
 )
 from mcp_cxr.stores.iris.schema._archive_info import (
     CREATED_HERE,
+    HNSW,
+    HNSW_EXISTS,
     SCHEMA_VERSION,
     delete_entry,
     fingerprint_text,
@@ -70,6 +72,7 @@ _IMAGE_INDEXES: tuple[LiteralString, ...] = (
 _CREATE_HNSW = """
 CREATE INDEX ByVector ON TABLE {table} (Vector) AS HNSW(Distance='Cosine', M=16, efConstruction=100)"""
 
+_LONGEST_INDEXING_S = 24 * 3600.0
 _LATER_COLUMNS: tuple[LiteralString, ...] = (
     "ALTER TABLE {table}Studies ADD COLUMN LabelsBy VARCHAR(32) %EXACT",
     "ALTER TABLE {table}Studies ADD COLUMN PositivesOnly INTEGER",
@@ -78,7 +81,10 @@ _LATER_COLUMNS: tuple[LiteralString, ...] = (
     "ALTER TABLE {table}Studies ADD COLUMN ReportLanguage VARCHAR(8) %EXACT",
 )
 
-_ANY_IMAGE = "SELECT TOP 1 ImageID FROM {table}"
+_ANY_IMAGE = """
+SELECT TOP 1 ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Metadata, UpdatedAt,
+    CASE WHEN Vector IS NULL THEN 0 ELSE 1 END AS HasVector
+FROM {table}"""
 _ANY_VECTOR = "SELECT TOP 1 Vector FROM {table} WHERE Vector IS NOT NULL"
 _DROP_TABLE = "DROP TABLE {table}"
 _DROP_ALL: tuple[LiteralString, ...] = (
@@ -125,6 +131,25 @@ def drop_tables(statements: Statements) -> None:
     _drop_all(statements)
 
 
+def create_vector_index(statements: Statements, location: str) -> None:
+    """Create the HNSW index of the vectors, and record it, or why the server refuses it; harmless if it exists.
+
+    Raises:
+        StoreError: It is refused. A server before 2025.1 has none.
+    """
+    code = statements.try_execute(_CREATE_HNSW, limit_s=_LONGEST_INDEXING_S)
+    statements.connection.commit()
+    is_refused = code not in (0, INDEX_EXISTS)
+    refusal = f"SQLCODE -{code}: {statements.connection.refusal}"
+    set_entry(statements, HNSW, refusal if is_refused else HNSW_EXISTS)
+    statements.connection.commit()
+    if is_refused:
+        raise StoreError(
+            f"IRIS refused an HNSW index for {location} ({refusal}). Searches work without it, by a scan; IRIS has such"
+            " indexes since 2025.1."
+        )
+
+
 def add_later_columns(statements: Statements) -> None:
     """Add the columns that the table of studies of an older version lacks; harmless if they exist."""
     for statement in _LATER_COLUMNS:
@@ -151,6 +176,7 @@ def _create_missing(statements: Statements, fingerprint: Fingerprint | None) -> 
 
     A drop that was interrupted is completed first: what it left belongs to another archive.
     """
+    _has_images(statements)  # first: nothing is created beside a table with other columns
     _run_ddl(statements, _CREATE_COLLECTION)
     if "dropping" in read_any_entries(statements).texts:
         _drop_all(statements)
@@ -220,17 +246,12 @@ def _create_side_tables(statements: Statements) -> None:
 
 
 def _create_images(statements: Statements, dimension: int) -> None:
-    """Create the table of images if it is missing; record its dimension and whether it has an HNSW index.
-
-    A server before 2025.1 refuses to create one with a syntax error; it scans all vectors for every query.
-    """
+    """Create the table of images if it is missing, without an HNSW index; record its dimension."""
     _run_ddl(statements, cast("LiteralString", _CREATE_IMAGES.replace("{dimension}", str(int(dimension)))))
     for statement in _IMAGE_INDEXES:
         _run_ddl(statements, statement)
-    has_hnsw = statements.try_execute(_CREATE_HNSW) in (0, INDEX_EXISTS)
-    statements.connection.commit()
     set_entry(statements, "dimension", str(dimension))
-    set_entry(statements, "hnsw", "1" if has_hnsw else "0")
+    delete_entry(statements, HNSW)
     statements.connection.commit()
 
 
@@ -251,7 +272,11 @@ def _recreate_images(statements: Statements, dimension: int) -> None:
 
 
 def _has_images(statements: Statements) -> bool:
-    """Whether the table of images exists."""
+    """Whether the table of images exists.
+
+    Raises:
+        StoreError: It lacks columns.
+    """
     try:
         statements.fetch_all(_ANY_IMAGE)
     except StoreMissing:

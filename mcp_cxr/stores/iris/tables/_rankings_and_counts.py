@@ -40,7 +40,7 @@ _SELECT_BY_HNSW = """
 SELECT TOP :limit i.ImageID, i.StudyID, i.SubjectID, VECTOR_COSINE(i.Vector, TO_VECTOR(:query, DOUBLE)) AS Score,
     CASE WHEN i.Metadata LIKE :own_row THEN 1 ELSE 0 END AS IsOwn
 FROM {table} AS i ORDER BY Score DESC"""
-_MAX_BY_HNSW = 200  # beyond this, the index is too inexact to be worth it
+_MAX_BY_HNSW = 1000  # what a search asks for first
 
 _COUNT_FACTS = """
 SELECT COUNT(s.Report), SUM(CASE WHEN s.Labels <> '{}' THEN 1 ELSE 0 END) AS Labelled,

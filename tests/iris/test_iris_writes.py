@@ -1,15 +1,16 @@
-"""What a user with no more than the documented privileges does, and what several writers lock."""
+"""Writes: by a user with no more than the documented privileges, what they lock, and how long they may take."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from mcp_cxr.errors import StoreError
+from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores.iris import IrisStore
 from tests.contract.stores.making import FINGERPRINT, axis, image, outcome, vectors
@@ -103,3 +104,25 @@ async def test_images_that_change_their_study_are_in_one_transaction_with_both(s
             "i00001",
         ]
         assert await store.count(Filter(study_id=StudyId("s00001"))) == 0
+
+
+async def test_a_write_may_take_ten_times_as_long_as_the_last_ones(server: StandIn) -> None:
+    async with IrisStore(config(server, call_timeout_s=0.4)) as store:
+        await fill(store, 4)
+        server.inject_fault("delay", ms=250, matching="INTO VectorSearch . MIMICCXRImages (")
+        await store.put([image("a")], vectors(1))
+        server.inject_fault("delay", ms=700, matching="INTO VectorSearch . MIMICCXRImages (")
+        await store.put([image("a")], vectors(1, seed=2))
+        server.inject_fault("delay", ms=700, matching="COUNT")
+        with pytest.raises(StoreUnavailable, match=r"within 0\.4 s"):
+            await store.totals()
+
+
+async def test_a_write_that_was_stopped_may_take_longer_when_it_is_repeated(server: StandIn) -> None:
+    async with IrisStore(config(server, call_timeout_s=0.4)) as store:
+        await fill(store, 4)
+        for _ in range(2):
+            server.inject_fault("delay", ms=900, matching="INTO VectorSearch . MIMICCXRImages (")
+            with suppress(StoreUnavailable):
+                await store.put([image("a")], vectors(1))
+        assert await store.known_ids([ImageId("a")]) == {"a"}

@@ -13,6 +13,7 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores.iris import IrisStore
+from mcp_cxr.stores.iris.driver._connection import WriteTimes
 from tests.contract.stores.making import FINGERPRINT, axis, image, outcome, vectors
 from tests.faults.iris_stores import config, fill
 from tests.support.iris import plain_server
@@ -126,3 +127,19 @@ async def test_a_write_that_was_stopped_may_take_longer_when_it_is_repeated(serv
             with suppress(StoreUnavailable):
                 await store.put([image("a")], vectors(1))
         assert await store.known_ids([ImageId("a")]) == {"a"}
+
+
+async def test_the_last_of_several_records_of_one_image_is_stored(server: StandIn) -> None:
+    async with IrisStore(config(server)) as store:
+        await store.create(FINGERPRINT)
+        await store.put([image("x", "s2"), image("a", "s1"), image("a", "s2")], vectors(3))
+        assert (await store.get([ImageId("a")]))[ImageId("a")].image.study_id == "s2"
+        assert (await store.totals()).images == 2
+
+
+def test_a_write_never_waits_longer_than_ten_minutes() -> None:
+    times = WriteTimes(60)
+    assert times.limit_s == 60
+    for seconds in (60, 600):
+        times.record(seconds)
+        assert times.limit_s == 600

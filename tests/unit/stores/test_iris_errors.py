@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreMissing, StoreUnavailable
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris.driver._errors import ConnectionLost, translating_errors
+from mcp_cxr.stores.iris.driver._errors import ConnectionLost, StatementRefused, translating_errors
 
 SERVER_ERROR = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
 NO_CONNECTION = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
@@ -39,9 +39,9 @@ NO_CONNECTION = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details
         (iris.dbapi.DatabaseError(SERVER_ERROR.format(-257)), DimensionMismatch, "IRIS_TABLE"),
         (iris.dbapi.DatabaseError(SERVER_ERROR.format(-259)), DimensionMismatch, "IRIS_TABLE"),
         (iris.dbapi.DatabaseError(SERVER_ERROR.format(-260)), DimensionMismatch, "IRIS_TABLE"),
-        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-1)), StoreError, "2024.1"),
-        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-29)), StoreError, "2024.1"),
-        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-400)), StoreError, "messages.log"),
+        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-1)), StatementRefused, "2024.1"),
+        (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-29)), StoreError, "another program made it"),
+        (iris.dbapi.DatabaseError(SERVER_ERROR.format(-400)), StatementRefused, "messages.log"),
         (iris.dbapi.DatabaseError("something new"), StoreError, "report"),
     ],
 )

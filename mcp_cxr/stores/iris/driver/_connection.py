@@ -47,6 +47,7 @@ Row = tuple[Any, ...]
 _BINDABLE = (str, int, float, type(None))
 _REMEMBERED_WRITES = 16
 _TIMES_LAST_WRITES = 10
+_LONGEST_WRITE_S = 600.0
 _MIN_LIFETIME_SHARE = 0.8  # of the lifetime, at random: connections opened together are not replaced together
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ _connecting = threading.Lock()
 
 
 class WriteTimes:
-    """How long the last writes took: the next one may take ten times as long, and never less than `least_s`."""
+    """How long the last writes took: the next may take ten times as long, at least `least_s`, at most 10 minutes."""
 
     def __init__(self, least_s: float) -> None:
         self._least_s = least_s
@@ -65,7 +66,7 @@ class WriteTimes:
     @property
     def limit_s(self) -> float:
         """Seconds that the next write may take."""
-        return max(self._least_s, _TIMES_LAST_WRITES * max(self._seconds, default=0))
+        return max(self._least_s, min(_LONGEST_WRITE_S, _TIMES_LAST_WRITES * max(self._seconds, default=0)))
 
     def record(self, seconds: float) -> None:
         """Add a write, also one that was stopped at its limit."""

@@ -81,10 +81,11 @@ def put(
     if not images:
         return
     units = unit_rows(vectors, space.dimension, images)
+    last = {image.image_id: (image, unit) for image, unit in zip(images, units, strict=True)}
     of_study: dict[str, list[tuple[ImageRecord, Vector]]] = defaultdict(list)
-    for image, unit in zip(images, units, strict=True):
+    for image, unit in last.values():
         of_study[image.study_id].append((image, unit))
-    studies_before = _studies_of(statements, [image.image_id for image in images])
+    studies_before = _studies_of(statements, list(last))
     affected = {
         study_id: {study_id, *(studies_before.get(image.image_id, study_id) for image, _ in pairs)}
         for study_id, pairs in of_study.items()

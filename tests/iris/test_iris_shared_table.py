@@ -127,6 +127,8 @@ async def test_a_table_with_other_columns_is_another_programs(server: StandIn, s
     execute(server, f"CREATE TABLE {TABLE} (ImageID VARCHAR(255), PatientID VARCHAR(255), Embedding VECTOR(DOUBLE, 8))")
     with pytest.raises(StoreError, match=r"another program made it\. Set IRIS_TABLE"):
         await store.create(FINGERPRINT)
+    with pytest.raises(StoreError, match=r"another program made it\. Set IRIS_TABLE"):
+        await store.info()
     assert set(server.tables) == {TABLE}
 
 

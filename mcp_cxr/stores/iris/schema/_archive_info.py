@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 2  # 2: the full-text index holds what `language.document_terms` makes of a report
 
 _SELECT = "SELECT EntryName, EntryText FROM {table}Collection ORDER BY EntryNumber, EntryName"
+ANY_IMAGE = """
+SELECT TOP 1 ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Metadata, UpdatedAt,
+    CASE WHEN Vector IS NULL THEN 0 ELSE 1 END AS HasVector
+FROM {table}"""
+"""All columns that the table of images must have; SQLCODE -29 if another program made it with others."""
 _COUNT_IMAGES = "SELECT COUNT(*) AS Number FROM {table}"
 _INSERT = "INSERT INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
 _UPSERT = "INSERT OR UPDATE INTO {table}Collection (EntryName, EntryText, EntryNumber) VALUES (:name, :text, :number)"
@@ -107,8 +112,13 @@ def read_entries(statements: Statements, location: str) -> Entries:
 
 
 def _missing(statements: Statements, location: str) -> StoreMissing:
-    """Return the error of a missing archive, which names the rows of another program in its place."""
+    """Return the error of a missing archive, which names the rows of another program in its place.
+
+    Raises:
+        StoreError: The table in its place has other columns.
+    """
     try:
+        statements.fetch_all(ANY_IMAGE)
         ((rows,),) = statements.fetch_all(_COUNT_IMAGES)
     except StoreMissing:
         rows = 0

@@ -21,6 +21,7 @@ from mcp_cxr.stores.iris.driver import (
     to_path_cell,
 )
 from mcp_cxr.stores.iris.schema._archive_info import (
+    ANY_IMAGE,
     CREATED_HERE,
     HNSW,
     HNSW_EXISTS,
@@ -81,10 +82,6 @@ _LATER_COLUMNS: tuple[LiteralString, ...] = (
     "ALTER TABLE {table}Studies ADD COLUMN ReportLanguage VARCHAR(8) %EXACT",
 )
 
-_ANY_IMAGE = """
-SELECT TOP 1 ImageID, StudyID, SubjectID, ViewPosition, ImagePath, Metadata, UpdatedAt,
-    CASE WHEN Vector IS NULL THEN 0 ELSE 1 END AS HasVector
-FROM {table}"""
 _ANY_VECTOR = "SELECT TOP 1 Vector FROM {table} WHERE Vector IS NOT NULL"
 _DROP_TABLE = "DROP TABLE {table}"
 _DROP_ALL: tuple[LiteralString, ...] = (
@@ -261,7 +258,7 @@ def _recreate_images(statements: Statements, dimension: int) -> None:
     Raises:
         FingerprintMismatch: It is not empty.
     """
-    if statements.fetch_all(_ANY_IMAGE):
+    if statements.fetch_all(ANY_IMAGE):
         raise FingerprintMismatch(
             f"{statements.table} holds rows of another program, whose vectors do not have {dimension} dimensions. Use"
             " the embedder they were made with, or set IRIS_TABLE to another table."
@@ -278,7 +275,7 @@ def _has_images(statements: Statements) -> bool:
         StoreError: It lacks columns.
     """
     try:
-        statements.fetch_all(_ANY_IMAGE)
+        statements.fetch_all(ANY_IMAGE)
     except StoreMissing:
         return False
     return True

@@ -121,7 +121,7 @@ class ImageFiles:
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""
-        return await self._image_reader.render_view(await self.file_of(await self.stored_image(image_id)), options)
+        return await self._view_of(await self.stored_image(image_id), options)
 
     async def view_many(
         self, image_ids: Sequence[str], options: DisplayOptions, *, first: int
@@ -133,9 +133,7 @@ class ImageFiles:
 
         async def render_view(index: int) -> None:
             try:
-                views[index] = await self._image_reader.render_view(
-                    await self.file_of(stored[index]), replace(options, max_px=side)
-                )
+                views[index] = await self._view_of(stored[index], replace(options, max_px=side))
             except ImageError as exc:
                 views[index] = exc.reason
             except (NotFound, PathRefused):  # the row exists, but not the file as it was
@@ -146,6 +144,13 @@ class ImageFiles:
                 tasks.start_soon(render_view, index)
         draw = partial(combine_views, views, first=first, max_px=options.max_px)
         return await to_thread.run_sync(draw), views
+
+    async def _view_of(self, stored: StoredImage, options: DisplayOptions) -> ImageView:
+        """Return a view whose view position is the stored one, which may come from a table."""
+        view = await self._image_reader.render_view(await self.file_of(stored), options)
+        image = stored.image
+        header = replace(view.header, view_position=image.view_position, view_source=image.view_source)
+        return replace(view, header=header)
 
     async def stored_values(
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool

@@ -132,6 +132,16 @@ async def test_what_cannot_be_read_is_counted(data: Path, image_dir: Path) -> No
     assert [(use["rows"], use["joined"]) for use in summary.companions] == [(2, 1)]
 
 
+async def test_a_view_has_the_view_position_of_the_table(data: Path, image_dir: Path) -> None:
+    plain(image_dir / "1.png", 1)
+    (image_dir / "images.csv").write_text("path,view\n1.png,AP\n")
+    await ingested(data, image_dir)
+    ((image,),) = rows(data, "SELECT image_id FROM images")
+    async with opened(data) as archive:
+        one, (_, several) = await archive.view(image), await archive.view_many([image])
+    assert [view if isinstance(view, str) else view.header.view_position for view in (one, *several)] == ["AP", "AP"]
+
+
 async def test_notes_name_the_table_that_was_read_and_its_encoding(data: Path, image_dir: Path) -> None:
     plain(image_dir / "1.png", 1)
     (image_dir / "mine.csv").write_text("path,patient,ward\n1.png,P,7\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -86,7 +87,7 @@ class IngestPlan:
             files = (file for file in files if shard.holds(file, root))
         if (only := self.only) is not None:
             files = (file for file in files if str(file.path) in only)
-        return islice(files, self.limit)
+        return islice(files, None if self.limit is None else min(self.limit, sys.maxsize))
 
 
 @dataclass(slots=True)

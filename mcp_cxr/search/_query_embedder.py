@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 _BY_WORDS = "The query was matched by words in reports, labels and tags."
-_NO_TEXT = "The embedder {name} cannot embed text, so the query was matched by words in reports, labels and tags."
+_BY_FINDINGS = "The query was matched by findings and public labels."
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,12 @@ class QueryEmbedder:
         meaning: QueryMeaning | None,
         examples: Mapping[ImageId, StoredImage],
         files: Mapping[str, Rendering],
+        *,
+        findings_only: bool = False,
     ) -> EmbeddedQuery:
         """Return the vectors of a query; if the embedder has none for its words, the result says why.
+
+        `findings_only` says whether the words are matched by findings alone in that case.
 
         Raises:
             QueryError: An example was written by another program or cannot be embedded, or `mode` is vector and the
@@ -84,26 +88,28 @@ class QueryEmbedder:
             FingerprintMismatch: The archive's vectors were made with another embedder.
         """
         embedded = EmbeddedQuery(await self._examples(query, examples, files))
+        instead = _BY_FINDINGS if findings_only else _BY_WORDS
         if meaning is None or query.mode == "words":
             return _without_lone_unlike(embedded)
         if advice := await self._other_model_advice():
             if query.mode == "vector":
                 raise FingerprintMismatch(advice)
-            return _without_lone_unlike(replace(embedded, fallback_reason=f"{advice} {_BY_WORDS}"))
+            return _without_lone_unlike(replace(embedded, fallback_reason=f"{advice} {instead}"))
         if not self._embedder.embeds_text:
             if query.mode == "vector":
                 raise QueryError(
                     f"The embedder {self._embedder.name} cannot embed text. Use mode='auto', or give an example "
                     "image (like)."
                 )
-            reason = _NO_TEXT.format(name=self._embedder.name)
+            so = f"so {instead[0].lower()}{instead[1:]}"
+            reason = f"The embedder {self._embedder.name} cannot embed text, {so}"
             return _without_lone_unlike(replace(embedded, fallback_reason=reason))
         try:
             return _without_lone_unlike(await self._with_text(embedded, meaning))
         except EmbeddingError as exc:
             if query.mode == "vector":
                 raise
-            reason = f"{exc} {_BY_WORDS}"
+            reason = f"{exc} {instead}"
             return _without_lone_unlike(replace(embedded, fallback_reason=reason))
 
     async def _other_model_advice(self) -> str | None:

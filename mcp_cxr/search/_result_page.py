@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 _CHANCE_PERCENTILE = 95.0
 """Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
 
-_LIKENESS_ALONE = (
-    "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
-)
+_LIKENESS_ALONE = "No {searched} matches; the images are ranked by likeness alone, which always puts something first."
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
     "full": "tags of the study's other images",
@@ -171,9 +169,10 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     ]
     if not chance:
         return []
+    searched = "neither findings nor public labels" if page.search.findings_only else "neither report, labels nor tags"
     warning = (
         f"The images at rank {', '.join(map(str, chance))} may be chance matches: 1 in 20 random images is at least"
-        " as similar, and neither report, labels nor tags match the query."
+        f" as similar, and {searched} match the query."
     )
     return [warning]
 
@@ -185,7 +184,8 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
         dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
     )
     if not counted.get("stated", 1) and search.vectors.query is not None:
-        found.append(_LIKENESS_ALONE)
+        searched = "finding or public label" if search.findings_only else "report, label or tag"
+        found.append(_LIKENESS_ALONE.format(searched=searched))
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     if counted.get("patient unknown"):

@@ -105,7 +105,7 @@ class Searcher:
             where = replace(where, clauses=(*where.clauses, TermClause(any_of=(PUBLIC_LABELS_TERM,))))
         examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
         files = {path: await render(path) for path in query.like_files}
-        embedded = await self._query_embedder.embed(query, meaning, examples, files)
+        embedded = await self._query_embedder.embed(query, meaning, examples, files, findings_only=findings_only)
         vectors = await self._query_embedder.combine(embedded)
         example_terms = () if self._embedder.embeds_text else _example_terms(query, examples)
         plan = plan_without_words(where)

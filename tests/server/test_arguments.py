@@ -8,13 +8,16 @@ from urllib.request import pathname2url
 import pytest
 from mcp import Client
 
+from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
 from mcp_cxr.server._normalize_arguments import normalize_arguments
-from tests.server.archives import environment, settings
+from tests.server.archives import environment, settings, write_small_images
 from tests.server.conftest import host_of
 from tests.support.archives import open_memory_archive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
@@ -139,3 +142,35 @@ async def test_an_ingested_folder_may_be_read_but_not_named_for_ingest_or_as_an_
     assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(next(demo.drawn.folder.rglob("*.txt"))))
     missing = demo.drawn.folder / "missing.dcm"
     assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(missing))  # nor does it say whether it exists
+
+
+@pytest.mark.parametrize("value", [2**31, 2**63, 10**30, -(10**30), 1e308, -1e308, 1e-320])
+async def test_a_number_of_any_size_is_answered_or_refused_and_crashes_nothing(tmp_path: Path, value: float):
+    folder = tmp_path / "images"
+    image_id = write_small_images(folder, 2)[0]
+    given = settings(environment(tmp_path / "data", roots=folder))
+    async with open_archive(given) as archive:
+        await archive.ingest(folder)
+    async with Client(build_server(lambda: open_archive(given), share=("images", "dates"))) as client:
+        await _try_as_every_number(client, image_id, folder, value)
+
+
+async def _try_as_every_number(client: Client, image_id: str, folder: Path, value: float) -> None:
+    required = {"search_medical_images": {"view": ["PA"]}, "ingest_directory": {"path": str(folder)}}
+    tried = 0
+    for tool in (await client.list_tools()).tools:
+        for name, schema in tool.input_schema["properties"].items():
+            kinds = {kind.get("type") for kind in (schema, *schema.get("anyOf", ()))}
+            of_items = {kind.get("items", {}).get("type") for kind in (schema, *schema.get("anyOf", ()))}
+            if not (kinds | of_items) & {"integer", "number"}:
+                continue
+            given = {
+                name: [value] * schema.get("minItems", 4 if name == "region" else 2) if of_items - {None} else value
+            }
+            others = {"window_width": {"window_center": 1.0}, "window_center": {"window_width": 1.0}}.get(name, {})
+            arguments = {**required.get(tool.name, {"image_id": image_id}), **others, **given}
+            result = await client.call_tool(tool.name, arguments)
+            told = " ".join(block.text for block in result.content if block.type == "text")
+            assert "Error executing tool" not in told, f"{tool.name}({arguments}) crashed"
+            tried += 1
+    assert tried >= 12

@@ -28,6 +28,12 @@ class TestNothingShared:
         assert not any("report_excerpt" in hit for hit in page["images"])
         assert page["warnings"].count(WITHHELD) == 1
 
+    async def test_no_reason_or_warning_says_that_reports_were_searched(self, host: Host):
+        for query in ("effusion", "quill", "effusion quill"):
+            page = await host.ask("search_medical_images", query=query)
+            assert page["fallback_reason"].endswith("was matched by findings and public labels.")
+            assert not [line for line in page["warnings"] if "No report" in line or "reports, labels" in line]
+
     async def test_image_details_hold_no_report_and_say_why(self, host: Host, demo: Ingested):
         image = demo.drawn.images[0]
         shown = await host.ask("get_image_metadata", image_id=image.image_id)

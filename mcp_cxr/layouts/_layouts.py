@@ -125,7 +125,7 @@ class Layouts:
             if adapter.loaded.keys().isdisjoint(found.form.superseded_by):
                 self._read(adapter, found)
             elif not found.form.name.fullmatch(found.path.name) and not self._has_read(found.path):
-                self._warnings.append(f"{found.path.name} was not used: a table with a published name gives the same.")
+                self._warnings.append(f"{found.path.name} was not used: a table with a published name replaces it.")
 
     def _has_read(self, path: Path) -> bool:
         return any(one.path == path for one in self._read_tables)

@@ -149,7 +149,7 @@ async def test_a_renamed_table_of_labels_is_named_if_a_published_one_replaces_it
     labels(image_dir / "mimic-cxr-2.0.0-negbio.csv", written)
     labels(image_dir / "my_chexpert.csv", written)
     summary = await ingested(data, image_dir)
-    assert summary.notes == ["my_chexpert.csv was not used: a table with a published name gives the same."]
+    assert summary.notes == ["my_chexpert.csv was not used: a table with a published name replaces it."]
 
 
 async def test_sections_from_a_table_become_a_report(data: Path, image_dir: Path) -> None:

@@ -35,7 +35,8 @@ class IngestSummary:
     would_add: int | None
     """Images that a dry run would add; null in any other run."""
     remaining: int | None
-    studies_updated: int
+    studies_updated: int | None
+    """Studies whose report, labels or other facts changed; null for a model that is given no reports."""
     total_in_store: int
     seconds: float
     images_per_second: float

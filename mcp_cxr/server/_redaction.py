@@ -154,7 +154,7 @@ def without_own_labels(summary: IngestSummary, share: tuple[str, ...]) -> Ingest
     companions = [{**use, "gives": _without(use.get("gives", []))} for use in summary.companions]
     counts = {name: summary.with_[name] for name in _without(list(summary.with_))}
     warnings = ["No study has a report."] if summary.warnings else []
-    return replace(summary, companions=companions, with_=counts, warnings=warnings)
+    return replace(summary, companions=companions, with_=counts, warnings=warnings, studies_updated=None)
 
 
 def _without(facts: Sequence[str]) -> list[str]:

@@ -89,7 +89,8 @@ async def compare(
     pool, draw = await _pool(clients[0]), random.Random(seed)  # noqa: S311  # not a secret
     answered, differences = set[str](), list[str]()
     drawn = (drawn_call(draw, tools, pool) for _ in range(calls))
-    for tool, arguments in (*calls_with_each_text(draw, tools, pool, only=texts_of), *drawn):
+    limits = (("ingest_directory", {"path": _FOLDER, "limit": limit}) for limit in (1, 7, 16, 31))
+    for tool, arguments in (*limits, *calls_with_each_text(draw, tools, pool, only=texts_of), *drawn):
         one, other = [
             await _answer(client, tool, arguments, str(folder))
             for client, folder in zip(clients, twins.folders, strict=True)

@@ -119,7 +119,7 @@ async def restart(data: Path, folder: Path) -> dict[str, float]:
     return {
         "skipped": summary.skipped,
         "added": summary.added,
-        "studies_updated": summary.studies_updated,
+        "studies_updated": summary.studies_updated or 0,
         "seconds_to_first_new": reached,
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,

@@ -22,14 +22,14 @@ _MAX_ENTRIES: Final = 20_000
 _MAX_TABLES: Final = 1000
 _MOST_NAMED = 3  # names in one warning
 _TABLE = re.compile(r".+\.csv(?:\.gz)?", re.IGNORECASE)
-_PACKED = re.compile(r".+\.(?:zip|tar|tgz|tar\.(?:gz|bz2|xz)|7z|rar|txt\.gz)", re.IGNORECASE)
-_TEXT = re.compile(r".+\.txt", re.IGNORECASE)
+_PACKED = re.compile(r".+\.(?:zip|tar|tgz|tar\.(?:gz|bz2|xz)|7z|rar)", re.IGNORECASE)
+_TEXT = re.compile(r".+\.txt(?:\.gz)?", re.IGNORECASE)
 _ABOUT = re.compile(
     r"(?:readme|licen[cs]e|changes|changelog|sha256sums|md5sums|records|index|requirements|notes)[\w.-]*",
     re.IGNORECASE,
 )  # of the data set, not of an image
 _DOCUMENT = re.compile(r".+\.(?:pdf|docx?|rtf|odt)", re.IGNORECASE)
-_SPREADSHEET = re.compile(r".+\.(?:xlsx?|ods)", re.IGNORECASE)
+_OTHER_TABLE = re.compile(r".+\.(?:xlsx?|ods|tsv|jsonl?|parquet|feather)", re.IGNORECASE)
 # Where data sets keep their tables, also beside the folder of the images that was named.
 _OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
 # Folders of images alone, of which a data set has hundreds of thousands.
@@ -54,7 +54,8 @@ class Found:
     unused: list[str] = field(default_factory=list[str])
     """What no adapter can read: names of tables, other files by their ending."""
     texts: list[Path] = field(default_factory=list[Path])
-    """Text files that may be reports; whether they are is known once all images were asked for."""
+    """Text files that may be reports, packed ones without `.gz`; whether they are is known once all images were asked
+    for."""
 
 
 def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> Found:
@@ -81,7 +82,8 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
     near = [path for path in dict.fromkeys(files) if _is_near(path, folders)]
     _add_unused(found, near, unknown)
     used = {one.path for tables in found.tables.values() for one in tables}
-    found.texts = [path for path in near if path not in used and _may_be_report(path.name)]
+    texts = (path for path in near if path not in used and _may_be_report(path.name))
+    found.texts = [path.with_suffix("") if path.suffix.lower() == ".gz" else path for path in texts]
     return found
 
 
@@ -102,7 +104,7 @@ def _add_unused(found: Found, files: Sequence[Path], tables: Sequence[Path]) -> 
     """
     documents = [path for paths in found.documents.values() for path in paths]
     unknown = [path.name for path in files if path in tables]
-    sheets = _by_ending(path for path in files if _SPREADSHEET.fullmatch(path.name))
+    sheets = _by_ending(path for path in files if _OTHER_TABLE.fullmatch(path.name))
     written = _by_ending(path for path in files if _DOCUMENT.fullmatch(path.name))
     packed = _by_ending(path for path in files if _PACKED.fullmatch(path.name) and path not in documents)
     found.unused = [
@@ -116,7 +118,7 @@ def _add_unused(found: Found, files: Sequence[Path], tables: Sequence[Path]) -> 
             " images.csv and its columns as in docs/layouts.md."
         )
     if sheets:
-        found.warnings.append(f"Not used: spreadsheets ({sheets}). Save them as CSV.")
+        found.warnings.append(f"Not used: tables of other forms ({sheets}). Save them as CSV.")
     if written:
         found.warnings.append(f"Not used: documents ({written}). Save reports as text files (.txt).")
     if packed:

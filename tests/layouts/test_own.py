@@ -171,16 +171,16 @@ async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_report
     plain(image_dir / "1.png", 1)
     (image_dir / "patients.csv").write_text("picture,who\n1.png,P\n")
     (image_dir.parent / "other.csv").write_text("a,b\n1,2\n")
-    for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx", "Doe.pdf"):
+    for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx", "labels.json", "Doe.pdf"):
         (image_dir / name).write_bytes(b"PK")
     summary = await ingested(data, image_dir)
     assert summary.notes == [
         _NO_COLUMNS,
-        "Not used: spreadsheets (.xlsx: 1). Save them as CSV.",
+        "Not used: tables of other forms (.json: 1, .xlsx: 1). Save them as CSV.",
         "Not used: documents (.pdf: 1). Save reports as text files (.txt).",
         "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
     ]
-    assert summary.unused == ["patients.csv", "*.xlsx: 1", "*.pdf: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
+    assert summary.unused == ["patients.csv", "*.json: 1", "*.xlsx: 1", "*.pdf: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
 
 
 async def test_the_summary_counts_studies_by_what_came_with_them(data: Path, image_dir: Path) -> None:

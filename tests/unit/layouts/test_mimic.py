@@ -249,8 +249,9 @@ async def test_a_report_is_found_packed_and_in_the_folder_of_its_study(
     images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm")
     text = b"IMPRESSION: Mild edema."
     (image_dir / "p10" / "p10000032" / place).write_bytes(gzip.compress(text) if packed else text)
-    await ingested(data, image_dir)
+    summary = await ingested(data, image_dir)
     assert rows(data, "SELECT report FROM studies WHERE study_id = 's50414267'") == [(text.decode(),)]
+    assert not summary.unused
 
 
 async def test_a_damaged_packed_report_leaves_its_image_in(
@@ -261,3 +262,10 @@ async def test_a_damaged_packed_report_leaves_its_image_in(
     summary = await ingested(data, image_dir)
     assert summary.added == 3
     assert "Cannot read a report (it is damaged)" in caplog.text
+
+
+async def test_a_packed_text_that_no_image_has_is_counted(data: Path, image_dir: Path) -> None:
+    images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm")
+    (image_dir / "s59999999.txt.gz").write_bytes(gzip.compress(b"IMPRESSION: Edema."))
+    summary = await ingested(data, image_dir)
+    assert list(summary.unused) == ["*.txt: 1"]

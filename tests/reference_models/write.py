@@ -40,7 +40,27 @@ KEPT_PIXELS = 8
 
 
 def clip_tokenizer(folder):
-    """Return transformers' tokenizer of CLIP over a vocabulary trained on the texts."""
+    """Return transformers' tokenizer of CLIP over the vocabulary of the folder, or else one trained on the texts."""
+    merges, vocabulary = _kept_vocabulary(folder / "tokenizer.json") or _trained_vocabulary()
+    bytes_ = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = [*bytes_, *(f"{byte}</w>" for byte in bytes_), *("".join(line.split()) for line in merges)]
+    pieces = list(dict.fromkeys([*pieces, *vocabulary, "<|startoftext|>", "<|endoftext|>"]))
+    (folder / "vocab.json").write_text(json.dumps({piece: n for n, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    names = (str(folder / "vocab.json"), str(folder / "merges.txt"))
+    return CLIPTokenizerFast(*names, model_max_length=77), CLIPTokenizer(*names, model_max_length=77), len(pieces)
+
+
+def _kept_vocabulary(path):
+    """Return merges and pieces of a tokenizer that was written before: of equally frequent pairs, training takes any."""
+    if not path.exists():
+        return None
+    model = json.loads(path.read_text())["model"]
+    merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in model["merges"]]
+    return merges, sorted(model["vocab"], key=model["vocab"].get)
+
+
+def _trained_vocabulary():
     trained = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     trained.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     trained.pre_tokenizer = pre_tokenizers.Sequence(
@@ -54,13 +74,7 @@ def clip_tokenizer(folder):
         trained.model.save(work)
         vocabulary = json.loads((Path(work) / "vocab.json").read_text())
         merges = [line for line in (Path(work) / "merges.txt").read_text().splitlines() if not line.startswith("#")]
-    bytes_ = sorted(pre_tokenizers.ByteLevel.alphabet())
-    pieces = [*bytes_, *(f"{byte}</w>" for byte in bytes_), *("".join(line.split()) for line in merges)]
-    pieces = list(dict.fromkeys([*pieces, *vocabulary, "<|startoftext|>", "<|endoftext|>"]))
-    (folder / "vocab.json").write_text(json.dumps({piece: n for n, piece in enumerate(pieces)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
-    names = (str(folder / "vocab.json"), str(folder / "merges.txt"))
-    return CLIPTokenizerFast(*names, model_max_length=77), CLIPTokenizer(*names, model_max_length=77), len(pieces)
+    return merges, vocabulary
 
 
 def _clip_words():

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING
 
 from mcp_cxr import __version__
+from mcp_cxr.archive._image_details import image_details
 from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._local_config import local_config
 from mcp_cxr.archive._overview import count_archive
+from mcp_cxr.archive._parameters import with_parameters_of
 from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.embeddings import LocalEmbedder
 from mcp_cxr.errors import (
@@ -38,8 +38,7 @@ from mcp_cxr.ingest import (
     compare_reading,
     ingest,
 )
-from mcp_cxr.language import sections
-from mcp_cxr.records import Filter, ForgetPreview, ImageDetails, Overview, SearchArguments, burned_in_annotation
+from mcp_cxr.records import Filter, ForgetPreview, Overview, SearchArguments
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder, LocalConfig
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import (
+        ImageDetails,
         ImageId,
         IngestSummary,
         Outcome,
@@ -65,33 +65,9 @@ if TYPE_CHECKING:
 
 _MAX_SIBLINGS = 100  # images of one study that are listed
 
-_Arguments = ParamSpec("_Arguments")
-
 
 def _roots(folders: tuple[Path, ...] | None) -> AllowedRoots | None:
     return None if folders is None else AllowedRoots(folders)
-
-
-def _with_parameters_of(
-    factory: Callable[_Arguments, SearchArguments],
-) -> Callable[
-    [Callable[[Archive, SearchArguments], Awaitable[SearchResult]]],
-    Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]],
-]:
-    """Give a method the parameters of `factory`, and pass its body what `factory` returns, so they are listed once."""
-
-    def decorate(
-        method: Callable[[Archive, SearchArguments], Awaitable[SearchResult]],
-    ) -> Callable[Concatenate[Archive, _Arguments], Awaitable[SearchResult]]:
-        @wraps(method)
-        async def call(archive: Archive, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> SearchResult:
-            return await method(archive, factory(*args, **named))
-
-        itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-        call.__signature__ = inspect.Signature([itself, *inspect.signature(factory).parameters.values()])  # pyright: ignore[reportAttributeAccessIssue]  # what help() and editors show
-        return call
-
-    return decorate
 
 
 class Archive:
@@ -107,7 +83,7 @@ class Archive:
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
-    @_with_parameters_of(SearchArguments)
+    @with_parameters_of(SearchArguments)
     async def search(self, arguments: SearchArguments) -> SearchResult:
         """Return a page of results, as `search_with` does: `archive.search("effusion", view=["PA"], limit=10)`."""
         return await self.search_with(arguments)
@@ -269,30 +245,8 @@ class Archive:
             StoreError: The store fails or was never made.
         """
         stored = await self._image_files.stored_image(image_id)
-        image, study = stored.image, stored.study
-        siblings = await self.store.browse(Filter(study_id=image.study_id), limit=_MAX_SIBLINGS)
-        return ImageDetails(
-            image_id=image.image_id,
-            study_id=image.study_id,
-            subject_id=image.subject_id,
-            view_position=image.view_position,
-            view_source=image.view_source,
-            image_path=image.shown_path,
-            path=image.shown_file,
-            study_date=study.study_date,
-            days_since_first_study=None,
-            split=study.split,
-            labels=dict(study.labels),
-            labels_by=study.labels_by,
-            sex=study.sex,
-            age=study.age,
-            tags={**image.tags, "BurnedInAnnotation": burned_in_annotation(image.tags)},
-            grayscale=dict(image.grayscale),
-            report=sections(study.report) if study.report else None,
-            external=stored.external,
-            other_images=sorted(sibling.image_id for sibling in siblings if sibling.image_id != image.image_id),
-            warnings=[],
-        )
+        siblings = await self.store.browse(Filter(study_id=stored.image.study_id), limit=_MAX_SIBLINGS)
+        return image_details(stored, siblings)
 
     async def view(self, image_id: str, options: DisplayOptions | None = None) -> ImageView:
         """Return a rendered view of one image.

@@ -61,7 +61,7 @@ def run(command: click.Command, argv: Sequence[str] | None = None, *, name: str)
     lost = None
     try:
         code = _run(command, argv, name)
-    except Exception as exc:
+    except Exception as exc:  # a failed write of the output reaches us as any error
         lost = error_of_output(exc)
         if lost is None:
             raise

@@ -74,10 +74,7 @@ async def ingest(
     stop_signal = stop_signal or StopSignal()
     first = candidates(plan.path, plan.not_images, stop_signal.ends_walk)
     if await to_thread.run_sync(next, first, None) is None:
-        await to_thread.run_sync(plan.not_images.save)
-        if stop_signal.reason:
-            return IngestCounts().summary(dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason)
-        raise NotFound(await to_thread.run_sync(no_images_message, plan.path))
+        return await _without_images(plan, stop_signal)
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()
     stored = await _prepare(plan, store, embedder, callbacks)
@@ -107,6 +104,18 @@ async def ingest(
     tally.counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     total = (await store.totals()).images if stored else 0
     return await _summary(plan, store, layouts, tally.counts, total_in_store=total, advice=stop_signal.reason)
+
+
+async def _without_images(plan: IngestPlan, stop_signal: StopSignal) -> IngestSummary:
+    """Return the summary of a walk that was stopped before it met an image.
+
+    Raises:
+        NotFound: It was not stopped: there is none.
+    """
+    await to_thread.run_sync(plan.not_images.save)
+    if stop_signal.reason:
+        return IngestCounts().summary(dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason)
+    raise NotFound(await to_thread.run_sync(no_images_message, plan.path))
 
 
 async def _summary(

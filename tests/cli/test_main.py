@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import mcp_cxr
+from tests.cli.test_surface import COMMANDS
 from tests.server.archives import environment, write_small_images
 
 if TYPE_CHECKING:
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
-COMMANDS = [
-    "serve",
-    "chat",
-    "ingest",
-    "layout",
-    "search",
-    "show",
-    "table",
-    "forget",
-    "evaluate",
-    "doctor",
-    "model",
-    "demo",
-]
 IMAGES = 400
 FOUND = f"Found {IMAGES} DICOM files\n"
 

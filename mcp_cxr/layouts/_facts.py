@@ -60,7 +60,7 @@ _FACT_OF_COLUMN: Mapping[str, StudyFact] = {
 
 
 def facts_in_columns(header: Sequence[str]) -> tuple[StudyFact, ...]:
-    """Return what a table with these columns tells of studies."""
+    """Return which facts of studies a table with these columns has."""
     found = {_FACT_OF_COLUMN.get(name.lower()) for name in header}
     return tuple(fact for fact in STUDY_FACTS if fact in found)
 

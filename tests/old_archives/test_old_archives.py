@@ -142,6 +142,8 @@ async def test_repair_reads_an_old_archive_s_reports_again(place: str, request: 
 
 @pytest.mark.parametrize("arguments", [("table", "create"), ("table", "verify", "--repair")])
 def test_a_command_says_that_it_read_reports_again(embedded: dict[str, str], arguments: tuple[str, ...]):
-    first, again = (CliRunner().invoke(cli, arguments, env=embedded) for _ in range(2))
+    first, again = (
+        CliRunner().invoke(cli, arguments, env=embedded, help_option_names=["-h", "--help"]) for _ in range(2)
+    )
     line = f"Read the reports of 3 studies again with reader version {READER_VERSION}; nothing was embedded."
     assert (line in first.stderr, line in again.stderr) == (True, False)

@@ -1,11 +1,11 @@
 """A web page for people without a chat host: an MCP host of this server, with or without a language model.
 
-All modules run in the process of `mcp-cxr chat`: `launch` serves the page, and Streamlit's pages in a frame of it.
-Streamlit runs `_streamlit_script`, and so `_app`, in a thread for each tab, again after each click. `_servers` starts
-the MCP servers as child processes.
+All modules run in the process of `mcp-cxr chat`: `launch` serves the page, and Streamlit's `pages` in a frame of it.
+`session` starts the MCP servers as child processes and holds what outlives a request; `model` talks to the language
+model.
 """
 
-from mcp_cxr.chat._folders import broad_folder_warning
 from mcp_cxr.chat.launch import serve_page
+from mcp_cxr.chat.session import broad_folder_warning
 
 __all__ = ["broad_folder_warning", "serve_page"]

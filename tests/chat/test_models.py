@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat._language_model import ChatModel, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
+from mcp_cxr.chat.model import ChatModel, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 

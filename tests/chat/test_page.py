@@ -8,10 +8,10 @@ import re
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.chat._app import _model_line
-from mcp_cxr.chat._language_model import AnthropicModel, ChatModel
-from mcp_cxr.chat._mcp_client import Loop
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
+from mcp_cxr.chat.model import AnthropicModel, ChatModel
+from mcp_cxr.chat.pages._app import _model_line
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
+from mcp_cxr.chat.session import Loop
 from tests.server.archives import write_small_images
 
 if TYPE_CHECKING:

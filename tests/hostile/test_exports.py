@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from mcp_cxr.chat._export import to_csv, to_zip
+from mcp_cxr.chat.session import to_csv, to_zip
 from mcp_cxr.records import Hit
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat.session import Backend
 
 HOSTILE_IDS = (
     "../../evil",

@@ -12,14 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mcp_cxr.chat._servers import current_backend
+from mcp_cxr.chat.session import current_backend
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._views import View
+    from mcp_cxr.chat.session import Backend, View
 
 _READ_ONLY_TOOLS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
 """The tools that the viewer may call: none that writes."""

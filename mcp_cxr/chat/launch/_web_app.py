@@ -36,7 +36,7 @@ def web_app(sessions: Sessions) -> Starlette:
 
     Without a secret it answers with its own scripts and styles alone, which hold no data.
     """
-    pages = App(_CHAT / "_streamlit_script.py")
+    pages = App(_CHAT / "pages" / "_streamlit_script.py")
 
     async def open_session(request: Request) -> Response:
         """Exchange a one-time code for the secret of a session."""

@@ -36,7 +36,7 @@ QUOTED = re.compile(r"[\"'](\w+)[\"']")
 SURFACES: dict[str, Callable[[], set[str]]] = {
     "command line": lambda: {str(one.name) for one in cli.commands["search"].params},
     "chat page": lambda: {
-        name for path in (PACKAGE / "chat").glob("*.py") for name in QUOTED.findall(path.read_text())
+        name for path in (PACKAGE / "chat").rglob("*.py") for name in QUOTED.findall(path.read_text())
     },
     "viewer": lambda: words_in("server/viewer", ".js"),
 }

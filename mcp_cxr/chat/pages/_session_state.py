@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._search_queries import FIELDS, query_of
+from mcp_cxr.chat.session import FIELDS, query_of
 from mcp_cxr.records import SearchResult
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._conversation import Conversation
-    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat.session import Backend, Conversation
 
 PAGE = 12
 MARKS = {"like": (":material/favorite:", "More like this"), "unlike": (":material/block:", "Not this")}

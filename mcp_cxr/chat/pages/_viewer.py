@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._views import View
+    from mcp_cxr.chat.session import Backend, View
 
 _HEIGHT_PX = 500  # the viewer changes it
 

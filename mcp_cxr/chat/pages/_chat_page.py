@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mcp_cxr.chat._conversation import Conversation
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, without_images
-from mcp_cxr.chat._viewer import viewer
-from mcp_cxr.chat._views import View
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
+from mcp_cxr.chat.pages._viewer import viewer
+from mcp_cxr.chat.session import Conversation, View
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._conversation import PendingConsent
-    from mcp_cxr.chat._language_model import ToolResult, Turn
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.model import ToolResult, Turn
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend, PendingConsent
 
 _REDRAW_S = 0.25
 _SEARCH = "search_medical_images"

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._export import to_csv, to_zip
-from mcp_cxr.chat._search_queries import describe_query, save_query
-from mcp_cxr.chat._session_state import PAGE
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.pages._session_state import PAGE
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.session import describe_query, save_query, to_csv, to_zip
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import SearchResult, counted
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend
 
 _MODES = {
     "semantic": "by pixels",

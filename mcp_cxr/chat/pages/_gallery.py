@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._session_state import MARKS
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
-from mcp_cxr.chat._viewer import viewer
-from mcp_cxr.chat._views import View
+from mcp_cxr.chat.pages._session_state import MARKS
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.pages._viewer import viewer
+from mcp_cxr.chat.session import View
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import SearchResult
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend
 
 _THUMBNAIL_PX = 512  # sharp on high-density screens
 _PRESENT, _UNCERTAIN = 1, -1

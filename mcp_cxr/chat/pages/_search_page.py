@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mcp_cxr.chat._gallery import gallery
-from mcp_cxr.chat._result_bar import results
-from mcp_cxr.chat._search_queries import GROUPS, MODES, count_filters, describe_query
-from mcp_cxr.chat._session_state import MARKS, widget
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.pages._gallery import gallery
+from mcp_cxr.chat.pages._result_bar import results
+from mcp_cxr.chat.pages._session_state import MARKS, widget
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.session import GROUPS, MODES, count_filters, describe_query
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import LABELS, VIEW_POSITIONS, Understood
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend
 
 _EXTENSIONS = ["dcm", "dicom", "png", "jpg", "jpeg"]
 _MAX_UPLOAD_MB = 100

@@ -7,23 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._archive_page import archive_page
-from mcp_cxr.chat._chat_page import chat_page
-from mcp_cxr.chat._mcp_client import ServerEnded
-from mcp_cxr.chat._search_page import search_page
-from mcp_cxr.chat._search_queries import describe_query, save_query, saved_queries
-from mcp_cxr.chat._servers import current_backend
-from mcp_cxr.chat._session_state import this_tab
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.pages._archive_page import archive_page
+from mcp_cxr.chat.pages._chat_page import chat_page
+from mcp_cxr.chat.pages._search_page import search_page
+from mcp_cxr.chat.pages._session_state import this_tab
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.session import ServerEnded, current_backend, describe_query, save_query, saved_queries
 from mcp_cxr.errors import CxrError
 from mcp_cxr.loopback import remote_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.chat._language_model import ChatModel
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.model import ChatModel
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend
 
 _PAGES = {"Search": search_page, "Chat": chat_page, "Archive": archive_page}
 _POLL_S = 2

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from mcp_cxr.chat._folders import broad_folder_warning
-from mcp_cxr.chat._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, wait_for
+from mcp_cxr.chat.session import broad_folder_warning
 from mcp_cxr.errors import CxrError
 from mcp_cxr.pasted_text import pasted_path
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from concurrent.futures import Future
 
-    from mcp_cxr.chat._servers import Backend
-    from mcp_cxr.chat._session_state import Tab
+    from mcp_cxr.chat.pages._session_state import Tab
+    from mcp_cxr.chat.session import Backend
 
 _REDRAW_S = 0.5
 _TOTALS = {"images": "images", "studies": "studies", "subjects": "patients", "external": "external images"}

@@ -14,7 +14,7 @@ from mcp_cxr.csv_writer import csv_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.chat._servers import Backend
+    from mcp_cxr.chat.session._servers import Backend
 
 _COLUMNS = (
     *("rank", "image_id", "study_id", "subject_id", "view_position"),

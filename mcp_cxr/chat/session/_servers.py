@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
-from mcp_cxr.chat._language_model import ChatModel, create_model
-from mcp_cxr.chat._mcp_client import Connection, Loop, ServerEnded
-from mcp_cxr.chat._views import Views
+from mcp_cxr.chat.model import ChatModel, create_model
+from mcp_cxr.chat.session._mcp_client import Connection, Loop, ServerEnded
+from mcp_cxr.chat.session._views import Views
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

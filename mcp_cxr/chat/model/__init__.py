@@ -1,0 +1,14 @@
+"""Language models that the user talks with: services that speak Chat Completions or Anthropic's Messages."""
+
+from mcp_cxr.chat.model._language_model import (
+    AnthropicModel,
+    ChatModel,
+    ModelFailed,
+    ToolCall,
+    ToolImage,
+    ToolResult,
+    Turn,
+    create_model,
+)
+
+__all__ = ["AnthropicModel", "ChatModel", "ModelFailed", "ToolCall", "ToolImage", "ToolResult", "Turn", "create_model"]

@@ -12,7 +12,7 @@ from mcp_cxr.embeddings.local import (
     quantize_folder,
     read_reference,
 )
-from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, likely_truncated
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, ServiceProbes, seen_size
 
 __all__ = [
     "Embedder",
@@ -23,9 +23,10 @@ __all__ = [
     "NvclipEmbedder",
     "OfflineEmbedder",
     "Reference",
+    "ServiceProbes",
     "SessionOptions",
     "describe_folder",
-    "likely_truncated",
     "quantize_folder",
     "read_reference",
+    "seen_size",
 ]

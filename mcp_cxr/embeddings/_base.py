@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_cxr.records import Fingerprint, ImageSpec, Rejection, Rendering, Vector, Vectors
+
+WORDS_OF_77_TOKENS: Final = 45
+"""Words that a text encoder of CLIP reads of any text: a medical word takes more than one token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):
         Raises:
             EmbeddingRejected: The files that say so cannot be read.
         """
+        ...
+
+    @property
+    def max_text_words(self) -> int:
+        """Words of a text that are surely read; others may be cut without an error. Known once it embedded a text."""
         ...
 
     @property

@@ -39,6 +39,7 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
     image_spec = ImageSpec(size=_SIZE, mode="L")
     batch_size = None
     embeds_text = False
+    max_text_words = 0
     near_duplicate_cosine = 0.982
     """Re-encoded or reduced radiographs stay at 0.982 or more; other people's reach 0.62, drawn phantoms 0.981."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vectors
 
 _NORM_TOLERANCE = 0.02
-_SAME_COSINE = 0.9999  # a disc and bars are far below it in every CLIP
+SAME_COSINE = 0.9999  # a disc and bars are far below it in every CLIP
 
 
 class BadReply(Exception):
@@ -56,5 +56,5 @@ def check_distinct(images: Vectors, texts: Vectors) -> None:
         raise BadReply(f"{images.shape[1]} dimensions for an image and {texts.shape[1]} for a text")
     together = np.vstack([images, texts])
     cosines = together @ together.T
-    if (cosines[np.triu_indices(len(together), k=1)] > _SAME_COSINE).any():
+    if (cosines[np.triu_indices(len(together), k=1)] > SAME_COSINE).any():
         raise BadReply("the same vector for different inputs")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.errors import EmbeddingError, FingerprintMismatch, QueryError
 from mcp_cxr.records import Rejection
 from mcp_cxr.search._combine_vectors import QueryVectors, combine_rocchio
@@ -177,14 +176,15 @@ class QueryEmbedder:
             text, cache_hit = await self._text_vectors.vector(meaning.text_to_embed)
         ruled_out = [(await self._text_vectors.vector(phrase))[0] for phrase in meaning.ruled_out_texts]
         mean = await self._text_vectors.mean() if ruled_out or embedded.vectors else None
-        long = ("The query is long: the model reads about its first 45 words.",)
+        words = self._embedder.max_text_words
+        long = (f"The query is long: the model reads about its first {words} words.",)
         return replace(
             embedded,
             vectors=replace(embedded.vectors, text=text, ruled_out=ruled_out),
             mean_text=mean,
             text=meaning.text_to_embed or None,
             cache_hit=cache_hit,
-            warnings=long if likely_truncated(meaning.text_to_embed) else (),
+            warnings=long if len(meaning.text_to_embed.split()) > words else (),
         )
 
 

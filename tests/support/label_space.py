@@ -161,6 +161,7 @@ class LabelSpaceEmbedder:
     image_spec = ImageSpec(size=8, mode="L")
     batch_size = None
     embeds_text = True
+    max_text_words = 45
     near_duplicate_cosine = 0.999
 
     def __init__(self, space: LabelSpace) -> None:

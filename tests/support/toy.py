@@ -46,6 +46,7 @@ class ToyEmbedder:
     image_spec = ImageSpec(size=32, mode="L")
     batch_size = None
     embeds_text = True
+    max_text_words = 45
     near_duplicate_cosine = 0.999
 
     def __init__(

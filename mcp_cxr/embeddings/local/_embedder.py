@@ -12,7 +12,7 @@ import anyio
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.embeddings._base import EmbedderCheck
+from mcp_cxr.embeddings._base import WORDS_OF_77_TOKENS, EmbedderCheck
 from mcp_cxr.embeddings._validated import BadReply, validated
 from mcp_cxr.embeddings.local._canned import CANNED_TEXTS, canned_images
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
@@ -89,6 +89,15 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
             EmbeddingRejected: The folder cannot be used.
         """
         return self._description().image_recipe.spec
+
+    @property
+    def max_text_words(self) -> int:
+        """Words of a text that the encoder's tokens hold.
+
+        Raises:
+            EmbeddingRejected: The folder cannot be used.
+        """
+        return self._description().text_recipe.length * WORDS_OF_77_TOKENS // 77
 
     @property
     def batch_size(self) -> int:

@@ -1,7 +1,26 @@
 """Vectors from an embedding service: NV-CLIP's NIM, and also infinity or vLLM, despite the package's name."""
 
-from mcp_cxr.embeddings.nvclip._dialects import likely_truncated
 from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder
+from mcp_cxr.embeddings.nvclip._probes import (
+    FINE_TEXT_LENGTHS,
+    BatchResult,
+    Padding,
+    ReplyShape,
+    ServiceProbes,
+    TextLimit,
+    seen_size,
+)
 from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy
 
-__all__ = ["NvclipConfig", "NvclipEmbedder", "RequestPolicy", "likely_truncated"]
+__all__ = [
+    "FINE_TEXT_LENGTHS",
+    "BatchResult",
+    "NvclipConfig",
+    "NvclipEmbedder",
+    "Padding",
+    "ReplyShape",
+    "RequestPolicy",
+    "ServiceProbes",
+    "TextLimit",
+    "seen_size",
+]

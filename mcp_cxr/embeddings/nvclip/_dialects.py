@@ -12,7 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+NAMES_OF_NVCLIP = ("nvidia/nvclip-vit-h-14", "nvidia/nvclip")
+"""Names of one model, of which a container may serve only one; an archive records the first."""
 SELF_CHECK_TEXTS = ("a chest radiograph with a large pleural effusion", "a bicycle leaning on a red wall")
-_MAX_WORDS = 45  # of 77 tokens: a medical word takes more than one
+_MODEL_LIMIT = -1  # vLLM's value for "as many tokens as the model reads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,21 @@ class Nim:
     """Address that answers 200 once the model is loaded; `get` fills it in."""
     identity = "{base}/metadata"
     """Address of what `version` reads."""
+    pads_texts = False
+    """Whether the service has to be asked to pad texts."""
 
     def __init__(self, base_url: str, model: str) -> None:
         self.base = base_url.rstrip("/")
         self.root = self.base.removesuffix("/v1")
         self.model = model
+        """Name in each request; another name of the same model may replace it."""
+
+    @property
+    def not_found(self) -> str:
+        """What follows "answers 404" in a message: why, and what to check."""
+        if self.base == self.root:
+            return f": NVCLIP_BASE_URL lacks /v1; set it to {self.base}/v1, or check NVCLIP_DIALECT"
+        return ": it has no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL"
 
     def get(self, address: str) -> Request:
         """Return the request for `health` or `identity`."""
@@ -77,7 +89,7 @@ class Nim:
         models: list[dict[str, Any]] = reply.get("modelInfo") or []
         return " ".join([str(reply["version"]), *(str(model["shortName"]) for model in models)])
 
-    def _embeddings(self, inputs: list[str], **more: str) -> Request:
+    def _embeddings(self, inputs: list[str], **more: str | int) -> Request:
         body = {"input": inputs, "model": self.model, "encoding_format": "base64", **more}
         return Request(f"{self.base}/embeddings", _encode(body))
 
@@ -88,6 +100,12 @@ class Infinity(Nim):
     max_items = 32
     health = "{root}/health"  # not below `--url-prefix`
     identity = "{base}/models"
+
+    @property
+    def not_found(self) -> str:
+        """The address alone: an unknown model is answered with 400."""
+        change = "add /v1 to" if self.base == self.root else "remove /v1 from"
+        return f": it has no such address; check NVCLIP_DIALECT, or {change} NVCLIP_BASE_URL"
 
     def embed_images(self, jpegs: Sequence[bytes]) -> Request:
         """Return the request with its modality: without it, the data URIs would be embedded as texts."""
@@ -106,15 +124,27 @@ class Vllm(Nim):
     health = "{root}/health"
     identity = "{root}/version"
 
+    @property
+    def pads_texts(self) -> bool:
+        """SigLIP models were trained on padded texts: the vectors of others have the right shape and mean nothing."""
+        return "siglip" in self.model.lower()
+
+    @property
+    def not_found(self) -> str:
+        """As of every service, and the version that has the endpoints used here."""
+        return super().not_found if self.base == self.root else f"{super().not_found}, and that vLLM is 0.29 or later"
+
     def embed_images(self, jpegs: Sequence[bytes]) -> Request:
         """Return a request to `/v2/embed`."""
         body = {"model": self.model, "images": [data_uri(jpeg) for jpeg in jpegs], "embedding_types": ["float"]}
         return Request(f"{self.root}/v2/embed", _encode(body))
 
-    def embed_texts(self, texts: Sequence[str]) -> Request:
-        """Return the request, with padding if the model was trained with it: unpadded, SigLIP's vectors are wrong."""
-        padding = {"padding": "max_length"} if "siglip" in self.model.lower() else {}
-        return self._embeddings(list(texts), **padding)
+    def embed_texts(
+        self, texts: Sequence[str], *, padding: Literal["max_length", "do_not_pad"] = "max_length"
+    ) -> Request:
+        """Return the request: with `padding` if the model needs it, and to cut long texts, which vLLM else refuses."""
+        more = {"padding": padding} if self.pads_texts else {}
+        return self._embeddings(list(texts), truncate_prompt_tokens=_MODEL_LIMIT, **more)
 
     def rows(self, reply: dict[str, Any]) -> list[Any]:
         """Read either shape."""
@@ -163,11 +193,6 @@ def _encode(body: dict[str, Any]) -> bytes:
     return json.dumps(body, separators=(",", ":")).encode()
 
 
-def likely_truncated(text: str) -> bool:
-    """Return whether a CLIP text encoder (77 tokens) probably reads only the beginning of `text`, without an error."""
-    return len(text.split()) > _MAX_WORDS
-
-
 @cache
 def self_check_images() -> tuple[bytes, ...]:
     """Return two drawings as JPEG.
@@ -179,8 +204,8 @@ def self_check_images() -> tuple[bytes, ...]:
     return tuple((folder / name).read_bytes() for name in ("disc.jpg", "bars.jpg"))
 
 
-def text_key(text: str) -> Hashable:
-    """Return what an uncased, truncating tokenizer keeps of `text`: texts with equal keys may have equal vectors."""
+def text_key(text: str, words: int) -> Hashable:
+    """Return what an uncased tokenizer that reads `words` words keeps: texts with equal keys may have equal vectors."""
     folded = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(char for char in folded if char.isascii() and not unicodedata.combining(char))
-    return " ".join(plain.split()[:_MAX_WORDS])
+    return " ".join(plain.split()[:words])

@@ -8,17 +8,27 @@ from typing import TYPE_CHECKING
 import anyio
 import numpy as np
 
-from mcp_cxr.embeddings._base import EmbedderCheck
+from mcp_cxr.embeddings._base import WORDS_OF_77_TOKENS, EmbedderCheck
 from mcp_cxr.embeddings._validated import BadReply, check_distinct, validated
 from mcp_cxr.embeddings.nvclip._dialects import (
     DIALECTS,
+    NAMES_OF_NVCLIP,
     SELF_CHECK_TEXTS,
     read_vectors,
     read_version,
     self_check_images,
     text_key,
 )
-from mcp_cxr.embeddings.nvclip._service import Input, InputKind, NvclipConfig, RequestPolicy, RequestRefused, Service
+from mcp_cxr.embeddings.nvclip._probes import ServiceProbes
+from mcp_cxr.embeddings.nvclip._service import (
+    Input,
+    InputKind,
+    NvclipConfig,
+    RejectedByStatus,
+    RequestPolicy,
+    RequestRefused,
+    Service,
+)
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Fingerprint, ImageSpec, Rejection
 
@@ -31,7 +41,9 @@ if TYPE_CHECKING:
 
 _JPEG_QUALITY = 95
 _MAX_BYTES = 3 << 20  # of JPEG files in one request; base64 adds a third
-_ALIASES = {"nvidia/nvclip": "nvidia/nvclip-vit-h-14"}  # two names of one model; an archive records the longer
+_MAY_BE_THE_NAME = {400, 404, 422}
+_WORDS_ALWAYS_READ = 10  # by every service that is known
+_SHARE_OF_WORDS = 5 / 8  # of common words, which are one token each; a medical word takes more than one
 
 
 class NvclipEmbedder:
@@ -52,7 +64,7 @@ class NvclipEmbedder:
     def __init__(
         self, config: NvclipConfig, *, policy: RequestPolicy | None = None, transport: Transport | None = None
     ) -> None:
-        self.name = _ALIASES.get(config.model, config.model)
+        self.name = NAMES_OF_NVCLIP[0] if config.model in NAMES_OF_NVCLIP else config.model
         self.image_spec = ImageSpec(size=config.image_size, mode="RGB", jpeg_quality=_JPEG_QUALITY)
         self._config = config
         self._policy = policy or RequestPolicy()
@@ -60,15 +72,20 @@ class NvclipEmbedder:
         self._dialect = DIALECTS[config.dialect](config.base_url, config.model)
         self._images = InputKind(self._dialect.embed_images, hash, self._policy.images_deadline_s, retries_connect=True)
         self._texts = InputKind(
-            self._dialect.embed_texts, text_key, self._policy.texts_deadline_s, retries_connect=False
+            self._dialect.embed_texts,
+            lambda text: text_key(text, self.max_text_words),
+            self._policy.texts_deadline_s,
+            retries_connect=False,
         )
+        self.max_text_words = WORDS_OF_77_TOKENS
+        self._knows_text_limit = False
         self._opened: Service | None = None
         self._identifying = anyio.Lock()
         self._fingerprint: Fingerprint | None = None
         self._known_disconnects = self._known_connections = 0
 
     async def __aenter__(self) -> Self:
-        self._opened = Service(self._config, self._policy, self._transport)
+        self._opened = Service(self._config, self._policy, self._transport, not_found=self._dialect.not_found)
         self._fingerprint = None
         return self
 
@@ -114,6 +131,8 @@ class NvclipEmbedder:
         """
         plain = [_plain(text) for text in texts]
         fingerprint = await self.fingerprint()
+        if not self._knows_text_limit and any(len(text.split()) > _WORDS_ALWAYS_READ for text in plain):
+            await self._learn_text_limit()
         rows = await self._embed(self._texts, plain)
         for number, row in enumerate(rows, 1):
             if isinstance(row, Rejection):
@@ -137,6 +156,16 @@ class NvclipEmbedder:
         return EmbedderCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
 
     @property
+    def probes(self) -> ServiceProbes:
+        """Questions about the service's limits and habits; open the embedder first."""
+        return ServiceProbes(self._service, self._dialect, self._images, self._texts)
+
+    @property
+    def max_batch(self) -> int:
+        """Images of one request at most."""
+        return self._dialect.max_items
+
+    @property
     def _service(self) -> Service:
         if self._opened is None:
             raise RuntimeError("open it with `async with` first")
@@ -158,7 +187,7 @@ class NvclipEmbedder:
             )
 
         async def check_service() -> None:
-            if await self._self_check() != fingerprint.dimension:
+            if await self._self_check(self._canned_images) != fingerprint.dimension:
                 raise self._replaced()
 
         async def fill(number: int, batch: Sequence[Input]) -> None:
@@ -177,28 +206,23 @@ class NvclipEmbedder:
             raise self._replaced()
         return [row for batch in rows for row in batch]
 
-    async def _request_self_check(self, kind: InputKind[Input], inputs: Sequence[Input]) -> Vectors:
-        """Return the vectors of inputs that any service accepts."""
+    async def _identify(self) -> Fingerprint:
+        version = await self._version()
+        dimension = await self._self_check(self._canned_images_by_either_name)
+        await self._check_padding(version)
+        self._knows_text_limit = False
+        return Fingerprint(self.name, dimension, self._config.preprocessing, version, self._config.dialect)
+
+    async def _self_check(self, embed_drawings: Callable[[], Awaitable[Vectors]]) -> int:
+        """Return the dimension of the service's vectors, if they mean something."""
         try:
-            return await self._service.request(
-                self._texts, lambda: kind.encode(inputs), lambda body: read_vectors(self._dialect, body)
-            )
+            images = await embed_drawings()
+            texts = await self._canned_vectors(self._texts, SELF_CHECK_TEXTS)
         except RequestRefused as exc:
             raise EmbeddingRejected(
                 f"The embedding service at {self._config.base_url} {exc} to the self-check; check NVCLIP_MODEL "
                 "and NVCLIP_DIALECT."
             ) from None
-
-    async def _identify(self) -> Fingerprint:
-        version = await self._version()
-        return Fingerprint(
-            self.name, await self._self_check(), self._config.preprocessing, version, self._config.dialect
-        )
-
-    async def _self_check(self) -> int:
-        """Return the dimension of the service's vectors, if they mean something."""
-        images = await self._request_self_check(self._images, self_check_images())
-        texts = await self._request_self_check(self._texts, SELF_CHECK_TEXTS)
         try:
             images = validated(images, self_check_images(), dimension=None)
             check_distinct(images, validated(texts, SELF_CHECK_TEXTS, dimension=None))
@@ -208,6 +232,46 @@ class NvclipEmbedder:
                 "NVCLIP_MODEL, NVCLIP_DIALECT and the service's log."
             ) from None
         return images.shape[1]
+
+    async def _canned_images(self) -> Vectors:
+        return await self._canned_vectors(self._images, self_check_images())
+
+    async def _canned_images_by_either_name(self) -> Vectors:
+        """Return the vectors of the drawings; if they are refused, NV-CLIP's other name is tried once, and kept."""
+        configured = self._dialect.model
+        try:
+            return await self._canned_images()
+        except (RequestRefused, RejectedByStatus) as exc:
+            if configured not in NAMES_OF_NVCLIP or exc.status not in _MAY_BE_THE_NAME:
+                raise
+            refusal = exc
+        self._dialect.model = next(name for name in NAMES_OF_NVCLIP if name != configured)
+        try:
+            return await self._canned_images()
+        except (RequestRefused, RejectedByStatus):
+            self._dialect.model = configured
+            raise refusal from None
+
+    async def _canned_vectors(self, kind: InputKind[Input], inputs: Sequence[Input]) -> Vectors:
+        """Return the vectors of inputs that any service accepts, within the time that a person waits."""
+        return await self._service.request(
+            self._texts, lambda: kind.encode(inputs), lambda body: read_vectors(self._dialect, body)
+        )
+
+    async def _check_padding(self, version: str | None) -> None:
+        """Refuse a service that ignores the request for padding: its texts have vectors that mean nothing."""
+        padding = await self.probes.padding()
+        if padding and not padding.is_applied:
+            raise EmbeddingRejected(
+                f"The vLLM {version or 'of unknown version'} at {self._config.base_url} ignores padding, which makes "
+                f"vectors of texts wrong for {self.name}; install vLLM 0.29 or later."
+            )
+
+    async def _learn_text_limit(self) -> None:
+        limit = await self.probes.text_limit()
+        if limit.at_least is not None:
+            self.max_text_words = int(limit.at_least * _SHARE_OF_WORDS)
+        self._knows_text_limit = True
 
     async def _version(self) -> str | None:
         try:

@@ -38,16 +38,16 @@ Input = TypeVar("Input", str, bytes)
 _log = logging.getLogger(__name__)
 
 _MAX_REPLY_BYTES = 64 << 20  # 64 vectors of 4,096 numbers in decimals are 6 MB
-_OK = 200
+OK = 200
 _SPLITTABLE = {400: "not accepted by", 413: "too large for", 422: "not accepted by"}
 _OVERLOADED = {408, 429, 503, 504}
+_NOT_FOUND = 404
 _SERVER_ERROR = 500
 _ADVICE = {
     **dict.fromkeys(range(300, 400), ", a redirect, which is not followed; check NVCLIP_BASE_URL"),
     401: ": it requires another key; check NVIDIA_API_KEY",
     402: ": it requires payment; check the account of NVIDIA_API_KEY",
     403: ": it refuses the key; check NVIDIA_API_KEY",
-    404: ": it has no such address or model; check NVCLIP_BASE_URL, NVCLIP_DIALECT and NVCLIP_MODEL",
     405: ": it does not accept the method; check NVCLIP_BASE_URL and NVCLIP_DIALECT",
     410: ": it has been retired; check NVCLIP_BASE_URL",
 }
@@ -116,11 +116,26 @@ class RequestRefused(Exception):
     Args:
         what: What the service did, as a verb phrase.
         reason: Why an input has no vector, if the batch is that input alone.
+        status: Of its answer; 200 if the vectors are not usable.
     """
 
-    def __init__(self, what: str, *, reason: str) -> None:
+    def __init__(self, what: str, *, reason: str, status: int) -> None:
         super().__init__(what)
         self.reason = reason
+        self.status = status
+
+
+class RejectedByStatus(EmbeddingRejected):
+    """Only another configuration helps.
+
+    Args:
+        message: For people.
+        status: Of the service's answer.
+    """
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _TransientFailure(Exception):
@@ -192,11 +207,15 @@ class Service:
         config: Its address and key.
         policy: Timeouts and retries.
         transport: Replaces the network in tests.
+        not_found: What follows "answers 404" in a message, as the dialect explains it.
     """
 
-    def __init__(self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None) -> None:
+    def __init__(
+        self, config: NvclipConfig, policy: RequestPolicy, transport: Transport | None, *, not_found: str
+    ) -> None:
         self._url = config.base_url
         self._policy = policy
+        self._advice = {**_ADVICE, _NOT_FOUND: not_found}
         self.client = HttpClient(
             HttpLimits(connect_s=policy.connect_s, deadline_s=policy.attempt_s, max_body_bytes=_MAX_REPLY_BYTES),
             headers={"Authorization": f"Bearer {config.api_key}"} if config.api_key else None,
@@ -269,7 +288,7 @@ class Service:
                         kind.limiter.record_overload(begun)
                     if exc.unusable and attempt:
                         raise RequestRefused(
-                            str(exc), reason="without a usable vector from the embedding service"
+                            str(exc), reason="without a usable vector from the embedding service", status=OK
                         ) from None
                 else:
                     kind.limiter.record_success()
@@ -310,20 +329,20 @@ class Service:
     def _interpret(self, reply: HttpReply, read: Callable[[bytes], T]) -> T:
         """Decide by status. The body of an error is never read: it may quote the request."""
         status = reply.status
-        if status == _OK:
+        if status == OK:
             try:
                 return read(reply.body)
             except BadReply as exc:
                 raise _TransientFailure(f"returns {exc}", unusable=True) from None
         if status in _SPLITTABLE:
-            raise RequestRefused(f"answers {status}", reason=f"{_SPLITTABLE[status]} the embedding service ({status})")
+            reason = f"{_SPLITTABLE[status]} the embedding service ({status})"
+            raise RequestRefused(f"answers {status}", reason=reason, status=status)
         if status in _OVERLOADED or status >= _SERVER_ERROR:
             raise _TransientFailure(
                 f"answers {status}", overloaded=status in _OVERLOADED, retry_after_s=reply.retry_after_s
             )
-        raise EmbeddingRejected(
-            f"The embedding service at {self._url} answers {status}{_ADVICE.get(status, _OTHER_ADVICE)}."
-        )
+        advice = self._advice.get(status, _OTHER_ADVICE)
+        raise RejectedByStatus(f"The embedding service at {self._url} answers {status}{advice}.", status=status)
 
     def _record_disconnect(self, *, down: bool = False) -> None:
         self.disconnects += 1

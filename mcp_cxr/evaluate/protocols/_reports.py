@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.embeddings import likely_truncated
 from mcp_cxr.evaluate.inputs import report_query
 from mcp_cxr.evaluate.metrics import (
     KnownItemRank,
@@ -38,7 +37,7 @@ async def measure_reports(context: EvaluationContext) -> ProtocolResult:
     drawn = context.rng().permutation(studies)[: context.plan.queries]
     queries = await _queries(context, drawn)
     vectors = await context.embed_texts(queries)
-    long = sum(map(likely_truncated, queries))
+    long = sum(len(query.split()) > context.embedder.max_text_words for query in queries)
     return await to_thread.run_sync(_result, context, drawn, vectors, long)
 
 

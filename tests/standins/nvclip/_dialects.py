@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from tests.standins.nvclip._state import State
 
-_MAX_TEXT = 400  # characters, about 77 tokens
+_SPECIAL_TOKENS = 2
+_TOKEN = re.compile(r"\S{1,8}")
 _DATA_URI = re.compile(r"data:image/(jpeg|jpg|png);base64,([A-Za-z0-9+/=]+)")
+_WITH_IMAGES, _WITH_PADDING = (0, 18), (0, 29)  # versions of vLLM
 
 
 class Refusal(Exception):
@@ -35,6 +37,7 @@ class Nim:
     embeddings = "/v1/embeddings"
     fields = frozenset({"input", "model", "encoding_format"})
     max_items = 64
+    tokens = 77
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -80,8 +83,13 @@ class Nim:
         return item.startswith("data:image")
 
     def read_text(self, text: str, body: dict[str, Any]) -> bytes:
-        """Return what the tokenizer keeps of a text: 77 tokens; the rest is cut without an error."""
-        return text[:_MAX_TEXT].encode()
+        """Return what the tokenizer keeps of a text; the rest is cut without an error."""
+        ends = [token.end() for token in _TOKEN.finditer(text)][: self.max_tokens]
+        return text[: ends[-1]].encode()
+
+    @property
+    def max_tokens(self) -> int:
+        return (self.state.tokens or self.tokens) - _SPECIAL_TOKENS
 
     def vectors(self, inputs: list[str], body: dict[str, Any], kind: str) -> NDArray[np.float32]:
         """Return the vectors of the inputs, spoiled as the fault `kind` says."""
@@ -125,6 +133,7 @@ class Infinity(Nim):
     embeddings = "/embeddings"
     fields = frozenset({"input", "model", "encoding_format", "modality", "user", "dimensions"})
     max_items = 32
+    tokens = 20  # a fault of infinity 0.0.78: `max_length` of any transformers configuration before version 5
 
     def get(self, path: str) -> tuple[int, Any] | None:
         match path:
@@ -150,8 +159,10 @@ class Infinity(Nim):
 
 
 class Vllm(Nim):
-    fields = frozenset({"input", "model", "encoding_format", "padding", "dimensions", "user"})
-    image_fields = frozenset({"model", "images", "embedding_types", "truncate", "output_dimension", "input_type"})
+    """It ignores fields that it does not know."""
+
+    tokens = 64
+    max_items = 1024
 
     def get(self, path: str) -> tuple[int, Any] | None:
         match path:
@@ -165,7 +176,9 @@ class Vllm(Nim):
     def inputs(self, path: str, body: dict[str, Any]) -> list[str]:
         if path != "/v2/embed":
             return super().inputs(path, body)
-        self.check_fields(body, self.image_fields)
+        if self.version < _WITH_IMAGES:
+            raise Refusal(404, "Not Found")
+        self.check_fields(body, frozenset())
         if body.get("embedding_types") != ["float"]:
             raise Refusal(400, "embedding_types")
         return self.checked(body.get("images"))
@@ -173,12 +186,22 @@ class Vllm(Nim):
     def is_image(self, item: str, body: dict[str, Any]) -> bool:
         return "images" in body
 
+    def check_fields(self, body: dict[str, Any], fields: frozenset[str]) -> None:
+        if body.get("model") not in self.state.models:
+            raise Refusal(404, f"The model {body.get('model')} does not exist")
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        return tuple(int(part) for part in self.state.version.split(".")[:2])
+
     def read_text(self, text: str, body: dict[str, Any]) -> bytes:
         """SigLIP was trained on padded texts: unpadded ones give other vectors of the same shape."""
-        if len(text) > _MAX_TEXT:
-            raise Refusal(400, f"This model's maximum context length is 64 tokens: {text}")
-        unpadded = "siglip" in body["model"] and body.get("padding") != "max_length"
-        return text.encode() + (b"unpadded" if unpadded else b"")
+        is_cut = body.get("truncate_prompt_tokens") == -1 and self.version >= _WITH_IMAGES
+        if len(_TOKEN.findall(text)) > self.max_tokens and not is_cut:
+            raise Refusal(400, f"This model's maximum context length is {self.tokens} tokens: {text}")
+        is_padded = body.get("padding") == "max_length" and self.version >= _WITH_PADDING
+        unpadded = "siglip" in body["model"] and not is_padded
+        return super().read_text(text, body) + (b"unpadded" if unpadded else b"")
 
     def reply(self, vectors: NDArray[np.float32], body: dict[str, Any], kind: str) -> Any:
         if "images" not in body:

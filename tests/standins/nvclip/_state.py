@@ -15,6 +15,11 @@ class State:
     models: tuple[str, ...]
     dimension: int
     version: str = "2.0.0"
+    """A vLLM below 0.29 ignores padding, below 0.18 it has no endpoint for images and no cut on request."""
+    tokens: int | None = None
+    """Tokens that are read of a text: two special ones, the others of up to 8 letters; None: as the real service."""
+    image_size: int | None = None
+    """Pixels to which images are reduced or enlarged, and then seen as pixels; None: each file has its own vector."""
     ready: bool = True
     api_key: str | None = None
     vectors: str = "hash"

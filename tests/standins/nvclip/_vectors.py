@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tests.standins.nvclip._state import State
+
+_BLOCKS = 16
 
 
 def digest(item: bytes) -> str:
@@ -21,6 +25,8 @@ def vector(item: bytes, *, is_image: bool, state: State) -> NDArray[np.float32]:
     """Return the unit vector of one input, its decoded JPEG or its text."""
     if state.vectors == "blind" and is_image:
         item = item[:200]  # the tables at the head of a JPEG, which are the same in many
+    if state.image_size and is_image:
+        return _seen(item, state.image_size, state.dimension)
     own = _drawn(item, state.dimension)
     if state.vectors != "labels":
         return own
@@ -53,6 +59,17 @@ def spoiled(vectors: NDArray[np.float32], kind: str) -> NDArray[np.float32]:
         case _:
             pass
     return vectors
+
+
+def _seen(file: bytes, size: int, dimension: int) -> NDArray[np.float32]:
+    """Return brightness and contrast of 16 x 16 blocks of an image, at the size that a model of this size reads."""
+    gray = Image.open(io.BytesIO(file)).convert("L").resize((size, size), Image.Resampling.BICUBIC)
+    side = size // _BLOCKS
+    grays = np.asarray(gray, np.float32)[: side * _BLOCKS, : side * _BLOCKS]
+    blocks = grays.reshape(_BLOCKS, side, _BLOCKS, side)
+    parts = [(blocks.mean(axis=(1, 3)) - grays.mean()).ravel(), blocks.std(axis=(1, 3)).ravel()]
+    vector = np.concatenate([*parts, np.zeros(dimension - 2 * _BLOCKS**2)])
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
 
 
 def _drawn(seed: bytes, dimension: int) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_cxr.embeddings._validated import BadReply, check_distinct
-from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy, likely_truncated
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy
 from mcp_cxr.embeddings.nvclip._dialects import (
     Nim,
     read_vectors,
@@ -153,14 +153,10 @@ def test_a_malformed_version_is_none(reply: str) -> None:
     assert read_version(Nim("http://localhost/v1", "m"), reply.encode()) is None
 
 
-def test_a_long_text_is_likely_truncated() -> None:
-    assert likely_truncated("opacity " * 46)
-    assert not likely_truncated("opacity " * 45)
-
-
 def test_texts_that_differ_beyond_the_token_limit_share_a_key() -> None:
-    assert text_key("word " * 60 + "a") == text_key("Wörd " * 60 + "b")
-    assert text_key("left effusion") != text_key("right effusion")
+    assert text_key("word " * 60 + "a", 45) == text_key("Wörd " * 60 + "b", 45)
+    assert text_key("word " * 60 + "a", 61) != text_key("word " * 60 + "b", 61)
+    assert text_key("left effusion", 45) != text_key("right effusion", 45)
 
 
 def test_self_check_images_begin_alike_and_differ() -> None:

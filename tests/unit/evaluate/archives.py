@@ -53,6 +53,7 @@ class LabelEmbedder:
     name = FINGERPRINT.model
     image_spec = ImageSpec(size=8, mode="L")
     batch_size = None
+    max_text_words = 45
 
     def __init__(self, vectors: Mapping[str, Vector] | None = None, *, embeds_text: bool = True) -> None:
         self.embeds_text = embeds_text

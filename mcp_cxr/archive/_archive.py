@@ -434,7 +434,9 @@ class Archive:
             ValueError: `where` is empty.
             StoreError: The store fails or was never made.
         """
-        return await self.store.forget(where)
+        removed = await self.store.forget(where)
+        self._image_files.clear_caches()
+        return removed
 
     async def evaluate(
         self, plan: EvaluationPlan | None = None, *, on_progress: Callable[[str], None] | None = None

@@ -13,8 +13,8 @@ from anyio import to_thread
 from mcp_cxr.errors import CxrError, ImageError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import (
     DisplayOptions,
+    FileCache,
     ImageReader,
-    StoredValuesCache,
     combine_views,
     contact_sheet_layout,
     overview_tile,
@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 
 _TRIED = 4
 """Stored images that are tried for each that is wanted in a sample: files may be gone."""
+_STORED_VALUES_KEPT = 2
+"""Images whose stored values are kept: a viewer requests one tile after another. A large one takes 30 MB, the largest
+128."""
+_VIEWS_KEPT = 24
+"""Rendered views that are kept, of 0.7 MB at most: people and models look at the same one again."""
 
 
 class ImageFiles:
@@ -45,7 +50,8 @@ class ImageFiles:
         self._embedder = embedder
         self._image_reader = image_reader
         self._roots = roots
-        self._stored_values = StoredValuesCache(image_reader.read_values)
+        self._stored_values = FileCache(image_reader.read_values, capacity=_STORED_VALUES_KEPT)
+        self._views = FileCache(image_reader.render_view, capacity=_VIEWS_KEPT)
 
     async def stored_image(self, image_id: str, named_below: AllowedRoots | None = None) -> StoredImage:
         """Return an image as stored.
@@ -146,11 +152,19 @@ class ImageFiles:
         return await to_thread.run_sync(draw), views
 
     async def _view_of(self, stored: StoredImage, options: DisplayOptions) -> ImageView:
-        """Return a view whose view position is the stored one, which may come from a table."""
-        view = await self._image_reader.render_view(await self.file_of(stored), options)
+        """Return a view whose view position is the stored one, which may come from a table.
+
+        A view that is kept depends on the file and the options alone; store and roots are asked every time.
+        """
+        view = await self._views.get(await self.file_of(stored), options)
         image = stored.image
         header = replace(view.header, view_position=image.view_position, view_source=image.view_source)
         return replace(view, header=header)
+
+    def clear_caches(self) -> None:
+        """Keep nothing that was read of files."""
+        self._stored_values.clear()
+        self._views.clear()
 
     async def stored_values(
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool

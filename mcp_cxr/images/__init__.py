@@ -23,7 +23,7 @@ from mcp_cxr.images.render import (
     contact_sheet_layout,
     resized,
 )
-from mcp_cxr.images.workers import ImageReader, StoredValuesCache
+from mcp_cxr.images.workers import FileCache, ImageReader
 
 __all__ = [
     "IMPLAUSIBLE_PIXELS",
@@ -36,11 +36,11 @@ __all__ = [
     "DecodedImage",
     "DisplayOptions",
     "EncodedImage",
+    "FileCache",
     "HeaderFacts",
     "ImageReader",
     "ImageView",
     "StoredValues",
-    "StoredValuesCache",
     "ValuesTile",
     "are_values_moved",
     "combine_views",

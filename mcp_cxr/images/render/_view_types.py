@@ -41,6 +41,8 @@ class DisplayOptions:
             raise ValueError("region must be [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1.")
         if not 1 <= self.max_px <= MAX_VIEW_PX:
             raise ValueError(f"max_px must be between 1 and {MAX_VIEW_PX}.")
+        if self.region is not None:
+            object.__setattr__(self, "region", tuple(self.region))  # from a list, which could be no key of a cache
 
 
 def _is_region(region: tuple[float, ...]) -> bool:

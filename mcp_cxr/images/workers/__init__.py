@@ -1,8 +1,8 @@
-"""Reading off the event loop: tasks, worker processes, and a cache of the images being viewed."""
+"""Reading off the event loop: tasks, worker processes, and a cache of what was read."""
 
-from mcp_cxr.images.workers._image_reader import ImageReader, StoredValuesCache
+from mcp_cxr.images.workers._image_reader import FileCache, ImageReader
 
 __all__ = [
+    "FileCache",
     "ImageReader",
-    "StoredValuesCache",
 ]

@@ -1,6 +1,6 @@
 """Reads images without blocking the event loop: uncompressed DICOM in threads, everything else in worker processes.
 
-Caches the stored values of the images being viewed, because a viewer requests one tile after another.
+A cache keeps what was read of the images being viewed.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -18,10 +18,10 @@ from mcp_cxr.images.workers._tasks import header_task, image_task, values_task, 
 from mcp_cxr.images.workers._worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
     from pathlib import Path
     from types import TracebackType
-    from typing import Any, Self, TypeAlias, TypeVar
+    from typing import Any, Self
 
     from mcp_cxr.images._read import DecodedImage
     from mcp_cxr.images._stored_values import StoredValues
@@ -30,12 +30,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
 
-    Result = TypeVar("Result")
-    FileState: TypeAlias = tuple[Path, int, int]
-    """A file as it was read: path, size in bytes, modification time in ns."""
-
-_MAX_IMAGES: Final = 2
-"""Images whose stored values are cached; a large one takes 30 MB, the largest 128."""
+Result = TypeVar("Result")
 
 
 class ImageReader:
@@ -111,41 +106,51 @@ def _usable_cores() -> int:
 
 
 @dataclass(slots=True)
-class _CacheEntry:
+class _CacheEntry(Generic[Result]):
     lock: anyio.Lock = field(default_factory=anyio.Lock)
-    values: StoredValues | None = None
+    result: Result | None = None
 
 
-class StoredValuesCache:
-    """Keeps the stored values of the last two images at full size.
+class FileCache(Generic[Result]):
+    """Keeps what was last read from files, each as long as its file is unchanged.
+
+    The caller first asks the store whether the file is still that of an image: what a cache keeps of one that was
+    forgotten is never looked up again.
 
     Args:
-        read: Reads the stored values of a file.
+        read: Reads a file; its further arguments say how.
+        capacity: Results kept.
     """
 
-    def __init__(self, read: Callable[[Path], Awaitable[StoredValues]]) -> None:
+    def __init__(self, read: Callable[..., Awaitable[Result]], *, capacity: int) -> None:
         self._read = read
-        self._entries: OrderedDict[FileState, _CacheEntry] = OrderedDict()
+        self._capacity = capacity
+        self._entries: OrderedDict[Hashable, _CacheEntry[Result]] = OrderedDict()
 
-    async def get(self, path: Path, *, keep: bool) -> StoredValues:
-        """Return the stored values of a file; concurrent calls for one file read it once.
+    async def get(self, path: Path, *how: Hashable, keep: bool = True) -> Result:
+        """Return what `read(path, *how)` returns; concurrent calls for the same read it once.
 
         Args:
             path: Of the file.
-            keep: Whether to cache it, in place of the least recently used one.
+            how: Further arguments of `read`.
+            keep: Whether to keep it, in place of the least recently used one.
 
         Raises:
-            ImageError: As `read_values`.
+            ImageError: As `read`.
         """
         status = await to_thread.run_sync(path.stat)
-        state = (path, status.st_size, status.st_mtime_ns)
-        if not keep and state not in self._entries:
-            return await self._read(path)
-        entry = self._entries.setdefault(state, _CacheEntry())
-        self._entries.move_to_end(state)
-        while len(self._entries) > _MAX_IMAGES:
+        key = (path, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *how)
+        if not keep and key not in self._entries:
+            return await self._read(path, *how)
+        entry = self._entries.setdefault(key, _CacheEntry())
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._capacity:
             self._entries.popitem(last=False)
         async with entry.lock:
-            if entry.values is None:
-                entry.values = await self._read(path)
-        return entry.values
+            if entry.result is None:
+                entry.result = await self._read(path, *how)
+        return entry.result
+
+    def clear(self) -> None:
+        """Keep nothing of what was read."""
+        self._entries.clear()

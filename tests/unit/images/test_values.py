@@ -15,7 +15,7 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from mcp_cxr.images import TILE_PX, ImageReader, StoredValuesCache, overview_tile, read_values, values_tile
+from mcp_cxr.images import TILE_PX, FileCache, ImageReader, overview_tile, read_values, values_tile
 from tests.unit.images.making import dicom_image, phantom, saved
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ async def test_the_last_two_images_are_not_read_again(tmp_path: Path):
         await anyio.lowlevel.checkpoint()
         return read_values(path)
 
-    cache = StoredValuesCache(read)
+    cache = FileCache(read, capacity=2)
     async with anyio.create_task_group() as tasks:
         for _ in range(5):
             tasks.start_soon(lambda: cache.get(paths[0], keep=True))
@@ -168,7 +168,7 @@ async def test_the_last_two_images_are_not_read_again(tmp_path: Path):
 async def test_an_image_that_was_changed_is_read_again(tmp_path: Path):
     path = saved(dicom_image(), tmp_path / "film.dcm")
     async with ImageReader() as reader:
-        cache = StoredValuesCache(reader.read_values)
+        cache = FileCache(reader.read_values, capacity=2)
         before = await cache.get(path, keep=True)
         saved(dicom_image(phantom(40, 40)), path)
         after = await cache.get(path, keep=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Rejection
-from tests.standins.nvclip import StandIn, digest, embedder_for, rendering, renderings
+from tests.standins.nvclip import HURRY, StandIn, digest, embedder_for, rendering, renderings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from mcp_cxr.embeddings.nvclip import NvclipEmbedder
     from mcp_cxr.records import Vector
@@ -38,14 +39,25 @@ def standin(process: StandIn) -> StandIn:
     return process
 
 
-@pytest.fixture
-async def embedder(standin: StandIn) -> AsyncIterator[NvclipEmbedder]:
-    """An embedder that has identified the service."""
-    async with embedder_for(standin) as opened:
+@asynccontextmanager
+async def identified(standin: StandIn, **policy: Any) -> AsyncGenerator[NvclipEmbedder]:
+    """Yield an embedder that has identified the service."""
+    async with embedder_for(standin, **policy) as opened:
         await opened.fingerprint()
         standin.clear_fault()
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             yield opened
+
+
+@pytest.fixture
+async def embedder(standin: StandIn) -> AsyncGenerator[NvclipEmbedder]:
+    async with identified(standin) as opened:
+        yield opened
+
+
+def waits(kind: str) -> dict[str, float]:
+    """Return the times to wait for a fault: of those, only a hung reply is told by time."""
+    return HURRY if kind == "hang" else {}
 
 
 def same(found: list[Vector | Rejection], expected: list[Vector | Rejection]) -> bool:
@@ -53,12 +65,11 @@ def same(found: list[Vector | Rejection], expected: list[Vector | Rejection]) ->
 
 
 @pytest.mark.parametrize("kind", [*LOST, *UNUSABLE, "floats", "shuffled", "from_one"])
-async def test_one_faulty_reply_ends_in_the_right_vectors(
-    embedder: NvclipEmbedder, standin: StandIn, kind: str
-) -> None:
-    expected = await embedder.embed_images(renderings(5))
-    standin.fail(kind)
-    assert same(await embedder.embed_images(renderings(5)), expected)
+async def test_one_faulty_reply_ends_in_the_right_vectors(standin: StandIn, kind: str) -> None:
+    async with identified(standin, **waits(kind) | {"images_deadline_s": 60}) as embedder:
+        expected = await embedder.embed_images(renderings(5))
+        standin.fail(kind)
+        assert same(await embedder.embed_images(renderings(5)), expected)
 
 
 @pytest.mark.parametrize("status", TRANSIENT)
@@ -70,12 +81,11 @@ async def test_a_transient_status_is_retried(embedder: NvclipEmbedder, standin: 
 
 
 @pytest.mark.parametrize("kind", LOST)
-async def test_a_service_without_complete_replies_is_unavailable(
-    embedder: NvclipEmbedder, standin: StandIn, kind: str
-) -> None:
-    standin.fail(kind, times=FOREVER)
-    with pytest.raises(EmbeddingUnavailable):
-        await embedder.embed_images(renderings(5))
+async def test_a_service_without_complete_replies_is_unavailable(standin: StandIn, kind: str) -> None:
+    async with identified(standin, **waits(kind)) as embedder:
+        standin.fail(kind, times=FOREVER)
+        with pytest.raises(EmbeddingUnavailable):
+            await embedder.embed_images(renderings(5))
 
 
 @pytest.mark.parametrize("kind", UNUSABLE)

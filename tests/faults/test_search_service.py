@@ -189,6 +189,10 @@ async def test_a_long_query_brings_a_warning_only_if_it_was_embedded(standin: St
             assert any("first 45 words" in warning for warning in (await archive.search(long)).warnings)
         assert not any("first 45 words" in warning for warning in (await archive.search(QUERY)).warnings)
         assert not any("first 45 words" in warning for warning in (await archive.search(long, mode="words")).warnings)
+    standin.configure(tokens=20)  # as infinity
+    async with opened_archive(standin, data) as archive:
+        shorter = " ".join(long.split()[:11])
+        assert any("first 10 words" in warning for warning in (await archive.search(shorter)).warnings)
 
 
 async def test_no_log_line_contains_the_query(standin: StandIn, data: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -36,7 +36,7 @@ def post(url: str, body: dict[str, Any]) -> tuple[int, Any]:
 
 
 async def test_batches_have_the_largest_size_the_service_accepts(standin: StandIn) -> None:
-    async with embedder_for(standin, images_deadline_s=60.0) as embedder:
+    async with embedder_for(standin) as embedder:
         await embedder.fingerprint()
         standin.configure()
         await embedder.embed_images(renderings(100))

@@ -11,7 +11,7 @@ import pytest
 from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
-from tests.standins.nvclip import StandIn, embedder_for
+from tests.standins.nvclip import HURRY, StandIn, embedder_for
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.image_files import dicom, mimic
 
@@ -97,7 +97,8 @@ async def test_a_service_fault_is_reported_with_advice_and_hides_no_other_check(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     standin.configure(**settings)
-    results = await check_results(data, embedder_for(standin, config={"api_key": KEY}))
+    wait = HURRY if settings.get("fault", {}).get("kind") == "hang" else {}
+    results = await check_results(data, embedder_for(standin, config={"api_key": KEY}, **wait))
     (advice,) = advice_by_check(results).values()
     assert advice
     assert expected in advice

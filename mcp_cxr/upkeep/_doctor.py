@@ -61,7 +61,9 @@ async def run_checks(
     embedder_result, fingerprint = (_not_asked(embedder), None) if other else await _check_embedder(embedder)
     results = [embedder_result, *await _check_store(store, fingerprint), *other]
     results += [
-        CheckResult("file system", ok=False, detail=store.location, advice=warning)
+        CheckResult(
+            "file system" if store.is_private else "privileges", ok=False, detail=store.location, advice=warning
+        )
         for warning in await store.location_warnings()
     ]
     results += await _check_id_key(store, id_key)

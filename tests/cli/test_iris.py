@@ -142,6 +142,20 @@ def test_doctor_shows_the_state_of_the_connections(on_iris: Command, image_dir: 
     )
 
 
+def test_doctor_names_the_privilege_without_which_ingests_are_slow(
+    server: StandIn, on_iris: Command, image_dir: Path, caplog: pytest.LogCaptureFixture
+):
+    server.configure(grants=["%CREATE_TABLE", "%DROP_TABLE", "%ALTER_TABLE"])
+    done = on_iris("ingest", image_dir)
+    assert done.code == 0
+    assert "lacks %NOLOCK" in caplog.text  # on stderr, in a process of its own
+    checks = {check["name"]: check for check in on_iris("doctor", "--json").json["checks"]}
+    assert not checks["privileges"]["ok"]
+    assert "GRANT %NOLOCK" in checks["privileges"]["advice"]
+    server.configure(grants=["%NOLOCK"])
+    assert "privileges" not in {check["name"] for check in on_iris("doctor", "--json").json["checks"]}
+
+
 def test_table_index_builds_the_index_of_vectors(on_iris: Command, image_dir: Path):
     on_iris("ingest", image_dir)
     assert on_iris("table", "index").out == "HNSW index of the vectors built (or exists)\n"

@@ -26,6 +26,7 @@ TABLE = "VectorSearch.MIMICCXRImages"
 SIDES = ("", "Studies", "Labels", "Terms", "Sample", "Files", "Collection")
 EVERY = Filter()
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "iris.md"
+NOLOCK = "%NOLOCK"
 REPORT = " ".join(f"Opacity number{n} in lobe{n} with effusion{n}." for n in range(30))
 
 
@@ -35,7 +36,7 @@ def server() -> StandIn:
 
 
 def documented_grants() -> list[str]:
-    """The administrative privileges that docs/iris.md grants."""
+    """Return the administrative privileges that docs/iris.md grants."""
     granted = re.findall(r"^GRANT (.+) TO cxr", DOCUMENTATION.read_text(encoding="utf-8"), re.MULTILINE)
     return [name.strip() for line in granted for name in line.split(",")]
 
@@ -65,23 +66,39 @@ async def test_a_user_with_the_documented_grants_does_everything(server: StandIn
     assert server.tables == {}
 
 
-async def test_a_second_user_of_the_tables_needs_four_privileges_on_each(server: StandIn) -> None:
+@pytest.mark.parametrize("others", [[NOLOCK], []])
+async def test_a_second_user_of_the_tables_needs_four_privileges_on_each(
+    server: StandIn, caplog: pytest.LogCaptureFixture, others: list[str]
+) -> None:
+    """Without %NOLOCK, transactions are small; a warning says so, once."""
     async with IrisStore(config(server)) as store:
         await store.create(FINGERPRINT)
     on_rows = [f"{verb} ON {TABLE}{side}" for verb in ("SELECT", "INSERT", "UPDATE", "DELETE") for side in SIDES]
-    server.configure(username="second", grants=on_rows)
+    server.configure(username="second", grants=[*on_rows, *others])
     async with IrisStore(config(server, username="second")) as store:
+        warnings = [warning for warning in await store.location_warnings() if NOLOCK in warning]
         await do_everything(store)
+        assert (await store.totals()).images == 39
+    assert (len(warnings), caplog.text.count("lacks %NOLOCK")) == ((0, 0) if others else (1, 1))
     server.configure(grants=on_rows[:-1])
     async with IrisStore(config(server, username="second")) as store:
         with pytest.raises(StoreError, match=r"privileges .*docs/iris\.md"):
             await store.drop()
 
 
-async def test_no_transaction_of_an_ingest_reaches_the_threshold_of_a_table_lock(server: StandIn) -> None:
-    count = 400
+@pytest.mark.parametrize("grants", [None, [grant for grant in documented_grants() if grant != NOLOCK]])
+async def test_no_transaction_of_an_ingest_reaches_the_threshold_of_a_table_lock(
+    server: StandIn, grants: list[str] | None
+) -> None:
+    server.configure(grants=grants)
+    count = 20 if grants else 600
     studies = [
-        Study(StudyId(f"s{n}"), SubjectId("p"), report=REPORT, labels={f"Label {k}": 1 for k in range(14)})
+        Study(
+            StudyId(f"s{n}"),
+            SubjectId("p"),
+            report=REPORT if n < 20 else "Clear.",
+            labels={f"Label {k}": 1 for k in range(14)},
+        )
         for n in range(count)
     ]
     images = [image(f"i{n}", f"s{n}", "p") for n in range(count)]
@@ -89,11 +106,12 @@ async def test_no_transaction_of_an_ingest_reaches_the_threshold_of_a_table_lock
         await store.create(FINGERPRINT)
         await store.put_studies(studies)
         await store.put(images, vectors(count))
-        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p"), report=REPORT + " Edema.") for n in range(60)])
-        assert len(await store.match(["edema"], EVERY, limit=100)) == 60
+        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p"), report=REPORT + " Edema.") for n in range(20)])
+        await store.put_studies([Study(StudyId(f"s{n}"), SubjectId("p"), split="test") for n in range(count)])
+        assert len(await store.match(["edema"], EVERY, limit=100)) == 20
     most = server.counters["most_locked_rows"]
     assert {table for table, rows in most.items() if rows > 1000} == set()
-    assert most[TABLE + "Terms"] > 250, "a transaction holds several studies"
+    assert most[TABLE + "Studies"] == (count if grants else 900), "a transaction holds as many studies as it can"
 
 
 async def test_images_that_change_their_study_are_in_one_transaction_with_both(server: StandIn) -> None:

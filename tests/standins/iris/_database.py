@@ -78,13 +78,16 @@ class Database:
         with self._condition:
             return self._execute(sql, values).fetchall()
 
-    def change(self, owner: object, sql: str, rows: Sequence[Sequence[Any]], *, autocommit: bool) -> list[int]:
-        """Run a change once for each row of values; return how many rows each touched."""
+    def change(
+        self, owner: object, sql: str, rows: Sequence[Sequence[Any]], *, autocommit: bool, locks: bool
+    ) -> list[int]:
+        """Run a change once for each row of values; return how many rows each touched, which `locks` counts."""
         with self._condition:
             self._begin(owner)
             try:
                 counts = [self._execute(sql, row).rowcount for row in rows]
-                self._count_locks(sql, sum(counts))
+                if locks:
+                    self._count_locks(sql, sum(counts))
             finally:
                 if autocommit:
                     self._end(owner, "COMMIT")

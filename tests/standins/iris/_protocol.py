@@ -214,7 +214,8 @@ class ClientSession:
             self.database.define(self, prepared.run)
             return Reply(0, item(0))
         rows = [self._values(prepared, reader, width) for _ in range(sets)]
-        counts = self.database.change(self, prepared.run.sql, rows, autocommit=self.autocommit)
+        locks = "%NOLOCK" not in prepared.run.needs
+        counts = self.database.change(self, prepared.run.sql, rows, autocommit=self.autocommit, locks=locks)
         return Reply(0, b"".join(map(item, counts)))
 
     def _values(self, prepared: Prepared, reader: Reader, count: int) -> list[Value]:

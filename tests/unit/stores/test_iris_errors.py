@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.errors import ConfigError, CxrError, DimensionMismatch, StoreError, StoreMissing, StoreUnavailable
 from mcp_cxr.stores.iris import IrisConfig
-from mcp_cxr.stores.iris.driver._errors import ConnectionLost, StatementRefused, translating_errors
+from mcp_cxr.stores.iris.driver._errors import ConnectionLost, PrivilegeMissing, StatementRefused, translating_errors
 
 SERVER_ERROR = "[SQLCODE: <{}>:<Some text>]\r\n[%msg: <value 'Mrs Smith'>]"
 NO_CONNECTION = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details: "
@@ -32,7 +32,7 @@ NO_CONNECTION = "<COMMUNICATION LINK ERROR> Failed to connect to server; Details
         (iris.dbapi.OperationalError(NO_CONNECTION + "Access Denied"), ConfigError, "IRIS_PASSWORD"),
         (iris.dbapi.OperationalError(SERVER_ERROR.format(-417)), ConfigError, "IRIS_PASSWORD"),
         (iris.dbapi.DatabaseError("LICENSE LIMIT EXCEEDED"), StoreUnavailable, "IRIS_POOL_SIZE"),
-        (iris.dbapi.OperationalError(SERVER_ERROR.format(-99)), StoreError, "privileges"),
+        (iris.dbapi.OperationalError(SERVER_ERROR.format(-99)), PrivilegeMissing, "privileges"),
         (iris.dbapi.OperationalError(SERVER_ERROR.format(-110)), StoreUnavailable, "Try again"),
         (iris.dbapi.ProgrammingError(SERVER_ERROR.format(-30)), StoreMissing, "mcp-cxr ingest"),
         (iris.dbapi.DataError(SERVER_ERROR.format(-104)), StoreError, "IRIS_TABLE"),

@@ -6,8 +6,10 @@ from mcp_cxr.stores.iris.driver._errors import (
     COLUMN_EXISTS,
     DUPLICATE_KEY,
     INDEX_EXISTS,
+    NO_PRIVILEGE,
     NO_SUCH_TABLE,
     TABLE_EXISTS,
+    PrivilegeMissing,
     StatementRefused,
 )
 from mcp_cxr.stores.iris.driver._pool import Pool
@@ -16,12 +18,15 @@ from mcp_cxr.stores.iris.driver._statements import (
     Parameters,
     Statements,
     from_path_cell,
-    from_vector_cell,
     path_key,
     to_list_cell,
     to_path_cell,
     to_text,
+)
+from mcp_cxr.stores.iris.driver._vector_cells import (
+    from_vector_cell,
     to_vector_cell,
+    to_vector_cells,
     vectors_from_cells,
 )
 
@@ -30,12 +35,14 @@ __all__ = [
     "DUPLICATE_KEY",
     "INDEX_EXISTS",
     "MAX_IDS_PER_QUERY",
+    "NO_PRIVILEGE",
     "NO_SUCH_TABLE",
     "TABLE_EXISTS",
     "Connection",
     "IrisConfig",
     "Parameters",
     "Pool",
+    "PrivilegeMissing",
     "Row",
     "StatementRefused",
     "Statements",
@@ -46,5 +53,6 @@ __all__ = [
     "to_path_cell",
     "to_text",
     "to_vector_cell",
+    "to_vector_cells",
     "vectors_from_cells",
 ]

@@ -93,6 +93,7 @@ class Connection:
         self._call_timeout_s = config.call_timeout_s
         self._write_times = write_times or WriteTimes(config.call_timeout_s)
         self._deadline = math.inf
+        self._has_changes = False
         self.limit_s = config.call_timeout_s
         """Seconds that the last statement could take."""
         self.refusal = ""
@@ -128,6 +129,7 @@ class Connection:
     def execute_many(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
         """Run an update for each of `rows`, in one message."""
         _check_values(statement, rows)
+        self._has_changes = True
         started = time.monotonic()
         try:
             with self._cursor(self._write_times.limit_s) as cursor:
@@ -141,6 +143,7 @@ class Connection:
     def try_execute(self, statement: str, values: Sequence[object] = (), *, limit_s: float | None = None) -> int:
         """Run an update that the server may refuse; return the positive SQLCODE of the refusal, or 0."""
         _check_values(statement, [values])
+        self._has_changes = True
         try:
             with self._untranslated_cursor(limit_s) as cursor:
                 cursor.execute(statement, list(values))
@@ -159,14 +162,17 @@ class Connection:
             raise error_for_sqlcode(code, self._location)
 
     def commit(self) -> None:
-        """Commit the transaction."""
-        with self._cursor():
-            self._connection.commit()
+        """Commit the transaction; no message is sent if nothing was changed in it."""
+        if self._has_changes:
+            with self._cursor():
+                self._connection.commit()
+            self._has_changes = False
 
     def rollback(self) -> None:
         """Roll back the transaction."""
         with self._cursor():
             self._connection.rollback()
+        self._has_changes = False
 
     def abort(self) -> None:
         """Shut down the socket, from any thread: the running call fails, and the connection is lost."""

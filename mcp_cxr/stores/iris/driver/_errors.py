@@ -21,6 +21,7 @@ DRIVER_ERRORS = (driver.Error, RuntimeError)
 """What the driver raises; `close` and `rollback` on a lost connection raise RuntimeError."""
 
 NO_SUCH_TABLE = 30
+NO_PRIVILEGE = 99
 DUPLICATE_KEY = 119
 TABLE_EXISTS = 201
 COLUMN_EXISTS = 306
@@ -50,6 +51,10 @@ _NO_LICENSE_LEFT = (
     "IRIS at {location} has no license unit left. Lower IRIS_POOL_SIZE, close other clients, or try again later."
 )
 _LOST = "The connection to IRIS at {location} was lost. Check that the server is up, then try again."
+_LACKS_PRIVILEGES = (
+    "The IRIS user lacks privileges at {location}. Grant SELECT, INSERT, UPDATE and DELETE on its tables, and those"
+    " that docs/iris.md lists."
+)
 _STATEMENT = (
     "IRIS at {location} rejects a statement of mcp-cxr (SQLCODE -{code}). Vectors need IRIS 2024.1 or newer;"
     " if you have that, please report this."
@@ -62,12 +67,15 @@ _MISFIT = (
     "A value does not fit its column at {location}: the Vector column has a different length, or another program made"
     " the table with shorter text columns. Set IRIS_TABLE to another table."
 )
+
+
+class PrivilegeMissing(StoreError):
+    """The user may not run the statement, or not with its keywords."""
+
+
 _MEANINGS: dict[int, tuple[type[CxrError], str]] = {
     417: (ConfigError, _REFUSED),
-    99: (
-        StoreError,
-        "The IRIS user lacks privileges at {location}. Grant those that docs/iris.md lists.",
-    ),
+    NO_PRIVILEGE: (PrivilegeMissing, _LACKS_PRIVILEGES),
     110: (StoreUnavailable, "Another program has locked rows of {location}. Try again when it has finished."),
     104: (StoreError, _MISFIT),
     257: (DimensionMismatch, _LENGTH),

@@ -1,7 +1,6 @@
 """Statements on one connection: constant text in which only the table's name is replaced; values are bound by name.
 
 The driver returns text that looks like a number as a number. A file's name need not be Unicode, but text must be.
-Vectors are sent as text.
 """
 
 from __future__ import annotations
@@ -12,27 +11,25 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mcp_cxr.stores._shared import damaged_vector_error
+from mcp_cxr.stores.iris.driver._errors import PrivilegeMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.records import Vector, Vectors
     from mcp_cxr.stores.iris.driver._connection import Connection, Row
 
 Parameters = dict[str, "str | int | None"]
 
 _LATER_COLUMN = re.compile(r"\{((?:s\.)?(?:LabelsBy|PositivesOnly|Sex|Age|ReportLanguage))\}")
 _NAME = re.compile(r":([a-z_]+)")
+_NOLOCK = "%NOLOCK "
 SEPARATOR = "\x1f"  # "unit separator": no id, term, view or label contains it
 OWN_ROW = '{"mcp_cxr":%'  # LIKE: how the metadata of rows that mcp-cxr wrote begins; other rows are external
 _CONSTANTS: Parameters = {"own_row": OWN_ROW, "separator": SEPARATOR}
 
 _MAX_ROWS = 250  # images in one message: the transaction size that is reported to be best for IRIS
-_MAX_SMALL_ROWS = 4000  # postings and labels, a few words each: at 250 a message, most time would be spent waiting
+_MAX_SMALL_ROWS = 10_000  # postings and labels, a few words each: at 250 a message, most time would be spent waiting
 _MAX_BYTES = 4_000_000
 MAX_IDS_PER_QUERY = 500
 
@@ -42,13 +39,18 @@ class Statements:
 
     In a statement `{table}` is replaced by the table's name, and `:name` by a bound value. `:own_row` and `:separator`
     are always known. `{LabelsBy}`, `{PositivesOnly}`, `{Sex}`, `{Age}` and
-    `{ReportLanguage}` are these columns, or NULL if `has_later_columns` is false.
+    `{ReportLanguage}` are these columns, or NULL if `has_later_columns` is false. `{nolock}` is `%NOLOCK`, or nothing
+    if `has_nolock` is false.
     """
 
-    def __init__(self, connection: Connection, table: str, *, has_later_columns: bool = True) -> None:
+    def __init__(self, connection: Connection, table: str, *, has_nolock: bool = True) -> None:
         self.connection = connection
         self.table = table
-        self.has_later_columns = has_later_columns
+        self.has_nolock = has_nolock
+        """Whether the user has the privilege of changing rows without locking each."""
+        self.nolock_refused = False
+        """Whether an update was refused that asks for it."""
+        self.has_later_columns = True
         """Whether the table of studies has the columns that an archive of an older version lacks."""
 
     def fetch_all(
@@ -68,7 +70,7 @@ class Statements:
     def execute(self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None = None) -> None:
         """Run an update."""
         text, values = self._compiled(statement, parameters)
-        self.connection.execute_many(text, [values])
+        self._update(text, [values])
 
     def execute_many(self, statement: LiteralString, rows: Sequence[Row], *, small: bool = False) -> None:
         """Run an update for each row, whose values are in the order of the statement's question marks.
@@ -76,9 +78,9 @@ class Statements:
         Args:
             small: Each row is a few words.
         """
-        text, _ = _compile(statement, self.table, has_later_columns=self.has_later_columns)
+        text, _ = self._compile(statement)
         for batch in _messages(rows, _MAX_SMALL_ROWS if small else _MAX_ROWS):
-            self.connection.execute_many(text, batch)
+            self._update(text, batch)
 
     def try_execute(
         self,
@@ -94,17 +96,33 @@ class Statements:
         """
         return self.connection.try_execute(*self._compiled(statement, parameters), limit_s=limit_s)
 
+    def _update(self, text: str, rows: Sequence[Row | list[str | int | None]]) -> None:
+        try:
+            self.connection.execute_many(text, rows)
+        except PrivilegeMissing:
+            self.nolock_refused = _NOLOCK in text
+            raise
+
     def _compiled(
         self, statement: LiteralString, parameters: Mapping[str, str | int | None] | None
     ) -> tuple[str, list[str | int | None]]:
-        text, names = _compile(statement, self.table, has_later_columns=self.has_later_columns)
+        text, names = self._compile(statement)
         values = {**_CONSTANTS, **(parameters or {})}
         return text, [values[name] for name in names]
 
+    def _compile(self, statement: LiteralString) -> tuple[str, tuple[str, ...]]:
+        return _compile(statement, self.table, self.has_later_columns, self.has_nolock)
+
 
 @lru_cache(maxsize=1024)
-def _compile(statement: LiteralString, table: str, *, has_later_columns: bool) -> tuple[str, tuple[str, ...]]:
+def _compile(
+    statement: LiteralString,
+    table: str,
+    has_later_columns: bool,  # a key of the cache
+    has_nolock: bool,  # likewise
+) -> tuple[str, tuple[str, ...]]:
     """Return a statement as the driver takes it, and the names of its values in their order."""
+    statement = statement.replace("{nolock} ", _NOLOCK if has_nolock else "")
     text = _LATER_COLUMN.sub(r"\1" if has_later_columns else "NULL", statement).replace("{table}", table)
     return _NAME.sub("?", text), tuple(_NAME.findall(text))
 
@@ -158,30 +176,3 @@ def from_path_cell(cell: object) -> str:
 def path_key(path: str) -> str:
     """Return a short key for a path: a subscript of IRIS holds 511 bytes, a path thousands."""
     return "f" + blake2b(path.encode(errors="surrogateescape"), digest_size=16).hexdigest()
-
-
-def to_vector_cell(vector: Vector) -> str:
-    """Return a vector as text; nine digits restore every float32 exactly."""
-    return ",".join([f"{number:.9g}" for number in vector.tolist()])
-
-
-def from_vector_cell(cell: object) -> Vector | None:
-    """Return the vector of a cell, `1,2` or `[1,2]`; None if it is NULL or damaged: its text is in no message."""
-    if cell is None:
-        return None
-    try:
-        return np.array(str(cell).strip("[] ").split(","), dtype=np.float64).astype(np.float32)
-    except (ValueError, OverflowError):
-        return None
-
-
-def vectors_from_cells(cells: Sequence[object], dimension: int) -> Vectors:
-    """Return the vectors of several cells, shape (len(cells), dimension).
-
-    Raises:
-        StoreError: A cell is empty or has another length.
-    """
-    vectors = [vector for cell in cells if (vector := from_vector_cell(cell)) is not None and vector.size == dimension]
-    if len(vectors) < len(cells):
-        raise damaged_vector_error()
-    return np.stack(vectors) if vectors else np.empty((0, dimension), np.float32)

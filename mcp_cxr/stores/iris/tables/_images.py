@@ -7,8 +7,9 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from mcp_cxr.language import document_terms
-from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
+import numpy as np
+
+from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, StudyId, SubjectId
 from mcp_cxr.stores._base import sample_key
 from mcp_cxr.stores._shared import require_fingerprint, unit_rows
 from mcp_cxr.stores.iris.driver import (
@@ -17,23 +18,20 @@ from mcp_cxr.stores.iris.driver import (
     to_list_cell,
     to_path_cell,
     to_text,
-    to_vector_cell,
+    to_vector_cells,
 )
 from mcp_cxr.stores.iris.tables._select import select_where
 from mcp_cxr.stores.iris.tables._studies import (
-    StudySize,
     delete_unused,
-    insert_empty,
     lock,
     reindex,
     select_named,
-    sizes,
     to_study,
     transactions,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from typing import LiteralString
 
     from mcp_cxr.records import Fingerprint, Vector, Vectors
@@ -90,45 +88,26 @@ def put(
         study_id: {study_id, *(studies_before.get(image.image_id, study_id) for image, _ in pairs)}
         for study_id, pairs in of_study.items()
     }
-    stored = sizes(statements, set[str]().union(*affected.values()))
-    rows = {study_id: _rows(pairs, affected[study_id], stored) for study_id, pairs in of_study.items()}
-    for part in transactions(rows):
+    # A study is locked, and gets its document.
+    rows = {study_id: max(len(pairs), 2 * len(affected[study_id])) for study_id, pairs in of_study.items()}
+    for part in transactions(statements, rows):
         pairs = [pair for study_id in part for pair in of_study[study_id]]
-        missing = {image.study_id: image.subject_id for image, _ in reversed(pairs) if image.study_id not in stored}
-        _put(statements, space.model, pairs, missing, set[str]().union(*(affected[study_id] for study_id in part)))
+        _put(statements, space.model, pairs, set[str]().union(*(affected[study_id] for study_id in part)))
         statements.connection.commit()
 
 
-def _put(
-    statements: Statements,
-    model: str,
-    pairs: Sequence[tuple[ImageRecord, Vector]],
-    missing: Mapping[StudyId, SubjectId],
-    study_ids: set[str],
-) -> None:
-    """Write images, and what their studies have by them: these are to be locked, in the same transaction.
-
-    Args:
-        missing: Subjects of the studies that are not stored yet.
-    """
-    statements.execute_many(_UPSERT_IMAGE, [(*_cells(image, model), to_vector_cell(unit)) for image, unit in pairs])
+def _put(statements: Statements, model: str, pairs: Sequence[tuple[ImageRecord, Vector]], study_ids: set[str]) -> None:
+    """Write images, and what their studies have by them: these are to be locked, in the same transaction."""
+    vectors = to_vector_cells(np.stack([unit for _, unit in pairs]))
+    cells = [(*_cells(image, model), vector) for (image, _), vector in zip(pairs, vectors, strict=True)]
+    statements.execute_many(_UPSERT_IMAGE, cells)
     statements.execute_many(
         _UPSERT_SAMPLE_KEY,
         [(image.image_id, sample_key(image.image_id), _checksum(image, unit)) for image, unit in pairs],
+        small=True,
     )
     lock(statements, study_ids)
-    insert_empty(statements, missing)
-    reindex(statements, study_ids)
-
-
-def _rows(
-    pairs: Sequence[tuple[ImageRecord, Vector]], study_ids: Iterable[str], stored: Mapping[str, StudySize]
-) -> int:
-    """Return the most rows of one table that are written for images of one study, about."""
-    first = pairs[0][0]
-    tags = document_terms(Study(first.study_id, first.subject_id), [(one.view_position, one.tags) for one, _ in pairs])
-    known = [stored.get(study_id, StudySize()) for study_id in study_ids]
-    return max(len(pairs), len(tags) + sum(size.terms + size.new_terms() for size in known))
+    reindex(statements, study_ids, {image.study_id: image.subject_id for image, _ in reversed(pairs)})
 
 
 def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:

@@ -27,19 +27,17 @@ UPDATE {table}Studies SET UpdatedAt = CURRENT_TIMESTAMP WHERE StudyID %INLIST $L
 _SELECT_STUDIES = """
 SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report,
     {LabelsBy}, {PositivesOnly}, {Sex}, {Age}, {ReportLanguage}, DocHash FROM {table}Studies
-WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"""
+WHERE StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"""
 _SELECT_FIRST = "SELECT TOP :limit StudyID FROM {table}Studies ORDER BY StudyID"
 _SELECT_NEXT = "SELECT TOP :limit StudyID FROM {table}Studies WHERE StudyID > :after ORDER BY StudyID"
-_SELECT_SIZES = """
-SELECT StudyID, CHAR_LENGTH(Report) AS ReportLength, CHAR_LENGTH(Labels) AS LabelsLength, DocLength FROM {table}Studies
-WHERE StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"""
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
 _UPSERT = """
 INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID, StudyDate, DataSplit, Labels, Report, LabelsBy,
     PositivesOnly, Sex, Age, ReportLanguage, UpdatedAt)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CURRENT_TIMESTAMP)"""
-_DELETE_LABELS = "DELETE FROM {table}Labels WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
-_INSERT_LABEL = "INSERT INTO {table}Labels (StudyID, LabelName, LabelValue) VALUES (?, ?, ?)"
+# Without row locks: who writes the labels and postings of a study has locked its row.
+_DELETE_LABELS = "DELETE {nolock} FROM {table}Labels WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_INSERT_LABEL = "INSERT {nolock} INTO {table}Labels (StudyID, LabelName, LabelValue) VALUES (?, ?, ?)"
 
 _SELECT_OF_SUBJECT = "SELECT StudyID FROM {table}Studies WHERE SubjectID = :subject"
 _SELECT_STUDY_OF_SUBJECT = "SELECT StudyID FROM {table}Studies WHERE StudyID = :study AND SubjectID = :subject"
@@ -50,17 +48,15 @@ _DELETE_STUDIES = "DELETE FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTR
 
 _SELECT_IMAGES = """
 SELECT i.StudyID, i.ViewPosition, i.Metadata FROM {table} AS i
-WHERE i.StudyID %INLIST $LISTFROMSTRING(:studies, :separator) AND i.Metadata LIKE :own_row"""
-_DELETE_POSTINGS = "DELETE FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
-_INSERT_POSTING = "INSERT INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
+WHERE i.StudyID %INLIST $LISTFROMSTRING(:ids, :separator) AND i.Metadata LIKE :own_row"""
+_DELETE_POSTINGS = "DELETE {nolock} FROM {table}Terms WHERE StudyID %INLIST $LISTFROMSTRING(:studies, :separator)"
+_INSERT_POSTING = "INSERT {nolock} INTO {table}Terms (Term, StudyID, Occurrences) VALUES (?, ?, ?)"
 _SET_DOCUMENT = "UPDATE {table}Studies SET DocLength = ?, DocHash = ? WHERE StudyID = ?"
 
 _MAX_ROWS = 900
-"""Rows of one table in a transaction: after 1,000, IRIS locks the whole table, and other writers wait or fail."""
-_ROWS_OF_A_STUDY = 3  # its own row, which is locked, written, and gets its document
-_CHARACTERS_FOR_A_TERM = 5  # of a report; short ones have more terms, hence:
-_TERMS_OF_A_SHORT_REPORT = 10
-_CHARACTERS_OF_A_LABEL = 8  # at least, in the cell of all labels
+"""Rows of one table that a transaction locks: after 1,000, IRIS locks the whole table, and other writers wait."""
+_ROWS_IF_STORED = 3  # of a study that changes: it is locked, written, and gets its document
+_TRY_NOLOCK = "DELETE {nolock} FROM {table}Terms WHERE StudyID = ''"  # none has this id
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,45 +72,30 @@ class _Document:
         return None if terms is None else "d" + blake2b(" ".join(terms).encode(), digest_size=16).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class StudySize:
-    """How many rows of the side tables a stored study has, about."""
-
-    report_length: int = 0
-    labels: int = 0
-    terms: int = 0
-    """0: it has no document."""
-    has_document: bool = False
-
-    def new_terms(self, report_length: int = 0) -> int:
-        """Return about how many terms its next document has, with a new report of this length or the stored one."""
-        length = report_length or self.report_length
-        return self.labels + (length // _CHARACTERS_FOR_A_TERM + _TERMS_OF_A_SHORT_REPORT if length else 0)
+def try_nolock(statements: Statements) -> int:
+    """Delete nothing, without row locks; return the positive SQLCODE of a refusal, or 0."""
+    code = statements.try_execute(_TRY_NOLOCK)
+    statements.connection.rollback()
+    return code
 
 
-def sizes(statements: Statements, study_ids: Iterable[str]) -> dict[str, StudySize]:
-    """Return the sizes of the studies that are stored."""
-    return {
-        str(study_id): StudySize(
-            int(report or 0), int(labels or 0) // _CHARACTERS_OF_A_LABEL, int(terms or 0), terms is not None
-        )
-        for study_id, report, labels, terms in statements.fetch_by_ids(_SELECT_SIZES, sorted(set(study_ids)))
-    }
-
-
-def transactions(rows: Mapping[str, int]) -> list[list[str]]:
+def transactions(statements: Statements, rows: Mapping[str, int]) -> list[list[str]]:
     """Split studies so that a transaction for each part stays below the number of rows at which IRIS locks a table.
 
+    If the user lacks %NOLOCK, labels and postings are locked too, hundreds for a study: each has its own transaction.
+
     Args:
-        rows: For each study, the most rows of one table that are written for it.
+        statements: The connection.
+        rows: For each study, the most rows of one table that are locked for it, beside labels and postings.
     """
+    least = 0 if statements.has_nolock else _MAX_ROWS
     parts: list[list[str]] = []
     total = 0
     for study_id, count in rows.items():
-        total += max(count, _ROWS_OF_A_STUDY)
+        total += max(count, least)
         if not parts or total > _MAX_ROWS:
             parts.append([])
-            total = max(count, _ROWS_OF_A_STUDY)
+            total = max(count, least)
         parts[-1].append(study_id)
     return parts
 
@@ -124,40 +105,38 @@ def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
     given: dict[str, list[Study]] = defaultdict(list)
     for study in studies:
         given[study.study_id].append(study)
-    stored = sizes(statements, given)
-    rows = {study_id: _rows(stored.get(study_id, StudySize()), same) for study_id, same in given.items()}
+    stored = {study.study_id: study for study, _ in _select(statements, given)}
+    rows: dict[str, int] = {
+        study.study_id: _ROWS_IF_STORED if study.study_id in stored else 1 for study in merge_studies(stored, studies)
+    }
     changed = 0
-    for part in transactions(rows):
-        changed += _put_studies(statements, [study for study_id in part for study in given[study_id]])
+    for part in transactions(statements, rows):
+        existing = [study_id for study_id in part if study_id in stored]
+        changed += _put_studies(statements, [study for study_id in part for study in given[study_id]], existing)
         statements.connection.commit()
     return changed
 
 
-def _rows(size: StudySize, studies: Sequence[Study]) -> int:
-    """Return the most rows of one table that are written for these forms of one study: the old ones are deleted."""
-    labels = size.labels + max(len(study.labels) for study in studies)
-    terms = size.terms + size.new_terms(max(len(study.report or "") for study in studies)) + labels
-    return max(labels, terms if size.has_document else 0)
-
-
-def _put_studies(statements: Statements, studies: Sequence[Study]) -> int:
-    ids = to_list_cell(study.study_id for study in studies)
-    statements.execute(_LOCK_STUDIES, {"studies": ids})
-    before = {study.study_id: study for study in map(to_study, statements.fetch_all(_SELECT_STUDIES, {"studies": ids}))}
+def _put_studies(statements: Statements, studies: Sequence[Study], existing: Sequence[str]) -> int:
+    """Merge studies, those in `existing` with what is stored once their rows are locked; return how many changed."""
+    if existing:
+        lock(statements, existing)
+    before = {study.study_id: study for study, _ in _select(statements, existing)}
     new = merge_studies(before, studies)
     _write_studies(statements, new, [study_id for study_id, study in before.items() if study.labels])
-    reindex(statements, [study.study_id for study in new])
+    reindex(statements, [study.study_id for study in new if study.study_id in before])
     return len(new)
+
+
+def _select(statements: Statements, study_ids: Iterable[str]) -> list[tuple[Study, str | None]]:
+    """Return the studies that are stored, with the digest of their document."""
+    rows = statements.fetch_by_ids(_SELECT_STUDIES, sorted(set(study_ids)))
+    return [(to_study(row), to_text(row[-1])) for row in rows]
 
 
 def lock(statements: Statements, study_ids: Iterable[str]) -> None:
     """Lock these studies and their postings until the end of the transaction."""
     statements.execute(_LOCK_STUDIES, {"studies": to_list_cell(study_ids)})
-
-
-def insert_empty(statements: Statements, subject_of: Mapping[StudyId, SubjectId]) -> None:
-    """Insert studies, empty."""
-    statements.execute_many(_INSERT_EMPTY, list(subject_of.items()))
 
 
 def select_named(statements: Statements, study_id: str | None, subject_id: str | None) -> set[str]:
@@ -227,23 +206,30 @@ def reindex_all(statements: Statements) -> int:
     return documents
 
 
-def reindex(statements: Statements, study_ids: Iterable[str]) -> int:
+def reindex(
+    statements: Statements, study_ids: Collection[str], subject_of: Mapping[StudyId, SubjectId] | None = None
+) -> int:
     """Bring the documents of these studies up to date with their reports, labels and images; return how many there are.
 
-    The caller has locked their rows.
+    Args:
+        statements: The connection.
+        study_ids: The caller has locked their rows.
+        subject_of: Studies that are inserted, empty, if they are missing.
     """
-    ids = to_list_cell(study_ids)
-    if not ids:
+    if not study_ids:
         return 0
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for study_id, view, metadata in statements.fetch_all(_SELECT_IMAGES, {"studies": ids}):
+    for study_id, view, metadata in statements.fetch_by_ids(_SELECT_IMAGES, sorted(study_ids)):
         images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
+    stored = _select(statements, study_ids)
+    known = {study.study_id for study, _ in stored}
+    missing = [Study(study_id, subject) for study_id, subject in (subject_of or {}).items() if study_id not in known]
+    statements.execute_many(_INSERT_EMPTY, [(study.study_id, study.subject_id) for study in missing], small=True)
     changed: list[_Document] = []
-    for row in statements.fetch_all(_SELECT_STUDIES, {"studies": ids}):
-        study = to_study(row)
+    for study, stored_digest in (*stored, *((study, None) for study in missing)):
         study_images = images.get(study.study_id)
         terms = document_terms(study, study_images) if study_images else None
-        current = _Document(study.study_id, terms, stored_digest=to_text(row[-1]))
+        current = _Document(study.study_id, terms, stored_digest)
         if current.digest != current.stored_digest:
             changed.append(current)
     _write_documents(statements, changed)
@@ -287,4 +273,4 @@ def _write_documents(statements: Statements, documents: Sequence[_Document]) -> 
         (None if document.terms is None else len(document.terms), document.digest, document.study_id)
         for document in documents
     ]
-    statements.execute_many(_SET_DOCUMENT, lengths)
+    statements.execute_many(_SET_DOCUMENT, lengths, small=True)

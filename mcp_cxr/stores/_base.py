@@ -141,7 +141,7 @@ class Store(ABC):
         return (await self.info()).fingerprint
 
     async def location_warnings(self) -> list[str]:
-        """Return a warning for each danger to data or hindrance of writes, with what to do; works before `create` too."""
+        """Return a warning for each danger to data or hindrance of writes, with what to do; before `create` too."""
         return []
 
     @abstractmethod

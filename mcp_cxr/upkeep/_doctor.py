@@ -136,7 +136,7 @@ async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint 
     detail = fingerprint.description
     if check:
         times = f"one image {check.image_ms:.0f} ms, one text {check.text_ms:.0f} ms"
-        detail += f", {fingerprint.service_description}; {times}"
+        detail += f", {fingerprint.service_description}; {times}; reads {embedder.max_text_words} words of a text"
     return CheckResult("embedder", ok=True, detail=detail), fingerprint
 
 

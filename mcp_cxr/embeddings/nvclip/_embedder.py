@@ -140,7 +140,7 @@ class NvclipEmbedder:
         return np.array(rows, np.float32) if rows else np.empty((0, fingerprint.dimension), np.float32)
 
     async def check(self) -> EmbedderCheck:
-        """Request health and fingerprint again, and time one image and one text.
+        """Request health, fingerprint and the limit of texts again, and time one image and one text.
 
         Raises:
             EmbeddingUnavailable: The service does not answer, or is still loading.
@@ -152,6 +152,7 @@ class NvclipEmbedder:
             )
         self._fingerprint = None
         fingerprint = await self.fingerprint()
+        await self._learn_text_limit()
         image_ms = await self._milliseconds(self._images, self_check_images()[0])
         return EmbedderCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
 

@@ -67,7 +67,7 @@ async def test_without_faults_each_check_describes_its_part(standin: StandIn, da
     )
     description = "nvidia/nvclip-vit-h-14, 1024 dimensions, preprocessing test-1"
     assert results["embedder"].detail.startswith(f"{description}, nim 2.0.0 nvclip-vit-h-14:fp16; one image ")
-    assert results["embedder"].detail.endswith(" ms")
+    assert results["embedder"].detail.endswith(" ms; reads 45 words of a text")
     assert results["store"].detail == f"{data / DATABASE}: 3 images"
     assert results["fingerprint"].detail == f"made with {description}"
     assert results["root"].detail == str(tmp_path / "images")

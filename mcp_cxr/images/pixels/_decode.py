@@ -136,6 +136,9 @@ def _stored_bits(samples: Samples, layout: PixelLayout) -> tuple[Samples, tuple[
     shift, notes = checked_shift(lambda: [samples], bits, layout.shift)
     if layout.photometric.startswith("MONOCHROME") and contradicts_sign(samples, bits, shift, signed=layout.signed):
         layout, notes = replace(layout, signed=not layout.signed), (*notes, _other_sign(layout))
+    unsigned = samples.view(f"u{samples.itemsize}")
+    if not (layout.signed or shift) and unsigned.max() < 1 << bits:
+        return unsigned, notes
     if bits + shift < 8 * samples.dtype.itemsize:
         notes += note_stray_bits([samples], bits + shift, signed=layout.signed)
     return mask_to_bits(samples, bits, signed=layout.signed, shift=shift), notes

@@ -60,4 +60,4 @@ def png_jpeg_values(image: ImageFile) -> StoredArray:
     with translate_library_errors("pixel data cannot be decoded"):
         if image.mode.startswith("I"):  # 16 bits; converting to L would clip at 255
             return np.ascontiguousarray(np.asarray(image).astype(np.uint16))
-        return np.array(image.convert("L"))
+        return np.asarray(image if image.mode == "L" else image.convert("L"))

@@ -4,11 +4,13 @@ BIN := .venv/bin
 SETUP := .venv/.done
 # Has torch, which is no dependency.
 MODELS ?= build/models
+# Has the published schemas of Kubernetes, 70 MB.
+KUBERNETES := build/kubernetes
 # One process more than cores: many tests wait.
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-layouts test-iris test-models demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models demo bench soak dist handout release reliability
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,14 @@ coverage: $(SETUP) ## run all tests and print the branch coverage of the package
 
 test-browser: $(SETUP) ## run the tests of pages in Debian's chromium
 	$(PYTEST) -m browser tests/browser tests/chat
+
+test-cluster: $(SETUP) $(KUBERNETES)/.done ## run docs/jobs under Slurm and GNU parallel, as root on Debian; needs the network
+	$(PYTEST) -m cluster tests/cluster
+
+$(KUBERNETES)/.done:
+	$(PYTHON) -m venv $(KUBERNETES)
+	$(KUBERNETES)/bin/python -m pip install --quiet 'kubernetes-validate>=1.37,<2'
+	@touch $@
 
 test-layouts: $(SETUP) ## read the label tables of public data sets; needs the network
 	$(BIN)/pytest -m layouts -s tests/real_tables

@@ -183,7 +183,7 @@ def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> Non
     def stop() -> None:
         if stop_signal.reason:
             raise KeyboardInterrupt
-        display.note("Stopping after the current batch; press Ctrl-C again to stop at once.")
+        display.note("Stopping after the current batch; a second Ctrl-C or signal stops at once.")
         stop_signal.stop(f"Interrupted. {_CONTINUE}")
 
     hangup = getattr(signal, "SIGHUP", None)  # the terminal was closed; `nohup` ignores it
@@ -289,7 +289,7 @@ class ProgressDisplay:
             bar.set_postfix_str(_counts(progress), refresh=False)
         else:
             bar.set_description_str(_line(progress), refresh=False)
-            bar.bar_format = "{desc}" if progress.found is None else "{desc}, {remaining} left"
+            bar.bar_format = "{desc}, {remaining} left" if progress.found and progress.processed else "{desc}"
         if progress.found is not None and not was_counted:
             self.note(f"Found {progress.found} DICOM files")
         bar.update(progress.processed - bar.n)

@@ -127,7 +127,7 @@ def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     summary = json.loads(out)
     assert summary["next"] == "Interrupted. Run the same command again to continue."
     assert summary["remaining"] is None or summary["remaining"] > 0
-    assert "Stopping after the current batch; press Ctrl-C again to stop at once." in err
+    assert "Stopping after the current batch; a second Ctrl-C or signal stops at once." in err
     rest = on_new("ingest", tmp_path / "images", "--json").json
     assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], IMAGES)
     assert rest["added"] == IMAGES - summary["added"]

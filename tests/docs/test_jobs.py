@@ -86,13 +86,10 @@ def test_the_kubernetes_job_covers_all_shards_with_a_valid_command(image_dir: Pa
     subprocess.run([*last, "--dry-run"], env=variables(tmp_path / "data", path), check=True)
 
 
-def test_gnu_parallel_gets_every_shard_and_a_valid_command(image_dir: Path, tmp_path: Path, path: str) -> None:
-    """A fake of GNU parallel, which may not be installed, writes down its arguments."""
-    parallel = tmp_path / "bin" / "parallel"
-    parallel.write_text('#!/bin/sh\nprintf "%s\\n" "$@" > given\ncat > parts\n')
-    parallel.chmod(0o700)
-    env = variables(tmp_path / "data", path, IMAGES=str(image_dir), SHARDS=str(SHARDS))
-    subprocess.run(["sh", JOBS / "parallel.sh"], env=env, cwd=tmp_path, check=True)  # noqa: S607  # any shell
-    assert (tmp_path / "parts").read_text().split() == [str(part) for part in range(SHARDS)]
-    command = (tmp_path / "given").read_text().splitlines()[-1].replace("{}", "3")
-    subprocess.run(["sh", "-c", f"{command} --dry-run"], env=env, check=True)  # noqa: S607  # any shell
+@pytest.mark.parametrize("script", ["parallel.sh", "slurm.sh"])
+def test_a_job_without_the_name_of_a_folder_ingests_nothing(script: str, tmp_path: Path, path: str) -> None:
+    of_slurm = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "1", "IMAGES": ""}
+    env = variables(tmp_path / "data", path, **of_slurm)
+    run = subprocess.run(["sh", JOBS / script], env=env, check=False, capture_output=True, text=True)  # noqa: S607  # any shell
+    assert run.returncode == 2
+    assert "IMAGES: names no folder" in run.stderr

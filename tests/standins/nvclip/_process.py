@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +80,16 @@ class StandIn:
     def fail(self, kind: str, *, times: int = 1, **more: Any) -> None:
         """Let the next `times` requests for vectors fail."""
         self.configure(fault={"kind": kind, "times": times, **more})
+
+    def wait_for_held(self, count: int, *, within_s: float = 60) -> None:
+        """Return when `count` more requests are held, as `fail("hold", items=...)` does until `clear_fault`."""
+        assert self._process
+        assert self._process.stdout
+        timer = Timer(within_s, self._process.kill)
+        timer.start()
+        held = [self._process.stdout.readline() for _ in range(count)]
+        timer.cancel()
+        assert held == [b"held\n"] * count, f"{held} after {within_s:g} s"
 
     def clear_fault(self) -> None:
         """Reply without faults from now on."""

@@ -77,6 +77,9 @@ class Server:
         match fault["kind"]:
             case "hang":
                 await asyncio.Event().wait()
+            case "hold" if len(inputs) >= fault["items"]:
+                print("held", flush=True)  # noqa: T201  # as above
+                await self.state.released.wait()
             case "drop":
                 return False
             case "status":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +38,8 @@ class State:
     """Seconds per request and per item; requests are processed one at a time, as on one GPU."""
     fault: dict[str, Any] | None = None
     """`kind`, `times`, and the kind's own fields."""
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by the next `configure`: held requests are then answered."""
 
     requests: list[list[Any]] = field(default_factory=list)
     """Method, path and number of inputs."""
@@ -48,15 +49,16 @@ class State:
     busy_until: float = 0.0
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Set fields, and clear the recorded requests."""
+        """Set fields, answer held requests, and clear the recorded ones."""
+        self.released.set()
+        self.released = asyncio.Event()
         for name, value in settings.items():
             setattr(self, name, value)
         self.requests = []
         self.most_concurrent = self.concurrent
 
     def record(self) -> dict[str, Any]:
-        fields = dataclasses.asdict(self)
-        return {name: fields[name] for name in ("requests", "most_concurrent", "fault")}
+        return {"requests": self.requests, "most_concurrent": self.most_concurrent, "fault": self.fault}
 
     def next_fault(self) -> dict[str, Any]:
         """Return the fault of this request; `{"kind": "none"}` if there is none."""

@@ -41,6 +41,7 @@ from mcp_cxr.ingest import (
 from mcp_cxr.records import Filter, ForgetPreview, Overview, SearchArguments
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
+from mcp_cxr.timeline import patient_timeline
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         ImageId,
         IngestSummary,
         Outcome,
+        PatientTimeline,
         Rendering,
         Repair,
         SearchResult,
@@ -247,6 +249,22 @@ class Archive:
         stored = await self._image_files.stored_image(image_id)
         siblings = await self.store.browse(Filter(study_id=stored.image.study_id), limit=_MAX_SIBLINGS)
         return image_details(stored, siblings)
+
+    async def timeline(self, image_id: str, *, limit: int = 10, before: str | None = None) -> PatientTimeline:
+        """Return the nearest studies of an image's patient; see `mcp_cxr.timeline.patient_timeline`.
+
+        Args:
+            image_id: The image that is asked for.
+            limit: Studies beside its own; 1 to 100.
+            before: Only studies before this one: a study id of the patient, or an ISO date.
+
+        Raises:
+            NotFound: No such image.
+            QueryError: `limit` or `before` is invalid.
+            StoreError: The store fails or was never made.
+        """
+        asked = await self._image_files.stored_image(image_id)
+        return await patient_timeline(self.store, asked, limit=limit, before=before)
 
     async def view(self, image_id: str, options: DisplayOptions | None = None) -> ImageView:
         """Return a rendered view of one image.

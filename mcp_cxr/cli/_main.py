@@ -23,6 +23,7 @@ from mcp_cxr.cli._serve import serve
 from mcp_cxr.cli._show import show
 from mcp_cxr.cli._standard_streams import discard_unwritable, error_of_output, open_closed_streams
 from mcp_cxr.cli._table import table
+from mcp_cxr.cli._timeline import timeline
 from mcp_cxr.errors import ConfigError, CxrError, PathRefused, QueryError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def cli() -> None:
     """Search your own archive of chest X-rays, from the command line or from an AI agent."""
 
 
-for _command in (serve, chat, ingest, layout, search, show, table, forget, evaluate, doctor, model, demo):
+for _command in (serve, chat, ingest, layout, search, show, timeline, table, forget, evaluate, doctor, model, demo):
     cli.add_command(_command)
 
 

@@ -19,8 +19,9 @@ from mcp_cxr.layouts import NO_FACTS
 from mcp_cxr.records import Filter, ImageRecord, Study, StudyId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+    from typing import Any
 
     from mcp_cxr.images import DecodedImage, HeaderFacts
     from mcp_cxr.ingest._ids import IdAssigner
@@ -46,10 +47,15 @@ def image_record(path: Path, root: Path, ids: ImageIds, decoded: DecodedImage, f
         view_source=source,
         image_path=path.relative_to(root).as_posix(),
         root=str(root),
-        tags=dict(decoded.header.tags) | ({"LabelVotes": dict(facts.votes)} if facts.votes else {}),
+        tags=_with_time(decoded.header.tags, facts) | ({"LabelVotes": dict(facts.votes)} if facts.votes else {}),
         grayscale=decoded.grayscale,
         reading=READING,
     )
+
+
+def _with_time(tags: Mapping[str, Any], facts: FileFacts) -> dict[str, Any]:
+    """Return the header facts, with the study's time from a companion if the header has none."""
+    return {**tags, "StudyTime": facts.study_time} if facts.study_time and "StudyTime" not in tags else dict(tags)
 
 
 def view_position_of(header: HeaderFacts, facts: FileFacts) -> tuple[str, str]:
@@ -174,7 +180,14 @@ def _updated(stored: StoredImage, facts: FileFacts, id_assigner: IdAssigner) -> 
         view, source = image.view_position, image.view_source
     else:
         source = _FROM_COMPANION
-    return replace(image, study_id=ids.study_id, subject_id=ids.subject_id, view_position=view, view_source=source)
+    return replace(
+        image,
+        study_id=ids.study_id,
+        subject_id=ids.subject_id,
+        view_position=view,
+        view_source=source,
+        tags=_with_time(image.tags, facts),
+    )
 
 
 async def _move(images: list[ImageRecord], stored: dict[ImageId, StoredImage], store: Store) -> None:

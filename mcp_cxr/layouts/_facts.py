@@ -28,6 +28,8 @@ class FileFacts:
     """As written, or one of `records.VIEW_POSITIONS`."""
     study_date: str | None = None
     """ISO date."""
+    study_time: str | None = None
+    """`08:05:56`."""
     split: str | None = None
     labels: Mapping[str, int] = field(default_factory=lambda: NO_LABELS)
     """1 present, 0 absent, -1 uncertain."""

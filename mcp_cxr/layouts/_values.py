@@ -10,6 +10,7 @@ from functools import lru_cache
 _FLOAT = re.compile(r"(\d+)\.0*")  # as pandas writes whole numbers after an outer merge
 _EXPONENT = re.compile(r"\d(?:\.\d+)?e\+?\d{1,2}", re.IGNORECASE)
 _DATE = re.compile(r"(\d{4})[-/.]?(\d\d)[-/.]?(\d\d)(?:\.0*|[T ].*)?")
+_TIME = re.compile(r"(?:(\d\d?):(\d\d)(?::(\d\d))?|(\d{1,6}))(?:\.\d*)?", re.ASCII)
 _AGE = re.compile(r"(\d{1,4})(?:\.0*)?(?: ?(y|m|w|d)| (?:or more|years))?", re.IGNORECASE)
 _PER_YEAR = {"y": 1, "m": 12, "w": 52, "d": 365}
 _OLDEST = 120
@@ -56,6 +57,23 @@ def iso_date(cell: str) -> str | None:
     found = _DATE.fullmatch(cell.strip())
     try:
         return dt.date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=65536)
+def iso_time(cell: str) -> str | None:
+    """Turn `08:05`, `08:05:56.875`, DICOM's `080556` or MIMIC's number `80556.875` into `08:05:56`; None otherwise.
+
+    Equal times share one object.
+    """
+    found = _TIME.fullmatch(cell.strip())
+    if found is None:
+        return None
+    parts = (found[1], found[2], found[3] or 0) if found[1] else re.findall("..", found[4].zfill(6))
+    hours, minutes, seconds = map(int, parts)
+    try:
+        return sys.intern(dt.time(hours, minutes, seconds).isoformat())
     except ValueError:
         return None
 

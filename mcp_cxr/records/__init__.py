@@ -52,6 +52,7 @@ from mcp_cxr.records._domain import (
 )
 from mcp_cxr.records._search_arguments import FILTERS, DefaultLimit, GroupBy, Mode, SearchArguments
 from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted
+from mcp_cxr.records._timeline import PatientTimeline, TimelineOrder, TimelineStudy
 
 __all__ = [
     "FILTERS",
@@ -77,6 +78,7 @@ __all__ = [
     "Mode",
     "Outcome",
     "Overview",
+    "PatientTimeline",
     "RankedImage",
     "ReferenceSample",
     "Rejection",
@@ -93,6 +95,8 @@ __all__ = [
     "StudyId",
     "SubjectId",
     "TermClause",
+    "TimelineOrder",
+    "TimelineStudy",
     "Totals",
     "Understood",
     "Vector",

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 _LOGGED_ARGUMENTS = {field.name for field in fields(SearchArguments) if field.name != "query"} | set(
-    "image_id window_center window_width invert region max_px first_rank dry_run tile factor".split()
+    "image_id window_center window_width invert region max_px first_rank dry_run tile factor before".split()
 )
 """Arguments whose values are logged, if they are numbers, ids, or words of the vocabulary below."""
 _FREE_TEXT = ("query", "path")
 """Arguments that are logged as they are if that is switched on."""
-_IDS = {"image_id", "like", "unlike", "exclude_subject_of", "study_id", "subject_id"}
+_IDS = {"image_id", "like", "unlike", "exclude_subject_of", "study_id", "subject_id", "before"}
 _ID_FORM = re.compile(
     r"[ps]?[0-9a-f]{24}|[ps]?\d{8}|[0-9a-f]{8}(-[0-9a-f]{8}){4}|(?=.{1,64}$)[0-2](\.(0|[1-9]\d*)){2,}",
     re.ASCII | re.IGNORECASE,
@@ -207,7 +207,7 @@ def _client() -> str:
 def _ids(arguments: dict[str, Any], result: Any) -> tuple[list[str], set[str]]:  # noqa: ANN401 - any tool's result
     """Return the ids of the images in a result, and all ids that are known to be the archive's."""
     data: dict[str, Any] = result.structured_content or {}
-    hits: Any = data.get("images")  # in an overview, a number
+    hits: Any = data.get("images") or data.get("studies")  # in an overview, a number
     if not isinstance(hits, list):
         given: Any = arguments.get("image_id", [])
         hits = [{"image_id": value} for value in ([given] if isinstance(given, str) else given)]

@@ -29,9 +29,9 @@ _Summary = type(
 
 
 async def get_archive_overview(context: Context[Any, Any]) -> Annotated[CallToolResult, Overview]:
-    """What the archive holds: images, studies and patients, how many by view position and by label, which embedder made
-    its vectors, and how many images another program wrote (external; they are not searched). If it is empty, roots are
-    the folders that may be ingested and next is the next step.
+    """What the archive holds: images, studies, patients, how many by view position and by label, its embedder, and how
+    many images another program wrote (external; not searched). If it is empty, roots may be ingested, and next is the
+    next step.
     """
     state = state_of(context)
     archive = await state.archive()
@@ -46,8 +46,8 @@ async def ingest_directory(
     dry_run: Annotated[bool, Field(description="Only count what would be added.")] = False,
 ) -> Annotated[CallToolResult, _Summary]:
     """Add a folder of chest X-rays (DICOM, PNG, JPEG) to the archive, with the MIMIC-CXR reports and CSV files beside
-    it. Files already in the archive are skipped, so it may be called again at any time. It returns within 40 seconds;
-    if next is not null, call it again with the same arguments to continue. Bad files are counted by reason.
+    it. Files already in the archive are skipped. It returns within 40 seconds; if next is not null, call it again with
+    the same arguments to continue. Bad files are counted by reason.
     """
     from mcp_cxr.ingest import IngestCallbacks, StopSignal
 

@@ -12,7 +12,7 @@ from mcp_cxr.records import SubjectId
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
-    from mcp_cxr.records import Hit, ImageDetails, SearchArguments, SearchResult
+    from mcp_cxr.records import Hit, ImageDetails, PatientTimeline, SearchArguments, SearchResult, TimelineStudy
 
 _TO_ALLOW = "To allow it, add dates to MCP_CXR_SHARE in the server's settings and restart it."
 DATES_NOT_SHARED = f"Study dates are not shared; days since the patient's first study here are given. {_TO_ALLOW}"
@@ -26,10 +26,23 @@ async def require_date_filters_allowed(arguments: SearchArguments, archive: Arch
         ConfigError: A date filter is given, dates are not shared, and the archive holds other ids than MIMIC-CXR's.
     """
     is_given = any((date or "").strip() for date in (arguments.date_from, arguments.date_to))
+    await _require_dates_allowed(is_given, "date_from and date_to", archive, share)
+
+
+async def require_date_allowed(before: str | None, archive: Archive, share: tuple[str, ...]) -> None:
+    """Refuse a date before which studies are asked for, as `require_date_filters_allowed` does.
+
+    Raises:
+        ConfigError: As there.
+    """
+    from mcp_cxr.timeline import is_date  # the vocabulary is not read before the handshake
+
+    await _require_dates_allowed(is_date(before), "before, or give it a study_id", archive, share)
+
+
+async def _require_dates_allowed(is_given: bool, what: str, archive: Archive, share: tuple[str, ...]) -> None:
     if is_given and "dates" not in share and (await archive.store.info()).key_check is not None:
-        raise ConfigError(
-            f"This server does not share study dates with the model: leave out date_from and date_to. {_TO_ALLOW}"
-        )
+        raise ConfigError(f"This server does not share study dates with the model: leave out {what}. {_TO_ALLOW}")
 
 
 async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tuple[str, ...]) -> SearchResult:
@@ -50,8 +63,12 @@ async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tu
 
 
 async def redact_date_of_image(details: ImageDetails, archive: Archive, share: tuple[str, ...]) -> ImageDetails:
-    """Return the details with days instead of a date that may not be shared, and a warning."""
-    if "dates" in share or not _is_withheld(details, await _are_ids_kept(archive)):
+    """Return the details without a time and with days instead of a date that may not be shared, and a warning."""
+    kept = await _are_ids_kept(archive)
+    if "dates" in share or not _are_ids_of_others(details.subject_id, details.study_id, details.image_id, kept):
+        return details
+    details = replace(details, tags={name: value for name, value in details.tags.items() if name != "StudyTime"})
+    if details.study_date is None:
         return details
     days = await _days_since_first_study([details], archive)
     return replace(
@@ -60,6 +77,29 @@ async def redact_date_of_image(details: ImageDetails, archive: Archive, share: t
         days_since_first_study=days[details.study_id],
         warnings=[*details.warnings, DATES_NOT_SHARED],
     )
+
+
+async def redact_dates_of_timeline(
+    timeline: PatientTimeline, archive: Archive, share: tuple[str, ...]
+) -> PatientTimeline:
+    """Return the timeline without times and with days instead of dates that may not be shared, and a warning."""
+    if "dates" in share:
+        return timeline
+    kept, subject = await _are_ids_kept(archive), timeline.subject_id or ""
+    first = (await archive.store.first_study_dates({SubjectId(subject)})).get(SubjectId(subject))
+    studies = [
+        _without_date(one, first) if _are_ids_of_others(subject, one.study_id, one.image_id, kept) else one
+        for one in timeline.studies
+    ]
+    is_withheld = any(one.study_date for one in timeline.studies) and studies != timeline.studies
+    warnings = [*timeline.warnings, DATES_NOT_SHARED] if is_withheld else timeline.warnings
+    return timeline.model_copy(update={"studies": studies, "warnings": warnings})
+
+
+def _without_date(study: TimelineStudy, first: str | None) -> TimelineStudy:
+    date = study.study_date
+    days = _days_between(min(date, first or date), date) if date else None
+    return study.model_copy(update={"study_date": None, "study_time": None, "days_since_first_study": days})
 
 
 async def _are_ids_kept(archive: Archive) -> bool:
@@ -71,8 +111,13 @@ async def _are_ids_kept(archive: Archive) -> bool:
 
 def _is_withheld(image: Hit | ImageDetails, are_ids_kept: bool) -> bool:
     """Return whether the image has a study date that is not MIMIC-CXR's."""
-    ids = f"{image.subject_id}/{image.study_id}/{image.image_id}"
-    return image.study_date is not None and (are_ids_kept or not _MIMIC_IDS.fullmatch(ids))
+    is_other = _are_ids_of_others(image.subject_id, image.study_id, image.image_id, are_ids_kept)
+    return image.study_date is not None and is_other
+
+
+def _are_ids_of_others(subject_id: str, study_id: str, image_id: str, are_ids_kept: bool) -> bool:
+    """Return whether ids are not MIMIC-CXR's, whose dates and times are shifted."""
+    return are_ids_kept or not _MIMIC_IDS.fullmatch(f"{subject_id}/{study_id}/{image_id}")
 
 
 async def _days_since_first_study(images: list[Hit] | list[ImageDetails], archive: Archive) -> dict[str, int | None]:

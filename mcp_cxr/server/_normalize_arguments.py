@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from mcp_cxr.pasted_text import strip_pasted
 
-_IDS = frozenset(("image_id", "study_id", "subject_id", "like", "unlike", "exclude_subject_of"))
+_IDS = frozenset(("image_id", "study_id", "subject_id", "like", "unlike", "exclude_subject_of", "before"))
 _FREE_TEXT = frozenset(("query",))
 _NO_VALUE = ("", "null", "undefined")
 

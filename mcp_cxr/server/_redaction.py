@@ -6,6 +6,7 @@ itself gets along without them (`SearchableWords`), so that its order and its co
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from functools import reduce
@@ -18,7 +19,7 @@ from mcp_cxr.records import LABELS, SPLITS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, Overview, SearchResult
+    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, Overview, PatientTimeline, SearchResult
 
 REPORTS_NOT_SHARED = (
     "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
@@ -53,6 +54,7 @@ _CODED_TAGS: dict[str, frozenset[str | None]] = {
 """Defined terms of coded header values; any other value was typed."""
 _MEASURED_TAGS = ("Rows", "Columns", "BitsStored", "PixelSpacing", "ImagerPixelSpacing", "TransferSyntaxUID")
 _OWN_IDS = re.compile(r"p(\d{8}|[0-9a-f]{24})/s(\d{8}|[0-9a-f]{24})/([0-9a-f]{8}(-[0-9a-f]{8}){4}|[0-9a-f]{24})")
+_CHARS_PER_STUDY = 240  # 60 tokens
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
 
 
@@ -84,6 +86,36 @@ def _for_model(hit: Hit, share: tuple[str, ...]) -> Hit:
         "report_excerpt": hit.report_excerpt if with_reports else None,
     }
     return hit.model_copy(update=changes)
+
+
+def shorten_timeline(timeline: PatientTimeline, share: tuple[str, ...]) -> PatientTimeline:
+    """Return the timeline as a model is given it: at most 60 tokens for each study, ids included, and no times.
+
+    As many findings are kept as fit.
+    """
+    if OWNER_SEES_PATHS in share:
+        return timeline
+    studies = [one.model_copy(update={"study_time": None}) for one in timeline.studies]
+    timeline = timeline.model_copy(update={"studies": studies, "subject_id": None})
+    bare = timeline.model_copy(update={"findings": {}, "findings_left_out": len(timeline.findings), "warnings": []})
+    left = _CHARS_PER_STUDY * len(timeline.studies) - len(_compact(bare.model_dump(exclude_defaults=True)))
+    kept: dict[str, list[str | None]] = {}
+    for name, statuses in timeline.findings.items():
+        left -= len(_compact({name: statuses}))
+        if left < 0:
+            break
+        kept[name] = statuses
+    return timeline.model_copy(update={"findings": kept, "findings_left_out": len(timeline.findings) - len(kept)})
+
+
+def _compact(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def has_ids_of_others(timeline: PatientTimeline) -> bool:
+    """Return whether a timeline has ids that neither this program nor MIMIC-CXR made."""
+    ids = (f"{timeline.subject_id}/{one.study_id}/{one.image_id}" for one in timeline.studies)
+    return not all(map(_OWN_IDS.fullmatch, ids))
 
 
 def quotes_others(hit: Hit) -> bool:

@@ -13,6 +13,7 @@ from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, vi
 from mcp_cxr.server._search_tool import search_medical_images
 from mcp_cxr.server._state import ServerState
 from mcp_cxr.server._strict_tool import StrictTool
+from mcp_cxr.server._timeline_tool import get_patient_timeline
 from mcp_cxr.server._viewer import FOR_VIEWER_ONLY, OPENS_VIEWER, viewer_app
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def _tools() -> list[Any]:
         StrictTool.create(search_medical_images, annotations=_reads("Search chest X-rays"), meta=OPENS_VIEWER),
         StrictTool.create(get_image_metadata, annotations=_reads("Facts of one chest X-ray")),
         StrictTool.create(view_image, annotations=_reads("Look at one chest X-ray")),
+        StrictTool.create(get_patient_timeline, annotations=_reads("Patient timeline")),
         StrictTool.create(get_archive_overview, annotations=_reads("What the archive holds")),
         StrictTool.create(
             ingest_directory,

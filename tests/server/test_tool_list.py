@@ -22,6 +22,7 @@ TOOLS = [
     "search_medical_images",
     "get_image_metadata",
     "view_image",
+    "get_patient_timeline",
     "get_archive_overview",
     "ingest_directory",
     "get_image_pixels",
@@ -54,6 +55,17 @@ async def test_every_tool_is_within_the_limits_of_hosts(host: Host):
         assert all(one["description"] for one in tool["inputSchema"]["properties"].values())
         Draft202012Validator.check_schema(tool["inputSchema"])
         Draft202012Validator.check_schema(tool.get("outputSchema", {}))
+
+
+async def test_the_list_costs_a_conversation_few_tokens(host: Host):
+    """Every host reads the whole list, and most give it to their model in each conversation."""
+    tools = {tool["name"]: tokens(tool) for tool in await listed(host)}
+    assert sum(tools.values()) <= 3_550, "make_cohort needs 450 of the 4,000 that all tools may take together"
+    assert tools["get_patient_timeline"] <= 450
+
+
+def tokens(tool: dict[str, Any]) -> float:
+    return len(json.dumps(tool, ensure_ascii=False, separators=(",", ":"))) / 4
 
 
 async def test_only_ingest_writes_and_nothing_destroys(host: Host):

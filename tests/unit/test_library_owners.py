@@ -37,7 +37,12 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "numpy": EVERYWHERE,
     "onnxruntime": ("embeddings.local._quantize", "embeddings.local._sessions"),
     "platformdirs": ("settings",),
-    "pydantic": ("settings", "server", "records._search_result"),  # a result whose empty fields can be left out
+    "pydantic": (
+        "settings",
+        "server",
+        "records._search_result",
+        "records._timeline",
+    ),  # results whose empty fields can be left out
     "pydantic_settings": ("settings",),
     "pydicom": ("images", "demo"),
     "snowballstemmer": ("language",),

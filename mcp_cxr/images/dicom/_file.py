@@ -51,7 +51,7 @@ _PALETTE: Final = ("Red", "Green", "Blue")
 _WANTED: Final = ElementList(
     values=(
         *TEXT_KEYWORDS,
-        *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate"),
+        *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "StudyTime"),
         *("ViewPosition", "PatientOrientation", "RequestedProcedureDescription"),
         *("Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration", "NumberOfFrames"),
         *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelSpacing", "ImagerPixelSpacing"),

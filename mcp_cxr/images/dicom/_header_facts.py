@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _MAX_TEXT: Final = 200
 """Characters of a displayed text; LO, the longest VR among them, holds 64."""
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)")
+_TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)?(?:\.\d*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def _tags(file: DicomFile) -> dict[str, Any]:
     spacings = {
         each: found for each in ("PixelSpacing", "ImagerPixelSpacing") if (found := numbers(file.elements, each))
     }
+    time = _iso_time(text(file.elements, "StudyTime") or "")
     return {keyword: value for keyword, value in shown.items() if value} | {
+        **({"StudyTime": time} if time else {}),
         "Rows": file.layout.rows,
         "Columns": file.layout.columns,
         "BitsStored": file.layout.bits_stored,
@@ -93,5 +96,17 @@ def _iso_date(value: str) -> str | None:
     found = _DATE.fullmatch(value)
     try:
         return dt.date(*map(int, found.groups())).isoformat() if found else None
+    except ValueError:
+        return None
+
+
+def _iso_time(value: str) -> str | None:
+    """`080556.875`, or ACR-NEMA's `08:05:56`, as `08:05:56`; None without minutes, or if it is no time."""
+    found = _TIME.fullmatch(value)
+    if found is None:
+        return None
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    try:
+        return dt.time(hours, minutes, seconds).isoformat()
     except ValueError:
         return None

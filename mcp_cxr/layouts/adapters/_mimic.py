@@ -17,7 +17,7 @@ from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
 from mcp_cxr.layouts._tables import TableError
 from mcp_cxr.layouts._texts import read_report_file
-from mcp_cxr.layouts._values import is_empty, iso_date, number_id, shared, text_of
+from mcp_cxr.layouts._values import is_empty, iso_date, iso_time, number_id, shared, text_of
 from mcp_cxr.layouts._xml_and_zip import ReportZip
 from mcp_cxr.records import LABELS
 
@@ -119,6 +119,7 @@ class MimicLayout(Adapter):
         super().__init__()
         self._studies: dict[str, int] = {}  # by dicom_id; numbers take the least memory
         self._subjects: dict[int, int] = {}  # by study
+        self._times: dict[int, str] = {}  # by study
         self._label_tables: list[_Labels] | None = None
         self._unplaced: set[str] = set()
         self._unnamed: set[str] = set()
@@ -158,6 +159,7 @@ class MimicLayout(Adapter):
             has_public_ids=True,
             view=image.view if image else None,
             study_date=image.study_date if image else None,
+            study_time=self._times.get(int(study)),
             split=self.find("split", study),
             labels=labels,
             labels_by=by,
@@ -231,21 +233,24 @@ class MimicLayout(Adapter):
         return MimicIds(f"p{subject}", f"s{study}", found[1].lower())
 
     def _images(self, reading: TableReading) -> Iterator[tuple[str, _Image]]:
-        columns = ("dicom_id", "subject_id", "study_id", "ViewPosition", "ViewCodeSequence_CodeMeaning", "StudyDate")
+        columns = ("dicom_id", "subject_id", "study_id", "ViewPosition", "ViewCodeSequence_CodeMeaning")
         distinct: dict[tuple[str, str], _Image] = {}
-        for raw_id, subject, study, position, meaning, date in reading.table.cells(columns):
+        rows = reading.table.cells((*columns, "StudyDate", "StudyTime"))
+        for raw_id, subject, study, position, meaning, date, time in rows:
             view = meaning if is_empty(position) else position
             if (view, date) not in distinct:
                 distinct[view, date] = _Image(text_of(view), iso_date(date))
             self._unread_dates += distinct[view, date].study_date is None and not is_empty(date)
             image_id = raw_id.strip().lower()
-            self._place(image_id, number_id(study, "s"), number_id(subject, "p"))
+            self._place(image_id, number_id(study, "s"), number_id(subject, "p"), iso_time(time))
             yield image_id, distinct[view, date]
 
-    def _place(self, image_id: str, study: str, subject: str) -> None:
+    def _place(self, image_id: str, study: str, subject: str, time: str | None) -> None:
         if study.isdigit() and subject.isdigit() and len(study) == len(subject) == len("50414267"):
             self._studies[image_id] = number = int(study)
             self._subjects[number] = int(subject)
+            if time is not None:
+                self._times[number] = min(time, self._times.get(number, time))
 
     def _labels_of(self, study: str) -> tuple[Mapping[str, int], str | None, bool]:
         """Return a study's labels by the best table that has some."""

@@ -15,14 +15,14 @@ from mcp_cxr.language import public_labels
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._texts import read_report_file
-from mcp_cxr.layouts._values import age_of, iso_date, label_value, names_in_list, number_id, sex_of, text_of
+from mcp_cxr.layouts._values import age_of, iso_date, iso_time, label_value, names_in_list, number_id, sex_of, text_of
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _COLUMNS = (
-    *("path", "patient", "study", "accession", "study_uid", "view", "date", "sex", "age", "split", "labels"),
+    *("path", "patient", "study", "accession", "study_uid", "view", "date", "time", "sex", "age", "split", "labels"),
     *("report", "report_file"),
 )
 _ALIASES = {
@@ -33,6 +33,7 @@ _ALIASES = {
     **dict.fromkeys(("studyinstanceuid", "study_instance_uid"), "study_uid"),
     **dict.fromkeys(("view_position", "viewposition", "projection"), "view"),
     **dict.fromkeys(("study_date", "studydate"), "date"),
+    **dict.fromkeys(("study_time", "studytime"), "time"),
     **dict.fromkeys(("gender", "patient_sex"), "sex"),
     **dict.fromkeys(("patient_age",), "age"),
     **dict.fromkeys(("finding_labels",), "labels"),
@@ -49,6 +50,7 @@ _DRIVE = re.compile(r"[A-Za-z]:/")
 _LEFT_OUT = {
     "path": "rows left out, as their paths lead out of the folder that is ingested: {}.",
     "date": "dates that were not read: {}; write them as 2024-01-31.",
+    "time": "times that were not read: {}; write them as 08:05:56.",
     "sex": "values of sex that were not read: {}; write F or M.",
     "age": "ages that were not read: {}; write them in years, as 63.",
     "labels": f"labels left out, as they are longer than {_MAX_LABEL} characters or more than {_MAX_LABELS}: {{}}.",
@@ -185,8 +187,9 @@ class OwnLayout(Adapter):
         for column in ("study", "accession"):
             if study is None and (number := text_of(cell[column])):
                 study = f"{patient or ''}/{column} {number_id(number)}"
-        date, sex, age = iso_date(cell["date"]), sex_of(cell["sex"]), age_of(cell["age"])
-        for column, value in (("date", date), ("sex", sex), ("age", age)):
+        date, time = iso_date(cell["date"]), iso_time(cell["time"])
+        sex, age = sex_of(cell["sex"]), age_of(cell["age"])
+        for column, value in (("date", date), ("time", time), ("sex", sex), ("age", age)):
             if value is None and text_of(cell[column]):
                 self._left_out[table, column] += 1
         return FileFacts(
@@ -194,6 +197,7 @@ class OwnLayout(Adapter):
             study=study,
             view=text_of(cell["view"]),
             study_date=date,
+            study_time=time,
             split=text_of(cell["split"]),
             labels=labels,
             sex=sex,

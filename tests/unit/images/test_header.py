@@ -54,6 +54,19 @@ def test_a_study_date_is_iso_or_none(tmp_path: Path, date: str, iso: str | None)
     assert read_header(saved(dicom_image(StudyDate=date), tmp_path / "film.dcm")).study_date == iso
 
 
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")  # pydicom's, while the test writes a bad time
+@pytest.mark.parametrize(
+    ("time", "iso"),
+    [
+        *(("080556.875", "08:05:56"), ("0805", "08:05:00"), ("08:05:56", "08:05:56"), ("000000", "00:00:00")),
+        *(("08", None), ("250000", None), ("soon", None), ("", None)),
+    ],
+)
+def test_a_study_time_is_iso_or_left_out(tmp_path: Path, time: str, iso: str | None) -> None:
+    facts = read_header(saved(dicom_image(StudyTime=time), tmp_path / "film.dcm"))
+    assert facts.tags.get("StudyTime") == iso
+
+
 def test_texts_are_normal_bounded_and_without_controls(tmp_path: Path) -> None:
     facts = dicom_image()
     facts.SpecificCharacterSet = "ISO_IR 192"

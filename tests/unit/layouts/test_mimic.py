@@ -232,6 +232,22 @@ async def test_ids_and_columns_in_capitals_join(data: Path, image_dir: Path) -> 
     ]
 
 
+async def test_the_time_of_a_study_is_the_first_of_its_rows_and_the_header_s_comes_first(
+    data: Path, image_dir: Path
+) -> None:
+    written = images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm")
+    header_time = image_dir / f"p{written[1][1][:2]}/p{written[1][1]}/s{written[1][2]}/{written[1][0]}.dcm"
+    dicom(header_time, 2, ViewPosition="", StudyDate="", StudyTime="235959", PatientID=written[1][1])
+    times = ("80556.875", "70000.0", "")
+    rows_of = ((d, s, t, "PA", "21800506", time) for (d, s, t), time in zip(written, times, strict=True))
+    again = ("f" * 8 + "-" + "-".join(["0" * 8] * 4), written[0][1], written[0][2], "PA", "21800506", "73000")
+    table(image_dir / "mimic-cxr-2.0.0-metadata.csv", (*METADATA, "StudyTime"), *rows_of, again)
+    await ingested(data, image_dir)
+    async with opened(data) as archive:
+        found = [(await archive.show(image_id(number))).tags.get("StudyTime") for number in range(3)]
+    assert found == ["07:30:00", "23:59:59", None]
+
+
 async def test_dates_of_the_metadata_table_that_are_not_read_are_counted(data: Path, image_dir: Path) -> None:
     path = metadata(image_dir / "mimic-cxr-2.0.0-metadata.csv", images_of(image_dir, "p{g}/p{s}/s{t}/{d}.dcm"))
     path.write_text(path.read_text().replace("21800506", "06/05/2180"))

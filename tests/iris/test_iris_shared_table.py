@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from traceback import format_exception
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,23 @@ async def test_counts_read_no_metadata(server: StandIn, store: IrisStore) -> Non
     server.reset_counters()
     await store.result_facts([], EVERY, distinct="study")
     assert [text for text in server.counters["statements"] if "Metadata" in text] == []
+
+
+@pytest.mark.parametrize(
+    ("where", "looked_up"), [(EVERY, 1), (Filter(view=("PA",)), 2), (Filter(study_id=StudyId("s00001")), 2)]
+)
+async def test_the_facts_of_a_result_scan_no_images(server: StandIn, where: Filter, looked_up: int) -> None:
+    """Images are looked up in an index: those that pass the filter, and those that are shown."""
+    async with IrisStore(config(server)) as store:
+        await fill(store)
+    server.reset_counters()
+    async with IrisStore(config(server)) as store:
+        await store.result_facts([ImageId("i00003")], where, distinct="study", with_vectors=True, also_count=[EVERY])
+    (plan,) = [steps for text, steps in server.counters["plans"].items() if "CROSS JOIN" in text]
+    of_images = [step for step in plan if re.match(r"(SCAN|SEARCH) (i|VectorSearch.MIMICCXRImages)\b", step)]
+    counted = [step for step in of_images if step.startswith("SCAN VectorSearch") and "COVERING INDEX" in step]
+    assert len([step for step in of_images if step.startswith("SEARCH i USING INDEX")]) == looked_up
+    assert len(of_images) == looked_up + len(counted)
 
 
 async def test_words_in_an_archive_without_documents_divide_by_nothing(server: StandIn, store: IrisStore) -> None:

@@ -69,6 +69,11 @@ class Database:
         with self._condition:
             self._execute(f"EXPLAIN {sql}", (None,) * parameters)
 
+    def plan(self, sql: str, parameters: int) -> list[str]:
+        """Return how SQLite runs a statement, a line for each step."""
+        with self._condition:
+            return [str(row[-1]) for row in self._execute(f"EXPLAIN QUERY PLAN {sql}", (None,) * parameters)]
+
     def column_names(self, sql: str, parameters: int) -> list[str]:
         with self._condition:
             cursor = self._execute(f"SELECT * FROM ({sql}) LIMIT 0", (1,) * parameters)  # noqa: S608  # translated

@@ -149,6 +149,8 @@ class ClientSession:
         constants = {at: _CONSTANT_KINDS.get(kind, "text") for at, (mode, kind) in enumerate(modes, 1) if mode == "c"}
         run = self._compile(text, constants, len(modes))
         check_privileges(run, self.state.grants, self.state.username, self.database.owners)
+        if isinstance(run, Statement):
+            self.state.counters.plans[text] = self.database.plan(run.sql, len(modes))
         prepared = self._prepared[number] = Prepared(text, constants, len(modes), run)
         described = b""
         if isinstance(run, Statement) and run.columns is not None:

@@ -20,6 +20,8 @@ class Counters:
     bytes_in: int = 0
     bytes_out: int = 0
     opened: int = 0
+    plans: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By the text of each statement that was prepared, SQLite's plan: `SCAN i` reads every row of `i`."""
     most_locked_rows: dict[str, int] = field(default_factory=dict[str, int])
     """By table, the most rows that one transaction changed: beyond 1,000, IRIS locks the table (GSQL_tranproc)."""
 

@@ -102,11 +102,15 @@ _NEWEST_FIRST: LiteralString = " ORDER BY s.StudyDate DESC, " + _VIEW_RANK + ", 
 # `...Sample` has one row for each image that is not external, so that no Metadata is read.
 # %EXACT: the original program's columns ignore case.
 _OWN_IMAGES: LiteralString = " FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID"
-_COUNT_ALL: LiteralString = "SELECT COUNT(*) AS Number FROM {table}Sample AS k"
+_COUNT_ALL: dict[str | None, LiteralString] = {
+    None: "SELECT COUNT(*) AS Number FROM {table}Sample AS k",
+    "study": "SELECT COUNT(s.DocLength) AS Number FROM {table}Studies AS s",  # those with an image have a document
+    "subject": "SELECT COUNT(DISTINCT %EXACT(i.SubjectID)) AS Number" + _OWN_IMAGES,
+}
 _COUNT: dict[str | None, LiteralString] = {
     None: "SELECT COUNT(*) AS Number" + _OWN_IMAGES,
     "study": "SELECT COUNT(DISTINCT %EXACT(i.StudyID)) AS Number" + _OWN_IMAGES,
-    "subject": "SELECT COUNT(DISTINCT %EXACT(i.SubjectID)) AS Number" + _OWN_IMAGES,
+    "subject": _COUNT_ALL["subject"],
 }
 
 COUNT_EXTERNAL: LiteralString = """
@@ -128,8 +132,7 @@ SELECT TOP :limit k.ImageID, i.Vector FROM {table}Sample AS k JOIN {table} AS i 
 WHERE i.Metadata LIKE :own_row ORDER BY k.SampleKey, k.ImageID"""
 SELECT_SAMPLE_CHECKSUM: LiteralString = """
 SELECT COUNT(*) AS Images, SUM(one.VectorMark) AS Marks FROM (
-    SELECT TOP :limit k.VectorMark AS VectorMark FROM {table}Sample AS k JOIN {table} AS i ON i.ImageID = k.ImageID
-    WHERE i.Metadata LIKE :own_row ORDER BY k.SampleKey, k.ImageID) AS one"""
+    SELECT TOP :limit k.VectorMark AS VectorMark FROM {table}Sample AS k ORDER BY k.SampleKey, k.ImageID) AS one"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,7 @@ def count(statements: Statements, where: Filter, distinct: Literal["study", "sub
 def count_statement(where: Filter, distinct: Literal["study", "subject"] | None) -> tuple[LiteralString, Parameters]:
     """Return the statement of `count`, and its parameters."""
     if where == Filter():
-        return _COUNT[distinct] if distinct else _COUNT_ALL, {}
+        return _COUNT_ALL[distinct], {}
     return select_where(_COUNT[distinct], where)
 
 

@@ -8,17 +8,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import iris.dbapi
 import pytest
+from mcp import Client, StdioServerParameters
 
-from tests.cli.conftest import SMALL, set_environment
+from tests.cli.conftest import SMALL, at_a_terminal, set_environment
 from tests.server.archives import environment, small_dicom
-from tests.support.iris import plain_server, variables
+from tests.support.image_files import report
+from tests.support.iris import documented_grants, plain_server, variables
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Command
     from tests.standins.iris import StandIn
 
+SERVE = ["-m", "mcp_cxr", "serve"]
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 ORIGINAL = """
 CREATE TABLE VectorSearch.MIMICCXRImages (ImageID VARCHAR(255) PRIMARY KEY, StudyID VARCHAR(255),
@@ -99,6 +103,54 @@ def test_a_table_of_the_original_program_is_opened_unchanged(server: StandIn, on
     assert found["total_results"] == SMALL
     assert on_iris("show", "its-image", "--json").json["external"] is True
     assert on_iris("table", "verify", "--json").json["problems"]["external"] == 1
+
+
+def test_a_user_with_the_documented_grants_runs_each_command(
+    server: StandIn, on_iris: Command, image_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for number, path in enumerate(sorted(image_dir.rglob("*.dcm"))[:3]):
+        report(path, f"FINDINGS: Left effusion. Edema number{number}.")
+    server.configure(username="cxr", grants=documented_grants())
+    of_user = {**variables(server), "IRIS_USERNAME": "cxr", "MCP_CXR_ROOTS": str(image_dir)}
+    set_environment(monkeypatch, of_user)
+
+    def answer(*words: object) -> Any:
+        done = on_iris(*words, "--json")
+        assert done.code == 0, (words, done.err)
+        return done.json
+
+    answer("table", "create")
+    assert answer("ingest", image_dir)["added"] == SMALL
+    assert all(check["ok"] for check in answer("doctor")["checks"])
+    assert answer("table", "index") == {"indexed": True}
+    image_id = answer("search", "effusion", "--mode", "words")["images"][0]["image_id"]
+    assert answer("search", "left effusion")["total_results"] == 3
+    assert answer("search", "--like", image_id, "--mode", "vector")["images"]
+    assert answer("search", "effusion", "--like", image_id, "--view", "PA")["images"]
+    assert answer("show", image_id)["image_id"] == image_id
+    assert answer("table", "stats")["images"] == SMALL
+    assert not any(answer("table", "verify")["problems"].values())
+    answer("table", "verify", "--repair")
+    answer("table", "refused")
+    elsewhere = {**environment(tmp_path / "data"), **of_user}
+    assert anyio.run(search_served, elsewhere) == 3
+    forgotten = at_a_terminal(["forget", "--image", image_id], "yes", elsewhere)
+    assert forgotten.stdout == "Images removed: 1\n"
+    assert answer("table", "copy", "--to", "embedded")["copied"] == SMALL - 1
+    assert at_a_terminal(["table", "drop", "--force"], "yes", elsewhere).returncode == 0
+    assert server.tables == {}
+    monkeypatch.setenv("MCP_CXR_STORE", "embedded")
+    assert answer("table", "copy", "--to", "iris")["copied"] == SMALL - 1
+    assert len(server.rows("VectorSearch.MIMICCXRImages")) == SMALL - 1
+
+
+async def search_served(of_server: dict[str, str]) -> int:
+    """Return how many results a server in a process of its own finds."""
+    with anyio.fail_after(60):
+        async with Client(StdioServerParameters(command=sys.executable, args=SERVE, env=of_server)) as client:
+            found = await client.call_tool("search_medical_images", {"query": "left effusion"})
+    assert found.structured_content, found.content
+    return found.structured_content["total_results"]
 
 
 def test_ids_are_hashed_only_with_a_configured_key(on_iris: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

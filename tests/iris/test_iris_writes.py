@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +14,7 @@ from mcp_cxr.stores.iris import IrisStore
 from mcp_cxr.stores.iris.driver._connection import WriteTimes
 from tests.contract.stores.making import FINGERPRINT, axis, image, outcome, vectors
 from tests.faults.iris_stores import config, fill
-from tests.support.iris import plain_server
+from tests.support.iris import documented_grants, plain_server
 
 if TYPE_CHECKING:
     from mcp_cxr.stores import Store
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 TABLE = "VectorSearch.MIMICCXRImages"
 SIDES = ("", "Studies", "Labels", "Terms", "Sample", "Files", "Collection")
 EVERY = Filter()
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "iris.md"
 NOLOCK = "%NOLOCK"
 REPORT = " ".join(f"Opacity number{n} in lobe{n} with effusion{n}." for n in range(30))
 
@@ -33,12 +30,6 @@ REPORT = " ".join(f"Opacity number{n} in lobe{n} with effusion{n}." for n in ran
 @pytest.fixture
 def server() -> StandIn:
     return plain_server()
-
-
-def documented_grants() -> list[str]:
-    """Return the administrative privileges that docs/iris.md grants."""
-    granted = re.findall(r"^GRANT (.+) TO cxr", DOCUMENTATION.read_text(encoding="utf-8"), re.MULTILINE)
-    return [name.strip() for line in granted for name in line.split(",")]
 
 
 async def do_everything(store: Store) -> None:

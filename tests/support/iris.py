@@ -15,6 +15,8 @@ from tests.standins.iris import StandIn, make_authority
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris import IrisStore
 
+_DOCUMENTATION = Path(__file__).parents[2] / "docs" / "iris.md"
+
 
 class PoolState(NamedTuple):
     """The figures of `IrisStore.connection_status`, in their order."""
@@ -42,6 +44,12 @@ def plain_server() -> StandIn:
 def tls_server() -> StandIn:
     """Return a server over TLS, reset; the environment names the driver's TLS configuration file."""
     return _reset(_tls())
+
+
+def documented_grants() -> list[str]:
+    """Return the administrative privileges that docs/iris.md grants to the user who creates the tables."""
+    granted = re.findall(r"^GRANT (.+) TO cxr", _DOCUMENTATION.read_text(encoding="utf-8"), re.MULTILINE)
+    return [name.strip() for line in granted for name in line.split(",")]
 
 
 def variables(server: StandIn, **more: str) -> dict[str, str]:

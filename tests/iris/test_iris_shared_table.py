@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from traceback import format_exception
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import pytest
 from mcp_cxr.errors import ConfigError, StoreError, StoreMissing
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
 from mcp_cxr.stores.iris import IrisStore
-from tests.contract.stores.making import FINGERPRINT, axis, ids, image, vectors
+from tests.contract.stores.making import FINGERPRINT, axis, ids, image, outcome, vectors
 from tests.faults.iris_stores import config, fill
 from tests.iris.test_iris_tables import EVERY, TABLE, execute, plant_original
 from tests.support.iris import plain_server
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tests.standins.iris import StandIn
+
+AGED = Study(StudyId("s"), SubjectId("p1"), labels={"Edema": 1}, positives_only=True, age=61)
 
 
 @pytest.fixture
@@ -98,8 +101,11 @@ async def test_words_in_an_archive_without_documents_divide_by_nothing(server: S
     assert await store.match(["edema"], EVERY, limit=9) == []
 
 
-async def test_numbers_may_be_returned_as_text(server: StandIn, store: IrisStore) -> None:
+@pytest.mark.parametrize("whole", ["{}", "{}.0"])
+async def test_numbers_may_be_returned_as_text(server: StandIn, store: IrisStore, whole: str) -> None:
     await fill(store)
+    await store.put_studies([replace(AGED, study_id=StudyId("s00003"))])
+    await store.record_outcomes([outcome("/a", "i00003")])
     where = Filter(view=("PA",))
 
     async def answers() -> list[object]:
@@ -111,11 +117,14 @@ async def test_numbers_may_be_returned_as_text(server: StandIn, store: IrisStore
             await store.browse(where, limit=7),
             await store.totals(),
             await store.term_counts(["effus"]),
+            await store.count_study_facts([StudyId("s00003")]),
+            await store.outcomes(["/a"]),
+            facts.stored[ImageId("i00003")].study,
             (facts.total, facts.external, facts.counts, facts.stored[ImageId("i00003")].external),
         ]
 
     as_numbers = await answers()
-    server.configure(numbers_as_text=True)
+    server.configure(numbers_as_text=True, whole_numbers=whole)
     async with IrisStore(config(server)) as other:
         store = other
         assert await answers() == as_numbers

@@ -198,6 +198,8 @@ class ClientSession:
         value = visible_value(value)
         if value is None:
             return None
+        if kind == "integer" and self.state.numbers_as_text:
+            return self.state.whole_numbers.format(value)
         if kind == "text" or self.state.numbers_as_text:
             return str(value)
         return float(value) if kind == "double" else value

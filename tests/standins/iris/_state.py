@@ -41,6 +41,8 @@ class State:
     """The user must change the password first."""
     numbers_as_text: bool = False
     """Return numbers as NUMERIC, in text."""
+    whole_numbers: str = "{}"
+    """How numbers in text are written if they are whole, such as `{}.0`."""
     vector_cell: str | None = None
     """Return this instead of every vector."""
     lock_timeout_s: float = 10.0
@@ -113,6 +115,6 @@ _RUN_MESSAGES = ("PQ", "PU", "DQ", "DU")
 """Messages that run a statement: the default of a fault's `on`."""
 _SETTINGS = frozenset(
     "username password grants page_rows page_bytes"
-    " password_expired numbers_as_text vector_cell lock_timeout_s max_connections hnsw fault".split()
+    " password_expired numbers_as_text whole_numbers vector_cell lock_timeout_s max_connections hnsw fault".split()
 )
 _INITIAL = State()

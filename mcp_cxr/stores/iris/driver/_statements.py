@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -156,6 +157,11 @@ def to_list_cell(values: Iterable[str]) -> str:
 def to_text(cell: object) -> str | None:
     """Return a text cell; None if it is NULL."""
     return None if cell is None else str(cell)
+
+
+def to_int(cell: object) -> int:
+    """Return a whole number: IRIS may return what it has computed as 5, 5.0, "5" or "5.0"."""
+    return cell if isinstance(cell, int) else int(Decimal(str(cell)))
 
 
 def to_path_cell(path: str) -> str:

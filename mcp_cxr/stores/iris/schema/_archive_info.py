@@ -13,7 +13,7 @@ from mcp_cxr.errors import StoreMissing
 from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Fingerprint, StoreInfo
 from mcp_cxr.stores._shared import schema_mismatch, store_missing
-from mcp_cxr.stores.iris.driver import from_path_cell, path_key
+from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_int
 
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris.driver import Statements
@@ -122,12 +122,12 @@ def _missing(statements: Statements, location: str) -> StoreMissing:
         ((rows,),) = statements.fetch_all(_COUNT_IMAGES)
     except StoreMissing:
         rows = 0
-    if not int(rows):
+    if not to_int(rows):
         return store_missing(location)
     missing = StoreMissing(
         f"{location} holds rows of another program ({rows}), but no archive. Run `mcp-cxr ingest PATH` on their files."
     )
-    missing.external = int(rows)
+    missing.external = to_int(rows)
     return missing
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.records import ImageId, Outcome
 from mcp_cxr.stores._shared import reason_from_cell, reason_to_cell
-from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_path_cell, to_text
+from mcp_cxr.stores.iris.driver import from_path_cell, path_key, to_int, to_path_cell, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ def outcomes(statements: Statements, paths: Collection[str]) -> dict[str, Outcom
     for key, size, mtime_ns, image_id, reason in statements.fetch_by_ids(_SELECT_OUTCOMES, list(path_of)):
         image = None if image_id is None else ImageId(str(image_id))
         path = path_of[str(key)]
-        found[path] = Outcome(path, int(size), int(mtime_ns), image, *reason_from_cell(to_text(reason)))
+        found[path] = Outcome(path, to_int(size), to_int(mtime_ns), image, *reason_from_cell(to_text(reason)))
     return found
 
 
@@ -57,8 +57,8 @@ def _by_path(rows: Iterable[Row]) -> list[Outcome]:
     found = [
         Outcome(
             from_path_cell(path),
-            int(size),
-            int(mtime_ns),
+            to_int(size),
+            to_int(mtime_ns),
             None if image_id is None else ImageId(str(image_id)),
             *reason_from_cell(to_text(cell)),
         )
@@ -74,7 +74,7 @@ def unchanged_files(statements: Statements, files: Mapping[str, tuple[int, int]]
     rows = statements.fetch_by_ids(_SELECT_UNCHANGED, list(path_of))
     for key, size, mtime_ns, image_id, relative_path, metadata in rows:
         path = path_of[str(key)]
-        if (int(size), int(mtime_ns)) == files[path] and (
+        if (to_int(size), to_int(mtime_ns)) == files[path] and (
             image_id is None or path == _image_path(metadata, relative_path)
         ):
             found[path] = None if image_id is None else ImageId(str(image_id))

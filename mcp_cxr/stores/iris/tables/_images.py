@@ -15,6 +15,7 @@ from mcp_cxr.stores._shared import require_fingerprint, unit_rows
 from mcp_cxr.stores.iris.driver import (
     from_path_cell,
     from_vector_cell,
+    to_int,
     to_list_cell,
     to_path_cell,
     to_text,
@@ -181,7 +182,7 @@ def _cells(image: ImageRecord, model: str) -> Row:
 def to_stored_image(row: Row) -> StoredImage:
     """Return an image from a row of `COLUMNS`, with its vector if the row ends with one."""
     image_id, study_id, subject_id, view, path, metadata, own, *rest = row
-    is_own = bool(int(own))
+    is_own = bool(to_int(own))
     details: dict[str, Any] = json.loads(metadata) if is_own else {}  # the metadata of an external row may be anything
     image = ImageRecord(
         ImageId(str(image_id)),

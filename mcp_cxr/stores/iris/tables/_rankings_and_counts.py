@@ -13,7 +13,7 @@ import numpy as np
 from mcp_cxr.records import STUDY_FACTS, Filter, ImageId, RankedImage, ReferenceSample, Totals
 from mcp_cxr.stores._base import SAMPLE_SIZE
 from mcp_cxr.stores._shared import best_first, unit_rows
-from mcp_cxr.stores.iris.driver import to_vector_cell, vectors_from_cells
+from mcp_cxr.stores.iris.driver import to_int, to_vector_cell, vectors_from_cells
 from mcp_cxr.stores.iris.tables._select import (
     MAX_TERM_LENGTH,
     NOT_EXTERNAL,
@@ -179,7 +179,7 @@ def browse(statements: Statements, where: Filter, limit: int) -> list[RankedImag
 def count(statements: Statements, where: Filter, distinct: Literal["study", "subject"] | None) -> int:
     """Count images, studies or subjects."""
     ((number,),) = statements.fetch_all(*count_statement(where, distinct))
-    return int(number)
+    return to_int(number)
 
 
 def count_statement(where: Filter, distinct: Literal["study", "subject"] | None) -> tuple[LiteralString, Parameters]:
@@ -192,14 +192,14 @@ def count_statement(where: Filter, distinct: Literal["study", "subject"] | None)
 def term_counts(statements: Statements, terms: Sequence[str]) -> dict[str, int]:
     """Return the number of documents that contain each term, if there is one."""
     rows = statements.fetch_all(_COUNT_HOLDERS, {"terms": terms_parameter(terms)})
-    holders = {str(term).removeprefix(_BEFORE_TERM): int(count) for term, count in rows}
+    holders = {str(term).removeprefix(_BEFORE_TERM): to_int(count) for term, count in rows}
     return {term: holders[stored] for term in terms if (stored := term[:MAX_TERM_LENGTH]) in holders}
 
 
 def count_study_facts(statements: Statements, study_ids: Collection[StudyId]) -> dict[StudyFact, int]:
     """Return how many of these studies have each fact."""
     rows = statements.fetch_by_ids(_COUNT_FACTS, list(study_ids))
-    return {fact: sum(int(row[number] or 0) for row in rows) for number, fact in enumerate(STUDY_FACTS)}
+    return {fact: sum(to_int(row[number] or 0) for row in rows) for number, fact in enumerate(STUDY_FACTS)}
 
 
 def count_external(statements: Statements) -> int:
@@ -210,16 +210,16 @@ def count_external(statements: Statements) -> int:
 
 def to_external(cell: object) -> int:
     """Return a cell of `COUNT_EXTERNAL`, which is below zero if another program has deleted rows."""
-    return max(0, int(str(cell)))
+    return max(0, to_int(cell))
 
 
 def totals(statements: Statements) -> Totals:
     """Return the totals."""
     rows = statements.fetch_all(_SELECT_TOTALS)
     ((images, studies, subjects, external),) = (row[2:] for row in rows if row[0] == "all")
-    by_view = {str(row[1]) if row[1] else "UNKNOWN": int(row[2]) for row in rows if row[0] == "view"}
-    by_label = {str(row[1]): int(row[2]) for row in rows if row[0] == "label"}
-    return Totals(int(images), int(studies), int(subjects), to_external(external), by_view, by_label)
+    by_view = {str(row[1]) if row[1] else "UNKNOWN": to_int(row[2]) for row in rows if row[0] == "view"}
+    by_label = {str(row[1]): to_int(row[2]) for row in rows if row[0] == "label"}
+    return Totals(to_int(images), to_int(studies), to_int(subjects), to_external(external), by_view, by_label)
 
 
 def reference_sample(
@@ -248,7 +248,7 @@ def reference_sample(
 def _is_exact(rows: list[Row], limit: int) -> bool:
     """Whether the best `limit` rows are exact: `limit` + 1 were found, none external, and no tie at the end."""
     scores = sorted((float(row[3]) for row in rows if row[3] is not None), reverse=True)
-    return len(scores) == limit + 1 and all(int(row[4]) for row in rows) and scores[-1] < scores[-2]
+    return len(scores) == limit + 1 and all(to_int(row[4]) for row in rows) and scores[-1] < scores[-2]
 
 
 def _to_ranked(rows: list[Row]) -> list[RankedImage]:

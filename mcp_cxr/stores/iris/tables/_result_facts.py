@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.records import Filter
 from mcp_cxr.stores._base import SAMPLE_SIZE
-from mcp_cxr.stores.iris.driver import StatementRefused, to_text
+from mcp_cxr.stores.iris.driver import StatementRefused, to_int, to_text
 from mcp_cxr.stores.iris.tables._images import COLUMNS, JOIN_STUDY, get, to_stored_image
 from mcp_cxr.stores.iris.tables._rankings_and_counts import (
     COUNT_EXTERNAL,
@@ -109,7 +109,7 @@ def _read_in_parts(
         fingerprint=entries.get("fingerprint"),
         reader=entries.get("reader"),
         total=count(statements, where, distinct),
-        external=to_external(int(all_images) - count(statements, Filter(), None)),
+        external=to_external(to_int(all_images) - count(statements, Filter(), None)),
         sample_checksum=checksum,
         stored=get(statements, ids, with_vectors),
         counts=tuple(count(statements, one, distinct) for one in also_count),
@@ -144,11 +144,11 @@ def _read_at_once(
         schema=to_text(first[0]),
         fingerprint=to_text(first[1]),
         reader=to_text(first[2]),
-        total=int(first[3]),
+        total=to_int(first[3]),
         external=to_external(first[4]),
         sample_checksum=first[5:before_counts],
         stored={image_id: found[image_id] for image_id in ids if image_id in found},
-        counts=tuple(map(int, first[before_counts:width])),
+        counts=tuple(map(to_int, first[before_counts:width])),
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Study, StudyId, SubjectId
 from mcp_cxr.stores._shared import merge_studies
-from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, to_list_cell, to_text
+from mcp_cxr.stores.iris.driver import MAX_IDS_PER_QUERY, to_int, to_list_cell, to_text
 from mcp_cxr.stores.iris.tables._select import MAX_TERM_LENGTH
 
 if TYPE_CHECKING:
@@ -184,9 +184,9 @@ def to_study(row: Row) -> Study:
         json.loads(labels or "{}"),
         report,
         labels_by,
-        positives_only == "1",
+        positives_only is not None and to_int(positives_only) == 1,
         sex,
-        int(age) if age else None,
+        to_int(age) if age else None,
         language,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 POOL_SIZE = 1000
 """Images of each ranking that are fused; fixed, so that the order is the same on every page."""
+_HITS_PER_GROUP = 1.5
+"""Images of a study that a deep ranking is first expected to hold."""
 RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
 WORDS_WEIGHT = EXAMPLES_WEIGHT = 3
@@ -105,13 +108,19 @@ async def top_groups(
     ranking: Ranking, group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
 ) -> dict[str, RankedImage]:
     """Return the groups of a ranking that are not `seen`, until `needed` are known with those seen, or all."""
-    limit = max(64, 4 * needed)
+    limit = max(64, 4 * needed) if needed <= POOL_SIZE // 4 else _whole_pools(_HITS_PER_GROUP * needed)
     while True:
         hits = await ranking.fetch(limit=limit)
         groups = best_per_group(hits, group_by)
-        if len(hits) < limit or len(groups.keys() | set(seen)) >= needed:
+        known = len(groups.keys() | set(seen))
+        if len(hits) < limit or known >= needed:
             return {key: hit for key, hit in groups.items() if key not in seen}
-        limit *= 4
+        limit = _whole_pools(limit * min(max(1.1 * needed / known, 1.5), 4))
+
+
+def _whole_pools(hits: float) -> int:
+    """Return a number of hits that is the same for several pages: then a store may have kept them."""
+    return POOL_SIZE * ceil(hits / POOL_SIZE)
 
 
 async def rank(
@@ -141,7 +150,7 @@ async def rank(
     if len(fused) + len(seen) >= needed or len(vector_hits) < POOL_SIZE:
         return fused
     known = {*seen, *fused}
-    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed + len(known), seen=known)).items():
+    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed, seen=known)).items():
         fused.setdefault(key, RankedGroup(hit, by_vector=True))
     return fused
 

@@ -33,8 +33,9 @@ _OTHER_REASONS: dict[Matched | None, str] = {
 
 
 def images_to_load(ranked: Sequence[RankedGroup], offset: int, *, compared: bool) -> list[ImageId]:
-    """Return the images of the page, and those that are compared to find near duplicates."""
-    first = ranked[:NEAR_DUPLICATE_DEPTH] if compared and len(ranked) > offset else ranked[:0]
+    """Return the images of the page, and those that are compared to find near duplicates on it."""
+    has_duplicates = compared and len(ranked) > offset and offset < NEAR_DUPLICATE_DEPTH
+    first = ranked[:NEAR_DUPLICATE_DEPTH] if has_duplicates else ranked[:0]
     return list(dict.fromkeys(group.best.image_id for group in (*first, *ranked[offset:])))
 
 

@@ -181,8 +181,8 @@ def _is_by_better(old: Study, new: Study) -> bool:
 
 
 def term_scores(
-    occurrences: NDArray[np.int64],
-    lengths: NDArray[np.int64],
+    occurrences: NDArray[np.integer[Any]],
+    lengths: NDArray[np.integer[Any]],
     *,
     documents: int,
     mean_length: float,

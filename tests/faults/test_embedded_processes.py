@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,23 @@ async def put(folder):
 anyio.run(put, Path(sys.argv[1]))
 """
 
+# For each line of a statement on the store, runs it.
+CHANGER = """
+import sys, anyio
+from pathlib import Path
+from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
+from mcp_cxr.stores import EmbeddedStore
+from tests.contract.stores.making import axis, image
+
+async def change(folder):
+    async with EmbeddedStore(folder) as store:
+        for line in sys.stdin:
+            await eval(line)
+            print("done", flush=True)
+
+anyio.run(change, Path(sys.argv[1]))
+"""
+
 
 class Child:
     """A process that prints a line when it reaches a point."""
@@ -80,9 +98,9 @@ class Child:
         assert self.process.stdout
         return (await to_thread.run_sync(self.process.stdout.readline)).strip()
 
-    def go_on(self) -> None:
+    def go_on(self, line: str = "") -> None:
         assert self.process.stdin
-        self.process.stdin.write("\n")
+        self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
 
     async def ended(self) -> int:
@@ -155,3 +173,56 @@ async def test_a_process_killed_while_it_writes_leaves_all_or_nothing(tmp_path: 
         assert ids(await store.match(["pa"], Filter(), limit=9)) == ["a", "b"]
         await store.put([image("c", "s3")], vectors(1))
         assert await store.known_ids([ImageId("c")]) == {"c"}
+
+
+async def test_an_equal_question_is_answered_from_what_another_process_wrote(
+    tmp_path: Path, children: ExitStack
+) -> None:
+    async with EmbeddedStore(tmp_path) as store:
+        await store.create(FINGERPRINT)
+        await store.put([image("a"), image("b", "s2")], vectors(2))
+        other = start(children, CHANGER, tmp_path)
+
+        async def both_answers_after(statement: str) -> tuple[list[str], list[str]]:
+            other.go_on(statement)
+            assert await other.line() == "done"
+            by_vector = await store.nearest(axis(), Filter(), limit=9)
+            by_words = await store.match(["effus"], Filter(), limit=9)
+            return ids(by_vector)[:1], ids(by_words)
+
+        for limit in (1, 9):
+            assert len(await store.nearest(axis(), Filter(), limit=limit)) == min(limit, 2)
+        assert await store.match(["effus"], Filter(), limit=9) == []
+        study = "Study(StudyId('s2'), SubjectId('p1'), report='Effusion.')"
+        assert (await both_answers_after(f"store.put_studies([{study}])"))[1] == ["b"]
+        assert (await both_answers_after("store.put([image('best')], axis()[None, :])")) == (["best"], ["b"])
+        first, words = await both_answers_after("store.forget(Filter(image_id=ImageId('best')))")
+        assert (first != ["best"], words) == (True, ["b"])
+        assert (await both_answers_after("store.forget(Filter(study_id=StudyId('s2')))")) == (["a"], [])
+
+
+async def test_nothing_of_forgotten_images_is_kept_in_memory(tmp_path: Path) -> None:
+    async with EmbeddedStore(tmp_path) as store:
+        await store.create(FINGERPRINT)
+        await store.put([image("a"), image("b", "s2")], vectors(2))
+        await store.nearest(axis(), Filter(), limit=9)
+        await store.reference_sample()
+        await store.forget(Filter(image_id=ImageId("a")))
+        kept = (store._results, store._mask_cache, store._rankings)
+        assert [len(one._cached) for one in kept] == [0, 0, 0]
+
+
+async def test_a_restored_backup_with_as_many_changes_is_not_mistaken_for_the_archive(tmp_path: Path) -> None:
+    archive, backup = tmp_path / "archive.sqlite3", tmp_path / "backup"
+    async with EmbeddedStore(tmp_path) as store, EmbeddedStore(tmp_path) as other:
+        await store.create(FINGERPRINT)
+        with closing(sqlite3.connect(backup)) as target, closing(sqlite3.connect(archive)) as source:
+            source.backup(target)
+        await store.put([image("lost")], vectors(1))
+        assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["lost"]
+        await other.__aexit__(None, None, None)
+        backup.replace(archive)
+        for ending in ("-wal", "-shm"):
+            archive.with_name(archive.name + ending).unlink(missing_ok=True)
+        await other.put([image("new")], vectors(1))
+        assert ids(await store.nearest(axis(), Filter(), limit=9)) == ["new"]

@@ -101,10 +101,11 @@ def file(tmp_path: Path) -> Path:
 
 async def plainly(store: EmbeddedStore, query: np.ndarray, where: Filter, limit: int) -> list[RankedImage]:
     """Rank by the vectors in SQLite alone."""
-    return await store._read(nearest, query, where, limit)
+    return await store._read(nearest, query.tobytes(), where, limit=limit)
 
 
 async def assert_answers_are_right(store: EmbeddedStore) -> None:
+    store._rankings.clear()
     for query in QUERIES:
         for where in FILTERS:
             for limit in (10, 9999):
@@ -250,6 +251,7 @@ async def test_a_reader_detects_that_the_copy_was_deleted_or_replaced(
     ):
         assert await store.nearest(QUERIES[0], Filter(), limit=10) == expected
         spoil()
+        store._rankings.clear()
         assert await store.nearest(QUERIES[0], Filter(), limit=10) == expected
         assert copied(file) == held
 

@@ -17,6 +17,7 @@ from mcp_cxr.stores.embedded import database, fulltext, tables
 from mcp_cxr.stores.embedded.database import (
     Connections,
     LockBusy,
+    RankingCache,
     ResultCache,
     is_open_to_others,
     network_file_system,
@@ -78,9 +79,10 @@ class EmbeddedStore(Store):
     def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
         path = folder / FILE_NAME
         self.location = str(path)
-        self._connections = Connections(path, busy_timeout_s=busy_timeout_s)
+        self._connections = Connections(path, busy_timeout_s=busy_timeout_s, on_other_file=self._remove_cached)
         self._int8_copy = Int8Copy(path)
         self._results = ResultCache(capacity=64)
+        self._rankings = RankingCache()
         self._mask_cache = ResultCache(capacity=64)  # a byte for each study, up to several megabytes for slots
         self._busy_timeout_s = busy_timeout_s
 
@@ -140,12 +142,24 @@ class EmbeddedStore(Store):
         return await self._read(tables.images.get, ids, with_vectors)
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
-        return await self._read_with_copy(nearest, vector, where, limit)
+        def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - what `_read_with_copy` adds
+            return self._rankings.get(
+                nearest, connection, vector.tobytes(), where, limit=limit, unkeyed=_named(by_copy)
+            )
+
+        return await self._read_with_copy(rank)
 
     async def match(
         self, terms: Sequence[str], where: Filter, *, limit: int, by_presence: bool = False
     ) -> list[RankedImage]:
-        return await self._read(fulltext.match, terms, where, limit, self._mask_cache, by_presence)
+        question = tuple(terms), where, by_presence
+
+        def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - as in `nearest`
+            first_images = partial(tables.counts_and_lists.first_images, **_named(by_copy)) if by_copy else None
+            with_help = {"mask_cache": self._mask_cache, "first_images": first_images}
+            return self._rankings.get(fulltext.match, connection, *question, limit=limit, unkeyed=with_help)
+
+        return await self._read_with_copy(rank)
 
     async def browse(self, where: Filter, *, limit: int) -> list[RankedImage]:
         return await self._read(tables.counts_and_lists.browse, where, limit, self._mask_cache)
@@ -229,8 +243,13 @@ class EmbeddedStore(Store):
         removed = await self._connections.write(
             self._after_schema_check(tables.images.forget, where, wiper), within=wiper
         )
+        self._remove_cached()
         await self._connections.truncate_log()
         return removed
+
+    def _remove_cached(self) -> None:
+        for cache in (self._results, self._mask_cache, self._rankings):
+            cache.clear()
 
     async def _update_copy(self) -> None:
         """Update the int8 copy unless another process is updating it."""
@@ -275,3 +294,8 @@ class EmbeddedStore(Store):
             return work(connection, *args, **kwargs)
 
         return checked
+
+
+def _named(by_copy: tuple[Any, ...]) -> dict[str, Any]:
+    """Return what `_read_with_copy` adds, by name; nothing if the copy does not help."""
+    return dict(zip(("int8_copy", "mask_cache", "max_lag"), by_copy, strict=False))

@@ -28,7 +28,7 @@ from mcp_cxr.stores.embedded.database._filter import (
     VIEW_RANK,
     compose,
 )
-from mcp_cxr.stores.embedded.database._result_cache import Changes, ResultCache
+from mcp_cxr.stores.embedded.database._result_cache import Changes, RankingCache, ResultCache
 
 __all__ = [
     "CAN_LOCK",
@@ -42,6 +42,7 @@ __all__ = [
     "Changes",
     "Connections",
     "LockBusy",
+    "RankingCache",
     "ResultCache",
     "archive_info",
     "compose",

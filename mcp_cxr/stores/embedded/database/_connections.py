@@ -86,10 +86,14 @@ class Connections:
     Args:
         path: The file. Only `create_file` creates it.
         busy_timeout_s: How long to wait for another process that writes.
+        on_other_file: Called when another file is found at the path, as after a backup was restored.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_s: float) -> None:
+    def __init__(
+        self, path: Path, *, busy_timeout_s: float, on_other_file: Callable[[], object] = lambda: None
+    ) -> None:
         self._path = path
+        self._on_other_file = on_other_file
         self._busy_timeout_s = busy_timeout_s
         self._idle: list[tuple[_Identity, sqlite3.Connection]] = []
         self._threads = CapacityLimiter(_SIZE)
@@ -236,6 +240,7 @@ class Connections:
             if opened == file:
                 return connection
             connection.close()
+            self._on_other_file()
 
     def _connect(self, *, is_immutable: bool) -> sqlite3.Connection:
         if not self._path.is_file():

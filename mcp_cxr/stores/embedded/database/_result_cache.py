@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
     from sqlite3 import Connection
 
+    from mcp_cxr.records import RankedImage
+
 T = TypeVar("T")
+
+_MAX_RANKED = 60_000  # hits that are kept, of all rankings together: some 20 MB
 
 _CHANGES = """
 SELECT identity, removed, rewritten, facts, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'images'), 0)
@@ -57,3 +62,66 @@ class ResultCache:
         if len(self._cached) > self._capacity:
             self._cached.popitem(last=False)
         return cast("T", result)
+
+    def clear(self) -> None:
+        """Remove all results."""
+        self._cached.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranking:
+    hits: list[RankedImage]
+    limit: int
+    """How many were asked for: fewer hits are all there are."""
+
+    def has(self, limit: int) -> bool:
+        return limit <= self.limit or len(self.hits) < self.limit
+
+
+class RankingCache:
+    """Keeps the rankings of the last questions, so that the same question and its next pages need not be ranked again.
+
+    They are valid while the database does not change, and are dropped as soon as a change is seen.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._of: Changes | None = None
+        self._cached: OrderedDict[Hashable, _Ranking] = OrderedDict()
+
+    def get(
+        self,
+        rank: Callable[..., list[RankedImage]],
+        connection: Connection,
+        *question: Hashable,
+        limit: int,
+        unkeyed: Mapping[str, Any],
+    ) -> list[RankedImage]:
+        """Return the first `limit` hits of `rank(connection, *question, limit=limit, **unkeyed)`.
+
+        Args:
+            rank: Returns hits in an order that depends on the state of the database and `question` alone.
+            unkeyed: What it ranks faster with.
+        """
+        now, key = Changes.of(connection), (rank, question)
+        with self._lock:
+            kept = self._cached.get(key) if self._of == now else None
+        if kept is None or not kept.has(limit):
+            kept = _Ranking(rank(connection, *question, limit=limit, **unkeyed), limit)
+        with self._lock:
+            self._keep(now, key, kept)
+        return kept.hits[:limit]
+
+    def clear(self) -> None:
+        """Remove all rankings."""
+        with self._lock:
+            self._cached.clear()
+
+    def _keep(self, now: Changes, key: Hashable, ranking: _Ranking) -> None:
+        if self._of != now:
+            self._of = now
+            self._cached.clear()
+        self._cached[key] = ranking
+        self._cached.move_to_end(key)
+        while self._cached and sum(len(one.hits) for one in self._cached.values()) > _MAX_RANKED:
+            self._cached.popitem(last=False)

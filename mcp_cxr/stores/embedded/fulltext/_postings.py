@@ -11,6 +11,7 @@ documents are added again, so that none of its words stays.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,11 @@ from mcp_cxr.stores._shared import term_scores
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from sqlite3 import Connection
+    from typing import Self
 
     from numpy.typing import NDArray
 
-    Positions = NDArray[np.int64]
+    Cells = NDArray[np.uint32]
 
 _SIZE = 1024
 """Documents per block."""
@@ -52,7 +54,6 @@ _REMOVE_RANGE = "DELETE FROM documents WHERE number BETWEEN ? AND ?"
 _CLEAR = ("DELETE FROM postings", "DELETE FROM blocks", "DELETE FROM documents")
 
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
-_BLOCK_STUDIES = "SELECT number, studies FROM blocks"
 _TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
 _HOLDERS = "SELECT block, packed FROM postings WHERE term = ? ORDER BY block"
 
@@ -93,62 +94,78 @@ def clear(connection: Connection) -> None:
         connection.execute(statement)
 
 
-class Index:
-    """All documents by position, as one transaction sees them."""
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The studies and lengths of all documents, as one transaction sees them; may be cached until the database changes.
 
-    def __init__(self, connection: Connection) -> None:
+    They are by position: those of the full blocks, then the tail.
+    """
+
+    start_of: dict[int, int]
+    """The position of the first document of each full block."""
+    studies: Cells
+    """The study of each; 0 if the document was removed."""
+    lengths: Cells
+    """Number of terms of each."""
+    tail: list[list[str]]
+    """The terms of each document after the full blocks."""
+
+    @classmethod
+    def read(cls, connection: Connection) -> Self:
+        """Read them."""
         blocks = connection.execute(_BLOCKS).fetchall()
-        self._connection = connection
-        self._blocks = np.array([number for number, _, _ in blocks], np.int64)
         (following,) = connection.execute(_NEXT_BLOCK).fetchone()
-        tail = connection.execute(_TAIL, (following * _SIZE,)).fetchall()
-        self._tail = [terms.split() for _, terms in tail]
-        self.studies = _joined((studies for _, studies, _ in blocks), [study for study, _ in tail])
-        """The study of each; 0 if the document was removed."""
-        self.lengths = _joined((lengths for _, _, lengths in blocks), list(map(len, self._tail)))
-        """Number of terms of each."""
-
-    def containing(self, term: str) -> tuple[Positions, Positions]:
-        """Return the positions of the documents that contain a term, and its occurrences in each."""
-        rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
-        starts = _SIZE * np.searchsorted(self._blocks, np.array([block for block, _ in rows], np.int64))
-        packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL).astype(np.int64)
-        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
-        alive = self.studies[positions] > 0
-        occurrences = [words.count(term) for words in self._tail]
-        tail = np.flatnonzero(occurrences)
-        return (
-            np.concatenate((positions[alive], _SIZE * len(self._blocks) + tail)),
-            np.concatenate(((packed & _MAX_OCCURRENCES)[alive], np.array(occurrences, np.int64)[tail])),
+        rows = connection.execute(_TAIL, (following * _SIZE,)).fetchall()
+        tail = [terms.split() for _, terms in rows]
+        return cls(
+            {number: _SIZE * position for position, (number, _, _) in enumerate(blocks)},
+            _joined((studies for _, studies, _ in blocks), [study for study, _ in rows]),
+            _joined((lengths for _, _, lengths in blocks), list(map(len, tail))),
+            tail,
         )
 
 
-class Holders:
-    """Which studies have a term, as one transaction sees them; occurrences are not read."""
+class Index:
+    """Which documents contain a term, as one transaction sees them.
 
-    def __init__(self, connection: Connection) -> None:
+    Args:
+        connection: In the transaction.
+        documents: As the transaction sees them.
+    """
+
+    def __init__(self, connection: Connection, documents: Documents | None = None) -> None:
         self._connection = connection
-        self.size = mask_size(connection)
-        blocks = connection.execute(_BLOCK_STUDIES).fetchall()
-        self._start_of = {number: _SIZE * position for position, (number, _) in enumerate(blocks)}
-        self._studies = np.frombuffer(b"".join(studies for _, studies in blocks), _CELL)
-        (following,) = connection.execute(_NEXT_BLOCK).fetchone()
-        self._tail = [(n, f" {terms} ") for n, terms in connection.execute(_TAIL, (following * _SIZE,))]
+        self._documents = documents or Documents.read(connection)
+        self.studies, self.lengths = self._documents.studies, self._documents.lengths
+
+    def containing(self, term: str) -> tuple[Cells, Cells]:
+        """Return the positions of the documents that contain a term, and its occurrences in each."""
+        positions, occurrences = self._in_blocks(term)
+        alive = self.studies[positions] > 0
+        in_tail = np.array([words.count(term) for words in self._documents.tail], _CELL)
+        (tail,) = in_tail.nonzero()
+        first = np.uint32(len(self.studies) - len(in_tail))
+        return (
+            np.concatenate((positions[alive], tail.astype(_CELL) + first)),
+            np.concatenate((occurrences[alive], in_tail[tail])),
+        )
 
     def mask(self, term: str) -> NDArray[np.bool_]:
         """Return the studies whose document has a term, by study number."""
-        mask = np.zeros(self.size, np.bool_)
-        if not term or " " in term:
-            return mask
-        rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
-        starts = np.array([self._start_of[block] for block, _ in rows], np.uint32)
-        packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL)
-        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> _BITS)
-        mask[np.minimum(self._studies[positions], self.size - 1)] = True
-        padded = f" {term} "
-        mask[[min(study, self.size - 1) for study, terms in self._tail if padded in terms]] = True
-        mask[[0, -1]] = False
+        mask = np.zeros(mask_size(self._connection), np.bool_)
+        if term and " " not in term:
+            positions, _ = self.containing(term)
+            mask[np.minimum(self.studies[positions], len(mask) - 1)] = True
+            mask[[0, -1]] = False
         return mask
+
+    def _in_blocks(self, term: str) -> tuple[Cells, Cells]:
+        """Return positions and occurrences in the full blocks, of removed documents too."""
+        rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
+        starts = np.array([self._documents.start_of[block] for block, _ in rows], _CELL)
+        packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL)
+        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> np.uint32(_BITS))
+        return positions, packed & np.uint32(_MAX_OCCURRENCES)
 
 
 def mask_size(connection: Connection) -> int:
@@ -158,27 +175,31 @@ def mask_size(connection: Connection) -> int:
 
 def term_counts(connection: Connection, terms: Iterable[str]) -> dict[str, int]:
     """Return the number of documents that contain each term, if there is one."""
-    holders = Holders(connection)
-    counts = {term: int(np.count_nonzero(holders.mask(term))) for term in terms}
+    index = Index(connection)
+    counts = {term: int(np.count_nonzero(index.mask(term))) for term in terms}
     return {term: count for term, count in counts.items() if count}
 
 
-def bm25_scores(connection: Connection, terms: Sequence[str], *, by_presence: bool = False) -> NDArray[np.float64]:
+def bm25_scores(
+    connection: Connection, terms: Sequence[str], documents: Documents, *, by_presence: bool = False
+) -> NDArray[np.float64]:
     """Return the BM25 of each study's document, by study number; 0 if it contains none of `terms`.
 
     Args:
+        connection: In a transaction.
+        documents: As the transaction sees them.
         by_presence: As `Store.match`.
     """
-    index = Index(connection)
+    index = Index(connection, documents)
     found = np.zeros(len(index.studies))
-    documents = int(np.count_nonzero(index.studies))
-    mean_length = index.lengths.sum() / max(documents, 1)
+    count = int(np.count_nonzero(index.studies))
+    mean_length = index.lengths.sum() / max(count, 1)
     for term in dict.fromkeys(terms):
         positions, occurrences = index.containing(term)
         found[positions] += term_scores(
             occurrences,
             index.lengths[positions],
-            documents=documents,
+            documents=count,
             mean_length=mean_length,
             by_presence=by_presence,
         )
@@ -220,6 +241,5 @@ def _range(block: int, size: int) -> tuple[int, int]:
     return block * size, (block + 1) * size - 1
 
 
-def _joined(blobs: Iterable[bytes], tail: Sequence[int]) -> Positions:
-    whole = np.frombuffer(b"".join(blobs), _CELL)
-    return np.concatenate((whole.astype(np.int64), np.array(tail, np.int64)))
+def _joined(blobs: Iterable[bytes], tail: Sequence[int]) -> Cells:
+    return np.concatenate((np.frombuffer(b"".join(blobs), _CELL), np.array(tail, _CELL)))

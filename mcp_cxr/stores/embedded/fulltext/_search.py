@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, Subjec
 from mcp_cxr.stores._shared import view_rank
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
-from mcp_cxr.stores.embedded.fulltext._postings import bm25_scores
+from mcp_cxr.stores.embedded.fulltext._postings import Documents, bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
     cached_study_mask,
     image_conditions,
@@ -22,9 +22,9 @@ from mcp_cxr.stores.embedded.fulltext._study_filter import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from sqlite3 import Connection
-    from typing import Any
+    from typing import Any, LiteralString
 
     from numpy.typing import NDArray
 
@@ -43,11 +43,21 @@ _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
-# CROSS JOIN fixes the order: the studies first, then their images.
+# CROSS JOIN fixes the order: the studies first, then their images. All rows in one, as `nearest` reads them.
 _IMAGES_OF_STUDIES = """
-SELECT i.image_id, i.study_id, i.subject_id, i.view_position, holder.number
-FROM json_each(:studies) AS these CROSS JOIN studies AS holder ON holder.number = these.value
+SELECT json_group_array(json_array(holder.number, i.view_position, i.image_id, i.study_id, i.subject_id))
+FROM json_each(:numbers) AS these CROSS JOIN studies AS holder ON holder.number = these.value
     CROSS JOIN images AS i ON i.study_id = holder.study_id"""
+_IMAGES_BY_SLOT = """
+SELECT json_group_array(json_array(holder.number, i.view_position, i.image_id, i.study_id, i.subject_id))
+FROM json_each(:numbers) AS these CROSS JOIN images AS i ON i.slot = these.value
+    CROSS JOIN studies AS holder ON holder.study_id = i.study_id"""
+_MANY_TIED = 2000
+"""Studies with one score, from which on not all of their images are read."""
+
+FirstImages: TypeAlias = "Callable[[Connection, NDArray[np.bool_], Filter, int], NDArray[np.int64] | None]"
+"""Returns the slots of the first images that pass a filter, of the studies that a mask by number names: frontal before
+lateral before others, then by image id. None if all must be read to know."""
 
 
 def reindex(connection: Connection, study_ids: Iterable[str]) -> int:
@@ -99,44 +109,61 @@ def match(
     connection: Connection,
     terms: Sequence[str],
     where: Filter,
+    by_presence: bool = False,
+    *,
     limit: int,
     mask_cache: ResultCache,
-    by_presence: bool = False,
+    first_images: FirstImages | None = None,
 ) -> list[RankedImage]:
     """Rank images by the BM25 of their study, or by which of the terms it has.
 
-    Only the images of the best studies, and of all that tie with the last of them, are read; if too few pass, more.
+    Only the images of the best studies, and of those that tie with the last of them, are read; if too few pass, more.
+
+    Args:
+        first_images: Of many studies that tie; None reads all images of these studies.
     """
-    score_of = bm25_scores(connection, terms, by_presence=by_presence)
+    documents = mask_cache.get(Documents.read, connection)
+    score_of = bm25_scores(connection, terms, documents, by_presence=by_presence)
     if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
         score_of = score_of * cached_study_mask(connection, study_filter, mask_cache)
+    these = where if selects_few(where) else image_conditions(where)
     depth = limit
     while True:
-        best = _best(score_of, depth)
-        hits = _images(connection, best, score_of, where if selects_few(where) else image_conditions(where))
+        best, floor = _best(score_of, depth)
+        hits: list[RankedImage] = []
+        if first_images and np.count_nonzero(is_tied := score_of == floor) >= _MANY_TIED and not selects_few(where):
+            hits = _images(connection, _IMAGES_OF_STUDIES, best[score_of[best] > floor], score_of, these)
+            slots = first_images(connection, is_tied, these, max(limit - len(hits), 0))
+            if slots is not None:
+                hits += _images(connection, _IMAGES_BY_SLOT, slots, score_of, these)
+        if len(hits) < limit:
+            hits = _images(connection, _IMAGES_OF_STUDIES, best, score_of, these)
         if len(hits) >= limit or len(best) < depth:
             return hits[:limit]
         depth *= 4
 
 
-def _best(score_of: NDArray[np.float64], count: int) -> NDArray[np.int64]:
-    """Return the `count` studies with the highest scores, and all that tie with the last of them."""
+def _best(score_of: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:
+    """Return the `count` studies with the highest scores and all that tie with the last of them, and its score."""
     holders = np.flatnonzero(score_of)
-    if len(holders) <= count:
-        return holders
     found = score_of[holders]
-    return holders[found >= np.partition(found, -count)[-count]]
+    floor = float(np.partition(found, -count)[-count] if len(holders) > count else found.min(initial=np.inf))
+    return holders[found >= floor], floor
 
 
 def _images(
-    connection: Connection, numbers: NDArray[np.int64], score_of: NDArray[np.float64], where: Filter
+    connection: Connection,
+    select: LiteralString,
+    numbers: NDArray[np.int64],
+    score_of: NDArray[np.float64],
+    where: Filter,
 ) -> list[RankedImage]:
-    """Return the images of these studies that pass, best first; ties frontal before lateral, then by image id."""
-    statement, bound = compose(_IMAGES_OF_STUDIES, where, NOT_EXTERNAL)
-    rows = connection.execute(statement, {**bound, "studies": json.dumps(numbers.tolist())})
+    """Return the images of these studies or slots that pass, best first; ties frontal before lateral, then by id."""
+    statement, bound = compose(select, where, NOT_EXTERNAL)
+    (rows,) = connection.execute(statement, {**bound, "numbers": json.dumps(numbers.tolist())}).fetchone()
     hits = sorted(
         (-float(score_of[number]), view_rank(view), image_id, study_id, subject_id)
-        for image_id, study_id, subject_id, view, number in rows
+        for number, view, image_id, study_id, subject_id in json.loads(rows)
     )
     return [
         RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), -negated)

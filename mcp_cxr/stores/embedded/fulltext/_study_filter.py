@@ -15,7 +15,7 @@ import numpy as np
 
 from mcp_cxr.records import Filter
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
-from mcp_cxr.stores.embedded.fulltext._postings import Holders, mask_size
+from mcp_cxr.stores.embedded.fulltext._postings import Documents, Index, mask_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -111,13 +111,16 @@ def cached_study_mask(connection: Connection, where: Filter, mask_cache: ResultC
 
 def _clause_mask(connection: Connection, clause: TermClause, mask_cache: ResultCache) -> Mask:
     """Return the studies whose documents meet a clause."""
-    meets = [mask_cache.get(_term_mask, connection, term) for term in clause.any_of]
-    meets += [~mask_cache.get(_term_mask, connection, term) for term in clause.or_lacks]
+
+    def having(term: str) -> Mask:
+        return mask_cache.get(_term_mask, connection, term, unkeyed={"mask_cache": mask_cache})
+
+    meets = [*map(having, clause.any_of), *(~having(term) for term in clause.or_lacks)]
     return np.logical_or.reduce(meets) if meets else np.zeros(mask_size(connection), np.bool_)
 
 
-def _term_mask(connection: Connection, term: str) -> Mask:
-    return Holders(connection).mask(term)
+def _term_mask(connection: Connection, term: str, *, mask_cache: ResultCache) -> Mask:
+    return Index(connection, mask_cache.get(Documents.read, connection)).mask(term)
 
 
 def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
@@ -129,7 +132,7 @@ def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterat
     yield from _label_masks(connection, where, size)
     yield from _patient_masks(connection, where, size)
     if where.clauses:
-        yield from _clause_masks(Holders(connection), where.clauses)
+        yield from _clause_masks(Index(connection), where.clauses, size)
     if where.split is not None:
         yield studies(_OF_SPLIT, where.split)
     if where.date_from is not None:
@@ -178,15 +181,15 @@ def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[M
             yield ~studies(_PRESENT_OR_UNCERTAIN, label)
 
 
-def _clause_masks(holders: Holders, clauses: Sequence[TermClause]) -> Iterator[Mask]:
+def _clause_masks(index: Index, clauses: Sequence[TermClause], size: int) -> Iterator[Mask]:
     """Yield for each clause the studies whose documents meet it."""
     having = {
-        term: holders.mask(term)
+        term: index.mask(term)
         for term in dict.fromkeys(term for one in clauses for term in (*one.any_of, *one.or_lacks))
     }
     for clause in clauses:
         meets = [having[term] for term in clause.any_of] + [~having[term] for term in clause.or_lacks]
-        yield np.logical_or.reduce(meets) if meets else np.zeros(holders.size, np.bool_)
+        yield np.logical_or.reduce(meets) if meets else np.zeros(size, np.bool_)
 
 
 def _mask(numbers: str, size: int) -> Mask:

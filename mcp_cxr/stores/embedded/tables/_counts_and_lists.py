@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from mcp_cxr.records import (
     STUDY_FACTS,
+    VIEW_GROUPS,
     VIEW_POSITIONS,
     Filter,
     ImageId,
@@ -109,9 +111,12 @@ _AFTER = """
 SELECT i.slot, (SELECT number FROM studies WHERE studies.study_id = i.study_id)
 FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
 _EXCLUDED = "SELECT slot FROM images WHERE subject_id = ? OR image_id IN (SELECT value FROM json_each(?))"
+_SLOTS_BY_ID = "SELECT json_group_array(slot) FROM (SELECT slot FROM images ORDER BY image_id)"
 _ALL_SLOTS = "SELECT json_group_array(slot) FROM images WHERE made_by IS NOT NULL"
 _SUBJECTS_OF = """
 SELECT count(DISTINCT subject_id) FROM json_each(?) AS these CROSS JOIN images ON images.slot = these.value"""
+
+_VIEWS_IN_ORDER = [*VIEW_GROUPS.values(), set(VIEW_POSITIONS).difference(*VIEW_GROUPS.values())]
 
 
 def browse(
@@ -235,6 +240,46 @@ def count(
     return int(np.count_nonzero(images) if distinct == "study" else images.sum())
 
 
+def first_images(
+    connection: Connection,
+    studies: NDArray[np.bool_],
+    where: Filter,
+    limit: int,
+    *,
+    int8_copy: Int8Copy,
+    mask_cache: ResultCache,
+    max_lag: int | None,
+) -> NDArray[np.int64] | None:
+    """Return the slots of the first images of some studies, ordered as `FirstImages` says; None without a copy.
+
+    Args:
+        studies: Which studies, by number.
+        where: `image_conditions`.
+        limit: How many images.
+        int8_copy: Tells study and view of each slot.
+        mask_cache: Cached order of ids.
+        max_lag: Slots that the copy may lag behind.
+
+    Raises:
+        StaleCopy: The copy does not fit this state of the database.
+    """
+    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag)
+    if copy is None or not set(where.view) <= set(VIEW_POSITIONS):
+        return None
+    rank_of = mask_cache.get(_id_ranks, connection)
+    found = np.empty(0, np.int64)
+    for views in _VIEWS_IN_ORDER:
+        wanted = tuple(view for view in where.view or VIEW_POSITIONS if view in views)
+        if not wanted or len(found) >= limit:
+            continue
+        slots, numbers = _passing_images(connection, replace(where, view=wanted), copy, mask_cache)
+        slots = slots[np.take(studies, numbers, mode="clip")]
+        found = np.concatenate((found, slots[np.argsort(rank_of[slots])][: limit - len(found)]))
+    if copy.was_wiped:
+        raise StaleCopy
+    return found
+
+
 def _count_in_sqlite(connection: Connection, where: Filter, distinct: Literal["study", "subject"] | None) -> int:
     return connection.execute(*compose(COUNT_OF[distinct], where, NOT_EXTERNAL)).fetchone()[0]
 
@@ -276,6 +321,15 @@ def _existing_rows(connection: Connection, copy: Int8Snapshot, mask_cache: Resul
     if copy.header.compacted == Changes.of(connection).removed:
         return np.ones(len(copy.rows.slots), np.bool_)
     return np.isin(copy.rows.slots, mask_cache.get(_slots, connection))
+
+
+def _id_ranks(connection: Connection) -> NDArray[np.int32]:
+    """Return the position of each image in the order of ids, by slot."""
+    (slots,) = connection.execute(_SLOTS_BY_ID).fetchone()
+    in_order = np.fromstring(slots[1:-1], np.int64, sep=",")
+    ranks = np.zeros(in_order.max(initial=0) + 1, np.int32)
+    ranks[in_order] = np.arange(len(in_order), dtype=np.int32)
+    return ranks
 
 
 def _slots(connection: Connection) -> NDArray[np.int64]:

@@ -7,27 +7,29 @@ no other image can be among the best. Without a copy, every vector that passes t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mcp_cxr.errors import StoreError
 from mcp_cxr.records import Filter, RankedImage
-from mcp_cxr.stores._shared import best_first, unit_rows
+from mcp_cxr.stores._shared import best_first, damaged_vector_error, unit_rows
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
 from mcp_cxr.stores.embedded.vectors._int8_copy import StaleCopy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from sqlite3 import Connection, Cursor
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.records import ImageId, StudyId, SubjectId, Vector
+    from mcp_cxr.records import ImageId, StudyId, SubjectId, Vector, Vectors
     from mcp_cxr.stores.embedded.database import ResultCache
     from mcp_cxr.stores.embedded.vectors._int8_copy import Int8Copy
     from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
+
+    _Block: TypeAlias = tuple[list[tuple[ImageId, StudyId, SubjectId]], Vectors]
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
 _MAX_DIRECT_READS = 256  # images that are read from SQLite at once, in about a millisecond
@@ -38,10 +40,13 @@ SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WH
 FROM images AS i"""
 _WHOLE_SCAN = _SCAN + " NOT INDEXED"  # in the order of an index, each vector would be a random read
 _SLOTS = "SELECT i.slot FROM images AS i"
-# CROSS JOIN fixes the order: the slots first, then their rows, whatever index the filter might suggest.
+# CROSS JOIN fixes the order: the slots first, then their rows, whatever index the filter might suggest. All rows come
+# as one: Python's driver takes and releases the interpreter's lock for each row, and searches would wait in turn.
 _BY_SLOT = """
-SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
-FROM json_each(:slots) AS wanted CROSS JOIN images AS i ON i.slot = wanted.value"""
+SELECT json_group_array(i.image_id), json_group_array(i.study_id), json_group_array(i.subject_id),
+    min(coalesce(length(v.vector), 0)), max(length(v.vector)), CAST(group_concat(v.vector, '') AS BLOB)
+FROM json_each(:slots) AS wanted CROSS JOIN images AS i ON i.slot = wanted.value
+    LEFT JOIN vectors AS v ON v.slot = i.slot"""
 _AFTER = """
 SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
 FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
@@ -49,8 +54,9 @@ FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images 
 
 def nearest(
     connection: Connection,
-    vector: Vector,
+    vector: bytes,
     where: Filter,
+    *,
     limit: int,
     int8_copy: Int8Copy | None = None,
     mask_cache: ResultCache | None = None,
@@ -59,6 +65,7 @@ def nearest(
     """Rank images by cosine, best first; ties by image id.
 
     Args:
+        vector: float32, as bytes, by which a ranking can be cached.
         int8_copy: None reads SQLite alone.
         mask_cache: Cached slots and studies that pass a filter.
         max_lag: Slots that the copy may lag behind.
@@ -67,10 +74,11 @@ def nearest(
         StaleCopy: The copy does not fit this state of the database.
     """
     fingerprint = fingerprint_of(connection)
-    query = unit_rows(vector[None, :], fingerprint.dimension if fingerprint else vector.size)[0]
+    numbers = np.frombuffer(vector, np.float32)
+    query = unit_rows(numbers[None, :], fingerprint.dimension if fingerprint else numbers.size)[0]
     best = _Best(query, limit)
     if int8_copy is None or mask_cache is None:
-        best.add(_read_all(connection, where))
+        best.add(_read_all(connection, where, best.query.size))
     else:
         _search(connection, where, best, int8_copy, mask_cache, max_lag)
     return best.hits()
@@ -87,16 +95,16 @@ class _Best:
         self._images: list[tuple[ImageId, StudyId, SubjectId]] = []
         self._scores: Vector = np.empty(0, np.float32)
 
-    def add(self, rows: Cursor) -> None:
-        """Compare more images, a block at a time.
+    def add(self, blocks: Iterable[_Block]) -> None:
+        """Compare more images.
 
         `vecdot` scores each row alone: equal vectors tie exactly, which a matrix product does not promise.
         """
-        while block := rows.fetchmany(_BLOCK):
-            scores = np.vecdot(stack_blobs([row[-1] for row in block], self.query.size), self.query)
+        for images, vectors in blocks:
+            scores = np.vecdot(vectors, self.query)
             if np.isnan(scores).any():
-                raise StoreError("A stored vector is damaged. Run `mcp-cxr table verify`.")
-            self._images += [row[:-1] for row in block]
+                raise damaged_vector_error()
+            self._images += images
             self._scores = np.concatenate((self._scores, scores.clip(-1, 1)))
             self._cut()
 
@@ -124,18 +132,19 @@ def _search(
     """Fill `best` with the help of the int8 copy, if there is one."""
     slots = mask_cache.get(_slots, connection, where) if selects_few(where) else None
     if slots is not None and len(slots) <= _MAX_DIRECT_READS:
-        best.add(_read_slots(connection, slots, Filter()))
+        best.add(_read_slots(connection, slots, Filter(), best.query.size))
         return
     copy, lag = int8_copy.snapshot(connection, max_lag=max_lag)
     if copy is None:
-        best.add(_read_all(connection, where))
+        best.add(_read_all(connection, where, best.query.size))
         return
     if slots is not None:
         _search_slots(connection, slots, best, copy)
     else:
         if lag:
             statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
-            best.add(connection.execute(statement, {**bound, "covered": copy.header.covered}))
+            rows = connection.execute(statement, {**bound, "covered": copy.header.covered})
+            best.add(_blocks(rows, best.query.size))
         _search_all(connection, where, best, copy, mask_cache)
     if copy.was_wiped:
         raise StaleCopy
@@ -155,7 +164,7 @@ def _search_all(
 def _search_slots(connection: Connection, slots: NDArray[np.int64], best: _Best, copy: Int8Snapshot) -> None:
     """Search the images in these slots; the copy may not cover all of them yet."""
     positions, here = copy.rows.find(slots)
-    best.add(_read_slots(connection, slots[~here], Filter()))
+    best.add(_read_slots(connection, slots[~here], Filter(), best.query.size))
     _compare_candidates(connection, Filter(), best, Candidates.at_positions(copy.rows, best.query, positions[here]))
 
 
@@ -167,19 +176,24 @@ def _compare_candidates(connection: Connection, where: Filter, best: _Best, cand
     """
     depth = best.limit + _MARGIN
     while (highest := candidates.take_highest(depth)).size:
-        best.add(_read_slots(connection, highest, where))
+        best.add(_read_slots(connection, highest, where, best.query.size))
         if best.floor > -np.inf:
             left = candidates.take_reaching(best.floor)
             if left.size:
-                best.add(_read_slots(connection, left, where))
+                best.add(_read_slots(connection, left, where, best.query.size))
             return
         depth *= 4
 
 
-def _read_all(connection: Connection, where: Filter) -> Cursor:
+def _read_all(connection: Connection, where: Filter, dimension: int) -> Iterator[_Block]:
     """Read every image that passes the filter."""
     is_wide = not selects_few(where) and study_conditions(where) == Filter()
-    return connection.execute(*compose(_WHOLE_SCAN if is_wide else _SCAN, where, NOT_EXTERNAL))
+    return _blocks(connection.execute(*compose(_WHOLE_SCAN if is_wide else _SCAN, where, NOT_EXTERNAL)), dimension)
+
+
+def _blocks(rows: Cursor, dimension: int) -> Iterator[_Block]:
+    while block := rows.fetchmany(_BLOCK):
+        yield [row[:-1] for row in block], stack_blobs([row[-1] for row in block], dimension)
 
 
 def _slots(connection: Connection, where: Filter) -> NDArray[np.int64]:
@@ -187,7 +201,15 @@ def _slots(connection: Connection, where: Filter) -> NDArray[np.int64]:
     return np.sort(np.fromiter((slot for (slot,) in rows), np.int64))
 
 
-def _read_slots(connection: Connection, slots: NDArray[np.int64], where: Filter) -> Cursor:
+def _read_slots(connection: Connection, slots: NDArray[np.int64], where: Filter, dimension: int) -> Iterator[_Block]:
     """Read the images in these slots that still exist, are not external, and pass the filter."""
     statement, bound = compose(_BY_SLOT, where, NOT_EXTERNAL)
-    return connection.execute(statement, {**bound, "slots": json.dumps(np.sort(slots).tolist())})
+    slots = np.sort(slots)
+    for start in range(0, len(slots), _BLOCK):
+        these = json.dumps(slots[start : start + _BLOCK].tolist())
+        *ids, shortest, longest, joined = connection.execute(statement, {**bound, "slots": these}).fetchone()
+        if shortest is None:  # none exists
+            continue
+        if {shortest, longest} != {dimension * np.dtype(np.float32).itemsize}:
+            raise damaged_vector_error()
+        yield list(zip(*map(json.loads, ids), strict=True)), np.frombuffer(joined, "<f4").reshape(-1, dimension)

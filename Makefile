@@ -10,7 +10,7 @@ KUBERNETES := build/kubernetes
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs demo bench soak dist handout release reliability
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ $(MODELS)/.done: requirements.lock pyproject.toml
 	$(MODELS)/bin/python -m pip install --quiet --no-build-isolation --no-deps -e .
 	$(MODELS)/bin/python -m pip install --quiet torch onnx onnxscript "transformers>=4.57,<5" sentencepiece protobuf pillow open_clip_torch
 	@touch $@
+
+test-pacs: $(SETUP) ## run the tests of images from a PACS against Debian's Orthanc
+	$(PYTEST) -m pacs tests/pacs
 
 reliability: $(SETUP) ## write docs/reliability.md from the names of the tests
 	$(BIN)/python -m tests.docs.reliability

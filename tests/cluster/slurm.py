@@ -12,7 +12,8 @@ import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.cluster.following import read_until, wait_for
+from tests.support.following import read_until, wait_for
+from tests.support.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -165,12 +166,3 @@ def _ended(line: str) -> Ended:
     assert all(found.values()), line
     task, state, code = (match[1] for match in found.values() if match)
     return Ended(int(task), state, code)
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nothing listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.conftest import HELD
-from tests.cluster.following import wait_for
 from tests.docs.pages import ROOT
+from tests.support.following import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

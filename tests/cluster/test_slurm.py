@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.conftest import BATCH, BATCHES_AT_ONCE, HELD
-from tests.cluster.following import wait_for
 from tests.docs.pages import ROOT
+from tests.support.following import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -246,6 +246,11 @@ async def test_reasons_of_the_package_come_back_unchanged(tmp_path: Path, cut_of
         assert len(children()) == 1
 
 
+def test_a_worker_starts_without_what_it_never_uses() -> None:
+    named = "import sys, mcp_cxr.images.workers; sys.exit('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-P", "-c", named], check=False).returncode == 0
+
+
 def test_what_a_worker_decodes_with_is_there() -> None:
     """imagecodecs loads its codecs when they are first used: a wheel without one would otherwise be found out late."""
     for codec in ("JPEG8", "JPEGLS", "JPEG2K", "HTJ2K"):

@@ -68,7 +68,3 @@ def _encode_answer(message: dict[str, Any]) -> bytes:
         answer, parts = {"error": "InternalError", "kind": type(error).__name__, "trace": trace}, []
     text = json.dumps([answer, [len(part) for part in parts]]).encode()
     return b"".join((LENGTHS.pack(len(text), sum(map(len, parts))), text, *parts))
-
-
-if __name__ == "__main__":
-    main()

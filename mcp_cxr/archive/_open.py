@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.stores import Store
+    from mcp_cxr.stores.iris import IrisConfig
 
 
 @asynccontextmanager
@@ -71,19 +72,24 @@ async def copy_archive(
 def _store(settings: Settings, kind: StoreKind) -> Store:
     if kind == "embedded":
         return EmbeddedStore(settings.data_dir)
-    from mcp_cxr.stores.iris import IrisConfig, IrisStore  # loads the driver, which the embedded store does not need
+    from mcp_cxr.stores.iris import IrisStore  # loads the driver, which the embedded store does not need
 
-    return IrisStore(
-        IrisConfig(
-            host=settings.iris_host,
-            port=settings.iris_port,
-            namespace=settings.iris_namespace,
-            username=settings.iris_username or "",
-            password=settings.iris_password.get_secret_value() if settings.iris_password else "",
-            table=settings.iris_table,
-            pool_size=settings.iris_pool_size,
-            ssl_config=settings.iris_ssl_config,
-        )
+    return IrisStore(iris_config(settings))
+
+
+def iris_config(settings: Settings) -> IrisConfig:
+    """Return the server of the settings; loads the driver."""
+    from mcp_cxr.stores.iris import IrisConfig  # as above
+
+    return IrisConfig(
+        host=settings.iris_host,
+        port=settings.iris_port,
+        namespace=settings.iris_namespace,
+        username=settings.iris_username or "",
+        password=settings.iris_password.get_secret_value() if settings.iris_password else "",
+        table=settings.iris_table,
+        pool_size=settings.iris_pool_size,
+        ssl_config=settings.iris_ssl_config,
     )
 
 
@@ -103,6 +109,11 @@ def _embedder(settings: Settings, *, allows_demo_encoder: bool) -> Embedder:
         if settings.model_dir is None:
             raise ConfigError("MCP_CXR_EMBEDDER=local needs MCP_CXR_MODEL_DIR, the folder of the model.")
         return LocalEmbedder(local_config(settings, settings.model_dir, allows_demo_encoder=allows_demo_encoder))
+    return service_embedder(settings)
+
+
+def service_embedder(settings: Settings) -> NvclipEmbedder:
+    """Return the client of the embedding service of the settings, not opened."""
     return NvclipEmbedder(
         NvclipConfig(
             base_url=settings.nvclip_base_url,

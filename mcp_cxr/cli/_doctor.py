@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mcp_cxr.cli._common import DONE, FAILED, allow_demo_encoder, as_json, print_result, with_archive
+from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
     from mcp_cxr.upkeep import CheckResult
 
 
 @click.command()
+@click.option("--deep", is_flag=True, help="Ask IRIS and the embedding service what docs/first-contact.md lists.")
+@click.option("--write", is_flag=True, help="With --deep: write into new tables in IRIS, after a typed yes; drop them.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --deep: write a JSON file of numbers and codes, without any text of a server.",
+)
 @as_json
 @allow_demo_encoder
-def doctor(*, as_json: bool) -> int:
+def doctor(*, deep: bool, write: bool, out: Path | None, as_json: bool) -> int:
     """Check the setup and say how to fix it. Covers the configuration, embedder, store and folders."""
+    if deep:
+        from mcp_cxr.cli._doctor_deep import ask_servers  # loaded late: it is rarely needed
+
+        return ask_servers(write=write, out=out, as_json=as_json)
+    if write or out:
+        raise ConfigError("--write and --out go with --deep; add it.")
     results = with_archive(lambda archive: archive.doctor())
     ok = all(result.ok for result in results)
     print_result({"ok": ok, "checks": [asdict(result) for result in results]}, map(_text, results), as_json=as_json)

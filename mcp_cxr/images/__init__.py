@@ -21,6 +21,7 @@ from mcp_cxr.images.render import (
     combine_views,
     contact_sheet,
     contact_sheet_layout,
+    encode_jpeg,
     resized,
 )
 from mcp_cxr.images.workers import FileCache, ImageReader
@@ -47,6 +48,7 @@ __all__ = [
     "contact_sheet",
     "contact_sheet_layout",
     "describes_other_body_part",
+    "encode_jpeg",
     "is_image_candidate",
     "is_image_name",
     "overview_tile",

@@ -5,12 +5,13 @@ from mcp_cxr.embeddings.nvclip._probes import (
     FINE_TEXT_LENGTHS,
     BatchResult,
     Padding,
+    PlainQuestion,
     ReplyShape,
     ServiceProbes,
     TextLimit,
     seen_size,
 )
-from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy
+from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy, RequestRefused
 
 __all__ = [
     "FINE_TEXT_LENGTHS",
@@ -18,8 +19,10 @@ __all__ = [
     "NvclipConfig",
     "NvclipEmbedder",
     "Padding",
+    "PlainQuestion",
     "ReplyShape",
     "RequestPolicy",
+    "RequestRefused",
     "ServiceProbes",
     "TextLimit",
     "seen_size",

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import anyio
 import numpy as np
 
 from mcp_cxr.embeddings._validated import SAME_COSINE, validated
@@ -18,9 +19,11 @@ from mcp_cxr.embeddings.nvclip._dialects import (
     Nim,
     Vllm,
     read_vectors,
+    read_version,
     self_check_images,
 )
 from mcp_cxr.embeddings.nvclip._service import OK, RejectedByStatus, RequestRefused
+from mcp_cxr.http_client import HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings.nvclip._dialects import Request
     from mcp_cxr.embeddings.nvclip._service import InputKind, Service
+    from mcp_cxr.http_client import HttpReply
     from mcp_cxr.records import Vectors
 
+PlainQuestion = Literal["health", "identity", "an unknown field", "a damaged image"]
 TEXT_LENGTHS = (16, 32, 60, 72, 144, 288)
 """Words that tell the known limits apart: 20, 64 and 77 tokens."""
 FINE_TEXT_LENGTHS = (8, 12, *range(16, 20), 24, 30, 40, 50, *range(58, 64), 66, 70, *range(73, 78), 120, 250, 288)
@@ -151,6 +156,12 @@ class ServiceProbes:
             found[name] = await self._status(partial(renamed.embed_texts, SELF_CHECK_TEXTS))
         return found
 
+    def use_accepted_name(self, statuses: Mapping[str, int]) -> None:
+        """Send another name of the model from now on, if the configured one is refused and that one is not."""
+        accepted = [name for name, status in statuses.items() if status == OK]
+        if accepted and self._dialect.model not in accepted:
+            self._dialect.model = accepted[0]
+
     async def image_batch(self, items: int) -> BatchResult:
         """Return how one request of `items` images is answered, and whether its vectors are those of a smaller one."""
         drawings = self_check_images()
@@ -185,6 +196,62 @@ class ServiceProbes:
         """Return how the vectors of texts arrive."""
         ask = partial(self._dialect.embed_texts, SELF_CHECK_TEXTS)
         return await self._service.request(self._texts, ask, self._read_shape)
+
+    async def version(self) -> str | None:
+        """Return the version that the service states; None if it states none."""
+        reply = await self._raw(self._dialect.get(self._dialect.identity))
+        return read_version(self._dialect, reply.body) if reply and reply.status == OK else None
+
+    async def plain_status(self, question: PlainQuestion) -> int:
+        """Return the status of the first answer to a question; 0 if there is none."""
+        reply = await self._raw(self._plain_request(question))
+        return reply.status if reply else 0
+
+    async def canned_cosines(self) -> dict[str, float]:
+        """Return cosines of canned inputs: of each of two texts with each of two drawings, and of inputs sent twice."""
+        texts = (*SELF_CHECK_TEXTS, SELF_CHECK_TEXTS[0], SELF_CHECK_TEXTS[0].upper())
+        drawings = (*self_check_images(), self_check_images()[0])
+        of_texts = await self._vectors(self._texts, partial(self._dialect.embed_texts, texts), len(texts))
+        of_images = await self._vectors(self._images, partial(self._dialect.embed_images, drawings), len(drawings))
+        cosines = of_texts[:2] @ of_images[:2].T
+        pairs = {
+            f"text {row + 1}, image {column + 1}": float(cosines[row, column]) for row in (0, 1) for column in (0, 1)
+        }
+        return {
+            **pairs,
+            "texts": float(of_texts[0] @ of_texts[1]),
+            "images": float(of_images[0] @ of_images[1]),
+            "same text": float(of_texts[0] @ of_texts[2]),
+            "text in capitals": float(of_texts[0] @ of_texts[3]),
+            "same image": float(of_images[0] @ of_images[2]),
+        }
+
+    async def images_per_second(self, per_request: int, at_once: int) -> float:
+        """Return how many images are embedded in a second, by one request each of `at_once` tasks."""
+        batch = list(itertools.islice(itertools.cycle(self_check_images()), per_request))
+        start = time.perf_counter()
+        async with anyio.create_task_group() as group:
+            for _ in range(at_once):
+                group.start_soon(self._vectors, self._images, partial(self._dialect.embed_images, batch), per_request)
+        return per_request * at_once / max(time.perf_counter() - start, 1e-6)
+
+    def _plain_request(self, question: PlainQuestion) -> Request:
+        if question == "a damaged image":
+            return self._dialect.embed_images([b"\xff\xd8\xff, and no image"])
+        if question == "an unknown field":
+            request = self._dialect.embed_texts(SELF_CHECK_TEXTS[:1])
+            return replace(request, body=json.dumps({**json.loads(request.body or b"{}"), "no_such_field": 1}).encode())
+        return self._dialect.get(self._dialect.health if question == "health" else self._dialect.identity)
+
+    async def _raw(self, request: Request) -> HttpReply | None:
+        """Return the answer to one attempt, whatever it is; None if there is none."""
+        headers = {"Content-Type": "application/json"} if request.body else None
+        try:
+            return await self._service.client.request(
+                "POST" if request.body else "GET", request.url, body=request.body, headers=headers
+            )
+        except HttpError:
+            return None
 
     def _read_shape(self, body: bytes) -> ReplyShape:
         vectors = read_vectors(self._dialect, body)

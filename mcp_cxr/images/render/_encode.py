@@ -36,6 +36,11 @@ def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
     return Rendering(np.array(image), jpeg)
 
 
+def encode_jpeg(grays: NDArray[np.uint8]) -> bytes:
+    """Return an 8-bit grayscale image as JPEG of quality 95 in RGB, as it is sent to a service, in its own size."""
+    return _encode(Image.fromarray(grays).convert("RGB"), "JPEG", quality=95)
+
+
 def resized(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.uint8]:
     """Return an 8-bit grayscale image as `to_rendering` resizes it, shape (size, size)."""
     return _resized(pixels, spec, width=pixels.shape[1], height=pixels.shape[0])

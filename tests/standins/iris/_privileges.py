@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from tests.standins.iris._ddl import Definition
+    from tests.standins.iris._system import SystemQuery
     from tests.standins.iris._translate import Statement
 
 
 def check_privileges(
-    run: Statement | Definition, grants: Collection[str] | None, username: str, owners: Mapping[str, str]
+    run: Statement | Definition | SystemQuery, grants: Collection[str] | None, username: str, owners: Mapping[str, str]
 ) -> None:
     """Refuse a statement for which the user lacks a privilege.
 
@@ -37,7 +38,7 @@ def check_privileges(
             raise SqlError(-99, f"User {username} is not privileged for the operation ({needed})")
 
 
-def _needs(run: Statement | Definition) -> frozenset[str]:
+def _needs(run: Statement | Definition | SystemQuery) -> frozenset[str]:
     match run:
         case CreateTable():
             return frozenset({"%CREATE_TABLE"})

@@ -11,6 +11,7 @@ from tests.standins.iris._ddl import is_definition, parse_ddl
 from tests.standins.iris._errors import SqlError
 from tests.standins.iris._lists import Reader, item, items
 from tests.standins.iris._privileges import check_privileges
+from tests.standins.iris._system import SystemQuery, system_query
 from tests.standins.iris._translate import Statement, translate
 
 if TYPE_CHECKING:
@@ -43,12 +44,12 @@ class Prepared:
     constants: dict[int, str]
     """Kinds of the parameters that were literals, by number."""
     parameters: int
-    run: Statement | Definition
+    run: Statement | Definition | SystemQuery
 
     @property
     def kinds(self) -> list[str] | None:
         """Of the result's columns; None if it has none."""
-        columns = self.run.columns if isinstance(self.run, Statement) else None
+        columns = self.run.columns if isinstance(self.run, Statement | SystemQuery) else None
         return None if columns is None else [kind for _, kind in columns]
 
 
@@ -77,8 +78,9 @@ class ClientSession:
 
     def refusal(self, error: SqlError, error_text: bytes | None = None) -> Reply:
         """Args: told: what is answered when the client asks for the text; the text itself where it is None."""
-        self._error = item(error.text) if error_text is None else error_text
-        return Reply(abs(error.code), item(error.text) if error.code in _CONNECT_ERRORS else b"")
+        text = error.text + self.state.canary
+        self._error = item(text) if error_text is None else error_text
+        return Reply(abs(error.code), item(text) if error.code in _CONNECT_ERRORS else b"")
 
     def end(self) -> None:
         """Roll back what the client did not commit before it disconnected."""
@@ -139,7 +141,7 @@ class ClientSession:
             raise SqlError(-417, "Invalid Message received; Password change required / Access Denied")
         if self.state.is_full:
             raise SqlError(-460, "<LICENSE LIMIT EXCEEDED>")
-        return Reply(0, items("Simulated InterSystems IRIS, no IRIS", 1, 0, isolation, "1", 0, 0))
+        return Reply(0, items("Simulated InterSystems IRIS, no IRIS" + self.state.canary, 1, 0, isolation, "1", 0, 0))
 
     # Statements
 
@@ -153,12 +155,14 @@ class ClientSession:
             self.state.counters.plans[text] = self.database.plan(run.sql, len(modes))
         prepared = self._prepared[number] = Prepared(text, constants, len(modes), run)
         described = b""
-        if isinstance(run, Statement) and run.columns is not None:
-            described = _described(run.columns, numbers_as_text=self.state.numbers_as_text)
+        if isinstance(run, Statement | SystemQuery) and run.columns is not None:
+            described = _described(run.columns, self.state)
         parameters = b"".join(items(_SQL_TYPES["text"], 50, 0, 1) for _ in range(prepared.parameters))
         return described + item(prepared.parameters) + parameters + item(1)
 
-    def _compile(self, text: str, constants: dict[int, str], parameters: int) -> Statement | Definition:
+    def _compile(self, text: str, constants: dict[int, str], parameters: int) -> Statement | Definition | SystemQuery:
+        if query := system_query(text):
+            return query
         if is_definition(text):
             return parse_ddl(text)
         statement = translate(text, self.database.catalogue, constants)
@@ -174,8 +178,12 @@ class ClientSession:
         prepared = self._prepared[number]
         reader.number()
         values = self._values(prepared, reader, reader.number())
-        assert isinstance(prepared.run, Statement)
-        rows = self.database.read(prepared.run.sql, values)
+        if isinstance(prepared.run, SystemQuery):
+            rows = prepared.run.rows(values, self.state, self.database.catalogue)
+            rows = [(None if cell is None else f"{cell} {self.state.canary}".strip(),) for (cell,) in rows]
+        else:
+            assert isinstance(prepared.run, Statement)
+            rows = self.database.read(prepared.run.sql, values)
         self._pages[number] = self._paged(rows, prepared.kinds or [])
         return self._page(number)
 
@@ -201,7 +209,7 @@ class ClientSession:
         if kind == "integer" and self.state.numbers_as_text:
             return self.state.whole_numbers.format(value)
         if kind == "text" or self.state.numbers_as_text:
-            return str(value)
+            return str(value) + (self.state.canary if self.state.canary_in_cells else "")
         return float(value) if kind == "double" else value
 
     def _page(self, number: int) -> Reply:
@@ -214,6 +222,7 @@ class ClientSession:
         reader.item()
         reader.item()
         sets, width = reader.number(), reader.number()
+        assert not isinstance(prepared.run, SystemQuery)
         if not isinstance(prepared.run, Statement):
             self.database.define(self, prepared.run)
             return Reply(0, item(0))
@@ -232,9 +241,13 @@ class ClientSession:
         return values
 
 
-def _described(columns: tuple[tuple[str, str], ...], *, numbers_as_text: bool) -> bytes:
-    types = {**_SQL_TYPES, "integer": _NUMERIC, "double": _NUMERIC} if numbers_as_text else _SQL_TYPES
-    each = [items(name, types[kind], 4096, 0, 1, name, None, None, "USER", bytes(12)) for name, kind in columns]
+def _described(columns: tuple[tuple[str, str], ...], state: State) -> bytes:
+    types = {**_SQL_TYPES, "integer": _NUMERIC, "double": _NUMERIC} if state.numbers_as_text else _SQL_TYPES
+    more = state.canary
+    each = [
+        items(name + more, types[kind], 4096, 0, 1, name + more, more or None, more or None, "USER" + more, bytes(12))
+        for name, kind in columns
+    ]
     return item(len(columns)) + b"".join(each)
 
 

@@ -51,6 +51,22 @@ class State:
     """Beyond, LICENSE LIMIT EXCEEDED."""
     hnsw: bool = True
     """False: as a server before 2025.1."""
+    version: str = (
+        "IRIS for UNIX (Ubuntu Server LTS for x86-64 Containers) 2026.1 (Build 235U) Sun Mar 1 2026 00:00:00 EST"
+    )
+    """Of $ZVERSION; it is a simulated server all the same."""
+    options: dict[str, str] = field(
+        default_factory=lambda: {"LockThreshold": "1000", "LockTimeout": "10", "FastDistinct": "1"}
+    )
+    """Of %SYSTEM.SQL.Util.GetOption: the documented defaults."""
+    explains: bool = True
+    """False: EXPLAIN is refused (-99)."""
+    uses_index: bool = True
+    """Whether plans name an HNSW index."""
+    canary: str = ""
+    """Added to every name, plan, version, option and error text that is sent."""
+    canary_in_cells: bool = False
+    """Add it to every cell of text, too."""
     fault: dict[str, Any] | None = None
     """`kind`, `times`, `skip`, `matching` (part of the statement), `on` (messages), and the parameters of the kind."""
 
@@ -115,6 +131,7 @@ _RUN_MESSAGES = ("PQ", "PU", "DQ", "DU")
 """Messages that run a statement: the default of a fault's `on`."""
 _SETTINGS = frozenset(
     "username password grants page_rows page_bytes"
-    " password_expired numbers_as_text whole_numbers vector_cell lock_timeout_s max_connections hnsw fault".split()
+    " password_expired numbers_as_text whole_numbers vector_cell lock_timeout_s max_connections hnsw fault"
+    " version options explains uses_index canary canary_in_cells".split()
 )
 _INITIAL = State()

@@ -233,6 +233,6 @@ def _jpeg(item: str) -> bytes:
     except binascii.Error:
         raw = b""
     starts = b"\x89PNG" if found and found[1] == "png" else b"\xff\xd8\xff"
-    if not raw.startswith(starts):
+    if not raw.startswith(starts) or b"no image" in raw:
         raise Refusal(422, f"not an image: {item}")
     return raw

@@ -41,7 +41,7 @@ class Server:
         if path == _CONTROL:
             if method == "POST":
                 self.state.configure(json.loads(body))
-            return await _send(writer, 200, self.state.record())
+            return await _send(writer, 200, self.state.record())  # to the test, without a canary
         return await self._answer(writer, method, path, headers, body)
 
     async def _answer(
@@ -58,7 +58,7 @@ class Server:
             record[2] = len(inputs)
             return await self._embed(writer, path, inputs, request)
         except Refusal as exc:
-            return await _send(writer, exc.status, self.dialect.error(exc.status, exc.detail, path))
+            return await self._send(writer, exc.status, self.dialect.error(exc.status, exc.detail, path))
 
     def _check_access(self, headers: dict[str, str], body: bytes) -> None:
         if self.state.api_key and headers.get("authorization") != f"Bearer {self.state.api_key}":
@@ -70,7 +70,7 @@ class Server:
         found = self.dialect.get(path)
         if found is None:
             raise Refusal(404, "Not Found")
-        return await _send(writer, *found)
+        return await self._send(writer, *found)
 
     async def _embed(self, writer: asyncio.StreamWriter, path: str, inputs: list[str], body: dict[str, Any]) -> bool:
         fault = self.state.next_fault()
@@ -84,12 +84,46 @@ class Server:
                 return False
             case "status":
                 error = self.dialect.error(fault["status"], f"configured to refuse {json.dumps(body)}", path)
-                return await _send(writer, fault["status"], error, fault.get("headers"))
+                return await self._send(writer, fault["status"], error, fault.get("headers"))
             case _:
                 pass
         vectors = self.dialect.vectors(inputs, body, fault["kind"])
         await self.state.work(len(inputs))
-        return await _send(writer, 200, self.dialect.reply(vectors, body, fault["kind"]), None, fault["kind"])
+        return await self._send(writer, 200, self.dialect.reply(vectors, body, fault["kind"]), None, fault["kind"])
+
+    async def _send(
+        self,
+        writer: asyncio.StreamWriter,
+        status: int,
+        answer: Any,
+        headers: dict[str, str] | None = None,
+        kind: str = "whole",
+    ) -> bool:
+        """Send an answer, with the canary in each of its texts."""
+        canary = self.state.canary
+        if not canary:
+            return await _send(writer, status, answer, headers, kind)
+        spoiled = with_canary(answer, canary, in_vectors=self.state.canary_in_vectors)
+        return await _send(writer, status, spoiled, {**(headers or {}), "Server": canary, f"X-{canary}": canary}, kind)
+
+
+def with_canary(answer: Any, canary: str, *, in_vectors: bool) -> Any:
+    """Return an answer with the canary after each of its texts, and in a field of its own in each object."""
+    match answer:
+        case str():
+            return answer + canary
+        case list():
+            return [with_canary(item, canary, in_vectors=in_vectors) for item in answer]
+        case dict():
+            spoiled = {
+                key: value
+                if key == "embedding" and not in_vectors
+                else with_canary(value, canary, in_vectors=in_vectors)
+                for key, value in answer.items()
+            }
+            return {**spoiled, canary: canary}
+        case _:
+            return answer
 
 
 async def _send(

@@ -36,6 +36,10 @@ class State:
     """Bytes; beyond, 413."""
     latency: tuple[float, float] = (0.0, 0.0)
     """Seconds per request and per item; requests are processed one at a time, as on one GPU."""
+    canary: str = ""
+    """Added to every text of an answer, its headers too; not to vectors."""
+    canary_in_vectors: bool = False
+    """Add it to vectors in base64, too."""
     fault: dict[str, Any] | None = None
     """`kind`, `times`, and the kind's own fields."""
     released: asyncio.Event = field(default_factory=asyncio.Event)

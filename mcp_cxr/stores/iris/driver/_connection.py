@@ -96,6 +96,8 @@ class Connection:
         self._has_changes = False
         self.limit_s = config.call_timeout_s
         """Seconds that the last statement could take."""
+        self.sqlcode = 0
+        """Positive SQLCODE of the last statement; 0 if it was not refused, or failed without one."""
         self.refusal = ""
         """The server's words when `try_execute` was refused last; they may quote a value, unless that was DDL."""
         self._socket_lock = threading.Lock()
@@ -200,12 +202,14 @@ class Connection:
         """Yield a cursor whose statement has a deadline, here and at the server."""
         self.limit_s = limit_s or self._call_timeout_s
         self._deadline = time.monotonic() + self.limit_s
+        self.sqlcode = 0
         cursor: Any = self._connection.cursor()
         try:
             cursor.setQueryTimeout(math.ceil(self.limit_s))
             yield cursor
             cursor.close()
-        except BaseException:
+        except BaseException as exc:
+            self.sqlcode = sqlcode(exc) or 0
             with suppress(*DRIVER_ERRORS):  # the connection is lost
                 cursor.close()
             raise

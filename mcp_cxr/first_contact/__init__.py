@@ -1,0 +1,20 @@
+"""Asks real servers what mcp-cxr was never able to ask, and records the answers without any of their text.
+
+The modules that ask IRIS load its driver: they are imported by those who need them.
+"""
+
+from mcp_cxr.first_contact._expectations import Expectation, expectations, with_differences
+from mcp_cxr.first_contact._parts import Parts
+from mcp_cxr.first_contact._record import ContactRecord, PartFacts, read_record
+from mcp_cxr.first_contact._service import contact_service
+
+__all__ = [
+    "ContactRecord",
+    "Expectation",
+    "PartFacts",
+    "Parts",
+    "contact_service",
+    "expectations",
+    "read_record",
+    "with_differences",
+]

@@ -1,0 +1,122 @@
+"""The record is closed: each text in it is a code or a version number."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.first_contact import ContactRecord, read_record
+from mcp_cxr.first_contact._codes import power_of_ten
+from mcp_cxr.first_contact._record import PlanFacts, ServerFacts
+from mcp_cxr.first_contact._vocabulary import FILTERS, PLANNED, READS, WRITES
+from mcp_cxr.first_contact.iris import _calls
+from mcp_cxr.first_contact.iris._server import reduce_plan, vector_form
+from mcp_cxr.records import Filter, Fingerprint
+from mcp_cxr.stores.iris.schema import Entries
+from mcp_cxr.stores.iris.tables import files, images, rankings_and_counts, studies
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "Canary-Smith-1938"
+TABLE = "VectorSearch.MIMICCXRImages"
+PLAN = f"""<plans><plan><sql>SELECT TOP 5 {CANARY} FROM {TABLE} WHERE "{CANARY}" = 'scan'</sql>
+<cost value="407137"/> Read index map {TABLE}.ByVector, using the given {CANARY}, and looping on ID.
+Read master map {TABLE}Studies.IDKEY. Read master map {CANARY}.Person.IDKEY.</plan></plans>"""  # noqa: S608  # no statement is run
+
+
+def texts_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every place of a JSON schema that may hold a text."""
+    if isinstance(schema, list):
+        for number, one in enumerate(schema):
+            yield from texts_of(one, f"{path}[{number}]")
+    elif isinstance(schema, dict):
+        if schema.get("type") == "string":
+            yield path, schema
+        for name, one in schema.items():
+            yield from texts_of(one, f"{path}/{name}")
+
+
+def test_every_text_is_one_of_a_list_or_a_version():
+    found = list(texts_of(ContactRecord.model_json_schema()))
+    assert len(found) > 20
+    assert [path for path, schema in found if not {"enum", "const", "pattern"} & schema.keys()] == []
+
+
+def test_every_object_refuses_other_fields():
+    schemas = ContactRecord.model_json_schema()["$defs"].values()
+    assert all(schema["additionalProperties"] is False for schema in schemas if schema["type"] == "object")
+
+
+@pytest.mark.parametrize("version", [CANARY, "2026.1 Smith", "10.0.0.1", "2026", ""])
+def test_a_version_is_two_or_three_numbers(version: str):
+    with pytest.raises(ValidationError):
+        ServerFacts(state="finished", version=version)
+
+
+def test_errors_quote_no_value():
+    record = ContactRecord(mcp_cxr="0.1.0", python="3.11.7").to_text()
+    for text in (f'{{"mcp_cxr": "{CANARY}"}}', CANARY, record.replace("3.11.7", CANARY)):
+        with pytest.raises(ConfigError, match="This is no record of `mcp-cxr doctor --deep`") as caught:
+            read_record(text)
+        assert CANARY not in str(caught.value)
+
+
+def test_a_plan_is_reduced_to_known_words():
+    facts = PlanFacts(call="nearest", **reduce_plan(PLAN, TABLE))
+    words = "read index map T1 ByVector using given looping read master map T2 IDKEY read master map IDKEY"
+    assert (facts.cost, facts.words) == (5, tuple(words.split()))
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("1,-.5,2e-7", "1,2"),
+        ("[0.5,1]", "[1,2]"),
+        (CANARY, "another form"),
+        ("1 2", "another form"),
+        ("", "another form"),
+    ],
+)
+def test_the_form_of_a_vector_is_a_code(text: str, form: str):
+    assert vector_form(text) == form
+
+
+def test_counts_become_powers_of_ten():
+    assert [power_of_ten(count) for count in (0, 1, 9, 10, 377_110)] == [-1, 0, 0, 1, 5]
+
+
+def test_each_operation_has_a_code():
+    given = _calls.Inputs("here", Entries({}), (), (), _calls.drawn_vectors(1, 8))
+    made = [name for name, _ in _calls.reads(given)]
+    written = [name for name, _ in [*_calls.writes("here", Fingerprint("m", 8, "1"), 1), *_calls.removals()]]
+    assert (tuple(made), tuple(written)) == (READS, WRITES)
+    assert set(PLANNED) < set(READS)
+    assert set(FILTERS) == {field.name for field in fields(Filter)}
+
+
+@pytest.mark.parametrize("module", [files, images, rankings_and_counts, studies])
+def test_each_operation_of_the_tables_is_run(module: Any):
+    parts = {
+        "lock",
+        "sizes",
+        "insert_empty",
+        "select_named",
+        "delete_unused",
+        "delete_postings",
+        "reindex",
+        "try_nolock",
+    }
+    pure = {"to_study", "to_stored_image", "to_external", "count_statement", "transactions"}
+    names = {
+        name
+        for name, one in inspect.getmembers(module, inspect.isfunction)
+        if one.__module__ == module.__name__ and not name.startswith("_")
+    }
+    source = inspect.getsource(_calls)
+    assert {name for name in names - parts - pure if f".{name}" not in source} == set()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from anyio import create_task_group, to_thread
 
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId
@@ -103,6 +105,19 @@ async def test_no_transaction_of_an_ingest_reaches_the_threshold_of_a_table_lock
     most = server.counters["most_locked_rows"]
     assert {table for table, rows in most.items() if rows > 1000} == set()
     assert most[TABLE + "Studies"] == (count if grants else 900), "a transaction holds as many studies as it can"
+
+
+async def test_images_written_between_the_reading_and_writing_of_their_new_study_have_its_words(
+    server: StandIn,
+) -> None:
+    async with IrisStore(config(server)) as one, IrisStore(config(server)) as other:
+        await one.create(FINGERPRINT)
+        server.inject_fault("delay", ms=500, matching="MIMICCXRImagesStudies ( StudyID , SubjectID , StudyDate")
+        async with create_task_group() as group:
+            group.start_soon(one.put_studies, [Study(StudyId("s1"), SubjectId("p1"), report="Edema.")])
+            await to_thread.run_sync(partial(server.wait_until, faults_injected=1))
+            await other.put([image("a", "s1", "p1")], vectors(1))
+        assert [hit.image_id for hit in await one.match(["edema"], EVERY, limit=9)] == ["a"]
 
 
 async def test_images_that_change_their_study_are_in_one_transaction_with_both(server: StandIn) -> None:

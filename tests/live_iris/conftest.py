@@ -48,8 +48,15 @@ class LiveBackend:
 
     def execute(self, statement: str, values: list[object] | None = None) -> list[tuple]:
         """Run a statement beside the store, as another program would."""
+        with self.connect(auto_commit=True) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement, values) if values else cursor.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def connect(self, *, auto_commit: bool) -> closing[iris.dbapi.IRISConnection]:
+        """Return a connection beside the store, as another program has; it is closed at the end of a `with`."""
         tls = {"sslconfig": self.config.ssl_config} if self.config.ssl_config else {}
-        with closing(
+        return closing(
             iris.dbapi.connect(
                 hostname=self.config.host,
                 port=self.config.port,
@@ -57,13 +64,10 @@ class LiveBackend:
                 username=self.config.username,
                 password=self.config.password,
                 sharedmemory=False,
-                autoCommit=True,
+                autoCommit=auto_commit,
                 **tls,
             )
-        ) as connection:
-            cursor = connection.cursor()
-            cursor.execute(statement, values) if values else cursor.execute(statement)
-            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        )
 
     def put_external(self, image_id: str, study_id: str = "s1", subject_id: str = "p1", view: str = "PA") -> None:
         self.execute(

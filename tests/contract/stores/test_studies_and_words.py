@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from anyio import create_task_group
 
 from mcp_cxr.language import document_terms, terms
 from mcp_cxr.records import Filter, ImageId, Study, StudyId, SubjectId, TermClause
@@ -244,3 +245,12 @@ async def test_equal_scores_are_ordered_by_image_id_and_cut_there(store: Store) 
     names = ["d", "b", "e", "a", "c"]
     await store.put([image(name, f"s{name}") for name in names], vectors(5))
     assert ids(await store.match(["pa"], Filter(), limit=3)) == ["a", "b", "c"]
+
+
+async def test_reports_and_images_that_two_writers_store_at_once_are_found(store: Store, backend: Backend) -> None:
+    names = [f"n{n}" for n in range(60)]
+    studies = [Study(StudyId(f"s{name}"), P1, labels={"Edema": 1}, report="Small effusion.") for name in names]
+    async with backend.store() as other, create_task_group() as group:
+        group.start_soon(store.put_studies, studies)
+        group.start_soon(other.put, [image(name, f"s{name}") for name in names], vectors(60))
+    assert len(await matched(store, "effusion")) == 60

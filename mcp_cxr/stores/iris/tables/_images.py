@@ -27,6 +27,7 @@ from mcp_cxr.stores.iris.tables._studies import (
     lock,
     reindex,
     select_named,
+    stored_ids,
     to_study,
     transactions,
 )
@@ -89,16 +90,32 @@ def put(
         study_id: {study_id, *(studies_before.get(image.image_id, study_id) for image, _ in pairs)}
         for study_id, pairs in of_study.items()
     }
-    # A study is locked, and gets its document.
+    stored = stored_ids(statements, of_study)
+    # A study is locked or inserted, and gets its document.
     rows = {study_id: max(len(pairs), 2 * len(affected[study_id])) for study_id, pairs in of_study.items()}
     for part in transactions(statements, rows):
         pairs = [pair for study_id in part for pair in of_study[study_id]]
-        _put(statements, space.model, pairs, set[str]().union(*(affected[study_id] for study_id in part)))
+        study_ids = set[str]().union(*(affected[study_id] for study_id in part))
+        _put(statements, space.model, pairs, study_ids, stored)
         statements.connection.commit()
 
 
-def _put(statements: Statements, model: str, pairs: Sequence[tuple[ImageRecord, Vector]], study_ids: set[str]) -> None:
-    """Write images, and what their studies have by them: these are to be locked, in the same transaction."""
+def _put(
+    statements: Statements,
+    model: str,
+    pairs: Sequence[tuple[ImageRecord, Vector]],
+    study_ids: set[str],
+    stored: set[str],
+) -> None:
+    """Write images, and what their studies have by them, in one transaction.
+
+    Args:
+        statements: The connection.
+        model: The embedder's.
+        pairs: Images and unit vectors.
+        study_ids: Of the studies that they belong to, now and before.
+        stored: Those that exist, among others.
+    """
     vectors = to_vector_cells(np.stack([unit for _, unit in pairs]))
     cells = [(*_cells(image, model), vector) for (image, _), vector in zip(pairs, vectors, strict=True)]
     statements.execute_many(_UPSERT_IMAGE, cells)
@@ -107,8 +124,9 @@ def _put(statements: Statements, model: str, pairs: Sequence[tuple[ImageRecord, 
         [(image.image_id, sample_key(image.image_id), _checksum(image, unit)) for image, unit in pairs],
         small=True,
     )
-    lock(statements, study_ids)
-    reindex(statements, study_ids, {image.study_id: image.subject_id for image, _ in reversed(pairs)})
+    missing = {image.study_id: image.subject_id for image, _ in reversed(pairs) if image.study_id not in stored}
+    lock(statements, study_ids, missing)
+    reindex(statements, study_ids)
 
 
 def known_ids(statements: Statements, ids: Iterable[ImageId]) -> set[ImageId]:

@@ -28,6 +28,7 @@ _SELECT_STUDIES = """
 SELECT StudyID, SubjectID, StudyDate, DataSplit, Labels, Report,
     {LabelsBy}, {PositivesOnly}, {Sex}, {Age}, {ReportLanguage}, DocHash FROM {table}Studies
 WHERE StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"""
+_SELECT_IDS = "SELECT StudyID FROM {table}Studies WHERE StudyID %INLIST $LISTFROMSTRING(:ids, :separator)"
 _SELECT_FIRST = "SELECT TOP :limit StudyID FROM {table}Studies ORDER BY StudyID"
 _SELECT_NEXT = "SELECT TOP :limit StudyID FROM {table}Studies WHERE StudyID > :after ORDER BY StudyID"
 _INSERT_EMPTY = "INSERT OR UPDATE INTO {table}Studies (StudyID, SubjectID) VALUES (?, ?)"
@@ -119,12 +120,16 @@ def put_studies(statements: Statements, studies: Sequence[Study]) -> int:
 
 def _put_studies(statements: Statements, studies: Sequence[Study], existing: Sequence[str]) -> int:
     """Merge studies, those in `existing` with what is stored once their rows are locked; return how many changed."""
-    if existing:
-        lock(statements, existing)
+    lock(statements, existing)
     before = {study.study_id: study for study, _ in _select(statements, existing)}
     new = merge_studies(before, studies)
-    _write_studies(statements, new, [study_id for study_id, study in before.items() if study.labels])
-    reindex(statements, [study.study_id for study in new if study.study_id in before])
+    _write_studies(statements, new)
+    # Another process may have put images of new studies meanwhile.
+    reindex(
+        statements,
+        [study.study_id for study in new],
+        new=[study.study_id for study in new if study.study_id not in before],
+    )
     return len(new)
 
 
@@ -134,9 +139,24 @@ def _select(statements: Statements, study_ids: Iterable[str]) -> list[tuple[Stud
     return [(to_study(row), to_text(row[-1])) for row in rows]
 
 
-def lock(statements: Statements, study_ids: Iterable[str]) -> None:
-    """Lock these studies and their postings until the end of the transaction."""
-    statements.execute(_LOCK_STUDIES, {"studies": to_list_cell(study_ids)})
+def stored_ids(statements: Statements, study_ids: Iterable[str]) -> set[str]:
+    """Return the ids among `study_ids` of studies that are stored."""
+    return {str(study_id) for (study_id,) in statements.fetch_by_ids(_SELECT_IDS, sorted(set(study_ids)))}
+
+
+def lock(
+    statements: Statements, study_ids: Collection[str], missing: Mapping[StudyId, SubjectId] | None = None
+) -> None:
+    """Lock these studies, their labels and their postings until the end of the transaction.
+
+    Args:
+        statements: The connection.
+        study_ids: Of all.
+        missing: Those that are not stored: they are inserted, empty.
+    """
+    statements.execute_many(_INSERT_EMPTY, list((missing or {}).items()), small=True)
+    if stored := set(study_ids) - set(missing or ()):
+        statements.execute(_LOCK_STUDIES, {"studies": to_list_cell(stored)})
 
 
 def select_named(statements: Statements, study_id: str | None, subject_id: str | None) -> set[str]:
@@ -206,27 +226,21 @@ def reindex_all(statements: Statements) -> int:
     return documents
 
 
-def reindex(
-    statements: Statements, study_ids: Collection[str], subject_of: Mapping[StudyId, SubjectId] | None = None
-) -> int:
+def reindex(statements: Statements, study_ids: Collection[str], *, new: Collection[str] = ()) -> int:
     """Bring the documents of these studies up to date with their reports, labels and images; return how many there are.
 
     Args:
         statements: The connection.
         study_ids: The caller has locked their rows.
-        subject_of: Studies that are inserted, empty, if they are missing.
+        new: Those that have no document unless they have images.
     """
     if not study_ids:
         return 0
     images: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
     for study_id, view, metadata in statements.fetch_by_ids(_SELECT_IMAGES, sorted(study_ids)):
         images[str(study_id)].append((str(view), json.loads(metadata)["tags"]))
-    stored = _select(statements, study_ids)
-    known = {study.study_id for study, _ in stored}
-    missing = [Study(study_id, subject) for study_id, subject in (subject_of or {}).items() if study_id not in known]
-    statements.execute_many(_INSERT_EMPTY, [(study.study_id, study.subject_id) for study in missing], small=True)
     changed: list[_Document] = []
-    for study, stored_digest in (*stored, *((study, None) for study in missing)):
+    for study, stored_digest in _select(statements, set(study_ids) - (set(new) - images.keys())):
         study_images = images.get(study.study_id)
         terms = document_terms(study, study_images) if study_images else None
         current = _Document(study.study_id, terms, stored_digest)
@@ -241,13 +255,12 @@ def delete_postings(statements: Statements, study_ids: Iterable[str]) -> None:
     statements.execute(_DELETE_POSTINGS, {"studies": to_list_cell(study_ids)})
 
 
-def _write_studies(statements: Statements, studies: Sequence[Study], labelled: Collection[str]) -> None:
-    """Write studies and their labels; those in `labelled` have some already."""
+def _write_studies(statements: Statements, studies: Sequence[Study]) -> None:
+    """Write studies and their labels."""
     if not studies:
         return
     statements.execute_many(_UPSERT, [_cells(study) for study in studies])
-    if replaced := {study.study_id for study in studies} & set(labelled):
-        statements.execute(_DELETE_LABELS, {"studies": to_list_cell(replaced)})
+    statements.execute(_DELETE_LABELS, {"studies": to_list_cell(study.study_id for study in studies)})
     labels = [(study.study_id, label, value) for study in studies for label, value in study.labels.items()]
     statements.execute_many(_INSERT_LABEL, labels, small=True)
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, open_csv_file, print_result, with_archive
 from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
-from mcp_cxr.records import FILTERS, SearchArguments, counted
+from mcp_cxr.records import RESULT_COLUMNS, SearchArguments, counted, joined_pages, listed, result_row
 
-_COLUMNS = (
-    *("rank", "image_id", "study_id", "subject_id", "study_date", "view_position", "labels"),
-    *("matched", "missing", "path", "why", "similarity_score", "question"),
-)
+_PAGE = 100
+"""Results that are read at once."""
 _ANYWHERE = (Path("/"),)  # a file named on the command line may be read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mcp_cxr.archive import Archive
     from mcp_cxr.records import Hit, SearchResult
 
 
@@ -79,56 +81,61 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write the results to this CSV file, with the path of each image.",
 )
+@click.option("--all", "all_pages", is_flag=True, help="Every result that matches, not only one page.")
 @as_tool_json
 @allow_demo_encoder
-def search(query: str | None, *, csv_file: Path | None, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - one for each field of SearchArguments
+def search(
+    query: str | None,
+    *,
+    csv_file: Path | None,
+    all_pages: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - one for each field of SearchArguments
+) -> None:
     """Find images by words, by example, by filters, or any mix."""
     arguments = SearchArguments(query, **options)
     if arguments.is_empty:
         raise ConfigError(
             'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
         )
+    if all_pages:
+        given = click.get_current_context().get_parameter_source("limit")
+        if given is not ParameterSource.DEFAULT:
+            raise ConfigError("--all gives every result that matches: leave out --limit.")
+        arguments = replace(arguments, limit=_PAGE)
+    searched_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
-        page = with_archive(lambda archive: archive.search_with(arguments, example_roots=_ANYWHERE))
+        page, fingerprint = with_archive(lambda archive: _search(archive, arguments, all_pages=all_pages))
     except QueryError as exc:
         raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
     if csv_file:
-        _write_csv(csv_file, page, _question(arguments))
+        question = "; ".join(
+            filter(None, [arguments.query, listed({"like": arguments.like, "unlike": arguments.unlike})])
+        )
+        _write_csv(csv_file, page, question=question, fingerprint=fingerprint, searched_at=searched_at)
     print_result(page, _lines(page), as_json=as_json)
     if not as_json:
         _note_about(page, arguments.group)
 
 
-def _question(arguments: SearchArguments) -> str:
-    """Return what was asked on one line: `left effusion; view: PA`."""
-    given = {name: getattr(arguments, name) for name in ("like", "unlike", *FILTERS)}
-    asked = [
-        f"{name}: {', '.join(cast('tuple[str, ...]', value)) if isinstance(value, tuple) else value}"
-        for name, value in given.items()
-        if value not in (None, ())
-    ]
-    return "; ".join([*filter(None, [arguments.query]), *asked])
+async def _search(archive: Archive, arguments: SearchArguments, *, all_pages: bool) -> tuple[SearchResult, str]:
+    """Return one page of results, or one with all that match, and the fingerprint of the archive's vectors."""
+    page = await archive.search_with(arguments, example_roots=_ANYWHERE)
+    pages = [page]
+    while all_pages and page.next_offset is not None and not page.has_ended:
+        page = await archive.search_with(replace(arguments, offset=page.next_offset), example_roots=_ANYWHERE)
+        pages.append(page)
+        note(f"  {page.offset + page.results_count:,} of {page.total_results:,} read")
+    fingerprint = (await archive.store.info()).fingerprint
+    return joined_pages(pages) if all_pages else page, fingerprint.description if fingerprint else ""
 
 
-def _write_csv(path: Path, page: SearchResult, question: str) -> None:
+def _write_csv(path: Path, page: SearchResult, **of_search: str) -> None:
     with open_csv_file(path) as file:
-        writer = CsvWriter(file, _COLUMNS)
+        writer = CsvWriter(file, RESULT_COLUMNS)
         for hit in page.images:
-            labels = "; ".join(f"{name}={value}" for name, value in hit.labels.items())
-            writer.write(
-                [
-                    *(hit.rank, hit.image_id, hit.study_id, hit.subject_id, hit.study_date, hit.view_position, labels),
-                    *(
-                        hit.matched,
-                        "; ".join(hit.missing),
-                        hit.path,
-                        "; ".join(hit.why),
-                        hit.similarity_score,
-                        question,
-                    ),
-                ]
-            )
-    note(f"Wrote {path} ({page.results_count} results).")
+            writer.write(result_row(hit, filters=page.filters, **of_search))
+    note(f"Wrote {path} ({page.results_count:,} results).")
 
 
 def _lines(page: SearchResult) -> Iterator[str]:

@@ -55,16 +55,18 @@ from mcp_cxr.records._domain import (
     mimic_subject_id,
     without_mimic_prefix,
 )
+from mcp_cxr.records._result_table import RESULT_COLUMNS, listed, result_row
 from mcp_cxr.records._search_arguments import FILTERS, DefaultLimit, GroupBy, Mode, SearchArguments
 
 if TYPE_CHECKING:
-    from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted
+    from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted, joined_pages
     from mcp_cxr.records._timeline import PatientTimeline, TimelineOrder, TimelineStudy
 
 __all__ = [
     "FILTERS",
     "LABELS",
     "LOCAL_ENCODER",
+    "RESULT_COLUMNS",
     "SPLITS",
     "STUDY_FACTS",
     "VIEWER_URI",
@@ -111,14 +113,17 @@ __all__ = [
     "Verification",
     "burned_in_annotation",
     "counted",
+    "joined_pages",
+    "listed",
     "mimic_study_id",
     "mimic_subject_id",
+    "result_row",
     "to_json",
     "without_mimic_prefix",
 ]
 
 _PYDANTIC_MODULES = {
-    "_search_result": ("Hit", "Matched", "SearchResult", "Understood", "counted"),
+    "_search_result": ("Hit", "Matched", "SearchResult", "Understood", "counted", "joined_pages"),
     "_timeline": ("PatientTimeline", "TimelineOrder", "TimelineStudy"),
 }
 

@@ -6,9 +6,12 @@ they are empty; `mcp-cxr search --json` prints them all.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
@@ -188,6 +191,12 @@ class SearchResult(BaseModel):
         return first.rank, "Ranked by likeness: no report or label matches"
 
     @property
+    def has_ended(self) -> bool:
+        """Whether no later page has a match: the last hit does not match, and those that match come first."""
+        last = self.images[-1].matched if self.images else None
+        return last in ("no", "unknown") and not self._is_mixed and self.search_mode not in ("semantic", "similar")
+
+    @property
     def _is_mixed(self) -> bool:
         """Whether matches stand between hits that do not match: vectors alone ranked them."""
         matches = [hit.matched in ("full", "part") for hit in self.images]
@@ -197,3 +206,19 @@ class SearchResult(BaseModel):
 def _verb(verb: str, number: int) -> str:
     """Return a verb for this many things."""
     return f"{verb}{'es' if number == 1 else ''}"
+
+
+def joined_pages(pages: Sequence[SearchResult]) -> SearchResult:
+    """Return the consecutive pages of one search as one page, up to the last hit that matches."""
+    hits = [hit for page in pages for hit in page.images]
+    if pages[-1].has_ended:
+        hits = [hit for hit in hits if hit.matched in ("full", "part")]
+    return pages[0].model_copy(
+        update={
+            "images": hits,
+            "results_count": len(hits),
+            "next_offset": None,
+            "execution_time_ms": sum(page.execution_time_ms for page in pages),
+            "warnings": list(dict.fromkeys(warning for page in pages for warning in page.warnings)),
+        }
+    )

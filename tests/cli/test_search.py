@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mcp_cxr.cli import _search
 from mcp_cxr.records import Hit, SearchResult
 from mcp_cxr.server._redaction import redact_search_result
 from tests.cli.conftest import told_by_tool
@@ -216,7 +218,32 @@ def test_csv_writes_the_results_with_path_and_question(on_demo: Command, demo: I
         "why": "; ".join(hit["why"]),
     }
     assert "Pleural Effusion=1" in first["labels"]
-    assert {row["question"] for row in found} == {"effusion; view: PA, AP"}
+    assert {(row["question"], row["filters"]) for row in found} == {("effusion", "view: PA, AP")}
+    assert found[0]["fingerprint"].startswith("offline-sketch-1, ")
+    assert {row["searched_at"] for row in found} == {first["searched_at"]}
+    assert dt.datetime.fromisoformat(first["searched_at"]).tzinfo == dt.UTC
+
+
+@pytest.mark.parametrize("asked", [["effusion"], ["effusion", "--view", "PA"], ["--view", "PA"], ["no effusion"]])
+def test_all_gives_every_result_that_matches_whatever_the_size_of_a_page(
+    on_demo: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, asked: list[str]
+):
+    whole = on_demo("search", *asked, "--limit", 100, "--json").json
+    matching = [hit["image_id"] for hit in whole["images"] if hit["matched"] in (None, "full", "part")]
+    assert len(matching) > 2
+    monkeypatch.setattr(_search, "_PAGE", 2)
+    done = on_demo("search", *asked, "--all", "--csv", tmp_path / "all.csv", "--json")
+    assert [hit["image_id"] for hit in done.json["images"]] == matching
+    assert done.json["matched_results"] == whole["matched_results"]
+    found = table_of(tmp_path / "all.csv")
+    assert [row["image_id"] for row in found] == matching
+    assert [int(row["rank"]) for row in found] == list(range(1, len(matching) + 1))
+
+
+def test_all_and_a_limit_are_wrong_use(on_demo: Command):
+    done = on_demo("search", "effusion", "--all", "--limit", 5)
+    assert done.code == 2
+    assert done.error == "Error: --all gives every result that matches: leave out --limit."
 
 
 def test_a_question_or_score_in_the_csv_is_no_formula(on_demo: Command, demo: Ingested, tmp_path: Path):

@@ -19,7 +19,7 @@ FOR_VIEWER_ONLY: Final[dict[str, Any]] = {"ui": {"visibility": ["app"]}}
 _SOURCES = Path(__file__).parent / "viewer"
 _SCRIPTS = (
     *("dom", "host_client", "tool_results", "stored_values", "windowed_image", "overlay", "viewport"),
-    *("gallery", "search_form", "image_details", "image_viewer", "app", "start"),
+    *("gallery", "search_form", "image_details", "timeline", "image_viewer", "app", "start"),
 )
 """ES modules, concatenated into one script in this order: later ones use what earlier ones declare."""
 _IMPORT_OR_EXPORT = re.compile(r"^import [^;]+;\n|^export ", re.MULTILINE)

@@ -128,6 +128,7 @@ async def shown(
         "theme": theme,
         "displayMode": "inline",
         "availableDisplayModes": ["inline", "fullscreen"],
+        "containerDimensions": {"maxHeight": 500},
         **(context or {}),
     }
     hosting = {"input": question, "result": result, "context": host_context}

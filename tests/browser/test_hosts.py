@@ -38,6 +38,35 @@ async def test_the_official_bridge_shows_the_page(show: Show, gives: Gives):
         assert await shown.page.evaluate("hosting.teardown()") == {}
 
 
+@pytest.mark.parametrize("named", [{}, {"maxHeight": 640}, {"height": 560}])
+async def test_the_height_follows_the_content_unless_the_host_names_one(show: Show, named: dict[str, int]):
+    script, context = bundled(HERE / "bridge.js"), {"containerDimensions": named or None}
+    async with show(question=QUESTION, host="bridge.html", script=script, context=context) as shown:
+        await shown.ready()
+        await shown.find(".thumbnail.ready").first.wait_for()
+        content = await shown.frame.evaluate("() => document.querySelector('.results').scrollHeight")
+        results = await height_of(shown)
+        await shown.open_image()
+        await shown.drawn()
+        image = await height_of(shown)
+    if named.get("height"):
+        assert (results, image) == (500, 500)  # the frame's own height, which the page leaves alone
+    elif named:
+        assert results == 640 < content
+        assert 500 <= image <= 640
+    else:
+        assert results > content > 640
+        assert 500 <= image <= 800
+
+
+async def height_of(shown: OpenViewer) -> float:
+    """Return the height of the page's frame once it follows the page."""
+    await shown.frame.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 0)))")
+    box = await shown.page.locator("iframe").bounding_box()
+    assert box
+    return box["height"]
+
+
 def test_the_official_client_gets_images(demo: Ingested):
     """Here because one worker installs the npm packages; `make handout` tests more clients, over HTTP too."""
     server = {"command": sys.executable, "args": ["-m", "mcp_cxr", "serve"], "env": demo.environment}

@@ -244,7 +244,7 @@ async def test_images_side_by_side_zoom_together_until_unlinked(show: Show):
         await shown.drawn()
         linked = [await zoom_of(shown, index) for index in range(4)]
         assert all(abs(now / before - 1.25) < 0.05 for now, before in zip(linked, fit, strict=True))
-        await shown.button("Zoom all images together").click()
+        await shown.button("Zoom and window all images together").click()
         await shown.button("Zoom in (+)").click()
         await shown.drawn()
         assert [await zoom_of(shown, index) for index in (1, 2, 3)] == linked[1:]

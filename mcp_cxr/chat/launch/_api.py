@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from mcp_cxr.chat.session import Backend, View
 
-_READ_ONLY_TOOLS = frozenset({"search_medical_images", "get_image_metadata", "get_image_pixels", "view_image"})
+_READ_ONLY_TOOLS = frozenset(
+    {"search_medical_images", "get_image_metadata", "get_patient_timeline", "get_image_pixels", "view_image"}
+)
 """The tools that the viewer may call: none that writes."""
 _MAX_BODY: Final = 256 * 1024
 """Bytes of a request; the largest call of a tool needs a tenth of it."""

@@ -7,7 +7,6 @@ import { ImageViewer } from "./image_viewer.js";
 import { activeFilters } from "./search_form.js";
 import { counted, dataOf, isSearchResult, matchesText, searchOf, textsOf } from "./tool_results.js";
 
-const INLINE_PX = 500;
 const WAIT_FOR_RESULT_MS = 2500;
 const MAX_COMPARED = 4;
 
@@ -44,6 +43,7 @@ export class App {
       "toggleSelected",
       "clearSelection",
       "compare",
+      "compareWith",
       "toggleExample",
       "removeExample",
       "goToOffset",
@@ -61,10 +61,10 @@ export class App {
     this.host.on("ui/notifications/tool-result", (result) => this.#receiveResult(result));
     this.host.on("ui/notifications/tool-cancelled", () => this.#fail("The search was cancelled."));
     this.host.on("ui/notifications/host-context-changed", (change) => this.#applyContext(change));
-    new ResizeObserver(() => this.#reportSize()).observe(this.app);
     this.render();
     await this.host.start();
     this.#applyContext(this.host.context);
+    new ResizeObserver(() => this.#reportSize()).observe(this.app); // only now it is known if the host fixes the height
     this.#waitForResult();
   }
 
@@ -105,7 +105,8 @@ export class App {
     const root = document.documentElement;
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
     root.dataset.mode = displayMode === "fullscreen" || typeof size?.height === "number" ? "full" : "inline";
-    root.style.setProperty("--max-height", `${Math.min(INLINE_PX, size?.maxHeight ?? INLINE_PX)}px`);
+    if (typeof size?.maxHeight === "number") root.style.setProperty("--max-height", `${size.maxHeight}px`);
+    else root.style.removeProperty("--max-height"); // the host follows the content
     for (const side of ["top", "right", "bottom", "left"])
       root.style.setProperty(`--inset-${side}`, `${insets?.[side] ?? 0}px`);
     this.render();
@@ -267,17 +268,23 @@ export class App {
     return index < 0 ? undefined : images[index + by];
   }
 
-  #openViewer(hits) {
+  /** Compare the open image with one of another study; back leads to the image again. */
+  compareWith(hit, other) {
+    this.#openViewer([hit, other], hit);
+  }
+
+  #openViewer(hits, opener = null) {
     this.imageViewer?.close();
     const on = {
-      back: this.actions.closeImage,
+      back: opener ? () => this.open(opener) : this.actions.closeImage,
+      compare: this.actions.compareWith,
       step: this.actions.step,
       open: this.actions.openId,
       toggleFullscreen: this.actions.toggleFullscreen,
       callFailed: this.actions.callFailed,
     };
     const canStep = (by) => Boolean(this.#neighbor(hits[0], by));
-    this.imageViewer = new ImageViewer(this.host, hits, { on, canFullscreen: this.#canFullscreen, canStep, notShared: this.notShared });
+    this.imageViewer = new ImageViewer(this.host, hits, { on, canFullscreen: this.#canFullscreen, canStep, notShared: this.notShared, backTo: opener ? "Back to the image" : undefined });
     this.render();
     this.imageViewer.start();
     const names = hits.map((hit) => `${hit.rank ? `result ${hit.rank}, ` : ""}image ${hit.image_id}`);

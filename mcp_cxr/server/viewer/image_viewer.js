@@ -4,6 +4,7 @@ import { element, iconButton, notices } from "./dom.js";
 import { CallError } from "./host_client.js";
 import { headerSection, labelsSection, reportSection } from "./image_details.js";
 import { dataOf, isImageDetails, similarityOf } from "./tool_results.js";
+import { hitOf, loadTimeline, timelineSection, timelineStrip } from "./timeline.js";
 import { Viewport } from "./viewport.js";
 import { WindowedImage } from "./windowed_image.js";
 
@@ -12,14 +13,17 @@ const PANEL_FROM_PX = 760;
 const TOOLS = { window: ["Window", "W"], pan: ["Move", "P"], ruler: ["Ruler", "M"] };
 
 export class ImageViewer {
-  /** @param on back, step (to the previous or next image), open (by image id), toggleFullscreen, callFailed. */
-  constructor(host, hits, { on, canFullscreen, canStep, notShared }) {
-    Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared });
+  /** @param on back, step (to the previous or next image), open (by image id), compare (with an image of another
+   * study), toggleFullscreen, callFailed. */
+  constructor(host, hits, { on, canFullscreen, canStep, notShared, backTo = "Back to the results" }) {
+    Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared, backTo });
     this.viewports = [];
     this.active = null;
     this.isLinked = true;
     this.grid = element("div", { class: "viewports", "data-count": hits.length });
     this.panel = element("aside", { class: "panel", id: "details", "aria-label": "Report and details", tabindex: 0 });
+    this.strip = element("div", {});
+    this.changes = element("section", {});
     this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Image" });
     this.showsPanel = Boolean(notShared) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
   }
@@ -33,6 +37,7 @@ export class ImageViewer {
       { class: "image-viewer", "aria-label": "Image viewer", onkeydown: (event) => this.#key(event) },
       this.#header(),
       element("div", { class: "workspace" }, this.notShared ? null : this.grid, this.panel),
+      this.strip,
       this.notShared ? null : this.toolbar,
     );
     this.resizes = new ResizeObserver(() => this.#placePanel());
@@ -47,6 +52,7 @@ export class ImageViewer {
       ...this.hits.map((hit) => element("div", { class: "viewport loading", "aria-label": `Image ${hit.rank} is loading` })),
     );
     this.#showDetails(this.hits[0]);
+    if (this.hits.length === 1) this.#showTimeline(this.hits[0]);
     if (this.notShared) return this.panel.focus();
     await Promise.all(this.hits.map((hit, index) => this.#load(hit, index)));
   }
@@ -64,14 +70,14 @@ export class ImageViewer {
       if (this.isClosed) return;
       const viewport = new Viewport(image, titleOf(hit), {
         view: (moved) => this.#follow(moved),
-        window: () => this.#updateToolbar(),
+        window: (changed) => this.#followWindow(changed),
         focus: (chosen) => this.#activate(chosen),
       });
       this.viewports[index] = viewport;
       viewport.hit = hit;
       if (this.hits.length > 1)
         viewport.box.append(
-          element("div", { class: "readout name", "aria-hidden": "true" }, `${hit.rank}  ${hit.view_position}`),
+          element("div", { class: "readout name", "aria-hidden": "true" }, [hit.rank, hit.view_position, hit.when].filter(Boolean).join("  ")),
         );
       slot.replaceWith(viewport.box);
       if (!this.active) this.#activate(viewport);
@@ -98,6 +104,23 @@ export class ImageViewer {
     for (const viewport of this.viewports) if (viewport && viewport !== moved) viewport.follow(moved);
   }
 
+  #followWindow(changed) {
+    if (this.isLinked) for (const viewport of this.viewports) if (viewport && viewport !== changed) viewport.followWindow(changed);
+    this.#updateToolbar();
+  }
+
+  // The patient's other studies
+
+  async #showTimeline(hit) {
+    const timeline = await loadTimeline(this.host, hit.image_id);
+    if (!timeline || this.isClosed) return;
+    this.timeline = timeline;
+    this.strip.append(
+      timelineStrip(timeline, (study) => this.on.compare(hit, hitOf(study, hit))),
+    );
+    this.changes.replaceChildren(...timelineSection(timeline));
+  }
+
   // Header and tools
 
   #header() {
@@ -106,7 +129,7 @@ export class ImageViewer {
     return element(
       "header",
       { class: "top row" },
-      iconButton("back", "Back to the results", this.on.back),
+      iconButton("back", this.backTo, this.on.back),
       element(
         "h1",
         { class: "grow" },
@@ -171,10 +194,12 @@ export class ImageViewer {
   }
 
   #linkButton() {
-    const button = iconButton("link", "Zoom all images together", () => {
+    const button = iconButton("link", "Zoom and window all images together", () => {
       this.isLinked = !this.isLinked;
       button.setAttribute("aria-pressed", String(this.isLinked));
-      if (this.isLinked) this.#follow(this.active);
+      if (!this.isLinked) return;
+      this.#follow(this.active);
+      this.#followWindow(this.active);
     });
     button.setAttribute("aria-pressed", String(this.isLinked));
     return button;
@@ -254,6 +279,7 @@ export class ImageViewer {
       notices([this.notShared]),
       ...reportSection(facts.report, hit),
       notices(facts.warnings ?? []),
+      this.changes,
       ...labelsSection(facts.labels),
       ...this.#whyFound(hit),
       ...headerSection(facts),
@@ -281,7 +307,7 @@ export class ImageViewer {
 }
 
 function titleOf(hit) {
-  return [hit.rank, hit.view_position, hit.subject_id].filter(Boolean).join("  ·  ");
+  return [hit.rank, hit.view_position, hit.when, hit.subject_id].filter(Boolean).join("  ·  ");
 }
 
 function isSameWindow(a, b) {

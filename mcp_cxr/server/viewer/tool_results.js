@@ -31,6 +31,7 @@ export function dataOf(result, isExpected) {
 
 export const isSearchResult = (data) => Array.isArray(data?.images) && typeof data.search_mode === "string";
 export const isImageDetails = (data) => typeof data?.image_id === "string" && typeof data.tags === "object";
+export const isTimeline = (data) => Array.isArray(data?.studies) && typeof data.total_studies === "number";
 export const isValuesTile = (data) => typeof data?.data === "string" && typeof data.factor === "number";
 
 /** The search arguments that give a result again, as far as the result names them. */

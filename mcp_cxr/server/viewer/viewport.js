@@ -143,6 +143,12 @@ export class Viewport {
     this.draw();
   }
 
+  /** Take the window from another viewport. */
+  followWindow({ image }) {
+    this.image.takeWindow(image);
+    this.draw();
+  }
+
   fit() {
     this.zoom = 1;
     this.#moveTo(0.5, 0.5);

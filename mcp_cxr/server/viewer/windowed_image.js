@@ -79,6 +79,26 @@ export class WindowedImage {
     this.#updateGrays();
   }
 
+  /** How the window differs from the default one, for other images to take; null for the default. */
+  get windowChange() {
+    if (!this.chosen) return null;
+    const { center, width } = this.linearWindow;
+    return { shift: (this.#sign * (this.chosen.center - center)) / width, factor: this.chosen.width / width };
+  }
+
+  /** Change the default window as that of another image was changed: their values may have other ranges. */
+  takeWindow({ windowChange: change, isInverted }) {
+    const { center, width, function: kind } = this.linearWindow;
+    this.isInverted = isInverted;
+    this.setWindow(
+      change && { center: center + this.#sign * change.shift * width, width: change.factor * width, function: kind },
+    );
+  }
+
+  get #sign() {
+    return this.grayscale.inverse ? -1 : 1;
+  }
+
   invert() {
     this.isInverted = !this.isInverted;
     this.#updateGrays();

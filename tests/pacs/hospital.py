@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
@@ -117,6 +120,21 @@ def text_report(study: Study, text: str, *, instance: int = 1, verified: bool = 
     return _bytes(report)
 
 
+def deep_report(study: Study, levels: int) -> bytes:
+    """Return a report whose content lies so many containers deep."""
+    start = Dataset()
+    start.RelationshipType, start.ValueType, start.ContinuityOfContent = "CONTAINS", "CONTAINER", "SEPARATE"
+    buffer = DicomBytesIO()
+    buffer.is_implicit_VR, buffer.is_little_endian = False, True
+    write_dataset(buffer, start)
+    undefined = b"\xff" * 4
+    opened = b"\x40\x00\x30\xa7SQ\0\0" + undefined + b"\xfe\xff\x00\xe0" + undefined
+    closed = b"\xfe\xff\x0d\xe0" + bytes(4) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    flat = text_report(study, "")
+    head = flat[: flat.index(b"\x40\x00\x30\xa7SQ")]  # nothing follows the content
+    return head + (opened + buffer.getvalue()) * levels + closed * levels
+
+
 def dose_report(study: Study) -> bytes:
     """Return an X-Ray Radiation Dose SR, PS3.3 A.35.8: no report in words."""
     report = _document(study, XRayRadiationDoseSRStorage, "SR", 1, series=8)
@@ -126,25 +144,25 @@ def dose_report(study: Study) -> bytes:
     return _bytes(report)
 
 
-def pdf_report(study: Study, text: str) -> bytes:
-    """Return an Encapsulated PDF of one page with a text layer, PS3.3 A.45.1."""
+def pdf_report(study: Study, text: str, *, spaces: int = 0) -> bytes:
+    """Return an Encapsulated PDF of one page with a text layer, PS3.3 A.45.1; arguments as for `pdf`."""
     document = _document(study, EncapsulatedPDFStorage, "DOC", 1, series=7)
     document.DocumentTitle, document.MIMETypeOfEncapsulatedDocument = "Radiology Report", "application/pdf"
     document.BurnedInAnnotation = "YES"
-    content = pdf(text)
+    content = pdf(text, spaces=spaces)
     document.EncapsulatedDocument = content + b"\0" * (len(content) % 2)
     return _bytes(document)
 
 
-def pdf(text: str) -> bytes:
-    """Return a PDF of one page that shows a line of text."""
-    drawn = f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode("latin-1")
+def pdf(text: str, *, spaces: int = 0) -> bytes:
+    """Return a PDF of one page that shows a line of text, followed by so many bytes of blanks, compressed."""
+    drawn = zlib.compress(f"BT /F1 12 Tf 72 720 Td ({text}) Tj ET".encode("latin-1") + b" " * spaces)
     font = b"<< /Font << /F1 5 0 R >> >>"
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources %b >>" % font,
-        b"<< /Length %d >>\nstream\n%b\nendstream" % (len(drawn), drawn),
+        b"<< /Length %d /Filter /FlateDecode >>\nstream\n%b\nendstream" % (len(drawn), drawn),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
     content, offsets = b"%PDF-1.4\n", list[int]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mcp_cxr.cli._common import DONE, FAILED, confirmed, note, print_result, with_settings
@@ -38,10 +39,15 @@ def ask_servers(*, write: bool, out: Path | None, as_json: bool) -> int:
     async def run(settings: Settings) -> ContactRecord:
         return await contact_servers(settings, write=size, on_start=_progress)
 
+    started = time.monotonic()
     record = with_settings(run)
+    note(f"Finished in {time.monotonic() - started:.0f} s.")
     if out:
         out.write_text(record.to_text(), encoding="utf-8")
     print_result(record.model_dump(mode="json"), _lines(record), as_json=as_json)
+    iris = record.iris
+    if iris and iris.statements.failure == "StoreMissing" and not iris.own_tables:
+        note("IRIS holds no archive, so its statements were not run. Run `mcp-cxr table create`, or add --write.")
     if out:
         note(f"{out} holds numbers and codes, no text of a server. Read it; docs/first-contact.md says how to send it.")
     return FAILED if record.differences else DONE

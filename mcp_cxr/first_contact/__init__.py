@@ -5,13 +5,12 @@ The modules that ask IRIS load its driver: they are imported by those who need t
 
 from mcp_cxr.first_contact._expectations import Expectation, expectations, with_differences
 from mcp_cxr.first_contact._parts import Parts
-from mcp_cxr.first_contact._record import ContactRecord, PartFacts, read_record
+from mcp_cxr.first_contact._record import ContactRecord, read_record
 from mcp_cxr.first_contact._service import contact_service
 
 __all__ = [
     "ContactRecord",
     "Expectation",
-    "PartFacts",
     "Parts",
     "contact_service",
     "expectations",

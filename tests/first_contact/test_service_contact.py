@@ -68,11 +68,12 @@ async def test_the_words_that_infinity_cuts_are_named(services: dict[str, StandI
 @pytest.mark.parametrize(
     ("setting", "names"),
     [
-        ({"fault": {"kind": "floats", "times": 999}}, {"base64"}),
+        (
+            {"fault": {"kind": "floats", "times": 999}, "version": "latest", "ready": False},
+            {"base64", "service version", "health"},
+        ),
         ({"models": NAMES[1:]}, {"model name"}),
         ({"image_size": 448}, {"image size"}),
-        ({"version": "latest"}, {"service version"}),
-        ({"ready": False}, {"health"}),
         ({"max_body": 100_000}, {"full batch", "part images"}),
     ],
 )

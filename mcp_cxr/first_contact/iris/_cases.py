@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 from mcp_cxr.errors import StoreError
 from mcp_cxr.first_contact._record import CaseFacts, RefusalFacts
 from mcp_cxr.first_contact.iris._calls import drawn_vectors, made_images, made_studies
+from mcp_cxr.first_contact.iris._contact import create
 from mcp_cxr.records import Filter, Fingerprint, ImageId
-from mcp_cxr.stores.iris.schema import create_tables
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ async def run(session: Session, dimension: int, found: Found) -> None:
     fingerprint = Fingerprint("drawn", dimension, "1")
     try:
         await session.run(lambda on: _create_original(on, table, dimension), may_write=True)
-        await session.run(lambda on: create_tables(on, session.location, fingerprint, None, None), may_write=True)
+        await create(session, fingerprint)
         found["words_without_documents"] = await session.run(_words_without_documents, may_write=True)
         found["forget_keeps_study"] = await session.run(lambda on: _forget_keeps_study(on, fingerprint), may_write=True)
         found["refusals"] = await session.run(lambda on: tuple(_refusals(on)), may_write=True)

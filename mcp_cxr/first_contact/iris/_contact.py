@@ -18,23 +18,25 @@ from mcp_cxr.first_contact._record import (
     ServerFacts,
     StatementsFacts,
 )
-from mcp_cxr.first_contact._vocabulary import READS
 from mcp_cxr.first_contact.iris import _server
 from mcp_cxr.first_contact.iris._calls import read_inputs, reads
 from mcp_cxr.first_contact.iris._recorded import RecordedStatements, record_call
 from mcp_cxr.stores.iris.driver import Pool
+from mcp_cxr.stores.iris.schema import create_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
     from typing import Self
 
     from mcp_cxr.first_contact._parts import Parts
     from mcp_cxr.first_contact.iris._calls import Call, Inputs
+    from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris import IrisConfig
 
 T = TypeVar("T")
 
+_DDL = frozenset({"CREATE", "ALTER", "DROP"})
 _ONCE = frozenset({"reference sample"})
 """Operations that transfer 50 MB, run once."""
 SHARES_S = {"server": 20.0, "privileges": 20.0, "statements": 120.0, "plans": 30.0}
@@ -88,9 +90,19 @@ class Session:
             return facts
 
         facts = await self.run(work, may_write=may_write)
-        if facts.failure:
-            self._pool.replace_all()  # the connection may be lost
+        if facts.failure or any(one.verb in _DDL for one in facts.statements):
+            self.reconnect()  # it may be lost, or hold statements on other tables
         return facts
+
+    def reconnect(self) -> None:
+        """Use a new connection from now on: this one may hold statements that were prepared for other tables."""
+        self._pool.replace_all()
+
+
+async def create(session: Session, fingerprint: Fingerprint) -> None:
+    """Create the tables of an archive."""
+    await session.run(lambda on: create_tables(on, session.location, fingerprint, None, None), may_write=True)
+    session.reconnect()
 
 
 async def contact_iris(config: IrisConfig, parts: Parts) -> IrisFacts:
@@ -132,17 +144,16 @@ async def _statements(session: Session, found: Found) -> None:
     await record_reads(session, given, found)
 
 
-async def record_reads(session: Session, given: Inputs, found: Found, *, only: Sequence[str] = READS) -> None:
+async def record_reads(session: Session, given: Inputs, found: Found) -> None:
     """Add the operations that read, each as soon as it is done."""
     found.setdefault("calls", ())
     for call in reads(given):
-        if call[0] in only:
-            facts = await session.record(
-                call, twice=call[0] not in _ONCE, has_later_columns=given.entries.has_later_columns
-            )
-            found["calls"] += (facts,)
-            if facts.call == "facts at once" and facts.statements:
-                found["facts_in_one_statement"] = facts.failure is None
+        facts = await session.record(
+            call, twice=call[0] not in _ONCE, has_later_columns=given.entries.has_later_columns
+        )
+        found["calls"] += (facts,)
+        if facts.call == "facts at once" and facts.statements:
+            found["facts_in_one_statement"] = facts.failure is None
 
 
 async def _plans(session: Session, found: Found) -> None:

@@ -5,6 +5,7 @@ A note in the data folder names them while they may exist. It is locked as long 
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from contextlib import asynccontextmanager, suppress
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.first_contact.iris._contact import Session
     from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+
+_log = logging.getLogger(__name__)
 
 SCHEMA: Final = "McpCxrContact"
 ENDINGS: Final = ("", "Original", "Case")
@@ -55,10 +58,12 @@ async def own_tables(session: Session, folder: Path) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        with anyio.move_on_after(_DROP_WITHIN_S, shield=True), suppress(CxrError):  # the next run tries again
+        with anyio.move_on_after(_DROP_WITHIN_S, shield=True), suppress(CxrError):
             await session.run(_drop, may_write=True)
             note.unlink()
         os.close(descriptor)
+        if note.exists():
+            _log.warning("Tables %s... could not be dropped; the next run with --write tries again.", session.table)
 
 
 def _drop(statements: RecordedStatements) -> None:

@@ -23,7 +23,6 @@ from mcp_cxr.first_contact._record import (
     StatementsFacts,
     WritersFacts,
 )
-from mcp_cxr.first_contact._vocabulary import READS
 from mcp_cxr.first_contact.iris import _cases, _server
 from mcp_cxr.first_contact.iris._calls import (
     drawn_vectors,
@@ -33,10 +32,10 @@ from mcp_cxr.first_contact.iris._calls import (
     removals,
     writes,
 )
-from mcp_cxr.first_contact.iris._contact import Session, record_reads
+from mcp_cxr.first_contact.iris._contact import Session, create, record_reads
 from mcp_cxr.first_contact.iris._own_tables import own_tables
 from mcp_cxr.records import Filter, Fingerprint, ImageId
-from mcp_cxr.stores.iris.schema import create_tables, create_vector_index, read_entries
+from mcp_cxr.stores.iris.schema import create_vector_index, read_entries
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
 if TYPE_CHECKING:
@@ -131,14 +130,14 @@ async def _own(session: Session, size: WriteSize, found: Found) -> None:
         if call[0] == "create tables":
             session.has_nolock = found["has_nolock"] = await session.run(studies.try_nolock, may_write=True) == 0
     given = await session.run(lambda on: read_inputs(on, session.location))
-    await record_reads(session, given, found, only=READS)
+    await record_reads(session, given, found)
     for call in removals():
         found["calls"] += (await session.record(call, twice=False, may_write=True),)
 
 
 async def _load(session: Session, size: WriteSize, found: Found) -> None:
     fingerprint = fingerprint_of(size.dimension)
-    await session.run(lambda on: create_tables(on, session.location, fingerprint, None, None), may_write=True)
+    await create(session, fingerprint)
     found["rows_per_s"] = await _put(session, fingerprint, made_images(size.rows))
     await _build_index(session, fingerprint, found)
     if found["index_sqlcode"]:
@@ -185,6 +184,7 @@ async def _build_index(session: Session, fingerprint: Fingerprint, found: Found)
 
     started = time.monotonic()
     found["index_sqlcode"] = await session.run(build, may_write=True)
+    session.reconnect()
     found["index_s"] = round(time.monotonic() - started, 2)
     found["update_sqlcode"] = await session.run(_touch, may_write=True)
     found["upsert_sqlcode"] = await session.run(lambda on: _upsert(on, fingerprint), may_write=True)
@@ -250,7 +250,7 @@ async def _writers(config: IrisConfig, session: Session, size: WriteSize, found:
         except CxrError as exc:
             failures.append(failure_name(exc))
 
-    await session.run(lambda on: create_tables(on, session.location, fingerprint, None, None), may_write=True)
+    await create(session, fingerprint)
     before = await session.run(lambda on: rankings_and_counts.count(on, Filter(), None))
     async with Session(config, session.table) as other, anyio.create_task_group() as group:
         other.has_nolock = session.has_nolock

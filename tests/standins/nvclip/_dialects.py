@@ -233,6 +233,8 @@ def _jpeg(item: str) -> bytes:
     except binascii.Error:
         raw = b""
     starts = b"\x89PNG" if found and found[1] == "png" else b"\xff\xd8\xff"
-    if not raw.startswith(starts) or b"no image" in raw:
+    if not raw.startswith(starts) or (
+        raw.startswith(b"\xff\xd8") and not raw.endswith(b"\xff\xd9")
+    ):  # a JPEG that is cut
         raise Refusal(422, f"not an image: {item}")
     return raw

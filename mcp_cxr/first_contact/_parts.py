@@ -40,6 +40,11 @@ class Parts:
     def __init__(self, on_start: Callable[[str, float], None] | None = None) -> None:
         self._on_start = on_start
 
+    def announce(self, title: str, share_s: float) -> None:
+        """Say what begins, and how many seconds it may take."""
+        if self._on_start:
+            self._on_start(title, share_s)
+
     async def run(
         self, part: type[Part], title: str, share_s: float, work: Callable[[Found], Awaitable[None]], **known: object
     ) -> Part:
@@ -52,8 +57,7 @@ class Parts:
             work: It may be cancelled.
             known: Fields that are known before.
         """
-        if self._on_start:
-            self._on_start(title, share_s)
+        self.announce(title, share_s)
         found: Found = dict(known)
         state: State = "not finished"
         failure: Failure | None = None

@@ -135,7 +135,7 @@ async def test_the_next_run_removes_what_a_kill_left(config: IrisConfig, server:
 
 async def test_tables_of_a_run_that_lives_are_kept(config: IrisConfig, server: StandIn, tmp_path: Path) -> None:
     facts = await ask(config)
-    async with Session(config, config.table) as first, own_tables(first, tmp_path):
+    async with Session(config, config.table) as first, own_tables(first, tmp_path, Parts()):
         await first.run(lambda on: on.try_execute("CREATE TABLE {table} (X INTEGER)"), may_write=True)
         await contact_iris_writing(config, facts, WriteSize(10, 16, 4), tmp_path, Parts())
         assert list(server.tables) == [first.table]

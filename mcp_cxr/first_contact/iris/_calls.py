@@ -10,7 +10,7 @@ import numpy as np
 
 from mcp_cxr.errors import StoreError
 from mcp_cxr.first_contact._vocabulary import FILTERS
-from mcp_cxr.records import Filter, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId, TermClause
+from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId, TermClause
 from mcp_cxr.stores.iris.schema import (
     create_tables,
     drop_tables,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mcp_cxr.first_contact.iris._recorded import RecordedStatements
-    from mcp_cxr.records import Fingerprint, Vectors
+    from mcp_cxr.records import Vectors
     from mcp_cxr.stores.iris.schema import Entries
 
 Call = tuple[str, "Callable[[RecordedStatements], object]"]
@@ -146,6 +146,11 @@ def _facts(statements: RecordedStatements, ids: Sequence[ImageId], *, in_parts: 
     if reader.in_parts and not in_parts:
         raise FactsRefused("read in several statements")
     return facts
+
+
+def drawn_fingerprint(dimension: int) -> Fingerprint:
+    """Return the fingerprint of drawn vectors."""
+    return Fingerprint("drawn", dimension, "1")
 
 
 def made_images(count: int, *, prefix: str = "i", studies_from: int = 0) -> list[ImageRecord]:

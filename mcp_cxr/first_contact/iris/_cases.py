@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from mcp_cxr.errors import StoreError
 from mcp_cxr.first_contact._record import CaseFacts, RefusalFacts
-from mcp_cxr.first_contact.iris._calls import drawn_vectors, made_images, made_studies
+from mcp_cxr.first_contact.iris._calls import drawn_fingerprint, drawn_vectors, made_images, made_studies
 from mcp_cxr.first_contact.iris._contact import create
-from mcp_cxr.records import Filter, Fingerprint, ImageId
+from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mcp_cxr.first_contact._record import Found
     from mcp_cxr.first_contact.iris._contact import Session
     from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.records import Fingerprint
 
 _MIXED = "aBc"
 _CREATE: Final = "CREATE TABLE {table}Case (FoldedText VARCHAR(50), ExactText VARCHAR(50) %EXACT)"
@@ -71,7 +72,7 @@ async def run(session: Session, dimension: int, found: Found) -> None:
     """Add the cases, then the refusals and what happens to a study, on a table of the original program."""
     found["cases"] = await session.run(lambda on: tuple(_cases(on)), may_write=True)
     table, session.table = session.table, session.table + "Original"
-    fingerprint = Fingerprint("drawn", dimension, "1")
+    fingerprint = drawn_fingerprint(dimension)
     try:
         await session.run(lambda on: _create_original(on, table, dimension), may_write=True)
         await create(session, fingerprint)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import LiteralString
 
+    from mcp_cxr.first_contact._parts import Parts
     from mcp_cxr.first_contact.iris._contact import Session
     from mcp_cxr.first_contact.iris._recorded import RecordedStatements
 
@@ -40,7 +41,7 @@ _DROP_WITHIN_S = 120
 
 
 @asynccontextmanager
-async def own_tables(session: Session, folder: Path) -> AsyncGenerator[None]:
+async def own_tables(session: Session, folder: Path, parts: Parts) -> AsyncGenerator[None]:
     """Remove what a kill left, then let `session` use tables of its own; drop them, also after Ctrl-C.
 
     Raises:
@@ -58,6 +59,7 @@ async def own_tables(session: Session, folder: Path) -> AsyncGenerator[None]:
     try:
         yield
     finally:
+        parts.announce("IRIS: dropping the new tables", _DROP_WITHIN_S)
         with anyio.move_on_after(_DROP_WITHIN_S, shield=True), suppress(CxrError):
             await session.run(_drop, may_write=True)
             note.unlink()

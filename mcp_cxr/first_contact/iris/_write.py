@@ -25,6 +25,7 @@ from mcp_cxr.first_contact._record import (
 )
 from mcp_cxr.first_contact.iris import _cases, _server
 from mcp_cxr.first_contact.iris._calls import (
+    drawn_fingerprint,
     drawn_vectors,
     made_images,
     made_studies,
@@ -34,7 +35,7 @@ from mcp_cxr.first_contact.iris._calls import (
 )
 from mcp_cxr.first_contact.iris._contact import Session, create, record_reads
 from mcp_cxr.first_contact.iris._own_tables import own_tables
-from mcp_cxr.records import Filter, Fingerprint, ImageId
+from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris.schema import create_vector_index, read_entries
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.first_contact._parts import Parts
     from mcp_cxr.first_contact.iris._recorded import RecordedStatements
-    from mcp_cxr.records import ImageRecord
+    from mcp_cxr.records import Fingerprint, ImageRecord
     from mcp_cxr.stores.iris import IrisConfig
 
 SHARES_S: Final = {"own tables": 180.0, "cases": 60.0, "load": 1200.0, "writers": 180.0}
@@ -103,7 +104,7 @@ async def contact_iris_writing(
     """
     if facts.server.round_trip_ms is None:
         return facts
-    async with Session(config, config.table) as session, own_tables(session, folder):
+    async with Session(config, config.table) as session, own_tables(session, folder, parts):
 
         async def run(part: type[Part], name: str, work: Callable[[Found], Awaitable[None]], **known: object) -> Part:
             return await parts.run(part, f"IRIS {name}", SHARES_S[name], work, **known)
@@ -118,14 +119,9 @@ async def contact_iris_writing(
     return facts.model_copy(update={"own_tables": own, "cases": cases, "load": load, "writers": both})
 
 
-def fingerprint_of(dimension: int) -> Fingerprint:
-    """Return the fingerprint of drawn vectors."""
-    return Fingerprint("drawn", dimension, "1")
-
-
 async def _own(session: Session, size: WriteSize, found: Found) -> None:
     found["calls"] = ()
-    for call in writes(session.location, fingerprint_of(size.dimension), _FEW):
+    for call in writes(session.location, drawn_fingerprint(size.dimension), _FEW):
         found["calls"] += (await session.record(call, twice=False, may_write=True),)
         if call[0] == "create tables":
             session.has_nolock = found["has_nolock"] = await session.run(studies.try_nolock, may_write=True) == 0
@@ -136,7 +132,7 @@ async def _own(session: Session, size: WriteSize, found: Found) -> None:
 
 
 async def _load(session: Session, size: WriteSize, found: Found) -> None:
-    fingerprint = fingerprint_of(size.dimension)
+    fingerprint = drawn_fingerprint(size.dimension)
     await create(session, fingerprint)
     found["rows_per_s"] = await _put(session, fingerprint, made_images(size.rows))
     await _build_index(session, fingerprint, found)
@@ -238,7 +234,7 @@ def _index_is_planned(on: RecordedStatements, location: str) -> bool:
 
 async def _writers(config: IrisConfig, session: Session, size: WriteSize, found: Found) -> None:
     """Let two connections write the same studies at once."""
-    fingerprint = fingerprint_of(size.dimension)
+    fingerprint = drawn_fingerprint(size.dimension)
     half = size.studies // 2
     failures: list[str] = []
 

@@ -21,14 +21,18 @@
     +-- EmbeddingError              the embedder fails or refuses
     |   +-- EmbeddingUnavailable    the service is down or overloaded        -> retry
     |   +-- EmbeddingRejected       the service refuses the input            -> change the input
+    +-- PacsError                   the PACS fails, or answers what it must not -> tell its administrator
+    |   +-- PacsUnavailable         it is down or overloaded               -> retry
+    |   +-- PacsRefused             login or request refused               -> change the login or the URL
+    |   +-- PacsNotFound            it has no such study or file           -> nothing: it may be deleted
     +-- InternalError               our own code failed in a worker process  -> report it
     +-- ImageError                  one file cannot be rendered; `reason` is short, so that ingest can count it
         +-- UnsupportedImage        sound, but no chest X-ray, or no decoder for it
         +-- CorruptImage            damaged
         +-- UnreadableFile          gone, forbidden or on a failing disk     -> ingest again: it may be sound
 
-Only `StoreUnavailable` and `EmbeddingUnavailable` are worth a retry without a change. A message says what happened, to
-which thing, and what to do. It never contains a secret, report text or the value of a DICOM tag.
+Only `StoreUnavailable`, `EmbeddingUnavailable` and `PacsUnavailable` are worth a retry without a change. A message
+says what happened, to which thing, and what to do. It never contains a secret, report text or the value of a DICOM tag.
 """
 
 from __future__ import annotations
@@ -110,6 +114,31 @@ class EmbeddingUnavailable(EmbeddingError):
 
 class EmbeddingRejected(EmbeddingError):
     """The embedding service refuses the input."""
+
+
+class PacsError(CxrError):
+    """The PACS fails, or answers what the standard does not allow."""
+
+
+class PacsUnavailable(PacsError):
+    """The PACS is down or overloaded; a retry may help.
+
+    Args:
+        message: For people.
+        retry_after_s: Seconds that it asks to wait; 0 if it does not say.
+    """
+
+    def __init__(self, message: str, retry_after_s: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class PacsRefused(PacsError):
+    """The PACS refuses the login or the request, or may not be asked."""
+
+
+class PacsNotFound(PacsError):
+    """The PACS has no such study or file."""
 
 
 class InternalError(CxrError):

@@ -23,6 +23,7 @@ from mcp_cxr.loopback import is_allowed, remote_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
+    from pathlib import Path
 
 Transport: TypeAlias = httpx.AsyncBaseTransport
 """Replaces the network in tests, such as `httpx.MockTransport`."""
@@ -80,12 +81,8 @@ class HttpReply:
 
     @property
     def retry_after_s(self) -> float:
-        """Seconds of Retry-After, RFC 9110 10.2.3; 0 if there is none, or a date, which is rare."""
-        try:
-            seconds = float(self.headers.get("Retry-After", 0))
-        except ValueError:
-            return 0
-        return max(seconds, 0) if math.isfinite(seconds) else 0
+        """Seconds of Retry-After; 0 if there is none."""
+        return _retry_after_s(self.headers)
 
 
 class StreamedReply:
@@ -97,6 +94,11 @@ class StreamedReply:
         self._response = response
         self._limits = limits
         self._deadline = deadline
+
+    @property
+    def retry_after_s(self) -> float:
+        """Seconds of Retry-After; 0 if there is none."""
+        return _retry_after_s(self.headers)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the body in parts.
@@ -151,6 +153,7 @@ class HttpClient(AbstractAsyncContextManager["HttpClient"]):
         limits: Of each exchange.
         headers: Sent with each request; they may hold a key that `check_service` accepted.
         allowed_hosts: Hosts beyond loopback, as MCP_CXR_ALLOW_REMOTE names them.
+        ca_file: Certificates that are trusted besides certifi's and the system's, PEM.
         transport: Replaces the network in tests.
     """
 
@@ -160,12 +163,14 @@ class HttpClient(AbstractAsyncContextManager["HttpClient"]):
         *,
         headers: Mapping[str, str] | None = None,
         allowed_hosts: tuple[str, ...] = (),
+        ca_file: Path | None = None,
         transport: Transport | None = None,
     ) -> None:
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL
         self._limits = limits
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "mcp-cxr", **(headers or {})}
         self._allowed_hosts = allowed_hosts
+        self._ca_file = ca_file
         self._transport = transport
         self._clients: dict[str, httpx.AsyncClient] = {}
         self.connections = 0
@@ -228,7 +233,9 @@ class HttpClient(AbstractAsyncContextManager["HttpClient"]):
                 limits=httpx.Limits(
                     max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S
                 ),
-                verify=_trusting_context() if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                verify=_trusting_context(self._ca_file)
+                if scheme == "https"
+                else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 trust_env=False,
                 follow_redirects=False,
                 transport=self._transport,
@@ -283,14 +290,31 @@ def check_service(
         raise ConfigError(f"{key_variable} holds a line break or a character that is not ASCII; set it again.")
 
 
-@cache
-def _trusting_context() -> ssl.SSLContext:
-    """Return a context that trusts certifi's list and the system's store, which may hold a hospital's own authority.
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    """Return the seconds of Retry-After, RFC 9110 10.2.3; 0 if there are none, or a date, which is rare."""
+    try:
+        seconds = float(headers.get("Retry-After", 0))
+    except ValueError:
+        return 0
+    return max(seconds, 0) if math.isfinite(seconds) else 0
 
-    Loading both takes 0.1 to 0.4 s.
+
+@cache
+def _trusting_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a context that trusts certifi's list, the system's store, and a hospital's own authority.
+
+    Loading all takes 0.1 to 0.4 s.
+
+    Raises:
+        ConfigError: The file is missing, or holds no certificate.
     """
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError):
+            raise ConfigError(f"{ca_file} cannot be read as certificates; name a PEM file that you can read.") from None
     return context
 
 

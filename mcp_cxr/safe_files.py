@@ -6,8 +6,12 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -78,6 +82,26 @@ def _require_file(status: os.stat_result) -> None:
 
 def _error(number: int) -> OSError:
     return OSError(number, os.strerror(number))
+
+
+def try_lock(folder: Path) -> int | None:
+    """Lock a folder until the returned descriptor is closed, or this process ends.
+
+    Returns:
+        None: another process holds it, or the system has no such locks.
+
+    Raises:
+        OSError: The folder cannot be opened, or is a link.
+    """
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def create_private_file(path: Path, content: bytes) -> None:

@@ -42,7 +42,7 @@ Place = Annotated[Path, BeforeValidator(_plain_path)]
 Paths = Annotated[tuple[Place, ...], NoDecode, _split(os.pathsep)]
 Names = Annotated[tuple[str, ...], NoDecode, _split(",")]
 StoreKind = Literal["embedded", "iris"]
-_SECRETS_AS_THEY_ARE = ("IRIS_PASSWORD",)
+_SECRETS_AS_THEY_ARE = ("IRIS_PASSWORD", "MCP_CXR_PACS_PASSWORD")
 """Blanks and quotes may be part of these; only line ends are removed."""
 _UNEXPANDED = re.compile(r"\$\w+|\$\{[^}]*\}|%\w+%")
 """A variable of a shell or of a host's configuration, as a part of a path."""
@@ -183,6 +183,24 @@ class Settings(BaseSettings):
         description="Section of the file named by `ISC_SSLconfigurations`; without it, no TLS.",
     )
 
+    pacs_url: str | None = Field(
+        None,
+        validation_alias="MCP_CXR_PACS_URL",
+        description="Base URL of the PACS's DICOMweb service, for `pull` and for images whose file is not kept.",
+    )
+    pacs_user: str | None = Field(None, validation_alias="MCP_CXR_PACS_USER", description="User of the PACS.")
+    pacs_password: SecretStr | None = Field(
+        None, validation_alias="MCP_CXR_PACS_PASSWORD", description="Password of that user."
+    )
+    pacs_token: SecretStr | None = Field(
+        None, validation_alias="MCP_CXR_PACS_TOKEN", description="Bearer token of the PACS, instead of a user."
+    )
+    pacs_ca_file: Place | None = Field(
+        None,
+        validation_alias="MCP_CXR_PACS_CA_FILE",
+        description="Certificates (PEM) that are trusted for the PACS besides the system's.",
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _without_pasted_marks(cls, given: Any) -> Any:  # noqa: ANN401 - pydantic's signature
@@ -254,6 +272,11 @@ class Settings(BaseSettings):
     def access_log_file(self) -> Path:
         """The log of the calls of tools."""
         return self.data_dir / "access.jsonl"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where `pull` keeps files, and what it knows of the studies of a PACS."""
+        return self.data_dir / "pacs"
 
     @property
     def not_images_file(self) -> Path:

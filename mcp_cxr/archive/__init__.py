@@ -11,6 +11,16 @@
 from mcp_cxr.archive._archive import Archive
 from mcp_cxr.archive._first_contact import contact_servers
 from mcp_cxr.archive._open import copy_archive, local_config, mark_as_demo, open_archive
+from mcp_cxr.archive._pacs import open_pacs
 from mcp_cxr.archive._roots import AllowedRoots
 
-__all__ = ["AllowedRoots", "Archive", "contact_servers", "copy_archive", "local_config", "mark_as_demo", "open_archive"]
+__all__ = [
+    "AllowedRoots",
+    "Archive",
+    "contact_servers",
+    "copy_archive",
+    "local_config",
+    "mark_as_demo",
+    "open_archive",
+    "open_pacs",
+]

@@ -12,6 +12,7 @@ from mcp_cxr.archive._image_details import image_details
 from mcp_cxr.archive._image_files import ImageFiles
 from mcp_cxr.archive._local_config import local_config
 from mcp_cxr.archive._overview import count_archive
+from mcp_cxr.archive._pacs import PullDestination, PulledImages
 from mcp_cxr.archive._parameters import with_parameters_of
 from mcp_cxr.archive._roots import AllowedRoots, Roots
 from mcp_cxr.embeddings import LocalEmbedder
@@ -38,6 +39,7 @@ from mcp_cxr.ingest import (
     compare_reading,
     ingest,
 )
+from mcp_cxr.pacs import Pull
 from mcp_cxr.records import Filter, ForgetPreview, Overview, SearchArguments
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
@@ -45,10 +47,12 @@ from mcp_cxr.timeline import patient_timeline
 from mcp_cxr.upkeep import CheckResult, FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder, LocalConfig
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
+    from mcp_cxr.pacs import PacsSource, PullPlan, PullSummary
     from mcp_cxr.records import (
         ImageDetails,
         ImageId,
@@ -81,7 +85,10 @@ class Archive:
         self.embedder = embedder
         self._image_reader = image_reader
         self._roots = Roots(settings.roots, store)
-        self._image_files = ImageFiles(store, embedder, image_reader, self._roots)
+        self.pulled = PulledImages(settings, store)
+        """What was pulled from a PACS."""
+        self._roots.add(self.pulled.spool.root)
+        self._image_files = ImageFiles(store, embedder, image_reader, self._roots, self.pulled)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
@@ -195,6 +202,45 @@ class Archive:
             await self.check_embedder()
         async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
             return await self._ingest(plan, image_reader, stop_signal=stop_signal, callbacks=callbacks)
+
+    async def pull(
+        self,
+        plan: PullPlan,
+        source: PacsSource,
+        *,
+        workers: int | None = None,
+        on_progress: Callable[[PullSummary], Awaitable[None]] | None = None,
+        on_start: Callable[[Pull], None] | None = None,
+        now: dt.datetime | None = None,
+    ) -> PullSummary:
+        """Add the images of a PACS to the archive; see `mcp_cxr.pacs.Pull`.
+
+        Args:
+            plan: What to pull.
+            source: The PACS, from `open_pacs`.
+            workers: Images read at the same time; None: one for each core.
+            on_progress: Called every second.
+            on_start: Called with the pull, which can be stopped.
+            now: The time; None: that of the clock.
+
+        Raises:
+            PacsError: The PACS cannot be asked.
+            CxrError: As `mcp_cxr.ingest.ingest` says.
+        """
+        root = self.pulled.spool.root
+        if not plan.dry_run:
+            await self.check_embedder()
+            await self.pulled.prepare()
+        async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
+
+            async def ingest_files(files: frozenset[str]) -> IngestSummary:
+                return await self._ingest(IngestPlan(path=root, only=files, searches_companions=False), image_reader)
+
+            destination = PullDestination(self.store, self.pulled.spool, ingest_files)
+            pull = Pull(plan, source, self.pulled.spool, destination, image_reader, on_progress=on_progress, now=now)
+            if on_start:
+                on_start(pull)
+            return await pull.run()
 
     async def check_embedder(self) -> None:
         """Check that the embedder is of the archive's model and answers, as `ingest` does before it reads files.
@@ -454,6 +500,7 @@ class Archive:
         """
         removed = await self.store.forget(where)
         self._image_files.clear_caches()
+        await self.pulled.forget_removed()
         return removed
 
     async def evaluate(
@@ -483,7 +530,8 @@ class Archive:
             roots = (await self.allowed_roots()).roots
         except (StoreError, ConfigError):  # reported by `run_checks` itself
             roots = self.settings.roots
-        return await run_checks(self.store, self.embedder, roots, self._id_key(), self.settings.is_shared)
+        checks = await run_checks(self.store, self.embedder, roots, self._id_key(), self.settings.is_shared)
+        return [*checks, *await self.pulled.check()]
 
     def _id_key(self) -> IdKey:
         return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from mcp_cxr.archive._pacs import PulledImages
     from mcp_cxr.archive._roots import AllowedRoots, Roots
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
@@ -45,11 +46,14 @@ _VIEWS_KEPT = 24
 class ImageFiles:
     """The files of an archive's images. The methods raise the errors that `Archive` documents."""
 
-    def __init__(self, store: Store, embedder: Embedder, image_reader: ImageReader, roots: Roots) -> None:
+    def __init__(
+        self, store: Store, embedder: Embedder, image_reader: ImageReader, roots: Roots, pulled: PulledImages
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._image_reader = image_reader
         self._roots = roots
+        self._pulled = pulled
         self._stored_values = FileCache(image_reader.read_values, capacity=_STORED_VALUES_KEPT)
         self._views = FileCache(image_reader.render_view, capacity=_VIEWS_KEPT)
 
@@ -156,7 +160,7 @@ class ImageFiles:
 
         A view that is kept depends on the file and the options alone; store and roots are asked every time.
         """
-        view = await self._views.get(await self.file_of(stored), options)
+        view = await self._views.get(await self.file_of(stored, may_fetch=True), options)
         image = stored.image
         header = replace(view.header, view_position=image.view_position, view_source=image.view_source)
         return replace(view, header=header)
@@ -170,7 +174,7 @@ class ImageFiles:
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return an image's stored values, and one tile of them or a reduced whole."""
-        path = await self.file_of(await self.stored_image(image_id))
+        path = await self.file_of(await self.stored_image(image_id), may_fetch=True)
         values = await self._stored_values.get(path, keep=keep)
         if tile is None:
             return values, await to_thread.run_sync(partial(overview_tile, values, max_px=max_px))
@@ -217,14 +221,20 @@ class ImageFiles:
         status = await to_thread.run_sync(path.stat)
         return known.image_id if known and known.is_unchanged(status.st_size, status.st_mtime_ns) else None
 
-    async def file_of(self, stored: StoredImage) -> Path:
+    async def file_of(self, stored: StoredImage, *, may_fetch: bool = False) -> Path:
         """Return the image's file, if it is unchanged since ingest.
+
+        Args:
+            may_fetch: Whether a file that is kept by a PACS alone is fetched again.
 
         Raises:
             NotFound: The file is gone or was changed.
+            PacsError: The PACS that has it fails or refuses.
             PathRefused: It lies below no root.
         """
         recorded_path = stored.image.file
+        if may_fetch and (fetched := await self._pulled.file_of(stored.image)):
+            return fetched
         allowed_roots = await self._roots.allowed_roots()
         try:
             path = await to_thread.run_sync(allowed_roots.resolve, recorded_path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
@@ -146,3 +148,28 @@ def confirmed(question: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigError("This command asks for a typed yes; run it in a terminal.")
     return click.prompt(f"{question} Type yes to continue", default="no", show_default=False, err=True).strip() == "yes"
+
+
+def stop_on_interrupt(
+    is_stopping: Callable[[], bool], stop: Callable[[str], None], tell: Callable[[str], None]
+) -> None:
+    """Stop after the current batch at the first Ctrl-C, at once at the second; lasts as long as the event loop.
+
+    Args:
+        is_stopping: Whether the work is being stopped already.
+        stop: Stops it, with the reason for the user.
+        tell: Prints a line.
+    """
+    import asyncio  # loaded late: `mcp-cxr --help` does not need it
+
+    def on_signal() -> None:
+        if is_stopping():
+            raise KeyboardInterrupt
+        tell("Stopping after the current batch; a second Ctrl-C or signal stops at once.")
+        stop("Interrupted. Run the same command again to continue.")
+
+    hangup = getattr(signal, "SIGHUP", None)  # the terminal was closed; `nohup` ignores it
+    ends = [hangup] if hangup and signal.getsignal(hangup) is signal.SIG_DFL else []
+    with contextlib.suppress(NotImplementedError):  # on Windows the first Ctrl-C stops the command at once
+        for number in (signal.SIGINT, signal.SIGTERM, *ends):
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
 from pathlib import Path
 from threading import RLock
@@ -21,6 +19,7 @@ from mcp_cxr.cli._common import (
     print_result,
     reports_reread_line,
     say,
+    stop_on_interrupt,
     with_archive,
 )
 from mcp_cxr.csv_writer import CsvWriter
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.ingest import IngestProgress, Shard, StopSignal
+    from mcp_cxr.ingest import IngestProgress, Shard
     from mcp_cxr.records import IngestSummary
 
 _LINE_EVERY_S = 5.0
@@ -46,7 +45,6 @@ _STAGES = {
 """What people read instead of a key of the JSON."""
 _EMBEDDERS = {"nvclip": "NV-CLIP", "local": "Local", "offline": "Offline"}
 _WHOLE = 10  # files per second from which a fraction says nothing
-_CONTINUE = "Run the same command again to continue."
 
 
 def _shard(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Shard | None:
@@ -157,7 +155,7 @@ async def _ingest(
         await archive.check_embedder()
         note(f"{_EMBEDDERS[archive.settings.embedder]} embedder initialized")
     note("Scanning for DICOM files...")
-    _stop_on_interrupt(stop_signal, display)
+    stop_on_interrupt(lambda: stop_signal.reason is not None, stop_signal.stop, display.note)
     roots_before = (await archive.allowed_roots()).roots
     summary = await archive.ingest(path, stop_signal=stop_signal, callbacks=callbacks, **options)
     display.end()
@@ -174,23 +172,6 @@ def _note_root(archive: Archive, path: Path, roots_before: Sequence[Path]) -> No
         note(f"Recorded {folder} as a root of this archive: `serve` may now read its images.")
     elif not any(folder.is_relative_to(root.resolve()) for root in archive.settings.roots):
         note(f"To let `serve` show these images, add {folder} to MCP_CXR_ROOTS.")
-
-
-def _stop_on_interrupt(stop_signal: StopSignal, display: ProgressDisplay) -> None:
-    """Stop after the current batch at the first Ctrl-C, at once at the second; lasts as long as the event loop."""
-    import asyncio  # loaded late: `mcp-cxr --help` does not need it
-
-    def stop() -> None:
-        if stop_signal.reason:
-            raise KeyboardInterrupt
-        display.note("Stopping after the current batch; a second Ctrl-C or signal stops at once.")
-        stop_signal.stop(f"Interrupted. {_CONTINUE}")
-
-    hangup = getattr(signal, "SIGHUP", None)  # the terminal was closed; `nohup` ignores it
-    ends = [hangup] if hangup and signal.getsignal(hangup) is signal.SIG_DFL else []
-    with contextlib.suppress(NotImplementedError):  # on Windows the first Ctrl-C stops the command at once
-        for number in (signal.SIGINT, signal.SIGTERM, *ends):
-            asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
 def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool) -> list[str]:

@@ -18,6 +18,7 @@ from mcp_cxr.cli._forget import forget
 from mcp_cxr.cli._ingest import ingest
 from mcp_cxr.cli._layout import layout
 from mcp_cxr.cli._model import model
+from mcp_cxr.cli._pull import pull
 from mcp_cxr.cli._search import search
 from mcp_cxr.cli._serve import serve
 from mcp_cxr.cli._show import show
@@ -43,7 +44,10 @@ def cli() -> None:
     """Search your own archive of chest X-rays, from the command line or from an AI agent."""
 
 
-for _command in (serve, chat, ingest, layout, search, show, timeline, table, forget, evaluate, doctor, model, demo):
+for _command in (
+    *(serve, chat, ingest, pull, layout, search, show, timeline, table, forget),
+    *(evaluate, doctor, model, demo),
+):
     cli.add_command(_command)
 
 

@@ -6,11 +6,20 @@ from mcp_cxr.images._read import (
     READING,
     DecodedImage,
     read_header,
+    read_identifiers,
     read_image,
     render_view,
 )
 from mcp_cxr.images._stored_values import TILE_PX, StoredValues, ValuesTile, overview_tile, read_values, values_tile
-from mcp_cxr.images.dicom import OTHER_BODY_PART, HeaderFacts, describes_other_body_part, parse_view_position
+from mcp_cxr.images.dicom import (
+    OTHER_BODY_PART,
+    HeaderFacts,
+    Identifiers,
+    describes_other_body_part,
+    parse_view_position,
+    why_ineligible,
+)
+from mcp_cxr.images.documents import ReportDocument
 from mcp_cxr.images.files import is_image_candidate, is_image_name
 from mcp_cxr.images.pixels import STRAY_BITS, are_values_moved
 from mcp_cxr.images.render import (
@@ -39,8 +48,10 @@ __all__ = [
     "EncodedImage",
     "FileCache",
     "HeaderFacts",
+    "Identifiers",
     "ImageReader",
     "ImageView",
+    "ReportDocument",
     "StoredValues",
     "ValuesTile",
     "are_values_moved",
@@ -54,9 +65,11 @@ __all__ = [
     "overview_tile",
     "parse_view_position",
     "read_header",
+    "read_identifiers",
     "read_image",
     "read_values",
     "render_view",
     "resized",
     "values_tile",
+    "why_ineligible",
 ]

@@ -12,8 +12,10 @@ from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom import (
     GrayscaleParameters,
     HeaderFacts,
+    Identifiers,
     Window,
     dicom_header,
+    identifiers,
     open_dicom,
     read_grayscale_parameters,
 )
@@ -101,6 +103,22 @@ def read_header(path: Path, *, any_body_part: bool = True, uncompressed_only: bo
     """
     with open_image(path, any_body_part=any_body_part, uncompressed_only=uncompressed_only) as image:
         return image.header
+
+
+def read_identifiers(path: Path) -> Identifiers:
+    """Read what a DICOM file of any class says that it is.
+
+    Args:
+        path: Absolute and resolved; a regular file.
+
+    Raises:
+        ImageError: The file is no DICOM file, damaged, missing or not readable.
+    """
+    with translate_system_errors(), open_bounded(path) as file:
+        if file_kind(file.read(SNIFFED_BYTES)) != "dicom":
+            raise UnsupportedImage("not a DICOM file")
+        file.seek(0)
+        return identifiers(file)
 
 
 def read_image(

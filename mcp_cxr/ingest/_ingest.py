@@ -72,7 +72,8 @@ async def ingest(
     """
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     stop_signal = stop_signal or StopSignal()
-    first = candidates(plan.path, plan.not_images, stop_signal.ends_walk)
+    of_part = plan.only is not None  # the named files; else the whole folder, of which a shard may hold none
+    first = plan.candidates() if of_part else candidates(plan.path, plan.not_images, stop_signal.ends_walk)
     if await to_thread.run_sync(next, first, None) is None:
         return await _without_images(plan, stop_signal)
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))

@@ -7,6 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
@@ -17,7 +18,6 @@ from mcp_cxr.layouts import packed_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from mcp_cxr.ingest._walk import Candidate, Shard
     from mcp_cxr.records import Outcome
@@ -51,7 +51,9 @@ class IngestPlan:
     shard: Shard | None = None
     """Only this part of the candidates; `limit` applies within it."""
     only: frozenset[str] | None = None
-    """Only these files below `path`, by absolute path."""
+    """Only these files below `path`, by absolute path; `path` is then not walked."""
+    searches_companions: bool = True
+    """Whether companions are searched in `path` and its parent; those of `companion_folders` always are."""
     not_images: NotImages = field(default_factory=NotImages, compare=False, repr=False)
     """Files that a walk need not open."""
 
@@ -67,7 +69,8 @@ class IngestPlan:
     @property
     def folders(self) -> tuple[Path, ...]:
         """Folders searched for companion files and reports, in this order."""
-        return (self.root, self.root.parent, *self.companion_folders)
+        own = (self.root, self.root.parent) if self.searches_companions else ()
+        return (*own, *self.companion_folders)
 
     def retries(self, refused: Outcome) -> bool:
         """Whether an unchanged file that was refused is tried again; always if another version refused it."""
@@ -81,12 +84,15 @@ class IngestPlan:
 
     def candidates(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Candidate]:
         """Yield the files to consider, in sorted path order; `should_stop` is asked at each file on the way."""
-        files = candidates(self.path, self.not_images, should_stop)
+        if self.only is None:
+            files = candidates(self.path, self.not_images, should_stop)
+        else:
+            files = (
+                file for name in sorted(self.only) for file in candidates(Path(name), self.not_images, should_stop)
+            )
         if shard := self.shard:
             root = os.fspath(self.root)
             files = (file for file in files if shard.holds(file, root))
-        if (only := self.only) is not None:
-            files = (file for file in files if str(file.path) in only)
         return islice(files, None if self.limit is None else min(self.limit, sys.maxsize))
 
 

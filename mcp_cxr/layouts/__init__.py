@@ -3,6 +3,7 @@
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse
 from mcp_cxr.layouts._find import packed_files
 from mcp_cxr.layouts._layouts import LAYOUTS, Layouts, read_layouts
+from mcp_cxr.layouts._tables import OpenTable, TableError, open_table
 from mcp_cxr.layouts.adapters import MimicIds, mimic_ids
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "LayoutDescription",
     "Layouts",
     "MimicIds",
+    "OpenTable",
+    "TableError",
     "TableUse",
     "mimic_ids",
+    "open_table",
     "packed_files",
     "read_layouts",
 ]

@@ -114,7 +114,8 @@ class Layouts:
     def load(self, adapter: Adapter, tables: Sequence[FoundTable], documents: Sequence[Path]) -> None:
         """Add a layout with its tables and other reports."""
         self._adapters.append(adapter)
-        adapter.root = self._folders[0]
+        if self._folders:
+            adapter.root = self._folders[0]
         adapter.load_table = lambda path, form: self._read(adapter, FoundTable(path, form))
         if documents:
             adapter.read_xml_and_zip(documents, self._warnings.append)

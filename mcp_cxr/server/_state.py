@@ -28,18 +28,28 @@ class ServerState:
     """What all tools of one server share: settings, access log and the archive.
 
     Args:
-        share: What the host's model may be given: any of `reports`, `images`, `dates`, or `paths` for the owner.
+        allowed: What the host's model may be given: any of `reports`, `images`, `dates`, or `paths` for the owner.
         ingest_time_limit_s: After this long an ingest stops after the current batch.
         access_log: Logs every call; None: nothing is logged.
     """
 
-    share: tuple[str, ...]
+    allowed: tuple[str, ...]
     ingest_time_limit_s: float
     access_log: AccessLog | None = None
     _archive: Archive | None = None
     _failure: CxrError | None = None
     _opened: anyio.Event = field(default_factory=anyio.Event)
     _closing: anyio.Event = field(default_factory=anyio.Event)
+
+    @property
+    def share(self) -> tuple[str, ...]:
+        """What the host's model may be given now: no reports that a pull brought and the owner has not confirmed."""
+        withholds = (
+            self._archive is not None
+            and OWNER_SEES_PATHS not in self.allowed
+            and self._archive.pulled.withholds_reports
+        )
+        return tuple(one for one in self.allowed if one != "reports" or not withholds)
 
     async def archive(self) -> Archive:
         """Return the archive, as soon as it is open.

@@ -44,6 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "records._timeline",
         "first_contact",  # a closed schema
     ),
+    "pypdf": ("images.documents",),
     "pydantic_settings": ("settings",),
     "pydicom": ("images", "demo"),
     "snowballstemmer": ("language",),

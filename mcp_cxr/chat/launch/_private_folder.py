@@ -11,11 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_cxr.safe_files import try_lock
+
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-if sys.platform != "win32":
-    import fcntl
 
 _PREFIX = "mcp-cxr-chat-"
 
@@ -42,7 +41,7 @@ def _created() -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
         with suppress(FileNotFoundError):
-            descriptor = _lock(folder)
+            descriptor = try_lock(folder)
             if sys.platform == "win32" or (descriptor is not None and folder.exists()):
                 return folder, descriptor
 
@@ -53,7 +52,7 @@ def _remove_left_folders(parent: Path) -> None:
             status = folder.lstat()
             if not stat.S_ISDIR(status.st_mode) or not _is_ours(status):
                 continue
-            descriptor = _lock(folder)
+            descriptor = try_lock(folder)
             if descriptor is not None:
                 shutil.rmtree(folder, ignore_errors=True)
                 os.close(descriptor)
@@ -61,16 +60,3 @@ def _remove_left_folders(parent: Path) -> None:
 
 def _is_ours(status: os.stat_result) -> bool:
     return sys.platform != "win32" and status.st_uid == os.getuid()
-
-
-def _lock(folder: Path) -> int | None:
-    """Return the descriptor of the locked folder; None if another process holds it, or there are no such locks."""
-    if sys.platform == "win32":
-        return None
-    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

@@ -1,10 +1,13 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
-from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part
+from mcp_cxr.images.dicom._elements import items, text
+from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part, why_ineligible
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
     DicomFile,
+    Identifiers,
     PixelLayout,
+    identifiers,
     open_dicom,
     syntax_name,
 )
@@ -26,13 +29,18 @@ __all__ = [
     "DicomFile",
     "GrayscaleParameters",
     "HeaderFacts",
+    "Identifiers",
     "Lut",
     "PixelLayout",
     "Window",
     "describes_other_body_part",
     "dicom_header",
+    "identifiers",
+    "items",
     "open_dicom",
     "parse_view_position",
     "read_grayscale_parameters",
     "syntax_name",
+    "text",
+    "why_ineligible",
 ]

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+
+from pydicom.dataset import Dataset
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom._elements import items, text, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from pydicom.dataset import Dataset
 
 OTHER_BODY_PART: Final = "not a chest radiograph (body part)"
 _RADIOGRAPH_MODALITIES: Final = frozenset({"CR", "DX", "RG", "DR", "XR", "SC", "OT", ""})
@@ -125,6 +126,7 @@ _WORDS_OF_DESCRIPTIONS: Final = (_OTHER_BODY_PARTS - {"ARM", "BACK", "EAR", "FAC
 )
 """What a description calls another body part; without words that mean something else there, as in C-arm, back-up."""
 _WORD = re.compile(r"[A-Z]+")
+_LISTED: Final = frozenset({"SOPClassUID", "Modality", *_BODY_PARTS, *_DESCRIPTIONS})
 
 
 def check_eligibility(elements: Dataset, *, any_body_part: bool) -> None:
@@ -142,6 +144,25 @@ def check_eligibility(elements: Dataset, *, any_body_part: bool) -> None:
         raise UnsupportedImage(f"not a radiograph ({code})" if code in _OTHER_IMAGE_MODALITIES else "not a radiograph")
     if _shows_other_body_part(elements):
         raise UnsupportedImage(OTHER_BODY_PART)
+
+
+def why_ineligible(texts: Mapping[str, str]) -> str | None:
+    """Return why `check_eligibility` would refuse a file with these elements; None if nothing speaks against it.
+
+    Args:
+        texts: Values by keyword, as a PACS gives them without the file.
+    """
+    elements = Dataset()
+    for keyword, value in texts.items():
+        if keyword not in _LISTED:
+            continue
+        with suppress(ValueError):  # a value that the standard does not allow says nothing
+            setattr(elements, keyword, value)
+    try:
+        check_eligibility(elements, any_body_part=False)
+    except UnsupportedImage as exc:
+        return exc.reason
+    return None
 
 
 def _modality_code(elements: Dataset) -> str:

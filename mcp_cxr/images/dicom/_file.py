@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pydicom.uid import (
@@ -72,6 +72,10 @@ _WANTED: Final = ElementList(
 )
 """The only elements that are read; names, birth dates, comments and private elements are never parsed into values."""
 
+_IDENTIFIERS: Final = ElementList(
+    values=("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"), tables=(), sequences=(), in_items=()
+)
+
 
 @dataclass(frozen=True, slots=True)
 class PixelLayout:
@@ -130,6 +134,31 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool
     return DicomFile(
         elements, _pixel_layout(elements), syntax, header.is_little_endian, source, header.pixels, uncompressed_only
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """What a DICOM file says that it is. Never store, log or display them."""
+
+    sop_class_uid: str | None
+    sop_instance_uid: str | None = field(repr=False)
+    study_instance_uid: str | None = field(repr=False)
+    patient_id: str | None = field(repr=False)
+
+
+def identifiers(source: BinaryIO) -> Identifiers:
+    """Read the identifiers of a DICOM file of any class.
+
+    Raises:
+        UnsupportedImage: The header is larger than that of any radiograph or report.
+        CorruptImage: The header is damaged.
+    """
+    syntax = read_transfer_syntax(source)
+    if syntax == DeflatedExplicitVRLittleEndian:
+        source, syntax = io.BytesIO(inflate(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
+    elements = read_elements(source, syntax, _IDENTIFIERS).elements
+    keywords = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
+    return Identifiers(*(text(elements, keyword) for keyword in keywords))
 
 
 def _pixel_layout(elements: Dataset) -> PixelLayout:

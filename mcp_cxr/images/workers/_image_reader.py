@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 from anyio import to_thread
 
+from mcp_cxr.errors import CorruptImage
 from mcp_cxr.images.files import NeedsDecoding
-from mcp_cxr.images.workers._tasks import header_task, image_task, values_task, view_task
+from mcp_cxr.images.workers._tasks import document_task, header_task, image_task, values_task, view_task
 from mcp_cxr.images.workers._worker_pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -26,11 +27,15 @@ if TYPE_CHECKING:
     from mcp_cxr.images._read import DecodedImage
     from mcp_cxr.images._stored_values import StoredValues
     from mcp_cxr.images.dicom import HeaderFacts
+    from mcp_cxr.images.documents import ReportDocument
     from mcp_cxr.images.render import DisplayOptions, ImageView
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.records import ImageSpec
 
 Result = TypeVar("Result")
+
+_DOCUMENT_S = 10
+"""Seconds for a report; also for a worker to start, of which one is kept."""
 
 
 class ImageReader:
@@ -88,6 +93,19 @@ class ImageReader:
     async def read_values(self, path: Path) -> StoredValues:
         """See `images._stored_values.read_values`."""
         return await self._run(values_task(path))
+
+    async def read_document(self, path: Path) -> ReportDocument:
+        """Read a report, in a worker process; see `images.documents.read_document`.
+
+        Raises:
+            CorruptImage: It took more than 10 s, or as `read_document` says.
+            ImageError: As there.
+        """
+        try:
+            with anyio.fail_after(_DOCUMENT_S):
+                return await self._workers.run(document_task(path))
+        except TimeoutError:
+            raise CorruptImage("reading the document took too long") from None
 
     async def _run(self, task: Task[Result]) -> Result:
         """Run a task in a thread, or in a worker process if it has to decode.

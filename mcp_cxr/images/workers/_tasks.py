@@ -15,6 +15,7 @@ import numpy as np
 from mcp_cxr.images._read import DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import StoredValues, read_values
 from mcp_cxr.images.dicom import HeaderFacts, Window
+from mcp_cxr.images.documents import ReportDocument, read_document
 from mcp_cxr.images.render import DisplayOptions, ImageView
 from mcp_cxr.records import ImageSpec, Rendering
 
@@ -29,7 +30,7 @@ class Task(Generic[Result]):
     """Reads one file in one way."""
 
     read: Callable[..., Result]
-    """`read_header`, `read_image`, `render_view` or `read_values`."""
+    """`read_header`, `read_image`, `render_view`, `read_values` or `read_document`."""
     path: Path
     options: dict[str, Any]
     """Further arguments of `read`: JSON values, an `ImageSpec` or `DisplayOptions`."""
@@ -93,6 +94,11 @@ def _stored_values(answer: dict[str, Any], parts: Sequence[bytes]) -> StoredValu
     return StoredValues(**answer | made)
 
 
+def document_task(path: Path) -> Task[ReportDocument]:
+    """Return the task of `read_document`; it is always run in a worker."""
+    return Task(read_document, path, {}, lambda answer, _: ReportDocument(**answer))
+
+
 def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
     """Run the task of a message; return its result as JSON values, and its arrays and encoded images as bytes.
 
@@ -109,6 +115,8 @@ def run_message(message: dict[str, Any]) -> tuple[dict[str, Any], list[bytes]]:
         case "render_view":
             region = message["options"]["region"]
             result = render_view(path, DisplayOptions(**message["options"] | {"region": region and tuple(region)}))
+        case "read_document":
+            result = read_document(path)
         case _:
             result = read_values(path)
     return _to_json(result, parts), parts

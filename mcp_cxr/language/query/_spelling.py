@@ -52,6 +52,11 @@ def table_words() -> frozenset[str]:
     return frozenset(word for text in texts for word in WORD.findall(text)) | STOP_WORDS
 
 
+def is_word_of_reports(word: str) -> bool:
+    """Return whether a word in small letters stands in the tables, such as `white` or `small`."""
+    return word in table_words()
+
+
 @cache
 def _finding_words() -> frozenset[str]:
     """Return the words of five letters or more that name findings and structures: what a query is corrected to."""

@@ -1,0 +1,75 @@
+"""Reads answers in the DICOM JSON model, PS3.18 annex F; a value of another form than the standard's is absent."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from mcp_cxr.errors import PacsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MAX_TEXT: Final = 1024
+"""Characters of a value; the longest that is asked for, LT, has 10,240, and nothing is read of it."""
+TAGS: Final = {
+    "SOPClassUID": "00080016",
+    "SOPInstanceUID": "00080018",
+    "StudyDate": "00080020",
+    "AccessionNumber": "00080050",
+    "Modality": "00080060",
+    "ModalitiesInStudy": "00080061",
+    "StudyDescription": "00081030",
+    "SeriesDescription": "0008103E",
+    "PatientID": "00100020",
+    "BodyPartExamined": "00180015",
+    "ProtocolName": "00181030",
+    "ViewPosition": "00185101",
+    "StudyInstanceUID": "0020000D",
+    "SeriesInstanceUID": "0020000E",
+    "NumberOfStudyRelatedInstances": "00201208",
+    "Rows": "00280010",
+    "Columns": "00280011",
+    "BitsAllocated": "00280100",
+}
+"""Tags by keyword, as the model writes them, PS3.6."""
+
+DicomJson = dict[str, Any]
+
+
+def read_answers(body: bytes) -> list[DicomJson]:
+    """Return the data sets of an answer; an empty body means none, as in a reply of 204.
+
+    Raises:
+        PacsError: The body is not a list of data sets.
+    """
+    if not body.strip():
+        return []
+    try:
+        answers: object = json.loads(body)
+    except (ValueError, RecursionError):
+        raise PacsError("The PACS answers a query with something else than DICOM JSON.") from None
+    if not isinstance(answers, list) or not all(isinstance(one, dict) for one in cast("list[object]", answers)):
+        raise PacsError("The PACS answers a query with something else than a list of data sets.")
+    return cast("list[DicomJson]", answers)
+
+
+def values(answer: Mapping[str, Any], keyword: str) -> list[str]:
+    """Return the values of an element as texts."""
+    element = answer.get(TAGS[keyword])
+    found: object = cast("dict[str, object]", element).get("Value") if isinstance(element, dict) else None
+    if not isinstance(found, list):
+        return []
+    several = cast("list[object]", found)
+    return [str(one)[:_MAX_TEXT].strip() for one in several if isinstance(one, str | int | float) and str(one).strip()]
+
+
+def text(answer: Mapping[str, Any], keyword: str) -> str | None:
+    """Return the first value of an element."""
+    return next(iter(values(answer, keyword)), None)
+
+
+def whole(answer: Mapping[str, Any], keyword: str) -> int | None:
+    """Return the first value if it is a whole number of at most nine digits."""
+    found = (text(answer, keyword) or "").removesuffix(".0")
+    return int(found) if found.isascii() and found.isdigit() and len(found) <= 9 else None  # noqa: PLR2004

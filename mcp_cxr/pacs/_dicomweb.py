@@ -1,0 +1,305 @@
+"""Asks a PACS by DICOMweb: QIDO-RS for what there is, WADO-RS for files, PS3.18 chapters 8 and 10."""
+
+from __future__ import annotations
+
+import math
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import anyio
+
+from mcp_cxr.errors import PacsError, PacsNotFound, PacsRefused, PacsUnavailable
+from mcp_cxr.http_client import (
+    BodyTooLarge,
+    HostNotAllowed,
+    HttpClient,
+    HttpError,
+    HttpLimits,
+    TimedOut,
+    Unreachable,
+)
+from mcp_cxr.pacs._dicom_json import read_answers, text, values, whole
+from mcp_cxr.pacs._multipart import single_part
+from mcp_cxr.pacs._records import PacsInstance, PacsStudy, is_uid
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+    from pathlib import Path
+    from typing import Any, Self
+
+    from mcp_cxr.http_client import HttpReply, StreamedReply
+    from mcp_cxr.pacs._records import PacsQuery
+
+_PAGE: Final = 200
+"""Studies asked for at once."""
+_ANSWERS_AT_MOST: Final = 64 << 20
+_FILE_AT_MOST: Final = 256 << 20
+"""Bytes; `ingest` reads no larger file."""
+_QUERY_LIMITS: Final = HttpLimits(deadline_s=120, max_body_bytes=_ANSWERS_AT_MOST, connect_s=10, silence_s=60)
+_FILE_LIMITS: Final = HttpLimits(deadline_s=600, max_body_bytes=_FILE_AT_MOST + 65_536, connect_s=10, silence_s=60)
+_TRIES: Final = 4
+_WAIT_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 60.0
+_OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
+_LOGIN: Final = frozenset({401, 403, 407})
+_OVERLOADED: Final = frozenset({408, 429})
+_REDIRECTS: Final = range(300, 400)
+_FAULTS: Final = range(500, 600)
+_ACCEPT_ANSWERS: Final = {"Accept": "application/dicom+json"}
+_ACCEPT_FILE: Final = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+_STUDY_FIELDS: Final = (
+    "StudyDate",
+    "AccessionNumber",
+    "PatientID",
+    "ModalitiesInStudy",
+    "NumberOfStudyRelatedInstances",
+)
+_SERIES_FIELDS: Final = ("BodyPartExamined", "SeriesDescription", "ProtocolName", "Modality")
+_INSTANCE_FIELDS: Final = (
+    *("SOPClassUID", "ViewPosition", "BodyPartExamined", "StudyDescription", "Rows", "Columns", "BitsAllocated"),
+)
+_FACTS: Final = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName", "ViewPosition")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class DicomWebConfig:
+    """Where a PACS answers, and how to log in."""
+
+    base_url: str
+    """Of the service, such as `https://pacs.example.org/dicom-web`."""
+    authorization: str | None = None
+    """Value of the header; None: no login."""
+    ca_file: Path | None = None
+    """Certificates that are trusted besides the system's, PEM."""
+    allowed_host: str | None = None
+    """As `loopback.remote_name` calls the host; None: this machine."""
+
+
+class DicomWeb:
+    """A `PacsSource` by DICOMweb. Any number of tasks may use it at once.
+
+    Args:
+        sleep: Waits for a number of seconds; replaced in tests.
+    """
+
+    def __init__(self, config: DicomWebConfig, *, sleep: Callable[[float], Any] = anyio.sleep) -> None:
+        headers = {"Authorization": config.authorization} if config.authorization else {}
+        allowed = (config.allowed_host,) if config.allowed_host else ()
+        self._base = config.base_url.rstrip("/")
+        self._queries = HttpClient(_QUERY_LIMITS, headers=headers, allowed_hosts=allowed, ca_file=config.ca_file)
+        self._files = HttpClient(_FILE_LIMITS, headers=headers, allowed_hosts=allowed, ca_file=config.ca_file)
+        self._sleep = sleep
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._queries.aclose()
+        await self._files.aclose()
+
+    async def studies(self, query: PacsQuery) -> AsyncGenerator[list[PacsStudy]]:
+        """Yield the studies page by page, asked for by each modality; a study may come twice.
+
+        Raises:
+            PacsError: The PACS fails or refuses.
+        """
+        for modality in query.modalities:
+            seen: set[str] = set()
+            while page := await self._page(query, modality, offset=len(seen)):
+                new = [study for study in page if study.study_instance_uid not in seen]
+                seen |= {study.study_instance_uid for study in new}
+                yield new
+                if not new:  # a server that ignores the offset sends the same studies again
+                    break
+
+    async def _page(self, query: PacsQuery, modality: str, *, offset: int) -> list[PacsStudy]:
+        matched = {
+            "ModalitiesInStudy": modality,
+            "StudyDate": query.study_date,
+            "PatientID": query.patient_id,
+            "AccessionNumber": query.accession_number,
+        }
+        answers = await self._query("/studies", {**matched, "limit": _PAGE, "offset": offset}, _STUDY_FIELDS)
+        return [study for answer in answers if (study := _study(answer))]
+
+    async def has_study(self, study_instance_uid: str) -> bool:
+        """Return whether the PACS still has this study.
+
+        Raises:
+            PacsError: It fails, refuses or answers with another study.
+        """
+        answers = await self._query("/studies", {"StudyInstanceUID": study_instance_uid, "limit": 1}, ())
+        found = {text(answer, "StudyInstanceUID") for answer in answers}
+        if found - {study_instance_uid}:
+            raise PacsRefused("The PACS answers a query for one study with another one.")
+        return bool(found)
+
+    async def instances(self, study: PacsStudy) -> list[PacsInstance]:
+        """Return what a study consists of.
+
+        Raises:
+            PacsError: The PACS fails or refuses.
+        """
+        path = f"/studies/{quote(study.study_instance_uid, safe='.')}"
+        series = {
+            uid: answer
+            for answer in await self._query_below(f"{path}/series", _SERIES_FIELDS)
+            if (uid := text(answer, "SeriesInstanceUID"))
+        }
+        found: list[PacsInstance] = []
+        for uid, of_series in series.items():
+            if is_uid(uid):
+                answers = await self._query_below(f"{path}/series/{quote(uid, safe='.')}/instances", _INSTANCE_FIELDS)
+                found += [one for answer in answers if (one := _instance(study, uid, of_series, answer))]
+        return found
+
+    async def fetch(self, instance: PacsInstance, target: Path) -> int:
+        """Write an instance as a DICOM file to `target`; return its bytes.
+
+        Raises:
+            PacsError: The PACS fails or refuses, or what it sends is no whole file; `target` then does not exist.
+            OSError: `target` cannot be written.
+        """
+        path = (
+            f"/studies/{quote(instance.study_instance_uid, safe='.')}"
+            f"/series/{quote(instance.series_instance_uid, safe='.')}"
+            f"/instances/{quote(instance.sop_instance_uid, safe='.')}"
+        )
+
+        async def fetch_once() -> int:
+            with _translated():
+                async with self._files.stream("GET", self._base + path, headers=_ACCEPT_FILE) as reply:
+                    _check(reply)
+                    return await _write(reply, target)
+
+        return await self._retried(fetch_once)
+
+    async def _query(
+        self, path: str, matched: Mapping[str, str | int | None], fields: tuple[str, ...]
+    ) -> list[dict[str, Any]]:
+        given = [(name, value) for name, value in matched.items() if value is not None]
+        parameters = urlencode([*given, *(("includefield", field) for field in fields)])
+        url = f"{self._base}{path}?{parameters}" if parameters else self._base + path
+
+        async def ask_once() -> HttpReply:
+            with _translated():
+                reply = await self._queries.request("GET", url, headers=_ACCEPT_ANSWERS)
+            _check(reply)
+            return reply
+
+        return read_answers((await self._retried(ask_once)).body)
+
+    async def _query_below(self, path: str, fields: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Ask for what a study or series holds; nothing if it was deleted meanwhile."""
+        try:
+            return await self._query(path, {}, fields)
+        except PacsNotFound:
+            return []
+
+    async def _retried(self, work: Callable[[], Awaitable[_T]]) -> _T:
+        """Do `work`, again after a pause if the PACS is down or overloaded for the moment."""
+        for attempt in range(_TRIES - 1):
+            try:
+                return await work()
+            except PacsUnavailable as exc:
+                await self._sleep(min(exc.retry_after_s or _WAIT_S * 2**attempt, _LONGEST_WAIT_S))
+        return await work()
+
+
+def _study(answer: Mapping[str, Any]) -> PacsStudy | None:
+    """Return the study of an answer; None if its UID is none."""
+    uid = text(answer, "StudyInstanceUID")
+    if uid is None or not is_uid(uid):
+        return None
+    return PacsStudy(
+        uid,
+        study_date=text(answer, "StudyDate"),
+        modalities=frozenset(values(answer, "ModalitiesInStudy")),
+        patient_id=text(answer, "PatientID"),
+        accession_number=text(answer, "AccessionNumber"),
+        instances=whole(answer, "NumberOfStudyRelatedInstances"),
+    )
+
+
+def _instance(
+    study: PacsStudy, series_uid: str, of_series: Mapping[str, Any], answer: Mapping[str, Any]
+) -> PacsInstance | None:
+    """Return the instance of an answer; None if its UID is none."""
+    uid = text(answer, "SOPInstanceUID")
+    if uid is None or not is_uid(uid):
+        return None
+    found = {keyword: text(answer, keyword) or text(of_series, keyword) for keyword in _FACTS}
+    sizes = [whole(answer, keyword) for keyword in ("Rows", "Columns", "BitsAllocated")]
+    known = [size for size in sizes if size is not None]
+    return PacsInstance(
+        study.study_instance_uid,
+        series_uid,
+        uid,
+        sop_class_uid=text(answer, "SOPClassUID"),
+        modality=text(answer, "Modality") or text(of_series, "Modality"),
+        facts={keyword: value for keyword, value in found.items() if value},
+        bytes_uncompressed=math.prod(known) // 8 if len(known) == len(sizes) else None,
+    )
+
+
+async def _write(reply: StreamedReply, target: Path) -> int:
+    """Write the file in a reply to `target`, which must not exist; remove it if it is not whole."""
+    written = 0
+    async with await anyio.open_file(target, "xb") as file:
+        try:
+            async with aclosing(reply.chunks()) as chunks:
+                async for piece in single_part(chunks, reply.headers.get("Content-Type", "")):
+                    written += len(piece)
+                    await file.write(piece)
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.Path(target).unlink(missing_ok=True)
+            raise
+    return written
+
+
+def _check(reply: HttpReply | StreamedReply) -> None:
+    """Raise the error that a status means.
+
+    Raises:
+        PacsError: It is neither 200 nor 204.
+    """
+    status = reply.status
+    if status in (_OK, _NO_CONTENT):
+        return
+    if status in _LOGIN:
+        raise PacsRefused(
+            f"The PACS refuses the login (status {status}). Check MCP_CXR_PACS_USER and its password or token."
+        )
+    if status == _NOT_FOUND:
+        raise PacsNotFound("The PACS has no such thing (status 404); check that the URL ends in its DICOMweb path.")
+    if status in _REDIRECTS:
+        raise PacsRefused(f"The PACS redirects elsewhere (status {status}), which is not followed; name the final URL.")
+    if status in _OVERLOADED or status in _FAULTS:
+        raise PacsUnavailable(f"The PACS fails (status {status}); try again later.", reply.retry_after_s)
+    raise PacsRefused(f"The PACS refuses a request (status {status}).")
+
+
+@contextmanager
+def _translated() -> Generator[None]:
+    """Raise errors of HTTP as those of a PACS."""
+    try:
+        yield
+    except HostNotAllowed:
+        raise PacsRefused("The PACS is on another machine and not reached by https; nothing was sent.") from None
+    except Unreachable as exc:
+        raise PacsUnavailable(f"The PACS cannot be reached: {exc}.") from None
+    except TimedOut:
+        raise PacsUnavailable("The PACS did not answer in time.") from None
+    except BodyTooLarge as exc:
+        raise PacsError(f"The PACS sends too much: {exc}.") from None
+    except HttpError as exc:
+        raise PacsUnavailable(f"The connection to the PACS failed: {exc}.") from None

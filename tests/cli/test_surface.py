@@ -26,6 +26,7 @@ COMMANDS = [
     "serve",
     "chat",
     "ingest",
+    "pull",
     "layout",
     "search",
     "show",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pydicom
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from mcp_cxr.errors import PacsNotFound
 from mcp_cxr.pacs._records import PacsInstance, PacsStudy
@@ -108,8 +110,8 @@ def structured_report(
     finding = _item("TEXT", "Finding")
     finding.TextValue = text
     report = _item("CONTAINER", title, _item("CONTAINER", "Findings", finding))
-    report.file_meta = pydicom.dataset.FileMetaDataset()
-    report.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    report.file_meta = FileMetaDataset()
+    report.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     named = {
         "SOPClassUID": SR_CLASS,
         "SOPInstanceUID": "2.25.77",

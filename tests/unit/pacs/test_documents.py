@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
@@ -37,7 +37,7 @@ def pdf_of(text: str, *, pages: int = 1) -> bytes:
 
 def encapsulated(path: Path, document: bytes, kind: str = "application/pdf") -> Path:
     """Write a PDF document in DICOM."""
-    elements = pydicom.dcmread(dicom(path, 1))
+    elements: Any = pydicom.dcmread(dicom(path, 1))
     del elements.PixelData
     elements.SOPClassUID = elements.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.104.1"
     elements.MIMETypeOfEncapsulatedDocument = kind
@@ -60,8 +60,8 @@ def test_a_report_that_is_not_verified_is_not_final(tmp_path: Path):
 
 @pytest.mark.parametrize("title", ["Radiology Report", "Chest 2 views", "Röntgenbefund", "Informe radiológico"])
 def test_titles_of_reports(tmp_path: Path, title: str):
-    tags = {"SpecificCharacterSet": "ISO_IR 192"}
-    assert "Clear." in read_document(structured_report(tmp_path / "sr.dcm", "Clear.", title=title, **tags)).text
+    path = structured_report(tmp_path / "sr.dcm", "Clear.", title=title, SpecificCharacterSet="ISO_IR 192")
+    assert "Clear." in read_document(path).text
 
 
 @pytest.mark.parametrize(

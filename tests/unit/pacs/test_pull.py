@@ -25,7 +25,7 @@ DAY_1 = dt.datetime(2026, 11, 1, 8, tzinfo=dt.UTC)
 
 
 def plan(**options: Any) -> PullPlan:
-    return PullPlan(**({"query": PacsQuery(), "source_name": NAME} | options))
+    return PullPlan(query=PacsQuery(), source_name=NAME, **options)
 
 
 def image(folder: Path, seed: int, **tags: Any) -> Path:
@@ -160,7 +160,7 @@ async def test_forgetting_removes_what_was_kept(tmp_path: Path, pacs: FilesPacs)
 
 
 async def test_reports_come_with_their_study(tmp_path: Path, pacs: FilesPacs):
-    for number, (text, tags) in enumerate(
+    for number, (text, tags) in enumerate[tuple[str, dict[str, Any]]](
         [
             ("Old: small left effusion. Mrs. Sample.", {"ContentDate": "20261101"}),
             ("Large left effusion of Maria Sample, born 12.03.1950.", {"ContentDate": "20261103"}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat.model import ChatModel, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
+from mcp_cxr.chat.model import ChatModel, LimitReached, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 
@@ -99,6 +99,18 @@ async def test_a_failure_is_reported_in_one_line(model: ScriptedModel, api: str)
     down = connect(model, api, MCP_CXR_CHAT_URL="http://127.0.0.1:9")
     with pytest.raises(ModelFailed, match=r"cannot be reached .*MCP_CXR_CHAT_URL"):
         await reply_of(down)
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+async def test_a_reply_that_reaches_the_model_s_limit_says_so_and_leaves_out_a_cut_call(
+    model: ScriptedModel, api: str
+) -> None:
+    model.play({"text": "I look.", "calls": [["search", {"query": "a"}]], "half": ["search", '{"que'], "limit": True})
+    parts = await reply_of(connect(model, api))
+    assert [one.arguments for one in parts if isinstance(one, ToolCall)] == [{"query": "a"}]
+    assert parts[-1] == LimitReached()
+    model.play({"text": "I am done."})
+    assert LimitReached() not in await reply_of(connect(model, api))
 
 
 def test_a_model_on_another_machine_must_be_allowed() -> None:

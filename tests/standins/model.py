@@ -139,7 +139,9 @@ def _openai(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield chunk({"tool_calls": [{"index": number, "id": f"call{number}", "function": {"name": name}}]})
         for part in _parts(json.dumps(arguments)):
             yield chunk({"tool_calls": [{"index": number, "function": {"arguments": part}}]})
-    yield chunk({}, "tool_calls" if step.get("calls") else "stop")
+    if half := step.get("half"):  # a call that the model's limit cut
+        yield chunk({"tool_calls": [{"index": 9, "id": "call9", "function": {"name": half[0], "arguments": half[1]}}]})
+    yield chunk({}, "length" if step.get("limit") else "tool_calls" if step.get("calls") else "stop")
 
 
 def _anthropic(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -157,6 +159,13 @@ def _anthropic(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
             delta = {"type": "input_json_delta", "partial_json": part}
             yield {"type": "content_block_delta", "index": number, "delta": delta}
         yield {"type": "content_block_stop", "index": number}
+    if half := step.get("half"):
+        block = {"type": "tool_use", "id": "call9", "name": half[0], "input": {}}
+        yield {"type": "content_block_start", "index": 9, "content_block": block}
+        delta = {"type": "input_json_delta", "partial_json": half[1]}
+        yield {"type": "content_block_delta", "index": 9, "delta": delta}
+    reason = "max_tokens" if step.get("limit") else "tool_use" if step.get("calls") else "end_turn"
+    yield {"type": "message_delta", "delta": {"stop_reason": reason}}
     yield {"type": "message_stop"}
 
 

@@ -3,6 +3,7 @@
 from mcp_cxr.chat.model._language_model import (
     AnthropicModel,
     ChatModel,
+    LimitReached,
     ModelFailed,
     ToolCall,
     ToolImage,
@@ -11,4 +12,14 @@ from mcp_cxr.chat.model._language_model import (
     create_model,
 )
 
-__all__ = ["AnthropicModel", "ChatModel", "ModelFailed", "ToolCall", "ToolImage", "ToolResult", "Turn", "create_model"]
+__all__ = [
+    "AnthropicModel",
+    "ChatModel",
+    "LimitReached",
+    "ModelFailed",
+    "ToolCall",
+    "ToolImage",
+    "ToolResult",
+    "Turn",
+    "create_model",
+]

@@ -29,6 +29,8 @@ _LIMITS = HttpLimits(
 _SUCCESS = range(200, 300)
 _MAX_REASON = 300  # characters of a service's error message
 _ANTHROPIC_VERSION = "2023-06-01"
+_CUT = "length"
+"""`finish_reason` of a reply that was cut at the model's limit."""
 _MAX_TOKENS = 4096  # of a reply; Anthropic requires a limit
 
 
@@ -43,6 +45,11 @@ class ToolCall:
     id: str
     name: str
     arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    """The reply ends here because the model may write no more in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,8 @@ class Turn:
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
     answers: list[ToolResult] = field(default_factory=list[ToolResult])
     """To `calls`, in their order."""
+    is_cut: bool = False
+    """Whether the model reached its limit and may have had more to say."""
 
 
 class ChatModel:
@@ -98,8 +107,10 @@ class ChatModel:
 
     async def stream_reply(
         self, instructions: str, turns: Sequence[Turn], tools: Sequence[Tool]
-    ) -> AsyncGenerator[str | ToolCall]:
-        """Yield the reply's text in parts, and then its tool calls.
+    ) -> AsyncGenerator[str | ToolCall | LimitReached]:
+        """Yield the reply's text in parts, then its tool calls, and `LimitReached` if it was cut at the model's limit.
+
+        A call that was cut is left out.
 
         Raises:
             ModelFailed: With the reason in one line.
@@ -128,12 +139,13 @@ class ChatModel:
                 "MCP_CXR_CHAT_URL."
             ) from exc
 
-    async def _read(self, reply: StreamedReply) -> AsyncGenerator[str | ToolCall]:
+    async def _read(self, reply: StreamedReply) -> AsyncGenerator[str | ToolCall | LimitReached]:
         calls: dict[int, dict[str, str]] = {}
-        is_complete = False
+        is_complete = is_cut = False
         async for event in _events(reply):
             for choice in self._choices(event):
                 is_complete |= bool(choice.get("finish_reason"))
+                is_cut |= choice.get("finish_reason") == _CUT
                 delta: dict[str, Any] = choice.get("delta") or {}
                 if text := delta.get("content"):
                     yield text
@@ -143,7 +155,10 @@ class ChatModel:
         if not is_complete:
             raise ModelFailed("The model's reply was cut off; try again.")
         for number, call in calls.items():
-            yield ToolCall(call["id"] or f"call_{number}", call["name"], _parsed_arguments(call["arguments"]))
+            if not is_cut or _is_whole(call):
+                yield ToolCall(call["id"] or f"call_{number}", call["name"], _parsed_arguments(call["arguments"]))
+        if is_cut:
+            yield LimitReached()
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._key}"} if self._key else {}
@@ -229,6 +244,8 @@ class AnthropicModel(ChatModel):
             case "content_block_delta", "input_json_delta":
                 call = {"index": event["index"], "function": {"arguments": part["partial_json"]}}
                 return [{"delta": {"tool_calls": [call]}}]
+            case "message_delta", _:
+                return [{"finish_reason": _CUT if part.get("stop_reason") == "max_tokens" else None}]
             case kind, _:
                 return [{"finish_reason": kind == "message_stop"}]
 
@@ -277,6 +294,14 @@ def _add_part(calls: dict[int, dict[str, str]], part: dict[str, Any]) -> None:
     call["id"] = part.get("id") or call["id"]
     for name in ("name", "arguments"):
         call[name] += function.get(name) or ""
+
+
+def _is_whole(call: dict[str, str]) -> bool:
+    """Whether a call was written to its end: cut JSON is no JSON."""
+    try:
+        return isinstance(json.loads(call["arguments"]), dict)
+    except ValueError:
+        return False
 
 
 def _parsed_arguments(text: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_image
 from mcp_cxr.chat.pages._viewer import viewer
 from mcp_cxr.chat.session import Conversation, View
 from mcp_cxr.errors import CxrError
+from mcp_cxr.records import SearchResult, counted
 
 if TYPE_CHECKING:
     from mcp_cxr.chat.model import ToolResult, Turn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mcp_cxr.chat.session import Backend, PendingConsent
 
 _REDRAW_S = 0.25
+_CUT = "The answer was cut at the model's limit and may lack its end. Send “continue” to let it go on."
 _SEARCH = "search_medical_images"
 _NO_MODEL = """No language model is configured. Start `mcp-cxr chat` with one, such as a local model in Ollama or vLLM:
 
@@ -97,6 +99,24 @@ def _draw(turn: Turn) -> None:
         for index, call in enumerate(turn.calls):
             answer = turn.answers[index] if index < len(turn.answers) else None
             _draw_call(call.name, call.arguments, answer)
+            for line in _found(answer) if answer else ():
+                st.caption(escape_markdown(line))
+        if turn.is_cut:
+            st.caption(_CUT)
+
+
+def _found(answer: ToolResult) -> list[str]:
+    """Return what the words of a search were read as and how many match, in the words of the search page."""
+    if answer.call.name != _SEARCH or answer.is_error:
+        return []
+    try:
+        page = SearchResult.model_validate_json(answer.text)
+    except ValueError:
+        return []  # a server of another version may answer in another form
+    group = str(answer.call.arguments.get("group") or "study")
+    matches = page.matches_text(group) or counted(page.total_results, group)
+    read_as = f"Read as: {page.understood.as_text()}" if page.understood else None
+    return [*filter(None, [read_as, matches, page.fallback_reason, *page.warnings])]
 
 
 def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | None) -> None:

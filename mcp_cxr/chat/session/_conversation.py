@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 
-from mcp_cxr.chat.model import ChatModel, ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat.model import ChatModel, LimitReached, ToolCall, ToolImage, ToolResult, Turn
 from mcp_cxr.chat.session._servers import text_of
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ class Conversation:
                 async for part in self.model.stream_reply(instructions, so_far, tools):
                     if isinstance(part, ToolCall):
                         turn.calls.append(part)
+                    elif isinstance(part, LimitReached):
+                        turn.is_cut = True
                     else:
                         turn.text += part
                 for call in turn.calls:
@@ -119,7 +121,7 @@ class Conversation:
     def _settle(self, turn: Turn) -> None:
         """Make the turn valid for every API: each call has an answer, and no turn is empty."""
         turn.answers += [ToolResult(call, _STOPPED, is_error=True) for call in turn.calls[len(turn.answers) :]]
-        if not turn.text.strip() and not turn.calls:
+        if not turn.text.strip() and not turn.calls and not turn.is_cut:
             self.turns.remove(turn)
 
 

@@ -10,7 +10,7 @@ KUBERNETES := build/kubernetes
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs viewer demo bench soak dist handout release reliability
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ test-pacs: $(SETUP) ## run the tests of images from a PACS against Debian's Orth
 
 reliability: $(SETUP) ## write docs/reliability.md from the names of the tests
 	$(BIN)/python -m tests.docs.reliability
+
+viewer: $(SETUP) ## serve the viewer in a small chat host on port 8799, to look at it while it is changed
+	$(BIN)/python -m tests.browser.bridge_host
 
 demo: $(SETUP) ## draw images, ingest them, search them as a host does
 	$(BIN)/mcp-cxr demo --keep build/demo

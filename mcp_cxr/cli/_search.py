@@ -165,6 +165,8 @@ def _note_about(page: SearchResult, group: str) -> None:
         if not page.total_results:
             note("No image matches.")
         return
+    if page.understood:
+        note(f"Read as: {page.understood.as_text()}")
     if matches := page.matches_text(group):
         note(matches)
     more = f"; more with --offset {page.next_offset}" if page.next_offset else ""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
 
+from tests.browser.bridge_host import BridgeHost
 from tests.browser.hosting import HERE
 from tests.handout.typescript import visit
 from tests.support.npm import PAGE, axe, bundled
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from playwright.async_api import Browser
+    from starlette.applications import Starlette
+
     from tests.browser.conftest import Show
     from tests.browser.hosting import Gives, OpenViewer
     from tests.server.archives import Ingested
@@ -65,6 +75,30 @@ async def height_of(shown: OpenViewer) -> float:
     box = await shown.page.locator("iframe").bounding_box()
     assert box
     return box["height"]
+
+
+@asynccontextmanager
+async def listening(app: Starlette) -> AsyncGenerator[str]:
+    """Serve an application in this process; return its address."""
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        serving = asyncio.create_task(server.serve(sockets=[opened]))
+        try:
+            yield f"http://127.0.0.1:{opened.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def test_the_host_to_look_at_the_viewer_in_shows_it(browser: Browser, demo: Ingested):
+    async with listening(BridgeHost(QUESTION, demo.environment).app()) as origin:
+        page = await browser.new_page()
+        await page.goto(f"{origin}/?theme=dark")
+        viewer = page.frame_locator("iframe")
+        await viewer.locator(".card").nth(4).wait_for()
+        await viewer.locator("button.thumbnail").first.click()
+        await viewer.locator(".viewport canvas").wait_for()
+        await page.close()
 
 
 def test_the_official_client_gets_images(demo: Ingested):

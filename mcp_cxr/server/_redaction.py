@@ -25,6 +25,12 @@ REPORTS_NOT_SHARED = (
     "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
     " settings and restart it."
 )
+REPORTS_NOT_CONFIRMED = (
+    "This archive has reports from a PACS, and its owner has not confirmed that they may be shared. To allow it, run"
+    " `mcp-cxr pull --reports-as-they-are`."
+)
+UNCONFIRMED = "unconfirmed reports"
+"""In `share` instead of `reports` while reports of a PACS are not confirmed; never a value of MCP_CXR_SHARE."""
 OWNER_SEES_PATHS = "paths"
 """In `share` of a server that answers the archive's owner, as that of the chat page; never a value of MCP_CXR_SHARE."""
 _LONGEST_SHOWN = 200  # characters of a path in an error, as the archive shortens it
@@ -64,13 +70,17 @@ def _public(labels: Mapping[str, int]) -> dict[str, int]:
     return public_labels(labels)
 
 
+def _why_no_reports(share: tuple[str, ...]) -> str:
+    return REPORTS_NOT_CONFIRMED if UNCONFIRMED in share else REPORTS_NOT_SHARED
+
+
 def redact_search_result(result: SearchResult, share: tuple[str, ...]) -> SearchResult:
     """Return the search result as a model is given it.
 
     Paths are left out, as is report text that is not shared. Absent labels are names in `labels_absent` only.
     """
     hits = [_for_model(hit, share) for hit in result.images]
-    note = [] if "reports" in share or not hits else [REPORTS_NOT_SHARED]
+    note = [] if "reports" in share or not hits else [_why_no_reports(share)]
     return result.model_copy(update={"images": hits, "warnings": [*result.warnings, *note]})
 
 
@@ -141,7 +151,7 @@ def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> Image
     if OWNER_SEES_PATHS not in share:
         details = replace(details, image_path=_public_path(details), path=None)
     if "reports" not in share:
-        return _without_texts(details)
+        return _without_texts(details, _why_no_reports(share))
     if details.report is None:
         return details
     report = _truncated(details.report)
@@ -149,7 +159,7 @@ def redact_image_details(details: ImageDetails, share: tuple[str, ...]) -> Image
     return replace(details, report=report, warnings=[*details.warnings, *note])
 
 
-def _without_texts(details: ImageDetails) -> ImageDetails:
+def _without_texts(details: ImageDetails, why: str) -> ImageDetails:
     labels = _public(details.labels)
     return replace(
         details,
@@ -158,7 +168,7 @@ def _without_texts(details: ImageDetails) -> ImageDetails:
         labels_by=details.labels_by if labels else None,
         tags=_coded_tags(details.tags),
         report=None,
-        warnings=details.warnings if details.report is None else [*details.warnings, REPORTS_NOT_SHARED],
+        warnings=details.warnings if details.report is None else [*details.warnings, why],
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from mcp_cxr.errors import CxrError
-from mcp_cxr.server._redaction import OWNER_SEES_PATHS, hide_local_paths
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, UNCONFIRMED, hide_local_paths
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -49,7 +49,7 @@ class ServerState:
             and OWNER_SEES_PATHS not in self.allowed
             and self._archive.pulled.withholds_reports
         )
-        return tuple(one for one in self.allowed if one != "reports" or not withholds)
+        return tuple(UNCONFIRMED if one == "reports" and withholds else one for one in self.allowed)
 
     async def archive(self) -> Archive:
         """Return the archive, as soon as it is open.

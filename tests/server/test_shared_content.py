@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mcp_cxr.pacs import Spool
+
 if TYPE_CHECKING:
+    from mcp_cxr.settings import Settings
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
@@ -71,3 +75,30 @@ class TestOnlyReportsShared:
         shown = await host.ask("get_image_metadata", image_id=image_id)
         assert shown["report"]
         assert shown["warnings"] == []
+
+
+class TestReportsOfAPacs:
+    @pytest.fixture
+    def share(self) -> tuple[str, ...]:
+        return ("reports",)
+
+    async def test_no_report_is_shared_before_the_owner_confirms_those_of_a_pull(
+        self, host: Host, archive_settings: Settings, demo: Ingested
+    ):
+        image_id = demo.drawn.images[0].image_id
+        spool = Spool(archive_settings.spool_folder)
+        spool.prepare()
+        spool.withhold_reports()
+        try:
+            shown = await host.ask("get_image_metadata", image_id=image_id)
+            page = await host.ask("search_medical_images", query="effusion")
+            words = await host.ask("search_medical_images", query="quill")
+            spool.confirm_reports()
+            confirmed = await host.ask("get_image_metadata", image_id=image_id)
+        finally:
+            shutil.rmtree(spool.root)  # other tests share this archive
+        assert shown["report"] is None
+        assert [line for line in shown["warnings"] if "pull --reports-as-they-are" in line]
+        assert not any("report_excerpt" in hit for hit in page["images"])
+        assert "matched by findings" in words["fallback_reason"]
+        assert confirmed["report"]

@@ -324,6 +324,17 @@ class Archive:
         """
         return await self._image_files.view(image_id, options or DisplayOptions())
 
+    async def view_file(self, path: str | Path, options: DisplayOptions | None = None) -> ImageView:
+        """Return a rendered view of a file below the roots of the settings, whether it is in the archive or not.
+
+        Raises:
+            PathRefused: The file is missing or lies below none of these roots.
+            ImageError: The file cannot be rendered.
+            ValueError: The options are impossible.
+        """
+        real = AllowedRoots(self.settings.roots).resolve(path)
+        return await self._image_reader.render_view(real, options or DisplayOptions())
+
     async def view_many(
         self, image_ids: Sequence[str], options: DisplayOptions | None = None, *, first: int = 1
     ) -> tuple[EncodedImage, list[ImageView | str]]:

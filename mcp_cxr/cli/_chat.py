@@ -22,7 +22,8 @@ _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=
     help="Port to listen on; 0 chooses a free one.",
 )
 @click.option("--headless", is_flag=True, help="Print the link without opening a browser.")
-def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
+@click.option("--private", "is_private", is_flag=True, help="Keep no searches in the browser's history and storage.")
+def chat(folders: tuple[Path, ...], *, port: int, headless: bool, is_private: bool) -> None:
     """Search, view images and talk to a language model in the browser.
 
     Only the link that is printed opens the page. FOLDER: images below it may be read and added to the archive.
@@ -38,4 +39,4 @@ def chat(folders: tuple[Path, ...], *, port: int, headless: bool) -> None:
         warning = broad_folder_warning(folder, data_dir=settings.data_dir)
         if warning and not confirmed(f"{warning} Images below it could be read and added."):
             raise ConfigError("Stopped. Name a folder that holds nothing but images.")
-    serve_page(settings, folders, port=port, opens_browser=not headless, note=note)
+    serve_page(settings, folders, port=port, opens_browser=not headless, note=note, is_private=is_private)

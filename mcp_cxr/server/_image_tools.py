@@ -91,7 +91,7 @@ async def view_image(
         raise QueryError(str(exc)) from exc
     except ImageError as exc:
         raise QueryError(f"This image cannot be shown ({exc.reason}); choose another one.") from exc
-    return _image_result(view, {"image_id": image_id, "width": view.width, "height": view.height, **_view_facts(view)})
+    return image_result(view, {"image_id": image_id, "width": view.width, "height": view.height, **_view_facts(view)})
 
 
 async def get_image_pixels(
@@ -147,7 +147,7 @@ async def _view_images(
         }
         for number, (image_id, view) in enumerate(zip(image_ids, views, strict=True), start=first)
     ]
-    return _image_result(sheet, {"width": sheet.width, "height": sheet.height, "images": images})
+    return image_result(sheet, {"width": sheet.width, "height": sheet.height, "images": images})
 
 
 def _view_facts(view: ImageView) -> dict[str, Any]:
@@ -160,7 +160,8 @@ def _view_facts(view: ImageView) -> dict[str, Any]:
     }
 
 
-def _image_result(image: EncodedImage, description: dict[str, Any]) -> CallToolResult:
+def image_result(image: EncodedImage, description: dict[str, Any]) -> CallToolResult:
+    """Return an image with its description as JSON."""
     content = ImageContent(type="image", data=_base64(image.data), mime_type=image.mime_type)
     return CallToolResult(content=[content, compact_json({"note": UNTRUSTED_IMAGE_NOTE, **description})])
 
@@ -207,11 +208,15 @@ def _rescale_facts(values: StoredValues) -> dict[str, Any]:
 
 
 def _spacing(values: StoredValues) -> tuple[str, list[float]] | tuple[None, None]:
-    """Return the attribute that gives the pixel spacing, and the distances of rows and of columns in mm."""
+    """Return the attribute that gives the pixel spacing, and the distances of rows and of columns in mm.
+
+    A Pixel Spacing equal to the one at the detector was not calibrated for the patient (PS3.3 10.7.1.3).
+    """
+    tags = values.header.tags
     for name in _SPACINGS:
-        found: list[float] = values.header.tags.get(name, [])
+        found: list[float] = tags.get(name, [])
         if len(found) == 2 and min(found) > 0:  # noqa: PLR2004 - rows and columns
-            return name, found
+            return (_SPACINGS[1] if found == tags.get(_SPACINGS[1]) else name), found
     return None, None
 
 

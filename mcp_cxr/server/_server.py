@@ -10,6 +10,8 @@ from mcp_types import ToolAnnotations
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
 from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, view_image
+from mcp_cxr.server._owner_tools import list_files_left_out, view_file
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS
 from mcp_cxr.server._search_tool import search_medical_images
 from mcp_cxr.server._state import ServerState
 from mcp_cxr.server._strict_tool import StrictTool
@@ -54,7 +56,7 @@ def build_server(
         title="Chest X-ray archive",
         version=__version__,
         instructions=_INSTRUCTIONS,
-        tools=_tools(),
+        tools=[*_tools(), *(_owner_tools() if OWNER_SEES_PATHS in share else [])],
         extensions=[viewer_app()],
         lifespan=lambda _: ServerState(share, ingest_time_limit_s, access_log).opened(open_archive),
         log_level="WARNING",
@@ -83,6 +85,13 @@ def _tools() -> list[Any]:
         StrictTool.create(
             get_image_pixels, annotations=_reads("Values of one image, for the viewer"), meta=FOR_VIEWER_ONLY
         ),
+    ]
+
+
+def _owner_tools() -> list[Any]:
+    return [
+        StrictTool.create(list_files_left_out, annotations=_reads("Files left out"), meta=FOR_VIEWER_ONLY),
+        StrictTool.create(view_file, annotations=_reads("Look at a file"), meta=FOR_VIEWER_ONLY),
     ]
 
 

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from playwright.async_api import Browser, BrowserContext, Frame
+    from playwright.async_api import Browser, BrowserContext, Page
 
     from mcp_cxr.chat.session import Backend
 
-    Open = Callable[..., AbstractAsyncContextManager[Frame]]
+    Open = Callable[..., AbstractAsyncContextManager[Page]]
 
 MODEL = "scripted-1"
+REFUSED = "Failed to load resource: the server responded with a status of 4"
+"""What the console says of an answer that refuses; the page says why."""
 
 
 @pytest.fixture(scope="package")
@@ -104,7 +106,7 @@ async def profile(browser: Browser, chatting: Chatting) -> AsyncIterator[Browser
     opened = await browser.new_context(accept_downloads=True)
     first = await opened.new_page()
     await first.goto(chatting.fresh_url)
-    await first.wait_for_selector("iframe")
+    await first.wait_for_selector(".wall .tile")
     await first.close()
     yield opened
     await opened.close()
@@ -112,24 +114,21 @@ async def profile(browser: Browser, chatting: Chatting) -> AsyncIterator[Browser
 
 @pytest.fixture
 def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
-    """Open a tab in the browser, in which no error and no request to another host may occur; yield its frame."""
+    """Open a tab in the browser, in which no error and no request to another host may occur; yield it."""
 
     @asynccontextmanager
-    async def opened() -> AsyncGenerator[Frame]:
+    async def opened(address: str = "") -> AsyncGenerator[Page]:
         tab = await profile.new_page()
-        await tab.set_viewport_size({"width": 1400, "height": 900})
+        await tab.set_viewport_size({"width": 1280, "height": 900})
         wrong: list[str] = []
         tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("request", lambda request: wrong.append(request.url) if is_elsewhere(request.url) else None)
         try:
-            await tab.goto(chatting.address)
-            element = await tab.wait_for_selector("iframe")
-            frame = await element.content_frame() if element else None
-            assert frame
-            await frame.get_by_placeholder("left pleural effusion").wait_for()
-            yield frame
-            assert wrong == []
+            await tab.goto(f"{chatting.address}{address}")
+            await tab.locator("#page").wait_for()
+            yield tab
+            assert [one for one in wrong if not one.startswith(REFUSED)] == []
         finally:
             await tab.close()
 

@@ -22,25 +22,32 @@ from playwright.async_api import expect
 from mcp_cxr.chat.launch._private_folder import private_folder
 from mcp_cxr.chat.launch._sessions import Sessions
 from tests.support.chatting import Chatting
-from tests.support.npm import axe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser
 
 PRINTED = "Open the link that `mcp-cxr chat` printed"
 
 
 def answer(chatting: Chatting, path: str, *, method: str = "GET", body: str | None = None, **headers: str) -> Any:
     """Send one request as any process of the machine can; return status, headers and text."""
+    status, told, content = answer_bytes(chatting, path, method=method, body=body, **headers)
+    return status, told, content.decode()
+
+
+def answer_bytes(
+    chatting: Chatting, path: str, *, method: str = "GET", body: str | bytes | None = None, **headers: str
+) -> Any:
+    """Send one request; return status, headers and bytes."""
     host = urlsplit(chatting.address).netloc
     connection = http.client.HTTPConnection(host, timeout=30)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     try:
         connection.request(method, path, body, {"Host": host, **named})
         got = connection.getresponse()
-        return got.status, got.headers, got.read().decode()
+        return got.status, got.headers, got.read()
     finally:
         connection.close()
 
@@ -281,7 +288,7 @@ async def test_a_page_of_another_port_gets_nothing(
     profile = await browser.new_context()
     own = await profile.new_page()
     await own.goto(chatting.fresh_url)
-    await own.wait_for_selector("iframe")
+    await own.wait_for_selector(".wall .tile")
     link = chatting.fresh_url
     theirs = await profile.new_page()
     address, got = elsewhere
@@ -298,35 +305,8 @@ async def test_a_page_of_another_port_gets_nothing(
     assert chatting.address not in "".join(got)
     assert await own.evaluate("document.cookie") in ("", "mcp-cxr-session=theirs")  # we set no cookie
     await own.reload()  # and their cookie changes nothing
-    await own.wait_for_selector("iframe")
+    await own.wait_for_selector(".wall .tile")
     await profile.close()
-
-
-@pytest.mark.browser
-async def test_axe_finds_nothing_in_the_page_the_frame_and_the_viewer(browser: Browser, chatting: Chatting) -> None:
-    tab = await browser.new_page()
-    await tab.goto(chatting.address)
-    await expect(tab.get_by_role("alert")).to_contain_text(PRINTED)
-    assert await faults(tab) == []
-    await tab.goto(chatting.fresh_url)
-    frame = tab.frame_locator("iframe")
-    await frame.get_by_placeholder("left pleural effusion").fill("effusion")
-    await tab.keyboard.press("Enter")
-    await frame.get_by_role("button", name="Open").first.click()
-    await frame.frame_locator("iframe[title=Viewer]").locator("mark").first.wait_for()
-    assert len(tab.frames) == 3
-    assert await faults(tab) == []
-    await tab.close()
-
-
-async def faults(tab: Page) -> list[str]:
-    """What axe finds in the page and its frames."""
-    found: list[str] = []
-    for frame in tab.frames:
-        await frame.evaluate(axe())
-        result = await frame.evaluate("() => axe.run(document, { resultTypes: ['violations'], iframes: false })")
-        found += [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
-    return found
 
 
 @pytest.mark.browser
@@ -337,14 +317,14 @@ async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     tab = await profile.new_page()
     used = chatting.fresh_url
     await tab.goto(chatting.opening_file.as_uri())
-    await tab.wait_for_selector("iframe")
+    await tab.wait_for_selector(".wall .tile")
     assert tab.url == chatting.address  # no code, no secret
     assert await tab.evaluate("localStorage.getItem('mcp-cxr-session')") not in command_lines()
     await tab.reload()
-    await tab.wait_for_selector("iframe")
+    await tab.wait_for_selector(".wall .tile")
     second = await profile.new_page()
     await second.goto(chatting.address)
-    await second.wait_for_selector("iframe")
+    await second.wait_for_selector(".wall .tile")
     assert await profile.cookies() == []
     stranger = await browser.new_context()
     other = await stranger.new_page()
@@ -353,8 +333,8 @@ async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     await other.goto(chatting.address)
     await expect(other.get_by_role("alert")).to_contain_text(PRINTED)
     await other.goto(chatting.opening_file.as_uri())
-    await other.wait_for_selector("iframe")
-    await expect(tab.locator("iframe")).to_have_count(1)
+    await other.wait_for_selector(".wall .tile")
+    await expect(tab.locator("#page")).to_be_visible()
     for context in (profile, stranger):
         await context.close()
 
@@ -367,16 +347,16 @@ async def test_a_page_whose_server_was_killed_says_so_and_sends_nothing_to_the_n
     tab = await profile.new_page()
     with Chatting(variables, tmp_path) as first:
         await tab.goto(first.url)
-        await tab.wait_for_selector("iframe")
+        await tab.wait_for_selector(".wall .tile")
         first.process.kill()
         first.process.wait()
         await expect(tab.get_by_role("alert")).to_contain_text("does not answer")
     port = str(urlsplit(first.address).port)
     with Chatting(variables, tmp_path, ("--port", port)) as second:
         await expect(tab.get_by_role("alert")).to_contain_text("has ended")
-        await expect(tab.locator("iframe")).to_have_count(0)
+        await expect(tab.locator("#page")).to_have_count(0)
         await tab.goto(second.url)
-        await tab.wait_for_selector("iframe")
+        await tab.wait_for_selector(".wall .tile")
     await profile.close()
 
 

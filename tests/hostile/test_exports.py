@@ -6,11 +6,11 @@ import csv
 import io
 import zipfile
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from mcp_cxr.chat.session import to_csv, to_zip
+from mcp_cxr.chat.session import Origin, to_csv, write_zip
 from mcp_cxr.records import Hit
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ class Renderings:
         return b"png", "image/png"
 
 
-def hits(*image_ids: str, rank: int | None = None) -> list[dict[str, Any]]:
+ORIGIN: Origin = {"question": "=1+1", "filters": {}, "fingerprint": "m", "searched_at": "2026-01-01"}
+
+
+def hits(*image_ids: str, rank: int | None = None) -> list[Hit]:
     return [
         Hit(
             rank=rank or number,
@@ -49,14 +52,18 @@ def hits(*image_ids: str, rank: int | None = None) -> list[dict[str, Any]]:
             view_position="PA",
             path=f"/data/{number}",
             why=[],
-        ).model_dump()
+        )
         for number, image_id in enumerate(image_ids, start=1)
     ]
 
 
-async def names_of(selected: list[dict[str, Any]]) -> list[str]:
-    with zipfile.ZipFile(io.BytesIO(await to_zip(cast("Backend", Renderings()), selected))) as packed:
-        return packed.namelist()
+async def names_of(selected: list[Hit]) -> list[str]:
+    file = io.BytesIO()
+    await write_zip(file, cast("Backend", Renderings()), selected, ORIGIN, originals=False)
+    with zipfile.ZipFile(file) as packed:
+        table, *names = packed.namelist()
+    assert table == "results.csv"
+    return names
 
 
 @pytest.mark.parametrize("image_id", HOSTILE_IDS)
@@ -82,6 +89,7 @@ async def test_images_of_one_rank_whose_cleaned_ids_are_equal_are_all_in_the_zip
 
 
 def test_the_csv_of_a_selection_holds_no_formula():
-    (row,) = csv.DictReader(io.StringIO(to_csv(hits("=cmd|' /C calc'!A0")).decode(), newline=""))
+    (row,) = csv.DictReader(io.StringIO(to_csv(hits("=cmd|' /C calc'!A0"), ORIGIN).decode(), newline=""))
     assert (row["image_id"], row["study_id"], row["subject_id"]) == ("'=cmd|' /C calc'!A0", "'=s", "'@p")
     assert (row["rank"], row["path"]) == ("1", "/data/1")
+    assert row["question"] == "'=1+1"

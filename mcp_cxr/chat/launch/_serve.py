@@ -38,7 +38,13 @@ _OPENING_FILE = """<!doctype html>
 
 
 def serve_page(
-    settings: Settings, folders: Sequence[Path], *, port: int, opens_browser: bool, note: Callable[[str], None]
+    settings: Settings,
+    folders: Sequence[Path],
+    *,
+    port: int,
+    opens_browser: bool,
+    note: Callable[[str], None],
+    is_private: bool = False,
 ) -> None:
     """Serve the page until Ctrl-C, SIGTERM or SIGHUP.
 
@@ -48,6 +54,7 @@ def serve_page(
         port: 0 for any free port.
         opens_browser: Whether to open the page in the user's browser.
         note: Prints a message for the user.
+        is_private: Whether the page keeps nothing in the browser: no address of a search, no history.
 
     Raises:
         ConfigError: The port is taken, or the language model is not allowed.
@@ -69,7 +76,7 @@ def serve_page(
             await server.serve([listener])
 
         _stop_on_signals(server)
-        with opened_backend(settings, folders, uploads):
+        with opened_backend(settings, folders, uploads, is_private=is_private):
             anyio.run(serve)
 
 

@@ -13,8 +13,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.starlette import App
 
-from mcp_cxr.chat.launch._api import api, object_in
+from mcp_cxr.chat.launch._api import api
 from mcp_cxr.chat.launch._guard import FRAME, SameOriginOnly, SecretRequired
+from mcp_cxr.chat.launch._requests import object_in
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import base64
 import os
-import secrets
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
 from mcp_cxr.chat.model import ChatModel, create_model
-from mcp_cxr.chat.session._mcp_client import Connection, Loop, ServerEnded
+from mcp_cxr.chat.session._ingest_job import IngestJob
+from mcp_cxr.chat.session._mcp_client import Connection, Loop
+from mcp_cxr.chat.session._uploads import Uploads
 from mcp_cxr.chat.session._views import Views
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from concurrent.futures import Future
+    from pathlib import Path
 
     from mcp.shared.dispatcher import ProgressFnT
     from mcp_types import CallToolResult
@@ -46,27 +46,33 @@ class Backend:
     model_server: Connection
     language_model: ChatModel | None
     """None: no language model is configured."""
-    uploads: Path
-    """Folder of uploaded example images."""
+    uploads: Uploads
+    """Uploaded example images."""
     folders: list[Path]
     """Folders that the user named, besides MCP_CXR_ROOTS."""
     variables: dict[str, str]
     """The environment of the servers, apart from what differs between them."""
+    is_private: bool = False
+    """Whether the page keeps nothing in the browser: no address of a search, no history."""
+    ingest_job: IngestJob = field(default_factory=IngestJob)
     views: Views = field(default_factory=Views)
     """What viewers show."""
 
     @classmethod
-    def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path) -> Backend:
+    def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path, *, is_private: bool = False) -> Backend:
         """Start the servers for an archive.
 
         Args:
             settings: Of the archive and the language model.
             folders: Folders that the user may ingest, besides MCP_CXR_ROOTS; both servers may read images below them.
             uploads: Folder that only the user may read.
+            is_private: Whether the page keeps nothing in the browser.
         """
         named, variables = [folder.absolute() for folder in folders], dict(os.environ)
         user_server, model_server = map(Connection, _servers(settings, named, uploads, variables))
-        backend = cls(settings, Loop(), user_server, model_server, create_model(settings), uploads, named, variables)
+        model = create_model(settings)
+        kept = Uploads(uploads)
+        backend = cls(settings, Loop(), user_server, model_server, model, kept, named, variables, is_private=is_private)
         backend.loop.start(backend.user_server.restart())  # ready for the first query
         return backend
 
@@ -75,7 +81,7 @@ class Backend:
         if _lies_below(folder, (*self.settings.roots, *self.folders)):
             return
         self.folders.append(folder)
-        user_server, model_server = _servers(self.settings, self.folders, self.uploads, self.variables)
+        user_server, model_server = _servers(self.settings, self.folders, self.uploads.folder, self.variables)
         await self.user_server.replace(user_server)
         await self.model_server.replace(model_server)
 
@@ -95,36 +101,36 @@ class Backend:
         result = await self.user_server.call(tool, arguments, on_progress=on_progress)
         return _checked(result).structured_content or {}
 
-    async def rendering(self, image_id: str, max_px: int) -> tuple[bytes, str]:
-        """Return a rendering of an image as a file, and its media type; errors as for `call`."""
-        result = _checked(await self.user_server.call("view_image", {"image_id": image_id, "max_px": max_px}))
+    async def rendering(self, image: str, max_px: int) -> tuple[bytes, str]:
+        """Return a rendering of an image or an upload as a file, and its media type; errors as for `call`."""
+        if self.uploads.has(image):
+            tool, arguments = "view_file", {"path": str(self.uploads.path(image)), "max_px": max_px}
+        else:
+            tool, arguments = "view_image", {"image_id": image, "max_px": max_px}
+        result = _checked(await self.user_server.call(tool, arguments))
         block = next(block for block in result.content if block.type == "image")
         return base64.b64decode(block.data), block.mime_type
 
-    def is_unanswered(self, answer: Future[Any]) -> bool:
-        """Whether `answer` failed because the server ended, and a new server is running."""
-        if not answer.done() or answer.cancelled() or self.user_server.has_ended:
-            return False
-        return isinstance(answer.exception(), ServerEnded)
+    async def restart_ended_servers(self) -> None:
+        """Start new servers in place of those that have ended.
 
-    def save_upload(self, name: str, content: bytes) -> str:
-        """Write an uploaded image for the server to read; return its path, which does not contain its name."""
-        path = self.uploads / f"{secrets.token_hex(8)}{Path(name).suffix.lower()}"
-        path.write_bytes(content)
-        return str(path)
-
-    def is_upload(self, example: str) -> bool:
-        """Whether an example is an uploaded file."""
-        return example.startswith(str(self.uploads))
+        Raises:
+            ServerEnded: A new one ends, too.
+        """
+        for server in (self.user_server, self.model_server):
+            if server.has_ended:
+                await server.restart()
 
 
 _opened: list[Backend] = []  # Streamlit runs its script without arguments: the pages find the servers here
 
 
 @contextmanager
-def opened_backend(settings: Settings, folders: Sequence[Path], uploads: Path) -> Generator[Backend]:
+def opened_backend(
+    settings: Settings, folders: Sequence[Path], uploads: Path, *, is_private: bool = False
+) -> Generator[Backend]:
     """Open the servers for all pages of this process; arguments as for `Backend.open`."""
-    backend = Backend.open(settings, folders, uploads)
+    backend = Backend.open(settings, folders, uploads, is_private=is_private)
     _opened.append(backend)
     try:
         yield backend

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,16 +13,10 @@ _MAX_VIEWS = 200
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A query, and how its result is shown."""
+    """A query, whose result the viewer shows."""
 
     query: dict[str, Any]
     """Arguments of `search_medical_images`."""
-    page: dict[str, Any] | None = None
-    """The result; None: the viewer searches by itself."""
-    opens: str | None = None
-    """Image of `page` to open at once."""
-    names: dict[str, str] = field(default_factory=dict[str, str])
-    """Display names of examples in `query`, such as uploaded files."""
     on_context: Callable[[str], None] | None = None
     """Called with one line about what the user is viewing."""
 

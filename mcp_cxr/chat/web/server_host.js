@@ -5,15 +5,14 @@
 import { CallError } from "/viewer/host_client.js";
 import { ServerGone, request } from "./session.js";
 
-const IMAGE_HEIGHT = 0.78; // of the window, for a single open image
-const LOWEST_IMAGE_PX = 500;
+const FIRST_HEIGHT_PX = 500;
 const ANSWER_TIMEOUT_MS = 60_000;
 const THEME_POLL_MS = 300; // no event announces a theme chosen in Streamlit's menu
 
 export class ServerHost {
   #listeners = new Map();
 
-  /** @param viewId Names the view that the server keeps: a query, its result, and the image to open. */
+  /** @param viewId Names the view that the server keeps: a query. */
   constructor(viewId) {
     this.viewId = viewId;
     this.context = {};
@@ -25,25 +24,18 @@ export class ServerHost {
 
   /** Load the view and hand it over; a view that is gone leaves an empty search. */
   async start() {
-    const view = await this.#view();
-    this.height = view.opens
-      ? Math.max(LOWEST_IMAGE_PX, Math.round(window.parent.innerHeight * IMAGE_HEIGHT))
-      : null;
+    const { query } = await this.#view();
     this.context = {
       theme: themeOf((this.background = backgroundAround(window.frameElement))),
       displayMode: "inline",
       availableDisplayModes: ["inline", "fullscreen"],
-      opens: view.opens,
-      names: view.names,
-      ...(this.height ? { containerDimensions: { height: this.height } } : {}),
     };
-    this.#setHeight(this.height ?? LOWEST_IMAGE_PX);
-    if (view.opens) window.frameElement?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    this.#setHeight(FIRST_HEIGHT_PX);
     setInterval(() => this.#followTheme(), THEME_POLL_MS);
     document.addEventListener("fullscreenchange", () => this.#change({ displayMode: this.#displayMode }));
     queueMicrotask(() => {
-      this.#tell("ui/notifications/tool-input", { arguments: view.query ?? {} });
-      this.#tell("ui/notifications/tool-result", { content: [], ...(view.page ? { structuredContent: view.page } : {}) });
+      this.#tell("ui/notifications/tool-input", { arguments: query ?? {} });
+      this.#tell("ui/notifications/tool-result", { content: [] }); // the viewer then searches by itself
     });
   }
 
@@ -72,7 +64,7 @@ export class ServerHost {
 
   /** The viewer's height changes with its content. */
   notify(_method, { height }) {
-    if (!this.height && this.#displayMode === "inline") this.#setHeight(height);
+    if (this.#displayMode === "inline") this.#setHeight(height);
   }
 
   get #displayMode() {

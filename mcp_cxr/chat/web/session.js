@@ -56,6 +56,7 @@ async function send(path, options) {
   try {
     return await fetch(path, { ...options, cache: "no-store", credentials: "omit", redirect: "error" });
   } catch (error) {
+    if (error.name === "AbortError") throw error; // the user went on
     if (error.name === "TimeoutError") throw new ServerGone("The server did not answer in time; try again.");
     throw new ServerGone("`mcp-cxr chat` does not answer: it has ended, or the connection to it is lost.");
   }

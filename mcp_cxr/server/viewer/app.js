@@ -100,8 +100,7 @@ export class App {
 
   #applyContext(change) {
     Object.assign(this.host.context, change);
-    const { theme, displayMode, containerDimensions: size, safeAreaInsets: insets, names } = this.host.context;
-    for (const [id, name] of Object.entries(names ?? {})) this.names.set(id, name); // from the chat page
+    const { theme, displayMode, containerDimensions: size, safeAreaInsets: insets } = this.host.context;
     const root = document.documentElement;
     if (theme === "light" || theme === "dark") root.dataset.theme = theme;
     root.dataset.mode = displayMode === "fullscreen" || typeof size?.height === "number" ? "full" : "inline";
@@ -161,8 +160,6 @@ export class App {
     announce(`${found}. ${page.images.length} shown.`);
     this.closeImage();
     this.app.querySelector(".results")?.scrollTo(0, 0);
-    const { opens } = this.host.context; // the chat page asks for an image to be opened
-    if (opens && !this.isUserDriven && page.images.some((hit) => hit.image_id === opens)) this.openId(opens);
   }
 
   #fail(problem) {

@@ -1,6 +1,6 @@
 // The details panel of one image: report, labels and facts.
 
-import { element } from "./dom.js";
+import { announce, element, iconButton } from "./dom.js";
 import { matchedSentences, sentencesOf } from "./tool_results.js";
 
 const SHOWN_TAGS = {
@@ -63,7 +63,7 @@ export function headerSection(facts) {
     ["Patient", facts.subject_id],
     ["Study", facts.study_id],
     ["Image", facts.image_id],
-    ["File", facts.path],
+    ["File", facts.path ? pathWithCopy(facts.path) : null],
     ["Split", facts.split],
     ...Object.entries(SHOWN_TAGS).map(([tag, name]) => [
       name,
@@ -76,16 +76,31 @@ export function headerSection(facts) {
     element(
       "dl",
       {},
-      rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, String(value))]),
+      rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value instanceof Node ? value : String(value))]),
     ),
   ];
+}
+
+/** The path of a file, and a button that copies it. */
+function pathWithCopy(path) {
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(path);
+      button.lastChild.textContent = "Copied";
+    } catch {
+      button.lastChild.textContent = "Not allowed by the browser";
+    }
+    announce(button.lastChild.textContent);
+  };
+  const button = iconButton("copy", "Copy path", copy, { words: true });
+  return element("span", { class: "path" }, path, button);
 }
 
 function grayscaleRows({ voi, center, width, notes }) {
   const windows = {
     lut: "VOI LUT of the file",
     window: `window center ${center}, width ${width}`,
-    stretch: "scaled to the full range (the file has no window)",
+    stretch: "stretched over the values of the image (the file has no window)",
   };
   return [
     ["Grayscale", windows[voi]],

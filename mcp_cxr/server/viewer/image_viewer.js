@@ -1,6 +1,6 @@
 // One open image, or up to four side by side, with tools and the details panel.
 
-import { element, iconButton, notices } from "./dom.js";
+import { announce, element, iconButton, notices } from "./dom.js";
 import { CallError } from "./host_client.js";
 import { headerSection, labelsSection, reportSection } from "./image_details.js";
 import { dataOf, isImageDetails, similarityOf } from "./tool_results.js";
@@ -8,15 +8,20 @@ import { hitOf, loadTimeline, timelineSection, timelineStrip } from "./timeline.
 import { Viewport } from "./viewport.js";
 import { WindowedImage } from "./windowed_image.js";
 
-const OVERVIEW_PX = 768;
+export const OVERVIEW_PX = 768;
 const PANEL_FROM_PX = 760;
 const TOOLS = { window: ["Window", "W"], pan: ["Move", "P"], ruler: ["Ruler", "M"] };
 
 export class ImageViewer {
-  /** @param on back, step (to the previous or next image), open (by image id), compare (with an image of another
-   * study), toggleFullscreen, callFailed. */
-  constructor(host, hits, { on, canFullscreen, canStep, notShared, backTo = "Back to the results" }) {
-    Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared, backTo });
+  /**
+   * @param on back, step (to the previous or next image), open (by image id), compare (with an image of another study),
+   *   toggleFullscreen, callFailed.
+   * @param before The viewer that this one takes the place of: its tool and its panel stay.
+   * @param whose Names the patient of a hit.
+   */
+  constructor(host, hits, { on, canFullscreen, canStep, notShared, backTo = "Back to the results", before = null, whose = (hit) => hit.subject_id }) {
+    Object.assign(this, { host, hits, on, canFullscreen, canStep, notShared, backTo, whose });
+    this.tool = before?.tool;
     this.viewports = [];
     this.active = null;
     this.isLinked = true;
@@ -26,6 +31,7 @@ export class ImageViewer {
     this.changes = element("section", {});
     this.toolbar = element("div", { class: "toolbar", role: "group", "aria-label": "Image" });
     this.showsPanel = Boolean(notShared) || (hits.length === 1 && document.documentElement.clientWidth >= PANEL_FROM_PX);
+    if (before && before.hits.length === hits.length) this.showsPanel = before.showsPanel;
   }
 
   render() {
@@ -68,7 +74,7 @@ export class ImageViewer {
     try {
       const image = await WindowedImage.open(this.host, hit.image_id, OVERVIEW_PX);
       if (this.isClosed) return;
-      const viewport = new Viewport(image, titleOf(hit), {
+      const viewport = new Viewport(image, this.#titleOf(hit).join("  ·  "), {
         view: (moved) => this.#follow(moved),
         window: (changed) => this.#followWindow(changed),
         focus: (chosen) => this.#activate(chosen),
@@ -77,7 +83,7 @@ export class ImageViewer {
       viewport.hit = hit;
       if (this.hits.length > 1)
         viewport.box.append(
-          element("div", { class: "readout name", "aria-hidden": "true" }, [hit.rank, hit.view_position, hit.when].filter(Boolean).join("  ")),
+          element("div", { class: "readout name", "aria-hidden": "true" }, this.#titleOf(hit).join("  ·  ")),
         );
       slot.replaceWith(viewport.box);
       if (!this.active) this.#activate(viewport);
@@ -123,6 +129,10 @@ export class ImageViewer {
 
   // Header and tools
 
+  #titleOf(hit) {
+    return [hit.rank, isKnown(hit) && hit.view_position, hit.when, this.whose(hit)].filter(Boolean);
+  }
+
   #header() {
     const first = this.hits[0];
     const isOne = this.hits.length === 1;
@@ -133,17 +143,17 @@ export class ImageViewer {
       element(
         "h1",
         { class: "grow" },
-        element("span", {}, isOne ? titleOf(first) : `${this.hits.length} images side by side`),
-        isOne ? element("small", {}, first.study_id ?? "") : null,
+        element("span", {}, isOne ? this.#titleOf(first).join("  ·  ") : `${this.hits.length} images side by side`),
+        isOne ? element("small", {}, [isKnown(first) ? "" : "view unknown", first.study_date ?? ""].filter(Boolean).join("  ·  ")) : null,
       ),
       isOne
-        ? iconButton("back", "Previous image (Page up)", () => this.on.step(-1), {
+        ? iconButton("back", "Previous image (left arrow)", () => this.on.step(-1), {
             disabled: !this.canStep(-1),
             class: "step",
           })
         : null,
       isOne
-        ? iconButton("next", "Next image (Page down)", () => this.on.step(1), {
+        ? iconButton("next", "Next image (right arrow)", () => this.on.step(1), {
             disabled: !this.canStep(1),
             class: "step",
           })
@@ -163,7 +173,7 @@ export class ImageViewer {
     this.presetSelect = element(
       "select",
       { "aria-label": "Window preset", onchange: () => this.#choosePreset() },
-      presets.map(({ name }, index) => element("option", { value: index }, name)),
+      presets.map(({ name }, index) => element("option", { value: index }, index < 9 ? `${index + 1}  ${name}` : name)),
       element("option", { value: "manual", hidden: true }, "Manual"),
     );
     this.toolButtons = Object.entries(TOOLS).map(([tool, [name, key]]) =>
@@ -181,7 +191,7 @@ export class ImageViewer {
         iconButton("less", "Zoom out (−)", () => active.zoomBy(0.8)),
         iconButton("more", "Zoom in (+)", () => active.zoomBy(1.25)),
         iconButton("fit", "Fit (0)", run("fit")),
-        iconButton("actual", "Actual pixels (1)", () => active.zoomTo(1)),
+        iconButton("actual", "Actual pixels (A)", () => active.zoomTo(1)),
       ),
       element(
         "div",
@@ -217,8 +227,11 @@ export class ImageViewer {
     this.#updateToolbar();
   }
 
-  #choosePreset() {
-    this.active.setPreset(this.active.image.presets[Number(this.presetSelect.value)].voiWindow);
+  #choosePreset(index = Number(this.presetSelect.value)) {
+    const preset = this.active.image.presets[index];
+    if (!preset) return;
+    this.active.setPreset(preset.voiWindow);
+    announce(`Window: ${preset.name}.`);
   }
 
   #updateToolbar() {
@@ -231,12 +244,14 @@ export class ImageViewer {
   }
 
   #key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(SELECT|INPUT)$/.test(event.target.tagName)) return;
-    const step = { PageUp: -1, PageDown: 1 }[event.key];
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return; // the image took it
+    if (/^(SELECT|INPUT)$/.test(event.target.tagName)) return;
+    const step = { PageUp: -1, PageDown: 1, ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const tool = { w: "window", p: "pan", m: "ruler" }[event.key.toLowerCase()];
     if (event.key === "Escape") this.#escape();
     else if (step && this.hits.length === 1) this.on.step(step);
     else if (tool && this.active) this.chooseTool(tool);
+    else if (/^[1-9]$/.test(event.key) && this.active) this.#choosePreset(Number(event.key) - 1);
     else return;
     event.preventDefault();
   }
@@ -306,8 +321,8 @@ export class ImageViewer {
   }
 }
 
-function titleOf(hit) {
-  return [hit.rank, hit.view_position, hit.when, hit.subject_id].filter(Boolean).join("  ·  ");
+function isKnown({ view_position: view }) {
+  return view !== "UNKNOWN";
 }
 
 function isSameWindow(a, b) {

@@ -7,10 +7,10 @@ const STEP_PX = 40;
 const WINDOW_DRAG_PX = 512; // a drag of this length changes the window by the image's full range
 const MAX_ZOOM_SCALE = 16;
 const KEYS_HELP = [
-  "Arrows move, plus and minus zoom, 0 fits, 1 shows every pixel. Shift with arrows changes the window.",
-  "I inverts, R rotates, F flips.",
+  "Arrows move an enlarged image, plus and minus zoom, 0 fits, A shows every pixel. Shift with arrows changes the window.",
+  "1 to 9 choose a window preset. I inverts, R rotates, F flips.",
   "M measures: arrows move the crosshair, Enter sets an end, Delete removes the last line.",
-  "Page up and down open other images, Escape goes back.",
+  "Left and right arrows, if the whole image is shown, and page up and down open other images. Escape goes back.",
 ].join(" ");
 
 export class Viewport {
@@ -293,7 +293,7 @@ export class Viewport {
       "=": () => this.zoomBy(1.25),
       "-": () => this.zoomBy(0.8),
       0: () => this.fit(),
-      1: () => this.zoomTo(1),
+      a: () => this.zoomTo(1),
       i: () => this.invert(),
       r: () => this.rotate(),
       f: () => this.flip(),
@@ -302,6 +302,7 @@ export class Viewport {
       Backspace: () => this.#removeRuler(),
     };
     const arrow = arrows[event.key];
+    if (arrow?.[0] && !event.shiftKey && this.tool !== "ruler" && this.zoom <= 1) return; // the viewer opens another image
     const act = arrow
       ? () => this.#arrow(...arrow, event.shiftKey)
       : (simple[event.key.toLowerCase()] ?? simple[event.key]);
@@ -407,7 +408,7 @@ export class Viewport {
   #updateReadout() {
     const { center, width } = this.image.voiWindow;
     const unit = (value) => value.toLocaleString("en", { maximumFractionDigits: width < 20 ? 2 : 0 });
-    const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : "Default";
+    const windowText = this.image.chosen ? `C ${unit(center)}  W ${unit(width)}` : this.image.presets[0].name;
     const size = `${Math.round(this.zoomScale * 100)} %`;
     this.readout.textContent = [windowText, this.image.isInverted ? "inverted" : "", size].filter(Boolean).join("  ·  ");
   }

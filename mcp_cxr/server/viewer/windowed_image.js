@@ -5,6 +5,7 @@ import { CallError } from "./host_client.js";
 import { decodeGrayscale, decodeValues, graysFor, nearestLinearWindow } from "./stored_values.js";
 import { dataOf, isValuesTile } from "./tool_results.js";
 
+const STRUCTURES = { Lungs: [0, 0.6], Mediastinum: [0.4, 1], Bones: [0.5, 0.95] };
 const MAX_LOADING = 4;
 const MAX_TILES = 64;
 
@@ -51,15 +52,29 @@ export class WindowedImage {
     return Math.max(1, Math.abs(rescaled(grays.length - 1) - rescaled(0)));
   }
 
-  /** The windows to choose from; the first, null, is the file's default. */
+  /**
+   * The windows to choose from, by number. The first, null, is the file's default: a window, or its full range stretched.
+   *
+   * Radiographs have no absolute values: `Lungs` and the others are parts of the default window, from its black (0) to
+   * its white (1), that show dark or bright structures with more contrast.
+   */
   get presets() {
     const named = (this.facts.presets ?? []).map(({ name, ...voiWindow }, index) => ({
-      name: name || `Window ${index + 1}`,
+      name: name || `Window ${index + 1} of the file`,
       voiWindow,
     }));
     const ends = [this.grayscale.rescaled(0), this.grayscale.rescaled(this.grayscale.grays.length - 1)];
     const full = { center: (ends[0] + ends[1] + 1) / 2, width: this.range + 1, function: "LINEAR" };
-    return [{ name: "Default window", voiWindow: null }, ...named, { name: "Full range", voiWindow: full }];
+    const structures = Object.entries(STRUCTURES).map(([name, part]) => ({ name, voiWindow: this.#partOfDefault(part) }));
+    const isStretched = this.facts.grayscale?.voi === "stretch";
+    return [{ name: isStretched ? "Stretched" : "Default window", voiWindow: null }, ...structures, ...named, { name: "Full range", voiWindow: full }];
+  }
+
+  #partOfDefault([from, to]) {
+    const { center, width } = this.linearWindow;
+    const middle = (from + to) / 2 - 0.5;
+    const isDarkHigh = this.grayscale.inverse; // MONOCHROME1: high values are dark
+    return { center: center + (isDarkHigh ? -middle : middle) * width, width: Math.max(1, (to - from) * width), function: "LINEAR" };
   }
 
   /** The current window; for a default that is not linear, the nearest LINEAR one. */
@@ -182,11 +197,12 @@ export class WindowedImage {
     return this.grayscale.rescaled(values[Math.floor((y - top) / factor) * width + Math.floor((x - left) / factor)]);
   }
 
-  /** Distance of two points: in millimeters if the pixel spacing is known, else in pixels. */
+  /** Distance of two points: in millimeters if the pixel spacing is known, at the detector if only that one is; else in pixels. */
   distance(from, to) {
     const [down, across] = this.facts.spacing_mm ?? [1, 1];
     const length = Math.hypot((to.x - from.x) * across, (to.y - from.y) * down);
-    return `${length.toFixed(1)} ${this.facts.spacing_mm ? "mm" : "px"}`;
+    const units = { PixelSpacing: "mm", ImagerPixelSpacing: "mm at detector" };
+    return `${length.toFixed(1)} ${units[this.facts.spacing_source] ?? "px"}`;
   }
 
   /** Paint a layer's canvas with the current grays. */

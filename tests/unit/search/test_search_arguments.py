@@ -31,13 +31,9 @@ def words_in(folder: str, suffix: str) -> set[str]:
     return {word for path in (PACKAGE / folder).glob(f"*{suffix}") for word in re.findall(r"\w+", path.read_text())}
 
 
-QUOTED = re.compile(r"[\"'](\w+)[\"']")
-"""A name of an argument in Python is quoted where it is a key; as a word, it may be a parameter of anything."""
 SURFACES: dict[str, Callable[[], set[str]]] = {
     "command line": lambda: {str(one.name) for one in cli.commands["search"].params},
-    "chat page": lambda: {
-        name for path in (PACKAGE / "chat").rglob("*.py") for name in QUOTED.findall(path.read_text())
-    },
+    "chat page": lambda: words_in("chat/web", ".js"),
     "viewer": lambda: words_in("server/viewer", ".js"),
 }
 

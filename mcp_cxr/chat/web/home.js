@@ -1,0 +1,112 @@
+// The first screen: example searches, what the archive holds, its newest studies, and a folder to add.
+
+import { element } from "/viewer/dom.js";
+import { CallError } from "/viewer/host_client.js";
+import { counted } from "/viewer/tool_results.js";
+import { AddFolder } from "./add_folder.js";
+import { viewWords } from "./words.js";
+
+const MOST_BARS = 14;
+const EXAMPLES = 2;
+const NOT_ASKED = new Set(["No Finding", "Support Devices"]);
+const USUAL = ["left pleural effusion", "cardiomegaly", "pneumothorax", "edema without effusion", "pacemaker", "nodule"];
+
+export class Home {
+  /** @param on search, changed (called when a folder was added). */
+  constructor(server, folder, on) {
+    this.server = server;
+    this.on = on;
+    this.addFolder = new AddFolder(server, { folder, onadded: () => this.#refresh() });
+    this.questions = element("div", { class: "questions" });
+    this.counts = element("div", { class: "counts" });
+    this.add = element("section", { class: "add", "aria-label": "Add a folder" });
+    this.newest = element("h2", {}, "Newest studies");
+    this.totals = element("p", { class: "totals" });
+    this.root = element("div", { class: "home" }, this.questions, this.totals, this.add, this.counts, this.newest);
+  }
+
+  /** Fill the screen; return whether the archive holds images. */
+  async fill() {
+    const { structuredContent: overview } = await this.server.call("get_archive_overview", {});
+    const isEmpty = !overview.images;
+    this.newest.hidden = this.totals.hidden = this.counts.hidden = this.questions.hidden = isEmpty;
+    this.#drawAdd(isEmpty);
+    if (isEmpty) return false;
+    this.totals.textContent = totalsText(overview);
+    const shown = [
+      bars("Images by view", overview.by_view, viewWords, (view) => this.on.search({ view: [view], group: "none" })),
+      bars("Studies by finding", overview.by_label, String, (label) => this.on.search({ labels: [label] })),
+    ];
+    this.counts.replaceChildren(...shown.filter(Boolean));
+    if (!this.questions.childElementCount) this.#offerQuestions(overview.by_label);
+    return true;
+  }
+
+  async #refresh() {
+    try {
+      await this.fill();
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error; // the progress says so
+    }
+    this.on.changed();
+  }
+
+  #drawAdd(isEmpty) {
+    if (this.add.dataset.empty !== String(isEmpty)) {
+      this.add.dataset.empty = String(isEmpty);
+      this.add.replaceChildren(
+        ...(isEmpty
+          ? [element("h1", {}, "This archive is empty"), element("p", {}, "Name a folder of chest X-rays: DICOM, PNG or JPEG. They are read where they are; reports and tables beside them are used."), this.addFolder.root]
+          : [element("details", { open: this.addFolder.wasRunning || this.addFolder.status.hasChildNodes() }, element("summary", {}, "Add a folder"), this.addFolder.root)]),
+      );
+    }
+    this.addFolder.follow();
+  }
+
+  /** Offer two searches that find something here: of the commonest labels, else of what is usual. */
+  async #offerQuestions(byLabel) {
+    const labels = Object.entries(byLabel).filter(([label]) => !NOT_ASKED.has(label)).sort(([, a], [, b]) => b - a).map(([label]) => label.toLowerCase());
+    const sided = labels.filter((label) => /effusion|pneumothorax/.test(label)).map((label) => `left ${label}`);
+    const words = [...new Set([...sided.slice(0, 1), ...labels, ...USUAL])];
+    const found = [];
+    for (const query of words) {
+      if (found.length === EXAMPLES) break;
+      const matches = await this.#matches(query);
+      if (matches) found.push(element("button", { type: "button", class: "tool labeled", onclick: () => this.on.search({ query }) }, element("span", {}, query), element("small", {}, counted(matches))));
+    }
+    if (found.length) this.questions.replaceChildren(element("h2", {}, "Try"), ...found);
+  }
+
+  async #matches(query) {
+    try {
+      const { structuredContent: page } = await this.server.call("search_medical_images", { query, limit: 1, mode: "words" });
+      return page.matched_results ?? 0;
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      return 0;
+    }
+  }
+}
+
+function totalsText({ images, studies, subjects, external }) {
+  const number = (count) => count.toLocaleString("en");
+  const texts = [`${number(images)} images`, counted(studies), counted(subjects, "subject"), external ? `${number(external)} images of another program, which are not searched` : ""];
+  return texts.filter(Boolean).join(" · ");
+}
+
+/** Counts as small bars, the largest first; each is a button that searches for what it counts. */
+function bars(title, counts, words, search) {
+  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a).slice(0, MOST_BARS);
+  if (!sorted.length) return null;
+  const most = sorted[0][1];
+  return element(
+    "section",
+    { class: "bars", "aria-label": title },
+    element("h2", {}, title),
+    sorted.map(([name, count]) => {
+      const bar = element("span", { class: "bar" });
+      bar.style.width = `${Math.max(2, (100 * count) / most)}%`;
+      return element("button", { type: "button", class: "count", onclick: () => search(name) }, bar, element("span", {}, words(name)), element("b", {}, count.toLocaleString("en")));
+    }),
+  );
+}

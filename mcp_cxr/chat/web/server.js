@@ -1,0 +1,113 @@
+// The server, for the page and the viewer in it: calls of tools, renderings, uploads, exports and the ingest.
+
+import { CallError } from "/viewer/host_client.js";
+import { ServerGone, request } from "./session.js";
+import { inWords } from "./words.js";
+
+const ANSWER_TIMEOUT_MS = 60_000;
+const READ_AHEAD = new Set(["get_image_metadata", "get_image_pixels", "get_patient_timeline"]);
+const MOST_KEPT = 18; // answers about images: those of the open one and its neighbors
+
+export class Server {
+  #kept = new Map();
+
+  /** The viewer asks its host for these; nothing here reads along. */
+  context = {};
+  updateModelContext() {}
+
+  /** Call a tool of the user's server; a `CallError` if the tool or the server refuses. Answers about images are kept. */
+  async call(name, args, { signal } = {}) {
+    if (!READ_AHEAD.has(name) || args.tile) return this.#call(name, args, signal);
+    const key = JSON.stringify([name, args]);
+    const answer = this.#kept.get(key) ?? this.#call(name, args);
+    this.#kept.delete(key);
+    this.#kept.set(key, answer);
+    answer.catch(() => this.#kept.delete(key));
+    if (this.#kept.size > MOST_KEPT) this.#kept.delete(this.#kept.keys().next().value);
+    return answer;
+  }
+
+  async #call(name, args, signal) {
+    const result = await this.#json("/api/tool", { method: "POST", body: JSON.stringify({ name, arguments: args }), signal });
+    if (!result.isError) return result;
+    throw new CallError(inWords(result.content?.map(({ text }) => text).join(" ") || "The server refused."));
+  }
+
+  page() {
+    return this.#json("/api/page");
+  }
+
+  restart() {
+    return this.#json("/api/restart", { method: "POST" });
+  }
+
+  /** An image, or an upload, as a file. */
+  async rendering(image, px, signal) {
+    return (await this.#answer(`/api/rendering?${new URLSearchParams({ image, px })}`, { signal })).blob();
+  }
+
+  /** Add an example image; its `id` and `name`. */
+  upload(file) {
+    const headers = { "X-File-Name": encodeURIComponent(file.name) };
+    return this.#json("/api/uploads", { method: "POST", headers, body: file });
+  }
+
+  async nameOfUpload(id) {
+    return (await this.#json(`/api/uploads/${encodeURIComponent(id)}`)).name;
+  }
+
+  /** Results as a file; `kind` is csv, zip or originals. */
+  async exported(kind, search, ranks, signal) {
+    const body = JSON.stringify({ kind, arguments: search, ranks });
+    return (await this.#answer("/api/export", { method: "POST", body, signal, timeout_ms: 3_600_000 })).blob();
+  }
+
+  ingest() {
+    return this.#json("/api/ingest");
+  }
+
+  /** Start to add a folder; a text if this must be confirmed first. */
+  async startIngest(folder, { dryRun, takesBroad = false }) {
+    const body = JSON.stringify({ folder, dry_run: dryRun, takes_broad: takesBroad });
+    const answer = await this.#sent("/api/ingest", { method: "POST", body });
+    if (answer.status === 409) return (await answer.json()).warning;
+    await checked(answer);
+    return null;
+  }
+
+  stopIngest() {
+    return this.#json("/api/ingest/stop", { method: "POST" });
+  }
+
+  savedQueries() {
+    return this.#json("/api/queries");
+  }
+
+  /** Save a query under a name; null deletes the one of this name. */
+  saveQuery(name, query) {
+    return this.#json("/api/queries", { method: "POST", body: JSON.stringify({ name, query }) });
+  }
+
+  async #json(path, options) {
+    return (await this.#answer(path, options)).json();
+  }
+
+  async #answer(path, options) {
+    return checked(await this.#sent(path, options));
+  }
+
+  async #sent(path, { signal, timeout_ms = ANSWER_TIMEOUT_MS, ...options } = {}) {
+    const timeout = AbortSignal.timeout(timeout_ms);
+    try {
+      return await request(path, { ...options, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+    } catch (error) {
+      if (error instanceof ServerGone) throw new CallError(error.message);
+      throw error;
+    }
+  }
+}
+
+async function checked(answer) {
+  if (answer.ok) return answer;
+  throw new CallError(inWords((await answer.text()) || "The server refused."));
+}

@@ -76,7 +76,8 @@ async def test_a_model_searches_continues_and_is_stopped(
     assert "does not share images" in answers[2]
     assert "In the viewer the user looks at result 1" in asked[2]["messages"][-1]["content"]
     assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
-        *("search_medical_images", "get_image_metadata", "view_image", "get_archive_overview", "ingest_directory")
+        *("search_medical_images", "get_image_metadata", "view_image", "get_patient_timeline"),
+        *("get_archive_overview", "ingest_directory"),
     }
 
 

@@ -201,7 +201,7 @@ export class SearchPage {
     return page;
   }
 
-  /** Learn the names of uploads that the address names; they are gone if the server was started anew. */
+  /** Learn the names of uploads that the address names; they are gone if the server was started again. */
   async #nameExamples({ like = [] }) {
     for (const id of like)
       if (id.startsWith("upload:") && !this.names.has(id)) this.names.set(id, await this.server.nameOfUpload(id));

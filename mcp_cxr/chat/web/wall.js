@@ -30,7 +30,7 @@ export class Wall {
     this.#enter(this.#tiles[0]);
   }
 
-  /** Mark the selected tiles anew. */
+  /** Mark the tiles that are selected now. */
   mark({ selected }) {
     for (const tile of this.#tiles) {
       const isSelected = selected.has(tile.dataset.image);

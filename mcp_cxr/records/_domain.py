@@ -381,6 +381,8 @@ class ResultFacts:
     """Images, studies or subjects that pass each of the further filters."""
     reader_version: int
     """As in `StoreInfo`."""
+    read_slowly: int = 0
+    """Images whose vectors were read one by one, because what makes this fast is still being prepared."""
 
 
 StudyFact: TypeAlias = Literal["report", "labels", "view", "date", "split"]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _CHANCE_PERCENTILE = 95.0
 """Percentile below which a cosine alone is no evidence: one random image in twenty is at least as similar."""
 
+_MANY_READ_SLOWLY = 20_000
+"""Vectors that take a tenth of a second longer."""
+
 _LIKENESS_ALONE = "No {searched} matches; the images are ranked by likeness alone, which always puts something first."
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
@@ -51,6 +54,7 @@ def hits_and_warnings(search: IntermediateResults, near_duplicate_cosine: float)
     return hits, [
         *search.understood.warnings,
         *search.embedded.warnings,
+        *_slow_warnings(search),
         *page.warnings_of_sample(),
         *duplicate_warnings,
         *_chance_warnings(page, hits),
@@ -207,6 +211,16 @@ def _unknown_facts(where: Filter) -> str:
     if where.sex and asks_age:
         return "neither a sex nor an age recorded"
     return "no sex recorded" if where.sex else "no age recorded"
+
+
+def _slow_warnings(search: IntermediateResults) -> list[str]:
+    if search.facts.read_slowly < _MANY_READ_SLOWLY:
+        return []
+    warning = (
+        f"{search.facts.read_slowly} vectors were read one by one, because the copy for fast search is being made,"
+        " a part with each search: the next ones are faster."
+    )
+    return [warning]
 
 
 def _external_warnings(search: IntermediateResults) -> list[str]:

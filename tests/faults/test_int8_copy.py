@@ -25,12 +25,15 @@ from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.stores.embedded.database import LockBusy, locked
 from mcp_cxr.stores.embedded.tables import counts_and_lists
 from mcp_cxr.stores.embedded.vectors import (
+    LEAST_APPENDED,
     MAX_LAG_SLOTS,
     CopyWiper,
     Int8Copy,
     Int8Snapshot,
     StaleCopy,
+    _int8_copy,
     _nearest,
+    _uncovered,
     nearest,
 )
 from tests.contract.stores.making import FINGERPRINT, image, vectors
@@ -39,6 +42,7 @@ from tests.support.archives import rows
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+real = _int8_copy._quantized
 COUNT = 1500
 VIEWS = ("PA", "AP", "LATERAL", "LL")
 QUERIES = vectors(2, seed=99)
@@ -157,8 +161,8 @@ async def test_a_small_archive_has_no_copy(tmp_path: Path) -> None:
 async def test_replaced_and_removed_images_are_never_hits(store: EmbeddedStore, file: Path) -> None:
     await put(store, range(600), seed=5)
     await store.forget(Filter(subject_id=SubjectId("p30")))
-    await put(store, range(COUNT, COUNT + 40), seed=6)
-    assert copied(file) == COUNT + 600 + 40
+    await put(store, range(COUNT, COUNT + LEAST_APPENDED), seed=6)
+    assert copied(file) == COUNT + 600 + LEAST_APPENDED
     await assert_answers_are_right(store)
 
 
@@ -337,6 +341,40 @@ async def test_all_vectors_are_read_while_another_process_builds_the_copy(
     assert not file.exists()
 
 
+async def test_a_missing_copy_is_made_in_parts_and_each_answer_is_right(
+    store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_int8_copy, "MOST_APPENDED", 600)
+    monkeypatch.setattr(_int8_copy, "_READ_AT_ONCE", 200)
+    monkeypatch.setattr(_uncovered, "_MANY", 100)
+    file.unlink()
+    held = []
+    while not held or held[-1] < COUNT:
+        store._rankings.clear()
+        assert await store.nearest(QUERIES[0], Filter(), limit=9) == await plainly(store, QUERIES[0], Filter(), 9)
+        held.append(copied(file))
+        ways = {"int8_copy": store._int8_copy, "mask_cache": store._mask_cache}
+        for where in FILTERS:
+            for limit in (5, 9999):
+                right = await plainly(store, QUERIES[0], where, limit)
+                assert await store._read(nearest, QUERIES[0].tobytes(), where, limit=limit, **ways) == right
+            assert await store._read(counts_and_lists.count, where, None, *ways.values(), None) == len(right)
+    assert len(held) > 1
+
+
+async def test_a_full_copy_grows_without_quantizing_its_rows_again(
+    store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quantized = []
+    monkeypatch.setattr(_int8_copy, "_quantized", lambda rows, center: quantized.extend(rows) or real(rows, center))
+    await store.forget(Filter(image_id=ImageId("i0003")))
+    for start in range(COUNT, 3 * COUNT, 1000):
+        await put(store, range(start, start + 1000), seed=start)
+    assert copied(file) == 3 * COUNT - 1
+    assert len(quantized) < 3 * COUNT
+    await assert_answers_are_right(store)
+
+
 async def test_a_copy_that_cannot_be_written_is_logged_once(
     store: EmbeddedStore, tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -367,7 +405,7 @@ async def test_a_reader_of_an_older_state_does_not_use_a_copy_that_has_lost_rows
 
 
 async def test_forgotten_images_are_overwritten_in_the_copy_too(store: EmbeddedStore, file: Path) -> None:
-    await put(store, range(60), seed=5)  # older codes of the same images stay in the copy
+    await put(store, range(LEAST_APPENDED), seed=5)  # older codes of the same images stay in the copy
     copy = Int8Snapshot.open(file)
     assert copy
     where = Filter(subject_id=SubjectId("p1"))
@@ -376,7 +414,7 @@ async def test_forgotten_images_are_overwritten_in_the_copy_too(store: EmbeddedS
     del copy
     assert all(code in file.read_bytes() for code in codes)
     assert await store.forget(where) == 30
-    assert copied(file) == COUNT + 60
+    assert copied(file) == COUNT + LEAST_APPENDED
     assert not any(code in file.read_bytes() for code in codes)
     await assert_answers_are_right(store)
 

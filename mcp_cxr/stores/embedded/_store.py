@@ -22,7 +22,7 @@ from mcp_cxr.stores.embedded.database import (
     is_open_to_others,
     network_file_system,
 )
-from mcp_cxr.stores.embedded.vectors import MAX_LAG_SLOTS, Int8Copy, StaleCopy, nearest
+from mcp_cxr.stores.embedded.vectors import LEAST_APPENDED, MAX_LAG_SLOTS, Int8Copy, StaleCopy, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -58,12 +58,7 @@ _ON_NETWORK = (
 )
 _OPEN_TO_OTHERS = "Other users of this machine may read the data folder {folder}. Run: chmod 700 {folder}"
 FILE_NAME = "archive.sqlite3"
-_MAX_LAGS = (
-    MAX_LAG_SLOTS,
-    MAX_LAG_SLOTS,
-    None,
-    None,
-)  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
+_MAX_LAGS = (MAX_LAG_SLOTS, None, None)  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
 
 
 class EmbeddedStore(Store):
@@ -133,7 +128,7 @@ class EmbeddedStore(Store):
 
     async def put(self, images: Sequence[ImageRecord], vectors: Vectors) -> None:
         await self._write_documents(tables.images.put, images, vectors)
-        await self._update_copy()
+        await self._update_copy(LEAST_APPENDED)
 
     async def put_studies(self, studies: Sequence[Study]) -> int:
         return await self._write_documents(tables.images.put_studies, studies)
@@ -143,9 +138,8 @@ class EmbeddedStore(Store):
 
     async def nearest(self, vector: Vector, where: Filter, *, limit: int) -> list[RankedImage]:
         def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - what `_read_with_copy` adds
-            return self._rankings.get(
-                nearest, connection, vector.tobytes(), where, limit=limit, unkeyed=_named(by_copy)
-            )
+            ways = _named(by_copy)
+            return self._rankings.get(nearest, connection, vector.tobytes(), where, limit=limit, unkeyed=ways)
 
         return await self._read_with_copy(rank)
 
@@ -155,7 +149,7 @@ class EmbeddedStore(Store):
         question = tuple(terms), where, by_presence
 
         def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - as in `nearest`
-            first_images = partial(tables.counts_and_lists.first_images, **_named(by_copy)) if by_copy else None
+            first_images = partial(tables.counts_and_lists.first_images, **_named(by_copy))
             with_help = {"mask_cache": self._mask_cache, "first_images": first_images}
             return self._rankings.get(fulltext.match, connection, *question, limit=limit, unkeyed=with_help)
 
@@ -194,6 +188,7 @@ class EmbeddedStore(Store):
                     for one in also_count
                 ),
                 database.archive_info.reader_version(connection),
+                self._int8_copy.lag(connection) if with_vectors else 0,
             )
 
         return await self._read_with_copy(query)
@@ -251,21 +246,21 @@ class EmbeddedStore(Store):
         for cache in (self._results, self._mask_cache, self._rankings):
             cache.clear()
 
-    async def _update_copy(self) -> None:
-        """Update the int8 copy unless another process is updating it."""
+    async def _update_copy(self, least: int = 1) -> None:
+        """Update the int8 copy if it lags by `least` slots, unless another process is updating it."""
         with suppress(LockBusy):
             await self._connections.read(
-                self._after_schema_check(self._int8_copy.update), within=self._int8_copy.lock()
+                self._after_schema_check(self._int8_copy.update, least), within=self._int8_copy.lock()
             )
 
     async def _read_with_copy(self, work: Callable[..., T], *args: object) -> T:
-        """Run `work` with the int8 copy, updated if it is stale; without it if that does not help."""
+        """Run `work` with the int8 copy, the cached masks and the lag it may have; if that fails, without the copy."""
         for max_lag in _MAX_LAGS:
             try:
                 return await self._read(work, *args, self._int8_copy, self._mask_cache, max_lag)
             except StaleCopy:
                 await self._update_copy()
-        return await self._read(work, *args)
+        return await self._read(work, *args, None, self._mask_cache, None)
 
     async def _read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._connections.read(self._after_schema_check(work, *args, **kwargs))
@@ -297,5 +292,5 @@ class EmbeddedStore(Store):
 
 
 def _named(by_copy: tuple[Any, ...]) -> dict[str, Any]:
-    """Return what `_read_with_copy` adds, by name; nothing if the copy does not help."""
-    return dict(zip(("int8_copy", "mask_cache", "max_lag"), by_copy, strict=False))
+    """Return what `_read_with_copy` adds, by name."""
+    return dict(zip(("int8_copy", "mask_cache", "max_lag"), by_copy, strict=True))

@@ -128,4 +128,4 @@ async def test_a_reported_write_survives_a_power_loss(connections: Connections) 
         asked = ("journal_mode", "synchronous", "page_size")
         return tuple(connection.execute(f"PRAGMA {name}").fetchone()[0] for name in asked)
 
-    assert await connections.read(pragmas) == ("wal", 2, 32768)  # 2 is FULL
+    assert await connections.read(pragmas) == ("wal", 2, 2048)  # 2 is FULL

@@ -27,15 +27,19 @@ T = TypeVar("T")
 _Identity: TypeAlias = "tuple[int, ...] | None"
 
 _SIZE = 4  # more readers at once than a laptop has fast cores do not help
-_PAGE_SIZE = "PRAGMA page_size = 32768"  # seven vectors of 1,024 a page
+# For each image a batch changes a page of every index by random ids, and each is written twice; a vector of 1,024
+# takes little more than two pages.
+_PAGE_SIZE = "PRAGMA page_size = 2048"
 _SETTINGS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",  # deleted rows are overwritten
     "PRAGMA synchronous = FULL",  # a reported write survives a power loss
     "PRAGMA mmap_size = 2147418112",  # SQLite's maximum: a row is read in place, not with its whole page
-    "PRAGMA cache_size = -65536",  # KiB: the pages of a batch are written once
-    "PRAGMA wal_autocheckpoint = 4000",  # pages: those that many batches change are written back once
 )
+_LOG_SIZE = 2**27  # bytes of the write-ahead log: pages that many batches change are written back once
+_READER_CACHE = "PRAGMA cache_size = -4096"  # KiB for each connection: most pages are mapped
+_WRITER_CACHE = "PRAGMA cache_size = -65536"  # the pages of a batch are written once
+_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 _WAIT_SHORTLY = "PRAGMA busy_timeout = 1000"  # ms
 _TRUNCATE_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _OPS_BETWEEN_CHECKS = 20_000  # instructions of SQLite's virtual machine: some milliseconds
@@ -110,7 +114,7 @@ class Connections:
         Raises:
             StoreMissing: There is no file.
         """
-        return await to_thread.run_sync(self._transact, "BEGIN", work, within, limiter=self._threads)
+        return await to_thread.run_sync(self._transact, _READ, work, within, limiter=self._threads)
 
     async def write(
         self, work: Callable[[sqlite3.Connection], T], *, within: AbstractContextManager[object] | None = None
@@ -124,7 +128,7 @@ class Connections:
             StoreMissing: There is no file.
         """
         async with self._writing:
-            return await to_thread.run_sync(self._transact, "BEGIN IMMEDIATE", work, within, limiter=self._threads)
+            return await to_thread.run_sync(self._transact, _WRITE, work, within, limiter=self._threads)
 
     async def create_file(self) -> None:
         """Create the folder and an empty file if they are missing."""
@@ -150,6 +154,7 @@ class Connections:
         self, begin: str, work: Callable[[sqlite3.Connection], T], within: AbstractContextManager[object] | None
     ) -> T:
         with translated_errors(str(self._path)), within or nullcontext(), self._borrowed() as connection:
+            connection.execute(_READER_CACHE if begin == _READ else _WRITER_CACHE)
             connection.execute(begin)
             result = work(connection)
             connection.execute("COMMIT")
@@ -255,6 +260,8 @@ class Connections:
         try:
             for setting in _SETTINGS:
                 connection.execute(setting)
+            (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_SIZE // page_size}")
         except sqlite3.Error:
             connection.close()
             raise

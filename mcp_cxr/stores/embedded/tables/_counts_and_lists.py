@@ -36,7 +36,7 @@ from mcp_cxr.stores.embedded.fulltext import (
     selects_few,
     study_conditions,
 )
-from mcp_cxr.stores.embedded.vectors import StaleCopy
+from mcp_cxr.stores.embedded.vectors import StaleCopy, excluded_slots, uncovered_images
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -107,10 +107,6 @@ COUNT_OF: dict[str | None, LiteralString] = {
     "study": "SELECT count(DISTINCT i.study_id) FROM images AS i",
     "subject": "SELECT count(DISTINCT i.subject_id) FROM images AS i",
 }
-_AFTER = """
-SELECT i.slot, (SELECT number FROM studies WHERE studies.study_id = i.study_id)
-FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
-_EXCLUDED = "SELECT slot FROM images WHERE subject_id = ? OR image_id IN (SELECT value FROM json_each(?))"
 _SLOTS_BY_ID = "SELECT json_group_array(slot) FROM (SELECT slot FROM images ORDER BY image_id)"
 _ALL_SLOTS = "SELECT json_group_array(slot) FROM images WHERE made_by IS NOT NULL"
 _SUBJECTS_OF = """
@@ -221,15 +217,15 @@ def count(
     Raises:
         StaleCopy: The copy does not fit this state of the database.
     """
-    is_counted = (
-        int8_copy and not selects_few(where) and set(where.view) <= set(VIEW_POSITIONS)
+    is_counted = not selects_few(where) and set(where.view) <= set(
+        VIEW_POSITIONS
     )  # the copy does not distinguish other views
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy and is_counted else (None, 0)
-    if copy is None or mask_cache is None:
+    if not is_counted or mask_cache is None or (int8_copy and copy is None):
         return _count_in_sqlite(connection, where, distinct)
     if distinct == "subject":
         slots, _ = _passing_images(connection, where, copy, mask_cache)
-        if copy.was_wiped:
+        if copy is not None and copy.was_wiped:
             raise StaleCopy
         return connection.execute(_SUBJECTS_OF, (json.dumps(slots.tolist()),)).fetchone()[0]
     images = mask_cache.get(
@@ -285,34 +281,32 @@ def _count_in_sqlite(connection: Connection, where: Filter, distinct: Literal["s
 
 
 def _images_per_study(
-    connection: Connection, where: Filter, *, copy: Int8Snapshot, mask_cache: ResultCache
+    connection: Connection, where: Filter, *, copy: Int8Snapshot | None, mask_cache: ResultCache
 ) -> NDArray[np.int64]:
     """Return how many images of each study pass `image_conditions`, by study number."""
     _, numbers = _passing_images(connection, where, copy, mask_cache)
-    if copy.was_wiped:
+    if copy is not None and copy.was_wiped:
         raise StaleCopy
     size = mask_size(connection)
     return np.bincount(np.minimum(numbers, size - 1), minlength=size)
 
 
 def _passing_images(
-    connection: Connection, where: Filter, copy: Int8Snapshot, mask_cache: ResultCache
+    connection: Connection, where: Filter, copy: Int8Snapshot | None, mask_cache: ResultCache
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the slots of the images that pass, and the numbers of their studies."""
+    slots, studies = uncovered_images(connection, where, copy.header.covered if copy else 0, mask_cache)
+    if copy is None:
+        return slots, studies
     rows, passing = copy.rows, _existing_rows(connection, copy, mask_cache)
     if where.view:
         passing &= rows.view_mask(where.view)
     if (study_filter := study_conditions(where)) != Filter():
         passing &= rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
-    excluded = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchall()
-    positions, here = rows.find(np.array([slot for (slot,) in excluded], np.int64))
+    positions, here = rows.find(excluded_slots(connection, where))
     passing[positions[here]] = False
-    statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
-    new = connection.execute(statement, {**bound, "covered": copy.header.covered}).fetchall()
-    not_covered = np.array(new, np.int64).reshape(-1, 2)
-    return (
-        np.concatenate((rows.slots[passing], not_covered[:, 0])),
-        np.concatenate((rows.studies[passing].astype(np.int64), not_covered[:, 1])),
+    return np.concatenate((rows.slots[passing], slots)), np.concatenate(
+        (rows.studies[passing].astype(np.int64), studies)
     )
 
 

@@ -43,7 +43,7 @@ _MAKE_STUDY = "INSERT OR IGNORE INTO studies (study_id, subject_id) VALUES (?, ?
 
 _KNOWN = """
 SELECT image_id FROM images WHERE made_by IS NOT NULL AND image_id IN (SELECT value FROM json_each(?))"""
-_STORED: LiteralString = (
+_STORED_OF: LiteralString = (
     """
 SELECT i.image_id, i.study_id, i.subject_id, i.view_position, i.image_path, i.root, i.metadata, i.made_by,
     s.subject_id, s.study_date, s.split, s.report,
@@ -61,9 +61,10 @@ SELECT i.image_id, i.study_id, i.subject_id, i.view_position, i.image_path, i.ro
     + """,
     CASE WHEN :vectors THEN (SELECT vector FROM vectors AS v WHERE v.slot = i.slot) END
 FROM images AS i LEFT JOIN studies AS s ON s.study_id = i.study_id
-WHERE i.image_id IN (SELECT value FROM json_each(:ids))"""
+"""
 )
-_NEXT = "SELECT image_id FROM images WHERE image_id > ? ORDER BY image_id LIMIT ?"
+_STORED: LiteralString = _STORED_OF + "WHERE i.image_id IN (SELECT value FROM json_each(:ids))"  # noqa: S608  # constants
+_NEXT: LiteralString = _STORED_OF + "WHERE i.image_id > :after ORDER BY i.image_id LIMIT :limit"
 
 _TO_FORGET = "SELECT i.image_id, i.study_id FROM images AS i"
 _FORGET_FILES = "DELETE FROM files WHERE image_id IN (SELECT value FROM json_each(?))"
@@ -128,8 +129,8 @@ def get(connection: Connection, ids: Sequence[ImageId], with_vectors: bool) -> d
 
 def images_after(connection: Connection, after: ImageId | None, limit: int) -> list[StoredImage]:
     """Return the next images by id."""
-    ids = [ImageId(image_id) for (image_id,) in connection.execute(_NEXT, (after or "", limit))]
-    return list(get(connection, ids, with_vectors=True).values())
+    rows = connection.execute(_NEXT, {"after": after or "", "limit": limit, "vectors": True})
+    return list(map(_stored, rows))
 
 
 def forget(connection: Connection, where: Filter, wiper: CopyWiper) -> int:

@@ -1,9 +1,10 @@
 """Keeps an int8 copy of the vectors beside the database, which is scanned instead of it.
 
-The copy may lag behind the database but never runs ahead: committed rows are appended, by one process at a time; rows
-that the copy does not cover yet are read from SQLite. A copy that is missing, damaged, or of another state
-of the database is rebuilt under another name and then replaced: it may be deleted at any time. Rows that SQLite has
-deleted stay in the copy until they are wiped; they cannot become hits, because hits are joined to SQLite.
+The copy may lag behind the database but never runs ahead: committed rows are appended, by one process at a time, some
+at each query or write, so that none waits for all; rows that the copy does not cover yet are read from SQLite. A copy
+that is missing, damaged, or of another state of the database is made under another name and then replaced: it may
+be deleted at any time. Rows that SQLite has deleted stay in the copy until they are wiped; they cannot become hits,
+because hits are joined to SQLite.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
     from typing import Any, Self
 
+    from numpy.typing import NDArray
+
     from mcp_cxr.records import Vector
     from mcp_cxr.stores.embedded.vectors._quantized import QuantizedRows
 
@@ -35,10 +38,15 @@ _log = logging.getLogger(__name__)
 
 MIN_IMAGES_FOR_COPY = 1024
 """Images from which on there is a copy; fewer are read from SQLite in some milliseconds."""
-MAX_LAG_SLOTS = 512
-"""Slots that a reader takes from SQLite (some milliseconds) before it updates the copy."""
+MAX_LAG_SLOTS = 64
+"""Slots that a reader takes from SQLite before it updates the copy."""
+LEAST_APPENDED = 512
+"""Slots that a writer lets come together: a file that grows in smaller pieces is slower to scan."""
+MOST_APPENDED = 32_768
+"""Rows that one update appends at most, in a fraction of a second; the next update continues."""
 
-_QUANTIZED_AT_ONCE = 4096
+_READ_AT_ONCE = 4096
+_COPIED_AT_ONCE = 32_768
 
 _ARE_MANY = "SELECT count(*) >= :n FROM (SELECT 1 FROM images WHERE made_by IS NOT NULL LIMIT :n)"
 _COUNT = "SELECT count(*) FROM images WHERE made_by IS NOT NULL"
@@ -46,7 +54,7 @@ _SLOTS = "SELECT slot FROM images WHERE made_by IS NOT NULL"
 _ROWS_AFTER = """
 SELECT i.slot, coalesce((SELECT number FROM studies AS s WHERE s.study_id = i.study_id), 0), i.view_position,
     (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
-FROM images AS i WHERE +i.made_by IS NOT NULL AND i.slot > ? ORDER BY i.slot"""
+FROM images AS i WHERE +i.made_by IS NOT NULL AND i.slot > ? ORDER BY i.slot LIMIT ?"""
 _ROW_BEFORE = """
 SELECT i.slot, coalesce((SELECT number FROM studies AS s WHERE s.study_id = i.study_id), 0), i.view_position,
     (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
@@ -67,7 +75,7 @@ class Int8Copy:
         self._folder, self._path = database.parent, database.with_suffix(".int8")
         self._new = database.with_suffix(".int8.new")
         self._kept: Int8Snapshot | None = None
-        self._works = CAN_LOCK
+        self._works = self._can_be_written = CAN_LOCK
 
     def snapshot(self, connection: Connection, *, max_lag: int | None) -> tuple[Int8Snapshot | None, int]:
         """Return the copy for use within this transaction, and the slots it lags behind; None if it needs no copy.
@@ -82,30 +90,45 @@ class Int8Copy:
             return None, 0
         changes = Changes.of(connection)
         if found is None or not _fits(found.header, changes):
+            if not self._can_be_written:
+                return None, 0
             raise StaleCopy
         lag = changes.last_slot - found.header.covered
-        if max_lag is not None and lag > max_lag:
+        if max_lag is not None and lag > max_lag and self._can_be_written:
             raise StaleCopy
         return found, lag
+
+    def lag(self, connection: Connection) -> int:
+        """Return the slots that queries read from SQLite until updates have made or extended the copy."""
+        if not (self._can_be_written and _are_many(connection)):
+            return 0
+        found, changes = self._latest(connection), Changes.of(connection)
+        return changes.last_slot - (found.header.covered if found and _fits(found.header, changes) else 0)
 
     def lock(self) -> AbstractContextManager[None]:
         """Return the lock to hold around the transaction of `update`; entering it raises `LockBusy` if it is held."""
         return locked(self._folder)
 
-    def update(self, connection: Connection) -> None:
-        """Append the rows that the copy does not have, or rebuild it."""
-        if not self._works:
+    def update(self, connection: Connection, least: int = 1) -> None:
+        """Append rows that the copy does not have, at most `MOST_APPENDED`; make or replace the file if necessary.
+
+        Args:
+            connection: In a transaction.
+            least: Slots that the copy must lag behind, else nothing is done.
+        """
+        if not self._can_be_written:
             return
         changes, found = Changes.of(connection), self._latest(connection)
         try:
-            if found and _fits(found.header, changes) and _has_room(found.header, changes):
-                self._extend(connection, found, changes)
+            if found and _fits(found.header, changes):
+                if changes.last_slot - found.header.covered >= least:
+                    self._extend(connection, found, changes)
             elif _are_many(connection):
                 self._make(connection, changes)
         except FileNotFoundError:  # deleted meanwhile: the next query rebuilds it
             return
         except OSError as exc:
-            self._works = False
+            self._can_be_written = False
             _log.warning("%s cannot be written (%s); searches continue without it, slower.", self._path, exc.strerror)
 
     def wiper(self, *, wait_s: float) -> CopyWiper:
@@ -130,14 +153,29 @@ class Int8Copy:
         return found
 
     def _extend(self, connection: Connection, copy: Int8Snapshot, changes: Changes) -> None:
-        if changes.last_slot > copy.header.covered:
+        """Append rows; if they do not fit, or most rows are of removed images, to a new file with the rows in use."""
+        if _has_room(copy.header, changes):
             with _opened(self._path, os.O_RDWR) as file:
                 _append(connection, Writer(file, copy.header, copy.rows.center), changes)
+            return
+        with self._new_file(connection, copy.rows.center, changes) as writer:
+            in_use = copy.rows
+            if copy.header.compacted != changes.removed:
+                in_use = in_use.at(np.flatnonzero(np.isin(in_use.slots, _stored_slots(connection))))
+            for start in range(0, len(in_use.slots), _COPIED_AT_ONCE):
+                writer.append(in_use.at(slice(start, start + _COPIED_AT_ONCE)))
+            writer.publish(covered=copy.header.covered, removed=changes.removed)
+            _append(connection, writer, changes)
 
     def _make(self, connection: Connection, changes: Changes) -> None:
-        """Write a new file, and replace the old one."""
+        """Write a file with the first rows in place of one that is missing or does not fit."""
+        with self._new_file(connection, _center(connection), changes) as writer:
+            _append(connection, writer, changes)
+
+    @contextmanager
+    def _new_file(self, connection: Connection, center: Vector, changes: Changes) -> Generator[Writer]:
+        """Yield the writer of a file with room for twice the images, which then replaces the old one."""
         (count,) = connection.execute(_COUNT).fetchone()
-        center = _center(connection)
         header = Int8Header(
             center.size,
             capacity=2 * count,  # the file is sparse: only written rows take disk space
@@ -148,7 +186,7 @@ class Int8Copy:
         try:
             with _opened(self._new, os.O_RDWR | os.O_CREAT | os.O_TRUNC) as file:
                 os.ftruncate(file, header.size)
-                _append(connection, Writer(file, header, center), changes)
+                yield Writer(file, header, center)
             self._new.replace(self._path)
         finally:
             self._new.unlink(missing_ok=True)
@@ -187,8 +225,7 @@ class CopyWiper:
         if copy is None or not _fits(copy.header, now) or not _agree(connection, copy):
             self._path.unlink(missing_ok=True)  # it may hold anything
             return
-        stored = np.fromiter((slot for (slot,) in connection.execute(_SLOTS)), np.int64)
-        gone = np.flatnonzero(~np.isin(copy.rows.slots, stored))
+        gone = np.flatnonzero(~np.isin(copy.rows.slots, _stored_slots(connection)))
         with suppress(FileNotFoundError), _opened(self._path, os.O_RDWR) as file:  # deleted meanwhile: nothing to wipe
             writer = Writer(file, copy.header, copy.rows.center)
             writer.wipe(copy.rows, gone)
@@ -205,11 +242,18 @@ def _opened(path: Path, flags: int) -> Generator[int]:
 
 
 def _append(connection: Connection, writer: Writer, changes: Changes) -> None:
-    """Append all rows that are not covered yet."""
-    rows = connection.execute(_ROWS_AFTER, (writer.header.covered,))
-    while block := rows.fetchmany(_QUANTIZED_AT_ONCE):
+    """Append the next rows that are not covered yet."""
+    covered, appended = changes.last_slot, 0
+    rows = connection.execute(_ROWS_AFTER, (writer.header.covered, MOST_APPENDED))
+    while block := rows.fetchmany(_READ_AT_ONCE):
         writer.append(_quantized(block, writer.center))
-    writer.publish(covered=changes.last_slot, removed=changes.removed)
+        if (appended := appended + len(block)) >= MOST_APPENDED:
+            covered = block[-1][0]
+    writer.publish(covered=covered, removed=changes.removed)
+
+
+def _stored_slots(connection: Connection) -> NDArray[np.int64]:
+    return np.fromiter((slot for (slot,) in connection.execute(_SLOTS)), np.int64)
 
 
 def _quantized(rows: list[tuple[Any, ...]], center: Vector) -> QuantizedRows:

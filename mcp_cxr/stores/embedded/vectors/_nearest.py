@@ -13,10 +13,11 @@ import numpy as np
 
 from mcp_cxr.records import Filter, RankedImage
 from mcp_cxr.stores._shared import best_first, damaged_vector_error, unit_rows
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs, stack_blobs_or_nan
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
 from mcp_cxr.stores.embedded.vectors._int8_copy import StaleCopy
+from mcp_cxr.stores.embedded.vectors._uncovered import uncovered_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     _Block: TypeAlias = tuple[list[tuple[ImageId, StudyId, SubjectId]], Vectors]
 
 _BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
+_SCANNED = 256  # vectors held at once where only their cosines are wanted: they stay in a core's cache
 _MAX_DIRECT_READS = 256  # images that are read from SQLite at once, in about a millisecond
 _MARGIN = 4  # images read beyond the limit at first: bounds are in nearly the same order as cosines
 
@@ -47,9 +49,7 @@ SELECT json_group_array(i.image_id), json_group_array(i.study_id), json_group_ar
     min(coalesce(length(v.vector), 0)), max(length(v.vector)), CAST(group_concat(v.vector, '') AS BLOB)
 FROM json_each(:slots) AS wanted CROSS JOIN images AS i ON i.slot = wanted.value
     LEFT JOIN vectors AS v ON v.slot = i.slot"""
-_AFTER = """
-SELECT i.image_id, i.study_id, i.subject_id, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot)
-FROM (SELECT slot FROM images WHERE slot > :covered) AS these CROSS JOIN images AS i ON i.slot = these.slot"""
+_VECTORS = "SELECT slot, vector FROM vectors WHERE slot BETWEEN ? AND ? ORDER BY slot"
 
 
 def nearest(
@@ -66,8 +66,8 @@ def nearest(
 
     Args:
         vector: float32, as bytes, by which a ranking can be cached.
-        int8_copy: None reads SQLite alone.
-        mask_cache: Cached slots and studies that pass a filter.
+        int8_copy: None reads the vectors in SQLite.
+        mask_cache: Cached slots and studies that pass a filter; None reads every image with its vector.
         max_lag: Slots that the copy may lag behind.
 
     Raises:
@@ -77,7 +77,7 @@ def nearest(
     numbers = np.frombuffer(vector, np.float32)
     query = unit_rows(numbers[None, :], fingerprint.dimension if fingerprint else numbers.size)[0]
     best = _Best(query, limit)
-    if int8_copy is None or mask_cache is None:
+    if mask_cache is None:
         best.add(_read_all(connection, where, best.query.size))
     else:
         _search(connection, where, best, int8_copy, mask_cache, max_lag)
@@ -125,7 +125,7 @@ def _search(
     connection: Connection,
     where: Filter,
     best: _Best,
-    int8_copy: Int8Copy,
+    int8_copy: Int8Copy | None,
     mask_cache: ResultCache,
     max_lag: int | None,
 ) -> None:
@@ -134,20 +134,38 @@ def _search(
     if slots is not None and len(slots) <= _MAX_DIRECT_READS:
         best.add(_read_slots(connection, slots, Filter(), best.query.size))
         return
-    copy, lag = int8_copy.snapshot(connection, max_lag=max_lag)
-    if copy is None:
-        best.add(_read_all(connection, where, best.query.size))
-        return
+    copy, lag = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy else (None, 0)
     if slots is not None:
-        _search_slots(connection, slots, best, copy)
+        if copy is None:
+            best.add(_read_slots(connection, slots, Filter(), best.query.size))
+        else:
+            _search_slots(connection, slots, best, copy)
     else:
-        if lag:
-            statement, bound = compose(_AFTER, where, NOT_EXTERNAL, few=True)
-            rows = connection.execute(statement, {**bound, "covered": copy.header.covered})
-            best.add(_blocks(rows, best.query.size))
-        _search_all(connection, where, best, copy, mask_cache)
-    if copy.was_wiped:
+        if copy is None or lag:
+            _search_uncovered(connection, where, best, copy.header.covered if copy else 0, mask_cache)
+        if copy is not None:
+            _search_all(connection, where, best, copy, mask_cache)
+    if copy is not None and copy.was_wiped:
         raise StaleCopy
+
+
+def _search_uncovered(
+    connection: Connection, where: Filter, best: _Best, covered: int, mask_cache: ResultCache
+) -> None:
+    """Search the images after this slot; of many, all vectors are read in order, and then the ids of the best."""
+    slots, _ = uncovered_images(connection, where, covered, mask_cache)
+    if len(slots) > _MAX_DIRECT_READS + best.limit:
+        scores = np.full(len(slots), np.inf, np.float32)  # of a missing vector: then reading its image reports it
+        rows = connection.execute(_VECTORS, (int(slots[0]), int(slots[-1])))
+        while block := rows.fetchmany(_SCANNED):
+            found = np.array([slot for slot, _ in block], np.int64)
+            positions = np.minimum(np.searchsorted(slots, found), len(slots) - 1)
+            here = slots[positions] == found
+            vectors = stack_blobs_or_nan([blob for _, blob in block], best.query.size)
+            of_block = np.vecdot(vectors[here], best.query)
+            scores[positions[here]] = np.where(np.isnan(of_block), np.inf, of_block)
+        slots = slots[scores >= max(best.floor, float(np.partition(scores, -best.limit)[-best.limit]))]
+    best.add(_read_slots(connection, slots, Filter(), best.query.size))
 
 
 def _search_all(

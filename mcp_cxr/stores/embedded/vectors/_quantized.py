@@ -35,6 +35,7 @@ _MAX_NUMBER = 1e6  # larger numbers are damage, and could make the bounds of a w
 _OTHER_VIEW = 255
 BLOCK = 32_768
 """Rows that share the largest error among them."""
+_QUANTIZED = 128  # rows quantized at once: with all intermediate results they stay in a core's cache
 _GATHERED = 1024  # rows gathered at once: they stay in a core's cache
 
 
@@ -86,8 +87,8 @@ class QuantizedRows:
     """The number of each image's study; 0 if it has none."""
     views: NDArray[np.uint8]
 
-    def at(self, positions: NDArray[np.int64]) -> QuantizedRows:
-        """Return a copy of these rows."""
+    def at(self, positions: NDArray[np.int64] | slice) -> QuantizedRows:
+        """Return these rows."""
         return QuantizedRows(
             self.center,
             self.slots[positions],
@@ -207,30 +208,34 @@ class QuantizedRows:
 def quantize(
     slots: Sequence[int], studies: Sequence[int], views: Iterable[str], vectors: Vectors, center: Vector
 ) -> QuantizedRows:
-    """Return quantized vectors; a damaged one gets an infinite error, so that a search reads it and reports it.
+    """Return quantized vectors; a damaged one gets an infinite error, so that a search reads it and reports it."""
+    count = len(vectors)
+    codes = np.zeros((count, width_of(center.size)), np.int8)
+    along, scales, norms, errors = (np.empty(count, "<f4") for _ in range(4))
+    direction = _direction(center)
+    for part in _slices(count, _QUANTIZED):
+        _quantize(vectors[part], center, direction, codes[part], along[part], scales[part], norms[part], errors[part])
+    numbers, view_codes = np.array(studies, "<i4"), np.array([view_code(view) for view in views], np.uint8)
+    return QuantizedRows(center, np.array(slots, "<i8"), codes, along, scales, norms, errors, numbers, view_codes)
+
+
+def _quantize(vectors: Vectors, center: Vector, direction: Vector, codes: NDArray[np.int8], *columns: Vector) -> None:
+    """Write codes and the columns along, scales, norms and errors of these vectors.
 
     `vecdot`, because a row's codes must not depend on the rows it is quantized with, as a matrix product's may.
     """
+    along, scales, norms, errors = columns
     sound = np.asarray((np.abs(vectors) < _MAX_NUMBER).all(axis=1))
-    moved, direction = np.where(sound[:, None], vectors, center) - center, _direction(center)
-    along = np.vecdot(moved, direction)
+    moved = np.where(sound[:, None], vectors, center) - center
+    along[:] = np.vecdot(moved, direction)
     across = moved - along[:, None] * direction
-    scales = np.maximum(np.abs(across).max(axis=1) / np.float32(_LEVELS), np.float32(1e-30))
-    codes = np.rint(across / scales[:, None])
-    residual = across - codes * scales[:, None]
+    scales[:] = np.maximum(np.abs(across).max(axis=1) / np.float32(_LEVELS), np.float32(1e-30))
+    rounded = np.rint(across / scales[:, None])
+    residual = across - rounded * scales[:, None]
     residual -= np.vecdot(residual, direction)[:, None] * direction
-    errors = np.linalg.norm(residual, axis=1) + np.float32(_SLACK)
-    return QuantizedRows(
-        center,
-        np.array(slots, "<i8"),
-        _padded(codes.astype(np.int8)),
-        along.astype("<f4"),
-        scales,
-        np.linalg.norm(codes, axis=1).astype("<f4"),
-        np.where(sound, errors, np.inf).astype("<f4"),
-        np.array(studies, "<i4"),
-        np.array([view_code(view) for view in views], np.uint8),
-    )
+    codes[:, : center.size] = rounded
+    norms[:] = np.linalg.norm(rounded, axis=1)
+    errors[:] = np.where(sound, np.linalg.norm(residual, axis=1) + np.float32(_SLACK), np.inf)
 
 
 def _length(vector: Vector) -> float:

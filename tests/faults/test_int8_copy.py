@@ -353,12 +353,15 @@ async def test_a_missing_copy_is_made_in_parts_and_each_answer_is_right(
         store._rankings.clear()
         assert await store.nearest(QUERIES[0], Filter(), limit=9) == await plainly(store, QUERIES[0], Filter(), 9)
         held.append(copied(file))
-        ways = {"int8_copy": store._int8_copy, "mask_cache": store._mask_cache}
+        copy, masks = store._int8_copy, store._mask_cache
         for where in FILTERS:
             for limit in (5, 9999):
                 right = await plainly(store, QUERIES[0], where, limit)
-                assert await store._read(nearest, QUERIES[0].tobytes(), where, limit=limit, **ways) == right
-            assert await store._read(counts_and_lists.count, where, None, *ways.values(), None) == len(right)
+                found = await store._read(
+                    nearest, QUERIES[0].tobytes(), where, limit=limit, int8_copy=copy, mask_cache=masks
+                )
+                assert found == right
+            assert await store._read(counts_and_lists.count, where, None, copy, masks, None) == len(right)
     assert len(held) > 1
 
 

@@ -1,4 +1,8 @@
-"""The archive: every use case as one method, handed to the package that does it."""
+"""The archive: every use case as one method, handed to the package that does it.
+
+What a search does not need is imported by the method that does: `mcp-cxr search` and the first answer of `serve` would
+wait for it.
+"""
 
 from __future__ import annotations
 
@@ -25,34 +29,22 @@ from mcp_cxr.errors import (
     StoreError,
     StoreMissing,
 )
-from mcp_cxr.evaluate import Evaluation, EvaluationPlan, evaluate
-from mcp_cxr.images import DisplayOptions, ImageReader
-from mcp_cxr.ingest import (
-    IdAssigner,
-    IdKey,
-    IngestCallbacks,
-    IngestPlan,
-    NotImages,
-    ReadingNow,
-    Shard,
-    StopSignal,
-    compare_reading,
-    ingest,
-)
-from mcp_cxr.pacs import Pull
+from mcp_cxr.images import ImageReader
 from mcp_cxr.records import Filter, ForgetPreview, Overview, SearchArguments
 from mcp_cxr.search import SearchableWords, Searcher, check_arguments
 from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.timeline import patient_timeline
-from mcp_cxr.upkeep import CheckResult, FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
+from mcp_cxr.upkeep import FingerprintCheck, check_encoder, quantize_encoder, repair, run_checks, verify
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.embeddings import Embedder, LocalConfig
-    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
-    from mcp_cxr.pacs import PacsSource, PullPlan, PullSummary
+    from mcp_cxr.evaluate import Evaluation, EvaluationPlan
+    from mcp_cxr.images import DisplayOptions, EncodedImage, ImageView, StoredValues, ValuesTile
+    from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, ReadingNow, Shard, StopSignal
+    from mcp_cxr.pacs import PacsSource, Pull, PullPlan, PullSummary
     from mcp_cxr.records import (
         ImageDetails,
         ImageId,
@@ -67,7 +59,7 @@ if TYPE_CHECKING:
     )
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
-    from mcp_cxr.upkeep import EncoderCheck, QuantizedEncoder
+    from mcp_cxr.upkeep import CheckResult, EncoderCheck, QuantizedEncoder
 
 _MAX_SIBLINGS = 100  # images of one study that are listed
 
@@ -183,6 +175,8 @@ class Archive:
             PathRefused: The path is missing, or `require_root` is set and it lies below none of these roots.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
+        from mcp_cxr.ingest import IngestPlan, NotImages
+
         real = AllowedRoots(self.settings.roots if require_root else (Path("/"),)).resolve(path)
         self._roots.add(real)
         plan = IngestPlan(
@@ -227,6 +221,9 @@ class Archive:
             PacsError: The PACS cannot be asked.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
+        from mcp_cxr.ingest import IngestPlan
+        from mcp_cxr.pacs import Pull
+
         root = self.pulled.spool.root
         if not plan.dry_run:
             await self.check_embedder()
@@ -260,6 +257,8 @@ class Archive:
         stop_signal: StopSignal | None = None,
         callbacks: IngestCallbacks | None = None,
     ) -> IngestSummary:
+        from mcp_cxr.ingest import ingest
+
         return await ingest(
             plan,
             store=self.store,
@@ -322,6 +321,8 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: The options are impossible.
         """
+        from mcp_cxr.images import DisplayOptions
+
         return await self._image_files.view(image_id, options or DisplayOptions())
 
     async def view_file(self, path: str | Path, options: DisplayOptions | None = None) -> ImageView:
@@ -332,6 +333,8 @@ class Archive:
             ImageError: The file cannot be rendered.
             ValueError: The options are impossible.
         """
+        from mcp_cxr.images import DisplayOptions
+
         real = AllowedRoots(self.settings.roots).resolve(path)
         return await self._image_reader.render_view(real, options or DisplayOptions())
 
@@ -350,6 +353,8 @@ class Archive:
             StoreError: The store fails or was never made.
             ValueError: No image ids, or the options are impossible.
         """
+        from mcp_cxr.images import DisplayOptions
+
         return await self._image_files.view_many(image_ids, options or DisplayOptions(), first=first)
 
     async def stored_values(
@@ -422,6 +427,8 @@ class Archive:
         return await verify(self.store, await self._compare_reading())
 
     async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
+        from mcp_cxr.ingest import IdAssigner, IdKey, ReadingNow, compare_reading
+
         key = IdKey(self.settings.key_file, may_create=False)
         id_assigner = IdAssigner(self.settings.ids, key, key_check=(await self.store.info()).key_check)
 
@@ -443,6 +450,7 @@ class Archive:
         Raises:
             CxrError: As `ingest` says.
         """
+        from mcp_cxr.ingest import IngestPlan
 
         async def ingest_again(root: Path, files: frozenset[str]) -> None:
             plan = IngestPlan(path=root, only=files, any_body_part=True, any_pixels=True)  # what was let in stays
@@ -526,6 +534,8 @@ class Archive:
         Raises:
             CxrError: As `mcp_cxr.evaluate.evaluate` says.
         """
+        from mcp_cxr.evaluate import EvaluationPlan, evaluate
+
         return await evaluate(
             self.store,
             self.embedder,
@@ -545,4 +555,6 @@ class Archive:
         return [*checks, *await self.pulled.check()]
 
     def _id_key(self) -> IdKey:
+        from mcp_cxr.ingest import IdKey
+
         return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)

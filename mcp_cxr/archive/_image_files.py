@@ -11,15 +11,7 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import CxrError, ImageError, NotFound, PathRefused, StoreMissing
-from mcp_cxr.images import (
-    DisplayOptions,
-    FileCache,
-    ImageReader,
-    combine_views,
-    contact_sheet_layout,
-    overview_tile,
-    values_tile,
-)
+from mcp_cxr.images import FileCache
 from mcp_cxr.pasted_text import pasted_image_id, strip_pasted
 from mcp_cxr.records import ImageId
 
@@ -30,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.archive._pacs import PulledImages
     from mcp_cxr.archive._roots import AllowedRoots, Roots
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.images import EncodedImage, ImageView, StoredValues, ValuesTile
+    from mcp_cxr.images import DisplayOptions, EncodedImage, ImageReader, ImageView, StoredValues, ValuesTile
     from mcp_cxr.records import ImageSpec, Rendering, StoredImage
     from mcp_cxr.stores import Store
 
@@ -137,6 +129,8 @@ class ImageFiles:
         self, image_ids: Sequence[str], options: DisplayOptions, *, first: int
     ) -> tuple[EncodedImage, list[ImageView | str]]:
         """Return a contact sheet of several images, and the view of each, or why it has none."""
+        from mcp_cxr.images import combine_views, contact_sheet_layout  # loads the decoders, which a search needs not
+
         _, side = contact_sheet_layout(len(image_ids), max_px=options.max_px)
         stored = [await self.stored_image(image_id) for image_id in image_ids]
         views: list[ImageView | str] = [""] * len(stored)
@@ -174,6 +168,8 @@ class ImageFiles:
         self, image_id: str, *, max_px: int, tile: tuple[int, int] | None, factor: int, keep: bool
     ) -> tuple[StoredValues, ValuesTile]:
         """Return an image's stored values, and one tile of them or a reduced whole."""
+        from mcp_cxr.images import overview_tile, values_tile
+
         path = await self.file_of(await self.stored_image(image_id), may_fetch=True)
         values = await self._stored_values.get(path, keep=keep)
         if tile is None:

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive import Archive
 from mcp_cxr.archive._local_config import DEMO_MARK, local_config
-from mcp_cxr.embeddings import (
-    LocalEmbedder,
-    NvclipConfig,
-    NvclipEmbedder,
-    OfflineEmbedder,
-)
+from mcp_cxr.embeddings import LocalEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import PREPROCESSING, ImageReader
 from mcp_cxr.safe_files import create_private_file
@@ -25,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.embeddings import Embedder
+    from mcp_cxr.embeddings.nvclip import NvclipEmbedder
     from mcp_cxr.stores import Store
     from mcp_cxr.stores.iris import IrisConfig
 
@@ -114,6 +110,8 @@ def _embedder(settings: Settings, *, allows_demo_encoder: bool) -> Embedder:
 
 def service_embedder(settings: Settings) -> NvclipEmbedder:
     """Return the client of the embedding service of the settings, not opened."""
+    from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder  # loads the HTTP client
+
     return NvclipEmbedder(
         NvclipConfig(
             base_url=settings.nvclip_base_url,

@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.loopback import remote_name
-from mcp_cxr.pacs import DicomWeb, DicomWebConfig, Spool, check_pacs, fetch_again
+from mcp_cxr.pacs import Spool, check_pacs, fetch_again
 from mcp_cxr.records import ImageId, Study
 from mcp_cxr.upkeep import CheckResult
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_cxr.pacs import GoneStudy, NotKept, PacsSource
+    from mcp_cxr.pacs import DicomWebConfig, GoneStudy, NotKept, PacsSource
     from mcp_cxr.records import ImageRecord, IngestSummary, Outcome, StoredImage
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -173,6 +173,8 @@ async def open_pacs(settings: Settings, url: str) -> AsyncGenerator[PacsSource]:
     Raises:
         ConfigError: The URL, the login or the certificates cannot be used.
     """
+    from mcp_cxr.pacs import DicomWeb  # loads the HTTP client
+
     async with DicomWeb(_config(settings, url)) as source:
         yield source
 
@@ -187,6 +189,8 @@ def _config(settings: Settings, url: str) -> DicomWebConfig:
             "The URL of a PACS must start with https://, or with http:// on this machine, without user name or"
             " password; put these into MCP_CXR_PACS_USER and MCP_CXR_PACS_PASSWORD."
         )
+    from mcp_cxr.pacs import DicomWebConfig
+
     return DicomWebConfig(url, _authorization(settings), settings.pacs_ca_file, host)
 
 

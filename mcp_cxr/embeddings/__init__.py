@@ -1,6 +1,9 @@
-"""Embedders turn renderings and texts into vectors of one space."""
+"""Embedders turn renderings and texts into vectors of one space.
 
-from mcp_cxr.embeddings._base import Embedder
+`embeddings.nvclip` is imported by its own name: it loads an HTTP client, which the other embedders do not need.
+"""
+
+from mcp_cxr.embeddings._base import CheckableEmbedder, Embedder
 from mcp_cxr.embeddings._offline_embedder import OfflineEmbedder
 from mcp_cxr.embeddings.local import (
     FolderSummary,
@@ -12,21 +15,17 @@ from mcp_cxr.embeddings.local import (
     quantize_folder,
     read_reference,
 )
-from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, ServiceProbes, seen_size
 
 __all__ = [
+    "CheckableEmbedder",
     "Embedder",
     "FolderSummary",
     "LocalConfig",
     "LocalEmbedder",
-    "NvclipConfig",
-    "NvclipEmbedder",
     "OfflineEmbedder",
     "Reference",
-    "ServiceProbes",
     "SessionOptions",
     "describe_folder",
     "quantize_folder",
     "read_reference",
-    "seen_size",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +24,20 @@ class EmbedderCheck:
     """Milliseconds to embed one image."""
     text_ms: float
     """Milliseconds to embed one short text."""
+
+
+@runtime_checkable
+class CheckableEmbedder(Protocol):
+    """What an embedder has whose service may be down, or whose files may be damaged."""
+
+    async def check(self) -> EmbedderCheck:
+        """Check it, with one image and one text.
+
+        Raises:
+            EmbeddingUnavailable: It does not answer, or is still loading.
+            EmbeddingRejected: It needs another configuration.
+        """
+        ...
 
 
 class Embedder(AbstractAsyncContextManager["Embedder"], Protocol):

@@ -6,8 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final, cast, get_args
 
-from mcp_cxr.embeddings import seen_size
-from mcp_cxr.embeddings.nvclip import FINE_TEXT_LENGTHS, RequestRefused
+from mcp_cxr.embeddings.nvclip import FINE_TEXT_LENGTHS, RequestRefused, seen_size
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.first_contact._codes import Dialect, KnownModel, Pair, Request
 from mcp_cxr.first_contact._parts import not_asked
@@ -27,8 +26,7 @@ from mcp_cxr.images import encode_jpeg
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.embeddings import ServiceProbes
-    from mcp_cxr.embeddings.nvclip import PlainQuestion
+    from mcp_cxr.embeddings.nvclip import PlainQuestion, ServiceProbes
     from mcp_cxr.first_contact._parts import Parts
 
 SHARES_S: Final = {"service": 60.0, "texts": 60.0, "images": 180.0}

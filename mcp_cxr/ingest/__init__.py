@@ -2,7 +2,7 @@
 
 from mcp_cxr.ingest._compare_reading import ReadingNow, compare_reading
 from mcp_cxr.ingest._counts import IngestProgress
-from mcp_cxr.ingest._ids import IdAssigner, IdKey, are_kept, check_value_of_key
+from mcp_cxr.ingest._ids import IdAssigner, IdKey, check_value_of_key
 from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
@@ -21,7 +21,6 @@ __all__ = [
     "ReadingNow",
     "Shard",
     "StopSignal",
-    "are_kept",
     "check_value_of_key",
     "compare_reading",
     "ingest",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import ImageId, StudyId, SubjectId, mimic_study_id, mimic_subject_id
+from mcp_cxr.records import IDS_KEPT, ImageId, StudyId, SubjectId, are_ids_kept, mimic_study_id, mimic_subject_id
 from mcp_cxr.safe_files import create_private_file, open_without_links
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mcp_cxr.layouts import FileFacts
 
 _KEY_BYTES = 32
-_KEPT = "kept"
-"""Begins the check value of an archive that keeps ids; that of the key follows, which hashes what is no plain id."""
 _ID_HEX = 24  # 96 bits: no collision by chance among a billion ids
 _PLAIN_ID = re.compile(r"[0-9A-Za-z]([0-9A-Za-z._-]{0,62}[0-9A-Za-z])?", re.ASCII)
 _STUDIES_COMPARED = 10_000  # the first ones of a run; a PatientID that all files share shows early
@@ -202,14 +200,14 @@ class IdAssigner:
 
     def _require_kept_ids(self) -> None:
         """Require unhashed ids throughout the archive, so that no patient has two."""
-        if self._key_check is not None and not are_kept(self._key_check):
+        if self._key_check is not None and not are_ids_kept(self._key_check):
             raise ConfigError("This archive's ids are hashed; unset MCP_CXR_IDS, or use another archive.")
         if self._key_check is None:
             key = [check_value(self._key.read(key_check=None))] if self._key.is_available() else []
-            self._key_check = self.new_key_check = " ".join([_KEPT, *key])
+            self._key_check = self.new_key_check = " ".join([IDS_KEPT, *key])
 
     def _hashed(self, image: str, study: str, subject: str) -> ImageIds:
-        if are_kept(self._key_check):
+        if are_ids_kept(self._key_check):
             raise ConfigError("This archive keeps the original ids; set MCP_CXR_IDS=keep, or use another archive.")
         key = self._key.read(key_check=self._key_check)
         if self._key_check is None:
@@ -227,14 +225,9 @@ def placeholder_in(patient_id: str) -> str | None:
     return bare if bare in _PLACEHOLDERS or not bare.strip("0") or not bare.strip("X") else None
 
 
-def are_kept(key_check: str | None) -> bool:
-    """Return whether an archive with this check value keeps the ids of headers."""
-    return (key_check or "").partition(" ")[0] == _KEPT
-
-
 def check_value_of_key(key_check: str | None) -> str | None:
     """Return the part of an archive's check value that its key must have; None if it has used no key."""
-    return (key_check or "").removeprefix(_KEPT).strip() or None
+    return (key_check or "").removeprefix(IDS_KEPT).strip() or None
 
 
 def check_value(key: bytes) -> str:

@@ -1,12 +1,16 @@
 """Fetches images and reports from a PACS into the archive; nothing is ever written to the PACS."""
 
+from typing import TYPE_CHECKING
+
 from mcp_cxr.pacs._check import check_pacs
-from mcp_cxr.pacs._dicomweb import DicomWeb, DicomWebConfig
 from mcp_cxr.pacs._fetch import fetch_again
 from mcp_cxr.pacs._plan import PullPlan, PullSummary
 from mcp_cxr.pacs._pull import Pull
 from mcp_cxr.pacs._records import PacsQuery, PacsSource
 from mcp_cxr.pacs._spool import GoneStudy, NotKept, Spool
+
+if TYPE_CHECKING:
+    from mcp_cxr.pacs._dicomweb import DicomWeb, DicomWebConfig
 
 __all__ = [
     "DicomWeb",
@@ -22,3 +26,12 @@ __all__ = [
     "check_pacs",
     "fetch_again",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the client of a PACS on first use: it loads an HTTP client, which a search does not need."""
+    if name in {"DicomWeb", "DicomWebConfig"}:
+        from mcp_cxr.pacs import _dicomweb
+
+        return getattr(_dicomweb, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

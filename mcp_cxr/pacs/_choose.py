@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mcp_cxr.images import why_ineligible
-
 if TYPE_CHECKING:
     from mcp_cxr.pacs._records import PacsInstance, PacsQuery
 
@@ -32,5 +30,7 @@ def why_passed_over(instance: PacsInstance, query: PacsQuery) -> str | None:
         return "structured report without prose"
     if instance.modality and instance.modality not in query.modalities:
         return "other modality"
+    from mcp_cxr.images import why_ineligible  # loads the decoders, which a search does not need
+
     named = {"SOPClassUID": sop_class, "Modality": instance.modality or "", **instance.facts}
     return why_ineligible({keyword: value for keyword, value in named.items() if value})

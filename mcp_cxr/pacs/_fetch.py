@@ -8,7 +8,6 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import PacsError, PacsNotFound
-from mcp_cxr.images import read_identifiers
 from mcp_cxr.pacs._records import PacsInstance, PacsStudy
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def check_file(draft: Path, study: PacsStudy, instance: PacsInstance) -> None:
         WrongFile: It is another instance, or of another patient.
         ImageError: It is no readable DICOM file.
     """
+    from mcp_cxr.images import read_identifiers  # loads the decoders, which a search does not need
+
     found = read_identifiers(draft)
     asked = (instance.study_instance_uid, instance.sop_instance_uid)
     is_other_patient = None not in (study.patient_id, found.patient_id) and study.patient_id != found.patient_id

@@ -21,6 +21,7 @@ from mcp_cxr.records._archive_results import (
     to_json,
 )
 from mcp_cxr.records._domain import (
+    IDS_KEPT,
     LABELS,
     LOCAL_ENCODER,
     SPLITS,
@@ -50,6 +51,7 @@ from mcp_cxr.records._domain import (
     Totals,
     Vector,
     Vectors,
+    are_ids_kept,
     burned_in_annotation,
     mimic_study_id,
     mimic_subject_id,
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FILTERS",
+    "IDS_KEPT",
     "LABELS",
     "LOCAL_ENCODER",
     "RESULT_COLUMNS",
@@ -111,6 +114,7 @@ __all__ = [
     "Vector",
     "Vectors",
     "Verification",
+    "are_ids_kept",
     "burned_in_annotation",
     "counted",
     "joined_pages",

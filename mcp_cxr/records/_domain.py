@@ -325,6 +325,15 @@ class Fingerprint:
         return (self.model, self.dimension, self.preprocessing) == (other.model, other.dimension, other.preprocessing)
 
 
+IDS_KEPT = "kept"
+"""Begins the check value of an archive that keeps ids; that of the key follows, which hashes what is no plain id."""
+
+
+def are_ids_kept(key_check: str | None) -> bool:
+    """Return whether an archive with this check value keeps the ids of headers."""
+    return (key_check or "").partition(" ")[0] == IDS_KEPT
+
+
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
     """What a store records about itself."""

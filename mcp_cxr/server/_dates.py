@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.records import SubjectId
+from mcp_cxr.records import SubjectId, are_ids_kept
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
@@ -104,9 +104,7 @@ def _without_date(study: TimelineStudy, first: str | None) -> TimelineStudy:
 
 async def _are_ids_kept(archive: Archive) -> bool:
     """Return whether ids are those of headers, of which one may look like MIMIC-CXR's."""
-    from mcp_cxr.ingest import are_kept  # numpy is not loaded before the handshake
-
-    return are_kept((await archive.store.info()).key_check)
+    return are_ids_kept((await archive.store.info()).key_check)
 
 
 def _is_withheld(image: Hit | ImageDetails, are_ids_kept: bool) -> bool:

@@ -11,7 +11,6 @@ from anyio import to_thread
 
 from mcp_cxr.embeddings import LocalEmbedder, describe_folder, quantize_folder, read_reference
 from mcp_cxr.errors import EmbeddingRejected
-from mcp_cxr.images import resized
 from mcp_cxr.records import Rejection, Rendering
 
 if TYPE_CHECKING:
@@ -215,6 +214,8 @@ async def _compare_reference(embedder: LocalEmbedder, folder: Path) -> tuple[flo
     if reference is None:
         return None, None
     spec = embedder.image_spec
+    from mcp_cxr.images import resized  # loaded late: a search needs no decoders
+
     images = await _vectors(embedder, [Rendering(resized(image, spec)) for image in reference.images])
     texts = await embedder.embed_texts(reference.texts)
     if images.shape != reference.image_vectors.shape or texts.shape != reference.text_vectors.shape:

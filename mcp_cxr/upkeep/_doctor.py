@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from anyio import to_thread
 
-from mcp_cxr.embeddings import LocalEmbedder, NvclipEmbedder
+from mcp_cxr.embeddings import CheckableEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
-from mcp_cxr.ingest import check_value_of_key
 from mcp_cxr.records import LOCAL_ENCODER
 from mcp_cxr.upkeep._fingerprint_check import WITHOUT_A_SERVICE
 
@@ -80,6 +79,8 @@ def _describe_share(share: Mapping[str, bool]) -> CheckResult:
 
 async def _check_id_key(store: Store, id_key: IdKey | None) -> list[CheckResult]:
     """Return the failure of a key that is missing or not the one that hashed the archive's ids; nothing if it is."""
+    from mcp_cxr.ingest import check_value_of_key  # loaded late: a search needs no ingest
+
     try:
         key_check = check_value_of_key((await store.info()).key_check)
     except (StoreError, ConfigError):  # reported by `_check_store`
@@ -129,7 +130,7 @@ def _not_asked(embedder: Embedder) -> CheckResult:
 async def _check_embedder(embedder: Embedder) -> tuple[CheckResult, Fingerprint | None]:
     """Check that a service is ready or an encoder loads, and time the embedding of one image and one text."""
     try:
-        check = await embedder.check() if isinstance(embedder, NvclipEmbedder | LocalEmbedder) else None
+        check = await embedder.check() if isinstance(embedder, CheckableEmbedder) else None
         fingerprint = await embedder.fingerprint()
     except EmbeddingError as exc:
         return CheckResult("embedder", ok=False, detail=embedder.name, advice=str(exc)), None

@@ -9,7 +9,8 @@ import pytest
 
 from mcp_cxr import open_archive
 from mcp_cxr.archive import AllowedRoots
-from mcp_cxr.embeddings import NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.embeddings.nvclip import NvclipEmbedder
 from mcp_cxr.errors import ConfigError, NotFound, PathRefused
 from mcp_cxr.images import DisplayOptions
 from tests.support.archives import ingested, ingested_in_memory, is_made, opened, opened_in_memory, rows

@@ -1,6 +1,6 @@
 """Reads images without blocking the event loop: uncompressed DICOM in threads, everything else in worker processes.
 
-A cache keeps what was read of the images being viewed.
+A cache keeps what was read of the images being viewed. Decoders are loaded with the first file: a search needs none.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import CorruptImage
-from mcp_cxr.images.files import NeedsDecoding
-from mcp_cxr.images.workers._tasks import document_task, header_task, image_task, values_task, view_task
-from mcp_cxr.images.workers._worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images.documents import ReportDocument
     from mcp_cxr.images.render import DisplayOptions, ImageView
     from mcp_cxr.images.workers._tasks import Task
+    from mcp_cxr.images.workers._worker_pool import WorkerPool
     from mcp_cxr.records import ImageSpec
 
 Result = TypeVar("Result")
@@ -56,16 +54,19 @@ class ImageReader:
 
     async def __aenter__(self) -> Self:
         self._limiter = anyio.CapacityLimiter(self.workers)
-        self._workers = WorkerPool(self.workers, **self._bounds)
+        self._pool: WorkerPool | None = None
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._workers.aclose()
+        if self._pool is not None:
+            await self._pool.aclose()
 
     async def read_header(self, path: Path, *, any_body_part: bool = True) -> HeaderFacts:
         """See `images._read.read_header`."""
+        from mcp_cxr.images.workers._tasks import header_task  # loads the decoders, as below
+
         return await self._run(header_task(path, any_body_part=any_body_part))
 
     async def read_image(
@@ -83,15 +84,21 @@ class ImageReader:
             in_worker: Read uncompressed DICOM in a worker process too. Threads take turns at most of that work:
                 measured on two cores, they use one, two processes both. A process takes 0.4 s to start.
         """
+        from mcp_cxr.images.workers._tasks import image_task
+
         task = image_task(path, spec, any_body_part=any_body_part, any_pixels=any_pixels)
-        return await (self._workers.run(task) if in_worker else self._run(task))
+        return await (self._run_in_worker(task) if in_worker else self._run(task))
 
     async def render_view(self, path: Path, options: DisplayOptions) -> ImageView:
         """See `images._read.render_view`."""
+        from mcp_cxr.images.workers._tasks import view_task
+
         return await self._run(view_task(path, options))
 
     async def read_values(self, path: Path) -> StoredValues:
         """See `images._stored_values.read_values`."""
+        from mcp_cxr.images.workers._tasks import values_task
+
         return await self._run(values_task(path))
 
     async def read_document(self, path: Path) -> ReportDocument:
@@ -101,9 +108,11 @@ class ImageReader:
             CorruptImage: It took more than 10 s, or as `read_document` says.
             ImageError: As there.
         """
+        from mcp_cxr.images.workers._tasks import document_task
+
         try:
             with anyio.fail_after(_DOCUMENT_S):
-                return await self._workers.run(document_task(path))
+                return await self._run_in_worker(document_task(path))
         except TimeoutError:
             raise CorruptImage("reading the document took too long") from None
 
@@ -113,10 +122,19 @@ class ImageReader:
         Raises:
             ImageError: As the task does; if the worker fails, see `WorkerPool.run`.
         """
+        from mcp_cxr.images.files import NeedsDecoding
+
         try:
             return await to_thread.run_sync(task.run, limiter=self._limiter)
         except NeedsDecoding:
-            return await self._workers.run(task)
+            return await self._run_in_worker(task)
+
+    async def _run_in_worker(self, task: Task[Result]) -> Result:
+        from mcp_cxr.images.workers._worker_pool import WorkerPool
+
+        if self._pool is None:
+            self._pool = WorkerPool(self.workers, **self._bounds)
+        return await self._pool.run(task)
 
 
 def _usable_cores() -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.embeddings import NvclipConfig, NvclipEmbedder, OfflineEmbedder
+from mcp_cxr.embeddings import OfflineEmbedder
+from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, run_checks
 from tests.standins.nvclip import HURRY, StandIn, embedder_for

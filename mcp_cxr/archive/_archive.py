@@ -76,10 +76,9 @@ class Archive:
         self.store = store
         self.embedder = embedder
         self._image_reader = image_reader
-        self._roots = Roots(settings.roots, store)
+        self._roots = Roots(settings.roots, store, spool=settings.spool_folder)
         self.pulled = PulledImages(settings, store)
         """What was pulled from a PACS."""
-        self._roots.add(self.pulled.spool.root)
         self._image_files = ImageFiles(store, embedder, image_reader, self._roots, self.pulled)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
         self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)

@@ -58,11 +58,18 @@ def _exists(path: Path) -> bool:
 
 
 class Roots:
-    """The roots of the settings, the roots recorded in the store, and roots added since the archive was opened."""
+    """The roots of the settings, the roots recorded in the store, and roots added since the archive was opened.
 
-    def __init__(self, named: tuple[Path, ...], store: Store) -> None:
+    Args:
+        named: The roots of the settings.
+        store: Records the folders of earlier ingests.
+        spool: Where `pull` keeps files; a root once it exists.
+    """
+
+    def __init__(self, named: tuple[Path, ...], store: Store, *, spool: Path) -> None:
         self._named = named
         self._store = store
+        self._spool = spool
         self._added: set[Path] = set()
 
     def add(self, path: Path) -> None:
@@ -77,7 +84,8 @@ class Roots:
         Raises:
             StoreError: The store fails.
         """
-        roots = [*self._named, *sorted(self._added)]
+        spool = [self._spool] if self._spool.is_dir() else []
+        roots = [*self._named, *sorted(self._added), *spool]
         if self._store.is_private:
             with suppress(StoreMissing):
                 roots += map(Path, (await self._store.info()).roots)

@@ -99,6 +99,12 @@ async def zoom_of(shown: OpenViewer, index: int = 0) -> int:
     return int(text.split()[-2])
 
 
+async def choose_preset(shown: OpenViewer, name: str) -> None:
+    """Choose a window; its number stands before its name."""
+    option = shown.find("select option").filter(has_text=name)
+    await shown.find("select").select_option(await option.get_attribute("value"))
+
+
 async def measured(shown: OpenViewer) -> str:
     await shown.frame.wait_for_function("() => document.getElementById('status').textContent.startsWith('Measured')")
     return await shown.find("#status").inner_text()
@@ -112,7 +118,7 @@ async def test_a_drag_changes_the_window_as_computed(show: Show, demo: Ingested,
         await shown.open_image()
         await at_full_size(shown)
         before = await seen(shown)
-        await shown.find("select").select_option("Window 1")
+        await choose_preset(shown, "Window 1 of the file")
         center, width = float(known_image.file.WindowCenter), float(known_image.file.WindowWidth)
         assert np.array_equal(await seen(shown), await middle_of(shown, known_image.windowed(center, width)))
         await drag(shown, -64, 32)
@@ -161,7 +167,7 @@ async def test_the_ruler_is_accurate_to_a_pixel(show: Show, demo: Ingested):
         await at_full_size(shown)
         await shown.button("Ruler (M)").click()
         await drag(shown, 120, 50)
-        assert await measured(shown) == f"Measured {np.hypot(120, 50) * spacing:.1f} mm."
+        assert await measured(shown) == f"Measured {np.hypot(120, 50) * spacing:.1f} mm at detector."
         width, height = await shown.size()
         ends = [(width // 2 + round(120 * share), height // 2 + round(50 * share)) for share in (0.05, 0.5, 0.95)]
         for x, y in ends:  # the line is where it was drawn: bright yellow, within a pixel
@@ -204,7 +210,7 @@ async def test_keys_do_all_that_a_pointer_does(show: Show, demo: Ingested):
         for _ in range(3):
             await press("Shift+ArrowRight")
         await press("Enter")
-        assert await measured(shown) == f"Measured {30 * float(known_image.file.PixelSpacing[0]):.1f} mm."
+        assert await measured(shown) == f"Measured {30 * float(known_image.file.PixelSpacing[0]):.1f} mm at detector."
         await press("Escape")
         await shown.frame.wait_for_function("() => document.activeElement.matches('button.thumbnail')")
 

@@ -13,7 +13,7 @@ from mcp import Client
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
 from tests.browser.hosting import shown
-from tests.browser.test_image_viewer import at_full_size, drag, measured, middle_of, seen
+from tests.browser.test_image_viewer import at_full_size, choose_preset, drag, measured, middle_of, seen
 from tests.server.archives import environment, settings
 from tests.support import image_files
 from tests.unit.images.making import radiograph
@@ -112,7 +112,7 @@ async def test_a_large_image_loads_finer_tiles_only_where_it_is_zoomed(
         await page.ready()
         await page.open_image()
         await at_full_size(page)
-        await page.find("select").select_option("Full range")
+        await choose_preset(page, "Full range")
         low, high = int(other.large.min()), int(other.large.max())
         part = (await middle_of(page, other.large)).astype(float)
         assert np.array_equal(await seen(page), np.floor((part - low) / (high - low) * 255 + 1e-6).astype(np.uint8))

@@ -16,6 +16,7 @@ import { describe, inWords, whose } from "./words.js";
 const PAGE = 24;
 const NEWEST = 12;
 const EVERYTHING = { view: ["FRONTAL", "LATERAL", "OTHER", "UNKNOWN"] };
+const NOTHING = { images: [], search_mode: "filter", total_results: 0, offset: 0 };
 const MOST_PAGES = 20; // results that are kept, for the way back
 const FILE = /\.(dcm|dicom|png|jpe?g)$|^[~/]|^file:|^[A-Z]:\\/i;
 
@@ -191,9 +192,15 @@ export class SearchPage {
     const key = keyOf({ ...search, offset });
     const kept = this.#results.get(key);
     if (kept) return kept;
-    if (isHome && !(await this.home.fill())) return { images: [], search_mode: "filter", total_results: 0, offset: 0 };
     const args = isHome ? { ...EVERYTHING, limit: NEWEST } : { ...search, limit: PAGE, offset };
-    const page = dataOf(await this.server.call("search_medical_images", args, { signal }), isSearchResult);
+    const [searched, filled] = await Promise.allSettled([
+      this.server.call("search_medical_images", args, { signal }),
+      isHome ? this.home.fill() : true,
+    ]);
+    if (filled.status === "rejected") throw filled.reason;
+    if (!filled.value) return NOTHING; // an empty archive refuses searches
+    if (searched.status === "rejected") throw searched.reason;
+    const page = dataOf(searched.value, isSearchResult);
     if (!page) throw new CallError("The server returned no results.");
     this.#results.set(key, page);
     if (this.#results.size > MOST_PAGES) this.#results.delete(this.#results.keys().next().value);

@@ -120,10 +120,7 @@ export class ImageViewer {
   async #showTimeline(hit) {
     const timeline = await loadTimeline(this.host, hit.image_id);
     if (!timeline || this.isClosed) return;
-    this.timeline = timeline;
-    this.strip.append(
-      timelineStrip(timeline, (study) => this.on.compare(hit, hitOf(study, hit))),
-    );
+    if (!this.notShared) this.strip.append(timelineStrip(timeline, (study) => this.on.compare(hit, hitOf(study, hit))));
     this.changes.replaceChildren(...timelineSection(timeline));
   }
 

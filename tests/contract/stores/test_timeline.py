@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.errors import QueryError
 from mcp_cxr.records import ImageId, Study, StudyId, SubjectId
-from mcp_cxr.timeline import patient_timeline
+from mcp_cxr.timeline import _patient_timeline, patient_timeline
 from tests.contract.stores.making import at_cosine, image, vectors
 
 if TYPE_CHECKING:
@@ -140,6 +140,18 @@ async def test_likeness_is_the_cosine_with_the_asked_image(store: Store) -> None
 async def test_another_patient_s_studies_are_left_out(store: Store) -> None:
     await store.put([image("a", "s1"), image("b", "s2", "p2")], vectors(2))
     assert [one.study_id for one in (await timeline(store, "a")).studies] == ["s1"]
+
+
+async def test_of_a_patient_with_too_many_images_the_newest_are_read_and_the_asked_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_patient_timeline, "_MOST_IMAGES", 3)
+    await put(store, *(Planted(f"s{day}", f"2180-05-0{day}") for day in range(1, 7)))
+    found = await timeline(store, "s1-PA")
+    assert [one.study_id for one in found.studies] == ["s1", "s4", "s5", "s6"]
+    assert found.warnings == [
+        "The patient has 6 images; only the newest 3 were read: check that it is one patient.",
+    ]
 
 
 # What reports say

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.first_contact._record import (
+    from mcp_cxr.first_contact._contact_record import (
         CasesFacts,
         ContactRecord,
         ImagesFacts,

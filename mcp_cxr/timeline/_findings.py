@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language import FindingReading
     from mcp_cxr.records import Study
-    from mcp_cxr.timeline._moments import Moment
+    from mcp_cxr.timeline._study_times import Moment
 
 _SIDES = ("left", "right")
 _NORMAL = "no finding"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcp_cxr.errors import QueryError
 from mcp_cxr.records import VIEW_GROUPS, VIEW_POSITIONS, Filter, PatientTimeline, TimelineStudy
 from mcp_cxr.timeline._findings import dated_study, finding_rows
-from mcp_cxr.timeline._moments import Moment, moment_of
+from mcp_cxr.timeline._study_times import Moment, moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

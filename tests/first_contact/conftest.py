@@ -8,14 +8,14 @@ import pytest
 
 from mcp_cxr.first_contact import ContactRecord, Parts, expectations
 from mcp_cxr.first_contact.iris import contact_iris
-from mcp_cxr.first_contact.iris._calls import drawn_vectors, made_images, made_studies
+from mcp_cxr.first_contact.iris._store_calls import drawn_vectors, made_images, made_studies
 from mcp_cxr.records import Fingerprint
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.cli import conftest as commands
 from tests.support.iris import plain_server
 
 if TYPE_CHECKING:
-    from mcp_cxr.first_contact._record import IrisFacts, ServiceRecord
+    from mcp_cxr.first_contact._contact_record import IrisFacts, ServiceRecord
     from tests.standins.iris import StandIn
 
 on_new, run = commands.on_new, commands.run  # fixtures

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_cxr.first_contact import Parts
-from mcp_cxr.first_contact._vocabulary import READS, WRITES
+from mcp_cxr.first_contact._operations_and_plan_words import READS, WRITES
 from mcp_cxr.first_contact.iris import WriteSize, contact_iris_writing
-from mcp_cxr.first_contact.iris._contact import Session
+from mcp_cxr.first_contact.iris._iris_session import Session
 from mcp_cxr.first_contact.iris._own_tables import own_tables
 from tests.first_contact.conftest import ask, differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.first_contact._record import IrisFacts
+    from mcp_cxr.first_contact._contact_record import IrisFacts
     from mcp_cxr.stores.iris import IrisConfig
     from tests.standins.iris import StandIn
 

@@ -13,7 +13,7 @@ from tests.standins.nvclip import StandIn, embedder_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.first_contact._record import ServiceRecord
+    from mcp_cxr.first_contact._contact_record import ServiceRecord
 
 SIZES = {"nim": 224, "infinity": 224, "vllm": 448}
 VERSIONS = {"nim": "2.0.0", "infinity": "2.0.0", "vllm": "0.33.0"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
-from mcp_cxr.embeddings.local._sessions import SessionOptions
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.images.render import to_rendering
 from mcp_cxr.images.render._render_gray import GrayImage
 from tests.reference_models.drawn import TEXTS, drawn_images

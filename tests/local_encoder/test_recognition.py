@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto
 
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
-from mcp_cxr.embeddings.local._sessions import SessionOptions
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
 from tests.support.encoders import SIZE, TinyEncoder, open_clip_encoder
 

@@ -13,7 +13,7 @@ import pytest
 
 from mcp_cxr.embeddings import read_reference
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
-from mcp_cxr.embeddings.local._sessions import SessionOptions
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 
 pytestmark = pytest.mark.models
 ROOT = Path(__file__).parents[2]

@@ -35,7 +35,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "mcp_types": ("server", "chat", "demo"),
     "numkong": ("stores.embedded.vectors",),
     "numpy": EVERYWHERE,
-    "onnxruntime": ("embeddings.local._quantize", "embeddings.local._sessions"),
+    "onnxruntime": ("embeddings.local._quantize", "embeddings.local._onnx_sessions"),
     "platformdirs": ("settings",),
     "pydantic": (
         "settings",

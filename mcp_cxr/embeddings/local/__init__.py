@@ -2,9 +2,9 @@
 
 from mcp_cxr.embeddings.local._embedder import LocalConfig, LocalEmbedder
 from mcp_cxr.embeddings.local._encoder import FolderSummary, describe_folder
+from mcp_cxr.embeddings.local._exporter_reference import Reference, read_reference
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.embeddings.local._quantize import quantize_folder
-from mcp_cxr.embeddings.local._reference import Reference, read_reference
-from mcp_cxr.embeddings.local._sessions import SessionOptions
 
 __all__ = [
     "FolderSummary",

@@ -13,13 +13,13 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.embeddings._base import WORDS_OF_77_TOKENS, EmbedderCheck
-from mcp_cxr.embeddings._validated import BadReply, validated
-from mcp_cxr.embeddings.local._canned import CANNED_TEXTS, canned_images
+from mcp_cxr.embeddings._check_vectors import BadReply, validated
+from mcp_cxr.embeddings.local._canned_inputs import CANNED_TEXTS, canned_images
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
-from mcp_cxr.embeddings.local._files import folder_error
 from mcp_cxr.embeddings.local._first_load import load_first
 from mcp_cxr.embeddings.local._known_encoders import KnownEncoder, KnownEncoders
-from mcp_cxr.embeddings.local._sessions import SessionOptions
+from mcp_cxr.embeddings.local._model_files import folder_error
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
 from mcp_cxr.records import LOCAL_ENCODER, Fingerprint, Rejection, Rendering
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mcp_cxr.embeddings.local._files import digest_of, find_encoder, folder_error
-from mcp_cxr.embeddings.local._graph import inspect_graph
 from mcp_cxr.embeddings.local._image_recipe import ImageRecipe, image_recipe
-from mcp_cxr.embeddings.local._sessions import Session, SessionOptions
+from mcp_cxr.embeddings.local._model_files import digest_of, find_encoder, folder_error
+from mcp_cxr.embeddings.local._onnx_graph import inspect_graph
+from mcp_cxr.embeddings.local._onnx_sessions import Session, SessionOptions
 from mcp_cxr.embeddings.local._text_recipe import TextRecipe, TextTokenizer, text_recipe
 from mcp_cxr.errors import EmbeddingRejected
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.embeddings.local._files import EncoderFiles
-    from mcp_cxr.embeddings.local._graph import Graph, TensorInfo
+    from mcp_cxr.embeddings.local._model_files import EncoderFiles
+    from mcp_cxr.embeddings.local._onnx_graph import Graph, TensorInfo
     from mcp_cxr.records import Vectors
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from mcp_cxr.bounded_process import inherited_environment
-from mcp_cxr.embeddings.local._files import folder_error
 from mcp_cxr.embeddings.local._known_encoders import KnownEncoder
+from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.errors import EmbeddingRejected
 
 if TYPE_CHECKING:

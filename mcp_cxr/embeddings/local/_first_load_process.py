@@ -11,11 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from mcp_cxr.bounded_process import set_limits
-from mcp_cxr.embeddings._validated import BadReply, check_distinct, validated
-from mcp_cxr.embeddings.local._canned import CANNED_TEXTS, LONG_TEXT, MAX_DIMENSION, canned_images, encode_vectors
+from mcp_cxr.embeddings._check_vectors import BadReply, check_distinct, validated
+from mcp_cxr.embeddings.local._canned_inputs import (
+    CANNED_TEXTS,
+    LONG_TEXT,
+    MAX_DIMENSION,
+    canned_images,
+    encode_vectors,
+)
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
-from mcp_cxr.embeddings.local._files import folder_error
-from mcp_cxr.embeddings.local._sessions import SessionOptions
+from mcp_cxr.embeddings.local._model_files import folder_error
+from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
 
 _SAME_TEXT = 0.999

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 
-from mcp_cxr.embeddings.local._files import folder_error
+from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.records import ImageSpec
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.embeddings.local._files import EncoderFiles
-    from mcp_cxr.embeddings.local._graph import TensorInfo
+    from mcp_cxr.embeddings.local._model_files import EncoderFiles
+    from mcp_cxr.embeddings.local._onnx_graph import TensorInfo
     from mcp_cxr.records import Resampling
 
 _FILTERS: Final[dict[object, Resampling]] = {

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mcp_cxr.embeddings.local._files import digest_of, stamps
+from mcp_cxr.embeddings.local._model_files import digest_of, stamps
 
 if TYPE_CHECKING:
     from collections.abc import Callable

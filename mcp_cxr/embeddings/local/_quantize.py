@@ -8,14 +8,14 @@ import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.embeddings.local._encoder import describe_encoder
-from mcp_cxr.embeddings.local._files import folder_error
-from mcp_cxr.embeddings.local._reference import REFERENCE_FILE
+from mcp_cxr.embeddings.local._exporter_reference import REFERENCE_FILE
+from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.errors import ConfigError, EmbeddingRejected
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.embeddings.local._graph import Graph
+    from mcp_cxr.embeddings.local._onnx_graph import Graph
 
 _KEPT: Final = (".json", ".md", ".txt", ".model")
 _MAX_KEPT_BYTES: Final = 64 << 20

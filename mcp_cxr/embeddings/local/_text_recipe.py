@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 
-from mcp_cxr.embeddings.local._files import MAX_TOKENIZER_BYTES, folder_error, read_bounded
-from mcp_cxr.embeddings.local._sessions import MISSING_PACKAGES
+from mcp_cxr.embeddings.local._model_files import MAX_TOKENIZER_BYTES, folder_error, read_bounded
+from mcp_cxr.embeddings.local._onnx_sessions import MISSING_PACKAGES
 from mcp_cxr.errors import EmbeddingRejected
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.embeddings.local._files import EncoderFiles
-    from mcp_cxr.embeddings.local._graph import TensorInfo
+    from mcp_cxr.embeddings.local._model_files import EncoderFiles
+    from mcp_cxr.embeddings.local._onnx_graph import TensorInfo
 
 _OPEN_CLIP_LENGTH: Final = 77
 """What open_clip takes if `context_length` is not set."""

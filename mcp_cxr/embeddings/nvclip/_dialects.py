@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from mcp_cxr.embeddings._validated import BadReply
+from mcp_cxr.embeddings._check_vectors import BadReply
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence

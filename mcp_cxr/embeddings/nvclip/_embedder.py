@@ -9,7 +9,7 @@ import anyio
 import numpy as np
 
 from mcp_cxr.embeddings._base import WORDS_OF_77_TOKENS, EmbedderCheck
-from mcp_cxr.embeddings._validated import BadReply, check_distinct, validated
+from mcp_cxr.embeddings._check_vectors import BadReply, check_distinct, validated
 from mcp_cxr.embeddings.nvclip._dialects import (
     DIALECTS,
     NAMES_OF_NVCLIP,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import anyio
 import numpy as np
 
-from mcp_cxr.embeddings._validated import SAME_COSINE, validated
+from mcp_cxr.embeddings._check_vectors import SAME_COSINE, validated
 from mcp_cxr.embeddings.nvclip._dialects import (
     NAMES_OF_NVCLIP,
     SELF_CHECK_TEXTS,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import anyio
 
-from mcp_cxr.embeddings._validated import BadReply
+from mcp_cxr.embeddings._check_vectors import BadReply
 from mcp_cxr.errors import ConfigError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.http_client import BodyTooLarge, HttpClient, HttpError, HttpLimits, TimedOut, Unreachable, check_service
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from mcp_cxr.errors import ConfigError, CxrError, StoreError
-from mcp_cxr.first_contact._codes import TABLES
+from mcp_cxr.first_contact._allowed_values import TABLES
 from mcp_cxr.stores.iris.driver import NO_SUCH_TABLE
 
 try:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._parts import Parts
-    from mcp_cxr.first_contact.iris._contact import Session
-    from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact.iris._iris_session import Session
+    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_cxr.embeddings._validated import BadReply, check_distinct
+from mcp_cxr.embeddings._check_vectors import BadReply, check_distinct
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder, RequestPolicy
 from mcp_cxr.embeddings.nvclip._dialects import (
     Nim,

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.first_contact import ContactRecord, read_record
-from mcp_cxr.first_contact._codes import power_of_ten
-from mcp_cxr.first_contact._record import PlanFacts, ServerFacts
-from mcp_cxr.first_contact._vocabulary import FILTERS, PLANNED, READS, WRITES
-from mcp_cxr.first_contact.iris import _calls, _server
-from mcp_cxr.first_contact.iris._server import reduce_plan, vector_form
+from mcp_cxr.first_contact._allowed_values import power_of_ten
+from mcp_cxr.first_contact._contact_record import PlanFacts, ServerFacts
+from mcp_cxr.first_contact._operations_and_plan_words import FILTERS, PLANNED, READS, WRITES
+from mcp_cxr.first_contact.iris import _server_facts, _store_calls
+from mcp_cxr.first_contact.iris._server_facts import reduce_plan, vector_form
 from mcp_cxr.records import Filter, Fingerprint
 from mcp_cxr.stores.iris import _store
 from mcp_cxr.stores.iris.schema import Entries
@@ -93,9 +93,11 @@ def test_counts_become_powers_of_ten():
 
 
 def test_each_operation_has_a_code():
-    given = _calls.Inputs("here", Entries({}), (), (), _calls.drawn_vectors(1, 8))
-    made = [name for name, _ in _calls.reads(given)]
-    written = [name for name, _ in [*_calls.writes("here", Fingerprint("m", 8, "1"), 1), *_calls.removals()]]
+    given = _store_calls.Inputs("here", Entries({}), (), (), _store_calls.drawn_vectors(1, 8))
+    made = [name for name, _ in _store_calls.reads(given)]
+    written = [
+        name for name, _ in [*_store_calls.writes("here", Fingerprint("m", 8, "1"), 1), *_store_calls.removals()]
+    ]
     assert (tuple(made), tuple(written)) == (READS, WRITES)
     assert set(PLANNED) < set(READS)
     assert set(FILTERS) == {field.name for field in fields(Filter)}
@@ -105,6 +107,6 @@ def test_each_operation_of_the_store_is_run():
     """The store calls `tables.images.put`, and the record has a call that does."""
     used = set(re.findall(r"tables\.(\w+)\.(\w+)\(", inspect.getsource(_store)))
     assert len(used) > 20
-    sources = inspect.getsource(_calls) + inspect.getsource(_server)
+    sources = inspect.getsource(_store_calls) + inspect.getsource(_server_facts)
     aliased = sources.replace("ranking.", "rankings_and_counts.")
     assert {f"{module}.{name}" for module, name in used if f"{module}.{name}" not in aliased} == set()

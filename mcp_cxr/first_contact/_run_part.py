@@ -9,13 +9,13 @@ import anyio
 from pydantic import ValidationError
 
 from mcp_cxr.errors import CxrError, unwrap_exception_group
-from mcp_cxr.first_contact._codes import Failure
+from mcp_cxr.first_contact._allowed_values import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.first_contact._codes import State
-    from mcp_cxr.first_contact._record import Found, Part
+    from mcp_cxr.first_contact._allowed_values import State
+    from mcp_cxr.first_contact._contact_record import Found, Part
 
 UNEXPECTED = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 """What reading an answer raises that is not of the type it should be."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mcp_cxr.embeddings.local._files import folder_error, open_model_file
+from mcp_cxr.embeddings.local._model_files import folder_error, open_model_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from mcp_cxr.errors import CxrError
-from mcp_cxr.first_contact._codes import Verb, cell_kind, power_of_ten
-from mcp_cxr.first_contact._parts import UNEXPECTED, failure_name
-from mcp_cxr.first_contact._record import CallFacts, StatementFacts
+from mcp_cxr.first_contact._allowed_values import Verb, cell_kind, power_of_ten
+from mcp_cxr.first_contact._contact_record import CallFacts, StatementFacts
+from mcp_cxr.first_contact._run_part import UNEXPECTED, failure_name
 from mcp_cxr.stores.iris.driver import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._codes import CellKind, Failure
+    from mcp_cxr.first_contact._allowed_values import CellKind, Failure
     from mcp_cxr.stores.iris.driver import Connection, Row
 
 _VERBS = frozenset(get_args(Verb))

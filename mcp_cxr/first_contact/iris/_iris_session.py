@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
-from mcp_cxr.first_contact._parts import not_asked
-from mcp_cxr.first_contact._record import (
+from mcp_cxr.first_contact._contact_record import (
     CallFacts,
     Found,
     IrisFacts,
@@ -18,9 +17,10 @@ from mcp_cxr.first_contact._record import (
     ServerFacts,
     StatementsFacts,
 )
-from mcp_cxr.first_contact.iris import _server
-from mcp_cxr.first_contact.iris._calls import read_inputs, reads
-from mcp_cxr.first_contact.iris._recorded import RecordedStatements, record_call
+from mcp_cxr.first_contact._run_part import not_asked
+from mcp_cxr.first_contact.iris import _server_facts
+from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements, record_call
+from mcp_cxr.first_contact.iris._store_calls import read_inputs, reads
 from mcp_cxr.stores.iris.driver import Pool
 from mcp_cxr.stores.iris.schema import create_tables
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.first_contact._parts import Parts
-    from mcp_cxr.first_contact.iris._calls import Call, Inputs
+    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact.iris._store_calls import Call, Inputs
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris import IrisConfig
 
@@ -130,13 +130,13 @@ async def contact_iris(config: IrisConfig, parts: Parts) -> IrisFacts:
 
 
 async def _server_part(session: Session, found: Found) -> None:
-    await session.run(lambda on: _server.read_version(on, found))
-    found["options"] = await session.run(_server.read_options)
-    await session.run(lambda on: _server.read_archive(on, session.location, found))
+    await session.run(lambda on: _server_facts.read_version(on, found))
+    found["options"] = await session.run(_server_facts.read_options)
+    await session.run(lambda on: _server_facts.read_archive(on, session.location, found))
 
 
 async def _privileges(session: Session, found: Found) -> None:
-    found["privileges"] = await session.run(lambda on: tuple(_server.try_privileges(on)), may_write=True)
+    found["privileges"] = await session.run(lambda on: tuple(_server_facts.try_privileges(on)), may_write=True)
 
 
 async def _statements(session: Session, found: Found) -> None:
@@ -159,7 +159,7 @@ async def record_reads(session: Session, given: Inputs, found: Found) -> None:
 async def _plans(session: Session, found: Found) -> None:
     def work(on: RecordedStatements) -> None:
         given = read_inputs(on, session.location)
-        for plan in _server.explain(on, given):
+        for plan in _server_facts.explain(on, given):
             found["plans"] = (*found.get("plans", ()), plan)
 
     await session.run(work)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.first_contact._vocabulary import FILTERS
+from mcp_cxr.first_contact._operations_and_plan_words import FILTERS
 from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId, TermClause
 from mcp_cxr.stores.iris.schema import (
     create_tables,
@@ -23,7 +23,7 @@ from mcp_cxr.stores.iris.tables import FactsReader, files, images, rankings_and_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Vectors
     from mcp_cxr.stores.iris.schema import Entries
 

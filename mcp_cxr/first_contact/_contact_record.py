@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.first_contact._codes import (  # noqa: TC001  # read at run time, to check values
+from mcp_cxr.first_contact._allowed_values import (  # noqa: TC001  # read at run time, to check values
     Case,
     CaseQuery,
     CellKind,
@@ -36,7 +36,7 @@ from mcp_cxr.first_contact._codes import (  # noqa: TC001  # read at run time, t
     Version,
     Wrong,
 )
-from mcp_cxr.first_contact._vocabulary import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
+from mcp_cxr.first_contact._operations_and_plan_words import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
 
 FORMAT = 1
 

@@ -10,10 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from mcp_cxr.errors import CxrError, StoreError, StoreMissing
-from mcp_cxr.first_contact._codes import TABLES, OptionName, TableName, VectorForm, cell_kind, power_of_ten
-from mcp_cxr.first_contact._record import OptionFacts, PlanFacts, PrivilegeFacts
-from mcp_cxr.first_contact._vocabulary import PLAN_WORDS, PLANNED
-from mcp_cxr.first_contact.iris._calls import reads
+from mcp_cxr.first_contact._allowed_values import TABLES, OptionName, TableName, VectorForm, cell_kind, power_of_ten
+from mcp_cxr.first_contact._contact_record import OptionFacts, PlanFacts, PrivilegeFacts
+from mcp_cxr.first_contact._operations_and_plan_words import PLAN_WORDS, PLANNED
+from mcp_cxr.first_contact.iris._store_calls import reads
 from mcp_cxr.stores.iris.schema import read_entries
 from mcp_cxr.stores.iris.tables import studies
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._codes import Privilege
-    from mcp_cxr.first_contact._record import Found
-    from mcp_cxr.first_contact.iris._calls import Inputs
-    from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.first_contact._allowed_values import Privilege
+    from mcp_cxr.first_contact._contact_record import Found
+    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
+    from mcp_cxr.first_contact.iris._store_calls import Inputs
     from mcp_cxr.stores.iris.driver import Row
 
 _PING = "SELECT 1"

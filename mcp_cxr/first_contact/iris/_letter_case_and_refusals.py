@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.first_contact._record import CaseFacts, RefusalFacts
-from mcp_cxr.first_contact.iris._calls import drawn_fingerprint, drawn_vectors, made_images, made_studies
-from mcp_cxr.first_contact.iris._contact import create
+from mcp_cxr.first_contact._contact_record import CaseFacts, RefusalFacts
+from mcp_cxr.first_contact.iris._iris_session import create
+from mcp_cxr.first_contact.iris._store_calls import drawn_fingerprint, drawn_vectors, made_images, made_studies
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._codes import Case
-    from mcp_cxr.first_contact._record import Found
-    from mcp_cxr.first_contact.iris._contact import Session
-    from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.first_contact._allowed_values import Case
+    from mcp_cxr.first_contact._contact_record import Found
+    from mcp_cxr.first_contact.iris._iris_session import Session
+    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Fingerprint
 
 _MIXED = "aBc"

@@ -12,8 +12,7 @@ from zlib import crc32
 import anyio
 
 from mcp_cxr.errors import CxrError, StoreError
-from mcp_cxr.first_contact._parts import failure_name
-from mcp_cxr.first_contact._record import (
+from mcp_cxr.first_contact._contact_record import (
     CasesFacts,
     Found,
     IrisFacts,
@@ -23,8 +22,11 @@ from mcp_cxr.first_contact._record import (
     StatementsFacts,
     WritersFacts,
 )
-from mcp_cxr.first_contact.iris import _cases, _server
-from mcp_cxr.first_contact.iris._calls import (
+from mcp_cxr.first_contact._run_part import failure_name
+from mcp_cxr.first_contact.iris import _letter_case_and_refusals, _server_facts
+from mcp_cxr.first_contact.iris._iris_session import Session, create, record_reads
+from mcp_cxr.first_contact.iris._own_tables import own_tables
+from mcp_cxr.first_contact.iris._store_calls import (
     drawn_fingerprint,
     drawn_vectors,
     made_images,
@@ -33,8 +35,6 @@ from mcp_cxr.first_contact.iris._calls import (
     removals,
     writes,
 )
-from mcp_cxr.first_contact.iris._contact import Session, create, record_reads
-from mcp_cxr.first_contact.iris._own_tables import own_tables
 from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris.schema import create_vector_index, read_entries
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mcp_cxr.first_contact._parts import Parts
-    from mcp_cxr.first_contact.iris._recorded import RecordedStatements
+    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Fingerprint, ImageRecord
     from mcp_cxr.stores.iris import IrisConfig
 
@@ -111,7 +111,9 @@ async def contact_iris_writing(
 
         shape = {"rows": size.rows, "dimension": size.dimension}
         own = await run(StatementsFacts, "own tables", lambda found: _own(session, size, found))
-        cases = await run(CasesFacts, "cases", lambda found: _cases.run(session, size.dimension, found))
+        cases = await run(
+            CasesFacts, "cases", lambda found: _letter_case_and_refusals.run(session, size.dimension, found)
+        )
         load = await run(LoadFacts, "load", lambda found: _load(session, size, found), **shape)
         both = await run(
             WritersFacts, "writers", lambda found: _writers(config, session, size, found), studies=size.studies
@@ -228,7 +230,7 @@ def _count_filtered(on: RecordedStatements, dimension: int) -> int:
 
 def _index_is_planned(on: RecordedStatements, location: str) -> bool:
     given = read_inputs(on, location)
-    (plan, *_) = _server.explain(on, given)
+    (plan, *_) = _server_facts.explain(on, given)
     return "ByVector" in plan.words
 
 

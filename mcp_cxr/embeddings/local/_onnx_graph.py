@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mcp_cxr.embeddings.local._files import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, folder_error, open_model_file
+from mcp_cxr.embeddings.local._model_files import MAX_GRAPH_BYTES, MAX_WEIGHT_BYTES, folder_error, open_model_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

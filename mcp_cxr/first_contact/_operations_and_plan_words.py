@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, get_args
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from mcp_cxr.first_contact._codes import TABLES, CaseQuery, OptionName, Wrong
+from mcp_cxr.first_contact._allowed_values import TABLES, CaseQuery, OptionName, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable

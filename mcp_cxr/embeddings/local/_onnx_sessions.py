@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from mcp_cxr.embeddings.local._files import folder_error
+from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.errors import EmbeddingRejected
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from mcp_cxr.embeddings.local._graph import Graph
+    from mcp_cxr.embeddings.local._onnx_graph import Graph
     from mcp_cxr.records import Vectors
 
 _NEVER: Final = "AzureExecutionProvider"

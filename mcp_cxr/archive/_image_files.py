@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,7 +18,6 @@ from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from mcp_cxr.archive._pacs import PulledImages
     from mcp_cxr.archive._roots import AllowedRoots, Roots
@@ -54,7 +54,8 @@ class ImageFiles:
 
         Args:
             image_id: Its id; also with an image file's ending, or the `image_path` of a result.
-            named_below: Folders whose files may be named, by their whole path; None: any file below the roots.
+            named_below: Folders whose files may be named, by their whole path; None: any file below the roots, also by
+                its name alone. Of several files of one name the first by path counts.
 
         Raises:
             NotFound: No such image.
@@ -110,7 +111,7 @@ class ImageFiles:
         return next((found[ImageId(image_id)] for image_id in ids if ImageId(image_id) in found), None)
 
     async def _image_of_file(self, text: str, named_below: AllowedRoots | None) -> ImageId | None:
-        """Return the image ingested from the file at this path: below a root, or in a folder that may be named."""
+        """Return the image ingested from the file of this path, or of this name alone if any file may be named."""
         if text == pasted_image_id(text):
             return None
         if named_below is not None:
@@ -118,8 +119,10 @@ class ImageFiles:
                 return await self.image_of(await to_thread.run_sync(named_below.resolve, text))
             return None
         roots = (await self._roots.allowed_roots()).roots
-        known = await self._store.outcomes([str(root / text) for root in roots])
-        return next((outcome.image_id for outcome in known.values() if outcome.image_id), None)
+        known = list((await self._store.outcomes([str(root / text) for root in roots])).values())
+        if not known and Path(text).name == text:
+            known = await self._store.files_named(text)
+        return next((outcome.image_id for outcome in known if outcome.image_id), None)
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""

@@ -325,6 +325,14 @@ class Store(ABC):
         """Return the outcomes of all files that were recorded with these images, by path."""
 
     @abstractmethod
+    async def files_named(self, name: str) -> list[Outcome]:
+        """Return the outcomes of all files that have this name in any folder, by path.
+
+        Args:
+            name: As on the disk, with its ending; valid Unicode.
+        """
+
+    @abstractmethod
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Record what became of files; an earlier outcome of the same path is replaced."""
 

@@ -244,6 +244,10 @@ class MemoryStore(Store):
     async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
         return sorted((one for one in self._tables.outcomes.values() if one.image_id in ids), key=lambda one: one.path)
 
+    async def files_named(self, name: str) -> list[Outcome]:
+        found = (one for one in self._tables.outcomes.values() if one.path.rpartition(os.sep)[2] == name)
+        return sorted(found, key=lambda one: one.path)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         self._tables.outcomes |= {outcome.path: outcome for outcome in outcomes}
 

@@ -11,7 +11,7 @@ from mcp import Client
 from mcp_cxr.archive import open_archive
 from mcp_cxr.server import build_server
 from mcp_cxr.server._normalize_arguments import normalize_arguments
-from tests.server.archives import environment, settings, write_small_images
+from tests.server.archives import environment, settings, small_dicom, write_small_images
 from tests.server.conftest import host_of
 from tests.support.archives import open_memory_archive
 
@@ -142,6 +142,19 @@ async def test_an_ingested_folder_may_be_read_but_not_named_for_ingest_or_as_an_
     assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(next(demo.drawn.folder.rglob("*.txt"))))
     missing = demo.drawn.folder / "missing.dcm"
     assert "MCP_CXR_ROOTS" in await host.refused(SEARCH, like=str(missing))  # nor does it say whether it exists
+
+
+async def test_the_owner_may_name_a_file_without_its_folder_and_a_model_may_not(tmp_path: Path):
+    (folder := tmp_path / "JANE DOE").mkdir()
+    (folder / "IM000007.dcm").write_bytes(small_dicom(1))
+    given = settings(environment(tmp_path / "data", roots=tmp_path))
+    async with open_archive(given) as archive:
+        await archive.ingest(folder)
+        found = await archive.image_id("IM000007.dcm")
+        assert (await archive.show(found)).path == str(folder / "IM000007.dcm")
+    async with Client(build_server(lambda: open_archive(given), share=("images",))) as client:
+        result = await client.call_tool("get_image_metadata", {"image_id": "IM000007.dcm"})
+        assert result.is_error
 
 
 @pytest.mark.parametrize("value", [2**31, 2**63, 10**30, -(10**30), 1e308, -1e308, 1e-320])

@@ -52,7 +52,7 @@ export class Address {
 }
 
 /** The state that an address names; what it does not know is left out. */
-export function stateOf(text) {
+function stateOf(text) {
   const given = new URLSearchParams(text);
   const state = emptyState();
   for (const name of LISTS) if (given.has(name)) state.search[name] = given.getAll(name);

@@ -34,7 +34,7 @@ function summary(page, search) {
 }
 
 /** "1–24 of 162 that match": what this page shows of the matches, or of all if nothing can match. */
-export function rangeText(page) {
+function rangeText(page) {
   if (!page.images.length) return "0";
   const number = (count) => count.toLocaleString("en");
   const [first, last] = [page.offset + 1, page.offset + page.images.length];

@@ -129,6 +129,7 @@ def reads(given: Inputs) -> list[Call]:
         ("unchanged files", lambda on: files.unchanged_files(on, {_PATH: (0, 0)})),
         ("refused files", files.refused_files),
         ("files of images", lambda on: files.files_of(on, ids or [ImageId("none")])),
+        ("files of a name", lambda on: files.files_named(on, "none.dcm")),
         ("empty studies", lambda on: studies.count_empty(on, remove=False)),
         *((f"filter {name}", partial(_count_with, name)) for name in FILTERS),
     ]

@@ -211,6 +211,9 @@ class EmbeddedStore(Store):
     async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
         return await self._read(tables.files.files_of, ids)
 
+    async def files_named(self, name: str) -> list[Outcome]:
+        return await self._read(tables.files.files_named, name)
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(tables.files.record_outcomes, outcomes)
 

@@ -235,6 +235,9 @@ class IrisStore(Store):
     async def files_of(self, ids: Collection[ImageId]) -> list[Outcome]:
         return await self._read(lambda statements, _: tables.files.files_of(statements, ids))
 
+    async def files_named(self, name: str) -> list[Outcome]:
+        return await self._read(lambda statements, _: tables.files.files_named(statements, name))
+
     async def record_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         await self._write(lambda statements, _: tables.files.record_outcomes(statements, outcomes))
 

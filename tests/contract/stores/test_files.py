@@ -51,6 +51,16 @@ async def test_other_files_of_an_image_are_listed_with_their_reason_and_go_with_
     assert await store.files_of([ImageId("a")]) == await store.refused_files() == []
 
 
+async def test_files_are_found_by_their_name_in_any_folder(store: Store) -> None:
+    named = [outcome("/a/00000013_005.png", "a"), outcome("/b/00000013_005.png", reason="blank image")]
+    others = [outcome("/a/x00000013_005.png", "b"), outcome("/a/00000013_005.PNG", "c"), outcome("/100%/_.png", "d")]
+    await store.record_outcomes([*named, *others, outcome("/a/\udcff.png", "e")])
+    assert await store.files_named("00000013_005.png") == named
+    assert await store.files_named("_.png") == [others[2]]
+    for nothing in ("005.png", "%", "a"):
+        assert await store.files_named(nothing) == []
+
+
 async def test_paths_are_case_sensitive_and_may_be_invalid_unicode(store: Store) -> None:
     odd = [outcome("/A", "a"), outcome("/a", "b"), outcome("/\udcff.dcm", "c"), outcome("/ü 'x' \"y\"", "d")]
     await store.record_outcomes(odd)

@@ -21,6 +21,7 @@ _OUTCOME = "SELECT size, mtime_ns, image_id, reason FROM files WHERE path = ?"
 _REFUSED = "SELECT path, size, mtime_ns, image_id, reason FROM files WHERE reason IS NOT NULL"
 _OF_IMAGES = """
 SELECT path, size, mtime_ns, image_id, reason FROM files WHERE image_id IN (SELECT value FROM json_each(?))"""
+_NAMED = "SELECT path, size, mtime_ns, image_id, reason FROM files WHERE substr(path, -length(?1)) = ?1"
 _UNCHANGED = """
 SELECT f.image_id, i.root, i.image_path
 FROM files AS f LEFT JOIN images AS i ON i.image_id = f.image_id AND i.made_by IS NOT NULL
@@ -47,6 +48,11 @@ def refused_files(connection: Connection) -> list[Outcome]:
 def files_of(connection: Connection, ids: Collection[ImageId]) -> list[Outcome]:
     """Return the outcomes of files recorded with these images, by path."""
     return _by_path(connection.execute(_OF_IMAGES, (json.dumps(list(ids)),)))
+
+
+def files_named(connection: Connection, name: str) -> list[Outcome]:
+    """Return the outcomes of all files that have this name in any folder, by path."""
+    return _by_path(connection.execute(_NAMED, (f"{os.sep}{name}",)))
 
 
 def _by_path(rows: Iterable[tuple[Any, ...]]) -> list[Outcome]:

@@ -22,6 +22,8 @@ _SELECT_REFUSED = "SELECT FilePath, FileSize, ModifiedNs, ImageID, Reason FROM {
 _SELECT_OF_IMAGES = """
 SELECT FilePath, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files
 WHERE ImageID %INLIST $LISTFROMSTRING(:ids, :separator)"""
+_SELECT_NAMED = """
+SELECT FilePath, FileSize, ModifiedNs, ImageID, Reason FROM {table}Files WHERE FilePath LIKE :ending"""
 _SELECT_UNCHANGED = """
 SELECT f.PathKey, f.FileSize, f.ModifiedNs, f.ImageID, i.ImagePath,
     CASE WHEN i.Metadata LIKE :own_row THEN i.Metadata ELSE NULL END AS OwnMetadata
@@ -51,6 +53,12 @@ def refused_files(statements: Statements) -> list[Outcome]:
 def files_of(statements: Statements, ids: Collection[ImageId]) -> list[Outcome]:
     """Return the outcomes of files recorded with these images, by path."""
     return _by_path(statements.fetch_by_ids(_SELECT_OF_IMAGES, list(ids)))
+
+
+def files_named(statements: Statements, name: str) -> list[Outcome]:
+    """Return the outcomes of all files that have this name in any folder, by path."""
+    rows = statements.fetch_all(_SELECT_NAMED, {"ending": f"%{os.sep}{name}"})  # finds more if `name` has a wildcard
+    return [one for one in _by_path(rows) if one.path.rpartition(os.sep)[2] == name]
 
 
 def _by_path(rows: Iterable[Row]) -> list[Outcome]:

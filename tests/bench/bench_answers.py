@@ -120,10 +120,10 @@ async def real_images() -> None:
     print("  each folder has its own, so whoever tells the folders apart seems to know the findings.")
 
 
-def reports() -> Iterator[Study]:
-    """Draw reports; "effusion" is said to be there in 40 % of them."""
+def reports(images: int = IMAGES) -> Iterator[Study]:
+    """Draw reports of the studies of so many images; "effusion" is said to be there in 40 % of them."""
     draw = random.Random(3)  # noqa: S311  # not for security
-    for number in range(REPORTS):
+    for number in range(images * REPORTS // IMAGES + 1):
         side = draw.choice(("left", "right"))
         there = draw.random() < 0.4
         body = [f"There is a {draw.choice(('small', 'moderate', 'large'))} {side} pleural effusion."] if there else []
@@ -138,7 +138,7 @@ def reports() -> Iterator[Study]:
 async def make(store: EmbeddedStore) -> None:
     """Fill the archive, unless it is."""
     data = Data(IMAGES)
-    await store.create(await _embedder().fingerprint())
+    await store.create(await WideEmbedder.made().fingerprint())
     if await store.count(Filter()) == IMAGES:
         return
     studies: list[Study] = []
@@ -150,31 +150,35 @@ async def make(store: EmbeddedStore) -> None:
     await store.put_studies(studies)
     for start in range(0, IMAGES, BATCH):
         numbers = range(start, min(start + BATCH, IMAGES))
-        images = [_image(number, VIEWS[data.facts.view[number]]) for number in numbers]
+        images = [image_of(number, data) for number in numbers]
         await store.put(images, data.vectors[numbers.start : numbers.stop])
 
 
-def _image(number: int, view: str) -> ImageRecord:
-    study = number * REPORTS // IMAGES
+def image_of(number: int, data: Data) -> ImageRecord:
+    """Return an image of any number; its view is that of its vector."""
+    study, view = number * REPORTS // IMAGES, VIEWS[data.facts.view[number % IMAGES]]
     name = ImageId("-".join([f"{number * 2654435761 % 2**32:08x}"] * 5))
     subject = SubjectId(f"p{10_000_000 + study * SUBJECTS // REPORTS}")
     return ImageRecord(name, StudyId(f"s{50_000_000 + study}"), subject, view, "none", f"files/{name}.dcm", "/")
 
 
-class _Wide(LabelSpaceEmbedder):
+class WideEmbedder(LabelSpaceEmbedder):
     """Gives each text one of the made-up texts' vectors: only the time counts."""
+
+    name = "wide"
+
+    @classmethod
+    def made(cls) -> WideEmbedder:
+        """Return one."""
+        return cls(LabelSpace(1, noise=1, seed=1))
 
     async def fingerprint(self):  # as its parent
         made = await super().fingerprint()
-        return type(made)("wide", DIMENSION, made.preprocessing)
+        return type(made)(self.name, DIMENSION, made.preprocessing)
 
     async def embed_texts(self, texts):  # as its parent
         rows = Data(IMAGES).queries[-QUESTIONS_OF_TEXTS:]
         return np.stack([rows[len(text) % len(rows)] for text in texts])
-
-
-def _embedder() -> LabelSpaceEmbedder:
-    return _Wide(LabelSpace(1, noise=1, seed=1))
 
 
 async def scale() -> bool:
@@ -233,7 +237,7 @@ async def _seconds(way: Callable[[str], Awaitable[object]], date: str) -> float:
 async def _archive() -> AsyncGenerator[Archive]:
     async with EmbeddedStore(BENCH / "answers") as store, ImageReader() as reader:
         await make(store)
-        yield Archive(Settings.model_validate({}), store, _embedder(), reader)
+        yield Archive(Settings.model_validate({}), store, WideEmbedder.made(), reader)
 
 
 def main() -> int:

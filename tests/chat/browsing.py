@@ -19,7 +19,7 @@ DOCS, BUILD = ROOT / "docs", ROOT / "build" / "screenshots"
 WIDTHS = (1280, 800, 390)
 THEMES = ("light", "dark")
 PICTURES = {
-    "results-1280-light": "chat-search.png",
+    "all-1280-light": "chat-search.png",
     "home-1280-light": "chat-home.png",
     "image-1280-dark": "chat-image.png",
     "talk-1280-dark": "chat-talk.png",

@@ -322,6 +322,8 @@ async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     assert await tab.evaluate("localStorage.getItem('mcp-cxr-session')") not in command_lines()
     await tab.reload()
     await tab.wait_for_selector(".wall .tile")
+    await tab.goto(chatting.fresh_url)  # a link that is not needed: its code stays in no history
+    await tab.wait_for_function("() => !location.hash")
     second = await profile.new_page()
     await second.goto(chatting.address)
     await second.wait_for_selector(".wall .tile")

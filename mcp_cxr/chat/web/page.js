@@ -12,6 +12,7 @@ const find = (id) => document.getElementById(id);
 const server = new Server();
 let address = null;
 let search = null;
+let shown = null;
 
 function show(text) {
   find("notice").textContent = text ?? "";
@@ -20,8 +21,8 @@ function show(text) {
 
 /** Show the screen that the address names; Streamlit's is loaded when it is first shown. */
 async function follow() {
-  const { screen } = address.read();
-  const isChat = screen === "chat";
+  shown = address.read();
+  const isChat = shown.screen === "chat";
   find("search").hidden = find("bar").hidden = isChat;
   find("chat").hidden = !isChat;
   for (const [id, isHere] of [["to-search", !isChat], ["to-chat", isChat]]) {
@@ -82,6 +83,7 @@ async function restart() {
 /** A new link was opened here, or in another tab: a page that has ended starts again. */
 function startAgain() {
   if (!find("page") || find("page").hidden) location.reload();
+  else if (hasCode()) address.replace(shown); // the code belongs in no history
 }
 
 async function start() {

@@ -251,7 +251,8 @@ export class SearchPage {
     this.body.setAttribute("aria-busy", "true");
     const stop = () => {
       this.#running.abort();
-      this.address.back();
+      if (this.page) this.address.back();
+      else this.#go(emptyState()); // the step before this one may be another site
     };
     this.head.hidden = false;
     this.head.replaceChildren(

@@ -186,7 +186,8 @@ class Settings(BaseSettings):
     pacs_url: str | None = Field(
         None,
         validation_alias="MCP_CXR_PACS_URL",
-        description="Base URL of the PACS's DICOMweb service, for `pull` and for images whose file is not kept.",
+        description="Base URL of the PACS's DICOMweb service, or `dicom://AE@host:port`, for `pull` and images whose"
+        " file is not kept.",
     )
     pacs_user: str | None = Field(None, validation_alias="MCP_CXR_PACS_USER", description="User of the PACS.")
     pacs_password: SecretStr | None = Field(

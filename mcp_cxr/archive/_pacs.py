@@ -14,7 +14,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.loopback import remote_name
-from mcp_cxr.pacs import Spool, check_pacs, fetch_again
+from mcp_cxr.pacs import DIMSE_SCHEME, Spool, check_pacs, fetch_again
 from mcp_cxr.records import ImageId, Study
 from mcp_cxr.upkeep import CheckResult
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_cxr.pacs import DicomWebConfig, GoneStudy, NotKept, PacsSource
+    from mcp_cxr.pacs import DicomWeb, DicomWebConfig, Dimse, DimseConfig, GoneStudy, NotKept, PacsSource
     from mcp_cxr.records import ImageRecord, IngestSummary, Outcome, StoredImage
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -173,10 +173,28 @@ async def open_pacs(settings: Settings, url: str) -> AsyncGenerator[PacsSource]:
     Raises:
         ConfigError: The URL, the login or the certificates cannot be used.
     """
+    async with _source(settings, url) as source:
+        yield source
+
+
+def _source(settings: Settings, url: str) -> DicomWeb | Dimse:
+    if url.lower().startswith(f"{DIMSE_SCHEME}:"):
+        from mcp_cxr.pacs import Dimse  # loads decoders
+
+        return Dimse(_dimse_config(settings, url))
     from mcp_cxr.pacs import DicomWeb  # loads the HTTP client
 
-    async with DicomWeb(_config(settings, url)) as source:
-        yield source
+    return DicomWeb(_config(settings, url))
+
+
+def _dimse_config(settings: Settings, url: str) -> DimseConfig:
+    if settings.pacs_user or settings.pacs_password or settings.pacs_token:
+        raise ConfigError(
+            "A PACS by DIMSE has no login: unset MCP_CXR_PACS_USER, MCP_CXR_PACS_PASSWORD and MCP_CXR_PACS_TOKEN."
+        )
+    from mcp_cxr.pacs import DimseConfig
+
+    return DimseConfig.from_url(url)
 
 
 def _config(settings: Settings, url: str) -> DicomWebConfig:
@@ -186,7 +204,7 @@ def _config(settings: Settings, url: str) -> DicomWebConfig:
         host = "http://"
     if host and host.startswith("http://"):
         raise ConfigError(
-            "The URL of a PACS must start with https://, or with http:// on this machine, without user name or"
+            "The URL of a PACS must start with https://, http:// on this machine, or dicom://, without user name or"
             " password; put these into MCP_CXR_PACS_USER and MCP_CXR_PACS_PASSWORD."
         )
     from mcp_cxr.pacs import DicomWebConfig

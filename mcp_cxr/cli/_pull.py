@@ -69,10 +69,10 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @as_json_option
 @allow_demo_encoder
 def pull(url: str | None, *, as_json: bool, remove_gone: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
-    """Add the chest X-rays of a PACS to the archive, by DICOMweb.
+    """Add the chest X-rays of a PACS to the archive.
 
-    URL is the base of its DICOMweb service; by default MCP_CXR_PACS_URL. Nothing is written to the PACS. What is in the
-    archive is not fetched again, so the command can be run again at any time.
+    URL is the base of its DICOMweb service, or dicom://CALLED_AE@host:port; by default MCP_CXR_PACS_URL. Nothing is
+    written to the PACS. What is in the archive is not fetched again, so the command can be run again at any time.
     """
     if remove_gone:
         return with_settings(_remove_gone)
@@ -91,7 +91,10 @@ async def _pull(
 
     url = (url or settings.pacs_url or "").rstrip("/")
     if not url:
-        raise ConfigError("Name the PACS: give the URL of its DICOMweb service, or set MCP_CXR_PACS_URL.")
+        raise ConfigError(
+            "Name the PACS: give the URL of its DICOMweb service or dicom://CALLED_AE@host:port, or set"
+            " MCP_CXR_PACS_URL."
+        )
     plan = _plan(url, **options)
     async with opened_archive(settings) as archive, open_pacs(settings, url) as source:
         if reports_as_they_are:

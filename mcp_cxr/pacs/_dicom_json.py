@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp_cxr.errors import PacsError
+from mcp_cxr.pacs._records import PacsInstance, PacsStudy, is_uid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +35,19 @@ TAGS: Final = {
     "BitsAllocated": "00280100",
 }
 """Tags by keyword, as the model writes them, PS3.6."""
+
+STUDY_FIELDS: Final = (
+    "StudyDate",
+    "AccessionNumber",
+    "PatientID",
+    "ModalitiesInStudy",
+    "NumberOfStudyRelatedInstances",
+)
+SERIES_FIELDS: Final = ("BodyPartExamined", "SeriesDescription", "ProtocolName", "Modality")
+INSTANCE_FIELDS: Final = (
+    *("SOPClassUID", "ViewPosition", "BodyPartExamined", "StudyDescription", "Rows", "Columns", "BitsAllocated"),
+)
+_FACTS: Final = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName", "ViewPosition")
 
 DicomJson = dict[str, Any]
 
@@ -73,3 +88,39 @@ def whole(answer: Mapping[str, Any], keyword: str) -> int | None:
     """Return the first value if it is a whole number of at most nine digits."""
     found = (text(answer, keyword) or "").removesuffix(".0")
     return int(found) if found.isascii() and found.isdigit() and len(found) <= 9 else None  # noqa: PLR2004
+
+
+def study_of(answer: Mapping[str, Any]) -> PacsStudy | None:
+    """Return the study of an answer; None if its UID is none."""
+    uid = text(answer, "StudyInstanceUID")
+    if uid is None or not is_uid(uid):
+        return None
+    return PacsStudy(
+        uid,
+        study_date=text(answer, "StudyDate"),
+        modalities=frozenset(values(answer, "ModalitiesInStudy")),
+        patient_id=text(answer, "PatientID"),
+        accession_number=text(answer, "AccessionNumber"),
+        instances=whole(answer, "NumberOfStudyRelatedInstances"),
+    )
+
+
+def instance_of(
+    study: PacsStudy, series_uid: str, of_series: Mapping[str, Any], answer: Mapping[str, Any]
+) -> PacsInstance | None:
+    """Return the instance of an answer; None if its UID is none."""
+    uid = text(answer, "SOPInstanceUID")
+    if uid is None or not is_uid(uid):
+        return None
+    found = {keyword: text(answer, keyword) or text(of_series, keyword) for keyword in _FACTS}
+    sizes = [whole(answer, keyword) for keyword in ("Rows", "Columns", "BitsAllocated")]
+    known = [size for size in sizes if size is not None]
+    return PacsInstance(
+        study.study_instance_uid,
+        series_uid,
+        uid,
+        sop_class_uid=text(answer, "SOPClassUID"),
+        modality=text(answer, "Modality") or text(of_series, "Modality"),
+        facts={keyword: value for keyword, value in found.items() if value},
+        bytes_uncompressed=math.prod(known) // 8 if len(known) == len(sizes) else None,
+    )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlencode
 
 import anyio
@@ -20,17 +19,26 @@ from mcp_cxr.http_client import (
     TimedOut,
     Unreachable,
 )
-from mcp_cxr.pacs._dicom_json import read_answers, text, values, whole
+from mcp_cxr.pacs._dicom_json import (
+    INSTANCE_FIELDS,
+    SERIES_FIELDS,
+    STUDY_FIELDS,
+    instance_of,
+    read_answers,
+    study_of,
+    text,
+)
 from mcp_cxr.pacs._multipart import single_part
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy, is_uid
+from mcp_cxr.pacs._records import is_uid
+from mcp_cxr.pacs._retry import retried
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from pathlib import Path
     from typing import Any, Self
 
     from mcp_cxr.http_client import HttpReply, StreamedReply
-    from mcp_cxr.pacs._records import PacsQuery
+    from mcp_cxr.pacs._records import PacsInstance, PacsQuery, PacsStudy
 
 _PAGE: Final = 200
 """Studies asked for at once."""
@@ -39,9 +47,6 @@ _FILE_AT_MOST: Final = 256 << 20
 """Bytes; `ingest` reads no larger file."""
 _QUERY_LIMITS: Final = HttpLimits(deadline_s=120, max_body_bytes=_ANSWERS_AT_MOST, connect_s=10, silence_s=60)
 _FILE_LIMITS: Final = HttpLimits(deadline_s=600, max_body_bytes=_FILE_AT_MOST + 65_536, connect_s=10, silence_s=60)
-_TRIES: Final = 4
-_WAIT_S: Final = 1.0
-_LONGEST_WAIT_S: Final = 60.0
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
 _LOGIN: Final = frozenset({401, 403, 407})
 _OVERLOADED: Final = frozenset({408, 429})
@@ -49,20 +54,6 @@ _REDIRECTS: Final = range(300, 400)
 _FAULTS: Final = range(500, 600)
 _ACCEPT_ANSWERS: Final = {"Accept": "application/dicom+json"}
 _ACCEPT_FILE: Final = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
-_STUDY_FIELDS: Final = (
-    "StudyDate",
-    "AccessionNumber",
-    "PatientID",
-    "ModalitiesInStudy",
-    "NumberOfStudyRelatedInstances",
-)
-_SERIES_FIELDS: Final = ("BodyPartExamined", "SeriesDescription", "ProtocolName", "Modality")
-_INSTANCE_FIELDS: Final = (
-    *("SOPClassUID", "ViewPosition", "BodyPartExamined", "StudyDescription", "Rows", "Columns", "BitsAllocated"),
-)
-_FACTS: Final = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName", "ViewPosition")
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +118,8 @@ class DicomWeb:
             "PatientID": query.patient_id,
             "AccessionNumber": query.accession_number,
         }
-        answers = await self._query("/studies", {**matched, "limit": _PAGE, "offset": offset}, _STUDY_FIELDS)
-        return [study for answer in answers if (study := _study(answer))]
+        answers = await self._query("/studies", {**matched, "limit": _PAGE, "offset": offset}, STUDY_FIELDS)
+        return [study for answer in answers if (study := study_of(answer))]
 
     async def has_study(self, study_instance_uid: str) -> bool:
         """Return whether the PACS still has this study.
@@ -151,14 +142,14 @@ class DicomWeb:
         path = f"/studies/{quote(study.study_instance_uid, safe='.')}"
         series = {
             uid: answer
-            for answer in await self._query_below(f"{path}/series", _SERIES_FIELDS)
+            for answer in await self._query_below(f"{path}/series", SERIES_FIELDS)
             if (uid := text(answer, "SeriesInstanceUID"))
         }
         found: list[PacsInstance] = []
         for uid, of_series in series.items():
             if is_uid(uid):
-                answers = await self._query_below(f"{path}/series/{quote(uid, safe='.')}/instances", _INSTANCE_FIELDS)
-                found += [one for answer in answers if (one := _instance(study, uid, of_series, answer))]
+                answers = await self._query_below(f"{path}/series/{quote(uid, safe='.')}/instances", INSTANCE_FIELDS)
+                found += [one for answer in answers if (one := instance_of(study, uid, of_series, answer))]
         return found
 
     async def fetch(self, instance: PacsInstance, target: Path) -> int:
@@ -180,7 +171,7 @@ class DicomWeb:
                     _check(reply)
                     return await _write(reply, target)
 
-        return await self._retried(fetch_once)
+        return await retried(fetch_once, self._sleep)
 
     async def _query(
         self, path: str, matched: Mapping[str, str | int | None], fields: tuple[str, ...]
@@ -195,7 +186,7 @@ class DicomWeb:
             _check(reply)
             return reply
 
-        return read_answers((await self._retried(ask_once)).body)
+        return read_answers((await retried(ask_once, self._sleep)).body)
 
     async def _query_below(self, path: str, fields: tuple[str, ...]) -> list[dict[str, Any]]:
         """Ask for what a study or series holds; nothing if it was deleted meanwhile."""
@@ -203,51 +194,6 @@ class DicomWeb:
             return await self._query(path, {}, fields)
         except PacsNotFound:
             return []
-
-    async def _retried(self, work: Callable[[], Awaitable[_T]]) -> _T:
-        """Do `work`, again after a pause if the PACS is down or overloaded for the moment."""
-        for attempt in range(_TRIES - 1):
-            try:
-                return await work()
-            except PacsUnavailable as exc:
-                await self._sleep(min(exc.retry_after_s or _WAIT_S * 2**attempt, _LONGEST_WAIT_S))
-        return await work()
-
-
-def _study(answer: Mapping[str, Any]) -> PacsStudy | None:
-    """Return the study of an answer; None if its UID is none."""
-    uid = text(answer, "StudyInstanceUID")
-    if uid is None or not is_uid(uid):
-        return None
-    return PacsStudy(
-        uid,
-        study_date=text(answer, "StudyDate"),
-        modalities=frozenset(values(answer, "ModalitiesInStudy")),
-        patient_id=text(answer, "PatientID"),
-        accession_number=text(answer, "AccessionNumber"),
-        instances=whole(answer, "NumberOfStudyRelatedInstances"),
-    )
-
-
-def _instance(
-    study: PacsStudy, series_uid: str, of_series: Mapping[str, Any], answer: Mapping[str, Any]
-) -> PacsInstance | None:
-    """Return the instance of an answer; None if its UID is none."""
-    uid = text(answer, "SOPInstanceUID")
-    if uid is None or not is_uid(uid):
-        return None
-    found = {keyword: text(answer, keyword) or text(of_series, keyword) for keyword in _FACTS}
-    sizes = [whole(answer, keyword) for keyword in ("Rows", "Columns", "BitsAllocated")]
-    known = [size for size in sizes if size is not None]
-    return PacsInstance(
-        study.study_instance_uid,
-        series_uid,
-        uid,
-        sop_class_uid=text(answer, "SOPClassUID"),
-        modality=text(answer, "Modality") or text(of_series, "Modality"),
-        facts={keyword: value for keyword, value in found.items() if value},
-        bytes_uncompressed=math.prod(known) // 8 if len(known) == len(sizes) else None,
-    )
 
 
 async def _write(reply: StreamedReply, target: Path) -> int:

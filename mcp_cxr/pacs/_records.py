@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)+", re.ASCII)
+DIMSE_SCHEME: Final = "dicom"
+"""Of the URL of a PACS that is asked without DICOMweb."""
 MAX_UID: Final = 64
 """Characters of a UID, PS3.5 6.2."""
 

@@ -1,6 +1,6 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
-from mcp_cxr.images.dicom._elements import items, text
+from mcp_cxr.images.dicom._elements import items, text, values
 from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part, why_ineligible
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,
@@ -42,5 +42,6 @@ __all__ = [
     "read_grayscale_parameters",
     "syntax_name",
     "text",
+    "values",
     "why_ineligible",
 ]

@@ -15,6 +15,7 @@ from mcp_cxr.images.files._files import (
 from mcp_cxr.images.files._library_errors import (
     LIBRARY_ERRORS,
     NeedsDecoding,
+    silence_libraries,
     translate_library_errors,
     translate_system_errors,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "is_image_candidate",
     "is_image_name",
     "open_bounded",
+    "silence_libraries",
     "translate_library_errors",
     "translate_system_errors",
 ]

@@ -80,7 +80,7 @@ def translate_system_errors() -> Generator[None]:
         UnsupportedImage: The image needs more memory than is available, or than a worker process may use.
         UnreadableFile: The operating system does not open or read the file.
     """
-    _silence_libraries()
+    silence_libraries()
     try:
         yield
     except MemoryError as error:
@@ -92,7 +92,7 @@ def translate_system_errors() -> Generator[None]:
         raise UnreadableFile(reason) from error
 
 
-def _silence_libraries() -> None:
+def silence_libraries() -> None:
     """Silence the libraries' warnings and logs.
 
     A filter for pydicom alone is put first and left there: other threads would undo `warnings.catch_warnings`. Its

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -71,7 +70,7 @@ class PullSummary:
     """Studies that it named against the question; they were left alone."""
     known: int = 0
     """Images and documents that were settled before."""
-    passed_over: Counter[str] = field(default_factory=Counter[str])
+    passed_over: dict[str, int] = field(default_factory=dict[str, int])
     """Images and documents that were not fetched, by reason."""
     to_fetch: int = 0
     """Images that are new; in a dry run, those that would be fetched."""
@@ -84,9 +83,9 @@ class PullSummary:
     """Studies whose report is new or was replaced."""
     reports_left_out: int = 0
     """Reports that were not stored, as they are not confirmed and other machines use the archive."""
-    refused: Counter[str] = field(default_factory=Counter[str])
+    refused: dict[str, int] = field(default_factory=dict[str, int])
     """Files that were fetched and are not in the archive, by reason."""
-    failed: Counter[str] = field(default_factory=Counter[str])
+    failed: dict[str, int] = field(default_factory=dict[str, int])
     """Images that could not be fetched, by reason; the next pull tries again."""
     missing: int = 0
     """Studies of the archive that the PACS has no more since this run or less than a day."""
@@ -97,3 +96,8 @@ class PullSummary:
     seconds: float = 0.0
     next: str | None = None
     """What to do next; None if nothing is left."""
+
+
+def count(reasons: dict[str, int], reason: str) -> None:
+    """Count a reason once more; a `Counter` in a dataclass would not become JSON."""
+    reasons[reason] = reasons.get(reason, 0) + 1

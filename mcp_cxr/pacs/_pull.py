@@ -18,7 +18,7 @@ from mcp_cxr.errors import ImageError, PacsError, PacsRefused, unwrap_exception_
 from mcp_cxr.pacs._choose import is_report, why_passed_over
 from mcp_cxr.pacs._fetch import Fetcher
 from mcp_cxr.pacs._list_studies import IncompleteAnswer, list_studies, mark_missing
-from mcp_cxr.pacs._plan import Destination, PullPlan, PullSummary
+from mcp_cxr.pacs._plan import Destination, PullPlan, PullSummary, count
 from mcp_cxr.pacs._reports import FoundReport, ReportReader, ReportTable, read_report_tables
 from mcp_cxr.pacs._spool import PASSED_OVER, REFUSED, STORED, SpooledInstance, SpooledReport, SpooledStudy
 
@@ -222,7 +222,7 @@ class Pull:
             found.documents.append(instance)
             return
         if reason := why_passed_over(instance, self._plan.query):
-            self.summary.passed_over[reason] += 1
+            count(self.summary.passed_over, reason)
             found.state.instances[uid] = SpooledInstance(PASSED_OVER, reason)
             return
         if self.is_stopping or self._is_limit_reached():
@@ -246,7 +246,7 @@ class Pull:
             path, size = await self._fetcher.fetch(study, instance)
         except ImageError as exc:
             found.state.instances[uid] = SpooledInstance(REFUSED, exc.reason)
-            self.summary.refused[exc.reason] += 1
+            count(self.summary.refused, exc.reason)
         except PacsRefused:
             raise
         except PacsError as exc:
@@ -259,7 +259,7 @@ class Pull:
 
     def _failed(self, reason: str) -> None:
         """Count a failure; too many in a row end the run."""
-        self.summary.failed[reason] += 1
+        count(self.summary.failed, reason)
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= _FAILURES_IN_A_ROW:
             self.stop(f"{reason} That was so {_FAILURES_IN_A_ROW} times in a row; pull again later.")
@@ -306,7 +306,7 @@ class Pull:
                 continue
             if outcome.image_id is None:
                 study.state.instances[uid] = SpooledInstance(REFUSED, outcome.reason)
-                self.summary.refused[outcome.reason or "not read"] += 1
+                count(self.summary.refused, outcome.reason or "not read")
             elif image := stored.get(outcome.image_id):
                 study.state.instances[uid] = SpooledInstance(
                     STORED, None, study.series[uid], outcome.image_id, outcome.size, outcome.mtime_ns
@@ -328,7 +328,8 @@ class Pull:
             state.report = report
             self.summary.reports += 1
         state.instances |= found.settled
-        self.summary.passed_over.update(one.reason for one in found.settled.values() if one.reason)
+        for reason in [one.reason for one in found.settled.values() if one.reason]:
+            count(self.summary.passed_over, reason)
 
     def _save(self, study: _FetchedStudy) -> None:
         """Write a study's state; only then remove files that are not kept."""

@@ -55,7 +55,18 @@ def search(ask: Any, **arguments: object) -> dict[str, Any]:
 
 
 def test_the_page_is_told_what_it_needs(ask: Any, folder: Path) -> None:
-    assert json.loads(ask("/page")[1]) == {"is_private": False, "folder": str(folder), "has_ended": False}
+    assert json.loads(ask("/page")[1]) == {
+        "is_private": False,
+        "folder": str(folder),
+        "has_pacs": False,
+        "has_ended": False,
+    }
+
+
+@pytest.mark.parametrize("sent", [{"since": "yesterday"}, {"until": "2026-11-1"}, {"since": 3}])
+def test_what_is_no_day_is_refused(ask: Any, sent: object) -> None:
+    assert ask("/pull", sent)[0] == 400
+    assert json.loads(ask("/pull")[1]) == {"state": "none"}
 
 
 def test_an_upload_needs_no_ending_and_finds_itself(ask: Any, archive: Ingested) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from functools import wraps
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ _CHECK_PX = 64
 _MAX_NAME = 200  # characters of a saved query's name, and of a file's
 _SIZES = range(64, 2049)
 _CHUNK = 2**20
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _told(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
@@ -59,7 +61,12 @@ async def _describe_page(_request: Request) -> Response:
     folder = next(iter([*backend.folders, *backend.settings.roots]), None)
     has_ended = backend.user_server.has_ended or backend.model_server.has_ended
     return JSONResponse(
-        {"is_private": backend.is_private, "folder": str(folder.absolute()) if folder else "", "has_ended": has_ended}
+        {
+            "is_private": backend.is_private,
+            "folder": str(folder.absolute()) if folder else "",
+            "has_pacs": backend.settings.pacs_url is not None,
+            "has_ended": has_ended,
+        }
     )
 
 
@@ -178,6 +185,26 @@ async def _stop_ingest(_request: Request) -> Response:
     return JSONResponse({})
 
 
+async def _show_pull(_request: Request) -> Response:
+    return JSONResponse(current_backend().pull_job.state())
+
+
+@_told
+async def _start_pull(request: Request) -> Response:
+    """Start to pull the studies of some days, or to count them."""
+    sent = await object_in(request)
+    days = [sent.get("since") or None, sent.get("until") or None]
+    if not all(one is None or (isinstance(one, str) and _DAY.fullmatch(one)) for one in days):
+        raise HTTPException(400, "Give days such as 2026-11-01.")
+    current_backend().start_pull(since=days[0], until=days[1], dry_run=sent.get("dry_run") is True)
+    return JSONResponse({})
+
+
+async def _stop_pull(_request: Request) -> Response:
+    current_backend().pull_job.stop()
+    return JSONResponse({})
+
+
 async def _list_queries(_request: Request) -> Response:
     return JSONResponse(await asyncio.to_thread(saved_queries, current_backend().settings.data_dir))
 
@@ -206,6 +233,9 @@ PAGE_ROUTES = [
     Route("/ingest", _show_ingest),
     Route("/ingest", _start_ingest, methods=["POST"]),
     Route("/ingest/stop", _stop_ingest, methods=["POST"]),
+    Route("/pull", _show_pull),
+    Route("/pull", _start_pull, methods=["POST"]),
+    Route("/pull/stop", _stop_pull, methods=["POST"]),
     Route("/queries", _list_queries),
     Route("/queries", _save_query, methods=["POST"]),
 ]

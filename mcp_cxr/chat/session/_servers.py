@@ -14,6 +14,7 @@ from mcp import StdioServerParameters
 from mcp_cxr.chat.model import ChatModel, create_model
 from mcp_cxr.chat.session._ingest_job import IngestJob
 from mcp_cxr.chat.session._mcp_client import Connection, Loop
+from mcp_cxr.chat.session._pull_job import PullJob
 from mcp_cxr.chat.session._uploads import Uploads
 from mcp_cxr.chat.session._views import Views
 from mcp_cxr.errors import CxrError
@@ -55,6 +56,7 @@ class Backend:
     is_private: bool = False
     """Whether the page keeps nothing in the browser: no address of a search, no history."""
     ingest_job: IngestJob = field(default_factory=IngestJob)
+    pull_job: PullJob = field(default_factory=PullJob)
     views: Views = field(default_factory=Views)
     """What viewers show."""
 
@@ -84,6 +86,11 @@ class Backend:
         user_server, model_server = _servers(self.settings, self.folders, self.uploads.folder, self.variables)
         await self.user_server.replace(user_server)
         await self.model_server.replace(model_server)
+
+    def start_pull(self, *, since: str | None, until: str | None, dry_run: bool) -> None:
+        """Start to pull from the PACS of MCP_CXR_PACS_URL; see `PullJob.start`."""
+        variables = _environment(self.settings, self.variables)
+        self.pull_job.start(self.loop, variables, since=since, until=until, dry_run=dry_run)
 
     def close(self) -> None:
         """Stop both servers."""
@@ -173,12 +180,18 @@ def _servers(
 def _server(
     settings: Settings, environment: dict[str, str], *options: str, share: str, roots: Sequence[Path]
 ) -> StdioServerParameters:
-    """Return how to start `serve` on this archive; relative paths are resolved against the working directory."""
-    variables = {name: value for name, value in environment.items() if name != _KEY} | {
-        "MCP_CXR_DATA_DIR": str(settings.data_dir.absolute()),
+    """Return how to start `serve` on this archive."""
+    variables = _environment(settings, environment) | {
         "MCP_CXR_ROOTS": os.pathsep.join(str(root.absolute()) for root in roots),
         "MCP_CXR_SHARE": share,
     }
+    return StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve", *options], env=variables)
+
+
+def _environment(settings: Settings, environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a command on this archive, with its paths as seen from the working directory."""
+    variables = {name: value for name, value in environment.items() if name != _KEY}
+    variables["MCP_CXR_DATA_DIR"] = str(settings.data_dir.absolute())
     if settings.key_file:
         variables["MCP_CXR_ID_KEY_FILE"] = str(settings.key_file.absolute())
-    return StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve", *options], env=variables)
+    return variables

@@ -4,6 +4,7 @@ import { element } from "/viewer/dom.js";
 import { CallError } from "/viewer/host_client.js";
 import { counted } from "/viewer/tool_results.js";
 import { AddFolder } from "./add_folder.js";
+import { AddFromPacs } from "./add_from_pacs.js";
 import { viewWords } from "./words.js";
 
 const MOST_BARS = 14;
@@ -13,10 +14,11 @@ const USUAL = ["left pleural effusion", "cardiomegaly", "pneumothorax", "edema w
 
 export class Home {
   /** @param on search, changed (called when a folder was added). */
-  constructor(server, folder, on) {
+  constructor(server, { folder, hasPacs }, on) {
     this.server = server;
     this.on = on;
     this.addFolder = new AddFolder(server, { folder, onadded: () => this.#refresh() });
+    this.addFromPacs = hasPacs ? new AddFromPacs(server, { onadded: () => this.#refresh() }) : null;
     this.questions = element("div", { class: "questions" });
     this.counts = element("div", { class: "counts" });
     this.add = element("section", { class: "add", "aria-label": "Add a folder" });
@@ -56,11 +58,19 @@ export class Home {
       this.add.dataset.empty = String(isEmpty);
       this.add.replaceChildren(
         ...(isEmpty
-          ? [element("h1", {}, "This archive is empty"), element("p", {}, "Name a folder of chest X-rays: DICOM, PNG or JPEG. They are read where they are; reports and tables beside them are used."), this.addFolder.root]
-          : [element("details", { open: this.addFolder.wasRunning || this.addFolder.status.hasChildNodes() }, element("summary", {}, "Add a folder"), this.addFolder.root)]),
+          ? [element("h1", {}, "This archive is empty"), element("p", {}, "Name a folder of chest X-rays: DICOM, PNG or JPEG. They are read where they are; reports and tables beside them are used."), this.addFolder.root, this.#pacsPanel()]
+          : [element("details", { open: this.addFolder.wasRunning || this.addFolder.status.hasChildNodes() }, element("summary", {}, "Add a folder"), this.addFolder.root), this.#pacsPanel()]
+        ).filter(Boolean),
       );
     }
     this.addFolder.follow();
+    this.addFromPacs?.follow();
+  }
+
+  #pacsPanel() {
+    if (!this.addFromPacs) return null;
+    const { wasRunning, status, root } = this.addFromPacs;
+    return element("details", { open: wasRunning || status.hasChildNodes() }, element("summary", {}, "Add from the PACS"), root);
   }
 
   /** Offer two searches that find something here: of the commonest labels, else of what is usual. */

@@ -88,10 +88,10 @@ function startAgain() {
 
 async function start() {
   await openSession();
-  const { is_private: isPrivate, folder } = await server.page();
+  const { is_private: isPrivate, folder, has_pacs: hasPacs } = await server.page();
   address = new Address(isPrivate);
   const places = { bar: find("bar"), panels: find("panels"), content: find("search"), overlay: find("overlay"), rest: find("page"), message: find("message") };
-  search = new SearchPage(server, address, { folder, places });
+  search = new SearchPage(server, address, { folder, hasPacs, places });
   find("to-search").addEventListener("click", () => (address.read().screen === "chat" ? go("search") : go("search", { search: {}, offset: 0 })));
   find("to-chat").addEventListener("click", () => go("chat"));
   find("restart").addEventListener("click", restart);

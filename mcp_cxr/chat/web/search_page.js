@@ -25,7 +25,7 @@ export class SearchPage {
   #state = null;
   #running = null;
 
-  constructor(server, address, { folder, places }) {
+  constructor(server, address, { folder, hasPacs, places }) {
     Object.assign(this, { server, address, places });
     this.selections = new Selections(address.isPrivate);
     this.history = new SearchHistory(address.isPrivate);
@@ -45,7 +45,7 @@ export class SearchPage {
       save: (name, search) => this.#try(() => this.server.saveQuery(name, search)),
       deleteSaved: (name) => this.#try(() => this.server.saveQuery(name, null)),
     });
-    this.home = new Home(server, folder, { search: (search) => this.#search(search), changed: () => this.#archiveChanged() });
+    this.home = new Home(server, { folder, hasPacs }, { search: (search) => this.#search(search), changed: () => this.#archiveChanged() });
     this.overlay = new Overlay(server, places.overlay, places.rest, {
       back: () => this.#closeImage(),
       step: (by) => this.#step(by),

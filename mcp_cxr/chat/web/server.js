@@ -79,6 +79,19 @@ export class Server {
     return this.#json("/api/ingest/stop", { method: "POST" });
   }
 
+  pull() {
+    return this.#json("/api/pull");
+  }
+
+  /** Start to pull the studies of some days from the PACS, or to count them. */
+  startPull({ since, until, dryRun }) {
+    return this.#json("/api/pull", { method: "POST", body: JSON.stringify({ since, until, dry_run: dryRun }) });
+  }
+
+  stopPull() {
+    return this.#json("/api/pull/stop", { method: "POST" });
+  }
+
   savedQueries() {
     return this.#json("/api/queries");
   }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mcp_cxr.errors import NotFound, PacsUnavailable
 from mcp_cxr.pacs import PacsQuery, PullPlan
-from mcp_cxr.records import Filter, StudyId
+from mcp_cxr.records import Filter, StudyId, to_json
 from tests.support.archives import opened
 from tests.support.image_files import dicom
 from tests.support.pacs import FilesPacs, structured_report
@@ -64,6 +65,7 @@ async def test_a_second_pull_fetches_nothing(tmp_path: Path, pacs: FilesPacs, ke
     async with opened(tmp_path / "data") as archive:
         first = await pulled(archive, pacs, keep=keep)
         again = await pulled(archive, pacs, keep=keep)
+        assert json.loads(json.dumps(to_json(first)))["passed_over"] == {"not a chest radiograph (body part)": 1}
         assert (first.fetched, first.added, first.next) == (4, 4, None)
         assert (again.fetched, again.added, again.known) == (0, 0, 5)
         assert (await archive.overview()).images == 4

@@ -10,7 +10,7 @@ KUBERNETES := build/kubernetes
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs viewer demo bench soak dist handout release reliability
+.PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs viewer demo bench soak dist handout release reliability api
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ test-pacs: $(SETUP) ## run the tests of images from a PACS against Debian's Orth
 
 reliability: $(SETUP) ## write docs/reliability.md from the names of the tests
 	$(BIN)/python -m tests.docs.reliability
+
+api: $(SETUP) ## write docs/api.md from the docstrings
+	$(BIN)/python -m tests.docs.api
 
 viewer: $(SETUP) ## serve the viewer in a small chat host on port 8799, to look at it while it is changed
 	$(BIN)/python -m tests.browser.bridge_host

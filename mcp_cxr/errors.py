@@ -130,7 +130,7 @@ class PacsUnavailable(PacsError):
 
     def __init__(self, message: str, retry_after_s: float = 0) -> None:
         super().__init__(message)
-        self.retry_after_s = retry_after_s
+        self.retry_after_s: float = retry_after_s
 
 
 class PacsRefused(PacsError):
@@ -151,7 +151,8 @@ class InternalError(CxrError):
 
     def __init__(self, kind: str, trace: str) -> None:
         super().__init__(f"internal error ({kind})")
-        self.kind, self.trace = kind, trace
+        self.kind: str = kind
+        self.trace: str = trace
 
 
 class ImageError(CxrError):
@@ -164,7 +165,7 @@ class ImageError(CxrError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason: str = reason
 
 
 class UnsupportedImage(ImageError):

@@ -77,7 +77,7 @@ class Archive:
         self.embedder = embedder
         self._image_reader = image_reader
         self._roots = Roots(settings.roots, store, spool=settings.spool_folder)
-        self.pulled = PulledImages(settings, store)
+        self.pulled: PulledImages = PulledImages(settings, store)
         """What was pulled from a PACS."""
         self._image_files = ImageFiles(store, embedder, image_reader, self._roots, self.pulled)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)

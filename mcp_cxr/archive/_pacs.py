@@ -75,7 +75,7 @@ class PulledImages:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self.spool = Spool(settings.spool_folder.resolve())
+        self.spool: Spool = Spool(settings.spool_folder.resolve())
         self.fetches_per_minute = _FETCHES_PER_MINUTE
         """Most files that are fetched again a minute; more are refused."""
         self._settings = settings

@@ -35,12 +35,12 @@ class OfflineEmbedder(AbstractAsyncContextManager["OfflineEmbedder"]):
         preprocessing: Version of the preprocessing from file to rendering; part of the fingerprint.
     """
 
-    name = "offline-sketch-1"
-    image_spec = ImageSpec(size=_SIZE, mode="L")
-    batch_size = None
-    embeds_text = False
-    max_text_words = 0
-    near_duplicate_cosine = 0.982
+    name: str = "offline-sketch-1"
+    image_spec: ImageSpec = ImageSpec(size=_SIZE, mode="L")
+    batch_size: int | None = None
+    embeds_text: bool = False
+    max_text_words: int = 0
+    near_duplicate_cosine: float = 0.982
     """Re-encoded or reduced radiographs stay at 0.982 or more; other people's reach 0.62, drawn phantoms 0.981."""
 
     def __init__(self, *, preprocessing: str) -> None:

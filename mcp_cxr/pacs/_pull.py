@@ -90,7 +90,7 @@ class Pull:
         self._table = ReportTable({})
         self._failures_in_a_row = 0
         self._reserved = 0
-        self.summary = PullSummary()
+        self.summary: PullSummary = PullSummary()
 
     @property
     def is_stopping(self) -> bool:

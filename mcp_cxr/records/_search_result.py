@@ -6,7 +6,7 @@ they are empty; `mcp-cxr search --json` prints them all.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -32,7 +32,7 @@ def counted(number: int, group: str = "study") -> str:
 class Hit(BaseModel):
     """One image on a page of results."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     rank: int
     """From 1, over all pages."""
@@ -71,7 +71,7 @@ class Hit(BaseModel):
 class Understood(BaseModel):
     """What the words of a query were read as."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     findings: list[str] = []
     """Each with its modifiers: `pleural effusion, left`."""
@@ -114,7 +114,7 @@ class SearchResult(BaseModel):
     (hybrid), or nothing (filter).
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     query: str | None = None
     search_mode: SearchMode

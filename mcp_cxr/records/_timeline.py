@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ TimelineOrder = Literal["earlier", "later", "same time", "time missing", "date m
 class TimelineStudy(BaseModel):
     """One study of the patient."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     study_id: str
     image_id: str
@@ -39,7 +39,7 @@ class TimelineStudy(BaseModel):
 class PatientTimeline(BaseModel):
     """The studies of one patient that are nearest to an image, with the status of each finding."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
     subject_id: str | None = None
     """null for a model, which knows the patient from the asked image."""

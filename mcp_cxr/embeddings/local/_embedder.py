@@ -63,7 +63,7 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
 
     name = LOCAL_ENCODER
     embeds_text = True
-    near_duplicate_cosine = 0.999
+    near_duplicate_cosine: float = 0.999
 
     def __init__(self, config: LocalConfig) -> None:
         self._config = config

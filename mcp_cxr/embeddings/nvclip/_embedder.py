@@ -59,13 +59,13 @@ class NvclipEmbedder:
 
     batch_size = None
     embeds_text = True
-    near_duplicate_cosine = 0.999
+    near_duplicate_cosine: float = 0.999
 
     def __init__(
         self, config: NvclipConfig, *, policy: RequestPolicy | None = None, transport: Transport | None = None
     ) -> None:
-        self.name = NAMES_OF_NVCLIP[0] if config.model in NAMES_OF_NVCLIP else config.model
-        self.image_spec = ImageSpec(size=config.image_size, mode="RGB", jpeg_quality=_JPEG_QUALITY)
+        self.name: str = NAMES_OF_NVCLIP[0] if config.model in NAMES_OF_NVCLIP else config.model
+        self.image_spec: ImageSpec = ImageSpec(size=config.image_size, mode="RGB", jpeg_quality=_JPEG_QUALITY)
         self._config = config
         self._policy = policy or RequestPolicy()
         self._transport = transport
@@ -77,7 +77,7 @@ class NvclipEmbedder:
             self._policy.texts_deadline_s,
             retries_connect=False,
         )
-        self.max_text_words = WORDS_OF_77_TOKENS
+        self.max_text_words: int = WORDS_OF_77_TOKENS
         self._knows_text_limit = False
         self._opened: Service | None = None
         self._identifying = anyio.Lock()

@@ -49,7 +49,7 @@ class ImageReader:
     """
 
     def __init__(self, *, workers: int | None = None, **bounds: Any) -> None:  # noqa: ANN401 # of WorkerPool
-        self.workers = workers or _usable_cores()
+        self.workers: int = workers or _usable_cores()
         self._bounds = bounds
 
     async def __aenter__(self) -> Self:

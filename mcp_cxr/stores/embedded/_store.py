@@ -73,7 +73,7 @@ class EmbeddedStore(Store):
 
     def __init__(self, folder: Path, *, busy_timeout_s: float = 30.0) -> None:
         path = folder / FILE_NAME
-        self.location = str(path)
+        self.location: str = str(path)
         self._connections = Connections(path, busy_timeout_s=busy_timeout_s, on_other_file=self._remove_cached)
         self._int8_copy = Int8Copy(path)
         self._results = ResultCache(capacity=64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -110,6 +109,7 @@ def told_by_tool(made: Ingested, tool: str, **arguments: Any) -> dict[str, Any]:
 
 def at_a_terminal(argv: list[str], typed: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a command whose stdin is a terminal with typed input."""
+    pty = pytest.importorskip("pty", reason="Windows has no such terminal", exc_type=ImportError)
     person, terminal = pty.openpty()
     try:
         os.write(person, f"{typed}\n".encode())

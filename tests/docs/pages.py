@@ -33,8 +33,8 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return the README, the changelog, and every page of the docs."""
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """Return the pages of the project's root, and every page of the docs."""
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: Path, language: str | None = None) -> list[Block]:

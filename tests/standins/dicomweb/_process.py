@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,6 +63,15 @@ class StandIn:
     def fail(self, kind: str, **more: Any) -> None:
         """Fail from now on: a kind of `_server.py`, and where, after how many requests and how often."""
         self.configure(fault={"kind": kind, **more})
+
+    def wait_for_held(self, *, within_s: float = 60) -> None:
+        """Return when a request hangs, as `fail("hang")` lets it."""
+        assert self._process.stdout
+        timer = Timer(within_s, self._process.kill)
+        timer.start()
+        line = self._process.stdout.readline()
+        timer.cancel()
+        assert line == b"held\n", f"no request came within {within_s:g} s"
 
     def requests(self, kind: str) -> list[str]:
         """Return the targets of the requests of a kind (query, metadata, retrieve) since the last `configure`."""

@@ -152,6 +152,7 @@ async def _yes(reply: _Reply, _fault: dict[str, Any]) -> bool:
 
 
 async def _hang(_reply: _Reply, _fault: dict[str, Any]) -> bool:
+    print("held", flush=True)  # noqa: T201  # the test waits for it
     await asyncio.Event().wait()
     return False
 

@@ -45,6 +45,10 @@ class Unreachable(HttpError):
     """No connection could be made; nothing was sent."""
 
 
+class UntrustedCertificate(Unreachable):
+    """The server's certificate is none that is trusted; nothing was sent."""
+
+
 class ConnectionBroken(HttpError):
     """The connection ended, or the server broke the protocol, before the reply was complete."""
 
@@ -329,9 +333,18 @@ def _bounded(limits: HttpLimits, deadline: float) -> Generator[None]:
             yield
     except httpx.ConnectTimeout:
         raise Unreachable("no answer to the connection attempt") from None
-    except httpx.ConnectError:
+    except httpx.ConnectError as exc:
+        if _is_of_certificate(exc):
+            raise UntrustedCertificate("its certificate is not trusted") from None
         raise Unreachable("connection refused, or no such host") from None
     except (httpx.TimeoutException, TimeoutError):
         raise TimedOut("no complete answer in time") from None
     except (httpx.RequestError, httpx.InvalidURL):
         raise ConnectionBroken("the connection broke off") from None
+
+
+def _is_of_certificate(exc: BaseException | None) -> bool:
+    """Whether an error was caused by a certificate."""
+    while exc is not None and not isinstance(exc, ssl.SSLCertVerificationError):
+        exc = exc.__cause__ or exc.__context__
+    return exc is not None

@@ -18,6 +18,7 @@ from mcp_cxr.http_client import (
     HttpLimits,
     TimedOut,
     Unreachable,
+    UntrustedCertificate,
 )
 from mcp_cxr.pacs._dicom_json import (
     INSTANCE_FIELDS,
@@ -107,8 +108,8 @@ class DicomWeb:
             while page := await self._page(query, modality, offset=len(seen)):
                 new = [study for study in page if study.study_instance_uid not in seen]
                 seen |= {study.study_instance_uid for study in new}
-                yield new
-                if not new:  # a server that ignores the offset sends the same studies again
+                yield new  # none: a server that ignores the offset sends the same studies again
+                if not new:
                     break
 
     async def _page(self, query: PacsQuery, modality: str, *, offset: int) -> list[PacsStudy]:
@@ -241,6 +242,10 @@ def _translated() -> Generator[None]:
         yield
     except HostNotAllowed:
         raise PacsRefused("The PACS is on another machine and not reached by https; nothing was sent.") from None
+    except UntrustedCertificate:
+        raise PacsRefused(
+            "The certificate of the PACS is not trusted. Set MCP_CXR_PACS_CA_FILE to that of its authority."
+        ) from None
     except Unreachable as exc:
         raise PacsUnavailable(f"The PACS cannot be reached: {exc}.") from None
     except TimedOut:

@@ -29,6 +29,8 @@ class Listing:
     """By StudyInstanceUID, as they were asked for."""
     not_asked_for: int = 0
     """Studies that the PACS named against the question."""
+    repeats: bool = False
+    """Whether the PACS sent a page that it had sent: it may have more studies than it named."""
 
 
 async def list_studies(source: PacsSource, query: PacsQuery) -> Listing:
@@ -41,6 +43,7 @@ async def list_studies(source: PacsSource, query: PacsQuery) -> Listing:
     """
     listing, others = Listing(), set[str]()
     async for page in source.studies(query):
+        listing.repeats |= not page
         for study in page:
             if _fits(study, query):
                 listing.studies[study.study_instance_uid] = study

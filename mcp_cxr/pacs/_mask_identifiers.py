@@ -50,21 +50,18 @@ def mask_identifiers(
         *(_of_id(value) for value in ids if value and len(value.strip()) >= _SHORTEST_ID),
         *(pattern for value in birth_dates if value for pattern in _of_date(value)),
     ]
+    plain = report.translate({ord(char): _bare(char) for char in set(report)})
     for pattern in patterns:
-        report = _masked(report, pattern)
+        spans = [found.span("masked") for found in re.finditer(pattern, plain)]
+        report, plain = _masked(report, spans), _masked(plain, spans)
     return report
 
 
-def _masked(report: str, pattern: str) -> str:
-    """Replace what a pattern finds in the report without accents and case, of which each letter keeps its place."""
-    plain = "".join(_bare(char) for char in report)
-    parts: list[str] = []
-    end = 0
-    for found in re.finditer(pattern, plain):
-        start, stop = found.span("masked")
-        parts += [report[end:start], MASK]
-        end = stop
-    return "".join((*parts, report[end:]))
+def _masked(text: str, spans: list[tuple[int, int]]) -> str:
+    """Replace parts of a text; the report and its twin without accents and case have the same places."""
+    starts = [0, *(stop for _, stop in spans)]
+    stops = [*(start for start, _ in spans), len(text)]
+    return MASK.join(text[start:stop] for start, stop in zip(starts, stops, strict=True))
 
 
 def _bare(char: str) -> str:

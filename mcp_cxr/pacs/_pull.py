@@ -122,7 +122,7 @@ class Pull:
         self._table = await to_thread.run_sync(read_report_tables, self._plan.report_tables)
         listing = await list_studies(self._source, self._plan.query)
         self.summary.studies, self.summary.not_asked_for = len(listing.studies), listing.not_asked_for
-        warning = None if self._plan.dry_run else await self._mark_missing(listing)
+        warning = _incomplete(listing) or (None if self._plan.dry_run else await self._mark_missing(listing))
         with unwrap_exception_group():
             async with anyio.create_task_group() as clock:
                 clock.start_soon(self._send_progress_regularly)
@@ -344,3 +344,13 @@ class Pull:
         while self._on_progress:
             await anyio.sleep(_PROGRESS_EVERY_S)
             await self._on_progress(self.summary)
+
+
+def _incomplete(listing: Listing) -> str | None:
+    """Return what to do if the PACS may have more studies than it named."""
+    if not listing.repeats:
+        return None
+    return (
+        f"The PACS sends its first page again in place of the next: it may have more than these {len(listing.studies)}"
+        " studies. Pull shorter ranges with --since and --until."
+    )

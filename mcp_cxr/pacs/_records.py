@@ -79,7 +79,10 @@ class PacsSource(Protocol):
     """
 
     def studies(self, query: PacsQuery) -> AsyncIterator[Sequence[PacsStudy]]:
-        """Yield the studies page by page; a study may come twice, and others than were asked for."""
+        """Yield the studies page by page; a study may come twice, and others than were asked for.
+
+        An empty page is the last: the PACS repeats a page, and may have more studies.
+        """
         ...
 
     async def has_study(self, study_instance_uid: str) -> bool:

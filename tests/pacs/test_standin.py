@@ -12,7 +12,6 @@ from tests.pacs.hospital import CHEST, deep_report, pdf_report, whole_hospital
 from tests.standins.dicomweb import StandIn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.pacs.orthanc import Orthanc
@@ -22,11 +21,9 @@ UID = CHEST[0].uid
 FILES = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*', "Accept-Encoding": "identity"}
 
 
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with StandIn(tmp_path_factory.mktemp("standin")) as started:
-        started.serve(whole_hospital())
-        yield started
+@pytest.fixture(autouse=True)
+def without_faults(standin: StandIn) -> None:
+    standin.configure()
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 from anyio import to_thread
 
-from mcp_cxr.errors import CorruptImage
-
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
     from pathlib import Path
@@ -110,11 +108,7 @@ class ImageReader:
         """
         from mcp_cxr.images.workers._tasks import document_task
 
-        try:
-            with anyio.fail_after(_DOCUMENT_S):
-                return await self._run_in_worker(document_task(path))
-        except TimeoutError:
-            raise CorruptImage("reading the document took too long") from None
+        return await self._run_in_worker(document_task(path), deadline_s=_DOCUMENT_S)
 
     async def _run(self, task: Task[Result]) -> Result:
         """Run a task in a thread, or in a worker process if it has to decode.
@@ -129,12 +123,12 @@ class ImageReader:
         except NeedsDecoding:
             return await self._run_in_worker(task)
 
-    async def _run_in_worker(self, task: Task[Result]) -> Result:
+    async def _run_in_worker(self, task: Task[Result], *, deadline_s: float | None = None) -> Result:
         from mcp_cxr.images.workers._worker_pool import WorkerPool
 
         if self._pool is None:
             self._pool = WorkerPool(self.workers, **self._bounds)
-        return await self._pool.run(task)
+        return await self._pool.run(task, deadline_s=deadline_s)
 
 
 def _usable_cores() -> int:

@@ -78,8 +78,11 @@ class WorkerPool:
         self._slots = anyio.CapacityLimiter(max_processes)
         self._idle: list[_Worker] = []
 
-    async def run(self, task: Task[Result]) -> Result:
+    async def run(self, task: Task[Result], *, deadline_s: float | None = None) -> Result:
         """Run a task in a process.
+
+        Args:
+            deadline_s: Seconds from when the process has the task; None: the pool's.
 
         Raises:
             InternalError: Our own code failed in the process.
@@ -89,19 +92,19 @@ class WorkerPool:
         async with self._slots:
             while self._idle:  # an idle process may have been killed from outside, and then never receives the task
                 try:
-                    return await self._run_on(task, self._idle.pop())
+                    return await self._run_on(task, self._idle.pop(), deadline_s)
                 except _TaskNotReceivedError:
                     continue
             try:
-                return await self._run_on(task, await _start_worker(self._command))
+                return await self._run_on(task, await _start_worker(self._command), deadline_s)
             except (OSError, _TaskNotReceivedError) as error:
                 raise UnreadableFile("decoder cannot be started") from error
 
-    async def _run_on(self, task: Task[Result], worker: _Worker) -> Result:
+    async def _run_on(self, task: Task[Result], worker: _Worker, deadline_s: float | None) -> Result:
         is_done = False
         try:
             await worker.send(task.to_message())
-            with anyio.fail_after(self._deadline_s):
+            with anyio.fail_after(deadline_s or self._deadline_s):
                 answer = await worker.answer()
             is_done = True
         except TimeoutError:

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import http
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tests.standins.dicomweb._answers import NoSuchResource, multipart, query, within
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 _CONTROL, _ROOT = "/_standin", "/dicom-web"
 _JSON = "application/dicom+json"
 _BOUNDARY = "a-boundary"
-_TRICKLE_S = 0.02
-_GZIP_BOMB = 1 << 28  # bytes when it is unpacked
+_TRICKLE_S = 0.002
+
+
+@cache
+def _gzip_bomb() -> bytes:
+    return gzip.compress(bytes(1 << 28), 1)
 
 
 class Server:
@@ -115,7 +120,7 @@ class _Reply:
         if kind == "no boundary":
             headers["Content-Type"] = "application/octet-stream"
         if kind == "gzip":
-            headers["Content-Encoding"], body = "gzip", gzip.compress(bytes(_GZIP_BOMB), 1)
+            headers["Content-Encoding"], body = "gzip", _gzip_bomb()
         self.head(status, headers | {"Content-Length": str(len(body))})
         if kind == "trickle":
             for byte in body:

@@ -316,6 +316,8 @@ def load_settings() -> Settings:
     if settings.embedder == "local" and settings.model_dir is None:
         raise ConfigError("MCP_CXR_EMBEDDER=local needs MCP_CXR_MODEL_DIR, the folder of the model (docs/models.md).")
     require_absolute("MCP_CXR_DATA_DIR", settings.data_dir)
+    if settings.data_dir.is_file():
+        raise ConfigError(f"MCP_CXR_DATA_DIR is {settings.data_dir}, a file; name a folder that you can write to.")
     require_absolute("MCP_CXR_MODEL_DIR", *([settings.model_dir] if settings.model_dir else []))
     require_absolute("MCP_CXR_ID_KEY_FILE", *([settings.id_key_file] if settings.id_key_file else []))
     return settings

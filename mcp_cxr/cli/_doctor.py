@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Ask IRIS and the embedding service what docs/first-contact.md lists.")
-@click.option("--write", is_flag=True, help="With --deep: write into new tables in IRIS, after a typed yes; drop them.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Send IRIS and the embedding service the test requests that docs/first-contact.md lists.",
+)
+@click.option(
+    "--write",
+    is_flag=True,
+    help="With --deep: test writing in new IRIS tables, after a typed yes; they are dropped at the end.",
+)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="With --deep: write a JSON file of numbers and codes, without any text of a server.",
+    help="With --deep: write the results to a JSON file: numbers and codes, no text from a server.",
 )
 @as_json
 @allow_demo_encoder
@@ -33,7 +41,7 @@ def doctor(*, deep: bool, write: bool, out: Path | None, as_json: bool) -> int:
 
         return ask_servers(write=write, out=out, as_json=as_json)
     if write or out:
-        raise ConfigError("--write and --out go with --deep; add it.")
+        raise ConfigError("--write and --out need --deep; add it.")
     results = with_archive(lambda archive: archive.doctor())
     ok = all(result.ok for result in results)
     print_result({"ok": ok, "checks": [asdict(result) for result in results]}, map(_text, results), as_json=as_json)

@@ -50,7 +50,7 @@ def _figure_line(figure: Figure) -> str:
     name = f"{figure.name}  {figure.of}" if figure.of else figure.name
     interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
     chance = "" if figure.chance is None else f"{figure.chance:.3f}"
-    return f"  {name:<46}{figure.value:>8.3f}  {interval:<16}{chance:>8}{figure.n:>8} {figure.counted}".rstrip()
+    return f"  {name:<46}{figure.value:>8.3f}  {interval:<16}{chance:>8}{figure.n:>8} {figure.unit}".rstrip()
 
 
 def _agreement_lines(result: ProtocolResult) -> Iterator[str]:

@@ -187,7 +187,7 @@ def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool
         f"  Images processed: {summary.processed}",
         f"  Skipped (already exist): {summary.skipped}",
         *_passed_over(summary),
-        f"  Would be added: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
+        f"  Would insert: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
         *(
             f"    {reason}: {count}{_HINTS.get(reason, '')}, for example {examples[reason]}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--layout", metavar="NAME", help="Use this layout instead of those that are recognized.")
 @as_json
 def layout(folder: Path, *, companions: tuple[Path, ...], layout: str | None, as_json: bool) -> None:
-    """Say what an ingest of FOLDER would recognize: the data set, its tables, and what they give.
+    """Show what an ingest of FOLDER would recognize: the data set, its tables, and what they contain.
 
     No image is opened and nothing is stored.
     """

@@ -27,9 +27,9 @@ def model() -> None:
 @click.argument("folder", type=_FOLDER)
 @as_json
 def check(folder: Path, *, as_json: bool) -> int:
-    """Load the encoder in FOLDER, embed drawings and texts, and say what it is and how fast.
+    """Load the encoder in FOLDER, embed drawings and texts, and print what it is and how fast it runs.
 
-    Ends with code 1 if its vectors do not behave, or are not those of its exporter (reference.npz).
+    Exits with 1 if its vectors fail a check, or differ from those of its exporter (reference.npz).
     """
     note("Loading the encoder; one that is new to this machine is hashed and loaded twice...")
     path = folder.absolute()
@@ -43,10 +43,10 @@ def check(folder: Path, *, as_json: bool) -> int:
 @click.argument("target", type=_FOLDER)
 @as_json
 def quantize(folder: Path, target: Path, *, as_json: bool) -> int:
-    """Write the encoder in FOLDER to TARGET with int8 weights, and say what that costs.
+    """Write the encoder in FOLDER to TARGET with int8 weights, and print how much its vectors change.
 
-    Vectors before and after are compared on images of the archive, or on drawings if it has none. Vectors of both do
-    not go into one archive.
+    Vectors before and after are compared on images of the archive, or on drawings if it has none. One archive
+    cannot hold vectors of both.
     """
     note("Quantizing; this takes a minute or two...")
 
@@ -84,4 +84,4 @@ def _quantize_lines(found: QuantizedEncoder) -> Iterator[str]:
     yield f"Compared on   {found.images} {kind}"
     yield f"Cosine        images {found.image_cosine:.5f} or more, {found.image_cosine_mean:.5f} on average"
     yield f"              texts {found.text_cosine:.5f} or more"
-    yield f"Speed         {found.speedup:g} times that of before"
+    yield f"Speed         {found.speedup:g} times as fast as before"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,6 @@ from mcp_cxr.cli._common import as_json as as_json_option
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator, Mapping
     from typing import Literal
 
@@ -32,26 +32,47 @@ if TYPE_CHECKING:
     from mcp_cxr.settings import Settings
 
 _LINE_EVERY_S = 5.0
-_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+class _Day(click.ParamType[dt.date]):
+    """A date in ISO's form."""
+
+    name = "date"
+
+    def convert(self, value: str | dt.date, param: click.Parameter | None, ctx: click.Context | None) -> dt.date:
+        """Return the date that the user typed."""
+        if isinstance(value, dt.date):
+            return value
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            name = param.opts[0] if param else "The date"
+            raise ConfigError(f"{name} must be a date such as 2026-11-01, not {value!r}.") from None
+
+
+_DAY = _Day()
 
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--since", type=_DAY, help="First day of the studies, such as 2026-11-01; by default any.")
-@click.option("--until", type=_DAY, help="Last day of the studies.")
+@click.option("--since", type=_DAY, help="Only studies of this day or later.")
+@click.option("--until", type=_DAY, help="Only studies of this day or earlier.")
 @click.option(
-    "--modality", default="DX,CR", show_default=True, help="Modalities to fetch, separated by commas; DR where used."
+    "--modality",
+    default="DX,CR",
+    show_default=True,
+    help="Modalities to fetch, separated by commas; add DR if the PACS uses it.",
 )
 @click.option("--patient", help="Only studies of this PatientID.")
 @click.option("--accession", help="Only the study with this accession number.")
 @click.option("--limit", type=click.IntRange(min=1), help="Fetch at most this many images.")
-@click.option("--dry-run", is_flag=True, help="Count what would come, and how large it is; fetch nothing.")
+@click.option("--dry-run", is_flag=True, help="Count what would be fetched, and how large it is; fetch nothing.")
 @click.option(
     "--keep",
     type=click.Choice(["none", "files"]),
     default="none",
     show_default=True,
-    help="Keep the files in the data folder, or fetch an image again whenever it is looked at.",
+    help="files: keep fetched files in the data folder; none: fetch an image again whenever it is viewed.",
 )
 @click.option("--rate", type=click.IntRange(min=1), help="Fetch at most this many files a minute.")
 @click.option(
@@ -63,16 +84,17 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--reports-as-they-are",
     is_flag=True,
-    help="Confirm, once, that reports of the PACS may be shared like others; masking them is no de-identification.",
+    help="Confirm once that reports from the PACS may be shared like others; they are masked, not de-identified.",
 )
-@click.option("--remove-gone", is_flag=True, help="Remove the studies that the PACS has no more, after a typed yes.")
+@click.option("--remove-gone", is_flag=True, help="Remove studies that are no longer in the PACS, after a typed yes.")
 @as_json_option
 @allow_demo_encoder
 def pull(url: str | None, *, as_json: bool, remove_gone: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on
-    """Add the chest X-rays of a PACS to the archive.
+    """Add chest X-rays from a PACS to the archive.
 
     URL is the base of its DICOMweb service, or dicom://CALLED_AE@host:port; by default MCP_CXR_PACS_URL. Nothing is
-    written to the PACS. What is in the archive is not fetched again, so the command can be run again at any time.
+    written to the PACS. Images already in the archive are not fetched again, so the command can be run again at any
+    time.
     """
     if remove_gone:
         return with_settings(_remove_gone)
@@ -110,8 +132,8 @@ async def _pull(
 def _plan(
     url: str,
     *,
-    since: dt.datetime | None,
-    until: dt.datetime | None,
+    since: dt.date | None,
+    until: dt.date | None,
     modality: str,
     patient: str | None,
     accession: str | None,
@@ -127,10 +149,10 @@ def _plan(
     if not modalities or not all(one.isascii() and one.isalnum() for one in modalities):
         raise ConfigError("--modality must be codes such as DX,CR.")
     if since and until and since > until:
-        raise ConfigError("--since is after --until; exchange them.")
+        raise ConfigError("--since is after --until; swap them.")
     query = PacsQuery(
-        since=since.date() if since else None,
-        until=until.date() if until else None,
+        since=since,
+        until=until,
         modalities=modalities,
         patient_id=patient,
         accession_number=accession,
@@ -166,8 +188,8 @@ def _lines(summary: PullSummary, *, dry_run: bool, total: int) -> Iterator[str]:
     yield f"  Time elapsed: {summary.seconds:.1f} s"
     yield f"  Studies found: {summary.studies}"
     if summary.not_asked_for:
-        yield f"  Studies that the PACS named without being asked for, left alone: {summary.not_asked_for}"
-    yield f"  Known before: {summary.known}"
+        yield f"  Studies that the PACS listed although they do not match the query, skipped: {summary.not_asked_for}"
+    yield f"  Images fetched before: {summary.known}"
     yield from _by_reason("Not fetched", summary.passed_over)
     if dry_run:
         yield f"  Would be fetched: {summary.to_fetch} images, about {_megabytes(summary.to_fetch_bytes)} uncompressed"
@@ -176,13 +198,13 @@ def _lines(summary: PullSummary, *, dry_run: bool, total: int) -> Iterator[str]:
         yield f"  Successfully added: {summary.added}"
         yield f"  Reports: {summary.reports}"
     if summary.reports_left_out:
-        yield f"  Reports left out until --reports-as-they-are confirms them: {summary.reports_left_out}"
+        yield f"  Reports left out until you confirm with --reports-as-they-are: {summary.reports_left_out}"
     yield from _by_reason("Fetched but refused", summary.refused)
     yield from _by_reason("Could not be fetched; the next pull tries again", summary.failed)
     if summary.missing:
-        yield f"  Missing at the PACS, asked for again after a day: {summary.missing} studies"
+        yield f"  Missing from the PACS, looked for again after a day: {summary.missing} studies"
     if summary.gone:
-        yield f"  Gone at the PACS, still in the archive: {summary.gone} studies (--remove-gone removes them)"
+        yield f"  No longer in the PACS, still in the archive: {summary.gone} studies (--remove-gone removes them)"
     if summary.limit_reached:
         yield "  The limit was reached. Run the same command again to continue."
     yield f"Total images in database: {total}"
@@ -204,13 +226,13 @@ async def _remove_gone(settings: Settings) -> int:
     async with opened_archive(settings) as archive:
         gone = await archive.pulled.gone_studies()
         if not gone:
-            say("The archive has no study that its PACS has no more.")
+            say("No study of the archive is missing from the PACS; nothing was removed.")
             return DONE
         wheres = [Filter(study_id=StudyId(study.study_id)) for study in gone]
         previews = [await archive.forget_preview(where) for where in wheres]
         images = sum(preview.images for preview in previews)
         since = min(study.missing_since for study in gone)[:10]
-        if not confirmed(f"This removes {images} images of {len(gone)} studies, missing at the PACS since {since}."):
+        if not confirmed(f"This removes {images} images of {len(gone)} studies, missing from the PACS since {since}."):
             note("Not confirmed; nothing was removed.")
             return FAILED
         say(f"Images removed: {sum([await archive.forget(where) for where in wheres])}")

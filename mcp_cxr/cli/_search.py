@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write the results to this CSV file, with the path of each image.",
 )
-@click.option("--all", "all_pages", is_flag=True, help="Every result that matches, not only one page.")
+@click.option("--all", "all_pages", is_flag=True, help="Return every result that matches, not only one page.")
 @as_tool_json
 @allow_demo_encoder
 def search(
@@ -101,7 +101,7 @@ def search(
     if all_pages:
         given = click.get_current_context().get_parameter_source("limit")
         if given is not ParameterSource.DEFAULT:
-            raise ConfigError("--all gives every result that matches: leave out --limit.")
+            raise ConfigError("--all returns every result that matches; leave out --limit.")
         arguments = replace(arguments, limit=_PAGE)
     searched_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
@@ -148,12 +148,12 @@ def _lines(page: SearchResult) -> Iterator[str]:
 
 
 def _text(hit: Hit) -> str:
-    score = "  -  " if hit.similarity_score is None else f"{hit.similarity_score:.3f}"
+    score = "" if hit.similarity_score is None else f"{hit.similarity_score:.3f} - "
     statistics = "" if hit.similarity_z is None else f"z {hit.similarity_z:+.1f}, percentile {hit.percentile}; "
     part = f"matches in part ({'; '.join(hit.missing)}); " if hit.matched == "part" else ""
     excerpt = f"\n        {hit.report_excerpt}" if hit.report_excerpt else ""
     return (
-        f"{score} - {hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}\n"
+        f"{score}{hit.image_id} ({hit.view_position}) - Patient {hit.subject_id}\n"
         f"        {statistics}{part}{'; '.join(hit.why)}{excerpt}"
     )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the image to this PNG file.")
 @as_tool_json
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
-    """Show everything known of one image."""
+    """Show everything known about one image."""
     shown = with_archive(lambda archive: _show(archive, image_id, png))
     print_result(shown, _lines(shown), as_json=as_json)
     if shown.external and not as_json:

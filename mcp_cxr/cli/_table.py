@@ -69,7 +69,7 @@ def index(*, as_json: bool) -> None:
     needs none.
     """
     is_indexed = with_archive(lambda archive: archive.store.create_vector_index())
-    line = "HNSW index of the vectors built (or exists)" if is_indexed else "This store needs no index of its vectors"
+    line = "HNSW index of the vectors built (or exists)" if is_indexed else "The embedded store needs no vector index"
     print_result({"indexed": is_indexed}, [line], as_json=as_json)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--before", metavar="STUDY|DATE", help="Only studies before this one of the patient, or before a date.")
 @as_tool_json
 def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) -> None:
-    """Show the patient's studies nearest to an image, and how findings changed."""
+    """Show the patient's studies closest in time to an image, and how findings changed."""
     try:
         shown = with_archive(lambda archive: archive.timeline(image_id, limit=limit, before=before))
     except QueryError as exc:
@@ -32,8 +32,8 @@ def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) ->
         return
     for warning in shown.warnings:
         note(f"Note: {warning}")
-    shown_of_all = f"{len(shown.studies)} of {shown.total_studies} studies of patient {shown.subject_id}"
-    note(f"{shown_of_all}, nearest first. A study that is not named after a finding does not mention it.")
+    count = f"{len(shown.studies)} of {shown.total_studies} studies of patient {shown.subject_id}"
+    note(f"{count}, closest in time first. A study without a status of a finding does not mention it.")
 
 
 def _lines(shown: PatientTimeline) -> Iterator[str]:

@@ -9,14 +9,25 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Verification
 
-_NAMES = {"reports read by an older version": "reports interpreted by an older version of mcp-cxr"}
+_NAMES = {
+    "zero": "vector of zeros",
+    "constant": "vector of equal numbers",
+    "not finite": "vector with a number that is not finite",
+    "wrong dimension": "vector of the wrong dimension",
+    "orphaned": "vector without an image",
+    "refused by newer rules": "file that this version refuses",
+    "read differently by newer rules": "file that this version reads differently",
+    "root gone": "folder gone (a root without images)",
+    "external": "image written by another program",
+    "reports read by an older version": "reports interpreted by an older version of mcp-cxr",
+}
 """What people read instead of a key of the JSON."""
 _FILES_NEEDED = "their files were not found or could not be read; mount their folder and repair again."
 _ADVICE = {
     "duplicate vector": "the same image is stored under two ids; remove one with `mcp-cxr forget --image ID`.",
     "file changed": "ingest their folder again; `mcp-cxr ingest` says why a file cannot be read.",
     "file gone": "mount the folder, or ingest the files where they are now.",
-    "external": "written by another program; ingest their folder to make them searchable.",
+    "external": "ingest their folder to make them searchable.",
 }
 """What to do about images that a repair leaves as they are."""
 _NEVER_REPAIRED = frozenset(("file gone",))

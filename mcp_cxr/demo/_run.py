@@ -135,7 +135,9 @@ async def run_demo(keep: Path | None) -> int:
         host = _Host(client)
         await _run_searches(host)
         if encodes:
-            click.echo("\nBy words where reports are, and by pixels where none is, beside what was drawn:")
+            click.echo(
+                "\nBy words in studies with a report, by pixels in studies without one (drawn: it shows the finding):"
+            )
             for question in QUESTIONS:
                 await host.compare(question, drawn)
     sheet = (folder / "contact-sheet.png").absolute()

@@ -27,7 +27,7 @@ def side_by_side(question: str, by_words: Sequence[Hit], by_pixels: Sequence[Hit
     }
     rows = zip_longest(_cells(by_words, answering), _cells(by_pixels, answering), fillvalue="")
     table = [
-        ("", "words, in reports", "pixels, where no report is"),
+        ("", "words, studies with a report", "pixels, studies without a report"),
         *((rank, *row) for rank, row in enumerate(rows, 1)),
     ]
     return [f"{rank:>2}  {words:<32}{pixels}" for rank, words, pixels in table]

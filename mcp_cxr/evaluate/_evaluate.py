@@ -77,7 +77,11 @@ async def evaluate(
 
     dataset = await load_dataset(store, split=plan.split, labels_of=labels_of)
     if fingerprint is None or not dataset.image_ids:
-        raise ConfigError("The archive has no images to measure with; ingest some, or name another split.")
+        raise ConfigError(
+            f"No image of the archive has split {plan.split}; name another split."
+            if plan.split
+            else "The archive has no images to measure with; ingest some."
+        )
     if plan.truth and not joined[0]:
         raise ConfigError(f"No row of {plan.truth.name} has a study of the archive; check its ids, or the split.")
     for line in plan.truth.unknown_findings() if plan.truth else []:

@@ -100,7 +100,8 @@ class Layouts:
         told = [*self._warnings, *(line for adapter in self._adapters for line in adapter.warnings())]
         if is_complete:
             told += [
-                f"No row of {use.file} ({use.rows}) was used: no image here fits, or other tables describe the images."
+                f"No row of {use.file} was used (rows: {use.rows}). They name no image of this folder, or another table"
+                " gives the same facts."
                 for use in self.table_uses()
                 if use.rows and not use.joined
             ]

@@ -64,7 +64,7 @@ def test_a_dry_run_lists_new_images_and_creates_nothing(on_new: Command, image_d
     assert done.code == 0
     assert lines[0] == "[DRY RUN] Would insert: 00000000-00000001-00000002-00000003-00000004 (PA)"
     assert len([line for line in lines if line.startswith("[DRY RUN] Would insert: ")]) == SMALL
-    assert f"  Would be added: {SMALL}" in lines
+    assert f"  Would insert: {SMALL}" in lines
     assert not (tmp_path / "data").exists()
 
 

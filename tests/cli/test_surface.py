@@ -39,7 +39,7 @@ COMMANDS = [
     "demo",
 ]
 MODEL_COMMANDS = ["check", "quantize"]
-TABLE_COMMANDS = ["create", "drop", "stats", "verify", "copy"]
+TABLE_COMMANDS = ["create", "drop", "stats", "verify", "index", "refused", "copy"]
 _TIMES = ("execution_time_ms", "seconds", "images_per_second", "stages", "slowest_stage", "milliseconds")
 
 

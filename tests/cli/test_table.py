@@ -104,7 +104,7 @@ def test_repair_corrects_what_it_can_and_counts_the_rest(on_new: Command, image_
     rows(tmp_path / "data", "UPDATE vectors SET vector = zeroblob(length(vector)) WHERE slot > 2")
     done = on_new("table", "verify", "--repair")
     assert done.code == 1
-    assert f"  zero: 0 ({SMALL - 2} repaired)\n" in done.out
+    assert f"  vector of zeros: 0 ({SMALL - 2} repaired)\n" in done.out
     assert "  file gone: 1\n" in done.out
     assert done.err.endswith("file gone: mount the folder, or ingest the files where they are now.\n")
     again = on_new("table", "verify", "--repair", "--json").json

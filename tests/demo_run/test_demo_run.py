@@ -45,7 +45,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
 
 
 def assert_pixels_find(out: str) -> None:
-    *_, compared = out.partition("By words where reports are, and by pixels where none is")
+    *_, compared = out.partition("By words in studies with a report, by pixels in studies without one")
     for question in ("pacemaker", "left pleural effusion", "enlarged heart"):
         best = compared.split(f"\n{question}\n")[1].splitlines()[1]
         assert re.fullmatch(r" +1  (s\d{8} +[A-Z]+ +drawn *){2}", best)
@@ -60,7 +60,7 @@ def test_without_the_extra_it_says_in_one_line_what_that_adds(
     assert "it cannot embed text" in out
     (line,) = [line for line in out.splitlines() if "mcp-cxr[local]" in line]
     assert line.endswith("finds findings by pixels, without a report.")
-    assert "by pixels where none is" not in out
+    assert "by pixels in studies without one" not in out
 
 
 def demo_output(folder: Path, capfd: pytest.CaptureFixture[str]) -> str:

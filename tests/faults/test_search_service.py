@@ -215,7 +215,7 @@ async def test_the_command_falls_back_to_words_with_a_note_and_succeeds(standin:
     standin.stop()
     done = await command(standin, data, "search", QUERY)
     assert done.returncode == 0
-    assert done.stdout.startswith(b"  -   - ")
+    assert b"  -   - " not in done.stdout
     note = done.stderr.decode().splitlines()[0]
     assert note.startswith(f"Note: The embedding service at {standin.base_url} cannot be reached")
     assert SAID_BY_SERVICE in note

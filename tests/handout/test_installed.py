@@ -66,7 +66,7 @@ def served(installed: str, demo: Ingested, tmp_path_factory: pytest.TempPathFact
 
 def test_the_demo_finds_by_pixels_and_the_plots_extra_draws_plots(installed: str, tmp_path: Path):
     out = run(installed, "demo", "--keep", str(tmp_path / "demo"), cwd=tmp_path, env={})
-    assert "by pixels where none is" in out
+    assert "by pixels in studies without one" in out
     assert "Contact sheet of all results" in out
     assert (tmp_path / "demo" / "contact-sheet.png").is_file()
     (encoder,) = Path(installed).parents[1].rglob("mcp_cxr/demo/encoder")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REQUIRED = ("study_id", "finding", "value")
 _VALUES = {1.0: Status.PRESENT, 0.0: Status.ABSENT, -1.0: Status.POSSIBLE}
 _WRONG_COLUMNS = (
-    "{name} is not a table of codes: it needs the columns study_id, finding and value; side and size may follow."
+    "{name} is not a table of codes: it needs the columns study_id, finding and value; side and size are optional."
 )
 
 

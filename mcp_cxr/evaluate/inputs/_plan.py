@@ -134,7 +134,9 @@ class TruthFile:
                 labels = [label for label in LABELS if label in columns]
                 rows = {row[key]: {name: _VALUES[float(row[name])] for name in labels if row[name]} for row in table}
         except (OSError, EOFError, zlib.error) as exc:
-            raise ConfigError(f"Cannot read {path.name}: it is missing, damaged, or may not be read.") from exc
+            raise ConfigError(
+                f"Cannot read {path.name}: it does not exist, is damaged, or you have no permission to read it."
+            ) from exc
         except (StopIteration, ValueError, KeyError, TypeError, csv.Error) as exc:
             raise ConfigError(_WRONG_COLUMNS.format(name=path.name)) from exc
         if not labels:

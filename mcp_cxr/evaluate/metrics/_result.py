@@ -52,6 +52,12 @@ class Figure:
     counted: str = ""
     """What `n` counts, such as "prompts"; empty in files of earlier versions."""
 
+    @property
+    def unit(self) -> str:
+        """`counted` as it follows `n`: "query with results" after 1, else "queries with results"."""
+        what, *rest = self.counted.split(" ")
+        return " ".join([_SINGULAR.get(what, what.removesuffix("s")) if self.n == 1 else what, *rest])
+
 
 def figures_with_intervals(
     names: Sequence[tuple[str, str]],
@@ -315,9 +321,10 @@ def read_baseline(path: Path) -> Baseline:
     except OSError as exc:
         raise ConfigError(f"Cannot read {path} ({exc.strerror}); name a file that --save wrote.") from exc
     except (ValueError, KeyError, TypeError) as exc:
-        raise ConfigError(f"{path} is not a file that --save wrote; write it again.") from exc
+        raise ConfigError(f"{path} is not a file that --save wrote; make one with --save.") from exc
 
 
+_SINGULAR = {"queries": "query", "studies": "study"}
 _RENAMED = {"legs": "rankings"}
 """Protocols by the names that earlier versions saved."""
 _SETUP = ("images", "studies", "subjects", "truth", "split", "seed", "queries")

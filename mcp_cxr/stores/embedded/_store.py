@@ -56,7 +56,10 @@ _ON_NETWORK = (
     "The archive's folder is on a network file system ({kind}), where SQLite cannot protect it from two machines that"
     " write at once. Set MCP_CXR_DATA_DIR to a folder on a local disk."
 )
-_OPEN_TO_OTHERS = "Other users of this machine may read the data folder {folder}. Run: chmod 700 {folder}"
+_OPEN_TO_OTHERS = (
+    "Other users of this machine may read the data folder {folder}. Run chmod 700 {folder}, or set MCP_CXR_DATA_DIR to"
+    " a folder that holds nothing else."
+)
 FILE_NAME = "archive.sqlite3"
 _MAX_LAGS = (MAX_LAG_SLOTS, None, None)  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read
 

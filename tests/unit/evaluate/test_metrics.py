@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, ndcg_score
 
-from mcp_cxr.evaluate.metrics import KnownItemRank, Ranking
+from mcp_cxr.evaluate.metrics import Figure, KnownItemRank, Ranking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,3 +110,18 @@ def test_figures_without_relevant_items_are_nan_or_zero() -> None:
     groups = Ranking(np.array([1.0, 2.0]), np.array([False, False])).groups()
     assert np.isnan([groups.average_precision(), groups.ndcg(5), groups.recall(1)]).all()
     assert groups.precision(1) == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "counted", "unit"),
+    [
+        (1, "queries with results", "query with results"),
+        (2, "queries with results", "queries with results"),
+        (1, "studies with it", "study with it"),
+        (1, "prompts", "prompt"),
+        (1, "", ""),
+    ],
+)
+def test_the_unit_of_one_is_singular(n: int, counted: str, unit: str) -> None:
+    figure = Figure("P@10", "", 0.5, None, None, None, n, counted=counted)
+    assert figure.unit == unit

@@ -140,7 +140,10 @@ async def test_a_table_of_other_images_is_named(data: Path, image_dir: Path) -> 
     labels(image_dir / "mimic-cxr-2.0.0-chexpert.csv", [("", "10000001", "59999999")])
     summary = await ingested(data, image_dir)
     assert summary.notes == [
-        "No row of mimic-cxr-2.0.0-chexpert.csv (1) was used: no image here fits, or other tables describe the images."
+        (
+            "No row of mimic-cxr-2.0.0-chexpert.csv was used (rows: 1). They name no image of this folder, or another"
+            " table gives the same facts."
+        )
     ]
 
 

@@ -132,6 +132,13 @@ class TestValuesAsTheyArePasted:
             load_settings()
         assert "be-seen" not in str(caught.value)
 
+    def test_a_file_is_refused_as_data_folder(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        file = tmp_path / "data"
+        file.write_text("")
+        monkeypatch.setenv("MCP_CXR_DATA_DIR", str(file))
+        with pytest.raises(ConfigError, match=f"^MCP_CXR_DATA_DIR is {file}, a file; name a folder"):
+            load_settings()
+
     @pytest.mark.parametrize("name", ["MCP_CXR_DATA_DIR", "MCP_CXR_ID_KEY_FILE"])
     @pytest.mark.parametrize(
         ("value", "line"),

@@ -88,6 +88,6 @@ async def test_doctor_and_the_log_warn_of_a_data_folder_that_others_may_read(
     with caplog.at_level(logging.WARNING):
         async with EmbeddedStore(tmp_path / "data") as store:
             advice = [finding.advice for finding in await run_checks(store, ToyEmbedder(), ()) if not finding.ok]
-    line = f"Other users of this machine may read the data folder {tmp_path / 'data'}. Run: chmod 700"
+    line = f"Other users of this machine may read the data folder {tmp_path / 'data'}. Run chmod 700"
     assert (line in caplog.text) == is_told
     assert any((one or "").startswith(line) for one in advice) == is_told

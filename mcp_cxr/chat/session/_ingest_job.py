@@ -34,6 +34,7 @@ class IngestJob:
 
     def __init__(self) -> None:
         self._named = ""
+        self._left_out: dict[str, Any] | None = None
         self._future: Future[dict[str, Any]] | None = None
         self._processed, self._total, self._outcomes = 0, None, ""
         self._samples = deque[tuple[float, int]]()
@@ -51,7 +52,7 @@ class IngestJob:
         """
         if self.is_running:
             raise CxrError("A folder is being added. Wait for its end, or stop it.")
-        self._named = named
+        self._named, self._left_out = named, None
         self._new_round()
         self._future = backend.loop.start(self._ingest(backend, named, dry_run=dry_run))
 
@@ -69,19 +70,20 @@ class IngestJob:
             return {"state": "running", **known, **self._progress()}
         try:
             summary = self._future.result()
-            left_out = None if summary["would_add"] is not None else await self._left_out(backend)
+            if self._left_out is None and summary["would_add"] is None:
+                self._left_out = await self._list_left_out(backend)
         except CancelledError:
             return {"state": "stopped", **known}
         except (CxrError, MCPError) as exc:
             return {"state": "failed", **known, "problem": str(exc)}
-        return {"state": "done", **known, "summary": summary, "left_out": left_out}
+        return {"state": "done", **known, "summary": summary, "left_out": self._left_out}
 
     def _progress(self) -> dict[str, Any]:
         """Return the number of files, and how many a second and the seconds left, once these can be told."""
         rate = None
-        if self._samples and self._samples[-1][1] > self._samples[0][1]:
+        if self._samples:
             (first_at, first), (last_at, last) = self._samples[0], self._samples[-1]
-            rate = (last - first) / (last_at - first_at)
+            rate = (last - first) / (last_at - first_at) if last > first and last_at > first_at else None
         left = (self._total - self._processed) / rate if rate and self._total else None
         return {
             "processed": self._processed,
@@ -91,7 +93,7 @@ class IngestJob:
             "seconds_left": left,
         }
 
-    async def _left_out(self, backend: Backend) -> dict[str, Any]:
+    async def _list_left_out(self, backend: Backend) -> dict[str, Any]:
         return await backend.call("list_files_left_out", {"folder": str(folder_of(self._named))})
 
     def _new_round(self) -> None:

@@ -301,7 +301,7 @@ export class ImageViewer {
 
   #whyFound(hit) {
     const similarity = similarityOf(hit);
-    const reasons = hit.why ?? [];
+    const reasons = (hit.why ?? []).filter((reason) => reason !== "filter"); // filters alone are no reason
     if (!similarity && !reasons.length) return [];
     return [
       element("h2", {}, "Why it was found"),

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mcp import MCPError
 
@@ -17,7 +17,9 @@ from mcp_cxr.pasted_text import pasted_path
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat.session._servers import Backend
+    from mcp.shared.dispatcher import ProgressFnT
+
+    from mcp_cxr.chat.session._mcp_client import Loop
 
 _RATE_OVER_S = 15.0
 """The rate is that of the last seconds: files that are skipped go by much faster than others."""
@@ -27,6 +29,25 @@ def folder_of(named: str) -> Path:
     """Return the folder that a pasted path names, or holds the file that it names."""
     path = Path(pasted_path(named)).expanduser()
     return path.parent if path.is_file() else path
+
+
+class UsersServer(Protocol):
+    """What an ingest needs of the `Backend`."""
+
+    @property
+    def loop(self) -> Loop:
+        """Runs the calls."""
+        ...
+
+    async def add_folder(self, folder: Path) -> None:
+        """Let the user ingest a folder."""
+        ...
+
+    async def call(
+        self, tool: str, arguments: dict[str, Any], *, on_progress: ProgressFnT | None = None
+    ) -> dict[str, Any]:
+        """Call a tool for the user; return its structured content."""
+        ...
 
 
 class IngestJob:
@@ -44,7 +65,7 @@ class IngestJob:
         """Whether files are being added."""
         return self._future is not None and not self._future.done()
 
-    def start(self, backend: Backend, named: str, *, dry_run: bool) -> None:
+    def start(self, backend: UsersServer, named: str, *, dry_run: bool) -> None:
         """Start to add the images of a folder, or to count them.
 
         Raises:
@@ -61,7 +82,7 @@ class IngestJob:
         if self._future:
             self._future.cancel()
 
-    async def state(self, backend: Backend) -> dict[str, Any]:
+    async def state(self, backend: UsersServer) -> dict[str, Any]:
         """Return what the page shows: `state`, the progress, and at the end the summary and the files left out."""
         if self._future is None:
             return {"state": "none"}
@@ -93,7 +114,7 @@ class IngestJob:
             "seconds_left": left,
         }
 
-    async def _list_left_out(self, backend: Backend) -> dict[str, Any]:
+    async def _list_left_out(self, backend: UsersServer) -> dict[str, Any]:
         return await backend.call("list_files_left_out", {"folder": str(folder_of(self._named))})
 
     def _new_round(self) -> None:
@@ -107,7 +128,7 @@ class IngestJob:
         while now - self._samples[0][0] > _RATE_OVER_S:
             self._samples.popleft()
 
-    async def _ingest(self, backend: Backend, named: str, *, dry_run: bool) -> dict[str, Any]:
+    async def _ingest(self, backend: UsersServer, named: str, *, dry_run: bool) -> dict[str, Any]:
         """Call `ingest_directory` until everything is done, or a call makes no progress.
 
         Returns:

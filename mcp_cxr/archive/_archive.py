@@ -423,7 +423,7 @@ class Archive:
         Raises:
             StoreError: The store fails or was never made.
         """
-        return await verify(self.store, await self._compare_reading())
+        return await verify(self.store, await self._compare_reading(), self.pulled.has_file)
 
     async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
         from mcp_cxr.ingest import IdAssigner, IdKey, ReadingNow, compare_reading
@@ -457,7 +457,7 @@ class Archive:
             if summary.next:
                 raise EmbeddingUnavailable(summary.next)
 
-        return await repair(self.store, await self._compare_reading(), ingest_again)
+        return await repair(self.store, await self._compare_reading(), self.pulled.has_file, ingest_again)
 
     async def check_encoder(self, folder: Path) -> EncoderCheck:
         """Try the encoder of a model folder; see `mcp_cxr.upkeep.check_encoder`.

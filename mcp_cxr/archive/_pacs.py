@@ -128,6 +128,11 @@ class PulledImages:
             return [CheckResult("PACS", ok=False, detail="cannot be used", advice=str(exc))]
         return [CheckResult("PACS", ok=advice is None, detail=found, advice=advice) for found, advice in steps]
 
+    def has_file(self, path: Path) -> bool:
+        """Return whether a file that is not kept is that of an image whose study is still in the PACS; blocking."""
+        found = self.spool.kept_at_the_pacs(path) if path.is_relative_to(self.spool.root) else None
+        return found is not None and not found.study.is_gone
+
     async def file_of(self, image: ImageRecord) -> Path | None:
         """Return the file of an image, fetched again if it is not kept; None for an image that was not pulled.
 

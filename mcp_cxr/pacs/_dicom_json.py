@@ -23,7 +23,9 @@ TAGS: Final = {
     "ModalitiesInStudy": "00080061",
     "StudyDescription": "00081030",
     "SeriesDescription": "0008103E",
+    "PatientName": "00100010",
     "PatientID": "00100020",
+    "PatientBirthDate": "00100030",
     "BodyPartExamined": "00180015",
     "ProtocolName": "00181030",
     "ViewPosition": "00185101",
@@ -40,6 +42,8 @@ STUDY_FIELDS: Final = (
     "StudyDate",
     "AccessionNumber",
     "PatientID",
+    "PatientName",
+    "PatientBirthDate",
     "ModalitiesInStudy",
     "NumberOfStudyRelatedInstances",
 )
@@ -90,6 +94,18 @@ def whole(answer: Mapping[str, Any], keyword: str) -> int | None:
     return int(found) if found.isascii() and found.isdigit() and len(found) <= 9 else None  # noqa: PLR2004
 
 
+def _name(answer: Mapping[str, Any]) -> str | None:
+    """Return the patient's name in its alphabets, with `=` between them as in a file, PS3.18 F.2.2."""
+    element: object = answer.get(TAGS["PatientName"])
+    found: object = cast("dict[str, object]", element).get("Value") if isinstance(element, dict) else None
+    first: object = cast("list[object]", found)[0] if isinstance(found, list) and found else None
+    if isinstance(first, dict):
+        parts = cast("dict[str, object]", first)
+        spelled = [parts.get(alphabet) for alphabet in ("Alphabetic", "Ideographic", "Phonetic")]
+        return "=".join(str(one)[:_MAX_TEXT] for one in spelled if one) or None
+    return text(answer, "PatientName")  # as some servers and DIMSE have it
+
+
 def study_of(answer: Mapping[str, Any]) -> PacsStudy | None:
     """Return the study of an answer; None if its UID is none."""
     uid = text(answer, "StudyInstanceUID")
@@ -102,6 +118,8 @@ def study_of(answer: Mapping[str, Any]) -> PacsStudy | None:
         patient_id=text(answer, "PatientID"),
         accession_number=text(answer, "AccessionNumber"),
         instances=whole(answer, "NumberOfStudyRelatedInstances"),
+        patient_name=_name(answer),
+        birth_date=text(answer, "PatientBirthDate"),
     )
 
 

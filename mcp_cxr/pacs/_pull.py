@@ -49,6 +49,7 @@ class _FetchedStudy:
     """A study whose new files lie in the spool, and what to settle once they are in the archive."""
 
     state: SpooledStudy
+    study: PacsStudy
     files: dict[str, Path] = field(default_factory=dict[str, "Path"])
     """By SOPInstanceUID."""
     series: dict[str, str] = field(default_factory=dict[str, str])
@@ -179,7 +180,7 @@ class Pull:
         state = await to_thread.run_sync(self._spool.study, study.study_instance_uid)
         if state and state.settles(study):
             self.summary.known += len(state.instances)
-            return _FetchedStudy(state) if self._table.text_of(state) and not self._plan.dry_run else None
+            return _FetchedStudy(state, study) if self._table.text_of(study) and not self._plan.dry_run else None
         state = state or SpooledStudy(study.study_instance_uid, self._plan.source_name)
         state.study_date, state.patient_id = study.study_date, study.patient_id
         state.accession_number, state.modalities = study.accession_number, sorted(study.modalities)
@@ -190,7 +191,7 @@ class Pull:
         except PacsError as exc:
             self._failed(str(exc))
             return None
-        found = _FetchedStudy(state)
+        found = _FetchedStudy(state, study)
         for instance in instances:
             await self._consider(study, instance, found)
         if self._plan.dry_run:
@@ -320,7 +321,7 @@ class Pull:
         if image_id is None:
             return
         text, report = found.text, found.report
-        if report is None and state.report is None and (text := self._table.text_of(state)):
+        if report is None and state.report is None and (text := self._table.text_of(study.study)):
             report = SpooledReport("table", "", is_final=True)
         if text and report and self._destination.takes_reports:
             await to_thread.run_sync(self._spool.withhold_reports)

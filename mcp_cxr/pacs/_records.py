@@ -55,6 +55,10 @@ class PacsStudy:
     accession_number: str | None = field(default=None, repr=False)
     instances: int | None = None
     """(0020,1208) Number of Study Related Instances; None if the PACS does not say."""
+    patient_name: str | None = field(default=None, repr=False)
+    """(0010,0010), only to mask it in reports; never stored."""
+    birth_date: str | None = field(default=None, repr=False)
+    """(0010,0030), the same."""
 
 
 @dataclass(frozen=True, slots=True)

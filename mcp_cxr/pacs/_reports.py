@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.layouts import OpenTable
     from mcp_cxr.pacs._fetch import Fetcher
     from mcp_cxr.pacs._records import PacsInstance, PacsStudy
-    from mcp_cxr.pacs._spool import Spool, SpooledStudy
+    from mcp_cxr.pacs._spool import Spool
 
 _PRELIMINARY: Final = "PRELIMINARY REPORT\n\n"
 """Begins the text of a report that is not VERIFIED and COMPLETE."""
@@ -63,8 +63,8 @@ class ReportReader:
         found = FoundReport(known)
         for instance in documents:
             uid = instance.sop_instance_uid
-            path, _ = await self.fetcher.fetch(study, instance)
             try:
+                path, _ = await self.fetcher.fetch(study, instance)
                 document = await self.image_reader.read_document(path)
             except ImageError as exc:
                 found.settled[uid] = SpooledInstance(PASSED_OVER, exc.reason)
@@ -87,9 +87,9 @@ def _rank(report: SpooledReport) -> tuple[bool, str]:
 def _text(document: ReportDocument, study: PacsStudy) -> str:
     masked = mask_identifiers(
         document.text,
-        names=[document.patient_name],
+        names=[document.patient_name, study.patient_name],
         ids=[document.patient_id, document.accession_number, study.patient_id, study.accession_number],
-        birth_dates=[document.birth_date],
+        birth_dates=[document.birth_date, study.birth_date],
     )
     return masked if document.is_final else _PRELIMINARY + masked
 
@@ -100,13 +100,18 @@ class ReportTable:
 
     by_key: dict[str, str] = field(repr=False)
 
-    def text_of(self, study: SpooledStudy) -> str | None:
+    def text_of(self, study: PacsStudy) -> str | None:
         """Return the masked report of a study; None if the table has none."""
         keys = (study.study_instance_uid, study.accession_number)
         text = next((self.by_key[key] for key in keys if key and key in self.by_key), None)
         if text is None:
             return None
-        return mask_identifiers(text, names=[], ids=[study.patient_id, study.accession_number], birth_dates=[])
+        return mask_identifiers(
+            text,
+            names=[study.patient_name],
+            ids=[study.patient_id, study.accession_number],
+            birth_dates=[study.birth_date],
+        )
 
 
 def read_report_tables(paths: Sequence[Path]) -> ReportTable:

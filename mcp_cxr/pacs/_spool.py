@@ -1,8 +1,8 @@
 """The spool: what was fetched from a PACS, and what became of each instance, one folder for each study.
 
 Its state file says of every instance whether it is settled, so that a run that was killed at any point goes on, and a
-second run fetches nothing again. Names of folders and files are digests of UIDs. The state files hold identifiers of
-patients; like the files, only their owner may read them.
+second run fetches nothing again. Names of folders and files are digests of UIDs by a key of the spool. The state files
+hold identifiers of patients; like the files, only their owner may read them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp_cxr.errors import ConfigError, StoreUnavailable
-from mcp_cxr.safe_files import try_lock
+from mcp_cxr.safe_files import create_private_file, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _STATE: Final = ".study.json"
 """Hidden, so that a walk for images passes over it."""
 _DRAFT: Final = ".draft-"
+_KEY: Final = ".names-key"
+_KEY_BYTES: Final = 32
 _CONFIRMED: Final = ".reports-confirmed"
 _UNCONFIRMED: Final = ".reports-not-confirmed"
 _DRAFT_S: Final = 3600
@@ -133,6 +135,7 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._key = b""
 
     def prepare(self) -> None:
         """Create the folder, and remove what a run that was killed left half written.
@@ -143,9 +146,12 @@ class Spool:
         oldest = time.time() - _DRAFT_S
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for draft in self.root.glob(f"{_DRAFT}*"):
-                if draft.stat().st_mtime < oldest:  # others are being written by another process
-                    draft.unlink(missing_ok=True)
+            for pattern in (f"{_DRAFT}*", f"*/*/{_DRAFT}*"):
+                for draft in self.root.glob(pattern):
+                    if draft.stat().st_mtime < oldest:  # others are being written by another process
+                        draft.unlink(missing_ok=True)
+            if not (self.root / _KEY).exists():
+                create_private_file(self.root / _KEY, secrets.token_bytes(_KEY_BYTES))
         except OSError as exc:
             raise ConfigError(f"The folder {self.root} cannot be written ({exc.strerror}).") from exc
 
@@ -201,7 +207,7 @@ class Spool:
 
     def path_of(self, study_instance_uid: str, sop_instance_uid: str) -> Path:
         """Return where the file of an instance is kept."""
-        return self._folder(study_instance_uid) / f"{_digest(sop_instance_uid)}.dcm"
+        return self._folder(study_instance_uid) / f"{self._digest(sop_instance_uid)}.dcm"
 
     def keep(self, draft: Path, study_instance_uid: str, sop_instance_uid: str) -> Path:
         """Give a complete draft its name."""
@@ -269,7 +275,7 @@ class Spool:
 
     def remove_file(self, study_instance_uid: str, sop_instance_uid: str) -> None:
         """Remove the file of an instance, if there is one."""
-        cached = self.root / _CACHE / f"{_digest(sop_instance_uid)}.dcm"
+        cached = self.root / _CACHE / f"{self._digest(sop_instance_uid)}.dcm"
         for path in (self.path_of(study_instance_uid, sop_instance_uid), cached):
             with suppress(FileNotFoundError):
                 path.unlink()
@@ -279,7 +285,7 @@ class Spool:
         study = self._read(path.parent / _STATE)
         if study is None:
             return None
-        uids = (uid for uid, one in study.instances.items() if one.image_id and f"{_digest(uid)}.dcm" == path.name)
+        uids = (uid for uid, one in study.instances.items() if one.image_id and f"{self._digest(uid)}.dcm" == path.name)
         return next((NotKept(study, uid) for uid in uids), None)
 
     def cached(self, image: NotKept) -> Path | None:
@@ -303,11 +309,17 @@ class Spool:
         return path
 
     def _cache_path(self, image: NotKept) -> Path:
-        return self.root / _CACHE / f"{_digest(image.sop_instance_uid)}.dcm"
+        return self.root / _CACHE / f"{self._digest(image.sop_instance_uid)}.dcm"
 
     def _folder(self, study_instance_uid: str) -> Path:
-        name = _digest(study_instance_uid)
+        name = self._digest(study_instance_uid)
         return self.root / name[:2] / name
+
+    def _digest(self, uid: str) -> str:
+        if not self._key:
+            with suppress(FileNotFoundError):  # before `prepare` there is nothing below the spool
+                self._key = (self.root / _KEY).read_bytes()
+        return hashlib.blake2b(uid.encode(), key=self._key, digest_size=12).hexdigest()
 
     @staticmethod
     def _read(path: Path) -> SpooledStudy | None:
@@ -326,7 +338,3 @@ class Spool:
                 f"{path} cannot be read. Remove its folder, so that the study is fetched again, or use the version of"
                 " mcp-cxr that wrote it."
             ) from exc
-
-
-def _digest(uid: str) -> str:
-    return hashlib.sha256(uid.encode()).hexdigest()[:24]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     """Ingests these files below this root again."""
     CompareReading = Callable[[StoredImage], Awaitable[ReadingNow]]
     """Reads the file of a stored image under the current rules; see `ingest.compare_reading`."""
+    HasFileElsewhere = Callable[[Path], bool]
+    """Tells of a file that is not there whether its image was pulled from a PACS that still has it."""
 
 _BATCH = 1000
 _VECTOR_PROBLEMS = ("zero", "constant", "not finite", "wrong dimension", "duplicate vector")
@@ -63,12 +65,13 @@ class _Problem:
         return self.file or " = ".join(self.images)
 
 
-async def verify(store: Store, compare_reading: CompareReading) -> Verification:
+async def verify(store: Store, compare_reading: CompareReading, has_file_elsewhere: HasFileElsewhere) -> Verification:
     """Check every vector in the store, and the file it was made from.
 
     A duplicate vector is equal to that of an earlier image, bit by bit: the same picture under another id. An
     orphaned vector belongs to no image; neither does a study that a killed ingest left. A missing root is counted
-    only if no image comes from it; otherwise its files are counted as gone. External rows are counted, not checked.
+    only if no image comes from it; otherwise its files are counted as gone, unless the PACS that they were pulled from
+    has them. External rows are counted, not checked.
     Files that older rules read are read again. If an older version read the reports, studies are counted.
     """
     roots = await _missing_roots(store)
@@ -77,7 +80,7 @@ async def verify(store: Store, compare_reading: CompareReading) -> Verification:
     if (await store.info()).reader_version < READER_VERSION:
         found[_OLD_READER] = max(1, await store.count(Filter(), distinct="study"))
     examples: dict[str, list[str]] = defaultdict(list)
-    async for problems in _problems(store, compare_reading):
+    async for problems in _problems(store, compare_reading, has_file_elsewhere):
         found.update(problem.kind for problem in problems)
         for problem in problems:
             if len(examples[problem.kind]) < _EXAMPLES:
@@ -86,7 +89,9 @@ async def verify(store: Store, compare_reading: CompareReading) -> Verification:
     return Verification(images, {kind: found[kind] for kind in PROBLEMS}, examples=dict(examples))
 
 
-async def repair(store: Store, compare_reading: CompareReading, reingest: Reingest) -> Repair:
+async def repair(
+    store: Store, compare_reading: CompareReading, has_file_elsewhere: HasFileElsewhere, reingest: Reingest
+) -> Repair:
     """Remove what belongs to no image; read reports and ingest files again if that repairs a problem.
 
     An image that newer rules refuse is removed, and its file recorded with the reason. An image whose file is gone
@@ -97,16 +102,16 @@ async def repair(store: Store, compare_reading: CompareReading, reingest: Reinge
         CxrError: As ingest does; what was repaired before stays repaired.
     """
     compare_reading = _once(compare_reading)
-    before = await verify(store, compare_reading)
+    before = await verify(store, compare_reading, has_file_elsewhere)
     await store.rebuild_documents_if_older()
     await store.count_orphans(remove=True)
     await store.count_empty_studies(remove=True)
     await store.count_unused_roots(await _missing_roots(store), remove=True)
     await _record_readings(store, compare_reading)
-    for root, files in (await _files_to_ingest(store, compare_reading)).items():
+    for root, files in (await _files_to_ingest(store, compare_reading, has_file_elsewhere)).items():
         await store.record_outcomes([Outcome(file, _NO_SIZE, 0, image) for file, image in files.items()])
         await reingest(root, frozenset(files))
-    after = await verify(store, compare_reading)
+    after = await verify(store, compare_reading, has_file_elsewhere)
     repaired = {kind: max(0, before.problems[kind] - after.problems[kind]) for kind in PROBLEMS}
     return Repair(after.images, after.problems, repaired, examples=after.examples)
 
@@ -187,7 +192,9 @@ def _is_sound(vector: Vector | None) -> bool:
     return vector is not None and bool(np.isfinite(vector).all() and vector.any())
 
 
-async def _problems(store: Store, compare_reading: CompareReading) -> AsyncIterator[list[_Problem]]:
+async def _problems(
+    store: Store, compare_reading: CompareReading, has_file_elsewhere: HasFileElsewhere
+) -> AsyncIterator[list[_Problem]]:
     """Yield the problems of all images, in batches."""
     fingerprint = (await store.info()).fingerprint
     dimension = fingerprint.dimension if fingerprint else 0
@@ -198,7 +205,7 @@ async def _problems(store: Store, compare_reading: CompareReading) -> AsyncItera
         own = [stored for stored in batch if not stored.external]
         problems = [_Problem("external", (stored.image.image_id,)) for stored in batch if stored.external]
         problems += (problem for stored in own if (problem := _vector_problem(stored, dimension, first_with)))
-        files = await _file_problems(store, own)
+        files = await _file_problems(store, own, has_file_elsewhere)
         changed = {image for problem in files for image in problem.images}
         readings = await _readings([stored for stored in own if stored.image.image_id not in changed], compare_reading)
         kinds = ((image, _READING_PROBLEMS.get(reading.kind)) for image, reading in readings.items())
@@ -219,13 +226,19 @@ def _vector_problem(stored: StoredImage, dimension: int, first_with: dict[bytes,
     return None if first == image_id else _Problem("duplicate vector", (first, image_id))
 
 
-async def _file_problems(store: Store, images: list[StoredImage]) -> list[_Problem]:
+async def _file_problems(
+    store: Store, images: list[StoredImage], has_file_elsewhere: HasFileElsewhere
+) -> list[_Problem]:
     files = {stored.image.image_id: str(stored.image.file) for stored in images}
     outcomes = await store.outcomes(files.values())
 
     def check() -> list[_Problem]:
         found = ((image_id, _file_problem(image_id, file, outcomes.get(file))) for image_id, file in files.items())
-        return [_Problem(kind, (image_id,), files[image_id]) for image_id, kind in found if kind]
+        return [
+            _Problem(kind, (image_id,), files[image_id])
+            for image_id, kind in found
+            if kind and not (kind == "file gone" and has_file_elsewhere(Path(files[image_id])))
+        ]
 
     return await to_thread.run_sync(check)
 
@@ -242,10 +255,12 @@ def _file_problem(image_id: ImageId, file: str, recorded: Outcome | None) -> str
     return None if unchanged else "file changed"
 
 
-async def _files_to_ingest(store: Store, compare_reading: CompareReading) -> dict[Path, dict[str, ImageId]]:
+async def _files_to_ingest(
+    store: Store, compare_reading: CompareReading, has_file_elsewhere: HasFileElsewhere
+) -> dict[Path, dict[str, ImageId]]:
     """Return the existing files whose ingest repairs a problem, with their images, by root."""
     ids: dict[ImageId, None] = {}
-    async for problems in _problems(store, compare_reading):
+    async for problems in _problems(store, compare_reading, has_file_elsewhere):
         ids.update(
             (image, None) for problem in problems if problem.kind in _REPAIRED_BY_INGEST for image in problem.images
         )

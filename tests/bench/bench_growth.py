@@ -109,7 +109,7 @@ async def _measure(size: int) -> dict[str, float]:
         found["forget an image, ms"] = 1000 * (time.process_time() - started)
         if size <= MOST_VERIFIED:
             started = time.process_time()
-            await verify(archive.store, _never)
+            await verify(archive.store, _never, lambda _: False)
             found["verify, ms"] = 1000 * (time.process_time() - started)
     found["disk, MB"] = sum(path.stat().st_blocks * 512 for path in FOLDER.iterdir()) / 1e6
     return found

@@ -34,6 +34,9 @@ class FilesPacs:
     sends: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """What it sends instead of the file that was asked for."""
 
+    people: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Patient name and birth date by StudyInstanceUID, as it answers queries."""
+
     def add(self, path: Path) -> str:
         """Add a file; return its SOPInstanceUID."""
         uid = str(pydicom.dcmread(path).SOPInstanceUID)
@@ -57,6 +60,7 @@ class FilesPacs:
                     str(first.PatientID),
                     first.get("AccessionNumber"),
                     len(of_study),
+                    *self.people.get(uid, (None, None)),
                 )
             ]
 

@@ -21,6 +21,7 @@ from pydicom.dataset import Dataset
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom._elements import items, text, values
+from mcp_cxr.images.files import silence_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -152,6 +153,7 @@ def why_ineligible(texts: Mapping[str, str]) -> str | None:
     Args:
         texts: Values by keyword, as a PACS gives them without the file.
     """
+    silence_libraries()
     elements = Dataset()
     for keyword, value in texts.items():
         if keyword not in _LISTED:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from mcp_cxr.errors import NotFound, PacsUnavailable
+from mcp_cxr.images import why_ineligible
 from mcp_cxr.pacs import PacsQuery, PullPlan
 from mcp_cxr.records import Filter, StudyId, to_json
 from tests.support.archives import opened
@@ -211,13 +213,65 @@ async def test_an_amended_report_replaces_the_first(tmp_path: Path, pacs: FilesP
 
 async def test_reports_from_a_table(tmp_path: Path, pacs: FilesPacs):
     table = tmp_path / "reports.csv"
-    table.write_text('Study_UID,accession,Report\n2.25.92,,"FINDINGS: Large right pneumothorax, MRN-2."\n')
+    pacs.people["2.25.92"] = ("Sample^Maria", "19500312")
+    text = "FINDINGS: Maria Sample, born 12.03.1950, has a large right pneumothorax, MRN-2."
+    table.write_text(f'Study_UID,accession,Report\n2.25.92,,"{text}"\n')
     async with opened(tmp_path / "data") as archive:
         await pulled(archive, pacs)
         assert (await pulled(archive, pacs, report_tables=(table,))).reports == 1
         assert (await pulled(archive, pacs, report_tables=(table,))).reports == 0
         hit, *_ = (await archive.search("pneumothorax")).images
-        assert (await archive.show(hit.image_id)).report == {"FINDINGS": "Large right pneumothorax, ___."}
+        assert (await archive.show(hit.image_id)).report == {
+            "FINDINGS": "___, born ___, has a large right pneumothorax, ___."
+        }
+
+
+async def test_a_document_that_is_none_is_refused_and_the_pull_goes_on(tmp_path: Path, pacs: FilesPacs):
+    uid = pacs.add(structured_report(tmp_path / "1.dcm", "No effusion.", StudyInstanceUID="2.25.91", PatientID="MRN-1"))
+    pacs.sends[uid] = b"<html>" * 100
+    async with opened(tmp_path / "data") as archive:
+        found = await pulled(archive, pacs)
+        assert (found.added, found.reports, found.next) == (4, 0, None)
+        assert found.passed_over["not a DICOM file"] == 1
+        assert (await pulled(archive, pacs)).fetched == 0
+    assert pacs.fetched[uid] == 1
+
+
+async def test_verify_finds_no_fault_with_images_that_only_the_pacs_keeps(tmp_path: Path, pacs: FilesPacs):
+    async with opened(tmp_path / "data") as archive:
+        await pulled(archive, pacs)
+        assert (await archive.verify()).problems["file gone"] == 0
+        await pulled(archive, pacs)
+        for state in archive.pulled.spool.studies():
+            state.is_gone = True
+            archive.pulled.spool.save(state)
+        assert (await archive.verify()).problems["file gone"] == 4
+
+
+async def test_names_in_the_spool_tell_no_uid(tmp_path: Path, pacs: FilesPacs):
+    folders = []
+    for name in ("data", "other"):
+        async with opened(tmp_path / name) as archive:
+            await pulled(archive, pacs)
+            folders.append({path.parent.name for path in (tmp_path / name).rglob(".study.json")})
+    assert len(folders[0]) == 3
+    assert folders[0].isdisjoint(folders[1])  # a digest that needs no key could be computed of any known UID
+
+
+async def test_a_state_that_was_half_written_when_a_pull_was_killed_is_removed(tmp_path: Path, pacs: FilesPacs):
+    async with opened(tmp_path / "data") as archive:
+        await pulled(archive, pacs)
+        (state, *_) = (tmp_path / "data").rglob(".study.json")
+        draft = state.with_name(".draft-0a1b2c3d")
+        draft.write_text("{")
+        os.utime(draft, (0, 0))
+        await pulled(archive, pacs)
+        assert not draft.exists()
+
+
+def test_a_value_that_the_standard_does_not_allow_is_not_printed():
+    """A warning, which is an error here, would quote it."""
+    assert why_ineligible({"BodyPartExamined": "chest of Maria Sample, 1950"}) is None
 
 
 async def test_failures_in_a_row_end_the_pull(tmp_path: Path):

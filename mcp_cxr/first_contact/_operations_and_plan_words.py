@@ -22,7 +22,7 @@ READS: Final = (
     *("nearest", "nearest with a filter", "match", "match by presence", "browse", "term counts", "study facts"),
     *("totals", "external rows", "count images", "count studies", "count subjects", "reference sample"),
     *("facts at once", "facts in parts", "facts of no image"),
-    *("outcomes", "unchanged files", "refused files", "files of images", "empty studies"),
+    *("outcomes", "unchanged files", "refused files", "files of images", "files of a name", "empty studies"),
     *(f"filter {name}" for name in FILTERS),
 )
 """Operations that read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -15,8 +15,6 @@ from mcp_cxr.errors import CxrError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.chat.session import Backend
-
 
 class EndlessServer:
     """A backend whose server reports 10, then 20 of 100 files, and never answers."""
@@ -27,7 +25,7 @@ class EndlessServer:
     async def add_folder(self, folder: Path) -> None:
         pass
 
-    async def call(self, tool: str, arguments: dict[str, Any], *, on_progress: Any) -> dict[str, Any]:
+    async def call(self, tool: str, arguments: dict[str, Any], *, on_progress: Any = None) -> dict[str, Any]:
         for processed in (10, 20):
             await on_progress(processed, 100, f"added {processed}, skipped 0, errors 0")
         await anyio.sleep_forever()
@@ -35,7 +33,7 @@ class EndlessServer:
 
 
 async def test_progress_has_a_rate_and_the_time_left_and_ends_when_it_is_stopped(tmp_path: Path) -> None:
-    backend, job = cast("Backend", EndlessServer()), IngestJob()
+    backend, job = EndlessServer(), IngestJob()
     assert await job.state(backend) == {"state": "none"}
     job.start(backend, str(tmp_path), dry_run=False)
     with anyio.fail_after(30):

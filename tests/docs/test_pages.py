@@ -30,6 +30,12 @@ def test_every_link_within_the_project_exists(page: Path) -> None:
     assert not broken
 
 
+def test_the_entry_page_links_every_page() -> None:
+    entry = ROOT / "docs" / "README.md"
+    linked = {(entry.parent / link).resolve() for link in links(entry)}
+    assert set(pages()) - linked == {ROOT / "README.md", entry}
+
+
 def test_the_install_page_names_the_wheel_of_this_version() -> None:
     assert set(re.findall(r"mcp_cxr-(.+?)-py3", (ROOT / "docs" / "install.md").read_text())) == {__version__}
 

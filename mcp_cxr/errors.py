@@ -68,6 +68,11 @@ class NotFound(CxrError):
         """Return the error for an image id that the archive does not have."""
         return cls(f"The archive has no image {image_id}. Use the image_id of a search result.")
 
+    @classmethod
+    def of_file(cls, name: str) -> NotFound:
+        """Return the error for a file from which the archive has no image."""
+        return cls(f"The archive has no image of the file {name}. Give its whole path, or its name with the ending.")
+
 
 class StoreError(CxrError):
     """The store fails or refuses."""

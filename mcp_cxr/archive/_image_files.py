@@ -65,7 +65,8 @@ class ImageFiles:
             return stored
         if (of_file := await self._image_of_file(text, named_below)) and (stored := await self._first_stored(of_file)):
             return stored
-        raise NotFound.of_image(text)
+        is_file = named_below is None and text != pasted_image_id(text)
+        raise NotFound.of_file(text) if is_file else NotFound.of_image(text)
 
     async def image_id(self, name: str, named_below: AllowedRoots | None = None) -> ImageId:
         """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -43,6 +44,8 @@ async def test_an_image_is_compared_with_the_patient_s_other_study(show: Show, d
         await shown.find(".viewport canvas").nth(1).wait_for()
         await shown.drawn()
         assert await faults(shown) == []
+        for name in await shown.find(".readout.name").all_inner_texts():  # which of the two is the earlier one
+            assert re.search(r"\d{4}-\d\d-\d\d", name), name
         await shown.button("Back to the image").click()
         await other.wait_for()
         await shown.button("Back to the results").click()

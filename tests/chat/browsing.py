@@ -31,6 +31,9 @@ OVERFLOWING = """() => [...document.querySelectorAll("body *")]
     .filter((one) => !one.closest("pre, code, svg, .caption, .visually-hidden, [data-testid=stHeader]"))
     .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
     .map((one) => one.outerHTML.slice(0, 100))"""
+SQUEEZED = """() => [...document.querySelectorAll("h1")]
+    .filter((one) => one.checkVisibility() && one.clientWidth < 200 && one.clientHeight > one.clientWidth)
+    .map((one) => one.textContent)"""
 expect.set_options(timeout=30_000)
 
 
@@ -77,6 +80,7 @@ async def check_layout(tab: Page, step: str) -> None:
         await tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         for frame in tab.frames:
             assert await frame.evaluate(OVERFLOWING) == [], (step, width)
+            assert await frame.evaluate(SQUEEZED) == [], (step, width)
         if os.environ.get("REFRESH_SNAPSHOTS"):
             await _take_pictures(tab, f"{step}-{width}")
     await tab.set_viewport_size({"width": 1280, "height": 900})

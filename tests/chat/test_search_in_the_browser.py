@@ -247,9 +247,12 @@ async def test_a_file_is_found_again_and_its_path_is_copied(open_page: Open, arc
         await tab.get_by_role("button", name="Copy path").click()
         assert await tab.evaluate("navigator.clipboard.readText()") == str(image.path)
         await tab.keyboard.press("Escape")
+        await expect(tab.get_by_label(FIELD)).to_have_value("")  # what the wall shows
         await tab.get_by_label(FIELD).fill("nowhere.dcm")
         await tab.keyboard.press("Enter")
-        await expect(tab.locator("#message")).to_contain_text("nowhere")
+        await expect(tab.locator("#message")).to_contain_text("no image of the file nowhere.dcm")
+        await search(tab, "pneumothorax")
+        await expect(tab.locator("#message")).to_be_hidden()
 
 
 async def test_a_selection_and_all_matches_are_exported(open_page: Open, tmp_path: Path) -> None:
@@ -275,7 +278,7 @@ async def test_a_selection_and_all_matches_are_exported(open_page: Open, tmp_pat
         with zipfile.ZipFile(tmp_path / "originals.zip") as packed:
             assert [name[:4] for name in packed.namelist()] == ["resu", "001_", "003_"]
         await tab.get_by_role("button", name="Export").click()
-        await tab.get_by_label("Export all").check()
+        await tab.get_by_label("that match, one image per study").check()
         await tab.keyboard.press("Escape")
         all_rows = await exported(tab, "Table (CSV)", tmp_path / "all.csv", everything=True)
         assert len(all_rows) > 2

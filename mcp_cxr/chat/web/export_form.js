@@ -2,6 +2,7 @@
 
 import { announce, element } from "/viewer/dom.js";
 import { CallError } from "/viewer/host_client.js";
+import { GROUPS } from "./words.js";
 
 const MOST_ROWS = 10_000;
 const MOST_PACKED = 500;
@@ -21,9 +22,9 @@ export function exportForm({ page, search, selected, server, close }) {
   const scope = element(
     "fieldset",
     {},
-    element("legend", {}, "What"),
+    element("legend", {}, "Images to export"),
     selected.size ? radio("scope", "selected", `Export selection (${selected.size})`, true) : null,
-    all ? radio("scope", "all", allWords(page, all), !selected.size) : null,
+    all ? radio("scope", "all", allWords(page, all, search.group), !selected.size) : null,
   );
   const count = () => (new FormData(form).get("scope") === "selected" ? selected.size : Math.min(all, MOST_ROWS));
   const kinds = Object.entries(KINDS).map(([kind, [words, name, warning]]) => {
@@ -57,10 +58,11 @@ export function exportForm({ page, search, selected, server, close }) {
   return [form];
 }
 
-function allWords(page, all) {
+function allWords(page, all, group = "study") {
   const number = all.toLocaleString("en");
-  if (all > MOST_ROWS) return `Export the first ${MOST_ROWS.toLocaleString("en")} of ${number}`;
-  return typeof page.matched_results === "number" ? `Export all ${number} that match` : `Export all ${number}`;
+  const each = group === "none" ? "" : `, one image per ${GROUPS[group]}`;
+  if (all > MOST_ROWS) return `Export the first ${MOST_ROWS.toLocaleString("en")} of ${number}${each}`;
+  return `Export all ${number}${typeof page.matched_results === "number" ? " that match" : ""}${each}`;
 }
 
 function radio(name, value, words, checked) {

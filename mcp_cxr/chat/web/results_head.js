@@ -57,7 +57,7 @@ function pager(page, size, on) {
 
 function selectionButtons(page, selected, on) {
   if (!selected.size)
-    return page.images.length ? [element("button", { type: "button", class: "tool labeled", onclick: on.selectAll }, "Select these")] : [];
+    return page.images.length ? [element("button", { type: "button", class: "tool labeled", onclick: on.selectAll }, "Select all shown")] : [];
   const tooMany = selected.size > MOST_COMPARED;
   return [
     element("span", { class: "muted" }, `${selected.size} selected`),

@@ -65,6 +65,7 @@ export class SearchPage {
 
   /** Show what the address names. */
   async follow() {
+    this.#say(null);
     const state = this.address.read();
     const before = this.#state;
     this.#state = state;
@@ -97,7 +98,9 @@ export class SearchPage {
   async #openFile(name) {
     const found = await this.#try(() => this.server.call("get_image_metadata", { image_id: name }));
     const details = found && dataOf(found, isImageDetails);
-    if (details) await this.#open(details.image_id);
+    if (!details) return;
+    await this.#open(details.image_id);
+    this.bar.show(this.#state.search); // the wall below still shows that search
   }
 
   #open(image) {

@@ -122,7 +122,7 @@ function captionParts(hit) {
   return [
     element(hit.view_position === "UNKNOWN" ? "small" : "span", {}, view),
     hit.study_date ? element("span", { class: "date" }, hit.study_date) : null,
-    element("span", {}, shortReason(hit)),
+    shortReason(hit) ? element("span", { class: "reason" }, shortReason(hit)) : null,
   ].filter(Boolean).flatMap((part) => [" ", part]);
 }
 

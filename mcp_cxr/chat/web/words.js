@@ -1,7 +1,8 @@
 // What the page calls things: arguments of a search as people say them.
 
 const VIEWS = { PA: "PA", AP: "AP", LATERAL: "lateral", LL: "left lateral", RL: "right lateral", FRONTAL: "frontal", OTHER: "other views", UNKNOWN: "view unknown" };
-const GROUPS = { study: "study", subject: "patient", none: "image" };
+/** What a search shows one image of, by `group`. */
+export const GROUPS = { study: "study", subject: "patient", none: "image" };
 const MODES = { words: "words alone", vector: "likeness alone" };
 const NAMES = {
   labels_absent: "Label absent",

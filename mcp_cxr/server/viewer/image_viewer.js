@@ -127,7 +127,8 @@ export class ImageViewer {
   // Header and tools
 
   #titleOf(hit) {
-    return [hit.rank, isKnown(hit) && hit.view_position, hit.when, this.whose(hit)].filter(Boolean);
+    const date = this.hits.length > 1 && hit.study_date; // of one image it stands beside the title
+    return [hit.rank, isKnown(hit) && hit.view_position, date, hit.when, this.whose(hit)].filter(Boolean);
   }
 
   #header() {

@@ -32,7 +32,14 @@ export function whenOf({ days, order }) {
 
 /** The image of a study of the strip, for the viewer to open beside the image of `hit`. */
 export function hitOf(study, hit) {
-  return { image_id: study.image_id, rank: "", view_position: study.views[0], subject_id: hit.subject_id, when: whenOf(study) };
+  return {
+    image_id: study.image_id,
+    rank: "",
+    view_position: study.views[0],
+    study_date: study.study_date,
+    subject_id: hit.subject_id,
+    when: whenOf(study),
+  };
 }
 
 /** The strip of other studies, nearest first; a click compares the open image with the study's. */

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -38,13 +39,8 @@ def test_the_wheel_contains_exactly_the_package(built: Built):
         (metadata,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith("/METADATA"))
     assert names == files_of("mcp_cxr")
     assert f"\nVersion: {__version__}\n" in metadata
-    assert set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE)) == {
-        "chat",
-        "dev",
-        "local",
-        "pdf",
-        "plots",
-    }
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert set(re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE)) == set(declared)
     assert f"mcp-name: {SERVER['name']}" in metadata  # by this the registry verifies the owner
 
 

@@ -46,6 +46,8 @@ _PAGE: Final = 200
 _ANSWERS_AT_MOST: Final = 64 << 20
 _FILE_AT_MOST: Final = 256 << 20
 """Bytes; `ingest` reads no larger file."""
+_WRITTEN_AT_ONCE: Final = 1 << 20
+"""Bytes; each write takes a turn of a thread."""
 _QUERY_LIMITS: Final = HttpLimits(deadline_s=120, max_body_bytes=_ANSWERS_AT_MOST, connect_s=10, silence_s=60)
 _FILE_LIMITS: Final = HttpLimits(deadline_s=600, max_body_bytes=_FILE_AT_MOST + 65_536, connect_s=10, silence_s=60)
 _OK, _NO_CONTENT, _NOT_FOUND = 200, 204, 404
@@ -199,13 +201,16 @@ class DicomWeb:
 
 async def _write(reply: StreamedReply, target: Path) -> int:
     """Write the file in a reply to `target`, which must not exist; remove it if it is not whole."""
-    written = 0
+    written, waiting = 0, bytearray()
     async with await anyio.open_file(target, "xb") as file:
         try:
             async with aclosing(reply.chunks()) as chunks:
                 async for piece in single_part(chunks, reply.headers.get("Content-Type", "")):
-                    written += len(piece)
-                    await file.write(piece)
+                    waiting += piece
+                    if len(waiting) >= _WRITTEN_AT_ONCE:
+                        written += await file.write(waiting)
+                        waiting.clear()
+            written += await file.write(waiting)
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await anyio.Path(target).unlink(missing_ok=True)

@@ -174,7 +174,7 @@ def test_reader_reads_the_text_files_of_a_folder_without_an_archive(on_new: Comm
         (("--baseline", "missing.json"), "missing.json"),
         (("--prompts", "missing.json"), "missing.json"),
         (("--truth", "missing.csv"), "missing.csv"),
-        (("--split", "nowhere", "--only", "index"), "no images"),
+        (("--split", "nowhere", "--only", "index"), "No image of the archive has split nowhere"),
     ],
 )
 def test_wrong_arguments_print_one_line_and_exit_2(on_labeled: Command, argv: tuple[str, ...], message: str):

@@ -124,7 +124,7 @@ async def test_no_tool_or_command_shows_the_metadata_of_external_rows(
     assert "'external': True" in answers["get_image_metadata"]
     assert "'external': 3" in answers["get_archive_overview"]
     assert "3 images written by another program have no usable vector." in answers["table stats"]
-    assert "external: 3" in answers["table verify"]
+    assert "image written by another program: 3" in answers["table verify"]
     assert "FAIL  external rows  3 of 4" in answers["doctor"]
 
 

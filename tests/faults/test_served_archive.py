@@ -123,11 +123,11 @@ async def test_a_store_locked_by_a_writer_is_read_and_an_ingest_says_to_wait(
 
 
 def limit_file_size() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 
 
 def test_a_full_disk_during_ingest_is_one_line_and_the_next_run_finishes(tmp_path: Path):
-    """Limit files to 2 MB, so that SQLite's writes fail beyond."""
+    """Limit files to 500 kB, so that SQLite's writes fail beyond."""
     images, data = tmp_path / "images", tmp_path / "data"
     write_small_images(images, IMAGES)
     full = run(data, "ingest", str(images), "--batch-size", "4", within=limit_file_size)

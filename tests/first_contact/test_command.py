@@ -128,8 +128,8 @@ def test_without_a_typed_yes_nothing_is_written(on_servers: Command, iris: IrisS
 @pytest.mark.parametrize(
     ("setting", "words", "message"),
     [
-        ({}, ["--out", "report.json"], "--write and --out go with --deep; add it."),
-        ({}, ["--write"], "--write and --out go with --deep; add it."),
+        ({}, ["--out", "report.json"], "--write and --out need --deep; add it."),
+        ({}, ["--write"], "--write and --out need --deep; add it."),
         ({}, ["--deep"], "There is no server to ask: "),
         (
             {},

@@ -45,7 +45,10 @@ async def test_values_are_those_of_the_file(host: Host, demo: Ingested):
     part = await asked(host, image_id=image.image_id)
     assert (part["factor"], part["left"], part["top"]) == (1, 0, 0)
     assert np.array_equal(decompressed(part) + part["low"], file.pixel_array)
-    assert (part["spacing_mm"], part["spacing_source"]) == ([float(one) for one in file.PixelSpacing], "PixelSpacing")
+    assert (part["spacing_mm"], part["spacing_source"]) == (
+        [float(one) for one in file.PixelSpacing],
+        "ImagerPixelSpacing",
+    )
 
 
 async def test_grays_with_the_default_window_equal_those_of_view_image(host: Host, demo: Ingested):

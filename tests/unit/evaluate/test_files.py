@@ -56,7 +56,7 @@ def test_a_table_without_labels_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="missing"):
+    with pytest.raises(ConfigError, match="does not exist"):
         TruthFile.read(tmp_path / "truth.csv")
 
 

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from mcp_cxr.pacs._check import check_pacs
+from mcp_cxr.pacs._check_connection import check_pacs
 from mcp_cxr.pacs._fetch import fetch_again
 from mcp_cxr.pacs._plan import PullPlan, PullSummary
 from mcp_cxr.pacs._pull import Pull
-from mcp_cxr.pacs._records import DIMSE_SCHEME, PacsQuery, PacsSource
+from mcp_cxr.pacs._query_and_answers import DIMSE_SCHEME, PacsQuery, PacsSource
 from mcp_cxr.pacs._spool import GoneStudy, NotKept, Spool
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from pynetdicom.events import EVT_C_STORE, EVT_CONN_OPEN
 
 from mcp_cxr.errors import PacsError, PacsNotFound, PacsRefused, PacsUnavailable
 from mcp_cxr.images.files import silence_libraries
-from mcp_cxr.pacs._choose import ENCAPSULATED_PDF, TEXT_REPORTS
+from mcp_cxr.pacs._choose_instances import ENCAPSULATED_PDF, TEXT_REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator

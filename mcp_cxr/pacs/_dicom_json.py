@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp_cxr.errors import PacsError
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy, is_uid
+from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy, is_uid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

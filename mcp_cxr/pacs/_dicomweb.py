@@ -30,7 +30,7 @@ from mcp_cxr.pacs._dicom_json import (
     text,
 )
 from mcp_cxr.pacs._multipart import single_part
-from mcp_cxr.pacs._records import is_uid
+from mcp_cxr.pacs._query_and_answers import is_uid
 from mcp_cxr.pacs._retry import retried
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from mcp_cxr.http_client import HttpReply, StreamedReply
-    from mcp_cxr.pacs._records import PacsInstance, PacsQuery, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsQuery, PacsStudy
 
 _PAGE: Final = 200
 """Studies asked for at once."""
@@ -252,10 +252,10 @@ def _translated() -> Generator[None]:
             "The certificate of the PACS is not trusted. Set MCP_CXR_PACS_CA_FILE to that of its authority."
         ) from None
     except Unreachable as exc:
-        raise PacsUnavailable(f"The PACS cannot be reached: {exc}.") from None
+        raise PacsUnavailable(f"The PACS cannot be reached: {exc}. Check its URL, and that it runs.") from None
     except TimedOut:
-        raise PacsUnavailable("The PACS did not answer in time.") from None
+        raise PacsUnavailable("The PACS did not answer in time; try again later.") from None
     except BodyTooLarge as exc:
         raise PacsError(f"The PACS sends too much: {exc}.") from None
     except HttpError as exc:
-        raise PacsUnavailable(f"The connection to the PACS failed: {exc}.") from None
+        raise PacsUnavailable(f"The connection to the PACS failed: {exc}; try again later.") from None

@@ -23,7 +23,7 @@ from mcp_cxr.pacs._dicom_json import (
     study_of,
     text,
 )
-from mcp_cxr.pacs._records import DIMSE_SCHEME, is_uid
+from mcp_cxr.pacs._query_and_answers import DIMSE_SCHEME, is_uid
 from mcp_cxr.pacs._retry import retried
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from mcp_cxr.pacs._records import PacsInstance, PacsQuery, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsQuery, PacsStudy
 
 _CALLING: Final = "MCPCXR"
 _MAX_TITLE: Final = 16

@@ -8,12 +8,12 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import PacsError, PacsNotFound
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy
+from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.pacs._records import PacsSource
+    from mcp_cxr.pacs._query_and_answers import PacsSource
     from mcp_cxr.pacs._spool import NotKept, Spool
 
 _A_MINUTE_S: Final = 60.0

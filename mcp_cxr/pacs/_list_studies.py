@@ -11,7 +11,7 @@ from mcp_cxr.errors import PacsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.pacs._records import PacsQuery, PacsSource, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsQuery, PacsSource, PacsStudy
     from mcp_cxr.pacs._spool import Spool, SpooledStudy
 
 _MISSING_SHARE: Final = 0.02

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_cxr.pacs._records import PacsQuery
+    from mcp_cxr.pacs._query_and_answers import PacsQuery
     from mcp_cxr.records import ImageId, IngestSummary, Outcome, StoredImage
 
 Keep = Literal["none", "files"]

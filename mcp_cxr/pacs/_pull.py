@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError, PacsError, PacsRefused, unwrap_exception_group
-from mcp_cxr.pacs._choose import is_report, why_passed_over
+from mcp_cxr.pacs._choose_instances import is_report, why_passed_over
 from mcp_cxr.pacs._fetch import Fetcher
 from mcp_cxr.pacs._list_studies import IncompleteAnswer, list_studies, mark_missing
 from mcp_cxr.pacs._plan import Destination, PullPlan, PullSummary, count
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images import ImageReader
     from mcp_cxr.pacs._list_studies import Listing
-    from mcp_cxr.pacs._records import PacsInstance, PacsSource, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsSource, PacsStudy
     from mcp_cxr.pacs._spool import Spool
     from mcp_cxr.records import ImageId, Outcome, StoredImage
 

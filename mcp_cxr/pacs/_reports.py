@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images import ImageReader, ReportDocument
     from mcp_cxr.layouts import OpenTable
     from mcp_cxr.pacs._fetch import Fetcher
-    from mcp_cxr.pacs._records import PacsInstance, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy
     from mcp_cxr.pacs._spool import Spool
 
 _PRELIMINARY: Final = "PRELIMINARY REPORT\n\n"

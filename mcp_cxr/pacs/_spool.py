@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
     from pathlib import Path
 
-    from mcp_cxr.pacs._records import PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsStudy
     from mcp_cxr.records import ImageId
 
 _STATE: Final = ".study.json"

@@ -23,7 +23,7 @@ from pynetdicom.events import EVT_C_FIND, EVT_C_GET
 
 from mcp_cxr.errors import PacsError, PacsRefused, PacsUnavailable
 from mcp_cxr.pacs import Dimse, DimseConfig, PacsQuery
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy
+from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy
 from tests.support.image_files import dicom
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from mcp_cxr.archive import open_pacs
 from mcp_cxr.errors import PacsError, PacsRefused
 from mcp_cxr.pacs import Dimse, DimseConfig, PacsQuery, PullPlan
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy
+from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy
 from tests.pacs.hospital import CHEST, CHEST_IMAGES, CT, HAND
 from tests.pacs.orthanc import AE_TITLE, CALLER
 from tests.support.archives import opened, rows

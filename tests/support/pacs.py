@@ -13,7 +13,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from mcp_cxr.errors import PacsNotFound
-from mcp_cxr.pacs._records import PacsInstance, PacsStudy
+from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 from anyio import to_thread
 
 from mcp_cxr.errors import CxrError
-from mcp_cxr.pacs._choose import is_report, why_passed_over
+from mcp_cxr.pacs._choose_instances import is_report, why_passed_over
 from mcp_cxr.pacs._fetch import check_file
-from mcp_cxr.pacs._records import PacsQuery
+from mcp_cxr.pacs._query_and_answers import PacsQuery
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mcp_cxr.pacs._records import PacsInstance, PacsSource, PacsStudy
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsSource, PacsStudy
     from mcp_cxr.pacs._spool import Spool
 
 _DAYS: Final = (1, 7, 30, 365, 3650)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mcp_cxr.pacs._records import PacsInstance, PacsQuery
+    from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsQuery
 
 _SR: Final = "1.2.840.10008.5.1.4.1.1.88."
 TEXT_REPORTS: Final = frozenset({f"{_SR}11", f"{_SR}22", f"{_SR}33"})

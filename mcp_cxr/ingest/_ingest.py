@@ -23,7 +23,6 @@ from mcp_cxr.ingest._same_id import SameIdFiles
 from mcp_cxr.ingest._stored_paths import StoredPaths
 from mcp_cxr.ingest._study_facts import refresh_studies
 from mcp_cxr.ingest._tally import IngestCallbacks, Tally
-from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.ingest._write import WriteStage
 from mcp_cxr.layouts import read_layouts
 from mcp_cxr.records import STUDY_FACTS
@@ -72,9 +71,7 @@ async def ingest(
     """
     # Checked first: a folder given by mistake must not create an archive or become a root of one.
     stop_signal = stop_signal or StopSignal()
-    of_part = plan.only is not None  # the named files; else the whole folder, of which a shard may hold none
-    first = plan.candidates() if of_part else candidates(plan.path, plan.not_images, stop_signal.ends_walk)
-    if await to_thread.run_sync(next, first, None) is None:
+    if not await to_thread.run_sync(plan.has_candidates, stop_signal.ends_walk):
         return await _without_images(plan, stop_signal)
     layouts = await to_thread.run_sync(partial(read_layouts, plan.folders, only=plan.layout))
     callbacks = callbacks or IngestCallbacks()

@@ -82,6 +82,11 @@ class IngestPlan:
             or (self.any_body_part and reason.startswith(("not a radiograph", "not a chest radiograph")))
         )
 
+    def has_candidates(self, should_stop: Callable[[], bool]) -> bool:
+        """Whether there is a file to consider: among those named, else in the whole folder, whatever the shard."""
+        whole = candidates(self.path, self.not_images, should_stop)
+        return next(whole if self.only is None else self.candidates(should_stop), None) is not None
+
     def candidates(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Candidate]:
         """Yield the files to consider, in sorted path order; `should_stop` is asked at each file on the way."""
         if self.only is None:

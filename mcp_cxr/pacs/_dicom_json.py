@@ -6,11 +6,11 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from mcp_cxr.errors import PacsError
+from mcp_cxr.errors import PacsError, PacsRefused
 from mcp_cxr.pacs._query_and_answers import PacsInstance, PacsStudy, is_uid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _MAX_TEXT: Final = 1024
 """Characters of a value; the longest that is asked for, LT, has 10,240, and nothing is read of it."""
@@ -104,6 +104,18 @@ def _name(answer: Mapping[str, Any]) -> str | None:
         spelled = [parts.get(alphabet) for alphabet in ("Alphabetic", "Ideographic", "Phonetic")]
         return "=".join(str(one)[:_MAX_TEXT] for one in spelled if one) or None
     return text(answer, "PatientName")  # as some servers and DIMSE have it
+
+
+def names_study(answers: Sequence[Mapping[str, Any]], study_instance_uid: str) -> bool:
+    """Return whether the answers to a query for one study name it.
+
+    Raises:
+        PacsRefused: They name another one.
+    """
+    found = {text(answer, "StudyInstanceUID") for answer in answers}
+    if found - {study_instance_uid}:
+        raise PacsRefused("The PACS answers a query for one study with another one.")
+    return bool(found)
 
 
 def study_of(answer: Mapping[str, Any]) -> PacsStudy | None:

@@ -25,6 +25,7 @@ from mcp_cxr.pacs._dicom_json import (
     SERIES_FIELDS,
     STUDY_FIELDS,
     instance_of,
+    names_study,
     read_answers,
     study_of,
     text,
@@ -131,10 +132,7 @@ class DicomWeb:
             PacsError: It fails, refuses or answers with another study.
         """
         answers = await self._query("/studies", {"StudyInstanceUID": study_instance_uid, "limit": 1}, ())
-        found = {text(answer, "StudyInstanceUID") for answer in answers}
-        if found - {study_instance_uid}:
-            raise PacsRefused("The PACS answers a query for one study with another one.")
-        return bool(found)
+        return names_study(answers, study_instance_uid)
 
     async def instances(self, study: PacsStudy) -> list[PacsInstance]:
         """Return what a study consists of.

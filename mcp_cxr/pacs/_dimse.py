@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 from pydicom.dataset import Dataset
 
-from mcp_cxr.errors import ConfigError, PacsRefused, unwrap_exception_group
+from mcp_cxr.errors import ConfigError, unwrap_exception_group
 from mcp_cxr.images.dicom import values
 from mcp_cxr.images.files import silence_libraries
 from mcp_cxr.pacs._dicom_json import (
@@ -20,6 +20,7 @@ from mcp_cxr.pacs._dicom_json import (
     STUDY_FIELDS,
     TAGS,
     instance_of,
+    names_study,
     study_of,
     text,
 )
@@ -132,10 +133,7 @@ class Dimse:
             PacsError: It fails, refuses or answers with another study.
         """
         answers = await self._find("STUDY", {"StudyInstanceUID": study_instance_uid}, ())
-        found = {text(answer, "StudyInstanceUID") for answer in answers}
-        if found - {study_instance_uid}:
-            raise PacsRefused("The PACS answers a query for one study with another one.")
-        return bool(found)
+        return names_study(answers, study_instance_uid)
 
     async def instances(self, study: PacsStudy) -> list[PacsInstance]:
         """Return what a study consists of.

@@ -43,7 +43,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _ELSEWHERE = "Refused: this page can only be opened on this machine, at the address that `mcp-cxr chat` printed."
-_NO_SECRET = "Refused: open the link that `mcp-cxr chat` printed, or the file that it named."  # noqa: S105 - a message
+_NO_SECRET = "Refused: open the link that `mcp-cxr chat` printed, or the file that it named."  # noqa: S105 - a message - a message
 
 
 class SameOriginOnly:

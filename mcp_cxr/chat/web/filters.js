@@ -2,8 +2,8 @@
 
 import { element } from "/viewer/dom.js";
 import { LABELS } from "/viewer/labels.js";
+import { choice, viewBoxes } from "/viewer/search_form.js";
 
-const VIEWS = { PA: "PA", AP: "AP", LATERAL: "Lateral", OTHER: "Other", UNKNOWN: "Unknown" };
 const TEXTS = ["subject_id", "study_id", "split", "date_from", "date_to", "sex"];
 const NUMBERS = ["age_from", "age_to"];
 
@@ -25,7 +25,7 @@ export function filterForm(search, apply) {
       event.preventDefault();
       apply(searchOf(search, new FormData(form)));
     } },
-    views(search.view ?? []),
+    viewBoxes(search.view ?? []),
     field("Label present", choice("labels", LABELS, search.labels?.[0])),
     field("Label absent", choice("labels_absent", LABELS, search.labels_absent?.[0])),
     field("Date from", text(search, "date_from", { type: "date" })),
@@ -58,34 +58,6 @@ function text(search, name, attributes = {}) {
   const input = element("input", { type: "text", name, autocomplete: "off", ...attributes });
   input.value = search[name] ?? "";
   return input;
-}
-
-function views(chosen) {
-  const isChosen = (view) => chosen.includes(view) || (chosen.includes("FRONTAL") && (view === "PA" || view === "AP"));
-  return element(
-    "fieldset",
-    {},
-    element("legend", {}, "View"),
-    Object.entries(VIEWS).map(([view, name]) =>
-      element(
-        "label",
-        { class: "chip" },
-        element("input", { type: "checkbox", name: "view", value: view, checked: isChosen(view) }),
-        element("span", {}, name),
-      ),
-    ),
-  );
-}
-
-/** A select of names, or of values with names; its first option is `Any` unless a choice is required. */
-function choice(name, options, chosen, isOptional = true) {
-  const named = Array.isArray(options) ? options.map((option) => [option, option]) : Object.entries(options);
-  const all = isOptional ? [["", "Any"], ...named] : named;
-  return element(
-    "select",
-    { name },
-    all.map(([value, label]) => element("option", { value, selected: value === String(chosen ?? "") }, label)),
-  );
 }
 
 /** Whether the patient of an example image is left out; its name is that of the first one in the archive. */

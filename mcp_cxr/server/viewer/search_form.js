@@ -107,7 +107,8 @@ export function filterForm({ search, on }) {
   return form;
 }
 
-function viewBoxes(chosen) {
+/** A box for each view. */
+export function viewBoxes(chosen) {
   const isChosen = (view) => chosen.includes(view) || (chosen.includes("FRONTAL") && (view === "PA" || view === "AP"));
   return element(
     "fieldset",
@@ -125,7 +126,7 @@ function viewBoxes(chosen) {
 }
 
 /** A select of names, or of values with names; its first option is `Any` unless a choice is required. */
-function choice(name, options, chosen, isOptional = true) {
+export function choice(name, options, chosen, isOptional = true) {
   const named = Array.isArray(options) ? options.map((option) => [option, option]) : Object.entries(options);
   const all = isOptional ? [["", "Any"], ...named] : named;
   return element(

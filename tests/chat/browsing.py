@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,9 @@ from playwright.async_api import expect
 from tests.support.npm import axe
 
 if TYPE_CHECKING:
-    from playwright.async_api import FrameLocator, Locator, Page
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from playwright.async_api import FrameLocator, Locator, Page, Route
 
 ROOT = Path(__file__).parents[2]
 DOCS, BUILD = ROOT / "docs", ROOT / "build" / "screenshots"
@@ -57,6 +61,28 @@ def tiles(tab: Page) -> Locator:
 def caption(tab: Page, number: int) -> Locator:
     """The caption of an image of the wall, from 0."""
     return tiles(tab).nth(number).locator(".caption")
+
+
+@asynccontextmanager
+async def held_back(tab: Page, tool: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """Hold back the calls of a tool by the page; yield what lets them go on and waits for an answer."""
+    released = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if f'"{tool}"' in (route.request.post_data or ""):
+            await released.wait()
+        await route.continue_()
+
+    async def release() -> None:
+        async with tab.expect_response("**/api/tool"):
+            released.set()
+
+    await tab.route("**/api/tool", hold)
+    try:
+        yield release
+    finally:
+        released.set()
+        await tab.unroute_all(behavior="wait")
 
 
 def chat(tab: Page) -> FrameLocator:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.chat.browsing import FIELD, caption, check_layout, faults, loaded, results, search, tiles
+from tests.chat.browsing import FIELD, caption, check_layout, faults, held_back, loaded, results, search, tiles
 from tests.server.archives import write_small_images
 from tests.support.chatting import Chatting
 
@@ -79,6 +79,33 @@ async def test_thumbnails_are_no_black_tiles_before_they_are_read(open_page: Ope
         assert await tiles(tab).first.locator(".frame").evaluate(background) != "rgb(0, 0, 0)"
         await expect(tiles(tab).first.locator(".frame")).to_contain_text("PA")
         await tab.unroute_all(behavior="ignoreErrors")
+
+
+async def test_a_slow_first_screen_does_not_cover_the_results_of_a_search(open_page: Open) -> None:
+    async with open_page() as tab, held_back(tab, "get_archive_overview") as release:
+        await tab.clock.install()
+        await tab.reload()
+        await tab.locator("#page").wait_for()
+        await search(tab, "left pleural effusion")
+        await tab.clock.run_for(1000)  # beyond the time after which a search says that it still runs
+        await results(tab)
+        await release()
+        await expect(tab.locator(".results-head h1")).to_contain_text("match")
+
+
+async def test_results_that_come_while_an_image_is_open_are_shown_when_it_closes(open_page: Open) -> None:
+    async with open_page() as tab:
+        await search(tab, "left pleural effusion")
+        async with held_back(tab, "search_medical_images") as release:
+            await tab.get_by_label(FIELD).fill("cardiomegaly")
+            await tab.keyboard.press("Enter")
+            await expect(tab.locator(".results-head")).to_contain_text("Searching: ")
+            await tiles(tab).first.locator(".open").click()
+            await expect(tab.locator("#overlay")).to_be_visible()
+            await release()
+        await tab.keyboard.press("Escape")
+        await expect(tab.locator("#overlay")).to_be_hidden()
+        await expect(tab.locator(".read-as")).to_contain_text("cardiomegaly")
 
 
 async def test_an_image_opens_over_the_page_and_closing_returns_to_its_place(open_page: Open) -> None:

@@ -165,27 +165,29 @@ export class SearchPage {
 
   // Searching
 
+  /** Search, and show the results unless another search was begun meanwhile. */
   async #load(state) {
     this.#running?.abort();
-    this.#running = new AbortController();
+    const { signal } = (this.#running = new AbortController());
     this.failed = false;
     this.bar.show(state.search);
     document.title = this.address.isPrivate || !Object.keys(state.search).length ? "Chest X-rays" : `${describe(state.search)} – Chest X-rays`;
     const place = history.state?.place ?? 0;
     const slow = setTimeout(() => this.#drawSearching(state), 200);
+    signal.addEventListener("abort", () => clearTimeout(slow));
     try {
-      const page = await this.#resultOf(state, this.#running.signal);
+      const page = await this.#resultOf(state, signal);
       await this.#nameExamples(state.search);
-      if (this.#state !== state) return;
+      if (signal.aborted) return;
       this.#show(page, state);
       this.body.scrollTo(0, place);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (signal.aborted) return;
       if (!(error instanceof CallError)) throw error;
-      if (this.#state === state) this.#drawProblem(error.message);
+      this.#drawProblem(error.message);
     } finally {
       clearTimeout(slow);
-      if (this.#state === state) this.body.removeAttribute("aria-busy");
+      if (!signal.aborted) this.body.removeAttribute("aria-busy");
     }
   }
 

@@ -34,6 +34,7 @@ class Defined(NamedTuple):
 
     node: Definition
     docstring: str
+    module: str
 
 
 def page() -> str:
@@ -58,26 +59,45 @@ def parts() -> Iterator[tuple[str, str, Sequence[str]]]:
 
 def _named_by_archive() -> dict[str, list[str]]:
     """Return what the signatures of `Archive` name, by package, without what has a part of its own."""
-    module = "mcp_cxr.archive._archive"
+    classes = _private_bases("mcp_cxr.archive._archive", "Archive")
     named = {
         found.id
-        for method in _public_functions(_definition(module, "Archive").node)
+        for _, node in classes
+        for method in _public_functions(node)
         for hint in (method.returns, *(one.annotation for one in (*method.args.args, *method.args.kwonlyargs)))
         if hint
         for found in ast.walk(hint)
         if isinstance(found, ast.Name)
     }
-    packages: dict[str, list[str]] = {}
-    for node in ast.walk(_tree(module)):
+    packages: dict[str, set[str]] = {}
+    for node in (node for module, _ in classes for node in ast.walk(_tree(module))):
         match node:
             case ast.ImportFrom(module=("mcp_cxr.records" | "mcp_cxr.stores" | "mcp_cxr.embeddings")):
                 continue
             case ast.ImportFrom(module=str(package)) if package.startswith("mcp_cxr."):
-                wanted = [one.name for one in node.names if one.name in named]
-                packages.setdefault(package.partition("._")[0], []).extend(wanted)
+                wanted = {one.name for one in node.names if one.name in named}
+                packages.setdefault(package.partition("._")[0], set()).update(wanted)
             case _:
                 continue
-    return {package: sorted(set(names)) for package, names in sorted(packages.items()) if names}
+    return {package: sorted(names) for package, names in sorted(packages.items()) if names}
+
+
+def _private_bases(module: str, name: str) -> list[tuple[str, ast.ClassDef]]:
+    """Return a class, and after it the classes of private modules that it is made of, each with its module."""
+    node = _definition(module, name).node
+    assert isinstance(node, ast.ClassDef)
+    bases = [one.id for one in node.bases if isinstance(one, ast.Name)]
+    found = [(module, node)]
+    for base in bases:
+        for imported in ast.walk(_tree(module)):
+            match imported:
+                case ast.ImportFrom(module=str(place), names=names) if "._" in place and base in {
+                    a.name for a in names
+                }:
+                    found += _private_bases(place, base)
+                case _:
+                    continue
+    return list(reversed(dict.fromkeys(reversed(found))))  # what several are made of comes last
 
 
 @cache
@@ -103,7 +123,7 @@ def _definition(module: str, name: str) -> Defined:
         if name in _names_of(node):
             assert isinstance(node, Definition)
             has_own = isinstance(node, ast.ClassDef | Function)
-            return Defined(node, (ast.get_docstring(node) or "") if has_own else _string(after))
+            return Defined(node, (ast.get_docstring(node) or "") if has_own else _string(after), module)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(one.name == name for one in node.names):
             return _definition(node.module or "", name)
@@ -134,25 +154,26 @@ def _section(title: str, module: str, names: Sequence[str]) -> Iterator[str]:
     if title == "Errors":
         yield from _markdown(ast.get_docstring(_tree(module)) or "")
     for name in names:
-        node, docstring = _definition(module, name)
+        node, docstring, place = _definition(module, name)
         yield from (f"### {name}", "")
         match node:
             case ast.ClassDef():
-                yield from _class(node, docstring)
+                yield from _class(node, docstring, [one for _, one in _private_bases(place, name)])
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 yield from (*_signature(node), *_markdown(docstring))
             case _:
                 yield from ("```python", ast.unparse(node), "```", "", *_markdown(docstring))
 
 
-def _class(node: ast.ClassDef, docstring: str) -> Iterator[str]:
-    bases = ", ".join(ast.unparse(base) for base in node.bases)
+def _class(node: ast.ClassDef, docstring: str, made_of: Sequence[ast.ClassDef]) -> Iterator[str]:
+    merged = {one.name for one in made_of}
+    bases = ", ".join(base for base in map(ast.unparse, node.bases) if base not in merged)
     if bases:
         yield from (f"Bases: `{bases}`", "")
     yield from _markdown(docstring)
-    fields = list(_fields(node))
+    fields = [field for one in made_of for field in _fields(one)]
     yield from (*fields, "") if fields else ()
-    for method in _public_functions(node):
+    for method in (method for one in made_of for method in _public_functions(one)):
         yield from (f"#### {node.name}.{method.name}", "", *_signature(method))
         yield from _markdown(ast.get_docstring(method) or "")
 

@@ -1,0 +1,173 @@
+"""Use cases that change an archive: ingest, pull, repair, forget."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_cxr.archive._archive_base import ArchiveBase
+from mcp_cxr.archive._pacs import PullDestination
+from mcp_cxr.archive._roots import AllowedRoots
+from mcp_cxr.errors import (
+    EmbeddingUnavailable,
+)
+from mcp_cxr.images import ImageReader
+from mcp_cxr.records import Filter, ForgetPreview
+from mcp_cxr.stores import with_mimic_prefixes
+from mcp_cxr.upkeep import repair
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Awaitable, Callable
+
+    from mcp_cxr.ingest import IngestCallbacks, Shard, StopSignal
+    from mcp_cxr.pacs import PacsSource, Pull, PullPlan, PullSummary
+    from mcp_cxr.records import (
+        IngestSummary,
+        Repair,
+    )
+
+
+class ChangingMethods(ArchiveBase):
+    """Adds images to an archive, and removes them."""
+
+    async def ingest(
+        self,
+        path: str | Path,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        batch_size: int = 64,
+        workers: int | None = None,
+        shard: Shard | None = None,
+        retry_failed: bool = False,
+        any_body_part: bool = False,
+        any_pixels: bool = False,
+        companions: tuple[Path, ...] = (),
+        layout: str | None = None,
+        stop_signal: StopSignal | None = None,
+        callbacks: IngestCallbacks | None = None,
+        require_root: bool = False,
+    ) -> IngestSummary:
+        """Add the images of a folder to the archive; see `mcp_cxr.ingest.ingest`.
+
+        The folder becomes a root: of the archive if its store keeps roots, else until this object is closed.
+
+        Args:
+            workers: Images read at the same time; None: one for each core.
+            require_root: Whether the folder must lie below a root of the settings; set it unless the archive's owner
+                names the folder. Roots recorded by earlier ingests do not count.
+
+        Raises:
+            PathRefused: The path is missing, or `require_root` is set and it lies below none of these roots.
+            CxrError: As `mcp_cxr.ingest.ingest` says.
+        """
+        from mcp_cxr.ingest import IngestPlan, NotImages
+
+        real = AllowedRoots(self.settings.roots if require_root else (Path("/"),)).resolve(path)
+        self._roots.add(real)
+        plan = IngestPlan(
+            path=real,
+            limit=limit,
+            dry_run=dry_run,
+            batch_size=batch_size,
+            retry_failed=retry_failed,
+            any_body_part=any_body_part,
+            any_pixels=any_pixels,
+            companion_folders=tuple(folder.resolve() for folder in companions),
+            layout=layout,
+            shard=shard,
+            not_images=NotImages(None if dry_run else self.settings.not_images_file),
+        )
+        if not dry_run:
+            await self.check_embedder()
+        async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
+            return await self._ingest(plan, image_reader, stop_signal=stop_signal, callbacks=callbacks)
+
+    async def pull(
+        self,
+        plan: PullPlan,
+        source: PacsSource,
+        *,
+        workers: int | None = None,
+        on_progress: Callable[[PullSummary], Awaitable[None]] | None = None,
+        on_start: Callable[[Pull], None] | None = None,
+        now: dt.datetime | None = None,
+    ) -> PullSummary:
+        """Add the images of a PACS to the archive; see `mcp_cxr.pacs.Pull`.
+
+        Args:
+            plan: What to pull.
+            source: The PACS, from `open_pacs`.
+            workers: Images read at the same time; None: one for each core.
+            on_progress: Called every second.
+            on_start: Called with the pull, which can be stopped.
+            now: The time; None: that of the clock.
+
+        Raises:
+            PacsError: The PACS cannot be asked.
+            CxrError: As `mcp_cxr.ingest.ingest` says.
+        """
+        from mcp_cxr.ingest import IngestPlan
+        from mcp_cxr.pacs import Pull
+
+        root = self.pulled.spool.root
+        if not plan.dry_run:
+            await self.check_embedder()
+            await self.pulled.prepare()
+        async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
+
+            async def ingest_files(files: frozenset[str]) -> IngestSummary:
+                return await self._ingest(IngestPlan(path=root, only=files, searches_companions=False), image_reader)
+
+            destination = PullDestination(self.store, self.pulled.spool, ingest_files)
+            pull = Pull(plan, source, self.pulled.spool, destination, image_reader, on_progress=on_progress, now=now)
+            if on_start:
+                on_start(pull)
+            return await pull.run()
+
+    async def repair(self) -> Repair:
+        """Mend what `verify` finds, if the images' files still exist; see `mcp_cxr.upkeep.repair`.
+
+        Raises:
+            CxrError: As `ingest` says.
+        """
+        from mcp_cxr.ingest import IngestPlan
+
+        async def ingest_again(root: Path, files: frozenset[str]) -> None:
+            plan = IngestPlan(path=root, only=files, any_body_part=True, any_pixels=True)  # what was let in stays
+            summary = await self._ingest(plan, self._image_reader)
+            if summary.next:
+                raise EmbeddingUnavailable(summary.next)
+
+        return await repair(self.store, await self._compare_reading(), self.pulled.has_file, ingest_again)
+
+    async def forget_preview(self, where: Filter) -> ForgetPreview:
+        """Return what `where` selects, and `where` with complete ids: the letter of a MIMIC id may be left out.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        where = await with_mimic_prefixes(self.store, where)
+        return ForgetPreview(
+            where,
+            images=await self.store.count(where),
+            studies=await self.store.count(where, distinct="study"),
+            external_in_archive=await self.store.count_external(),
+        )
+
+    async def forget(self, where: Filter) -> int:
+        """Remove images with their vectors, words and outcomes, and studies left without images.
+
+        Returns:
+            How many images were removed.
+
+        Raises:
+            ValueError: `where` is empty.
+            StoreError: The store fails or was never made.
+        """
+        removed = await self.store.forget(where)
+        self._image_files.clear_caches()
+        await self.pulled.forget_removed()
+        return removed

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         contact_sheet,
         contact_sheet_layout,
         encode_jpeg,
+        mirrored,
         resized,
     )
 
@@ -69,6 +70,7 @@ __all__ = [
     "encode_jpeg",
     "is_image_candidate",
     "is_image_name",
+    "mirrored",
     "overview_tile",
     "parse_view_position",
     "read_header",

@@ -7,7 +7,7 @@ from mcp_cxr.images.render._contact_sheet import (
     contact_sheet_layout,
 )
 from mcp_cxr.images.render._downscale import Block, split_into_blocks
-from mcp_cxr.images.render._encode import encode_jpeg, resized, to_rendering, to_view
+from mcp_cxr.images.render._encode import encode_jpeg, mirrored, resized, to_rendering, to_view
 from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale_table
 from mcp_cxr.images.render._plausibility import is_plausible
 from mcp_cxr.images.render._render_gray import Decode, render_gray, render_region, scan_values
@@ -27,6 +27,7 @@ __all__ = [
     "encode_jpeg",
     "grayscale_table",
     "is_plausible",
+    "mirrored",
     "render_gray",
     "render_region",
     "resized",

@@ -36,6 +36,14 @@ def to_rendering(gray: GrayImage, spec: ImageSpec) -> Rendering:
     return Rendering(np.array(image), jpeg)
 
 
+def mirrored(rendering: Rendering, spec: ImageSpec) -> Rendering:
+    """Return a rendering with left and right exchanged."""
+    pixels = np.ascontiguousarray(rendering.pixels[:, ::-1])
+    if spec.jpeg_quality is None:
+        return Rendering(pixels, None)
+    return Rendering(pixels, _encode(Image.fromarray(pixels), "JPEG", quality=spec.jpeg_quality))
+
+
 def encode_jpeg(grays: NDArray[np.uint8]) -> bytes:
     """Return an 8-bit grayscale image as JPEG of quality 95 in RGB, as it is sent to a service, in its own size."""
     return _encode(Image.fromarray(grays).convert("RGB"), "JPEG", quality=95)

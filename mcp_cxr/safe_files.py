@@ -124,3 +124,14 @@ def create_private_file(path: Path, content: bytes) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
+
+
+def replace_private_file(path: Path, content: bytes) -> None:
+    """Write a file that only its owner may read (mode 600), and its folder; an existing file is replaced whole.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    create_private_file(draft, content)
+    draft.replace(path)

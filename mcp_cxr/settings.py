@@ -275,6 +275,11 @@ class Settings(BaseSettings):
         return self.data_dir / "access.jsonl"
 
     @property
+    def probes_file(self) -> Path:
+        """What `probe fit` learned, and the scores of images."""
+        return self.data_dir / "probes.npz"
+
+    @property
     def spool_folder(self) -> Path:
         """Where `pull` keeps files, and what it knows of the studies of a PACS."""
         return self.data_dir / "pacs"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from mcp_cxr.archive._changing_methods import ChangingMethods
 from mcp_cxr.archive._checking_methods import CheckingMethods
 from mcp_cxr.archive._reading_methods import ReadingMethods
+from mcp_cxr.archive._research_methods import ResearchMethods
 
 
-class Archive(ReadingMethods, ChangingMethods, CheckingMethods):
+class Archive(ReadingMethods, ChangingMethods, CheckingMethods, ResearchMethods):
     """The images, reports and vectors of one place, and all that can be done with them. Made by `open_archive`."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         IngestSummary,
         StoredImage,
     )
+    from mcp_cxr.research.probes import StoredProbes
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -79,7 +80,7 @@ class ArchiveBase:
     ) -> IngestSummary:
         from mcp_cxr.ingest import ingest
 
-        return await ingest(
+        summary = await ingest(
             plan,
             store=self.store,
             embedder=self.embedder,
@@ -90,6 +91,9 @@ class ArchiveBase:
             stop_signal=stop_signal,
             callbacks=callbacks,
         )
+        if not plan.dry_run and (summary.added or summary.studies_updated):
+            await self._stored_probes().mark_changed()
+        return summary
 
     async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
         from mcp_cxr.ingest import IdAssigner, IdKey, ReadingNow, compare_reading
@@ -113,3 +117,8 @@ class ArchiveBase:
         from mcp_cxr.ingest import IdKey
 
         return IdKey(self.settings.key_file, may_create=self.settings.may_create_key)
+
+    def _stored_probes(self) -> StoredProbes:
+        from mcp_cxr.research.probes import StoredProbes
+
+        return StoredProbes(self.settings.probes_file, self.store)

@@ -158,7 +158,7 @@ class ChangingMethods(ArchiveBase):
         )
 
     async def forget(self, where: Filter) -> int:
-        """Remove images with their vectors, words and outcomes, and studies left without images.
+        """Remove images with their vectors, words, outcomes and finding scores, and studies left without images.
 
         Returns:
             How many images were removed.
@@ -167,6 +167,7 @@ class ChangingMethods(ArchiveBase):
             ValueError: `where` is empty.
             StoreError: The store fails or was never made.
         """
+        await self._stored_probes().forget(where)
         removed = await self.store.forget(where)
         self._image_files.clear_caches()
         await self.pulled.forget_removed()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from mcp_cxr.safe_files import create_private_file
+from mcp_cxr.safe_files import replace_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,10 +55,8 @@ class NotImages:
         if self._path is None or self._added < _WORTH_SAVING:
             return
         numbers = np.fromiter((self._numbers or set[int]()) | set(self._read()), "<u8")[:_MOST]
-        draft = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
         with suppress(OSError):
-            create_private_file(draft, _HEAD + numbers.tobytes())
-            draft.replace(self._path)
+            replace_private_file(self._path, _HEAD + numbers.tobytes())
             self._added = 0
 
     def _read(self) -> list[int]:

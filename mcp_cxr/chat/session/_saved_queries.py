@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
 from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
-from mcp_cxr.safe_files import create_private_file
+from mcp_cxr.safe_files import replace_private_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +37,7 @@ def save_query(data_dir: Path, name: str, query: dict[str, Any] | None) -> None:
         content = json.dumps(
             {name: one for name, one in queries.items() if one is not None}, ensure_ascii=False, indent=1
         )
-        path = _saved_path(data_dir)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        create_private_file(draft, content.encode())
-        draft.replace(path)
+        replace_private_file(_saved_path(data_dir), content.encode())
 
 
 def _saved_path(data_dir: Path) -> Path:

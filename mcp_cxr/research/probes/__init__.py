@@ -1,0 +1,31 @@
+"""Finding scores, learned from the labels of an archive; the probe that gives a score saw nothing of the patient.
+
+They are for research: not a diagnosis, and given to no model by any tool.
+"""
+
+from mcp_cxr.research.probes._calibration import auc, brier_skill, calibration_slope
+from mcp_cxr.research.probes._examples import MIN_POSITIVES, MIN_SUBJECTS, fold_of
+from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
+from mcp_cxr.research.probes._linear import LinearProbes, fit_linear_probes
+from mcp_cxr.research.probes._moments import FOLDS
+from mcp_cxr.research.probes._probes import fit_probes
+from mcp_cxr.research.probes._stored import CHANGED, FORGOTTEN, StoredProbes
+
+__all__ = [
+    "CHANGED",
+    "FOLDS",
+    "FORGOTTEN",
+    "MIN_POSITIVES",
+    "MIN_SUBJECTS",
+    "FittedProbes",
+    "LinearProbes",
+    "Probe",
+    "ProbeChoices",
+    "StoredProbes",
+    "auc",
+    "brier_skill",
+    "calibration_slope",
+    "fit_linear_probes",
+    "fit_probes",
+    "fold_of",
+]

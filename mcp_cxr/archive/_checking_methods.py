@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr import __version__
 from mcp_cxr.archive._archive_base import ArchiveBase
-from mcp_cxr.archive._local_config import local_config
+from mcp_cxr.archive._local_encoder_config import local_config
 from mcp_cxr.embeddings import LocalEmbedder
 from mcp_cxr.errors import (
     ConfigError,

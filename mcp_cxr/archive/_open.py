@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive import Archive
-from mcp_cxr.archive._local_config import DEMO_MARK, local_config
+from mcp_cxr.archive._local_encoder_config import DEMO_MARK, local_config
 from mcp_cxr.embeddings import LocalEmbedder, OfflineEmbedder
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import PREPROCESSING, ImageReader

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive_base import ArchiveBase
 from mcp_cxr.archive._image_details import image_details
+from mcp_cxr.archive._method_signature import with_parameters_of
 from mcp_cxr.archive._overview import count_archive
-from mcp_cxr.archive._parameters import with_parameters_of
 from mcp_cxr.archive._roots import AllowedRoots
 from mcp_cxr.errors import (
     ImageError,

@@ -19,8 +19,8 @@ from mcp import Client, StdioServerParameters
 from PIL import Image
 
 from mcp_cxr.archive import mark_as_demo, open_archive
+from mcp_cxr.demo._compare_words_and_pixels import QUESTIONS, side_by_side
 from mcp_cxr.demo._data_set import write_data_set
-from mcp_cxr.demo._words_and_pixels import QUESTIONS, side_by_side
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.records import SearchResult, counted

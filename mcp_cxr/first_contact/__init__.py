@@ -3,10 +3,10 @@
 The modules that ask IRIS load its driver: they are imported by those who need them.
 """
 
+from mcp_cxr.first_contact._contact_parts import Parts
 from mcp_cxr.first_contact._contact_record import ContactRecord, read_record
 from mcp_cxr.first_contact._embedding_service import contact_service
 from mcp_cxr.first_contact._expectations import Expectation, expectations, with_differences
-from mcp_cxr.first_contact._run_part import Parts
 
 __all__ = [
     "ContactRecord",

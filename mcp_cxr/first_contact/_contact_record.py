@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mcp_cxr.errors import ConfigError
+from mcp_cxr.first_contact._allowed_operations_and_plans import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
 from mcp_cxr.first_contact._allowed_values import (  # noqa: TC001  # read at run time, to check values
     Case,
     CaseQuery,
@@ -36,7 +37,6 @@ from mcp_cxr.first_contact._allowed_values import (  # noqa: TC001  # read at ru
     Version,
     Wrong,
 )
-from mcp_cxr.first_contact._operations_and_plan_words import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
 
 FORMAT = 1
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 from mcp_cxr.embeddings.nvclip import FINE_TEXT_LENGTHS, RequestRefused, seen_size
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.first_contact._allowed_values import Dialect, KnownModel, Pair, Request
+from mcp_cxr.first_contact._contact_parts import not_asked
 from mcp_cxr.first_contact._contact_record import (
     AnswerFacts,
     CosineFacts,
@@ -20,14 +21,13 @@ from mcp_cxr.first_contact._contact_record import (
     ServiceRecord,
     TextsFacts,
 )
-from mcp_cxr.first_contact._run_part import not_asked
 from mcp_cxr.images import encode_jpeg
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp_cxr.embeddings.nvclip import PlainQuestion, ServiceProbes
-    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact._contact_parts import Parts
 
 SHARES_S: Final = {"service": 60.0, "texts": 60.0, "images": 180.0}
 """Seconds of each part."""

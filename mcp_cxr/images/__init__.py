@@ -6,7 +6,7 @@ Decoders are loaded with the first name that needs them, so that a search, and t
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from mcp_cxr.images._versions import PREPROCESSING, READING
+from mcp_cxr.images._reading_versions import PREPROCESSING, READING
 from mcp_cxr.images.workers import FileCache, ImageReader
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         parse_view_position,
         why_ineligible,
     )
-    from mcp_cxr.images.documents import ReportDocument
+    from mcp_cxr.images.dicom_reports import ReportDocument
     from mcp_cxr.images.files import is_image_candidate, is_image_name
     from mcp_cxr.images.pixels import STRAY_BITS, are_values_moved
     from mcp_cxr.images.render import (
@@ -83,7 +83,7 @@ __all__ = [
     "why_ineligible",
 ]
 
-_WITH_DECODERS = ("_read", "_stored_values", "dicom", "documents", "files", "pixels", "render")
+_WITH_DECODERS = ("_read", "_stored_values", "dicom", "dicom_reports", "files", "pixels", "render")
 
 
 def __getattr__(name: str) -> object:

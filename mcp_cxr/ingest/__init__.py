@@ -7,7 +7,7 @@ from mcp_cxr.ingest._ingest import ingest
 from mcp_cxr.ingest._not_images import NotImages
 from mcp_cxr.ingest._plan import IngestPlan, StopSignal
 from mcp_cxr.ingest._preview_layout import preview_layout
-from mcp_cxr.ingest._tally import IngestCallbacks
+from mcp_cxr.ingest._record_outcomes import IngestCallbacks
 from mcp_cxr.ingest._walk import Candidate, Shard
 
 __all__ = [

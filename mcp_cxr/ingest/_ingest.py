@@ -18,11 +18,11 @@ from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
 from mcp_cxr.ingest._known import KnownStage
 from mcp_cxr.ingest._plan import StopSignal, no_images_message
+from mcp_cxr.ingest._record_outcomes import IngestCallbacks, Tally
 from mcp_cxr.ingest._run import Run, Stages
 from mcp_cxr.ingest._same_id import SameIdFiles
 from mcp_cxr.ingest._stored_paths import StoredPaths
 from mcp_cxr.ingest._study_facts import refresh_studies
-from mcp_cxr.ingest._tally import IngestCallbacks, Tally
 from mcp_cxr.ingest._write import WriteStage
 from mcp_cxr.layouts import read_layouts
 from mcp_cxr.records import STUDY_FACTS

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._known import KnownStage
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
-    from mcp_cxr.ingest._tally import Tally
+    from mcp_cxr.ingest._record_outcomes import Tally
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.ingest._write import WriteStage
 

@@ -15,7 +15,7 @@ from mcp_cxr.language._document_terms import (
     stated_terms,
     wording_term,
 )
-from mcp_cxr.language._imaging_reading import (
+from mcp_cxr.language._imaging_findings import (
     imaging_readings,
     is_normal_by_findings,
     is_public_label,

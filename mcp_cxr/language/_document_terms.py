@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._imaging_reading import is_imaging, is_normal_by_findings, is_public_label
+from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
 from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
 

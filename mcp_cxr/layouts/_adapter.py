@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from mcp_cxr.layouts._values import label_value
+from mcp_cxr.layouts._cell_values import label_value
 
 if TYPE_CHECKING:
     import re

@@ -20,7 +20,7 @@ from mcp_cxr.records._archive_results import (
     Verification,
     to_json,
 )
-from mcp_cxr.records._domain import (
+from mcp_cxr.records._images_and_studies import (
     IDS_KEPT,
     LABELS,
     LOCAL_ENCODER,

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.records import ImageDetails, burned_in_annotation
-from mcp_cxr.server._dates import redact_date_of_image
+from mcp_cxr.server._redact_dates import redact_date_of_image
 from mcp_cxr.server._redaction import redact_image_details, require_images_shared
 from mcp_cxr.server._strict_tool import UNTRUSTED_IMAGE_NOTE, compact_json, state_of, tool_result
 

@@ -12,7 +12,7 @@ from mcp_types import CallToolResult
 from pydantic import BeforeValidator, Field
 
 from mcp_cxr.records import SearchArguments, SearchResult
-from mcp_cxr.server._dates import redact_dates_of_hits, require_date_filters_allowed
+from mcp_cxr.server._redact_dates import redact_dates_of_hits, require_date_filters_allowed
 from mcp_cxr.server._redaction import quotes_others, redact_search_result
 from mcp_cxr.server._strict_tool import state_of, tool_result
 

@@ -9,18 +9,18 @@ from mcp_types import ToolAnnotations
 
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
+from mcp_cxr.server._chat_page_tools import list_files_left_out, view_file
 from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, view_image
-from mcp_cxr.server._owner_tools import list_files_left_out, view_file
+from mcp_cxr.server._lifespan_state import ServerState
 from mcp_cxr.server._redaction import OWNER_SEES_PATHS
 from mcp_cxr.server._search_tool import search_medical_images
-from mcp_cxr.server._state import ServerState
 from mcp_cxr.server._strict_tool import StrictTool
 from mcp_cxr.server._timeline_tool import get_patient_timeline
 from mcp_cxr.server._viewer import FOR_VIEWER_ONLY, OPENS_VIEWER, viewer_app
 
 if TYPE_CHECKING:
     from mcp_cxr.server._access_log import AccessLog
-    from mcp_cxr.server._state import OpenArchive
+    from mcp_cxr.server._lifespan_state import OpenArchive
     from mcp_cxr.server.http import Authentication
 
 _INSTRUCTIONS = (
@@ -56,7 +56,7 @@ def build_server(
         title="Chest X-ray archive",
         version=__version__,
         instructions=_INSTRUCTIONS,
-        tools=[*_tools(), *(_owner_tools() if OWNER_SEES_PATHS in share else [])],
+        tools=[*_tools(), *(_chat_page_tools() if OWNER_SEES_PATHS in share else [])],
         extensions=[viewer_app()],
         lifespan=lambda _: ServerState(share, ingest_time_limit_s, access_log).opened(open_archive),
         log_level="WARNING",
@@ -88,7 +88,7 @@ def _tools() -> list[Any]:
     ]
 
 
-def _owner_tools() -> list[Any]:
+def _chat_page_tools() -> list[Any]:
     return [
         StrictTool.create(list_files_left_out, annotations=_reads("Files left out"), meta=FOR_VIEWER_ONLY),
         StrictTool.create(view_file, annotations=_reads("Look at a file"), meta=FOR_VIEWER_ONLY),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from mcp.server import MCPServer
 
-    from mcp_cxr.server._state import ServerState
+    from mcp_cxr.server._lifespan_state import ServerState
 
 _log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import PatientTimeline
-from mcp_cxr.server._dates import redact_dates_of_timeline, require_date_allowed
 from mcp_cxr.server._image_tools import ImageIdArgument
+from mcp_cxr.server._redact_dates import redact_dates_of_timeline, require_date_allowed
 from mcp_cxr.server._redaction import has_ids_of_others, shorten_timeline
 from mcp_cxr.server._strict_tool import state_of, tool_result
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import async_playwright
 from streamlit.testing.v1 import AppTest
 
+from mcp_cxr.chat.backend import opened_backend
 from mcp_cxr.chat.pages._streamlit_script import __file__ as page
-from mcp_cxr.chat.session import opened_backend
 from mcp_cxr.settings import load_settings
 from tests.browser.conftest import do_without_chromium
 from tests.browser.hosting import CHROMIUM, FLAGS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, BrowserContext, Page
 
-    from mcp_cxr.chat.session import Backend
+    from mcp_cxr.chat.backend import Backend
 
     Open = Callable[..., AbstractAsyncContextManager[Page]]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.chat import broad_folder_warning
-from mcp_cxr.chat.session import Backend, opened_backend
+from mcp_cxr.chat.backend import Backend, opened_backend
 from mcp_cxr.cli import main
 from mcp_cxr.errors import CxrError
 from tests.chat.test_guard import command_lines

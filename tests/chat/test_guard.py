@@ -20,7 +20,7 @@ import pytest
 from playwright.async_api import expect
 
 from mcp_cxr.chat.launch._private_folder import private_folder
-from mcp_cxr.chat.launch._sessions import Sessions
+from mcp_cxr.chat.launch._session_secrets import Sessions
 from tests.support.chatting import Chatting
 
 if TYPE_CHECKING:
@@ -418,7 +418,7 @@ def test_a_view_that_nobody_drew_is_missing(chatting: Chatting) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/web/../_servers.py", "/web/%2e%2e/_servers.py", "/viewer/../_server.py", "/web//etc/passwd", "/web/"]
+    "path", ["/web/../__init__.py", "/web/%2e%2e/__init__.py", "/viewer/../_server.py", "/web//etc/passwd", "/web/"]
 )
 def test_no_other_file_is_served(chatting: Chatting, path: str) -> None:
     assert answer(chatting, path)[0] in (404, 405)

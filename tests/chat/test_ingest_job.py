@@ -8,8 +8,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from mcp_cxr.chat.session import IngestJob
-from mcp_cxr.chat.session._mcp_client import Loop
+from mcp_cxr.chat.backend import IngestJob
+from mcp_cxr.chat.backend._mcp_client import Loop
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

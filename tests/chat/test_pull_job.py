@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.chat.session import PullJob
-from mcp_cxr.chat.session._mcp_client import Loop
+from mcp_cxr.chat.backend import PullJob
+from mcp_cxr.chat.backend._mcp_client import Loop
 from mcp_cxr.errors import CxrError
 from tests.server.archives import environment
 from tests.standins.dicomweb import StandIn

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.first_contact._operations_and_plan_words import READS
+from mcp_cxr.first_contact._allowed_operations_and_plans import READS
 from mcp_cxr.first_contact.iris import _iris_session
 from tests.first_contact.conftest import ask, differences
 

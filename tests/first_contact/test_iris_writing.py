@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from mcp_cxr.first_contact import Parts
-from mcp_cxr.first_contact._operations_and_plan_words import READS, WRITES
+from mcp_cxr.first_contact._allowed_operations_and_plans import READS, WRITES
 from mcp_cxr.first_contact.iris import WriteSize, contact_iris_writing
 from mcp_cxr.first_contact.iris._iris_session import Session
-from mcp_cxr.first_contact.iris._own_tables import own_tables
+from mcp_cxr.first_contact.iris._scratch_tables import scratch_tables
 from tests.first_contact.conftest import ask, differences
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def test_a_documented_server_is_as_expected(config: IrisConfig, server: St
     server.configure(max_connections=2)  # a third one would be refused
     facts = await write(config, tmp_path)
     assert differences(facts) == {}
-    assert facts.own_tables
+    assert facts.scratch_tables
     assert {call.call for call in facts.own_tables.calls} == {*READS, *WRITES}
     assert facts.load
     assert [one.limit for one in facts.load.searches] == [10, 200, 1000]
@@ -135,7 +135,7 @@ async def test_the_next_run_removes_what_a_kill_left(config: IrisConfig, server:
 
 async def test_tables_of_a_run_that_lives_are_kept(config: IrisConfig, server: StandIn, tmp_path: Path) -> None:
     facts = await ask(config)
-    async with Session(config, config.table) as first, own_tables(first, tmp_path, Parts()):
+    async with Session(config, config.table) as first, scratch_tables(first, tmp_path, Parts()):
         await first.run(lambda on: on.try_execute("CREATE TABLE {table} (X INTEGER)"), may_write=True)
         await contact_iris_writing(config, facts, WriteSize(10, 16, 4), tmp_path, Parts())
         assert list(server.tables) == [first.table]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from mcp_cxr.chat.session import Origin, to_csv, write_zip
+from mcp_cxr.chat.backend import Origin, to_csv, write_zip
 from mcp_cxr.records import Hit
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat.session import Backend
+    from mcp_cxr.chat.backend import Backend
 
 HOSTILE_IDS = (
     "../../evil",

@@ -20,7 +20,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "csv": (
         "csv_writer",
         "evaluate.inputs",
-        "language._imaging_reading",
+        "language._imaging_findings",
         "language._vocabulary",
         "layouts._tables",
     ),  # all others only read
@@ -44,7 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "records._timeline",
         "first_contact",  # a closed schema
     ),
-    "pypdf": ("images.documents",),
+    "pypdf": ("images.dicom_reports",),
     "pydantic_settings": ("settings",),
     "pydicom": ("images", "demo", "pacs._association", "pacs._dimse"),
     "pynetdicom": ("pacs._association",),

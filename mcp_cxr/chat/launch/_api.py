@@ -10,15 +10,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from mcp_cxr.chat.launch._page_api import PAGE_ROUTES
+from mcp_cxr.chat.backend import current_backend
+from mcp_cxr.chat.launch._page_routes import PAGE_ROUTES
 from mcp_cxr.chat.launch._requests import object_in, result_unless_left
-from mcp_cxr.chat.session import current_backend
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mcp_cxr.chat.session import Backend, View
+    from mcp_cxr.chat.backend import Backend, View
 
 _READ_ONLY_TOOLS = frozenset(
     {

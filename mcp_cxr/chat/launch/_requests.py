@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from mcp_cxr.chat.session import Backend
+    from mcp_cxr.chat.backend import Backend
 
 _MAX_BODY: Final = 256 * 1024
 """Bytes of a request; the largest call of a tool needs a tenth of it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from mcp_cxr.chat.launch._sessions import Sessions
+    from mcp_cxr.chat.launch._session_secrets import Sessions
 
 _CHAT = Path(__file__).parents[1]
 _WEB = _CHAT / "web"

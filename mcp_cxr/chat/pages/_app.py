@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from mcp_cxr.chat.backend import current_backend
 from mcp_cxr.chat.pages._chat_page import chat_page
-from mcp_cxr.chat.pages._session_state import this_tab
 from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown
-from mcp_cxr.chat.session import current_backend
+from mcp_cxr.chat.pages._tab_state import this_tab
 from mcp_cxr.loopback import remote_name
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from mcp_cxr.chat.backend import Conversation, View
 from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
 from mcp_cxr.chat.pages._viewer import viewer
-from mcp_cxr.chat.session import Conversation, View
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import SearchResult, counted
 
 if TYPE_CHECKING:
+    from mcp_cxr.chat.backend import Backend, PendingConsent
     from mcp_cxr.chat.model import ToolResult, Turn
-    from mcp_cxr.chat.pages._session_state import Tab
-    from mcp_cxr.chat.session import Backend, PendingConsent
+    from mcp_cxr.chat.pages._tab_state import Tab
 
 _REDRAW_S = 0.25
 _CUT = "The answer was cut at the model's limit and may lack its end. Send “continue” to let it go on."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat.session import Backend, View
+    from mcp_cxr.chat.backend import Backend, View
 
 _HEIGHT_PX = 500  # the viewer changes it
 

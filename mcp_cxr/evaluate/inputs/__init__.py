@@ -1,6 +1,6 @@
 """What the protocols work on: the plan, the ground truth, the archive as arrays, and copies of it without labels."""
 
-from mcp_cxr.evaluate.inputs._codes import Code, CodesFile, strongest_status
+from mcp_cxr.evaluate.inputs._coded_findings import Code, CodesFile, strongest_status
 from mcp_cxr.evaluate.inputs._context import MIN_STUDIES, NO_LABELS, EvaluationContext
 from mcp_cxr.evaluate.inputs._dataset import Dataset, load_dataset, report_query
 from mcp_cxr.evaluate.inputs._held_out import (

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.evaluate.inputs._codes import CodesFile, is_codes_table, open_table
+from mcp_cxr.evaluate.inputs._coded_findings import CodesFile, is_codes_table, open_table
 from mcp_cxr.evaluate.metrics import TITLES
 from mcp_cxr.records import LABELS, without_mimic_prefix
 

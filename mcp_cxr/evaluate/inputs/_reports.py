@@ -10,7 +10,7 @@ from mcp_cxr.errors import ConfigError
 from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
-    from mcp_cxr.evaluate.inputs._codes import CodesFile
+    from mcp_cxr.evaluate.inputs._coded_findings import CodesFile
     from mcp_cxr.stores import Store
 
 _PAGE = 1000

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from anyio.lowlevel import checkpoint_if_cancelled
 
+from mcp_cxr.first_contact._contact_parts import not_asked
 from mcp_cxr.first_contact._contact_record import (
     CallFacts,
     Found,
@@ -17,7 +18,6 @@ from mcp_cxr.first_contact._contact_record import (
     ServerFacts,
     StatementsFacts,
 )
-from mcp_cxr.first_contact._run_part import not_asked
 from mcp_cxr.first_contact.iris import _server_facts
 from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements, record_call
 from mcp_cxr.first_contact.iris._store_calls import read_inputs, reads
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact._contact_parts import Parts
     from mcp_cxr.first_contact.iris._store_calls import Call, Inputs
     from mcp_cxr.records import Fingerprint
     from mcp_cxr.stores.iris import IrisConfig

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, get_args
 
 from mcp_cxr.errors import CxrError
 from mcp_cxr.first_contact._allowed_values import Verb, cell_kind, power_of_ten
+from mcp_cxr.first_contact._contact_parts import UNEXPECTED, failure_name
 from mcp_cxr.first_contact._contact_record import CallFacts, StatementFacts
-from mcp_cxr.first_contact._run_part import UNEXPECTED, failure_name
 from mcp_cxr.stores.iris.driver import Statements
 
 if TYPE_CHECKING:

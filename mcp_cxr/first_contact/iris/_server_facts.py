@@ -10,9 +10,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from mcp_cxr.errors import CxrError, StoreError, StoreMissing
+from mcp_cxr.first_contact._allowed_operations_and_plans import PLAN_WORDS, PLANNED
 from mcp_cxr.first_contact._allowed_values import TABLES, OptionName, TableName, VectorForm, cell_kind, power_of_ten
 from mcp_cxr.first_contact._contact_record import OptionFacts, PlanFacts, PrivilegeFacts
-from mcp_cxr.first_contact._operations_and_plan_words import PLAN_WORDS, PLANNED
 from mcp_cxr.first_contact.iris._store_calls import reads
 from mcp_cxr.stores.iris.schema import read_entries
 from mcp_cxr.stores.iris.tables import studies

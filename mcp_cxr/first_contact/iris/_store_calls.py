@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.first_contact._operations_and_plan_words import FILTERS
+from mcp_cxr.first_contact._allowed_operations_and_plans import FILTERS
 from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId, TermClause
 from mcp_cxr.stores.iris.schema import (
     create_tables,

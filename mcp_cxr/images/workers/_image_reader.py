@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.images._read import DecodedImage
     from mcp_cxr.images._stored_values import StoredValues
     from mcp_cxr.images.dicom import HeaderFacts
-    from mcp_cxr.images.documents import ReportDocument
+    from mcp_cxr.images.dicom_reports import ReportDocument
     from mcp_cxr.images.render import DisplayOptions, ImageView
     from mcp_cxr.images.workers._tasks import Task
     from mcp_cxr.images.workers._worker_pool import WorkerPool
@@ -100,7 +100,7 @@ class ImageReader:
         return await self._run(values_task(path))
 
     async def read_document(self, path: Path) -> ReportDocument:
-        """Read a report, in a worker process; see `images.documents.read_document`.
+        """Read a report, in a worker process; see `images.dicom_reports.read_document`.
 
         Raises:
             CorruptImage: It took more than 10 s, or as `read_document` says.

@@ -15,7 +15,7 @@ import numpy as np
 from mcp_cxr.images._read import DecodedImage, read_header, read_image, render_view
 from mcp_cxr.images._stored_values import StoredValues, read_values
 from mcp_cxr.images.dicom import HeaderFacts, Window
-from mcp_cxr.images.documents import ReportDocument, read_document
+from mcp_cxr.images.dicom_reports import ReportDocument, read_document
 from mcp_cxr.images.render import DisplayOptions, ImageView
 from mcp_cxr.records import ImageSpec, Rendering
 

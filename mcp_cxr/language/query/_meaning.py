@@ -17,7 +17,7 @@ from mcp_cxr.language._document_terms import (
     finding_term,
     label_term,
 )
-from mcp_cxr.language._imaging_reading import is_imaging
+from mcp_cxr.language._imaging_findings import is_imaging
 from mcp_cxr.language._vocabulary import SIDES, finding_entries, terms
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import age_of, iso_date, number_id, sex_of, text_of
 from mcp_cxr.layouts._facts import FileFacts
-from mcp_cxr.layouts._values import age_of, iso_date, number_id, sex_of, text_of
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:

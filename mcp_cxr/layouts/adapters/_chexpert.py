@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import age_of, sex_of, text_of
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
-from mcp_cxr.layouts._values import age_of, sex_of, text_of
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:

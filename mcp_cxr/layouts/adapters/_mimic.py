@@ -14,10 +14,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import is_empty, iso_date, iso_time, number_id, shared, text_of
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
 from mcp_cxr.layouts._tables import TableError
 from mcp_cxr.layouts._texts import read_report_file
-from mcp_cxr.layouts._values import is_empty, iso_date, iso_time, number_id, shared, text_of
 from mcp_cxr.layouts._xml_and_zip import ReportZip
 from mcp_cxr.records import LABELS
 

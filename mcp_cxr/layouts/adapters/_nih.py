@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import age_of, number_id, sex_of, text_of
 from mcp_cxr.layouts._facts import FileFacts
-from mcp_cxr.layouts._values import age_of, number_id, sex_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import text_of
 from mcp_cxr.layouts._facts import FileFacts
-from mcp_cxr.layouts._values import text_of
 from mcp_cxr.layouts._xml_and_zip import documents_in
 
 if TYPE_CHECKING:

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.language import public_labels
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import (
+    age_of,
+    iso_date,
+    iso_time,
+    label_value,
+    names_in_list,
+    number_id,
+    sex_of,
+    text_of,
+)
 from mcp_cxr.layouts._facts import FileFacts
 from mcp_cxr.layouts._texts import read_report_file
-from mcp_cxr.layouts._values import age_of, iso_date, iso_time, label_value, names_in_list, number_id, sex_of, text_of
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:

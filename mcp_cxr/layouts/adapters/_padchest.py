@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
+from mcp_cxr.layouts._cell_values import iso_date, names_in_list, number_id, sex_of, shared, text_of
 from mcp_cxr.layouts._facts import FileFacts
-from mcp_cxr.layouts._values import iso_date, names_in_list, number_id, sex_of, shared, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.first_contact import ContactRecord, read_record
+from mcp_cxr.first_contact._allowed_operations_and_plans import FILTERS, PLANNED, READS, WRITES
 from mcp_cxr.first_contact._allowed_values import power_of_ten
 from mcp_cxr.first_contact._contact_record import PlanFacts, ServerFacts
-from mcp_cxr.first_contact._operations_and_plan_words import FILTERS, PLANNED, READS, WRITES
 from mcp_cxr.first_contact.iris import _server_facts, _store_calls
 from mcp_cxr.first_contact.iris._server_facts import reduce_plan, vector_form
 from mcp_cxr.records import Filter, Fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.layouts._values import iso_time
+from mcp_cxr.layouts._cell_values import iso_time
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_cxr.errors import ImageError
 from mcp_cxr.images import ImageReader
-from mcp_cxr.images.documents import read_document
+from mcp_cxr.images.dicom_reports import read_document
 from tests.support.image_files import dicom
 from tests.support.pacs import deep_report, structured_report
 

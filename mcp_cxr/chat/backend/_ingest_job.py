@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mcp.shared.dispatcher import ProgressFnT
 
-    from mcp_cxr.chat.session._mcp_client import Loop
+    from mcp_cxr.chat.backend._mcp_client import Loop
 
 _RATE_OVER_S = 15.0
 """The rate is that of the last seconds: files that are skipped go by much faster than others."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import MCPError
 
+from mcp_cxr.chat.backend._backend import text_of
 from mcp_cxr.chat.model import ChatModel, LimitReached, ToolCall, ToolImage, ToolResult, Turn
-from mcp_cxr.chat.session._servers import text_of
 
 if TYPE_CHECKING:
     from mcp import Client
     from mcp_types import Tool
 
-    from mcp_cxr.chat.session._servers import Backend
+    from mcp_cxr.chat.backend._backend import Backend
 
 _MAX_ROUNDS = 12
 _STOPPED = "Not executed: the user stopped the reply."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from mcp_cxr.chat.session import Conversation
+    from mcp_cxr.chat.backend import Conversation
 
 _KEY = "mcp_cxr_tab"
 

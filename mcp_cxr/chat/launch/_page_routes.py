@@ -14,8 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from mcp_cxr.chat.launch._requests import object_in, result_unless_left, write_body
-from mcp_cxr.chat.session import (
+from mcp_cxr.chat.backend import (
     Selection,
     broad_folder_warning,
     current_backend,
@@ -25,6 +24,7 @@ from mcp_cxr.chat.session import (
     to_csv,
     write_zip,
 )
+from mcp_cxr.chat.launch._requests import object_in, result_unless_left, write_body
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from mcp_cxr.chat.session import Backend
+    from mcp_cxr.chat.backend import Backend
 
 _MAX_UPLOAD: Final = 100 * 2**20
 _CHECK_PX = 64

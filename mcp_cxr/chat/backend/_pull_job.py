@@ -14,7 +14,7 @@ from mcp_cxr.errors import CxrError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat.session._mcp_client import Loop
+    from mcp_cxr.chat.backend._mcp_client import Loop
 
 _LONGEST_LINE = 2**16
 _END_TIMEOUT_S = 30.0

@@ -9,8 +9,8 @@ import pydicom
 
 from mcp_cxr.errors import UnsupportedImage
 from mcp_cxr.images.dicom import text
-from mcp_cxr.images.documents._pdf import pdf_text
-from mcp_cxr.images.documents._structured_report import is_radiology_report, prose
+from mcp_cxr.images.dicom_reports._pdf import pdf_text
+from mcp_cxr.images.dicom_reports._structured_report import is_radiology_report, prose
 from mcp_cxr.images.files import open_bounded, translate_library_errors, translate_system_errors
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from zlib import crc32
 import anyio
 
 from mcp_cxr.errors import CxrError, StoreError
+from mcp_cxr.first_contact._contact_parts import failure_name
 from mcp_cxr.first_contact._contact_record import (
     CasesFacts,
     Found,
@@ -22,10 +23,9 @@ from mcp_cxr.first_contact._contact_record import (
     StatementsFacts,
     WritersFacts,
 )
-from mcp_cxr.first_contact._run_part import failure_name
-from mcp_cxr.first_contact.iris import _letter_case_and_refusals, _server_facts
+from mcp_cxr.first_contact.iris import _letter_case_and_error_codes, _server_facts
 from mcp_cxr.first_contact.iris._iris_session import Session, create, record_reads
-from mcp_cxr.first_contact.iris._own_tables import own_tables
+from mcp_cxr.first_contact.iris._scratch_tables import scratch_tables
 from mcp_cxr.first_contact.iris._store_calls import (
     drawn_fingerprint,
     drawn_vectors,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact._contact_parts import Parts
     from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Fingerprint, ImageRecord
     from mcp_cxr.stores.iris import IrisConfig
@@ -104,7 +104,7 @@ async def contact_iris_writing(
     """
     if facts.server.round_trip_ms is None:
         return facts
-    async with Session(config, config.table) as session, own_tables(session, folder, parts):
+    async with Session(config, config.table) as session, scratch_tables(session, folder, parts):
 
         async def run(part: type[Part], name: str, work: Callable[[Found], Awaitable[None]], **known: object) -> Part:
             return await parts.run(part, f"IRIS {name}", SHARES_S[name], work, **known)
@@ -112,7 +112,7 @@ async def contact_iris_writing(
         shape = {"rows": size.rows, "dimension": size.dimension}
         own = await run(StatementsFacts, "own tables", lambda found: _own(session, size, found))
         cases = await run(
-            CasesFacts, "cases", lambda found: _letter_case_and_refusals.run(session, size.dimension, found)
+            CasesFacts, "cases", lambda found: _letter_case_and_error_codes.run(session, size.dimension, found)
         )
         load = await run(LoadFacts, "load", lambda found: _load(session, size, found), **shape)
         both = await run(

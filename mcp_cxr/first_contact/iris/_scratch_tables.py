@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._run_part import Parts
+    from mcp_cxr.first_contact._contact_parts import Parts
     from mcp_cxr.first_contact.iris._iris_session import Session
     from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
 
@@ -41,7 +41,7 @@ _DROP_WITHIN_S = 120
 
 
 @asynccontextmanager
-async def own_tables(session: Session, folder: Path, parts: Parts) -> AsyncGenerator[None]:
+async def scratch_tables(session: Session, folder: Path, parts: Parts) -> AsyncGenerator[None]:
     """Remove what a kill left, then let `session` use tables of its own; drop them, also after Ctrl-C.
 
     Raises:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
+from mcp_cxr.chat.backend._ingest_job import IngestJob
+from mcp_cxr.chat.backend._mcp_client import Connection, Loop
+from mcp_cxr.chat.backend._pull_job import PullJob
+from mcp_cxr.chat.backend._uploads import Uploads
+from mcp_cxr.chat.backend._viewer_queries import Views
 from mcp_cxr.chat.model import ChatModel, create_model
-from mcp_cxr.chat.session._ingest_job import IngestJob
-from mcp_cxr.chat.session._mcp_client import Connection, Loop
-from mcp_cxr.chat.session._pull_job import PullJob
-from mcp_cxr.chat.session._uploads import Uploads
-from mcp_cxr.chat.session._views import Views
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from mcp_cxr.records import RESULT_COLUMNS, Fingerprint, Hit, SearchResult, resu
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
-    from mcp_cxr.chat.session._servers import Backend
+    from mcp_cxr.chat.backend._backend import Backend
 
 MAX_ROWS = 10_000
 MAX_PACKED = 500

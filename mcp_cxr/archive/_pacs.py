@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from mcp_cxr.pacs import DicomWeb, DicomWebConfig, Dimse, DimseConfig, GoneStudy, NotKept, PacsSource
+    from mcp_cxr.pacs import DicomWeb, DicomWebConfig, Dimse, DimseConfig, FileAtPacs, GoneStudy, PacsSource
     from mcp_cxr.records import ImageRecord, IngestSummary, Outcome, StoredImage
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -152,7 +152,7 @@ class PulledImages:
                 return cached
             return await self._fetch_again(found)
 
-    async def _fetch_again(self, found: NotKept) -> Path:
+    async def _fetch_again(self, found: FileAtPacs) -> Path:
         url = (self._settings.pacs_url or "").rstrip("/")
         if url != found.study.source:
             raise NotFound(

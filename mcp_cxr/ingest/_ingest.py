@@ -18,7 +18,7 @@ from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
 from mcp_cxr.ingest._known import KnownStage
 from mcp_cxr.ingest._plan import StopSignal, no_images_message
-from mcp_cxr.ingest._record_outcomes import IngestCallbacks, Tally
+from mcp_cxr.ingest._record_outcomes import IngestCallbacks, OutcomeRecorder
 from mcp_cxr.ingest._run import Run, Stages
 from mcp_cxr.ingest._same_id import SameIdFiles
 from mcp_cxr.ingest._stored_paths import StoredPaths
@@ -88,20 +88,20 @@ async def ingest(
         EmbedStage(embedder, check_fingerprint, stop_signal, errors),
         WriteStage(store, id_assigner, same_id, errors),
     )
-    tally = Tally(store, plan.dry_run, callbacks)
-    run = Run(plan, stages, tally, stop_signal, store.preferred_batch_size, image_reader.workers)
+    recorder = OutcomeRecorder(store, plan.dry_run, callbacks)
+    run = Run(plan, stages, recorder, stop_signal, store.preferred_batch_size, image_reader.workers)
     with layouts, unwrap_exception_group():
         async with anyio.create_task_group() as clock:
             clock.start_soon(run.send_progress_regularly)
             await run.process_files()
-            await _refresh(plan, tally.counts, store, layouts, id_assigner, stop_signal)
+            await _refresh(plan, recorder.counts, store, layouts, id_assigner, stop_signal)
             clock.cancel_scope.cancel()
-        await tally.send_progress()
+        await recorder.send_progress()
         await to_thread.run_sync(plan.not_images.save)
-    tally.counts.placeholders = id_assigner.placeholders
-    tally.counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
+    recorder.counts.placeholders = id_assigner.placeholders
+    recorder.counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     total = (await store.totals()).images if stored else 0
-    return await _summary(plan, store, layouts, tally.counts, total_in_store=total, advice=stop_signal.reason)
+    return await _summary(plan, store, layouts, recorder.counts, total_in_store=total, advice=stop_signal.reason)
 
 
 async def _without_images(plan: IngestPlan, stop_signal: StopSignal) -> IngestSummary:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._counts import IngestProgress
     from mcp_cxr.ingest._items import Failure, OtherFile
     from mcp_cxr.ingest._known import Classification
-    from mcp_cxr.ingest._write import Written
+    from mcp_cxr.ingest._write import WrittenBatch
     from mcp_cxr.records import Outcome
     from mcp_cxr.stores import Store
 
@@ -37,8 +37,8 @@ class IngestCallbacks:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What became of the files of one run."""
+class OutcomeRecorder:
+    """Counts, records and reports the outcomes of one run."""
 
     store: Store
     dry_run: bool
@@ -53,7 +53,7 @@ class Tally:
         await self.failed(found.failures)
         await self._record(found.outcomes)
 
-    async def written(self, written: Written) -> None:
+    async def written(self, written: WrittenBatch) -> None:
         """Count the files of a batch that was written."""
         self.counts.added += written.added
         self.counts.skipped += written.skipped

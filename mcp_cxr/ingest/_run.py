@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mcp_cxr.ingest._ids import ImageIds
     from mcp_cxr.ingest._known import KnownStage
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
-    from mcp_cxr.ingest._record_outcomes import Tally
+    from mcp_cxr.ingest._record_outcomes import OutcomeRecorder
     from mcp_cxr.ingest._walk import Candidate
     from mcp_cxr.ingest._write import WriteStage
 
@@ -65,7 +65,7 @@ class Run:
 
     plan: IngestPlan
     stages: Stages
-    tally: Tally
+    recorder: OutcomeRecorder
     stop_signal: StopSignal
     rows_at_once: int | None
     workers: int
@@ -73,7 +73,7 @@ class Run:
     @property
     def counts(self) -> IngestCounts:
         """What became of the files so far."""
-        return self.tally.counts
+        return self.recorder.counts
 
     async def process_files(self) -> None:
         """Run all stages until every file has passed them, or the run is stopped."""
@@ -96,7 +96,7 @@ class Run:
         """Send the state to its callback, every second until cancelled."""
         while True:
             await anyio.sleep(_PROGRESS_EVERY_S)
-            await self.tally.send_progress()
+            await self.recorder.send_progress()
 
     async def _walk(self, sink: Sink[list[Candidate]]) -> None:
         """Send candidates on in chunks; after a stop only count them, if the signal says so."""
@@ -124,7 +124,7 @@ class Run:
         if self._need_not_count():
             return
         self.counts.counted = counted
-        await self.tally.send_progress()
+        await self.recorder.send_progress()
 
     def _need_not_count(self) -> bool:
         return self.stop_signal.reason is not None or self.counts.walk_ended
@@ -140,7 +140,7 @@ class Run:
                 with self.counts.stages["known"].working(len(chunk)):
                     rest, bad = await self.stages.known.drop_unchanged(chunk)
                 self.counts.skipped += len(chunk) - len(rest) - len(bad)
-                self.tally.recorded_bad(bad)
+                self.recorder.recorded_bad(bad)
                 for start in range(0, len(rest), size):
                     if not is_counting:
                         is_counting = True
@@ -152,7 +152,7 @@ class Run:
             return
         with self.counts.stages["known"].working(0):
             found = await self.stages.known.classify(files)
-            await self.tally.classified(found)
+            await self.recorder.classified(found)
         for new in found.to_ingest:
             await sink.send(new)
 
@@ -164,17 +164,17 @@ class Run:
                 if self.stop_signal.reason:
                     continue
                 if new.ids in listed:
-                    self.tally.others([OtherFile(new.file, new.ids.image_id, NOT_COMPARED)])
+                    self.recorder.others([OtherFile(new.file, new.ids.image_id, NOT_COMPARED)])
                     continue
                 view = await self.stages.decode.view_of(new)
                 if isinstance(view, Failure):
-                    await self.tally.failed([view])
+                    await self.recorder.failed([view])
                     continue
                 self.counts.would_add += 1
                 if new.ids is not IDS_NOT_YET_HASHED:
                     listed.add(new.ids)
-                if self.tally.callbacks.on_would_add:
-                    await self.tally.callbacks.on_would_add(new.ids.image_id, view)
+                if self.recorder.callbacks.on_would_add:
+                    await self.recorder.callbacks.on_would_add(new.ids.image_id, view)
 
     async def _decode(self, source: Source[NewFile], sink: Sink[DecodedFile]) -> None:
         """Turn files into renderings and facts, two per worker of the image reader, so that no worker waits."""
@@ -190,7 +190,7 @@ class Run:
         with self.counts.stages["decode"].working():
             decoded = await self.stages.decode.decode(new)
         if isinstance(decoded, Failure):
-            await self.tally.failed([decoded])
+            await self.recorder.failed([decoded])
             return None
         return decoded
 
@@ -209,7 +209,7 @@ class Run:
             results = await self.stages.embed.embed(batch)
         if results is None:
             return None
-        await self.tally.failed([one for one in results if isinstance(one, Failure)])
+        await self.recorder.failed([one for one in results if isinstance(one, Failure)])
         return [one for one in results if not isinstance(one, Failure)]
 
     async def _write(self, source: Source[list[EmbeddedFile]]) -> None:
@@ -217,5 +217,5 @@ class Run:
         rest: list[EmbeddedFile] = []
         while batch := await next_rows(source, rest, self.rows_at_once):
             with self.counts.stages["write"].working(len(batch)):
-                await self.tally.written(await self.stages.write.write(batch))
-            await self.tally.send_progress()
+                await self.recorder.written(await self.stages.write.write(batch))
+            await self.recorder.send_progress()

@@ -33,7 +33,7 @@ _CONCURRENT = 2  # each holds the stored values of two images
 _CHUNK = 1 << 20  # bytes
 
 
-class Freed(NamedTuple):
+class LostFile(NamedTuple):
     """The file that an image was shown from is gone, or holds something else by now."""
 
     is_gone: bool
@@ -75,7 +75,7 @@ async def _is_other(new: NewFile, stored: ImageRecord) -> bool:
     return stored.subject_id != new.ids.subject_id and await to_thread.run_sync(stored.file.exists)
 
 
-def is_copy(new: NewFile, unchanged: Outcome | None, freed: Freed) -> bool:
+def is_copy(new: NewFile, unchanged: Outcome | None, freed: LostFile) -> bool:
     """Whether a file has the pixels of the image whose file is gone or holds something else.
 
     Args:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from anyio import to_thread
 
-from mcp_cxr.ingest._same_id import SAME_PIXELS, Freed
+from mcp_cxr.ingest._same_id import SAME_PIXELS, LostFile
 from mcp_cxr.records import Filter
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class StoredPaths:
 
     async def freed(
         self, images: Mapping[ImageId, StoredImage], files: Collection[str], replaced: Mapping[ImageId, Path]
-    ) -> dict[ImageId, Freed]:
+    ) -> dict[ImageId, LostFile]:
         """Return the images whose file is gone or holds something else.
 
         Args:
@@ -45,12 +45,12 @@ class StoredPaths:
         elsewhere = {image_id: path for image_id, path in shown.items() if str(path) not in files}
         outcomes = await self.store.outcomes([str(path) for path in shown.values()])
         gone = await to_thread.run_sync(lambda: {key for key, path in elsewhere.items() if not path.exists()})
-        freed: dict[ImageId, Freed] = {}
+        freed: dict[ImageId, LostFile] = {}
         for image_id, path in shown.items():
             recorded = outcomes.get(str(path))
             holds_other = recorded is not None and recorded.image_id != image_id
             if image_id in gone or holds_other or replaced.get(image_id) == path:
-                freed[image_id] = Freed(image_id in gone, recorded)
+                freed[image_id] = LostFile(image_id in gone, recorded)
         return freed
 
     async def show_from(self, paths: Mapping[ImageId, Path]) -> None:

@@ -98,7 +98,7 @@ class _KnownFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Refreshed:
+class RefreshedStudies:
     """The studies of images stored earlier, brought up to date."""
 
     changed: int
@@ -107,7 +107,7 @@ class Refreshed:
 
 async def refresh_studies(
     files: Iterator[Candidate], store: Store, layouts: Layouts, id_assigner: IdAssigner, stop_signal: StopSignal
-) -> Refreshed | None:
+) -> RefreshedStudies | None:
     """Return the stored studies of these files, and how many changed.
 
     Images that are not stored are left out. None if stopped before the end: the next run starts over.
@@ -125,7 +125,7 @@ async def refresh_studies(
         studies += await _refresh_others(others, store, layouts, id_assigner, study_ids)
         if studies:
             changed += await store.put_studies(studies)
-    return None if stop_signal.reason else Refreshed(changed, study_ids)
+    return None if stop_signal.reason else RefreshedStudies(changed, study_ids)
 
 
 def _known_files(chunk: list[Candidate], layouts: Layouts) -> list[_KnownFile]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Written:
+class WrittenBatch:
     """What became of a batch."""
 
     added: int = 0
@@ -35,7 +35,7 @@ class Written:
     others: list[OtherFile] = field(default_factory=list["OtherFile"])
     failures: list[Failure] = field(default_factory=list[Failure])
 
-    def add(self, more: Written) -> None:
+    def add(self, more: WrittenBatch) -> None:
         """Add what became of more files."""
         self.added += more.added
         self.skipped += more.skipped
@@ -55,28 +55,28 @@ class WriteStage:
     same_id_files: SameIdFiles
     internal_errors: InternalErrors
 
-    async def write(self, batch: Sequence[EmbeddedFile]) -> Written:
+    async def write(self, batch: Sequence[EmbeddedFile]) -> WrittenBatch:
         """Write a batch; if our own code fails, one by one, so that the rest of the batch is written."""
         if self.internal_errors.are_too_many:
-            return Written()
+            return WrittenBatch()
         try:
             written = await self._write_batch(batch)
         except Exception as exc:  # noqa: BLE001 # told apart by the callee
             if len(batch) == 1:
-                return Written(failures=[self.internal_errors.failure("write", batch[0].new.file, exc)])
+                return WrittenBatch(failures=[self.internal_errors.failure("write", batch[0].new.file, exc)])
             raise_if_of_the_run(exc)
-            written = Written()
+            written = WrittenBatch()
             for item in batch:
                 written.add(await self.write([item]))
             return written
         self.internal_errors.passed("write")
         return written
 
-    async def _write_batch(self, batch: Sequence[EmbeddedFile]) -> Written:
+    async def _write_batch(self, batch: Sequence[EmbeddedFile]) -> WrittenBatch:
         """Write a batch. A kill between two steps does no harm, because the outcome of a file is recorded last."""
         batch = await self._told_apart(batch)
         items = await self._not_stored(batch)
-        written = Written(added=len(items), shared_uids=sum(item.new.shares_uid for item in items))
+        written = WrittenBatch(added=len(items), shared_uids=sum(item.new.shares_uid for item in items))
         if items:
             written.study_ids = {item.study.study_id for item in items}
             written.studies_updated = await self.store.put_studies([item.study for item in items])
@@ -113,7 +113,7 @@ class WriteStage:
         if others := [replace(one, reason=NOT_COMPARED) for one in recorded if one.reason]:
             await self.store.record_outcomes(others)
 
-    async def _add_others(self, left: Sequence[EmbeddedFile], written: Written) -> None:
+    async def _add_others(self, left: Sequence[EmbeddedFile], written: WrittenBatch) -> None:
         """Add the files that have the image id of another file."""
         if not left:
             return

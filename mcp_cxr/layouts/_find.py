@@ -45,7 +45,7 @@ class FoundTable:
 
 
 @dataclass(slots=True)
-class Found:
+class FolderContents:
     """What lies in the folders."""
 
     tables: dict[type[Adapter], list[FoundTable]] = field(default_factory=dict["type[Adapter]", list[FoundTable]])
@@ -58,13 +58,13 @@ class Found:
     for."""
 
 
-def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> Found:
+def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> FolderContents:
     """Return the tables that the adapters can read; of several of one kind, the first.
 
     A table is known by its name, and otherwise by its columns. The first folders come first; in one folder, tables
     with their published name do.
     """
-    found = Found()
+    found = FolderContents()
     named: list[tuple[Path, list[str]]] = []
     files = list(files_in(folders))
     for adapter in adapters:
@@ -97,7 +97,7 @@ def _is_near(path: Path, folders: Sequence[Path]) -> bool:
     return any(path.is_relative_to(one) for one in folders if one == folders[0] or not folders[0].is_relative_to(one))
 
 
-def _add_unused(found: Found, files: Sequence[Path], tables: Sequence[Path]) -> None:
+def _add_unused(found: FolderContents, files: Sequence[Path], tables: Sequence[Path]) -> None:
     """Warn of files that may belong to the images and are not used.
 
     Their names, which may be patients', are left out; those of tables are not.
@@ -136,7 +136,7 @@ def _by_ending(paths: Iterable[Path]) -> str:
     return ", ".join(f"{ending}: {count}" for ending, count in counts.most_common())
 
 
-def _add(found: Found, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:
+def _add(found: FolderContents, path: Path, header: list[str], adapters: Sequence[type[Adapter]]) -> bool:
     """Add a table for each adapter that can read it; return whether any can."""
     kinds = [(adapter, form) for adapter in adapters for form in adapter.tables]
     by_length = sorted(kinds, key=lambda kind: -len(kind[1].signature))

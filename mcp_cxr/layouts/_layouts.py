@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.layouts._adapter import Adapter
-    from mcp_cxr.layouts._find import Found
+    from mcp_cxr.layouts._find import FolderContents
     from mcp_cxr.records import StudyFact
 
 
@@ -155,7 +155,7 @@ class Layouts:
         """Add warnings."""
         self._warnings += lines
 
-    def add_unused(self, found: Found) -> None:
+    def add_unused(self, found: FolderContents) -> None:
         """Add what was found and no adapter can read, and the texts that may be reports."""
         self._unused, self._texts = found.unused, frozenset(found.texts)
         for adapter in self._adapters:

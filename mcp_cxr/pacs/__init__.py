@@ -7,7 +7,7 @@ from mcp_cxr.pacs._fetch import fetch_again
 from mcp_cxr.pacs._plan import PullPlan, PullSummary
 from mcp_cxr.pacs._pull import Pull
 from mcp_cxr.pacs._query_and_answers import DIMSE_SCHEME, PacsQuery, PacsSource
-from mcp_cxr.pacs._spool import GoneStudy, NotKept, Spool
+from mcp_cxr.pacs._spool import FileAtPacs, GoneStudy, Spool
 
 if TYPE_CHECKING:
     from mcp_cxr.pacs._dicomweb import DicomWeb, DicomWebConfig
@@ -19,8 +19,8 @@ __all__ = [
     "DicomWebConfig",
     "Dimse",
     "DimseConfig",
+    "FileAtPacs",
     "GoneStudy",
-    "NotKept",
     "PacsQuery",
     "PacsSource",
     "Pull",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.pacs._query_and_answers import PacsSource
-    from mcp_cxr.pacs._spool import NotKept, Spool
+    from mcp_cxr.pacs._spool import FileAtPacs, Spool
 
 _A_MINUTE_S: Final = 60.0
 
@@ -66,7 +66,7 @@ class Fetcher:
             await anyio.sleep(turn - now)
 
 
-async def fetch_again(source: PacsSource, spool: Spool, image: NotKept) -> Path:
+async def fetch_again(source: PacsSource, spool: Spool, image: FileAtPacs) -> Path:
     """Return the file of an image of the archive that is not kept, from the PACS into the cache.
 
     Raises:

@@ -19,7 +19,7 @@ from mcp_cxr.pacs._choose_instances import is_report, why_passed_over
 from mcp_cxr.pacs._fetch import Fetcher
 from mcp_cxr.pacs._list_studies import IncompleteAnswer, list_studies, mark_missing
 from mcp_cxr.pacs._plan import Destination, PullPlan, PullSummary, count
-from mcp_cxr.pacs._reports import FoundReport, ReportReader, ReportTable, read_report_tables
+from mcp_cxr.pacs._reports import FoundReport, ReportFetcher, ReportTable, read_report_tables
 from mcp_cxr.pacs._spool import PASSED_OVER, REFUSED, STORED, SpooledInstance, SpooledReport, SpooledStudy
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Pull:
         self._on_progress = on_progress
         self._now = now or dt.datetime.now(dt.UTC)
         self._fetcher = Fetcher(source, spool, plan.per_minute)
-        self._reports = ReportReader(self._fetcher, spool, image_reader)
+        self._reports = ReportFetcher(self._fetcher, spool, image_reader)
         self._table = ReportTable({})
         self._failures_in_a_row = 0
         self._reserved = 0

@@ -40,7 +40,7 @@ class FoundReport:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportReader:
+class ReportFetcher:
     """Reads the reports of studies.
 
     Args:

@@ -106,7 +106,7 @@ class SpooledStudy:
 
 
 @dataclass(frozen=True, slots=True)
-class NotKept:
+class FileAtPacs:
     """An image of the archive whose file only the PACS has."""
 
     study: SpooledStudy
@@ -280,15 +280,15 @@ class Spool:
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def kept_at_the_pacs(self, path: Path) -> NotKept | None:
+    def kept_at_the_pacs(self, path: Path) -> FileAtPacs | None:
         """Return the image whose file would be at `path` if it were kept; None if none was stored from there."""
         study = self._read(path.parent / _STATE)
         if study is None:
             return None
         uids = (uid for uid, one in study.instances.items() if one.image_id and f"{self._digest(uid)}.dcm" == path.name)
-        return next((NotKept(study, uid) for uid in uids), None)
+        return next((FileAtPacs(study, uid) for uid in uids), None)
 
-    def cached(self, image: NotKept) -> Path | None:
+    def cached(self, image: FileAtPacs) -> Path | None:
         """Return the file of an image that was fetched again a while ago, if it is still there."""
         path = self._cache_path(image)
         if not path.exists():
@@ -296,7 +296,7 @@ class Spool:
         os.utime(path)  # used now: others are removed first
         return path
 
-    def cache(self, draft: Path, image: NotKept) -> Path:
+    def cache(self, draft: Path, image: FileAtPacs) -> Path:
         """Keep a file that was fetched again, and remove those that were not used for the longest time."""
         path = self._cache_path(image)
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -308,7 +308,7 @@ class Spool:
                 one.unlink(missing_ok=True)
         return path
 
-    def _cache_path(self, image: NotKept) -> Path:
+    def _cache_path(self, image: FileAtPacs) -> Path:
         return self.root / _CACHE / f"{self._digest(image.sop_instance_uid)}.dcm"
 
     def _folder(self, study_instance_uid: str) -> Path:

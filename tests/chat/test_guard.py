@@ -20,7 +20,7 @@ import pytest
 from playwright.async_api import expect
 
 from mcp_cxr.chat.launch._private_folder import private_folder
-from mcp_cxr.chat.launch._session_secrets import Sessions
+from mcp_cxr.chat.launch._session_secrets import SessionSecrets
 from tests.support.chatting import Chatting
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_a_page_under_nohup_survives_the_terminal(variables: dict[str, str], tmp
 
 def test_sessions_know_their_own_secrets_alone() -> None:
     codes: list[str] = []
-    sessions = Sessions(codes.append)
+    sessions = SessionSecrets(codes.append)
     first = sessions.exchange(codes[0])
     assert sessions.exchange(codes[0]) is None
     second = sessions.exchange(codes[1])

@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from mcp_cxr.chat.backend import IngestJob
-from mcp_cxr.chat.backend._mcp_client import Loop
+from mcp_cxr.chat.backend._mcp_client import EventLoopThread
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class EndlessServer:
     """A backend whose server reports 10, then 20 of 100 files, and never answers."""
 
     def __init__(self) -> None:
-        self.loop = Loop()
+        self.loop = EventLoopThread()
 
     async def add_folder(self, folder: Path) -> None:
         pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.chat.backend import PullJob
-from mcp_cxr.chat.backend._mcp_client import Loop
+from mcp_cxr.chat.backend._mcp_client import EventLoopThread
 from mcp_cxr.errors import CxrError
 from tests.server.archives import environment
 from tests.standins.dicomweb import StandIn
@@ -45,7 +45,7 @@ def ended(job: PullJob) -> dict[str, Any]:
 
 
 def test_a_pull_is_counted_then_done(variables: dict[str, str]) -> None:
-    loop, job = Loop(), PullJob()
+    loop, job = EventLoopThread(), PullJob()
     assert job.state() == {"state": "none"}
     job.start(loop, variables, **DAYS, dry_run=True)
     with pytest.raises(CxrError, match="being pulled"):
@@ -59,13 +59,13 @@ def test_a_pull_is_counted_then_done(variables: dict[str, str]) -> None:
 
 def test_a_pull_without_a_pacs_says_what_to_set(variables: dict[str, str]) -> None:
     job = PullJob()
-    job.start(Loop(), {**variables, "MCP_CXR_PACS_URL": ""}, since=None, until=None, dry_run=True)
+    job.start(EventLoopThread(), {**variables, "MCP_CXR_PACS_URL": ""}, since=None, until=None, dry_run=True)
     found = ended(job)
     assert (found["state"], "MCP_CXR_PACS_URL" in found["problem"]) == ("failed", True)
 
 
 def test_a_pull_is_stopped(variables: dict[str, str]) -> None:
     job = PullJob()
-    job.start(Loop(), variables, since=None, until=None, dry_run=False)
+    job.start(EventLoopThread(), variables, since=None, until=None, dry_run=False)
     job.stop()
     assert ended(job) == {"state": "stopped"}

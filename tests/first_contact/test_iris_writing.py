@@ -57,7 +57,7 @@ async def test_a_documented_server_is_as_expected(config: IrisConfig, server: St
     server.configure(max_connections=2)  # a third one would be refused
     facts = await write(config, tmp_path)
     assert differences(facts) == {}
-    assert facts.scratch_tables
+    assert facts.own_tables
     assert {call.call for call in facts.own_tables.calls} == {*READS, *WRITES}
     assert facts.load
     assert [one.limit for one in facts.load.searches] == [10, 200, 1000]

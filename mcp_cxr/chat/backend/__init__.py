@@ -1,4 +1,4 @@
-"""What a running page holds: its servers, uploads, views, conversations, the ingest, exports and saved queries."""
+"""What a running page holds: its servers, uploads, viewers, conversations, the ingest, exports and saved queries."""
 
 from mcp_cxr.chat.backend._backend import Backend, current_backend, opened_backend
 from mcp_cxr.chat.backend._broad_folders import broad_folder_warning
@@ -8,7 +8,7 @@ from mcp_cxr.chat.backend._ingest_job import IngestJob, folder_of
 from mcp_cxr.chat.backend._mcp_client import ServerEnded
 from mcp_cxr.chat.backend._pull_job import PullJob
 from mcp_cxr.chat.backend._saved_queries import save_query, saved_queries
-from mcp_cxr.chat.backend._viewer_queries import View
+from mcp_cxr.chat.backend._viewer_queries import ViewerQuery
 
 __all__ = [
     "Backend",
@@ -19,7 +19,7 @@ __all__ = [
     "PullJob",
     "Selection",
     "ServerEnded",
-    "View",
+    "ViewerQuery",
     "broad_folder_warning",
     "current_backend",
     "folder_of",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from mcp import StdioServerParameters
 
 from mcp_cxr.chat.backend._ingest_job import IngestJob
-from mcp_cxr.chat.backend._mcp_client import Connection, Loop
+from mcp_cxr.chat.backend._mcp_client import Connection, EventLoopThread
 from mcp_cxr.chat.backend._pull_job import PullJob
 from mcp_cxr.chat.backend._uploads import Uploads
-from mcp_cxr.chat.backend._viewer_queries import Views
+from mcp_cxr.chat.backend._viewer_queries import ViewerQueries
 from mcp_cxr.chat.model import ChatModel, create_model
 from mcp_cxr.errors import CxrError
 
@@ -42,7 +42,7 @@ class Backend:
     """
 
     settings: Settings
-    loop: Loop
+    loop: EventLoopThread
     user_server: Connection
     model_server: Connection
     language_model: ChatModel | None
@@ -57,8 +57,7 @@ class Backend:
     """Whether the page keeps nothing in the browser: no address of a search, no history."""
     ingest_job: IngestJob = field(default_factory=IngestJob)
     pull_job: PullJob = field(default_factory=PullJob)
-    views: Views = field(default_factory=Views)
-    """What viewers show."""
+    viewer_queries: ViewerQueries = field(default_factory=ViewerQueries)
 
     @classmethod
     def open(cls, settings: Settings, folders: Sequence[Path], uploads: Path, *, is_private: bool = False) -> Backend:
@@ -74,7 +73,9 @@ class Backend:
         user_server, model_server = map(Connection, _servers(settings, named, uploads, variables))
         model = create_model(settings)
         kept = Uploads(uploads)
-        backend = cls(settings, Loop(), user_server, model_server, model, kept, named, variables, is_private=is_private)
+        backend = cls(
+            settings, EventLoopThread(), user_server, model_server, model, kept, named, variables, is_private=is_private
+        )
         backend.loop.start(backend.user_server.restart())  # ready for the first query
         return backend
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mcp.shared.dispatcher import ProgressFnT
 
-    from mcp_cxr.chat.backend._mcp_client import Loop
+    from mcp_cxr.chat.backend._mcp_client import EventLoopThread
 
 _RATE_OVER_S = 15.0
 """The rate is that of the last seconds: files that are skipped go by much faster than others."""
@@ -35,7 +35,7 @@ class UsersServer(Protocol):
     """What an ingest needs of the `Backend`."""
 
     @property
-    def loop(self) -> Loop:
+    def loop(self) -> EventLoopThread:
         """Runs the calls."""
         ...
 

@@ -31,7 +31,7 @@ class ServerEnded(CxrError):
         super().__init__("The server has ended; see the terminal of `mcp-cxr chat` for the reason.")
 
 
-class Loop:
+class EventLoopThread:
     """An event loop in its own thread, for work that outlives one run of the page's script."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from mcp_cxr.errors import CxrError
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from mcp_cxr.chat.backend._mcp_client import Loop
+    from mcp_cxr.chat.backend._mcp_client import EventLoopThread
 
 _LONGEST_LINE = 2**16
 _END_TIMEOUT_S = 30.0
@@ -33,7 +33,7 @@ class PullJob:
         return self._future is not None and not self._future.done()
 
     def start(
-        self, loop: Loop, variables: dict[str, str], *, since: str | None, until: str | None, dry_run: bool
+        self, loop: EventLoopThread, variables: dict[str, str], *, since: str | None, until: str | None, dry_run: bool
     ) -> None:
         """Start to pull the studies of these days from the PACS of MCP_CXR_PACS_URL, or to count them.
 

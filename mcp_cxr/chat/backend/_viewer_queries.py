@@ -1,4 +1,4 @@
-"""What viewers show: kept by the pages that draw them, and asked for by the viewers."""
+"""The queries whose results viewers show: kept by the chat page that draws a viewer, and fetched by the viewer."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_VIEWS = 200
+_MAX_QUERIES = 200
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A query, whose result the viewer shows."""
+class ViewerQuery:
+    """A query whose result a viewer shows."""
 
     query: dict[str, Any]
     """Arguments of `search_medical_images`."""
@@ -21,19 +21,19 @@ class View:
     """Called with one line about what the user is viewing."""
 
 
-class Views:
-    """The views of all tabs by id; of very many, those drawn last."""
+class ViewerQueries:
+    """The queries of all viewers by the viewer's id; of very many, those drawn last."""
 
     def __init__(self) -> None:
-        self._views: dict[str, View] = {}
+        self._queries: dict[str, ViewerQuery] = {}
 
-    def keep(self, view_id: str, view: View) -> None:
-        """Keep a view; one of the same id is replaced."""
-        self._views.pop(view_id, None)
-        self._views[view_id] = view
-        for oldest in list(self._views)[:-_MAX_VIEWS]:
-            self._views.pop(oldest, None)
+    def keep(self, viewer_id: str, query: ViewerQuery) -> None:
+        """Keep a query; one of the same viewer is replaced."""
+        self._queries.pop(viewer_id, None)
+        self._queries[viewer_id] = query
+        for oldest in list(self._queries)[:-_MAX_QUERIES]:
+            self._queries.pop(oldest, None)
 
-    def find(self, view_id: str) -> View | None:
-        """Return a view; None if there is none of this id."""
-        return self._views.get(view_id)
+    def find(self, viewer_id: str) -> ViewerQuery | None:
+        """Return the query of a viewer; None if there is none of this id."""
+        return self._queries.get(viewer_id)

@@ -1,4 +1,7 @@
-"""The API of our own pages: calls of tools for the user, and what viewers show. Every request carries the secret."""
+"""The API of our own pages: tool calls for the user, queries of viewers, and the routes of `_page_routes`.
+
+Every request carries the secret.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from mcp_cxr.errors import CxrError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from mcp_cxr.chat.backend import Backend, View
+    from mcp_cxr.chat.backend import Backend, ViewerQuery
 
 _READ_ONLY_TOOLS = frozenset(
     {
@@ -80,8 +83,8 @@ async def _take_context(request: Request) -> Response:
     return JSONResponse({})
 
 
-def _view_of(request: Request) -> View:
-    view = current_backend().views.find(request.path_params["view_id"])
+def _view_of(request: Request) -> ViewerQuery:
+    view = current_backend().viewer_queries.find(request.path_params["view_id"])
     if view is None:
         raise HTTPException(404, "This view is gone; search again.")
     return view

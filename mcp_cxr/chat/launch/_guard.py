@@ -19,7 +19,7 @@ from mcp_cxr.loopback import is_loopback
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from mcp_cxr.chat.launch._session_secrets import Sessions
+    from mcp_cxr.chat.launch._session_secrets import SessionSecrets
 
 SECRET_HEADER: Final = "X-Session-Secret"  # noqa: S105 - its name
 FRAME: Final = "/frame"
@@ -76,7 +76,7 @@ class SameOriginOnly:
 class SecretRequired:
     """Refuses requests without the secret of a session: in the header, or in the path parameter `secret`."""
 
-    def __init__(self, app: ASGIApp, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, sessions: SessionSecrets) -> None:
         self._app = app
         self._sessions = sessions
 

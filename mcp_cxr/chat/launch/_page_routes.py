@@ -1,4 +1,4 @@
-"""The page's own API: renderings, uploads, exports, the ingest and saved queries."""
+"""Routes of the page alone: renderings, uploads, exports, the ingest, the pull and saved queries."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ _CHUNK = 2**20
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
-def _told(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def _with_error_as_text(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
     """Let a handler answer with the text of an error that it raises, for the user to read."""
 
     @wraps(answer)
-    async def told(request: Request) -> Response:
+    async def answered(request: Request) -> Response:
         try:
             return await answer(request)
         except (CxrError, MCPError) as exc:
             return PlainTextResponse(current_backend().uploads.with_names(str(exc)), 422)
 
-    return told
+    return answered
 
 
 async def _describe_page(_request: Request) -> Response:
@@ -70,14 +70,14 @@ async def _describe_page(_request: Request) -> Response:
     )
 
 
-@_told
+@_with_error_as_text
 async def _restart(_request: Request) -> Response:
     backend = current_backend()
     await asyncio.wrap_future(backend.loop.start(backend.restart_ended_servers()))
     return JSONResponse({})
 
 
-@_told
+@_with_error_as_text
 async def _show_rendering(request: Request) -> Response:
     """Answer with a rendering of an image or an upload."""
     image, size = request.query_params.get("image", ""), request.query_params.get("px", "")
@@ -88,7 +88,7 @@ async def _show_rendering(request: Request) -> Response:
     return Response(shown[0], media_type=shown[1]) if shown else Response(status_code=499)
 
 
-@_told
+@_with_error_as_text
 async def _take_upload(request: Request) -> Response:
     """Keep an image as an example, if it can be shown; answer with its id."""
     backend = current_backend()
@@ -110,7 +110,7 @@ async def _name_upload(request: Request) -> Response:
     return JSONResponse({"name": name}) if name else PlainTextResponse("This upload is gone; add the file again.", 404)
 
 
-@_told
+@_with_error_as_text
 async def _export(request: Request) -> Response:
     """Answer with the results of a search, or those selected, as CSV or ZIP."""
     sent = await object_in(request, max_bytes=2**20)
@@ -161,7 +161,7 @@ async def _show_ingest(_request: Request) -> Response:
     return JSONResponse(await asyncio.wrap_future(state))
 
 
-@_told
+@_with_error_as_text
 async def _start_ingest(request: Request) -> Response:
     """Start to add a folder; a broad one is asked about first."""
     sent = await object_in(request)
@@ -189,7 +189,7 @@ async def _show_pull(_request: Request) -> Response:
     return JSONResponse(current_backend().pull_job.state())
 
 
-@_told
+@_with_error_as_text
 async def _start_pull(request: Request) -> Response:
     """Start to pull the studies of some days, or to count them."""
     sent = await object_in(request)

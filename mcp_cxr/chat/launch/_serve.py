@@ -16,7 +16,7 @@ import uvicorn
 
 from mcp_cxr.chat.backend import opened_backend
 from mcp_cxr.chat.launch._private_folder import private_folder
-from mcp_cxr.chat.launch._session_secrets import Sessions
+from mcp_cxr.chat.launch._session_secrets import SessionSecrets
 from mcp_cxr.chat.launch._web_app import web_app
 from mcp_cxr.chat.model import create_model
 from mcp_cxr.errors import ConfigError
@@ -64,7 +64,7 @@ def serve_page(
         (uploads := folder / "uploads").mkdir(mode=0o700)
         address = f"http://{_HOST}:{listener.getsockname()[1]}/"
         opening_file = folder / "open.html"
-        sessions = Sessions(lambda code: _write_opening_file(opening_file, _link(address, code)))
+        sessions = SessionSecrets(lambda code: _write_opening_file(opening_file, _link(address, code)))
         server = _server(sessions)
 
         async def serve() -> None:
@@ -101,7 +101,7 @@ def _write_opening_file(path: Path, url: str) -> None:
     draft.replace(path)
 
 
-def _server(sessions: Sessions) -> uvicorn.Server:
+def _server(sessions: SessionSecrets) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             web_app(sessions),

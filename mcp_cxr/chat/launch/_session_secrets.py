@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _BYTES = 32
 
 
-class Sessions:
+class SessionSecrets:
     """The sessions of one process.
 
     A code is used up by its first exchange, and the next one is made at once: the user can always open the page, and a

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from mcp_cxr.chat.launch._session_secrets import Sessions
+    from mcp_cxr.chat.launch._session_secrets import SessionSecrets
 
 _CHAT = Path(__file__).parents[1]
 _WEB = _CHAT / "web"
@@ -32,7 +32,7 @@ _MAX_CODE: Final = 200  # bytes
 _USED = "This link was already used; each opens the page once. Open the file that `mcp-cxr chat` named."
 
 
-def web_app(sessions: Sessions) -> Starlette:
+def web_app(sessions: SessionSecrets) -> Starlette:
     """Return the application.
 
     Without a secret it answers with its own scripts and styles alone, which hold no data.

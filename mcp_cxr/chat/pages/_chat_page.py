@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from mcp_cxr.chat.backend import Conversation, View
+from mcp_cxr.chat.backend import Conversation, ViewerQuery
 from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
 from mcp_cxr.chat.pages._viewer import viewer
 from mcp_cxr.errors import CxrError
@@ -137,7 +137,7 @@ def _draw_call(name: str, arguments: dict[str, object], answer: ToolResult | Non
 def _draw_viewer(backend: Backend, conversation: Conversation, answer: ToolResult, *, key: str, is_last: bool) -> None:
     """Show the result of a search in the viewer; the user sees all of it, whatever the model got."""
     if st.toggle("Show images", value=is_last, key=f"{key}_shown"):
-        view = View(answer.call.arguments, on_context=partial(setattr, conversation, "context"))
+        view = ViewerQuery(answer.call.arguments, on_context=partial(setattr, conversation, "context"))
         viewer(backend, view, key=key)
 
 

@@ -80,7 +80,7 @@ async def test_an_error_of_the_writer_at_one_file_leaves_the_rest_of_its_batch_w
         dicom(image_dir / f"{number:02}.dcm", number + 1)
     write = _write.WriteStage._write_batch
 
-    async def faulty(stage: _write.WriteStage, batch: list[EmbeddedFile]) -> _write.Written:
+    async def faulty(stage: _write.WriteStage, batch: list[EmbeddedFile]) -> _write.WrittenBatch:
         return broken() if any(item.new.file.path.name == "07.dcm" for item in batch) else await write(stage, batch)
 
     with monkeypatch.context() as patched:

@@ -11,6 +11,7 @@ from mcp_cxr.language import (
     Correction,
     QueryMeaning,
     TextFilters,
+    is_known_word,
     label_term,
     one_edit_away,
     parse_query_text,
@@ -198,13 +199,19 @@ async def _label_words(meaning: QueryMeaning, store: Store) -> list[str]:
 
 
 async def _corrected_by_archive(word: str, store: Store) -> Correction | None:
-    """Return what a word that no document has may stand for: a word of the archive that is one edit away."""
+    """Return what a word that no document has may stand for: a word of the archive that is one edit away.
+
+    A word of everyday English stands for itself, and a word of one document that nothing knows may be a misspelling.
+    """
     if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isalpha() or not word.isascii():
+        return None
+    if is_known_word(word):
         return None
     nearest = sorted(one_edit_away(word), key=len, reverse=True)  # of the forms of one stem, the shortest is named
     by_stem = {stem: near for near in nearest for stem in terms(near)}
     counts = await store.term_counts(list(by_stem))
-    return Correction(word, tuple(sorted(by_stem[stem] for stem in counts))) if counts else None
+    found = sorted(by_stem[stem] for stem, count in counts.items() if count > 1 or is_known_word(by_stem[stem]))
+    return Correction(word, tuple(found)) if found else None
 
 
 def _warnings(

@@ -49,6 +49,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "pydicom": ("images", "demo", "pacs._association", "pacs._dimse"),
     "pynetdicom": ("pacs._association",),
     "snowballstemmer": ("language",),
+    "spellchecker": ("language.query._english",),
     "sqlite3": ("stores.embedded",),
     "sse_starlette": ("server.http",),
     "starlette": ("server.http", "chat.launch"),

@@ -3,7 +3,7 @@
 from mcp_cxr.language.query._filters_in_text import TextFilters, read_text_filters
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._parse import is_general_word, parse_query_text
-from mcp_cxr.language.query._spelling import Correction, is_word_of_reports, one_edit_away
+from mcp_cxr.language.query._spelling import Correction, is_known_word, is_word_of_reports, one_edit_away
 
 __all__ = [
     "Correction",
@@ -11,6 +11,7 @@ __all__ = [
     "TextFilters",
     "WantedFinding",
     "is_general_word",
+    "is_known_word",
     "is_word_of_reports",
     "one_edit_away",
     "parse_query_text",

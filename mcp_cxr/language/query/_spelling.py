@@ -1,10 +1,11 @@
-"""Corrects misspelt words of a query by the words of this package's tables and of the archive."""
+"""Corrects misspelled words of a query by the words of this package's tables and of the archive."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import (
@@ -19,9 +20,10 @@ from mcp_cxr.language._vocabulary import (
     phrases_of_structures,
     stem,
 )
+from mcp_cxr.language.query._english import is_everyday_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 """Letters of a word in which one edit, or two, are taken as a misspelling."""
@@ -42,19 +44,28 @@ class Correction:
 @cache
 def table_words() -> frozenset[str]:
     """Return every word of the tables of findings, structures, modifiers and cues."""
-    texts = [
-        *phrases_of_findings(),
-        *phrases_of_structures(),
-        *finding_entries(),
-        *modifiers().phrases(),
-        *cues().phrases(),
-    ]
+    texts = [*_texts_of_tables(), *cues().phrases()]
     return frozenset(word for text in texts for word in WORD.findall(text)) | STOP_WORDS
+
+
+def _texts_of_tables() -> list[str]:
+    return [*phrases_of_findings(), *phrases_of_structures(), *finding_entries(), *modifiers().phrases()]
+
+
+@cache
+def _neighbors_in_tables() -> frozenset[tuple[str, str]]:
+    """Return each two words that stand side by side in a table, such as `lumbar spine`."""
+    return frozenset(pair for text in _texts_of_tables() for pair in pairwise(WORD.findall(text)))
 
 
 def is_word_of_reports(word: str) -> bool:
     """Return whether a word in small letters stands in the tables, such as `white` or `small`."""
     return word in table_words()
+
+
+def is_known_word(word: str) -> bool:
+    """Return whether a word in small letters stands in the tables or is everyday English."""
+    return is_word_of_reports(word) or is_everyday_word(word)
 
 
 @cache
@@ -69,28 +80,39 @@ def _finding_words() -> frozenset[str]:
 
 
 def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction, ...]]:
-    """Return the query with misspelt words replaced, and what was done.
+    """Return the query with misspelled words replaced, and what was done.
 
     A word of five letters or more that no table knows is taken for the word of the tables that is one edit away
     (Damerau-Levenshtein), from nine letters also for one that is two away; several equally near ones are only named.
+    A word of everyday English is taken for another one only if that makes a phrase of the tables with the word beside
+    it: "lumber spine" is the lumbar spine, but "every" is not "very".
 
     Args:
         query: The words.
         known: Further words that are spelled correctly, in lower case.
     """
     corrections: dict[str, Correction] = {}
+    typed = [*_TYPED.finditer(query)]
+    words = [normalize(match[0]) for match in typed]
+    parts, end = list[str](), 0
+    for index, match in enumerate(typed):
+        word = words[index]
+        parts.append(query[end : match.start()])
+        end = match.end()
+        candidates = _candidates(word) if _is_unknown(word, known) else ()
+        if candidates and is_everyday_word(word):
+            candidates = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))
+        if candidates:
+            corrections[word] = Correction(word, candidates)
+        words[index] = candidates[0] if len(candidates) == 1 else word
+        parts.append(words[index] if words[index] != word else match[0])
+    return "".join([*parts, query[end:]]), tuple(corrections.values())
 
-    def replace(match: re.Match[str]) -> str:
-        word = normalize(match[0])
-        if not _is_unknown(word, known):
-            return match[0]
-        candidates = _candidates(word)
-        if not candidates:
-            return match[0]
-        corrections[word] = Correction(word, candidates)
-        return candidates[0] if len(candidates) == 1 else match[0]
 
-    return _TYPED.sub(replace, query), tuple(corrections.values())
+def _fits(word: str, before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether a word and one of the words beside it stand side by side in the tables."""
+    pairs = {*((one, word) for one in before[-1:]), *((word, one) for one in after[:1])}
+    return not pairs.isdisjoint(_neighbors_in_tables())
 
 
 def _is_unknown(word: str, known: frozenset[str]) -> bool:

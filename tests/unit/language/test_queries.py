@@ -110,6 +110,35 @@ def test_a_denied_change_rules_out_no_finding() -> None:
     assert parse_query_text("no new pneumonia").ruled_out == ()
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted", "ruled_out"),
+    [
+        ("patients who don't have effusion", [], ["pleural effusion"]),
+        ("films where a pneumothorax wasn\u2019t seen", [], ["pneumothorax"]),
+        ("can't exclude pneumonia", ["pneumonia"], []),
+        ("I'd like the patient's pacemaker", ["pacemaker"], []),
+        ("exclude patients with pacemakers", [], ["pacemaker"]),
+        ("edema, but leave out those with effusion", ["pulmonary edema"], ["pleural effusion"]),
+        ("edema minus effusion", ["pulmonary edema"], ["pleural effusion"]),
+        ("lacking an effusion", [], ["pleural effusion"]),
+        ("absent effusion", [], ["pleural effusion"]),
+        ("effusion absent", [], ["pleural effusion"]),
+        ("everything but pneumonia", [], ["pneumonia"]),
+        ("all patients except those with pneumonia", [], ["pneumonia"]),
+        ("opacities other than pneumonia", ["opacity"], ["pneumonia"]),
+        ("normal except for cardiomegaly", ["cardiomegaly"], []),
+        ("no abnormality other than cardiomegaly", ["cardiomegaly"], []),
+        ("follow up to exclude malignancy", ["cancer"], []),
+        ("effusion cannot be excluded", ["pleural effusion"], []),
+    ],
+)
+def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: list[str], ruled_out: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == wanted
+    assert [one.description for one in parsed.ruled_out] == ruled_out
+    assert {"t", "don", "wasn", "d", "s"}.isdisjoint(parsed.words)
+
+
 def test_a_denied_word_that_names_no_finding_is_ruled_out_as_a_word() -> None:
     meaning = parse_query_text("effusion, no zebra")
     assert (meaning.ruled_out_words, meaning.ruled_out_stems) == (("zebra",), ("zebra",))

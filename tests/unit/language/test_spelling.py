@@ -1,4 +1,4 @@
-"""Misspelt words of a query."""
+"""Misspelled words of a query."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from mcp_cxr.language import Correction, one_edit_away, parse_query_text
         ("emhpysema", [("emhpysema", "emphysema")], "emphysema"),
         ("pnuemothorx", [("pnuemothorx", "pneumothorax")], "pneumothorax"),
         ("plural effusion", [("plural", "pleural")], "pleural effusion"),
+        (
+            "blunted costofrenic angel",
+            [("costofrenic", "costophrenic"), ("angel", "angle")],
+            "blunted costophrenic angle",
+        ),
         ("left lowr lobe consolidaton", [("consolidaton", "consolidation")], "consolidation"),
     ],
 )
@@ -31,6 +36,11 @@ def test_a_word_near_one_word_of_the_tables_is_corrected(
 @pytest.mark.parametrize("query", ["ptx", "edma", "s12345678", "effusions", "T12", "胸腔积液", "épanchement", "xyzzyx"])
 def test_short_known_and_far_words_are_left(query: str) -> None:
     assert parse_query_text(query).corrections == ()
+
+
+@pytest.mark.parametrize("word", ["every", "placement", "operative", "years", "angel", "shadows"])
+def test_everyday_words_are_not_corrected(word: str) -> None:
+    assert parse_query_text(f"pneumothorax {word} something").corrections == ()
 
 
 def test_one_edit_is_an_insertion_a_deletion_a_replacement_or_a_swap() -> None:

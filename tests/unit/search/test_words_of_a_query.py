@@ -181,6 +181,22 @@ async def test_a_word_of_the_reports_is_not_taken_for_a_word_that_they_lack() ->
     assert misspelt.understood.corrected == {"linkss": "links"}
 
 
+@pytest.mark.parametrize("typed", ["mortar", "parapneumonik"])
+async def test_a_word_is_not_taken_for_another_that_may_be_a_misspelling(typed: str) -> None:
+    """Neither is an everyday word corrected, nor is any word corrected to one that stands in one report alone."""
+    async with reported(["FINDINGS: A morter.", "FINDINGS: Parapneumonic."]) as archive:
+        page = await archive.search(f"pneumothorax {typed}")
+    assert page.understood is not None
+    assert (page.understood.corrected, page.understood.ignored) == ({}, [typed])
+
+
+async def test_a_word_of_several_reports_that_no_list_knows_is_searched_for_a_misspelt_one() -> None:
+    async with reported(["FINDINGS: Parapneumonic.", "FINDINGS: Parapneumonic."]) as archive:
+        page = await archive.search("parapneumonik")
+    assert page.understood is not None
+    assert page.understood.corrected == {"parapneumonik": "parapneumonic"}
+
+
 async def test_a_word_of_a_label_is_not_said_to_be_in_the_report() -> None:
     report = "FINDINGS: Erguss links."
     async with reported([Reported(report, {"kein Befund": 1}), Reported(report, {"Herz links": 1})]) as archive:
@@ -236,10 +252,10 @@ async def test_short_words_ids_and_known_words_are_not_corrected() -> None:
 
 
 async def test_a_tie_is_asked() -> None:
-    async with reported(["FINDINGS: A marble.", "FINDINGS: A garble."]) as archive:
-        page = await archive.search("parble")
+    async with reported(["FINDINGS: A candle.", "FINDINGS: A handle."]) as archive:
+        page = await archive.search("pandle")
     assert page.matched_results == 0
-    assert "'parble' is not known. Did you mean 'garble' or 'marble'?" in page.warnings
+    assert "'pandle' is not known. Did you mean 'candle' or 'handle'?" in page.warnings
 
 
 @pytest.mark.parametrize(

@@ -418,3 +418,20 @@ class Outcome:
     def is_unchanged(self, size: int, mtime_ns: int) -> bool:
         """Whether a file of this size and modification time is the one this outcome was recorded for."""
         return (self.size, self.mtime_ns) == (size, mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorAndFile:
+    """One image's vector and the recorded state of its file: what `verify` checks."""
+
+    image_id: ImageId
+    file: str
+    """The absolute path of the file it was read from."""
+    external: bool
+    """Written by another program."""
+    vector: Vector | None
+    """float32; None if the row has none."""
+    reading: int
+    """`images.READING` of what read the file."""
+    outcome: Outcome | None
+    """What is recorded of the file; it may name another image by now, or none."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.errors import ReaderMismatch
 from mcp_cxr.language import READER_VERSION
-from mcp_cxr.records import Filter, ResultFacts, mimic_study_id, mimic_subject_id
+from mcp_cxr.records import Filter, ResultFacts, VectorAndFile, mimic_study_id, mimic_subject_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -293,6 +293,25 @@ class Store(ABC):
     @abstractmethod
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         """Return the next images by id after `after`, with vectors, external rows too; to walk the whole archive."""
+
+    async def vectors_and_files_after(self, after: ImageId | None, *, limit: int) -> list[VectorAndFile]:
+        """Return what `verify` checks of the images that `images_after` returns, in the same order.
+
+        Override it if a store can read less than whole rows with their studies.
+        """
+        images = await self.images_after(after, limit=limit)
+        outcomes = await self.outcomes([str(stored.image.file) for stored in images])
+        return [
+            VectorAndFile(
+                stored.image.image_id,
+                file := str(stored.image.file),
+                stored.external,
+                stored.vector,
+                stored.image.reading,
+                outcomes.get(file),
+            )
+            for stored in images
+        ]
 
     @abstractmethod
     async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:

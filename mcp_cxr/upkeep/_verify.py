@@ -20,10 +20,10 @@ from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import Filter, Outcome, Repair, Verification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from mcp_cxr.ingest import ReadingNow
-    from mcp_cxr.records import ImageId, StoredImage, Vector
+    from mcp_cxr.records import ImageId, StoredImage, Vector, VectorAndFile
     from mcp_cxr.stores import Store
 
     Reingest = Callable[[Path, frozenset[str]], Awaitable[object]]
@@ -200,58 +200,66 @@ async def _problems(
     dimension = fingerprint.dimension if fingerprint else 0
     first_with: dict[bytes, ImageId] = {}
     after = None
-    while batch := await store.images_after(after, limit=_BATCH):
-        after = batch[-1].image.image_id
-        own = [stored for stored in batch if not stored.external]
-        problems = [_Problem("external", (stored.image.image_id,)) for stored in batch if stored.external]
-        problems += (problem for stored in own if (problem := _vector_problem(stored, dimension, first_with)))
-        files = await _file_problems(store, own, has_file_elsewhere)
+    while batch := await store.vectors_and_files_after(after, limit=_BATCH):
+        after = batch[-1].image_id
+        own = [row for row in batch if not row.external]
+        problems = [_Problem("external", (row.image_id,)) for row in batch if row.external]
+        problems += _vector_problems(own, dimension, first_with)
+        files = await to_thread.run_sync(_file_problems, own, has_file_elsewhere)
         changed = {image for problem in files for image in problem.images}
-        readings = await _readings([stored for stored in own if stored.image.image_id not in changed], compare_reading)
+        older = [row.image_id for row in own if row.reading < READING and row.image_id not in changed]
+        read = (await store.get(older, with_vectors=True)).values() if older else ()
+        readings = await _readings(list(read), compare_reading)
         kinds = ((image, _READING_PROBLEMS.get(reading.kind)) for image, reading in readings.items())
         yield problems + files + [_Problem(kind, (image,)) for image, kind in kinds if kind]
 
 
-def _vector_problem(stored: StoredImage, dimension: int, first_with: dict[bytes, ImageId]) -> _Problem | None:
-    vector, image_id = stored.vector, stored.image.image_id
-    if vector is None or vector.size != dimension:
-        return _Problem("wrong dimension", (image_id,))
-    if not np.isfinite(vector).all():
-        return _Problem("not finite", (image_id,))
-    if not vector[0] and not vector.any():
-        return _Problem("zero", (image_id,))
-    if dimension > 1 and vector[0] == vector[1] and (vector == vector[0]).all():
-        return _Problem("constant", (image_id,))
-    first = first_with.setdefault(blake2b(vector.data, digest_size=16).digest(), image_id)
-    return None if first == image_id else _Problem("duplicate vector", (first, image_id))
+def _vector_problems(
+    rows: Sequence[VectorAndFile], dimension: int, first_with: dict[bytes, ImageId]
+) -> Iterator[_Problem]:
+    """Yield at most one problem of each vector."""
+    fitting: list[tuple[ImageId, Vector]] = []
+    for row in rows:
+        if row.vector is None or row.vector.size != dimension:
+            yield _Problem("wrong dimension", (row.image_id,))
+        else:
+            fitting.append((row.image_id, row.vector))
+    if not fitting:
+        return
+    vectors = np.stack([vector for _, vector in fitting])
+    checks = {
+        "constant": (vectors == vectors[:, :1]).all(axis=1) & (dimension > 1),
+        "zero": ~vectors.any(axis=1),
+        "not finite": ~np.isfinite(vectors).all(axis=1),
+    }
+    kinds = {position: kind for kind, has_it in checks.items() for position in np.flatnonzero(has_it).tolist()}
+    for position, (image_id, vector) in enumerate(fitting):
+        if kind := kinds.get(position):
+            yield _Problem(kind, (image_id,))
+            continue
+        first = first_with.setdefault(blake2b(vector.data, digest_size=16).digest(), image_id)
+        if first != image_id:
+            yield _Problem("duplicate vector", (first, image_id))
 
 
-async def _file_problems(
-    store: Store, images: list[StoredImage], has_file_elsewhere: HasFileElsewhere
-) -> list[_Problem]:
-    files = {stored.image.image_id: str(stored.image.file) for stored in images}
-    outcomes = await store.outcomes(files.values())
-
-    def check() -> list[_Problem]:
-        found = ((image_id, _file_problem(image_id, file, outcomes.get(file))) for image_id, file in files.items())
-        return [
-            _Problem(kind, (image_id,), files[image_id])
-            for image_id, kind in found
-            if kind and not (kind == "file gone" and has_file_elsewhere(Path(files[image_id])))
-        ]
-
-    return await to_thread.run_sync(check)
+def _file_problems(rows: Sequence[VectorAndFile], has_file_elsewhere: HasFileElsewhere) -> list[_Problem]:
+    found = ((row, _file_problem(row)) for row in rows)
+    return [
+        _Problem(kind, (row.image_id,), row.file)
+        for row, kind in found
+        if kind and not (kind == "file gone" and has_file_elsewhere(Path(row.file)))
+    ]
 
 
-def _file_problem(image_id: ImageId, file: str, recorded: Outcome | None) -> str | None:
+def _file_problem(row: VectorAndFile) -> str | None:
     """Compare the file with its outcome, which may name another image by now, or none."""
     try:
-        status = os.stat(file)  # noqa: PTH116  # an archive has many: a Path would take as long as the system's call
+        status = os.stat(row.file)  # noqa: PTH116  # an archive has many: a Path would take as long as the system's call
     except OSError:
         return "file gone"
-    if not recorded:
+    if not row.outcome:
         return None
-    unchanged = recorded.image_id == image_id and recorded.is_unchanged(status.st_size, status.st_mtime_ns)
+    unchanged = row.outcome.image_id == row.image_id and row.outcome.is_unchanged(status.st_size, status.st_mtime_ns)
     return None if unchanged else "file changed"
 
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         StudyId,
         Totals,
         Vector,
+        VectorAndFile,
         Vectors,
     )
 
@@ -201,6 +202,9 @@ class EmbeddedStore(Store):
 
     async def images_after(self, after: ImageId | None, *, limit: int) -> list[StoredImage]:
         return await self._read(tables.images.images_after, after, limit)
+
+    async def vectors_and_files_after(self, after: ImageId | None, *, limit: int) -> list[VectorAndFile]:
+        return await self._read(tables.images.vectors_and_files_after, after, limit)
 
     async def outcomes(self, paths: Collection[str]) -> dict[str, Outcome]:
         return await self._read(tables.files.outcomes, paths)

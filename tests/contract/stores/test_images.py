@@ -207,6 +207,35 @@ async def test_images_after_walks_everything_once_by_id_with_vectors(
     assert all(item.vector is not None for item in walked)
 
 
+async def test_what_verify_checks_is_that_of_the_images_and_of_the_outcomes_of_their_files(
+    store: Store, backend: Backend
+) -> None:
+    put = [
+        image("a", reading=3),
+        image("b", image_path="images/\udcff.dcm", root="/arch\udce9ve"),
+        image("c", image_path="c.dcm", root="/"),
+        image("d", image_path="x//d.dcm"),
+        image("g"),
+    ]
+    await store.put(put, vectors(len(put)))
+    backend.put_external("f")
+    files = {one.image_id: str(one.file) for one in put}
+    recorded = [outcome(files[A], "a"), outcome(files[B], "b"), outcome(files[C], reason="not DICOM")]
+    await store.record_outcomes([*recorded, outcome(files[ImageId("d")], "other")])
+    walked = [
+        *(first := await store.vectors_and_files_after(None, limit=4)),
+        *await store.vectors_and_files_after(first[-1].image_id, limit=4),
+    ]
+    whole = await walk(store, limit=9)
+    by_path = await store.outcomes([str(stored.image.file) for stored in whole])
+    assert sorted(by_path) == sorted(files[ImageId(name)] for name in "abcd")
+    for row, stored in zip(walked, whole, strict=True):
+        file = str(stored.image.file)
+        assert (row.image_id, row.file, row.external) == (stored.image.image_id, file, stored.external)
+        assert (row.reading, row.outcome) == (stored.image.reading, by_path.get(file))
+        np.testing.assert_array_equal(row.vector, stored.vector)
+
+
 async def test_the_reference_sample_is_the_images_with_the_lowest_keys(store: Store) -> None:
     count = SAMPLE_SIZE + 50
     images = [image(f"i{n}", f"s{n // 9}") for n in range(count)]

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mcp_cxr.records import Filter, ImageId, ImageRecord, StoredImage, Study, StudyId, SubjectId
+from mcp_cxr.records import (
+    Filter,
+    ImageId,
+    ImageRecord,
+    Outcome,
+    StoredImage,
+    Study,
+    StudyId,
+    SubjectId,
+    VectorAndFile,
+)
 from mcp_cxr.stores._base import sample_key
-from mcp_cxr.stores._shared import merge_studies, require_fingerprint, unit_rows
+from mcp_cxr.stores._shared import merge_studies, reason_from_cell, require_fingerprint, unit_rows
 from mcp_cxr.stores.embedded.database import (
     STUDY_AGE,
     STUDY_LABELS_BY,
@@ -22,6 +34,7 @@ from mcp_cxr.stores.embedded.database import (
     vector_to_blob,
 )
 from mcp_cxr.stores.embedded.fulltext import reindex
+from mcp_cxr.stores.embedded.tables._files import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,6 +78,15 @@ FROM images AS i LEFT JOIN studies AS s ON s.study_id = i.study_id
 )
 _STORED: LiteralString = _STORED_OF + "WHERE i.image_id IN (SELECT value FROM json_each(:ids))"  # noqa: S608  # constants
 _NEXT: LiteralString = _STORED_OF + "WHERE i.image_id > :after ORDER BY i.image_id LIMIT :limit"
+
+# Paths that are not text, or that are written otherwise than an ingest records them, are looked up one by one.
+_NEXT_CHECKED = """
+SELECT i.image_id, i.made_by IS NULL,
+    CASE WHEN i.made_by IS NOT NULL THEN json_extract(i.metadata, '$.reading') END,
+    i.image_path, i.root, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot),
+    f.path, f.size, f.mtime_ns, f.image_id, f.reason
+FROM images AS i LEFT JOIN files AS f ON f.path = i.root || :separator || i.image_path
+WHERE i.image_id > :after ORDER BY i.image_id LIMIT :limit"""
 
 _TO_FORGET = "SELECT i.image_id, i.study_id FROM images AS i"
 _FORGET_FILES = "DELETE FROM files WHERE image_id IN (SELECT value FROM json_each(?))"
@@ -131,6 +153,22 @@ def images_after(connection: Connection, after: ImageId | None, limit: int) -> l
     """Return the next images by id."""
     rows = connection.execute(_NEXT, {"after": after or "", "limit": limit, "vectors": True})
     return list(map(_stored, rows))
+
+
+def vectors_and_files_after(connection: Connection, after: ImageId | None, limit: int) -> list[VectorAndFile]:
+    """Return what `verify` checks of the next images by id."""
+    rows = connection.execute(_NEXT_CHECKED, {"after": after or "", "limit": limit, "separator": os.sep})
+    return [_vector_and_file(connection, row) for row in rows.fetchall()]
+
+
+def _vector_and_file(connection: Connection, row: tuple[Any, ...]) -> VectorAndFile:
+    image_id, external, reading, path, root, vector, recorded, size, mtime_ns, image_then, cell = row
+    if isinstance(recorded, str):
+        file, known = recorded, Outcome(recorded, size, mtime_ns, image_then, *reason_from_cell(cell))
+    else:
+        file = str(Path(path_from_cell(root)) / path_from_cell(path))
+        known = outcomes(connection, [file]).get(file)
+    return VectorAndFile(ImageId(image_id), file, bool(external), vector_from_blob(vector), reading or 1, known)
 
 
 def forget(connection: Connection, where: Filter, wiper: CopyWiper) -> int:

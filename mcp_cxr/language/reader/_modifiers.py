@@ -19,6 +19,19 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._findings import FindingInSentence
     from mcp_cxr.language.reader._spans import Sentence, Span
 
+_PLACED_BY_NAME = frozenset(
+    {
+        "cancer",  # "head and neck cancer"
+        "fat pad",  # "mediastinal fat"
+        "humerus fracture",  # "humeral neck fracture"
+        "pneumomediastinum",  # "air in the mediastinum"
+        "rotator cuff disease",  # "high riding humeral head"
+        "scapula fracture",  # "broken shoulder blade"
+        "vascular congestion",  # "upper lobe diversion"
+    }
+)
+"""Findings with a name that states a place which their other names leave out."""
+
 
 def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence]) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
@@ -41,8 +54,8 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence])
 def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
     """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
 
-    In a query, a modifier inside a finding's name counts only if it states a side: 'rib fracture' does not require the
-    place `rib`.
+    In a query, a modifier inside a finding's name counts only if it states a side or a place that the finding need not
+    have: "hilar mass" requires the hilum, but "big heart" no size and "air in the mediastinum" no place.
     """
     if span.entry is None or isinstance(span.entry, Cue):
         return ()
@@ -50,7 +63,8 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return span.entry.values
     stated = _stated(tuple(sentence.words(span)))
     if sentence.is_query and isinstance(span.entry, FindingEntry):
-        stated = tuple(values for values in stated if not set(SIDES).isdisjoint(values))
+        kinds = {"side"} if span.entry.name in _PLACED_BY_NAME else {"side", "place"}
+        stated = tuple(values for values in stated if dimensions()[values[-1]] in kinds)
     return tuple(chain.from_iterable(stated))
 
 

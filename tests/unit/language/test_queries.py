@@ -111,6 +111,24 @@ def test_a_denied_change_rules_out_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("hilar mass", "mass, hilum"),
+        ("retrocardiac density", "opacity, retrocardiac"),
+        ("shoulder prosthesis", "joint prosthesis, shoulder"),
+        ("calcified hilar nodes", "calcified lymph node, hilum"),
+        ("bibasilar fibrosis", "pulmonary fibrosis, bilateral, base"),
+        ("rib fracture", "rib fracture"),
+        ("air in the mediastinum", "pneumomediastinum"),
+        ("upper lobe diversion", "vascular congestion"),
+        ("big heart", "cardiomegaly"),
+    ],
+)
+def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) -> None:
+    assert [one.description for one in parse_query_text(query).findings] == [wanted]
+
+
+@pytest.mark.parametrize(
     ("query", "wanted", "ruled_out"),
     [
         ("patients who don't have effusion", [], ["pleural effusion"]),

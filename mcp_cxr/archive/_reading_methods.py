@@ -18,7 +18,7 @@ from mcp_cxr.search import SearchableWords, check_arguments
 from mcp_cxr.timeline import patient_timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from mcp_cxr.images import DisplayOptions, EncodedImage, ImageView, StoredValues, ValuesTile
@@ -54,6 +54,7 @@ class ReadingMethods(ArchiveBase):
         example_roots: tuple[Path, ...] | None = None,
         searchable_words: SearchableWords = "archive",
         named_below: tuple[Path, ...] | None = None,
+        value_of: Mapping[ImageId, float] | None = None,
     ) -> SearchResult:
         """Return a page of results.
 
@@ -62,6 +63,7 @@ class ReadingMethods(ArchiveBase):
             example_roots: Folders that may hold a file named in `like`; None: those whose files may be read.
             named_below: As for `image_id`.
             searchable_words: `findings` if nothing of the result may depend on the words of reports.
+            value_of: Only these images; without words and examples, those of the highest value come first.
 
         Raises:
             QueryError: An argument is invalid, or they do not go together.
@@ -74,7 +76,7 @@ class ReadingMethods(ArchiveBase):
             StoreError: The store fails or was never made.
         """
         findings_only = searchable_words == "findings"
-        query = check_arguments(arguments, known_splits_only=findings_only)
+        query = check_arguments(arguments, known_splits_only=findings_only, value_of=value_of)
         excluded = query.exclude_subject_of
         query = replace(
             query,

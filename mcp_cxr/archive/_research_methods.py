@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr import __version__
 from mcp_cxr.archive._archive_base import ArchiveBase
+from mcp_cxr.errors import QueryError
 
 if TYPE_CHECKING:
-    from mcp_cxr.research.probes import FittedProbes
+    from mcp_cxr.research.probes import FittedProbes, ScoredImages
 
 
 class ResearchMethods(ArchiveBase):
@@ -47,3 +48,24 @@ class ResearchMethods(ArchiveBase):
             StoreError: The store fails or was never made.
         """
         return await self._stored_probes().score()
+
+    async def images_with_scores(self, *conditions: str) -> ScoredImages:
+        """Return the images whose finding scores meet all conditions, such as `Pneumothorax>0.8`.
+
+        `search_with(arguments, value_of=found.value_of)` searches among them.
+
+        Args:
+            conditions: At least one: a label, one of > >= < <=, and 0 to 1.
+
+        Raises:
+            QueryError: A condition cannot be read, or there is none.
+            NotFound: No probes were learned, or none of a label.
+            ConfigError: The file of the probes cannot be read.
+            StoreError: The store fails or was never made.
+        """
+        from mcp_cxr.research.probes import images_with_scores, read_condition
+
+        if not conditions:
+            raise QueryError("Give a condition, such as images_with_scores('Pneumothorax>0.8').")
+        asked = [read_condition(one) for one in conditions]
+        return images_with_scores(await self.probes(), asked)

@@ -18,6 +18,7 @@ from mcp_cxr.cli._forget import forget
 from mcp_cxr.cli._ingest import ingest
 from mcp_cxr.cli._layout import layout
 from mcp_cxr.cli._model import model
+from mcp_cxr.cli._probe import probe
 from mcp_cxr.cli._pull import pull
 from mcp_cxr.cli._search import search
 from mcp_cxr.cli._serve import serve
@@ -46,7 +47,7 @@ def cli() -> None:
 
 for _command in (
     *(serve, chat, ingest, pull, layout, search, show, timeline, table, forget),
-    *(evaluate, doctor, model, demo),
+    *(probe, evaluate, doctor, model, demo),
 ):
     cli.add_command(_command)
 

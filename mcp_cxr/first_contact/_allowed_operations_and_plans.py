@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILTERS: Final = (
     *("view", "image_id", "study_id", "subject_id", "labels", "labels_absent", "labels_blank", "split"),
     *("date_from", "date_to", "has_report", "sex", "age_from", "age_to", "lacks_sex", "lacks_age"),
-    *("exclude_subject", "exclude_images", "clauses"),
+    *("exclude_subject", "exclude_images", "only_images", "clauses"),
 )
 """The fields of `Filter`."""
 READS: Final = (

@@ -233,6 +233,8 @@ class Filter:
     lacks_age: bool | None = None
     exclude_subject: SubjectId | None = None
     exclude_images: tuple[ImageId, ...] = ()
+    only_images: tuple[ImageId, ...] = ()
+    """Any of these; perhaps hundreds of thousands."""
     clauses: tuple[TermClause, ...] = ()
     """Each holds of the study's document, as `Store.match` reads it."""
 

@@ -26,7 +26,7 @@ from mcp_cxr.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 MAX_LIMIT = 100
 MAX_QUERY = 2000  # characters
@@ -50,19 +50,27 @@ class Query:
     mode: Mode
     limit: int
     offset: int
+    value_of: Mapping[ImageId, float] | None = None
+    """Only these images; without words and examples, those of the highest value come first."""
 
 
-def check_arguments(arguments: SearchArguments, *, known_splits_only: bool = False) -> Query:
+def check_arguments(
+    arguments: SearchArguments,
+    *,
+    known_splits_only: bool = False,
+    value_of: Mapping[ImageId, float] | None = None,
+) -> Query:
     """Return the query that the arguments describe.
 
     Args:
         arguments: As given.
         known_splits_only: Whether a split that no public data set has is refused, be it in the archive or not.
+        value_of: As `Query` has it; the arguments may then be empty.
 
     Raises:
         QueryError: An argument is invalid, or they do not go together; the message shows what is valid.
     """
-    if arguments.is_empty:
+    if arguments.is_empty and value_of is None:
         raise QueryError(f"Ask with words, an example image or a filter, such as {_EXAMPLE}.")
     checked = _checked(arguments)
     if known_splits_only and checked.split:
@@ -79,6 +87,7 @@ def check_arguments(arguments: SearchArguments, *, known_splits_only: bool = Fal
         mode=checked.mode,
         limit=checked.limit,
         offset=checked.offset,
+        value_of=value_of,
     )
     _check_combination(query)
     return query

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import anyio
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from mcp_cxr.records import GroupBy, RankedImage
+    from mcp_cxr.records import GroupBy, ImageId, RankedImage
     from mcp_cxr.search._plan import SearchPlan, Tier
     from mcp_cxr.search._query_embedder import RankingVectors
     from mcp_cxr.stores import Store
@@ -68,11 +68,26 @@ async def rank_tiers(
     *,
     needed: int,
     has_examples: bool = False,
+    value_of: Mapping[ImageId, float] | None = None,
 ) -> list[RankedGroup]:
-    """Return the first `needed` groups over all tiers, or all there are; a group counts in its first tier."""
+    """Return the first `needed` groups over all tiers, or all there are; a group counts in its first tier.
+
+    Args:
+        plan: The tiers.
+        vectors: Those to rank by.
+        store: Ranks images.
+        group_by: What counts as one result.
+        needed: How many groups.
+        has_examples: Whether the query's vector is of examples, too.
+        value_of: Of all images that pass: what neither words nor vectors rank comes by falling value; None: by date.
+    """
     found: dict[str, RankedGroup] = {}
     for tier in plan.tiers:
         rankings = _rankings(tier, plan, vectors, store, has_examples=has_examples)
+        if not rankings:
+            browsed = partial(store.browse, tier.where)
+            fetch = browsed if value_of is None else partial(_by_value, browsed, value_of)
+            rankings = [Ranking(fetch, uses_vectors=False)]
         for key, group in (await rank(rankings, group_by, needed=needed, seen=found)).items():
             found.setdefault(key, replace(group, tier=tier))
         if len(found) >= needed:
@@ -83,7 +98,7 @@ async def rank_tiers(
 def _rankings(
     tier: Tier, plan: SearchPlan, vectors: RankingVectors, store: Store, *, has_examples: bool
 ) -> list[Ranking]:
-    """Return the rankings to fuse, the one by the query vector first."""
+    """Return the rankings to fuse, the one by the query vector first; none if nothing ranks."""
     found: list[Ranking] = []
     if vectors.query is not None:
         weight = EXAMPLES_WEIGHT if has_examples else 1
@@ -92,7 +107,15 @@ def _rankings(
     if plan.terms and tier.ranked_by_words:
         match = partial(store.match, plan.terms, tier.where, by_presence=plan.by_presence)
         found.append(Ranking(match, False, weight=WORDS_WEIGHT))
-    return found or [Ranking(partial(store.browse, tier.where), uses_vectors=False)]
+    return found
+
+
+async def _by_value(
+    browse: Callable[..., Awaitable[list[RankedImage]]], value_of: Mapping[ImageId, float], *, limit: int
+) -> list[RankedImage]:
+    """Return the images of the highest values; ties by id."""
+    passing = await browse(limit=max(len(value_of), 1))
+    return sorted(passing, key=lambda image: (-value_of[image.image_id], image.image_id))[:limit]
 
 
 def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, RankedImage]:

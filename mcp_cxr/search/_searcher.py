@@ -150,11 +150,15 @@ class Searcher:
             query.group,
             needed=query.offset + query.limit,
             has_examples=embedded.vectors.has_examples and sees_findings,
+            value_of=query.value_of,
         )
 
     async def _resolve(self, query: Query) -> Filter:
         """Return the filter with ids as the archive spells them, and with the examples themselves excluded."""
         where = replace(query.where, exclude_images=(*query.like, *query.unlike))
+        if query.value_of is not None:  # without an image, a condition that never holds
+            only = tuple(query.value_of)
+            where = replace(where, only_images=only, clauses=where.clauses if only else (TermClause(),))
         if query.exclude_subject_of:
             stored = await self._existing([query.exclude_subject_of])
             where = replace(where, exclude_subject=stored[query.exclude_subject_of].image.subject_id)

@@ -294,12 +294,13 @@ class MemoryStore(Store):
 
     def _rows(self, where: Filter, *, external: bool = False) -> list[MemoryRow]:
         """Return the rows that pass a filter; external ones only if asked."""
-        excluded = frozenset(where.exclude_images)
+        excluded, only = frozenset(where.exclude_images), frozenset(where.only_images)
         return [
             row
             for image_id, row in self._tables.images.items()
             if (external or not row.external)
             and image_id not in excluded
+            and (not only or image_id in only)
             and _image_passes(row.image, where)
             and _study_passes(self._study_of(row), self._tables.documents.get(row.image.study_id, {}), where)
         ]

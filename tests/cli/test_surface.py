@@ -33,12 +33,14 @@ COMMANDS = [
     "timeline",
     "table",
     "forget",
+    "probe",
     "evaluate",
     "doctor",
     "model",
     "demo",
 ]
 MODEL_COMMANDS = ["check", "quantize"]
+PROBE_COMMANDS = ["fit", "scores", "list"]
 TABLE_COMMANDS = ["create", "drop", "stats", "verify", "index", "refused", "copy"]
 _TIMES = ("execution_time_ms", "seconds", "images_per_second", "stages", "slowest_stage", "milliseconds")
 
@@ -76,7 +78,7 @@ def transcript(argv: list[str], done: Done) -> str:
 
 def test_help_of_every_command(run: Command):
     every = [[], *([name] for name in COMMANDS), *(["table", name] for name in TABLE_COMMANDS)]
-    every += [["model", name] for name in MODEL_COMMANDS]
+    every += [["model", name] for name in MODEL_COMMANDS] + [["probe", name] for name in PROBE_COMMANDS]
     compare("help.txt", "".join(transcript([*words, "--help"], run(*words, "--help")) for words in every))
 
 

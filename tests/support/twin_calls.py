@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from tests.server.archives import environment
+from tests.support.canary_scores import save_scores
 from tests.support.drawn_calls import Pool, calls_with_each_text, drawn_call
 from tests.support.twin_archives import WORDINGS, write_twins
 
@@ -65,10 +66,12 @@ class Twins:
     async def ingest(
         self, opener: Callable[[Settings], AbstractAsyncContextManager[Archive]], of_both: list[Settings]
     ) -> None:
-        """Ingest both folders."""
-        for settings, folder in zip(of_both, self.folders, strict=True):
+        """Ingest both folders; each archive gets other finding scores."""
+        for number, (settings, folder) in enumerate(zip(of_both, self.folders, strict=True)):
             async with opener(settings) as archive:
                 assert (await archive.ingest(folder)).added
+                ids = [one.image.image_id for one in await archive.store.images_after(None, limit=1000)]
+            save_scores(settings.probes_file, ids, seed=number)
 
 
 async def compare(

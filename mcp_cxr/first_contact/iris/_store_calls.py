@@ -51,6 +51,7 @@ _ONE_FIELD: dict[str, object] = {
     "lacks_age": True,
     "exclude_subject": SubjectId("none"),
     "exclude_images": (ImageId("none"),),
+    "only_images": (ImageId("none"),),
     "clauses": (TermClause(any_of=_TERMS, or_lacks=("pneumonia",)),),
 }
 BY_VIEW = Filter(view=("PA",))

@@ -4,6 +4,7 @@ They are for research: not a diagnosis, and given to no model by any tool.
 """
 
 from mcp_cxr.research.probes._calibration import auc, brier_skill, calibration_slope
+from mcp_cxr.research.probes._conditions import ScoreCondition, ScoredImages, images_with_scores, read_condition
 from mcp_cxr.research.probes._examples import MIN_POSITIVES, MIN_SUBJECTS, fold_of
 from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
 from mcp_cxr.research.probes._linear import LinearProbes, fit_linear_probes
@@ -21,6 +22,8 @@ __all__ = [
     "LinearProbes",
     "Probe",
     "ProbeChoices",
+    "ScoreCondition",
+    "ScoredImages",
     "StoredProbes",
     "auc",
     "brier_skill",
@@ -28,4 +31,6 @@ __all__ = [
     "fit_linear_probes",
     "fit_probes",
     "fold_of",
+    "images_with_scores",
+    "read_condition",
 ]

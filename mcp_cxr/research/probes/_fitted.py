@@ -97,10 +97,17 @@ class FittedProbes:
         Raises:
             NotFound: The label has no probe.
         """
-        by_name = {name.casefold(): column for column, name in enumerate(self.labels)}
-        column = by_name.get(label.strip().casefold())
-        if column is not None:
-            return self.values[:, column]
+        return self.values[:, self.probes.index(self.probe(label))]
+
+    def probe(self, label: str) -> Probe:
+        """Return the probe of a label; its case does not matter.
+
+        Raises:
+            NotFound: The label has no probe.
+        """
+        by_name = {probe.label.casefold(): probe for probe in self.probes}
+        if found := by_name.get(label.strip().casefold()):
+            return found
         reasons = {name.casefold(): reason for name, reason in self.not_fitted.items()}
         if reason := reasons.get(label.strip().casefold()):
             raise NotFound(f"{label} has no probe: {reason}.")

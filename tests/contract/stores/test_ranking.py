@@ -81,6 +81,7 @@ FILTERS: dict[str, tuple[Filter, set[str]]] = {
         {"a1", "a2", "b1", "b2", "c1", "d1"},
     ),
     "a clause without terms": (clauses(TermClause()), set()),
+    "only these": (Filter(only_images=(ImageId("a1"), ImageId("c1"), ImageId("none"))), {"a1", "c1"}),
     "not these": (Filter(exclude_images=(ImageId("a1"), ImageId("d1"))), {"a2", "b1", "b2", "c1"}),
 }
 FURTHER = (
@@ -158,6 +159,21 @@ async def test_every_field_of_a_filter_is_tried() -> None:
 async def test_a_filter_excludes_thousands_of_images(filled: Store) -> None:
     many = tuple(ImageId(f"none{n}") for n in range(40_000))
     assert ids(await filled.browse(Filter(exclude_images=(*many, ImageId("a1"))), limit=1)) == ["c1"]
+
+
+async def test_a_filter_names_hundreds_of_thousands_of_images(filled: Store) -> None:
+    only = (
+        *(ImageId(f"{'none' * 10}{n}") for n in range(90_000)),
+        ImageId("c1"),
+        ImageId("b1"),
+    )  # over 3.6 million characters
+    where = replace(clauses(any_of("edema")), only_images=only)
+    assert ids(await filled.browse(where, limit=9)) == ["c1"]
+    assert ids(await filled.nearest(axis(), Filter(only_images=only), limit=9)) == ids(
+        await filled.nearest(axis(), Filter(only_images=only[-2:]), limit=9)
+    )
+    assert ids(await filled.match(["edema"], Filter(only_images=only), limit=9)) == ["c1"]
+    assert await filled.count(Filter(only_images=only), distinct="subject") == 2
 
 
 async def test_nearest_is_the_cosine_best_first(store: Store) -> None:

@@ -42,6 +42,7 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "subject_id": "i.subject_id = :subject_id",
     "exclude_subject": "i.subject_id <> :exclude_subject",
     "exclude_images": "i.image_id NOT IN (SELECT value FROM json_each(:exclude_images))",
+    "only_images": "i.image_id IN (SELECT value FROM json_each(:only_images))",
 }
 # With the plus, SQLite tests a study against the list; without, it may walk the whole list for every image.
 _JOIN_STUDY = " JOIN studies AS s ON s.study_id = i.study_id"
@@ -132,4 +133,9 @@ def _clauses(clauses: Sequence[TermClause]) -> str:
 
 def _bound(value: str | bool | tuple[str, ...]) -> str | int:
     """Return a list as JSON without duplicates: SQLite limits the number of parameters, not their length."""
-    return json.dumps(sorted(set(value))) if isinstance(value, tuple) else value
+    return _listed(value) if isinstance(value, tuple) else value
+
+
+@lru_cache(maxsize=16)
+def _listed(values: tuple[str, ...]) -> str:
+    return json.dumps(sorted(set(values)))

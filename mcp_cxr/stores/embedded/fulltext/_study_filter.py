@@ -49,8 +49,8 @@ FROM images AS i"""
 
 
 def selects_few(where: Filter) -> bool:
-    """Return whether a filter names an image, a study or a subject, so that SQLite finds few rows."""
-    return bool(where.image_id or where.study_id or where.subject_id)
+    """Return whether a filter names images, a study or a subject, whose rows SQLite finds."""
+    return bool(where.image_id or where.study_id or where.subject_id or where.only_images)
 
 
 def image_conditions(where: Filter) -> Filter:

@@ -34,6 +34,9 @@ _OF_IMAGE: dict[str, LiteralString] = {
     "exclude_subject": "i.SubjectID <> :exclude_subject",
     "exclude_images": "NOT (i.ImageID %INLIST $LISTFROMSTRING(:exclude_images, :separator))",
 }
+_AMONG: LiteralString = "i.ImageID %INLIST $LISTFROMSTRING(:only_#, :separator)"
+_MAX_LIST = 3_500_000
+"""Characters of one list: IRIS has strings of up to 3,641,144."""
 _JOIN_STUDY = " LEFT JOIN {table}Studies AS s ON s.StudyID = i.StudyID"
 _OF_STUDY: dict[str, LiteralString] = {
     "labels": """s.StudyID IN (
@@ -93,6 +96,10 @@ def select_where(
     join = _JOIN_STUDY if given.keys() & _OF_STUDY and not joins_study else ""
     known: dict[str, LiteralString] = {**_OF_IMAGE, **_OF_STUDY}
     clauses, parameters = _clauses(given.pop("clauses", ()))
+    if given.pop("only_images", ()):
+        among, lists = _only_images(where.only_images)
+        clauses.append(among)
+        parameters |= lists
     conditions = " AND ".join([*(known[name] for name in given), *clauses, *more])
     parameters |= {name: _parameter(value) for name, value in given.items()}
     if where.labels:
@@ -115,6 +122,25 @@ def _clauses(clauses: Sequence[TermClause]) -> tuple[list[LiteralString], Parame
         parameters["or_lacks_" + letters] = terms_parameter(clause.or_lacks)
         parameters["wanted_" + letters] = len({term[:MAX_TERM_LENGTH] for term in clause.or_lacks})
     return conditions, parameters
+
+
+def _only_images(ids: Sequence[ImageId]) -> tuple[LiteralString, Parameters]:
+    """Return a condition on the id, and its lists: as many as their length needs."""
+    lists: list[list[ImageId]] = [[]]
+    length = 0
+    for image_id in ids:
+        length += len(image_id) + 1
+        if length > _MAX_LIST:
+            lists.append([])
+            length = len(image_id) + 1
+        lists[-1].append(image_id)
+    condition: LiteralString = _NEVER
+    parameters: Parameters = {}
+    for number, part in enumerate(lists):
+        letters = letter_suffix(number)
+        condition += " OR " + _AMONG.replace("#", letters)
+        parameters["only_" + letters] = to_list_cell(part)
+    return "(" + condition + ")", parameters
 
 
 def with_suffix(

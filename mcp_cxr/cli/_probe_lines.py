@@ -1,0 +1,66 @@
+"""The lines that show probes: never a score without what it was learned from and how well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.research.probes import FittedProbes, Probe
+
+NO_DIAGNOSIS = "Finding scores are for research, not a diagnosis; no tool gives them to a model."
+
+
+def probe_lines(fitted: FittedProbes) -> Iterator[str]:
+    """Yield a table of the probes, then the labels without one."""
+    if fitted.probes:
+        width = max(len(probe.label) for probe in fitted.probes)
+        yield f"{'label':<{width}}  {'present':>8} {'patients':>8} {'absent':>8} {'uncertain':>9}    AUC  skill  slope"
+        for one in fitted.probes:
+            yield (
+                f"{one.label:<{width}}  {one.present:>8,} {one.subjects:>8,} {one.absent:>8,} {one.uncertain:>9,}"
+                f"  {one.auc:.3f} {one.brier_skill:>6.3f} {one.calibration_slope:>6.2f}"
+            )
+    for label, reason in fitted.not_fitted.items():
+        yield f"Not learned: {label}, {reason}."
+
+
+def fit_notes(fitted: FittedProbes) -> Iterator[str]:
+    """Yield what the probes were learned from, and what to know about them."""
+    choices = fitted.choices
+    if not fitted.probes:
+        yield f"No label of {choices.labeled:,} labeled images has enough examples: nothing was learned. Ingest more."
+        return
+    yield (
+        f"Learned {choices.fitted_at} from {choices.labeled:,} labeled images, in {choices.folds} folds by patient;"
+        f" vectors of {choices.model}. {len(fitted.image_ids):,} images have scores."
+    )
+    if choices.positives_only:
+        yield (
+            f"Note: the table of {choices.positives_only:,} labeled images names only what is present; what it does not"
+            " name counted as absent."
+        )
+    yield (
+        "AUC, skill (Brier, above prevalence) and slope (calibration; 1 is best) are out of fold, on images whose label"
+        " is known."
+    )
+    yield NO_DIAGNOSIS
+    yield from stale_notes(fitted.stale)
+
+
+def score_notes(probes: Sequence[Probe], stale: Sequence[str]) -> Iterator[str]:
+    """Yield what the scores that are shown were learned from, and how well."""
+    for one in probes:
+        yield (
+            f"Score of {one.label}: learned from {one.present:,} images with it, of {one.subjects:,} patients, and"
+            f" {one.absent:,} without; out of fold AUC {one.auc:.3f}, calibration slope {one.calibration_slope:.2f}."
+        )
+    yield NO_DIAGNOSIS
+    yield from stale_notes(stale)
+
+
+def stale_notes(stale: Sequence[str]) -> Iterator[str]:
+    """Yield why probes should be learned again; nothing if they fit the archive."""
+    if stale:
+        yield f"Note: the probes are out of date: {'; '.join(stale)}. Run `mcp-cxr probe fit`."

@@ -104,6 +104,19 @@ def try_lock(folder: Path) -> int | None:
     return descriptor
 
 
+def create_private_folder(folder: Path) -> None:
+    """Create a folder that only its owner may enter (mode 700), and each missing one above it; existing ones are kept.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        create_private_folder(folder.parent)  # `mkdir(parents=True)` would give these the umask's mode
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def create_private_file(path: Path, content: bytes) -> None:
     """Create a file that only its owner may read (mode 600), and its folder; an existing file is kept unchanged.
 
@@ -112,7 +125,7 @@ def create_private_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: It cannot be created.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

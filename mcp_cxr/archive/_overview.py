@@ -54,5 +54,5 @@ async def count_archive(store: Store, *, kind: StoreKind, embedder: str, roots: 
 
 def _next_step(roots: Sequence[Path]) -> str:
     if roots:
-        return f"{_EMPTY} Call ingest_directory with a folder of roots, or run `mcp-cxr ingest PATH`."
+        return f"{_EMPTY} Run `mcp-cxr ingest PATH`, or call the tool ingest_directory with a folder of roots."
     return f"{_EMPTY} Run `mcp-cxr ingest PATH`, or set MCP_CXR_ROOTS to the folders that ingest_directory may add."

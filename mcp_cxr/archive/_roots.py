@@ -43,7 +43,7 @@ class AllowedRoots:
             if not shown.startswith("~") and not Path(shown).is_absolute():
                 raise PathRefused(f"{shown!r} is a relative path; give an absolute path below a root of the archive.")
             raise PathRefused(
-                f"{shown!r} is outside the folders that a host may name. To allow it, add its folder to MCP_CXR_ROOTS."
+                f"{shown!r} is outside the roots of this archive. To allow it, add its folder to MCP_CXR_ROOTS."
             )
         if not _exists(real):
             raise PathRefused(f"{shown!r} does not exist.")

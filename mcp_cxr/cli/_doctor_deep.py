@@ -81,7 +81,7 @@ def _require_writable(path: Path) -> None:
 def _lines(record: ContactRecord) -> Iterator[str]:
     from mcp_cxr.first_contact import expectations  # as above
 
-    yield f"{record.as_expected} of {record.expected} as expected"
+    yield f"{record.as_expected} of {record.expected} answers are as expected"
     for one in expectations(record):
         if not one.holds:
             yield f"  {one.name:<{_NAME_WIDTH}} {one.meaning}"

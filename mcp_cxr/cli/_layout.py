@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @click.option("--layout", metavar="NAME", help="Use this layout instead of those that are recognized.")
 @as_json
 def layout(folder: Path, *, companions: tuple[Path, ...], layout: str | None, as_json: bool) -> None:
-    """Show what an ingest of FOLDER would recognize: the data set, its tables, and what they contain.
+    """Show which data set and tables an ingest would recognize.
 
-    No image is opened and nothing is stored.
+    Also shows what the tables contain. No image is opened and nothing is stored.
     """
     from mcp_cxr.ingest import IngestPlan, preview_layout  # loaded late: `mcp-cxr --help` does not need it
 

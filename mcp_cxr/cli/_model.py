@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _COMPARED = 32
 _FOLDER = click.Path(path_type=Path)
+_EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.group(short_help="Try or shrink the encoder of a model folder.")
@@ -24,14 +25,15 @@ def model() -> None:
 
 
 @model.command()
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=_EXISTING_FOLDER)
 @as_json
 def check(folder: Path, *, as_json: bool) -> int:
-    """Load the encoder in FOLDER, embed drawings and texts, and print what it is and how fast it runs.
+    """Print what the encoder in FOLDER is and how fast it runs.
 
-    Exits with 1 if its vectors fail a check, or differ from those of its exporter (reference.npz).
+    Embeds drawings and texts with it. Exits with 1 if its vectors fail a check, or differ from those of its exporter
+    (reference.npz).
     """
-    note("Loading the encoder; one that is new to this machine is hashed and loaded twice...")
+    note("Loading the encoder; the first time on this machine takes longer...")
     path = folder.absolute()
     found = with_archive(lambda archive: archive.check_encoder(path))
     print_result(found, _check_lines(found), as_json=as_json)
@@ -39,17 +41,16 @@ def check(folder: Path, *, as_json: bool) -> int:
 
 
 @model.command()
-@click.argument("folder", type=_FOLDER)
+@click.argument("folder", type=_EXISTING_FOLDER)
 @click.argument("target", type=_FOLDER)
 @as_json
 def quantize(folder: Path, target: Path, *, as_json: bool) -> int:
-    """Write the encoder in FOLDER to TARGET with int8 weights, and print how much its vectors change.
+    """Write the encoder in FOLDER to TARGET with int8 weights.
 
-    Vectors before and after are compared on images of the archive, or on drawings if it has none. One archive
-    cannot hold vectors of both.
+    Prints how much its vectors change: on images of the archive, or on drawings if it has none. One archive cannot
+    hold vectors of both.
     """
     note("Quantizing; this takes a minute or two...")
-
     paths = folder.absolute(), target.absolute()
     found = with_archive(lambda archive: archive.quantize_encoder(*paths, compared=_COMPARED))
     print_result(found, _quantize_lines(found), as_json=as_json)

@@ -84,7 +84,8 @@ _DAY = _Day()
 @click.option(
     "--reports-as-they-are",
     is_flag=True,
-    help="Confirm once that reports from the PACS may be shared like others; they are masked, not de-identified.",
+    help="Allow models to be given reports from the PACS, if MCP_CXR_SHARE has reports. Identifiers in them are masked;"
+    " they are not de-identified. The permission is kept.",
 )
 @click.option("--remove-gone", is_flag=True, help="Remove studies that are no longer in the PACS, after a typed yes.")
 @as_json_option
@@ -226,7 +227,7 @@ async def _remove_gone(settings: Settings) -> int:
     async with opened_archive(settings) as archive:
         gone = await archive.pulled.gone_studies()
         if not gone:
-            say("No study of the archive is missing from the PACS; nothing was removed.")
+            say("No pull has found a study of the archive missing from the PACS; nothing was removed.")
             return DONE
         wheres = [Filter(study_id=StudyId(study.study_id)) for study in gone]
         previews = [await archive.forget_preview(where) for where in wheres]

@@ -136,7 +136,8 @@ async def run_demo(keep: Path | None) -> int:
         await _run_searches(host)
         if encodes:
             click.echo(
-                "\nBy words in studies with a report, by pixels in studies without one (drawn: it shows the finding):"
+                "\nEach query by words in reports, and by pixels in studies without a report. drawn: the image was"
+                " drawn with the finding."
             )
             for question in QUESTIONS:
                 await host.compare(question, drawn)

@@ -107,8 +107,8 @@ class Layouts:
             ]
             if texts := self._unused_texts():
                 told.append(
-                    f"Text files that were not used: {texts}. A report has the name of its image or of the image's"
-                    " folder, or images.csv names it."
+                    f"Text files that were not used: {texts}. Name a report after its image or the image's folder,"
+                    " or list it in images.csv."
                 )
         return told
 

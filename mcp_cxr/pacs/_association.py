@@ -299,7 +299,7 @@ def _readable(answer: Dataset | None) -> Dataset:
         PacsError: pynetdicom could not decode it.
     """
     if answer is None:
-        raise PacsError("The PACS answers a query with something else than a data set.")
+        raise PacsError("The PACS answers with something other than a data set; check host, port and AE titles.")
     return answer
 
 

@@ -53,6 +53,9 @@ INSTANCE_FIELDS: Final = (
 )
 _FACTS: Final = ("BodyPartExamined", "StudyDescription", "SeriesDescription", "ProtocolName", "ViewPosition")
 
+_NOT_DICOM_JSON: Final = (
+    "The PACS answers a query with something other than DICOM JSON; check that the URL is its DICOMweb service's."
+)
 DicomJson = dict[str, Any]
 
 
@@ -67,9 +70,9 @@ def read_answers(body: bytes) -> list[DicomJson]:
     try:
         answers: object = json.loads(body)
     except (ValueError, RecursionError):
-        raise PacsError("The PACS answers a query with something else than DICOM JSON.") from None
+        raise PacsError(_NOT_DICOM_JSON) from None
     if not isinstance(answers, list) or not all(isinstance(one, dict) for one in cast("list[object]", answers)):
-        raise PacsError("The PACS answers a query with something else than a list of data sets.")
+        raise PacsError(_NOT_DICOM_JSON)
     return cast("list[DicomJson]", answers)
 
 

@@ -72,8 +72,8 @@ class DimseConfig:
             return cls(str(host), port or 0, called, calling)
         except ValueError:
             raise ConfigError(
-                "The URL of a PACS by DIMSE must be dicom://CALLED_AE@host:port, with ?from=OUR_AE unless that is"
-                f" {_CALLING}; AE titles have at most 16 characters."
+                "The URL of a PACS asked by DIMSE must be dicom://CALLED_AE@host:port, optionally with ?from=CALLING_AE"
+                f" (default {_CALLING}); AE titles have at most 16 characters."
             ) from None
 
 

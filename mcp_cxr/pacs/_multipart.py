@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MAX_HEADERS: Final = 16_384
 """Bytes before the content of the part, its headers included."""
 _BOUNDARY: Final = re.compile(r'boundary\s*=\s*(?:"([^"\r\n]{1,70})"|([^\s;,"]{1,70}))', re.IGNORECASE)
-_NOT_A_FILE: Final = "The PACS answers the request for a file with something else than a DICOM file."
+_NOT_A_FILE: Final = "The PACS sends something other than the DICOM file that was asked for; check its log."
 _CUT: Final = "The PACS ended a file before its last part."
 
 

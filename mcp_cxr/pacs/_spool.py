@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from mcp_cxr.errors import ConfigError, StoreUnavailable
-from mcp_cxr.safe_files import create_private_file, try_lock
+from mcp_cxr.safe_files import create_private_file, create_private_folder, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -145,7 +145,7 @@ class Spool:
         """
         oldest = time.time() - _DRAFT_S
         try:
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_private_folder(self.root)
             for pattern in (f"{_DRAFT}*", f"*/*/{_DRAFT}*"):
                 for draft in self.root.glob(pattern):
                     if draft.stat().st_mtime < oldest:  # others are being written by another process
@@ -212,7 +212,7 @@ class Spool:
     def keep(self, draft: Path, study_instance_uid: str, sop_instance_uid: str) -> Path:
         """Give a complete draft its name."""
         path = self.path_of(study_instance_uid, sop_instance_uid)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(path.parent)
         draft.replace(path)
         return path
 
@@ -241,7 +241,7 @@ class Spool:
             OSError: It cannot be written.
         """
         path = self._folder(study.study_instance_uid) / _STATE
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(path.parent)
         draft = path.with_name(f"{_DRAFT}{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

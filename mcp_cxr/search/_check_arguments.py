@@ -219,4 +219,4 @@ def _date(name: str, text: str | None) -> str | None:
     try:
         return dt.date.fromisoformat(text.strip()).isoformat()
     except ValueError:
-        raise QueryError(f"{name} must be a date such as 2180-05-06, not {text!r}.") from None
+        raise QueryError(f"{name} must be a date such as 2026-11-01, not {text!r}.") from None

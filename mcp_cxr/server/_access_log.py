@@ -22,6 +22,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from mcp_cxr.pasted_text import pasted_image_id
 from mcp_cxr.records import LABELS, SPLITS, VIEW_GROUPS, VIEW_POSITIONS, GroupBy, Mode, SearchArguments
+from mcp_cxr.safe_files import create_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -130,7 +131,7 @@ class AccessLog:
 
     def _append(self, line: bytes) -> None:
         """Append a line in one write, because several servers may share the log."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(self._path.parent)
         if self._is_a_month_old():
             self._rotate()
         descriptor = os.open(self._path, _FLAGS, 0o600)

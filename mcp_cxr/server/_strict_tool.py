@@ -100,8 +100,10 @@ class StrictTool(Tool):
             return f"{name}: {first['msg'].lower()}."
         known = list(self.parameters["properties"])
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known) or 'none'}."
-        return f"Unknown argument {name}; {hint}"
+        if close:
+            return f"Unknown argument {name}; did you mean {close[0]}?"
+        hint = f"known: {', '.join(known)}" if known else "this tool takes none"
+        return f"Unknown argument {name}; {hint}."
 
 
 def state_of(context: Context[Any, Any]) -> ServerState:

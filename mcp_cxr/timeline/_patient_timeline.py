@@ -113,7 +113,7 @@ def _bound(before: str, studies: Sequence[_Study]) -> Moment:
         name = before.strip().lower()
         bound = next((one.moment for one in studies if one.dated.study.study_id in (name, f"s{name}")), Moment(None))
     if bound.date is None:
-        raise QueryError("before must be a study_id of this patient that has a date, or a date such as 2180-05-06.")
+        raise QueryError("before must be a study_id of this patient that has a date, or a date such as 2026-11-01.")
     return bound
 
 

@@ -73,8 +73,8 @@ async def run_checks(
 def _describe_share(share: Mapping[str, bool]) -> CheckResult:
     """Return what MCP_CXR_SHARE gives a host's model, and what it does not."""
     given = ", ".join(name for name, is_given in share.items() if is_given) or "nothing"
-    withheld = ", ".join(name for name, is_given in share.items() if not is_given)
-    return CheckResult("share", ok=True, detail=f"{given}; not {withheld}" if withheld else given)
+    withheld = ", ".join(name for name, is_given in share.items() if not is_given) or "nothing"
+    return CheckResult("share", ok=True, detail=f"given to the model: {given}; withheld: {withheld}")
 
 
 async def _check_id_key(store: Store, id_key: IdKey | None) -> list[CheckResult]:

@@ -29,12 +29,7 @@ _MIN_COSINE = 0.999
 _MIN_CANNED_COSINE = 0.9999
 """Another export of the same weights is above it in float16, and below it in int8."""
 
-WITHOUT_A_SERVICE = (
-    "Without a service, MCP_CXR_EMBEDDER=local searches by meaning with a model folder (docs/models.md);"
-    " MCP_CXR_EMBEDDER=offline needs none, but only compares exposure and geometry."
-)
-"""The other two of the three ways to begin."""
-_WAYS_TO_BEGIN = f"For another server set NVCLIP_DIALECT and NVCLIP_MODEL. {WITHOUT_A_SERVICE}"
+WITHOUT_A_SERVICE = "To begin without a service, set MCP_CXR_EMBEDDER=local or offline (docs/models.md)."
 
 
 class FingerprintCheck:
@@ -68,7 +63,8 @@ class FingerprintCheck:
         except EmbeddingError as exc:
             if made_with or self._embedder.name == LOCAL_ENCODER:
                 raise
-            raise type(exc)(f"{exc} {_WAYS_TO_BEGIN}") from exc
+            exc.args = (f"{exc} {WITHOUT_A_SERVICE}",)
+            raise
 
     async def check_query_fingerprint(self) -> Fingerprint:
         """Return the embedder's fingerprint as `check_fingerprint` does; no round trip to the store if unchanged."""

@@ -34,7 +34,7 @@ def test_without_a_service_doctor_says_how_to_use_the_offline_embedder(
     monkeypatch.setenv("NVCLIP_BASE_URL", "http://127.0.0.1:9/v1")
     done = on_new("doctor")
     assert done.code == 1
-    assert "run `mcp-cxr ingest PATH`. Without a service, MCP_CXR_EMBEDDER=local searches" in done.out
+    assert "run `mcp-cxr ingest PATH`. To begin without a service, set MCP_CXR_EMBEDDER=local or offline" in done.out
 
 
 def test_a_missing_root_is_a_problem(on_new: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -77,5 +77,5 @@ def test_the_first_ingest_without_a_service_names_every_way_out(
     monkeypatch.setenv("NVCLIP_BASE_URL", NOBODY)
     write_small_images(tmp_path / "images", 1)
     done = on_new("ingest", tmp_path / "images")
-    for way in ("SSH tunnel", "NVCLIP_BASE_URL", "NVCLIP_DIALECT", "MCP_CXR_EMBEDDER=offline"):
+    for way in ("SSH tunnel", "NVCLIP_BASE_URL", "MCP_CXR_EMBEDDER=local or offline", "docs/models.md"):
         assert way in done.error

@@ -189,8 +189,8 @@ def test_model_check_fails_if_the_vectors_are_not_the_exporters(local: Command, 
 
 def test_model_check_of_an_unusable_folder_is_one_line(local: Command, tmp_path: Path):
     done = local("model", "check", str(tmp_path / "nothing"))
-    assert done.code == 1
-    assert "The model folder cannot be used: there is no" in done.err
+    assert done.code == 2
+    assert "does not exist" in done.err
 
 
 def test_model_quantize_writes_a_copy_and_says_what_it_costs(local: Command, images: Path, model: Path, tmp_path: Path):

@@ -122,7 +122,7 @@ def test_the_offset_of_the_next_page_is_printed(on_demo: Command):
         (["effusion", "--offset", "-1"], "--offset must be 0 or more"),
         (["effusion", "--view", "XX"], "Unknown view 'XX'"),
         (["--label", "Pneumonai"], "Did you mean Pneumonia?"),
-        (["effusion", "--from", "yesterday"], "--from must be a date such as 2180-05-06, not 'yesterday'."),
+        (["effusion", "--from", "yesterday"], "--from must be a date such as 2026-11-01, not 'yesterday'."),
         (["effusion", "--limt", "3"], "--limit"),
         (["--from", "2181-01-01", "--to", "2180-01-01"], "--from 2181-01-01 is after --to 2180-01-01"),
         (["--label", "Edema", "--no-label", "Edema"], "Edema is in --label and in --no-label"),

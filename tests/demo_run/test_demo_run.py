@@ -45,7 +45,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
 
 
 def assert_pixels_find(out: str) -> None:
-    *_, compared = out.partition("By words in studies with a report, by pixels in studies without one")
+    *_, compared = out.partition("Each query by words in reports, and by pixels in studies without a report")
     for question in ("pacemaker", "left pleural effusion", "enlarged heart"):
         best = compared.split(f"\n{question}\n")[1].splitlines()[1]
         assert re.fullmatch(r" +1  (s\d{8} +[A-Z]+ +drawn *){2}", best)

@@ -138,7 +138,7 @@ def test_a_command_without_its_service_prints_one_line_and_creates_nothing(
     assert (code, out) == (1, "")
     (line,) = err.splitlines()
     assert line.startswith("Error: ")
-    assert "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL" in line
+    assert "check that it runs, your SSH tunnel if you use one, and NVCLIP_BASE_URL" in line
     assert not is_made(data)
 
 

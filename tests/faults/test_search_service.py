@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import SearchResult, Vectors
 
 QUERY = "pleural effusion"
-SAID_BY_SERVICE = (
-    "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL is correct"
-)
+SAID_BY_SERVICE = "check that it runs, your SSH tunnel if you use one, and NVCLIP_BASE_URL"
 ADDED = "The query was matched by words in reports, labels and tags."
 
 

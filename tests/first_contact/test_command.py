@@ -66,7 +66,7 @@ def test_the_last_lines_say_what_differs(on_servers: Command, iris: IrisStandIn,
     first, *others = done.out.splitlines()
     record = read_record((tmp_path / "report.json").read_text())
     assert done.code == 1
-    assert first == f"{record.as_expected} of {record.expected} as expected"
+    assert first == f"{record.as_expected} of {record.expected} answers are as expected"
     assert [line.split("  ")[1].strip() for line in others] == list(record.differences)
     assert "option LockThreshold" in record.differences
     assert "IRIS statements (at most 120 s)" in done.err.splitlines()
@@ -156,5 +156,5 @@ def test_servers_that_are_not_there_are_named(on_new: Command, monkeypatch: pyte
     set_environment(monkeypatch, {**nowhere, "MCP_CXR_EMBEDDER": "nvclip", "NVCLIP_BASE_URL": "http://127.0.0.1:9/v1"})
     done = on_new("doctor", "--deep")
     assert done.code == 1
-    assert done.out.splitlines()[0] == "0 of 2 as expected"
+    assert done.out.splitlines()[0] == "0 of 2 answers are as expected"
     assert "failed (StoreUnavailable)" in done.out

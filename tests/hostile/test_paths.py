@@ -154,7 +154,7 @@ def test_paths_outside_the_roots_are_refused_alike_whether_they_exist_or_not(roo
     (root.parent / "root2").mkdir()
     with pytest.raises(PathRefused) as refused:
         AllowedRoots((root,)).resolve(root / asked if not asked.startswith("~") else asked)
-    there = "does not exist" if asked.startswith("\u2024") else "is outside the folders that a host may name"
+    there = "does not exist" if asked.startswith("\u2024") else "is outside the roots of this archive"
     assert there in str(refused.value)
 
 

@@ -209,7 +209,7 @@ async def test_texts_that_belong_to_no_image_are_counted_as_unused(data: Path, i
         (image_dir / name).write_text("FINDINGS: No acute process.")
     summary = await ingested(data, image_dir)
     assert summary.unused == ["*.txt: 2"]
-    assert summary.notes[-1].startswith("Text files that were not used: 2. A report has the name of its image")
+    assert summary.notes[-1].startswith("Text files that were not used: 2. Name a report after its image")
 
 
 async def test_a_folder_without_a_report_says_what_words_will_find(data: Path, image_dir: Path) -> None:

@@ -53,7 +53,7 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         (SEARCH, {"view": "XX"}, "Unknown view 'XX'."),
         (SEARCH, {"labels": ["Pneumonai"]}, "Did you mean Pneumonia?"),
         (SEARCH, {"group": "patient", "query": "x"}, "group: input should be 'study', 'subject' or 'none'."),
-        (SEARCH, {"date_from": "yesterday"}, "date_from must be a date such as 2180-05-06"),
+        (SEARCH, {"date_from": "yesterday"}, "date_from must be a date such as 2026-11-01"),
         (SEARCH, {"like": "no-such-image"}, UNKNOWN),
         (SEARCH, {"query": "effusion", "exclude_subject_of": "no-such-image"}, UNKNOWN),
         (SEARCH, {"query": "effusion", "mode": "vector"}, "Use mode='auto'"),
@@ -75,7 +75,7 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
         (
             "ingest_directory",
             {"path": "/no/such/folder"},
-            "'/no/such/folder' is outside the folders that a host may name",
+            "'/no/such/folder' is outside the roots of this archive",
         ),
         ("ingest_directory", {"path": "/"}, "add its folder to MCP_CXR_ROOTS."),
         ("ingest_directory", {"path": "/", "limit": 0}, "limit: input should be greater than or equal to 1."),

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp_cxr.embeddings.local._model_files import digest_of, stamps
+from mcp_cxr.safe_files import create_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +85,7 @@ class KnownEncoders:
 
 def _replace_private(path: Path, text: str) -> None:
     """Write a file that only its owner may read; it appears whole."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    create_private_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     opener: Callable[[str, int], int] = lambda name, flags: os.open(name, flags, 0o600)  # noqa: E731
     try:

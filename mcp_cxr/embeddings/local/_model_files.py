@@ -70,12 +70,12 @@ def find_encoder(folder: Path) -> EncoderFiles:
     try:
         root = folder.resolve(strict=True)
     except OSError as exc:
-        raise folder_error(f"there is no {folder} ({exc.strerror}); set MCP_CXR_MODEL_DIR.") from exc
+        raise folder_error(f"there is no {folder}; correct its path.") from exc
     except RuntimeError as exc:  # links that go in a circle, before Python 3.13
-        raise folder_error(f"{folder} is a link to itself; set MCP_CXR_MODEL_DIR.") from exc
+        raise folder_error(f"{folder} is a link to itself; name the folder itself.") from exc
     try:
         if not root.is_dir():
-            raise folder_error(f"{root} is not a folder; set MCP_CXR_MODEL_DIR.")
+            raise folder_error(f"{root} is not a folder; name the folder of the model.")
         return _open_clip(root) if (root / "visual").is_dir() else _hugging_face(root)
     except PermissionError as exc:
         raise folder_error(f"{root} may not be read by this user; change its permissions.") from exc

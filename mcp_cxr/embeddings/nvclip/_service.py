@@ -351,6 +351,6 @@ class Service:
 
     def _unavailable(self, what: str) -> EmbeddingUnavailable:
         return EmbeddingUnavailable(
-            f"The embedding service at {self._url} {what}; check that the service (and your SSH tunnel, if you use "
-            "one) is running and that NVCLIP_BASE_URL is correct."
+            f"The embedding service at {self._url} {what}; check that it runs, your SSH tunnel if you use one, and "
+            "NVCLIP_BASE_URL."
         )

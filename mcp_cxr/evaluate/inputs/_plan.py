@@ -37,8 +37,8 @@ _KEYS = ("study_id", "dicom_id", "image_id", "Path")
 """Columns that identify the image or study of a row; the first one found is used."""
 _VALUES = {1.0: 1, 0.0: 0, -1.0: -1}
 _WRONG_COLUMNS = (
-    "{name} is not a table of labels: it needs a column study_id, dicom_id, image_id or Path, and columns named after "
-    "CheXpert's labels with 1, 0, -1 or nothing; or columns study_id, finding, value."
+    "{name} has no columns of ids and labels (study_id, dicom_id, image_id or Path; CheXpert's labels) or of codes "
+    "(study_id, finding, value); see docs/evaluate.md."
 )
 
 

@@ -21,6 +21,7 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None
+from mcp_cxr.safe_files import create_private_folder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -85,7 +86,7 @@ def _drop(statements: RecordedStatements) -> None:
 def _write_note(note: Path, session: Session) -> int:
     """Write what is to be dropped; return the open, locked file."""
     try:
-        note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(note.parent)
         descriptor = os.open(note, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         _lock(descriptor)
         os.write(descriptor, f"{session.location}\n{session.table}\n".encode())

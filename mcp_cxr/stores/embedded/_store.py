@@ -59,7 +59,7 @@ _ON_NETWORK = (
 )
 _OPEN_TO_OTHERS = (
     "Other users of this machine may read the data folder {folder}. Run chmod 700 {folder}, or set MCP_CXR_DATA_DIR to"
-    " a folder that holds nothing else."
+    " a folder for mcp-cxr alone."
 )
 FILE_NAME = "archive.sqlite3"
 _MAX_LAGS = (MAX_LAG_SLOTS, None, None)  # of the int8 copy, tried in turn; if none succeeds, SQLite alone is read

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
 
 KEY = "nvapi-not-to-be-seen"
-ADVICE_UNREACHABLE = (
-    "check that the service (and your SSH tunnel, if you use one) is running and that NVCLIP_BASE_URL is correct"
-)
+ADVICE_UNREACHABLE = "check that it runs, your SSH tunnel if you use one, and NVCLIP_BASE_URL"
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mcp_cxr.embeddings.nvclip._service import RejectedByStatus
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, NotFound
 from mcp_cxr.records import Filter, Fingerprint, Rejection
 from mcp_cxr.stores import EmbeddedStore
@@ -214,3 +215,14 @@ async def test_another_model_is_refused_with_its_variables_and_without_asking_th
     other.name = "offline-sketch-1"
     message = await refused(data, other)
     assert message == "This archive was made with toy-32: set MCP_CXR_EMBEDDER=nvclip and NVCLIP_MODEL=toy-32."
+
+
+async def test_a_first_ingest_names_the_ways_without_a_service_and_keeps_the_error(tmp_path: Path) -> None:
+    class Unauthorized(Service):
+        async def fingerprint(self) -> Fingerprint:
+            raise RejectedByStatus("It answers 401.", status=401)
+
+    async with opened(tmp_path, Unauthorized("1")) as archive:
+        with pytest.raises(RejectedByStatus, match=r"^It answers 401\. To begin without a service, set ") as caught:
+            await archive._fingerprint_check.check_before_ingest()
+    assert caught.value.status == 401

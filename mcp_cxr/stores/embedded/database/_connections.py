@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from anyio import CancelScope, CapacityLimiter, Lock, from_thread, to_thread
 
 from mcp_cxr.errors import StoreError, StoreUnavailable
+from mcp_cxr.safe_files import create_private_folder
 from mcp_cxr.stores._shared import store_missing
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class Connections:
 
     def _create_file(self) -> None:
         with translated_errors(str(self._path)):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_private_folder(self._path.parent)
             if not self._path.exists():
                 self._path.touch(mode=0o600)
             with self._borrowed() as connection:

@@ -51,4 +51,4 @@ class IrisConfig:
     @property
     def location(self) -> str:
         """Server, namespace and table, for people."""
-        return f"{self.host}:{self.port}/{self.namespace} {self.table}"
+        return f"{self.host}:{self.port}, namespace {self.namespace}, table {self.table}"

@@ -187,14 +187,14 @@ class UnreadableFile(ImageError):
 
 @contextmanager
 def unwrap_exception_group() -> Generator[None]:
-    """Raise the first `CxrError` of a task group by itself; a group that holds any other error is raised as it is."""
+    """Raise the first `CxrError` or `OSError` of a task group alone; a group with any other error is raised as it is."""
     try:
         yield
     except BaseExceptionGroup as group:
-        known, others = group.split(CxrError)
+        known, others = group.split((CxrError, OSError))
         if known is None or others:
             raise
-        first: CxrError | ExceptionGroup[CxrError] = known
+        first: CxrError | OSError | ExceptionGroup[CxrError | OSError] = known
         while isinstance(first, BaseExceptionGroup):
             first = first.exceptions[0]
         raise first from group

@@ -190,7 +190,7 @@ def _lines(summary: PullSummary, *, dry_run: bool, total: int) -> Iterator[str]:
     yield f"  Studies found: {summary.studies}"
     if summary.not_asked_for:
         yield f"  Studies that the PACS listed although they do not match the query, skipped: {summary.not_asked_for}"
-    yield f"  Images fetched before: {summary.known}"
+    yield f"  Files known from earlier pulls: {summary.known}"
     yield from _by_reason("Not fetched", summary.passed_over)
     if dry_run:
         yield f"  Would be fetched: {summary.to_fetch} images, about {_megabytes(summary.to_fetch_bytes)} uncompressed"

@@ -72,6 +72,7 @@ async def fetch_again(source: PacsSource, spool: Spool, image: FileAtPacs) -> Pa
     Raises:
         PacsError: The PACS fails, refuses, or sends something else.
         ImageError: What it sends is no readable DICOM file.
+        StoreUnavailable: The disk is full.
     """
     state, series = image.study, image.instance.series_instance_uid
     if series is None:
@@ -79,12 +80,13 @@ async def fetch_again(source: PacsSource, spool: Spool, image: FileAtPacs) -> Pa
     study = PacsStudy(state.study_instance_uid, patient_id=state.patient_id)
     instance = PacsInstance(state.study_instance_uid, series, image.sop_instance_uid)
     draft = spool.draft()
-    await source.fetch(instance, draft)
-    try:
-        await to_thread.run_sync(check_file, draft, study, instance)
-        return await to_thread.run_sync(spool.cache, draft, image)
-    finally:
-        await to_thread.run_sync(lambda: draft.unlink(missing_ok=True))
+    with spool.writing():
+        await source.fetch(instance, draft)
+        try:
+            await to_thread.run_sync(check_file, draft, study, instance)
+            return await to_thread.run_sync(spool.cache, draft, image)
+        finally:
+            await to_thread.run_sync(lambda: draft.unlink(missing_ok=True))
 
 
 def check_file(draft: Path, study: PacsStudy, instance: PacsInstance) -> None:

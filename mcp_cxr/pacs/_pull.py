@@ -107,6 +107,7 @@ class Pull:
 
         Raises:
             PacsError: The PACS cannot be asked at all.
+            StoreUnavailable: The disk is full.
             CxrError: As `ingest` says.
         """
         started = time.monotonic()
@@ -114,7 +115,7 @@ class Pull:
             await self._run()
         else:
             await to_thread.run_sync(self._spool.prepare)
-            with self._spool.for_one_pull():
+            with self._spool.for_one_pull(), self._spool.writing():
                 await self._run()
         self.summary.seconds = time.monotonic() - started
         return self.summary

@@ -201,6 +201,21 @@ class Spool:
         finally:
             os.close(descriptor)
 
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """Report what cannot be written below the spool in words.
+
+        Raises:
+            StoreUnavailable: The disk is full, or refuses to be written.
+        """
+        try:
+            yield
+        except OSError as exc:
+            raise StoreUnavailable(
+                f"The folder {self.root} cannot be written ({exc.strerror}). Free disk space and repeat the command;"
+                " what was stored stays."
+            ) from exc
+
     def draft(self) -> Path:
         """Return the path of a new file."""
         return self.root / f"{_DRAFT}{secrets.token_hex(8)}"

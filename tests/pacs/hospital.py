@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass
 from io import BytesIO
 
+import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
@@ -86,15 +87,16 @@ def whole_hospital() -> list[bytes]:
     return [*chest, *documents, image(HAND, 1, "PA"), image(CT, 1, None)]
 
 
-def image(study: Study, instance: int, view: str | None, *, seed: int | None = None) -> bytes:
+def image(study: Study, instance: int, view: str | None, *, seed: int | None = None, size: int = 1) -> bytes:
     """Return an image of a study.
 
     Args:
         seed: Of its pixels; None: they differ from image to image.
+        size: Columns and rows of each pixel.
     """
     classes = {"CR": ComputedRadiographyImageStorage, "CT": CTImageStorage}
     content = to_dicom(
-        pixels(10 * study.number + instance if seed is None else seed),
+        np.kron(pixels(10 * study.number + instance if seed is None else seed), np.ones((size, size), np.uint16)),
         Modality=study.modality,
         BodyPartExamined=study.body_part,
         ViewPosition=view,

@@ -36,15 +36,17 @@ class Archive:
     data: Path
     variables: dict[str, str]
 
-    def start(self, url: str, *flags: str) -> subprocess.Popen[str]:
-        """Start a pull."""
+    def start(self, url: str, *flags: str, most_bytes: int | None = None) -> subprocess.Popen[str]:
+        """Start a pull that can write no file of more than `most_bytes`."""
         command = [sys.executable, "-m", "mcp_cxr", "pull", url, *flags]
         pipe, env = subprocess.PIPE, environment(self.data) | self.variables
+        if most_bytes:
+            command = ["prlimit", f"--fsize={most_bytes}", *command]
         return subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True)
 
-    def pull(self, url: str, *flags: str) -> Pulled:
+    def pull(self, url: str, *flags: str, most_bytes: int | None = None) -> Pulled:
         """Run a pull to its end."""
-        with self.start(url, *flags) as process:
+        with self.start(url, *flags, most_bytes=most_bytes) as process:
             try:
                 out, err = process.communicate(timeout=WITHIN_S)
             finally:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.pacs.hospital import CHEST, image, whole_hospital
+
 if TYPE_CHECKING:
     from tests.pacs.pulling import Archive
     from tests.standins.dicomweb import StandIn
@@ -44,3 +46,20 @@ def test_a_failed_pull_ends_with_a_message_and_the_next_one_completes_the_archiv
     assert archive.pull(standin.dicomweb).code == 0
     assert archive.images() == whole.images()
     assert archive.studies() == whole.studies()
+
+
+def test_a_disk_that_takes_no_more_ends_a_pull_with_one_line_and_the_next_one_goes_on(
+    standin: StandIn, archive: Archive
+) -> None:
+    large = image(CHEST[1], 9, "PA", size=28)  # 3 MB
+    standin.serve([image(CHEST[0], 1, "PA"), large])
+    try:
+        failed = archive.pull(standin.dicomweb, most_bytes=1_000_000)
+        assert (failed.code, failed.out) == (1, "")
+        assert failed.err.count("\n") == 1
+        assert "pacs cannot be written (File too large). Free disk space and repeat the command" in failed.err
+        assert not [*archive.data.rglob(".draft-*")]
+        assert archive.pull(standin.dicomweb).code == 0
+        assert len(archive.images()) == 2
+    finally:
+        standin.serve(whole_hospital())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         IngestSummary,
         StoredImage,
     )
+    from mcp_cxr.research.data_check import CheckFiles
     from mcp_cxr.research.probes import StoredProbes
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
@@ -122,3 +123,8 @@ class ArchiveBase:
         from mcp_cxr.research.probes import StoredProbes
 
         return StoredProbes(self.settings.probes_file, self.store)
+
+    def _data_check_files(self) -> CheckFiles:
+        from mcp_cxr.research.data_check import CheckFiles
+
+        return CheckFiles(self.settings.data_dir, None if self.store.is_private else self.store.location)

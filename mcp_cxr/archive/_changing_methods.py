@@ -171,4 +171,11 @@ class ChangingMethods(ArchiveBase):
         removed = await self.store.forget(where)
         self._image_files.clear_caches()
         await self.pulled.forget_removed()
+        await self._forget_entries_of_data_check()
         return removed
+
+    async def _forget_entries_of_data_check(self) -> None:
+        """Remove the entries and decisions of the data check that name an image which the archive no longer has."""
+        files = self._data_check_files()
+        if named := files.image_ids():
+            files.keep_only(await self.store.known_ids(named))

@@ -1,15 +1,22 @@
-"""Use cases of research: probes."""
+"""Use cases of research: probes, the check of the data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from mcp_cxr import __version__
 from mcp_cxr.archive._archive_base import ArchiveBase
-from mcp_cxr.errors import QueryError
+from mcp_cxr.errors import ImageError, NotFound, PacsError, PathRefused, QueryError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mcp_cxr.research.data_check import CheckFiles, CheckPlan, DataCheck, PageImages
     from mcp_cxr.research.probes import FittedProbes, ScoredImages
+
+_PAGE_IMAGE_PX = 320
 
 
 class ResearchMethods(ArchiveBase):
@@ -69,3 +76,60 @@ class ResearchMethods(ArchiveBase):
             raise QueryError("Give a condition, such as images_with_scores('Pneumothorax>0.8').")
         asked = [read_condition(one) for one in conditions]
         return images_with_scores(await self.probes(), asked)
+
+    async def check_data(
+        self, plan: CheckPlan | None = None, *, on_progress: Callable[[str], None] | None = None
+    ) -> DataCheck:
+        """Return lists of data that may be wrong: labels, views, duplicates, outliers, dates and more.
+
+        Nothing is changed. The lists are kept beside the archive, with the decisions that people make about them.
+
+        Args:
+            plan: Which lists, and how long; None: all.
+            on_progress: Called with a line of text for each step.
+
+        Raises:
+            ConfigError: The archive has no images, or the data folder cannot be written.
+            StoreError: The store fails or was never made.
+        """
+        from mcp_cxr.research.data_check import CheckPlan, RenderingSource, check_data
+
+        files = self.data_check_files()
+        check = await check_data(
+            self.store,
+            RenderingSource(
+                self.embedder,
+                self._fingerprint_check.check_fingerprint,
+                self._image_files.sample_renderings,
+                self._image_files.render_stored,
+            ),
+            plan or CheckPlan(),
+            version=__version__,
+            on_progress=on_progress or (lambda _: None),
+        )
+        files.write_check(check)
+        return files.with_decisions(check)
+
+    def data_check_files(self) -> CheckFiles:
+        """Return where the last check of the data and the decisions about its entries are kept, beside the archive."""
+        return self._data_check_files()
+
+    async def data_check_images(self, check: DataCheck) -> PageImages:
+        """Return small renderings of the images that the web page of a check shows, or why there are none.
+
+        Raises:
+            StoreError: The store fails or was never made.
+        """
+        from mcp_cxr.images import DisplayOptions, as_jpeg
+        from mcp_cxr.research.data_check import PageImages, images_shown
+
+        images = PageImages()
+        for image in images_shown(check):
+            try:
+                view = await self._image_files.view(image, DisplayOptions(max_px=_PAGE_IMAGE_PX))
+                images.add(image, await to_thread.run_sync(as_jpeg, view))
+            except ImageError as exc:
+                images.add(image, exc.reason)
+            except (NotFound, PathRefused, PacsError):
+                images.add(image, "file gone or changed")
+        return images

@@ -33,6 +33,7 @@ COMMANDS = [
     "timeline",
     "table",
     "forget",
+    "check-data",
     "probe",
     "evaluate",
     "doctor",

@@ -28,7 +28,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "httpx": ("http_client",),
     "imagecodecs": ("images.pixels",),
     "iris": ("stores.iris.driver",),
-    "jinja2": ("evaluate.page",),
+    "jinja2": ("evaluate.page", "research.data_check.page"),
     "jwt": ("server.http",),
     "matplotlib": ("evaluate.page",),
     "mcp": ("server", "chat", "demo"),

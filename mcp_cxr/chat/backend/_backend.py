@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mcp import StdioServerParameters
 
+from mcp_cxr.chat.backend._data_check_job import DataCheckJob
 from mcp_cxr.chat.backend._ingest_job import IngestJob
 from mcp_cxr.chat.backend._mcp_client import Connection, EventLoopThread
 from mcp_cxr.chat.backend._pull_job import PullJob
@@ -57,6 +58,7 @@ class Backend:
     """Whether the page keeps nothing in the browser: no address of a search, no history."""
     ingest_job: IngestJob = field(default_factory=IngestJob)
     pull_job: PullJob = field(default_factory=PullJob)
+    data_check_job: DataCheckJob = field(default_factory=DataCheckJob)
     viewer_queries: ViewerQueries = field(default_factory=ViewerQueries)
 
     @classmethod
@@ -92,6 +94,20 @@ class Backend:
         """Start to pull from the PACS of MCP_CXR_PACS_URL; see `PullJob.start`."""
         variables = _environment(self.settings, self.variables)
         self.pull_job.start(self.loop, variables, since=since, until=until, dry_run=dry_run)
+
+    def start_data_check(self) -> None:
+        """Start to check the data; see `DataCheckJob.start`."""
+        self.data_check_job.start(self.loop, self._own_environment())
+
+    async def write_data_check(self, path: Path) -> None:
+        """Write the decisions and entries of the last check of the data as CSV; see `DataCheckJob.write_table`."""
+        await self.data_check_job.write_table(self._own_environment(), path)
+
+    def _own_environment(self) -> dict[str, str]:
+        """Return the environment of a command that may read the folders that the user named, as the server may."""
+        roots = [*self.settings.roots, *self.folders]
+        variables = _environment(self.settings, self.variables)
+        return variables | {"MCP_CXR_ROOTS": os.pathsep.join(str(root.absolute()) for root in roots)}
 
     def close(self) -> None:
         """Stop both servers."""

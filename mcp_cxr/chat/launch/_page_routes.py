@@ -1,4 +1,4 @@
-"""Routes of the page alone: renderings, uploads, exports, the ingest, the pull and saved queries."""
+"""Routes of the page alone: renderings, uploads, exports, ingest, pull, the check of the data, saved queries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import re
 import tempfile
 from functools import wraps
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -205,6 +206,40 @@ async def _stop_pull(_request: Request) -> Response:
     return JSONResponse({})
 
 
+async def _show_data_check_job(_request: Request) -> Response:
+    return JSONResponse(current_backend().data_check_job.state())
+
+
+@_with_error_as_text
+async def _start_data_check(_request: Request) -> Response:
+    current_backend().start_data_check()
+    return JSONResponse({})
+
+
+async def _stop_data_check(_request: Request) -> Response:
+    current_backend().data_check_job.stop()
+    return JSONResponse({})
+
+
+@_with_error_as_text
+async def _decide_about_data(request: Request) -> Response:
+    """Keep a decision about an entry of the check of the data."""
+    sent = await object_in(request)
+    backend = current_backend()
+    arguments = {"key": sent.get("key"), "decision": sent.get("decision")}
+    return JSONResponse(await asyncio.wrap_future(backend.loop.start(backend.call("decide_about_data", arguments))))
+
+
+@_with_error_as_text
+async def _export_data_check(_request: Request) -> Response:
+    """Answer with the decisions and entries of the last check of the data as CSV."""
+    backend = current_backend()
+    with tempfile.TemporaryDirectory(dir=backend.uploads.folder) as folder:
+        path = Path(folder) / "check-data.csv"
+        await asyncio.wrap_future(backend.loop.start(backend.write_data_check(path)))
+        return Response(await asyncio.to_thread(path.read_bytes), media_type="text/csv")
+
+
 async def _list_queries(_request: Request) -> Response:
     return JSONResponse(await asyncio.to_thread(saved_queries, current_backend().settings.data_dir))
 
@@ -236,6 +271,11 @@ PAGE_ROUTES = [
     Route("/pull", _show_pull),
     Route("/pull", _start_pull, methods=["POST"]),
     Route("/pull/stop", _stop_pull, methods=["POST"]),
+    Route("/data-check", _show_data_check_job),
+    Route("/data-check", _start_data_check, methods=["POST"]),
+    Route("/data-check/stop", _stop_data_check, methods=["POST"]),
+    Route("/data-check/decision", _decide_about_data, methods=["POST"]),
+    Route("/data-check/table", _export_data_check),
     Route("/queries", _list_queries),
     Route("/queries", _save_query, methods=["POST"]),
 ]

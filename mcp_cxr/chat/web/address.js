@@ -5,10 +5,11 @@ const LISTS = ["view", "labels", "labels_absent", "like", "unlike"];
 const TEXTS = ["query", "subject_id", "study_id", "split", "date_from", "date_to", "sex", "exclude_subject_of", "group", "mode"];
 const NUMBERS = ["age_from", "age_to"];
 const MOST_COMPARED = 4;
+const OTHER_SCREENS = ["chat", "check"];
 
 /** The state of an empty address: the first screen. */
 export function emptyState() {
-  return { search: {}, offset: 0, image: null, compare: [], screen: "search" };
+  return { search: {}, offset: 0, image: null, compare: [], screen: "search", list: null };
 }
 
 export class Address {
@@ -62,17 +63,19 @@ function stateOf(text) {
   if (/^\d{1,9}$/.test(given.get("offset") ?? "")) state.offset = Number(given.get("offset"));
   state.image = given.get("image") || null;
   state.compare = given.getAll("compare").slice(0, MOST_COMPARED);
-  state.screen = given.get("screen") === "chat" ? "chat" : "search";
+  state.screen = OTHER_SCREENS.includes(given.get("screen")) ? given.get("screen") : "search";
+  state.list = given.get("list") || null;
   return state;
 }
 
-function textOf({ search, offset, image, compare, screen }) {
+function textOf({ search, offset, image, compare, screen, list }) {
   const given = new URLSearchParams();
   for (const name of [...TEXTS, ...LISTS, ...NUMBERS, "has_report"])
     for (const value of [search[name] ?? []].flat()) given.append(name, value);
   if (offset) given.set("offset", offset);
   if (image) given.set("image", image);
   for (const id of compare) given.append("compare", id);
-  if (screen === "chat") given.set("screen", screen);
+  if (screen !== "search") given.set("screen", screen);
+  if (screen === "check" && list) given.set("list", list);
   return given.toString();
 }

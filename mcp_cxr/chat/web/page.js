@@ -1,7 +1,8 @@
-// The page: opens the session, then shows the search, or Streamlit's chat in a frame.
+// The page: opens the session, then shows the search, the check of the data, or Streamlit's chat in a frame.
 
 import { CallError } from "/viewer/host_client.js";
 import { Address } from "./address.js";
+import { CheckPage } from "./check_page.js";
 import { SearchPage } from "./search_page.js";
 import { Server } from "./server.js";
 import { ServerGone, SessionRefused, hasCode, isOpen, onNewSession, openSession, secret } from "./session.js";
@@ -12,6 +13,7 @@ const find = (id) => document.getElementById(id);
 const server = new Server();
 let address = null;
 let search = null;
+let dataCheck = null;
 let shown = null;
 
 function show(text) {
@@ -22,15 +24,17 @@ function show(text) {
 /** Show the screen that the address names; Streamlit's is loaded when it is first shown. */
 async function follow() {
   shown = address.read();
-  const isChat = shown.screen === "chat";
-  find("search").hidden = find("bar").hidden = isChat;
-  find("chat").hidden = !isChat;
-  for (const [id, isHere] of [["to-search", !isChat], ["to-chat", isChat]]) {
-    if (isHere) find(id).setAttribute("aria-current", "page");
-    else find(id).removeAttribute("aria-current");
+  for (const screen of ["search", "check", "chat"]) {
+    const isHere = shown.screen === screen;
+    find(screen).hidden = !isHere;
+    if (isHere) find(`to-${screen}`).setAttribute("aria-current", "page");
+    else find(`to-${screen}`).removeAttribute("aria-current");
   }
-  if (isChat && !document.querySelector("iframe")) showFrame();
-  if (!isChat) await search.follow();
+  find("bar").hidden = shown.screen !== "search";
+  if (shown.screen !== "check") dataCheck.leave();
+  if (shown.screen === "chat" && !document.querySelector("iframe")) showFrame();
+  if (shown.screen === "search") await search.follow();
+  if (shown.screen === "check") await dataCheck.follow();
 }
 
 function showFrame() {
@@ -92,7 +96,9 @@ async function start() {
   address = new Address(isPrivate);
   const places = { bar: find("bar"), panels: find("panels"), content: find("search"), overlay: find("overlay"), rest: find("page"), message: find("message") };
   search = new SearchPage(server, address, { folder, hasPacs, places });
-  find("to-search").addEventListener("click", () => (address.read().screen === "chat" ? go("search") : go("search", { search: {}, offset: 0 })));
+  dataCheck = new CheckPage(server, address, { content: find("check"), overlay: find("overlay"), rest: find("page") });
+  find("to-search").addEventListener("click", () => (address.read().screen === "search" ? go("search", { search: {}, offset: 0 }) : go("search")));
+  find("to-check").addEventListener("click", () => go("check", { list: null, offset: 0 }));
   find("to-chat").addEventListener("click", () => go("chat"));
   find("restart").addEventListener("click", restart);
   addEventListener("popstate", () => (hasCode() ? null : follow()));

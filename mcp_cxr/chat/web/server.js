@@ -92,6 +92,29 @@ export class Server {
     return this.#json("/api/pull/stop", { method: "POST" });
   }
 
+  /** The check of the data that the page started last. */
+  dataCheckJob() {
+    return this.#json("/api/data-check");
+  }
+
+  startDataCheck() {
+    return this.#json("/api/data-check", { method: "POST" });
+  }
+
+  stopDataCheck() {
+    return this.#json("/api/data-check/stop", { method: "POST" });
+  }
+
+  /** Keep a decision about an entry of the check of the data; null takes it back. */
+  decideAboutData(key, decision) {
+    return this.#json("/api/data-check/decision", { method: "POST", body: JSON.stringify({ key, decision }) });
+  }
+
+  /** All decisions and entries of the last check, as CSV. */
+  async dataCheckTable() {
+    return (await this.#answer("/api/data-check/table")).blob();
+  }
+
   savedQueries() {
     return this.#json("/api/queries");
   }

@@ -75,13 +75,13 @@ async def read_examples(store: Store) -> Examples:
     Raises:
         StoreError: The store fails or was never made.
     """
-    reader = _Reader()
+    reader = ExampleReader()
     read = await read_vectors(store, reader.add)
     return reader.examples(read.image_ids, read.vectors)
 
 
 @dataclass(slots=True)
-class _Reader:
+class ExampleReader:
     """Collects the facts of images while their vectors are read; equal labels of studies are kept once."""
 
     given: dict[tuple[tuple[str, int], ...], int] = field(default_factory=dict[tuple[tuple[str, int], ...], int])

@@ -1,0 +1,103 @@
+"""CPU time and memory of `mcp-cxr check-data` at MIMIC-CXR's size: `python -m tests.bench check_data`.
+
+One reading of the archive, then each list; one row a list. The vectors are made up and no image has a file, so that
+the list of inverted and rotated images, whose time is that of the embedder, is not made. The archive is that of
+`bench_answers`; CXR_BENCH_DIR keeps it.
+"""
+
+# ruff: noqa: T201  # a bench prints
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import numpy as np
+
+from mcp_cxr.errors import EmbeddingUnavailable
+from mcp_cxr.research.data_check import LIST_NAMES, LIST_TITLES, CheckPlan, RenderingSource, check_data
+from tests.bench.bench_answers import _archive
+from tests.bench.bench_evaluate import Memory, anonymous_mb
+
+if TYPE_CHECKING:
+    from mcp_cxr.records import Fingerprint, ImageSpec, Rendering, StoredImage
+    from mcp_cxr.research.data_check import DataCheck
+
+MAX_CPU_S = 900.0
+"""About a minute for each of the lists, and one of reading, on one core."""
+_END = "end"
+_STATUS = Path("/proc/self/status")
+
+
+async def _no_service() -> Fingerprint:
+    raise EmbeddingUnavailable("Not measured: made-up vectors have no encoder.")
+
+
+async def _no_sample(_spec: ImageSpec, _most: int) -> list[Rendering]:
+    return []
+
+
+async def _no_rendering(_stored: StoredImage) -> Rendering:
+    raise EmbeddingUnavailable("Not measured: made-up vectors have no images.")
+
+
+class Steps:
+    """The CPU time and the peak memory of each step, by the line of progress that begins it."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, float, float]] = []
+        self._name = ""
+        self._started = 0.0
+        self._memory = Memory()
+
+    def begin(self, name: str) -> None:
+        """End the last step, and begin another one."""
+        if self._name:
+            self._memory.__exit__()
+            self.rows.append((self._name, time.process_time() - self._started, self._memory.peak_mb))
+        self._name, self._started, self._memory = name, time.process_time(), Memory()
+        if name != _END:
+            self._memory.__enter__()
+
+
+async def measure() -> tuple[DataCheck, Steps]:
+    """Return a check of the whole archive, and what its steps took."""
+    steps = Steps()
+    async with _archive() as archive:
+        source = RenderingSource(archive.embedder, _no_service, _no_sample, _no_rendering)
+        print(f"before it, {anonymous_mb():.0f} MB")
+        check = await check_data(archive.store, source, CheckPlan(), version="bench", on_progress=steps.begin)
+        steps.begin(_END)
+    return check, steps
+
+
+def main() -> int:
+    if not _STATUS.exists():
+        print("Check of the data: not measured, because memory is read from /proc, which this system does not have.")
+        return 0
+    print(f"Check of the data: Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} cores")
+    check, steps = anyio.run(measure)
+    labels = len({entry.key.split("|")[1] for entry in check.lists[0].entries})
+    print(f"{check.images:,} images of {check.studies:,} studies; entries of {labels} labels")
+    found = {LIST_TITLES[one.name]: one for one in check.lists}
+    for title, cpu_s, peak_mb in steps.rows:
+        one = found.get(title.removesuffix(" ..."))
+        print(f"  {title.removesuffix(' ...'):<52}{cpu_s:>7.1f} CPU s{peak_mb:>7.0f} MB  {_outcome(one)}")
+    total = sum(cpu_s for _, cpu_s, _ in steps.rows)
+    print(f"  {'all of it':<52}{total:>7.1f} CPU s; at most {MAX_CPU_S:.0f}")
+    assert [one.name for one in check.lists] == list(LIST_NAMES)
+    return 0 if total <= MAX_CPU_S else 1
+
+
+def _outcome(one: object) -> str:
+    total, not_made = getattr(one, "total", None), getattr(one, "not_made", None)
+    return "" if one is None else not_made or f"{total:,} found"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -187,7 +187,7 @@ class UnreadableFile(ImageError):
 
 @contextmanager
 def unwrap_exception_group() -> Generator[None]:
-    """Raise the first `CxrError` or `OSError` of a task group alone; a group with any other error is raised as it is."""
+    """Raise the first `CxrError` or `OSError` of a task group alone; a group with any other is raised as it is."""
     try:
         yield
     except BaseExceptionGroup as group:

@@ -85,7 +85,9 @@ class ReadingMethods(ArchiveBase):
         )
         if query.text or (findings_only and query.where.labels_absent):
             await self.store.require_current_reader()
-        allowed_roots = await self.allowed_roots() if example_roots is None else AllowedRoots(example_roots)
+        allowed_roots = AllowedRoots(example_roots or ())
+        if query.like_files and example_roots is None:
+            allowed_roots = await self.allowed_roots()
         paths, known = await self._image_files.examples(query.like_files, allowed_roots, _roots(named_below))
 
         async def render(name: str) -> Rendering:

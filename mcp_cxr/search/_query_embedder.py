@@ -74,11 +74,18 @@ class QueryEmbedder:
         examples: Mapping[ImageId, StoredImage],
         files: Mapping[str, Rendering],
         *,
+        made_with: Fingerprint | None,
         findings_only: bool = False,
     ) -> EmbeddedQuery:
         """Return the vectors of a query; if the embedder has none for its words, the result says why.
 
-        `findings_only` says whether the words are matched by findings alone in that case.
+        Args:
+            query: Made by `check_arguments`.
+            meaning: Of its words.
+            examples: The stored images that it names.
+            files: Renderings of the files that it names, by path.
+            made_with: The fingerprint of the archive.
+            findings_only: Whether the words are matched by findings alone if they have no vector.
 
         Raises:
             QueryError: An example was written by another program or cannot be embedded, or `mode` is vector and the
@@ -90,7 +97,7 @@ class QueryEmbedder:
         instead = _BY_FINDINGS if findings_only else _BY_WORDS
         if meaning is None or query.mode == "words":
             return _without_lone_unlike(embedded)
-        if advice := await self._other_model_advice():
+        if advice := made_with.other_model_advice(self._embedder.name) if made_with else None:
             if query.mode == "vector":
                 raise FingerprintMismatch(advice)
             return _without_lone_unlike(replace(embedded, fallback_reason=f"{advice} {instead}"))
@@ -111,11 +118,6 @@ class QueryEmbedder:
             reason = f"{exc} {instead}"
             return _without_lone_unlike(replace(embedded, fallback_reason=reason))
 
-    async def _other_model_advice(self) -> str | None:
-        """Return what to set if the archive was made with another model; the embedder is not called."""
-        made_with = await self._store.query_fingerprint()
-        return made_with.other_model_advice(self._embedder.name) if made_with else None
-
     async def combine(self, embedded: EmbeddedQuery) -> RankingVectors:
         """Return the vectors to rank by."""
         vectors = embedded.vectors
@@ -125,7 +127,7 @@ class QueryEmbedder:
         sample = None if alone is not None else await self._store.reference_sample()
         if sample is None or not sample.ids:
             return RankingVectors(alone)
-        images, texts = sample.vectors.mean(axis=0), embedded.mean_text
+        images, texts = sample.mean, embedded.mean_text
         extra: list[Vector] = []
         without_examples = replace(vectors, like=(), unlike=())
         if vectors.has_examples and without_examples.ruled_out:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 POOL_SIZE = 1000
 """Images of each ranking that are fused; fixed, so that the order is the same on every page."""
 _HITS_PER_GROUP = 1.5
-"""Images of a study that a deep ranking is first expected to hold."""
+"""Images of a study that a deep ranking is first expected to hold, if nothing is known of it."""
+_DEEPER = 1.1
+"""How many more images a study may have deeper in a ranking than among its first images."""
 RRF_K = 60
 """Cormack, Clarke and Büttcher, SIGIR 2009."""
 WORDS_WEIGHT = EXAMPLES_WEIGHT = 3
@@ -41,14 +43,13 @@ class Ranking:
     """How much its pool counts in the fusion."""
 
 
-@dataclass(frozen=True, slots=True)
-class RankedGroup:
+class RankedGroup(NamedTuple):  # a page makes thousands, and a data class takes four times as long
     """One group in the final order, represented by its best image."""
 
     best: RankedImage
     by_vector: bool
     """Whether vectors contributed to its rank."""
-    tier: Tier | None = None
+    tier: Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,7 @@ async def rank_tiers(
             browsed = partial(store.browse, tier.where)
             fetch = browsed if value_of is None else partial(_by_value, browsed, value_of)
             rankings = [Ranking(fetch, uses_vectors=False)]
-        for key, group in (await rank(rankings, group_by, needed=needed, seen=found)).items():
-            found.setdefault(key, replace(group, tier=tier))
+        found |= await rank(rankings, tier, group_by, needed=needed, seen=found)
         if len(found) >= needed:
             break
     return list(found.values())[:needed]
@@ -128,10 +128,18 @@ def best_per_group(hits: list[RankedImage], group_by: GroupBy) -> dict[str, Rank
 
 
 async def top_groups(
-    ranking: Ranking, group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
+    ranking: Ranking,
+    group_by: GroupBy,
+    *,
+    needed: int,
+    seen: Collection[str],
+    expected: int | None = None,
 ) -> dict[str, RankedImage]:
-    """Return the groups of a ranking that are not `seen`, until `needed` are known with those seen, or all."""
-    limit = max(64, 4 * needed) if needed <= POOL_SIZE // 4 else _whole_pools(_HITS_PER_GROUP * needed)
+    """Return the groups of a ranking that are not `seen`, until `needed` are known with those seen, or all.
+
+    `expected` is how many images that is expected to take: a good guess reads few images, and reads them once.
+    """
+    limit = expected or (max(64, 4 * needed) if needed <= POOL_SIZE // 4 else _whole_pools(_HITS_PER_GROUP * needed))
     while True:
         hits = await ranking.fetch(limit=limit)
         groups = best_per_group(hits, group_by)
@@ -147,35 +155,36 @@ def _whole_pools(hits: float) -> int:
 
 
 async def rank(
-    rankings: Sequence[Ranking], group_by: GroupBy, *, needed: int, seen: Collection[str] = ()
+    rankings: Sequence[Ranking], tier: Tier, group_by: GroupBy, *, needed: int, seen: Collection[str]
 ) -> dict[str, RankedGroup]:
-    """Return groups over all rankings, until `needed` are known with those seen before, or all there are.
+    """Return groups of a tier over all its rankings, until `needed` are known with those seen, or all there are.
 
     Several rankings are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the
     pools that hold it. After the last pooled group, the first ranking by vector continues alone.
 
     Args:
         rankings: At least one.
+        tier: Whose images they rank.
         group_by: What counts as one result.
         needed: How many groups.
         seen: Groups that are ranked already; left out.
     """
     if len(rankings) == 1:
         alone = await top_groups(rankings[0], group_by, needed=needed, seen=seen)
-        return {key: RankedGroup(hit, rankings[0].uses_vectors) for key, hit in alone.items()}
+        return {key: RankedGroup(hit, rankings[0].uses_vectors, tier) for key, hit in alone.items()}
     fetched = await _fetch_all(rankings)
     groups = [best_per_group(hits, group_by) for hits in fetched]
     pools = [_Pool(some, ranking.uses_vectors, ranking.weight) for ranking, some in zip(rankings, groups, strict=True)]
-    fused = {key: group for key, group in _fuse(pools).items() if key not in seen}
-    vector_ranking, vector_hits = next(
-        (ranking, hits) for ranking, hits in zip(rankings, fetched, strict=True) if ranking.uses_vectors
-    )
-    if len(fused) + len(seen) >= needed or len(vector_hits) < POOL_SIZE:
+    fused = {key: group for key, group in _fuse(pools, tier).items() if key not in seen}
+    index = next(index for index, ranking in enumerate(rankings) if ranking.uses_vectors)
+    if len(fused) + len(seen) >= needed or len(fetched[index]) < POOL_SIZE:
         return fused
     known = {*seen, *fused}
-    for key, hit in (await top_groups(vector_ranking, group_by, needed=needed, seen=known)).items():
-        fused.setdefault(key, RankedGroup(hit, by_vector=True))
-    return fused
+    new_in_pool = max(len(groups[index].keys() - seen), 1)
+    hits = POOL_SIZE * (1 + _DEEPER * (needed - len(known)) / new_in_pool)
+    expected = _whole_pools(min(hits, _HITS_PER_GROUP * needed))
+    more = await top_groups(rankings[index], group_by, needed=needed, seen=known, expected=expected)
+    return fused | {key: RankedGroup(hit, True, tier) for key, hit in more.items()}
 
 
 async def _fetch_all(rankings: Sequence[Ranking]) -> list[list[RankedImage]]:
@@ -191,12 +200,14 @@ async def _fetch_all(rankings: Sequence[Ranking]) -> list[list[RankedImage]]:
     return fetched
 
 
-def _fuse(pools: list[_Pool]) -> dict[str, RankedGroup]:
+def _fuse(pools: list[_Pool], tier: Tier) -> dict[str, RankedGroup]:
     """Return groups by falling score, ties by group; a ranking by vector chooses the image shown."""
     scores: dict[str, float] = {}
     shown: dict[str, RankedGroup] = {}
     for pool in sorted(pools, key=lambda pool: not pool.by_vector):
         for rank_, (key, hit) in enumerate(pool.groups.items(), start=1):
-            scores[key] = scores.get(key, 0.0) + pool.weight / (RRF_K + rank_)
-            shown.setdefault(key, RankedGroup(hit, pool.by_vector))
-    return {key: shown[key] for key in sorted(scores, key=lambda key: (-scores[key], key))}
+            if key not in shown:
+                scores[key], shown[key] = 0.0, RankedGroup(hit, pool.by_vector, tier)
+            scores[key] += pool.weight / (RRF_K + rank_)
+    by_group = sorted(scores)
+    return {key: shown[key] for key in sorted(by_group, key=scores.__getitem__, reverse=True)}

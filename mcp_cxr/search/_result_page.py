@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language import QueryMeaning, document_terms
@@ -70,7 +71,7 @@ class _Page:
     search: IntermediateResults
     near_duplicate_cosine: float
 
-    @property
+    @cached_property
     def statistics(self) -> SimilarityStatistics | None:
         """The similarities of the sample; None if no vectors were compared."""
         query, sample = self.search.vectors.query, self.search.facts.sample
@@ -115,7 +116,7 @@ class _Page:
             return {}
         first = self.search.ranked[:NEAR_DUPLICATE_DEPTH]
         vectors = [image.vector if (image := stored.get(group.best.image_id)) else None for group in first]
-        return near_duplicates(vectors, sample.vectors.mean(axis=0), self.near_duplicate_cosine)
+        return near_duplicates(vectors, sample.mean, self.near_duplicate_cosine)
 
 
 def _hit(
@@ -153,7 +154,7 @@ def _hit(
 
 def _matched(search: IntermediateResults, group: RankedGroup, stored: StoredImage) -> Matched | None:
     """Return how far the study matches the words; None if there are none."""
-    if search.understood.meaning is None or group.tier is None:
+    if search.understood.meaning is None:
         return None
     if len(search.plan.tiers) > 1:
         return group.tier.matched

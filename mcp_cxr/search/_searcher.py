@@ -74,7 +74,7 @@ class Searcher:
         started = time.perf_counter()
         for _ in range(_MAX_TRIES):
             fingerprint = await self._store.query_fingerprint()  # first: StoreMissing needs no service
-            search = await self._intermediate_results(query, render, searchable_words)
+            search = await self._intermediate_results(query, render, searchable_words, fingerprint)
             if _are_comparable(fingerprint, search.facts.fingerprint):
                 break
         else:
@@ -95,7 +95,11 @@ class Searcher:
         return [line for line, alone in needed if not await self._store.count(alone)]
 
     async def _intermediate_results(
-        self, query: Query, render: Callable[[str], Awaitable[Rendering]], searchable_words: SearchableWords
+        self,
+        query: Query,
+        render: Callable[[str], Awaitable[Rendering]],
+        searchable_words: SearchableWords,
+        made_with: Fingerprint | None,
     ) -> IntermediateResults:
         understood = await understand(query, self._store, searchable_words)
         query, meaning = understood.query, understood.meaning
@@ -105,7 +109,9 @@ class Searcher:
             where = replace(where, clauses=(*where.clauses, TermClause(any_of=(PUBLIC_LABELS_TERM,))))
         examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
         files = {path: await render(path) for path in query.like_files}
-        embedded = await self._query_embedder.embed(query, meaning, examples, files, findings_only=findings_only)
+        embedded = await self._query_embedder.embed(
+            query, meaning, examples, files, made_with=made_with, findings_only=findings_only
+        )
         vectors = await self._query_embedder.combine(embedded)
         example_terms = () if self._embedder.embeds_text else _example_terms(query, examples)
         plan = plan_without_words(where)
@@ -165,7 +171,7 @@ class Searcher:
         return await with_mimic_prefixes(self._store, where)
 
     async def _existing(self, ids: Sequence[ImageId], *, with_vectors: bool = False) -> dict[ImageId, StoredImage]:
-        stored = await self._store.get(ids, with_vectors=with_vectors)
+        stored = await self._store.get(ids, with_vectors=with_vectors) if ids else {}
         if missing := [image_id for image_id in ids if image_id not in stored]:
             raise NotFound.of_image(missing[0])
         return stored

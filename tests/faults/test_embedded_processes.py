@@ -206,10 +206,11 @@ async def test_nothing_of_forgotten_images_is_kept_in_memory(tmp_path: Path) -> 
         await store.create(FINGERPRINT)
         await store.put([image("a"), image("b", "s2")], vectors(2))
         await store.nearest(axis(), Filter(), limit=9)
+        await store.match(["effusion"], Filter(), limit=9)
         await store.reference_sample()
         await store.forget(Filter(image_id=ImageId("a")))
-        kept = (store._results, store._mask_cache, store._rankings)
-        assert [len(one._cached) for one in kept] == [0, 0, 0]
+        kept = (store._results, store._mask_cache, store._score_cache, store._rankings)
+        assert [len(one._cached) for one in kept] == [0, 0, 0, 0]
 
 
 async def test_a_restored_backup_with_as_many_changes_is_not_mistaken_for_the_archive(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ async def archive_mean(store: Store) -> Vector | None:
         StoreError: The store fails or was never made.
     """
     sample = await store.reference_sample()
-    return sample.vectors.mean(axis=0) if sample.ids else None
+    return sample.mean if sample.ids else None
 
 
 def _usable(stored: StoredImage) -> Vector | None:

@@ -83,6 +83,7 @@ class EmbeddedStore(Store):
         self._results = ResultCache(capacity=64)
         self._rankings = RankingCache()
         self._mask_cache = ResultCache(capacity=64)  # a byte for each study, up to several megabytes for slots
+        self._score_cache = ResultCache(capacity=4)  # eight bytes for each study; the tiers of a search have one score
         self._busy_timeout_s = busy_timeout_s
 
     async def __aenter__(self) -> Self:
@@ -154,7 +155,8 @@ class EmbeddedStore(Store):
 
         def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - as in `nearest`
             first_images = partial(tables.counts_and_lists.first_images, **_named(by_copy))
-            with_help = {"mask_cache": self._mask_cache, "first_images": first_images}
+            caches = {"mask_cache": self._mask_cache, "score_cache": self._score_cache}
+            with_help = {**caches, "first_images": first_images}
             return self._rankings.get(fulltext.match, connection, *question, limit=limit, unkeyed=with_help)
 
         return await self._read_with_copy(rank)
@@ -253,7 +255,7 @@ class EmbeddedStore(Store):
         return removed
 
     def _remove_cached(self) -> None:
-        for cache in (self._results, self._mask_cache, self._rankings):
+        for cache in (self._results, self._mask_cache, self._score_cache, self._rankings):
             cache.clear()
 
     async def _update_copy(self, least: int = 1) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_cxr.records import VIEW_POSITIONS
 from mcp_cxr.stores.embedded.vectors import _simd
-from mcp_cxr.stores.embedded.vectors._quantized import BLOCK, QuantizedRows, quantize
+from mcp_cxr.stores.embedded.vectors._quantized import _KEPT_ESTIMATES, BLOCK, QuantizedRows, quantize
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -165,3 +165,25 @@ def test_find_returns_the_places_of_slots() -> None:
     positions, here = rows.find(np.array([1, 3, 8, 20, 99]))
     assert here.tolist() == [False, True, False, True, False]
     assert positions[here].tolist() == [0, 2]
+
+
+def test_estimates_of_a_query_that_was_asked_before_are_the_same_and_few_are_kept() -> None:
+    vectors = drawn(200, 48)
+    rows = encoded(vectors, vectors.mean(axis=0))
+    queries = drawn(20, 48, seed=1)
+    first = [estimated(rows, query) for query in queries]
+    assert len(rows._kept_estimates) == _KEPT_ESTIMATES
+    for query, expected in zip(queries[::-1], first[::-1], strict=True):
+        assert (estimated(rows, query) == expected).all()
+    opposite = 2 * float(queries[0] @ direction(rows.center)) * direction(rows.center) - queries[0]
+    assert (estimated(rows, -opposite.astype(np.float32)) != first[0]).any(), "the same across, not along, the center"
+
+
+def estimated(rows: QuantizedRows, query: np.ndarray) -> np.ndarray:
+    values = np.empty(len(rows.slots), np.float32)
+    rows.estimates(rows.quantize_query(query), values)
+    return values
+
+
+def direction(center: np.ndarray) -> np.ndarray:
+    return center / np.linalg.norm(center)

@@ -38,7 +38,7 @@ _SETTINGS = (
     "PRAGMA mmap_size = 2147418112",  # SQLite's maximum: a row is read in place, not with its whole page
 )
 _LOG_SIZE = 2**27  # bytes of the write-ahead log: pages that many batches change are written back once
-_READER_CACHE = "PRAGMA cache_size = -4096"  # KiB for each connection: most pages are mapped
+_READER_CACHE = "PRAGMA cache_size = -2048"  # KiB for each connection: most pages are mapped
 _WRITER_CACHE = "PRAGMA cache_size = -65536"  # the pages of a batch are written once
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 _WAIT_SHORTLY = "PRAGMA busy_timeout = 1000"  # ms

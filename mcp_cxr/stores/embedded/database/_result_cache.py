@@ -88,6 +88,7 @@ class RankingCache:
         self._lock = Lock()
         self._of: Changes | None = None
         self._cached: OrderedDict[Hashable, _Ranking] = OrderedDict()
+        self._ranked = 0
 
     def get(
         self,
@@ -115,13 +116,20 @@ class RankingCache:
     def clear(self) -> None:
         """Remove all rankings."""
         with self._lock:
-            self._cached.clear()
+            self._remove_all()
 
     def _keep(self, now: Changes, key: Hashable, ranking: _Ranking) -> None:
         if self._of != now:
             self._of = now
-            self._cached.clear()
+            self._remove_all()
+        if replaced := self._cached.pop(key, None):
+            self._ranked -= len(replaced.hits)
         self._cached[key] = ranking
-        self._cached.move_to_end(key)
-        while self._cached and sum(len(one.hits) for one in self._cached.values()) > _MAX_RANKED:
-            self._cached.popitem(last=False)
+        self._ranked += len(ranking.hits)
+        while self._ranked > _MAX_RANKED:
+            _, oldest = self._cached.popitem(last=False)
+            self._ranked -= len(oldest.hits)
+
+    def _remove_all(self) -> None:
+        self._cached.clear()
+        self._ranked = 0

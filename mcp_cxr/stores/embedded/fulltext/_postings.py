@@ -10,6 +10,7 @@ documents are added again, so that none of its words stays.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import chain
@@ -55,7 +56,10 @@ _CLEAR = ("DELETE FROM postings", "DELETE FROM blocks", "DELETE FROM documents")
 
 _BLOCKS = "SELECT number, studies, lengths FROM blocks ORDER BY number"
 _TAIL = "SELECT study, terms FROM documents WHERE number >= ? ORDER BY number"
-_HOLDERS = "SELECT block, packed FROM postings WHERE term = ? ORDER BY block"
+# As one row: Python's driver takes and releases the interpreter's lock for each, and concurrent searches wait for it.
+_HOLDERS = """
+SELECT json_group_array(block), json_group_array(length(packed)), CAST(group_concat(packed, '') AS BLOB)
+FROM postings WHERE term = ?"""
 
 
 def add(connection: Connection, documents: Iterable[tuple[int, str]]) -> None:
@@ -161,10 +165,11 @@ class Index:
 
     def _in_blocks(self, term: str) -> tuple[Cells, Cells]:
         """Return positions and occurrences in the full blocks, of removed documents too."""
-        rows = self._connection.execute(_HOLDERS, (term,)).fetchall()
-        starts = np.array([self._documents.start_of[block] for block, _ in rows], _CELL)
-        packed = np.frombuffer(b"".join(blob for _, blob in rows), _CELL)
-        positions = np.repeat(starts, [len(blob) // _CELL.itemsize for _, blob in rows]) + (packed >> np.uint32(_BITS))
+        blocks, lengths, blob = self._connection.execute(_HOLDERS, (term,)).fetchone()
+        starts = np.array([self._documents.start_of[block] for block in json.loads(blocks)], _CELL)
+        packed = np.frombuffer(blob or b"", _CELL)
+        counts = np.array(json.loads(lengths), np.int64) // _CELL.itemsize
+        positions = np.repeat(starts, counts) + (packed >> np.uint32(_BITS))
         return positions, packed & np.uint32(_MAX_OCCURRENCES)
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.language import document_terms
-from mcp_cxr.records import Filter, ImageId, RankedImage, Study, StudyId, SubjectId
-from mcp_cxr.stores._shared import view_rank
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
+from mcp_cxr.records import Filter, RankedImage, Study, StudyId, SubjectId
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, VIEW_RANK, archive_info, compose
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import Documents, bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
@@ -43,15 +42,24 @@ _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
-# CROSS JOIN fixes the order: the studies first, then their images. All rows in one, as `nearest` reads them.
-_IMAGES_OF_STUDIES = """
-SELECT json_group_array(json_array(holder.number, i.view_position, i.image_id, i.study_id, i.subject_id))
-FROM json_each(:numbers) AS these CROSS JOIN studies AS holder ON holder.number = these.value
+# CROSS JOIN fixes the order: the studies first, then their images. All rows in one, as `nearest` reads them, and column
+# by column: Python makes a list of each array, and its garbage collector walks through lists.
+_COLUMNS: LiteralString = (
+    "SELECT json_group_array(holder.number), json_group_array("
+    + VIEW_RANK
+    + """), json_group_array(i.image_id), json_group_array(i.study_id), json_group_array(i.subject_id)
+FROM json_each(:numbers) AS these """
+)
+_IMAGES_OF_STUDIES: LiteralString = (
+    _COLUMNS
+    + """CROSS JOIN studies AS holder ON holder.number = these.value
     CROSS JOIN images AS i ON i.study_id = holder.study_id"""
-_IMAGES_BY_SLOT = """
-SELECT json_group_array(json_array(holder.number, i.view_position, i.image_id, i.study_id, i.subject_id))
-FROM json_each(:numbers) AS these CROSS JOIN images AS i ON i.slot = these.value
+)
+_IMAGES_BY_SLOT: LiteralString = (
+    _COLUMNS
+    + """CROSS JOIN images AS i ON i.slot = these.value
     CROSS JOIN studies AS holder ON holder.study_id = i.study_id"""
+)
 _MANY_TIED = 2000
 """Studies with one score, from which on not all of their images are read."""
 
@@ -113,6 +121,7 @@ def match(
     *,
     limit: int,
     mask_cache: ResultCache,
+    score_cache: ResultCache,
     first_images: FirstImages | None = None,
 ) -> list[RankedImage]:
     """Rank images by the BM25 of their study, or by which of the terms it has.
@@ -122,8 +131,7 @@ def match(
     Args:
         first_images: Of many studies that tie; None reads all images of these studies.
     """
-    documents = mask_cache.get(Documents.read, connection)
-    score_of = bm25_scores(connection, terms, documents, by_presence=by_presence)
+    score_of = score_cache.get(_scores, connection, tuple(terms), by_presence, unkeyed={"mask_cache": mask_cache})
     if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
         score_of = score_of * cached_study_mask(connection, study_filter, mask_cache)
     these = where if selects_few(where) else image_conditions(where)
@@ -132,15 +140,21 @@ def match(
         best, floor = _best(score_of, depth)
         hits: list[RankedImage] = []
         if first_images and np.count_nonzero(is_tied := score_of == floor) >= _MANY_TIED and not selects_few(where):
-            hits = _images(connection, _IMAGES_OF_STUDIES, best[score_of[best] > floor], score_of, these)
+            hits = _images(connection, _IMAGES_OF_STUDIES, best[score_of[best] > floor], score_of, these, limit)
             slots = first_images(connection, is_tied, these, max(limit - len(hits), 0))
             if slots is not None:
-                hits += _images(connection, _IMAGES_BY_SLOT, slots, score_of, these)
+                hits += _images(connection, _IMAGES_BY_SLOT, slots, score_of, these, limit)
         if len(hits) < limit:
-            hits = _images(connection, _IMAGES_OF_STUDIES, best, score_of, these)
+            hits = _images(connection, _IMAGES_OF_STUDIES, best, score_of, these, limit)
         if len(hits) >= limit or len(best) < depth:
             return hits[:limit]
         depth *= 4
+
+
+def _scores(
+    connection: Connection, terms: Sequence[str], by_presence: bool, *, mask_cache: ResultCache
+) -> NDArray[np.float64]:
+    return bm25_scores(connection, terms, mask_cache.get(Documents.read, connection), by_presence=by_presence)
 
 
 def _best(score_of: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:
@@ -157,15 +171,12 @@ def _images(
     numbers: NDArray[np.int64],
     score_of: NDArray[np.float64],
     where: Filter,
+    limit: int,
 ) -> list[RankedImage]:
-    """Return the images of these studies or slots that pass, best first; ties frontal before lateral, then by id."""
+    """Return the first `limit` images of these studies or slots that pass; ties frontal before lateral, then by id."""
     statement, bound = compose(select, where, NOT_EXTERNAL)
-    (rows,) = connection.execute(statement, {**bound, "numbers": json.dumps(numbers.tolist())}).fetchone()
-    hits = sorted(
-        (-float(score_of[number]), view_rank(view), image_id, study_id, subject_id)
-        for number, view, image_id, study_id, subject_id in json.loads(rows)
-    )
-    return [
-        RankedImage(ImageId(image_id), StudyId(study_id), SubjectId(subject_id), -negated)
-        for negated, _, image_id, study_id, subject_id in hits
-    ]
+    row = connection.execute(statement, {**bound, "numbers": json.dumps(numbers.tolist())}).fetchone()
+    holders, *columns = map(json.loads, row)
+    negated = -score_of[np.array(holders, np.int64)]
+    first = sorted(zip(negated.tolist(), *columns, strict=True))[:limit]
+    return [RankedImage(image_id, study_id, subject_id, -score) for score, _, image_id, study_id, subject_id in first]

@@ -41,7 +41,7 @@ from mcp_cxr.stores.embedded.vectors import StaleCopy, excluded_slots, uncovered
 if TYPE_CHECKING:
     from collections.abc import Collection
     from sqlite3 import Connection
-    from typing import LiteralString
+    from typing import Any, LiteralString
 
     from numpy.typing import NDArray
 
@@ -282,13 +282,17 @@ def _count_in_sqlite(connection: Connection, where: Filter, distinct: Literal["s
 
 def _images_per_study(
     connection: Connection, where: Filter, *, copy: Int8Snapshot | None, mask_cache: ResultCache
-) -> NDArray[np.int64]:
-    """Return how many images of each study pass `image_conditions`, by study number."""
+) -> NDArray[np.unsignedinteger[Any]]:
+    """Return how many images of each study pass `image_conditions`, by study number, as the least type that holds it.
+
+    A search keeps one for each view that it was asked for.
+    """
     _, numbers = _passing_images(connection, where, copy, mask_cache)
     if copy is not None and copy.was_wiped:
         raise StaleCopy
     size = mask_size(connection)
-    return np.bincount(np.minimum(numbers, size - 1), minlength=size)
+    counts = np.bincount(np.minimum(numbers, size - 1), minlength=size)
+    return counts.astype(np.min_scalar_type(counts.max()))
 
 
 def _passing_images(

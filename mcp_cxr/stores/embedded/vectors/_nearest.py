@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.records import Filter, RankedImage
-from mcp_cxr.stores._shared import best_first, damaged_vector_error, unit_rows
+from mcp_cxr.stores._shared import damaged_vector_error, unit_rows
 from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_of, stack_blobs, stack_blobs_or_nan
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     _Block: TypeAlias = tuple[list[tuple[ImageId, StudyId, SubjectId]], Vectors]
 
-_BLOCK = 1024  # vectors held at once: 4 MiB of 1,024 numbers
-_SCANNED = 256  # vectors held at once where only their cosines are wanted: they stay in a core's cache
+_BLOCK = 256  # vectors held at once: 1 MiB of 1,024 numbers, which stays in a core's cache
 _MAX_DIRECT_READS = 256  # images that are read from SQLite at once, in about a millisecond
 _MARGIN = 4  # images read beyond the limit at first: bounds are in nearly the same order as cosines
 
@@ -106,12 +105,17 @@ class _Best:
                 raise damaged_vector_error()
             self._images += images
             self._scores = np.concatenate((self._scores, scores.clip(-1, 1)))
-            self._cut()
+            if len(self._scores) >= 2 * self.limit:
+                self._cut()
+        self._cut()
 
     def hits(self) -> list[RankedImage]:
         """Return the best images read so far, best first; ties by image id."""
-        found = zip(self._images, self._scores.tolist(), strict=True)
-        return best_first((RankedImage(*ids, score) for ids, score in found), self.limit)
+        negated = -self._scores
+        order = negated.argsort()  # numpy sorts numbers faster; what is left to sort are ties
+        images = map(self._images.__getitem__, order.tolist())
+        best = sorted(zip(negated[order].tolist(), images, strict=True))[: self.limit]
+        return [RankedImage(*ids, -score) for score, ids in best]
 
     def _cut(self) -> None:
         if len(self._scores) < self.limit:
@@ -157,7 +161,7 @@ def _search_uncovered(
     if len(slots) > _MAX_DIRECT_READS + best.limit:
         scores = np.full(len(slots), np.inf, np.float32)  # of a missing vector: then reading its image reports it
         rows = connection.execute(_VECTORS, (int(slots[0]), int(slots[-1])))
-        while block := rows.fetchmany(_SCANNED):
+        while block := rows.fetchmany(_BLOCK):
             found = np.array([slot for slot, _ in block], np.int64)
             positions = np.minimum(np.searchsorted(slots, found), len(slots) - 1)
             here = slots[positions] == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,10 @@ class ChangingMethods(ArchiveBase):
         if not dry_run:
             await self.check_embedder()
         async with nullcontext(self._image_reader) if workers is None else ImageReader(workers=workers) as image_reader:
-            return await self._ingest(plan, image_reader, stop_signal=stop_signal, callbacks=callbacks)
+            summary = await self._ingest(plan, image_reader, stop_signal=stop_signal, callbacks=callbacks)
+        if dry_run and (reason := await self._fingerprint_check.reason_against()):
+            return replace(summary, notes=[f"Nothing can be added: {reason}", *summary.notes])
+        return summary
 
     async def pull(
         self,

@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from mcp_cxr.errors import CxrError, ImageError, NotFound, PathRefused, StoreMissing
 from mcp_cxr.images import FileCache
-from mcp_cxr.pasted_text import pasted_image_id, strip_pasted
+from mcp_cxr.pasted_text import IMAGE_SUFFIXES, pasted_image_id, strip_pasted
 from mcp_cxr.records import ImageId
 
 if TYPE_CHECKING:
@@ -72,14 +72,19 @@ class ImageFiles:
         """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.
 
         Args:
-            name: As `stored_image` takes it.
+            name: As `stored_image` takes it; if any file may be named, its ending may be missing.
             named_below: As there.
 
         Raises:
             NotFound: The archive has no image of that file.
         """
         if name == pasted_image_id(name):
-            return ImageId(name)
+            of_file = (
+                None
+                if named_below is not None or await self._first_stored(name)
+                else await self._image_without_ending(name)
+            )
+            return of_file or ImageId(name)
         return (await self.stored_image(name, named_below)).image.image_id
 
     async def examples(
@@ -124,6 +129,14 @@ class ImageFiles:
         if not known and Path(text).name == text:
             known = await self._store.files_named(text)
         return next((outcome.image_id for outcome in known if outcome.image_id), None)
+
+    async def _image_without_ending(self, name: str) -> ImageId | None:
+        """Return the image ingested from a file of this name, or of this name with the ending of an image file."""
+        for suffix in ("", *IMAGE_SUFFIXES):
+            for outcome in await self._store.files_named(f"{name}{suffix}"):
+                if outcome.image_id:
+                    return outcome.image_id
+        return None
 
     async def view(self, image_id: str, options: DisplayOptions) -> ImageView:
         """Return a rendered view of one image."""

@@ -66,6 +66,23 @@ class FingerprintCheck:
             exc.args = (f"{exc} {WITHOUT_A_SERVICE}",)
             raise
 
+    async def reason_against(self) -> str | None:
+        """Return why the embedder's vectors cannot be added; None if nothing is known against it, or it fails.
+
+        Raises:
+            StoreError: The store fails.
+        """
+        try:
+            if made_with := (await self._store.info()).fingerprint:
+                self._require_model_of(made_with)
+                current = await self._embedder.fingerprint()
+                return None if current.is_comparable_with(made_with) else made_with.mismatch(current)
+        except FingerprintMismatch as exc:
+            return str(exc)
+        except (EmbeddingError, StoreMissing):
+            pass
+        return None
+
     async def check_query_fingerprint(self) -> Fingerprint:
         """Return the embedder's fingerprint as `check_fingerprint` does; no round trip to the store if unchanged."""
         made_with = await self._store.query_fingerprint()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,13 @@ class OpenViewer:
     """The page's calls of tools."""
     answers: list[int] = field(default_factory=list[int])
     """Bytes of each answer."""
+    held: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """Calls of these tools are forwarded when their event is set."""
+
+    def hold(self, tool: str) -> asyncio.Event:
+        """Hold back the calls of a tool until the event is set."""
+        self.held[tool] = asyncio.Event()
+        return self.held[tool]
 
     def find(self, selector: str) -> Locator:
         return self.frame.locator(selector)
@@ -136,9 +144,12 @@ async def shown(
     errors: list[str] = []
     calls: list[dict[str, Any]] = []
     answers: list[int] = []
+    held: dict[str, asyncio.Event] = {}
 
     async def call_tool(params: dict[str, Any]) -> dict[str, Any]:
         calls.append(params)
+        if params["name"] in held:
+            await held[params["name"]].wait()
         answer = _forwarded(await client.call_tool(params["name"], params["arguments"]), gives)
         answers.append(len(json.dumps(answer)))
         return answer
@@ -164,7 +175,7 @@ async def shown(
     try:
         await page.goto(f"{SITE}/")
         frame = await _frame_of(page)
-        yield OpenViewer(page, frame, errors, calls, answers)
+        yield OpenViewer(page, frame, errors, calls, answers, held)
         assert errors == []
     finally:
         await page.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -213,6 +214,40 @@ async def test_keys_do_all_that_a_pointer_does(show: Show, demo: Ingested):
         assert await measured(shown) == f"Measured {30 * float(known_image.file.PixelSpacing[0]):.1f} mm at detector."
         await press("Escape")
         await shown.frame.wait_for_function("() => document.activeElement.matches('button.thumbnail')")
+
+
+async def test_a_key_is_obeyed_as_soon_as_the_image_has_the_focus(show: Show, demo: Ingested):
+    async with show(question=known(demo).question) as shown:
+        await shown.ready()
+        await shown.frame.evaluate(
+            """() => addEventListener("focusin", ({ target }) => target.matches("canvas") &&
+                target.dispatchEvent(new KeyboardEvent("keydown", { key: "a", bubbles: true })))"""
+        )
+        await shown.open_image()
+        await shown.drawn()
+        assert await zoom_of(shown) == 100
+
+
+async def test_what_comes_late_changes_neither_scale_nor_focus(show: Show, demo: Ingested):
+    studies = Counter(image.subject_id for image in {one.study_id: one for one in demo.drawn.images}.values())
+    question = {"subject_id": studies.most_common(1)[0][0], "view": ["PA"]}
+    async with show(question=question) as shown:
+        await shown.ready()
+        timeline, pixels = shown.hold("get_patient_timeline"), shown.hold("get_image_pixels")
+        await shown.find("button.thumbnail").first.click()
+        await shown.button("Report and details").focus()
+        pixels.set()
+        await shown.find(".viewport canvas").first.wait_for()
+        assert await shown.frame.evaluate("() => document.activeElement.getAttribute('aria-label')") == (
+            "Report and details"
+        )
+        await at_full_size(shown)
+        before = await shown.size()
+        timeline.set()
+        await shown.find(".timeline").wait_for()
+        await shown.drawn()
+        assert await shown.size() != before
+        assert await zoom_of(shown) == 100
 
 
 async def test_wheel_and_pinch_zoom_around_the_pointer(show: Show, demo: Ingested):

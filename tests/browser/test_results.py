@@ -166,6 +166,30 @@ async def test_next_and_previous_pages_and_back(show: Show, client: Client):
         assert len(await shown.asked()) == 2  # going back calls no tool
 
 
+async def test_results_that_come_while_an_image_is_open_leave_it_open(show: Show):
+    async with show(question=EVERY) as shown:
+        await shown.ready()
+        searching = shown.hold("search_medical_images")
+        await shown.button("Next page").click()
+        await shown.open_image()
+        searching.set()
+        await shown.button("Next image (right arrow)").and_(shown.find(":disabled")).wait_for()  # not on that page
+        await shown.button("Back to the results").click()
+        await shown.find('.card[data-rank="6"]').wait_for()
+
+
+async def test_a_search_that_the_host_cancels_is_not_repeated(show: Show):
+    async with show(question=None) as shown:
+        await shown.page.clock.install()
+        for method, params in (("tool-input", {"arguments": EFFUSION}), ("tool-cancelled", {})):
+            await shown.page.evaluate(
+                "(it) => hosting.send(it)", {"method": f"ui/notifications/{method}", "params": params}
+            )
+        await shown.find(".notices").filter(has_text="The search was cancelled.").wait_for()
+        await shown.page.clock.run_for(5000)
+        assert await shown.asked() == []
+
+
 async def test_filters_are_sent_as_they_are_set(show: Show):
     async with show(question={**EFFUSION, "view": ["PA"]}) as shown:
         await shown.ready()

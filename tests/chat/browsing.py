@@ -50,8 +50,8 @@ async def search(tab: Page, query: str) -> None:
 
 
 async def results(tab: Page) -> None:
-    """Wait for results."""
-    await tab.locator(".results-head h1").wait_for()
+    """Wait for the results of the search that was begun last, not those of one before it."""
+    await tab.locator("#search:has([aria-busy=false]) .results-head h1").wait_for()
 
 
 def tiles(tab: Page) -> Locator:
@@ -64,25 +64,37 @@ def caption(tab: Page, number: int) -> Locator:
 
 
 @asynccontextmanager
-async def held_back(tab: Page, tool: str) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
-    """Hold back the calls of a tool by the page; yield what lets them go on and waits for an answer."""
+async def held_back(tab: Page, part: str = "", *, path: str = "tool") -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    """Hold back requests of the page; yield what lets them go on and waits until the page has an answer.
+
+    Args:
+        tab: The page.
+        part: Of the requests' method and body: all others go on.
+        path: Of the page's API.
+    """
     released = asyncio.Event()
 
     async def hold(route: Route) -> None:
-        if f'"{tool}"' in (route.request.post_data or ""):
+        if part in f"{route.request.method} {route.request.post_data or ''}":
             await released.wait()
         await route.continue_()
 
     async def release() -> None:
-        async with tab.expect_response("**/api/tool"):
+        async with tab.expect_response(f"**/api/{path}"):
             released.set()
+        await settled(tab)
 
-    await tab.route("**/api/tool", hold)
+    await tab.route(f"**/api/{path}", hold)
     try:
         yield release
     finally:
         released.set()
-        await tab.unroute_all(behavior="wait")
+        await tab.unroute_all(behavior="ignoreErrors")
+
+
+async def settled(tab: Page) -> None:
+    """Wait until the page has drawn what it knows."""
+    await tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def chat(tab: Page) -> FrameLocator:
@@ -103,7 +115,7 @@ async def check_layout(tab: Page, step: str) -> None:
     for width in WIDTHS:
         await tab.set_viewport_size({"width": width, "height": 900})
         await tab.mouse.move(1, 1)
-        await tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        await settled(tab)
         for frame in tab.frames:
             assert await frame.evaluate(OVERFLOWING) == [], (step, width)
             assert await frame.evaluate(SQUEEZED) == [], (step, width)

@@ -114,11 +114,19 @@ async def profile(browser: Browser, chatting: Chatting) -> AsyncIterator[Browser
 
 @pytest.fixture
 def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
-    """Open a tab in the browser, in which no error and no request to another host may occur; yield it."""
+    """Open a tab in the browser, in which no error and no request to another host may occur; yield it.
+
+    With `has_own_clock` the test may change the time: a clock is that of all tabs of a browser context, so the tab gets
+    one of its own.
+    """
 
     @asynccontextmanager
-    async def opened(address: str = "") -> AsyncGenerator[Page]:
-        tab = await profile.new_page()
+    async def opened(address: str = "", *, has_own_clock: bool = False) -> AsyncGenerator[Page]:
+        assert profile.browser
+        own = await profile.browser.new_context(storage_state=await profile.storage_state()) if has_own_clock else None
+        if own:
+            await own.clock.install()
+        tab = await (own or profile).new_page()
         await tab.set_viewport_size({"width": 1280, "height": 900})
         wrong: list[str] = []
         tab.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
@@ -131,6 +139,8 @@ def open_page(profile: BrowserContext, chatting: Chatting) -> Open:
             assert [one for one in wrong if not one.startswith(REFUSED)] == []
         finally:
             await tab.close()
+            if own:
+                await own.close()
 
     return opened
 

@@ -44,4 +44,4 @@ async def test_progress_has_a_rate_and_the_time_left_and_ends_when_it_is_stopped
     with pytest.raises(CxrError, match="A folder is being added"):
         job.start(backend, str(tmp_path), dry_run=False)
     job.stop()
-    assert await job.state(backend) == {"state": "stopped", "folder": str(tmp_path)}
+    assert await job.state(backend) == {"state": "stopped", "folder": str(tmp_path), "dry_run": False}

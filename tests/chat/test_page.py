@@ -6,7 +6,8 @@ import re
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.chat.model import AnthropicModel, ChatModel
+from mcp_cxr.chat.backend import Conversation
+from mcp_cxr.chat.model import AnthropicModel, ChatModel, Turn
 from mcp_cxr.chat.pages._app import _model_line
 from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from streamlit.testing.v1 import AppTest
 
+    from mcp_cxr.chat.backend import Backend
     from tests.standins.model import ScriptedModel
 
     OpenTab = Callable[[], AppTest]
@@ -51,6 +53,24 @@ def test_quoted_markdown_is_escaped() -> None:
     assert re.sub(r"\\(.)", r"\1", escape_markdown(report)) == report
     assert not re.search(r"(?<!\\)[!\[\]()*<>:]", escape_markdown(report))
     assert without_images("**so** ! [a](https://example.org)") == "**so** !\\[a](https://example.org)"
+
+
+def test_a_reply_that_ends_while_the_page_is_drawn_leaves_the_field_open(tab: OpenTab, backend: Backend) -> None:
+    class Ending(Conversation):
+        """Is running when it is looked at first."""
+
+        looks = 0
+
+        @property
+        def is_running(self) -> bool:
+            self.looks += 1
+            return self.looks == 1
+
+    assert backend.language_model
+    shown = done(tab())
+    state(shown).conversation = ending = Ending(backend, backend.language_model)
+    ending.turns = [Turn("user", "Hello"), Turn("assistant", "Good evening.")]
+    assert not done(shown.run()).chat_input[0].disabled
 
 
 def test_a_tool_call_that_writes_waits_for_consent(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:

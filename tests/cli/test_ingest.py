@@ -184,6 +184,8 @@ def test_a_different_embedder_than_the_archive_s_is_refused(
     done = on_new("ingest", tmp_path / "more")
     assert (done.code, done.out) == (1, "")
     assert done.err == "Error: This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline.\n"
+    (told, *_) = on_new("ingest", tmp_path / "more", "--dry-run", "--json").json["notes"]
+    assert told == "Nothing can be added: This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "offline")
     assert on_new("table", "stats", "--json").json["images"] == SMALL
 

@@ -152,9 +152,11 @@ async def test_the_owner_may_name_a_file_without_its_folder_and_a_model_may_not(
         await archive.ingest(folder)
         found = await archive.image_id("IM000007.dcm")
         assert (await archive.show(found)).path == str(folder / "IM000007.dcm")
+        assert await archive.image_id("IM000007") == found
+        assert await archive.image_id("IM00000") == "IM00000"  # an id that is not stored
     async with Client(build_server(lambda: open_archive(given), share=("images",))) as client:
-        result = await client.call_tool("get_image_metadata", {"image_id": "IM000007.dcm"})
-        assert result.is_error
+        for name in ("IM000007.dcm", "IM000007"):
+            assert (await client.call_tool("get_image_metadata", {"image_id": name})).is_error
 
 
 @pytest.mark.parametrize("value", [2**31, 2**63, 10**30, -(10**30), 1e308, -1e308, 1e-320])

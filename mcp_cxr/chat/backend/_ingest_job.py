@@ -54,7 +54,7 @@ class IngestJob:
     """The last ingest that the page started, running or not; the user's server of a backend does it."""
 
     def __init__(self) -> None:
-        self._named = ""
+        self._named, self._dry_run = "", False
         self._left_out: dict[str, Any] | None = None
         self._future: Future[dict[str, Any]] | None = None
         self._processed, self._total, self._outcomes = 0, None, ""
@@ -73,7 +73,7 @@ class IngestJob:
         """
         if self.is_running:
             raise CxrError("A folder is being added. Wait for its end, or stop it.")
-        self._named, self._left_out = named, None
+        self._named, self._dry_run, self._left_out = named, dry_run, None
         self._new_round()
         self._future = backend.loop.start(self._ingest(backend, named, dry_run=dry_run))
 
@@ -86,12 +86,12 @@ class IngestJob:
         """Return what the page shows: `state`, the progress, and at the end the summary and the files left out."""
         if self._future is None:
             return {"state": "none"}
-        known = {"folder": self._named}
+        known = {"folder": self._named, "dry_run": self._dry_run}
         if not self._future.done():
             return {"state": "running", **known, **self._progress()}
         try:
             summary = self._future.result()
-            if self._left_out is None and summary["would_add"] is None:
+            if self._left_out is None and not self._dry_run:
                 self._left_out = await self._list_left_out(backend)
         except CancelledError:
             return {"state": "stopped", **known}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.chat.backend._command_job import CommandJob
 
@@ -15,6 +15,7 @@ class PullJob(CommandJob):
 
     def __init__(self) -> None:
         super().__init__("pull", busy="Images are being pulled. Wait for the end, or stop it.")
+        self._started: dict[str, Any] = {}
 
     def start(
         self, loop: EventLoopThread, variables: dict[str, str], *, since: str | None, until: str | None, dry_run: bool
@@ -33,3 +34,8 @@ class PullJob(CommandJob):
         """
         days = [*(["--since", since] if since else []), *(["--until", until] if until else [])]
         self.run(loop, variables, [*days, *(["--dry-run"] if dry_run else [])])
+        self._started = {"since": since, "until": until, "dry_run": dry_run}
+
+    def state(self) -> dict[str, Any]:
+        """Return what the page shows, as `CommandJob.state` does, and the days that were asked for."""
+        return {**self._started, **super().state()}

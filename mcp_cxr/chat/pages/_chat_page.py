@@ -36,10 +36,12 @@ def chat_page(backend: Backend, tab: Tab) -> None:
         st.info(_NO_MODEL, icon=":material/smart_toy:")
         return
     conversation = tab.conversation = tab.conversation or Conversation(backend, backend.language_model)
-    message = st.chat_input("Search for images, compare them, narrow the search ...", disabled=conversation.is_running)
-    if message and not conversation.is_running:
+    is_running = conversation.is_running  # read once: a reply that ends meanwhile would leave the input disabled
+    message = st.chat_input("Search for images, compare them, narrow the search ...", disabled=is_running)
+    if message and not is_running:
         conversation.send(message)
-    if conversation.is_running:
+        is_running = True
+    if is_running:
         _draw_turns(backend, conversation, _finished(conversation))
         st.fragment(_draw_running, run_every=_REDRAW_S)(conversation)
         return

@@ -42,9 +42,10 @@ export class CheckPage {
     this.#followJob();
   }
 
-  /** Another screen is shown: an open image is closed. */
+  /** Another screen is shown: an open image is closed, and what is awaited opens none. */
   leave() {
-    this.page = null;
+    this.page = this.#state = null;
+    this.#followed += 1;
     if (this.overlay.isOpen && this.overlay.viewer) this.overlay.close();
   }
 
@@ -171,14 +172,16 @@ export class CheckPage {
   }
 
   async #decide(entry, number, decision, place) {
+    const { page } = this;
     try {
       await this.server.decideAboutData(entry.key, decision);
     } catch (error) {
       return this.#fail(error);
     }
-    const list = this.page.lists.find(({ name }) => name === this.page.list);
+    const list = page.lists.find(({ name }) => name === page.list);
     list.decided += Boolean(decision) - Boolean(entry.decision);
     entry.decision = decision;
+    if (this.page !== page) return; // another list is shown
     this.#drawDecisions(entry, number, place);
     this.body.querySelector("h2 small").textContent = `${count(list.total)} found, ${count(list.decided)} decided`;
     announce(decision ? `Entry ${number}: ${DECISIONS[decision]}` : `Entry ${number}: no decision`);
@@ -222,17 +225,17 @@ export class CheckPage {
     const isRunning = job.state === "running";
     if (this.button) this.button.disabled = isRunning;
     if (isRunning) {
-      const stop = iconButton("close", "Stop", () => this.server.stopDataCheck(), { words: true });
+      const stop = iconButton("close", "Stop", () => this.server.stopDataCheck().catch((error) => this.#fail(error)), { words: true });
       this.job.replaceChildren(element("p", {}, job.progress || "Starting"), stop);
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.#state.screen === "check" && this.body.checkVisibility() && this.#followJob(), POLL_MS);
+      this.timer = setTimeout(() => this.#state && this.body.checkVisibility() && this.#followJob(), POLL_MS);
       this.wasRunning = true;
       return;
     }
     if (!this.wasRunning) return;
     this.wasRunning = false;
     this.job.replaceChildren(...[notices([job.state === "failed" ? inWords(job.problem) : job.state === "stopped" ? "Stopped; the last check is kept." : null])].filter(Boolean));
-    if (job.state === "done") this.#load(this.#state);
+    if (job.state === "done" && this.#state) this.#load(this.#state);
   }
 
   #fail(error) {

@@ -12,13 +12,12 @@ const KINDS = {
   originals: ["Original files (ZIP)", "originals.zip", "The files are packed as they are: their headers may hold names and birth dates."],
 };
 
-/** The content of the export's panel. */
-export function exportForm({ page, search, selected, server, close }) {
+/** The content of the export's panel; `say` shows a message if the panel is closed when an export fails. */
+export function exportForm({ page, search, selected, server, say, close }) {
   const all = page.matched_results ?? page.total_results;
   if (!all && !selected.size) return [element("p", {}, "There is nothing to export.")];
   const form = element("form", { class: "export", onsubmit: (event) => event.preventDefault() });
   const status = element("p", { class: "muted", role: "status" });
-  const running = new AbortController();
   const scope = element(
     "fieldset",
     {},
@@ -43,12 +42,13 @@ export function exportForm({ page, search, selected, server, close }) {
     status.textContent = `Reading ${count().toLocaleString("en")} images …`;
     form.setAttribute("aria-busy", "true");
     try {
-      save(await server.exported(kind, search, ranks, running.signal), name);
+      save(await server.exported(kind, search, ranks), name);
       announce(`${name} was made.`);
-      close();
+      if (form.isConnected) close(); // else the panel was closed, and may be open for another export
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      status.textContent = error.message;
+      if (form.isConnected) status.textContent = error.message;
+      else say(`${name} was not made: ${error.message}`);
     } finally {
       form.removeAttribute("aria-busy");
     }

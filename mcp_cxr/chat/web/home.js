@@ -17,8 +17,8 @@ export class Home {
   constructor(server, { folder, hasPacs }, on) {
     this.server = server;
     this.on = on;
-    this.addFolder = new AddFolder(server, { folder, onadded: () => this.#refresh() });
-    this.addFromPacs = hasPacs ? new AddFromPacs(server, { onadded: () => this.#refresh() }) : null;
+    this.addFolder = new AddFolder(server, { folder, onadded: on.changed });
+    this.addFromPacs = hasPacs ? new AddFromPacs(server, { onadded: on.changed }) : null;
     this.questions = element("div", { class: "questions" });
     this.counts = element("div", { class: "counts" });
     this.add = element("section", { class: "add", "aria-label": "Add a folder" });
@@ -29,8 +29,10 @@ export class Home {
 
   /** Fill the screen; return whether the archive holds images. */
   async fill() {
+    const number = (this.fills = (this.fills ?? 0) + 1);
     const { structuredContent: overview } = await this.server.call("get_archive_overview", {});
     const isEmpty = !overview.images;
+    if (number !== this.fills) return !isEmpty; // filled again since, perhaps after images were added
     this.newest.hidden = this.totals.hidden = this.counts.hidden = this.questions.hidden = isEmpty;
     this.#drawAdd(isEmpty);
     if (isEmpty) return false;
@@ -44,33 +46,18 @@ export class Home {
     return true;
   }
 
-  async #refresh() {
-    try {
-      await this.fill();
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error; // the progress says so
-    }
-    this.on.changed();
-  }
-
-  #drawAdd(isEmpty) {
-    if (this.add.dataset.empty !== String(isEmpty)) {
-      this.add.dataset.empty = String(isEmpty);
-      this.add.replaceChildren(
-        ...(isEmpty
-          ? [element("h1", {}, "This archive is empty"), element("p", {}, "Name a folder of chest X-rays: DICOM, PNG or JPEG. They are read where they are; reports and tables beside them are used."), this.addFolder.root, this.#pacsPanel()]
-          : [element("details", { open: this.addFolder.wasRunning || this.addFolder.status.hasChildNodes() }, element("summary", {}, "Add a folder"), this.addFolder.root), this.#pacsPanel()]
-        ).filter(Boolean),
-      );
-    }
+  /** Follow what is being added: the screen is shown, perhaps again. */
+  follow() {
     this.addFolder.follow();
     this.addFromPacs?.follow();
   }
 
-  #pacsPanel() {
-    if (!this.addFromPacs) return null;
-    const { wasRunning, status, root } = this.addFromPacs;
-    return element("details", { open: wasRunning || status.hasChildNodes() }, element("summary", {}, "Add from the PACS"), root);
+  #drawAdd(isEmpty) {
+    if (this.add.dataset.empty === String(isEmpty)) return;
+    this.add.dataset.empty = String(isEmpty);
+    const words = "Name a folder of chest X-rays: DICOM, PNG or JPEG. They are read where they are; reports and tables beside them are used.";
+    const folder = isEmpty ? [element("h1", {}, "This archive is empty"), element("p", {}, words), this.addFolder.root] : [folded("Add a folder", this.addFolder)];
+    this.add.replaceChildren(...folder, ...(this.addFromPacs ? [folded("Add from the PACS", this.addFromPacs)] : []));
   }
 
   /** Offer two searches that find something here: of the commonest labels, else of what is usual. */
@@ -96,6 +83,11 @@ export class Home {
       return 0;
     }
   }
+}
+
+/** A job's panel behind its name; open if the job runs or has said something. */
+function folded(name, { wasRunning, status, root }) {
+  return element("details", { open: wasRunning || status.hasChildNodes() }, element("summary", {}, name), root);
 }
 
 function totalsText({ images, studies, subjects, external }) {

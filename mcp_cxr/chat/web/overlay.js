@@ -1,8 +1,9 @@
 // The viewer over the whole page: one image of the results, or several side by side. Neighbors are read ahead.
 
+import { element, iconButton } from "/viewer/dom.js";
 import { CallError } from "/viewer/host_client.js";
 import { ImageViewer, OVERVIEW_PX } from "/viewer/image_viewer.js";
-import { loadTimeline } from "/viewer/timeline.js";
+import { loadTimeline, whenIn } from "/viewer/timeline.js";
 import { dataOf, isImageDetails } from "/viewer/tool_results.js";
 import { whose } from "./words.js";
 
@@ -22,8 +23,13 @@ export class Overlay {
     if (this.isOpen && this.shown === wanted) return;
     this.place.hidden = false;
     this.rest.inert = true;
-    const known = await Promise.all(ids.map((id) => hits.find((hit) => hit.image_id === id) ?? this.#hitOf(id)));
+    if (!this.viewer) this.#drawLoading();
+    const [found, timeline] = await Promise.all([
+      Promise.all(ids.map((id) => hits.find((hit) => hit.image_id === id) ?? this.#hitOf(id))),
+      ids.length > 1 ? loadTimeline(this.server, ids[0]) : null,
+    ]);
     if (this.wanted !== wanted) return; // another image was opened meanwhile
+    const known = found.map((hit, index) => (index ? { ...hit, when: whenIn(timeline, hit) } : hit));
     const before = this.viewer;
     before?.close();
     this.shown = wanted;
@@ -37,6 +43,20 @@ export class Overlay {
     this.place.querySelector("button").focus({ preventScroll: true });
     await this.viewer.start();
     if (ids.length === 1 && this.shown === wanted) this.#readAhead(known[0]);
+  }
+
+  /** The results have changed below the open image. */
+  updateSteps() {
+    this.viewer?.updateSteps();
+  }
+
+  /** A way back, before it is known what to show. */
+  #drawLoading() {
+    const back = iconButton("back", "Back to the results", this.on.back);
+    const words = element("p", { class: "empty" }, "Loading …");
+    const escape = ({ key }) => key === "Escape" && this.on.back();
+    this.place.replaceChildren(element("section", { class: "image-viewer", onkeydown: escape }, element("header", { class: "top row" }, back), words));
+    back.focus();
   }
 
   /** Close it; return the image that was shown, if one was. */
@@ -63,7 +83,7 @@ export class Overlay {
 
   async #readAhead(hit) {
     for (const by of [1, -1]) {
-      const next = this.on.neighbor(hit, by);
+      const next = this.viewer?.hits[0] === hit && this.on.neighbor(hit, by);
       if (!next) continue;
       const calls = [
         this.server.call("get_image_pixels", { image_id: next.image_id, max_px: OVERVIEW_PX }),

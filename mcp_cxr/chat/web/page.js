@@ -15,6 +15,7 @@ let address = null;
 let search = null;
 let dataCheck = null;
 let shown = null;
+let isLost = false; // the server does not answer
 
 function show(text) {
   find("notice").textContent = text ?? "";
@@ -31,6 +32,7 @@ async function follow() {
     else find(`to-${screen}`).removeAttribute("aria-current");
   }
   find("bar").hidden = shown.screen !== "search";
+  if (shown.screen !== "search") search.leave();
   if (shown.screen !== "check") dataCheck.leave();
   if (shown.screen === "chat" && !document.querySelector("iframe")) showFrame();
   if (shown.screen === "search") await search.follow();
@@ -54,10 +56,12 @@ function go(screen, state) {
 async function check() {
   try {
     if (!(await isOpen())) return end(ENDED);
-    show(null);
+    if (isLost) show(null);
+    isLost = false;
     find("ended").hidden = !(await server.page()).has_ended;
   } catch (error) {
     if (!(error instanceof ServerGone || error instanceof CallError)) throw error;
+    isLost = true;
     show(error.message);
   }
   setTimeout(check, CHECK_MS);
@@ -65,13 +69,15 @@ async function check() {
 
 /** Show a message in place of everything: a page that goes on would send its requests to a stranger. */
 function end(text) {
+  search?.leave();
+  dataCheck?.leave();
   find("page")?.remove();
-  find("overlay").replaceChildren();
   show(text);
 }
 
 async function restart() {
   find("restart").disabled = true;
+  show(null);
   try {
     await server.restart();
     find("ended").hidden = true;
@@ -101,7 +107,7 @@ async function start() {
   find("to-check").addEventListener("click", () => go("check", { list: null, offset: 0 }));
   find("to-chat").addEventListener("click", () => go("chat"));
   find("restart").addEventListener("click", restart);
-  addEventListener("popstate", () => (hasCode() ? null : follow()));
+  addEventListener("popstate", () => (hasCode() || !find("page") ? null : follow()));
   find("page").hidden = false;
   setTimeout(check, CHECK_MS);
   await follow();
@@ -112,6 +118,6 @@ addEventListener("hashchange", () => (hasCode() ? startAgain() : null));
 try {
   await start();
 } catch (error) {
-  if (!(error instanceof ServerGone || error instanceof SessionRefused)) throw error;
+  if (!(error instanceof ServerGone || error instanceof SessionRefused || error instanceof CallError)) throw error;
   end(error.message);
 }

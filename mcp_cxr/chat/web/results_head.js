@@ -11,8 +11,8 @@ import { parts } from "./words.js";
 const MOST_COMPARED = 4;
 
 /** Return the elements; `on`: search, goTo (an offset), compare, clearSelection, selectAll, removeExample. */
-export function resultsHead({ page, search, selected, thumbnails, nameOf, server, size }, on) {
-  const [exportButton, exportPanel] = popoverButton("download", "Export", (close) => exportForm({ page, search, selected, server, close }), { words: true });
+export function resultsHead({ page, search, selected, thumbnails, nameOf, server, say, size }, on) {
+  const [exportButton, exportPanel] = popoverButton("download", "Export", (close) => exportForm({ page, search, selected, server, say, close }), { words: true });
   return [
     element(
       "div",

@@ -13,6 +13,8 @@ export class SearchBar {
     this.history = history;
     this.on = on;
     this.search = {};
+    this.changed = null; // what is being saved or deleted
+    this.lists = 0;
     this.field = element("input", {
       type: "search",
       name: "query",
@@ -56,9 +58,13 @@ export class SearchBar {
     this.filters.classList.toggle("active", count > 0);
   }
 
+  /** What stands in the field. */
+  get words() {
+    return this.field.value.trim();
+  }
+
   #withWords({ query, ...search }) {
-    const words = this.field.value.trim();
-    return words ? { query: words, ...search } : search;
+    return this.words ? { query: this.words, ...search } : search;
   }
 
   #submit(event) {
@@ -111,15 +117,18 @@ export class SearchBar {
   }
 
   async #listSaved(list, close) {
+    const number = (this.lists += 1);
+    await this.changed;
     const saved = Object.entries(await this.on.saved());
+    if (number !== this.lists) return;
     list.replaceChildren(
       ...saved.map(([name, search]) =>
         element(
           "li",
           { class: "row" },
           this.#repeat(search, name, close),
-          iconButton("close", `Delete the saved search ${name}`, async () => {
-            await this.on.deleteSaved(name);
+          iconButton("close", `Delete the saved search ${name}`, () => {
+            this.changed = this.on.deleteSaved(name);
             this.#listSaved(list, close);
           }),
         ),
@@ -135,8 +144,8 @@ export class SearchBar {
     } }, words);
   }
 
-  async #save(close) {
+  #save(close) {
     close();
-    await this.on.save(describe(this.search), this.search);
+    this.changed = this.on.save(describe(this.search), this.search);
   }
 }

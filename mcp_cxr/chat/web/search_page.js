@@ -19,18 +19,19 @@ const EVERYTHING = { view: ["FRONTAL", "LATERAL", "OTHER", "UNKNOWN"] };
 const NOTHING = { images: [], search_mode: "filter", total_results: 0, offset: 0 };
 const MOST_PAGES = 20; // results that are kept, for the way back
 const FILE = /\.(dcm|dicom|png|jpe?g)$|^[~/]|^file:|^[A-Z]:\\/i;
+const MAY_BE_FILE = /^\S*[\d_]\S*$/; // `ward_2`: a file's name without its ending, if there is such a file
 
 export class SearchPage {
   #results = new Map();
   #state = null;
   #running = null;
+  #steps = 0; // of the user; what was begun before a later one moves the page no more
 
   constructor(server, address, { folder, hasPacs, places }) {
     Object.assign(this, { server, address, places });
     this.selections = new Selections(address.isPrivate);
     this.history = new SearchHistory(address.isPrivate);
     this.names = new Map();
-    this.ofOtherStudies = new Map();
     this.thumbnails = new Thumbnails(server);
     this.wall = new Wall(this.thumbnails, {
       open: (hit) => this.#open(hit.image_id),
@@ -50,7 +51,7 @@ export class SearchPage {
       back: () => this.#closeImage(),
       step: (by) => this.#step(by),
       open: (id) => this.#open(id),
-      compare: (hit, other) => this.#compareWith(hit, other),
+      compare: (hit, other) => this.#go({ image: null, compare: [hit.image_id, other.image_id] }, { over: true }),
       canStep: (hit, by) => Boolean(this.#neighbor(hit, by) || (this.#indexOf(hit) >= 0 && this.#offsetBeyond(by) !== null)),
       neighbor: (hit, by) => this.#neighbor(hit, by),
     });
@@ -60,18 +61,32 @@ export class SearchPage {
     places.panels.replaceChildren(...this.bar.panels);
     places.content.replaceChildren(this.head, this.body);
     this.#listenForFiles();
-    this.body.addEventListener("scroll", () => this.#keepPlace(), { passive: true });
+    this.body.addEventListener("scroll", () => {
+      clearTimeout(this.placeTimer);
+      this.placeTimer = setTimeout(() => this.#keepPlace(), 200); // a browser takes few changes a second
+    }, { passive: true });
   }
 
   /** Show what the address names. */
   async follow() {
     this.#say(null);
+    this.#steps += 1;
     const state = this.address.read();
     const before = this.#state;
     this.#state = state;
-    const isSame = before && keyOf(before.search) === keyOf(state.search) && before.offset === state.offset;
+    clearTimeout(this.placeTimer); // the scrolled wall was that of the step before
+    const isSame = before && isSameSearch(before, state);
+    if (!isSame) this.bar.show(state.search);
     if (!isSame || !this.page) await this.#load(state);
     if (this.#state === state) this.#followImage();
+  }
+
+  /** Another screen is shown: close the image, and open none that is awaited. */
+  leave() {
+    if (!this.#state) return;
+    this.#steps += 1;
+    this.#state = { ...this.#state, image: null, compare: [] };
+    this.#followImage();
   }
 
   /** Repeat a search that failed: the server runs again. */
@@ -82,6 +97,7 @@ export class SearchPage {
   // Going places
 
   #go(change, how) {
+    this.#keepPlace();
     const state = { ...this.#state, ...change };
     this.address.push(state, how);
     return this.follow();
@@ -90,29 +106,32 @@ export class SearchPage {
   async #search(search) {
     if (search.unlike?.length && !search.query && !search.like?.length)
       return this.#say("Also search by words, or mark an image as “More like this”; “Not like this” does not work alone.");
-    if (FILE.test(search.query ?? "")) return this.#openFile(search.query);
-    await this.#go({ ...emptyState(), search });
+    const { query = "" } = search;
+    if (FILE.test(query)) return this.#openFile(query, (error) => this.#say(error.message));
+    const byWords = () => this.#go({ ...emptyState(), search });
+    await (MAY_BE_FILE.test(query) ? this.#openFile(query, byWords) : byWords());
   }
 
-  /** Open an image by the name or path of its file. */
-  async #openFile(name) {
-    const found = await this.#try(() => this.server.call("get_image_metadata", { image_id: name }));
-    const details = found && dataOf(found, isImageDetails);
-    if (!details) return;
-    await this.#open(details.image_id);
-    this.bar.show(this.#state.search); // the wall below still shows that search
+  /** Open an image by the name or path of its file, unless the user goes on meanwhile; if there is none, call `without`. */
+  async #openFile(name, without) {
+    const step = (this.#steps += 1);
+    this.#say(`Looking for the file ${name} …`);
+    try {
+      const details = dataOf(await this.server.call("get_image_metadata", { image_id: name }), isImageDetails);
+      if (this.#steps !== step) return;
+      if (!details) throw new CallError("The server returned no details.");
+      await this.#open(details.image_id);
+      if (this.bar.words === name) this.bar.show(this.#state.search); // the wall below still shows that search
+    } catch (error) {
+      if (!(error instanceof CallError)) throw error;
+      if (this.#steps === step) await without(error);
+    }
   }
 
   #open(image) {
     if (!this.overlay.isOpen) return this.#go({ image, compare: [] }, { over: true });
     this.address.replace({ ...this.#state, image, compare: [] });
     return this.follow();
-  }
-
-  /** Compare the open image with one of another study; back leads to the image again. */
-  #compareWith(hit, other) {
-    this.ofOtherStudies.set(other.image_id, other);
-    return this.#go({ image: null, compare: [hit.image_id, other.image_id] }, { over: true });
   }
 
   #closeImage() {
@@ -145,7 +164,7 @@ export class SearchPage {
 
   /** Where the results before or after this page begin; null if there are none. */
   #offsetBeyond(by) {
-    if (!Object.keys(this.#state.search).length) return null;
+    if (this.isLoading || !Object.keys(this.#state.search).length) return null;
     if (by < 0) return this.page.offset ? Math.max(0, this.page.offset - PAGE) : null;
     return this.page.next_offset ?? null;
   }
@@ -154,7 +173,7 @@ export class SearchPage {
     const { image, compare } = this.#state;
     const ids = compare.length > 1 ? compare : image ? [image] : [];
     if (ids.length) {
-      this.overlay.show(ids, [...(this.page?.images ?? []), ...this.selections.of(this.#state.search).values(), ...this.ofOtherStudies.values()]);
+      this.overlay.show(ids, [...(this.page?.images ?? []), ...this.selections.of(this.#state.search).values()]);
       return;
     }
     if (!this.overlay.isOpen) return;
@@ -170,7 +189,7 @@ export class SearchPage {
     this.#running?.abort();
     const { signal } = (this.#running = new AbortController());
     this.failed = false;
-    this.bar.show(state.search);
+    this.isLoading = true;
     document.title = this.address.isPrivate || !Object.keys(state.search).length ? "Chest X-rays" : `${describe(state.search)} – Chest X-rays`;
     const place = history.state?.place ?? 0;
     const slow = setTimeout(() => this.#drawSearching(state), 200);
@@ -187,16 +206,25 @@ export class SearchPage {
       this.#drawProblem(error.message);
     } finally {
       clearTimeout(slow);
-      if (!signal.aborted) this.body.removeAttribute("aria-busy");
+      if (!signal.aborted) this.isLoading = false;
     }
+  }
+
+  /** Whether a search runs, and the wall shows the results of one before. */
+  get isLoading() {
+    return this.body.ariaBusy === "true";
+  }
+
+  set isLoading(isLoading) {
+    this.body.ariaBusy = String(isLoading);
   }
 
   /** The results of a state; those of the first screen are the newest studies. */
   async #resultOf({ search, offset }, signal) {
     const isHome = !Object.keys(search).length;
     const key = keyOf({ ...search, offset });
-    const kept = this.#results.get(key);
-    if (kept) return kept;
+    const results = this.#results;
+    if (results.has(key)) return results.get(key);
     const args = isHome ? { ...EVERYTHING, limit: NEWEST } : { ...search, limit: PAGE, offset };
     const [searched, filled] = await Promise.allSettled([
       this.server.call("search_medical_images", args, { signal }),
@@ -207,8 +235,8 @@ export class SearchPage {
     if (searched.status === "rejected") throw searched.reason;
     const page = dataOf(searched.value, isSearchResult);
     if (!page) throw new CallError("The server returned no results.");
-    this.#results.set(key, page);
-    if (this.#results.size > MOST_PAGES) this.#results.delete(this.#results.keys().next().value);
+    results.set(key, page); // kept no longer if the archive was changed meanwhile
+    if (results.size > MOST_PAGES) results.delete(results.keys().next().value);
     for (const hit of page.images) this.names.set(hit.image_id, `${hit.view_position} ${whose(hit)}`);
     return page;
   }
@@ -221,24 +249,29 @@ export class SearchPage {
 
   #show(page, state) {
     this.page = page;
+    this.shown = state;
+    this.isLoading = false;
     const isHome = !Object.keys(state.search).length;
     this.wall.show(page, this.#marks());
     this.#drawHead();
     const empty = element("p", { class: "empty" }, "No image matches. Try other words or fewer filters.");
-    this.body.replaceChildren(...(isHome ? [this.home.root] : []), ...(page.images.length || isHome ? [this.wall.list] : [empty]));
-    if (isHome) return;
+    if (!isHome) this.body.replaceChildren(page.images.length ? this.wall.list : empty);
+    else if (!this.body.contains(this.home.root)) this.body.replaceChildren(this.home.root, this.wall.list); // else the focus stays
+    this.overlay.updateSteps();
+    if (isHome) return this.home.follow();
     this.history.add(state.search);
     announce(`${matchesText(page, state.search.group) ?? counted(page.total_results, state.search.group)}. ${page.images.length} shown.`);
   }
 
   #drawHead() {
+    if (this.isLoading) return;
     const { search } = this.#state;
     this.head.hidden = !Object.keys(search).length;
     if (this.head.hidden || !this.page) return this.head.replaceChildren();
     const focused = this.head.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") ?? document.activeElement.textContent : null;
     this.head.replaceChildren(
       ...resultsHead(
-        { page: this.page, search, selected: this.selections.of(search), thumbnails: this.thumbnails, nameOf: (id) => this.names.get(id) ?? id, server: this.server, size: PAGE },
+        { page: this.page, search, selected: this.selections.of(search), thumbnails: this.thumbnails, nameOf: (id) => this.names.get(id) ?? id, server: this.server, say: (text) => this.#say(text), size: PAGE },
         {
           search: (changed) => this.#search(changed),
           goTo: (offset) => this.#go({ offset }),
@@ -252,12 +285,13 @@ export class SearchPage {
     if (focused) [...this.head.querySelectorAll("button")].find((one) => (one.getAttribute("aria-label") ?? one.textContent) === focused)?.focus();
   }
 
-  #drawSearching({ search }) {
-    this.body.setAttribute("aria-busy", "true");
+  #drawSearching(state) {
+    const { search } = state;
     const stop = () => {
       this.#running.abort();
-      if (this.page) this.address.back();
-      else this.#go(emptyState()); // the step before this one may be another site
+      if (!this.page) this.#go(emptyState()); // the step before this one may be another site
+      else if (isSameSearch(this.shown, state)) this.#show(this.page, state);
+      else this.address.back();
     };
     this.head.hidden = false;
     this.head.replaceChildren(
@@ -277,37 +311,39 @@ export class SearchPage {
   }
 
   #archiveChanged() {
-    this.#results.clear();
+    this.#results = new Map();
+    this.server.forget();
     if (!Object.keys(this.#state.search).length) this.#load(this.#state);
   }
 
   // Selecting and marking
 
+  /** The marks of the wall that is shown; while a search runs, that of the one before. */
   #marks() {
-    const { search } = this.#state;
+    const { search } = this.shown;
     return { selected: this.selections.of(search), like: search.like ?? [], unlike: search.unlike ?? [] };
   }
 
   #toggleSelected(hit) {
-    this.selections.toggle(this.#state.search, hit);
+    this.selections.toggle(this.shown.search, hit);
     this.#selectionChanged();
   }
 
   #selectAll() {
-    const selected = this.selections.of(this.#state.search);
-    for (const hit of this.page.images) if (!selected.has(hit.image_id)) this.selections.toggle(this.#state.search, hit);
+    const selected = this.selections.of(this.shown.search);
+    for (const hit of this.page.images) if (!selected.has(hit.image_id)) this.selections.toggle(this.shown.search, hit);
     this.#selectionChanged();
   }
 
   #clearSelection() {
-    this.selections.clear(this.#state.search);
+    this.selections.clear(this.shown.search);
     this.#selectionChanged();
   }
 
   #selectionChanged() {
     this.wall.mark(this.#marks());
     this.#drawHead();
-    announce(`${this.selections.of(this.#state.search).size} images selected.`);
+    announce(`${this.selections.of(this.shown.search).size} images selected.`);
   }
 
   /** Search by an image, or away from it; a second time removes it. */
@@ -325,13 +361,16 @@ export class SearchPage {
 
   // Uploads
 
+  /** Search by a file; if the user has gone on when it was read, say so instead. */
   async #upload(file) {
     this.#say(`Reading ${file.name} …`);
+    const step = this.#steps;
     try {
       const { id, name } = await this.server.upload(file);
-      this.#say(null);
       this.names.set(id, name);
-      await this.#toggleExample("like", id);
+      const find = () => this.#toggleExample("like", id);
+      if (this.#steps === step) await find();
+      else this.#say(`${name} was read. `, element("button", { type: "button", class: "tool labeled", onclick: find }, "Find similar"));
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       this.#say(`${file.name} was not taken: ${inWords(error.message)}`);
@@ -348,9 +387,9 @@ export class SearchPage {
   }
 
   /** Show a message until the next one; null removes it. */
-  #say(text) {
+  #say(text, ...controls) {
     this.places.message.hidden = !text;
-    this.places.message.textContent = text ?? "";
+    this.places.message.replaceChildren(text ?? "", ...controls);
   }
 
   /** Return what `act` returns; a refusal is shown instead. */
@@ -368,6 +407,10 @@ export class SearchPage {
   /** Keep how far the wall was scrolled, for Back and for a reload. */
   #keepPlace() {
     clearTimeout(this.placeTimer);
-    this.placeTimer = setTimeout(() => history.replaceState({ ...history.state, place: Math.round(this.body.scrollTop) }, ""), 200);
+    if (!this.isLoading) history.replaceState({ ...history.state, place: Math.round(this.body.scrollTop) }, "");
   }
+}
+
+function isSameSearch(one, other) {
+  return keyOf(one.search) === keyOf(other.search) && one.offset === other.offset;
 }

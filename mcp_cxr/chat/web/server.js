@@ -1,7 +1,7 @@
 // The server, for the page and the viewer in it: calls of tools, renderings, uploads, exports and the ingest.
 
 import { CallError } from "/viewer/host_client.js";
-import { ServerGone, request } from "./session.js";
+import { ServerGone, connected, request } from "./session.js";
 import { inWords } from "./words.js";
 
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -27,6 +27,11 @@ export class Server {
     return answer;
   }
 
+  /** Forget what is kept: the archive was changed. */
+  forget() {
+    this.#kept.clear();
+  }
+
   async #call(name, args, signal) {
     const result = await this.#json("/api/tool", { method: "POST", body: JSON.stringify({ name, arguments: args }), signal });
     if (!result.isError) return result;
@@ -43,7 +48,7 @@ export class Server {
 
   /** An image, or an upload, as a file. */
   async rendering(image, px, signal) {
-    return (await this.#answer(`/api/rendering?${new URLSearchParams({ image, px })}`, { signal })).blob();
+    return this.#answer(`/api/rendering?${new URLSearchParams({ image, px })}`, { signal }, blobOf);
   }
 
   /** Add an example image; its `id` and `name`. */
@@ -57,9 +62,9 @@ export class Server {
   }
 
   /** Results as a file; `kind` is csv, zip or originals. */
-  async exported(kind, search, ranks, signal) {
+  async exported(kind, search, ranks) {
     const body = JSON.stringify({ kind, arguments: search, ranks });
-    return (await this.#answer("/api/export", { method: "POST", body, signal, timeout_ms: 3_600_000 })).blob();
+    return this.#answer("/api/export", { method: "POST", body, timeout_ms: 3_600_000 }, blobOf);
   }
 
   ingest() {
@@ -69,10 +74,8 @@ export class Server {
   /** Start to add a folder; a text if this must be confirmed first. */
   async startIngest(folder, { dryRun, takesBroad = false }) {
     const body = JSON.stringify({ folder, dry_run: dryRun, takes_broad: takesBroad });
-    const answer = await this.#sent("/api/ingest", { method: "POST", body });
-    if (answer.status === 409) return (await answer.json()).warning;
-    await checked(answer);
-    return null;
+    const read = async (answer) => (answer.status === 409 ? (await answer.json()).warning : checked(answer).then(() => null));
+    return this.#sent("/api/ingest", { method: "POST", body }, read);
   }
 
   stopIngest() {
@@ -124,23 +127,28 @@ export class Server {
     return this.#json("/api/queries", { method: "POST", body: JSON.stringify({ name, query }) });
   }
 
-  async #json(path, options) {
-    return (await this.#answer(path, options)).json();
+  #json(path, options) {
+    return this.#answer(path, options, (answer) => answer.json());
   }
 
-  async #answer(path, options) {
-    return checked(await this.#sent(path, options));
+  #answer(path, options, read) {
+    return this.#sent(path, options, async (answer) => read(await checked(answer)));
   }
 
-  async #sent(path, { signal, timeout_ms = ANSWER_TIMEOUT_MS, ...options } = {}) {
+  async #sent(path, { signal, timeout_ms = ANSWER_TIMEOUT_MS, ...options } = {}, read) {
     const timeout = AbortSignal.timeout(timeout_ms);
     try {
-      return await request(path, { ...options, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+      const answer = await request(path, { ...options, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
+      return await connected(() => read(answer));
     } catch (error) {
       if (error instanceof ServerGone) throw new CallError(error.message);
       throw error;
     }
   }
+}
+
+function blobOf(answer) {
+  return answer.blob();
 }
 
 async function checked(answer) {

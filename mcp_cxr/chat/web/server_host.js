@@ -3,7 +3,7 @@
 // It stands in for `HostClient`, which a chat host's frame uses.
 
 import { CallError } from "/viewer/host_client.js";
-import { ServerGone, request } from "./session.js";
+import { ServerGone, connected, request } from "./session.js";
 
 const FIRST_HEIGHT_PX = 500;
 const ANSWER_TIMEOUT_MS = 60_000;
@@ -11,6 +11,7 @@ const THEME_POLL_MS = 300; // no event announces a theme chosen in Streamlit's m
 
 export class ServerHost {
   #listeners = new Map();
+  #told = Promise.resolve();
 
   /** @param viewId Names the view that the server keeps: a query. */
   constructor(viewId) {
@@ -46,9 +47,9 @@ export class ServerHost {
     throw new CallError(result.content?.map(({ text }) => text).join(" ") || `${name} failed.`);
   }
 
-  /** Tell the server what the user looks at; it is sent to the model with the user's next message. */
+  /** Tell the server what the user looks at, one thing after the other; it is sent to the model with the next message. */
   updateModelContext(text) {
-    this.#sent(`/api/view/${this.viewId}/context`, { text }).catch(() => {});
+    this.#told = this.#told.then(() => this.#sent(`/api/view/${this.viewId}/context`, { text })).catch(() => {});
   }
 
   /** Show the viewer on the whole screen, or in its place again. */
@@ -74,7 +75,7 @@ export class ServerHost {
   async #view() {
     try {
       const answer = await request(`/api/view/${this.viewId}`);
-      return answer.ok ? await answer.json() : {};
+      return answer.ok ? await connected(() => answer.json()) : {};
     } catch (error) {
       if (error instanceof ServerGone) return {};
       throw error;
@@ -82,16 +83,15 @@ export class ServerHost {
   }
 
   async #sent(path, body) {
-    let answer;
     try {
       const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
-      answer = await request(path, { method: "POST", body: JSON.stringify(body), signal });
+      const answer = await request(path, { method: "POST", body: JSON.stringify(body), signal });
+      if (!answer.ok) throw new CallError(await connected(() => answer.text()));
+      return await connected(() => answer.json());
     } catch (error) {
       if (error instanceof ServerGone) throw new CallError(error.message);
       throw error;
     }
-    if (!answer.ok) throw new CallError(await answer.text());
-    return answer.json();
   }
 
   #tell(method, params) {

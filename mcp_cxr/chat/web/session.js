@@ -53,11 +53,16 @@ export function onNewSession(act) {
 }
 
 async function send(path, options) {
+  return connected(() => fetch(path, { ...options, cache: "no-store", credentials: "omit", redirect: "error" }));
+}
+
+/** Return what `act` reads from the server; a `ServerGone` if the connection fails, in the middle of an answer too. */
+export async function connected(act) {
   try {
-    return await fetch(path, { ...options, cache: "no-store", credentials: "omit", redirect: "error" });
+    return await act();
   } catch (error) {
-    if (error.name === "AbortError") throw error; // the user went on
     if (error.name === "TimeoutError") throw new ServerGone("The server did not answer in time; try again.");
-    throw new ServerGone("`mcp-cxr chat` does not answer: it has ended, or the connection to it is lost.");
+    if (error instanceof TypeError) throw new ServerGone("`mcp-cxr chat` does not answer: it has ended, or the connection to it is lost.");
+    throw error; // such as AbortError: the user went on
   }
 }

@@ -59,7 +59,7 @@ export class App {
   async start() {
     this.host.on("ui/notifications/tool-input", ({ arguments: input }) => this.#receiveInput(input));
     this.host.on("ui/notifications/tool-result", (result) => this.#receiveResult(result));
-    this.host.on("ui/notifications/tool-cancelled", () => this.#fail("The search was cancelled."));
+    this.host.on("ui/notifications/tool-cancelled", () => this.#receiveCancellation());
     this.host.on("ui/notifications/host-context-changed", (change) => this.#applyContext(change));
     this.render();
     await this.host.start();
@@ -80,10 +80,16 @@ export class App {
   #receiveResult(result) {
     clearTimeout(this.resultTimer);
     if (this.isUserDriven) return; // the user has searched since
+    this.requestNumber += 1; // a repeated search need not answer any more
     const page = dataOf(result, isSearchResult);
     if (page) this.#show(page, Object.keys(this.search).length ? this.search : searchOf(page));
     else if (result?.isError) this.#fail(textsOf(result).join(" ") || "The search failed.");
     else this.#repeatSearch();
+  }
+
+  #receiveCancellation() {
+    clearTimeout(this.resultTimer);
+    if (!this.isUserDriven && !this.page) this.#fail("The search was cancelled.");
   }
 
   #waitForResult() {
@@ -158,7 +164,8 @@ export class App {
     for (const hit of page.images) this.names.set(hit.image_id, `${hit.view_position} ${hit.subject_id}`);
     const found = matchesText(page, search.group) ?? counted(page.total_results, search.group);
     announce(`${found}. ${page.images.length} shown.`);
-    this.closeImage();
+    this.imageViewer?.updateSteps();
+    this.render(); // below an image that was opened meanwhile
     this.app.querySelector(".results")?.scrollTo(0, 0);
   }
 

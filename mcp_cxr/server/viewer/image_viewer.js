@@ -86,14 +86,21 @@ export class ImageViewer {
           element("div", { class: "readout name", "aria-hidden": "true" }, this.#titleOf(hit).join("  ·  ")),
         );
       slot.replaceWith(viewport.box);
+      viewport.resize();
       if (!this.active) this.#activate(viewport);
-      if (index === 0) viewport.canvas.focus({ preventScroll: true });
+      if (index === 0 && this.#isFocusFree) viewport.canvas.focus({ preventScroll: true });
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       slot.replaceChildren(element("p", { class: "empty" }, error.message));
       slot.classList.remove("loading");
       this.on.callFailed(error);
     }
+  }
+
+  /** Whether the user has not moved the focus since the viewer was opened. */
+  get #isFocusFree() {
+    const focused = document.activeElement;
+    return !this.root.contains(focused) || focused === this.root.querySelector("button");
   }
 
   #activate(viewport) {
@@ -144,21 +151,22 @@ export class ImageViewer {
         element("span", {}, isOne ? this.#titleOf(first).join("  ·  ") : `${this.hits.length} images side by side`),
         isOne ? element("small", {}, [isKnown(first) ? "" : "view unknown", first.study_date ?? ""].filter(Boolean).join("  ·  ")) : null,
       ),
-      isOne
-        ? iconButton("back", "Previous image (left arrow)", () => this.on.step(-1), {
-            disabled: !this.canStep(-1),
-            class: "step",
-          })
-        : null,
-      isOne
-        ? iconButton("next", "Next image (right arrow)", () => this.on.step(1), {
-            disabled: !this.canStep(1),
-            class: "step",
-          })
-        : null,
+      ...(isOne ? this.#steps() : []),
       this.notShared ? null : this.detailsButton,
       this.canFullscreen ? iconButton("full", "Full screen", this.on.toggleFullscreen) : null,
     );
+  }
+
+  #steps() {
+    const button = (icon, name, by) => iconButton(icon, name, () => this.on.step(by), { class: "step" });
+    this.stepButtons = [button("back", "Previous image (left arrow)", -1), button("next", "Next image (right arrow)", 1)];
+    this.updateSteps();
+    return this.stepButtons;
+  }
+
+  /** Offer the images before and after this one if there are such. */
+  updateSteps() {
+    this.stepButtons?.forEach((button, index) => (button.disabled = !this.canStep(index ? 1 : -1)));
   }
 
   #drawToolbar() {

@@ -30,6 +30,12 @@ export function whenOf({ days, order }) {
   return `${Math.abs(days).toLocaleString("en")} ${Math.abs(days) === 1 ? "day" : "days"} ${days < 0 ? "before" : "after"}`;
 }
 
+/** When the study of a hit was made, from the open one; nothing if the timeline does not hold it. */
+export function whenIn(timeline, { study_id: id }) {
+  const study = timeline?.studies.slice(1).find((one) => one.study_id === id);
+  return study && whenOf(study);
+}
+
 /** The image of a study of the strip, for the viewer to open beside the image of `hit`. */
 export function hitOf(study, hit) {
   return {

@@ -38,7 +38,7 @@ export class Viewport {
     image.onload = () => this.draw();
     this.resetView();
     this.#listen();
-    this.resizes = new ResizeObserver(() => this.#resize());
+    this.resizes = new ResizeObserver(() => this.resize());
     this.resizes.observe(this.canvas);
   }
 
@@ -99,11 +99,14 @@ export class Viewport {
     return { x: (event.clientX - box.left) * ratio, y: (event.clientY - box.top) * ratio };
   }
 
-  #resize() {
+  /** Take the size of the canvas on the screen; an image that fits still fits, else the scale stays. */
+  resize() {
+    const { zoomScale, canvas } = this;
     const ratio = window.devicePixelRatio || 1;
-    const { clientWidth, clientHeight } = this.canvas;
-    this.canvas.width = Math.max(1, Math.round(clientWidth * ratio));
-    this.canvas.height = Math.max(1, Math.round(clientHeight * ratio));
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((side) => Math.max(1, Math.round(side * ratio)));
+    if (canvas.width === width && canvas.height === height) return;
+    Object.assign(canvas, { width, height });
+    if (this.zoom !== 1) this.zoom = zoomScale / this.#fitScale;
     this.draw();
   }
 

@@ -14,7 +14,7 @@ export class Overlay {
   }
 
   get isOpen() {
-    return !this.place.hidden;
+    return Boolean(this.wanted); // the place may show the image of another screen
   }
 
   /** Show images by their ids; those of the results are given as hits. */

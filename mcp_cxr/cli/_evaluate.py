@@ -100,6 +100,7 @@ def evaluate(
       labels     finds studies by the prompts of each label
       reports    finds a study by the impression of its report
       similar    finds studies with the same label by an example image
+      probes     compares finding scores with the labels they are learned from
       negation   counts results that have a finding X after a query "no X"
       rankings   compares ranking by vectors, by words and by both
       feedback   marks results as like or unlike, and searches again

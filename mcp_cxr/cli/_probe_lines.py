@@ -14,6 +14,8 @@ NO_DIAGNOSIS = "Finding scores are for research, not a diagnosis; no tool gives 
 
 def probe_lines(fitted: FittedProbes) -> Iterator[str]:
     """Yield a table of the probes, then the labels without one."""
+    from mcp_cxr.research.probes import NEEDED  # imports numpy
+
     if fitted.probes:
         width = max(len(probe.label) for probe in fitted.probes)
         yield f"{'label':<{width}}  {'present':>8} {'patients':>8} {'absent':>8} {'uncertain':>9}    AUC  skill  slope"
@@ -22,8 +24,10 @@ def probe_lines(fitted: FittedProbes) -> Iterator[str]:
                 f"{one.label:<{width}}  {one.present:>8,} {one.subjects:>8,} {one.absent:>8,} {one.uncertain:>9,}"
                 f"  {one.auc:.3f} {one.brier_skill:>6.3f} {one.calibration_slope:>6.2f}"
             )
+    if fitted.not_fitted:
+        yield f"Not learned; {NEEDED}:"
     for label, reason in fitted.not_fitted.items():
-        yield f"Not learned: {label}, {reason}."
+        yield f"  {label}: {reason}"
 
 
 def fit_notes(fitted: FittedProbes) -> Iterator[str]:

@@ -88,10 +88,15 @@ def drop(*, force: bool, as_json: bool) -> int:
         if not confirmed(f"This removes {'all' if count is None else count} images from the archive."):
             note("Not confirmed; nothing was removed.")
             return FAILED
-        with_archive(lambda archive: archive.store.drop())
+        with_archive(_drop)
         done = "MIMICCXRImages table dropped"
     print_result({"dropped": count}, [done], as_json=as_json)
     return DONE
+
+
+async def _drop(archive: Archive) -> None:
+    await archive.store.drop()
+    archive.settings.probes_file.unlink(missing_ok=True)
 
 
 async def _count(archive: Archive) -> int | None:

@@ -201,6 +201,7 @@ _ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult
     "labels": protocols.measure_labels,
     "reports": protocols.measure_reports,
     "similar": protocols.measure_similar,
+    "probes": protocols.measure_probes,
     "index": protocols.measure_index,
     "integrity": protocols.measure_integrity,
 }

@@ -69,7 +69,7 @@ def test_json_has_every_protocol_and_the_setup(on_labeled: Command):
     assert done.json["seed"] == 0
     assert done.json["date"]
     missing = {one["protocol"]: one["reason"] for one in done.json["not_measured"] if not one["of"]}
-    assert set(missing) == {"labels", "reports", "questions", "reader"}  # which need an embedder of texts, or codes
+    assert set(missing) == {"labels", "reports", "probes", "questions", "reader"}  # of texts, more images, or codes
     assert [one["protocol"] for one in done.json["protocols"]] == [one for one in PROTOCOLS if one not in missing]
     assert "--reader" in missing["reader"]
 

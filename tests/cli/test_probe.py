@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 from typing import TYPE_CHECKING
 
 import anyio
@@ -111,9 +113,12 @@ def test_a_small_archive_says_which_labels_have_too_few_images(
     set_environment(monkeypatch, demo.copied_to(tmp_path / "data").environment)
     done = run("probe", "fit")
     assert done.code == 0
-    assert done.out.count("a probe needs 50 images of 20 patients.") == len(done.out.splitlines()) > 0
+    first, *labels = done.out.splitlines()
+    assert first == "Not learned; a probe needs 50 images of 20 patients with it, and as many without:"
+    assert all(re.fullmatch(r"  [\w ]+: (present|absent) in \d+ images of \d+ patients", line) for line in labels)
+    assert labels
     assert "has enough examples: nothing was learned" in done.err
-    assert "has no probe: present in " in run("search", "--score", "Edema>0.5").error
+    assert "has no probe: it is present in " in run("search", "--score", "Edema>0.5").error
 
 
 def test_a_forgotten_patient_is_no_longer_scored(
@@ -134,3 +139,16 @@ def test_a_forgotten_patient_is_no_longer_scored(
             return await store.count(Filter())
 
     assert on_planted("probe", "list", "--json").json["scored"] == anyio.run(left) < IMAGES
+
+
+def test_a_dropped_table_takes_its_scores_along(
+    run: Command, filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(filled, data)
+    set_environment(monkeypatch, environment(data))
+    run("probe", "fit")
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "yes")
+    assert run("table", "drop", "--force").code == 0
+    assert not (data / "probes.npz").exists()

@@ -2,7 +2,7 @@
 
 from mcp_cxr.evaluate.inputs._coded_findings import Code, CodesFile, strongest_status
 from mcp_cxr.evaluate.inputs._context import MIN_STUDIES, NO_LABELS, EvaluationContext
-from mcp_cxr.evaluate.inputs._dataset import Dataset, load_dataset, report_query
+from mcp_cxr.evaluate.inputs._dataset import NOT_MENTIONED, Dataset, load_dataset, report_query
 from mcp_cxr.evaluate.inputs._held_out import (
     REMOVED_LABELS,
     TOP_K,
@@ -17,6 +17,7 @@ from mcp_cxr.evaluate.inputs._reports import folder_reports, stored_reports
 __all__ = [
     "CLASS_PROMPTS",
     "MIN_STUDIES",
+    "NOT_MENTIONED",
     "NO_LABELS",
     "PROTOCOLS",
     "REMOVED_LABELS",

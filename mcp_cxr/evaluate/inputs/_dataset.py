@@ -17,7 +17,8 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.language import main_text
-from mcp_cxr.records import LABELS
+from mcp_cxr.records import LABELS, VIEW_POSITIONS
+from mcp_cxr.research.probes import fold_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,8 @@ _PAGE = 1000
 _SCORES_HELD = 1 << 24
 """Scores held at once: 64 MiB, and as much again while they are ordered by study."""
 _ROWS = 4096  # vectors in one product: 16 MiB of 1,024 numbers
-_NOT_MENTIONED = -2
+_VIEWS = {view: number for number, view in enumerate(VIEW_POSITIONS)}
+NOT_MENTIONED = -2
 """The value of a label that a labeled study does not have."""
 
 
@@ -46,8 +48,14 @@ class Dataset:
     study_ids: Sequence[StudyId]
     subject_of: Integers
     """Each study's patient."""
+    fold_of: NDArray[np.int8]
+    """The fold of each study's patient, as `research.probes.fold_of`."""
+    view_of: NDArray[np.int8]
+    """Each image's place in `records.VIEW_POSITIONS`."""
     values: NDArray[np.int8]
     """Shape (studies, labels): 1 present, 0 absent, -1 uncertain, -2 not mentioned."""
+    own_values: NDArray[np.int8]
+    """The same by the archive's own labels."""
     labeled: Mask
     """Studies with any label in the truth."""
     text_of: Integers
@@ -132,6 +140,8 @@ class _DatasetBuilder:
     studies: dict[StudyId, int] = field(default_factory=dict["StudyId", int])
     subjects: dict[str, int] = field(default_factory=dict[str, int])
     subject_of: list[int] = field(default_factory=list[int])
+    view_of: list[int] = field(default_factory=list[int])
+    own_values: list[NDArray[np.int8]] = field(default_factory=list["NDArray[np.int8]"])
     values: list[NDArray[np.int8]] = field(default_factory=list["NDArray[np.int8]"])
     texts: dict[bytes, int] = field(default_factory=dict[bytes, int])
     text_of: list[int] = field(default_factory=list[int])
@@ -174,12 +184,14 @@ class _DatasetBuilder:
         self.vectors_file.write(content)
         self.images.append(stored.image.image_id)
         self.study_of.append(self._study(stored))
+        self.view_of.append(_VIEWS.get(stored.image.view_position, _VIEWS["UNKNOWN"]))
 
     def _study(self, stored: StoredImage) -> int:
         number = self.studies.setdefault(stored.image.study_id, len(self.studies))
         if number == len(self.subject_of):
             self.subject_of.append(self.subjects.setdefault(stored.image.subject_id, len(self.subjects)))
-            self.values.append(np.full(len(LABELS), _NOT_MENTIONED, np.int8))
+            self.values.append(np.full(len(LABELS), NOT_MENTIONED, np.int8))
+            self.own_values.append(_row(_of_chexpert(stored.study.labels)))
             self.text_of.append(self._text(stored.study.english_report))
         self._add_labels(number, stored)
         return number
@@ -189,10 +201,9 @@ class _DatasetBuilder:
         labels, own = _of_chexpert(self.labels_of(stored)), _of_chexpert(stored.study.labels)
         values = self.values[number]
         self.own_labels += len(own)
-        if not labels or (values != _NOT_MENTIONED).any():
+        if not labels or (values != NOT_MENTIONED).any():
             return
-        for label, value in labels.items():
-            values[LABELS.index(label)] = value
+        values[:] = _row(labels)
         self.compared += len(own.keys() & labels.keys())
         self.equal += len(own.items() & labels.items())
 
@@ -212,8 +223,11 @@ class _DatasetBuilder:
             study_of=study_of,
             study_ids=list(self.studies),
             subject_of=np.array(self.subject_of, np.int64),
+            fold_of=np.array([fold_of(subject) for subject in self.subjects], np.int8)[self.subject_of],
+            view_of=np.array(self.view_of, np.int8),
             values=values,
-            labeled=(values != _NOT_MENTIONED).any(axis=1),
+            own_values=np.array(self.own_values, np.int8).reshape(-1, len(LABELS)),
+            labeled=(values != NOT_MENTIONED).any(axis=1),
             text_of=np.array(self.text_of, np.int64),
             vectors=self._vectors(),
             defects=self.defects,
@@ -234,6 +248,11 @@ class _DatasetBuilder:
             if not self.images:
                 return np.empty((0, 0), np.float32)
             return np.memmap(self.vectors_file, np.float32, "r").reshape(len(self.images), -1)
+
+
+def _row(labels: Mapping[str, int]) -> NDArray[np.int8]:
+    """Return the values of all labels."""
+    return np.array([labels.get(label, NOT_MENTIONED) for label in LABELS], np.int8)
 
 
 def _of_chexpert(labels: Mapping[str, int]) -> dict[str, int]:

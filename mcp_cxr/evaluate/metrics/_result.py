@@ -20,6 +20,7 @@ TITLES: Mapping[str, str] = {
     "labels": "Text to image, by label",
     "reports": "Report to its study",
     "similar": "Image to image, by label, among other patients",
+    "probes": "Finding scores, learned from labels, beside prompts and reports",
     "negation": 'Negation: what "no X" finds',
     "rankings": "Rankings alone and fused, by label",
     "feedback": "Feedback: the first ten results marked relevant or not",

@@ -5,6 +5,7 @@ from mcp_cxr.evaluate.protocols._integrity import measure_integrity
 from mcp_cxr.evaluate.protocols._labels import measure_labels
 from mcp_cxr.evaluate.protocols._nearest_recall import measure_index
 from mcp_cxr.evaluate.protocols._negation import measure_negation
+from mcp_cxr.evaluate.protocols._probes import measure_probes
 from mcp_cxr.evaluate.protocols._questions import measure_questions
 from mcp_cxr.evaluate.protocols._rankings import measure_rankings
 from mcp_cxr.evaluate.protocols._reader import measure_reader
@@ -17,6 +18,7 @@ __all__ = [
     "measure_integrity",
     "measure_labels",
     "measure_negation",
+    "measure_probes",
     "measure_questions",
     "measure_rankings",
     "measure_reader",

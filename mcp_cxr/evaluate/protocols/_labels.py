@@ -34,11 +34,11 @@ async def measure_labels(context: EvaluationContext) -> ProtocolResult:
     labels = context.labels()
     if not labels:
         return skipped_result("labels", NO_LABELS)
-    vectors = await _label_vectors(context, labels)
+    vectors = await label_vectors(context, labels)
     return await to_thread.run_sync(_result, context, labels, vectors)
 
 
-async def _label_vectors(context: EvaluationContext, labels: list[str]) -> Vectors:
+async def label_vectors(context: EvaluationContext, labels: list[str]) -> Vectors:
     """Return each label's vector: the mean of its prompts (Radford et al., CLIP, ICML 2021, 3.1.4)."""
     prompts = context.plan.prompts
     vectors = await context.embed_texts([prompt for label in labels for prompt in prompts[label]])

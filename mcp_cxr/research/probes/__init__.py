@@ -3,9 +3,17 @@
 They are for research: not a diagnosis, and given to no model by any tool.
 """
 
-from mcp_cxr.research.probes._calibration import auc, brier_skill, calibration_slope
+from mcp_cxr.research.probes._calibration import RocCurve, auc, brier_skill, calibration_slope
 from mcp_cxr.research.probes._conditions import ScoreCondition, ScoredImages, images_with_scores, read_condition
-from mcp_cxr.research.probes._examples import MIN_POSITIVES, MIN_SUBJECTS, ExampleReader, Examples, fold_of
+from mcp_cxr.research.probes._examples import (
+    MIN_POSITIVES,
+    MIN_SUBJECTS,
+    NEEDED,
+    ExampleReader,
+    Examples,
+    fold_of,
+    too_few_examples,
+)
 from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
 from mcp_cxr.research.probes._linear import LinearProbes, fit_linear_probes
 from mcp_cxr.research.probes._moments import FOLDS
@@ -18,12 +26,14 @@ __all__ = [
     "FORGOTTEN",
     "MIN_POSITIVES",
     "MIN_SUBJECTS",
+    "NEEDED",
     "ExampleReader",
     "Examples",
     "FittedProbes",
     "LinearProbes",
     "Probe",
     "ProbeChoices",
+    "RocCurve",
     "ScoreCondition",
     "ScoredImages",
     "StoredProbes",
@@ -35,4 +45,5 @@ __all__ = [
     "fold_of",
     "images_with_scores",
     "read_condition",
+    "too_few_examples",
 ]

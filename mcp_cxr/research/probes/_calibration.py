@@ -84,21 +84,54 @@ def _log_loss(scores: Floats, counts: Floats, targets: Floats, at: Floats) -> fl
     return float((counts * np.logaddexp(0, logits) - targets * logits).sum() / counts.sum())
 
 
+class RocCurve:
+    """Scores in their order, so that the area under the ROC curve of many resamples is a few sums each.
+
+    Args:
+        scores: Any numbers; a tie counts half.
+        truth: Which of them are of the class.
+    """
+
+    def __init__(self, scores: NDArray[np.floating], truth: Mask) -> None:
+        self._order = np.argsort(scores, kind="stable")
+        ordered = scores[self._order]
+        self._starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+        self._truth = truth[self._order].astype(np.float64)
+
+    def area(self, counts: NDArray[np.integer] | None = None) -> float:
+        """Return the area; NaN if there is one class only.
+
+        Args:
+            counts: How often each score counts; None: once.
+        """
+        if not len(self._order):
+            return float("nan")
+        weights = np.ones(len(self._order)) if counts is None else counts[self._order].astype(np.float64)
+        of_class = weights * self._truth
+        positives = np.add.reduceat(of_class, self._starts)
+        others = np.add.reduceat(weights, self._starts) - positives
+        below = np.cumsum(others) - others / 2
+        pairs = positives.sum() * others.sum()
+        return float(positives @ below / pairs) if pairs > 0 else float("nan")
+
+
 def auc(scores: NDArray[np.floating], truth: Mask) -> float:
     """Return the area under the ROC curve; a tie counts half; NaN if there is one class only."""
-    positives = int(truth.sum())
-    if positives in (0, len(truth)):
-        return float("nan")
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2
-    rank_sum = float(ranks[inverse][truth].sum())
-    return (rank_sum - positives * (positives + 1) / 2) / (positives * (len(truth) - positives))
+    return RocCurve(scores, truth).area()
 
 
-def brier_skill(chances: NDArray[np.floating], truth: Mask) -> float:
-    """Return how much smaller the squared error is than that of the prevalence: at most 1, 0 is no better; or NaN."""
-    prevalence = float(truth.mean()) if len(truth) else float("nan")
-    error = float(np.square(chances.astype(np.float64) - truth).mean()) if len(truth) else float("nan")
+def brier_skill(chances: NDArray[np.floating], truth: Mask, counts: NDArray[np.integer] | None = None) -> float:
+    """Return how much smaller the squared error is than that of the prevalence: at most 1, 0 is no better; or NaN.
+
+    Args:
+        chances: Probabilities.
+        truth: Which images have the label.
+        counts: How often each image counts; None: once.
+    """
+    weights = np.ones(len(truth)) if counts is None else counts.astype(np.float64)
+    total = max(float(weights.sum()), 1.0)
+    prevalence = float(weights @ truth) / total
+    error = float(weights @ np.square(chances.astype(np.float64) - truth)) / total
     baseline = prevalence * (1 - prevalence)
     return 1 - error / baseline if baseline > 0 else float("nan")
 

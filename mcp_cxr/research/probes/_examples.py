@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MIN_POSITIVES, MIN_SUBJECTS = 50, 20
 """Images with a label, and patients they are of, below which no probe is learned; the same holds without it."""
+NEEDED = f"a probe needs {MIN_POSITIVES} images of {MIN_SUBJECTS} patients with it, and as many without"
 _UNKNOWN = -1
 
 
@@ -54,19 +55,23 @@ class Examples:
     positives_only: int
     """Labeled images whose table names only what is present."""
 
-    def too_few(self) -> dict[str, str]:
-        """Return the labels that cannot be learned, each with the reason."""
-        found: dict[str, str] = {}
-        for column, label in enumerate(self.labels):
-            for value, what in ((1, "present"), (0, "absent")):
-                has = self.truth[:, column] == value
-                subjects = len(np.unique(self.subject_of[has]))
-                if label not in found and (has.sum() < MIN_POSITIVES or subjects < MIN_SUBJECTS):
-                    found[label] = (
-                        f"{what} in {has.sum()} images of {subjects} patients; a probe needs {MIN_POSITIVES} images of "
-                        f"{MIN_SUBJECTS} patients"
-                    )
-        return found
+
+def too_few_examples(labels: Sequence[str], truth: Truth, subject_of: Integers) -> dict[str, str]:
+    """Return the labels that cannot be learned, each with the reason.
+
+    Args:
+        labels: Names of the columns.
+        truth: Shape (images, labels): 1 with the label, 0 without, -1 if that is not known.
+        subject_of: The patient of each image, as any number.
+    """
+    found: dict[str, str] = {}
+    for column, label in enumerate(labels):
+        for value, what in ((1, "present"), (0, "absent")):
+            has = truth[:, column] == value
+            subjects = len(np.unique(subject_of[has]))
+            if label not in found and (has.sum() < MIN_POSITIVES or subjects < MIN_SUBJECTS):
+                found[label] = f"{what} in {has.sum()} images of {subjects} patients"
+    return found
 
 
 async def read_examples(store: Store) -> Examples:

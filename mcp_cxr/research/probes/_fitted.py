@@ -12,6 +12,7 @@ import numpy as np
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.records import ImageId
+from mcp_cxr.research.probes._examples import NEEDED
 from mcp_cxr.research.probes._linear import LinearProbes
 from mcp_cxr.safe_files import replace_private_file
 
@@ -110,7 +111,7 @@ class FittedProbes:
             return found
         reasons = {name.casefold(): reason for name, reason in self.not_fitted.items()}
         if reason := reasons.get(label.strip().casefold()):
-            raise NotFound(f"{label} has no probe: {reason}.")
+            raise NotFound(f"{label} has no probe: it is {reason}, and {NEEDED}.")
         raise NotFound(f"There is no probe of {label!r}. Known: {', '.join(self.labels) or 'none'}.")
 
     def without(self, image_ids: Collection[ImageId], reason: str) -> FittedProbes:

@@ -45,6 +45,7 @@ class SyntheticImage:
     labels: Mapping[str, int] = field(default_factory=dict[str, int])
     report: str | None = None
     split: str | None = None
+    view: str = "PA"
 
 
 class LabelEmbedder:
@@ -121,7 +122,7 @@ async def fill(store: Store, images: Sequence[SyntheticImage]) -> None:
             ImageId(image.image),
             StudyId(image.study),
             SubjectId(image.patient),
-            "PA",
+            image.view,
             "ViewPosition",
             f"{image.image}.dcm",
             "/",

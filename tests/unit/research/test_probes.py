@@ -166,10 +166,12 @@ async def test_too_few_examples_are_not_learned_from_and_it_is_said(store: Store
         np.random.default_rng(1).normal(size=(count, 32)).astype(np.float32),
     )
     fitted = await fit_probes(store, version="1")
-    reason = f"present in {count} images of {subjects} patients; a probe needs 50 images of 20 patients"
+    reason = f"present in {count} images of {subjects} patients"
     assert fitted.not_fitted == {"Lung Lesion": reason}
     assert set(fitted.labels) == set(LABELS)
-    with pytest.raises(NotFound, match=f"Lung Lesion has no probe: {reason}"):
+    with pytest.raises(
+        NotFound, match=f"Lung Lesion has no probe: it is {reason}, and a probe needs 50 images of 20 patients"
+    ):
         fitted.column("Lung Lesion")
     with pytest.raises(NotFound, match=r"There is no probe of 'Edma'\. Known: Edema, "):
         fitted.column("Edma")

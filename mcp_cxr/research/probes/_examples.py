@@ -55,6 +55,10 @@ class Examples:
     positives_only: int
     """Labeled images whose table names only what is present."""
 
+    def too_few(self) -> dict[str, str]:
+        """Return the labels that cannot be learned, each with the reason."""
+        return too_few_examples(self.labels, self.truth, self.subject_of)
+
 
 def too_few_examples(labels: Sequence[str], truth: Truth, subject_of: Integers) -> dict[str, str]:
     """Return the labels that cannot be learned, each with the reason.

@@ -12,7 +12,7 @@ from anyio import to_thread
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import Filter
 from mcp_cxr.research.probes._calibration import auc, brier_skill, calibration_slope
-from mcp_cxr.research.probes._examples import read_examples, too_few_examples
+from mcp_cxr.research.probes._examples import read_examples
 from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
 from mcp_cxr.research.probes._linear import fit_linear_probes
 from mcp_cxr.research.probes._moments import FOLDS
@@ -64,7 +64,7 @@ def _choices(store: Store, fingerprint: Fingerprint, examples: Examples, images:
 
 
 def _fit(examples: Examples, choices: ProbeChoices) -> FittedProbes:
-    too_few = too_few_examples(examples.labels, examples.truth, examples.subject_of)
+    too_few = examples.too_few()
     columns = [column for column, label in enumerate(examples.labels) if label not in too_few]
     truth = examples.truth[:, columns]
     linear = fit_linear_probes(examples.vectors, truth, examples.folds)

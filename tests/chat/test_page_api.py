@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 import zipfile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,6 +13,8 @@ from urllib.parse import quote
 import pytest
 from PIL import Image
 
+from mcp_cxr.research.data_check import LIST_NAMES
+from tests.chat.planted_check import keep_check
 from tests.chat.test_guard import answer, answer_bytes, session_of
 from tests.server.archives import write_small_images
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.support.chatting import Chatting
 
+TIMEOUT_S = 120
 SEARCH = {"query": "pleural effusion"}
 
 
@@ -227,3 +231,61 @@ def test_queries_are_saved_for_the_user_alone_and_deleted(ask: Any, archive: Ing
 @pytest.mark.parametrize("path", ["/page", "/rendering?image=x&px=100", "/uploads/x", "/ingest", "/queries"])
 def test_everything_needs_the_secret(chatting: Chatting, path: str) -> None:
     assert answer(chatting, f"/api{path}")[0] == 403
+
+
+def tool(ask: Any, name: str, **arguments: object) -> dict[str, Any]:
+    return json.loads(ask("/tool", {"name": name, "arguments": arguments})[1])
+
+
+def test_the_check_of_the_data_is_shown_by_list_and_page(ask: Any, archive: Ingested) -> None:
+    check = keep_check(archive)
+    found = tool(ask, "get_data_check")["structuredContent"]
+    assert [(one["name"], one["total"], one["not_made"]) for one in found["lists"]] == [
+        ("labels", 26, None),
+        ("duplicates", 1, None),
+        ("dates", 0, "No study has a date, an age or a sex."),
+    ]
+    assert (found["list"], len(found["entries"])) == ("labels", 24)
+    rest = tool(ask, "get_data_check", list="labels", offset=24)["structuredContent"]
+    assert [one["key"] for one in rest["entries"]] == [one.key for one in check.lists[0].entries[24:]]
+
+
+def test_decisions_are_kept_shown_exported_and_taken_back(ask: Any, archive: Ingested) -> None:
+    keep_check(archive)
+    assert ask("/data-check/decision", {"key": "duplicates|pair", "decision": "wrong"})[0] == 200
+    (entry,) = tool(ask, "get_data_check", list="duplicates")["structuredContent"]["entries"]
+    assert entry["decision"] == "wrong"
+    status, table = ask("/data-check/table")
+    assert status == 200
+    assert [(one["list"], one["decision"]) for one in rows_of(table)][:2] == [("duplicates", "wrong"), ("labels", "")]
+    assert ask("/data-check/decision", {"key": "duplicates|pair", "decision": None})[0] == 200
+    (entry,) = tool(ask, "get_data_check", list="duplicates")["structuredContent"]["entries"]
+    assert entry["decision"] is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ({"key": "duplicates|pair", "decision": "bad"}, b"'bad' is no decision"),
+        ({"key": "no such", "decision": "wrong"}, b"no such entry"),
+        ({"decision": "wrong"}, b"key"),
+    ],
+)
+def test_what_is_no_decision_is_refused(ask: Any, archive: Ingested, sent: object, message: bytes) -> None:
+    keep_check(archive)
+    status, told = ask("/data-check/decision", sent)
+    assert status == 422
+    assert message in told
+
+
+def test_the_page_checks_the_data_in_a_process_of_its_own(ask: Any, archive: Ingested) -> None:
+    keep_check(archive)
+    assert ask("/data-check", {})[0] == 200
+    assert ask("/data-check", {})[1] == b"The data is being checked. Wait for the end, or stop it."
+    give_up = time.monotonic() + TIMEOUT_S
+    while (job := json.loads(ask("/data-check")[1]))["state"] == "running":
+        assert time.monotonic() < give_up
+        time.sleep(0.1)  # polls another process, as the page does
+    assert job == {"state": "done", "summary": {}}
+    lists = tool(ask, "get_data_check")["structuredContent"]["lists"]
+    assert [one["name"] for one in lists] == list(LIST_NAMES)

@@ -125,8 +125,14 @@ class PlantedFaults:
         Args:
             data: The data folder.
         """
-        async with MemoryStore(MemoryDatabase()) as store, ImageReader() as reader, NoEmbedder() as embedder:
-            await self.fill(store)
+        async with MemoryStore(MemoryDatabase()) as store, self.archive_in(store, data) as archive:
+            yield archive
+
+    @asynccontextmanager
+    async def archive_in(self, store: Store, data: Path) -> AsyncGenerator[Archive]:
+        """Fill an empty store, and open an archive over it."""
+        await self.fill(store)
+        async with ImageReader() as reader, NoEmbedder() as embedder:
             yield Archive(Settings.model_validate({"MCP_CXR_DATA_DIR": str(data)}), store, embedder, reader)
 
 

@@ -65,7 +65,7 @@ _ALTERATIONS: Mapping[str, tuple[Callable[[Pixels], Pixels], Callable[[Pixels], 
 _NAMES = tuple(_ALTERATIONS)
 _SAMPLE = 96
 """Images that are altered: with 96 phantoms, 0.0 % of altered ones were missed and 1.6 % of upright ones suspected by
-the demonstration encoder, with 48 2.5 %; none with the pixel sketch, where squares turn exactly."""
+the demonstration encoder, with 48 2.5 %; none with the pixel sketch."""
 _FEWEST = 20
 _RIDGE = 0.01
 _FOLDS, _ROUNDS = 4, 3

@@ -46,4 +46,5 @@ def _question(found: ForgetPreview) -> str:
     others = (
         " and rows of the same patient, study or image that another program wrote" if found.external_in_archive else ""
     )
-    return f"This removes {found.images} images of {found.studies} studies{others}, with vectors, reports and labels."
+    kept = "vectors, reports, labels, finding scores and entries of the data check"
+    return f"This removes {found.images} images of {found.studies} studies{others}, with {kept}."

@@ -41,7 +41,8 @@ def test_a_typed_yes_removes_the_counted_images(
     done = at_a_terminal(["forget", option, name], "yes", environment(archive))
     assert done.returncode == 0
     question = (
-        f"This removes {images} images of {studies} studies, with vectors, reports and labels. Type yes to continue: "
+        f"This removes {images} images of {studies} studies, with vectors, reports, labels, "
+        "finding scores and entries of the data check. Type yes to continue: "
     )
     assert question in done.stderr
     assert done.stdout == f"Images removed: {images}\n"

@@ -29,7 +29,7 @@ _NEAREST_SHARE, _FEWEST_NEAREST = 0.01, 5
 _RIDGE = 0.003
 """Of the mean variance, added to each direction: a sample smaller than the dimension has none in some."""
 _FENCE = 3.5
-"""An outlier is further from the median than so many times the quartile on its side is; docs/check-data.md has figures."""
+"""An outlier is further from the median than so many quartiles of its side; docs/check-data.md has figures."""
 _ROWS = 2048  # images in one product with the sample: 32 MiB
 _OF_HEADER = 1000.0
 """Added to the score of an image whose header names another body part: these come first."""

@@ -10,7 +10,7 @@ import anyio
 
 from mcp_cxr.errors import EmbeddingError, EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.ingest._internal_errors import raise_if_of_the_run
-from mcp_cxr.ingest._items import EmbeddedFile, Failure
+from mcp_cxr.ingest._stage_items import EmbeddedFile, Failure
 from mcp_cxr.records import Rejection
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest._internal_errors import InternalErrors
-    from mcp_cxr.ingest._items import DecodedFile
+    from mcp_cxr.ingest._stage_items import DecodedFile
     from mcp_cxr.ingest._plan import StopSignal
     from mcp_cxr.records import Fingerprint, Vector
 

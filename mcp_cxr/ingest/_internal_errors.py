@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import CxrError, ImageError, InternalError
-from mcp_cxr.ingest._items import Failure
+from mcp_cxr.ingest._stage_items import Failure
 
 if TYPE_CHECKING:
     from mcp_cxr.ingest._plan import StopSignal

@@ -10,7 +10,7 @@ import numpy as np
 from anyio import to_thread
 
 from mcp_cxr.errors import ImageError
-from mcp_cxr.ingest._items import Failure, OtherFile
+from mcp_cxr.ingest._stage_items import Failure, OtherFile
 from mcp_cxr.safe_files import open_without_links
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._ids import IdAssigner
-    from mcp_cxr.ingest._items import NewFile
+    from mcp_cxr.ingest._stage_items import NewFile
     from mcp_cxr.records import ImageId, ImageRecord, Outcome
     from mcp_cxr.stores import Store
 

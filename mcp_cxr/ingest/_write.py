@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.ingest._internal_errors import raise_if_of_the_run
-from mcp_cxr.ingest._items import Failure
+from mcp_cxr.ingest._stage_items import Failure
 from mcp_cxr.ingest._same_id import NOT_COMPARED, distinct_ids
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.ingest._ids import IdAssigner
     from mcp_cxr.ingest._internal_errors import InternalErrors
-    from mcp_cxr.ingest._items import EmbeddedFile, OtherFile
+    from mcp_cxr.ingest._stage_items import EmbeddedFile, OtherFile
     from mcp_cxr.ingest._same_id import SameIdFiles
     from mcp_cxr.records import ImageId, StudyId
     from mcp_cxr.stores import Store

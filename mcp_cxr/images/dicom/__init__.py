@@ -1,6 +1,6 @@
 """The DICOM header: elements, allow-listed facts, view position, eligibility, grayscale parameters."""
 
-from mcp_cxr.images.dicom._elements import items, text, values
+from mcp_cxr.images.dicom._element_values import items, text, values
 from mcp_cxr.images.dicom._eligibility import OTHER_BODY_PART, describes_other_body_part, why_ineligible
 from mcp_cxr.images.dicom._file import (
     MAX_PIXELS,

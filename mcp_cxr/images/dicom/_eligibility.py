@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydicom.dataset import Dataset
 
 from mcp_cxr.errors import UnsupportedImage
-from mcp_cxr.images.dicom._elements import items, text, values
+from mcp_cxr.images.dicom._element_values import items, text, values
 from mcp_cxr.images.files import silence_libraries
 
 if TYPE_CHECKING:

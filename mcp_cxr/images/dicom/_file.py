@@ -15,7 +15,7 @@ from pydicom.uid import (
 )
 
 from mcp_cxr.errors import CorruptImage, UnsupportedImage
-from mcp_cxr.images.dicom._elements import integer, text
+from mcp_cxr.images.dicom._element_values import integer, text
 from mcp_cxr.images.dicom._eligibility import check_eligibility
 from mcp_cxr.images.dicom._read_elements import (
     TRUNCATED,

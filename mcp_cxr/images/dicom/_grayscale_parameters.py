@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from mcp_cxr.images.dicom._elements import integer, item, number, numbers, text, values
+from mcp_cxr.images.dicom._element_values import integer, item, number, numbers, text, values
 from mcp_cxr.images.dicom._header_facts import clean
 from mcp_cxr.images.files import LIBRARY_ERRORS
 

@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from mcp_cxr.images.dicom._elements import numbers, text
+from mcp_cxr.images.dicom._element_values import numbers, text
 from mcp_cxr.images.dicom._file import TEXT_KEYWORDS, syntax_name
 from mcp_cxr.images.dicom._view_position import find_view_position
 

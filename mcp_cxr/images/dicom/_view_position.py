@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from mcp_cxr.images.dicom._elements import item, text, values
+from mcp_cxr.images.dicom._element_values import item, text, values
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

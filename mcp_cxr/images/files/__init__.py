@@ -1,6 +1,6 @@
 """Opens files within bounds, detects their kind, and translates library errors."""
 
-from mcp_cxr.images.files._files import (
+from mcp_cxr.images.files._untrusted_files import (
     DEFLATE,
     GZIP,
     SNIFFED_BYTES,

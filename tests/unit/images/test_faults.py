@@ -230,7 +230,7 @@ def test_a_syntax_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layer", ["deflated", "gzip"])
 def test_a_bomb_is_refused_before_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
-    monkeypatch.setattr("mcp_cxr.images.files._files.MAX_BYTES", 2**20)
+    monkeypatch.setattr("mcp_cxr.images.files._untrusted_files.MAX_BYTES", 2**20)
     start = saved(dicom_image(), tmp_path / "film.dcm").read_bytes()
     if layer == "gzip":
         (tmp_path / "film.dcm").write_bytes(gzip.compress(start + bytes(2**21)))

@@ -19,7 +19,7 @@ from tests.unit.images.making import dicom_image, phantom, saved
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.ingest._items import EmbeddedFile
+    from mcp_cxr.ingest._stage_items import EmbeddedFile
 
 REASON = "internal error (TypeError)"
 FAULTY_WORKER = """

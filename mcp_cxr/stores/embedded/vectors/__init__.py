@@ -10,7 +10,7 @@ from mcp_cxr.stores.embedded.vectors._int8_copy import (
 )
 from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 from mcp_cxr.stores.embedded.vectors._nearest import nearest
-from mcp_cxr.stores.embedded.vectors._uncovered import excluded_slots, uncovered_images
+from mcp_cxr.stores.embedded.vectors._uncovered_images import excluded_slots, uncovered_images
 
 __all__ = [
     "LEAST_APPENDED",

@@ -17,7 +17,7 @@ from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, compose, fingerprint_
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
 from mcp_cxr.stores.embedded.vectors._int8_copy import StaleCopy
-from mcp_cxr.stores.embedded.vectors._uncovered import uncovered_images
+from mcp_cxr.stores.embedded.vectors._uncovered_images import uncovered_images
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

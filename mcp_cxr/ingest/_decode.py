@@ -13,8 +13,8 @@ from mcp_cxr.ingest._study_facts import image_record, study_of, view_position_of
 if TYPE_CHECKING:
     from mcp_cxr.images import ImageReader
     from mcp_cxr.ingest._internal_errors import InternalErrors
-    from mcp_cxr.ingest._stage_items import NewFile
     from mcp_cxr.ingest._plan import IngestPlan
+    from mcp_cxr.ingest._stage_items import NewFile
     from mcp_cxr.layouts import Layouts
     from mcp_cxr.records import ImageSpec
 

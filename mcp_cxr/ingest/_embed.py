@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.ingest._internal_errors import InternalErrors
-    from mcp_cxr.ingest._stage_items import DecodedFile
     from mcp_cxr.ingest._plan import StopSignal
+    from mcp_cxr.ingest._stage_items import DecodedFile
     from mcp_cxr.records import Fingerprint, Vector
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from anyio import to_thread
 
 from mcp_cxr.ingest._ids import ImageIds, public_ids
-from mcp_cxr.ingest._stage_items import Failure, NewFile, OtherFile
 from mcp_cxr.ingest._same_id import distinct_ids, is_copy
+from mcp_cxr.ingest._stage_items import Failure, NewFile, OtherFile
 from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:

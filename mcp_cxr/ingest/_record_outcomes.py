@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.ingest._counts import IngestProgress
-    from mcp_cxr.ingest._stage_items import Failure, OtherFile
     from mcp_cxr.ingest._known import Classification
+    from mcp_cxr.ingest._stage_items import Failure, OtherFile
     from mcp_cxr.ingest._write import WrittenBatch
     from mcp_cxr.records import Outcome
     from mcp_cxr.stores import Store

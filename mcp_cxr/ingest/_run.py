@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from mcp_cxr.ingest._stage_items import DecodedFile, EmbeddedFile, Failure, NewFile, OtherFile
 from mcp_cxr.ingest._known import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._queues import OrderedPool, next_batch, next_rows
 from mcp_cxr.ingest._same_id import NOT_COMPARED
+from mcp_cxr.ingest._stage_items import DecodedFile, EmbeddedFile, Failure, NewFile, OtherFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.ingest._internal_errors import raise_if_of_the_run
-from mcp_cxr.ingest._stage_items import Failure
 from mcp_cxr.ingest._same_id import NOT_COMPARED, distinct_ids
+from mcp_cxr.ingest._stage_items import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mcp_cxr.ingest._ids import IdAssigner
     from mcp_cxr.ingest._internal_errors import InternalErrors
-    from mcp_cxr.ingest._stage_items import EmbeddedFile, OtherFile
     from mcp_cxr.ingest._same_id import SameIdFiles
+    from mcp_cxr.ingest._stage_items import EmbeddedFile, OtherFile
     from mcp_cxr.records import ImageId, StudyId
     from mcp_cxr.stores import Store
 

@@ -20,39 +20,28 @@ from mcp_cxr.records._archive_results import (
     Verification,
     to_json,
 )
-from mcp_cxr.records._images_and_studies import (
-    IDS_KEPT,
-    LABELS,
+from mcp_cxr.records._embedding import (
     LOCAL_ENCODER,
-    SPLITS,
-    STUDY_FACTS,
-    VIEW_GROUPS,
-    VIEW_POSITIONS,
-    VIEWER_URI,
-    Filter,
     Fingerprint,
-    ImageId,
-    ImageRecord,
     ImageSpec,
-    Outcome,
-    RankedImage,
-    ReferenceSample,
     Rejection,
     Rendering,
     Resampling,
-    ResultFacts,
+    Vector,
+    Vectors,
+)
+from mcp_cxr.records._images_and_studies import (
+    LABELS,
+    SPLITS,
+    VIEW_GROUPS,
+    VIEW_POSITIONS,
+    VIEWER_URI,
+    ImageId,
+    ImageRecord,
     StoredImage,
-    StoreInfo,
     Study,
-    StudyFact,
     StudyId,
     SubjectId,
-    TermClause,
-    Totals,
-    Vector,
-    VectorAndFile,
-    Vectors,
-    are_ids_kept,
     burned_in_annotation,
     mimic_study_id,
     mimic_subject_id,
@@ -60,6 +49,21 @@ from mcp_cxr.records._images_and_studies import (
 )
 from mcp_cxr.records._result_table import RESULT_COLUMNS, listed, result_row
 from mcp_cxr.records._search_arguments import FILTERS, DefaultLimit, GroupBy, Mode, SearchArguments
+from mcp_cxr.records._store_values import (
+    IDS_KEPT,
+    STUDY_FACTS,
+    Filter,
+    Outcome,
+    RankedImage,
+    ReferenceSample,
+    ResultFacts,
+    StoreInfo,
+    StudyFact,
+    TermClause,
+    Totals,
+    VectorAndFile,
+    are_ids_kept,
+)
 
 if TYPE_CHECKING:
     from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted, joined_pages

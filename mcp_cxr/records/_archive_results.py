@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from mcp_cxr.records._images_and_studies import Filter
+    from mcp_cxr.records._store_values import Filter
 
 
 @dataclass(frozen=True)

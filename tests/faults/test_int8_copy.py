@@ -33,7 +33,7 @@ from mcp_cxr.stores.embedded.vectors import (
     StaleCopy,
     _int8_copy,
     _nearest,
-    _uncovered,
+    _uncovered_images,
     nearest,
 )
 from tests.contract.stores.making import FINGERPRINT, image, vectors
@@ -346,7 +346,7 @@ async def test_a_missing_copy_is_made_in_parts_and_each_answer_is_right(
 ) -> None:
     monkeypatch.setattr(_int8_copy, "MOST_APPENDED", 600)
     monkeypatch.setattr(_int8_copy, "_READ_AT_ONCE", 200)
-    monkeypatch.setattr(_uncovered, "_MANY", 100)
+    monkeypatch.setattr(_uncovered_images, "_MANY", 100)
     file.unlink()
     held = []
     while not held or held[-1] < COUNT:

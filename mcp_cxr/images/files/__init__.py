@@ -1,5 +1,12 @@
 """Opens files within bounds, detects their kind, and translates library errors."""
 
+from mcp_cxr.images.files._library_errors import (
+    LIBRARY_ERRORS,
+    NeedsDecoding,
+    silence_libraries,
+    translate_library_errors,
+    translate_system_errors,
+)
 from mcp_cxr.images.files._untrusted_files import (
     DEFLATE,
     GZIP,
@@ -11,13 +18,6 @@ from mcp_cxr.images.files._untrusted_files import (
     is_image_candidate,
     is_image_name,
     open_bounded,
-)
-from mcp_cxr.images.files._library_errors import (
-    LIBRARY_ERRORS,
-    NeedsDecoding,
-    silence_libraries,
-    translate_library_errors,
-    translate_system_errors,
 )
 
 __all__ = [

@@ -51,7 +51,7 @@ async def test_an_error_of_the_renderer_is_held_against_no_file(
         patched.setattr(_read, "render_gray", broken)
         summary = await ingested(data, image_dir)
     assert (summary.added, summary.errors_by_reason, summary.next) == (0, {REASON: 3}, None)
-    assert "test_blame.py" in caplog.text
+    assert "test_internal_errors.py" in caplog.text
     assert "PATIENT^NAME" not in caplog.text
     await assert_all_are_added_by_the_next_run(data, image_dir, 3)
 

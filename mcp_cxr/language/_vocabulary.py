@@ -57,6 +57,10 @@ _LONGEST_UNSTEMMED = 3  # letters
 Kind = Literal["finding", "device", "clinical"]
 
 
+_NOT_CONTRACTED = re.compile(r"\b(?P<verb>ca|wo|\w+)n['\u2019]t\b")
+_VERBS_OF_NOT = {"ca": "can", "wo": "will"}
+
+
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
     """Return the Porter2 stem of a normalized word; short words are abbreviations, and stay ("AMS" is not "am")."""
@@ -64,8 +68,10 @@ def stem(word: str) -> str:
 
 
 def normalize(text: str) -> str:
-    """Return `text` in lower case, without accents."""
+    """Return `text` in lower case, without accents and with "not" in full."""
     plain = text.lower() if text.isascii() else _without_accents(text).lower()
+    if "n't" in plain or "n\u2019t" in plain:
+        plain = _NOT_CONTRACTED.sub(lambda one: f"{_VERBS_OF_NOT.get(one['verb'], one['verb'])} not", plain)
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 
@@ -245,6 +251,7 @@ def modifiers() -> Phrases[Modifier]:
     for row in _read("modifiers.csv"):
         for form in _split(row["forms"]):
             values[form] += row["value"].split("+")
+    values |= {f"{form}s": values[form] for form in [*values] if " " in form and form.endswith(_IN_THE_PLURAL)}
     for side in SIDES:
         for form in [form for form in values if form.startswith(f"{side} ")]:
             values[form] = [side, *(value for value in values[form] if value != side)]
@@ -253,6 +260,8 @@ def modifiers() -> Phrases[Modifier]:
 
 
 SIDES = ("left", "right")
+_IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
+"""How names of places end that are also stated of both sides: "in both lower lobes"."""
 _SIDED_ABBREVIATIONS = {"rul": "right", "rml": "right", "rll": "right", "lul": "left", "lll": "left"}
 
 

@@ -53,13 +53,12 @@ _EITHER_SIDE = re.compile(
 )
 
 
-_NOT_CONTRACTED = re.compile(r"\b(?P<verb>ca|wo|\w+)n['\u2019]t\b", re.IGNORECASE)
-_VERBS_OF_NOT = {"ca": "can", "wo": "will"}
 _CONTRACTED = re.compile(r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", re.IGNORECASE)
+"""What a word is contracted with: "I'd", "patient's"."""
 _LEFT_OUT = re.compile(
-    r"(?<!\bto )(?<!\bnot )(?<!\bcannot )(?<!\bclearly )"
-    r"\b(?:(?:but\s+)?(?:exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|minus|devoid of"
-    r"|lack(?:s|ing)|(?:any|every)thing but|all but|absent(?=\s+\w)"
+    r"(?<!\bto )(?<!\bnot )(?<!\bcannot )(?<!n't )(?<!n\u2019t )(?<!\bclearly )"
+    r"\b(?:(?:but\s+)?(?:exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|minus"
+    r"|(?:any|every)thing but|all but|absent(?=\s+\w)"
     r"|(?P<exception>(?:all )?except(?: for)?|other than|apart from|aside from)))\s+"
     r"(?:(?:the|any|all|every|those|ones|patients?|people|persons?|cases?|stud(?:y|ies)|exams?|images?|films?|with|who"
     r"|that|which|ha(?:ve|s|ving)|show(?:s|ing)?|of)\s+)*",
@@ -72,19 +71,13 @@ _NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing
 
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
-    text, corrections = corrected(_as_reports_deny(_without_contractions(query)), REQUEST_WORDS)
+    text, corrections = corrected(_as_reports_deny(_CONTRACTED.sub("", query)), REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
         if not parsed.wanted:
             return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
     return replace(_parsed(text), corrections=corrections, text=text)
-
-
-def _without_contractions(query: str) -> str:
-    """Return a query in whole words: "don't" as "do not", "I'd" as "I", "patient's" as "patient"."""
-    whole = _NOT_CONTRACTED.sub(lambda one: f"{_VERBS_OF_NOT.get(one['verb'].lower(), one['verb'])} not", query)
-    return _CONTRACTED.sub("", whole)
 
 
 def _as_reports_deny(query: str) -> str:

@@ -31,6 +31,8 @@ _PLACED_BY_NAME = frozenset(
     }
 )
 """Findings with a name that states a place which their other names leave out."""
+_NO_AMOUNT = frozenset({"new", "unchanged"})
+"""Changes that are not small or large."""
 
 
 def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence]) -> list[tuple[frozenset[str], ...]]:
@@ -44,7 +46,7 @@ def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence])
     places = [*own]
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span) if span.entry is not None else ()
-        if values and not _is_denied_side(sentence.spans, index):
+        if values and not _is_denied_side(sentence.spans, index) and not _is_degree(sentence, index):
             own[places[_owner(sentence.spans, places, index)]].append((index, values))
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
     _share(sentence, found, described)
@@ -141,6 +143,17 @@ def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list
             if at < index:
                 denied[at] |= set(values_of(sentence, span))
     return [denied[one.at] for one in found]
+
+
+def _is_degree(sentence: Sentence, index: int) -> bool:
+    """Whether a size says how much something changed ("slightly larger"); in "mild improving edema" it does not."""
+    spans = sentence.spans
+    if spans[index].dimension != "size":
+        return False
+    following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
+    if following is None or following.dimension != "change" or set(values_of(sentence, following)) & _NO_AMOUNT:
+        return False
+    return spans[index].first.endswith("ly") or not sentence.words(following)[-1].endswith("ing")
 
 
 def _is_denied_side(spans: Sequence[Span], index: int) -> bool:

@@ -88,6 +88,8 @@ class Sentence:
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
     sentence = _divided(TOKEN.findall(normalize(text)), is_query=is_query)
+    if joined := _with_whole_names(sentence):
+        sentence = _divided(joined, is_query=is_query)
     whole = _with_finding_of_side(sentence)
     return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
 
@@ -142,6 +144,24 @@ def _names() -> Phrases[Entry]:
 def _cues_and_modifiers() -> Phrases[Entry]:
     """Return the cues and modifiers, as unstemmed tokens."""
     return Phrases(chain[tuple[tuple[str, ...], Entry]](cues().items(), modifiers().items()))
+
+
+def _with_whole_names(sentence: Sentence) -> Sequence[str] | None:
+    """Return the tokens of "loculated right effusion" as "right loculated effusion"; None if no name is interrupted."""
+    tokens, stems, spans = sentence.tokens, sentence.stems, sentence.spans
+    for index, span in enumerate(spans[:-2]):
+        if span.end > span.start + 1 or isinstance(span.entry, Cue) or not _names().has_first(stems[span.start]):
+            continue
+        after = index + 1
+        while after < len(spans) and spans[after].dimension in ("side", "place"):
+            after += 1
+        if after == index + 1 or after == len(spans):
+            continue
+        named = findings().longest_at([stems[span.start], *stems[spans[after].start :]], 0)
+        if named and named[0] > 1:
+            joined = tokens[span.start : span.end], tokens[span.end : spans[after].start]
+            return [*tokens[: span.start], *joined[1], *joined[0], *tokens[spans[after].start :]]
+    return None
 
 
 def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:

@@ -66,11 +66,6 @@ class Layouts:
                 return report
         return None
 
-    def keys_of(self, layout: str, kind: str) -> list[str]:
-        """Return the keys in all tables of a kind, as a check of what was read."""
-        of_layout = [adapter for adapter in self._adapters if adapter.name == layout]
-        return [key for adapter in of_layout for by_key in adapter.loaded.get(kind, ()) for key in by_key.keys()]  # noqa: SIM118 # no dictionary
-
     def table_uses(self) -> list[TableUse]:
         """Return how much of each table was used so far."""
         return [TableUse(name, by_key.rows, by_key.used_rows, gives) for name, by_key, gives in self._uses]

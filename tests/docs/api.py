@@ -24,7 +24,6 @@ What Python code may rely on. [Versions](versions.md) says what a release may ch
 _WIDTH = 100
 _SECTION = re.compile(r"(Args|Returns|Raises|Yields):")
 _ENTRY = re.compile(r"(?P<name>\w+): (?P<text>.*)")
-_WITHOUT_PARENTHESES = frozenset({"property", "cached_property"})
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = ast.ClassDef | Function | ast.Assign | ast.AnnAssign
 

@@ -10,7 +10,6 @@ NUL = "\0"
 """What an empty string looks like on the wire; an empty item is NULL."""
 
 _LATIN, _UTF16, _POSITIVE, _NEGATIVE, _POSITIVE_DECIMAL, _NEGATIVE_DECIMAL, _DOUBLE = 1, 2, 4, 5, 6, 7, 8
-_COMPACT_DOUBLE = 9
 _FLOATS = {2: "<e", 4: "<f", 8: "<d"}
 
 
@@ -43,10 +42,6 @@ class Reader:
     def __init__(self, body: bytes) -> None:
         self._body = memoryview(body)
         self._at = 0
-
-    @property
-    def is_at_end(self) -> bool:
-        return self._at >= len(self._body)
 
     def item(self) -> Value:
         start, end, kind = self._bounds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -58,7 +58,7 @@ def check_data(
 
     if last and only:
         raise ConfigError("--last shows the last check as it is: leave out --only.")
-    plan = CheckPlan(lists=_known(only, LIST_NAMES) or LIST_NAMES, most=most)
+    plan = CheckPlan(lists=cast("tuple[ListName, ...]", only) or LIST_NAMES, most=most)  # it refuses unknown names
     to_page = page_writer() if html else None
     check, images, table = with_archive(
         lambda archive: _checked(archive, None if last else plan, with_images=html is not None, with_table=bool(csv))
@@ -70,12 +70,6 @@ def check_data(
         _write(html, to_page(check, images))
     if not as_json:
         note("Nothing was changed. Decide about entries on the page of `mcp-cxr chat`, or look at --html FILE.")
-
-
-def _known(only: tuple[str, ...], names: tuple[ListName, ...]) -> tuple[ListName, ...]:
-    if unknown := [name for name in only if name not in names]:
-        raise ConfigError(f"Unknown list {unknown[0]!r}. Known: {', '.join(names)}.")
-    return tuple(name for name in names if name in only)
 
 
 async def _checked(
@@ -121,5 +115,7 @@ def _write(path: Path, text: str) -> None:
     try:
         replace_private_file(path, text.encode("utf-8", "surrogateescape"))
     except OSError as exc:
-        raise ConfigError(f"Cannot write {path} ({exc.strerror}); name another file.") from exc
+        raise ConfigError(
+            f"Cannot write {path} ({exc.strerror}). The check is kept: name another file, with --last."
+        ) from exc
     note(f"Wrote {path}.")

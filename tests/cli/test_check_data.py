@@ -79,3 +79,4 @@ def test_a_page_that_cannot_be_written_is_named(on_copy: Command, tmp_path: Path
     done = on_copy("check-data", "--only", "dates", "--csv", tmp_path / "file" / "entries.csv")
     assert done.code == 2
     assert f"Cannot write {tmp_path / 'file' / 'entries.csv'}" in done.err
+    assert "name another file, with --last" in done.err

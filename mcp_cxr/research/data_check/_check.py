@@ -84,13 +84,18 @@ async def check_data(
     return DataCheck(
         date=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         version=version,
-        model=fingerprint.service if fingerprint.model == LOCAL_ENCODER and fingerprint.service else fingerprint.model,
+        model=_model_of(fingerprint),
         images=len(read.facts.image_ids),
         studies=len(read.facts.studies),
         subjects=len(read.facts.subject_ids),
         seconds=round(time.perf_counter() - started, 1),
         lists=tuple(lists),
     )
+
+
+def _model_of(fingerprint: Fingerprint) -> str:
+    is_local = fingerprint.model == LOCAL_ENCODER and fingerprint.service
+    return f"encoder {fingerprint.service}" if is_local else fingerprint.model
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,6 +285,11 @@ class Settings(BaseSettings):
         return self.data_dir / "pacs"
 
     @property
+    def cohorts_folder(self) -> Path:
+        """Where the manifests of cohorts are kept."""
+        return self.data_dir / "cohorts"
+
+    @property
     def not_images_file(self) -> Path:
         """Where `ingest` remembers which files are no images."""
         return self.data_dir / "not-images.cache"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         IngestSummary,
         StoredImage,
     )
+    from mcp_cxr.research.cohorts import CohortFolder
     from mcp_cxr.research.data_check import CheckFiles
     from mcp_cxr.research.probes import StoredProbes
     from mcp_cxr.settings import Settings
@@ -128,3 +129,8 @@ class ArchiveBase:
         from mcp_cxr.research.data_check import CheckFiles
 
         return CheckFiles(self.settings.data_dir, None if self.store.is_private else self.store.location)
+
+    def _cohort_folder(self) -> CohortFolder:
+        from mcp_cxr.research.cohorts import CohortFolder
+
+        return CohortFolder(self.settings.cohorts_folder)

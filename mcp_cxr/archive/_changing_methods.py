@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
+
 from mcp_cxr.archive._archive_base import ArchiveBase
 from mcp_cxr.archive._pacs import PullDestination
 from mcp_cxr.archive._roots import AllowedRoots
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         IngestSummary,
         Repair,
     )
+    from mcp_cxr.research.cohorts import CohortRow
 
 
 class ChangingMethods(ArchiveBase):
@@ -159,18 +162,22 @@ class ChangingMethods(ArchiveBase):
             images=await self.store.count(where),
             studies=await self.store.count(where, distinct="study"),
             external_in_archive=await self.store.count_external(),
+            cohorts=await to_thread.run_sync(self._cohort_folder().holding, await self._is_selected(where)),
         )
 
     async def forget(self, where: Filter) -> int:
-        """Remove images with their vectors, words, outcomes and finding scores, and studies left without images.
+        """Remove images with their vectors, words, outcomes, scores and places in cohorts, and studies without images.
 
         Returns:
             How many images were removed.
 
         Raises:
             ValueError: `where` is empty.
+            ConfigError: A cohort that has one of them cannot be written; nothing was removed from the archive.
             StoreError: The store fails or was never made.
         """
+        if where != Filter():
+            await to_thread.run_sync(self._cohort_folder().forget, await self._is_selected(where))
         await self._stored_probes().forget(where)
         removed = await self.store.forget(where)
         self._image_files.clear_caches()
@@ -183,3 +190,21 @@ class ChangingMethods(ArchiveBase):
         files = self._data_check_files()
         if named := files.image_ids():
             files.keep_only(await self.store.known_ids(named))
+
+    async def _is_selected(self, where: Filter) -> Callable[[CohortRow], bool]:
+        """Return what tells of a cohort's row whether `where` selects its image, which the archive may not have now."""
+        if not await to_thread.run_sync(self._cohort_folder().names):
+            return lambda _: False
+        ids = {one.image_id for one in await self.store.browse(where, limit=await self.store.count(where) or 1)}
+        named = {
+            name: getattr(where, name)
+            for name in ("image_id", "study_id", "subject_id")
+            if getattr(where, name) is not None
+        }
+
+        def is_selected(row: CohortRow) -> bool:
+            return row.image_id in ids or (
+                bool(named) and all(getattr(row, name) == one for name, one in named.items())
+            )
+
+        return is_selected

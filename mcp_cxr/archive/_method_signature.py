@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.records import SearchArguments, SearchResult
 
 _Arguments = ParamSpec("_Arguments")
+_Given = TypeVar("_Given")
+_Result = TypeVar("_Result")
 _Self = TypeVar("_Self")
 
 
 def with_parameters_of(
-    factory: Callable[_Arguments, SearchArguments],
+    factory: Callable[_Arguments, _Given],
 ) -> Callable[
-    [Callable[[_Self, SearchArguments], Awaitable[SearchResult]]],
-    Callable[Concatenate[_Self, _Arguments], Awaitable[SearchResult]],
+    [Callable[[_Self, _Given], Awaitable[_Result]]],
+    Callable[Concatenate[_Self, _Arguments], Awaitable[_Result]],
 ]:
     """Give a method the parameters of `factory`, and pass its body what `factory` returns, so they are listed once."""
 
     def decorate(
-        method: Callable[[_Self, SearchArguments], Awaitable[SearchResult]],
-    ) -> Callable[Concatenate[_Self, _Arguments], Awaitable[SearchResult]]:
+        method: Callable[[_Self, _Given], Awaitable[_Result]],
+    ) -> Callable[Concatenate[_Self, _Arguments], Awaitable[_Result]]:
         @wraps(method)
-        async def call(itself: _Self, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> SearchResult:
+        async def call(itself: _Self, /, *args: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
             return await method(itself, factory(*args, **named))
 
         first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)

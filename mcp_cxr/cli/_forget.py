@@ -31,7 +31,7 @@ def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
         image_id=ImageId(name) if image else None,
     )
     found = with_archive(lambda archive: archive.forget_preview(where))
-    if not found.images and not found.external_in_archive:
+    if not found.images and not found.external_in_archive and not found.cohorts:
         kind = "patient" if subject else "study" if study else "image"
         raise NotFound(f"The archive has no {kind} {name}; nothing was removed.")
     if not confirmed(_question(found)):
@@ -47,4 +47,5 @@ def _question(found: ForgetPreview) -> str:
         " and rows of the same patient, study or image that another program wrote" if found.external_in_archive else ""
     )
     kept = "vectors, reports, labels, finding scores and entries of the data check"
-    return f"This removes {found.images} images of {found.studies} studies{others}, with {kept}."
+    cohorts = f" Cohorts lose them, too: {', '.join(found.cohorts)}." if found.cohorts else ""
+    return f"This removes {found.images} images of {found.studies} studies{others}, with {kept}.{cohorts}"

@@ -11,6 +11,7 @@ from click.exceptions import NoArgsIsHelpError
 from mcp_cxr import __version__
 from mcp_cxr.cli._chat import chat
 from mcp_cxr.cli._check_data import check_data
+from mcp_cxr.cli._cohort import cohort
 from mcp_cxr.cli._common import FAILED, note
 from mcp_cxr.cli._demo import demo
 from mcp_cxr.cli._doctor import doctor
@@ -47,7 +48,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(serve, chat, ingest, pull, layout, search, show, timeline, table, forget),
+    *(serve, chat, ingest, pull, layout, search, show, timeline, cohort, table, forget),
     *(check_data, probe, evaluate, doctor, model, demo),
 ):
     cli.add_command(_command)

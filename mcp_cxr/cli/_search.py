@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, open_csv_file, print_result, with_archive
+from mcp_cxr.cli._filter_options import filter_options
 from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.cli._probe_lines import score_notes
 from mcp_cxr.csv_writer import CsvWriter
@@ -41,28 +42,8 @@ if TYPE_CHECKING:
 )
 @click.option("--limit", type=int, default=5, show_default=True, help="Number of results, 1 to 100.")
 @click.option("--offset", type=int, default=0, show_default=True, help="Results to skip.")
-@click.option("--view", multiple=True, help="PA, AP, FRONTAL, LATERAL, LL, RL, OTHER or UNKNOWN; may be repeated.")
-@click.option("--subject", "subject_id", metavar="ID", help="Only this patient (id).")
-@click.option("--study", "study_id", metavar="ID", help="Only this study (id).")
-@click.option("--label", "labels", multiple=True, help="A CheXpert label that must be present; may be repeated.")
-@click.option(
-    "--no-label",
-    "labels_absent",
-    multiple=True,
-    help="A label that is absent, or not mentioned, in a labeled study; may be repeated.",
-)
+@filter_options
 @click.option("--split", help="Data split: train, validate or test.")
-@click.option("--from", "date_from", metavar="DATE", help="Earliest study date.")
-@click.option("--to", "date_to", metavar="DATE", help="Latest study date.")
-@click.option("--sex", help="F or M; leaves out studies without a recorded sex.")
-@click.option(
-    "--age-from", type=click.IntRange(0, 150), metavar="YEARS", help="Minimum age; leaves out studies without an age."
-)
-@click.option(
-    "--age-to", type=click.IntRange(0, 150), metavar="YEARS", help="Maximum age; leaves out studies without an age."
-)
-@click.option("--has-report", is_flag=True, default=None, help="Only studies with a report.")
-@click.option("--exclude-subject-of", metavar="ID", help="Leave out the patient of this image.")
 @click.option(
     "--group",
     type=click.Choice(["study", "subject", "none"]),

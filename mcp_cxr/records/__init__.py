@@ -20,6 +20,14 @@ from mcp_cxr.records._archive_results import (
     Verification,
     to_json,
 )
+from mcp_cxr.records._cohorts import (
+    COHORT_FILTERS,
+    CohortDifference,
+    CohortMatch,
+    CohortRequest,
+    CohortSummary,
+    CohortVerification,
+)
 from mcp_cxr.records._embedding import (
     LOCAL_ENCODER,
     Fingerprint,
@@ -70,6 +78,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records._timeline import PatientTimeline, TimelineOrder, TimelineStudy
 
 __all__ = [
+    "COHORT_FILTERS",
     "FILTERS",
     "IDS_KEPT",
     "LABELS",
@@ -80,6 +89,11 @@ __all__ = [
     "VIEWER_URI",
     "VIEW_GROUPS",
     "VIEW_POSITIONS",
+    "CohortDifference",
+    "CohortMatch",
+    "CohortRequest",
+    "CohortSummary",
+    "CohortVerification",
     "DefaultLimit",
     "Filter",
     "Fingerprint",

@@ -147,3 +147,5 @@ class ForgetPreview:
     """Studies of these images."""
     external_in_archive: int
     """External rows in the whole archive; external rows that match `where` are removed too."""
+    cohorts: list[str] = field(default_factory=list[str])
+    """Names of the cohorts that have any of these images."""

@@ -119,8 +119,8 @@ def _checked(arguments: SearchArguments) -> SearchArguments:
         ],
         subject_id=_blank_to_none(arguments.subject_id),
         study_id=_blank_to_none(arguments.study_id),
-        labels=_labels(arguments.labels),
-        labels_absent=_labels(arguments.labels_absent),
+        labels=known_labels(arguments.labels),
+        labels_absent=known_labels(arguments.labels_absent),
         split=_blank_to_none(arguments.split),
         date_from=_date("date_from", arguments.date_from),
         date_to=_date("date_to", arguments.date_to),
@@ -198,7 +198,12 @@ def _blank_to_none(text: str | None) -> str | None:
     return (text or "").strip() or None
 
 
-def _labels(names: Sequence[str]) -> list[str]:
+def known_labels(names: Sequence[str]) -> list[str]:
+    """Return labels as CheXpert spells them, each once.
+
+    Raises:
+        QueryError: One is unknown; the message suggests the nearest one.
+    """
     return list(dict.fromkeys(_known_name("label", name, LABELS) for name in names))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
-from mcp_cxr.search._plan import SearchPlan, counts, plan_without_words, plan_words
+from mcp_cxr.search._plan import SHOWN_COUNTS, SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
 from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
@@ -24,11 +24,28 @@ if TYPE_CHECKING:
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage
     from mcp_cxr.search._check_arguments import Query
-    from mcp_cxr.search._understand import SearchableWords
+    from mcp_cxr.search._understand import SearchableWords, UnderstoodQuery
     from mcp_cxr.stores import Store
 
 _MAX_TRIES = 3
 _FIRST_DATE = "0001-01-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All images that words and filters select, whatever their rank."""
+
+    full: Filter
+    """Images of studies that match in full; without words, all that pass the filters."""
+    stated: Filter
+    """Images of studies that match in full or in part."""
+    understood: Understood | None
+    """What the words were read as; None without words."""
+    filters: dict[str, Any]
+    """The filters in force, as a result shows them."""
+    counts: dict[str, int] | None
+    """Studies, as `SearchResult.counts`; None without words."""
+    warnings: tuple[str, ...]
 
 
 class Searcher:
@@ -85,6 +102,32 @@ class Searcher:
         why = _past_the_end(search) if result.total_results else await self._why_nothing_was_found(search)
         return result.model_copy(update={"warnings": [*result.warnings, *why]})
 
+    async def select(self, query: Query, *, searchable_words: SearchableWords = "archive") -> Selection:
+        """Return which images a query without examples selects; the embedder is not called.
+
+        Raises:
+            NotFound: The archive does not have an image of the query.
+            QueryError: The text holds nothing to look for.
+            StoreError: The store fails or was never made.
+        """
+        understood = await understand(query, self._store, searchable_words)
+        where = await self._filter(understood.query, findings_only=searchable_words == "findings")
+        filters = _filters(understood, where)
+        if understood.meaning is None:
+            uses = Understood(**understood.word_uses) if query.text else None
+            return Selection(where, where, uses, filters, None, understood.warnings)
+        plan = plan_words(understood.meaning, where, by_vector=False)
+        names = SHOWN_COUNTS
+        found = [await self._store.count(plan.count_filters[name], distinct="study") for name in names]
+        return Selection(
+            plan.count_filters["full"],
+            plan.count_filters["stated"],
+            Understood(**understood.word_uses),
+            filters,
+            counts(dict(zip(names, found, strict=True))),
+            understood.warnings,
+        )
+
     async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
         """Return a line for each condition that no image of the archive can meet, or one that says that it is empty."""
         if not search.facts.external and not await self._store.count(Filter()):
@@ -104,9 +147,7 @@ class Searcher:
         understood = await understand(query, self._store, searchable_words)
         query, meaning = understood.query, understood.meaning
         findings_only = searchable_words == "findings"
-        where = await self._resolve(query)
-        if findings_only and where.labels_absent:  # own labels alone leave a study unlabeled
-            where = replace(where, clauses=(*where.clauses, TermClause(any_of=(PUBLIC_LABELS_TERM,))))
+        where = await self._filter(query, findings_only=findings_only)
         examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
         files = {path: await render(path) for path in query.like_files}
         embedded = await self._query_embedder.embed(
@@ -159,6 +200,12 @@ class Searcher:
             value_of=query.value_of,
         )
 
+    async def _filter(self, query: Query, *, findings_only: bool) -> Filter:
+        where = await self._resolve(query)
+        if findings_only and where.labels_absent:  # own labels alone leave a study unlabeled
+            where = replace(where, clauses=(*where.clauses, TermClause(any_of=(PUBLIC_LABELS_TERM,))))
+        return where
+
     async def _resolve(self, query: Query) -> Filter:
         """Return the filter with ids as the archive spells them, and with the examples themselves excluded."""
         where = replace(query.where, exclude_images=(*query.like, *query.unlike))
@@ -191,7 +238,7 @@ class Searcher:
             fallback_reason=search.embedded.fallback_reason,
             embedder=self._embedder.name,
             understood=_understood(search) if query.text else None,
-            filters=_filters(search),
+            filters=_filters(search.understood, search.where),
             matched_results=None if shown_counts is None else shown_counts["present"] + shown_counts["possible"],
             counts=shown_counts,
             total_results=facts.total,
@@ -239,17 +286,17 @@ def _distinct(query: Query) -> Literal["study", "subject"] | None:
     return None if query.group == "none" else query.group
 
 
-def _filters(search: IntermediateResults) -> dict[str, Any]:
+def _filters(understood: UnderstoodQuery, where: Filter) -> dict[str, Any]:
     """Return the filters in force: ids as the archive spells them, and under `without` what the words rule out."""
-    meaning = search.understood.meaning
+    meaning = understood.meaning
     resolved = {
-        "study_id": search.where.study_id,
-        "subject_id": search.where.subject_id,
-        "image_id": search.where.image_id,
-        "view": list(search.understood.word_uses.get("view", [])) if search.understood.view_applied else [],
+        "study_id": where.study_id,
+        "subject_id": where.subject_id,
+        "image_id": where.image_id,
+        "view": list(understood.word_uses.get("view", [])) if understood.view_applied else [],
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words] if meaning else [],
     }
-    return search.query.filters | {name: value for name, value in resolved.items() if value}
+    return understood.query.filters | {name: value for name, value in resolved.items() if value}
 
 
 def _understood(search: IntermediateResults) -> Understood:

@@ -21,7 +21,7 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver.exceptions import ToolError
 
 from mcp_cxr.pasted_text import pasted_image_id
-from mcp_cxr.records import LABELS, SPLITS, VIEW_GROUPS, VIEW_POSITIONS, GroupBy, Mode, SearchArguments
+from mcp_cxr.records import LABELS, SPLITS, VIEW_GROUPS, VIEW_POSITIONS, CohortMatch, GroupBy, Mode, SearchArguments
 from mcp_cxr.safe_files import create_private_folder
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ _Result = TypeVar("_Result")
 
 _LOGGED_ARGUMENTS = {field.name for field in fields(SearchArguments) if field.name != "query"} | set(
     "image_id window_center window_width invert region max_px first_rank dry_run tile factor before".split()
+    + "matched per_subject seed balance".split()
 )
 """Arguments whose values are logged, if they are numbers, ids, or words of the vocabulary below."""
-_FREE_TEXT = ("query", "path")
+_FREE_TEXT = ("query", "path", "name")
 """Arguments that are logged as they are if that is switched on."""
 _IDS = {"image_id", "like", "unlike", "exclude_subject_of", "study_id", "subject_id", "before"}
 _ID_FORM = re.compile(
@@ -46,7 +47,10 @@ _TOKEN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}", re.ASCII)
 """What an id of the archive may look like, if it keeps those of headers."""
 _WORDS = frozenset(
     word.lower()
-    for word in (*VIEW_POSITIONS, *VIEW_GROUPS, *LABELS, *SPLITS, "F", "M", *get_args(GroupBy), *get_args(Mode))
+    for word in (
+        *(*VIEW_POSITIONS, *VIEW_GROUPS, *LABELS, *SPLITS, "F", "M"),
+        *(*get_args(GroupBy), *get_args(Mode), *get_args(CohortMatch), "official"),
+    )
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NO_ID, _NOT_LOGGED = "(no id)", "(not logged)"
@@ -209,6 +213,8 @@ def _ids(arguments: dict[str, Any], result: Any) -> tuple[list[str], set[str]]: 
     """Return the ids of the images in a result, and all ids that are known to be the archive's."""
     data: dict[str, Any] = result.structured_content or {}
     hits: Any = data.get("images") or data.get("studies")  # in an overview, a number
+    if "image_ids" in data:  # of a cohort
+        hits = [{"image_id": value} for value in data["image_ids"]]
     if not isinstance(hits, list):
         given: Any = arguments.get("image_id", [])
         hits = [{"image_id": value} for value in ([given] if isinstance(given, str) else given)]

@@ -16,7 +16,7 @@ from mcp_cxr.server._redact_dates import redact_dates_of_hits, require_date_filt
 from mcp_cxr.server._redaction import quotes_others, redact_search_result
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
-_Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 """One name counts as a list of one: models often leave the brackets out."""
 
 
@@ -57,7 +57,7 @@ def _signature() -> inspect.Signature:
     parameters = [inspect.Parameter("context", kind, annotation=hints["context"])]
     for field in dataclasses.fields(SearchArguments):
         is_list = types[field.name] == Sequence[str]
-        annotation = Annotated[_Names if is_list else types[field.name], Field(**field.metadata["schema"])]
+        annotation = Annotated[Names if is_list else types[field.name], Field(**field.metadata["schema"])]
         default: object = [] if is_list else field.default
         parameters.append(inspect.Parameter(field.name, kind, annotation=annotation, default=default))
     return inspect.Signature(parameters, return_annotation=hints["return"])

@@ -10,6 +10,7 @@ from mcp_types import ToolAnnotations
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
 from mcp_cxr.server._chat_page_tools import list_files_left_out, view_file
+from mcp_cxr.server._cohort_tool import make_cohort
 from mcp_cxr.server._data_check_tools import decide_about_data, get_data_check
 from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, view_image
 from mcp_cxr.server._lifespan_state import ServerState
@@ -73,16 +74,8 @@ def _tools() -> list[Any]:
         StrictTool.create(view_image, annotations=_reads("Look at one chest X-ray")),
         StrictTool.create(get_patient_timeline, annotations=_reads("Patient timeline")),
         StrictTool.create(get_archive_overview, annotations=_reads("What the archive holds")),
-        StrictTool.create(
-            ingest_directory,
-            annotations=ToolAnnotations(
-                title="Add a folder of chest X-rays",
-                read_only_hint=False,
-                destructive_hint=False,
-                idempotent_hint=True,
-                open_world_hint=False,
-            ),
-        ),
+        StrictTool.create(make_cohort, annotations=_writes("Make a cohort")),
+        StrictTool.create(ingest_directory, annotations=_writes("Add a folder of chest X-rays")),
         StrictTool.create(
             get_image_pixels, annotations=_reads("Values of one image, for the viewer"), meta=FOR_VIEWER_ONLY
         ),
@@ -109,6 +102,11 @@ def _chat_page_tools() -> list[Any]:
 
 
 def _reads(title: str) -> ToolAnnotations:
+    return _writes(title).model_copy(update={"read_only_hint": True})
+
+
+def _writes(title: str) -> ToolAnnotations:
+    """Return the hints of a tool that adds something, and nothing if it is called again."""
     return ToolAnnotations(
-        title=title, read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        title=title, read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False
     )

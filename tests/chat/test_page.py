@@ -74,11 +74,16 @@ def test_a_reply_that_ends_while_the_page_is_drawn_leaves_the_field_open(tab: Op
 
 
 def test_a_tool_call_that_writes_waits_for_consent(tab: OpenTab, model: ScriptedModel, folder: Path) -> None:
-    call = {"calls": [["ingest_directory", {"path": str(folder), "dry_run": True}]]}
-    model.play(call, {"text": "Denied."}, call, {"text": "Done."})
+    count = {"calls": [["ingest_directory", {"path": str(folder), "dry_run": True}]]}
+    freeze = {"calls": [["make_cohort", {"name": "frontal", "view": ["FRONTAL"]}]]}
+    model.play(count, {"text": "Denied."}, count, {"text": "Counted."}, freeze, {"text": "Done."})
     shown = done(tab())
-    for answer, said in (("consent_no", "declined this call"), ("consent_yes", '"found":30')):
-        done(shown.chat_input[0].set_value("Count the images of my folder").run())
+    for answer, said in (
+        ("consent_no", "declined this call"),
+        ("consent_yes", '"found":30'),
+        ("consent_yes", '"name":"frontal"'),
+    ):
+        done(shown.chat_input[0].set_value("Count the images of my folder, then freeze the frontal ones").run())
         conversation = state(shown).conversation
         while conversation.pending_consent is None:
             assert not wait([conversation.reply], timeout=0.05).done

@@ -31,6 +31,7 @@ COMMANDS = [
     "search",
     "show",
     "timeline",
+    "cohort",
     "table",
     "forget",
     "check-data",
@@ -40,6 +41,7 @@ COMMANDS = [
     "model",
     "demo",
 ]
+COHORT_COMMANDS = ["make", "list", "show", "export", "verify", "diff"]
 MODEL_COMMANDS = ["check", "quantize"]
 PROBE_COMMANDS = ["fit", "scores", "list"]
 TABLE_COMMANDS = ["create", "drop", "stats", "verify", "index", "refused", "copy"]
@@ -79,6 +81,7 @@ def transcript(argv: list[str], done: Done) -> str:
 
 def test_help_of_every_command(run: Command):
     every = [[], *([name] for name in COMMANDS), *(["table", name] for name in TABLE_COMMANDS)]
+    every += [["cohort", name] for name in COHORT_COMMANDS]
     every += [["model", name] for name in MODEL_COMMANDS] + [["probe", name] for name in PROBE_COMMANDS]
     compare("help.txt", "".join(transcript([*words, "--help"], run(*words, "--help")) for words in every))
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from mcp_cxr.archive import open_archive
 from tests.docs.pages import ROOT, blocks
+from tests.server.archives import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,3 +37,15 @@ async def test_the_cells_of_the_notebook_page_run(
     assert "patients with cardiomegaly; {'zero': 0," in printed
     assert "The archive has no image nothing" in printed
     assert {"image.png", "alike.png"} <= {path.name async for path in anyio.Path(tmp_path).iterdir()}
+
+
+async def test_the_cell_of_the_cohorts_page_runs(
+    demo: DemoDataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name, value in environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    async with open_archive() as archive:
+        await archive.ingest(demo.folder)
+    (block,) = blocks(ROOT / "docs" / "cohorts.md", "python")
+    await eval(compile(block.text, "cohorts.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {})  # noqa: S307 - a page of this project
+    assert "'file gone': 0" in capsys.readouterr().out

@@ -3,7 +3,8 @@
 A vector is reduced to its first principal components and the length of what they leave out. That is a vector of unit
 length, too, and the product of two of them is never below the cosine (Cauchy and Schwarz for the part left out). Rows
 are ordered by the first component; only blocks that are near enough in it are multiplied, and only pairs that reach the
-threshold there are compared as a whole. Work grows with the square of the rows, but a pair costs a thirtieth.
+threshold there are compared as a whole. Work grows with the square of the rows, but a pair costs a thirtieth. Few rows
+are compared as they are.
 """
 
 from __future__ import annotations
@@ -69,7 +70,11 @@ def near_duplicates(
     """
     found = _Found()
     if len(vectors) and (others is None or len(others)):
-        components = _components(vectors, mean)
+        components = (
+            _components(vectors, mean)
+            if max(len(vectors), len(vectors if others is None else others)) > _BLOCK
+            else None
+        )
         left = _Side.of(vectors, mean, components)
         right = left if others is None else _Side.of(others, mean, components)
         for one, other in _compared(left, sets, right, sets if others is None else other_sets):
@@ -102,12 +107,13 @@ class _Side:
     """By place, shape (n, components + 1), unit length."""
 
     @classmethod
-    def of(cls, vectors: Vectors, mean: Vector, components: Vectors) -> _Side:
-        reduced = np.empty((len(vectors), components.shape[1] + 1), np.float32)
+    def of(cls, vectors: Vectors, mean: Vector, components: Vectors | None) -> _Side:
+        kept = vectors.shape[1] if components is None else components.shape[1]
+        reduced = np.empty((len(vectors), kept + 1), np.float32)
         for first in range(0, len(vectors), _BLOCK):
             rows = centered(np.asarray(vectors[first : first + _BLOCK]), mean)
             part = reduced[first : first + _BLOCK]
-            part[:, :-1] = rows @ components
+            part[:, :-1] = rows if components is None else rows @ components
             part[:, -1] = np.sqrt(np.clip(1 - np.vecdot(part[:, :-1], part[:, :-1]), 0, 1))
         order = np.argsort(reduced[:, 0], kind="stable")
         return cls(vectors, mean, order, reduced[order])

@@ -14,7 +14,7 @@ import numpy as np
 from anyio import to_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from mcp_cxr.records import ImageId, StoredImage, Vector, Vectors
     from mcp_cxr.stores import Store
@@ -24,40 +24,52 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class ArchiveVectors:
-    """The vectors of images in the order of their ids."""
+    """The vectors of images."""
 
     image_ids: Sequence[ImageId]
     vectors: Vectors
     """float32, shape (len(image_ids), dimension), unit length; on disk. Read it in blocks of rows."""
 
 
-async def read_vectors(store: Store, keep: Callable[[StoredImage], bool] | None = None) -> ArchiveVectors:
+async def read_vectors(
+    store: Store, keep: Callable[[StoredImage], bool] | None = None, *, ids: Sequence[ImageId] | None = None
+) -> ArchiveVectors:
     """Return the vectors of all images that can be ranked.
 
     Args:
         store: The archive.
         keep: Called with each of these images, by id, with its vector: collect the facts that you need. Returns
             whether the vector is kept; None keeps all.
+        ids: Only these images, in this order; None: the whole archive, by id.
 
     Raises:
         StoreError: The store fails or was never made.
     """
-    ids: list[ImageId] = []
-    after = None
+    read: list[ImageId] = []
     with tempfile.TemporaryFile() as file:
 
         def add(page: Sequence[StoredImage]) -> None:
             for stored in page:
                 if (vector := _usable(stored)) is not None and (keep is None or keep(stored)):
-                    ids.append(stored.image.image_id)
+                    read.append(stored.image.image_id)
                     file.write(vector.tobytes())
 
-        while page := await store.images_after(after, limit=_PAGE):
-            after = page[-1].image.image_id
+        async for page in _pages(store, ids):
             await to_thread.run_sync(add, page)
         file.flush()
         empty = np.empty((0, 0), np.float32)
-        return ArchiveVectors(ids, np.memmap(file, np.float32, "r").reshape(len(ids), -1) if ids else empty)
+        return ArchiveVectors(read, np.memmap(file, np.float32, "r").reshape(len(read), -1) if read else empty)
+
+
+async def _pages(store: Store, ids: Sequence[ImageId] | None) -> AsyncIterator[list[StoredImage]]:
+    if ids is not None:
+        for first in range(0, len(ids), _PAGE):
+            yield list((await store.get(ids[first : first + _PAGE], with_vectors=True)).values())
+        return
+    after = None
+    while page := await store.images_after(after, limit=_PAGE):
+        after = page[-1].image.image_id
+        yield page
 
 
 async def archive_mean(store: Store) -> Vector | None:

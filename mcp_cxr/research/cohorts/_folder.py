@@ -1,0 +1,117 @@
+"""The folder in which cohorts are kept, one file each, readable by their owner alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp_cxr.errors import ConfigError, NotFound, QueryError
+from mcp_cxr.research.cohorts._manifest import Cohort, read_cohort
+from mcp_cxr.research.cohorts._splits import check_name
+from mcp_cxr.safe_files import create_private_file, replace_private_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from mcp_cxr.research.cohorts._manifest import CohortRow
+
+_MOST = 100
+_SUFFIX = ".jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class CohortFolder:
+    """Reads and writes manifests; blocking."""
+
+    path: Path
+    """Created with the first cohort."""
+
+    def names(self) -> list[str]:
+        """Return the names of all cohorts, in order."""
+        return sorted(file.stem for file in self.path.glob(f"*{_SUFFIX}") if file.is_file())
+
+    def headers(self) -> list[dict[str, Any]]:
+        """Return the header of each cohort, by name; of a damaged one only its name."""
+        return [self._header(name) for name in self.names()]
+
+    def _header(self, name: str) -> dict[str, Any]:
+        try:
+            with self._file(name).open("rb") as file:
+                header: dict[str, Any] = json.loads(file.readline())
+        except (OSError, ValueError):
+            return {"name": name}
+        return header
+
+    def read(self, name: str) -> tuple[Cohort, bool]:
+        """Return a cohort, and whether its manifest is as it was written.
+
+        Raises:
+            NotFound: There is none of this name.
+            ConfigError: The file cannot be read.
+        """
+        try:
+            content = self._file(check_name(name)).read_bytes()
+        except FileNotFoundError:
+            known = ", ".join(self.names()[:10]) or "none yet"
+            raise NotFound(f"There is no cohort {name}. Cohorts: {known}.") from None
+        except OSError as exc:
+            raise ConfigError(f"The manifest of cohort {name} cannot be read ({exc.strerror}).") from exc
+        return read_cohort(content, name)
+
+    def check_free(self, name: str) -> None:
+        """Refuse a new cohort if there are too many.
+
+        Raises:
+            QueryError: There are.
+        """
+        names = self.names()
+        if len(names) >= _MOST and name not in names:
+            raise QueryError(f"There are {_MOST} cohorts, the most that are kept; delete a file of the folder cohorts.")
+
+    def write(self, cohort: Cohort) -> None:
+        """Write a new cohort; does nothing if the same one is there.
+
+        Raises:
+            QueryError: There is another one of this name, or there are too many.
+            ConfigError: The file cannot be written.
+        """
+        self.check_free(cohort.name)
+        file, content = self._file(cohort.name), cohort.to_bytes()
+        try:
+            create_private_file(file, content)
+            is_same = file.read_bytes() == content
+        except OSError as exc:
+            raise ConfigError(f"The cohort cannot be written to the data folder ({exc.strerror}).") from exc
+        if not is_same:
+            raise QueryError(f"There is a cohort {cohort.name} with other content; it is kept. Choose another name.")
+
+    def holding(self, is_held: Callable[[CohortRow], bool]) -> list[str]:
+        """Return the names of the cohorts that have any such image.
+
+        Raises:
+            ConfigError: A manifest cannot be read.
+        """
+        return [name for name in self.names() if any(is_held(row) for row in self.read(name)[0].rows)]
+
+    def forget(self, is_forgotten: Callable[[CohortRow], bool]) -> dict[str, int]:
+        """Remove images from all cohorts; return how many each has lost, those that lost none left out.
+
+        Raises:
+            ConfigError: A manifest cannot be read or written: nothing of an archive may be forgotten before it can.
+        """
+        lost: dict[str, int] = {}
+        for name in self.names():
+            before, _ = self.read(name)
+            after = before.without(is_forgotten)
+            if after is not before:
+                try:
+                    replace_private_file(self._file(name), after.to_bytes())
+                except OSError as exc:
+                    raise ConfigError(f"The manifest of cohort {name} cannot be written ({exc.strerror}).") from exc
+                lost[name] = len(before.rows) - len(after.rows)
+        return lost
+
+    def _file(self, name: str) -> Path:
+        return self.path / f"{name}{_SUFFIX}"

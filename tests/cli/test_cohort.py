@@ -1,0 +1,82 @@
+"""mcp-cxr cohort."""
+
+from __future__ import annotations
+
+import csv
+import io
+import stat
+from typing import TYPE_CHECKING
+
+from tests.cli.conftest import at_a_terminal, told_by_tool
+from tests.server.archives import environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.cli.conftest import Command
+    from tests.server.archives import Ingested
+
+
+def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir: Path, tmp_path: Path) -> None:
+    assert on_new("cohort", "list").err.startswith("No cohort yet")
+    on_new("ingest", image_dir)
+    made = on_new("cohort", "make", "all", "--split", "50/50", "--seed", "3", "--digests")
+    assert made.code == 0
+    assert [line.split() for line in made.out.splitlines()] == [
+        ["images", "studies", "patients"],
+        ["train", "4", "4", "4"],
+        ["test", "4", "4", "4"],
+        ["together", "8", "8", "8"],
+    ]
+    assert "Not safe by patient: no patient of the archive has two studies" in made.err
+    assert on_new("cohort", "list").out == "all: 8 images (train 4, test 4); no words\n"
+    shown = on_new("cohort", "show", "all")
+    assert "split: 50/50\nseed: 3\n" in shown.out
+    assert on_new("cohort", "show", "all", "--json").json["images"] == 8
+    table, lines, links = tmp_path / "all.csv", tmp_path / "all.jsonl", tmp_path / "links"
+    assert on_new("cohort", "export", "all", "--csv", table, "--jsonl", lines, "--links", links).code == 0
+    rows = list(csv.DictReader(io.StringIO(table.read_text(), newline="")))
+    assert sorted(row["path"] for row in rows) == sorted(map(str, image_dir.rglob("*.dcm")))
+    assert stat.S_IMODE(table.stat().st_mode) == stat.S_IMODE(lines.stat().st_mode) == 0o600
+    assert len(list(links.rglob("*.dcm"))) == 8
+    assert on_new("cohort", "verify", "all", "--digests").code == 0
+    next(image_dir.rglob("*.dcm")).unlink()
+    verified = on_new("cohort", "verify", "all")
+    assert verified.code == 1
+    assert "  file gone: 1 (" in verified.out
+    assert on_new("cohort", "make", "pa", "--view", "PA").code == 0
+    differing = on_new("cohort", "diff", "all", "pa")
+    assert differing.code == 1
+    assert "split: 50/50 in all, none in pa" in differing.out
+
+
+def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path) -> None:
+    on_new("ingest", image_dir)
+    assert on_new("cohort", "make", "Bad").error.startswith("Error: A cohort's name has 1 to 40 characters")
+    assert "--split must be official, none, or shares" in on_new("cohort", "make", "x", "--split", "1/2").error
+    assert "--per-subject must be 1 or more" in on_new("cohort", "make", "x", "--per-subject", "0").error
+    assert "leave out --balance" in on_new("cohort", "make", "x", "--balance", "Edema").error
+    assert "There is no cohort x. Cohorts: none yet." in on_new("cohort", "verify", "x").error
+    assert "--csv FILE, --jsonl FILE or --links FOLDER" in on_new("cohort", "export", "x").error
+
+
+def test_forget_names_the_cohorts_that_lose_images(on_new: Command, image_dir: Path, tmp_path: Path) -> None:
+    on_new("ingest", image_dir)
+    on_new("cohort", "make", "all")
+    subject = on_new("search", "--view", "PA", "--limit", "1", "--json").json["images"][0]["subject_id"]
+    done = at_a_terminal(["forget", "--subject", subject], "yes", environment(tmp_path / "data"))
+    assert "Cohorts lose them, too: all." in done.stderr
+    assert "forgotten: 1 images were removed" in on_new("cohort", "show", "all").out
+    assert on_new("cohort", "verify", "all").code == 0
+
+
+def test_json_is_what_the_tool_returns(
+    demo: Ingested, on_new: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied = demo.copied_to(tmp_path / "copy")
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(copied.data_dir))
+    made = on_new("cohort", "make", "effusion", "pleural effusion", "--matched", "part", "--json").json
+    told = told_by_tool(copied, "make_cohort", name="told", query="pleural effusion", matched="part")
+    assert told == {**made, "name": "told"}

@@ -125,7 +125,8 @@ class ArchiveBase:
 
         return StoredProbes(self.settings.probes_file, self.store)
 
-    def _data_check_files(self) -> CheckFiles:
+    def data_check_files(self) -> CheckFiles:
+        """Return where the last check of the data and the decisions about its entries are kept, beside the archive."""
         from mcp_cxr.research.data_check import CheckFiles
 
         return CheckFiles(self.settings.data_dir, None if self.store.is_private else self.store.location)

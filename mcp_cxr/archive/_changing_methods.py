@@ -187,7 +187,7 @@ class ChangingMethods(ArchiveBase):
 
     async def _forget_entries_of_data_check(self) -> None:
         """Remove the entries and decisions of the data check that name an image which the archive no longer has."""
-        files = self._data_check_files()
+        files = self.data_check_files()
         if named := files.image_ids():
             files.keep_only(await self.store.known_ids(named))
 

@@ -13,7 +13,7 @@ from mcp_cxr.errors import ImageError, NotFound, PacsError, PathRefused, QueryEr
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcp_cxr.research.data_check import CheckFiles, CheckPlan, DataCheck, PageImages
+    from mcp_cxr.research.data_check import CheckPlan, DataCheck, PageImages
     from mcp_cxr.research.probes import FittedProbes, ScoredImages
 
 _PAGE_IMAGE_PX = 320
@@ -109,10 +109,6 @@ class ResearchMethods(ArchiveBase):
         )
         files.write_check(check)
         return files.with_decisions(check)
-
-    def data_check_files(self) -> CheckFiles:
-        """Return where the last check of the data and the decisions about its entries are kept, beside the archive."""
-        return self._data_check_files()
 
     async def data_check_images(self, check: DataCheck) -> PageImages:
         """Return small renderings of the images that the web page of a check shows, or why there are none.

@@ -48,7 +48,10 @@ SELECT json_group_array(i.image_id), json_group_array(i.study_id), json_group_ar
     min(coalesce(length(v.vector), 0)), max(length(v.vector)), CAST(group_concat(v.vector, '') AS BLOB)
 FROM json_each(:slots) AS wanted CROSS JOIN images AS i ON i.slot = wanted.value
     LEFT JOIN vectors AS v ON v.slot = i.slot"""
-_VECTORS = "SELECT slot, vector FROM vectors WHERE slot BETWEEN ? AND ? ORDER BY slot"
+_VECTORS_BETWEEN = "SELECT slot, vector FROM vectors WHERE slot BETWEEN ? AND ? ORDER BY slot"
+_VECTORS_OF = """
+SELECT v.slot, v.vector FROM json_each(?) AS wanted CROSS JOIN vectors AS v ON v.slot = wanted.value"""
+_MOST_READ_ONE_BY_ONE = 0.8  # of the slots between the first and the last; from here on reading all of them is cheaper
 
 
 def nearest(
@@ -156,11 +159,11 @@ def _search(
 def _search_uncovered(
     connection: Connection, where: Filter, best: _Best, covered: int, mask_cache: ResultCache
 ) -> None:
-    """Search the images after this slot; of many, all vectors are read in order, and then the ids of the best."""
+    """Search the images after this slot; of many, the vectors are read in order, and then the ids of the best."""
     slots, _ = uncovered_images(connection, where, covered, mask_cache)
     if len(slots) > _MAX_DIRECT_READS + best.limit:
         scores = np.full(len(slots), np.inf, np.float32)  # of a missing vector: then reading its image reports it
-        rows = connection.execute(_VECTORS, (int(slots[0]), int(slots[-1])))
+        rows = _vectors_of(connection, slots)
         while block := rows.fetchmany(_BLOCK):
             found = np.array([slot for slot, _ in block], np.int64)
             positions = np.minimum(np.searchsorted(slots, found), len(slots) - 1)
@@ -170,6 +173,14 @@ def _search_uncovered(
             scores[positions[here]] = np.where(np.isnan(of_block), np.inf, of_block)
         slots = slots[scores >= max(best.floor, float(np.partition(scores, -best.limit)[-best.limit]))]
     best.add(_read_slots(connection, slots, Filter(), best.query.size))
+
+
+def _vectors_of(connection: Connection, slots: NDArray[np.int64]) -> Cursor:
+    """Read the vectors in these slots, ascending, and perhaps those between them: a vector takes three reads."""
+    first, last = int(slots[0]), int(slots[-1])
+    if len(slots) > _MOST_READ_ONE_BY_ONE * (last - first + 1):
+        return connection.execute(_VECTORS_BETWEEN, (first, last))
+    return connection.execute(_VECTORS_OF, (json.dumps(slots.tolist()),))
 
 
 def _search_all(

@@ -130,6 +130,8 @@ async def _take_pictures(tab: Page, name: str) -> None:
         await tab.emulate_media(color_scheme="dark" if theme == "dark" else "light")
         for frame in tab.frames:
             await frame.evaluate("() => document.fonts.ready.then(() => new Promise(requestAnimationFrame))")
+            if "/viewer/" in frame.url:  # it follows the theme of the chat around it
+                await frame.wait_for_function("(theme) => document.documentElement.dataset.theme === theme", arg=theme)
         wanted = PICTURES.get(f"{name}-{theme}")
         place = DOCS / wanted if wanted else BUILD / f"{name}-{theme}.png"
         await tab.screenshot(path=place, animations="disabled")

@@ -421,7 +421,7 @@ async def test_an_empty_archive_asks_for_a_folder_and_its_images_are_paged_throu
             await tab.get_by_role("button", name="Add", exact=True).click()
             await tab.get_by_label(FIELD).fill("half a word")
             await go_on()
-        await expect(tab.locator(".ingest")).to_contain_text("30 images added, 0 skipped, 1 errors")
+        await expect(tab.locator(".ingest")).to_contain_text("30 images added, 0 skipped, 1 error in")
         await expect(tab.locator(".failures")).to_contain_text("broken.dcm not DICOM")
         await expect(tab.get_by_label(FIELD)).to_have_value("half a word")  # the screen was drawn again
         await check_layout(tab, "added")

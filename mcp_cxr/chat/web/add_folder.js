@@ -59,9 +59,10 @@ export class AddFolder extends JobPanel {
     const text =
       typeof summary.would_add === "number"
         ? `${number(summary.would_add)} of ${number(summary.found)} images would be added.`
-        : `${number(summary.added)} images added, ${number(summary.skipped)} skipped, ${number(summary.errors)} errors in ${timeWords(summary.seconds)}. The archive holds ${number(summary.total_in_store)} images.`;
+        : `${number(summary.added)} images added, ${number(summary.skipped)} skipped, ${number(summary.errors)} error${summary.errors === 1 ? "" : "s"} in ${timeWords(summary.seconds)}. The archive holds ${number(summary.total_in_store)} images.`;
     return [
       element("p", {}, text),
+      ...(summary.companions ?? []).map(({ file, gives, joined, rows }) => element("p", { class: "muted" }, `${file}${gives?.length ? ` (${gives.join(", ")})` : ""}: ${number(joined)} of ${number(rows)} rows joined.`)),
       notices([...(summary.warnings ?? []), ...(summary.notes ?? []), summary.next ? inWords(summary.next) : null]),
       leftOut?.total ? failures(leftOut) : null,
     ];

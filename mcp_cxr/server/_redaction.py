@@ -41,7 +41,8 @@ _PUBLISHED_TABLES = re.compile(
 )
 _NOTES_WITHOUT_NAMES = re.compile(
     r"\d+ (images have the SOPInstanceUID |files have a placeholder as PatientID |of \d+ studies have one PatientID)"
-    r"|Nothing can be added: |Text files that were not used: |Not used: (spreadsheets|documents) |Not opened: packed files ",
+    r"|Nothing can be added: |Text files that were not used: |Not used: (spreadsheets|documents) "
+    r"|Not opened: packed files ",
     re.ASCII,
 )
 _LOCAL_PATH = re.compile(r"(?<![\w/:.])(~?/|~\w*[\\/])[^\s/]|\bfile:|\b[A-Za-z]:\\|\\\\\w", re.IGNORECASE)

@@ -14,7 +14,7 @@ from mcp_cxr.records import Rendering
 from mcp_cxr.research.vectors import near_duplicates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,12 +97,12 @@ class PlantedCopies:
         return float((found.first == second).sum()) / count, int(others.sum())
 
 
-async def plant_copies(archive: Archive) -> PlantedCopies:
+async def plant_copies(archive: Archive, kinds: Sequence[str] = tuple(KINDS)) -> PlantedCopies:
     """Return copies of all images of an archive of drawings, embedded as ingest embeds."""
     stored = await archive.store.images_after(None, limit=1000)
     options = DisplayOptions(max_px=_COPIED_PX)
     pictures = [(await archive.view(one.image.image_id, options)).data for one in stored]
-    grays = [np.asarray(Image.open(io.BytesIO(one)).convert("L")) for one in pictures]
+    grays = [decoded(one) for one in pictures]
 
     async def embed(copies: list[Grays]) -> Vectors:
         renderings = [rendered(copy, archive.embedder.image_spec) for copy in copies]
@@ -111,10 +111,15 @@ async def plant_copies(archive: Archive) -> PlantedCopies:
     originals = await embed(grays)
     return PlantedCopies(
         originals,
-        {kind: await embed([copy(one) for one in grays]) for kind, copy in KINDS.items()},
+        {kind: await embed([KINDS[kind](one) for one in grays]) for kind in kinds},
         np.unique([one.image.subject_id for one in stored], return_inverse=True)[1],
         originals.mean(axis=0),
     )
+
+
+def decoded(picture: bytes) -> Grays:
+    """Return the gray levels of a view."""
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
 
 
 def rendered(grays: Grays, spec: ImageSpec) -> Rendering:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import as_json, note, open_csv_file, print_result, with_archive
-from mcp_cxr.cli._probe_lines import fit_notes, probe_lines, score_notes
+from mcp_cxr.cli._probe_lines import fit_notes, probe_lines
 from mcp_cxr.csv_writer import CsvWriter
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def list_probes(*, as_json: bool) -> None:
 @as_json
 def scores(*, csv_file: Path | None, as_json: bool) -> None:
     """Score all images that the archive has now with the stored probes."""
+    from mcp_cxr.research.probes import score_notes  # imports numpy
+
     fitted = with_archive(lambda archive: archive.score_images())
     if csv_file:
         with open_csv_file(csv_file) as file:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from mcp_cxr.research.probes import FittedProbes, Probe
-
-NO_DIAGNOSIS = "Finding scores are for research, not a diagnosis; no tool gives them to a model."
+    from mcp_cxr.research.probes import FittedProbes
 
 
 def probe_lines(fitted: FittedProbes) -> Iterator[str]:
@@ -32,6 +30,8 @@ def probe_lines(fitted: FittedProbes) -> Iterator[str]:
 
 def fit_notes(fitted: FittedProbes) -> Iterator[str]:
     """Yield what the probes were learned from, and what to know about them."""
+    from mcp_cxr.research.probes import NO_DIAGNOSIS, stale_notes  # as above
+
     choices = fitted.choices
     if not fitted.probes:
         yield f"No label of {choices.labeled:,} labeled images has enough examples: nothing was learned. Ingest more."
@@ -51,20 +51,3 @@ def fit_notes(fitted: FittedProbes) -> Iterator[str]:
     )
     yield NO_DIAGNOSIS
     yield from stale_notes(fitted.stale)
-
-
-def score_notes(probes: Sequence[Probe], stale: Sequence[str]) -> Iterator[str]:
-    """Yield what the scores that are shown were learned from, and how well."""
-    for one in probes:
-        yield (
-            f"Score of {one.label}: learned from {one.present:,} images with it, of {one.subjects:,} patients, and"
-            f" {one.absent:,} without; out of fold AUC {one.auc:.3f}, calibration slope {one.calibration_slope:.2f}."
-        )
-    yield NO_DIAGNOSIS
-    yield from stale_notes(stale)
-
-
-def stale_notes(stale: Sequence[str]) -> Iterator[str]:
-    """Yield why probes should be learned again; nothing if they fit the archive."""
-    if stale:
-        yield f"Note: the probes are out of date: {'; '.join(stale)}. Run `mcp-cxr probe fit`."

@@ -14,7 +14,6 @@ from click.core import ParameterSource
 from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, open_csv_file, print_result, with_archive
 from mcp_cxr.cli._filter_options import filter_options
 from mcp_cxr.cli._option_names import with_option_names
-from mcp_cxr.cli._probe_lines import score_notes
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
 from mcp_cxr.records import RESULT_COLUMNS, ImageId, SearchArguments, counted, joined_pages, listed, result_row
@@ -113,6 +112,8 @@ def search(
     if not as_json:
         _note_about(page, arguments.group)
     if scored:
+        from mcp_cxr.research.probes import score_notes  # imports numpy
+
         for line in score_notes(scored.probes, scored.stale):
             note(line)
 

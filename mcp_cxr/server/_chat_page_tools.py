@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os.path import realpath
 from pathlib import Path
@@ -14,7 +15,9 @@ from pydantic import Field
 
 from mcp_cxr.errors import ImageError, QueryError
 from mcp_cxr.pasted_text import pasted_path
+from mcp_cxr.records import ImageId, SearchArguments
 from mcp_cxr.server._image_tools import image_result
+from mcp_cxr.server._search_tool import search_page, search_signature
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 _MAX_LISTED = 200
@@ -44,6 +47,33 @@ async def list_files_left_out(context: Context[Any, Any], folder: Name) -> CallT
 
 def _real_folder(named: str) -> Path:
     return Path(realpath(Path(pasted_path(named)).expanduser()))
+
+
+async def search_by_finding_score(
+    context: Context[Any, Any],
+    scores: Annotated[list[Name], Field(min_length=1, max_length=20)],
+    **arguments: Any,  # noqa: ANN401 - one for each field of SearchArguments
+) -> CallToolResult:
+    """Search among the images whose finding scores meet conditions such as `Pneumothorax>0.8`."""
+    from mcp_cxr.research.probes import score_notes  # numpy is not loaded before the handshake
+
+    state = state_of(context)
+    scored = await (await state.archive()).images_with_scores(*scores)
+    page = await search_page(state, SearchArguments(**arguments), value_of=scored.value_of)
+    labels = [probe.label for probe in scored.probes]
+    images = [
+        hit.model_copy(update={"why": [*_stated(labels, scored.scores[ImageId(hit.image_id)]), *hit.why]})
+        for hit in page.images
+    ]
+    warnings = [*page.warnings, *score_notes(scored.probes, scored.stale)]
+    return tool_result(page.model_copy(update={"images": images, "warnings": warnings}))
+
+
+def _stated(labels: Sequence[str], values: Sequence[float]) -> list[str]:
+    return [f"score of {label} {value:.3f}" for label, value in zip(labels, values, strict=True)]
+
+
+search_by_finding_score.__signature__ = search_signature(search_by_finding_score)
 
 
 async def view_file(

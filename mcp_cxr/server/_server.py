@@ -9,7 +9,7 @@ from mcp_types import ToolAnnotations
 
 from mcp_cxr import __version__
 from mcp_cxr.server._archive_tools import get_archive_overview, ingest_directory
-from mcp_cxr.server._chat_page_tools import list_files_left_out, view_file
+from mcp_cxr.server._chat_page_tools import list_files_left_out, search_by_finding_score, view_file
 from mcp_cxr.server._cohort_tool import make_cohort
 from mcp_cxr.server._data_check_tools import decide_about_data, get_data_check
 from mcp_cxr.server._image_tools import get_image_metadata, get_image_pixels, view_image
@@ -85,6 +85,7 @@ def _tools() -> list[Any]:
 def _chat_page_tools() -> list[Any]:
     return [
         StrictTool.create(list_files_left_out, annotations=_reads("Files left out"), meta=FOR_VIEWER_ONLY),
+        StrictTool.create(search_by_finding_score, annotations=_reads("Search by finding score"), meta=FOR_VIEWER_ONLY),
         StrictTool.create(view_file, annotations=_reads("Look at a file"), meta=FOR_VIEWER_ONLY),
         StrictTool.create(get_data_check, annotations=_reads("The check of the data"), meta=FOR_VIEWER_ONLY),
         StrictTool.create(

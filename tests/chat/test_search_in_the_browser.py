@@ -10,18 +10,19 @@ import csv
 import signal
 import zipfile
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import expect
 
+from mcp_cxr.stores import EmbeddedStore
 from tests.chat.browsing import FIELD, caption, check_layout, faults, held_back, loaded, results, search, tiles
 from tests.server.archives import write_small_images
+from tests.support.canary_scores import save_scores
 from tests.support.chatting import Chatting
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.async_api import Browser, Page
 
     from tests.chat.conftest import Open
@@ -205,6 +206,39 @@ async def test_filters_narrow_the_search_and_are_cleared_together(open_page: Ope
         await chips.get_by_role("button", name="Clear all").click()
         await expect(chips).to_have_count(0)
         assert tab.url.endswith("#query=effusion")
+
+
+async def test_a_finding_score_filters_orders_and_is_exported_with_its_calibration(
+    open_page: Open, variables: dict[str, str], tmp_path: Path
+) -> None:
+    data = Path(variables["MCP_CXR_DATA_DIR"])
+    probes = data / "probes.npz"
+    async with EmbeddedStore(data) as store:
+        save_scores(probes, [one.image.image_id for one in await store.images_after(None, limit=1000)], seed=1)
+    try:
+        async with open_page() as tab:
+            await tab.get_by_role("button", name="Filters").click()
+            await tab.get_by_label("Finding score").fill("Edema>0.4; canary1<0.9")
+            await tab.get_by_role("button", name="Apply").click()
+            await results(tab)
+            await expect(tab.get_by_label("Filters in force").locator("li")).to_have_count(3)
+            await expect(tab.locator(".results-head")).to_contain_text("Score of Edema: learned from 51 images with it")
+            await expect(tab.locator(".results-head")).to_contain_text("not a diagnosis")
+            await expect(tab.locator(".results-head h1")).to_contain_text("by the score of Edema>0.4")
+            await expect(caption(tab, 0)).to_contain_text("score of Edema 0.")
+            await check_layout(tab, "scores")
+            assert await faults(tab) == []
+            rows = await exported(tab, "Table (CSV)", tmp_path / "scored.csv", everything=True)
+            scores = [float(row["why"].split(";")[0].removeprefix("score of Edema ")) for row in rows]
+            assert scores == sorted(scores, reverse=True)
+            assert min(scores) > 0.4
+            assert "scores: Edema>0.4, canary1<0.9" in rows[0]["filters"]
+            await tab.reload()
+            await results(tab)
+            await tab.get_by_role("button", name="Remove the filter: score of Edema>0.4").click()
+            await expect(caption(tab, 0)).to_contain_text("score of canary1 0.")
+    finally:
+        probes.unlink()
 
 
 async def test_a_refused_search_is_told_without_names_of_variables_and_tried_again(open_page: Open) -> None:

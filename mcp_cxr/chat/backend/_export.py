@@ -44,7 +44,7 @@ class Selection:
     """Hits of a search: those that the user selected, or all that match.
 
     Args:
-        arguments: Those of `search_medical_images`, without `limit` and `offset`.
+        arguments: Those of `search_medical_images`, without `limit` and `offset`, and perhaps `scores`.
         ranks: The rank of each selected image; None: every hit that matches, at most 10,000.
     """
 
@@ -63,7 +63,8 @@ class Selection:
 
     async def _page(self, backend: Backend, offset: int) -> SearchResult:
         arguments = {**backend.uploads.with_paths(self.arguments), "limit": _PAGE, "offset": offset}
-        return SearchResult.model_validate(await backend.call("search_medical_images", arguments))
+        tool = "search_by_finding_score" if "scores" in arguments else "search_medical_images"
+        return SearchResult.model_validate(await backend.call(tool, arguments))
 
     async def _all_matches(self, backend: Backend) -> AsyncGenerator[Hit]:
         """Yield the hits that match in full; without words, which nothing can match, all that the filters leave."""

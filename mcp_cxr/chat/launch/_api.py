@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _READ_ONLY_TOOLS = frozenset(
     {
         *("search_medical_images", "get_image_metadata", "get_patient_timeline", "get_image_pixels", "view_image"),
-        *("get_archive_overview", "get_data_check"),
+        *("get_archive_overview", "get_data_check", "search_by_finding_score"),
     }
 )
 """The tools that the page and the viewer may call: none that writes."""

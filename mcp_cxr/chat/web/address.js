@@ -1,7 +1,7 @@
 // The page's address: what is searched, which part of the results, which image is open. It holds no secret, and to open
 // such a link only reads. With `--private` it stays empty: the states are kept in this page's memory alone.
 
-const LISTS = ["view", "labels", "labels_absent", "like", "unlike"];
+const LISTS = ["view", "labels", "labels_absent", "scores", "like", "unlike"];
 const TEXTS = ["query", "subject_id", "study_id", "split", "date_from", "date_to", "sex", "exclude_subject_of", "group", "mode"];
 const NUMBERS = ["age_from", "age_to"];
 const MOST_COMPARED = 4;

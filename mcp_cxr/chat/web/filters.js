@@ -28,6 +28,7 @@ export function filterForm(search, apply) {
     viewBoxes(search.view ?? []),
     field("Label present", choice("labels", LABELS, search.labels?.[0])),
     field("Label absent", choice("labels_absent", LABELS, search.labels_absent?.[0])),
+    field("Finding score", text({ scores: (search.scores ?? []).join("; ") }, "scores", { placeholder: "Edema>0.8; Fracture<0.2" })),
     field("Date from", text(search, "date_from", { type: "date" })),
     field("Date to", text(search, "date_to", { type: "date" })),
     field("Report", choice("has_report", { true: "With a report", false: "Without a report" }, search.has_report)),
@@ -81,6 +82,7 @@ function searchOf(search, form) {
   put("view", form.getAll("view"));
   for (const name of ["labels", "labels_absent"])
     put(name, form.get(name) ? [form.get(name), ...(search[name] ?? []).slice(1).filter((one) => one !== form.get(name))] : []);
+  put("scores", form.get("scores").split(/[;,]/).map((one) => one.trim()).filter(Boolean));
   for (const name of TEXTS) put(name, form.get(name).trim());
   for (const name of NUMBERS) if (form.get(name) !== "") put(name, Number(form.get(name)));
   if (form.get("has_report")) put("has_report", form.get("has_report") === "true");

@@ -30,7 +30,9 @@ export function resultsHead({ page, search, selected, thumbnails, nameOf, server
 
 function summary(page, search) {
   const found = matchesText(page, search.group) ?? counted(page.total_results, search.group);
-  return element("h1", { class: "grow" }, `${found} `, element("small", {}, MODES[page.search_mode] ?? page.search_mode));
+  const isByScore = search.scores && page.search_mode === "filter";
+  const order = isByScore ? `by the score of ${search.scores[0]}` : (MODES[page.search_mode] ?? page.search_mode);
+  return element("h1", { class: "grow" }, `${found} `, element("small", {}, order));
 }
 
 /** "1–24 of 162 that match": what this page shows of the matches, or of all if nothing can match. */

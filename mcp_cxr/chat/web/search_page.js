@@ -227,7 +227,7 @@ export class SearchPage {
     if (results.has(key)) return results.get(key);
     const args = isHome ? { ...EVERYTHING, limit: NEWEST } : { ...search, limit: PAGE, offset };
     const [searched, filled] = await Promise.allSettled([
-      this.server.call("search_medical_images", args, { signal }),
+      this.server.call(search.scores ? "search_by_finding_score" : "search_medical_images", args, { signal }),
       isHome ? this.home.fill() : true,
     ]);
     if (filled.status === "rejected") throw filled.reason;

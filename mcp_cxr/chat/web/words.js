@@ -46,6 +46,7 @@ export function parts(search) {
     ...each("view", viewWords),
     ...each("labels", (label) => label),
     ...each("labels_absent", (label) => `no ${label}`),
+    ...each("scores", (score) => `score of ${score}`),
     ...each("has_report", (has) => (has ? "with a report" : "without a report")),
     ...each("subject_id", (id) => `patient ${id}`),
     ...each("study_id", (id) => `study ${id}`),

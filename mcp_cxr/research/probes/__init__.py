@@ -17,6 +17,7 @@ from mcp_cxr.research.probes._examples import (
 from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
 from mcp_cxr.research.probes._linear import LinearProbes, fit_linear_probes
 from mcp_cxr.research.probes._moments import FOLDS
+from mcp_cxr.research.probes._notes import NO_DIAGNOSIS, score_notes, stale_notes
 from mcp_cxr.research.probes._probes import fit_probes
 from mcp_cxr.research.probes._stored import CHANGED, FORGOTTEN, StoredProbes
 
@@ -27,6 +28,7 @@ __all__ = [
     "MIN_POSITIVES",
     "MIN_SUBJECTS",
     "NEEDED",
+    "NO_DIAGNOSIS",
     "ExampleReader",
     "Examples",
     "FittedProbes",
@@ -45,5 +47,7 @@ __all__ = [
     "fold_of",
     "images_with_scores",
     "read_condition",
+    "score_notes",
+    "stale_notes",
     "too_few_examples",
 ]

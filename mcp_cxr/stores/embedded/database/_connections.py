@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _Identity: TypeAlias = "tuple[int, ...] | None"
 
-_SIZE = 4  # more readers at once than a laptop has fast cores do not help
+_SIZE = 3  # more at once answer no more: half of a search holds the interpreter's lock, and each keeps some 10 MB
 # For each image a batch changes a page of every index by random ids, and each is written twice; a vector of 1,024
 # takes little more than two pages.
 _PAGE_SIZE = "PRAGMA page_size = 2048"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MAX_RANKED = 30_000  # hits that are kept, of all rankings together: some 10 MB
+_MAX_RANKED = 30_000  # hits that are kept, of all rankings together: some 9 MB
 
 _CHANGES = """
 SELECT identity, removed, rewritten, facts, coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'images'), 0)

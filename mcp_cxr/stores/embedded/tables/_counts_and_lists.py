@@ -102,6 +102,8 @@ _SAMPLE_OF_LOWEST = """
 SELECT image_id, (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
 WHERE made_by IS NOT NULL AND sample_key < 1152921504606846976 ORDER BY sample_key, image_id LIMIT ?"""
 
+_READ_AT_ONCE = 256  # vectors
+
 COUNT_OF: dict[str | None, LiteralString] = {
     None: "SELECT count(*) FROM images AS i",
     "study": "SELECT count(DISTINCT i.study_id) FROM images AS i",
@@ -191,12 +193,19 @@ def reference_sample(connection: Connection) -> ReferenceSample:
     fingerprint = fingerprint_of(connection)
     if fingerprint is None:
         return ReferenceSample((), np.empty((0, 0), np.float32))
-    rows = connection.execute(_SAMPLE_OF_LOWEST, (SAMPLE_SIZE,)).fetchall()
-    if len(rows) < SAMPLE_SIZE:
-        rows = connection.execute(_SAMPLE, (SAMPLE_SIZE,)).fetchall()
-    return ReferenceSample(
-        tuple(ImageId(image) for image, _ in rows), stack_blobs([blob for _, blob in rows], fingerprint.dimension)
-    )
+    found = _sampled(connection, _SAMPLE_OF_LOWEST, fingerprint.dimension)
+    return found if len(found.ids) == SAMPLE_SIZE else _sampled(connection, _SAMPLE, fingerprint.dimension)
+
+
+def _sampled(connection: Connection, statement: LiteralString, dimension: int) -> ReferenceSample:
+    """Return the sample that a statement selects, read in blocks: a server keeps it, and should keep nothing beside."""
+    ids: list[ImageId] = []
+    vectors = np.empty((SAMPLE_SIZE, dimension), np.float32)
+    rows = connection.execute(statement, (SAMPLE_SIZE,))
+    while block := rows.fetchmany(_READ_AT_ONCE):
+        vectors[len(ids) : len(ids) + len(block)] = stack_blobs([blob for _, blob in block], dimension)
+        ids += [image_id for image_id, _ in block]
+    return ReferenceSample(tuple(ids), vectors[: len(ids)])
 
 
 def count(

@@ -114,8 +114,8 @@ export class Server {
   }
 
   /** All decisions and entries of the last check, as CSV. */
-  async dataCheckTable() {
-    return (await this.#answer("/api/data-check/table")).blob();
+  dataCheckTable() {
+    return this.#answer("/api/data-check/table", {}, blobOf);
   }
 
   savedQueries() {

@@ -94,7 +94,8 @@ class ReadingMethods(ArchiveBase):
             try:
                 return await self._image_files.render(paths[name])
             except ImageError as exc:
-                raise type(exc)(f"{name} cannot be used as an example: {exc.reason}.") from exc
+                reason = "no DICOM, PNG or JPEG file" if exc.reason == "not DICOM" else exc.reason
+                raise type(exc)(f"{name} cannot be used as an example: {reason}.") from exc
 
         return await self._searcher.search(
             replace(

@@ -24,7 +24,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, resolve_path=True, path_type=
 @click.option("--headless", is_flag=True, help="Print the link without opening a browser.")
 @click.option("--private", "is_private", is_flag=True, help="Keep no searches in the browser's history and storage.")
 def chat(folders: tuple[Path, ...], *, port: int, headless: bool, is_private: bool) -> None:
-    """Search, view images and talk to a language model in the browser.
+    """Search, view images and ask a language model in the browser.
 
     Only the link that is printed opens the page. FOLDER: images below it may be read and added to the archive.
     """

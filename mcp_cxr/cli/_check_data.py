@@ -27,11 +27,14 @@ _SHOWN = 3  # entries of a list that are printed
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Entries of each list that are kept. All images of unknown view are.",
+    help="Entries to keep of each list; of unknown_views, all are kept.",
 )
 @click.option("--last", is_flag=True, help="Show the last check with the decisions made since; check nothing.")
 @click.option(
-    "--html", type=_FILE, metavar="FILE", help="Write a web page with the first images of each list; needs jinja2."
+    "--html",
+    type=_FILE,
+    metavar="FILE",
+    help="Write a web page with the first images of each list; needs the extra `plots`.",
 )
 @click.option("--csv", type=_FILE, metavar="FILE", help="Write all decisions, and all entries that are not decided.")
 @as_json
@@ -43,7 +46,7 @@ def check_data(
 
     \b
     Lists (docs/check-data.md explains them):
-      labels         labels that the images speak against
+      labels         labels that the images contradict
       views          images that look like another view position than recorded
       unknown_views  images of unknown view position, with a suggestion
       duplicates     near duplicates over splits, patients and studies

@@ -43,7 +43,7 @@ def list_probes(*, as_json: bool) -> None:
     _show(with_archive(lambda archive: archive.probes()), as_json=as_json)
 
 
-@probe.command(short_help="Score the images that were added since.")
+@probe.command(short_help="Score all images, also those added since the fit.")
 @click.option(
     "--csv",
     "csv_file",

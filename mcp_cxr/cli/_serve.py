@@ -57,7 +57,7 @@ def serve(
     for_owner: bool,
     **how: Any,  # noqa: ANN401 - click's options, passed on
 ) -> None:
-    """Serve the archive to an MCP host, over stdin and stdout or HTTP."""
+    """Serve the archive to an MCP host over stdio or HTTP."""
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
         raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
     gc.disable()  # garbage collection while modules load takes 0.04 s of the 0.46 s a host waits

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--before", metavar="STUDY|DATE", help="Only studies before this one of the patient, or before a date.")
 @as_tool_json
 def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) -> None:
-    """Show a patient's studies near an image in time, and what changed."""
+    """Show what changed in a patient's studies around an image."""
     try:
         shown = with_archive(lambda archive: archive.timeline(image_id, limit=limit, before=before))
     except QueryError as exc:

@@ -1,4 +1,4 @@
-"""The tool make_cohort: what a model may freeze, and what it is told of it."""
+"""The tool make_cohort: what a model may freeze, and what it is given of it."""
 
 from __future__ import annotations
 

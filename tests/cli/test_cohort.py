@@ -57,7 +57,7 @@ def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path
     assert on_new("cohort", "make", "Bad").error.startswith("Error: A cohort's name has 1 to 40 characters")
     assert "--split must be official, none, or shares" in on_new("cohort", "make", "x", "--split", "1/2").error
     assert "--per-subject must be 1 or more" in on_new("cohort", "make", "x", "--per-subject", "0").error
-    assert "leave out --balance" in on_new("cohort", "make", "x", "--balance", "Edema").error
+    assert "Leave out --balance" in on_new("cohort", "make", "x", "--balance", "Edema").error
     assert "There is no cohort x. Cohorts: none yet." in on_new("cohort", "verify", "x").error
     assert "--csv FILE, --jsonl FILE or --links FOLDER" in on_new("cohort", "export", "x").error
 

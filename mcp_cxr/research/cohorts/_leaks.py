@@ -79,7 +79,7 @@ class LeakSearch:
             return f"more than {_MOST_FOR_A_MODEL:,} images: `mcp-cxr cohort make` compares them"
         fingerprint = (await self.store.info()).fingerprint
         if fingerprint and (advice := fingerprint.other_model_advice(self.embedder.name)):
-            return f"near duplicates are not known for another model. {advice}"
+            return f"the configured embedder is of another model. {advice.removesuffix('.')}"
         return None
 
     async def _mirrored(self, compared: _Compared) -> dict[str, Any]:

@@ -222,18 +222,15 @@ def _split_warnings(
     tested = {row.study_id for row in rows if official.get(row.study_id) == "test"}
     trained = {row.study_id for row in rows if row.split == "train"} & tested
     if official:
-        found.append(
-            f"This split is not the archive's own: {len(trained)} of {len(tested)} official test studies are in train."
-        )
+        moved = f": {len(trained)} of {len(tested)} official test studies are in train" if tested else ""
+        found.append(f"This split is not the archive's own{moved}.")
     return found
 
 
 def _balance(rows: list[CohortRow], label: str, seed: int) -> tuple[list[CohortRow], list[str]]:
     kept = balanced(rows, label, seed)
     if not kept:
-        raise QueryError(
-            f"No split has studies with {label} at 1 and at 0, so nothing is left to balance; leave out balance."
-        )
+        raise QueryError(f"Too few studies have {label} at 1 and at 0: none would remain. Leave out balance.")
     emptied = {row.split for row in rows} - {row.split for row in kept}
     lines = [
         f"Split {split or 'without a name'} is empty: it lacks studies with {label} at 1 or at 0."

@@ -301,7 +301,7 @@ async def test_what_is_refused_is_said_and_nothing_is_written(tmp_path: Path):
             ({"name": "x", "per_subject": 0}, "per_subject must be 1 or more"),
             ({"name": "x", "balance": "Edma"}, "Did you mean Edema?"),
             ({"name": "x", "labels": ["Fracture"]}, "No image matches"),
-            ({"name": "x", "balance": "Fracture"}, "nothing is left to balance"),
+            ({"name": "x", "balance": "Fracture"}, "Leave out balance"),
         ]
         for request, message in refused:
             with pytest.raises(QueryError, match=message):

@@ -422,6 +422,16 @@ async def test_forgotten_images_are_overwritten_in_the_copy_too(store: EmbeddedS
     await assert_answers_are_right(store)
 
 
+async def test_what_was_computed_from_forgotten_images_leaves_the_memory(store: EmbeddedStore) -> None:
+    await store.nearest(QUERIES[0], Filter(), limit=10)
+    kept = store._int8_copy._kept
+    assert kept
+    assert kept.rows._kept_estimates
+    del kept
+    await store.forget(Filter(subject_id=SubjectId("p1")))
+    assert store._int8_copy._kept is None
+
+
 async def test_a_copy_is_invalid_while_images_are_forgotten_and_rebuilt_if_that_fails(
     store: EmbeddedStore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ class EmbeddedStore(Store):
         return removed
 
     def _remove_cached(self) -> None:
-        for cache in (self._results, self._mask_cache, self._score_cache, self._rankings):
+        for cache in (self._results, self._mask_cache, self._score_cache, self._rankings, self._int8_copy):
             cache.clear()
 
     async def _update_copy(self, least: int = 1) -> None:

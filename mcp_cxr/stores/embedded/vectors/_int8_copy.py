@@ -105,6 +105,10 @@ class Int8Copy:
         found, changes = self._latest(connection), Changes.of(connection)
         return changes.last_slot - (found.header.covered if found and _fits(found.header, changes) else 0)
 
+    def clear(self) -> None:
+        """Remove from memory what was computed from its rows; the next query opens the file again."""
+        self._kept = None
+
     def lock(self) -> AbstractContextManager[None]:
         """Return the lock to hold around the transaction of `update`; entering it raises `LockBusy` if it is held."""
         return locked(self._folder)

@@ -77,7 +77,7 @@ async def test_a_model_searches_continues_and_is_stopped(
     assert "In the viewer the user looks at result 1" in asked[2]["messages"][-1]["content"]
     assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
         *("search_medical_images", "get_image_metadata", "view_image", "get_patient_timeline"),
-        *("get_archive_overview", "ingest_directory"),
+        *("get_archive_overview", "ingest_directory", "make_cohort"),
     }
 
 

@@ -85,7 +85,7 @@ SELECT i.image_id, i.made_by IS NULL,
     CASE WHEN i.made_by IS NOT NULL THEN json_extract(i.metadata, '$.reading') END,
     i.image_path, i.root, (SELECT vector FROM vectors AS v WHERE v.slot = i.slot),
     f.path, f.size, f.mtime_ns, f.image_id, f.reason
-FROM images AS i LEFT JOIN files AS f ON f.path = i.root || :separator || i.image_path
+FROM images AS i LEFT JOIN files AS f ON f.path = rtrim(i.root, :separator) || :separator || i.image_path
 WHERE i.image_id > :after ORDER BY i.image_id LIMIT :limit"""
 
 _TO_FORGET = "SELECT i.image_id, i.study_id FROM images AS i"

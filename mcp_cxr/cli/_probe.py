@@ -57,6 +57,9 @@ def scores(*, csv_file: Path | None, as_json: bool) -> None:
     from mcp_cxr.research.probes import score_notes  # imports numpy
 
     fitted = with_archive(lambda archive: archive.score_images())
+    if not fitted.probes:
+        _show(fitted, as_json=as_json)
+        return
     if csv_file:
         with open_csv_file(csv_file) as file:
             writer = CsvWriter(file, ("image_id", *(f"score of {label}" for label in fitted.labels)))
@@ -82,6 +85,6 @@ def _data(fitted: FittedProbes) -> dict[str, Any]:
         **asdict(fitted.choices),
         "probes": [asdict(one) for one in fitted.probes],
         "not_fitted": fitted.not_fitted,
-        "scored": len(fitted.image_ids),
+        "scored": len(fitted.image_ids) if fitted.probes else 0,
         "stale": list(fitted.stale),
     }

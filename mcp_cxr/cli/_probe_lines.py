@@ -35,6 +35,7 @@ def fit_notes(fitted: FittedProbes) -> Iterator[str]:
     choices = fitted.choices
     if not fitted.probes:
         yield f"No label of {choices.labeled:,} labeled images has enough examples: nothing was learned. Ingest more."
+        yield from stale_notes(fitted.stale)
         return
     yield (
         f"Learned {choices.fitted_at} from {choices.labeled:,} labeled images, in {choices.folds} folds by patient;"

@@ -118,6 +118,8 @@ def test_a_small_archive_says_which_labels_have_too_few_images(
     assert all(re.fullmatch(r"  [\w ]+: (present|absent) in \d+ images of \d+ patients", line) for line in labels)
     assert labels
     assert "has enough examples: nothing was learned" in done.err
+    assert run("probe", "scores").out == done.out
+    assert run("probe", "list", "--json").json["scored"] == 0
     assert "has no probe: it is present in " in run("search", "--score", "Edema>0.5").error
 
 

@@ -82,7 +82,7 @@ async def _checked(
     files = archive.data_check_files()
     check = files.read_check() if plan is None else await archive.check_data(plan, on_progress=note)
     images = await archive.data_check_images(check) if with_images else None
-    return check, images, files.to_csv() if with_table else None
+    return check, images, files.as_csv() if with_table else None
 
 
 def check_lines(check: DataCheck) -> Iterator[str]:

@@ -23,7 +23,7 @@ from tests.support.served import INITIALIZE, Served, bearer
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_a_client_with_the_token_searches_and_views(served: Served, mode: str):
     async with served.client(mode=mode) as client:
-        assert len((await client.list_tools()).tools) == 7
+        assert len((await client.list_tools()).tools) == 8
         page = (await client.call_tool("search_medical_images", {"query": "effusion"})).structured_content
         assert page
         assert page["results_count"] == 5

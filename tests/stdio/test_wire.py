@@ -36,7 +36,7 @@ print([name for name in {HEAVY} if name in sys.modules])
 def test_stdout_holds_nothing_but_the_protocol(wire: Wire, demo: Ingested):
     hands = wire.shake_hands()
     assert hands["serverInfo"]["name"] == "mcp-cxr"
-    assert len(wire.ask("tools/list")["result"]["tools"]) == 7
+    assert len(wire.ask("tools/list")["result"]["tools"]) == 8
     image_id = demo.drawn.images[0].image_id
     assert wire.call("search_medical_images", query="effusion")["structuredContent"]["results_count"] == 5
     assert wire.call("view_image", image_id=image_id)["content"][0]["type"] == "image"

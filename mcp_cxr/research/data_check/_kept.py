@@ -144,7 +144,7 @@ class CheckFiles:
             self.write_check(replace(self.read_check(), lists=tuple(lists)))
         return len(removed)
 
-    def to_csv(self) -> str:
+    def as_csv(self) -> str:
         """Return all decisions, then the entries of the last check that are not decided, as CSV."""
         decided = self.decisions()
         rows = [_row(one.list_name, one.entry, one.decision, one.decided_at) for one in decided.values()]

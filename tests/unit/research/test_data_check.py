@@ -232,7 +232,7 @@ async def test_decisions_are_kept_for_their_owner_alone_and_shown_by_the_next_ch
         files.decide(entry.key, "wrong")
         assert (await archive.check_data(plan)).lists[0].entries == (replace(entry, decision="wrong"),)
         assert files.read_check().lists[0].entries[0].decision == "wrong"
-        assert files.to_csv().splitlines()[1].startswith("duplicates,wrong,20")
+        assert files.as_csv().splitlines()[1].startswith("duplicates,wrong,20")
         files.decide(entry.key, None)
         assert files.decisions() == {}
     assert modes_of(tmp_path) == {"data_check.json": 0o600, "data_check_decisions.json": 0o600}

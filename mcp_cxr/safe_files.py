@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import stat
 import sys
@@ -14,12 +15,15 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from io import BufferedReader
     from pathlib import Path
 
 _O_PATH = getattr(os, "O_PATH", None)  # Linux, FreeBSD: passes through folders that may not be listed
 # O_NONBLOCK: a fifo that replaced the file must not block.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+_DRAFT = re.compile(r"\.?(?P<name>.+?)(\.[0-9a-f]{8}){1,2}")
 
 
 def open_without_links(path: Path) -> BufferedReader:
@@ -137,6 +141,22 @@ def create_private_file(path: Path, content: bytes) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
+
+
+def remove_drafts(folder: Path, is_of: Callable[[str], bool]) -> None:
+    """Remove what killed processes left of files that they wrote here; a process that writes one now fails to.
+
+    Args:
+        folder: Where the files are; it may be missing.
+        is_of: Tells of the name of a file whether its drafts are removed.
+
+    Raises:
+        OSError: One cannot be removed.
+    """
+    for file in list(folder.iterdir()) if folder.is_dir() else []:
+        found = _DRAFT.fullmatch(file.name)
+        if found and is_of(found["name"]):
+            file.unlink(missing_ok=True)
 
 
 def replace_private_file(path: Path, content: bytes) -> None:

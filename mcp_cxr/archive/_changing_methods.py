@@ -12,11 +12,10 @@ from anyio import to_thread
 from mcp_cxr.archive._archive_base import ArchiveBase
 from mcp_cxr.archive._pacs import PullDestination
 from mcp_cxr.archive._roots import AllowedRoots
-from mcp_cxr.errors import (
-    EmbeddingUnavailable,
-)
+from mcp_cxr.errors import ConfigError, EmbeddingUnavailable
 from mcp_cxr.images import ImageReader
 from mcp_cxr.records import Filter, ForgetPreview
+from mcp_cxr.safe_files import remove_drafts
 from mcp_cxr.stores import with_mimic_prefixes
 from mcp_cxr.upkeep import repair
 
@@ -176,10 +175,15 @@ class ChangingMethods(ArchiveBase):
             ConfigError: A cohort that has one of them cannot be written; nothing was removed from the archive.
             StoreError: The store fails or was never made.
         """
+        selected, cohorts = await self._is_selected(where), self._cohort_folder()
+        before = await to_thread.run_sync(cohorts.names)
         if where != Filter():
-            await to_thread.run_sync(self._cohort_folder().forget, await self._is_selected(where))
+            await to_thread.run_sync(cohorts.forget, selected, before)
         await self._stored_probes().forget(where)
         removed = await self.store.forget(where)
+        made_meanwhile = set(await to_thread.run_sync(cohorts.names)) - set(before)
+        await to_thread.run_sync(cohorts.forget, selected, made_meanwhile)
+        await to_thread.run_sync(self._remove_drafts)
         self._image_files.clear_caches()
         await self.pulled.forget_removed()
         await self._forget_entries_of_data_check()
@@ -191,10 +195,16 @@ class ChangingMethods(ArchiveBase):
         if named := files.image_ids():
             files.keep_only(await self.store.known_ids(named))
 
+    def _remove_drafts(self) -> None:
+        """Remove what killed processes left of the files beside the archive that name images."""
+        try:
+            remove_drafts(self.settings.data_dir, lambda name: name.endswith((".npz", ".json")))  # probes, data checks
+            remove_drafts(self.settings.cohorts_folder, lambda name: name.endswith(".jsonl"))
+        except OSError as exc:
+            raise ConfigError(f"{exc.filename} cannot be removed ({exc.strerror}); it may name images.") from exc
+
     async def _is_selected(self, where: Filter) -> Callable[[CohortRow], bool]:
         """Return what tells of a cohort's row whether `where` selects its image, which the archive may not have now."""
-        if not await to_thread.run_sync(self._cohort_folder().names):
-            return lambda _: False
         ids = {one.image_id for one in await self.store.browse(where, limit=await self.store.count(where) or 1)}
         named = {
             name: getattr(where, name)

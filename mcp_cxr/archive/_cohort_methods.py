@@ -12,14 +12,14 @@ from mcp_cxr.archive._archive_base import ArchiveBase
 from mcp_cxr.archive._method_signature import with_parameters_of
 from mcp_cxr.archive._roots import AllowedRoots
 from mcp_cxr.errors import CxrError
-from mcp_cxr.records import CohortRequest, Filter
+from mcp_cxr.records import CohortRequest, Filter, ImageId
 from mcp_cxr.search import Selection, check_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.records import CohortDifference, CohortVerification, StoredImage
-    from mcp_cxr.research.cohorts import Cohort
+    from mcp_cxr.research.cohorts import Cohort, CohortRow
     from mcp_cxr.search import SearchableWords
 
 
@@ -85,7 +85,20 @@ class CohortMethods(ArchiveBase):
             version=__version__,
         )
         await to_thread.run_sync(folder.write, cohort)
-        return cohort
+        return await self._without_forgotten(cohort)
+
+    async def _without_forgotten(self, cohort: Cohort) -> Cohort:
+        """Return a cohort that was just kept without what was forgotten while it was made, and keep it so."""
+        ids = {row.image_id for row in cohort.rows}
+        gone = ids - await self.store.known_ids(map(ImageId, ids))
+        if not gone:
+            return cohort
+
+        def is_gone(row: CohortRow) -> bool:
+            return row.image_id in gone
+
+        await to_thread.run_sync(self._cohort_folder().forget, is_gone, [cohort.name])
+        return await self.cohort(cohort.name)
 
     async def _select(
         self, request: CohortRequest, searchable_words: SearchableWords, named_below: tuple[Path, ...] | None

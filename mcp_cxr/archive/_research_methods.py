@@ -108,6 +108,10 @@ class ResearchMethods(ArchiveBase):
             on_progress=on_progress or (lambda _: None),
         )
         files.write_check(check)
+        named = {image for one in check.lists for entry in one.entries for image in entry.images}
+        if gone := named - await self.store.known_ids(named):  # forgotten while the data was checked
+            files.keep_only(files.image_ids() - gone)
+            return files.read_check()
         return files.with_decisions(check)
 
     async def data_check_images(self, check: DataCheck) -> PageImages:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mcp_cxr.records import CohortMatch, CohortRequest, CohortSummary
 from mcp_cxr.server._redact_dates import require_date_filters_allowed
-from mcp_cxr.server._redaction import OWNER_SEES_PATHS
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, names_others_gave
 from mcp_cxr.server._search_tool import Names
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
@@ -68,4 +68,5 @@ async def make_cohort(
         searchable_words="archive" if "reports" in state.share else "findings",
         named_below=await state.named_below(),
     )
-    return tool_result(summary_of(cohort))
+    summary = summary_of(cohort)
+    return tool_result(summary, has_untrusted_text=names_others_gave(summary))

@@ -19,7 +19,7 @@ from mcp_cxr.records import LABELS, SPLITS
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mcp_cxr.records import Hit, ImageDetails, IngestSummary, Overview, PatientTimeline, SearchResult
+    from mcp_cxr.records import CohortSummary, Hit, ImageDetails, IngestSummary, Overview, PatientTimeline, SearchResult
 
 REPORTS_NOT_SHARED = (
     "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
@@ -61,6 +61,8 @@ _CODED_TAGS: dict[str, frozenset[str | None]] = {
 """Defined terms of coded header values; any other value was typed."""
 _MEASURED_TAGS = ("Rows", "Columns", "BitsStored", "PixelSpacing", "ImagerPixelSpacing", "TransferSyntaxUID")
 _OWN_IDS = re.compile(r"p(\d{8}|[0-9a-f]{24})/s(\d{8}|[0-9a-f]{24})/([0-9a-f]{8}(-[0-9a-f]{8}){4}|[0-9a-f]{24})")
+_OWN_IMAGE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}|[0-9a-f]{24}")
+_OWN_SPLITS = frozenset((*SPLITS, "all", "unassigned"))
 _CHARS_PER_STUDY = 240  # 60 tokens
 _MAX_REPORT = 50_000  # characters, each up to 13 bytes in the two forms of a result of at most 1,000,000 bytes
 
@@ -134,6 +136,11 @@ def quotes_others(hit: Hit) -> bool:
     ids = f"{hit.subject_id}/{hit.study_id}/{hit.image_id}"
     names = {*hit.labels, *hit.labels_absent}
     return bool(hit.report_excerpt) or not names <= set(LABELS) or _OWN_IDS.fullmatch(ids) is None
+
+
+def names_others_gave(summary: CohortSummary) -> bool:
+    """Return whether a summary of a cohort has ids or splits that neither this program nor MIMIC-CXR named."""
+    return not (_OWN_SPLITS.issuperset(summary.splits) and all(map(_OWN_IMAGE_ID.fullmatch, summary.image_ids)))
 
 
 def _public_path(details: ImageDetails) -> str:

@@ -46,7 +46,7 @@ def link_files(cohort: Cohort, folder: Path) -> int:
         for row in cohort.rows:
             split = row.split or (UNSPLIT if cohort.header["split"] == "none" else UNASSIGNED)
             suffix = "".join(ch for ch in row.path[row.path.rfind(".") :] if ch.isalnum() or ch == ".")
-            link = folder / split.replace("/", "_") / f"{row.image_id.replace('/', '_')}{suffix[:8]}"
+            link = folder / _folder_name(split) / f"{row.image_id.replace('/', '_')}{suffix[:8]}"
             link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not link.is_symlink() or str(link.readlink()) != row.path:
                 link.symlink_to(row.path)
@@ -56,3 +56,9 @@ def link_files(cohort: Cohort, folder: Path) -> int:
     except OSError as exc:
         raise ConfigError(f"{folder} cannot be written ({exc.strerror}); name another folder.") from exc
     return made
+
+
+def _folder_name(split: str) -> str:
+    """Return a split as the name of a folder: a table may call a split anything, even `..`."""
+    name = split.replace("/", "_").replace("\0", "_")
+    return f"_{name}" if name.startswith(".") else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from mcp_cxr.errors import ConfigError, NotFound, QueryError
 from mcp_cxr.research.cohorts._manifest import Cohort, read_cohort
@@ -12,7 +12,7 @@ from mcp_cxr.research.cohorts._splits import check_name
 from mcp_cxr.safe_files import create_private_file, replace_private_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from mcp_cxr.research.cohorts._manifest import CohortRow
@@ -39,10 +39,10 @@ class CohortFolder:
     def _header(self, name: str) -> dict[str, Any]:
         try:
             with self._file(name).open("rb") as file:
-                header: dict[str, Any] = json.loads(file.readline())
+                header: Any = json.loads(file.readline())
         except (OSError, ValueError):
             return {"name": name}
-        return header
+        return cast("dict[str, Any]", header) if isinstance(header, dict) and "format" in header else {"name": name}
 
     def read(self, name: str) -> tuple[Cohort, bool]:
         """Return a cohort, and whether its manifest is as it was written.
@@ -51,8 +51,12 @@ class CohortFolder:
             NotFound: There is none of this name.
             ConfigError: The file cannot be read.
         """
+        return self._read(check_name(name))
+
+    def _read(self, name: str) -> tuple[Cohort, bool]:
+        """Return a cohort by the name of its file, which a person may have copied under any name."""
         try:
-            content = self._file(check_name(name)).read_bytes()
+            content = self._file(name).read_bytes()
         except FileNotFoundError:
             known = ", ".join(self.names()[:10]) or "none yet"
             raise NotFound(f"There is no cohort {name}. Cohorts: {known}.") from None
@@ -93,17 +97,17 @@ class CohortFolder:
         Raises:
             ConfigError: A manifest cannot be read.
         """
-        return [name for name in self.names() if any(is_held(row) for row in self.read(name)[0].rows)]
+        return [name for name in self.names() if any(is_held(row) for row in self._read(name)[0].rows)]
 
-    def forget(self, is_forgotten: Callable[[CohortRow], bool]) -> dict[str, int]:
-        """Remove images from all cohorts; return how many each has lost, those that lost none left out.
+    def forget(self, is_forgotten: Callable[[CohortRow], bool], names: Iterable[str]) -> dict[str, int]:
+        """Remove images from cohorts; return how many each has lost, those that lost none left out.
 
         Raises:
             ConfigError: A manifest cannot be read or written: nothing of an archive may be forgotten before it can.
         """
         lost: dict[str, int] = {}
-        for name in self.names():
-            before, _ = self.read(name)
+        for name in names:
+            before, _ = self._read(name)
             after = before.without(is_forgotten)
             if after is not before:
                 try:

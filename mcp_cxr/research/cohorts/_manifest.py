@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,17 @@ FORMAT = "mcp-cxr cohort 1"
 FORGOTTEN_ID = "(forgotten)"
 UNSPLIT, UNASSIGNED = "all", "unassigned"
 """Names of the only split of a cohort that is not split, and of images without an official split."""
+_DAMAGED = "The manifest of cohort {} is damaged; make the cohort again."
+_NEEDED = frozenset(
+    (
+        *("name", "query", "understood", "filters", "matched", "counts", "per_subject", "split", "seed", "balance"),
+        *("mirrored", "digests", "images", "studies", "subjects", "splits", "patient_safe", "patients", "labels_by"),
+        *("fingerprint", "versions", "built_by", "searchable_words", "leaks", "forgotten", "warnings"),
+    )
+)
+"""Of the header: what every reader of a manifest relies on."""
+_MAY_NAME_IDS = ("query", "understood", "filters", "leaks", "warnings")
+"""Of the header: what may name images, studies and patients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,8 @@ class Cohort:
         for name in ("study_id", "subject_id"):
             ids |= {getattr(row, name) for row in gone} - {getattr(row, name) for row in kept}
         before = self.header["forgotten"]
-        header = {**_without_ids(self.header, ids), **counts_of_rows(kept, is_split=self.header["split"] != "none")}
+        told = {name: _without_ids(self.header[name], ids) for name in _MAY_NAME_IDS}
+        header = {**self.header, **told, **counts_of_rows(kept, is_split=self.header["split"] != "none")}
         return Cohort({**header, "forgotten": before + len(gone)}, kept)
 
 
@@ -93,8 +106,11 @@ def read_cohort(content: bytes, name: str) -> tuple[Cohort, bool]:
         digest = header.pop("digest")
         rows = tuple(CohortRow(**json.loads(line)) for line in lines)
         is_known = header["format"] == FORMAT
+        is_whole = header.keys() >= _NEEDED
     except (ValueError, TypeError, KeyError, AttributeError) as exc:
-        raise ConfigError(f"The manifest of cohort {name} is damaged; make the cohort again.") from exc
+        raise ConfigError(_DAMAGED.format(name)) from exc
+    if is_known and not is_whole:
+        raise ConfigError(_DAMAGED.format(name))
     if not is_known:
         raise ConfigError(f"Another version of mcp-cxr made cohort {name}; use that version, or make it again.")
     return Cohort(header, rows), digest == _digest(header, lines)
@@ -123,20 +139,18 @@ def _counts(rows: Iterable[CohortRow]) -> dict[str, int]:
 
 
 def _without_ids(value: Any, ids: Collection[str]) -> Any:  # noqa: ANN401 - JSON
-    """Return JSON in which no text holds one of the ids, with or without its letter."""
+    """Return JSON in which no text names one of the ids, with or without its letter."""
     if isinstance(value, dict):
         return {name: _without_ids(one, ids) for name, one in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
         return [_without_ids(one, ids) for one in cast("list[Any]", value)]
-    if isinstance(value, str):
-        for one in ids:
-            bare = one[1:] if one[1:].isdigit() else one
-            if bare and bare in value:
-                value = (
-                    FORGOTTEN_ID
-                    if value in {one, bare}
-                    else value.replace(one, FORGOTTEN_ID).replace(bare, FORGOTTEN_ID)
-                )
+    if not isinstance(value, str):
+        return value
+    for one in ids:
+        bare = one[1:] if one[1:].isdigit() else one
+        if bare and bare in value:  # an id such as 1 is in many a number: only whole words are one
+            named = "|".join(map(re.escape, (one, bare)))
+            value = re.sub(rf"(?<![^\W_])({named})(?![^\W_])", FORGOTTEN_ID, value)
     return value
 
 

@@ -51,6 +51,8 @@ class CheckPlan:
             raise ConfigError(f"Unknown list {unknown[0]!r}. Known: {', '.join(LIST_NAMES)}.")
         if self.most < 1:
             raise ConfigError("Keep at least one entry of each list.")
+        if not self.lists:
+            raise ConfigError(f"Name at least one list: {', '.join(LIST_NAMES)}.")
 
 
 async def check_data(

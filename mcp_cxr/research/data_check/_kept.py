@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import TypeAdapter
+
 from mcp_cxr.csv_writer import csv_text
 from mcp_cxr.errors import ConfigError, NotFound, QueryError
 from mcp_cxr.research.data_check._result import DECISIONS, CheckEntry, CheckList, DataCheck, Decision
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _CHECK, _DECISIONS = "data_check.json", "data_check_decisions.json"
 _NO_CHECK = "The data of this archive was not checked yet. Run `mcp-cxr check-data`."
+_UNREADABLE = "The last check of the data cannot be read. Run `mcp-cxr check-data` again."
 _COLUMNS = (
     "list", "decision", "decided_at", "image_ids", "study_ids", "subject_ids", "reason", "suggestion", "score", "key",
 )  # fmt: skip
@@ -69,15 +72,17 @@ class CheckFiles:
         if kept.get("location", "") != self._location:
             raise NotFound(_NO_CHECK)
         try:
-            check = _check_of(kept["check"])
+            check = TypeAdapter(DataCheck).validate_python(kept["check"])
         except (KeyError, TypeError, ValueError) as exc:
-            raise NotFound("The last check of the data cannot be read. Run `mcp-cxr check-data` again.") from exc
+            raise NotFound(_UNREADABLE) from exc
+        if not check.lists:
+            raise NotFound(_UNREADABLE)
         return self.with_decisions(check)
 
     def decisions(self) -> dict[str, KeptDecision]:
         """Return all decisions by the key of their entry, in the order in which they were made."""
         try:
-            return {key: _decision_of(one) for key, one in _read(self._decisions).items()}
+            return TypeAdapter(dict[str, KeptDecision]).validate_python(_read(self._decisions))
         except (KeyError, TypeError, ValueError) as exc:
             raise ConfigError(
                 f"{self._decisions} cannot be read: it was changed or damaged. Restore it, or move it away."
@@ -138,7 +143,7 @@ class CheckFiles:
         lists: list[CheckList] = []
         for one in self._lists():
             kept = tuple(entry for entry in one.entries if wanted.issuperset(entry.images))
-            removed.update(entry.key for entry in one.entries if entry not in kept)
+            removed.update({entry.key for entry in one.entries} - {entry.key for entry in kept})
             lists.append(replace(one, entries=kept, total=one.total - len(one.entries) + len(kept)))
         if removed and lists:
             self.write_check(replace(self.read_check(), lists=tuple(lists)))
@@ -210,25 +215,3 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, TypeError) as exc:
         raise ConfigError(f"{path} cannot be read. Restore it, or move it away and check the data again.") from exc
-
-
-def _check_of(kept: Mapping[str, Any]) -> DataCheck:
-    values = dict(kept)
-    return DataCheck(lists=tuple(map(_list_of, values.pop("lists"))), **values)
-
-
-def _list_of(kept: Mapping[str, Any]) -> CheckList:
-    values = dict(kept)
-    entries, notes = tuple(map(_entry_of, values.pop("entries"))), tuple(values.pop("notes"))
-    return CheckList(entries=entries, notes=notes, **values)
-
-
-def _entry_of(kept: Mapping[str, Any]) -> CheckEntry:
-    values = dict(kept)
-    images, studies, subjects = (tuple(values.pop(name)) for name in ("images", "studies", "subjects"))
-    return CheckEntry(images=images, studies=studies, subjects=subjects, **values)
-
-
-def _decision_of(kept: Mapping[str, Any]) -> KeptDecision:
-    values = dict(kept)
-    return KeptDecision(entry=_entry_of(values.pop("entry")), **values)

@@ -28,6 +28,8 @@ _NEAREST_SHARE, _FEWEST_NEAREST = 0.01, 5
 """Images that are compared, of the sample: a group that is larger than this share hides its members from each other."""
 _RIDGE = 0.003
 """Of the mean variance, added to each direction: a sample smaller than the dimension has none in some."""
+_LEAST_VARIANCE = 1e-12
+"""What counts as the mean variance at least: vectors may all be equal."""
 _FENCE = 3.5
 """An outlier is further from the median than so many quartiles of its side; docs/check-data.md has figures."""
 _ROWS = 2048  # images in one product with the sample: 32 MiB
@@ -86,14 +88,16 @@ def _nearness(facts: ArchiveFacts, vectors: Vectors, sample: ReferenceSample) ->
         squares = lengths**2 + known_lengths**2 - 2 * cosines * lengths * known_lengths
         cosines[is_own], squares[is_own] = -1, np.inf
         distances = np.sqrt(np.maximum(np.partition(squares, nearest - 1, axis=1)[:, :nearest], 0)).mean(axis=1)
-        distances = np.log(np.minimum(distances, np.finfo(np.float32).max))
+        distances = np.log(np.clip(distances, np.finfo(np.float32).tiny, np.finfo(np.float32).max))
         yield np.partition(cosines, -nearest, axis=1)[:, -nearest:].mean(axis=1), distances
 
 
 def _whitening(rows: Floats) -> Floats:
     """Return the matrix after which the rows vary alike in all directions."""
     covariance = (rows.T @ rows).astype(np.float64) / len(rows)
-    covariance[np.diag_indices_from(covariance)] += _RIDGE * np.trace(covariance) / len(covariance)
+    covariance[np.diag_indices_from(covariance)] += _RIDGE * max(
+        np.trace(covariance) / len(covariance), _LEAST_VARIANCE
+    )
     return np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
 
 

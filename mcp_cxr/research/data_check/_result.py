@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from mcp_cxr.records import ImageId, StudyId, SubjectId  # noqa: TC001 - files are read by these annotations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from mcp_cxr.records import ImageId, StudyId, SubjectId
 
 ListName: TypeAlias = Literal[
     "labels", "views", "unknown_views", "duplicates", "outliers", "orientation", "reports", "dates"

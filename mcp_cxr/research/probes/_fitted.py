@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.records import ImageId
 from mcp_cxr.research.probes._examples import NEEDED
 from mcp_cxr.research.probes._linear import LinearProbes
+from mcp_cxr.research.probes._moments import FOLDS
 from mcp_cxr.safe_files import replace_private_file
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vector, Vectors
 
 _FORMAT = 1
+_DAMAGED = (
+    *(EOFError, ValueError, KeyError, TypeError, AttributeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),  # what zipfile raises, each for its kind
+)
 _MADE = "make them again with `mcp-cxr probe fit`"
 NOT_FITTED = "No probes were learned for this archive yet. Run `mcp-cxr probe fit`."
 
@@ -173,21 +180,41 @@ def load(path: Path) -> FittedProbes:
         raise NotFound(NOT_FITTED) from None
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read ({exc.strerror}); check its permissions.") from exc
-    except (EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as exc:
+    except _DAMAGED as exc:
         raise ConfigError(f"{path} is damaged; {_MADE}.") from exc
 
 
 def _fitted(facts: dict[str, Any], arrays: dict[str, Any]) -> FittedProbes:
     ids = arrays["image_ids"].tobytes().decode()
-    return FittedProbes(
-        ProbeChoices(**facts["choices"]),
-        tuple(Probe(**probe) for probe in facts["probes"]),
-        dict(facts["not_fitted"]),
+    choices = TypeAdapter(ProbeChoices).validate_python(facts["choices"])
+    fitted = FittedProbes(
+        choices,
+        TypeAdapter(tuple[Probe, ...]).validate_python(facts["probes"]),
+        TypeAdapter(dict[str, str]).validate_python(facts["not_fitted"]),
         tuple(map(ImageId, ids.split("\n"))) if ids else (),
         arrays["values"],
         LinearProbes(arrays["weights"], arrays["offsets"], arrays["ridges"]),
-        tuple(facts["stale"]),
+        TypeAdapter(tuple[str, ...]).validate_python(facts["stale"]),
     )
+    _require_shapes(fitted)
+    return fitted
+
+
+def _require_shapes(fitted: FittedProbes) -> None:
+    """Refuse arrays that are not those of the facts beside them.
+
+    Raises:
+        ValueError: They are not.
+    """
+    linear, images, probes = fitted.linear, len(fitted.image_ids), len(fitted.probes)
+    for array, shape in (
+        (fitted.values, (images, probes)),
+        (linear.weights, (FOLDS, probes, fitted.choices.dimension)),
+        (linear.offsets, (FOLDS, probes)),
+        (linear.ridges, (FOLDS, probes)),
+    ):
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(f"{array.dtype} {array.shape} instead of {shape}")
 
 
 def _bytes(text: str) -> Any:  # noqa: ANN401  # an array of bytes

@@ -38,8 +38,7 @@ class StoredProbes:
     async def fit(self, *, version: str) -> FittedProbes:
         """Learn probes, score all images, and store both in place of earlier ones; see `fit_probes`."""
         fitted = await fit_probes(self.store, version=version)
-        await to_thread.run_sync(save, self.path, fitted)
-        return fitted
+        return await self._save(fitted)
 
     async def read(self) -> FittedProbes:
         """Return the stored probes, with the reasons to learn them again.
@@ -61,8 +60,16 @@ class StoredProbes:
             StoreError: The store fails or was never made.
         """
         fitted = await score_images(self.store, await to_thread.run_sync(load, self.path))
-        await to_thread.run_sync(save, self.path, fitted)
+        fitted = await self._save(fitted)
         return replace(fitted, stale=await reasons_to_fit_again(self.store, fitted))
+
+    async def _save(self, fitted: FittedProbes) -> FittedProbes:
+        """Store probes without the scores of what was forgotten while they were made; return what is stored."""
+        await to_thread.run_sync(save, self.path, fitted)
+        if gone := set(fitted.image_ids) - await self.store.known_ids(fitted.image_ids):
+            fitted = fitted.without(gone, FORGOTTEN)
+            await to_thread.run_sync(save, self.path, fitted)
+        return fitted
 
     async def forget(self, where: Filter) -> None:
         """Remove the scores of images that are about to be forgotten; does nothing without stored probes.

@@ -159,7 +159,11 @@ def _pairs_of_blocks(
     if not len(i):
         return i, j, np.empty(0, np.float32)
     (own, i), (other, j) = np.unique(i, return_inverse=True), np.unique(j, return_inverse=True)
-    cosines = (left.whole(own + rows.start) @ right.whole(other + columns.start).T)[i, j]
+    one, another = left.whole(own + rows.start), right.whole(other + columns.start)
+    are_mean = (np.vecdot(one, one)[i] == 0) & (
+        np.vecdot(another, another)[j] == 0
+    )  # both are equal to the mean, and so to each other
+    cosines = np.where(are_mean, np.float32(1), (one @ another.T)[i, j])
     near = cosines >= least
     first, second = left.order[own[i[near]] + rows.start], right.order[other[j[near]] + columns.start]
     if left.vectors is right.vectors:

@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections import Counter, defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_cxr.errors import NotFound, QueryError
+from mcp_cxr.errors import ConfigError, NotFound, QueryError
 from mcp_cxr.records import CohortRequest, Filter, ImageId, SubjectId
-from mcp_cxr.research.cohorts import csv_table, json_lines, link_files
+from mcp_cxr.research.cohorts import Cohort, CohortFolder, csv_table, json_lines, link_files
 from tests.unit.evaluate.archives import random_vectors
 from tests.unit.research.cohort_archives import MadeUpStudy, archive_of
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mcp_cxr.archive import Archive
-    from mcp_cxr.research.cohorts import Cohort
 
 pytestmark = pytest.mark.anyio
 
@@ -370,3 +370,72 @@ async def test_two_cohorts_are_compared(tmp_path: Path):
 def test_a_request_in_a_notebook_has_the_parameters_of_its_arguments():
     with pytest.raises(TypeError):
         CohortRequest("x", "query", ["PA"])  # pyright: ignore[reportCallIssue]  # filters are named
+
+
+async def test_forgetting_an_id_that_is_a_number_spoils_no_other_number(tmp_path: Path):
+    async with archive_of(FIVE, tmp_path) as archive:
+        made = await archive.make_cohort("effusion-1", split="70/10/20")
+        rows = [replace(row, subject_id="1") if row.subject_id == "p000" else row for row in made.rows]
+        left = Cohort({**made.header, "query": "patient 1 and p0001"}, tuple(rows)).without(
+            lambda row: row.subject_id == "1"
+        )
+        (archive.settings.cohorts_folder / "effusion-1.jsonl").write_bytes(left.to_bytes())
+        again = await archive.cohort("effusion-1")
+    kept = ("name", "format", "split", "versions", "fingerprint")
+    assert {name: again.header[name] for name in kept} == {name: made.header[name] for name in kept}
+    assert again.header["query"] == "patient (forgotten) and p0001"
+
+
+async def test_a_copy_of_a_manifest_under_another_name_does_not_hinder_forget(tmp_path: Path):
+    async with archive_of(FIVE, tmp_path) as archive:
+        await archive.make_cohort("all")
+        folder = archive.settings.cohorts_folder
+        (folder / "Copy of all.jsonl").write_bytes((folder / "all.jsonl").read_bytes())
+        await archive.forget(Filter(subject_id=SubjectId("p000")))
+    assert [b"p000" in file.read_bytes() for file in folder.iterdir()] == [False, False]
+
+
+@pytest.mark.parametrize("content", ["[]", "3", '{"images": 3}', '{"digest": "", "format": "mcp-cxr cohort 1"}'])
+async def test_a_manifest_of_another_form_is_listed_by_name_or_refused(tmp_path: Path, content: str):
+    async with archive_of(FIVE, tmp_path) as archive:
+        await archive.make_cohort("odd")
+        (archive.settings.cohorts_folder / "odd.jsonl").write_text(f"{content}\n")
+        (header,) = await archive.cohorts()
+        assert "images" not in header
+        with pytest.raises(ConfigError, match="manifest of cohort odd is damaged"):
+            await archive.cohort("odd")
+
+
+async def test_what_is_forgotten_while_a_cohort_is_made_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async with archive_of(FIVE, tmp_path) as archive:
+        write = CohortFolder.write
+
+        def write_late(folder: CohortFolder, cohort: Cohort) -> None:
+            anyio.from_thread.run(archive.forget, Filter(subject_id=SubjectId("p000")))
+            write(folder, cohort)
+
+        monkeypatch.setattr(CohortFolder, "write", write_late)
+        made = await archive.make_cohort("all")
+        text = (archive.settings.cohorts_folder / "all.jsonl").read_text()
+    assert [row.subject_id for row in made.rows] == ["p001", "p002", "p001"]
+    assert "p000" not in text
+
+
+async def test_what_a_killed_process_left_is_removed_by_forget(tmp_path: Path):
+    async with archive_of(FIVE, tmp_path) as archive:
+        made = await archive.make_cohort("all")
+        folder, data = archive.settings.cohorts_folder, archive.settings.data_dir
+        left = [folder / ".other.jsonl.0a1b2c3d", folder / "all.jsonl.0a1b2c3d", data / ".probes.npz.0a1b2c3d.4e5f6a7b"]
+        kept = [folder / "all.jsonl.bak", data / "access.jsonl.20261130"]
+        for file in (*left, *kept):
+            file.write_bytes(made.to_bytes())
+        await archive.forget(Filter(subject_id=SubjectId("p000")))
+    assert [file.exists() for file in (*left, *kept)] == [False] * 3 + [True] * 2
+
+
+async def test_a_split_of_any_name_is_linked_below_the_folder(tmp_path: Path):
+    studies = [MadeUpStudy(0, split=".."), MadeUpStudy(1, split="../up"), MadeUpStudy(1, split="train")]
+    async with archive_of(studies, tmp_path / "archive") as archive:
+        made = await archive.make_cohort("all")
+    assert link_files(made, tmp_path / "out" / "links") == 3
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["links"]

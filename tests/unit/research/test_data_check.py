@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mcp_cxr.errors import ConfigError, NotFound, QueryError
-from mcp_cxr.records import Filter, SubjectId
-from mcp_cxr.research.data_check import LIST_NAMES, CheckFiles, CheckList, CheckPlan, ListName
+from mcp_cxr.records import Filter, ImageId, SubjectId
+from mcp_cxr.research import data_check
+from mcp_cxr.research.data_check import LIST_NAMES, CheckEntry, CheckFiles, CheckList, CheckPlan, DataCheck, ListName
 from tests.support.archives import all_bytes
 from tests.support.planted_faults import PlantedFaults, images_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mcp_cxr.stores import Store
 
 TODAY = dt.date(2026, 11, 30)
 
@@ -200,6 +204,16 @@ async def test_each_list_that_cannot_be_made_says_why(tmp_path: Path):
     }
 
 
+async def test_an_archive_of_equal_images_is_checked(tmp_path: Path):
+    planted = PlantedFaults.drawn(60)
+    planted.vectors[:] = planted.vectors[0]
+    async with planted.archive(tmp_path) as archive:
+        check = await archive.check_data(CheckPlan(lists=("labels", "views", "duplicates", "outliers", "dates")))
+    totals = {one.name: one.total for one in check.lists}
+    images = len(planted.images)
+    assert (totals["duplicates"], totals["outliers"]) == (images * (images - 1) // 2, 0)
+
+
 async def test_labels_of_too_few_studies_are_named_with_the_reason(tmp_path: Path):
     found = await the_list(PlantedFaults.drawn(60), "labels", tmp_path)
     assert found.not_made
@@ -266,6 +280,28 @@ async def test_forget_removes_the_entries_and_decisions_of_a_patient(tmp_path: P
     assert planted.images[1].image_id.encode() not in all_bytes(tmp_path)
 
 
+async def test_what_is_forgotten_while_the_data_is_checked_is_not_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    planted = PlantedFaults.drawn(60)
+    planted.copy_image(of=1, to=40)
+    planted.copy_image(of=10, to=50)
+    async with planted.archive(tmp_path) as archive:
+        files = archive.data_check_files()
+        kept_check(tmp_path)  # of an image of another archive
+        check = data_check.check_data
+
+        async def checked_before(store: Store, *given: Any, **named: Any) -> DataCheck:
+            found = await check(store, *given, **named)
+            await store.forget(Filter(subject_id=SubjectId(planted.images[1].subject_id)))
+            return found
+
+        monkeypatch.setattr(data_check, "check_data", checked_before)
+        (found,) = (await archive.check_data(CheckPlan(lists=("duplicates",)))).lists
+        assert [entry.images for entry in found.entries] == [tuple(images_of(planted, (10, 50)))]
+        assert list(files.decisions()) == ["views|i0"]
+
+
 async def test_a_check_of_another_store_in_the_same_folder_is_not_shown(tmp_path: Path):
     async with PlantedFaults.drawn(12).archive(tmp_path) as archive:
         await archive.check_data(CheckPlan(lists=("dates",)))
@@ -281,3 +317,41 @@ def test_damaged_files_are_named(tmp_path: Path):
     (tmp_path / "data_check_decisions.json").write_text('{"a": {}}')
     with pytest.raises(ConfigError, match=r"data_check_decisions\.json cannot be read"):
         CheckFiles(tmp_path, None).decisions()
+
+
+def kept_check(folder: Path, entries: int = 1) -> CheckFiles:
+    """Return the files of a check of one list, with a decision about its first entry."""
+    files = CheckFiles(folder, None)
+    listed = tuple(CheckEntry(f"views|i{one}", (ImageId(f"i{one}"),), (), (), "r", 0.5) for one in range(entries))
+    files.write_check(DataCheck("2026", "1", "m", 1, 1, 1, 1.0, (CheckList("views", listed, entries),)))
+    files.decide("views|i0", "wrong")
+    return files
+
+
+@pytest.mark.parametrize("changed", [{"lists": []}, {"images": None}, {"date": 3}, {"lists": [{"name": "x"}]}])
+def test_a_check_that_was_changed_by_hand_is_refused(tmp_path: Path, changed: dict[str, Any]):
+    files, path = kept_check(tmp_path), tmp_path / "data_check.json"
+    kept = json.loads(path.read_text())
+    path.write_text(json.dumps({**kept, "check": {**kept["check"], **changed}}))
+    with pytest.raises(NotFound, match="cannot be read"):
+        files.read_check()
+
+
+def test_a_decision_that_was_changed_by_hand_is_refused(tmp_path: Path):
+    files, path = kept_check(tmp_path), tmp_path / "data_check_decisions.json"
+    path.write_text(path.read_text().replace('"wrong"', '"perhaps"'))
+    with pytest.raises(ConfigError, match="was changed or damaged"):
+        files.decisions()
+
+
+def test_forgetting_does_not_compare_all_entries_with_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files, equal, compared = kept_check(tmp_path, 400), CheckEntry.__eq__, list[CheckEntry]()
+
+    def counted(self: CheckEntry, other: object) -> bool:
+        compared.append(self)
+        return equal(self, other)
+
+    monkeypatch.setattr(CheckEntry, "__eq__", counted)
+    assert files.keep_only([ImageId(f"i{one}") for one in range(1, 400)]) == 1
+    assert len(files.read_check().lists[0].entries) == 399
+    assert len(compared) < 2000

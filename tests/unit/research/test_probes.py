@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from mcp_cxr.research.probes import (
     fit_probes,
     fold_of,
 )
+from mcp_cxr.research.probes._fitted import load
 from mcp_cxr.stores import MemoryDatabase, MemoryStore
 from tests.support.planted import LABELS, fill, planted
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mcp_cxr.research.probes import FittedProbes
     from mcp_cxr.stores import Store
     from tests.support.planted import Planted
 
@@ -212,6 +215,58 @@ async def test_a_damaged_file_is_named_and_does_not_hinder_forget(store: Store, 
     await stored.mark_changed()
     await stored.forget(Filter(subject_id=SubjectId("p00001")))
     assert not stored.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("array", "content"),
+    [
+        ("values", np.zeros((1, 1), np.float32)),
+        ("values", np.full((IMAGES, len(LABELS)), "a")),
+        ("values", np.array([print], object)),
+        ("weights", np.zeros((1, 1, 1), np.float32)),
+        ("facts", np.frombuffer(b"[]", np.uint8)),
+        ("facts", np.frombuffer(b'{"format": 1, "probes": [{"label": 3}]}', np.uint8)),
+    ],
+)
+async def test_a_file_whose_parts_do_not_fit_each_other_is_damaged(
+    store: Store, tmp_path: Path, array: str, content: NDArray[np.generic]
+) -> None:
+    stored = StoredProbes(tmp_path / "probes.npz", store)
+    await stored.fit(version="1")
+    with np.load(stored.path) as arrays:
+        parts = {**arrays, array: content}
+    np.savez(stored.path, allow_pickle=True, **parts)
+    with pytest.raises(ConfigError, match=r"probes\.npz is damaged"):
+        await stored.read()
+
+
+async def test_every_flipped_byte_is_read_or_refused(store: Store, tmp_path: Path) -> None:
+    stored = StoredProbes(tmp_path / "probes.npz", store)
+    await stored.fit(version="1")
+    content = stored.path.read_bytes()
+    for place in range(len(content) - 600, len(content)):  # the list of the parts: how they are packed
+        for mask in (1, 32):
+            changed = bytearray(content)
+            changed[place] ^= mask
+            stored.path.write_bytes(changed)
+            with suppress(ConfigError):
+                load(stored.path)
+
+
+async def test_what_is_forgotten_while_probes_are_learned_has_no_scores(
+    store: Store, images: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def learned_before(store: Store, *, version: str) -> FittedProbes:
+        found = await fit_probes(store, version=version)
+        await store.forget(Filter(subject_id=images.subject(0)))
+        return found
+
+    monkeypatch.setattr("mcp_cxr.research.probes._stored.fit_probes", learned_before)
+    stored = StoredProbes(tmp_path / "probes.npz", store)
+    fitted = await stored.fit(version="1")
+    assert images.image(0) not in fitted.image_ids
+    assert images.image(0).encode() not in stored.path.read_bytes()
+    assert fitted.stale == (FORGOTTEN,)
 
 
 async def test_a_forgotten_patient_has_no_scores_and_the_probes_are_out_of_date(

@@ -37,6 +37,12 @@ def made_up(seed: int, rows: int, copies: int, *, noise: float = 0.02) -> Vector
     return (both / np.linalg.norm(both, axis=1, keepdims=True)).astype(np.float32)
 
 
+def test_images_that_are_all_the_same_are_near_duplicates():
+    vectors = np.repeat(made_up(1, 1, 0), 5, axis=0)
+    found = near_duplicates(vectors, mean=vectors.mean(axis=0), least=LEAST, sets=np.array([0, 0, 0, 1, 1]))
+    assert list(zip(found.first, found.second, strict=True)) == [(0, 3), (0, 4), (1, 3), (1, 4), (2, 3), (2, 4)]
+
+
 def is_near(left: Vectors, right: Vectors, mean: np.ndarray) -> np.ndarray:
     """Compare every pair as a whole."""
     return np.asarray(centered(left, mean) @ centered(right, mean).T >= LEAST)

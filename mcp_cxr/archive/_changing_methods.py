@@ -172,9 +172,11 @@ class ChangingMethods(ArchiveBase):
 
         Raises:
             ValueError: `where` is empty.
-            ConfigError: A cohort that has one of them cannot be written; nothing was removed from the archive.
+            ConfigError: A cohort that has one of them cannot be written, or the last check of the data or its decisions
+                cannot be read; nothing was removed from the archive.
             StoreError: The store fails or was never made.
         """
+        await to_thread.run_sync(self.data_check_files().require_readable)
         selected, cohorts = await self._is_selected(where), self._cohort_folder()
         before = await to_thread.run_sync(cohorts.names)
         if where != Filter():

@@ -69,7 +69,7 @@ class CheckFiles:
             NotFound: There is none.
         """
         kept = _read(self._check)
-        if kept.get("location", "") != self._location:
+        if not kept or kept.get("location", self._location) != self._location:
             raise NotFound(_NO_CHECK)
         try:
             check = TypeAdapter(DataCheck).validate_python(kept["check"])
@@ -120,6 +120,21 @@ class CheckFiles:
             for one in check.lists
         ]
         return replace(check, lists=tuple(lists))
+
+    def require_readable(self) -> None:
+        """Check that both files can be read, so that what they say of an image can be removed.
+
+        Raises:
+            ConfigError: One of them cannot.
+        """
+        self.decisions()
+        try:
+            self.read_check()
+        except NotFound as exc:
+            if str(exc) == _UNREADABLE:
+                raise ConfigError(
+                    f"{self._check} cannot be read. Remove it, and run `mcp-cxr check-data` again."
+                ) from exc
 
     def image_ids(self) -> set[ImageId]:
         """Return the images of all entries and decisions."""

@@ -280,6 +280,26 @@ async def test_forget_removes_the_entries_and_decisions_of_a_patient(tmp_path: P
     assert planted.images[1].image_id.encode() not in all_bytes(tmp_path)
 
 
+def overwrite(folder: Path, name: str, content: str) -> None:
+    (check,) = folder.rglob("data_check.json")
+    check.with_name(name).write_text(content)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"check": {"lists": 3}}'])
+@pytest.mark.parametrize("name", ["data_check.json", "data_check_decisions.json"])
+async def test_nothing_is_forgotten_while_a_file_that_may_name_it_cannot_be_read(
+    tmp_path: Path, name: str, content: str
+):
+    planted = PlantedFaults.drawn(60)
+    async with planted.archive(tmp_path) as archive:
+        images = (await archive.overview()).images
+        await archive.check_data(CheckPlan(lists=("duplicates",)))
+        overwrite(tmp_path, name, content)
+        with pytest.raises(ConfigError, match=f"{name} cannot be read"):
+            await archive.forget(Filter(subject_id=SubjectId(planted.images[1].subject_id)))
+        assert (await archive.overview()).images == images
+
+
 async def test_what_is_forgotten_while_the_data_is_checked_is_not_listed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.research.probes import FittedProbes, LinearProbes, Probe, ProbeChoices
-from mcp_cxr.research.probes._fitted import save
+from mcp_cxr.research.probes._fitted_probes import save
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -43,7 +43,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "records._search_result",  # results whose empty fields can be left out
         "records._timeline",
         "first_contact",  # a closed schema
-        "research.probes._fitted",  # files beside the archive, which may be damaged
+        "research.probes._fitted_probes",  # files beside the archive, which may be damaged
         "research.data_check._kept",
     ),
     "pypdf": ("images.dicom_reports",),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mcp_cxr.records import ImageId
-    from mcp_cxr.research.probes._fitted import FittedProbes, Probe
+    from mcp_cxr.research.probes._fitted_probes import FittedProbes, Probe
 
 _CONDITION = re.compile(r"\s*(?P<label>[^<>=]*[^<>=\s])\s*(?P<compared>>=|<=|>|<)\s*(?P<limit>\d*\.?\d+)\s*")
 _COMPARED: Mapping[str, Callable[[np.ndarray, float], np.ndarray]] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mcp_cxr.research.probes._fitted import Probe
+    from mcp_cxr.research.probes._fitted_probes import Probe
 
 NO_DIAGNOSIS = "Finding scores are for research, not a diagnosis; no tool gives them to a model."
 

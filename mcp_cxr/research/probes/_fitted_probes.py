@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.records import ImageId
-from mcp_cxr.research.probes._examples import NEEDED
-from mcp_cxr.research.probes._linear import LinearProbes
+from mcp_cxr.research.probes._linear_probes import LinearProbes
 from mcp_cxr.research.probes._moments import FOLDS
+from mcp_cxr.research.probes._training_data import NEEDED
 from mcp_cxr.safe_files import replace_private_file
 
 if TYPE_CHECKING:

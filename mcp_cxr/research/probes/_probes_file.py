@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.research.probes._fitted import FittedProbes, load, save
-from mcp_cxr.research.probes._probes import fit_probes, reasons_to_fit_again, score_images
+from mcp_cxr.research.probes._fit_and_score import fit_probes, reasons_to_fit_again, score_images
+from mcp_cxr.research.probes._fitted_probes import FittedProbes, load, save
 
 if TYPE_CHECKING:
     from pathlib import Path

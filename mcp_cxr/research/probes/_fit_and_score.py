@@ -12,14 +12,14 @@ from anyio import to_thread
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.records import Filter
 from mcp_cxr.research.probes._calibration import auc, brier_skill, calibration_slope
-from mcp_cxr.research.probes._examples import read_examples
-from mcp_cxr.research.probes._fitted import FittedProbes, Probe, ProbeChoices
-from mcp_cxr.research.probes._linear import fit_linear_probes
+from mcp_cxr.research.probes._fitted_probes import FittedProbes, Probe, ProbeChoices
+from mcp_cxr.research.probes._linear_probes import fit_linear_probes
 from mcp_cxr.research.probes._moments import FOLDS
+from mcp_cxr.research.probes._training_data import read_examples
 
 if TYPE_CHECKING:
     from mcp_cxr.records import Fingerprint
-    from mcp_cxr.research.probes._examples import Examples
+    from mcp_cxr.research.probes._training_data import Examples
     from mcp_cxr.stores import Store
 
 METHOD = "linear discriminant with a ridge, and a logistic curve"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mcp_cxr.archive._changing_methods import ChangingMethods
 from mcp_cxr.archive._checking_methods import CheckingMethods
 from mcp_cxr.archive._cohort_methods import CohortMethods
+from mcp_cxr.archive._probe_and_data_check_methods import ResearchMethods
 from mcp_cxr.archive._reading_methods import ReadingMethods
-from mcp_cxr.archive._research_methods import ResearchMethods
 
 
 class Archive(ReadingMethods, ChangingMethods, CheckingMethods, CohortMethods, ResearchMethods):

@@ -1,7 +1,7 @@
 """Checks the data of an archive: lists of what may be wrong, for people to look at and decide about."""
 
 from mcp_cxr.research.data_check._check import MOST_ENTRIES, CheckPlan, check_data
-from mcp_cxr.research.data_check._kept import CheckFiles, KeptDecision
+from mcp_cxr.research.data_check._check_files import CheckFiles, KeptDecision
 from mcp_cxr.research.data_check._orientation import RenderingSource
 from mcp_cxr.research.data_check._result import (
     DECISIONS,

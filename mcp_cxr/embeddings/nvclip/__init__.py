@@ -1,7 +1,8 @@
 """Vectors from an embedding service: NV-CLIP's NIM, and also infinity or vLLM, despite the package's name."""
 
 from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder
-from mcp_cxr.embeddings.nvclip._probes import (
+from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy, RequestRefused
+from mcp_cxr.embeddings.nvclip._service_probes import (
     FINE_TEXT_LENGTHS,
     BatchResult,
     Padding,
@@ -11,7 +12,6 @@ from mcp_cxr.embeddings.nvclip._probes import (
     TextLimit,
     seen_size,
 )
-from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy, RequestRefused
 
 __all__ = [
     "FINE_TEXT_LENGTHS",

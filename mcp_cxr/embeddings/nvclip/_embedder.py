@@ -19,7 +19,6 @@ from mcp_cxr.embeddings.nvclip._dialects import (
     self_check_images,
     text_key,
 )
-from mcp_cxr.embeddings.nvclip._probes import ServiceProbes
 from mcp_cxr.embeddings.nvclip._service import (
     Input,
     InputKind,
@@ -29,6 +28,7 @@ from mcp_cxr.embeddings.nvclip._service import (
     RequestRefused,
     Service,
 )
+from mcp_cxr.embeddings.nvclip._service_probes import ServiceProbes
 from mcp_cxr.errors import EmbeddingError, EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Fingerprint, ImageSpec, Rejection
 

@@ -1,4 +1,4 @@
-"""Use cases of research: cohorts."""
+"""Use cases about cohorts: make, list, read, verify, compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asks the servers of the settings what `mcp-cxr doctor --deep` records."""
+"""`mcp-cxr doctor --deep`: asks the servers that the settings name, and records the answers."""
 
 from __future__ import annotations
 

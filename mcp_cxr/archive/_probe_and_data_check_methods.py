@@ -1,4 +1,4 @@
-"""Use cases of research: probes, the check of the data."""
+"""Use cases of research: probes with their finding scores, and the check of the data."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _SHOWN = 3  # entries of a list that are printed
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Entries to keep of each list; of unknown_views, all are kept.",
+    help="Entries to keep of each list; of unknown_views, up to 50,000 are kept.",
 )
 @click.option("--last", is_flag=True, help="Show the last check with the decisions made since; check nothing.")
 @click.option(
@@ -49,7 +49,7 @@ def check_data(
       labels         labels that the images contradict
       views          images that look like another view position than recorded
       unknown_views  images of unknown view position, with a suggestion
-      duplicates     near duplicates over splits, patients and studies
+      duplicates     near duplicates across splits, patients and studies
       outliers       images unlike the others, or of another body part by their header
       orientation    inverted or rotated images
       reports        reports that contradict labels
@@ -72,7 +72,9 @@ def check_data(
     if html and to_page and images:
         _write(html, to_page(check, images))
     if not as_json:
-        note("Nothing was changed. Decide about entries on the page of `mcp-cxr chat`, or look at --html FILE.")
+        note(
+            "Nothing was changed. Decide about entries on the page of `mcp-cxr chat`, or view images with --html FILE."
+        )
 
 
 async def _checked(

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from mcp_cxr.research.cohorts import Cohort
 
 _EXAMPLES = 5
-_TITLES = {"understood": "Read as", "counts": "Studies of the archive by how they match"}
 
 
 @click.group(short_help="Freeze a selection of images, split it, and verify it later.")
@@ -37,7 +36,7 @@ def cohort() -> None:
     """Freeze a selection of images in a manifest, split it without leaks, and verify it later."""
 
 
-@cohort.command()
+@cohort.command(short_help="Select images, split them, and freeze them as a cohort.")
 @click.argument("name")
 @click.argument("query", required=False)
 @filter_options
@@ -54,15 +53,19 @@ def cohort() -> None:
     metavar="official|none|70/10/20",
     help="The archive's own split (the default if it has one), none, or shares by patient.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Decides what is drawn.")
-@click.option("--balance", metavar="LABEL", help="Leave out studies until 1 and 0 are equally many in each split.")
-@click.option("--mirrored", is_flag=True, help="Also look for mirror images over splits; embeds images again.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random draws.")
+@click.option(
+    "--balance",
+    metavar="LABEL",
+    help="Leave out studies, drawn by the seed, until as many have LABEL at 1 as at 0 in each split.",
+)
+@click.option("--mirrored", is_flag=True, help="Also look for mirror images across splits; embeds images again.")
 @click.option("--digests", is_flag=True, help="Also keep the SHA-256 of each file; reads all files.")
 @as_tool_json
 @allow_demo_encoder
 def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - of CohortRequest
     """Select images by words and filters, and freeze them as the cohort NAME."""
-    from mcp_cxr.records import CohortRequest, to_json
+    from mcp_cxr.records import CohortRequest, Understood, to_json
     from mcp_cxr.research.cohorts import summary_of
 
     request = CohortRequest(name, query, **options)
@@ -72,9 +75,10 @@ def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None
         raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
     print_result(to_json(summary_of(made)), _size_lines(made.header), as_json=as_json)
     if not as_json:
-        for key, title in _TITLES.items():
-            if made.header[key]:
-                note(f"{title}: {_shown(made.header[key])}")
+        if made.header["understood"]:
+            note(f"Read as: {Understood.model_validate(made.header['understood']).as_text()}")
+        if made.header["counts"]:
+            note(f"Studies of the archive by how they match: {_shown(made.header['counts'])}")
         for line in made.header["warnings"]:
             note(f"Note: {line}")
         note(f"Cohort {name} is frozen; `mcp-cxr cohort verify {name}` tells whether anything has changed.")
@@ -99,16 +103,16 @@ def _list_line(header: Mapping[str, Any]) -> str:
     return f"{header['name']}: {header['images']} images ({splits}); {asked}{by}"
 
 
-@cohort.command()
+@cohort.command(short_help="Show how a cohort was made, and leaks between splits.")
 @click.argument("name")
 @as_json
 def show(name: str, *, as_json: bool) -> None:
-    """Show how a cohort was made, what it holds, and what leaks over its splits."""
+    """Show how a cohort was made, what it holds, and which images leak between its splits."""
     found = with_archive(lambda archive: archive.cohort(name))
     print_result(dict(found.header), _show_lines(found), as_json=as_json)
 
 
-@cohort.command()
+@cohort.command(short_help="Write a cohort as CSV, as JSON Lines, or as links.")
 @click.argument("name")
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As a table.")
 @click.option(
@@ -126,7 +130,7 @@ def export(name: str, *, csv_file: Path | None, jsonl_file: Path | None, links_f
     from mcp_cxr.research.cohorts import csv_table, json_lines, link_files
 
     if not (csv_file or jsonl_file or links_folder):
-        raise ConfigError(f"Say how: mcp-cxr cohort export {name} --csv FILE, --jsonl FILE or --links FOLDER.")
+        raise ConfigError(f"Choose an output: mcp-cxr cohort export {name} --csv FILE, --jsonl FILE or --links FOLDER.")
     found = with_archive(lambda archive: archive.cohort(name))
     for file, text_of in ((csv_file, csv_table), (jsonl_file, json_lines)):
         if file:
@@ -134,7 +138,7 @@ def export(name: str, *, csv_file: Path | None, jsonl_file: Path | None, links_f
             note(f"Wrote {file} ({len(found.rows):,} images).")
     if links_folder:
         made = link_files(found, links_folder.absolute())
-        note(f"Made {made:,} links below {links_folder} ({len(found.rows):,} images).")
+        note(f"Made {made:,} new links below {links_folder} (the cohort has {len(found.rows):,} images).")
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -187,7 +191,7 @@ def _diff_lines(found: CohortDifference, first: str, second: str) -> Iterator[st
         more = " ..." if len(ids) > _EXAMPLES else ""
         yield f"{what}: {len(ids)} images" + (f" ({', '.join(ids[:_EXAMPLES])}{more})" if ids else "")
     for name, (one, other) in found.made_differently.items():
-        yield f"{name}: {_shown(one)} in {first}, {_shown(other)} in {second}"
+        yield f"{name.replace('_', ' ')}: {_shown(one)} in {first}; {_shown(other)} in {second}"
 
 
 def _splits(header: Mapping[str, Any]) -> list[tuple[str, dict[str, int]]]:
@@ -204,7 +208,7 @@ def _size_lines(header: Mapping[str, Any]) -> Iterator[str]:
         (name, *(str(counts[unit]) for unit in ("images", "studies", "subjects"))) for name, counts in _splits(header)
     ]
     if len(header["splits"]) > 1:
-        rows.append(("together", *(str(header[name]) for name in ("images", "studies", "subjects"))))
+        rows.append(("total", *(str(header[name]) for name in ("images", "studies", "subjects"))))
     width = max(len(row[0]) for row in rows)
     yield from (f"{row[0]:<{width}}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows)
 
@@ -225,10 +229,10 @@ def _show_lines(found: Cohort) -> Iterator[str]:
     for name in ("near_duplicates", "mirrored"):
         if pairs := leaks.get(name):
             listed = [" = ".join(pair) for pair in pairs["image_ids"]]
-            yield f"{name.replace('_', ' ')} over splits, cosine {leaks['cosine']} or more: {pairs['pairs']} pairs"
+            yield f"{name.replace('_', ' ')} across splits, cosine {leaks['cosine']} or more: {pairs['pairs']} pairs"
             yield from (f"  {one}" for one in listed)
     if why := leaks.get("not_checked"):
-        yield f"near duplicates over splits: not looked for, {why}"
+        yield f"near duplicates across splits: not looked for, {why}"
     yield from (f"note: {line}" for line in header["warnings"])
 
 
@@ -240,7 +244,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
     match value:
         case dict():
             parts = [f"{name} {_shown(one)}" for name, one in value.items() if one not in (None, [], {})]  # pyright: ignore[reportUnknownVariableType]
-            return ", ".join(parts)
+            return ", ".join(parts) or "nothing"
         case list():
             return ", ".join(map(_shown, value)) or "nothing"  # pyright: ignore[reportUnknownArgumentType]
         case bool():

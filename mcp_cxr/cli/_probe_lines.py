@@ -34,7 +34,10 @@ def fit_notes(fitted: FittedProbes) -> Iterator[str]:
 
     choices = fitted.choices
     if not fitted.probes:
-        yield f"No label of {choices.labeled:,} labeled images has enough examples: nothing was learned. Ingest more."
+        yield (
+            f"No label of {choices.labeled:,} labeled images has enough examples: nothing was learned. Ingest more"
+            " studies with labels, then run `mcp-cxr probe fit`."
+        )
         yield from stale_notes(fitted.stale)
         return
     yield (

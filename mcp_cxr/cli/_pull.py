@@ -227,7 +227,7 @@ async def _remove_gone(settings: Settings) -> int:
     async with opened_archive(settings) as archive:
         gone = await archive.pulled.gone_studies()
         if not gone:
-            say("No pull has found a study of the archive missing from the PACS; nothing was removed.")
+            say("Nothing was removed: no pull has found a study of the archive missing from the PACS.")
             return DONE
         wheres = [Filter(study_id=StudyId(study.study_id)) for study in gone]
         previews = [await archive.forget_preview(where) for where in wheres]

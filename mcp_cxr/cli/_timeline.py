@@ -33,7 +33,8 @@ def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) ->
     for warning in shown.warnings:
         note(f"Note: {warning}")
     count = f"{len(shown.studies)} of {shown.total_studies} studies of patient {shown.subject_id}"
-    note(f"{count}, closest in time first. A finding without a status for a study is not mentioned in its report.")
+    note(f"{count}, closest in time first.")
+    note("The numbers beside a finding are those of the studies; a study without a status does not mention it.")
 
 
 def _lines(shown: PatientTimeline) -> Iterator[str]:

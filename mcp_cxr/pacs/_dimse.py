@@ -72,7 +72,7 @@ class DimseConfig:
             return cls(str(host), port or 0, called, calling)
         except ValueError:
             raise ConfigError(
-                "The URL of a PACS asked by DIMSE must be dicom://CALLED_AE@host:port, optionally with ?from=CALLING_AE"
+                "A DIMSE URL must be dicom://CALLED_AE@host:port, optionally with ?from=CALLING_AE"
                 f" (default {_CALLING}); AE titles have at most 16 characters."
             ) from None
 

@@ -44,7 +44,7 @@ class CohortRequest:
     balance: str | None = None
     """A label: studies are left out until those with 1 and with 0 are equally many in each split."""
     mirrored: bool = False
-    """Whether mirror images are looked for over the borders of splits, too; each image is embedded again."""
+    """Whether mirror images are looked for across splits, too; images are embedded again."""
     digests: bool = False
     """Whether the SHA-256 of each file is computed and kept."""
 

@@ -1,4 +1,4 @@
-"""Near duplicates over a split: recall of planted copies, and pairs of two patients, over a range of thresholds.
+"""Near duplicates across a split: recall of planted copies, and pairs of two patients, over a range of thresholds.
 
 With the demonstration encoder and the pixel sketch on drawings, and with made-up vectors like those of CLIP. Then the
 work of a whole archive: CPU time and memory for 377,110 made-up vectors.

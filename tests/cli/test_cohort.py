@@ -28,7 +28,7 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
         ["images", "studies", "patients"],
         ["train", "4", "4", "4"],
         ["test", "4", "4", "4"],
-        ["together", "8", "8", "8"],
+        ["total", "8", "8", "8"],
     ]
     assert "Not safe by patient: no patient of the archive has two studies" in made.err
     assert on_new("cohort", "list").out == "all: 8 images (train 4, test 4); no words\n"
@@ -49,7 +49,7 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
     assert on_new("cohort", "make", "pa", "--view", "PA").code == 0
     differing = on_new("cohort", "diff", "all", "pa")
     assert differing.code == 1
-    assert "split: 50/50 in all, none in pa" in differing.out
+    assert "split: 50/50 in all; none in pa" in differing.out
 
 
 def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path) -> None:

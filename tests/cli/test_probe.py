@@ -96,7 +96,7 @@ def test_all_results_go_into_a_csv_with_their_scores(on_planted: Command, tmp_pa
 def test_what_is_no_condition_is_one_clear_line(on_planted: Command, condition: str) -> None:
     done = on_planted("search", "--score", condition)
     assert done.code == 2
-    assert "A score is asked for as 'Pneumothorax>0.8'" in done.error
+    assert f"Cannot read the score condition {condition!r}. Write a label" in done.error
 
 
 def test_a_label_without_a_probe_is_named_with_those_that_have_one(on_planted: Command) -> None:

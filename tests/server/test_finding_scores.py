@@ -46,7 +46,7 @@ async def test_the_page_searches_by_score_and_says_what_it_was_learned_from(tmp_
         assert any("not a diagnosis" in one for one in found["warnings"])
         refused = await page.call_tool(TOOL, {"scores": ["Edema"]})
         assert refused.is_error
-        assert "A score is asked for as" in str(refused.content)
+        assert "Cannot read the score condition" in str(refused.content)
 
 
 @pytest.mark.parametrize("share", [(), ("reports", "images", "dates")])

@@ -71,7 +71,7 @@ async def test_without_reports_the_words_are_read_as_findings_and_the_manifest_s
 async def test_refusals_say_what_to_do(demo: Ingested, tmp_path: Path):
     async with cohort_host(demo, tmp_path, "reports") as host:
         await host.ask(MAKE, name="all")
-        assert "other content" in await host.refused(MAKE, name="all", view=["PA"])
+        assert "with other images or options" in await host.refused(MAKE, name="all", view=["PA"])
         assert "a-z" in await host.refused(MAKE, name="../all")
         assert "70/10/20" in await host.refused(MAKE, name="x", split="thirds")
         assert "did you mean seed?" in await host.refused(MAKE, name="x", sed=1)

@@ -1,4 +1,4 @@
-"""The two MCP servers that all tabs share: the user's and the language model's, with their event loop and uploads."""
+"""`Backend`, shared by all tabs: the user's MCP server and the language model's, their event loop, and uploads."""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ class CohortFolder:
         """
         names = self.names()
         if len(names) >= _MOST and name not in names:
-            raise QueryError(f"There are {_MOST} cohorts, the most that are kept; delete a file of the folder cohorts.")
+            raise QueryError(
+                f"There are {_MOST} cohorts, the maximum. Delete one: cohorts/NAME{_SUFFIX} in the data folder."
+            )
 
     def write(self, cohort: Cohort) -> None:
         """Write a new cohort; does nothing if the same one is there.
@@ -89,7 +91,9 @@ class CohortFolder:
         except OSError as exc:
             raise ConfigError(f"The cohort cannot be written to the data folder ({exc.strerror}).") from exc
         if not is_same:
-            raise QueryError(f"There is a cohort {cohort.name} with other content; it is kept. Choose another name.")
+            raise QueryError(
+                f"A cohort {cohort.name} with other images or options exists; it is kept. Choose another name."
+            )
 
     def holding(self, is_held: Callable[[CohortRow], bool]) -> list[str]:
         """Return the names of the cohorts that have any such image.

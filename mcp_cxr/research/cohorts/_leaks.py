@@ -1,4 +1,4 @@
-"""Looks for leaks of a split: patients in two splits, and near duplicates over a border."""
+"""Looks for leaks between splits: patients in two of them, and near duplicates across them."""
 
 from __future__ import annotations
 

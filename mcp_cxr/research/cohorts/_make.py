@@ -75,7 +75,9 @@ async def build_cohort(
     if searchable_words == "findings":
         found.official = {study: split for study, split in found.official.items() if split in SPLITS}
     if not found.rows:
-        raise QueryError(" ".join(["No image matches, so no cohort was made.", *selection.warnings]))
+        raise QueryError(
+            " ".join(["No image matches, so no cohort was made; change the words or filters.", *selection.warnings])
+        )
     plan = plan or SplitPlan("official" if found.official else "none")
     why_unsafe = await _why_patients_are_unknown(store)
     rows = _split(found, plan, request.seed, by_study=why_unsafe is not None)
@@ -217,7 +219,7 @@ def _split_warnings(
     if plan.kind == "official":
         lacking = len({row.study_id for row in rows if row.split is None})
         if lacking:
-            found.append(f"{lacking} studies have no official split; they are unassigned.")
+            found.append(f"{lacking} studies have no official split; they are listed as unassigned.")
         return found
     tested = {row.study_id for row in rows if official.get(row.study_id) == "test"}
     trained = {row.study_id for row in rows if row.split == "train"} & tested
@@ -251,5 +253,5 @@ def _leak_warnings(leaked: Mapping[str, Any]) -> list[str]:
     if left_out := leaked.get("mirrored", {}).get("left_out", 0):
         found.append(f"{left_out} images could not be mirrored: their files cannot be read.")
     if (why := leaked.get("not_checked")) and why != "there are no two splits":
-        found.append(f"Near duplicates over splits were not looked for: {why}.")
+        found.append(f"Near duplicates across splits were not looked for: {why}.")
     return found

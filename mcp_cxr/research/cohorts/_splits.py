@@ -1,4 +1,4 @@
-"""Draws: at most some images of each patient, splits by patient, and equal numbers of a label's two values.
+"""Random selections: at most some images of each patient, splits by patient, and equal numbers of a label's values.
 
 Everything is drawn by the hash of the seed and an id, so that it depends on neither an order nor a generator of random
 numbers.

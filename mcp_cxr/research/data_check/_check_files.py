@@ -229,4 +229,4 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError) as exc:
-        raise ConfigError(f"{path} cannot be read. Restore it, or move it away and check the data again.") from exc
+        raise ConfigError(f"{path} cannot be read. Restore it, or move it away and run `mcp-cxr check-data`.") from exc

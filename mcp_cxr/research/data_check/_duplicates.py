@@ -1,4 +1,4 @@
-"""Lists near duplicates: first those over the border of two splits, then of two patients, of two studies, of one."""
+"""Lists near duplicates: first those in two splits, then of two patients, of two studies, within one study."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def list_duplicates(facts: ArchiveFacts, vectors: Vectors, mean: Vector, *, leas
     counts = [
         f"{int((kinds == kind).sum())} {where}"
         for kind, where in (
-            (_OVER_SPLITS, "over the border of two splits"),
+            (_OVER_SPLITS, "across two splits"),
             (_OVER_SUBJECTS, "of two patients"),
             (_OVER_STUDIES, "of two studies of a patient"),
             (_WITHIN_STUDY, "within a study"),
@@ -54,7 +54,7 @@ def list_duplicates(facts: ArchiveFacts, vectors: Vectors, mean: Vector, *, leas
     ]
     notes = [f"Pairs: {', '.join(counts)}."] if counts else []
     if not any(study.split for study in facts.studies):
-        notes.append("No study has a split: near duplicates over splits were not looked for.")
+        notes.append("No study has a split: near duplicates across splits were not looked for.")
     return CheckList("duplicates", entries, pairs.total, notes=tuple(notes))
 
 

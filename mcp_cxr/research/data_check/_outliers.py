@@ -58,7 +58,7 @@ def list_outliers(facts: ArchiveFacts, vectors: Vectors, sample: ReferenceSample
         _entry(facts, image, float(far[image]), is_named=image in named)
         for image in sorted({*np.flatnonzero(far > _FENCE).tolist(), *named})
     ]
-    notes = ("An encoder knows what it was trained on: look at the images before you trust the order.",)
+    notes = ("The order depends on what the encoder was trained on: look at the images before you trust it.",)
     return CheckList("outliers", cut(entries, most), len(entries), notes=notes)
 
 

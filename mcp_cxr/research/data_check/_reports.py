@@ -71,4 +71,6 @@ def _notes(facts: ArchiveFacts) -> tuple[str, ...]:
     by_program = sorted(sources - {"people", "unknown"})
     if not by_program:
         return ()
-    return (f"Labels were read from the reports by {', '.join(by_program)}: it or this reader may be wrong.",)
+    return (
+        f"Labels were read from the reports by {', '.join(by_program)}: they may be wrong, or mcp-cxr's own reading.",
+    )

@@ -14,8 +14,8 @@ ListName: TypeAlias = Literal[
     "labels", "views", "unknown_views", "duplicates", "outliers", "orientation", "reports", "dates"
 ]
 LIST_TITLES: Mapping[ListName, str] = {
-    "labels": "Labels against what the image looks like",
-    "views": "View positions against what the image looks like",
+    "labels": "Labels that do not fit the images",
+    "views": "View positions that do not fit the images",
     "unknown_views": "Unknown view positions, with a suggestion",
     "duplicates": "Near duplicates",
     "outliers": "Images unlike the others",

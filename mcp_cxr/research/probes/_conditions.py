@@ -50,7 +50,10 @@ def read_condition(text: str) -> ScoreCondition:
     """
     found = _CONDITION.fullmatch(text)
     if found is None or not 0 <= float(found["limit"]) <= 1:
-        raise QueryError(f"A score is asked for as 'Pneumothorax>0.8', with >, >=, < or <= and 0 to 1, not {text!r}.")
+        raise QueryError(
+            f"Cannot read the score condition {text!r}. Write a label, one of > >= < <=, and 0 to 1, such as"
+            " 'Pneumothorax>0.8'."
+        )
     return ScoreCondition(found["label"], found["compared"], float(found["limit"]))
 
 

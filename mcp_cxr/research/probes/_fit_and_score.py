@@ -1,4 +1,4 @@
-"""Learns the probes of an archive, scores its images, and says what has changed since."""
+"""Fits the probes of an archive, scores its images, and says what has changed since the fit."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _DAMAGED = (
     *(EOFError, ValueError, KeyError, TypeError, AttributeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError),  # what zipfile raises, each for its kind
 )
-_MADE = "make them again with `mcp-cxr probe fit`"
+_MADE = "learn the probes again with `mcp-cxr probe fit`"
 NOT_FITTED = "No probes were learned for this archive yet. Run `mcp-cxr probe fit`."
 
 
@@ -118,8 +118,10 @@ class FittedProbes:
             return found
         reasons = {name.casefold(): reason for name, reason in self.not_fitted.items()}
         if reason := reasons.get(label.strip().casefold()):
-            raise NotFound(f"{label} has no probe: it is {reason}, and {NEEDED}.")
-        raise NotFound(f"There is no probe of {label!r}. Known: {', '.join(self.labels) or 'none'}.")
+            raise NotFound(f"{label} has no probe: it is {reason}; {NEEDED}. Ingest more labeled studies.")
+        if not self.probes:
+            raise NotFound(f"There is no probe of {label!r}: no label had enough examples. See `mcp-cxr probe list`.")
+        raise NotFound(f"There is no probe of {label!r}. Known: {', '.join(self.labels)}.")
 
     def without(self, image_ids: Collection[ImageId], reason: str) -> FittedProbes:
         """Return the same without the scores of these images, marked stale."""

@@ -1,4 +1,4 @@
-"""The probes of an archive in their file: learned, read, and kept true to what the archive holds."""
+"""The file of an archive's probes: written by a fit, read, and marked as out of date when the archive changes."""
 
 from __future__ import annotations
 

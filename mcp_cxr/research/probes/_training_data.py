@@ -1,4 +1,4 @@
-"""The archive as examples to learn from: vectors, the truth of each label, and the fold of each image's patient."""
+"""The archive as training data of probes: vectors, the truth of each label, and the fold of each image's patient."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ PLAN = CheckPlan(today=dt.date(2026, 11, 30))
 
 
 def faulty() -> PlantedFaults:
-    """Return studies with a near duplicate over splits, a contradiction, an impossible date, and a wrong view."""
+    """Return studies with a near duplicate across splits, a contradiction, an impossible date, and a wrong view."""
     planted = PlantedFaults.drawn(70)
     for number in range(70):
         planted.change_study(number, split="test" if number < 20 else "train")

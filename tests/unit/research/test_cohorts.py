@@ -318,7 +318,7 @@ async def test_a_name_is_taken_once_and_a_hundred_are_kept(tmp_path: Path):
     async with archive_of(FIVE, tmp_path) as archive:
         await archive.make_cohort("c7")
         await archive.make_cohort("c7")
-        with pytest.raises(QueryError, match="a cohort c7 with other content"):
+        with pytest.raises(QueryError, match="A cohort c7 with other images or options exists"):
             await archive.make_cohort("c7", labels=["Edema"])
         folder = archive.settings.cohorts_folder
         for number in range(99):

@@ -173,7 +173,7 @@ async def test_too_few_examples_are_not_learned_from_and_it_is_said(store: Store
     assert fitted.not_fitted == {"Lung Lesion": reason}
     assert set(fitted.labels) == set(LABELS)
     with pytest.raises(
-        NotFound, match=f"Lung Lesion has no probe: it is {reason}, and a probe needs 50 images of 20 patients"
+        NotFound, match=f"Lung Lesion has no probe: it is {reason}; a probe needs 50 images of 20 patients"
     ):
         fitted.column("Lung Lesion")
     with pytest.raises(NotFound, match=r"There is no probe of 'Edma'\. Known: Edema, "):
@@ -210,7 +210,7 @@ async def test_what_is_stored_is_read_again_and_only_by_its_owner(store: Store, 
 async def test_a_damaged_file_is_named_and_does_not_hinder_forget(store: Store, tmp_path: Path, content: bytes) -> None:
     stored = StoredProbes(tmp_path / "probes.npz", store)
     stored.path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"probes\.npz is damaged; make them again with `mcp-cxr probe fit`"):
+    with pytest.raises(ConfigError, match=r"probes\.npz is damaged; learn the probes again with `mcp-cxr probe fit`"):
         await stored.read()
     await stored.mark_changed()
     await stored.forget(Filter(subject_id=SubjectId("p00001")))

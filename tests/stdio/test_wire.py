@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.server.archives import Ingested
 
-IMAGES = 200
+IMAGES = 400  # more than the batches that are on their way when the first one is written
 HEAVY = ["numpy", "pydicom", "PIL", "imagecodecs", "sqlite3", "mcp_cxr.archive", "mcp_cxr.images"]
 PROBE = f"""
 import sys

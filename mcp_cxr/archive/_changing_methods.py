@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +21,13 @@ from mcp_cxr.upkeep import repair
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp_cxr.ingest import IngestCallbacks, Shard, StopSignal
     from mcp_cxr.pacs import PacsSource, Pull, PullPlan, PullSummary
-    from mcp_cxr.records import (
-        IngestSummary,
-        Repair,
-    )
+    from mcp_cxr.records import ImageId, IngestSummary, Repair
     from mcp_cxr.research.cohorts import CohortRow
+    from mcp_cxr.research.data_check import CheckEntry
 
 
 class ChangingMethods(ArchiveBase):
@@ -161,7 +159,7 @@ class ChangingMethods(ArchiveBase):
             images=await self.store.count(where),
             studies=await self.store.count(where, distinct="study"),
             external_in_archive=await self.store.count_external(),
-            cohorts=await to_thread.run_sync(self._cohort_folder().holding, await self._is_selected(where)),
+            cohorts=await to_thread.run_sync(self._cohort_folder().holding, (await self._selection(where)).has_row),
         )
 
     async def forget(self, where: Filter) -> int:
@@ -176,26 +174,21 @@ class ChangingMethods(ArchiveBase):
                 cannot be read; nothing was removed from the archive.
             StoreError: The store fails or was never made.
         """
-        await to_thread.run_sync(self.data_check_files().require_readable)
-        selected, cohorts = await self._is_selected(where), self._cohort_folder()
-        before = await to_thread.run_sync(cohorts.names)
+        files, cohorts = self.data_check_files(), self._cohort_folder()
+        await to_thread.run_sync(files.require_readable)
+        selected, before = await self._selection(where), await to_thread.run_sync(cohorts.names)
         if where != Filter():
-            await to_thread.run_sync(cohorts.forget, selected, before)
+            await to_thread.run_sync(cohorts.forget, selected.has_row, before)
+            await to_thread.run_sync(files.remove, selected.concerns)
         await self._stored_probes().forget(where)
         removed = await self.store.forget(where)
         made_meanwhile = set(await to_thread.run_sync(cohorts.names)) - set(before)
-        await to_thread.run_sync(cohorts.forget, selected, made_meanwhile)
+        await to_thread.run_sync(cohorts.forget, selected.has_row, made_meanwhile)
+        await to_thread.run_sync(files.remove, selected.concerns)  # of a check that ended meanwhile
         await to_thread.run_sync(self._remove_drafts)
         self._image_files.clear_caches()
         await self.pulled.forget_removed()
-        await self._forget_entries_of_data_check()
         return removed
-
-    async def _forget_entries_of_data_check(self) -> None:
-        """Remove the entries and decisions of the data check that name an image which the archive no longer has."""
-        files = self.data_check_files()
-        if named := files.image_ids():
-            files.keep_only(await self.store.known_ids(named))
 
     def _remove_drafts(self) -> None:
         """Remove what killed processes left of the files beside the archive that name images."""
@@ -205,18 +198,30 @@ class ChangingMethods(ArchiveBase):
         except OSError as exc:
             raise ConfigError(f"{exc.filename} cannot be removed ({exc.strerror}); it may name images.") from exc
 
-    async def _is_selected(self, where: Filter) -> Callable[[CohortRow], bool]:
-        """Return what tells of a cohort's row whether `where` selects its image, which the archive may not have now."""
+    async def _selection(self, where: Filter) -> _Selection:
         ids = {one.image_id for one in await self.store.browse(where, limit=await self.store.count(where) or 1)}
-        named = {
-            name: getattr(where, name)
-            for name in ("image_id", "study_id", "subject_id")
-            if getattr(where, name) is not None
-        }
+        names = ("image_id", "study_id", "subject_id")
+        return _Selection(ids, {name: value for name in names if (value := getattr(where, name)) is not None})
 
-        def is_selected(row: CohortRow) -> bool:
-            return row.image_id in ids or (
-                bool(named) and all(getattr(row, name) == one for name, one in named.items())
-            )
 
-        return is_selected
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """The images that a filter selects, also where a file beside the archive names one that the archive has not now."""
+
+    ids: set[ImageId]
+    """Those of the archive."""
+    named: dict[str, str]
+    """What the filter says of `image_id`, `study_id` and `subject_id`."""
+
+    def has_row(self, row: CohortRow) -> bool:
+        """Whether a cohort's image is selected."""
+        return self._has([row.image_id], [row.study_id], [row.subject_id])
+
+    def concerns(self, entry: CheckEntry) -> bool:
+        """Whether an entry of the data check is about a selected image, study or patient."""
+        return self._has(entry.images, entry.studies, entry.subjects)
+
+    def _has(self, images: Sequence[str], studies: Sequence[str], subjects: Sequence[str]) -> bool:
+        given = {"image_id": images, "study_id": studies, "subject_id": subjects}
+        is_named = bool(self.named) and all(value in given[name] for name, value in self.named.items())
+        return is_named or not self.ids.isdisjoint(images)

@@ -110,7 +110,7 @@ class ResearchMethods(ArchiveBase):
         files.write_check(check)
         named = {image for one in check.lists for entry in one.entries for image in entry.images}
         if gone := named - await self.store.known_ids(named):  # forgotten while the data was checked
-            files.keep_only(files.image_ids() - gone)
+            files.remove(lambda entry: not gone.isdisjoint(entry.images))
             return files.read_check()
         return files.with_decisions(check)
 

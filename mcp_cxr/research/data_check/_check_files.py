@@ -17,10 +17,9 @@ from mcp_cxr.research.data_check._result import DECISIONS, CheckEntry, CheckList
 from mcp_cxr.safe_files import replace_private_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
-    from mcp_cxr.records import ImageId
 
 _CHECK, _DECISIONS = "data_check.json", "data_check_decisions.json"
 _NO_CHECK = "The data of this archive was not checked yet. Run `mcp-cxr check-data`."
@@ -136,28 +135,20 @@ class CheckFiles:
                     f"{self._check} cannot be read. Remove it, and run `mcp-cxr check-data` again."
                 ) from exc
 
-    def image_ids(self) -> set[ImageId]:
-        """Return the images of all entries and decisions."""
-        found = {image for one in self.decisions().values() for image in one.entry.images}
-        for one in self._lists():
-            found.update(image for entry in one.entries for image in entry.images)
-        return found
-
-    def keep_only(self, images: Collection[ImageId]) -> int:
-        """Remove each entry and decision that names an image other than these; return how many were removed.
+    def remove(self, concerns: Callable[[CheckEntry], bool]) -> int:
+        """Remove the entries and decisions that something holds for; return how many were removed.
 
         Raises:
             ConfigError: The data folder cannot be written.
         """
-        wanted = set(images)
         with self._changed_decisions() as decisions:
-            gone = [key for key, one in decisions.items() if not wanted.issuperset(one.entry.images)]
+            gone = [key for key, one in decisions.items() if concerns(one.entry)]
             for key in gone:
                 del decisions[key]
         removed = set(gone)
         lists: list[CheckList] = []
         for one in self._lists():
-            kept = tuple(entry for entry in one.entries if wanted.issuperset(entry.images))
+            kept = tuple(entry for entry in one.entries if not concerns(entry))
             removed.update({entry.key for entry in one.entries} - {entry.key for entry in kept})
             lists.append(replace(one, entries=kept, total=one.total - len(one.entries) + len(kept)))
         if removed and lists:

@@ -11,17 +11,16 @@ import numpy as np
 from mcp_cxr.archive import Archive
 from mcp_cxr.errors import EmbeddingUnavailable
 from mcp_cxr.images import ImageReader
-from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, ImageSpec, Study, StudyId, SubjectId
+from mcp_cxr.records import Fingerprint, ImageId, ImageRecord, Study, StudyId, SubjectId
 from mcp_cxr.settings import Settings
 from mcp_cxr.stores import MemoryDatabase, MemoryStore
+from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
-    from mcp_cxr.records import Rejection, Rendering, Vector, Vectors
+    from mcp_cxr.records import Vectors
     from mcp_cxr.stores import Store
 
 DIMENSION = 48
@@ -30,31 +29,13 @@ SHARES = {"Edema": 0.3, "Pneumothorax": 0.1, "Pleural Effusion": 0.4, "Cardiomeg
 VIEWS = ("PA", "AP", "LATERAL")
 
 
-class NoEmbedder:
+class UnreachableEmbedder(ToyEmbedder):
     """The embedder of made-up vectors: its service is down."""
 
     name = "made-up"
-    image_spec = ImageSpec(size=8, mode="L")
-    batch_size = None
-    embeds_text = False
-    max_text_words = 0
     near_duplicate_cosine = 0.99
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        return None
-
-    async def fingerprint(self) -> Fingerprint:
-        raise EmbeddingUnavailable("The service is down.")
-
-    async def embed_images(self, renderings: Sequence[Rendering]) -> list[Vector | Rejection]:
-        raise EmbeddingUnavailable("The service is down.")
-
-    async def embed_texts(self, texts: Sequence[str]) -> Vectors:
+    def _reach(self) -> None:
         raise EmbeddingUnavailable("The service is down.")
 
 
@@ -114,7 +95,7 @@ class PlantedFaults:
 
     async def fill(self, store: Store) -> None:
         """Write everything."""
-        await store.create(Fingerprint(NoEmbedder.name, DIMENSION, "1"))
+        await store.create(Fingerprint(UnreachableEmbedder.name, DIMENSION, "1"))
         await store.put_studies(self.studies)
         await store.put(self.images, self.vectors)
 
@@ -132,7 +113,7 @@ class PlantedFaults:
     async def archive_in(self, store: Store, data: Path) -> AsyncGenerator[Archive]:
         """Fill an empty store, and open an archive over it."""
         await self.fill(store)
-        async with ImageReader() as reader, NoEmbedder() as embedder:
+        async with ImageReader() as reader, UnreachableEmbedder() as embedder:
             yield Archive(Settings.model_validate({"MCP_CXR_DATA_DIR": str(data)}), store, embedder, reader)
 
 

@@ -86,36 +86,47 @@ async def build_cohort(
         rows, lines = _balance(rows, request.balance, request.seed)
         warnings += lines
     leaked = await leaks.leaks(rows)
-    warnings += _leak_warnings(leaked)
+    header = {
+        "format": FORMAT,
+        "built_by": built_by,
+        "searchable_words": searchable_words,
+        **_request_facts(request, plan, selection),
+        **counts_of_rows(rows, is_split=plan.kind != "none"),
+        "patient_safe": why_unsafe is None and not leaked["subjects"],
+        "patients": why_unsafe or "known",
+        "labels_by": dict(Counter(found.labels_by[study] for study in {row.study_id for row in rows})),
+        **await _version_facts(store, version),
+        "leaks": leaked,
+        "forgotten": 0,
+        "warnings": [*warnings, *_leak_warnings(leaked)],
+    }
+    return Cohort(header, tuple(rows))
+
+
+def _request_facts(request: CohortRequest, plan: SplitPlan, selection: Selection) -> dict[str, Any]:
+    """Return what was asked for, and how it was understood."""
+    return {
+        "name": request.name,
+        "understood": selection.understood.model_dump(exclude_defaults=True) if selection.understood else {},
+        "filters": selection.filters,
+        **request.choices,
+        "split": plan.text,
+        "counts": selection.counts or {},
+    }
+
+
+async def _version_facts(store: Store, version: str) -> dict[str, Any]:
+    """Return the fingerprint of the archive's vectors, and the versions of what read files and reports."""
     info = await store.info()
-    return Cohort(
-        {
-            "format": FORMAT,
-            "name": request.name,
-            "built_by": built_by,
-            "searchable_words": searchable_words,
-            "understood": selection.understood.model_dump(exclude_defaults=True) if selection.understood else {},
-            "filters": selection.filters,
-            **request.choices,
-            "split": plan.text,
-            "counts": selection.counts or {},
-            **counts_of_rows(rows, is_split=plan.kind != "none"),
-            "patient_safe": why_unsafe is None and not leaked["subjects"],
-            "patients": why_unsafe or "known",
-            "labels_by": dict(Counter(found.labels_by[study] for study in {row.study_id for row in rows})),
-            "fingerprint": info.fingerprint.facts if info.fingerprint else None,
-            "versions": {
-                "mcp_cxr": version,
-                "report_reader": info.reader_version,
-                "image_reader": READING,
-                "preprocessing": PREPROCESSING,
-            },
-            "leaks": leaked,
-            "forgotten": 0,
-            "warnings": warnings,
+    return {
+        "fingerprint": info.fingerprint.facts if info.fingerprint else None,
+        "versions": {
+            "mcp_cxr": version,
+            "report_reader": info.reader_version,
+            "image_reader": READING,
+            "preprocessing": PREPROCESSING,
         },
-        tuple(rows),
-    )
+    }
 
 
 def summary_of(cohort: Cohort) -> CohortSummary:

@@ -61,6 +61,8 @@ def check_data(
 
     if last and only:
         raise ConfigError("--last shows the last check as it is: leave out --only.")
+    if html and csv and html.absolute() == csv.absolute():
+        raise ConfigError("--csv and --html name the same file; name two.")
     plan = CheckPlan(lists=cast("tuple[ListName, ...]", only) or LIST_NAMES, most=most)  # it refuses unknown names
     to_page = page_writer() if html else None
     check, images, table = with_archive(

@@ -11,6 +11,7 @@ import click
 from mcp_cxr.cli._common import as_json, note, open_csv_file, print_result, with_archive
 from mcp_cxr.cli._probe_lines import fit_notes, probe_lines
 from mcp_cxr.csv_writer import CsvWriter
+from mcp_cxr.errors import NotFound
 
 if TYPE_CHECKING:
     from mcp_cxr.research.probes import FittedProbes
@@ -59,6 +60,8 @@ def scores(*, csv_file: Path | None, as_json: bool) -> None:
     fitted = with_archive(lambda archive: archive.score_images())
     if not fitted.probes:
         _show(fitted, as_json=as_json)
+        if csv_file:
+            raise NotFound("No label was learned, so there are no scores to write.")
         return
     if csv_file:
         with open_csv_file(csv_file) as file:

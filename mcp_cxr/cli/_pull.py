@@ -151,6 +151,9 @@ def _plan(
         raise ConfigError("--modality must be codes such as DX,CR.")
     if since and until and since > until:
         raise ConfigError("--since is after --until; swap them.")
+    for option, value in (("--patient", patient), ("--accession", accession)):
+        if value is not None and not value.strip():  # the PACS would name every study
+            raise ConfigError(f"{option} is empty: name an id, or leave it out.")
     query = PacsQuery(
         since=since,
         until=until,

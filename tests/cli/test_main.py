@@ -131,3 +131,10 @@ def test_an_interrupted_ingest_finishes_its_batch_and_the_next_run_continues(
     rest = on_new("ingest", tmp_path / "images", "--json").json
     assert (rest["skipped"], rest["total_in_store"]) == (summary["added"], IMAGES)
     assert rest["added"] == IMAGES - summary["added"]
+
+
+@pytest.mark.parametrize("option", ["--patient", "--accession"])
+def test_a_pull_for_an_empty_id_is_refused(run: Command, option: str):
+    """A script whose variable is not set must not pull everything."""
+    done = run("pull", "http://127.0.0.1:1/dicom-web", option, " ")
+    assert (done.code, done.out, done.err) == (2, "", f"Error: {option} is empty: name an id, or leave it out.\n")

@@ -119,6 +119,9 @@ def test_a_small_archive_says_which_labels_have_too_few_images(
     assert labels
     assert "has enough examples: nothing was learned" in done.err
     assert run("probe", "scores").out == done.out
+    unwritten = run("probe", "scores", "--csv", tmp_path / "scores.csv")
+    assert (unwritten.code, (tmp_path / "scores.csv").exists()) == (1, False)
+    assert unwritten.err.endswith("Error: No label was learned, so there are no scores to write.\n")
     assert run("probe", "list", "--json").json["scored"] == 0
     assert "has no probe: it is present in " in run("search", "--score", "Edema>0.5").error
 

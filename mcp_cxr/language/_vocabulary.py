@@ -58,7 +58,7 @@ Kind = Literal["finding", "device", "clinical"]
 
 
 _NOT_CONTRACTED = re.compile(r"\b(?P<verb>ca|wo|\w+)n['\u2019]t\b")
-_VERBS_OF_NOT = {"ca": "can", "wo": "will"}
+_IN_FULL = {"ca": "cannot", "wo": "will not"}
 
 
 @lru_cache(maxsize=65_536)
@@ -71,7 +71,7 @@ def normalize(text: str) -> str:
     """Return `text` in lower case, without accents and with "not" in full."""
     plain = text.lower() if text.isascii() else _without_accents(text).lower()
     if "n't" in plain or "n\u2019t" in plain:
-        plain = _NOT_CONTRACTED.sub(lambda one: f"{_VERBS_OF_NOT.get(one['verb'], one['verb'])} not", plain)
+        plain = _NOT_CONTRACTED.sub(lambda one: _IN_FULL.get(one["verb"], f"{one['verb']} not"), plain)
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 

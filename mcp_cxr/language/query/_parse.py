@@ -57,21 +57,29 @@ _CONTRACTED = re.compile(r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", re.IGNORECASE)
 """What a word is contracted with: "I'd", "patient's"."""
 _LEFT_OUT = re.compile(
     r"(?<!\bto )(?<!\bnot )(?<!\bcannot )(?<!n't )(?<!n\u2019t )(?<!\bclearly )"
-    r"\b(?:(?:but\s+)?(?:exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|minus"
-    r"|(?:any|every)thing but|all but|absent(?=\s+\w)"
-    r"|(?P<exception>(?:all )?except(?: for)?|other than|apart from|aside from)))\s+"
-    r"(?:(?:the|any|all|every|those|ones|patients?|people|persons?|cases?|stud(?:y|ies)|exams?|images?|films?|with|who"
-    r"|that|which|ha(?:ve|s|ving)|show(?:s|ing)?|of)\s+)*",
+    r"\b(?:(?:but\s+|and\s+)?(?:exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?"
+    r"|filter(?:ing)? out|minus"
+    r"|(?:drop|remove|ignore|disregard|discard)(?=\s+(?:the|any|all|every|those|anything|everything|patients?|cases?|stud\w+|exams?"
+    r"|images?)\b)|unless (?:it is|there is|with)|(?:any|every)thing but|all but|absent(?=\s+\w)"
+    r"|(?P<exception>(?:all )?except(?: for)?|with the exception of|other than|apart from|aside from|besides)))\s+"
+    r"(?:(?:the|any|all|every|those|ones|anything|everything|patients?|people|persons?|cases?|stud(?:y|ies)|exams?|images?"
+    r"|films?|with|who|that|which|ha(?:ve|s|ving)|show(?:s|ing)?|of)\s+)*",
     re.IGNORECASE,
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
+_URGED = re.compile(r"\b(?:do not|don['\u2019]t|never)\s+(?:miss|overlook|forget)\b", re.IGNORECASE)
+"""What is asked for all the more: "don't miss a small pneumothorax"."""
+_NEXT_REQUEST = re.compile(
+    r"(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want)|any)\b)(?!show(?:s|ing))", re.IGNORECASE
+)
+"""Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
 _NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE)
 """Before an exception, what makes it the only thing that is there: "clear lungs except for a scar"."""
 
 
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
-    text, corrections = corrected(_as_reports_deny(_CONTRACTED.sub("", query)), REQUEST_WORDS)
+    text, corrections = corrected(_as_reports_deny(query), REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
@@ -82,12 +90,16 @@ def parse_query_text(query: str) -> QueryMeaning:
 
 def _as_reports_deny(query: str) -> str:
     """Return a query with "without" for the verbs and prepositions by which a request leaves something out."""
+    query = _URGED.sub("", _CONTRACTED.sub("", query))
 
     def replaced(match: re.Match[str]) -> str:
         is_only_thing = match["exception"] and _NOTHING_THERE.search(query, 0, match.start())
-        return match[0] if is_only_thing else "without "
+        if is_only_thing:
+            return "except for "
+        return "without "
 
-    return _LEFT_OUT.sub(replaced, query)
+    denied = _LEFT_OUT.sub(replaced, query)
+    return _NEXT_REQUEST.sub("; ", denied)
 
 
 def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:

@@ -105,6 +105,8 @@ def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[tup
         found = predicates(structure.name).longest_at(sentence.stems, start)
         if not found:
             continue
+        if any(span.is_cue("end") for span in sentence.spans[:at] if span.start >= start + found[0]):
+            continue  # "clear except for the base"
         between = sentence.tokens[start + found[0] : end]
         if between[:1] == ["of"] or all(_is_adjective(token) for token in between):
             return found[1], frozenset(range(start, start + found[0]))

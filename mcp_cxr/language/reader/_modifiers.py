@@ -148,12 +148,13 @@ def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list
 def _is_degree(sentence: Sentence, index: int) -> bool:
     """Whether a size says how much something changed ("slightly larger"); in "mild improving edema" it does not."""
     spans = sentence.spans
-    if spans[index].dimension != "size":
+    if {dimensions()[value] for value in values_of(sentence, spans[index])} != {"size"}:
         return False
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
     if following is None or following.dimension != "change" or set(values_of(sentence, following)) & _NO_AMOUNT:
         return False
-    return spans[index].first.endswith("ly") or not sentence.words(following)[-1].endswith("ing")
+    is_noun = sentence.tokens[following.end : following.end + 1] in (["of"], ["in"])
+    return spans[index].first.endswith("ly") or is_noun or not sentence.words(following)[-1].endswith("ing")
 
 
 def _is_denied_side(spans: Sequence[Span], index: int) -> bool:

@@ -152,15 +152,13 @@ def _with_whole_names(sentence: Sentence) -> Sequence[str] | None:
     for index, span in enumerate(spans[:-2]):
         if span.end > span.start + 1 or isinstance(span.entry, Cue) or not _names().has_first(stems[span.start]):
             continue
-        after = index + 1
-        while after < len(spans) and spans[after].dimension in ("side", "place"):
-            after += 1
-        if after == index + 1 or after == len(spans):
-            continue
-        named = findings().longest_at([stems[span.start], *stems[spans[after].start :]], 0)
-        if named and named[0] > 1:
-            joined = tokens[span.start : span.end], tokens[span.end : spans[after].start]
-            return [*tokens[: span.start], *joined[1], *joined[0], *tokens[spans[after].start :]]
+        for after in range(index + 1, len(spans) - 1):
+            if spans[after].dimension not in ("side", "place"):
+                break
+            rest = spans[after + 1].start
+            named = findings().longest_at([stems[span.start], *stems[rest:]], 0)
+            if named and named[0] > 1:
+                return [*tokens[: span.start], *tokens[span.end : rest], *tokens[span.start : span.end], *tokens[rest:]]
     return None
 
 

@@ -18,6 +18,9 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
 VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
 
 
+CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace disease"), ABSENT)
+
+
 @pytest.mark.parametrize(
     ("sentence", "expected"),
     [
@@ -62,6 +65,8 @@ VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
         ("No evidence of new pneumonia.", {}),
         ("Edema with superimposed infection not excluded.", {"pulmonary edema": PRESENT, "infection": POSSIBLE}),
         ("Both CP angles are free.", {"pleural effusion": ABSENT, "blunted costophrenic angle": ABSENT}),
+        ("The lungs are clear except for right base atelectasis.", CLEAR_LUNGS | {"atelectasis": PRESENT}),
+        ("Can't rule out pneumonia. Could not exclude edema.", {"pneumonia": POSSIBLE, "pulmonary edema": POSSIBLE}),
         ("No pleural collections.", {"pleural effusion": ABSENT}),
         ("Cardiothoracic ratio is increased.", {"cardiomegaly": PRESENT}),
         ("No worsening edema.", {}),
@@ -96,10 +101,21 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
 @pytest.mark.parametrize(
     ("sentence", "expected"),
     [
+        (
+            "The lungs are clear except for right base atelectasis.",
+            [*((name, set[str]()) for name in CLEAR_LUNGS), ("atelectasis", {"right", "base"})],
+        ),
         ("Small left pleural effusion.", [("pleural effusion", {"small", "left"})]),
         ("Loculated right effusion.", [("loculated pleural effusion", {"right"})]),
         ("Calcified left hilar nodes.", [("calcified lymph node", {"calcified", "left", "hilum"})]),
         ("Dextroscoliosis.", [("dextroscoliosis", set())]),
+        ("Levo-scoliosis.", [("levoscoliosis", set())]),
+        ("Enlarged left hilar lymph nodes.", [("hilar lymphadenopathy", {"left", "hilum"})]),
+        ("Healed fractures of both clavicles.", [("clavicle fracture", {"left", "right", "old", "clavicle"})]),
+        ("Marked improvement in edema.", [("pulmonary edema", {"improved"})]),
+        ("Mild worsening of edema.", [("pulmonary edema", {"worse"})]),
+        ("Significant reduction in edema.", [("pulmonary edema", {"improved"})]),
+        ("Substantial clearing of the pneumonia.", [("pneumonia", {"improved"})]),
         ("Opacities in both lower lobes.", [("opacity", {"left", "right", "lower lobe"})]),
         ("Fracture of left clavicle.", [("clavicle fracture", {"left", "clavicle"})]),
         ("The tube is coiled in the stomach.", [("tube", set())]),

@@ -148,6 +148,17 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("no abnormality other than cardiomegaly", ["cardiomegaly"], []),
         ("follow up to exclude malignancy", ["cancer"], []),
         ("effusion cannot be excluded", ["pleural effusion"], []),
+        ("can\u2019t rule out a pneumothorax", ["pneumothorax"], []),
+        ("don't miss a small pneumothorax", ["pneumothorax, small"], []),
+        ("skip the ones with chest tubes, show pneumothorax", ["pneumothorax"], ["chest tube"]),
+        ("exclude pacemakers and show edema", ["pulmonary edema"], ["pacemaker"]),
+        ("effusion, ignore patients with CABG", ["pleural effusion"], ["coronary artery bypass graft"]),
+        ("filter out the PICC lines", [], ["picc"]),
+        ("opacity unless it is atelectasis", ["opacity"], ["atelectasis"]),
+        ("any pneumonia besides aspiration pneumonia", ["pneumonia"], ["aspiration pneumonia"]),
+        ("show effusion and show edema", ["pleural effusion", "pulmonary edema"], []),
+        ("chest tube removed", ["chest tube, resolved"], []),
+        ("effusion that won't resolve", ["pleural effusion, unchanged"], []),
     ],
 )
 def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: list[str], ruled_out: list[str]) -> None:
